@@ -1,0 +1,83 @@
+/* ALiBi: attention with linear biases.
+ *
+ * Press, Smith and Lewis, "Train short, test long", 2022, arXiv 2108.12409, section 3. Nothing is added to the
+ * embeddings; the score of query i and key j in head h gets a penalty that grows with their distance:
+ *
+ *     S[h,i,j] = q_i . k_j / sqrt(D) - m_h d,      d = i - j >= 0
+ *
+ * For H = 2^n heads the slopes are the geometric sequence that starts at its own ratio, m_h = 2^(-8 h/H), h = 1..H.
+ * For other counts the authors (github.com/ofirpress/attention_with_linear_biases, get_slopes) take the slopes of
+ * the next lower power of two P and fill up with every other one of those of 2P:
+ *
+ *     H = 6:  2^-2, 2^-4, 2^-6, 2^-8,  2^-1, 2^-3
+ *
+ * Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3 found no gain from it). The
+ * derivative of the bias is dB/dm_h = -d.
+ */
+#include "position.h"
+
+#include <math.h>
+
+typedef struct Options {
+    bool trainable;
+    double max_exponent;
+} Options;
+
+static const Field fields[] = {
+    {"trainable", FIELD_BOOL, offsetof(Options, trainable), .standard = 0,
+     .help = "learn the slopes, starting from the fixed ones"},
+    {"max_exponent", FIELD_REAL, offsetof(Options, max_exponent), .standard = 8, .low = 0.5, .high = 64,
+     .help = "the last head's slope is 2^-max_exponent (the paper: 8)"},
+};
+
+/* Slope of head h = 0..H-1. */
+static double slope(const Options *options, int h, int heads) {
+    int power = 1;
+    while (2 * power <= heads) power *= 2;
+    if (h < power) return exp2(-options->max_exponent * (h + 1) / power);
+    return exp2(-options->max_exponent * (2 * (h - power) + 1) / (2 * power));
+}
+
+static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
+    if (!((const Options *)options)->trainable) return 0;
+    tensors[0] = (PositionTensor){.name = "slope", .rank = 1, .dims = {shape->heads}};
+    return 1;
+}
+
+static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+    (void)index, (void)rng;
+    for (int h = 0; h < shape->heads; h++) value[h] = (float)slope(options, h, shape->heads);
+}
+
+static void distance_bias(const PositionContext *context, float *bias) {
+    const Options *options = context->options;
+    int heads = context->shape->heads, length = context->length;
+    for (int h = 0; h < heads; h++) {
+        float m = options->trainable ? context->param[0][h] : (float)slope(options, h, heads);
+        for (int d = 0; d < length; d++) bias[(size_t)h * length + d] = -m * (float)d;
+    }
+}
+
+static void distance_bias_backward(const PositionContext *context, const float *dbias) {
+    if (!((const Options *)context->options)->trainable) return;
+    int length = context->length;
+    for (int h = 0; h < context->shape->heads; h++) {
+        double sum = 0;
+        for (int d = 0; d < length; d++) sum -= (double)d * dbias[(size_t)h * length + d];
+        context->grad[0][h] += (float)sum;
+    }
+}
+
+const PositionMethod method_alibi = {
+    .name = "alibi",
+    .label = "ALiBi",
+    .citation = "Press, Smith and Lewis 2022, arXiv 2108.12409, section 3",
+    .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
+    .options_size = sizeof(Options),
+    .fields = fields,
+    .field_count = COUNT_OF(fields),
+    .layout = layout,
+    .init = init,
+    .distance_bias = distance_bias,
+    .distance_bias_backward = distance_bias_backward,
+};

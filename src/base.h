@@ -1,0 +1,48 @@
+/* base: how poslab fails.
+ *
+ * Three failures, three verbs. What the outside world does wrong (a config, a file, a full disk) is reported
+ * through an Err that the caller owns: the function returns false and the text says where and what to do.
+ * A promise broken inside the program is a BUG. No memory is the end of the process: die.
+ */
+#ifndef POSLAB_BASE_H
+#define POSLAB_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit codes of the program, and therefore the classes of error that an Err carries. */
+typedef enum ExitCode {
+    EXIT_DONE = 0,        /* everything asked for is there */
+    EXIT_SOME_FAILED = 1, /* some runs failed; the others are stored */
+    EXIT_USAGE = 2,       /* command line, config or corpus */
+    EXIT_STOPPED = 3,     /* stopped by a signal with work left */
+    EXIT_DAMAGED = 4,     /* damaged database or checkpoint */
+    EXIT_SYSTEM = 5,      /* input/output or resources */
+} ExitCode;
+
+typedef struct Err {
+    ExitCode code;
+    char text[1024]; /* one sentence, no newline: place, what is wrong, remedy */
+} Err;
+
+/* Fills *err and returns false, so that `return err_set(...)` reads as the failure it is. */
+bool err_set(Err *err, ExitCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same with ": " and the text of errno at the end; code EXIT_SYSTEM. */
+bool err_system(Err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints "poslab: ..." to stderr and exits with EXIT_SYSTEM. For exhausted memory and nothing else. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+_Noreturn void bug_report(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define BUG(...) bug_report(__FILE__, __LINE__, __VA_ARGS__)
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+/* Seconds of a clock that never goes back. */
+double time_now(void);
+
+#endif

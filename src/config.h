@@ -1,0 +1,67 @@
+/* config: an experiment file, resolved.
+ *
+ * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any field;
+ * `exclude` is a list of objects of path: value pairs, each removing the points that match all its pairs. Every
+ * point is read into one Config with all defaults spelled out, and all points are checked before anything runs.
+ */
+#ifndef POSLAB_CONFIG_H
+#define POSLAB_CONFIG_H
+
+#include "data.h"
+#include "evaluate.h"
+#include "model.h"
+#include "optim.h"
+#include "train.h"
+
+enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
+
+typedef struct ProtocolOptions {
+    int name;      /* Protocol */
+    double stride; /* of strided: below 1 a share of the length, from 1 on a number of tokens; else 0 */
+} ProtocolOptions;
+
+typedef struct EvaluateOptions {
+    int split;      /* Split; train is not offered */
+    int64_t tokens; /* 0: the whole split */
+    int64_t *lengths; /* resolved: from `multiples` of the training length (rounded) or `lengths`; ascending, unique */
+    int length_count;
+    ProtocolOptions *protocols;
+    int protocol_count;
+} EvaluateOptions;
+
+typedef struct Config {
+    const char *place; /* "config 'x.json'", for errors */
+    const char *name;  /* of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
+    DataOptions data;
+    ModelOptions model; /* vocabulary set for `bytes` */
+    Position position;
+    TrainOptions train;
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    EvaluateOptions evaluate;
+    const char *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
+    const char *trained;  /* canonical JSON of what determines training: `resolved` without name, evaluate,
+                             data's file lists (the corpus hash stands for them) and train.checkpoint */
+} Config;
+
+typedef struct Experiment {
+    const char *name;
+    const char *source;    /* the file's JSON with --set applied, canonical */
+    const char *directory; /* results folder of this experiment: results/NAME */
+    Config *points;
+    int count;
+} Experiment;
+
+/* sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
+Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err);
+
+/* One point from the text of its `resolved` JSON, as a worker gets it. */
+Config *config_parse(const char *text, const char *place, Arena *arena, Err *err);
+
+/* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
+EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
+
+/* The method's options as canonical JSON ("{}" without options). */
+const char *config_method_options(const Position *position, Arena *arena);
+
+#endif

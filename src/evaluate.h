@@ -1,0 +1,61 @@
+/* evaluate: perplexity of a split at one length.
+ *
+ * A stream of n tokens has n - 1 targets. With window length L and stride S <= L, block k holds the targets
+ * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts at
+ * max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is scored
+ * exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
+ * exp(nll / tokens), never a mean of means.
+ */
+#ifndef POSLAB_EVALUATE_H
+#define POSLAB_EVALUATE_H
+
+#include "data.h"
+#include "model.h"
+
+typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED } Protocol;
+extern const char *const protocol_names[]; /* "nonoverlapping", "strided", NULL */
+
+typedef struct EvaluateRequest {
+    int split;       /* Split */
+    int64_t tokens;  /* the first so many targets of the split; 0: all */
+    int protocol;    /* Protocol */
+    int64_t length;  /* L */
+    int64_t stride;  /* S, 1..L; L for nonoverlapping */
+} EvaluateRequest;
+
+enum { EVALUATE_BINS = 80 };
+
+typedef struct EvaluateWindow {
+    double nll;     /* nats, summed over the window's scored targets */
+    int64_t tokens; /* scored targets */
+} EvaluateWindow;
+
+typedef struct EvaluateBin {
+    int64_t first, last; /* positions in the window, 0-based, both inside */
+    double nll;
+    int64_t tokens;
+} EvaluateBin;
+
+typedef struct Evaluation {
+    EvaluateRequest request;
+    bool beyond_limit; /* the method cannot be used at this length: nothing was computed */
+    double nll;        /* nats; not finite if the model is broken */
+    int64_t tokens;    /* scored targets = min(tokens, n - 1) */
+    int64_t windows;
+    double seconds;
+    size_t peak_bytes;
+    EvaluateWindow *window; /* [windows] */
+    EvaluateBin *bin;       /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
+    int bins;
+} Evaluation;
+
+/* Result in `arena`; `scratch` is released to where it was. Fails (usage) if the split has fewer than 2 tokens.
+   progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
+bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
+                  bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
+                  Arena *scratch, Err *err);
+
+/* Bytes of the largest pass that evaluate_run makes at this length. */
+size_t evaluate_bytes(const Model *model, int64_t length);
+
+#endif

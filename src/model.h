@@ -1,0 +1,92 @@
+/* model: the shared decoder-only transformer, forward and backward.
+ *
+ *     x = sqrt(C) E[token], embed hook, dropout
+ *     layers times:  x += dropout(O(attention(LN1(x))))     x += dropout(W2(act(W1(LN2(x)))))
+ *     loss = mean cross-entropy in nats of final_norm(x) E^T
+ *
+ * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C); linear
+ * weights N(0, 0.02^2) with the two output projections of a block (attention.out, ffn.out) divided by
+ * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that all
+ * shared tensors start bit-equal under every method.
+ *
+ * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
+ */
+#ifndef POSLAB_MODEL_H
+#define POSLAB_MODEL_H
+
+#include "position.h"
+
+typedef enum Activation { ACT_RELU, ACT_GELU, ACT_SWIGLU } Activation;
+
+typedef struct ModelOptions {
+    int64_t layers, heads, width, ffn;
+    int64_t vocabulary; /* 0 in a config: the tokenizer's (bytes: 256); always set before model_new */
+    int activation;     /* Activation */
+    bool final_norm;
+    double dropout, attention_dropout, activation_dropout;
+    int64_t max_tokens_in_flight; /* rows of one micro-batch; bounds the memory of activations */
+} ModelOptions;
+
+extern const Field model_fields[];
+extern const int model_field_count;
+
+/* Rules across options: width divisible by heads, the method's own check. `place` as in fields_read. */
+bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place, Err *err);
+
+/* One row per parameter tensor; initialisation, optimiser, checkpoint and gradient check loop over these. */
+typedef enum ParamInit { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_METHOD } ParamInit;
+
+typedef struct Param {
+    const char *name; /* "layers.0.norm1.weight": the name in safetensors */
+    int rank, dims[2];
+    size_t offset, size; /* in floats, into values, gradients and optimiser state alike */
+    ParamInit init;
+    double deviation; /* of INIT_NORMAL */
+    int index;        /* of INIT_METHOD: the method's tensor index */
+    bool decay;       /* weight decay applies */
+} Param;
+
+typedef struct Model {
+    ModelOptions options;
+    PositionShape shape;
+    Position position;
+    Param *params;
+    int param_count;
+    size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */
+    int64_t parameters; /* without padding */
+    int64_t position_parameters;
+    float *values; /* [size] */
+    struct ModelIndex *index; /* private: where each tensor is */
+} Model;
+
+/* Values are zero; owned by the arena. With a counting arena returns a model without memory for values. */
+Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena);
+void model_init(Model *model, uint64_t seed);
+
+/* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
+typedef struct Pass Pass;
+Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena);
+
+/* Bytes that pass_new takes, without taking them. */
+size_t pass_bytes(const Model *model, int sequences, int length, bool training);
+
+/* Where a step is, for dropout masks: the same for the same tokens however the step is cut into micro-batches. */
+typedef struct PassPlace {
+    uint64_t seed;
+    int64_t step;
+    int first_sequence; /* index within the step of this pass's sequence 0 */
+} PassPlace;
+
+/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is the
+   loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's. */
+void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
+
+/* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
+void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, PassPlace place,
+                 float scale, float *nll, float *gradients);
+
+/* FLOPs counted per token: 2 per matrix weight (E once, as the output projection) and, for causal attention,
+   2 T C per layer (scores and values over half the square); training counts three times as much. */
+double model_flops(const ModelOptions *options, int length, bool training);
+
+#endif

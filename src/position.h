@@ -1,0 +1,115 @@
+/* position: what a position method is.
+ *
+ * A method is one const PositionMethod at the foot of one file in methods/. Make collects the files and generates
+ * the registry; nothing else is edited to add one. A method says where it acts by the hooks that it fills in:
+ *
+ *     embed           x[T,C] += ...            before the first layer (absolute methods)
+ *     transform       q or k of one head       after projection and scaling, in place (the rotary family)
+ *     distance_bias   bias[H,T] by d = i - j   added to the scaled scores (ALiBi, T5)
+ *
+ * A forward hook that has parameters, or that its input passes through, has its backward beside it. Backward
+ * hooks add to gradients, never overwrite. Hooks are pure: they allocate nothing, keep nothing between calls, and
+ * write only where their comment says. The order of a forward pass is: embed; per layer: q and k, transform,
+ * S = q k^T / sqrt(D), + bias, causal mask, softmax. Parameters are shared by all layers.
+ *
+ * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0.
+ */
+#ifndef POSLAB_POSITION_H
+#define POSLAB_POSITION_H
+
+#include "arena.h"
+#include "fields.h"
+#include "rng.h"
+
+enum { POS_MAX_TENSORS = 8 };
+
+typedef struct PositionShape {
+    int layers, heads, width, head_dim;
+    int train_length; /* the length the model is trained at; the same in training and evaluation */
+} PositionShape;
+
+/* What a method promises; tests/laws.c checks each claim on every method, both that it holds where it is made
+   and that it fails where it is not. */
+typedef enum PositionClaim {
+    POS_SHIFT_INVARIANT = 1 << 0, /* scores depend on q_i, k_j and i - j only: moving both positions changes nothing */
+    POS_PREFIX_STABLE = 1 << 1,   /* outputs at positions < t do not depend on the length T >= t of the pass */
+    POS_ISOMETRY = 1 << 2,        /* transform keeps the length of every vector */
+} PositionClaim;
+
+typedef struct PositionTensor {
+    const char *name; /* "position.NAME" in checkpoints */
+    int rank;         /* 1 or 2 */
+    int dims[2];
+} PositionTensor;
+
+typedef enum PositionRole { POS_QUERY, POS_KEY } PositionRole;
+
+/* All that a hook may look at. */
+typedef struct PositionContext {
+    const PositionShape *shape;
+    const void *options;                 /* the method's own options struct, checked */
+    const void *tables;                  /* what prepare() made for this length; read-only; NULL without prepare */
+    const float *param[POS_MAX_TENSORS]; /* parameters, in layout order */
+    float *grad[POS_MAX_TENSORS];        /* add here; NULL when there is no backward pass */
+    int length;                          /* T of this pass */
+} PositionContext;
+
+typedef struct PositionMethod {
+    const char *name;     /* key in configs = file name */
+    const char *label;    /* row in tables, legend in figures */
+    const char *citation; /* the paper, and in which section */
+    unsigned claims;      /* PositionClaim bits */
+    size_t options_size;  /* bytes of the options struct; 0 without options */
+    const Field *fields;  /* rows of the options */
+    int field_count;
+
+    /* Rules across options and shape ("an even head size"). Sets err with a sentence that says what would be
+       right (see err_set; code EXIT_USAGE). Absent: nothing to check. */
+    bool (*check)(const PositionShape *shape, const void *options, Err *err);
+
+    /* The longest usable length. Absent: no limit. */
+    int (*limit)(const PositionShape *shape, const void *options);
+
+    /* Parameters: writes the tensors and returns how many, at most POS_MAX_TENSORS. Absent: none. */
+    int (*layout)(const PositionShape *shape, const void *options, PositionTensor tensors[]);
+
+    /* Initial values of tensor `index` in `value` (zero on entry); `rng` is a stream of this tensor's own.
+       Absent: zeros. */
+    void (*init)(const PositionShape *shape, const void *options, int index, float *value, Rng *rng);
+
+    /* Tables for passes of length T, owned by the arena; must not depend on parameters. With a counting arena
+       arena_alloc returns NULL: allocate everything first, return if the memory is NULL, then fill. */
+    void *(*prepare)(const PositionShape *shape, const void *options, int length, Arena *arena);
+
+    /* x[T,C] += position. Backward: dx[T,C] is the gradient at x; add to context->grad. */
+    void (*embed)(const PositionContext *context, float *x);
+    void (*embed_backward)(const PositionContext *context, const float *dx);
+
+    /* x: q or k of one head, row t at x + t * stride, D numbers each, T rows; changed in place.
+       Backward: dx in the same layout arrives as the gradient at the output and leaves as that at the input. */
+    void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
+    void (*transform_backward)(const PositionContext *context, PositionRole role, float *dx, int stride);
+
+    /* bias[H,T]: bias[h*T + d] is added to S[h,i,i-d]; every element is written. Backward: dbias[H,T] is the
+       gradient summed over layers, sequences and diagonals; add to context->grad. */
+    void (*distance_bias)(const PositionContext *context, float *bias);
+    void (*distance_bias_backward)(const PositionContext *context, const float *dbias);
+} PositionMethod;
+
+/* The registry, generated from methods/ in alphabetical order of names. */
+extern const PositionMethod *const position_methods[];
+extern const int position_method_count;
+
+const PositionMethod *position_find(const char *name);                /* NULL if there is none of that name */
+const PositionMethod *position_find_or_nearest(const char *name, const char **nearest); /* for error messages */
+
+/* A method with its options, as a run uses it. */
+typedef struct Position {
+    const PositionMethod *method;
+    void *options; /* options_size bytes, NULL without options */
+} Position;
+
+/* Number of parameters (floats) that the method adds. */
+int64_t position_parameters(const Position *position, const PositionShape *shape);
+
+#endif
