@@ -1,54 +1,192 @@
 # poslab: build, test, quickstart. `make help` lists the targets.
 
-CC       ?= cc
 ARCH     ?= native
 OPT      ?= -O3
+CFLAGS   ?= -g
 PREFIX   ?= /usr/local
 BUILD    ?= build
+JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
 # Contracting a*b+c is not -ffast-math: each result is at most more exact. Nothing here reads errno after sqrt or exp.
-CFLAGS   ?= -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \
-             $(WARN) $(CFLAGS) $(SANITIZE) -Isrc -MMD -MP
+CHECKED   = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \
+            $(WARN) $(CFLAGS) $(SANITIZE) -Isrc
+ALL_CFLAGS = $(CHECKED) -MMD -MP
 LDLIBS    = -lopenblas -lcjson -lsqlite3 -lcrypto -lm
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE)
+MAKEFLAGS += --no-print-directory
+
+BUILD_PACKAGES = gcc libc6-dev libopenblas-dev libcjson-dev libsqlite3-dev libssl-dev
+RUN_PACKAGES   = gnuplot-nox perl-doc
+TEST_PACKAGES  = libcmocka-dev sqlite3 clang clang-format clang-tidy cppcheck valgrind libc6-dbg
 
 SOURCES  := $(wildcard src/*.c)
 METHODS  := $(sort $(wildcard methods/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
 LIBRARY   = $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
-REVISION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+HELPERS  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
+PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
+REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
 
-all: poslab
+# Other builds, each in a folder of its own. Valgrind 3.19 knows no AVX-512, so its build is not for this machine.
+PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+ASAN      = BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+VALGRIND  = BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
+COVERAGE  = BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
+E2E       = $(wildcard tests/e2e.sh)
+SCRIPTS   = $(filter-out tests/lint.sh tests/run.sh tests/e2e.sh,$(wildcard tests/*.sh))
 
-poslab: $(OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+all: $(PROGRAM) ## build ./poslab (the default)
 
-$(BUILD)/src/%.o: src/%.c | $(BUILD)/src
+$(PROGRAM): $(OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
+
+$(BUILD)/src/%.o: src/%.c $(BUILD)/flags | $(BUILD)/src
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/methods/%.o: methods/%.c | $(BUILD)/methods
+$(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/tests/%.o: tests/%.c | $(BUILD)/tests
+$(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/tests
 	$(CC) $(ALL_CFLAGS) -Itests -c -o $@ $<
-$(BUILD)/registry.o: $(BUILD)/registry.c
+$(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# The registry: one line for each file in methods/, rewritten only when the list changes.
+# Archives, so that a test links only what it uses.
+$(BUILD)/libposlab.a: $(LIBRARY)
+	@rm -f $@
+	ar rcs $@ $(LIBRARY)
+$(BUILD)/helpers.a: $(HELPERS)
+	@rm -f $@
+	ar rcs $@ $(HELPERS)
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/helpers.a $(BUILD)/libposlab.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+.SECONDARY:
+
+# Files that are rewritten only when their contents change: what depends on them is then made again.
+# $(call keep,COMMAND): the output of a shell command becomes the target.
+keep = @{ $1; } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# The flags: another compiler, ARCH or OPT compiles everything again.
+$(BUILD)/flags: FORCE | $(BUILD)/src
+	$(call keep,echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)')
+
+# The registry: one line for each file in methods/.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
-	@{ echo '#include "position.h"'; \
+	$(call keep,\
+	   echo '#include "position.h"'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const position_methods[] = {'; \
-	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m,"; done; \
+	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
-	   echo 'const int position_method_count = $(words $(METHODS));'; } >$@.new; \
-	 if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	   echo 'const int position_method_count = $(words $(METHODS));')
+comma = ,
+
+# The revision reaches the files that ask for it, and them alone: a commit compiles little again.
+REVISED := $(patsubst src/%.c,$(BUILD)/src/%.o,$(shell grep -ls POSLAB_REVISION src/*.c))
+$(BUILD)/revision: FORCE | $(BUILD)/src
+	$(call keep,echo '$(REVISION)')
+$(REVISED): $(BUILD)/revision
+$(REVISED): ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
 
 $(BUILD)/src $(BUILD)/methods $(BUILD)/tests:
 	@mkdir -p $@
 
-clean:
+# --- setting up ---
+
+setup: ## install the packages that building and running need
+	@.ci/install $(BUILD_PACKAGES) $(RUN_PACKAGES)
+
+test-setup: setup ## install the packages that the tests need, too
+	@.ci/install $(TEST_PACKAGES)
+
+# The default corpus: the manuals of perl-doc as text, whole or not at all. It stays as it is when the package
+# changes, so that an experiment can go on; `rm -r data` to prepare it anew.
+data: data/perl ## prepare the default corpus in data/perl
+	@printf 'data/perl: %s documents, %s bytes\n' "$$(ls data/perl | wc -l)" "$$(cat data/perl/*.txt | wc -c)"
+data/perl:
+	@set -e; rm -rf $@.new; mkdir -p $@.new; \
+	pods=$$({ dpkg -L perl-doc || ls /usr/share/perl*/pod/*.pod; } 2>/dev/null | grep '\.pod$$' | grep -v 'delta[^/]*$$') || \
+	    { echo "poslab: no manuals of perl-doc here; 'make setup' installs them" >&2; exit 1; }; \
+	for pod in $$pods; do cp "$$pod" "$@.new/$$(basename "$$pod" .pod).txt"; done; \
+	chmod 644 $@.new/*.txt; mv $@.new $@
+
+quickstart: setup ## everything, from packages to the figure
+	@$(MAKE) $(PARALLEL) $(PROGRAM)
+	@$(MAKE) data
+	./poslab run configs/quickstart.json -j $(JOBS)
+	./poslab table results/quickstart.db
+	./poslab plot results/quickstart.db --format svg -o plots/quickstart.svg
+	./poslab plot results/quickstart.db --format png -o plots/quickstart.png
+
+# --- proving ---
+
+build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
+.PHONY: build-tests
+
+test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers; end to end under valgrind
+	@$(MAKE) $(PARALLEL) build-tests
+	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
+	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
+	@tests/run.sh tests/lint.sh $(SCRIPTS) $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked)
+
+# The test commands of a build: its cmocka programs, and the end-to-end test with its program.
+suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) $(E2E)")
+checked = $(if $(E2E),"POSLAB=$(abspath $(BUILD)/valgrind/checked) $(E2E)")
+
+lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
+	@tests/lint.sh
+
+sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
+	@tests/run.sh $(call suite,$(BUILD)/asan)
+
+valgrind: test-setup ## the end-to-end test under valgrind
+	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
+	@tests/run.sh $(call checked)
+
+# A program that is poslab under valgrind, its workers too.
+valgrind-wrapper: $(PROGRAM)
+	@printf '%s\n' '#!/bin/sh' \
+	    'exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --trace-children=yes \' \
+	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=tests/valgrind.supp \' \
+	    '    $(abspath $(PROGRAM)) "$$@"' >$(BUILD)/checked
+	@chmod +x $(BUILD)/checked
+.PHONY: valgrind-wrapper
+
+coverage: test-setup ## line coverage: at least 90 % of src and all of methods
+	@.ci/install gcovr
+	@$(MAKE) $(PARALLEL) $(COVERAGE) build-tests
+	@find $(BUILD)/coverage -name '*.gcda' -delete
+	@tests/run.sh $(call suite,$(BUILD)/coverage)
+	gcovr -r . --filter src/ --fail-under-line 90 $(BUILD)/coverage
+	gcovr -r . --filter methods/ --fail-under-line 100 $(BUILD)/coverage
+
+mutants: test-setup ## which law catches which spoilt method
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
+	@$(BUILD)/tests/test_laws mutants
+
+# --- installing ---
+
+install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/poslab/plots
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/poslab
+	install -m 644 src/poslab.1 $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
+	$(foreach t,$(wildcard plots/*.gp),install -m 644 $t $(DESTDIR)$(PREFIX)/share/poslab/plots/ &&) true
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/poslab $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
+	rm -rf $(DESTDIR)$(PREFIX)/share/poslab
+
+clean: ## remove what was built; results and data stay
 	rm -rf $(BUILD) poslab
 
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS'
+
+flags: # for tests/lint.sh
+	@echo '$(CHECKED)'
+
 FORCE:
-.PHONY: all clean FORCE
--include $(wildcard $(BUILD)/src/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)
+.PHONY: all setup test-setup data quickstart test lint sanitize valgrind coverage mutants install uninstall clean \
+        help flags FORCE
+-include $(wildcard $(BUILD)/*.d $(BUILD)/src/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)

@@ -1,8 +1,9 @@
 /* config: an experiment file, resolved.
  *
- * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any field;
- * `exclude` is a list of objects of path: value pairs, each removing the points that match all its pairs. Every
- * point is read into one Config with all defaults spelled out, and all points are checked before anything runs.
+ * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any
+ * field; `exclude` is a list of objects of path: value pairs, each removing the points that match all its
+ * pairs. Every point is read into one Config with all defaults spelled out, and all points are checked before
+ * anything runs.
  */
 #ifndef POSLAB_CONFIG_H
 #define POSLAB_CONFIG_H
@@ -21,9 +22,10 @@ typedef struct ProtocolOptions {
 } ProtocolOptions;
 
 typedef struct EvaluateOptions {
-    int split;      /* Split; train is not offered */
-    int64_t tokens; /* 0: the whole split */
-    int64_t *lengths; /* resolved: from `multiples` of the training length (rounded) or `lengths`; ascending, unique */
+    int split;        /* Split; train is not offered */
+    int64_t tokens;   /* 0: the whole split */
+    int64_t *lengths; /* resolved: from `multiples` of the training length (rounded) or `lengths`; ascending,
+                         unique */
     int length_count;
     ProtocolOptions *protocols;
     int protocol_count;
@@ -39,9 +41,10 @@ typedef struct Config {
     OptimizerOptions optimizer;
     ScheduleOptions schedule;
     EvaluateOptions evaluate;
-    const char *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
-    const char *trained;  /* canonical JSON of what determines training: `resolved` without name, evaluate,
-                             data's file lists (the corpus hash stands for them) and train.checkpoint */
+    const char
+        *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
+    const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
+                            data's file lists (the corpus hash stands for them) and train.checkpoint */
 } Config;
 
 typedef struct Experiment {

@@ -5,7 +5,7 @@
  *     loss = mean cross-entropy in nats of final_norm(x) E^T
  *
  * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C); linear
- * weights N(0, 0.02^2) with the two output projections of a block (attention.out, ffn.out) divided by
+ * weights N(0, 1/in) with the two output projections of a block (attention.out, ffn.out) divided by
  * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that all
  * shared tensors start bit-equal under every method.
  *
@@ -55,12 +55,13 @@ typedef struct Model {
     size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */
     int64_t parameters; /* without padding */
     int64_t position_parameters;
-    float *values; /* [size] */
+    float *values; /* [size]; NULL until model_allocate */
     struct ModelIndex *index; /* private: where each tensor is */
 } Model;
 
-/* Values are zero; owned by the arena. With a counting arena returns a model without memory for values. */
+/* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed values. */
 Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena);
+void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
 
 /* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */

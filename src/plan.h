@@ -1,8 +1,8 @@
 /* plan: what an experiment's points are and what they would cost.
  *
- * Reads each corpus that the points name once, gives every point its key and computes parameters, FLOPs and bytes
- * without training. A run's key is the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n", the corpus
- * hash, "\n" and the config's `trained` JSON.
+ * Reads each corpus that the points name once, gives every point its key and computes parameters, FLOPs and
+ * bytes without training. A run's key is the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n",
+ * the corpus hash, "\n" and the config's `trained` JSON.
  */
 #ifndef POSLAB_PLAN_H
 #define POSLAB_PLAN_H
@@ -17,26 +17,29 @@ typedef struct PlanPoint {
     char key[KEY_TEXT];
     int64_t parameters, position_parameters;
     int64_t steps;
-    double train_flops, evaluate_flops;      /* totals */
-    size_t train_bytes, evaluate_bytes;      /* peaks */
+    double train_flops, evaluate_flops; /* totals */
+    size_t train_bytes, evaluate_bytes; /* peaks */
     EvaluateRequest *requests;
     int request_count;
 } PlanPoint;
 
 typedef struct Plan {
     const Experiment *experiment;
-    PlanPoint *points; /* points with equal keys are merged: the first one stays, its requests are the union */
+    PlanPoint
+        *points; /* points with equal keys are merged: the first one stays, its requests are the union */
     int count;
 } Plan;
 
-/* Errors besides those of the corpus: a split shorter than one window of a training length; memory beyond what the
-   machine has (usage error naming the point and the remedy). */
+/* Errors besides those of the corpus: a split shorter than one window of a training length; memory beyond
+   what the machine has (usage error naming the point and the remedy). */
 Plan *plan_make(const Experiment *experiment, Arena *arena, Err *err);
 
-/* One line that names a point: "alibi L=128 seed=1". */
+/* One line that names a point: "METHOD(option=value) L=128 seed=1", with the options that are not the
+ * default. */
 const char *plan_label(const PlanPoint *point, Arena *arena);
 
-/* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate. */
+/* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate.
+ */
 void plan_print(const Plan *plan, bool json, FILE *out);
 
 #endif

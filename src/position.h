@@ -1,16 +1,17 @@
 /* position: what a position method is.
  *
- * A method is one const PositionMethod at the foot of one file in methods/. Make collects the files and generates
- * the registry; nothing else is edited to add one. A method says where it acts by the hooks that it fills in:
+ * A method is one const PositionMethod at the foot of one file in methods/. Make collects the files and
+ * generates the registry; nothing else is edited to add one. A method says where it acts by the hooks that it
+ * fills in:
  *
  *     embed           x[T,C] += ...            before the first layer (absolute methods)
- *     transform       q or k of one head       after projection and scaling, in place (the rotary family)
- *     distance_bias   bias[H,T] by d = i - j   added to the scaled scores (ALiBi, T5)
+ *     transform       q or k of one head       after projection and scaling, in place (rotations)
+ *     distance_bias   bias[H,T] by d = i - j   added to the scaled scores (slopes, buckets)
  *
  * A forward hook that has parameters, or that its input passes through, has its backward beside it. Backward
- * hooks add to gradients, never overwrite. Hooks are pure: they allocate nothing, keep nothing between calls, and
- * write only where their comment says. The order of a forward pass is: embed; per layer: q and k, transform,
- * S = q k^T / sqrt(D), + bias, causal mask, softmax. Parameters are shared by all layers.
+ * hooks add to gradients, never overwrite. Hooks are pure: they allocate nothing, keep nothing between calls,
+ * and write only where their comment says. The order of a forward pass is: embed; per layer: q and k,
+ * transform, S = q k^T / sqrt(D), + bias, causal mask, softmax. Parameters are shared by all layers.
  *
  * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0.
  */
@@ -31,9 +32,10 @@ typedef struct PositionShape {
 /* What a method promises; tests/laws.c checks each claim on every method, both that it holds where it is made
    and that it fails where it is not. */
 typedef enum PositionClaim {
-    POS_SHIFT_INVARIANT = 1 << 0, /* scores depend on q_i, k_j and i - j only: moving both positions changes nothing */
-    POS_PREFIX_STABLE = 1 << 1,   /* outputs at positions < t do not depend on the length T >= t of the pass */
-    POS_ISOMETRY = 1 << 2,        /* transform keeps the length of every vector */
+    POS_SHIFT_INVARIANT =
+        1 << 0, /* scores depend on q_i, k_j and i - j only: moving both positions changes nothing */
+    POS_PREFIX_STABLE = 1 << 1, /* outputs at positions < t do not depend on the length T >= t of the pass */
+    POS_ISOMETRY = 1 << 2,      /* transform keeps the length of every vector */
 } PositionClaim;
 
 typedef struct PositionTensor {
@@ -47,8 +49,8 @@ typedef enum PositionRole { POS_QUERY, POS_KEY } PositionRole;
 /* All that a hook may look at. */
 typedef struct PositionContext {
     const PositionShape *shape;
-    const void *options;                 /* the method's own options struct, checked */
-    const void *tables;                  /* what prepare() made for this length; read-only; NULL without prepare */
+    const void *options; /* the method's own options struct, checked */
+    const void *tables;  /* what prepare() made for this length; read-only; NULL without prepare */
     const float *param[POS_MAX_TENSORS]; /* parameters, in layout order */
     float *grad[POS_MAX_TENSORS];        /* add here; NULL when there is no backward pass */
     int length;                          /* T of this pass */
@@ -86,7 +88,8 @@ typedef struct PositionMethod {
     void (*embed_backward)(const PositionContext *context, const float *dx);
 
     /* x: q or k of one head, row t at x + t * stride, D numbers each, T rows; changed in place.
-       Backward: dx in the same layout arrives as the gradient at the output and leaves as that at the input. */
+       Backward: dx in the same layout arrives as the gradient at the output and leaves as that at the input.
+     */
     void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
     void (*transform_backward)(const PositionContext *context, PositionRole role, float *dx, int stride);
 
@@ -100,8 +103,9 @@ typedef struct PositionMethod {
 extern const PositionMethod *const position_methods[];
 extern const int position_method_count;
 
-const PositionMethod *position_find(const char *name);                /* NULL if there is none of that name */
-const PositionMethod *position_find_or_nearest(const char *name, const char **nearest); /* for error messages */
+const PositionMethod *position_find(const char *name); /* NULL if there is none of that name */
+const PositionMethod *position_find_or_nearest(const char *name,
+                                               const char **nearest); /* for error messages */
 
 /* A method with its options, as a run uses it. */
 typedef struct Position {

@@ -13,8 +13,8 @@ typedef struct Store Store;
 
 typedef enum StoreMode { STORE_READ, STORE_WRITE, STORE_CREATE /* write, made if missing */ } StoreMode;
 
-/* Checks application_id, user_version and quick_check. A file that is no poslab database, or is newer, is refused
-   and left untouched (EXIT_DAMAGED); a missing file in STORE_READ/WRITE is EXIT_USAGE. */
+/* Checks application_id, user_version and quick_check. A file that is no poslab database, or is newer, is
+   refused and left untouched (EXIT_DAMAGED); a missing file in STORE_READ/WRITE is EXIT_USAGE. */
 Store *store_open(const char *path, StoreMode mode, Err *err);
 void store_close(Store *store); /* NULL is allowed */
 const char *store_path(const Store *store);
@@ -22,26 +22,26 @@ const char *store_path(const Store *store);
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const run_status_names[]; /* "pending", ..., NULL */
 
-/* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among the
-   points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
+/* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among
+   the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
 bool store_plan(Store *store, const Plan *plan, Err *err);
 
 /* The outcome of one run, as a worker writes it. */
 typedef struct RunRecord {
     const PlanPoint *point;
-    RunStatus status;     /* done, diverged or failed */
-    const char *reason;   /* of diverged and failed; else NULL */
+    RunStatus status;            /* done, diverged or failed */
+    const char *reason;          /* of diverged and failed; else NULL */
     const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
     const Evaluation *evaluations;
     int evaluation_count;
 } RunRecord;
 
-/* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU, BLAS,
-   threads, time) is filled in here. */
+/* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
+   BLAS, threads, time) is filled in here. */
 bool store_write_result(const char *path, const RunRecord *record, Err *err);
 
-/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an evaluation
-   that is already there is left as it is). */
+/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
+   evaluation that is already there is left as it is). */
 bool store_import(Store *store, const char *path, Err *err);
 
 bool store_set_status(Store *store, const char *key, RunStatus status, const char *reason, Err *err);
@@ -50,8 +50,9 @@ bool store_set_status(Store *store, const char *key, RunStatus status, const cha
 RunStatus store_status(Store *store, const char *key);
 bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);
 
-/* Queries, for tables, figures and status. Parameters are bound in order as text: NULL-terminated list, or NULL.
-   A query that cannot be prepared is a bug; an error while stepping ends the rows and is kept for query_end. */
+/* Queries, for tables, figures and status. Parameters are bound in order as text: NULL-terminated list, or
+   NULL. A query that cannot be prepared is a bug; an error while stepping ends the rows and is kept for
+   query_end. */
 typedef struct Query Query;
 Query *query_begin(Store *store, const char *sql, const char *const *parameters);
 bool query_next(Query *query);

@@ -1,12 +1,18 @@
 /* sweep: `poslab run`: the missing runs of a plan, in worker processes.
  *
- * The parent starts `poslab worker` for each missing run, at most `jobs` at a time, with OMP_NUM_THREADS and
- * OPENBLAS_NUM_THREADS set in its environment, reads its progress from a pipe and imports its result file. A worker
- * that fails costs its own run only: its reason and its last lines are stored. Nothing is repeated: a run whose
- * weights are there is only evaluated where evaluations are missing.
+ * The parent starts `poslab worker` for each missing run, at most `jobs` at a time, with OMP_NUM_THREADS,
+ * OPENBLAS_NUM_THREADS and GOTO_NUM_THREADS set in its environment, reads its progress from a pipe and
+ * imports its result file. A worker that fails costs its own run only: its reason and its last lines are
+ * stored. Nothing is repeated: a run whose weights are there is only evaluated where evaluations are missing.
+ * Failed runs, and what a process that no longer lives left as running, are missing; diverged runs are an
+ * outcome.
  *
- * Run folder: results/NAME/KEY/ with config.json, model.safetensors, state.safetensors while training, result.db
- * until imported, log.txt (what the worker printed).
+ * One `run` at a time works on a database: it holds DATABASE.lock, which says who it is. Its workers hold it
+ * too, so that the lock outlives a killed parent until the last worker is gone.
+ *
+ * Run folder: NAME/KEY/ beside the database (results/NAME/KEY/ for the default one), with config.json,
+ * requests.json, model.safetensors, state.safetensors while training, result.db until imported, log.txt (what
+ * the worker printed).
  */
 #ifndef POSLAB_SWEEP_H
 #define POSLAB_SWEEP_H
@@ -14,18 +20,18 @@
 #include "store.h"
 
 typedef struct SweepOptions {
-    int jobs;     /* workers at a time */
-    int threads;  /* BLAS threads of each worker */
-    bool quiet;   /* no progress */
-    const char *program; /* path of the poslab binary, for exec */
+    int jobs;             /* workers at a time */
+    int threads;          /* BLAS threads of each worker */
+    bool quiet;           /* no progress */
+    bool dry;             /* only print, to stdout, what would be done */
+    const char *command;  /* as typed, for "continue with: ..." */
     const char *database; /* NULL: results/NAME.db */
 } SweepOptions;
 
 /* Exit code: EXIT_DONE, EXIT_SOME_FAILED, EXIT_STOPPED; others with err set. */
 ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err);
 
-/* `poslab worker FOLDER`: one run, as described by FOLDER/config.json (a point's resolved JSON) and the evaluations
-   listed in FOLDER/requests.json; prints progress lines to stdout and writes FOLDER/result.db. */
-ExitCode sweep_worker(const char *folder, Err *err);
+/* The folder of a run of experiment `name`, which lies beside the database; owned by the arena. */
+const char *sweep_folder(const char *database, const char *name, const char *key, Arena *arena);
 
 #endif

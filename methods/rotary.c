@@ -1,0 +1,110 @@
+/* Rotary position embeddings (RoPE).
+ *
+ * Su et al., "RoFormer", 2021, arXiv 2104.09864, section 3.2. Queries and keys are cut into pairs of coordinates;
+ * pair i of position t is turned by the angle t w_i, w_i = base^(-2i/n), where n <= D coordinates are rotated:
+ *
+ *     (a, b) -> (a cos - b sin, a sin + b cos)
+ *
+ * so that q_i . k_j depends on the positions through i - j alone. Pairs are neighbours (2i, 2i+1), as in the paper,
+ * or lie half of the rotated part apart (i, i + n/2), as in GPT-NeoX and Llama; the two are one method up to a fixed
+ * permutation of the rows of the projections. Option `fraction` rotates the first coordinates of a head only and
+ * leaves the others without position (GPT-NeoX, "rotary_pct"). Angles are computed in double. The backward pass
+ * turns by the opposite angle.
+ */
+#include "position.h"
+
+#include <math.h>
+
+typedef enum Pairs { PAIRS_INTERLEAVED, PAIRS_HALF } Pairs;
+static const char *const pair_names[] = {"interleaved", "half", NULL};
+
+typedef struct Options {
+    double base, fraction;
+    int pairs;
+} Options;
+
+static const Field fields[] = {
+    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+     .help = "the slowest pair turns about base times slower than the fastest"},
+    {"fraction", FIELD_REAL, offsetof(Options, fraction), .standard = 1, .low = 0, .high = 1,
+     .help = "share of each head's coordinates that is rotated"},
+    {"pairs", FIELD_CHOICE, offsetof(Options, pairs), .standard = PAIRS_INTERLEAVED, .choices = pair_names,
+     .help = "which coordinates form a pair: neighbours, or half of the rotated part apart"},
+};
+
+/* n, the number of rotated coordinates, or -1 if fraction * D is not an even whole number. */
+static int rotated(const PositionShape *shape, const Options *options) {
+    double exact = options->fraction * shape->head_dim;
+    int n = 2 * (int)lround(exact / 2);
+    return fabs(exact - n) < 1e-6 ? n : -1;
+}
+
+static bool check(const PositionShape *shape, const void *options, Err *err) {
+    if (rotated(shape, options) >= 0) return true;
+    return err_set(err, EXIT_USAGE,
+                   "rotary turns pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
+                   ((const Options *)options)->fraction, shape->head_dim);
+}
+
+/* cosines[T,n/2], then sines[T,n/2] */
+static void *prepare(const PositionShape *shape, const void *settings, int length, Arena *arena) {
+    const Options *options = settings;
+    int n = rotated(shape, options), half = n / 2;
+    float *cosines = NEW(arena, 2 * (size_t)length * half, float);
+    if (!cosines) return NULL;
+    float *sines = cosines + (size_t)length * half;
+    for (int i = 0; i < half; i++) {
+        double frequency = pow(options->base, -2.0 * i / n);
+        for (int t = 0; t < length; t++) {
+            cosines[(size_t)t * half + i] = (float)cos(t * frequency);
+            sines[(size_t)t * half + i] = (float)sin(t * frequency);
+        }
+    }
+    return cosines;
+}
+
+/* Turns every row of x by direction (+1 or -1) times its angles. */
+static void turn(const PositionContext *context, float *x, int stride, float direction) {
+    const Options *options = context->options;
+    int half = rotated(context->shape, options) / 2, length = context->length;
+    const float *cosines = context->tables, *sines = cosines + (size_t)length * half;
+    for (int t = 0; t < length; t++, x += stride, cosines += half, sines += half) {
+        if (options->pairs == PAIRS_INTERLEAVED) {
+            for (int i = 0; i < half; i++) {
+                float a = x[2 * i], b = x[2 * i + 1], s = direction * sines[i];
+                x[2 * i] = a * cosines[i] - b * s;
+                x[2 * i + 1] = a * s + b * cosines[i];
+            }
+        } else {
+            for (int i = 0; i < half; i++) {
+                float a = x[i], b = x[half + i], s = direction * sines[i];
+                x[i] = a * cosines[i] - b * s;
+                x[half + i] = a * s + b * cosines[i];
+            }
+        }
+    }
+}
+
+static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {
+    (void)role;
+    turn(context, x, stride, 1);
+}
+
+static void transform_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
+    (void)role;
+    turn(context, dx, stride, -1);
+}
+
+const PositionMethod method_rotary = {
+    .name = "rotary",
+    .label = "Rotary",
+    .citation = "Su et al. 2021, arXiv 2104.09864, section 3.2",
+    .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
+    .options_size = sizeof(Options),
+    .fields = fields,
+    .field_count = COUNT_OF(fields),
+    .check = check,
+    .prepare = prepare,
+    .transform = transform,
+    .transform_backward = transform_backward,
+};

@@ -1,0 +1,73 @@
+/* Sinusoidal position embeddings.
+ *
+ * Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5. A fixed vector of sines and
+ * cosines, one frequency per pair of coordinates, is added to the (scaled) token embedding of position t:
+ *
+ *     original   PE(t, 2i) = sin(t w_i)    PE(t, 2i+1) = cos(t w_i)     w_i = base^(-2i/C)        t = 0, 1, ...
+ *     fairseq    PE(t, i)  = sin(t w_i)    PE(t, C/2+i) = cos(t w_i)    w_i = base^(-i/(C/2-1))   t = 2, 3, ...
+ *
+ * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first position
+ * is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a thousandth.
+ */
+#include "position.h"
+
+#include <math.h>
+
+typedef enum Layout { LAYOUT_FAIRSEQ, LAYOUT_ORIGINAL } Layout;
+static const char *const layouts[] = {"fairseq", "original", NULL};
+
+typedef struct Options {
+    int layout;
+    double base;
+} Options;
+
+static const Field fields[] = {
+    {"layout", FIELD_CHOICE, offsetof(Options, layout), .standard = LAYOUT_FAIRSEQ, .choices = layouts,
+     .help = "halves of sines and cosines from position 2 (fairseq), or alternating from 0 (original)"},
+    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+     .help = "ratio of the longest to the shortest wavelength"},
+};
+
+static bool check(const PositionShape *shape, const void *options, Err *err) {
+    (void)options;
+    if (shape->width % 2 == 0 && shape->width >= 4) return true;
+    return err_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d", shape->width);
+}
+
+/* table[T,C] */
+static void *prepare(const PositionShape *shape, const void *settings, int length, Arena *arena) {
+    const Options *options = settings;
+    int width = shape->width, half = width / 2;
+    float *table = NEW(arena, (size_t)length * width, float);
+    if (!table) return NULL;
+    for (int i = 0; i < half; i++) {
+        bool fairseq = options->layout == LAYOUT_FAIRSEQ;
+        double frequency = pow(options->base, fairseq ? -i / (half - 1.0) : -2.0 * i / width);
+        int sine = fairseq ? i : 2 * i, cosine = fairseq ? half + i : 2 * i + 1;
+        for (int t = 0; t < length; t++) {
+            double angle = (fairseq ? t + 2 : t) * frequency;
+            table[(size_t)t * width + sine] = (float)sin(angle);
+            table[(size_t)t * width + cosine] = (float)cos(angle);
+        }
+    }
+    return table;
+}
+
+static void embed(const PositionContext *context, float *x) {
+    const float *table = context->tables;
+    size_t count = (size_t)context->length * context->shape->width;
+    for (size_t i = 0; i < count; i++) x[i] += table[i];
+}
+
+const PositionMethod method_sinusoidal = {
+    .name = "sinusoidal",
+    .label = "Sinusoidal",
+    .citation = "Vaswani et al. 2017, arXiv 1706.03762, section 3.5",
+    .claims = POS_PREFIX_STABLE | POS_ISOMETRY,
+    .options_size = sizeof(Options),
+    .fields = fields,
+    .field_count = COUNT_OF(fields),
+    .check = check,
+    .prepare = prepare,
+    .embed = embed,
+};

@@ -1,0 +1,100 @@
+/* T5 relative position bias.
+ *
+ * Raffel et al., "Exploring the limits of transfer learning with a unified text-to-text transformer", 2020,
+ * arXiv 1910.10683, section 2.1. Distances fall into buckets, each head learns one number per bucket, and all layers
+ * share them:
+ *
+ *     S[h,i,j] = q_i . k_j / sqrt(D) + b[bucket(d), h],      d = i - j >= 0
+ *
+ * The first half of the n buckets holds one distance each, d = 0 .. e-1 with e = n/2; the others grow
+ * logarithmically up to max_distance, beyond which all distances share the last one:
+ *
+ *     bucket(d) = min(n - 1, e + floor(ln(d / e) / ln(max_distance / e) (n - e)))       for d >= e
+ *
+ * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). T5 itself leaves out 1/sqrt(D);
+ * here the scaling is the same for every method, and the bias starts at zero unless `init_deviation` says otherwise.
+ */
+#include "position.h"
+
+#include <math.h>
+
+typedef struct Options {
+    int64_t buckets, max_distance;
+    double init_deviation;
+} Options;
+
+static const Field fields[] = {
+    {"buckets", FIELD_INT, offsetof(Options, buckets), .standard = 32, .low = 2, .high = 4096,
+     .help = "numbers learnt per head; the first half are single distances"},
+    {"max_distance", FIELD_INT, offsetof(Options, max_distance), .standard = 128, .low = 2, .high = 1 << 24,
+     .help = "from here on all distances share the last bucket"},
+    {"init_deviation", FIELD_REAL, offsetof(Options, init_deviation), .standard = 0, .low = 0, .high = 10,
+     .help = "standard deviation of the initial biases"},
+};
+
+static bool check(const PositionShape *shape, const void *settings, Err *err) {
+    const Options *options = settings;
+    (void)shape;
+    if (options->max_distance > options->buckets / 2) return true;
+    return err_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
+                   (long long)(options->buckets / 2), (long long)options->max_distance);
+}
+
+static int bucket(const Options *options, int d) {
+    int count = (int)options->buckets, exact = count / 2;
+    if (d < exact) return d;
+    double place = log((double)d / exact) / log((double)options->max_distance / exact);
+    double grown = exact + floor(place * (count - exact));
+    return grown < count - 1 ? (int)grown : count - 1;
+}
+
+static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
+    tensors[0] = (PositionTensor){
+        .name = "bias", .rank = 2, .dims = {(int)((const Options *)options)->buckets, shape->heads}};
+    return 1;
+}
+
+static void init(const PositionShape *shape, const void *settings, int index, float *value, Rng *rng) {
+    const Options *options = settings;
+    (void)index;
+    for (int64_t i = 0; i < options->buckets * shape->heads; i++)
+        value[i] = (float)(options->init_deviation * rng_normal(rng));
+}
+
+/* bucket of each distance, [T] */
+static void *prepare(const PositionShape *shape, const void *options, int length, Arena *arena) {
+    int *buckets = NEW(arena, length, int);
+    (void)shape;
+    for (int d = 0; buckets && d < length; d++) buckets[d] = bucket(options, d);
+    return buckets;
+}
+
+static void distance_bias(const PositionContext *context, float *bias) {
+    const int *buckets = context->tables;
+    int heads = context->shape->heads, length = context->length;
+    for (int h = 0; h < heads; h++)
+        for (int d = 0; d < length; d++) bias[(size_t)h * length + d] = context->param[0][buckets[d] * heads + h];
+}
+
+static void distance_bias_backward(const PositionContext *context, const float *dbias) {
+    const int *buckets = context->tables;
+    int heads = context->shape->heads, length = context->length;
+    for (int h = 0; h < heads; h++)
+        for (int d = 0; d < length; d++) context->grad[0][buckets[d] * heads + h] += dbias[(size_t)h * length + d];
+}
+
+const PositionMethod method_t5 = {
+    .name = "t5",
+    .label = "T5 bias",
+    .citation = "Raffel et al. 2020, arXiv 1910.10683, section 2.1",
+    .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
+    .options_size = sizeof(Options),
+    .fields = fields,
+    .field_count = COUNT_OF(fields),
+    .check = check,
+    .layout = layout,
+    .init = init,
+    .prepare = prepare,
+    .distance_bias = distance_bias,
+    .distance_bias_backward = distance_bias_backward,
+};

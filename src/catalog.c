@@ -1,0 +1,153 @@
+/* catalog: a method is turned into JSON, which is either printed or read out as text. */
+#include "catalog.h"
+
+#include <string.h>
+
+static const struct {
+    unsigned bit;
+    const char *name, *help;
+} claims[] = {
+    {POS_SHIFT_INVARIANT, "shift-invariant", "scores depend on the distance only"},
+    {POS_PREFIX_STABLE, "prefix-stable", "outputs do not depend on later length"},
+    {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
+};
+
+static const char *const type_names[] = {[FIELD_INT] = "integer",
+                                         [FIELD_REAL] = "number",
+                                         [FIELD_BOOL] = "boolean",
+                                         [FIELD_CHOICE] = "choice",
+                                         [FIELD_TEXT] = "text"};
+
+/* Each hook's place in the pass, if the method has it. */
+static Json *hooks_of(const PositionMethod *method) {
+    const struct {
+        bool has;
+        const char *name;
+    } hooks[] = {{method->embed, "embed"},
+                 {method->transform, "transform"},
+                 {method->distance_bias, "distance_bias"},
+                 {method->layout, "parameters"},
+                 {method->limit, "limit"}};
+    Json *list = json_new_array();
+    for (int i = 0; i < COUNT_OF(hooks); i++)
+        if (hooks[i].has) json_append(list, json_new_text(hooks[i].name));
+    return list;
+}
+
+static Json *option_to_json(const Field *field) {
+    Json *option = json_new_object();
+    json_set_text(option, "key", field->key);
+    json_set_text(option, "type", type_names[field->type]);
+    switch (field->type) {
+    case FIELD_INT:
+    case FIELD_REAL:
+        json_set_number(option, "default", field->standard);
+        break;
+    case FIELD_BOOL:
+        json_set(option, "default", json_new_bool(field->standard != 0));
+        break;
+    case FIELD_CHOICE:
+        json_set_text(option, "default", field->choices[(int)field->standard]);
+        break;
+    case FIELD_TEXT:
+        json_set_text(option, "default", field->choices ? field->choices[0] : "");
+        break;
+    }
+    if (field->low != 0 || field->high != 0) {
+        json_set_number(option, "low", field->low);
+        json_set_number(option, "high", field->high);
+    }
+    if (field->type == FIELD_CHOICE) {
+        Json *choices = json_new_array();
+        for (const char *const *choice = field->choices; *choice; choice++)
+            json_append(choices, json_new_text(*choice));
+        json_set(option, "choices", choices);
+    }
+    json_set_text(option, "help", field->help ? field->help : "");
+    return option;
+}
+
+static Json *method_to_json(const PositionMethod *method) {
+    Json *root = json_new_object(), *claimed = json_new_array(), *options = json_new_array();
+    json_set_text(root, "name", method->name);
+    json_set_text(root, "label", method->label);
+    json_set_text(root, "citation", method->citation);
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name));
+    json_set(root, "claims", claimed);
+    json_set(root, "hooks", hooks_of(method));
+    for (int i = 0; i < method->field_count; i++) json_append(options, option_to_json(&method->fields[i]));
+    json_set(root, "options", options);
+    return root;
+}
+
+static void print_json(FILE *out, Json *json) {
+    Arena *arena = arena_new(0);
+    fputs(json_print_pretty(json, arena), out);
+    arena_free(arena);
+    json_free(json);
+}
+
+static void print_names(FILE *out, const char *title, const Json *list) {
+    fprintf(out, "%-10s", title);
+    for (int i = 0; i < json_count(list); i++)
+        fprintf(out, "%s%s", i ? ", " : "", json_text(json_at(list, i), ""));
+    fputs(json_count(list) ? "\n" : "none\n", out);
+}
+
+/* "  base     number   10000   in [1, 1e+09]   what it is" */
+static void print_option(FILE *out, const Json *option) {
+    char shown[JSON_SHOWN];
+    const Json *choices = json_get(option, "choices");
+    fprintf(out, "  %-14s %-8s default %-8s ", json_text(json_get(option, "key"), ""),
+            json_text(json_get(option, "type"), ""), json_show(json_get(option, "default"), shown));
+    if (json_get(option, "low")) {
+        char low[JSON_NUMBER], high[JSON_NUMBER];
+        fprintf(out, "in [%s, %s]: ", json_number_text(json_number(json_get(option, "low"), 0), low),
+                json_number_text(json_number(json_get(option, "high"), 0), high));
+    }
+    for (int i = 0; i < json_count(choices); i++)
+        fprintf(out, "%s%s%s", i ? ", " : "one of ", json_text(json_at(choices, i), ""),
+                i + 1 == json_count(choices) ? ": " : "");
+    fprintf(out, "%s\n", json_text(json_get(option, "help"), ""));
+}
+
+void catalog_list(FILE *out, bool json) {
+    Json *list = json_new_array();
+    for (int i = 0; i < position_method_count; i++) {
+        const PositionMethod *method = position_methods[i];
+        if (json)
+            json_append(list, method_to_json(method));
+        else
+            fprintf(out, "%-12s %-16s %s\n", method->name, method->label, method->citation);
+    }
+    if (json)
+        print_json(out, list);
+    else
+        json_free(list);
+}
+
+bool catalog_show(const char *name, FILE *out, bool json, Err *err) {
+    const char *nearest = NULL;
+    const PositionMethod *method = position_find_or_nearest(name, &nearest);
+    if (!method && nearest)
+        return err_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
+    if (!method)
+        return err_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
+    Json *root = method_to_json(method);
+    if (json) {
+        print_json(out, root);
+        return true;
+    }
+    const Json *options = json_get(root, "options");
+    fprintf(out, "%s (%s)\n%s\n\n", method->name, method->label, method->citation);
+    print_names(out, "hooks", json_get(root, "hooks"));
+    print_names(out, "claims", json_get(root, "claims"));
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit)
+            fprintf(out, "          %s: %s\n", claims[i].name, claims[i].help);
+    fprintf(out, "options%s\n", json_count(options) ? "" : "   none");
+    for (int i = 0; i < json_count(options); i++) print_option(out, json_at(options, i));
+    json_free(root);
+    return true;
+}

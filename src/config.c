@@ -1,0 +1,448 @@
+/* config: see config.h. A point is read section by section, every section through its field table; what
+ * tables cannot say (lists, rules across sections) stands here. Points come from axes.c as JSON; the
+ * canonical JSON that is written back has every default spelled out and reads as the same point.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "axes.h"
+
+enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100, MAX_FILES = 10000, NAME_SIZE = 64 };
+
+/* What every reading function needs besides its own. */
+typedef struct Reader {
+    const char *place;
+    Arena *arena;
+    Err *err;
+} Reader;
+
+static const char *const file_keys[] = {"sweep",  "exclude", "data",     "model",
+                                        "method", "train",   "evaluate", NULL};
+static const char *const *const point_keys = file_keys + 2; /* a point has no sweep */
+
+static const Field root_fields[] = {
+    {"name", FIELD_TEXT, offsetof(Config, name), .help = "of the experiment; default: the file's name"},
+};
+
+static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, less SPLIT_VALID */
+
+static const Field evaluate_fields[] = {
+    {"split", FIELD_CHOICE, offsetof(EvaluateOptions, split), .choices = offered_splits,
+     .help = "which part of the corpus is evaluated"},
+    {"tokens", FIELD_INT, offsetof(EvaluateOptions, tokens), .standard = 0, .low = 0, .high = 1e15,
+     .help = "the first so many targets of the split, the same at every length; 0: all"},
+};
+
+static const Field protocol_fields[] = {
+    {"name", FIELD_CHOICE, offsetof(ProtocolOptions, name), .choices = protocol_names,
+     .help = "how windows lie on the stream"},
+    {"stride", FIELD_REAL, offsetof(ProtocolOptions, stride), .low = 0, .high = MAX_LENGTH,
+     .help = "of strided: below 1 a share of the length, else a whole number of tokens"},
+};
+
+/* ---- sections ---- */
+
+/* Defaults, then what the JSON says; nothing there is no error. */
+static bool read_section(const Reader *reader, void *options, const Field *fields, int count,
+                         const Json *json, const char *const *skip, const char *path) {
+    fields_default(options, fields, count);
+    return fields_read(options, fields, count, json, skip, reader->place, path, reader->arena, reader->err);
+}
+
+static bool must_be(const Reader *reader, const char *path, const char *wanted, const Json *json) {
+    return json_refuse(json, reader->place, path, wanted, reader->err);
+}
+
+/* A list, if it is there, has between 1 and `most` items. */
+static bool check_list(const Reader *reader, const Json *json, const char *path, int most) {
+    if (json && !json_is_array(json)) return must_be(reader, path, "a list", json);
+    int count = json_count(json);
+    if (!json || (count > 0 && count <= most)) return true;
+    return err_set(reader->err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d",
+                   reader->place, path, most, count);
+}
+
+static bool check_name(const Reader *reader, const char *name) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    char word[JSON_SHOWN];
+    size_t size = strlen(name);
+    if (size > 0 && size <= NAME_SIZE && strspn(name, letters) == size && name[0] != '.' && name[0] != '-')
+        return true;
+    return err_set(
+        reader->err, EXIT_USAGE,
+        "%s: 'name' must be 1 to 64 letters, digits, '.', '_' or '-' and not begin with '.' or '-', got '%s'",
+        reader->place, json_show_text(name, word));
+}
+
+/* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
+static bool read_files(const Reader *reader, const char ***files, const Json *json, const char *path) {
+    *files = NULL;
+    if (!json_is_text(json) && !check_list(reader, json, path, MAX_FILES)) return false;
+    if (!json) return true;
+    int count = json_is_text(json) ? 1 : json_count(json);
+    *files = NEW(reader->arena, count + 1, const char *);
+    for (int i = 0; i < count; i++) {
+        const Json *item = json_is_text(json) ? json : json_at(json, i);
+        const char *text = json_text(item, "");
+        if (!*text) return must_be(reader, path, "file names or globs", item);
+        (*files)[i] = arena_copy(reader->arena, text);
+    }
+    return true;
+}
+
+static bool read_data(const Reader *reader, DataOptions *data, const Json *json) {
+    static const char *const skip[] = {"files", "split", "valid_files", "test_files", NULL};
+    const Json *split = json_get(json, "split");
+    if (!read_section(reader, data, data_fields, data_field_count, json, skip, "data") ||
+        !read_section(reader, data, split_fields, split_field_count, split, NULL, "data.split") ||
+        !read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files") ||
+        !read_files(reader, &data->files[SPLIT_VALID], json_get(json, "valid_files"), "data.valid_files") ||
+        !read_files(reader, &data->files[SPLIT_TEST], json_get(json, "test_files"), "data.test_files"))
+        return false;
+    if (!data->files[SPLIT_TRAIN])
+        return err_set(reader->err, EXIT_USAGE, "%s: 'data.files' is missing; list the files of the corpus",
+                       reader->place);
+    double *shares[SPLIT_COUNT] = {[SPLIT_VALID] = &data->valid, [SPLIT_TEST] = &data->test};
+    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
+        if (!data->files[s]) continue;
+        if (!json_get(split, split_names[s])) *shares[s] = 0; /* the default share gives way to files */
+        if (*shares[s] != 0)
+            return err_set(reader->err, EXIT_USAGE,
+                           "%s: 'data.split.%s' must be 0 beside 'data.%s_files', got %g", reader->place,
+                           split_names[s], split_names[s], *shares[s]);
+    }
+    if (data->valid + data->test < 1) return true;
+    return err_set(reader->err, EXIT_USAGE,
+                   "%s: 'data.split' must leave a share for training, got valid %g and test %g",
+                   reader->place, data->valid, data->test);
+}
+
+static bool no_method(const Reader *reader, const Json *json, const char *name, const char *nearest) {
+    char word[JSON_SHOWN];
+    const char *list = "";
+    for (int i = 0; i < position_method_count; i++)
+        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", position_methods[i]->name);
+    if (!name)
+        return must_be(reader, "method",
+                       arena_format(reader->arena, "one of %s, or have it as \"name\"", list), json);
+    return err_set(reader->err, EXIT_USAGE, "%s: 'method': unknown method '%s'; %s%s%s", reader->place,
+                   json_show_text(name, word), nearest ? "did you mean '" : "known are ",
+                   nearest ? nearest : list, nearest ? "'?" : "");
+}
+
+static bool read_method(const Reader *reader, Position *position, const Json *json) {
+    static const char *const skip[] = {"name", NULL};
+    const char *nearest = NULL, *name = json_text(json_is_object(json) ? json_get(json, "name") : json, NULL);
+    const PositionMethod *method = name ? position_find_or_nearest(name, &nearest) : NULL;
+    if (!method) return no_method(reader, json, name, nearest);
+    position->method = method;
+    position->options = method->options_size ? arena_alloc(reader->arena, 1, method->options_size) : NULL;
+    return read_section(reader, position->options, method->fields, method->field_count,
+                        json_is_object(json) ? json : NULL, skip, "method");
+}
+
+static bool read_model(const Reader *reader, Config *config, const Json *json) {
+    ModelOptions *model = &config->model;
+    bool bytes = config->data.tokenizer == TOKENIZER_BYTES;
+    if (!read_section(reader, model, model_fields, model_field_count, json, NULL, "model")) return false;
+    if (bytes && model->vocabulary == 0) model->vocabulary = 256;
+    if (bytes && model->vocabulary != 256)
+        return err_set(reader->err, EXIT_USAGE,
+                       "%s: 'model.vocabulary' must be 256 for bytes (or left out), got %lld", reader->place,
+                       (long long)model->vocabulary);
+    if (model->vocabulary != 0) return true;
+    return err_set(
+        reader->err, EXIT_USAGE,
+        "%s: 'model.vocabulary' is missing; give the number of tokens of the uint16 stream (1 to 65536)",
+        reader->place);
+}
+
+static bool read_train(const Reader *reader, Config *config, const Json *json) {
+    static const char *const skip[] = {"optimizer", "schedule", NULL};
+    const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
+    return read_section(reader, &config->train, train_fields, train_field_count, json, skip, "train") &&
+           read_section(reader, &config->optimizer, optimizer_fields, optimizer_field_count, optimizer, NULL,
+                        "train.optimizer") &&
+           read_section(reader, &config->schedule, schedule_fields, schedule_field_count, schedule, NULL,
+                        "train.schedule");
+}
+
+/* ---- evaluation ---- */
+
+static int by_length(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Adds the lengths that one list asks for: its numbers times `unit`, rounded. */
+static bool add_lengths(const Reader *reader, EvaluateOptions *evaluate, const Json *list, const char *path,
+                        double unit) {
+    if (!check_list(reader, list, path, MAX_LENGTHS)) return false;
+    for (int i = 0; i < json_count(list); i++) {
+        const Json *item = json_at(list, i);
+        double number = json_number(item, NAN), length = round(number * unit);
+        char where[64];
+        snprintf(where, sizeof where, "%s[%d]", path, i);
+        if (!(length >= 1 && length <= MAX_LENGTH) || (unit == 1 && length != number))
+            return must_be(reader, where,
+                           unit == 1 ? "a whole number in [1, 16777216]"
+                                     : "a number that takes 'train.length' to a length in [1, 16777216]",
+                           item);
+        evaluate->lengths[evaluate->length_count++] = (int64_t)length;
+    }
+    return true;
+}
+
+static bool read_lengths(const Reader *reader, Config *config, const Json *json) {
+    EvaluateOptions *evaluate = &config->evaluate;
+    const Json *multiples = json_get(json, "multiples"), *lengths = json_get(json, "lengths");
+    evaluate->lengths = NEW(reader->arena, json_count(multiples) + json_count(lengths) + 1, int64_t);
+    if (!add_lengths(reader, evaluate, multiples, "evaluate.multiples", (double)config->train.length) ||
+        !add_lengths(reader, evaluate, lengths, "evaluate.lengths", 1))
+        return false;
+    if (evaluate->length_count == 0) evaluate->lengths[evaluate->length_count++] = config->train.length;
+    qsort(evaluate->lengths, (size_t)evaluate->length_count, sizeof *evaluate->lengths, by_length);
+    int unique = 1;
+    for (int i = 1; i < evaluate->length_count; i++)
+        if (evaluate->lengths[i] != evaluate->lengths[unique - 1])
+            evaluate->lengths[unique++] = evaluate->lengths[i];
+    evaluate->length_count = unique;
+    return true;
+}
+
+/* "strided" alone is an object with nothing but a name. */
+static bool read_protocol(const Reader *reader, ProtocolOptions *protocol, const Json *json,
+                          const char *path) {
+    char place[80];
+    Json *named = json_new_object();
+    if (json_is_text(json)) json_set_text(named, "name", json_text(json, ""));
+    const Json *object = json_is_text(json) ? named : json;
+    bool read =
+        read_section(reader, protocol, protocol_fields, COUNT_OF(protocol_fields), object, NULL, path);
+    bool has_name = json_get(object, "name");
+    json_free(named);
+    if (!read) return false;
+    if (!has_name) return must_be(reader, path, "a protocol's name or an object with a \"name\"", json);
+    double stride = protocol->stride;
+    snprintf(place, sizeof place, "%s.stride", path);
+    if (protocol->name == PROTOCOL_NONOVERLAPPING)
+        return stride == 0 || must_be(reader, place, "left out for nonoverlapping", json_get(json, "stride"));
+    return (stride > 0 && (stride < 1 || stride == floor(stride))) ||
+           must_be(reader, place, "a share of the length in (0, 1) or a whole number of tokens",
+                   json_get(json, "stride"));
+}
+
+static bool read_evaluate(const Reader *reader, Config *config, const Json *json) {
+    static const char *const skip[] = {"multiples", "lengths", "protocols", NULL};
+    EvaluateOptions *evaluate = &config->evaluate;
+    const Json *protocols = json_get(json, "protocols");
+    if (!read_section(reader, evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, "evaluate") ||
+        !read_lengths(reader, config, json) ||
+        !check_list(reader, protocols, "evaluate.protocols", MAX_PROTOCOLS))
+        return false;
+    evaluate->split += SPLIT_VALID;
+    evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* zeros: nonoverlapping */
+    evaluate->protocols = NEW(reader->arena, evaluate->protocol_count, ProtocolOptions);
+    for (int i = 0; i < json_count(protocols); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "evaluate.protocols[%d]", i);
+        if (!read_protocol(reader, &evaluate->protocols[i], json_at(protocols, i), path)) return false;
+    }
+    return true;
+}
+
+/* ---- writing ---- */
+
+static Json *files_json(const char *const *files) {
+    Json *list = json_new_array();
+    for (; *files; files++) json_append(list, json_new_text(*files));
+    return list;
+}
+
+static Json *data_json(const DataOptions *data) {
+    Json *json = json_new_object(), *split = json_new_object();
+    json_set(json, "files", files_json(data->files[SPLIT_TRAIN]));
+    fields_write(json, data, data_fields, data_field_count);
+    fields_write(split, data, split_fields, split_field_count);
+    json_set(json, "split", split);
+    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID]));
+    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST]));
+    return json;
+}
+
+static Json *method_json(const Position *position) {
+    Json *json = json_new_object();
+    json_set_text(json, "name", position->method->name);
+    fields_write(json, position->options, position->method->fields, position->method->field_count);
+    return json;
+}
+
+static Json *train_json(const Config *config) {
+    Json *json = json_new_object(), *optimizer = json_new_object(), *schedule = json_new_object();
+    fields_write(json, &config->train, train_fields, train_field_count);
+    fields_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
+    fields_write(schedule, &config->schedule, schedule_fields, schedule_field_count);
+    json_set(json, "optimizer", optimizer);
+    json_set(json, "schedule", schedule);
+    return json;
+}
+
+static Json *evaluate_json(const EvaluateOptions *evaluate) {
+    Json *json = json_new_object(), *lengths = json_new_array(), *protocols = json_new_array();
+    EvaluateOptions offered = *evaluate;
+    offered.split -= SPLIT_VALID;
+    fields_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
+    for (int i = 0; i < evaluate->length_count; i++)
+        json_append(lengths, json_new_number((double)evaluate->lengths[i]));
+    for (int i = 0; i < evaluate->protocol_count; i++) {
+        Json *protocol = json_new_object();
+        fields_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
+        json_append(protocols, protocol);
+    }
+    json_set(json, "lengths", lengths);
+    json_set(json, "protocols", protocols);
+    return json;
+}
+
+static void write_point(Config *config, Arena *arena) {
+    Json *json = json_new_object(), *model = json_new_object();
+    fields_write(model, &config->model, model_fields, model_field_count);
+    json_set_text(json, "name", config->name);
+    json_set(json, "data", data_json(&config->data));
+    json_set(json, "model", model);
+    json_set(json, "method", method_json(&config->position));
+    json_set(json, "train", train_json(config));
+    json_set(json, "evaluate", evaluate_json(&config->evaluate));
+    config->resolved = json_print(json, arena);
+
+    static const char *const untrained[] = {"files", "valid_files", "test_files"};
+    json_remove(json, "name");
+    json_remove(json, "evaluate");
+    json_remove(json_get_mutable(json, "train"), "checkpoint");
+    for (int i = 0; i < COUNT_OF(untrained); i++) json_remove(json_get_mutable(json, "data"), untrained[i]);
+    config->trained = json_print(json, arena);
+    json_free(json);
+}
+
+/* ---- points and experiments ---- */
+
+static bool read_point(const Reader *reader, Config *config, const Json *json, const char *name) {
+    config->place = reader->place;
+    if (!read_section(reader, config, root_fields, COUNT_OF(root_fields), json, point_keys, "")) return false;
+    if (name) config->name = name;
+    if (!check_name(reader, config->name) || !read_data(reader, &config->data, json_get(json, "data")) ||
+        !read_method(reader, &config->position, json_get(json, "method")) ||
+        !read_model(reader, config, json_get(json, "model")) ||
+        !read_train(reader, config, json_get(json, "train")) ||
+        !read_evaluate(reader, config, json_get(json, "evaluate")))
+        return false;
+    int length = (int)config->train.length;
+    bool sound = model_check(&config->model, &config->position, length, reader->place, reader->err) &&
+                 train_check(&config->train, &config->model, reader->place, reader->err);
+    if (sound) write_point(config, reader->arena);
+    return sound;
+}
+
+Config *config_parse(const char *text, const char *place, Arena *arena, Err *err) {
+    Reader reader = {.place = arena_copy(arena, place), .arena = arena, .err = err};
+    Config *config = NEW(arena, 1, Config);
+    Json *json = json_parse(text, strlen(text), place, err);
+    bool read = json && read_point(&reader, config, json, NULL);
+    json_free(json);
+    return read ? config : NULL;
+}
+
+/* "configs/quick.json": "quick". */
+static const char *stem(const char *path, Arena *arena) {
+    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    int size = (int)strlen(base);
+    bool json = size > 5 && strcmp(base + size - 5, ".json") == 0;
+    return arena_format(arena, "%.*s", json ? size - 5 : size, base);
+}
+
+/* An error in a point that is not the first is the fault of that point's values: they are named. */
+static bool read_points(const Reader *reader, Experiment *experiment, const Json *json) {
+    Axes *axes = axes_new(json, reader->place, reader->arena, reader->err);
+    if (!axes) return false;
+    experiment->points = NEW(reader->arena, axes_count(axes), Config);
+    for (int i = 0; i < axes_count(axes); i++) {
+        Json *point = axes_point(axes, i, reader->err);
+        if (!point) return false;
+        bool excluded = axes_excluded(axes, point);
+        bool read =
+            excluded || read_point(reader, &experiment->points[experiment->count], point, experiment->name);
+        json_free(point);
+        if (!read && i > 0) {
+            const char *values = axes_describe(axes, i, reader->arena);
+            size_t used = strlen(reader->err->text);
+            snprintf(reader->err->text + used, sizeof reader->err->text - used, " (at %s)", values);
+        }
+        if (!read) return false;
+        experiment->count += !excluded;
+    }
+    if (!axes_finish(axes, reader->err)) return false;
+    if (experiment->count > 0) return true;
+    return err_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry", reader->place);
+}
+
+static bool read_experiment(const Reader *reader, Experiment *experiment, const char *path,
+                            const char *const *sets, Json *json) {
+    Config root = {0};
+    for (int i = 0; json_is_object(json) && sets && sets[i]; i++)
+        if (!axes_override(json, sets[i], reader->place, reader->err)) return false;
+    if (!read_section(reader, &root, root_fields, COUNT_OF(root_fields), json, file_keys, "")) return false;
+    experiment->name = json_get(json, "name") ? root.name : stem(path, reader->arena);
+    if (!check_name(reader, experiment->name)) return false;
+    experiment->source = json_print(json, reader->arena);
+    experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
+    return read_points(reader, experiment, json);
+}
+
+Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err) {
+    Reader reader = {.place = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
+    Experiment *experiment = NEW(arena, 1, Experiment);
+    Json *json = json_read_file(path, reader.place, err);
+    bool read = json && read_experiment(&reader, experiment, path, sets, json);
+    json_free(json);
+    return read ? experiment : NULL;
+}
+
+/* ---- what others ask ---- */
+
+static int64_t stride_of(const ProtocolOptions *protocol, int64_t length) {
+    if (protocol->name == PROTOCOL_NONOVERLAPPING) return length;
+    int64_t stride =
+        protocol->stride < 1 ? llround(protocol->stride * (double)length) : (int64_t)protocol->stride;
+    return stride < 1 ? 1 : stride < length ? stride : length;
+}
+
+EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
+    const EvaluateOptions *evaluate = &config->evaluate;
+    EvaluateRequest *requests =
+        NEW(arena, (size_t)evaluate->length_count * (size_t)evaluate->protocol_count, EvaluateRequest);
+    *count = 0;
+    for (int l = 0; l < evaluate->length_count; l++) {
+        int first = *count; /* of this length; strides may coincide */
+        for (int p = 0; p < evaluate->protocol_count; p++) {
+            int64_t length = evaluate->lengths[l], stride = stride_of(&evaluate->protocols[p], length);
+            int known = first;
+            while (known < *count && requests[known].stride != stride) known++;
+            if (known < *count) continue;
+            int protocol = stride == length ? PROTOCOL_NONOVERLAPPING : PROTOCOL_STRIDED;
+            requests[(*count)++] =
+                (EvaluateRequest){evaluate->split, evaluate->tokens, protocol, length, stride};
+        }
+    }
+    return requests;
+}
+
+const char *config_method_options(const Position *position, Arena *arena) {
+    Json *json = json_new_object();
+    fields_write(json, position->options, position->method->fields, position->method->field_count);
+    const char *text = json_print(json, arena);
+    json_free(json);
+    return text;
+}

@@ -1,0 +1,65 @@
+/* curves: perplexity by evaluation length, from the database, gathered over seeds.
+ *
+ * A curve is one method at one training length under one protocol: a row of a table, a line of a figure. Its
+ * cells stand at the evaluation lengths of the whole experiment. Every seed weighs the same: exp(nll /
+ * tokens) of each, then mean and standard deviation (n - 1). Seeds without a perplexity are counted by what
+ * became of them.
+ */
+#ifndef POSLAB_CURVES_H
+#define POSLAB_CURVES_H
+
+#include "store.h"
+
+typedef enum Outcome {
+    OUTCOME_DONE,
+    OUTCOME_DIVERGED, /* training diverged, or the perplexity is no finite number */
+    OUTCOME_FAILED,
+    OUTCOME_BEYOND, /* the method cannot be used at this length */
+    OUTCOME_MISSING,
+    OUTCOME_COUNT
+} Outcome;
+
+typedef struct CurveCell {
+    int seeds[OUTCOME_COUNT]; /* all zero: the experiment does not ask for this length */
+    double mean, deviation;   /* over the seeds that are done; deviation 0 for one seed */
+    double low, high;         /* lowest and highest seed */
+} CurveCell;
+
+typedef struct Curve {
+    const char *name; /* label, and what else sets it apart */
+    const char *split, *protocol, *stride_rule;
+    int64_t train_length, requested, position_parameters;
+    CurveCell *cells; /* [length_count] */
+} Curve;
+
+typedef struct Curves {
+    const char *experiment;
+    int64_t *lengths; /* evaluation lengths, ascending */
+    int length_count;
+    Curve *items; /* in the order of the config */
+    int count;
+    int protocols; /* how many different ones: split, protocol, stride and targets */
+    int seeds;     /* different seeds */
+    const char
+        *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
+} Curves;
+
+/* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
+const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err);
+
+/* The points and evaluations that the experiment as now configured asks for; NULL and err if reading fails.
+ */
+Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err);
+
+/* How many seeds the experiment asks for in this cell. */
+int curves_asked(const CurveCell *cell);
+
+/* What stands for a cell without a number: the gravest outcome, OUTCOME_DONE if it has one. */
+Outcome curves_outcome(const CurveCell *cell);
+
+/* Whether two curves were evaluated in the same way, and how: "valid, strided 0.125 L, first 65536 targets".
+ */
+bool curves_same_protocol(const Curve *a, const Curve *b);
+const char *curves_protocol(const Curve *curve, Arena *arena);
+
+#endif

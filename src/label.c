@@ -1,0 +1,132 @@
+/* label: see label.h. Configs are compared as JSON, path by path, so that every field that exists, or will
+ * exist, can be what sets two points apart.
+ */
+#include "label.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Settings with a column of their own, or none that concerns training. */
+static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed"};
+
+/* A value in words: JSON, without the quotes around a text (escapes stay, so that no control character
+ * survives). */
+static const char *value_text(const Json *value, Arena *arena) {
+    if (!value) return "absent";
+    char *text = json_print(value, arena);
+    if (json_is_text(value)) {
+        text++;
+        text[strlen(text) - 1] = '\0';
+    }
+    return text;
+}
+
+static bool same_value(const Json *a, const Json *b, Arena *arena) {
+    if (!a || !b) return a == b;
+    ArenaMark mark = arena_mark(arena);
+    bool same = strcmp(json_print(a, arena), json_print(b, arena)) == 0;
+    arena_release(arena, mark);
+    return same;
+}
+
+const char *label_method(const Position *position, Arena *arena) {
+    const PositionMethod *method = position->method;
+    if (!method->field_count) return method->label;
+    void *standard = arena_alloc(arena, 1, method->options_size);
+    fields_default(standard, method->fields, method->field_count);
+    Json *now = json_new_object(), *then = json_new_object();
+    fields_write(now, position->options, method->fields, method->field_count);
+    fields_write(then, standard, method->fields, method->field_count);
+
+    const char *list = "";
+    for (int i = 0; i < json_count(now); i++) {
+        const char *key = json_key(now, i);
+        const Json *value = json_member(now, i);
+        if (same_value(value, json_get(then, key), arena)) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? ", " : "", key, value_text(value, arena));
+    }
+    json_free(now);
+    json_free(then);
+    return *list ? arena_format(arena, "%s (%s)", method->label, list) : method->label;
+}
+
+/* The value at a dotted path, NULL if there is none. */
+static const Json *at_path(const Json *json, const char *path) {
+    char key[128];
+    while (json) {
+        size_t length = strcspn(path, ".");
+        if (length >= sizeof key) return NULL;
+        memcpy(key, path, length);
+        key[length] = '\0';
+        json = json_get(json, key);
+        if (!path[length]) return json;
+        path += length + 1;
+    }
+    return NULL;
+}
+
+typedef struct Paths {
+    const char *items[256];
+    int count;
+} Paths;
+
+static void paths_add(Paths *paths, const char *path) {
+    for (int i = 0; i < paths->count; i++)
+        if (!strcmp(paths->items[i], path)) return;
+    if (paths->count == COUNT_OF(paths->items)) BUG("more than %d settings differ", paths->count);
+    paths->items[paths->count++] = path;
+}
+
+/* Adds the paths of all leaves of `node` (at `path` of its tree) whose value in `other`, a whole tree,
+ * differs. */
+static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
+                            Arena *arena) {
+    for (int i = 0; i < COUNT_OF(own_columns); i++)
+        if (!strcmp(path, own_columns[i])) return;
+    if (!json_is_object(node)) {
+        if (!same_value(node, at_path(other, path), arena)) paths_add(paths, path);
+        return;
+    }
+    for (int i = 0; i < json_count(node); i++) {
+        const char *below = arena_format(arena, "%s%s%s", path, *path ? "." : "", json_key(node, i));
+        add_differences(paths, json_member(node, i), below, other, arena);
+    }
+}
+
+static Json *parse_resolved(const PlanPoint *point) {
+    Err err;
+    const char *text = point->config->resolved;
+    Json *json = json_parse(text, strlen(text), point->config->place, &err);
+    if (!json) BUG("a resolved config is no JSON: %s", err.text);
+    return json;
+}
+
+const char **label_variants(const Plan *plan, Arena *arena) {
+    const char **variants = NEW(arena, plan->count, const char *);
+    if (!plan->count) return variants;
+    Json **trees = NEW(arena, plan->count, Json *);
+    Paths paths = {.count = 0};
+    for (int i = 0; i < plan->count; i++) {
+        trees[i] = parse_resolved(&plan->points[i]);
+        add_differences(&paths, trees[i], "", trees[0], arena);
+        add_differences(&paths, trees[0], "", trees[i], arena);
+    }
+    for (int i = 0; i < plan->count; i++) {
+        variants[i] = "";
+        for (int k = 0; k < paths.count; k++) {
+            const char *value = value_text(at_path(trees[i], paths.items[k]), arena);
+            variants[i] = arena_format(arena, "%s%s%s=%s", variants[i], k ? " " : "", paths.items[k], value);
+        }
+    }
+    for (int i = 0; i < plan->count; i++) json_free(trees[i]);
+    return variants;
+}
+
+const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena) {
+    if (request->protocol != protocol->name) return NULL;
+    if (protocol->name == PROTOCOL_NONOVERLAPPING) return "L";
+    double length = (double)request->length, rule = protocol->stride;
+    double stride = fmin(fmax(rule < 1 ? rule * length : rule, 1), length);
+    if (fabs(stride - (double)request->stride) >= 1) return NULL;
+    return rule < 1 ? arena_format(arena, "%g L", rule) : arena_format(arena, "%g", rule);
+}

@@ -1,0 +1,21 @@
+/* label: what tells runs apart, in words.
+ *
+ * A method is named by its label and those of its options that are not the default: "Label (option=value)".
+ * A point is set apart further by every other setting that differs between the points of its experiment:
+ * "train.optimizer.lr=0.001". Training length and seed have columns of their own and belong to neither.
+ */
+#ifndef POSLAB_LABEL_H
+#define POSLAB_LABEL_H
+
+#include "plan.h"
+
+const char *label_method(const Position *position, Arena *arena);
+
+/* What sets each point apart, [plan->count]; "" where nothing does. */
+const char **label_variants(const Plan *plan, Arena *arena);
+
+/* The rule that a request's stride follows, for protocol `index` of the config: "L" (nonoverlapping), "0.125
+   L" or "64"; NULL where the request is not one of that protocol. */
+const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena);
+
+#endif

@@ -1,0 +1,365 @@
+/* plan: see plan.h. A point's sizes come from the code that does the work, run on counting arenas; FLOPs and
+ * times are reckoned in double, where nothing overflows.
+ */
+#include "plan.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "label.h"
+#include "ops.h"
+
+/* ---- corpora ---- */
+
+static bool same_files(const char **a, const char **b) {
+    if (!a || !b) return a == b;
+    while (*a && *b && strcmp(*a, *b) == 0) a++, b++;
+    return *a == *b; /* both NULL */
+}
+
+static bool same_corpus(const Config *a, const Config *b) {
+    bool same = a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
+                a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary;
+    for (int s = 0; same && s < SPLIT_COUNT; s++) same = same_files(a->data.files[s], b->data.files[s]);
+    return same;
+}
+
+/* The corpus of the first point in the plan with the same data, or one newly read. */
+static const Corpus *find_corpus(const Plan *plan, const Config *config, Arena *arena, Err *err) {
+    for (int i = 0; i < plan->count; i++)
+        if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
+    return corpus_read(&config->data, (int)config->model.vocabulary, config->place, arena, err);
+}
+
+static bool check_splits(const Config *config, const Corpus *corpus, Err *err) {
+    long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
+    if (train < config->train.length + 1)
+        return err_set(
+            err, EXIT_USAGE,
+            "%s: 'train.length' %lld needs at least %lld tokens to train on, the corpus has %lld; name "
+            "more 'data.files' or lower 'train.length'",
+            config->place, (long long)config->train.length, (long long)config->train.length + 1, train);
+    if (rest >= 2) return true;
+    const char *split = split_names[config->evaluate.split];
+    return err_set(
+        err, EXIT_USAGE,
+        "%s: 'evaluate.split' %s needs at least 2 tokens, it has %lld; raise 'data.split.%s' or name "
+        "'data.%s_files'",
+        config->place, split, rest, split, split);
+}
+
+/* ---- sizes ---- */
+
+/* Targets that a request scores, and the windows that it takes. */
+static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
+    int64_t all = corpus->splits[request->split].count - 1;
+    return (double)(request->tokens > 0 && request->tokens < all ? request->tokens : all);
+}
+
+static double request_windows(const EvaluateRequest *request, const Corpus *corpus) {
+    return ceil(request_targets(request, corpus) / (double)request->stride);
+}
+
+/* Tokens that pass through the model: window k ends at min((k+1) S, N) and starts at max(0, (k+1) S - L). */
+static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
+    double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
+    double length = (double)request->length, stride = (double)request->stride;
+    double growing = fmin(floor(length / stride), windows); /* windows that start at 0 */
+    return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
+}
+
+static bool beyond_limit(const Model *model, int64_t length) {
+    const PositionMethod *method = model->position.method;
+    return method->limit && length > method->limit(&model->shape, model->position.options);
+}
+
+static void measure(PlanPoint *point, Arena *scratch) {
+    const Config *config = point->config;
+    ArenaMark mark = arena_mark(scratch);
+    const Model *model = model_new(&config->model, &config->position, (int)config->train.length, scratch);
+    point->parameters = model->parameters;
+    point->position_parameters = model->position_parameters;
+    point->steps = train_steps(&config->train);
+    double per_step = (double)train_sequences(&config->train) * (double)config->train.length;
+    point->train_flops =
+        (double)point->steps * per_step * model_flops(&config->model, (int)config->train.length, true);
+    point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
+    for (int i = 0; i < point->request_count; i++) {
+        const EvaluateRequest *request = &point->requests[i];
+        if (beyond_limit(model, request->length)) continue; /* an outcome that costs nothing */
+        size_t bytes = evaluate_bytes(model, request->length) + model->size * sizeof(float);
+        if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
+        point->evaluate_flops +=
+            request_tokens(request, point->corpus) * model_flops(&config->model, (int)request->length, false);
+    }
+    arena_release(scratch, mark);
+}
+
+/* 1234567 -> "1.2 MiB" and the like: `unit` is what one is called, prefixes are taken in steps of `step`. */
+static const char *scaled(double number, double step, const char *const *units, Arena *arena) {
+    int i = 0;
+    for (; number >= step && units[i + 1]; i++) number /= step;
+    return arena_format(arena, i ? "%.1f %s" : "%.0f %s", number, units[i]);
+}
+
+static const char *bytes_text(double bytes, Arena *arena) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL};
+    return scaled(bytes, 1024, units, arena);
+}
+
+static const char *flops_text(double flops, Arena *arena) {
+    static const char *const units[] = {"F", "kF", "MF", "GF", "TF", "PF", "EF", "ZF", NULL};
+    return scaled(flops, 1000, units, arena);
+}
+
+static const char *seconds_text(double seconds, Arena *arena) {
+    if (seconds < 99.5) return arena_format(arena, "%.*f s", seconds < 9.95 ? 1 : 0, seconds);
+    if (seconds < 99.5 * 60) return arena_format(arena, "%.0f min", seconds / 60);
+    return arena_format(arena, seconds < 1e7 ? "%.1f h" : "%.2g h", seconds / 3600);
+}
+
+/* Refuses what the machine cannot hold: the arenas, the tokens, and what is kept of every step and window. */
+static bool check_memory(const PlanPoint *point, Arena *arena, Err *err) {
+    const Corpus *corpus = point->corpus;
+    double tokens = 0, machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    for (int s = 0; s < SPLIT_COUNT; s++) tokens += (double)corpus->splits[s].count * sizeof(uint16_t);
+    double train = tokens + (double)point->train_bytes + (double)point->steps * sizeof(TrainLog);
+    double evaluate = tokens + (double)point->evaluate_bytes;
+    for (int i = 0; i < point->request_count; i++)
+        evaluate += request_windows(&point->requests[i], corpus) * sizeof(EvaluateWindow);
+    if (train <= machine && evaluate <= machine) return true;
+    bool training = train > machine;
+    return err_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s",
+                   point->config->place, plan_label(point, arena),
+                   bytes_text(training ? train : evaluate, arena), training ? "train" : "evaluate",
+                   bytes_text(machine, arena),
+                   training ? "'model.max_tokens_in_flight', 'train.length' or the model"
+                            : "the largest of 'evaluate.lengths', raise a stride, or shrink the model");
+}
+
+/* ---- points ---- */
+
+static void set_key(PlanPoint *point, Arena *arena) {
+    char digest[HASH_TEXT];
+    const char *text =
+        arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, point->corpus->hash, point->config->trained);
+    hash_bytes(text, strlen(text), digest);
+    memcpy(point->key, digest, KEY_TEXT - 1);
+    point->key[KEY_TEXT - 1] = '\0';
+}
+
+static bool same_request(const EvaluateRequest *a, const EvaluateRequest *b) {
+    return a->split == b->split && a->tokens == b->tokens && a->protocol == b->protocol &&
+           a->length == b->length && a->stride == b->stride;
+}
+
+static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *arena) {
+    int most = point->request_count + other->request_count;
+    point->requests = arena_grow(arena, point->requests, (size_t)point->request_count, (size_t)most,
+                                 sizeof(EvaluateRequest));
+    for (int i = 0; i < other->request_count; i++) {
+        int known = 0;
+        while (known < point->request_count && !same_request(&point->requests[known], &other->requests[i]))
+            known++;
+        if (known == point->request_count) point->requests[point->request_count++] = other->requests[i];
+    }
+}
+
+Plan *plan_make(const Experiment *experiment, Arena *arena, Err *err) {
+    Plan *plan = NEW(arena, 1, Plan);
+    plan->experiment = experiment;
+    plan->points = NEW(arena, experiment->count, PlanPoint);
+    for (int i = 0; i < experiment->count; i++) {
+        const Config *config = &experiment->points[i];
+        PlanPoint point = {.config = config, .corpus = find_corpus(plan, config, arena, err)};
+        if (!point.corpus || !check_splits(config, point.corpus, err)) return NULL;
+        point.requests = config_requests(config, &point.request_count, arena);
+        ArenaMark mark = arena_mark(arena);
+        set_key(&point, arena);
+        arena_release(arena, mark);
+        int known = 0;
+        while (known < plan->count && strcmp(plan->points[known].key, point.key) != 0) known++;
+        if (known < plan->count)
+            merge_requests(&plan->points[known], &point, arena);
+        else
+            plan->points[plan->count++] = point;
+    }
+    for (int i = 0; i < plan->count; i++) {
+        measure(&plan->points[i], arena);
+        if (!check_memory(&plan->points[i], arena, err)) return NULL;
+    }
+    return plan;
+}
+
+const char *plan_label(const PlanPoint *point, Arena *arena) {
+    const PositionMethod *method = point->config->position.method;
+    void *standard = arena_alloc(arena, 1, method->options_size);
+    Json *now = json_new_object(), *then = json_new_object();
+    fields_default(standard, method->fields, method->field_count);
+    fields_write(then, standard, method->fields, method->field_count);
+    fields_write(now, point->config->position.options, method->fields, method->field_count);
+    const char *list = "";
+    for (int i = 0; i < method->field_count; i++) {
+        const Json *value = json_member(now, i);
+        const char *text = json_print(value, arena);
+        if (strcmp(text, json_print(json_member(then, i), arena)) == 0) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? "," : "", method->fields[i].key,
+                            json_text(value, text));
+    }
+    json_free(now);
+    json_free(then);
+    return arena_format(arena, "%s%s%s%s L=%lld seed=%lld", method->name, *list ? "(" : "", list,
+                        *list ? ")" : "", (long long)point->config->train.length,
+                        (long long)point->config->train.seed);
+}
+
+/* ---- printing ---- */
+
+/* The share of the measured rate of matrix products that a run reaches; the rest goes to softmax, norms,
+   activations and the optimiser. Measured: from 0.5 (width 128, two threads, evaluation) to 0.9 (width 512,
+   one thread). */
+static const double efficiency = 0.7;
+
+/* Seconds per FLOP of a run. The shape measured is that of the first point's feed-forward layer, within
+   bounds that keep the measurement short. */
+static double seconds_per_flop(const Plan *plan) {
+    const ModelOptions *model = &plan->points[0].config->model;
+    int n = model->ffn < 4096 ? (int)model->ffn : 4096, k = model->width < 4096 ? (int)model->width : 4096;
+    return 1 / (efficiency * ops_gemm_rate(256, n, k, 0.2));
+}
+
+/* The first point with a corpus stands for it. */
+static bool first_of_corpus(const Plan *plan, int index) {
+    int i = 0;
+    while (plan->points[i].corpus != plan->points[index].corpus) i++;
+    return i == index;
+}
+
+static Json *corpus_json(const Corpus *corpus) {
+    Json *json = json_new_object();
+    json_set_text(json, "hash", corpus->hash);
+    json_set_number(json, "vocabulary", corpus->vocabulary);
+    for (int s = 0; s < SPLIT_COUNT; s++)
+        json_set_number(json, split_names[s], (double)corpus->splits[s].count);
+    return json;
+}
+
+/* One row, of a point or of the totals. */
+typedef struct Row {
+    const char *label, *key;
+    double parameters, position, steps, train, evaluate, bytes, seconds;
+} Row;
+
+static const char *count_text(double number, Arena *arena) {
+    return isnan(number) ? "" : arena_format(arena, "%.0f", number);
+}
+
+static const struct Column {
+    const char *key, *head;
+    size_t offset; /* of a double in Row */
+    const char *(*text)(double number, Arena *arena);
+} columns[] = {
+    {"parameters", "parameters", offsetof(Row, parameters), count_text},
+    {"position_parameters", "position", offsetof(Row, position), count_text},
+    {"steps", "steps", offsetof(Row, steps), count_text},
+    {"train_flops", "training", offsetof(Row, train), flops_text},
+    {"evaluate_flops", "evaluation", offsetof(Row, evaluate), flops_text},
+    {"peak_bytes", "memory", offsetof(Row, bytes), bytes_text},
+    {"seconds", "time, about", offsetof(Row, seconds), seconds_text},
+};
+
+static double row_number(const Row *row, int column) {
+    double number;
+    memcpy(&number, (const char *)row + columns[column].offset, sizeof number);
+    return number;
+}
+
+static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
+    int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
+    for (int r = 0; r < count; r++)
+        if ((int)strlen(rows[r].label) > label_width) label_width = (int)strlen(rows[r].label);
+    for (int c = 0; c < COUNT_OF(columns); c++) {
+        widths[c] = (int)strlen(columns[c].head);
+        for (int r = 0; r < count; r++) {
+            int width = (int)strlen(columns[c].text(row_number(&rows[r], c), arena));
+            if (width > widths[c]) widths[c] = width;
+        }
+    }
+    for (int i = 0; i < plan->count; i++) {
+        const Corpus *corpus = plan->points[i].corpus;
+        if (!first_of_corpus(plan, i)) continue;
+        fprintf(out, "corpus %s\n      ", corpus->hash);
+        for (int s = 0; s < SPLIT_COUNT; s++)
+            fprintf(out, " %s %lld,", split_names[s], (long long)corpus->splits[s].count);
+        fprintf(out, " vocabulary %d\n\n", corpus->vocabulary);
+    }
+    fprintf(out, "%-*s  %-*s", label_width, "run", KEY_TEXT - 1, "key");
+    for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
+    fputc('\n', out);
+    for (int r = 0; r < count; r++) {
+        fprintf(out, "%-*s  %-*s", label_width, rows[r].label, KEY_TEXT - 1, rows[r].key);
+        for (int c = 0; c < COUNT_OF(columns); c++)
+            fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
+        fputc('\n', out);
+    }
+    fprintf(out, "\nThe time is for one run after the other on %d BLAS thread%s.\n", ops_threads(),
+            ops_threads() == 1 ? "" : "s");
+}
+
+static Json *row_json(const Row *row) {
+    Json *json = json_new_object();
+    json_set_text(json, "label", row->label);
+    json_set_text(json, "key", row->key);
+    for (int c = 0; c < COUNT_OF(columns); c++) json_set_number(json, columns[c].key, row_number(row, c));
+    return json;
+}
+
+static void print_json(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
+    Json *json = json_new_object(), *corpora = json_new_array(), *points = json_new_array();
+    for (int i = 0; i < plan->count; i++) {
+        if (first_of_corpus(plan, i)) json_append(corpora, corpus_json(plan->points[i].corpus));
+        json_append(points, row_json(&rows[i]));
+    }
+    json_set_text(json, "experiment", plan->experiment->name);
+    json_set(json, "corpora", corpora);
+    json_set(json, "points", points);
+    json_set(json, "total", row_json(&rows[plan->count]));
+    fputs(json_print_pretty(json, arena), out);
+    json_free(json);
+}
+
+void plan_print(const Plan *plan, bool json, FILE *out) {
+    Arena *arena = arena_new(0);
+    double rate = seconds_per_flop(plan);
+    const char **variants = label_variants(plan, arena);
+    Row *rows = NEW(arena, plan->count + 1, Row), *total = &rows[plan->count];
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        size_t bytes =
+            point->train_bytes > point->evaluate_bytes ? point->train_bytes : point->evaluate_bytes;
+        rows[i] = (Row){.label = plan_label(point, arena),
+                        .key = point->key,
+                        .parameters = (double)point->parameters,
+                        .position = (double)point->position_parameters,
+                        .steps = (double)point->steps,
+                        .train = point->train_flops,
+                        .evaluate = point->evaluate_flops,
+                        .bytes = (double)bytes,
+                        .seconds = (point->train_flops + point->evaluate_flops) * rate};
+        if (*variants[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, variants[i]);
+        total->steps += rows[i].steps;
+        total->train += rows[i].train;
+        total->evaluate += rows[i].evaluate;
+        total->bytes = fmax(total->bytes, rows[i].bytes);
+        total->seconds += rows[i].seconds;
+    }
+    total->label = arena_format(arena, "total of %d run%s", plan->count, plan->count == 1 ? "" : "s");
+    total->key = "";
+    total->parameters = total->position = NAN; /* sums that mean nothing */
+    if (json)
+        print_json(plan, rows, out, arena);
+    else
+        print_table(plan, rows, out, arena);
+    arena_free(arena);
+}

@@ -1,0 +1,14 @@
+/* status: how far the experiments of a database are.
+ *
+ * For each experiment as now configured: how many runs are done, running, failed, diverged and pending, how
+ * many of the evaluations asked for are there, and a line for each run that is not done, with its reason.
+ */
+#ifndef POSLAB_STATUS_H
+#define POSLAB_STATUS_H
+
+#include "store.h"
+
+/* experiment: NULL for all. Errors as table_print. */
+bool status_print(Store *store, const char *experiment, bool json, FILE *out, Err *err);
+
+#endif

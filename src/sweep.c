@@ -1,0 +1,385 @@
+/* sweep: what is missing, who does it, and what became of it.
+ *
+ * sweep_run makes one Job for each point that lacks something, then turns in one loop: heed signals, start
+ * workers while there are free slots, wait for output, take over what ended. The parent alone writes to the
+ * database.
+ */
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "label.h"
+#include "progress.h"
+#include "worker.h"
+
+enum { MAX_JOBS = 1024, LOCK_TENTHS = 30 }; /* a killed parent's workers are gone long before */
+
+typedef struct Job {
+    const PlanPoint *point;
+    const char *label, *folder;
+    WorkerTask task;
+    bool running;
+    Child child;
+} Job;
+
+typedef struct Sweep {
+    const Plan *plan;
+    const SweepOptions *options;
+    const char *database;
+    const char *program; /* this very binary, even if the file is replaced meanwhile */
+    Store *store;
+    Progress *progress;
+    Job *jobs; /* [count], in the order of the points */
+    int count, next;
+    Job **slots;                         /* [options->jobs] the running ones, or NULL */
+    int running, failed, diverged, left; /* left: stopped, or never started */
+    bool stopping, killing;
+    Err fatal; /* code EXIT_DONE: none */
+    Arena *arena;
+} Sweep;
+
+static volatile sig_atomic_t signals;
+
+static void on_signal(int signal) {
+    (void)signal;
+    signals++;
+}
+
+/* --- places --- */
+
+static const char *folder_of(const char *path, Arena *arena) {
+    return dirname(arena_copy(arena, path));
+}
+
+const char *sweep_folder(const char *database, const char *name, const char *key, Arena *arena) {
+    return arena_format(arena, "%s/%s/%s", folder_of(database, arena), name, key);
+}
+
+/* mkdir -p */
+static bool make_folder(const char *path, Arena *arena, Err *err) {
+    char *copy = arena_copy(arena, path);
+    for (char *slash = copy + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            return err_system(err, "cannot make folder '%s'", copy);
+    }
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST) return err_system(err, "cannot make folder '%s'", copy);
+    return true;
+}
+
+/* Takes DATABASE.lock; -1 with err set if another process has it. Not closed on exec: workers hold it as
+ * well. */
+static int lock_database(const char *database, Arena *arena, Err *err) {
+    const char *path = arena_format(arena, "%s.lock", database);
+    int file = open(path, O_RDWR | O_CREAT, 0666);
+    if (file < 0) {
+        err_system(err, "cannot open '%s'", path);
+        return -1;
+    }
+    char holder[128] = "";
+    for (int i = 0; flock(file, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i < LOCK_TENTHS && errno == EWOULDBLOCK) {
+            usleep(100000);
+            continue;
+        }
+        if (errno != EWOULDBLOCK)
+            err_system(err, "cannot lock '%s'", path);
+        else {
+            ssize_t got = pread(file, holder, sizeof holder - 1, 0);
+            holder[got > 0 ? got : 0] = '\0';
+            err_set(err, EXIT_SYSTEM,
+                    "database '%s' is in use by %s; wait for it, or give another one with --db", database,
+                    *holder ? holder : "another process");
+        }
+        close(file);
+        return -1;
+    }
+    char host[64] = "?";
+    gethostname(host, sizeof host - 1);
+    if (ftruncate(file, 0) != 0 || dprintf(file, "process %d on %s", (int)getpid(), host) < 0) {
+        err_system(err, "cannot write '%s'", path);
+        close(file);
+        return -1;
+    }
+    return file;
+}
+
+/* --- what is missing --- */
+
+/* The training's outcome is stored, whatever became of later evaluations. */
+static bool is_trained(Store *store, const char *key) {
+    Err ignored;
+    Query *query = query_begin(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL",
+                               (const char *const[]){key, NULL});
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
+}
+
+/* Adds a job for the point if it lacks something. Without a store everything is missing. */
+static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) {
+    Job *job = &sweep->jobs[sweep->count];
+    Arena *arena = sweep->arena;
+    RunStatus status = sweep->store ? store_status(sweep->store, point->key) : RUN_PENDING;
+    if (status == RUN_DIVERGED) {
+        sweep->diverged++;
+        return;
+    }
+    *job = (Job){.point = point};
+    job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *variant ? " " : "", variant);
+    job->folder = sweep_folder(sweep->database, sweep->plan->experiment->name, point->key, arena);
+    job->task.trained = sweep->store && is_trained(sweep->store, point->key);
+    job->task.requests = NEW(arena, point->request_count, EvaluateRequest);
+    memcpy(job->task.key, point->key, sizeof point->key);
+    for (int i = 0; i < point->request_count; i++)
+        if (!sweep->store || !store_has_evaluation(sweep->store, point->key, &point->requests[i]))
+            job->task.requests[job->task.request_count++] = point->requests[i];
+    if (job->task.request_count || !job->task.trained || status != RUN_DONE) sweep->count++;
+}
+
+static void plan_jobs(Sweep *sweep) {
+    const char **variants = label_variants(sweep->plan, sweep->arena);
+    for (int i = 0; i < sweep->plan->count; i++) plan_job(sweep, &sweep->plan->points[i], variants[i]);
+}
+
+static double evaluate_work(const Job *job) {
+    return job->point->request_count
+               ? job->point->evaluate_flops * job->task.request_count / job->point->request_count
+               : 0;
+}
+
+static double train_work(const Job *job) {
+    return job->task.trained ? 0 : job->point->train_flops;
+}
+
+static void print_jobs(const Sweep *sweep) {
+    for (int i = 0; i < sweep->count; i++) {
+        const Job *job = &sweep->jobs[i];
+        printf("%s  %s  %s%d evaluation%s\n", job->point->key, job->label,
+               job->task.trained ? "" : "train, then ", job->task.request_count,
+               job->task.request_count == 1 ? "" : "s");
+    }
+    printf("%d of %d runs to do\n", sweep->count, sweep->plan->count);
+}
+
+/* --- one run --- */
+
+static bool set_status(Sweep *sweep, const Job *job, RunStatus status, const char *reason) {
+    return store_set_status(sweep->store, job->point->key, status, reason, &sweep->fatal);
+}
+
+/* Takes over FOLDER/result.db if there is one. A damaged one is removed: the run then lacks what was in it.
+ */
+static bool import_result(Sweep *sweep, const char *folder) {
+    const char *path = arena_format(sweep->arena, "%s/result.db", folder);
+    if (access(path, F_OK) != 0) return true;
+    Err err;
+    if (!store_import(sweep->store, path, &err)) {
+        if (err.code != EXIT_DAMAGED) sweep->fatal = err;
+        if (err.code != EXIT_DAMAGED) return false;
+        progress_say(sweep->progress, true, "poslab: %s; it is removed", err.text);
+    }
+    return unlink(path) == 0 || err_system(&sweep->fatal, "cannot remove '%s'", path);
+}
+
+static bool start_job(Sweep *sweep, int slot) {
+    Job *job = &sweep->jobs[sweep->next];
+    Err *err = &sweep->fatal;
+    if (!make_folder(job->folder, sweep->arena, err) ||
+        !worker_assign(job->folder, job->point->config, &job->task, err) ||
+        !set_status(sweep, job, RUN_RUNNING, NULL) ||
+        !child_start(&job->child, sweep->program, job->folder, sweep->options->threads, err))
+        return false;
+    ProgressRun run = {
+        .label = job->label, .train_work = train_work(job), .evaluate_work = evaluate_work(job)};
+    run.tokens_per_step = job->point->config->train.tokens_per_step;
+    progress_begin(sweep->progress, slot, &run);
+    sweep->next++;
+    sweep->slots[slot] = job;
+    sweep->running++;
+    return true;
+}
+
+typedef struct Listener {
+    Sweep *sweep;
+    int slot;
+} Listener;
+
+/* A line of a worker; true if it is one of progress. */
+static bool take_line(void *user, const char *line) {
+    Sweep *sweep = ((Listener *)user)->sweep;
+    int slot = ((Listener *)user)->slot, number, count;
+    long long step, steps;
+    double loss, speed, share;
+    if (sscanf(line, "step %lld %lld %lf %lf", &step, &steps, &loss, &speed) == 4)
+        progress_step(sweep->progress, slot, step, steps, loss, speed);
+    else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
+        progress_evaluate(sweep->progress, slot, number, count, share);
+    else {
+        if (strncmp(line, "note ", 5) == 0)
+            progress_say(sweep->progress, false, "note    %s: %s", sweep->slots[slot]->label, line + 5);
+        return false;
+    }
+    return true;
+}
+
+/* The worker has ended: stores what it made and what became of it. */
+static bool end_job(Sweep *sweep, int slot) {
+    Job *job = sweep->slots[slot];
+    int signal, code = child_wait(&job->child, &signal);
+    sweep->slots[slot] = NULL;
+    sweep->running--;
+    if (!import_result(sweep, job->folder)) return false;
+    RunStatus status = store_status(sweep->store, job->point->key);
+    if (code == EXIT_DONE && (status == RUN_DONE || status == RUN_DIVERGED)) {
+        sweep->diverged += status == RUN_DIVERGED;
+        progress_end(sweep->progress, slot, run_status_names[status], true);
+        return true;
+    }
+    if (code == EXIT_STOPPED || (sweep->stopping && signal)) {
+        sweep->left++;
+        progress_end(sweep->progress, slot, "stopped", false);
+        return set_status(sweep, job, is_trained(sweep->store, job->point->key) ? RUN_DONE : RUN_PENDING,
+                          NULL);
+    }
+    const char *reason = child_reason(&job->child, code, signal, sweep->arena);
+    sweep->failed++;
+    progress_end(sweep->progress, slot, "failed", false);
+    progress_say(sweep->progress, true, "        %s", reason);
+    return set_status(sweep, job, RUN_FAILED, reason);
+}
+
+/* --- all runs --- */
+
+static void signal_workers(Sweep *sweep, int signal) {
+    for (int i = 0; i < sweep->options->jobs; i++)
+        if (sweep->slots[i]) kill(sweep->slots[i]->child.pid, signal);
+}
+
+static void heed_signals(Sweep *sweep) {
+    if ((signals || sweep->fatal.code) && !sweep->stopping) {
+        sweep->stopping = true;
+        signal_workers(sweep, SIGTERM);
+        if (signals && sweep->running)
+            progress_say(sweep->progress, false, "stopping; once more to stop without saving");
+    }
+    if (signals > 1 && !sweep->killing) {
+        sweep->killing = true;
+        signal_workers(sweep, SIGKILL);
+    }
+}
+
+/* Waits a moment for output, reads it, and ends the workers that closed their pipes. */
+static void listen_to_workers(Sweep *sweep) {
+    struct pollfd fds[MAX_JOBS];
+    int slot[MAX_JOBS], count = 0;
+    for (int i = 0; i < sweep->options->jobs; i++) {
+        if (!sweep->slots[i]) continue;
+        fds[count] = (struct pollfd){.fd = sweep->slots[i]->child.pipe, .events = POLLIN};
+        slot[count++] = i;
+    }
+    if (poll(fds, (nfds_t)count, 200) <= 0) return;
+    for (int i = 0; i < count; i++) {
+        Listener listener = {sweep, slot[i]};
+        if (fds[i].revents && !child_read(&sweep->slots[slot[i]]->child, take_line, &listener))
+            end_job(sweep, slot[i]);
+    }
+}
+
+static void run_jobs(Sweep *sweep) {
+    struct sigaction action = {.sa_handler = on_signal}, old[3];
+    const int heeded[] = {SIGINT, SIGTERM, SIGHUP};
+    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &action, &old[i]);
+    while (sweep->running || (sweep->next < sweep->count && !sweep->stopping)) {
+        heed_signals(sweep);
+        for (int slot = 0; slot < sweep->options->jobs; slot++) {
+            if (sweep->stopping || sweep->fatal.code || sweep->next == sweep->count) break;
+            if (!sweep->slots[slot]) start_job(sweep, slot);
+        }
+        if (sweep->running) listen_to_workers(sweep);
+        progress_draw(sweep->progress);
+    }
+    sweep->left += sweep->count - sweep->next;
+    progress_close(sweep->progress);
+    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &old[i], NULL);
+}
+
+static ExitCode conclude(Sweep *sweep, Err *err) {
+    int runs = sweep->plan->count, done = runs - sweep->failed - sweep->left;
+    char diverged[64] = "";
+    if (sweep->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", sweep->diverged);
+    if (sweep->fatal.code) {
+        *err = sweep->fatal;
+        return err->code;
+    }
+    const char *start = sweep->count ? "" : "nothing to do: ";
+    progress_say(sweep->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
+    if (sweep->left) progress_say(sweep->progress, true, "continue with: %s", sweep->options->command);
+    return sweep->left ? EXIT_STOPPED : sweep->failed ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
+/* With the lock held and the store open. */
+static ExitCode sweep_stored(Sweep *sweep, Err *err) {
+    const Plan *plan = sweep->plan;
+    double work = 0;
+    sweep->progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
+    if (!store_plan(sweep->store, plan, err)) return err->code;
+    for (int i = 0; i < plan->count; i++) { /* results that a killed parent could not take over any more */
+        const char *name = plan->experiment->name;
+        if (!import_result(sweep, sweep_folder(sweep->database, name, plan->points[i].key, sweep->arena)))
+            return conclude(sweep, err);
+    }
+    plan_jobs(sweep);
+    for (int i = 0; i < sweep->count; i++)
+        work += train_work(&sweep->jobs[i]) + evaluate_work(&sweep->jobs[i]);
+    sweep->progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->count, work,
+                                   sweep->options->quiet, sweep->arena);
+    run_jobs(sweep);
+    return conclude(sweep, err);
+}
+
+static ExitCode sweep_dry(Sweep *sweep, Err *err) {
+    if (access(sweep->database, F_OK) == 0) {
+        sweep->store = store_open(sweep->database, STORE_READ, err);
+        if (!sweep->store) return err->code;
+    }
+    plan_jobs(sweep);
+    print_jobs(sweep);
+    return EXIT_DONE;
+}
+
+static ExitCode sweep_locked(Sweep *sweep, Err *err) {
+    if (!make_folder(folder_of(sweep->database, sweep->arena), sweep->arena, err)) return err->code;
+    int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (program < 0) return err_system(err, "cannot open the program itself"), err->code;
+    sweep->program = arena_format(sweep->arena, "/proc/%d/fd/%d", (int)getpid(), program);
+    int lock = lock_database(sweep->database, sweep->arena, err);
+    if (lock < 0) return err->code;
+    sweep->store = store_open(sweep->database, STORE_CREATE, err);
+    ExitCode code = sweep->store ? sweep_stored(sweep, err) : err->code;
+    close(lock);
+    close(program);
+    return code;
+}
+
+ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err) {
+    if (options->jobs < 1 || options->jobs > MAX_JOBS) BUG("%d jobs", options->jobs);
+    Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
+    sweep.database = options->database ? options->database
+                                       : arena_format(sweep.arena, "%s.db", plan->experiment->directory);
+    sweep.jobs = NEW(sweep.arena, plan->count, Job);
+    sweep.slots = NEW(sweep.arena, options->jobs, Job *);
+    ExitCode code = options->dry ? sweep_dry(&sweep, err) : sweep_locked(&sweep, err);
+    store_close(sweep.store);
+    arena_free(sweep.arena);
+    return code;
+}

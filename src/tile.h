@@ -1,0 +1,79 @@
+/* tile: small matrix products on vectors, and the exponential, for attention.
+ *
+ * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the result;
+ * these kernels keep the result in registers. They are written with the compilers' vector types (GCC and Clang, any
+ * CPU); the build's -march decides how wide a vector is.
+ */
+#ifndef POSLAB_TILE_H
+#define POSLAB_TILE_H
+
+#include "base.h"
+
+#if defined(__AVX512F__)
+enum { TILE_LANES = 16 };
+#else
+enum { TILE_LANES = 8 };
+#endif
+
+typedef float Vec __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(4), may_alias));
+typedef int32_t IntVec __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(4), may_alias));
+
+static inline Vec vec_load(const float *x) {
+    return *(const Vec *)x;
+}
+
+static inline void vec_store(float *x, Vec v) {
+    *(Vec *)x = v;
+}
+
+static inline Vec vec_all(float x) {
+    return (Vec){0} + x;
+}
+
+static inline Vec vec_select(IntVec mask, Vec yes, Vec no) { /* lanes of mask are 0 or -1 */
+    return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no));
+}
+
+static inline Vec vec_max(Vec a, Vec b) { /* NaN in a stays */
+    return vec_select(a < b, b, a);
+}
+
+static inline float vec_sum(Vec v) {
+    float lanes[TILE_LANES], sum = 0;
+    vec_store(lanes, v);
+    for (int i = 0; i < TILE_LANES; i++) sum += lanes[i];
+    return sum;
+}
+
+static inline float vec_top(Vec v) { /* the largest lane; NaN if there is one */
+    float lanes[TILE_LANES], top;
+    vec_store(lanes, v);
+    top = lanes[0];
+    for (int i = 1; i < TILE_LANES; i++) top = top < lanes[i] || lanes[i] != lanes[i] ? lanes[i] : top;
+    return top;
+}
+
+/* e^x for x <= 88, to about 2 units in the last place; 0 below -87 (and for -infinity), NaN for NaN.
+   x = n ln 2 + r, |r| <= ln(2)/2: a polynomial for e^r (Cephes, expf), n added to the exponent's bits. */
+static inline Vec vec_exp(Vec x) {
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, held in the low bits */
+    Vec t = x * 1.44269504088896341f + magic;
+    Vec n = t - magic;
+    Vec r = x - n * 0.693359375f - n * -2.12194440e-4f;
+    Vec p = vec_all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    Vec scaled = (Vec)((IntVec)p + ((IntVec)t << 23));
+    return vec_select(x < vec_all(-87.0f), vec_all(0.0f), scaled);
+}
+
+/* Products of tiles: m is a multiple of 8, n of 16, k any; row-major with leading dimensions.
+   tile_nn: c[m,n] = a[m,k] b[k,n];  tile_tn: c[m,n] = a[k,m]^T b[k,n];  with add: c += instead. */
+void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add);
+void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add);
+
+#endif

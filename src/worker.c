@@ -1,0 +1,278 @@
+/* worker: the task, the training, the evaluations, the result.
+ *
+ * Nothing made is lost. The state of a finished training stays until the result file is complete; the result
+ * file is written anew as evaluations come in, so that a worker killed among long evaluations repeats the
+ * last one only.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store.h"
+
+#ifndef POSLAB_REVISION
+#define POSLAB_REVISION "unknown"
+#endif
+
+static const double SECONDS_BETWEEN_LINES = 0.1, SECONDS_BETWEEN_RESULTS = 30;
+
+typedef struct Worker {
+    const char *folder;
+    WorkerTask task;
+    PlanPoint *point;
+    Model *model;
+    TrainResult training;
+    bool trained_now; /* training holds something to store */
+    Evaluation *evaluations;
+    int evaluation_count;
+    double last_line, last_result; /* when the last of each was written */
+    Arena *arena;
+} Worker;
+
+static volatile sig_atomic_t stop_wanted;
+
+static void on_stop(int signal) {
+    (void)signal;
+    stop_wanted = 1;
+}
+
+/* --- the task --- */
+
+static const Field request_fields[] = {
+    {"split", FIELD_CHOICE, offsetof(EvaluateRequest, split), .choices = split_names},
+    {"tokens", FIELD_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
+    {"protocol", FIELD_CHOICE, offsetof(EvaluateRequest, protocol), .choices = protocol_names},
+    {"length", FIELD_INT, offsetof(EvaluateRequest, length), .standard = 1, .low = 1, .high = 1e9},
+    {"stride", FIELD_INT, offsetof(EvaluateRequest, stride), .standard = 1, .low = 1, .high = 1e9},
+};
+
+static bool write_text(const char *path, const char *text, Arena *arena, Err *err) {
+    const char *temporary = arena_format(arena, "%s.tmp", path);
+    FILE *file = fopen(temporary, "we");
+    bool fine = file && fputs(text, file) >= 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (file && fclose(file) != 0) fine = false;
+    return (fine && rename(temporary, path) == 0) || err_system(err, "cannot write '%s'", path);
+}
+
+bool worker_assign(const char *folder, const Config *config, const WorkerTask *task, Err *err) {
+    Arena *arena = arena_new(0);
+    Json *root = json_new_object(), *list = json_new_array();
+    json_set_text(root, "key", task->key);
+    json_set(root, "trained", json_new_bool(task->trained));
+    for (int i = 0; i < task->request_count; i++) {
+        Json *request = json_new_object();
+        fields_write(request, &task->requests[i], request_fields, COUNT_OF(request_fields));
+        json_append(list, request);
+    }
+    json_set(root, "requests", list);
+    bool fine = write_text(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
+                write_text(arena_format(arena, "%s/requests.json", folder), json_print_pretty(root, arena),
+                           arena, err);
+    json_free(root);
+    arena_free(arena);
+    return fine;
+}
+
+static bool read_task(Worker *worker, Err *err) {
+    const char *path = arena_format(worker->arena, "%s/requests.json", worker->folder);
+    const char *place = arena_format(worker->arena, "task '%s'", path);
+    Json *root = json_read_file(path, place, err);
+    if (!root) return false;
+    WorkerTask *task = &worker->task;
+    const Json *list = json_get(root, "requests");
+    snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
+    task->trained = json_truth(json_get(root, "trained"));
+    task->request_count = json_count(list);
+    task->requests = NEW(worker->arena, task->request_count, EvaluateRequest);
+    bool fine = json_is_array(list) || err_set(err, EXIT_USAGE, "%s: 'requests' must be a list", place);
+    for (int i = 0; i < task->request_count && fine; i++) {
+        EvaluateRequest *request = &task->requests[i];
+        fields_default(request, request_fields, COUNT_OF(request_fields));
+        fine = fields_read(request, request_fields, COUNT_OF(request_fields), json_at(list, i), NULL, place,
+                           "requests", worker->arena, err);
+        if (fine && request->stride > request->length)
+            fine = err_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", place);
+    }
+    json_free(root);
+    return fine;
+}
+
+/* The point that config.json describes: a plan of an experiment with this one point. */
+static bool read_point(Worker *worker, Err *err) {
+    const char *path = arena_format(worker->arena, "%s/config.json", worker->folder);
+    const char *place = arena_format(worker->arena, "config '%s'", path);
+    Json *json = json_read_file(path, place, err);
+    if (!json) return false;
+    const char *text = json_print(json, worker->arena);
+    json_free(json);
+    Config *config = config_parse(text, place, worker->arena, err);
+    if (!config) return false;
+    Experiment *experiment = NEW(worker->arena, 1, Experiment);
+    *experiment = (Experiment){
+        .name = config->name, .source = text, .directory = worker->folder, .points = config, .count = 1};
+    Plan *plan = plan_make(experiment, worker->arena, err);
+    if (!plan) return false;
+    worker->point = &plan->points[0];
+    return strcmp(worker->point->key, worker->task.key) == 0 ||
+           err_set(err, EXIT_USAGE, "%s: config or corpus changed since the run was planned (%s is now %s)",
+                   place, worker->task.key, worker->point->key);
+}
+
+/* --- training --- */
+
+bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
+                        const char *corpus_hash, Err *err) {
+    Arena *arena = arena_new(0);
+    TensorFile file;
+    train_tensors(model, &file, arena);
+    file.metadata = json_new_object();
+    json_set_text(file.metadata, "format", "poslab model 1");
+    json_set_text(file.metadata, "key", key);
+    json_set_text(file.metadata, "config", resolved);
+    json_set_text(file.metadata, "corpus", corpus_hash);
+    json_set_text(file.metadata, "revision", POSLAB_REVISION);
+    bool fine = checkpoint_write(path, &file, err);
+    json_free(file.metadata);
+    arena_free(arena);
+    return fine;
+}
+
+/* Loads the trained weights; says why if they cannot be used. */
+static bool load_model(Worker *worker, const char *path) {
+    Err why;
+    TensorFile file;
+    Arena *arena = arena_new(0);
+    bool fine = checkpoint_read(path, &file, arena, &why);
+    if (fine) {
+        fine = strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0
+                   ? train_restore(worker->model, &file, path, &why)
+                   : err_set(&why, EXIT_DAMAGED, "'%s' belongs to another run", path);
+        json_free(file.metadata);
+    }
+    arena_free(arena);
+    if (!fine) printf("note %s; training again\n", why.text);
+    return fine;
+}
+
+static bool on_step(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
+    Worker *worker = user;
+    double now = time_now();
+    if (now - worker->last_line >= SECONDS_BETWEEN_LINES || log->step == steps) {
+        printf("step %lld %lld %.4f %.1f\n", (long long)log->step, (long long)steps, log->loss,
+               tokens_per_second);
+        worker->last_line = now;
+    }
+    return !stop_wanted;
+}
+
+static void on_note(void *user, const char *message) {
+    (void)user;
+    printf("note %s\n", message);
+}
+
+static const char *state_path(const Worker *worker) {
+    return arena_format(worker->arena, "%s/state.safetensors", worker->folder);
+}
+
+static bool train(Worker *worker, const char *model_path, Err *err) {
+    const Config *config = worker->point->config;
+    TrainHooks hooks = {.progress = on_step, .note = on_note, .user = worker};
+    worker->trained_now =
+        train_run(worker->model, worker->point->corpus, &config->train, &config->optimizer, &config->schedule,
+                  state_path(worker), config->place, &hooks, &worker->training, worker->arena, err);
+    if (!worker->trained_now) return false;
+    return worker->training.diverged ||
+           worker_write_model(model_path, worker->model, worker->point->key, config->resolved,
+                              worker->point->corpus->hash, err);
+}
+
+/* --- evaluations and result --- */
+
+static bool write_result(Worker *worker, Err *err) {
+    RunRecord record = {.point = worker->point,
+                        .status = RUN_DONE,
+                        .training = worker->trained_now ? &worker->training : NULL,
+                        .evaluations = worker->evaluations,
+                        .evaluation_count = worker->evaluation_count};
+    if (worker->training.diverged) {
+        record.status = RUN_DIVERGED;
+        record.reason =
+            arena_format(worker->arena, "the loss or the gradient was not finite at step %lld of %lld",
+                         (long long)worker->training.diverged_step, (long long)worker->point->steps);
+    }
+    worker->last_result = time_now();
+    return store_write_result(arena_format(worker->arena, "%s/result.db", worker->folder), &record, err);
+}
+
+static bool on_share(void *user, double share) {
+    Worker *worker = user;
+    double now = time_now();
+    if (now - worker->last_line >= SECONDS_BETWEEN_LINES || share >= 1) {
+        printf("evaluate %d %d %.4f\n", worker->evaluation_count + 1, worker->task.request_count, share);
+        worker->last_line = now;
+    }
+    return !stop_wanted;
+}
+
+static bool evaluate(Worker *worker, Err *err) {
+    Arena *scratch = arena_new(0);
+    bool fine = true;
+    for (int i = 0; i < worker->task.request_count && fine; i++) {
+        fine = evaluate_run(worker->model, worker->point->corpus, &worker->task.requests[i], on_share, worker,
+                            &worker->evaluations[i], worker->arena, scratch, err);
+        if (!fine) break;
+        worker->evaluation_count++;
+        if (time_now() - worker->last_result > SECONDS_BETWEEN_RESULTS) fine = write_result(worker, err);
+    }
+    Err later;
+    if (!fine && err->code == EXIT_STOPPED && !write_result(worker, &later)) *err = later;
+    arena_free(scratch);
+    return fine;
+}
+
+/* Two workers must not share a folder. One that was killed just now may still be on its way out. */
+static bool lock_folder(const char *folder, Err *err) {
+    int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return err_system(err, "cannot open run folder '%s'", folder);
+    for (int i = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK) return err_system(err, "cannot lock '%s'", folder);
+        if (i == 50) return err_set(err, EXIT_SYSTEM, "another worker is busy in '%s'", folder);
+        usleep(100000);
+    }
+    return true; /* held until the process ends */
+}
+
+static bool work(Worker *worker, Err *err) {
+    if (!lock_folder(worker->folder, err) || !read_task(worker, err) || !read_point(worker, err))
+        return false;
+    const Config *config = worker->point->config;
+    const char *model_path = arena_format(worker->arena, "%s/model.safetensors", worker->folder);
+    worker->model = model_new(&config->model, &config->position, (int)config->train.length, worker->arena);
+    model_allocate(worker->model, worker->arena);
+    worker->evaluations = NEW(worker->arena, worker->task.request_count, Evaluation);
+    worker->last_result = time_now();
+    bool loaded = worker->task.trained && load_model(worker, model_path);
+    if (!loaded && !train(worker, model_path, err)) return false;
+    if (!worker->training.diverged && !evaluate(worker, err)) return false;
+    if (!write_result(worker, err)) return false;
+    unlink(state_path(worker));
+    unlink(arena_format(worker->arena, "%s.old", state_path(worker)));
+    return true;
+}
+
+ExitCode worker_run(const char *folder, Err *err) {
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    Worker worker = {.folder = folder, .arena = arena_new(0)};
+    bool fine = work(&worker, err);
+    arena_free(worker.arena);
+    return fine ? EXIT_DONE : err->code;
+}

@@ -1,0 +1,35 @@
+/* worker: `poslab worker`, one run in a process of its own.
+ *
+ * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
+ * worker trains (or goes on from state.safetensors, or loads model.safetensors if the run is known to be
+ * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder.
+ * Interrupted by SIGINT or SIGTERM it saves what there is and ends with EXIT_STOPPED.
+ *
+ * Progress goes to stdout, a line each:
+ *     step 12 400 2.3451 18230.5    step, of so many; loss; tokens per second
+ *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
+ *     note ...                      something that a person may want to read
+ */
+#ifndef POSLAB_WORKER_H
+#define POSLAB_WORKER_H
+
+#include "plan.h"
+
+typedef struct WorkerTask {
+    char key[KEY_TEXT];
+    bool trained; /* the training is stored already: only evaluations are missing */
+    EvaluateRequest *requests;
+    int request_count;
+} WorkerTask;
+
+/* Writes FOLDER/config.json and FOLDER/requests.json. */
+bool worker_assign(const char *folder, const Config *config, const WorkerTask *task, Err *err);
+
+/* Does it. Exit code: EXIT_DONE (a diverged run included), or another with err set. */
+ExitCode worker_run(const char *folder, Err *err);
+
+/* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
+bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
+                        const char *corpus_hash, Err *err);
+
+#endif

@@ -1,0 +1,336 @@
+#!/usr/bin/env bash
+# e2e.sh: the program from outside, on small texts in a temporary folder.
+#
+# POSLAB names the program (default ./poslab); it may be a wrapper that runs it under valgrind. Nothing depends on
+# speed: what is to be killed in the middle saves its state after every step, and is killed when that state appears.
+set -u
+POSLAB=${POSLAB:-./poslab}
+[ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
+fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
+plots=$(cd "$(dirname "$0")/../plots" && pwd)
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+export LC_ALL=C
+unset NO_COLOR
+passed=0 failed=0
+
+# check NAME COMMAND...: a test; the command's output is shown if it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >check.out 2>&1; then
+        passed=$((passed + 1))
+        echo "ok - $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok - $name"
+        printf '    # %s\n' "$*"
+        sed 's/^/    # /' check.out out err 2>/dev/null | head -40
+    fi
+}
+
+# try CODE ARGUMENT...: runs poslab into files out and err; true if it exits with CODE.
+try() {
+    local code=$1 got
+    shift
+    "$POSLAB" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
+}
+
+# says FILE TEXT...: every text stands in the file.
+says() {
+    local file=$1 text
+    shift
+    for text; do
+        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
+    done
+}
+
+sql() { # sql DB QUERY
+    sqlite3 -batch "$1" "$2"
+}
+
+is() { # is WANTED DB QUERY
+    local got
+    got=$(sql "$2" "$3")
+    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
+}
+
+# All that training and evaluation computed, to the last bit.
+numbers() {
+    sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
+        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
+        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
+            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
+        SELECT key, status, final_loss FROM run ORDER BY 1"
+}
+
+same_numbers() { # same_numbers DB DB
+    diff <(numbers "$1") <(numbers "$2") | head -5
+    [ "${PIPESTATUS[0]}" = 0 ]
+}
+
+sound() { # sound DB: no damage, no dangling reference, nothing left running
+    is ok "$1" 'PRAGMA integrity_check' && is '' "$1" 'PRAGMA foreign_key_check' &&
+        is 0 "$1" "SELECT count(*) FROM run WHERE status = 'running'"
+}
+
+is_json() {
+    is 1 :memory: "SELECT json_valid(CAST(readfile('$1') AS TEXT))"
+}
+
+# eventually COMMAND...: waits until it is true; gives up after two minutes.
+eventually() {
+    local i
+    for ((i = 0; i < 12000; i++)); do
+        "$@" && return
+        sleep 0.01
+    done
+    echo "never: $*"
+    return 1
+}
+
+exists() { # exists FILE...: any of them
+    local file
+    for file; do [ ! -e "$file" ] || return 0; done
+    return 1
+}
+
+children() { # children PID: processes that it started and that still run
+    grep -lsE "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d / -f 3
+}
+
+gone() { # gone PID...: dead, or a zombie that nobody waits for
+    local pid
+    for pid; do ! grep -sqE '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" || return 1; done
+}
+
+# start DB [ARGUMENT...]: a run in the background that saves its state after every step; $runner is its process.
+start() {
+    local db=$1
+    shift
+    "$POSLAB" run long.json --db "$db" "$@" >out 2>err </dev/null &
+    runner=$!
+}
+
+# --- texts and configs ---
+
+mkdir text
+for i in 1 2 3 4; do
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
+        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+done
+cp "$fixtures/e2e.json" .
+# The same, longer; train.checkpoint is no part of what makes a run.
+sed -e 's/"e2e"/"long"/' -e 's/1920/9600/' -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json
+
+# --- plan, run, run again ---
+
+check "plan" try 0 plan e2e.json
+check "plan names every point" says out "alibi L=16 seed=1" "alibi L=16 seed=2" "sinusoidal L=16 seed=1" \
+    "sinusoidal L=16 seed=2"
+check "plan --json" try 0 plan e2e.json --json
+check "plan prints JSON" is_json out
+check "plan writes nothing" test ! -e results
+check "run --dry-run" try 0 run e2e.json --dry-run
+check "a dry run says what is missing" says out "4 of 4 runs to do" "train, then 3 evaluations"
+check "a dry run writes nothing" test ! -e results
+
+db=results/e2e.db
+check "run -j 2" try 0 run e2e.json -j 2
+check "plain progress" says err "start   alibi L=16 seed=1" "done    sinusoidal L=16 seed=2" "4 of 4 runs are done"
+check "progress is not for stdout" test ! -s out
+check "four runs are done" is 4 $db "SELECT count(*) FROM run WHERE status = 'done'"
+check "every step is logged" is 120 $db "SELECT count(*) FROM train_log"
+check "every target at every length" is "12|500|500" $db "SELECT count(*), min(tokens), max(tokens) FROM evaluation"
+check "the curve view" is 12 $db "SELECT count(*) FROM curve WHERE abs(perplexity - exp(nll / tokens)) < 1e-9"
+check "it learns" is 1 $db "SELECT max(final_loss) < 4 FROM run"
+check "provenance" is 0 $db "SELECT count(*) FROM run WHERE host IS NULL OR blas IS NULL OR peak_bytes IS NULL"
+check "the database is sound" sound $db
+check "only what is needed stays in a run folder" test -z "$(find results/e2e -name 'state*' -o -name 'result.db*' -o -name '*.tmp')"
+
+sql $db .dump >before
+check "run again" try 0 run e2e.json -j 2
+check "nothing to do" says err "nothing to do: 4 of 4 runs are done"
+check "run again leaves the database as it is" diff before <(sql $db .dump)
+
+numbers $db | grep -v '|64|' >before
+check "an evaluation length is added" try 0 run e2e.json -q --set 'evaluate.multiples=[1,2,8]'
+check "quiet" test ! -s err
+check "only the new length is evaluated" is "16|4" $db "SELECT count(*), sum(length = 128) FROM evaluation"
+check "nothing else has changed" diff before <(numbers $db | grep -v '|128|' | grep -v '|64|')
+
+key=$(sql $db "SELECT min(key) FROM run WHERE method = 'alibi'")
+folder=results/e2e/$key
+truncate -s -1 "$folder/model.safetensors"
+rm results/e2e/"$(sql $db "SELECT max(key) FROM run WHERE method = 'alibi'")"/model.safetensors
+numbers $db | grep -v '|256|' >before
+check "weights that are lost are trained again" try 0 run e2e.json -j 2 --set 'evaluate.multiples=[1,16]'
+check "and damaged ones, with a note" says "$folder/log.txt" "training again"
+check "to the same numbers" diff before <(numbers $db | grep -v '|256|')
+check "the database is still sound" sound $db
+
+# --- killed, stopped, failed ---
+
+check "an uninterrupted run, for comparison" try 0 run long.json -q -j 2 --db whole/x.db
+
+start killed/x.db -j 2
+check "states are saved" eventually exists killed/long/*/state.safetensors
+workers=$(children $runner)
+kill -KILL $runner
+wait $runner 2>/dev/null
+check "workers die with their parent" eventually gone $workers
+check "a killed run is unfinished" is 1 killed/x.db "SELECT count(*) < 4 FROM run WHERE status = 'done'"
+check "and goes on" try 0 run long.json --db killed/x.db -j 2
+check "from its state" says err "resuming from step"
+check "to the same numbers, bit for bit" same_numbers whole/x.db killed/x.db
+check "and the same weights" diff -rq -x log.txt -x requests.json whole/long killed/long
+check "the database is sound after a kill" sound killed/x.db
+
+start stopped/x.db
+check "states are saved again" eventually exists stopped/long/*/state.safetensors
+kill -INT $runner
+wait $runner
+check "SIGINT: exit code 3" test $? = 3
+check "and how to continue" says err "continue with: poslab run long.json --db stopped/x.db"
+check "the run is pending" is "4" stopped/x.db "SELECT count(*) FROM run WHERE status = 'pending'"
+folder=$(dirname stopped/long/*/state.safetensors)
+check "a worker started by hand" try 0 worker "$folder"
+check "prints progress" grep -qE '^step 150 150 [0-9.]+ [0-9.]+$' out
+check "and leaves a result file" test -e "$folder/result.db"
+check "run takes it over" try 0 run long.json --db stopped/x.db
+check "without doing it again" test "$(grep -c ^start err)" = 3
+check "to the same numbers once more" same_numbers whole/x.db stopped/x.db
+
+start twice/x.db -j 2
+check "states are saved for the third time" eventually exists twice/long/*/state.safetensors
+workers=$(children $runner)
+kill -TERM $runner
+kill -INT $runner
+wait $runner
+check "SIGTERM, then SIGINT: exit code 3" test $? = 3
+check "no worker is left" gone $workers
+
+start failed/x.db -j 2
+check "states are saved for the last time" eventually exists failed/long/*/state.safetensors
+victim=$(children $runner | head -1)
+kill -KILL "$victim"
+wait $runner
+check "a killed worker: exit code 1" test $? = 1
+check "costs its own run only" is "3|1" failed/x.db \
+    "SELECT sum(status = 'done'), sum(status = 'failed') FROM run"
+check "and leaves a reason" is 1 failed/x.db \
+    "SELECT reason LIKE 'killed by signal 9%' FROM run WHERE status = 'failed'"
+check "status shows it" try 0 status failed/x.db
+check "with the reason" says out "killed by signal 9"
+check "the failed run is repeated" try 0 run long.json --db failed/x.db
+check "to the same numbers yet again" same_numbers whole/x.db failed/x.db
+
+key=$(sql $db "SELECT max(key) FROM run WHERE method = 'sinusoidal'")
+mkdir -p broken/e2e/"$key"/model.safetensors/full
+check "a run that cannot write its weights fails" try 1 run e2e.json -j 2 --db broken/x.db
+check "with its last words" is "exit code 5" broken/x.db \
+    "SELECT substr(reason, 1, 11) FROM run WHERE status = 'failed' AND reason LIKE '%model.safetensors%'"
+check "the others are done" is 3 broken/x.db "SELECT count(*) FROM run WHERE status = 'done'"
+
+exec 9>>results/e2e.db.lock
+flock 9
+check "a second run on the same database" try 5 run e2e.json
+check "says who has it" says err "'results/e2e.db' is in use by process"
+exec 9>&-
+
+# --- what went in, what comes out ---
+
+check "table" try 0 table $db
+check "table has rows and lengths" says out ALiBi Sinusoidal 16 32
+check "table --format md" try 0 table $db --format md
+check "table --format csv" try 0 table $db --format csv
+check "csv has a line per evaluation" test "$(wc -l <out)" -ge 8
+check "table --json" try 0 table $db --json
+check "table prints JSON" is_json out
+check "status" try 0 status $db
+check "status --json" try 0 status $db --json
+check "status prints JSON" is_json out
+check "methods" try 0 methods
+names=$(cut -d ' ' -f 1 out)
+for name in $names; do check "methods $name" try 0 methods "$name"; done
+check "methods --json" try 0 methods --json
+check "methods prints JSON" is_json out
+
+if command -v gnuplot >/dev/null; then
+    cp -r "$plots" . && rm -f plots/*.svg
+    check "plot" try 0 plot $db -o x.svg
+    check "the figure is SVG" says x.svg "<svg" "</svg>"
+else
+    echo "ok - plot # SKIP no gnuplot"
+fi
+
+key=$(sql $db "SELECT key FROM run WHERE method = 'alibi' AND seed = 1")
+other=$(sql $db "SELECT key FROM run WHERE method = 'sinusoidal' AND seed = 1")
+check "export" try 0 export $db "$key" weights
+check "exported weights are the run's" cmp weights results/e2e/"$key"/model.safetensors
+check "with the names of the format" says weights embedding.weight layers.1.attention.qkv.bias norm.weight
+check "export --initial" try 0 export $db "$key" initial --initial
+check "initial weights are others" test "$(cmp -s weights initial; echo $?)" = 1
+check "export --batches" try 0 export $db "$key" a --batches 3
+check "of another method" try 0 export $db "$other" b --batches 3
+check "methods see the same batches" cmp <(tail -c $((3 * 4 * 17 * 4)) a) <(tail -c $((3 * 4 * 17 * 4)) b)
+check "export --tokens" try 0 export $db "$key" c --tokens valid
+check "an unknown run" try 2 export $db xyz c
+check "no run at all" try 2 export $db "" c
+
+# --- mistakes ---
+
+printf 'no database' >file.db
+cp file.db copy.db
+check "a file that is no database" try 4 status file.db
+check "is left untouched" cmp file.db copy.db
+check "run does not write into it either" try 4 run e2e.json --db file.db
+check "and leaves it untouched" cmp file.db copy.db
+check "a missing database" try 2 table missing.db
+check "a missing config" try 2 run missing.json
+check "says its name" says err missing.json
+mistake() { # mistake NAME SET TEXT
+    check "$1" try 2 run e2e.json --set "$2"
+    check "$1: the message" says err "e2e.json" "$3"
+}
+mistake "an unknown key" train.lenght=8 "length"
+mistake "a value out of range" train.tokens=-1 "train.tokens"
+mistake "a wrong type" model.layers=two "model.layers"
+mistake "an unknown method" sweep.method='["alibbi"]' "alibi"
+mistake "rules across options" model.width=30 "model.width"
+mistake "a step that is no multiple" train.tokens_per_step=65 "train.tokens_per_step"
+mistake "a corpus that is not there" data.files='["nowhere/*"]' "nowhere"
+mistake "a length beyond the corpus" train.length=9999999 "train.length"
+mistake "a name that leaves the folder" name=../x "name"
+echo '{"name": "e2e", "name": "e2e"}' >bad.json
+check "a duplicate key" try 2 run bad.json
+echo '{' >bad.json
+check "half a config" try 2 run bad.json
+check "an unknown command" try 2 rnu e2e.json
+check "with a suggestion" says err "did you mean 'run'"
+check "an unknown option" try 2 run --jbos 2 e2e.json
+check "with a suggestion, too" says err "did you mean '--jobs'"
+check "a number that is none" try 2 run -j two e2e.json
+check "a missing word" try 2 table
+check "an unknown format" try 2 table $db --format xyz
+check "help" try 0 --help
+check "lists the commands" says out run plan status table plot methods export worker
+check "help of a command" try 0 run --help
+check "lists its options" says out --jobs --set --db
+check "version" try 0 --version
+check "a full disk behind stdout" bash -c '"$0" methods >/dev/full 2>/dev/null; [ $? = 5 ]' "$POSLAB"
+
+if command -v script >/dev/null; then
+    TERM=xterm script -qec "'$POSLAB' run e2e.json -j 2 --db screen/x.db" screen </dev/null >/dev/null 2>&1
+    check "bars on a terminal" says screen "[####################]" "4 of 4 runs are done" $'\033[32m'
+    NO_COLOR=1 TERM=xterm script -qec "'$POSLAB' run e2e.json --db screen/y.db" screen </dev/null >/dev/null 2>&1
+    check "without colour" test -z "$(grep -F $'\033[32m' screen)"
+else
+    echo "ok - terminal # SKIP no script"
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,112 @@
+/* laws: the list, and what the laws share. */
+#include "laws.h"
+
+#include <math.h>
+#include <string.h>
+
+const Law laws[] = {
+    {"form", law_form, false},           {"options", law_options, false},
+    {"init", law_init, false},           {"purity", law_purity, false},
+    {"adjoint", law_adjoint, false},     {"gradient", law_gradient, false},
+    {"shift", law_shift, false},         {"prefix", law_prefix, false},
+    {"isometry", law_isometry, false},   {"formulas", law_formulas, false},
+    {"agreement", law_agreement, false}, {"causality", law_causality, false},
+    {"batch", law_batch, false},         {"length", law_length, false},
+    {"edges", law_edges, true},          {"overfit", law_overfit, true},
+    {"optimizer", law_optimizer, true},  {"accounting", law_accounting, true},
+};
+const int law_count = COUNT_OF(laws);
+
+const Law *law_find(const char *name) {
+    for (int i = 0; i < law_count; i++)
+        if (strcmp(laws[i].name, name) == 0) return &laws[i];
+    BUG("there is no law '%s'", name);
+}
+
+bool law_holds(const Law *law, const LawCase *c, Err *err) {
+    Arena *arena = arena_new((size_t)1 << 22);
+    Err reason = {0};
+    bool holds = law->holds(c, arena, &reason);
+    if (!holds) {
+        const PositionMethod *method = c->position.method;
+        Json *options = json_new_object();
+        fields_write(options, c->position.options, method->fields, method->field_count);
+        err_set(err, EXIT_SOME_FAILED, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens: %s",
+                law->name, method->name, json_print(options, arena), (int)c->model.layers,
+                (int)c->model.heads, (int)c->model.width, c->batch, c->length, reason.text);
+        json_free(options);
+    }
+    arena_free(arena);
+    return holds;
+}
+
+PositionShape law_shape(const LawCase *c) {
+    return (PositionShape){.layers = (int)c->model.layers,
+                           .heads = (int)c->model.heads,
+                           .width = (int)c->model.width,
+                           .head_dim = (int)(c->model.width / c->model.heads),
+                           .train_length = c->train_length};
+}
+
+void law_away(float *value, size_t size, uint64_t seed, const char *name) {
+    Rng rng = rng_stream(seed, "away", name);
+    float largest = 0;
+    for (size_t i = 0; i < size; i++) largest = fmaxf(largest, fabsf(value[i]));
+    for (size_t i = 0; i < size; i++) {
+        if (value[i] == 0) {
+            value[i] = (float)((largest > 0 ? 0.1 * largest : 0.3) * rng_normal(&rng));
+        } else {
+            value[i] *= (float)(0.7 + 0.6 * rng_uniform(&rng));
+        }
+    }
+}
+
+Model *law_model(const LawCase *c, Arena *arena) {
+    Model *model = model_new(&c->model, &c->position, c->train_length, arena);
+    model_allocate(model, arena);
+    model_init(model, c->seed);
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        law_away(model->values + param->offset, param->size, c->seed, param->name);
+    }
+    return model;
+}
+
+const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena) {
+    const uint16_t **tokens = NEW(arena, sequences, const uint16_t *);
+    Rng rng = rng_stream(c->seed, "tokens", "");
+    uint64_t vocabulary = (uint64_t)c->model.vocabulary;
+    for (int b = 0; b < sequences; b++) {
+        uint16_t *sequence = NEW(arena, length + 1, uint16_t);
+        for (int t = 0; t <= length; t++) sequence[t] = (uint16_t)rng_below(&rng, vocabulary);
+        sequence[0] = (uint16_t)((uint64_t)b % vocabulary);
+        tokens[b] = sequence;
+    }
+    return tokens;
+}
+
+bool law_gradients_agree(const Model *model, const float *gradients, const double *expected, Err *err) {
+    double overall = 0;
+    for (size_t i = 0; i < model->size; i++) overall = fmax(overall, fabs(expected[i]));
+    for (int p = 0; p < model->param_count; p++) {
+        const Param *param = &model->params[p];
+        double largest = 0;
+        for (size_t i = 0; i < param->size; i++) largest = fmax(largest, fabs(expected[param->offset + i]));
+        double allowed = GRADIENT_TOLERANCE * largest + 1e-6 * overall;
+        for (size_t i = 0; i < param->size; i++) {
+            double got = gradients[param->offset + i], want = expected[param->offset + i];
+            if (!(fabs(got - want) <= allowed))
+                return BROKEN(err, "gradient of %s[%zu] is %g, not %g; the tensor's largest is %g",
+                              param->name, i, got, want, largest);
+        }
+    }
+    return true;
+}
+
+bool law_nll_agree(const float *nll, const double *expected, int sequences, int length, Err *err) {
+    for (int n = 0; n < sequences * length; n++)
+        if (!(fabs(nll[n] - expected[n]) <= NLL_TOLERANCE * (1 + fabs(expected[n]))))
+            return BROKEN(err, "nll of sequence %d, target %d is %.8g, not %.8g", n / length, n % length,
+                          (double)nll[n], expected[n]);
+    return true;
+}

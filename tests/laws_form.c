@@ -1,0 +1,251 @@
+/* laws_form: laws on the parts of a method that are data: its form, its options, its initial values. */
+#include <math.h>
+#include <string.h>
+
+#include "hash.h"
+#include "naive.h"
+#include "probe.h"
+
+/* ---- form ---- */
+
+static bool lower_name(const char *text) {
+    return text && *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
+}
+
+static bool sound_fields(const PositionMethod *m, Err *err) {
+    if ((m->field_count > 0) != (m->fields != NULL) || (m->field_count > 0) != (m->options_size > 0))
+        return BROKEN(err, "fields, field_count and options_size do not belong together");
+    for (int i = 0; i < m->field_count; i++) {
+        const Field *f = &m->fields[i];
+        if (!lower_name(f->key)) return BROKEN(err, "field %d has no key in lower case", i);
+        if (!f->help || !*f->help) return BROKEN(err, "'%s' has no help", f->key);
+        if (f->offset >= m->options_size) return BROKEN(err, "'%s' lies outside the options", f->key);
+        if ((f->type == FIELD_CHOICE) != (f->choices != NULL))
+            return BROKEN(err, "'%s': choices are for fields of that type", f->key);
+        for (int j = 0; j < i; j++)
+            if (strcmp(f->key, m->fields[j].key) == 0 || f->offset == m->fields[j].offset)
+                return BROKEN(err, "'%s' and '%s' are one", f->key, m->fields[j].key);
+        if (f->low > f->high ||
+            ((f->low != 0 || f->high != 0) && (f->standard < f->low || f->standard > f->high)))
+            return BROKEN(err, "'%s': the default %g is not in [%g, %g]", f->key, f->standard, f->low,
+                          f->high);
+    }
+    return true;
+}
+
+static bool sound_layout(const LawCase *c, Err *err) {
+    const PositionMethod *m = c->position.method;
+    PositionShape shape = law_shape(c);
+    PositionTensor tensors[POS_MAX_TENSORS] = {0};
+    int count = m->layout ? m->layout(&shape, c->position.options, tensors) : 0;
+    if (count < 0 || count > POS_MAX_TENSORS) return BROKEN(err, "%d tensors", count);
+    int64_t parameters = 0;
+    for (int i = 0; i < count; i++) {
+        const PositionTensor *t = &tensors[i];
+        if (!lower_name(t->name)) return BROKEN(err, "tensor %d has no name in lower case", i);
+        for (int j = 0; j < i; j++)
+            if (strcmp(t->name, tensors[j].name) == 0) return BROKEN(err, "two tensors '%s'", t->name);
+        if (t->rank < 1 || t->rank > 2 || t->dims[0] < 1 || (t->rank == 2 && t->dims[1] < 1))
+            return BROKEN(err, "tensor '%s' has rank %d and dims %d, %d", t->name, t->rank, t->dims[0],
+                          t->dims[1]);
+        parameters += (int64_t)tensor_size(t);
+    }
+    if (position_parameters(&c->position, &shape) != parameters)
+        return BROKEN(err, "position_parameters counts %lld, the layout %lld",
+                      (long long)position_parameters(&c->position, &shape), (long long)parameters);
+    bool backward_hook = m->embed_backward || m->transform_backward || m->distance_bias_backward;
+    if (count > 0 && !backward_hook) return BROKEN(err, "%d tensors and no backward hook", count);
+    if (m->limit && m->limit(&shape, c->position.options) < 1)
+        return BROKEN(err, "limit %d", m->limit(&shape, c->position.options));
+    return true;
+}
+
+bool law_form(const LawCase *c, Arena *arena, Err *err) {
+    const PositionMethod *m = c->position.method;
+    (void)arena;
+    if (!lower_name(m->name)) return BROKEN(err, "the name is not in lower case");
+    const PositionMethod *found = position_find(m->name);
+    if (!found || strcmp(found->name, m->name) != 0) return BROKEN(err, "the registry has no '%s'", m->name);
+    if (!m->label || !*m->label) return BROKEN(err, "no label");
+    if (!m->citation || !strpbrk(m->citation, "0123456789")) return BROKEN(err, "no citation with a year");
+    if (m->claims & ~(unsigned)(POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY))
+        return BROKEN(err, "unknown claims %x", m->claims);
+    if (!m->transform != !m->transform_backward)
+        return BROKEN(err, "transform without its backward, or alone");
+    if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");
+    if (m->distance_bias_backward && !m->distance_bias) return BROKEN(err, "distance_bias_backward alone");
+    if (m->init && !m->layout) return BROKEN(err, "init without layout");
+    return sound_fields(m, err) && sound_layout(c, err);
+}
+
+/* ---- options ---- */
+
+static Json *field_json(const Field *f, double number) {
+    if (f->type == FIELD_BOOL) return json_new_bool(number != 0);
+    if (f->type == FIELD_CHOICE) return json_new_text(f->choices[(int)number]);
+    return json_new_number(number);
+}
+
+/* Defaults with one option set from JSON (which is freed), as a config would set it. */
+static bool read_option(void *options, const PositionMethod *m, const char *key, Json *value, Arena *arena) {
+    Json *object = json_new_object();
+    Err err;
+    json_set(object, key, value);
+    fields_default(options, m->fields, m->field_count);
+    bool read = fields_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
+    json_free(object);
+    return read;
+}
+
+/* All that a method does, as a hash: layout, initial values, outputs. */
+static void fingerprint(const LawCase *c, char text[HASH_TEXT], Arena *arena) {
+    Hash *hash = hash_begin();
+    Probe p = probe_new(c, 300, arena);
+    for (int i = 0; i < p.count; i++) {
+        hash_add(hash, p.tensors[i].dims, sizeof p.tensors[i].dims);
+        hash_add(hash, p.value[i], p.sizes[i] * sizeof(float));
+    }
+    float *data = probe_data(&p, 1, "fingerprint", arena);
+    probe_forward(&p, data);
+    hash_add(hash, data, p.total * sizeof *data);
+    hash_end(hash, text);
+}
+
+/* A value of the option makes a difference; tried are the bounds, all choices and the middle. */
+static bool option_lives(const LawCase *c, const Field *f, const char *standard, Arena *arena) {
+    const PositionMethod *m = c->position.method;
+    double tries[16] = {f->low, f->high, (f->standard + f->low) / 2, floor((f->standard + f->high) / 2),
+                        f->standard + 1};
+    int count = 5;
+    if (f->type == FIELD_BOOL || f->type == FIELD_CHOICE)
+        for (count = 0; count < 16 && (f->type == FIELD_BOOL ? count < 2 : f->choices[count] != NULL);
+             count++)
+            tries[count] = count;
+    for (int i = 0; i < count; i++) {
+        LawCase other = *c;
+        Err err;
+        char text[HASH_TEXT];
+        PositionShape shape = law_shape(c);
+        other.position.options = arena_alloc(arena, 1, m->options_size);
+        if (!read_option(other.position.options, m, f->key, field_json(f, tries[i]), arena)) continue;
+        if (m->check && !m->check(&shape, other.position.options, &err)) continue;
+        fingerprint(&other, text, arena);
+        if (strcmp(text, standard) != 0) return true;
+    }
+    return false;
+}
+
+static bool field_holds(const LawCase *c, const Field *f, Arena *arena, Err *err) {
+    const PositionMethod *m = c->position.method;
+    void *options = arena_alloc(arena, 1, m->options_size);
+    Position position = {m, options};
+    bool number = f->type == FIELD_INT || f->type == FIELD_REAL, ranged = f->low != 0 || f->high != 0;
+    if (number && ranged) {
+        double bounds[] = {f->low, f->high};
+        for (int i = 0; i < 2; i++) {
+            if (!read_option(options, m, f->key, json_new_number(bounds[i]), arena))
+                return BROKEN(err, "'%s' = %g, a bound, is refused", f->key, bounds[i]);
+            if (naive_option(&position, f->key) != bounds[i])
+                return BROKEN(err, "'%s' = %g is read as %g", f->key, bounds[i],
+                              naive_option(&position, f->key));
+            double way = i ? INFINITY : -INFINITY;
+            double outside = f->type == FIELD_INT ? bounds[i] + (i ? 1 : -1) : nextafter(bounds[i], way);
+            if (read_option(options, m, f->key, json_new_number(outside), arena))
+                return BROKEN(err, "'%s' = %.17g, outside, is accepted", f->key, outside);
+        }
+    }
+    if (f->type == FIELD_INT && read_option(options, m, f->key, json_new_number(f->standard + 0.5), arena))
+        return BROKEN(err, "'%s' = %g, no whole number, is accepted", f->key, f->standard + 0.5);
+    if (number && read_option(options, m, f->key, json_new_text("8"), arena))
+        return BROKEN(err, "'%s' = \"8\", a text, is accepted", f->key);
+    if (!number && read_option(options, m, f->key, json_new_number(0), arena))
+        return BROKEN(err, "'%s' = 0, a number, is accepted", f->key);
+    if (f->type == FIELD_CHOICE && read_option(options, m, f->key, json_new_text("no such choice"), arena))
+        return BROKEN(err, "'%s' = \"no such choice\" is accepted", f->key);
+    for (int i = 0; f->type == FIELD_CHOICE && f->choices[i]; i++)
+        if (!read_option(options, m, f->key, json_new_text(f->choices[i]), arena) ||
+            naive_option(&position, f->key) != i)
+            return BROKEN(err, "'%s' = \"%s\" is refused or taken for another choice", f->key, f->choices[i]);
+    return true;
+}
+
+bool law_options(const LawCase *c, Arena *arena, Err *err) {
+    const PositionMethod *m = c->position.method;
+    LawCase roomy = *c; /* sizes that leave every option room to matter */
+    char standard[HASH_TEXT];
+    Err refusal;
+    roomy.model.heads = 4, roomy.model.width = 64, roomy.train_length = 64;
+    roomy.position.options = arena_alloc(arena, 1, m->options_size);
+    fields_default(roomy.position.options, m->fields, m->field_count);
+    PositionShape shape = law_shape(&roomy);
+    if (m->check && !m->check(&shape, roomy.position.options, &refusal))
+        return BROKEN(err, "the defaults are refused: %s", refusal.text);
+    if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1), arena))
+        return BROKEN(err, "an unknown option is accepted");
+    fields_default(roomy.position.options, m->fields, m->field_count);
+    fingerprint(&roomy, standard, arena);
+    for (int i = 0; i < m->field_count; i++) {
+        const Field *f = &m->fields[i];
+        if (f->type == FIELD_TEXT) continue;
+        if (!field_holds(&roomy, f, arena, err)) return false;
+        if (!option_lives(&roomy, f, standard, arena)) return BROKEN(err, "'%s' makes no difference", f->key);
+    }
+    return true;
+}
+
+/* ---- init ---- */
+
+static bool init_is_pure(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, 1, arena);
+    for (int i = p.count - 1; i >= 0; i--) { /* the other order: no tensor may depend on another's call */
+        float *values[2];
+        for (int k = 0; k < 2; k++) {
+            Rng rng = rng_stream(c->seed, "law", p.tensors[i].name);
+            values[k] = guarded_new(arena, p.sizes[i]);
+            if (p.method->init) p.method->init(&p.shape, c->position.options, i, values[k], &rng);
+            if (!guarded_intact(values[k], p.sizes[i]))
+                return BROKEN(err, "init writes outside tensor '%s'", p.tensors[i].name);
+        }
+        if (memcmp(values[0], values[1], p.sizes[i] * sizeof(float)) != 0)
+            return BROKEN(err, "init of '%s' differs from call to call", p.tensors[i].name);
+        for (size_t j = 0; j < p.sizes[i]; j++)
+            if (!isfinite(values[0][j])) return BROKEN(err, "init of '%s' is not finite", p.tensors[i].name);
+    }
+    return true;
+}
+
+bool law_init(const LawCase *c, Arena *arena, Err *err) {
+    static const PositionMethod bare = {.name = "bare"};
+    Position positions[] = {c->position, c->position, {.method = &bare}, c->position};
+    Model *models[COUNT_OF(positions)];
+    if (!init_is_pure(c, arena, err)) return false;
+    for (int i = 0; i < COUNT_OF(positions); i++) {
+        models[i] = model_new(&c->model, &positions[i], c->train_length, arena);
+        model_allocate(models[i], arena);
+        model_init(models[i], i == 3 ? c->seed + 1 : c->seed);
+    }
+    const float *values = models[0]->values;
+    if (memcmp(values, models[1]->values, models[0]->size * sizeof *values) != 0)
+        return BROKEN(err, "the same seed gives other weights");
+    for (int i = 0; i < models[0]->param_count; i++) {
+        const Param *param = &models[0]->params[i];
+        size_t bytes = param->size * sizeof *values;
+        if (param->init == INIT_NORMAL &&
+            memcmp(values + param->offset, models[3]->values + param->offset, bytes) == 0)
+            return BROKEN(err, "%s does not depend on the seed", param->name);
+        if (param->init != INIT_METHOD) {
+            const Param *shared = naive_param(models[2], param->name);
+            if (memcmp(values + param->offset, models[2]->values + shared->offset, bytes) != 0)
+                return BROKEN(err, "%s starts otherwise than without the method", param->name);
+            continue;
+        }
+        float *expected = NEW(arena, param->size, float);
+        PositionShape shape = law_shape(c);
+        Rng rng = rng_stream(c->seed, "init", param->name);
+        if (c->position.method->init)
+            c->position.method->init(&shape, c->position.options, param->index, expected, &rng);
+        if (memcmp(values + param->offset, expected, bytes) != 0)
+            return BROKEN(err, "%s does not start from its own stream", param->name);
+    }
+    return true;
+}

@@ -1,0 +1,342 @@
+/* laws_hooks: laws on the hooks of a method, called as the model calls them, but alone and between canaries.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "naive.h"
+#include "probe.h"
+
+/* ---- purity ---- */
+
+static bool forward_is_pure(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, c->length, arena), other = probe_new(c, c->length + 7, arena);
+    unsigned char *tables = memcpy(NEW(arena, p.table_bytes, unsigned char), p.tables, p.table_bytes);
+    void *options = NULL;
+    if (p.method->options_size)
+        options = memcpy(arena_alloc(arena, 1, p.method->options_size), c->position.options,
+                         p.method->options_size);
+    float *input = probe_data(&p, c->seed, "input", arena), *values[POS_MAX_TENSORS];
+    for (size_t i = 0; i < p.size[BIAS]; i++) input[p.start[BIAS] + i] = NAN; /* every element is written */
+    for (int i = 0; i < p.count; i++)
+        values[i] = memcpy(NEW(arena, p.sizes[i], float), p.value[i], p.sizes[i] * sizeof(float));
+
+    float *first = probe_copy(&p, input, arena), *second = probe_copy(&p, input, arena);
+    probe_forward(&p, first);
+    float *between = probe_data(&other, c->seed, "between", arena);
+    probe_forward(&other, between);
+    probe_forward(&p, second);
+    if (!probe_intact(&p, first) || !probe_intact(&other, between))
+        return BROKEN(err, "a forward hook writes outside its arrays");
+    for (int part = 0; part < PARTS; part++)
+        for (size_t i = 0; i < p.size[part]; i++)
+            if (probe_inside(&p, part, i) && !isfinite(first[p.start[part] + i]))
+                return BROKEN(err, "a forward hook left part %d, number %zu without a finite value", part, i);
+    if (memcmp(first, second, p.total * sizeof *first) != 0)
+        return BROKEN(err, "a second call of the forward hooks gives other bits");
+    if (memcmp(tables, p.tables, p.table_bytes) != 0) return BROKEN(err, "a forward hook changed the tables");
+    if (options && memcmp(options, c->position.options, p.method->options_size) != 0)
+        return BROKEN(err, "a hook changed the options");
+    for (int i = 0; i < p.count; i++)
+        if (memcmp(values[i], p.value[i], p.sizes[i] * sizeof(float)) != 0 ||
+            !guarded_intact(p.value[i], p.sizes[i]))
+            return BROKEN(err, "a forward hook changed '%s'", p.tensors[i].name);
+    return true;
+}
+
+static bool backward_is_pure(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, c->length, arena);
+    unsigned char *tables = memcpy(NEW(arena, p.table_bytes, unsigned char), p.tables, p.table_bytes);
+    float *output = probe_data(&p, c->seed, "output", arena), *changed[2], *grads[2][POS_MAX_TENSORS];
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < p.count; i++) memset(p.grad[i], 0, p.sizes[i] * sizeof(float));
+        changed[k] = probe_copy(&p, output, arena);
+        probe_backward(&p, changed[k]);
+        for (int i = 0; i < p.count; i++)
+            grads[k][i] = memcpy(NEW(arena, p.sizes[i], float), p.grad[i], p.sizes[i] * sizeof(float));
+    }
+    if (!probe_intact(&p, changed[0])) return BROKEN(err, "a backward hook writes outside its arrays");
+    if (memcmp(changed[0], changed[1], p.total * sizeof(float)) != 0)
+        return BROKEN(err, "a second call of the backward hooks gives other bits");
+    if (memcmp(changed[0] + p.start[EMBED], output + p.start[EMBED], p.size[EMBED] * sizeof(float)) != 0 ||
+        memcmp(changed[0] + p.start[BIAS], output + p.start[BIAS], p.size[BIAS] * sizeof(float)) != 0)
+        return BROKEN(err, "a backward hook changed a gradient that it may only read");
+    if (memcmp(tables, p.tables, p.table_bytes) != 0)
+        return BROKEN(err, "a backward hook changed the tables");
+    for (int i = 0; i < p.count; i++) {
+        if (memcmp(grads[0][i], grads[1][i], p.sizes[i] * sizeof(float)) != 0)
+            return BROKEN(err, "a second call gives another gradient of '%s'", p.tensors[i].name);
+        for (size_t j = 0; j < p.sizes[i]; j++) p.grad[i][j] = grads[1][i][j] = (float)(j % 7) - 3;
+    }
+    probe_backward(&p, probe_copy(&p, output, arena));
+    for (int i = 0; i < p.count; i++) {
+        float largest = 4;
+        if (!guarded_intact(p.grad[i], p.sizes[i]))
+            return BROKEN(err, "a backward hook writes outside the gradient of '%s'", p.tensors[i].name);
+        for (size_t j = 0; j < p.sizes[i]; j++) largest = fmaxf(largest, fabsf(grads[0][i][j]));
+        for (size_t j = 0; j < p.sizes[i];
+             j++) /* a sum that starts elsewhere: some roundings of its largest term */
+            if (!(fabsf(p.grad[i][j] - grads[1][i][j] - grads[0][i][j]) <= 4e-6f * largest))
+                return BROKEN(err, "a backward hook overwrites the gradient of '%s' instead of adding to it",
+                              p.tensors[i].name);
+    }
+    return true;
+}
+
+bool law_purity(const LawCase *c, Arena *arena, Err *err) {
+    return forward_is_pure(c, arena, err) && backward_is_pure(c, arena, err);
+}
+
+/* ---- adjoint ---- */
+
+static double dot(const Probe *p, int part, const float *x, const float *y) {
+    double sum = 0;
+    for (size_t i = 0; i < p->size[part]; i++)
+        if (probe_inside(p, part, i)) sum += (double)x[p->start[part] + i] * y[p->start[part] + i];
+    return sum;
+}
+
+static double size_of(const Probe *p, int part, const float *x) {
+    return sqrt(dot(p, part, x, x));
+}
+
+/* to = a + factor * b, in the parts' own numbers */
+static void combine(const Probe *p, float *to, const float *a, double factor, const float *b) {
+    for (int part = 0; part < PARTS; part++)
+        for (size_t i = p->start[part]; i < p->start[part] + p->size[part]; i++)
+            if (probe_inside(p, part, i - p->start[part])) to[i] = (float)(a[i] + factor * b[i]);
+}
+
+bool law_adjoint(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, c->length, arena);
+    float *x = probe_data(&p, c->seed, "x", arena), *y = probe_data(&p, c->seed, "y", arena);
+    float *origin = probe_copy(&p, x, arena), *fx = probe_copy(&p, x, arena), *fy = probe_copy(&p, y, arena);
+    float *sum = probe_copy(&p, x, arena), *back = probe_copy(&p, y, arena);
+    combine(&p, origin, x, -1, x);
+    combine(&p, sum, x, 2, y);
+    probe_forward(&p, origin);
+    probe_forward(&p, fx);
+    probe_forward(&p, fy);
+    probe_forward(&p, sum);
+    if (p.method->transform_backward) probe_backward(&p, back);
+    for (int part = QUERY; part <= KEY && p.size[part]; part++) {
+        /* f(x + 2 y) - f(0) = (f(x) - f(0)) + 2 (f(y) - f(0)): each number is the sum of a few roundings */
+        float *error = probe_copy(&p, sum, arena), *lx = probe_copy(&p, fx, arena);
+        combine(&p, error, error, -1, fx);
+        combine(&p, error, error, -2, fy);
+        combine(&p, error, error, 2, origin);
+        if (!(size_of(&p, part, error) <= 2e-6 * size_of(&p, part, sum)))
+            return BROKEN(err, "transform of %s is not affine", part == QUERY ? "queries" : "keys");
+        combine(&p, lx, fx, -1, origin);
+        double left = dot(&p, part, lx, y), right = dot(&p, part, x, back);
+        double scale = size_of(&p, part, lx) * size_of(&p, part, y);
+        if (!(fabs(left - right) <= 1e-6 * scale))
+            return BROKEN(err, "%s: <transform(x), y> = %.9g, <x, transform_backward(y)> = %.9g",
+                          part == QUERY ? "queries" : "keys", left, right);
+    }
+    for (size_t i = p.start[EMBED]; i < p.start[EMBED] + p.size[EMBED];
+         i++) /* its derivative is 1: nothing else */
+        if (!(fabsf((fx[i] - x[i]) - origin[i]) <= 1e-6f * (fabsf(x[i]) + fabsf(origin[i]))))
+            return BROKEN(err, "embed does not add the same to every input");
+    return true;
+}
+
+/* ---- gradient ---- */
+
+/* Sum of weight * (change of output) when element `at` of a tensor moves by -step and by +step. */
+static double difference(const Probe *p, const float *input, const float *weights, float *at, double step,
+                         Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    float here = *at, *low = probe_copy(p, input, arena), *high = probe_copy(p, input, arena);
+    double sum = 0;
+    *at = (float)(here - step);
+    probe_forward(p, low);
+    *at = (float)(here + step);
+    probe_forward(p, high);
+    *at = here;
+    for (int part = 0; part < PARTS; part++)
+        for (size_t i = p->start[part]; i < p->start[part] + p->size[part]; i++)
+            if (probe_inside(p, part, i - p->start[part])) sum += weights[i] * ((double)high[i] - low[i]);
+    arena_release(arena, mark);
+    return sum;
+}
+
+/* Central differences of fourth order, error h^4: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, h = 2 % of
+   the element. Rounding of outputs (6e-8 each, at random) over 2h gives some 1e-6 of the largest gradient. */
+bool law_gradient(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, c->length, arena);
+    float *input = probe_data(&p, c->seed, "input", arena),
+          *weights = probe_data(&p, c->seed, "weights", arena);
+    probe_backward(&p, probe_copy(&p, weights, arena));
+    for (int k = 0; k < p.count; k++) {
+        float largest = 0;
+        double steepest = 0;
+        size_t every = p.sizes[k] / 97 + 1;
+        for (size_t i = 0; i < p.sizes[k]; i++) {
+            largest = fmaxf(largest, fabsf(p.value[k][i]));
+            steepest = fmax(steepest, fabs((double)p.grad[k][i]));
+        }
+        bool used = false;
+        for (size_t i = 0; i < p.sizes[k]; i += every) {
+            double step = 0.02 * fmax(fabs((double)p.value[k][i]), 0.1 * largest);
+            double near = difference(&p, input, weights, &p.value[k][i], step, arena);
+            double far = difference(&p, input, weights, &p.value[k][i], 2 * step, arena);
+            double expected = (8 * near - far) / (12 * step), got = p.grad[k][i];
+            used = used || near != 0;
+            if (!(fabs(expected - got) <= GRADIENT_TOLERANCE * fmax(steepest, fabs(expected))))
+                return BROKEN(err, "gradient of '%s'[%zu] is %.7g, by differences %.7g", p.tensors[k].name, i,
+                              got, expected);
+        }
+        if (!used) return BROKEN(err, "'%s' changes nothing", p.tensors[k].name);
+    }
+    return true;
+}
+
+/* ---- claims: each is measured as a deviation from the ideal, and judged both ways ---- */
+
+enum { CLAIM_LENGTH = 96 };
+
+static bool judge(const LawCase *c, PositionClaim claim, double deviation, const char *what, Err *err) {
+    bool claimed = (c->position.method->claims & claim) != 0;
+    if (claimed && !(deviation <= 1e-5))
+        return BROKEN(err, "claims to %s, but deviates by %.3g of the scale", what, deviation);
+    if (!claimed && !(deviation > 1e-3))
+        return BROKEN(err, "is found to %s (to %.3g of the scale), but does not claim it", what, deviation);
+    return true;
+}
+
+/* Equal queries everywhere and equal keys everywhere: scores may differ by distance alone, and embed must add
+   the same everywhere. */
+bool law_shift(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, CLAIM_LENGTH, arena);
+    int T = CLAIM_LENGTH, C = p.shape.width, D = p.shape.head_dim;
+    float *data = probe_data(&p, c->seed, "vectors", arena);
+    double deviation = 0;
+    memset(data + p.start[EMBED], 0, p.size[EMBED] * sizeof *data);
+    for (int part = QUERY; part <= KEY && p.size[part]; part++)
+        for (int t = 1; t < T; t++)
+            memcpy(data + p.start[part] + t * p.stride, data + p.start[part], (size_t)D * sizeof *data);
+    double scale = size_of(&p, QUERY, data) * size_of(&p, KEY, data) / T;
+    probe_forward(&p, data);
+    for (size_t i = 0; i < p.size[EMBED]; i++)
+        deviation =
+            fmax(deviation, fabs((double)data[p.start[EMBED] + i] - data[p.start[EMBED] + i % (size_t)C]));
+    for (int i = 0; p.size[QUERY] && i < T; i++)
+        for (int j = 0; j <= i; j++) {
+            double score = 0, first = 0;
+            for (int e = 0; e < D; e++) {
+                const float *q = data + p.start[QUERY] + e, *k = data + p.start[KEY] + e;
+                score += (double)q[i * p.stride] * k[j * p.stride];
+                first += (double)q[(i - j) * p.stride] * k[0];
+            }
+            deviation = fmax(deviation, fabs(score - first) / scale);
+        }
+    return judge(c, POS_SHIFT_INVARIANT, deviation, "be shift invariant", err);
+}
+
+/* The same inputs at a short and at a long length, on either side of the training length. */
+bool law_prefix(const LawCase *c, Arena *arena, Err *err) {
+    int L = c->train_length, pairs[][2] = {{1, L}, {L / 2 + 1, L}, {L, 4 * L}, {2 * L + 1, 3 * L}};
+    double deviation = 0;
+    for (int n = 0; n < COUNT_OF(pairs); n++) {
+        Probe s = probe_new(c, pairs[n][0], arena), l = probe_new(c, pairs[n][1], arena);
+        float *shorter = probe_data(&s, c->seed, "shorter", arena),
+              *longer = probe_data(&l, c->seed, "long", arena);
+        for (int part = EMBED; part < BIAS; part++)
+            memcpy(longer + l.start[part], shorter + s.start[part], s.size[part] * sizeof *longer);
+        probe_forward(&s, shorter);
+        probe_forward(&l, longer);
+        for (int part = 0; part < PARTS; part++)
+            for (size_t i = 0; i < s.size[part]; i++) {
+                size_t T = (size_t)pairs[n][0], other = i;
+                if (part == BIAS) other = i / T * (size_t)pairs[n][1] + i % T;
+                double a = shorter[s.start[part] + i], b = longer[l.start[part] + other];
+                if (probe_inside(&s, part, i)) deviation = fmax(deviation, fabs(a - b) / (1 + fabs(a)));
+            }
+    }
+    if (!judge(c, POS_PREFIX_STABLE, deviation, "be prefix stable", err)) return false;
+    if (!(c->position.method->claims & POS_PREFIX_STABLE)) return true;
+
+    Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, 1, 2 * L, arena);
+    float *whole = NEW(arena, 2 * L, float), *part = NEW(arena, L, float);
+    double *expected = NEW(arena, L, double);
+    model_evaluate(model, pass_new(model, 1, 2 * L, false, arena), tokens, 1, whole);
+    model_evaluate(model, pass_new(model, 1, L, false, arena), tokens, 1, part);
+    for (int t = 0; t < L; t++) expected[t] = whole[t];
+    return law_nll_agree(part, expected, 1, L, err);
+}
+
+bool law_isometry(const LawCase *c, Arena *arena, Err *err) {
+    Probe p = probe_new(c, CLAIM_LENGTH, arena);
+    float *before = probe_data(&p, c->seed, "vectors", arena), *after = probe_copy(&p, before, arena);
+    double deviation = 0;
+    probe_forward(&p, after);
+    for (int part = QUERY; part <= KEY; part++)
+        for (size_t row = 0; row < p.size[part]; row += (size_t)p.stride) {
+            double was = 0, is = 0;
+            for (size_t i = p.start[part] + row; i < p.start[part] + row + (size_t)p.shape.head_dim; i++)
+                was += (double)before[i] * before[i], is += (double)after[i] * after[i];
+            deviation = fmax(deviation, fabs(sqrt(is / was) - 1));
+        }
+    return judge(c, POS_ISOMETRY, deviation, "keep the length of vectors", err);
+}
+
+/* ---- formulas ---- */
+
+/* Tables are doubles rounded once, then come a product or two: 2e-7 of the numbers that enter. Float angles
+   would be off by 1e-4 at position 4096. */
+static bool close(double got, double expected, double scale) {
+    return fabs(got - expected) <= 5e-7 * (fabs(expected) + scale);
+}
+
+static bool formulas_hold(const LawCase *c, int length, Arena *arena, Err *err) {
+    Probe p = probe_new(c, length, arena);
+    const Position *position = &c->position;
+    int T = length, C = p.shape.width, D = p.shape.head_dim, H = p.shape.heads, step = T < 200 ? 1 : 13;
+    float *before = probe_data(&p, c->seed, "vectors", arena), *after = probe_copy(&p, before, arena);
+    double *row = NEW(arena, D, double), *param[POS_MAX_TENSORS] = {NULL};
+    for (int i = 0; i < p.count; i++) {
+        param[i] = NEW(arena, p.sizes[i], double);
+        for (size_t j = 0; j < p.sizes[i]; j++) param[i][j] = p.value[i][j];
+    }
+    memset(after + p.start[EMBED], 0, p.size[EMBED] * sizeof *after);
+    memset(before + p.start[EMBED], 0, p.size[EMBED] * sizeof *after);
+    probe_forward(&p, after);
+    for (int t = T - 1; t >= 0; t -= step) {
+        for (int i = 0; i < C; i++) {
+            double got = p.size[EMBED] ? after[p.start[EMBED] + (size_t)t * C + i] : 0;
+            if (!close(got, naive_embed(position, &p.shape, t, i), 1))
+                return BROKEN(err, "embed of position %d, coordinate %d adds %.9g, not %.9g", t, i, got,
+                              naive_embed(position, &p.shape, t, i));
+        }
+        for (int h = 0; h < H; h++) {
+            double got = p.size[BIAS] ? after[p.start[BIAS] + (size_t)h * T + t] : 0;
+            double expected = naive_bias(position, &p.shape, (const double *const *)param, h, t);
+            if (!close(got, expected, 0))
+                return BROKEN(err, "bias of head %d at distance %d is %.9g, not %.9g", h, t, got, expected);
+        }
+        for (int part = QUERY; part <= KEY; part++) {
+            const float *from = p.size[part] ? before + p.start[part] + (size_t)t * p.stride : NULL;
+            double length_of_row = 0;
+            for (int i = 0; i < D; i++) {
+                row[i] = from ? from[i] : i + 1.0;
+                length_of_row = fmax(length_of_row, fabs(row[i]));
+            }
+            naive_transform(position, &p.shape, row, t, 1);
+            for (int i = 0; i < D; i++) {
+                double got = from ? after[p.start[part] + (size_t)t * p.stride + i] : i + 1.0;
+                if (!close(got, row[i], length_of_row))
+                    return BROKEN(err, "transform at position %d, coordinate %d gives %.9g, not %.9g", t, i,
+                                  got, row[i]);
+            }
+        }
+    }
+    return true;
+}
+
+bool law_formulas(const LawCase *c, Arena *arena, Err *err) {
+    int lengths[] = {1, c->length, 4 * c->train_length, 4097};
+    for (int i = 0; i < COUNT_OF(lengths) && naive_knows(c->position.method->name); i++)
+        if (!formulas_hold(c, lengths[i], arena, err)) return false;
+    return true;
+}

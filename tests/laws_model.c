@@ -1,0 +1,258 @@
+/* laws_model: laws on passes through the whole model. */
+#include <math.h>
+#include <string.h>
+
+#include "laws.h"
+#include "naive.h"
+#include "optim.h"
+
+/* nll of an evaluating pass of its own */
+static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,
+                       Arena *arena) {
+    float *nll = NEW(arena, sequences * length, float);
+    model_evaluate(model, pass_new(model, sequences, length, false, arena), tokens, sequences, nll);
+    return nll;
+}
+
+static double *widened(const float *x, size_t count, Arena *arena) {
+    double *wide = NEW(arena, count, double);
+    for (size_t i = 0; i < count; i++) wide[i] = x[i];
+    return wide;
+}
+
+/* ---- agreement ---- */
+
+/* Evaluation, training pass and gradients against the naive model, for the model's present values. */
+static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *tokens, int sequences, int length,
+                   Arena *arena, Err *err) {
+    size_t rows = (size_t)sequences * (size_t)length;
+    double *expected = NEW(arena, rows, double), *wanted = NEW(arena, model->size, double);
+    float *nll = NEW(arena, rows, float), *gradients = NEW(arena, model->size, float);
+    naive_run(model, naive_values(model, arena), way, tokens, sequences, length, expected, 0.37 - 1.2,
+              wanted);
+    if (!law_nll_agree(evaluate(model, tokens, sequences, length, arena), expected, sequences, length, err))
+        return false;
+    Pass *pass = pass_new(model, sequences, length, true, arena);
+    for (int call = 0; call < 2; call++) { /* twice: gradients are added, and scaled */
+        memset(nll, 0xff, rows * sizeof *nll);
+        model_train(model, pass, tokens, sequences, (PassPlace){.seed = 1, .step = call},
+                    call ? -1.2f : 0.37f, nll, gradients);
+        if (!law_nll_agree(nll, expected, sequences, length, err)) return false;
+    }
+    return law_gradients_agree(model, gradients, wanted, err);
+}
+
+bool law_agreement(const LawCase *c, Arena *arena, Err *err) {
+    const Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    if (!agrees(model, NAIVE_HOOKS, tokens, c->batch, c->length, arena, err)) return false;
+    if (!naive_knows(c->position.method->name)) return true;
+    return agrees(model, NAIVE_FORMULAS, tokens, c->batch, c->length, arena, err);
+}
+
+/* ---- causality ---- */
+
+/* Token t is the input of position t and the target of position t - 1. */
+bool law_causality(const LawCase *c, Arena *arena, Err *err) {
+    int T = c->length, places[] = {0, 1, 2, T / 3, T / 2, 15, 16, 31, 32, 33, 127, 128, 129, T - 2, T - 1, T};
+    const Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, 1, T, arena);
+    float *before = evaluate(model, tokens, 1, T, arena), *after = NEW(arena, T, float);
+    Pass *pass = pass_new(model, 1, T, false, arena);
+    uint16_t *changed = memcpy(NEW(arena, T + 1, uint16_t), tokens[0], (size_t)(T + 1) * sizeof **tokens);
+    const uint16_t *sequences[] = {changed};
+    for (int i = 0; i < COUNT_OF(places); i++) {
+        int t = places[i];
+        if (t < 0 || t > T) continue;
+        changed[t] = (uint16_t)((tokens[0][t] + 1) % c->model.vocabulary);
+        model_evaluate(model, pass, sequences, 1, after);
+        changed[t] = tokens[0][t];
+        for (int s = 0; s < t - 1; s++)
+            if (memcmp(&before[s], &after[s], sizeof *after) != 0)
+                return BROKEN(err, "token %d changes the loss at position %d", t, s);
+        for (int s = t > 0 ? t - 1 : 0; s < T && s <= t; s++)
+            if (memcmp(&before[s], &after[s], sizeof *after) == 0)
+                return BROKEN(err, "token %d leaves the loss at position %d as it is", t, s);
+    }
+    return true;
+}
+
+/* ---- batch ---- */
+
+/* Products of other sizes may round otherwise: an ulp or so of activations. */
+bool law_batch(const LawCase *c, Arena *arena, Err *err) {
+    int B = c->batch + 2, T = c->length;
+    const Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    float *together = NEW(arena, B * T, float), *alone = NEW(arena, B * T, float);
+    float *whole = NEW(arena, model->size, float), *sum = NEW(arena, model->size, float);
+    Pass *pass = pass_new(model, B, T, true, arena), *small = pass_new(model, 1, T, true, arena);
+    model_train(model, pass, tokens, B, (PassPlace){0}, 1, together, whole);
+    for (int b = 0; b < B; b++) { /* also in a pass that was made for more sequences */
+        PassPlace place = {.first_sequence = b};
+        model_train(model, b % 2 ? small : pass, tokens + b, 1, place, 1, alone + b * T, sum);
+    }
+    return law_nll_agree(alone, widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
+           law_nll_agree(evaluate(model, tokens, B, T, arena),
+                         widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
+           law_gradients_agree(model, sum, widened(whole, model->size, arena), err);
+}
+
+/* ---- length ---- */
+
+static void *tables_of(const LawCase *c, int length, Arena *arena) {
+    PositionShape shape = law_shape(c);
+    const PositionMethod *m = c->position.method;
+    return m->prepare ? m->prepare(&shape, c->position.options, length, arena) : NULL;
+}
+
+/* prepare() makes its tables anew, the same ones, in the arena (which has room in its chunk), and a counting
+   arena counts them. */
+static bool tables_are_fresh(const LawCase *c, Arena *arena, Err *err) {
+    for (int length = 1; length < 50; length += 16) {
+        Arena *count = arena_new_counting();
+        const unsigned char *start = (const unsigned char *)arena_alloc(arena, 1, 64) + 64;
+        size_t used = arena_used(arena);
+        const unsigned char *first = tables_of(c, length, arena);
+        size_t bytes = arena_used(arena) - used;
+        const unsigned char *second = tables_of(c, length, arena);
+        const void *none = tables_of(c, length, count);
+        size_t counted = arena_used(count);
+        arena_free(count);
+        if (first && (first < start || first > start + bytes || second < start + bytes))
+            return BROKEN(err, "prepare returns a table that it did not allocate");
+        if (first && memcmp(start, start + bytes, bytes) != 0)
+            return BROKEN(err, "prepare makes other tables the second time");
+        if (bytes != counted) return BROKEN(err, "prepare takes %zu bytes and counts %zu", bytes, counted);
+        if (none && counted) return BROKEN(err, "prepare with a counting arena returns a table");
+    }
+    return true;
+}
+
+bool law_length(const LawCase *c, Arena *arena, Err *err) {
+    int lengths[] = {c->length, c->length + 5, 3, c->length};
+    if (!tables_are_fresh(c, arena, err)) return false;
+    const Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, 1, c->length + 5, arena);
+    Pass *first = pass_new(model, 1, c->length, false, arena);
+    float *again = NEW(arena, c->length, float), *nll[COUNT_OF(lengths)];
+    for (int i = 0; i < COUNT_OF(lengths); i++) {
+        double *expected = NEW(arena, lengths[i], double);
+        nll[i] = evaluate(model, tokens, 1, lengths[i], arena);
+        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, tokens, 1, lengths[i], expected, 0, NULL);
+        if (!law_nll_agree(nll[i], expected, 1, lengths[i], err)) return false;
+    }
+    model_evaluate(model, first, tokens, 1, again);
+    size_t bytes = (size_t)c->length * sizeof(float);
+    if (memcmp(nll[0], nll[3], bytes) != 0 || memcmp(nll[0], again, bytes) != 0)
+        return BROKEN(err, "another length in between changes the losses");
+    return true;
+}
+
+/* ---- edges ---- */
+
+static void scale_tensor(Model *model, const char *name, float factor) {
+    const Param *param = naive_param(model, name);
+    for (size_t i = 0; i < param->size; i++) model->values[param->offset + i] *= factor;
+}
+
+static bool all_finite(const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* Scores of 1e4 in every layer: too rough for a comparison (their rounding is 1e-3), but finite. */
+static bool survives_scores(const LawCase *c, Arena *arena, Err *err) {
+    Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    float *nll = NEW(arena, c->batch * c->length, float), *gradients = NEW(arena, model->size, float);
+    for (int l = 0; l < c->model.layers; l++)
+        scale_tensor(model, arena_format(arena, "layers.%d.attention.qkv.weight", l), 100);
+    model_train(model, pass_new(model, c->batch, c->length, true, arena), tokens, c->batch, (PassPlace){0}, 1,
+                nll, gradients);
+    if (!all_finite(nll, (size_t)c->batch * (size_t)c->length) || !all_finite(gradients, model->size))
+        return BROKEN(err, "scores of 1e4 are too much");
+    return true;
+}
+
+/* Logits of 1e4: exact to their own rounding. */
+static bool survives_logits(const LawCase *c, Arena *arena, Err *err) {
+    Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
+    double *expected = NEW(arena, c->length, double), largest = 0;
+    if (c->model.final_norm) {
+        scale_tensor(model, "norm.weight", 1e4f);
+    } else {
+        scale_tensor(model, "embedding.weight", 100);
+    }
+    naive_run(model, naive_values(model, arena), NAIVE_HOOKS, tokens, 1, c->length, expected, 0, NULL);
+    float *nll = evaluate(model, tokens, 1, c->length, arena);
+    for (int t = 0; t < c->length; t++) largest = fmax(largest, expected[t]);
+    for (int t = 0; t < c->length; t++)
+        if (!(fabs(nll[t] - expected[t]) <= NLL_TOLERANCE * largest))
+            return BROKEN(err, "with huge logits nll[%d] is %g, not %g", t, (double)nll[t], expected[t]);
+    return true;
+}
+
+static bool shows_nan(const LawCase *c, Arena *arena, Err *err) {
+    Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
+    Pass *pass = pass_new(model, 1, c->length, false, arena);
+    float *nll = NEW(arena, c->length, float);
+    for (int i = 0; i < model->param_count; i++) {
+        float *value = model->values + model->params[i].offset, was = *value;
+        *value = NAN;
+        model_evaluate(model, pass, tokens, 1, nll);
+        *value = was;
+        if (all_finite(nll, (size_t)c->length))
+            return BROKEN(err, "a NaN in %s is not seen", model->params[i].name);
+    }
+    return true;
+}
+
+bool law_edges(const LawCase *c, Arena *arena, Err *err) {
+    const Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
+    for (int length = 1; length <= 3; length++)
+        if (!agrees(model, NAIVE_HOOKS, tokens, c->batch, length, arena, err)) return false;
+    uint16_t *equal = NEW(arena, c->length + 1, uint16_t);
+    for (int t = 0; t <= c->length; t++) equal[t] = 3;
+    const uint16_t *sequences[] = {equal};
+    return agrees(model, NAIVE_HOOKS, sequences, 1, c->length, arena, err) &&
+           survives_scores(c, arena, err) && survives_logits(c, arena, err) && shows_nan(c, arena, err);
+}
+
+/* ---- overfit ---- */
+
+enum { OVERFIT_STEPS = 600 };
+#define OVERFIT_LOSS 0.1 /* nats; a guess costs ln V */
+
+bool law_overfit(const LawCase *c, Arena *arena, Err *err) {
+    int B = 2, T = c->length < 10 ? c->length : 10;
+    OptimizerOptions options;
+    Model *model = model_new(&c->model, &c->position, c->train_length, arena);
+    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    float *nll = NEW(arena, B * T, float), *gradients = NEW(arena, model->size, float);
+    fields_default(&options, optimizer_fields, optimizer_field_count);
+    options.decay = 0;
+    model_allocate(model, arena);
+    model_init(model, c->seed);
+    float *before = memcpy(NEW(arena, model->size, float), model->values, model->size * sizeof(float));
+    Optimizer *optimizer = optimizer_new(&options, model, arena);
+    Pass *pass = pass_new(model, B, T, true, arena);
+    double loss = INFINITY;
+    for (int step = 1; step <= OVERFIT_STEPS && loss > OVERFIT_LOSS; step++) {
+        memset(gradients, 0, model->size * sizeof *gradients);
+        model_train(model, pass, tokens, B, (PassPlace){.step = step}, 1.0f / (float)(B * T), nll, gradients);
+        optimizer_step(optimizer, model, gradients, 1e-2);
+        for (int p = 0; p < model->param_count && step == 1; p++)
+            for (size_t i = model->params[p].offset; i < model->params[p].offset + model->params[p].size; i++)
+                if (fabsf(gradients[i]) > 1e-6f && model->values[i] == before[i])
+                    return BROKEN(err, "an update leaves %s as it is", model->params[p].name);
+        loss = 0;
+        for (int n = 0; n < B * T; n++) loss += nll[n] / (B * T);
+    }
+    if (!(loss <= OVERFIT_LOSS)) return BROKEN(err, "after %d updates the loss is %g", OVERFIT_STEPS, loss);
+    return true;
+}

@@ -1,0 +1,551 @@
+/* naive: plain loops. Letters as in model.h: B sequences, T length, N = B T rows, C = H D width, F ffn, V
+ * vocabulary. */
+#include "naive.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the formulas of the core methods ---- */
+
+double naive_option(const Position *position, const char *key) {
+    for (int i = 0; i < position->method->field_count; i++) {
+        const Field *field = &position->method->fields[i];
+        const char *at = (const char *)position->options + field->offset;
+        if (strcmp(field->key, key) != 0) continue;
+        switch (field->type) {
+        case FIELD_INT:
+            return (double)*(const int64_t *)(const void *)at;
+        case FIELD_REAL:
+            return *(const double *)(const void *)at;
+        case FIELD_BOOL:
+            return *(const bool *)(const void *)at;
+        case FIELD_CHOICE:
+            return *(const int *)(const void *)at;
+        case FIELD_TEXT:
+            break;
+        }
+    }
+    BUG("%s has no option '%s' that is a number", position->method->name, key);
+}
+
+/* Vaswani et al. 2017, section 3.5; fairseq's sinusoidal_positional_embedding.py with padding_idx = 1. */
+static double sinusoidal_embed(const Position *position, const PositionShape *shape, int t, int c) {
+    double base = naive_option(position, "base");
+    if (naive_option(position, "layout") == 1) { /* original */
+        double angle = t / pow(base, (double)(c - c % 2) / shape->width);
+        return c % 2 == 0 ? sin(angle) : cos(angle);
+    }
+    int half = shape->width / 2;
+    double angle = (t + 2) * exp(-log(base) * (c % half) / (half - 1));
+    return c < half ? sin(angle) : cos(angle);
+}
+
+/* Su et al. 2021, equation 34: pair (a, b) of position t turns by t base^(-2i/n). */
+static void rotary_transform(const Position *position, const PositionShape *shape, double *row, int t,
+                             int sign) {
+    int n = (int)lround(naive_option(position, "fraction") * shape->head_dim);
+    bool halves = naive_option(position, "pairs") == 1;
+    for (int i = 0; i < n / 2; i++) {
+        double angle = sign * t / pow(naive_option(position, "base"), 2.0 * i / n);
+        double *a = &row[halves ? i : 2 * i], *b = &row[halves ? n / 2 + i : 2 * i + 1], was = *a;
+        *a = was * cos(angle) - *b * sin(angle);
+        *b = was * sin(angle) + *b * cos(angle);
+    }
+}
+
+/* Raffel et al. 2020, section 2.1, mesh_tensorflow's _relative_position_bucket, by counting the buckets that
+   begin at or before d: bucket e + k begins at e (max/e)^(k/(n-e)). The 1e-12 takes in a start that is a
+   whole number. */
+static double t5_bias(const Position *position, const PositionShape *shape, const double *const *param, int h,
+                      int d) {
+    int n = (int)naive_option(position, "buckets"), e = n / 2, bucket = e;
+    double most = naive_option(position, "max_distance");
+    while (bucket < n - 1 && d >= e * pow(most / e, (bucket + 1.0 - e) / (n - e)) * (1 - 1e-12)) bucket++;
+    return param[0][(d < e ? d : bucket) * shape->heads + h];
+}
+
+/* Press et al. 2022: get_slopes of the authors' code, as it recurses. */
+static double alibi_slope(double max_exponent, int heads, int h) {
+    int power = 1;
+    while (power * 2 <= heads) power *= 2;
+    if (power == heads) return pow(pow(2, -max_exponent / heads), h + 1);
+    return h < power ? alibi_slope(max_exponent, power, h)
+                     : alibi_slope(max_exponent, 2 * power, 2 * (h - power));
+}
+
+static double alibi_bias(const Position *position, const PositionShape *shape, const double *const *param,
+                         int h, int d) {
+    bool trainable = naive_option(position, "trainable") != 0;
+    return -d *
+           (trainable ? param[0][h] : alibi_slope(naive_option(position, "max_exponent"), shape->heads, h));
+}
+
+typedef struct Formulas {
+    const char *method;
+    double (*embed)(const Position *, const PositionShape *, int t, int c);
+    void (*transform)(const Position *, const PositionShape *, double *row, int t, int sign);
+    double (*bias)(const Position *, const PositionShape *, const double *const *param, int h, int d);
+} Formulas;
+
+static const Formulas formulas[] = {
+    {.method = "none"},
+    {.method = "sinusoidal", .embed = sinusoidal_embed},
+    {.method = "rotary", .transform = rotary_transform},
+    {.method = "t5", .bias = t5_bias},
+    {.method = "alibi", .bias = alibi_bias},
+};
+
+static const Formulas *find(const char *method) {
+    for (int i = 0; i < COUNT_OF(formulas); i++)
+        if (strcmp(formulas[i].method, method) == 0) return &formulas[i];
+    return NULL;
+}
+
+bool naive_knows(const char *method) {
+    return find(method) != NULL;
+}
+
+double naive_embed(const Position *position, const PositionShape *shape, int t, int c) {
+    const Formulas *f = find(position->method->name);
+    return f->embed ? f->embed(position, shape, t, c) : 0;
+}
+
+void naive_transform(const Position *position, const PositionShape *shape, double *row, int t, int sign) {
+    const Formulas *f = find(position->method->name);
+    if (f->transform) f->transform(position, shape, row, t, sign);
+}
+
+double naive_bias(const Position *position, const PositionShape *shape, const double *const *param, int h,
+                  int d) {
+    const Formulas *f = find(position->method->name);
+    return f->bias ? f->bias(position, shape, param, h, d) : 0;
+}
+
+/* ---- a run ---- */
+
+const Param *naive_param(const Model *model, const char *name) {
+    for (int i = 0; i < model->param_count; i++)
+        if (strcmp(model->params[i].name, name) == 0) return &model->params[i];
+    BUG("the model has no parameter '%s'", name);
+}
+
+double *naive_values(const Model *model, Arena *arena) {
+    double *values = NEW(arena, model->size, double);
+    for (size_t i = 0; i < model->size; i++) values[i] = model->values[i];
+    return values;
+}
+
+typedef struct Run {
+    const Model *model;
+    const double *values;
+    double *gradients;
+    NaiveWay way;
+    int B, T, N, L, C, H, D, F, V, U; /* U: columns of ffn.in, 2F for swiglu */
+    Arena *arena;
+    PositionContext context;              /* for hooks */
+    const double *param[POS_MAX_TENSORS]; /* for formulas */
+    double *grad[POS_MAX_TENSORS];
+    double *bias, *dbias; /* [H,T] */
+} Run;
+
+/* What a layer's backward pass needs. */
+typedef struct Layer {
+    double *x, *normed1, *qkv, *q, *k, *p, *mixed; /* q, k [B,H,T,D] after transform; p [B,H,T,T] */
+    double *y, *normed2, *u, *acted;
+} Layer;
+
+static size_t place(const Run *r, int layer, const char *part) {
+    char name[64];
+    if (layer < 0) return naive_param(r->model, part)->offset;
+    snprintf(name, sizeof name, "layers.%d.%s", layer, part);
+    return naive_param(r->model, name)->offset;
+}
+
+static const double *weight(const Run *r, int layer, const char *part) {
+    return r->values + place(r, layer, part);
+}
+
+static double *gradient(const Run *r, int layer, const char *part) {
+    return r->gradients + place(r, layer, part);
+}
+
+static double *array(const Run *r, size_t count) {
+    return NEW(r->arena, count, double);
+}
+
+static void linear(double *y, const double *x, const double *w, const double *bias, int n, int o, int i) {
+    for (int row = 0; row < n; row++)
+        for (int a = 0; a < o; a++) {
+            double sum = bias ? bias[a] : 0;
+            for (int b = 0; b < i; b++) sum += x[(size_t)row * i + b] * w[(size_t)a * i + b];
+            y[(size_t)row * o + a] = sum;
+        }
+}
+
+static void linear_backward(double *dx, double *dw, double *dbias, const double *dy, const double *x,
+                            const double *w, int n, int o, int i) {
+    for (int row = 0; row < n; row++)
+        for (int a = 0; a < o; a++) {
+            double d = dy[(size_t)row * o + a];
+            if (dbias) dbias[a] += d;
+            for (int b = 0; b < i; b++) {
+                dx[(size_t)row * i + b] += d * w[(size_t)a * i + b];
+                dw[(size_t)a * i + b] += d * x[(size_t)row * i + b];
+            }
+        }
+}
+
+static void moments(const double *x, int c, double *mean, double *rstd) {
+    double sum = 0, squares = 0;
+    for (int i = 0; i < c; i++) sum += x[i];
+    *mean = sum / c;
+    for (int i = 0; i < c; i++) squares += (x[i] - *mean) * (x[i] - *mean);
+    *rstd = 1 / sqrt(squares / c + 1e-5);
+}
+
+static void norm(double *y, const double *x, const double *w, const double *bias, int n, int c) {
+    for (int row = 0; row < n; row++, x += c, y += c) {
+        double mean, rstd;
+        moments(x, c, &mean, &rstd);
+        for (int i = 0; i < c; i++) y[i] = (x[i] - mean) * rstd * w[i] + bias[i];
+    }
+}
+
+/* With z = (x - mean) rstd and g = dy w:  dx_i = rstd (g_i - mean(g) - z_i mean(g z)). */
+static void norm_backward(double *dx, double *dw, double *dbias, const double *dy, const double *x,
+                          const double *w, int n, int c) {
+    for (int row = 0; row < n; row++, x += c, dy += c, dx += c) {
+        double mean, rstd, mean_g = 0, mean_gz = 0;
+        moments(x, c, &mean, &rstd);
+        for (int i = 0; i < c; i++) {
+            double z = (x[i] - mean) * rstd;
+            mean_g += dy[i] * w[i] / c;
+            mean_gz += dy[i] * w[i] * z / c;
+            dw[i] += dy[i] * z;
+            dbias[i] += dy[i];
+        }
+        for (int i = 0; i < c; i++) dx[i] += rstd * (dy[i] * w[i] - mean_g - (x[i] - mean) * rstd * mean_gz);
+    }
+}
+
+/* ---- position ---- */
+
+static void position_begin(Run *r) {
+    const Model *model = r->model;
+    const PositionMethod *method = model->position.method;
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        if (param->init != INIT_METHOD) continue;
+        float *value = NEW(r->arena, param->size, float);
+        for (size_t j = 0; j < param->size; j++) value[j] = (float)r->values[param->offset + j];
+        r->context.param[param->index] = value;
+        r->context.grad[param->index] = NEW(r->arena, param->size, float);
+        r->param[param->index] = r->values + param->offset;
+        if (r->gradients) r->grad[param->index] = r->gradients + param->offset;
+    }
+    r->context.shape = &model->shape;
+    r->context.options = model->position.options;
+    r->context.length = r->T;
+    if (method->prepare)
+        r->context.tables = method->prepare(&model->shape, r->context.options, r->T, r->arena);
+
+    r->bias = array(r, (size_t)r->H * r->T), r->dbias = array(r, (size_t)r->H * r->T);
+    if (r->way == NAIVE_FORMULAS) {
+        for (int h = 0; h < r->H; h++)
+            for (int d = 0; d < r->T; d++)
+                r->bias[h * r->T + d] = naive_bias(&model->position, &model->shape, r->param, h, d);
+    } else if (method->distance_bias) {
+        float *bias = NEW(r->arena, (size_t)r->H * r->T, float);
+        method->distance_bias(&r->context, bias);
+        for (int i = 0; i < r->H * r->T; i++) r->bias[i] = bias[i];
+    }
+}
+
+static void position_embed(const Run *r, double *x) { /* [T,C] */
+    const PositionMethod *method = r->model->position.method;
+    if (r->way == NAIVE_FORMULAS) {
+        for (int t = 0; t < r->T; t++)
+            for (int c = 0; c < r->C; c++)
+                x[t * r->C + c] += naive_embed(&r->model->position, &r->model->shape, t, c);
+    } else if (method->embed) {
+        float *added = NEW(r->arena, (size_t)r->T * r->C, float);
+        method->embed(&r->context, added);
+        for (int i = 0; i < r->T * r->C; i++) x[i] += added[i];
+    }
+}
+
+static void position_embed_backward(const Run *r, const double *dx) {
+    const PositionMethod *method = r->model->position.method;
+    if (r->way == NAIVE_FORMULAS || !method->embed_backward) return; /* no formula has parameters here */
+    float *copy = NEW(r->arena, (size_t)r->T * r->C, float);
+    for (int i = 0; i < r->T * r->C; i++) copy[i] = (float)dx[i];
+    method->embed_backward(&r->context, copy);
+}
+
+static void position_transform(const Run *r, PositionRole role, double *x, int sign) { /* [T,D] */
+    const PositionMethod *method = r->model->position.method;
+    if (r->way == NAIVE_FORMULAS) {
+        for (int t = 0; t < r->T; t++)
+            naive_transform(&r->model->position, &r->model->shape, x + t * r->D, t, sign);
+    } else if (method->transform) {
+        float *copy = NEW(r->arena, (size_t)r->T * r->D, float);
+        for (int i = 0; i < r->T * r->D; i++) copy[i] = (float)x[i];
+        (sign > 0 ? method->transform : method->transform_backward)(&r->context, role, copy, r->D);
+        for (int i = 0; i < r->T * r->D; i++) x[i] = copy[i];
+    }
+}
+
+/* The gradients of the method's tensors, from dbias and from what the backward hooks have added. */
+static void position_end(Run *r) {
+    const Position *position = &r->model->position;
+    if (r->way == NAIVE_HOOKS) {
+        float *dbias = NEW(r->arena, (size_t)r->H * r->T, float);
+        for (int i = 0; i < r->H * r->T; i++) dbias[i] = (float)r->dbias[i];
+        if (position->method->distance_bias_backward)
+            position->method->distance_bias_backward(&r->context, dbias);
+        for (int i = 0; i < r->model->param_count; i++) {
+            const Param *param = &r->model->params[i];
+            for (size_t j = 0; param->init == INIT_METHOD && j < param->size; j++)
+                r->grad[param->index][j] += r->context.grad[param->index][j];
+        }
+        return;
+    }
+    if (!r->grad[0]) return;
+    /* The formulas are linear in their one tensor, so its derivative is the bias for unit tensors. */
+    size_t size =
+        naive_param(r->model, strcmp(position->method->name, "t5") == 0 ? "position.bias" : "position.slope")
+            ->size;
+    double *unit = array(r, size);
+    const double *param[POS_MAX_TENSORS] = {unit};
+    for (size_t j = 0; j < size; j++) {
+        unit[j] = 1;
+        int h = (int)(j % (size_t)r->H); /* both tensors have heads as their last dimension */
+        for (int d = 0; d < r->T; d++)
+            r->grad[0][j] += r->dbias[h * r->T + d] * naive_bias(position, &r->model->shape, param, h, d);
+        unit[j] = 0;
+    }
+}
+
+/* ---- one layer ---- */
+
+static void attention(const Run *r, int l, Layer *a, double *out) {
+    int B = r->B, T = r->T, H = r->H, D = r->D, C = r->C;
+    a->qkv = array(r, (size_t)r->N * 3 * C), a->mixed = array(r, (size_t)r->N * C);
+    a->q = array(r, (size_t)r->N * C), a->k = array(r, (size_t)r->N * C),
+    a->p = array(r, (size_t)B * H * T * T);
+    linear(a->qkv, a->normed1, weight(r, l, "attention.qkv.weight"), weight(r, l, "attention.qkv.bias"), r->N,
+           3 * C, C);
+    for (int b = 0; b < B; b++)
+        for (int h = 0; h < H; h++) {
+            size_t head = (size_t)(b * H + h) * T;
+            double *q = a->q + head * D, *k = a->k + head * D, *p = a->p + head * T;
+            for (int t = 0; t < T; t++)
+                for (int i = 0; i < D; i++) {
+                    const double *row = a->qkv + (size_t)(b * T + t) * 3 * C + h * D + i;
+                    q[t * D + i] = row[0], k[t * D + i] = row[C];
+                }
+            position_transform(r, POS_QUERY, q, 1);
+            position_transform(r, POS_KEY, k, 1);
+            for (int i = 0; i < T; i++, p += T) {
+                double most = -INFINITY, sum = 0;
+                for (int j = 0; j <= i; j++) {
+                    double dot = 0;
+                    for (int e = 0; e < D; e++) dot += q[i * D + e] * k[j * D + e];
+                    p[j] = dot / sqrt(D) + r->bias[h * T + i - j];
+                    most = fmax(most, p[j]);
+                }
+                for (int j = 0; j <= i; j++) sum += p[j] = exp(p[j] - most);
+                for (int j = 0; j <= i; j++) {
+                    p[j] /= sum;
+                    for (int e = 0; e < D; e++)
+                        a->mixed[(size_t)(b * T + i) * C + h * D + e] +=
+                            p[j] * a->qkv[(size_t)(b * T + j) * 3 * C + 2 * C + h * D + e];
+                }
+            }
+        }
+    linear(out, a->mixed, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
+           C);
+}
+
+/* dnormed1[N,C] += */
+static void attention_backward(const Run *r, int l, const Layer *a, double *dnormed1, const double *dout) {
+    int B = r->B, T = r->T, H = r->H, D = r->D, C = r->C;
+    double *dmixed = array(r, (size_t)r->N * C), *dqkv = array(r, (size_t)r->N * 3 * C), *dp = array(r, T);
+    linear_backward(dmixed, gradient(r, l, "attention.out.weight"), gradient(r, l, "attention.out.bias"),
+                    dout, a->mixed, weight(r, l, "attention.out.weight"), r->N, C, C);
+    for (int b = 0; b < B; b++)
+        for (int h = 0; h < H; h++) {
+            size_t head = (size_t)(b * H + h) * T;
+            const double *q = a->q + head * D, *k = a->k + head * D, *p = a->p + head * T;
+            double *dq = array(r, (size_t)T * D), *dk = array(r, (size_t)T * D);
+            for (int i = 0; i < T; i++, p += T) {
+                double mean = 0;
+                for (int j = 0; j <= i; j++) {
+                    dp[j] = 0;
+                    for (int e = 0; e < D; e++) {
+                        size_t v = (size_t)(b * T + j) * 3 * C + 2 * C + h * D + e;
+                        double d = dmixed[(size_t)(b * T + i) * C + h * D + e];
+                        dp[j] += d * a->qkv[v];
+                        dqkv[v] += d * p[j];
+                    }
+                    mean += p[j] * dp[j];
+                }
+                for (int j = 0; j <= i; j++) {
+                    double ds = p[j] * (dp[j] - mean);
+                    r->dbias[h * T + i - j] += ds;
+                    for (int e = 0; e < D; e++) {
+                        dq[i * D + e] += ds * k[j * D + e] / sqrt(D);
+                        dk[j * D + e] += ds * q[i * D + e] / sqrt(D);
+                    }
+                }
+            }
+            position_transform(r, POS_QUERY, dq, -1);
+            position_transform(r, POS_KEY, dk, -1);
+            for (int t = 0; t < T; t++)
+                for (int e = 0; e < D; e++) {
+                    double *row = dqkv + (size_t)(b * T + t) * 3 * C + h * D + e;
+                    row[0] = dq[t * D + e], row[C] = dk[t * D + e];
+                }
+        }
+    linear_backward(dnormed1, gradient(r, l, "attention.qkv.weight"), gradient(r, l, "attention.qkv.bias"),
+                    dqkv, a->normed1, weight(r, l, "attention.qkv.weight"), r->N, 3 * C, C);
+}
+
+static double logistic(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+static void ffn(const Run *r, int l, Layer *a, double *out) {
+    a->u = array(r, (size_t)r->N * r->U), a->acted = array(r, (size_t)r->N * r->F);
+    linear(a->u, a->normed2, weight(r, l, "ffn.in.weight"), weight(r, l, "ffn.in.bias"), r->N, r->U, r->C);
+    for (int n = 0; n < r->N; n++)
+        for (int f = 0; f < r->F; f++) {
+            double x = a->u[(size_t)n * r->U + f], *y = &a->acted[(size_t)n * r->F + f];
+            switch (r->model->options.activation) {
+            case ACT_RELU:
+                *y = x > 0 ? x : 0;
+                break;
+            case ACT_GELU:
+                *y = x * (1 + erf(x / sqrt(2))) / 2;
+                break;
+            case ACT_SWIGLU:
+                *y = x * logistic(x) * a->u[(size_t)n * r->U + r->F + f];
+                break;
+            }
+        }
+    linear(out, a->acted, weight(r, l, "ffn.out.weight"), weight(r, l, "ffn.out.bias"), r->N, r->C, r->F);
+}
+
+/* dnormed2[N,C] += */
+static void ffn_backward(const Run *r, int l, const Layer *a, double *dnormed2, const double *dout) {
+    double *dacted = array(r, (size_t)r->N * r->F), *du = array(r, (size_t)r->N * r->U);
+    linear_backward(dacted, gradient(r, l, "ffn.out.weight"), gradient(r, l, "ffn.out.bias"), dout, a->acted,
+                    weight(r, l, "ffn.out.weight"), r->N, r->C, r->F);
+    for (int n = 0; n < r->N; n++)
+        for (int f = 0; f < r->F; f++) {
+            size_t i = (size_t)n * r->U + f;
+            double x = a->u[i], dy = dacted[(size_t)n * r->F + f], s = logistic(x);
+            switch (r->model->options.activation) {
+            case ACT_RELU:
+                du[i] = x > 0 ? dy : 0;
+                break;
+            case ACT_GELU:
+                du[i] = dy * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(8 * atan(1)));
+                break;
+            case ACT_SWIGLU:
+                du[i] = dy * a->u[i + r->F] * s * (1 + x * (1 - s));
+                du[i + r->F] = dy * x * s;
+                break;
+            }
+        }
+    linear_backward(dnormed2, gradient(r, l, "ffn.in.weight"), gradient(r, l, "ffn.in.bias"), du, a->normed2,
+                    weight(r, l, "ffn.in.weight"), r->N, r->U, r->C);
+}
+
+static void layer(const Run *r, int l, Layer *a, const double *x, double *out) {
+    size_t count = (size_t)r->N * r->C;
+    double *change = array(r, count);
+    a->x = array(r, count), a->y = array(r, count), a->normed1 = array(r, count),
+    a->normed2 = array(r, count);
+    memcpy(a->x, x, count * sizeof *x);
+    norm(a->normed1, a->x, weight(r, l, "norm1.weight"), weight(r, l, "norm1.bias"), r->N, r->C);
+    attention(r, l, a, change);
+    for (size_t i = 0; i < count; i++) a->y[i] = a->x[i] + change[i];
+    norm(a->normed2, a->y, weight(r, l, "norm2.weight"), weight(r, l, "norm2.bias"), r->N, r->C);
+    ffn(r, l, a, change);
+    for (size_t i = 0; i < count; i++) out[i] = a->y[i] + change[i];
+}
+
+/* dx arrives as the gradient at the layer's output and leaves as that at its input. */
+static void layer_backward(const Run *r, int l, const Layer *a, double *dx) {
+    size_t count = (size_t)r->N * r->C;
+    double *dnormed = array(r, count);
+    ffn_backward(r, l, a, dnormed, dx);
+    norm_backward(dx, gradient(r, l, "norm2.weight"), gradient(r, l, "norm2.bias"), dnormed, a->y,
+                  weight(r, l, "norm2.weight"), r->N, r->C);
+    memset(dnormed, 0, count * sizeof *dnormed);
+    attention_backward(r, l, a, dnormed, dx);
+    norm_backward(dx, gradient(r, l, "norm1.weight"), gradient(r, l, "norm1.bias"), dnormed, a->x,
+                  weight(r, l, "norm1.weight"), r->N, r->C);
+}
+
+/* ---- the model ---- */
+
+void naive_run(const Model *model, const double *values, NaiveWay way, const uint16_t *const *tokens,
+               int sequences, int length, double *nll, double scale, double *gradients) {
+    const ModelOptions *o = &model->options;
+    Arena *arena = arena_new(1 << 20);
+    Run run = {.model = model, .values = values, .way = way, .arena = arena, .B = sequences, .T = length};
+    Run *r = &run;
+    r->N = r->B * r->T, r->L = (int)o->layers, r->C = (int)o->width, r->H = (int)o->heads, r->D = r->C / r->H;
+    r->F = (int)o->ffn, r->V = (int)o->vocabulary, r->U = o->activation == ACT_SWIGLU ? 2 * r->F : r->F;
+    r->gradients = gradients ? NEW(arena, model->size, double) : NULL;
+    position_begin(r);
+
+    size_t count = (size_t)r->N * r->C;
+    double *x = array(r, count), *y = array(r, count), *logits = array(r, (size_t)r->N * r->V);
+    const double *E = weight(r, -1, "embedding.weight");
+    for (int b = 0; b < r->B; b++) {
+        for (int t = 0; t < r->T; t++)
+            for (int c = 0; c < r->C; c++)
+                x[(size_t)(b * r->T + t) * r->C + c] = sqrt(r->C) * E[(size_t)tokens[b][t] * r->C + c];
+        position_embed(r, x + (size_t)b * r->T * r->C);
+    }
+    Layer *layers = NEW(arena, r->L, Layer);
+    for (int l = 0; l < r->L; l++) layer(r, l, &layers[l], x, x);
+    if (o->final_norm) {
+        norm(y, x, weight(r, -1, "norm.weight"), weight(r, -1, "norm.bias"), r->N, r->C);
+    } else {
+        memcpy(y, x, count * sizeof *y);
+    }
+    linear(logits, y, E, NULL, r->N, r->V, r->C);
+
+    for (int n = 0; n < r->N; n++) { /* logits become the gradient of the sum of nll */
+        double *row = logits + (size_t)n * r->V, most = -INFINITY, sum = 0;
+        int target = tokens[n / r->T][n % r->T + 1];
+        for (int v = 0; v < r->V; v++) most = fmax(most, row[v]);
+        for (int v = 0; v < r->V; v++) sum += exp(row[v] - most);
+        nll[n] = log(sum) + most - row[target];
+        for (int v = 0; v < r->V; v++) row[v] = exp(row[v] - most) / sum - (v == target);
+    }
+    if (gradients) {
+        double *dE = gradient(r, -1, "embedding.weight"), *dy = array(r, count), *dx = array(r, count);
+        linear_backward(dy, dE, NULL, logits, y, E, r->N, r->V, r->C);
+        if (o->final_norm) {
+            norm_backward(dx, gradient(r, -1, "norm.weight"), gradient(r, -1, "norm.bias"), dy, x,
+                          weight(r, -1, "norm.weight"), r->N, r->C);
+        } else {
+            memcpy(dx, dy, count * sizeof *dx);
+        }
+        for (int l = r->L - 1; l >= 0; l--) layer_backward(r, l, &layers[l], dx);
+        for (int b = 0; b < r->B; b++) {
+            position_embed_backward(r, dx + (size_t)b * r->T * r->C);
+            for (int t = 0; t < r->T; t++)
+                for (int c = 0; c < r->C; c++)
+                    dE[(size_t)tokens[b][t] * r->C + c] += sqrt(r->C) * dx[(size_t)(b * r->T + t) * r->C + c];
+        }
+        position_end(r);
+        for (size_t i = 0; i < model->size; i++) gradients[i] += scale * r->gradients[i];
+    }
+    arena_free(arena);
+}

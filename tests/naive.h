@@ -1,0 +1,42 @@
+/* naive: the model once more, in double and in plain loops, to judge the real one by.
+ *
+ * Written from section 4 of the design and the comment of model.h, not from model.c: one loop for each sum of
+ * the formulas, every intermediate array kept, nothing in tiles, no BLAS. It shares with the real model the
+ * table of parameters alone (names and places). Without dropout.
+ *
+ * Position methods enter in one of two ways: through their hooks (floats in, floats out, so any method can be
+ * judged), or through formulas of this file's own, in double, written from the papers for the methods of the
+ * core (a hook that computes the wrong thing disagrees with them).
+ */
+#ifndef POSLAB_TESTS_NAIVE_H
+#define POSLAB_TESTS_NAIVE_H
+
+#include "model.h"
+
+typedef enum NaiveWay { NAIVE_HOOKS, NAIVE_FORMULAS } NaiveWay;
+
+/* Whether there are formulas for the method of this name. */
+bool naive_knows(const char *method);
+
+/* Forward, and backward if gradients is not NULL. values[model->size] are the weights; nll[B*T] in nats;
+   gradients[model->size] += scale * d(sum of nll)/d(values). */
+void naive_run(const Model *model, const double *values, NaiveWay way, const uint16_t *const *tokens,
+               int sequences, int length, double *nll, double scale, double *gradients);
+
+/* model->values in double, owned by the arena. */
+double *naive_values(const Model *model, Arena *arena);
+
+/* The formulas: what is added to coordinate c of position t; row t of q or k turned in place, forward (sign
+   1) or back (sign -1); the bias of head h at distance d, given the method's tensors in layout order. */
+double naive_embed(const Position *position, const PositionShape *shape, int t, int c);
+void naive_transform(const Position *position, const PositionShape *shape, double *row, int t, int sign);
+double naive_bias(const Position *position, const PositionShape *shape, const double *const *param, int h,
+                  int d);
+
+/* The value of an option by its key: number, truth or index of the choice. */
+double naive_option(const Position *position, const char *key);
+
+/* The parameter of that name; a name that does not exist is a bug. */
+const Param *naive_param(const Model *model, const char *name);
+
+#endif

@@ -1,0 +1,116 @@
+/* probe: see probe.h. */
+#include "probe.h"
+
+#include <string.h>
+
+enum { GUARD = 16, GAP = 3 }; /* floats around each array; floats between the rows of q and k */
+
+static const uint32_t canary = 0xfeedface; /* as a float: -9.2e37 */
+
+static void guard(float *at, size_t count) {
+    for (size_t i = 0; i < count; i++) memcpy(at + i, &canary, sizeof canary);
+}
+
+static bool guarded(const float *at, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(at + i, &canary, sizeof canary) != 0) return false;
+    return true;
+}
+
+float *guarded_new(Arena *arena, size_t count) {
+    float *at = NEW(arena, count + (size_t)2 * GUARD, float);
+    guard(at, GUARD);
+    guard(at + GUARD + count, GUARD);
+    return at + GUARD;
+}
+
+bool guarded_intact(const float *at, size_t count) {
+    return guarded(at - GUARD, GUARD) && guarded(at + count, GUARD);
+}
+
+size_t tensor_size(const PositionTensor *tensor) {
+    return (size_t)tensor->dims[0] * (size_t)(tensor->rank == 2 ? tensor->dims[1] : 1);
+}
+
+/* The tables, and the block of memory that prepare() took for them (empty if it spans chunks of the arena).
+ */
+static void prepare(Probe *p, const LawCase *c, Arena *arena) {
+    p->tables = (const unsigned char *)arena_alloc(arena, 1, 64) + 64;
+    size_t used = arena_used(arena);
+    if (p->method->prepare)
+        p->context.tables = p->method->prepare(&p->shape, c->position.options, p->context.length, arena);
+    p->table_bytes = arena_used(arena) - used;
+    if ((const unsigned char *)arena_alloc(arena, 1, 64) != p->tables + p->table_bytes) p->table_bytes = 0;
+}
+
+Probe probe_new(const LawCase *c, int length, Arena *arena) {
+    Probe p = {.method = c->position.method, .shape = law_shape(c)};
+    p.context = (PositionContext){.options = c->position.options, .length = length};
+    if (p.method->layout) p.count = p.method->layout(&p.shape, c->position.options, p.tensors);
+    for (int i = 0; i < p.count; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "position.%s", p.tensors[i].name);
+        Rng rng = rng_stream(c->seed, "init", name);
+        p.sizes[i] = tensor_size(&p.tensors[i]);
+        p.value[i] = guarded_new(arena, p.sizes[i]), p.grad[i] = guarded_new(arena, p.sizes[i]);
+        if (p.method->init) p.method->init(&p.shape, c->position.options, i, p.value[i], &rng);
+        law_away(p.value[i], p.sizes[i], c->seed, name);
+        p.context.param[i] = p.value[i];
+    }
+    prepare(&p, c, arena);
+    p.stride = p.shape.head_dim + GAP;
+    size_t T = (size_t)length;
+    p.size[EMBED] = p.method->embed ? T * (size_t)p.shape.width : 0;
+    p.size[QUERY] = p.size[KEY] = p.method->transform ? T * (size_t)p.stride : 0;
+    p.size[BIAS] = p.method->distance_bias ? T * (size_t)p.shape.heads : 0;
+    p.total = GUARD;
+    for (int part = 0; part < PARTS; part++) p.start[part] = p.total, p.total += p.size[part] + GUARD;
+    return p;
+}
+
+bool probe_inside(const Probe *p, int part, size_t i) {
+    return (part != QUERY && part != KEY) || (int)(i % (size_t)p->stride) < p->shape.head_dim;
+}
+
+float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena) {
+    float *data = NEW(arena, p->total, float);
+    Rng rng = rng_stream(seed, "data", name);
+    guard(data, p->total);
+    for (int part = 0; part < PARTS; part++)
+        for (size_t i = 0; i < p->size[part]; i++)
+            if (probe_inside(p, part, i)) data[p->start[part] + i] = (float)rng_normal(&rng);
+    return data;
+}
+
+float *probe_copy(const Probe *p, const float *data, Arena *arena) {
+    return memcpy(NEW(arena, p->total, float), data, p->total * sizeof *data);
+}
+
+bool probe_intact(const Probe *p, const float *data) {
+    for (int part = 0; part < PARTS; part++) {
+        if (!guarded(data + p->start[part] - GUARD, GUARD)) return false;
+        for (size_t row = 0; (part == QUERY || part == KEY) && row < p->size[part]; row += (size_t)p->stride)
+            if (!guarded(data + p->start[part] + row + p->shape.head_dim, GAP)) return false;
+    }
+    return guarded(data + p->total - GUARD, GUARD);
+}
+
+void probe_forward(const Probe *p, float *data) {
+    PositionContext context = p->context;
+    context.shape = &p->shape;
+    if (p->method->embed) p->method->embed(&context, data + p->start[EMBED]);
+    if (p->method->transform) p->method->transform(&context, POS_QUERY, data + p->start[QUERY], p->stride);
+    if (p->method->transform) p->method->transform(&context, POS_KEY, data + p->start[KEY], p->stride);
+    if (p->method->distance_bias) p->method->distance_bias(&context, data + p->start[BIAS]);
+}
+
+void probe_backward(const Probe *p, float *data) {
+    PositionContext context = p->context;
+    const PositionMethod *m = p->method;
+    context.shape = &p->shape;
+    for (int i = 0; i < p->count; i++) context.grad[i] = p->grad[i];
+    if (m->embed_backward) m->embed_backward(&context, data + p->start[EMBED]);
+    if (m->transform_backward) m->transform_backward(&context, POS_QUERY, data + p->start[QUERY], p->stride);
+    if (m->transform_backward) m->transform_backward(&context, POS_KEY, data + p->start[KEY], p->stride);
+    if (m->distance_bias_backward) m->distance_bias_backward(&context, data + p->start[BIAS]);
+}

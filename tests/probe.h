@@ -1,0 +1,47 @@
+/* probe: a method's hooks called alone, all memory between canaries. For the laws. */
+#ifndef POSLAB_TESTS_PROBE_H
+#define POSLAB_TESTS_PROBE_H
+
+#include "laws.h"
+
+/* The arrays that hooks change, one behind the other with guards between: x[T,C], q and k [T,D] with gaps
+   between rows, bias[H,T]. A part whose hook is absent is empty. */
+enum { EMBED, QUERY, KEY, BIAS, PARTS };
+
+typedef struct Probe {
+    const PositionMethod *method;
+    PositionShape shape;
+    PositionContext context;
+    PositionTensor tensors[POS_MAX_TENSORS];
+    int count; /* of tensors */
+    size_t sizes[POS_MAX_TENSORS];
+    float *value[POS_MAX_TENSORS], *grad[POS_MAX_TENSORS]; /* grad: where probe_backward adds */
+    const unsigned char *tables;                           /* [table_bytes]: all that prepare() allocated */
+    size_t table_bytes;
+    size_t start[PARTS], size[PARTS], total; /* of the parts, in floats */
+    int stride;                              /* of the rows of q and k */
+} Probe;
+
+/* Parameters as law_model has them, the same at every length. */
+Probe probe_new(const LawCase *c, int length, Arena *arena);
+
+/* data[total]: normal numbers in every part, canaries in guards and gaps. */
+float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena);
+float *probe_copy(const Probe *p, const float *data, Arena *arena);
+bool probe_intact(const Probe *p, const float *data);  /* the canaries stand */
+bool probe_inside(const Probe *p, int part, size_t i); /* number i of the part is no gap */
+
+/* Every forward hook, in place: inputs become outputs. */
+void probe_forward(const Probe *p, float *data);
+
+/* Every backward hook, in place: gradients at outputs become gradients at inputs; those of tensors are added.
+ */
+void probe_backward(const Probe *p, float *data);
+
+/* An array of its own between canaries. */
+float *guarded_new(Arena *arena, size_t count);
+bool guarded_intact(const float *at, size_t count);
+
+size_t tensor_size(const PositionTensor *tensor);
+
+#endif

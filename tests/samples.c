@@ -1,0 +1,141 @@
+/* samples: see samples.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Arena *sample_arena;
+static char folder[] = "/tmp/poslab-sample-XXXXXX";
+static char home[4096];
+
+int sample_setup(void **state) {
+    (void)state;
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    if (!getcwd(home, sizeof home) || !mkdtemp(folder) || chdir(folder) != 0) return 1;
+    sample_arena = arena_new(0);
+    return 0;
+}
+
+int sample_teardown(void **state) {
+    (void)state;
+    char command[sizeof folder + 16];
+    arena_free(sample_arena);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return chdir(home) != 0 || system(command) != 0;
+}
+
+static void put_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+const Plan *sample_plan(const char *extra) {
+    Err err = {0};
+    char text[4096] = "";
+    for (size_t i = 0; i < sizeof text - 1; i++) text[i] = (char)('a' + i * i % 23);
+    put_file("corpus.txt", text);
+    put_file("x.json",
+             arena_format(sample_arena,
+                          "{\"name\": \"x\", \"data\": {\"files\": [\"corpus.txt\"], \"split\": {\"valid\": "
+                          "0.25, \"test\": 0.25}}, \"model\": {\"layers\": 1, \"heads\": 2, \"width\": 16, "
+                          "\"ffn\": 16}, %s}",
+                          extra));
+    Experiment *experiment = config_read("x.json", NULL, sample_arena, &err);
+    if (!experiment) fail_msg("%s", err.text);
+    Plan *plan = plan_make(experiment, sample_arena, &err);
+    if (!plan) fail_msg("%s", err.text);
+    return plan;
+}
+
+Store *sample_store(const Plan *plan) {
+    Err err = {0};
+    Store *store = store_open("x.db", STORE_CREATE, &err);
+    if (!store || !store_plan(store, plan, &err)) fail_msg("%s", err.text);
+    return store;
+}
+
+static void make_evaluation(Evaluation *evaluation, const PlanPoint *point, int index, double perplexity) {
+    const EvaluateRequest *request = &point->requests[index];
+    const Stream *stream = &point->corpus->splits[request->split];
+    int64_t targets = stream->count - 1;
+    if (request->tokens && request->tokens < targets) targets = request->tokens;
+    int64_t windows = (targets + request->stride - 1) / request->stride;
+    *evaluation = (Evaluation){.request = *request,
+                               .tokens = targets,
+                               .windows = windows,
+                               .seconds = 0.5,
+                               .peak_bytes = 1000,
+                               .bins = 2};
+    evaluation->window = NEW(sample_arena, windows, EvaluateWindow);
+    evaluation->bin = NEW(sample_arena, 2, EvaluateBin);
+    for (int64_t i = 0; i < windows; i++) {
+        int64_t tokens = i + 1 < windows ? request->stride : targets - i * request->stride;
+        evaluation->window[i] = (EvaluateWindow){.nll = log(perplexity) * (double)tokens, .tokens = tokens};
+        evaluation->nll += evaluation->window[i].nll;
+    }
+    evaluation->bin[0] = (EvaluateBin){.first = 0, .last = 0, .nll = 2, .tokens = windows};
+    evaluation->bin[1] =
+        (EvaluateBin){.first = 1, .last = request->length - 1, .nll = 3, .tokens = targets - windows};
+}
+
+const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const char *reason,
+                               const double *perplexities) {
+    RunRecord *record = NEW(sample_arena, 1, RunRecord);
+    TrainResult *training = NEW(sample_arena, 1, TrainResult);
+    *training = (TrainResult){.steps = 3,
+                              .tokens = 96,
+                              .seconds = 1.5,
+                              .final_loss = 2.25,
+                              .peak_bytes = 4096,
+                              .diverged = status == RUN_DIVERGED,
+                              .diverged_step = 3,
+                              .log = NEW(sample_arena, 3, TrainLog)};
+    for (int i = 0; i < 3; i++)
+        training->log[i] = (TrainLog){.step = i + 1, .loss = 3.0 / (i + 1), .rate = 0.1, .norm = 1};
+    if (status == RUN_DIVERGED) training->log[2].loss = training->final_loss = NAN;
+    *record = (RunRecord){.point = point, .status = status, .reason = reason, .training = training};
+    if (!perplexities) return record;
+    Evaluation *evaluations = NEW(sample_arena, point->request_count, Evaluation);
+    for (int i = 0; i < point->request_count; i++)
+        make_evaluation(&evaluations[i], point, i, perplexities[i]);
+    record->evaluations = evaluations;
+    record->evaluation_count = point->request_count;
+    return record;
+}
+
+void sample_import(Store *store, const RunRecord *record) {
+    Err err = {0};
+    if (!store_write_result("result.db", record, &err) || !store_import(store, "result.db", &err))
+        fail_msg("%s", err.text);
+}
+
+char *sample_file(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (!file) fail_msg("there is no file '%s'", path);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    size_t length = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = arena_alloc(sample_arena, length + 1, 1);
+    assert_int_equal(fread(bytes, 1, length, file), length);
+    fclose(file);
+    if (size) *size = length;
+    return bytes;
+}
+
+const char *sample_value(Store *store, const char *sql) {
+    Err err = {0};
+    Query *query = query_begin(store, sql, NULL);
+    const char *value = query_next(query) ? arena_copy(sample_arena, query_text(query, 0)) : "";
+    if (!query_end(query, &err)) fail_msg("%s", err.text);
+    return value;
+}

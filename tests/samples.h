@@ -1,0 +1,34 @@
+/* samples: made-up experiments for tests of what comes after training.
+ *
+ * The plan is made from a config by the program's own modules on a small corpus; results are made up, written
+ * as a worker writes them and imported as a parent does.
+ */
+#ifndef POSLAB_TESTS_SAMPLES_H
+#define POSLAB_TESTS_SAMPLES_H
+
+#include "store.h"
+
+/* cmocka fixtures: each test runs in an empty folder of its own, with an arena. */
+int sample_setup(void **state);
+int sample_teardown(void **state);
+extern Arena *sample_arena;
+
+/* An experiment from a config in which `extra` stands beside the corpus and a tiny model. */
+const Plan *sample_plan(const char *extra);
+
+/* An open database "x.db" with that plan stored. */
+Store *sample_store(const Plan *plan);
+
+/* One perplexity for each request of the point, as nll over windows; not finite: nll is that. NULL: no
+   evaluations. seconds and the training log are made up, too. */
+const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const char *reason,
+                               const double *perplexities);
+
+/* Writes "result.db" and imports it. */
+void sample_import(Store *store, const RunRecord *record);
+
+/* The whole of a file, and the first value of a query as text; owned by the arena. */
+char *sample_file(const char *path, size_t *size);
+const char *sample_value(Store *store, const char *sql);
+
+#endif

@@ -1,0 +1,462 @@
+/* Experiments: every point is what the file, the sweep and --set say together; every mistake is named with
+ * its path and what would be right; what is resolved reads back as itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "config.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static Arena *arena;
+static char path[64];
+
+static int setup(void **state) {
+    (void)state;
+    arena = arena_new(0);
+    snprintf(path, sizeof path, "/tmp/poslab-config-%ld.json", (long)getpid());
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_free(arena);
+    unlink(path);
+    return 0;
+}
+
+/* Quotes are written as ' in these tests. */
+static const char *json(const char *text) {
+    char *copy = arena_copy(arena, text);
+    for (char *c = copy; *c; c++)
+        if (*c == '\'') *c = '"';
+    return copy;
+}
+
+static Experiment *read_file(const char *text, const char *const *sets, Err *err) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(json(text), file);
+    assert_int_equal(fclose(file), 0);
+    return config_read(path, sets, arena, err);
+}
+
+/* An experiment of a corpus, a method and what is given beside them. */
+static Experiment *make(const char *extra, const char *const *sets, Err *err) {
+    const char *base = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'";
+    return read_file(arena_format(arena, "%s%s%s}", base, *extra ? "," : "", extra), sets, err);
+}
+
+static const Experiment *good(const char *extra, const char *const *sets) {
+    Err err;
+    Experiment *experiment = make(extra, sets, &err);
+    if (!experiment) fail_msg("%s: %s", extra, err.text);
+    return experiment;
+}
+
+/* The error is the config's, names the file and contains the message. */
+static void assert_error(const char *text, const Experiment *experiment, const Err *err,
+                         const char *message) {
+    const char *place = arena_format(arena, "config '%s': ", path);
+    assert_null(experiment);
+    assert_int_equal(err->code, EXIT_USAGE);
+    bool placed = strncmp(err->text, place, strlen(place)) == 0 || strncmp(err->text, "--set", 5) == 0;
+    if (!placed || !strstr(err->text, message))
+        fail_msg("%s:\nexpected '%s'\n     got '%s'", text, message, err->text);
+}
+
+static void assert_bad(const char *extra, const char *message) {
+    Err err;
+    assert_error(extra, make(extra, NULL, &err), &err, message);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    const Experiment *experiment = good("", NULL);
+    assert_int_equal(experiment->count, 1);
+    assert_string_equal(experiment->name, "test");
+    assert_string_equal(experiment->directory, "results/test");
+    const Config *config = experiment->points;
+    assert_int_equal(config->model.vocabulary, 256);
+    assert_int_equal(config->evaluate.length_count, 1);
+    assert_int_equal(config->evaluate.lengths[0], config->train.length);
+    assert_int_equal(config->evaluate.protocol_count, 1);
+    assert_int_equal(config->evaluate.protocols[0].name, PROTOCOL_NONOVERLAPPING);
+    assert_int_equal(config->evaluate.split, SPLIT_VALID);
+    assert_string_equal(config->data.files[SPLIT_TRAIN][0], "a.txt");
+    assert_null(config->data.files[SPLIT_TRAIN][1]);
+    assert_null(config->data.files[SPLIT_VALID]);
+    assert_non_null(
+        strstr(config->resolved, json("'method':{'name':'alibi','trainable':false,'max_exponent':8}")));
+    assert_string_equal(config_method_options(&config->position, arena),
+                        json("{'trainable':false,'max_exponent':8}"));
+
+    Err err;
+    experiment = read_file("{'data':{'files':['a','b']},'method':{'name':'none'}}", NULL, &err);
+    assert_non_null(experiment);
+    assert_int_equal(strncmp(experiment->name, "poslab-config-", 14), 0);
+    assert_null(strstr(experiment->name, "json"));
+    assert_string_equal(config_method_options(&experiment->points->position, arena), "{}");
+}
+
+static const Config *parse(const char *resolved) {
+    Err err;
+    const Config *config = config_parse(resolved, "resolved", arena, &err);
+    if (!config) fail_msg("%s: %s", resolved, err.text);
+    return config;
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    static const char *const extras[] = {
+        "",
+        "'train':{'optimizer':{'lr':0.1,'eps':1e-9},'length':100,'tokens_per_step':1000,'seed':"
+        "9007199254740992}",
+        "'evaluate':{'multiples':[1,1.125,16],'lengths':[7,999],'split':'test','tokens':5,"
+        "'protocols':['nonoverlapping',{'name':'strided','stride':0.3},{'name':'strided','stride':64}]}",
+        "'model':{'dropout':0.30000000000000004,'final_norm':false,'activation':'swiglu'}",
+        "'sweep':{'method':['t5',{'name':'rotary','base':1e6,'pairs':'half'},'sinusoidal'],"
+        "'data':[{'files':['a'],'valid_files':['v'],'test_files':'\\u00e9\\n'}]}",
+    };
+    for (int e = 0; e < COUNT_OF(extras); e++) {
+        const Experiment *experiment = good(extras[e], NULL);
+        for (int i = 0; i < experiment->count; i++) {
+            const Config *point = &experiment->points[i], *again = parse(point->resolved);
+            assert_string_equal(again->resolved, point->resolved);
+            assert_string_equal(again->trained, point->trained);
+        }
+    }
+}
+
+/* `trained` is all that determines training, and nothing else. */
+static void test_trained(void **state) {
+    (void)state;
+    static const struct {
+        const char *set;
+        bool same;
+    } cases[] = {
+        {"name=other", true},           {"evaluate.tokens=7", true},
+        {"evaluate.lengths=[3]", true}, {"data.files=[\"b\"]", true},
+        {"train.checkpoint=1", true},   {"data.split.test=0.1", false},
+        {"train.seed=2", false},        {"method.trainable=true", false},
+        {"model.dropout=0.1", false},   {"train.optimizer.lr=0.1", false},
+    };
+    const char *before = good("", NULL)->points->trained;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const char *after = good("", (const char *const[]){cases[i].set, NULL})->points->trained;
+        assert_int_equal(strcmp(before, after) == 0, cases[i].same);
+    }
+}
+
+static void test_lengths(void **state) {
+    (void)state;
+    const Config *config =
+        good("'train':{'length':10,'tokens_per_step':100},"
+             "'evaluate':{'multiples':[2,1.26,1.25,1.3,0.01,1.04],'lengths':[20,5,16777216]}",
+             (const char *const[]){"evaluate.multiples=[2,1.26,1.25,1.3,0.05,1.04]", NULL})
+            ->points;
+    static const int64_t expected[] = {1, 5, 10, 13, 20, 1 << 24}; /* 0.5 and 12.5 round away from zero */
+    assert_int_equal(config->evaluate.length_count, COUNT_OF(expected));
+    for (int i = 0; i < COUNT_OF(expected); i++) assert_int_equal(config->evaluate.lengths[i], expected[i]);
+}
+
+static void test_requests(void **state) {
+    (void)state;
+    const Config *config =
+        good("'evaluate':{'lengths':[3,64,200],'split':'test','tokens':9,'protocols':[{'name':'strided','"
+             "stride':64},"
+             "'nonoverlapping',{'name':'strided','stride':0.5},{'name':'strided','stride':0.001},"
+             "{'name':'strided','stride':32}]}",
+             NULL)
+            ->points;
+    static const int64_t expected[][3] = {
+        {3, 3, PROTOCOL_NONOVERLAPPING}, {3, 2, PROTOCOL_STRIDED},
+        {3, 1, PROTOCOL_STRIDED},        {64, 64, PROTOCOL_NONOVERLAPPING},
+        {64, 32, PROTOCOL_STRIDED},      {64, 1, PROTOCOL_STRIDED},
+        {200, 64, PROTOCOL_STRIDED},     {200, 200, PROTOCOL_NONOVERLAPPING},
+        {200, 100, PROTOCOL_STRIDED},    {200, 1, PROTOCOL_STRIDED},
+        {200, 32, PROTOCOL_STRIDED},
+    };
+    int count;
+    const EvaluateRequest *requests = config_requests(config, &count, arena);
+    assert_int_equal(count, COUNT_OF(expected));
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(requests[i].length, expected[i][0]);
+        assert_int_equal(requests[i].stride, expected[i][1]);
+        assert_int_equal(requests[i].protocol, expected[i][2]);
+        assert_int_equal(requests[i].split, SPLIT_TEST);
+        assert_int_equal(requests[i].tokens, 9);
+    }
+}
+
+/* "method length seed" of every point, with a star where its slopes are trained. */
+static const char *listing(const Experiment *experiment) {
+    const char *text = "";
+    for (int i = 0; i < experiment->count; i++) {
+        const Config *point = &experiment->points[i];
+        bool fixed = !strstr(point->resolved, json("'trainable':true"));
+        text = arena_format(arena, "%s%s%s%s %d %d", text, i ? ", " : "", point->position.method->name,
+                            fixed ? "" : "*", (int)point->train.length, (int)point->train.seed);
+    }
+    return text;
+}
+
+static void test_sweep(void **state) {
+    (void)state;
+    static const struct {
+        const char *extra, *set, *points;
+    } cases[] = {
+        {"'sweep':{'method':['t5',{'name':'alibi','trainable':true}],'train.seed':[1,2]}", NULL,
+         "t5 128 1, t5 128 2, alibi* 128 1, alibi* 128 2"},
+        {"'sweep':{'train.seed':[1,2],'train.length':[64,32]}", NULL,
+         "alibi 64 1, alibi 32 1, alibi 64 2, alibi 32 2"},
+        {"'sweep':{'method.trainable':[true,false],'method':['alibi']}", NULL, "alibi* 128 1, alibi 128 1"},
+        {"'sweep':{'train':[{'seed':5}],'train.length':[64]}", NULL, "alibi 64 5"},
+        {"'sweep':{}", NULL, "alibi 128 1"},
+        {"'sweep':{'train.seed':[1,2],'train.length':[64,32]},'exclude':[{'train.seed':2,'train.length':64}]",
+         NULL, "alibi 64 1, alibi 32 1, alibi 32 2"},
+        {"'sweep':{'method':['t5','alibi',{'name':'alibi','max_exponent':4}],'method.trainable':[true,false]}"
+         ","
+         "'exclude':[{'method':'t5'},{'method':{'max_exponent':4}}]",
+         NULL, "alibi* 128 1, alibi 128 1"},
+        {"'sweep':{'train.seed':[1,2]}", "train.seed=7", "alibi 128 7"},
+        {"'sweep':{'train.seed':[1,2]}", "sweep.train.seed=[4]", "alibi 128 4"},
+        {"", "sweep.train.seed=[4,5]", "alibi 128 4, alibi 128 5"},
+        {"'sweep':{'train.seed':[1,2]}", "sweep={}", "alibi 128 1"},
+        {"'sweep':{'train.seed':[1,2]}", "train.length=64", "alibi 64 1, alibi 64 2"},
+        {"'sweep':{'method':['alibi',{'name':'alibi'}]}", "method.trainable=true",
+         "alibi* 128 1, alibi* 128 1"},
+        {"'sweep':{'method.trainable':[false,true]}", "method=alibi", "alibi 128 1, alibi* 128 1"},
+        {"", "method=none", "none 128 1"},
+        {"", "method={\"name\":\"alibi\",\"trainable\":true}", "alibi* 128 1"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const Experiment *experiment = good(cases[i].extra, (const char *const[]){cases[i].set, NULL});
+        assert_string_equal(listing(experiment), cases[i].points);
+        Err err; /* the source is the experiment again, --set included */
+        assert_non_null(experiment = read_file(experiment->source, NULL, &err));
+        assert_string_equal(listing(experiment), cases[i].points);
+    }
+}
+
+static void test_mistakes(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"'mehtod':1", "unknown key 'mehtod'; did you mean 'method'?"},
+        {"'sweeep':{}", "unknown key 'sweeep'; did you mean 'sweep'?"},
+        {"'train':{'lenght':64}", "unknown key 'train.lenght'; did you mean 'length'?"},
+        {"'train':{'optimiser':{}}", "unknown key 'train.optimiser'; did you mean 'optimizer'?"},
+        {"'train':{'optimizer':{'lr':3e9}}", "'train.optimizer.lr' must be in ["},
+        {"'train':{'optimizer':'adamw'}", "'train.optimizer' must be an object, got \"adamw\""},
+        {"'train':[]", "'train' must be an object, got a list"},
+        {"'train':{'length':100}", "'train.tokens_per_step' must be a multiple of 'train.length'"},
+        {"'model':{'heads':7}", "'model.width' (128) must be a multiple of 'model.heads' (7)"},
+        {"'model':{'vocabulary':100}", "'model.vocabulary' must be 256 for bytes (or left out), got 100"},
+        {"'model':{'layers':0}", "'model.layers' must be in [1, "},
+        {"'evaluate':{'split':'train'}", "'evaluate.split' must be one of valid, test, got \"train\""},
+        {"'evaluate':{'multiples':[]}", "'evaluate.multiples' must have between 1 and 1000 items, got 0"},
+        {"'evaluate':{'multiples':2}", "'evaluate.multiples' must be a list, got 2"},
+        {"'evaluate':{'multiples':[1,'2']}", "'evaluate.multiples[1]' must be a number that takes"},
+        {"'evaluate':{'multiples':[-1]}", "'evaluate.multiples[0]' must be a number that takes"},
+        {"'evaluate':{'multiples':[1e300]}", "'evaluate.multiples[0]' must be a number that takes"},
+        {"'evaluate':{'multiples':[0.001]}", "'evaluate.multiples[0]' must be a number that takes"},
+        {"'evaluate':{'lengths':[1.5]}",
+         "'evaluate.lengths[0]' must be a whole number in [1, 16777216], got 1.5"},
+        {"'evaluate':{'lengths':[0]}",
+         "'evaluate.lengths[0]' must be a whole number in [1, 16777216], got 0"},
+        {"'evaluate':{'lengths':[16777217]}", "'evaluate.lengths[0]' must be a whole number"},
+        {"'evaluate':{'protocols':'strided'}", "'evaluate.protocols' must be a list, got \"strided\""},
+        {"'evaluate':{'protocols':['stridde']}", "(did you mean 'strided'?), got \"stridde\""},
+        {"'evaluate':{'protocols':['strided']}",
+         "'evaluate.protocols[0].stride' must be a share of the length"},
+        {"'evaluate':{'protocols':[{'name':'strided','stride':1.5}]}",
+         "must be a share of the length in (0, 1) or"},
+        {"'evaluate':{'protocols':[{'name':'strided','stride':-1}]}",
+         "'evaluate.protocols[0].stride' must be in [0"},
+        {"'evaluate':{'protocols':[{'name':'nonoverlapping','stride':1}]}",
+         "must be left out for nonoverlapping"},
+        {"'evaluate':{'protocols':[{'stride':1}]}", "'evaluate.protocols[0]' must be a protocol's name or"},
+        {"'evaluate':{'protocols':[3]}", "'evaluate.protocols[0]' must be an object, got 3"},
+        {"'sweep':[]", "'sweep' must be an object of path: list of values, got a list"},
+        {"'sweep':{'train.seed':1}", "'sweep.train.seed' must be a list of values, got 1"},
+        {"'sweep':{'train.seed':[]}", "'sweep.train.seed' is an empty list"},
+        {"'sweep':{'name':['a']}", "'sweep.name': this cannot be swept"},
+        {"'sweep':{'sweep.x':[1]}", "'sweep.sweep.x': this cannot be swept"},
+        {"'sweep':{'train.sede':[1]}", "unknown key 'train.sede'; did you mean 'seed'?"},
+        {"'sweep':{'train..seed':[1]}", "'train..seed' is no path"},
+        {"'sweep':{'name.x':[1]}", "'sweep.name.x': this cannot be swept"},
+        {"'sweep':{'train.seed':[1,'x']}",
+         "'train.seed' must be a whole number, got \"x\" (at train.seed=x)"},
+        {"'sweep':{'train.length':[64,96],'method':['t5']}", "(at train.length=96, method=t5)"},
+        {"'exclude':{}", "'exclude' must be a list of objects, got an object"},
+        {"'exclude':[1]", "'exclude[0]' must be an object of path: value, got 1"},
+        {"'exclude':[{}]", "'exclude[0]' is empty"},
+        {"'exclude':[{'train.seed':1}]", "'exclude[0]' matches no point"},
+        {"'sweep':{'train.seed':[1,2]},'exclude':[{'train.seed':1},{'train.seed':3}]",
+         "'exclude[1]' matches no point"},
+        {"'sweep':{'train.seed':[1]},'exclude':[{'train.seed':1}]", "'exclude' leaves no point"},
+        {"'name':'b'", "the key 'name' is there twice"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) assert_bad(cases[i][0], cases[i][1]);
+
+    static const char *const whole[][2] = {
+        {"[]", "'the config' must be an object, got a list"},
+        {"{}", "'data.files' is missing"},
+        {"{'data':{'files':[]}}", "'data.files' must have between 1 and 10000 items, got 0"},
+        {"{'data':{'files':3}}", "'data.files' must be a list, got 3"},
+        {"{'data':{'files':['a',3]}}", "'data.files' must be file names or globs, got 3"},
+        {"{'data':{'files':'a','split':{'valid':0.5,'test':0.5}}}",
+         "'data.split' must leave a share for training"},
+        {"{'data':{'files':'a','valid_files':'b','split':{'valid':0.1}}}",
+         "'data.split.valid' must be 0 beside"},
+        {"{'data':{'files':'a'}}", "'method' must be one of alibi, "},
+        {"{'data':{'files':'a'},'method':3}", "or have it as \"name\", got 3"},
+        {"{'data':{'files':'a'},'method':{'base':3}}", "or have it as \"name\", got an object"},
+        {"{'data':{'files':'a'},'method':'alibbi'}",
+         "'method': unknown method 'alibbi'; did you mean 'alibi'?"},
+        {"{'data':{'files':'a'},'method':'fourier'}",
+         "'method': unknown method 'fourier'; known are alibi, "},
+        {"{'data':{'files':'a'},'method':{'name':'rotary','bsae':1}}",
+         "unknown key 'method.bsae'; did you mean 'base'?"},
+        {"{'data':{'files':'a'},'method':{'name':'none','x':1}}", "unknown key 'method.x'; known here: name"},
+        {"{'data':{'files':'a','tokenizer':'uint16'},'method':'none'}", "'model.vocabulary' is missing"},
+        {"{'data':{'files':'a'},'method':'sinusoidal','model':{'width':3,'heads':3}}", "'method': "},
+        {"{'name':'','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
+        {"{'name':'.a','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
+        {"{'name':'a/b','data':{'files':'a'},'method':'none'}", "'name' must be 1 to 64 letters"},
+        {"{'name':3,'data':{'files':'a'},'method':'none'}", "'name' must be text, got 3"},
+        {"{'name':'a'", "line 1, column 12: expected ',' or '}'"},
+    };
+    for (int i = 0; i < COUNT_OF(whole); i++) {
+        Err err;
+        assert_error(whole[i][0], read_file(whole[i][0], NULL, &err), &err, whole[i][1]);
+    }
+}
+
+static void test_sets(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"train.seed", "--set 'train.seed': write path=value"},
+        {"=3", "--set '=3': write path=value"},
+        {"train.seed=x", "'train.seed' must be a whole number"},
+        {"train.seed=[1", "--set train.seed: line 1, column 3"},
+        {"train.sed=1", "unknown key 'train.sed'; did you mean 'seed'?"},
+        {"train.seed.x=1", "'train.seed' must be a"},
+        {"train.seed=\x80", "--set train.seed: line 1, column 1: invalid UTF-8"},
+        {"a..b=1", "'a..b' is no path"},
+        {"name=a/b", "'name' must be 1 to 64"},
+        {"sweep.train.seed=3", "'sweep.train.seed' must be a list"},
+        {"method=alib", "unknown method 'alib'; did you mean"},
+        {"name.x=1", "'name' is no object"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Err err;
+        const Experiment *experiment = make("", (const char *const[]){cases[i][0], NULL}, &err);
+        assert_error(cases[i][0], experiment, &err, cases[i][1]);
+    }
+    const Experiment *experiment =
+        good("", (const char *const[]){"name=fast", "train.seed=3", "train.seed=4", NULL});
+    assert_string_equal(experiment->name, "fast");
+    assert_int_equal(experiment->points->train.seed, 4);
+}
+
+static void test_sizes(void **state) {
+    (void)state;
+    const char *list = "1";
+    for (int i = 2; i <= 100; i++) list = arena_format(arena, "%s,%d", list, i);
+    const char *sweep = arena_format(arena, "'sweep':{'train.seed':[%s],'train.tokens':[%s]}", list, list);
+    assert_int_equal(good(sweep, NULL)->count, 10000);
+    sweep = arena_format(arena, "'sweep':{'train.seed':[%s],'train.tokens':[%s],'evaluate.tokens':[1,2]}",
+                         list, list);
+    assert_bad(sweep, "'sweep' has more than 10000 points");
+    sweep = "'sweep':{'a0':[1]";
+    for (int i = 1; i < 70; i++) sweep = arena_format(arena, "%s,'a%d':[1]", sweep, i);
+    assert_bad(arena_format(arena, "%s}", sweep), "'sweep' must have at most 64 paths, got 70");
+}
+
+/* A worker reads one point; a sweep in it, or a missing name, is a mistake. */
+static void test_parse(void **state) {
+    (void)state;
+    static const char *const bad[] = {"", "{}",
+                                      "{'name':'a','data':{'files':'a'},'method':'none','sweep':{}}",
+                                      "{'data':{'files':'a'},'method':'none'}"};
+    for (int i = 0; i < COUNT_OF(bad); i++) {
+        Err err;
+        assert_null(config_parse(json(bad[i]), "run", arena, &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_int_equal(strncmp(err.text, "run: ", 5), 0);
+    }
+}
+
+/* Random damage to a config is refused or accepted, with an error that is one line; nothing crashes. */
+static void test_mutations(void **state) {
+    (void)state;
+    static const char *const pieces[] = {
+        "{",         "}",    "[",          "]",       ",",   ":",           "\"",   "1e9",
+        "-1",        "null", "\"method\"", "\\u0000", "0.5", "\"sweep\":{", "\xFF", "99999999999999999999",
+        "\"alibi\"", "true", "."};
+    const char *text = json(
+        "{'name':'m','data':{'files':['a','b'],'split':{'valid':0.1}},'model':{'layers':2,'heads':4,'width':"
+        "32},"
+        "'method':{'name':'alibi','trainable':true},'train':{'length':64,'tokens':1e5,'optimizer':{'lr':1e-3}"
+        "},"
+        "'evaluate':{'multiples':[1,2],'lengths':[7],'protocols':['nonoverlapping',{'name':'strided','stride'"
+        ":0.5}]},"
+        "'sweep':{'train.seed':[1,2],'method':['t5','none']},'exclude':[{'train.seed':2,'method':'t5'}]}");
+    Rng rng = rng_stream(1, "mutations", "");
+    for (int round = 0; round < 3000; round++) {
+        Arena *scratch = arena_new(0);
+        size_t size = strlen(text);
+        char *copy = arena_alloc(scratch, size + 256, 1);
+        memcpy(copy, text, size);
+        for (uint64_t changes = 1 + rng_below(&rng, 4); changes; changes--) {
+            size_t at = rng_below(&rng, size), span = rng_below(&rng, 12);
+            const char *piece = rng_below(&rng, 3) ? pieces[rng_below(&rng, COUNT_OF(pieces))] : "";
+            if (at + span > size) span = size - at;
+            memmove(copy + at + strlen(piece), copy + at + span, size - at - span);
+            memcpy(copy + at, piece, strlen(piece));
+            size += strlen(piece) - span;
+        }
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(copy, 1, size, file), size);
+        fclose(file);
+        Err err = {.text = ""};
+        const Experiment *experiment = config_read(path, NULL, scratch, &err);
+        if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && !strchr(err.text, '\n'));
+        for (int i = 0; experiment && i < experiment->count; i++) {
+            const Config *again = config_parse(experiment->points[i].resolved, "again", scratch, &err);
+            assert_non_null(again);
+            assert_string_equal(again->resolved, experiment->points[i].resolved);
+        }
+        arena_free(scratch);
+    }
+}
+
+/* The configs that come with poslab. */
+static void test_shipped(void **state) {
+    (void)state;
+    glob_t found;
+    assert_int_equal(glob("configs/*.json", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        Err err;
+        if (!config_read(found.gl_pathv[i], NULL, arena, &err)) fail_msg("%s", err.text);
+    }
+    globfree(&found);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_trained),
+        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_requests),   cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_sets),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_mutations),  cmocka_unit_test(test_shipped),
+    };
+    return cmocka_run_group_tests_name("config", tests, setup, teardown);
+}

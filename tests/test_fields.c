@@ -1,0 +1,343 @@
+/* JSON and option tables: what is strict JSON is read and printed back, everything else is refused with its
+ * line and column; tables check what they say they check, and name what was meant.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fields.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static Arena *arena;
+
+static int setup(void **state) {
+    (void)state;
+    arena = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static Json *parse(const char *text) {
+    Err err;
+    Json *json = json_parse(text, strlen(text), "text", &err);
+    if (!json) fail_msg("%s: %s", text, err.text);
+    return json;
+}
+
+static void assert_refused(const char *text, size_t size, const char *message) {
+    Err err = {.text = "accepted"};
+    char *copy = malloc(size ? size : 1); /* of exactly that size, so that a sanitizer sees a byte too far */
+    memcpy(copy, text, size);
+    Json *json = json_parse(copy, size, "text", &err);
+    free(copy);
+    if (json) fail_msg("accepted: %s", text);
+    assert_int_equal(err.code, EXIT_USAGE);
+    if (!strstr(err.text, message)) fail_msg("%s: expected '%s', got '%s'", text, message, err.text);
+}
+
+static void test_values(void **state) {
+    (void)state;
+    static const char *const same[] = {
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "0.5",
+        "1e-08",
+        "1e+30",
+        "\"\"",
+        "[]",
+        "{}",
+        "[1,[2,{}],{\"a\":[]}]",
+        "{\"b\":1,\"a\":{\"c\":\"\\u0001\\u001f\\\"\\\\\"}}",
+        "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F\"",
+    };
+    for (int i = 0; i < COUNT_OF(same); i++) {
+        Json *json = parse(same[i]);
+        assert_string_equal(json_print(json, arena), same[i]);
+        json_free(json);
+    }
+    static const char *const changed[][2] = {
+        {" \t\r\n[ 1 , 2 ] \n", "[1,2]"},
+        {"4e6", "4000000"},
+        {"-0", "0"},
+        {"-0.0e5", "0"},
+        {"1.50", "1.5"},
+        {"1E2", "100"},
+        {"\"\\u00e9\\/\\ud83d\\ude00\"", "\"\xC3\xA9/\xF0\x9F\x98\x80\""},
+        {"\"\\b\\n\"", "\"\\u0008\\u000a\""},
+        {"1e-400", "0"},
+    };
+    for (int i = 0; i < COUNT_OF(changed); i++) {
+        Json *json = parse(changed[i][0]);
+        assert_string_equal(json_print(json, arena), changed[i][1]);
+        json_free(json);
+    }
+}
+
+static void test_not_json(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "line 1, column 1: the text ends"},
+        {"{", "line 1, column 2: expected a key"},
+        {"{\"a\"}", "column 5: expected ':'"},
+        {"{\"a\":1,}", "column 8: expected a key"},
+        {"{\"a\":1 \"b\":2}", "expected ',' or '}'"},
+        {"{a:1}", "expected a key in double quotes"},
+        {"{\n  \"a\": 1,\n  'b': 2 }", "line 3, column 3: expected a key"},
+        {"[1,]", "column 4: expected a value"},
+        {"[1 2]", "column 4: expected ',' or ']'"},
+        {"[1", "expected ',' or ']'"},
+        {"1 2", "column 3: expected nothing behind the value"},
+        {"{} // no comments", "column 4: expected nothing"},
+        {"\xEF\xBB\xBF{}", "column 1: expected a value"},
+        {"01", "must not begin with 0"},
+        {"-", "expected a digit"},
+        {"+1", "expected a value"},
+        {".5", "expected a value"},
+        {"1.", "expected a digit"},
+        {"1e", "expected a digit"},
+        {"1e+", "expected a digit"},
+        {"0x10", "expected nothing"},
+        {"NaN", "expected a value"},
+        {"-Infinity", "expected a digit"},
+        {"Infinity", "expected a value"},
+        {"nul", "expected a value"},
+        {"True", "expected a value"},
+        {"1e999", "too large"},
+        {"[-1e400]", "column 2: the number is too large"},
+        {"0.0000000000000000000000000000000000000000000000000000000000001", "at most 60"},
+        {"\"", "the string does not end"},
+        {"\"a\nb\"", "line 1, column 3: a control character"},
+        {"\"\\x\"", "unknown escape"},
+        {"\"\\u12g4\"", "four hexadecimal digits"},
+        {"\"\\u0000\"", "\\u0000 is not allowed"},
+        {"\"\\ud800\"", "half of a surrogate pair"},
+        {"\"\\ud800\\u0041\"", "half of a surrogate pair"},
+        {"\"\\udc00\"", "half of a surrogate pair"},
+        {"\"\x80\"", "invalid UTF-8"},
+        {"\"\xC3\"", "invalid UTF-8"},
+        {"\"\xC0\xAF\"", "invalid UTF-8"},
+        {"\"\xED\xA0\x80\"", "invalid UTF-8"},
+        {"\"\xF4\x90\x80\x80\"", "invalid UTF-8"},
+        {"\"\xE2\x82", "invalid UTF-8"},
+        {"\"\xC3\xA9\" x", "column 5: expected nothing"},
+        {"{\"a\":1,\"a\":2}", "'a' is there twice"},
+        {"{\"x\":[0,{\"lr\":1,\"m\":2,\"l\\u0072\":2}]}", "'x.2.lr' is there twice"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) assert_refused(cases[i][0], strlen(cases[i][0]), cases[i][1]);
+    assert_refused("1\0", 2, "expected nothing");
+    assert_refused("\"a\0b\"", 5, "control character");
+    assert_refused("[\0]", 3, "expected a value");
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    char deep[200] = "";
+    for (int i = 0; i < 64; i++) strcat(deep, "[");
+    for (int i = 0; i < 64; i++) strcat(deep, "]");
+    json_free(parse(deep));
+    char *much = NEW(arena, (16 << 20) + 2, char);
+    memset(much, ' ', (16 << 20) + 1);
+    much[0] = '1';
+    Err err;
+    Json *json = json_parse(much, 16 << 20, "text", &err);
+    assert_non_null(json);
+    json_free(json);
+    assert_refused(much, (16 << 20) + 1, "larger than 16 MiB");
+    memset(much, '[', 1 << 20);
+    assert_refused(much, 1 << 20, "column 65: nested more than 64 deep");
+
+    char *wide = NEW(arena, 4 << 20, char), *at = wide; /* many keys take no quadratic time */
+    at += sprintf(at, "{");
+    for (int i = 0; i < 200000; i++) at += sprintf(at, "\"%d\":0,", i);
+    sprintf(at, "\"7\":0}");
+    assert_refused(wide, strlen(wide), "'7' is there twice");
+}
+
+static void test_numbers(void **state) {
+    (void)state;
+    static const struct {
+        double number;
+        const char *text;
+    } known[] = {
+        {0.1, "0.1"},
+        {1.0 / 3, "0.3333333333333333"},
+        {1e15, "1000000000000000"},
+        {-0.0, "0"},
+        {5e-324, "5e-324"},
+        {9007199254740992, "9007199254740992"},
+        {1e22, "1e+22"},
+        {DBL_MAX, "1.7976931348623157e+308"},
+        {2e-3, "0.002"},
+        {NAN, "null"},
+        {INFINITY, "null"},
+        {0.30000000000000004, "0.30000000000000004"},
+    };
+    char out[JSON_NUMBER];
+    for (int i = 0; i < COUNT_OF(known); i++)
+        assert_string_equal(json_number_text(known[i].number, out), known[i].text);
+    uint64_t bits = 1;
+    for (int i = 0; i < 20000; i++) {
+        double number;
+        bits = bits * 6364136223846793005u + 1442695040888963407u;
+        memcpy(&number, &bits, sizeof number);
+        if (isfinite(number)) assert_true(strtod(json_number_text(number, out), NULL) == number);
+    }
+}
+
+static void test_paths(void **state) {
+    (void)state;
+    Json *json = parse("{\"method\":\"x\",\"a\":3,\"o\":{\"p\":1}}");
+    Err err;
+    assert_true(json_set_path(json, "method.base", json_new_number(5), "text", &err));
+    assert_true(json_set_path(json, "o.q.r", json_new_bool(true), "text", &err));
+    assert_true(json_set_path(json, "o.p", json_new_text("t"), "text", &err));
+    assert_string_equal(json_print(json, arena), "{\"method\":{\"name\":\"x\",\"base\":5},\"a\":3,"
+                                                 "\"o\":{\"p\":\"t\",\"q\":{\"r\":true}}}");
+    assert_string_equal(json_print_pretty(json_get(json, "o"), arena),
+                        "{\n  \"p\": \"t\",\n  \"q\": {\n    \"r\": true\n  }\n}\n");
+    assert_false(json_set_path(json, "a.b", json_new_number(1), "text", &err));
+    assert_string_equal(err.text, "text: 'a.b' cannot be set: 'a' is no object");
+    static const char *const bad[] = {"", ".", "a.", ".a", "a..b"};
+    for (int i = 0; i < COUNT_OF(bad); i++)
+        assert_false(json_set_path(json, bad[i], json_new_number(1), "text", &err));
+    char deep[300] = "z";
+    for (int i = 0; i < 100; i++) strcat(deep, ".z");
+    assert_false(json_set_path(json, deep, json_new_number(1), "text", &err));
+    json_free(json);
+}
+
+static void test_files(void **state) {
+    (void)state;
+    Err err;
+    char path[] = "/tmp/poslab-fields-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
+    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_string_equal(err.text, "config 'x': line 1, column 6: the text ends where a value should be");
+    for (int i = 0; i < 200000; i++) assert_int_equal(write(file, "    ", 4), 4);
+    assert_int_equal(write(file, "7}", 2), 2);
+    Json *json = json_read_file(path, "config 'x'", &err);
+    assert_true(json_number(json_get(json, "a"), 0) == 7);
+    json_free(json);
+    close(file);
+    unlink(path);
+    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_null(json_read_file("/", "config '/'", &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_null(json_read_file("/dev/zero", "config 'zero'", &err)); /* endless */
+}
+
+typedef struct Options {
+    int64_t count;
+    double rate;
+    bool on;
+    int mode;
+    const char *word, *empty;
+} Options;
+
+static const char *const modes[] = {"slow", "faster", NULL};
+static const char *const words[] = {"hello", NULL};
+static const Field fields[] = {
+    {"count", FIELD_INT, offsetof(Options, count), .standard = 3, .low = 1, .high = 4e6},
+    {"rate", FIELD_REAL, offsetof(Options, rate), .standard = 0.5, .low = 0, .high = 1},
+    {"on", FIELD_BOOL, offsetof(Options, on), .standard = 1},
+    {"mode", FIELD_CHOICE, offsetof(Options, mode), .standard = 1, .choices = modes},
+    {"word", FIELD_TEXT, offsetof(Options, word), .choices = words},
+    {"empty", FIELD_TEXT, offsetof(Options, empty), .help = "of no use"},
+};
+
+static bool read_text(Options *options, const char *text, const char *path, Err *err) {
+    static const char *const skip[] = {"elsewhere", NULL};
+    Json *json = parse(text);
+    fields_default(options, fields, COUNT_OF(fields));
+    bool done = fields_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
+    json_free(json);
+    return done;
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    Options options;
+    Err err;
+    assert_true(read_text(&options, "{}", "", &err));
+    Json *json = json_new_object();
+    fields_write(json, &options, fields, COUNT_OF(fields));
+    assert_string_equal(json_print(json, arena), "{\"count\":3,\"rate\":0.5,\"on\":true,\"mode\":\"faster\","
+                                                 "\"word\":\"hello\",\"empty\":\"\"}");
+    json_free(json);
+    assert_true(read_text(&options,
+                          "{\"empty\":\"a\",\"mode\":\"slow\",\"on\":false,\"rate\":-0.0,\"count\":4e6,"
+                          "\"elsewhere\":[]}",
+                          "", &err));
+    assert_true(options.count == 4000000 && options.rate == 0 && !signbit(options.rate) && !options.on);
+    assert_int_equal(options.mode, 0);
+    assert_string_equal(options.empty, "a");
+
+    static const char *const bad[][2] = {
+        {"{\"count\":0}", "config 'x': 'train.count' must be in [1, 4000000], got 0"},
+        {"{\"count\":1.5}", "config 'x': 'train.count' must be a whole number, got 1.5"},
+        {"{\"count\":1e300}", "config 'x': 'train.count' must be a whole number, got 1e+300"},
+        {"{\"count\":\"3\"}", "config 'x': 'train.count' must be a whole number, got \"3\""},
+        {"{\"rate\":1.5}", "config 'x': 'train.rate' must be in [0, 1], got 1.5"},
+        {"{\"rate\":null}", "config 'x': 'train.rate' must be a number, got null"},
+        {"{\"on\":1}", "config 'x': 'train.on' must be true or false, got 1"},
+        {"{\"mode\":\"fatser\"}",
+         "config 'x': 'train.mode' must be one of slow, faster (did you mean 'faster'?), got \"fatser\""},
+        {"{\"mode\":{}}", "config 'x': 'train.mode' must be one of slow, faster, got an object"},
+        {"{\"word\":[]}", "config 'x': 'train.word' must be text, got a list"},
+        {"{\"conut\":1}", "config 'x': unknown key 'train.conut'; did you mean 'count'?"},
+        {"{\"elsewere\":1}", "config 'x': unknown key 'train.elsewere'; did you mean 'elsewhere'?"},
+        {"{\"zzz\":1}",
+         "config 'x': unknown key 'train.zzz'; known here: count, rate, on, mode, word, empty, elsewhere"},
+        {"{\"a\\nb\":1}",
+         "config 'x': unknown key 'train.a?b'; known here: count, rate, on, mode, word, empty, elsewhere"},
+        {"[]", "config 'x': 'train' must be an object, got a list"},
+    };
+    for (int i = 0; i < COUNT_OF(bad); i++) {
+        assert_false(read_text(&options, bad[i][0], "train", &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_string_equal(err.text, bad[i][1]);
+    }
+    assert_false(read_text(&options, "{\"count\":0}", "", &err));
+    assert_string_equal(err.text, "config 'x': 'count' must be in [1, 4000000], got 0");
+}
+
+static void test_nearest(void **state) {
+    (void)state;
+    static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
+    assert_string_equal(nearest_name("lenght", names), "length");
+    assert_string_equal(nearest_name("Length", names), "length");
+    assert_string_equal(nearest_name("token", names), "tokens");
+    assert_string_equal(nearest_name("tokens_perstep", names), "tokens_per_step");
+    assert_string_equal(nearest_name("lt", names), "lr");
+    assert_null(nearest_name("width", names));
+    assert_null(nearest_name("", names));
+    char *endless = NEW(arena, 1 << 20, char);
+    memset(endless, 'l', (1 << 20) - 1);
+    assert_null(nearest_name(endless, names));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_not_json), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_nearest),
+    };
+    return cmocka_run_group_tests_name("fields", tests, setup, teardown);
+}

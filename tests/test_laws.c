@@ -1,0 +1,392 @@
+/* Every law is shown to bite: mutants, each of which the law that it names must catch.
+ *
+ * Mutants of methods are those of mutants.c. Mutants of the core are edits of one file of src/, as text: in a
+ * temporary folder that holds the sources which the laws need, the text is replaced, the folder's own
+ * test_laws is made and asked for the law. A text that is not found exactly once fails, so that a mutant
+ * cannot rot unseen.
+ *
+ * Usage: test_laws             the tests
+ *        test_laws mutants     the table: which law catches which mutant
+ *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "laws.h"
+#include "mutants.h"
+
+/* ---- the witness cases: every law must hold on them with the real methods ---- */
+
+enum { WITNESSES = 2, TEXT = 1200 };
+
+/* More than one column of tiles; heads that are no power of two; or few tokens and another activation. */
+static LawCase witness(const PositionMethod *method, void *options, int n) {
+    static const struct {
+        int layers, heads, width, ffn, activation, batch, length, train_length;
+    } sizes[WITNESSES] = {{2, 3, 12, 20, ACT_GELU, 2, 150, 40}, {1, 6, 24, 16, ACT_RELU, 1, 21, 16}};
+    return (LawCase){.position = {method, options},
+                     .model = {.layers = sizes[n].layers,
+                               .heads = sizes[n].heads,
+                               .width = sizes[n].width,
+                               .ffn = sizes[n].ffn,
+                               .vocabulary = 17,
+                               .activation = sizes[n].activation,
+                               .final_norm = true,
+                               .max_tokens_in_flight = 1024},
+                     .train_length = sizes[n].train_length,
+                     .batch = sizes[n].batch,
+                     .length = sizes[n].length,
+                     .seed = 7};
+}
+
+/* The method's defaults, with one truth or number set to 1 if `option` names it. */
+static void *options_of(const PositionMethod *method, const char *option, Arena *arena) {
+    if (!method->options_size) return NULL;
+    void *options = arena_alloc(arena, 1, method->options_size);
+    Json *object = json_new_object();
+    Err err;
+    fields_default(options, method->fields, method->field_count);
+    if (option) json_set(object, option, json_new_bool(true));
+    if (!fields_read(options, method->fields, method->field_count, object, NULL, "mutant", "method", arena,
+                     &err))
+        BUG("%s", err.text);
+    json_free(object);
+    return options;
+}
+
+static bool law_on_witnesses(const Law *law, const PositionMethod *method, const char *option,
+                             char reason[TEXT]) {
+    Arena *arena = arena_new(0);
+    bool holds = true;
+    Err err;
+    for (int n = 0; n < WITNESSES && holds; n++) {
+        LawCase c = witness(method, options_of(method, option, arena), n);
+        holds = law_holds(law, &c, &err);
+        if (!holds) snprintf(reason, TEXT, "%s", err.text);
+    }
+    arena_free(arena);
+    return holds;
+}
+
+static const struct {
+    const char *method, *option;
+} witnesses[] = {
+    {"alibi", NULL}, {"alibi", "trainable"}, {"t5", NULL}, {"rotary", NULL}, {"sinusoidal", NULL}};
+
+static int run_law(const char *name) {
+    char reason[TEXT];
+    alarm(120); /* a mutant may never end */
+    for (int i = 0; i < COUNT_OF(witnesses); i++)
+        if (!law_on_witnesses(law_find(name), position_find(witnesses[i].method), witnesses[i].option,
+                              reason)) {
+            puts(reason);
+            return 1;
+        }
+    return 0;
+}
+
+/* ---- mutants of methods ---- */
+
+/* NULL if the law holds on the real method and fails on the mutant; else what is wrong. */
+static const char *method_mutant_survives(const MethodMutant *mutant, char reason[TEXT]) {
+    const PositionMethod *real = position_find(mutant->method);
+    PositionMethod copy = *real;
+    mutant->spoil(&copy);
+    if (!law_on_witnesses(law_find(mutant->law), real, mutant->option, reason))
+        return "the real method is caught";
+    if (law_on_witnesses(law_find(mutant->law), &copy, mutant->option, reason)) return "survives";
+    return NULL;
+}
+
+/* ---- mutants of the core ---- */
+
+typedef struct CoreMutant {
+    const char *what, *file, *text, *replacement, *law;
+} CoreMutant;
+
+static const CoreMutant core_mutants[] = {
+    {"bias added before scaling", "attention.c", "vec_load(s + j) * a->scale + vec_load(run + j)",
+     "(vec_load(s + j) + vec_load(run + j)) * a->scale", "agreement"},
+    {"scaling missing", "attention.c", "(float)(1 / sqrt(a.size))", "1", "agreement"},
+    {"mask lets one key too many in", "attention.c", "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
+     "i0 + r - j0 + 2 < columns ? i0 + r - j0 + 2 : columns", "causality"},
+    {"mask shuts one key too many out", "attention.c",
+     "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
+     "i0 + r - j0 < columns ? (i0 + r > j0 ? i0 + r - j0 : 1) : columns", "agreement"},
+    {"reads beyond the diagonal", "attention.c", "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "",
+     "causality"},
+    {"softmax without the maximum", "attention.c", "if (!(highest > top[r])) highest = top[r];",
+     "highest = 0;", "edges"},
+    {"running sum not brought to the new maximum", "attention.c", "sum[r] *= shrink;", "", "agreement"},
+    {"bias of head 0 for all heads", "attention.c", "a->run + (size_t)h * (a->length + ROWS) + (",
+     "a->run + (size_t)(0 * h) * (a->length + ROWS) + (", "agreement"},
+    {"bias gradient from the last tile alone", "attention.c", "sums[d] += diagonals[u]",
+     "sums[d] = diagonals[u]", "agreement"},
+    {"gradients of keys not turned back", "attention.c",
+     "a->method->transform_backward(a->context, POS_KEY, a->dk, a->wide);", "", "agreement"},
+    {"backward without the row's mean", "attention.c", "(vec_load(ds + j) - a->delta[i])",
+     "(vec_load(ds + j))", "agreement"},
+    {"embedding not scaled", "model.c", "row[(size_t)t * width + c] = scale *",
+     "row[(size_t)t * width + c] =", "agreement"},
+    {"tied gradient of the output alone", "model.c", "to[c] += scale *", "to[c] += 0 *", "agreement"},
+    {"backward misses a residual", "model.c", "ops_norm_backward(pass->dx, g + at->norm2_w",
+     "memset(pass->dx, 0, count * sizeof *pass->dx);\n    ops_norm_backward(pass->dx, g + at->norm2_w",
+     "agreement"},
+    {"position added at the first sequence alone", "model.c", "if (model->position.method->embed) ",
+     "if (model->position.method->embed && b == 0) ", "agreement"},
+    {"target is the input", "model.c", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
+    {"position parameters start from a shared stream", "model.c", "rng_stream(seed, \"init\", param->name)",
+     "rng_stream(seed, \"init\", model->position.method->name)", "init"},
+    {"LayerNorm backward misses a term", "ops.c", " - (x[i] - m) * r * product", "", "agreement"},
+    {"LayerNorm with another epsilon", "ops.c", "norm_epsilon = 1e-5f", "norm_epsilon = 1e-3f", "agreement"},
+    {"relu swallows NaN", "ops.c", "x[i] < 0 ? 0 : x[i]", "x[i] > 0 ? x[i] : 0", "edges"},
+    {"cross-entropy without the maximum", "ops.c", "float top = vec_top(top_lanes);",
+     "float top = 0 * vec_top(top_lanes);", "edges"},
+    {"last parameter missing from the optimiser", "optim.c", "p < model->param_count",
+     "p < model->param_count - 1", "overfit"},
+    {"everything decays", "optim.c", "param->decay ? options->decay : 0", "options->decay", "optimizer"},
+    {"no bias correction", "optim.c", "(float)(rate / (1 - pow(o->beta1, (double)optimizer->step)))",
+     "(float)rate", "optimizer"},
+    {"tail of the stream dropped", "evaluate.c", "(targets + stride - 1) / stride", "targets / stride",
+     "accounting"},
+    {"nll averaged over windows", "evaluate.c", "sums->result->nll += into->nll;",
+     "sums->result->nll += into->nll / (double)into->tokens;", "accounting"},
+    {"first target of a window not scored", "evaluate.c", "for (int64_t k = window.scored; k",
+     "for (int64_t k = window.scored + 1; k", "accounting"},
+    {"one token of context short", "evaluate.c", "start = end - request->length;",
+     "start = end - request->length + (request->stride < request->length);", "accounting"},
+};
+
+static char folder[] = "/tmp/poslab-mutants-XXXXXX";
+
+static char *read_text(const char *path, Arena *arena) {
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    if (!file) return NULL;
+    if (fseek(file, 0, SEEK_END) == 0) {
+        long size = ftell(file);
+        text = NEW(arena, size + 1, char);
+        rewind(file);
+        if (fread(text, 1, (size_t)size, file) != (size_t)size) text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+static bool write_text(const char *path, const char *text) {
+    FILE *file = fopen(path, "wb");
+    if (!file) return false;
+    bool written = fputs(text, file) >= 0;
+    return fclose(file) == 0 && written;
+}
+
+/* Runs a program with its output in FOLDER/log; returns the status of waitpid. */
+static int run(const char *const argv[]) {
+    pid_t child = fork();
+    int status = -1;
+    if (child == 0) {
+        static const char *const inherited[] = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL",
+                                                "SANITIZE",  "CFLAGS", "LDFLAGS",       "BUILD"};
+        for (int i = 0; i < COUNT_OF(inherited); i++) unsetenv(inherited[i]);
+        int log = chdir(folder) == 0 ? open("log", O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
+        if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) _exit(126);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    if (child > 0 && waitpid(child, &status, 0) != child) status = -1;
+    return status;
+}
+
+static int make(void) {
+    return run((const char *const[]){"make", "-s", "-j2", "OPT=-O1", "CFLAGS=-w", "BUILD=build",
+                                     "build/tests/test_laws", NULL});
+}
+
+/* Copies tests/NAME or src/NAME and, by the quoted includes, all that it needs: a header brings its .c file.
+ */
+static bool copy_with_needs(const char *name, Arena *arena) {
+    static const char *const places[] = {"tests", "src"};
+    for (int i = 0; i < COUNT_OF(places); i++) {
+        char *from = arena_format(arena, "%s/%s", places[i], name);
+        char *to = arena_format(arena, "%s/%s", folder, from), *text = read_text(from, arena);
+        if (!text) continue;
+        if (access(to, F_OK) == 0) return true;
+        if (!write_text(to, text)) return false;
+        for (char *at = text; (at = strstr(at, "#include \"")) != NULL; at++) {
+            char *start = at + strlen("#include \""), *end = strchr(start, '"');
+            char *header = arena_format(arena, "%.*s", (int)(end - start), start),
+                 *source = arena_copy(arena, header);
+            source[strlen(source) - 1] = 'c';
+            copy_with_needs(header, arena);
+            copy_with_needs(source, arena);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* The folder with all that the laws need, made once. */
+static bool folder_made(Arena *arena) {
+    static const char *const needed[] = {"test_laws.c", "laws_form.c", "laws_hooks.c", "laws_model.c",
+                                         "laws_core.c"};
+    bool made = mkdtemp(folder) != NULL;
+    static const char *const parts[] = {"src", "tests", "methods"};
+    for (int i = 0; i < COUNT_OF(parts) && made; i++)
+        made = mkdir(arena_format(arena, "%s/%s", folder, parts[i]), 0700) == 0;
+    for (int i = 0; i < COUNT_OF(needed) && made; i++) made = copy_with_needs(needed[i], arena);
+    for (int i = 0; i < position_method_count && made; i++) {
+        char *path = arena_format(arena, "methods/%s.c", position_methods[i]->name);
+        char *text = read_text(path, arena);
+        made = text && write_text(arena_format(arena, "%s/%s", folder, path), text);
+    }
+    char *makefile = read_text("Makefile", arena);
+    return made && makefile && write_text(arena_format(arena, "%s/Makefile", folder), makefile) &&
+           make() == 0;
+}
+
+static void folder_removed(void) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    if (strstr(folder, "XXXXXX") == NULL && system(command) != 0) fprintf(stderr, "%s is left\n", folder);
+}
+
+static void first_line(char reason[TEXT], const char *text) {
+    snprintf(reason, TEXT, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* NULL if the law fails on the edited source; else what is wrong. */
+static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TEXT]) {
+    Arena *arena = arena_new(0);
+    char *path = arena_format(arena, "%s/src/%s", folder, mutant->file),
+         *log = arena_format(arena, "%s/log", folder);
+    char *text = read_text(path, arena), *at = text ? strstr(text, mutant->text) : NULL;
+    const char *wrong = NULL;
+    if (!at || strstr(at + 1, mutant->text)) {
+        wrong = at ? "its text is there more than once" : "its text is not there: adapt the mutant";
+    } else {
+        char *edited = arena_format(arena, "%.*s%s%s", (int)(at - text), text, mutant->replacement,
+                                    at + strlen(mutant->text));
+        if (!write_text(path, edited) || make() != 0) {
+            wrong = "does not compile";
+        } else {
+            int status = run((const char *const[]){"build/tests/test_laws", "law", mutant->law, NULL});
+            bool ran = WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+            if (!ran || status == 0) wrong = ran ? "survives" : "cannot be run";
+        }
+        first_line(reason, read_text(log, arena));
+        if (!write_text(path, text)) wrong = "cannot be undone";
+    }
+    arena_free(arena);
+    return wrong;
+}
+
+/* ---- tests and table ---- */
+
+static int make_folder(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    bool made = folder_made(arena);
+    if (!made) {
+        char *log = read_text(arena_format(arena, "%s/log", folder), arena);
+        print_error("the sources of the laws do not compile in %s:\n%s\n", folder, log ? log : "");
+    }
+    arena_free(arena);
+    return made ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    folder_removed();
+    return 0;
+}
+
+static void real_methods_obey(void **state) {
+    char reason[TEXT];
+    (void)state;
+    for (int i = 0; i < law_count; i++)
+        for (int w = 0; w < COUNT_OF(witnesses); w++)
+            if (!law_on_witnesses(&laws[i], position_find(witnesses[w].method), witnesses[w].option, reason))
+                fail_msg("%s", reason);
+}
+
+static void method_mutant_is_caught(void **state) {
+    char reason[TEXT];
+    const char *wrong = method_mutant_survives(*state, reason);
+    if (wrong) fail_msg("%s %s", ((const MethodMutant *)*state)->what, wrong);
+}
+
+static void core_mutant_is_caught(void **state) {
+    char reason[TEXT] = "";
+    const char *wrong = core_mutant_survives(*state, reason);
+    if (wrong) fail_msg("%s %s %s", ((const CoreMutant *)*state)->what, wrong, reason);
+}
+
+/* Every law catches a mutant: none is there for show. */
+static void every_law_bites(void **state) {
+    (void)state;
+    for (int i = 0; i < law_count; i++) {
+        bool bites = false;
+        for (int m = 0; m < method_mutant_count; m++)
+            bites |= strcmp(method_mutants[m].law, laws[i].name) == 0;
+        for (int m = 0; m < COUNT_OF(core_mutants); m++)
+            bites |= strcmp(core_mutants[m].law, laws[i].name) == 0;
+        if (!bites) fail_msg("no mutant is named for the law '%s'", laws[i].name);
+    }
+}
+
+static int row(const char *what, const char *where, const char *law, const char *wrong, const char *reason) {
+    printf("%-45s %-12s %-11s %s\n", what, where, law, wrong ? wrong : "caught");
+    printf("    %s\n", reason);
+    return wrong != NULL;
+}
+
+static int print_table(void) {
+    int survivors = 0;
+    if (make_folder(NULL) != 0) return 1;
+    for (int i = 0; i < method_mutant_count; i++) {
+        char reason[TEXT] = "";
+        const MethodMutant *m = &method_mutants[i];
+        survivors += row(m->what, m->method, m->law, method_mutant_survives(m, reason), reason);
+    }
+    for (int i = 0; i < COUNT_OF(core_mutants); i++) {
+        char reason[TEXT] = "";
+        const CoreMutant *m = &core_mutants[i];
+        const char *wrong = core_mutant_survives(m, reason);
+        survivors += row(m->what, m->file, m->law, wrong, reason);
+    }
+    printf("%d mutants, %d survivors\n", method_mutant_count + COUNT_OF(core_mutants), survivors);
+    folder_removed();
+    return survivors > 0;
+}
+
+int main(int argc, char **argv) {
+    static struct CMUnitTest tests[256];
+    static char names[256][96];
+    int count = 0;
+    if (argc == 3 && strcmp(argv[1], "law") == 0) return run_law(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "mutants") == 0) return print_table();
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(real_methods_obey);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_law_bites);
+    for (int i = 0; i < method_mutant_count; i++, count++) {
+        const MethodMutant *m = &method_mutants[i];
+        snprintf(names[count], sizeof names[count], "%s: %s: %s", m->law, m->method, m->what);
+        tests[count] = (struct CMUnitTest){.name = names[count],
+                                           .test_func = method_mutant_is_caught,
+                                           .initial_state = (void *)(uintptr_t)m};
+    }
+    for (int i = 0; i < COUNT_OF(core_mutants); i++, count++) {
+        const CoreMutant *m = &core_mutants[i];
+        snprintf(names[count], sizeof names[count], "%s: %s: %s", m->law, m->file, m->what);
+        tests[count] = (struct CMUnitTest){
+            .name = names[count], .test_func = core_mutant_is_caught, .initial_state = (void *)(uintptr_t)m};
+    }
+    return _cmocka_run_group_tests("laws", tests, (size_t)count, make_folder, remove_folder);
+}

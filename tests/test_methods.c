@@ -1,0 +1,147 @@
+/* Every law on every registered method, by one loop: a new file in methods/ is covered without a line of test
+ * code.
+ *
+ * Options are varied: the defaults, every choice, both bounds of every number (where a bound is refused
+ * beside the other defaults, beside the other options' bounds). So are the sizes: one head and several, head
+ * counts that are no power of two, odd head sizes where the method's check allows them, one layer and more, a
+ * batch of one, lengths that are no multiple of anything. Usage: test_methods [METHOD [LAW]]
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "laws.h"
+
+typedef struct Size {
+    int layers, heads, head_dim, ffn, activation, final_norm, batch, length, train_length;
+} Size;
+
+static const Size sizes[] = {
+    {1, 3, 6, 20, ACT_RELU, true, 1, 33, 16},    {2, 2, 5, 12, ACT_SWIGLU, true, 3, 19, 8},
+    {1, 12, 2, 8, ACT_GELU, false, 1, 7, 7},     {3, 6, 4, 30, ACT_GELU, true, 2, 40, 10},
+    {1, 1, 4, 16, ACT_SWIGLU, false, 2, 17, 32}, {2, 8, 16, 64, ACT_RELU, true, 1, 70, 24},
+    {1, 5, 1, 11, ACT_GELU, true, 2, 12, 5},     {1, 2, 10, 16, ACT_GELU, true, 1, 131, 33},
+};
+
+static const char *only_method, *only_law;
+static int runs;
+
+static bool accepted(const PositionMethod *m, const LawCase *c) {
+    PositionShape shape = law_shape(c);
+    Err err;
+    return !m->check || m->check(&shape, c->position.options, &err);
+}
+
+static LawCase make_case(const PositionMethod *m, void *options, int n) {
+    const Size *s = &sizes[n];
+    return (LawCase){.position = {m, options},
+                     .model = {.layers = s->layers,
+                               .heads = s->heads,
+                               .width = s->heads * s->head_dim,
+                               .ffn = s->ffn,
+                               .vocabulary = 13 + n,
+                               .activation = s->activation,
+                               .final_norm = s->final_norm,
+                               .max_tokens_in_flight = 1024},
+                     .train_length = s->train_length,
+                     .batch = s->batch,
+                     .length = s->length,
+                     .seed = 40 + (uint64_t)n};
+}
+
+/* Puts a number, truth or choice where the field says. */
+static void put(void *options, const Field *field, double value) {
+    char *at = (char *)options + field->offset;
+    switch (field->type) {
+    case FIELD_INT:
+        *(int64_t *)(void *)at = (int64_t)value;
+        break;
+    case FIELD_REAL:
+        *(double *)(void *)at = value;
+        break;
+    case FIELD_BOOL:
+        *(bool *)(void *)at = value != 0;
+        break;
+    case FIELD_CHOICE:
+        *(int *)(void *)at = (int)value;
+        break;
+    case FIELD_TEXT:
+        break;
+    }
+}
+
+/* Runs all laws on all sizes that the method accepts; true if there was one. */
+static bool run_options(const PositionMethod *m, void *options, bool every_size) {
+    bool any = false;
+    for (int n = 0; n < COUNT_OF(sizes) && (every_size || n < 4); n++) {
+        LawCase c = make_case(m, options, n);
+        if (!accepted(m, &c)) continue;
+        for (int i = 0; i < law_count; i++) {
+            Err err;
+            if ((laws[i].slow && any && !every_size) || (only_law && strcmp(laws[i].name, only_law) != 0))
+                continue;
+            runs++;
+            if (!law_holds(&laws[i], &c, &err)) fail_msg("%s", err.text);
+        }
+        any = true;
+    }
+    return any;
+}
+
+/* One option at one value, beside defaults or, if that is refused everywhere, beside another option's bounds.
+ */
+static bool run_value(const PositionMethod *m, const Field *field, double value, Arena *arena) {
+    void *options = arena_alloc(arena, 1, m->options_size);
+    fields_default(options, m->fields, m->field_count);
+    put(options, field, value);
+    if (run_options(m, options, false)) return true;
+    for (int j = 0; j < m->field_count; j++)
+        for (int high = 0; high < 2; high++) {
+            fields_default(options, m->fields, m->field_count);
+            put(options, &m->fields[j], high ? m->fields[j].high : m->fields[j].low);
+            put(options, field, value);
+            if (&m->fields[j] != field && run_options(m, options, false)) return true;
+        }
+    return false;
+}
+
+static void all_laws(void **state) {
+    const PositionMethod *m = *state;
+    Arena *arena = arena_new(0);
+    void *options = m->options_size ? arena_alloc(arena, 1, m->options_size) : NULL;
+    fields_default(options, m->fields, m->field_count);
+    assert_true(run_options(m, options, true));
+    for (int i = 0; i < m->field_count; i++) {
+        const Field *f = &m->fields[i];
+        double values[16] = {f->low, f->high};
+        int count = f->type == FIELD_TEXT || (f->low == 0 && f->high == 0) ? 0 : 2;
+        if (f->type == FIELD_BOOL || f->type == FIELD_CHOICE)
+            for (count = 0; count < 16 && (f->type == FIELD_BOOL ? count < 2 : f->choices[count] != NULL);
+                 count++)
+                values[count] = count;
+        for (int k = 0; k < count; k++)
+            if (values[k] != f->standard && !run_value(m, f, values[k], arena))
+                fail_msg("%s: '%s' = %g is accepted with no size and no other options", m->name, f->key,
+                         values[k]);
+    }
+    arena_free(arena);
+}
+
+int main(int argc, char **argv) {
+    struct CMUnitTest tests[64];
+    int count = 0;
+    only_method = argc > 1 ? argv[1] : NULL;
+    only_law = argc > 2 ? argv[2] : NULL;
+    for (int i = 0; i < position_method_count && count < COUNT_OF(tests); i++) {
+        if (only_method && strcmp(position_methods[i]->name, only_method) != 0) continue;
+        tests[count++] = (struct CMUnitTest){.name = position_methods[i]->name,
+                                             .test_func = all_laws,
+                                             .initial_state = (void *)(uintptr_t)position_methods[i]};
+    }
+    if (!count) return 1;
+    int failed = _cmocka_run_group_tests("methods", tests, (size_t)count, NULL, NULL);
+    fprintf(stderr, "%d cases of %d laws\n", runs, law_count);
+    return failed;
+}

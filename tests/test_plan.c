@@ -1,0 +1,228 @@
+/* Plans: keys, merged points, sizes that agree with the work itself, and refusal of what cannot be done. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static Arena *arena;
+static char folder[] = "/tmp/poslab-plan-XXXXXX";
+
+static void put(const char *path, const void *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int setup(void **state) {
+    (void)state;
+    static unsigned char text[1000];
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    if (!mkdtemp(folder)) return 1;
+    for (int i = 0; i < COUNT_OF(text); i++) text[i] = (unsigned char)('a' + i * i % 23);
+    arena = arena_new(0);
+    put(arena_format(arena, "%s/a.txt", folder), text, sizeof text);
+    put(arena_format(arena, "%s/b.txt", folder), text, sizeof text);
+    put(arena_format(arena, "%s/c.txt", folder), text, 999);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    static const char *const files[] = {"a.txt", "b.txt", "c.txt", "plan.json"};
+    for (int i = 0; i < COUNT_OF(files); i++) unlink(arena_format(arena, "%s/%s", folder, files[i]));
+    arena_free(arena);
+    return rmdir(folder);
+}
+
+/* An experiment on a.txt with a tiny model and what is given; quotes are written as '. */
+static const Plan *make(const char *extra, Err *err) {
+    char *text = arena_format(
+        arena,
+        "{'name':'p','data':{'files':'%s/a.txt','split':{'valid':0.2,'test':0.1}},'model':{'layers':"
+        "2,'heads':2,'width':16,'ffn':32},'train':{'length':16,'tokens':1000,'tokens_per_step':64}"
+        ",'method':'alibi'%s%s}",
+        folder, *extra ? "," : "", extra);
+    const char *path = arena_format(arena, "%s/plan.json", folder);
+    for (char *c = text; *c; c++)
+        if (*c == '\'') *c = '"';
+    put(path, text, strlen(text));
+    const Experiment *experiment = config_read(path, NULL, arena, err);
+    if (!experiment) fail_msg("%s: %s", extra, err->text);
+    return plan_make(experiment, arena, err);
+}
+
+static const Plan *good(const char *extra) {
+    Err err;
+    const Plan *plan = make(extra, &err);
+    if (!plan) fail_msg("%s: %s", extra, err.text);
+    return plan;
+}
+
+static void test_point(void **state) {
+    (void)state;
+    const Plan *plan =
+        good("'evaluate':{'lengths':[16,50],'protocols':['nonoverlapping',{'name':'strided','stride':4}]}");
+    const PlanPoint *point = plan->points;
+    assert_int_equal(plan->count, 1);
+    /* V C + final norm + layers (qkv, out, ffn, two norms) */
+    int64_t parameters = 256 * 16 + 32 + 2 * (3 * 16 * 17 + 16 * 17 + 32 * 17 + 16 * 33 + 64);
+    assert_int_equal(point->parameters, parameters);
+    assert_int_equal(point->position_parameters, 0);
+    assert_int_equal(point->steps, 16); /* 1000 / 64 = 15.6 */
+    assert_true(point->train_flops == 16 * 64 * model_flops(&point->config->model, 16, true));
+    assert_int_equal(point->request_count, 4);
+
+    /* Tokens through the model at each request, counted window by window. */
+    double flops = 0;
+    int64_t targets = 199; /* of the 200 tokens of the validation split */
+    for (int i = 0; i < point->request_count; i++) {
+        const EvaluateRequest *request = &point->requests[i];
+        int64_t tokens = 0;
+        for (int64_t first = 0; first < targets; first += request->stride) {
+            int64_t nominal = first + request->stride, end = nominal < targets ? nominal : targets;
+            tokens += end - (nominal > request->length ? nominal - request->length : 0);
+        }
+        flops += (double)tokens * model_flops(&point->config->model, (int)request->length, false);
+    }
+    assert_true(fabs(point->evaluate_flops / flops - 1) < 1e-12);
+    assert_true(point->train_bytes > (size_t)parameters * 16 && point->train_bytes < 100 << 20);
+    assert_true(point->evaluate_bytes > (size_t)parameters * 4 && point->evaluate_bytes < 100 << 20);
+}
+
+static void test_key(void **state) {
+    (void)state;
+    const PlanPoint *point = good("")->points;
+    char digest[HASH_TEXT];
+    const char *text = arena_format(arena, "poslab 1\n%s\n%s", point->corpus->hash, point->config->trained);
+    hash_bytes(text, strlen(text), digest);
+    assert_int_equal(strlen(point->key), 16);
+    assert_int_equal(strncmp(point->key, digest, 16), 0);
+
+    const char *same = good("'evaluate':{'tokens':10}")->points->key;
+    assert_string_equal(same, point->key);
+    const char *other = good("'exclude':[],'sweep':{'train.seed':[2]}")->points->key;
+    assert_string_not_equal(other, point->key);
+}
+
+static void test_merge(void **state) {
+    (void)state;
+    const Plan *plan =
+        good("'sweep':{'evaluate.lengths':[[16,32],[32,64]],'train.seed':[1,2],'evaluate.split':"
+             "['valid','test']}");
+    assert_int_equal(plan->count, 2);
+    for (int i = 0; i < plan->count; i++) {
+        assert_int_equal(plan->points[i].config->train.seed, i + 1);
+        assert_int_equal(plan->points[i].request_count, 6);
+        assert_ptr_equal(plan->points[i].corpus, plan->points[0].corpus);
+    }
+    plan = good(arena_format(arena, "'sweep':{'data.files':[['%s/a.txt'],['%s/b.txt'],['%s/c.txt']]}", folder,
+                             folder, folder));
+    assert_int_equal(plan->count, 2); /* a and b hold the same text */
+}
+
+static void test_labels(void **state) {
+    (void)state;
+    const Plan *plan =
+        good("'sweep':{'method':['alibi','none',{'name':'rotary','pairs':'half','base':100},{'name':'alibi',"
+             "'trainable':true}],'train.length':[16,8],'train.seed':[1,3]}");
+    static const char *const labels[] = {
+        "alibi L=16 seed=1", "alibi L=16 seed=3", "alibi L=8 seed=1",
+        "alibi L=8 seed=3",  "none L=16 seed=1",  "none L=16 seed=3",
+        "none L=8 seed=1",   "none L=8 seed=3",   "rotary(base=100,pairs=half) L=16 seed=1",
+    };
+    for (int i = 0; i < COUNT_OF(labels); i++)
+        assert_string_equal(plan_label(&plan->points[i], arena), labels[i]);
+    assert_string_equal(plan_label(&plan->points[15], arena), "alibi(trainable=true) L=8 seed=3");
+    assert_int_equal(plan->points[15].position_parameters, 2);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"'sweep':{'train.length':[16,1024],'train.tokens_per_step':[1024]}",
+         "'train.length' 1024 needs at least 1025"},
+        {"'sweep':{'data.split.valid':[0.001]}",
+         "'evaluate.split' valid needs at least 2 tokens, it has 1; raise"},
+        {"'sweep':{'data.split.test':[0],'evaluate.split':['test']}",
+         "'evaluate.split' test needs at least 2 tokens"},
+        {"'sweep':{'data.files':['/nowhere/*']}", "/nowhere/*"},
+        {"'sweep':{'model.width':[65536],'model.ffn':[1048576],'model.layers':[1024],'model.heads':[1]}",
+         " to train, "},
+        {"'sweep':{'train.tokens':[1e15],'train.tokens_per_step':[16]}", " to train, the machine has "},
+        {"'sweep':{'model.width':[4096],'model.heads':[1],'model.ffn':[1],'model.layers':[1],"
+         "'model.max_tokens_in_flight':[1],'train.tokens_per_step':[16],'evaluate.lengths':[[16777216]]}",
+         " to evaluate, the machine has "},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Err err = {.text = "made"};
+        assert_null(make(cases[i][0], &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        if (strncmp(err.text, "config '", 8) != 0 || !strstr(err.text, cases[i][1]))
+            fail_msg("expected '%s', got '%s'", cases[i][1], err.text);
+    }
+}
+
+static char *printed(const Plan *plan, bool json) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    plan_print(plan, json, out);
+    fclose(out);
+    char *copy = arena_copy(arena, text);
+    free(text);
+    return copy;
+}
+
+static void test_print(void **state) {
+    (void)state;
+    const Plan *plan =
+        good("'sweep':{'method':['alibi',{'name':'alibi','trainable':true}],'train.optimizer.lr':[0.1,0.2]}");
+    char *table = printed(plan, false);
+    assert_non_null(strstr(table, plan->points[0].corpus->hash));
+    assert_non_null(strstr(table, "train 700, valid 200, test 100, vocabulary 256"));
+    assert_non_null(strstr(table, "alibi(trainable=true) L=16 seed=1 train.optimizer.lr=0.2"));
+    assert_non_null(strstr(table, "total of 4 runs"));
+    size_t width = 0; /* all rows of the table end in the same column */
+    for (char *line = strtok(strstr(table, "run "), "\n"); line && *line != 'T'; line = strtok(NULL, "\n")) {
+        if (!width) width = strlen(line);
+        assert_int_equal(strlen(line), width);
+    }
+    Err err;
+    const char *text = printed(plan, true);
+    Json *json = json_parse(text, strlen(text), "plan", &err);
+    assert_non_null(json);
+    const Json *points = json_get(json, "points"), *total = json_get(json, "total");
+    assert_int_equal(json_count(points), 4);
+    assert_int_equal(json_count(json_get(json, "corpora")), 1);
+    double seconds = 0;
+    for (int i = 0; i < 4; i++) {
+        const Json *point = json_at(points, i);
+        assert_string_equal(json_text(json_get(point, "key"), ""), plan->points[i].key);
+        assert_true(json_number(json_get(point, "parameters"), 0) == (double)plan->points[i].parameters);
+        seconds += json_number(json_get(point, "seconds"), NAN);
+    }
+    assert_true(seconds > 0 && fabs(json_number(json_get(total, "seconds"), 0) / seconds - 1) < 1e-9);
+    json_free(json);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_point, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_print, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

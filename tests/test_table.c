@@ -1,0 +1,410 @@
+/* What is printed and drawn from a database: tables against golden texts, CSV against the view to the last
+   bit, status, the data beside a figure, figures in every format, and names that try to be commands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "plot.h"
+#include "status.h"
+#include "table.h"
+
+#define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+#define TWO_SEEDS                                                                                            \
+    TRAIN "\"evaluate\": {\"multiples\": [1, 1.5, 4]}, "                                                     \
+          "\"sweep\": {\"method\": [\"rotary\", {\"name\": \"alibi\", \"trainable\": true}], "               \
+          "\"train.seed\": [1, 2]}"
+
+static char *template; /* plots/curves.gp of the source tree */
+
+static int find_template(void **state) {
+    (void)state;
+    template = realpath("plots/curves.gp", NULL);
+    return template == NULL;
+}
+
+static int free_template(void **state) {
+    (void)state;
+    free(template);
+    return 0;
+}
+
+static void outside(const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open("x.db", &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Two methods and two seeds. A seed that has `reason` diverges. */
+static Store *two_seeds(const char *reason) {
+    const Plan *plan = sample_plan(TWO_SEEDS);
+    static const double values[4][3] = {{4, 6, 1234.6}, {5, 6, 1236.6}, {4.13, 4, 3.5}, {4.13, 4, 3.76}};
+    Store *store = sample_store(plan);
+    assert_int_equal(plan->count, 4);
+    for (int i = 0; i < plan->count; i++) {
+        bool bad = reason && i == 1;
+        sample_import(store, sample_record(&plan->points[i], bad ? RUN_DIVERGED : RUN_DONE,
+                                           bad ? reason : NULL, bad ? NULL : values[i]));
+    }
+    return store;
+}
+
+static const char *printed(Store *store, const char *format) {
+    Err err;
+    FILE *out = fopen("out", "w");
+    assert_non_null(out);
+    if (!table_print(store, &(TableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+static const char *status(Store *store, bool json) {
+    Err err;
+    FILE *out = fopen("out", "w");
+    assert_non_null(out);
+    if (!status_print(store, NULL, json, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+/* The signature names the build; "REV" stands for it in golden texts. */
+static const char *signature(Store *store) {
+    return arena_format(
+        sample_arena,
+        "tokenizer=bytes corpus=%s split=valid protocol=nonoverlapping stride=L targets=1023 seeds=2 "
+        "poslab=%s",
+        sample_value(store, "SELECT substr(hash, 1, 12) FROM corpus"),
+        sample_value(store, "SELECT DISTINCT revision FROM evaluation"));
+}
+
+static void test_text(void **state) {
+    (void)state;
+    Store *store = two_seeds(NULL);
+    assert_string_equal(
+        printed(store, NULL),
+        arena_format(sample_arena,
+                     "x: perplexity by evaluation length, mean ± standard deviation over 2 seeds\n"
+                     "\n"
+                     "method                  trained  position           16           24           64\n"
+                     "                             at    params           1x         1.5x           4x\n"
+                     "--------------------------------------------------------------------------------\n"
+                     "Rotary                       16         0  4.50 ± 0.71  6.00 ± 0.00     1236 ± 1\n"
+                     "ALiBi (trainable=true)       16         2  4.13 ± 0.00  4.00 ± 0.00  3.63 ± 0.18\n"
+                     "\n"
+                     "signature: %s\n",
+                     signature(store)));
+    store_close(store);
+}
+
+static void test_md(void **state) {
+    (void)state;
+    Store *store = two_seeds(NULL);
+    assert_string_equal(
+        printed(store, "md"),
+        arena_format(sample_arena,
+                     "**x: perplexity by evaluation length, mean ± standard deviation over 2 seeds**\n"
+                     "\n"
+                     "| method | trained at | position params | 16 (1x) | 24 (1.5x) | 64 (4x) |\n"
+                     "|:--|--:|--:|--:|--:|--:|\n"
+                     "| Rotary | 16 | 0 | 4.50 ± 0.71 | 6.00 ± 0.00 | 1236 ± 1 |\n"
+                     "| ALiBi (trainable=true) | 16 | 2 | 4.13 ± 0.00 | 4.00 ± 0.00 | 3.63 ± 0.18 |\n"
+                     "\n"
+                     "signature: `%s`\n",
+                     signature(store)));
+    store_close(store);
+}
+
+/* What became of runs without a number, in a table and in the status. */
+static void test_outcomes(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"lengths\": [16, 32]}, \"sweep\": {\"train.length\": [16, 32], "
+                          "\"method\": [\"none\", \"rotary\", \"t5\"]}");
+    Store *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DIVERGED, "loss is nan at step 3", NULL));
+    assert_true(store_set_status(store, plan->points[1].key, RUN_FAILED, "killed by\nsignal 9", &err));
+    RunRecord record = *sample_record(&plan->points[2], RUN_DONE, NULL, (double[]){4, 5});
+    ((Evaluation *)record.evaluations)[1].beyond_limit = true;
+    sample_import(store, &record);
+    record = *sample_record(&plan->points[3], RUN_DONE, NULL, (double[]){INFINITY, 1e9});
+    sample_import(store, &record);
+    record = *sample_record(&plan->points[4], RUN_DONE, NULL, (double[]){123.45, 5});
+    record.evaluation_count = 1;
+    sample_import(store, &record);
+    assert_true(store_set_status(store, plan->points[5].key, RUN_RUNNING, NULL, &err));
+    const char *text = printed(store, "text");
+    const char *end = strstr(text, "\nsignature");
+    assert_non_null(end);
+    assert_string_equal(arena_format(sample_arena, "%.*s", (int)(end - text), text),
+                        "x: perplexity by evaluation length\n"
+                        "\n"
+                        "method   trained  position        16        32\n"
+                        "              at    params\n"
+                        "----------------------------------------------\n"
+                        "None          16         0  diverged  diverged\n"
+                        "Rotary        16         0    failed    failed\n"
+                        "T5 bias       16        64      4.00    >limit\n"
+                        "None          32         0  diverged  1.00e+09\n"
+                        "Rotary        32         0     123.5         -\n"
+                        "T5 bias       32        64         -         -\n");
+    assert_string_equal(
+        status(store, false),
+        arena_format(sample_arena,
+                     "x: 6 runs: 3 done, 1 diverged, 1 failed, 1 running; 7 of 12 evaluations\n"
+                     "  %s  diverged  None L=16 seed=1: loss is nan at step 3\n"
+                     "  %s  failed    Rotary L=16 seed=1: killed by signal 9\n"
+                     "  %s  done      Rotary L=32 seed=1: 1 of 2 evaluations missing\n"
+                     "  %s  running   T5 bias L=32 seed=1\n",
+                     plan->points[0].key, plan->points[1].key, plan->points[4].key, plan->points[5].key));
+    Json *json = json_parse(status(store, true), strlen(status(store, true)), "status", &err);
+    assert_non_null(json);
+    const Json *entry = json_at(json, 0);
+    assert_true(json_number(json_get(json_get(entry, "runs"), "done"), -1) == 3);
+    assert_int_equal(json_count(json_get(entry, "unfinished")), 4);
+    json_free(json);
+    store_close(store);
+}
+
+/* A mean over fewer seeds than asked for says so. */
+static void test_lost_seed(void **state) {
+    (void)state;
+    Store *store = two_seeds("loss is nan at step 3");
+    const char *text = printed(store, "text");
+    assert_non_null(strstr(text, "  4.00 (1/2)  "));
+    assert_non_null(strstr(text, "(n/m): mean over n of m seeds"));
+    store_close(store);
+}
+
+/* Each training length has a table where lengths are multiples; each protocol has a row. */
+static void test_several(void **state) {
+    (void)state;
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 4], \"protocols\": [\"nonoverlapping\", "
+                          "{\"name\": \"strided\", \"stride\": 0.25}]}, \"method\": \"none\", "
+                          "\"sweep\": {\"train.length\": [16, 32]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < 2; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 5, 6, 7}));
+    const char *text = printed(store, "text");
+    const char *end = strstr(text, "\nsignature");
+    assert_non_null(end);
+    assert_string_equal(arena_format(sample_arena, "%.*s", (int)(end - text), text),
+                        "x: perplexity by evaluation length\n"
+                        "\n"
+                        "method  evaluated on           trained  position    16    64\n"
+                        "                                    at    params    1x    4x\n"
+                        "------------------------------------------------------------\n"
+                        "None    valid, nonoverlapping       16         0  4.00  6.00\n"
+                        "None    valid, strided 0.25 L       16         0  5.00  7.00\n"
+                        "\n"
+                        "method  evaluated on           trained  position    32   128\n"
+                        "                                    at    params    1x    4x\n"
+                        "------------------------------------------------------------\n"
+                        "None    valid, nonoverlapping       32         0  4.00  6.00\n"
+                        "None    valid, strided 0.25 L       32         0  5.00  7.00\n");
+    store_close(store);
+}
+
+/* Reads back every field of the CSV; numbers must be those of the view, bit for bit. */
+static void test_csv(void **state) {
+    (void)state;
+    Err err;
+    Store *store = two_seeds(NULL);
+    outside("UPDATE run SET label = 'a \"b\", c' WHERE method = 'rotary'");
+    char *line = strtok((char *)printed(store, "csv"), "\n");
+    assert_non_null(line);
+    assert_true(strncmp(line, "experiment,run_key,method,method_options,label,", 47) == 0);
+    int rows = 0;
+    Query *query = query_begin(store,
+                               "SELECT run_key, perplexity, nll FROM curve JOIN point ON run = run_key"
+                               " ORDER BY ordinal, eval_length",
+                               NULL);
+    while ((line = strtok(NULL, "\n"))) {
+        assert_true(query_next(query));
+        const char *key = arena_format(sample_arena, "x,%s,", query_text(query, 0));
+        assert_true(strncmp(line, key, strlen(key)) == 0);
+        const char *perplexity = arena_format(sample_arena, ",%.17g,", query_real(query, 1));
+        const char *nll = arena_format(sample_arena, ",done,%.17g,1023,", query_real(query, 2));
+        if (!strstr(line, perplexity) || !strstr(line, nll))
+            fail_msg("no %s or %s in %s", perplexity, nll, line);
+        if (rows < 6) assert_non_null(strstr(line, ",\"a \"\"b\"\", c\",,16,"));
+        rows++;
+    }
+    assert_false(query_next(query));
+    assert_true(query_end(query, &err));
+    assert_int_equal(rows, 12);
+    store_close(store);
+}
+
+static void test_json(void **state) {
+    (void)state;
+    Err err;
+    Store *store = two_seeds("loss is nan at step 3");
+    const char *text = printed(store, "json");
+    Json *json = json_parse(text, strlen(text), "table", &err);
+    if (!json) fail_msg("%s", err.text);
+    assert_int_equal(json_count(json), 12);
+    assert_string_equal(json_text(json_get(json_at(json, 0), "method"), ""), "rotary");
+    assert_true(fabs(json_number(json_get(json_at(json, 0), "perplexity"), 0) - 4) < 1e-12);
+    assert_string_equal(json_text(json_get(json_at(json, 3), "outcome"), ""), "diverged");
+    assert_null(json_get(json_at(json, 3), "perplexity"));
+    json_free(json);
+    store_close(store);
+}
+
+static void test_table_errors(void **state) {
+    (void)state;
+    Err err;
+    Store *store = store_open("x.db", STORE_CREATE, &err);
+    assert_false(table_print(store, &(TableOptions){.format = NULL}, stdout, &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "no experiment"));
+    store_close(store);
+    store = two_seeds(NULL);
+    assert_false(table_print(store, &(TableOptions){.format = "tex"}, stdout, &err));
+    assert_non_null(strstr(err.text, "'tex'"));
+    assert_false(table_print(store, &(TableOptions){.experiment = "y"}, stdout, &err));
+    assert_non_null(strstr(err.text, "'y'"));
+    FILE *full = fopen("/dev/full", "w");
+    assert_false(table_print(store, &(TableOptions){.format = "csv"}, full, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    fclose(full);
+    store_close(store);
+}
+
+/* --- figures --- */
+
+static void test_figure(void **state) {
+    (void)state;
+    Err err;
+    Store *store = two_seeds(NULL);
+    static const struct {
+        const char *path, *begins;
+    } figures[] = {{"a.svg", "<?xml"}, {"a.png", "\x89PNG"}, {"a.pdf", "%PDF"}};
+    for (int i = 0; i < COUNT_OF(figures); i++) {
+        const PlotOptions options = {.figure = figures[i].path, .template = template};
+        if (!plot_curves(store, &options, &err)) fail_msg("%s", err.text);
+        assert_true(
+            strncmp(sample_file(figures[i].path, NULL), figures[i].begins, strlen(figures[i].begins)) == 0);
+    }
+    const char *svg = sample_file("a.svg", NULL);
+    const char *const words[] = {"Rotary", "ALiBi (trainable=true)", "trained at 16",
+                                 "perplexity (log scale)"};
+    for (int i = 0; i < COUNT_OF(words); i++)
+        if (!strstr(svg, words[i])) fail_msg("no '%s' in the figure", words[i]);
+    store_close(store);
+}
+
+/* The data beside a figure: a block for each line, with mean, deviation, lowest, highest and number of seeds.
+ */
+static void test_figure_data(void **state) {
+    (void)state;
+    Err err;
+    Store *store = two_seeds(NULL);
+    assert_true(plot_curves(store, &(PlotOptions){.figure = "a.svg", .template = template}, &err));
+    store_close(store);
+    const char *data = sample_file("a.dat", NULL);
+    static const double expected[6][6] = {
+        {16, 4.5, M_SQRT1_2, 4, 5, 2}, {24, 6, 0, 6, 6, 2}, {64, 1235.6, M_SQRT2, 1234.6, 1236.6, 2},
+        {16, 4.13, 0, 4.13, 4.13, 2},  {24, 4, 0, 4, 4, 2}, {64, 3.63, 0.13 * M_SQRT2, 3.5, 3.76, 2},
+    };
+    const char *blocks[] = {
+        strstr(data, "\n# Rotary; trained at 16; valid, nonoverlapping\n"),
+        strstr(data, "\n\n\n# ALiBi (trainable=true); trained at 16; valid, nonoverlapping\n")};
+    for (int i = 0; i < 6; i++) {
+        const char *line = blocks[i / 3];
+        if (!line) {
+            fail_msg("a block is missing in: %s", data);
+            return;
+        }
+        line = strchr(line, '#');
+        for (int k = 0; k <= i % 3; k++) line = strchr(line, '\n') + 1;
+        char *end = (char *)line;
+        for (int k = 0; k < 6; k++)
+            if (fabs(strtod(end, &end) - expected[i][k]) > 1e-9) fail_msg("number %d of: %.80s", k, line);
+    }
+}
+
+/* Names are text to gnuplot and to everything else. */
+static void test_hostile_names(void **state) {
+    (void)state;
+    Err err;
+    Store *store = two_seeds(NULL);
+    outside("UPDATE run SET label = 'a'' b` touch bad1 `$(touch bad2)\" @c {/=99 d} \\ %s' || char(10) ||"
+            " 'system \"touch bad3\"' || char(27) || '|' WHERE method = 'rotary';"
+            "UPDATE experiment SET name = 'it''s `touch bad4` | <b>'");
+    const char *figure = "o'dd `touch bad5`.svg";
+    if (!plot_curves(store, &(PlotOptions){.figure = figure, .template = template}, &err))
+        fail_msg("%s", err.text);
+    const char *svg = sample_file(figure, NULL);
+    assert_non_null(strstr(svg, "touch bad1"));
+    assert_non_null(strstr(svg, "{/=99 d}"));
+    assert_non_null(strstr(svg, "touch bad4"));
+    assert_int_equal(system("test -z \"$(ls | grep '^bad')\""), 0);
+    assert_null(strchr(printed(store, "text"), 27));
+    assert_null(strchr(status(store, false), 27));
+    assert_non_null(strstr(printed(store, "md"), "a' b\\` touch bad1 \\`"));
+    store_close(store);
+}
+
+static void test_figure_errors(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(TRAIN "\"method\": \"none\"");
+    Store *store = sample_store(plan);
+    PlotOptions options = {.figure = "a.svg", .template = template};
+    assert_false(plot_curves(store, &options, &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "no perplexity to draw"));
+    store_close(store);
+
+    store = two_seeds("loss is nan at step 3");
+    assert_true(plot_curves(store, &options, &err));
+    assert_non_null(strstr(sample_file("a.svg", NULL), "Rotary (1 of 2 diverged)"));
+    const char *before = sample_file("a.svg", NULL);
+    assert_false(plot_curves(store, &(PlotOptions){.figure = "a.jpg"}, &err));
+    assert_non_null(strstr(err.text, "'jpg'"));
+    assert_false(plot_curves(store, &(PlotOptions){.figure = "no/a.svg", .template = template}, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_false(plot_curves(store, &(PlotOptions){.figure = "a.svg", .template = "no.gp"}, &err));
+    assert_non_null(strstr(err.text, "no.gp"));
+
+    FILE *spoilt = fopen("spoilt.gp", "w");
+    fputs("set terminal svg\nset output figure\nplot data index 0\nerror here\n", spoilt);
+    fclose(spoilt);
+    assert_false(plot_curves(store, &(PlotOptions){.figure = "a.svg", .template = "spoilt.gp"}, &err));
+    assert_non_null(strstr(err.text, "gnuplot failed"));
+    assert_string_equal(sample_file("a.svg", NULL), before);
+    assert_int_not_equal(access("a.svg.tmp", F_OK), 0);
+
+    const char *path = arena_copy(sample_arena, getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    assert_false(plot_curves(store, &options, &err));
+    setenv("PATH", path, 1);
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "gnuplot is not installed"));
+    store_close(store);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_text),    TEST(test_md),          TEST(test_outcomes),      TEST(test_lost_seed),
+        TEST(test_several), TEST(test_csv),         TEST(test_json),          TEST(test_table_errors),
+        TEST(test_figure),  TEST(test_figure_data), TEST(test_hostile_names), TEST(test_figure_errors),
+    };
+    return cmocka_run_group_tests(tests, find_template, free_template);
+}

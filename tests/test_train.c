@@ -1,0 +1,386 @@
+/* Training: the same run gives the same bits, however it is interrupted; damaged states are noticed; memory
+   is what was announced; a diverged run is an outcome. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tiny.h"
+#include "train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STEPS = 7 };
+static char folder[] = "/tmp/poslab-train-XXXXXX";
+static const char *state_path, *old_path;
+static Arena *arena;
+
+/* One way of training, and what came out. */
+typedef struct Run {
+    ModelOptions model;
+    TrainOptions train;
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    const char *method, *state;
+    int64_t stop_after; /* steps of this session; 0: never */
+    Model *result_model;
+    TrainResult result;
+    Err err;
+    int64_t calls;
+    int notes;
+    char note[1024]; /* all of them */
+} Run;
+
+static int setup(void **state) {
+    (void)state;
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    arena = arena_new(0);
+    if (!mkdtemp(folder)) return 1;
+    state_path = arena_format(arena, "%s/state.safetensors", folder);
+    old_path = arena_format(arena, "%s.old", state_path);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    char command[sizeof folder + 16];
+    arena_free(arena);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command) != 0;
+}
+
+static Run run_new(const char *method) {
+    Run run = {.method = method, .model = tiny_options()};
+    fields_default(&run.train, train_fields, train_field_count);
+    fields_default(&run.optimizer, optimizer_fields, optimizer_field_count);
+    fields_default(&run.schedule, schedule_fields, schedule_field_count);
+    run.train.length = 8;
+    run.train.tokens_per_step = 48;
+    run.train.tokens = STEPS * 48;
+    run.train.checkpoint = 0;
+    return run;
+}
+
+static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
+    Run *run = user;
+    assert_int_equal(steps, train_steps(&run->train));
+    assert_true(tokens_per_second > 0);
+    assert_true(log->step >= 1 && log->step <= steps);
+    return ++run->calls != run->stop_after;
+}
+
+static void on_note(void *user, const char *message) {
+    Run *run = user;
+    run->notes++;
+    size_t used = strlen(run->note);
+    snprintf(run->note + used, sizeof run->note - used, "%s\n", message);
+}
+
+static bool train(Run *run) {
+    Position position = tiny_position(run->method, arena);
+    const Corpus *corpus = tiny_corpus(301, arena);
+    TrainHooks hooks = {on_progress, on_note, run};
+    run->result_model = model_new(&run->model, &position, (int)run->train.length, arena);
+    run->calls = run->notes = 0;
+    *run->note = '\0';
+    run->err = (Err){0};
+    return train_run(run->result_model, corpus, &run->train, &run->optimizer, &run->schedule, run->state,
+                     "config 'x.json'", &hooks, &run->result, arena, &run->err);
+}
+
+static void train_well(Run *run) {
+    if (!train(run)) fail_msg("%s", run->err.text);
+}
+
+static void assert_same(const Run *a, const Run *b) {
+    assert_int_equal(a->result.steps, b->result.steps);
+    assert_memory_equal(a->result.log, b->result.log, (size_t)a->result.steps * sizeof(TrainLog));
+    assert_int_equal(a->result_model->size, b->result_model->size);
+    assert_memory_equal(a->result_model->values, b->result_model->values,
+                        a->result_model->size * sizeof(float));
+}
+
+static void assert_stopped(Run *run) {
+    assert_false(train(run));
+    assert_int_equal(run->err.code, EXIT_STOPPED);
+}
+
+static void flip(const char *path, long offset) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    assert_int_not_equal(fputc(byte ^ 16, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void rules(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    Err err = {0};
+    assert_int_equal(train_steps(&run.train), STEPS);
+    assert_int_equal(train_sequences(&run.train), 6);
+    run.train.tokens = 48 * 3 + 24;
+    assert_int_equal(train_steps(&run.train), 4); /* rounded to nearest */
+    run.train.tokens = 1;
+    assert_int_equal(train_steps(&run.train), 1);
+    assert_true(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    run.train.tokens_per_step = 50;
+    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_string_equal(err.text,
+                        "config 'x.json': 'train.tokens_per_step' must be a multiple of 'train.length' (8), "
+                        "got 50; 56 is one");
+    run.train.tokens_per_step = 4;
+    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+}
+
+static void the_log(void **state) {
+    (void)state;
+    Run run = run_new("alibi");
+    run.train.tokens = 60 * 48;
+    run.optimizer.lr = 1e-2;
+    train_well(&run);
+    assert_int_equal(run.result.steps, 60);
+    assert_int_equal(run.result.tokens, 60 * 48);
+    assert_false(run.result.diverged);
+    assert_true(run.result.seconds > 0);
+    for (int64_t i = 0; i < 60; i++) {
+        assert_int_equal(run.result.log[i].step, i + 1);
+        double rate = schedule_rate(&run.schedule, run.optimizer.lr, i + 1, 60);
+        assert_memory_equal(&run.result.log[i].rate, &rate, sizeof rate);
+        assert_true(isfinite(run.result.log[i].norm));
+    }
+    double last = (run.result.log[57].loss + run.result.log[58].loss + run.result.log[59].loss) / 3;
+    assert_true(fabs(run.result.final_loss - last) < 1e-12);
+    assert_true(last < run.result.log[0].loss - 0.2);
+}
+
+/* At every step, with both optimisers, with dropout and micro-batches that do not divide the step. */
+static void resuming_changes_nothing(void **state) {
+    (void)state;
+    for (int optimizer = OPT_ADAMW; optimizer <= OPT_NAG; optimizer++) {
+        Run whole = run_new("t5");
+        whole.optimizer.name = optimizer;
+        whole.model.dropout = whole.model.attention_dropout = 0.2;
+        whole.model.max_tokens_in_flight = 32;
+        Run parts = whole;
+        train_well(&whole);
+        parts.state = state_path;
+        parts.stop_after = 1;
+        for (int step = 1; step < STEPS; step++) {
+            assert_stopped(&parts);
+            assert_int_equal(parts.result.steps, step);
+            assert_int_equal(parts.calls, 1);
+        }
+        train_well(&parts); /* a wish to stop after the last step comes too late */
+        assert_same(&whole, &parts);
+        assert_true(fabs(whole.result.final_loss - parts.result.final_loss) == 0);
+        train_well(&parts); /* all there */
+        assert_int_equal(parts.calls, 0);
+        assert_same(&whole, &parts);
+        assert_int_equal(unlink(state_path), 0);
+        assert_int_equal(unlink(old_path), 0);
+    }
+}
+
+static void damaged_states(void **state) {
+    (void)state;
+    Run whole = run_new("rotary");
+    Run parts = whole;
+    train_well(&whole);
+    parts.state = state_path;
+    parts.stop_after = 2;
+    assert_stopped(&parts);
+    assert_stopped(&parts); /* 4 steps, and 2 steps in the older state */
+    flip(state_path, 3000);
+    parts.stop_after = 1;
+    assert_stopped(&parts);
+    assert_int_equal(parts.result.steps, 3);
+    assert_int_equal(parts.notes, 2);
+    assert_non_null(strstr(parts.note, "trying the older state"));
+    assert_non_null(strstr(parts.note, "resuming from step 2 of 7"));
+    assert_int_equal(access(old_path, F_OK), 0); /* the good old one was not replaced by the damaged one */
+
+    flip(state_path, 3000);
+    assert_int_equal(truncate(old_path, 100), 0);
+    parts.stop_after = 0;
+    train_well(&parts);
+    assert_int_equal(parts.calls, STEPS);
+    assert_int_equal(parts.notes, 2);
+    assert_non_null(strstr(parts.note, "starting over"));
+    assert_same(&whole, &parts);
+}
+
+/* A crash between the two renames leaves the older state alone. */
+static void only_the_older_state(void **state) {
+    (void)state;
+    Run whole = run_new("none"), parts = whole;
+    train_well(&whole);
+    parts.state = state_path;
+    parts.stop_after = 3;
+    assert_stopped(&parts);
+    assert_int_equal(rename(state_path, old_path), 0);
+    parts.stop_after = 0;
+    train_well(&parts);
+    assert_int_equal(parts.calls, STEPS - 3);
+    assert_same(&whole, &parts);
+}
+
+static void states_of_other_runs(void **state) {
+    (void)state;
+    Run first = run_new("none");
+    first.state = state_path;
+    train_well(&first);
+    Run second = run_new("none");
+    second.train.seed = 2;
+    train_well(&second);
+    Run mistaken = second;
+    mistaken.state = state_path;
+    train_well(&mistaken);
+    assert_int_equal(mistaken.notes, 1);
+    assert_non_null(strstr(mistaken.note, "another run"));
+    assert_same(&second, &mistaken);
+    assert_int_not_equal(memcmp(first.result_model->values, second.result_model->values,
+                                second.result_model->size * sizeof(float)),
+                         0);
+    mistaken.train.checkpoint = 17; /* how often states are saved does not make another run */
+    train_well(&mistaken);
+    assert_int_equal(mistaken.calls, 0);
+}
+
+static void states_are_saved_in_time(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.state = state_path;
+    run.train.checkpoint = 1e-9; /* after every step */
+    train_well(&run);
+    Err err;
+    for (int i = 0; i < 2; i++) {
+        TensorFile file;
+        const char *path = i ? old_path : state_path;
+        if (!checkpoint_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+        assert_string_equal(json_text(json_get(file.metadata, "step"), ""), i ? "6" : "7");
+        assert_non_null(checkpoint_find(&file, "adam.m.embedding.weight"));
+        assert_non_null(checkpoint_find(&file, "adam.v.layers.1.ffn.out.bias"));
+        json_free(file.metadata);
+    }
+}
+
+static void states_that_cannot_be_written(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.state = arena_format(arena, "%s/missing/state", folder);
+    assert_false(train(&run));
+    assert_int_equal(run.err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(run.err.text, "missing"));
+}
+
+static void memory_is_what_was_said(void **state) {
+    (void)state;
+    for (int optimizer = OPT_ADAMW; optimizer <= OPT_NAG; optimizer++) {
+        Run run = run_new("sinusoidal");
+        run.optimizer.name = optimizer;
+        for (run.model.max_tokens_in_flight = 1; run.model.max_tokens_in_flight < 100;
+             run.model.max_tokens_in_flight *= 5) {
+            train_well(&run);
+            assert_int_equal(run.result.peak_bytes,
+                             train_bytes(run.result_model, &run.train, &run.optimizer));
+        }
+    }
+}
+
+/* Cutting a step into passes changes the order of sums only; dropout masks stay the same. */
+static void micro_batches(void **state) {
+    (void)state;
+    Run whole = run_new("t5");
+    whole.model.dropout = whole.model.attention_dropout = whole.model.activation_dropout = 0.3;
+    whole.optimizer.lr = 1e-3;
+    Run parts = whole;
+    train_well(&whole);
+    for (int64_t rows = 1; rows < 48; rows = 2 * rows + 3) {
+        parts.model.max_tokens_in_flight = rows;
+        train_well(&parts);
+        for (int64_t i = 0; i < STEPS; i++) {
+            assert_true(fabs(parts.result.log[i].loss - whole.result.log[i].loss) < 1e-4);
+            assert_true(fabs(parts.result.log[i].norm / whole.result.log[i].norm - 1) < 1e-3);
+        }
+    }
+}
+
+static void divergence(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.optimizer.lr = 1e30;
+    run.optimizer.clip = 0;
+    run.state = state_path;
+    train_well(&run);
+    assert_true(run.result.diverged);
+    assert_int_equal(run.result.diverged_step, run.result.steps);
+    assert_true(run.result.steps >= 2 && run.result.steps < STEPS);
+    assert_int_equal(run.result.tokens, run.result.steps * 48);
+    const TrainLog *last = &run.result.log[run.result.steps - 1];
+    assert_true(!isfinite(last->loss) || !isfinite(last->norm));
+}
+
+static void too_little_text(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.train.length = 400;
+    run.train.tokens_per_step = 400;
+    assert_false(train(&run));
+    assert_int_equal(run.err.code, EXIT_USAGE);
+}
+
+static void restoring(void **state) {
+    (void)state;
+    ModelOptions options = tiny_options();
+    Model *from = tiny_model(&options, "t5", 8, arena), *to = tiny_model(&options, "t5", 8, arena);
+    TensorFile file;
+    Err err = {0};
+    train_tensors(from, &file, arena);
+    assert_int_equal(file.count, from->param_count);
+    memset(to->values, 0, to->size * sizeof(float));
+    assert_true(train_restore(to, &file, "x.safetensors", &err));
+    assert_memory_equal(to->values, from->values, to->size * sizeof(float));
+
+    Tensor *tensor = &file.tensors[3], good = *tensor;
+    tensor->name = "something.else";
+    assert_false(train_restore(to, &file, "x.safetensors", &err));
+    assert_int_equal(err.code, EXIT_DAMAGED);
+    assert_string_equal(err.text,
+                        arena_format(arena, "'x.safetensors': tensor '%s' is missing", from->params[3].name));
+    *tensor = good;
+    tensor->dims[0]++;
+    assert_false(train_restore(to, &file, "x.safetensors", &err));
+    assert_non_null(strstr(err.text, "another shape"));
+    *tensor = good;
+    tensor->type = TENSOR_I32;
+    assert_false(train_restore(to, &file, "x.safetensors", &err));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(rules),
+        TEST(the_log),
+        TEST(resuming_changes_nothing),
+        TEST(damaged_states),
+        TEST(only_the_older_state),
+        TEST(states_of_other_runs),
+        TEST(states_are_saved_in_time),
+        TEST(states_that_cannot_be_written),
+        TEST(memory_is_what_was_said),
+        TEST(micro_batches),
+        TEST(divergence),
+        TEST(too_little_text),
+        TEST(restoring),
+    };
+    return cmocka_run_group_tests_name("train", tests, NULL, NULL);
+}

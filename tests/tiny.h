@@ -1,0 +1,22 @@
+/* tiny: a small model and a made-up corpus, for the tests of training and evaluation. */
+#ifndef POSLAB_TESTS_TINY_H
+#define POSLAB_TESTS_TINY_H
+
+#include "data.h"
+#include "model.h"
+
+enum { TINY_VOCABULARY = 11 };
+
+/* Two layers of width 8; to be changed before model_new. */
+ModelOptions tiny_options(void);
+
+/* A method with its default options. */
+Position tiny_position(const char *method, Arena *arena);
+
+/* Allocated and initialised, trained at `length`. */
+Model *tiny_model(const ModelOptions *options, const char *method, int length, Arena *arena);
+
+/* Every split has its own `count` tokens: a repeating pattern with noise in it. */
+Corpus *tiny_corpus(int64_t count, Arena *arena);
+
+#endif
