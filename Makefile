@@ -135,6 +135,9 @@ checked = $(if $(E2E),"POSLAB=$(abspath $(BUILD)/valgrind/checked) $(E2E)")
 lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
 	@tests/lint.sh
 
+format: ## lay out all C files as .clang-format says
+	clang-format -i src/*.[ch] methods/*.c tests/*.[ch]
+
 sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@tests/run.sh $(call suite,$(BUILD)/asan)
@@ -187,6 +190,6 @@ flags: # for tests/lint.sh
 	@echo '$(CHECKED)'
 
 FORCE:
-.PHONY: all setup test-setup data quickstart test lint sanitize valgrind coverage mutants install uninstall clean \
+.PHONY: all setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
         help flags FORCE
 -include $(wildcard $(BUILD)/*.d $(BUILD)/src/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)

@@ -1,5 +1,4 @@
-/* curves: see curves.h. Rows of the view `outcome` come in the order of the config; each finds its curve and
- * cell. */
+/* curves: see curves.h. Rows of `outcome` come in the order of the config; each finds its curve and cell. */
 #include "curves.h"
 
 #include <math.h>
@@ -77,8 +76,7 @@ static Curve *find_curve(Curves *curves, const Curve *wanted, Arena *arena) {
     return curve;
 }
 
-/* Adds one seed. Mean and sum of squared differences (kept in `deviation` until all are in) as Welford does.
- */
+/* Adds one seed. Mean and sum of squared differences (in `deviation` until all are in) as Welford does. */
 static void add_seed(CurveCell *cell, const char *outcome, double perplexity) {
     Outcome kind = OUTCOME_DONE;
     while (kind < OUTCOME_COUNT && strcmp(outcome_names[kind], outcome)) kind++;

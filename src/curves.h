@@ -47,8 +47,7 @@ typedef struct Curves {
 /* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
 const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err);
 
-/* The points and evaluations that the experiment as now configured asks for; NULL and err if reading fails.
- */
+/* What the experiment as now configured asks for; NULL and err if reading fails. */
 Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err);
 
 /* How many seeds the experiment asks for in this cell. */
@@ -57,8 +56,7 @@ int curves_asked(const CurveCell *cell);
 /* What stands for a cell without a number: the gravest outcome, OUTCOME_DONE if it has one. */
 Outcome curves_outcome(const CurveCell *cell);
 
-/* Whether two curves were evaluated in the same way, and how: "valid, strided 0.125 L, first 65536 targets".
- */
+/* Whether two curves were evaluated in the same way, and how: "valid, strided 0.125 L, first 64 targets". */
 bool curves_same_protocol(const Curve *a, const Curve *b);
 const char *curves_protocol(const Curve *curve, Arena *arena);
 

@@ -9,8 +9,7 @@
 /* Settings with a column of their own, or none that concerns training. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed"};
 
-/* A value in words: JSON, without the quotes around a text (escapes stay, so that no control character
- * survives). */
+/* A value in words: JSON, without the quotes around a text (escapes stay: no control character survives). */
 static const char *value_text(const Json *value, Arena *arena) {
     if (!value) return "absent";
     char *text = json_print(value, arena);
@@ -77,8 +76,7 @@ static void paths_add(Paths *paths, const char *path) {
     paths->items[paths->count++] = path;
 }
 
-/* Adds the paths of all leaves of `node` (at `path` of its tree) whose value in `other`, a whole tree,
- * differs. */
+/* Adds the paths of all leaves of `node` (at `path` of its tree) that differ in `other`, a whole tree. */
 static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
                             Arena *arena) {
     for (int i = 0; i < COUNT_OF(own_columns); i++)

@@ -239,8 +239,7 @@ static bool run_gnuplot(FILE *script, Err *err) {
     return err_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
 }
 
-/* The template to use: here, or where the program was built, or where it was installed; NULL if there is
- * none. */
+/* The template to use: here, or where the program was built, or was installed; NULL if there is none. */
 static const char *find_template(Arena *arena) {
     char program[4096] = "";
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);

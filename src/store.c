@@ -39,8 +39,7 @@ struct Store {
 
 /* --- errors --- */
 
-/* Who holds a lock on the file, " (process 123, sqlite3)", from /proc/locks; "" where that cannot be known.
- */
+/* Who holds a lock on the file, " (process 123, sqlite3)", from /proc/locks; "" where that is unknown. */
 static const char *lock_holder(const Store *store) {
     struct stat file;
     FILE *locks = stat(store->path, &file) == 0 ? fopen("/proc/locks", "re") : NULL;
@@ -172,8 +171,7 @@ static bool check_file(const char *path, StoreMode mode, Err *err) {
     return check_identity(path, sqlite ? big_endian(head + 68) : 0, big_endian(head + 60), err);
 }
 
-/* Makes the schema in a database that has nothing in it, in one transaction; two processes may try at once.
- */
+/* Makes the schema in an empty database, in one transaction; two processes may try at once. */
 static bool create_schema(Store *store, Err *err) {
     int64_t objects = 0;
     if (!store_execute(store, err, "BEGIN IMMEDIATE")) return false;

@@ -8,11 +8,13 @@
 #include "samples.h"
 
 #include <math.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 Arena *sample_arena;
+const double sample_perplexities[3] = {4.5, 4.25, 1e3};
 static char folder[] = "/tmp/poslab-sample-XXXXXX";
 static char home[4096];
 
@@ -138,4 +140,23 @@ const char *sample_value(Store *store, const char *sql) {
     const char *value = query_next(query) ? arena_copy(sample_arena, query_text(query, 0)) : "";
     if (!query_end(query, &err)) fail_msg("%s", err.text);
     return value;
+}
+
+void sample_expect(Store *store, const char *sql, const char *value) {
+    const char *found = sample_value(store, sql);
+    if (strcmp(found, value)) fail_msg("%s is '%s', expected '%s'", sql, found, value);
+}
+
+int sample_outside(const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open("x.db", &db), SQLITE_OK);
+    sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    sqlite3_close(db);
+    return code;
+}
+
+const char *sample_dump(void) {
+    assert_int_equal(system("sqlite3 x.db .dump > dump.sql"), 0);
+    return sample_file("dump.sql", NULL);
 }

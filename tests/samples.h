@@ -31,4 +31,19 @@ void sample_import(Store *store, const RunRecord *record);
 char *sample_file(const char *path, size_t *size);
 const char *sample_value(Store *store, const char *sql);
 
+void sample_expect(Store *store, const char *sql, const char *value); /* the first value of a query is this */
+
+/* Runs SQL on x.db past the store, as another program would; returns SQLite's code. */
+int sample_outside(const char *sql);
+
+/* All of x.db as SQL, also left in dump.sql. */
+const char *sample_dump(void);
+
+/* Two methods at one length, evaluated at three, and perplexities for them. */
+extern const double sample_perplexities[3];
+#define SAMPLE_TWO_METHODS                                                                                   \
+    "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \
+    "\"evaluate\": {\"tokens\": 500, \"multiples\": [1, 2, 4]}, "                                            \
+    "\"sweep\": {\"method\": [\"rotary\", {\"name\": \"alibi\", \"trainable\": true}]}"
+
 #endif

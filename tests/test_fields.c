@@ -287,6 +287,7 @@ static void test_tables(void **state) {
                           "", &err));
     assert_true(options.count == 4000000 && options.rate == 0 && !signbit(options.rate) && !options.on);
     assert_int_equal(options.mode, 0);
+    assert_string_equal(options.word, "hello");
     assert_string_equal(options.empty, "a");
 
     static const char *const bad[][2] = {

@@ -150,6 +150,8 @@ static void test_refusals(void **state) {
     static const char *const cases[][2] = {
         {"'sweep':{'train.length':[16,1024],'train.tokens_per_step':[1024]}",
          "'train.length' 1024 needs at least 1025"},
+        {"'sweep':{'train.length':[700],'train.tokens_per_step':[700]}",
+         "'train.length' 700 needs at least 701"},
         {"'sweep':{'data.split.valid':[0.001]}",
          "'evaluate.split' valid needs at least 2 tokens, it has 1; raise"},
         {"'sweep':{'data.split.test':[0],'evaluate.split':['test']}",
@@ -169,6 +171,13 @@ static void test_refusals(void **state) {
         if (strncmp(err.text, "config '", 8) != 0 || !strstr(err.text, cases[i][1]))
             fail_msg("expected '%s', got '%s'", cases[i][1], err.text);
     }
+}
+
+/* One window, two tokens: just enough. */
+static void test_just_enough(void **state) {
+    (void)state;
+    good("'sweep':{'train.length':[699],'train.tokens_per_step':[699]}");
+    good("'sweep':{'data.split.valid':[0.002]}");
 }
 
 static char *printed(const Plan *plan, bool json) {
@@ -222,6 +231,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_merge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_just_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_print, setup, teardown),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -39,13 +39,6 @@ static int free_template(void **state) {
     return 0;
 }
 
-static void outside(const char *sql) {
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open("x.db", &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 /* Two methods and two seeds. A seed that has `reason` diverges. */
 static Store *two_seeds(const char *reason) {
     const Plan *plan = sample_plan(TWO_SEEDS);
@@ -222,7 +215,8 @@ static void test_csv(void **state) {
     (void)state;
     Err err;
     Store *store = two_seeds(NULL);
-    outside("UPDATE run SET label = 'a \"b\", c' WHERE method = 'rotary'");
+    assert_int_equal(sample_outside("UPDATE run SET label = 'a \"b\", c' WHERE method = 'rotary'"),
+                     SQLITE_OK);
     char *line = strtok((char *)printed(store, "csv"), "\n");
     assert_non_null(line);
     assert_true(strncmp(line, "experiment,run_key,method,method_options,label,", 47) == 0);

@@ -1,0 +1,224 @@
+/* The database when things go wrong: nothing that is not ours is touched, every refusal is an error with the
+   place, and what was stored stays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void refuse(const char *path, StoreMode mode, ExitCode code, const char *word) {
+    Err err = {0};
+    struct stat file;
+    bool there = stat(path, &file) == 0 && S_ISREG(file.st_mode);
+    size_t size = 0, size_after = 0;
+    const char *bytes = there ? sample_file(path, &size) : "";
+    assert_null(store_open(path, mode, &err));
+    if (err.code != code || !strstr(err.text, word) || !strstr(err.text, path))
+        fail_msg("%s in mode %d: code %d, %s", path, mode, err.code, err.text);
+    if (there) {
+        assert_memory_equal(bytes, sample_file(path, &size_after), size);
+        assert_int_equal(size, size_after);
+    }
+    assert_int_not_equal(access(arena_format(sample_arena, "%s-journal", path), F_OK), 0);
+}
+
+static void refuse_always(const char *path, ExitCode code, const char *word) {
+    refuse(path, STORE_READ, code, word);
+    refuse(path, STORE_WRITE, code, word);
+    refuse(path, STORE_CREATE, code, word);
+}
+
+static void put_file(const char *path, const char *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    refuse("missing.db", STORE_READ, EXIT_USAGE, "does not exist");
+    refuse("missing.db", STORE_WRITE, EXIT_USAGE, "poslab run");
+    refuse("no/folder.db", STORE_CREATE, EXIT_SYSTEM, "unable to open");
+    assert_int_equal(mkdir("folder.db", 0700), 0);
+    refuse_always("folder.db", EXIT_USAGE, "not a regular file");
+    put_file("text.db", "not a database\n", 15);
+    refuse_always("text.db", EXIT_DAMAGED, "no poslab database");
+    put_file("empty.db", "", 0);
+    refuse("empty.db", STORE_READ, EXIT_DAMAGED, "no poslab database");
+
+    sample_outside("CREATE TABLE t (a); PRAGMA user_version = 1");
+    refuse_always("x.db", EXIT_DAMAGED, "no poslab database");
+    sample_outside("PRAGMA application_id = 0x706F736C; PRAGMA user_version = 2");
+    refuse_always("x.db", EXIT_DAMAGED, "newer");
+    sample_outside("PRAGMA user_version = 1");
+    refuse_always("x.db", EXIT_DAMAGED, "schema");
+    assert_int_equal(unlink("x.db"), 0);
+
+    Err err;
+    put_file("x.db", "", 0); /* what a process leaves that is killed while it creates a database */
+    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    sample_outside("CREATE VIEW mine AS SELECT 1");
+    Store *store = store_open("x.db", STORE_READ, &err);
+    assert_non_null(store);
+    store_close(store);
+    sample_outside("DROP VIEW curve");
+    refuse_always("x.db", EXIT_DAMAGED, "schema");
+}
+
+static void test_damage(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    Store *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
+    store_close(store);
+    size_t size;
+    char *bytes = sample_file("x.db", &size);
+    put_file("cut.db", bytes, size - 4096);
+    refuse_always("cut.db", EXIT_DAMAGED, "damaged");
+    memset(bytes + 4096 * 2, 0x55, 4096);
+    put_file("spoilt.db", bytes, size);
+    refuse_always("spoilt.db", EXIT_DAMAGED, "damaged");
+
+    /* A damaged result is refused whole. */
+    store = store_open("x.db", STORE_WRITE, &err);
+    const char *before = sample_dump();
+    assert_false(store_import(store, "spoilt.db", &err));
+    assert_int_equal(err.code, EXIT_DAMAGED);
+    assert_false(store_import(store, "missing.db", &err));
+    assert_string_equal(sample_dump(), before);
+    store_close(store);
+}
+
+/* A hot journal, as a killed writer leaves it, is rolled back also by those who only read. */
+static void test_killed_writer(void **state) {
+    (void)state;
+    Err err;
+    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    const char *before = sample_dump();
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db;
+        sqlite3_open("x.db", &db);
+        sqlite3_exec(
+            db,
+            "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; UPDATE run SET reason = 'half done';"
+            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO train_log"
+            " SELECT (SELECT min(key) FROM run), i, i, i, i FROM n",
+            NULL, NULL, NULL);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(access("x.db-journal", F_OK), 0);
+    Store *store = store_open("x.db", STORE_READ, &err);
+    if (!store) fail_msg("%s", err.text);
+    sample_expect(store, "SELECT count(*) FROM train_log", "0");
+    assert_false(store_set_status(store, sample_value(store, "SELECT key FROM run"), RUN_DONE, NULL, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    store_close(store);
+    assert_string_equal(sample_dump(), before);
+}
+
+static void test_busy(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    Store *store = sample_store(plan);
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db;
+        sqlite3_open("x.db", &db);
+        sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+        if (write(ready[1], "x", 1) == 1) pause();
+        _exit(0);
+    }
+    char byte;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_false(store_plan(store, plan, &err));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
+        !strstr(err.text, arena_format(sample_arena, "process %d", (int)child)))
+        fail_msg("%s", err.text);
+    assert_true(store_plan(store, plan, &err));
+    store_close(store);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* No space, played by a limit on the size of files: an error with the path, and nothing lost. */
+static void test_no_space(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    Store *store = sample_store(plan);
+    const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
+    assert_true(store_write_result("result.db", record, &err));
+    const char *before = sample_dump();
+    struct rlimit old;
+    getrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit small = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    bool imported = store_import(store, "result.db", &err);
+    ExitCode import_code = err.code;
+    bool named = strstr(err.text, "x.db") != NULL;
+    bool written = store_write_result("other.db", record, &err);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_false(imported);
+    assert_int_equal(import_code, EXIT_SYSTEM);
+    assert_true(named);
+    assert_false(written);
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_int_not_equal(access("other.db", F_OK), 0);
+    assert_int_not_equal(access("other.db.tmp", F_OK), 0);
+    assert_int_not_equal(access("other.db.tmp-journal", F_OK), 0);
+    assert_string_equal(sample_dump(), before);
+    if (!store_import(store, "result.db", &err)) fail_msg("%s", err.text);
+    assert_int_equal(store_status(store, plan->points[0].key), RUN_DONE);
+    store_close(store);
+    assert_false(store_write_result("no/result.db", record, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+}
+
+/* A journal of an earlier attempt must not be rolled back into a new result. */
+static void test_stale_result(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
+    put_file("result.db.tmp", "half written", 12);
+    put_file("result.db.tmp-journal", "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 stale", 14);
+    if (!store_write_result("result.db", record, &err)) fail_msg("%s", err.text);
+    assert_int_not_equal(access("result.db.tmp", F_OK), 0);
+    assert_int_not_equal(access("result.db.tmp-journal", F_OK), 0);
+    Store *result = store_open("result.db", STORE_READ, &err);
+    assert_non_null(result);
+    sample_expect(result, "SELECT count(*) FROM evaluation", "3");
+    store_close(result);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_refused), TEST(test_damage),   TEST(test_killed_writer),
+        TEST(test_busy),    TEST(test_no_space), TEST(test_stale_result),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,587 @@
+/* The model against the naive one, and what the model promises beside: its table of parameters, its memory,
+ * dropout, micro-batches, long sequences. The laws (laws_model.c) say the same of small cases for every
+ * method and option; here the sizes are those at which tiles, chunks and blocks of logits end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "laws.h"
+#include "naive.h"
+#include "ops.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { LONG = 4096 };
+#else
+enum { LONG = 32768 };
+#endif
+
+static Position defaults_of(const PositionMethod *m, Arena *arena) {
+    Position position = {m, m->options_size ? arena_alloc(arena, 1, m->options_size) : NULL};
+    fields_default(position.options, m->fields, m->field_count);
+    return position;
+}
+
+static LawCase small_case(const char *method, Arena *arena) {
+    return (LawCase){.position = defaults_of(position_find(method), arena),
+                     .model = {.layers = 2,
+                               .heads = 3,
+                               .width = 12,
+                               .ffn = 20,
+                               .vocabulary = 17,
+                               .activation = ACT_GELU,
+                               .final_norm = true,
+                               .max_tokens_in_flight = 1024},
+                     .train_length = 16,
+                     .batch = 3,
+                     .length = 21,
+                     .seed = 5};
+}
+
+static void near(double got, double expected, double tolerance) {
+    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
+}
+
+/* ---- the table of parameters ---- */
+
+typedef struct Row {
+    const char *name;
+    int rank, rows, columns;
+    ParamInit init;
+    double deviation;
+    bool decay;
+} Row;
+
+/* Design, sections 4 and 6, for 2 layers, C = 12, F = 20, V = 17; c: rows of ffn.in */
+static void table_is(const Model *model, int inner) {
+    const Row head = {"embedding.weight", 2, 17, 12, INIT_NORMAL, 1 / sqrt(12), false};
+    const Row layer[] = {
+        {"norm1.weight", 1, 12, 1, INIT_ONE, 0, false},
+        {"norm1.bias", 1, 12, 1, INIT_ZERO, 0, false},
+        {"attention.qkv.weight", 2, 36, 12, INIT_NORMAL, 1 / sqrt(12), true},
+        {"attention.qkv.bias", 1, 36, 1, INIT_ZERO, 0, false},
+        {"attention.out.weight", 2, 12, 12, INIT_NORMAL, 1 / sqrt(12) / 2, true}, /* sqrt(2 layers) = 2 */
+        {"attention.out.bias", 1, 12, 1, INIT_ZERO, 0, false},
+        {"norm2.weight", 1, 12, 1, INIT_ONE, 0, false},
+        {"norm2.bias", 1, 12, 1, INIT_ZERO, 0, false},
+        {"ffn.in.weight", 2, inner, 12, INIT_NORMAL, 1 / sqrt(12), true},
+        {"ffn.in.bias", 1, inner, 1, INIT_ZERO, 0, false},
+        {"ffn.out.weight", 2, 12, 20, INIT_NORMAL, 1 / sqrt(20) / 2, true},
+        {"ffn.out.bias", 1, 12, 1, INIT_ZERO, 0, false},
+    };
+    const Row tail[] = {{"norm.weight", 1, 12, 1, INIT_ONE, 0, false},
+                        {"norm.bias", 1, 12, 1, INIT_ZERO, 0, false},
+                        {"position.bias", 2, 32, 3, INIT_METHOD, 0, false}};
+    Row rows[32];
+    char names[32][64];
+    int count = 0;
+    rows[count++] = head;
+    for (int l = 0; l < 2; l++)
+        for (int i = 0; i < COUNT_OF(layer); i++, count++) {
+            snprintf(names[count], sizeof names[count], "layers.%d.%s", l, layer[i].name);
+            rows[count] = layer[i];
+            rows[count].name = names[count];
+        }
+    for (int i = model->options.final_norm ? 0 : 2; i < COUNT_OF(tail); i++) rows[count++] = tail[i];
+
+    int64_t parameters = 0;
+    size_t end = 0;
+    assert_int_equal(model->param_count, count);
+    for (int i = 0; i < count; i++) {
+        const Param *param = naive_param(model, rows[i].name);
+        assert_int_equal(param->rank, rows[i].rank);
+        assert_int_equal(param->dims[0], rows[i].rows);
+        if (rows[i].rank == 2) assert_int_equal(param->dims[1], rows[i].columns);
+        assert_int_equal(param->size, rows[i].rows * rows[i].columns);
+        assert_int_equal(param->init, rows[i].init);
+        if (rows[i].init == INIT_NORMAL) near(param->deviation, rows[i].deviation, 1e-9);
+        assert_int_equal(param->decay, rows[i].decay);
+        parameters += rows[i].rows * rows[i].columns;
+    }
+    for (int i = 0; i < count; i++) { /* in order, apart, aligned to vectors */
+        assert_true(model->params[i].offset >= end);
+        assert_int_equal(model->params[i].offset % 16, 0);
+        end = model->params[i].offset + model->params[i].size;
+    }
+    assert_true(end <= model->size);
+    assert_int_equal(model->parameters, parameters);
+    assert_int_equal(model->position_parameters, 32 * 3);
+}
+
+static void parameters_are_the_designs(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    LawCase c = small_case("t5", arena);
+    table_is(model_new(&c.model, &c.position, 16, arena), 20);
+    c.model.activation = ACT_SWIGLU;
+    table_is(model_new(&c.model, &c.position, 16, arena), 40);
+    c.model.final_norm = false;
+    table_is(model_new(&c.model, &c.position, 16, arena), 40);
+    arena_free(arena);
+}
+
+static void initial_values_have_their_deviation(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    LawCase c = small_case("none", arena);
+    c.model.width = 48, c.model.ffn = 100, c.model.vocabulary = 200;
+    Model *model = model_new(&c.model, &c.position, 16, arena);
+    model_allocate(model, arena);
+    model_init(model, 1);
+    for (int i = 0; i < model->param_count; i++) {
+        const Param *param = &model->params[i];
+        const float *value = model->values + param->offset;
+        double n = (double)param->size, sum = 0, squares = 0;
+        for (size_t k = 0; k < param->size; k++) sum += value[k], squares += (double)value[k] * value[k];
+        if (param->init == INIT_ZERO) near(squares, 0, 0);
+        if (param->init == INIT_ONE) near(squares, n, 0), near(sum, n, 0);
+        if (param->init != INIT_NORMAL) continue;
+        near(sum / n, 0, 4.5 * param->deviation / sqrt(n)); /* 4.5 standard errors */
+        near(sqrt(squares / n), param->deviation, 4.5 * param->deviation / sqrt(2 * n));
+        for (int j = 0; j < i; j++) /* each its own numbers */
+            if (model->params[j].init == INIT_NORMAL)
+                assert_true(value[0] != model->values[model->params[j].offset] ||
+                            value[1] != model->values[model->params[j].offset + 1]);
+    }
+    arena_free(arena);
+}
+
+static void options_have_the_designs_defaults(void **state) {
+    (void)state;
+    ModelOptions o;
+    fields_default(&o, model_fields, model_field_count);
+    assert_int_equal(o.layers, 4);
+    assert_int_equal(o.heads, 8);
+    assert_int_equal(o.width, 128);
+    assert_int_equal(o.ffn, 512);
+    assert_int_equal(o.vocabulary, 0);
+    assert_int_equal(o.activation, ACT_RELU);
+    assert_true(o.final_norm);
+    near(o.dropout + o.attention_dropout + o.activation_dropout, 0, 0);
+}
+
+static void check_refuses_what_does_not_fit(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    Err err = {0};
+    LawCase c = small_case("rotary", arena);
+    assert_true(model_check(&c.model, &c.position, 16, "config 'x.json'", &err));
+    c.model.heads = 5;
+    assert_false(model_check(&c.model, &c.position, 16, "config 'x.json'", &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "config 'x.json': 'model.width'"));
+    c.model.heads = 4; /* 3 coordinates in a head */
+    assert_false(model_check(&c.model, &c.position, 16, "config 'x.json'", &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "config 'x.json'"));
+    assert_non_null(strstr(err.text, "even"));
+    arena_free(arena);
+}
+
+/* ---- forward, loss and gradients ---- */
+
+/* The naive model's own gradients, tensor by tensor, against differences in double. With formulas: hooks
+   compute in float. Fourth order, h = 1e-3 of the tensor's root mean square: error h^4, rounding 1e-13 / h.
+ */
+static void naive_gradients_are_derivatives(void **state) {
+    (void)state;
+    for (int n = 0; n < position_method_count; n++) {
+        if (!naive_knows(position_methods[n]->name)) continue;
+        Arena *arena = arena_new(0);
+        LawCase c = small_case(position_methods[n]->name, arena);
+        c.model.activation = n % 2 ? ACT_GELU : ACT_SWIGLU;
+        c.model.final_norm = n % 3 != 0;
+        if (strcmp(c.position.method->name, "alibi") == 0) *(bool *)c.position.options = true; /* trainable */
+        Model *model = law_model(&c, arena);
+        const uint16_t **tokens = law_tokens(&c, 2, 9, arena);
+        double *values = naive_values(model, arena), *gradients = NEW(arena, model->size, double);
+        double nll[18];
+        naive_run(model, values, NAIVE_FORMULAS, tokens, 2, 9, nll, 1, gradients);
+        for (int p = 0; p < model->param_count; p++) {
+            const Param *param = &model->params[p];
+            double *direction = NEW(arena, param->size, double), slope = 0, steep = 0, squares = 0, sums[4];
+            Rng rng = rng_stream(c.seed, "direction", param->name);
+            for (size_t i = 0; i < param->size; i++) {
+                direction[i] = rng_normal(&rng);
+                squares += values[param->offset + i] * values[param->offset + i] / (double)param->size;
+                slope += direction[i] * gradients[param->offset + i];
+                steep += fabs(direction[i] * gradients[param->offset + i]);
+            }
+            double h = 1e-3 * sqrt(squares);
+            for (int k = 0; k < 4; k++) {
+                const double steps[] = {-2, -1, 1, 2};
+                for (size_t i = 0; i < param->size; i++)
+                    values[param->offset + i] += steps[k] * h * direction[i];
+                naive_run(model, values, NAIVE_FORMULAS, tokens, 2, 9, nll, 0, NULL);
+                for (size_t i = 0; i < param->size; i++)
+                    values[param->offset + i] -= steps[k] * h * direction[i];
+                sums[k] = 0;
+                for (int t = 0; t < 18; t++) sums[k] += nll[t];
+            }
+            double expected = (8 * (sums[2] - sums[1]) - (sums[3] - sums[0])) / (12 * h);
+            if (!(fabs(expected - slope) <= 1e-6 * steep + 1e-10 / h))
+                fail_msg("%s, %s: slope %.9g, by differences %.9g", position_methods[n]->name, param->name,
+                         slope, expected);
+        }
+        arena_free(arena);
+    }
+}
+
+static const struct {
+    const char *method;
+    int layers, heads, width, ffn, vocabulary, activation, final_norm, batch, length, train_length;
+} sizes[] = {
+    {"t5", 2, 3, 12, 20, 17, ACT_GELU, true, 2, 257, 64},  /* 4x and one more; rows beyond two column tiles */
+    {"alibi", 1, 2, 8, 9, 5, ACT_RELU, true, 1, 640, 160}, /* more rows than a chunk, one sequence */
+    {"rotary", 2, 4, 24, 17, 11, ACT_SWIGLU, false, 5, 129, 64},  /* chunks that end inside a sequence */
+    {"sinusoidal", 1, 1, 20, 8, 5000, ACT_GELU, true, 2, 70, 70}, /* logits in blocks */
+    {"alibi", 3, 5, 15, 7, 2, ACT_GELU, true, 1, 1, 16},          /* one token; a vocabulary of two */
+    {"none", 1, 1, 1, 1, 3, ACT_RELU, true, 3, 31, 8},            /* everything of size 1 */
+    {"none", 2, 2, 66, 5, 3, ACT_GELU, true, 2, 33, 8},           /* heads wider than two vectors, odd */
+    {"t5", 1, 7, 7, 3, 9, ACT_SWIGLU, true, 40, 16, 16},          /* many short sequences */
+};
+
+static void model_agrees_with_the_naive_one(void **state) {
+    (void)state;
+    for (int n = 0; n < COUNT_OF(sizes); n++) {
+        Arena *arena = arena_new(0);
+        Err err;
+        LawCase c = {.position = defaults_of(position_find(sizes[n].method), arena),
+                     .model = {.layers = sizes[n].layers,
+                               .heads = sizes[n].heads,
+                               .width = sizes[n].width,
+                               .ffn = sizes[n].ffn,
+                               .vocabulary = sizes[n].vocabulary,
+                               .activation = sizes[n].activation,
+                               .final_norm = sizes[n].final_norm,
+                               .max_tokens_in_flight = 1024},
+                     .train_length = sizes[n].train_length,
+                     .batch = sizes[n].batch,
+                     .length = sizes[n].length,
+                     .seed = 3 + (uint64_t)n};
+        if (!law_holds(law_find("agreement"), &c, &err)) fail_msg("%s", err.text);
+        if (!law_holds(law_find("causality"), &c, &err)) fail_msg("%s", err.text);
+        arena_free(arena);
+    }
+}
+
+/* ---- micro-batches and dropout ---- */
+
+static double train_sum(const Model *model, Pass *pass, const uint16_t *const *tokens, int first,
+                        int sequences, int length, PassPlace place, float *gradients, Arena *arena) {
+    float *nll = NEW(arena, sequences * length, float);
+    double sum = 0;
+    place.first_sequence = first;
+    model_train(model, pass, tokens + first, sequences, place, 1, nll, gradients);
+    for (int n = 0; n < sequences * length; n++) sum += nll[n];
+    return sum;
+}
+
+/* Cut into 1 + 3 + 2 or taken whole: the same dropout, the same loss, the same gradients. */
+static void micro_batches_equal_the_whole(void **state) {
+    (void)state;
+    for (int dropout = 0; dropout < 2; dropout++) {
+        Arena *arena = arena_new(0);
+        LawCase c = small_case("t5", arena);
+        c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = dropout ? 0.3 : 0;
+        Model *model = law_model(&c, arena);
+        const uint16_t **tokens = law_tokens(&c, 6, 21, arena);
+        Pass *pass = pass_new(model, 6, 21, true, arena);
+        float *whole = NEW(arena, model->size, float), *parts = NEW(arena, model->size, float);
+        PassPlace place = {.seed = 9, .step = 4};
+        double sum = train_sum(model, pass, tokens, 0, 6, 21, place, whole, arena), cut = 0;
+        cut += train_sum(model, pass, tokens, 0, 1, 21, place, parts, arena);
+        cut += train_sum(model, pass, tokens, 1, 3, 21, place, parts, arena);
+        cut += train_sum(model, pass, tokens, 4, 2, 21, place, parts, arena);
+        near(cut, sum, NLL_TOLERANCE * sum);
+        double *expected = NEW(arena, model->size, double);
+        for (size_t i = 0; i < model->size; i++) expected[i] = whole[i];
+        Err err;
+        if (!law_gradients_agree(model, parts, expected, &err)) fail_msg("%s", err.text);
+        for (int i = 0; i < model->param_count; i++) { /* padding between tensors stays zero */
+            size_t end = i + 1 < model->param_count ? model->params[i + 1].offset : model->size;
+            for (size_t k = model->params[i].offset + model->params[i].size; k < end; k++)
+                near(whole[k], 0, 0), near(model->values[k], 0, 0);
+        }
+        arena_free(arena);
+    }
+}
+
+static void dropout_keeps_the_mean(void **state) {
+    (void)state;
+    enum { COUNT = 40000 };
+    static float x[COUNT], y[COUNT];
+    const double p[] = {0.1, 0.5, 0.9};
+    for (int i = 0; i < COUNT; i++) x[i] = 1 + (float)(i % 5);
+    for (int n = 0; n < COUNT_OF(p); n++) {
+        int dropped = 0;
+        memcpy(y, x, sizeof x);
+        ops_dropout(y, COUNT, p[n], 77, 1000);
+        for (int i = 0; i < COUNT; i++) {
+            dropped += y[i] == 0;
+            if (y[i] != 0) near(y[i], x[i] / (1 - p[n]), 2e-7 * x[i] / (1 - p[n]));
+        }
+        near(dropped, COUNT * p[n], 4.5 * sqrt(COUNT * p[n] * (1 - p[n])));
+        float other[64]; /* a part of it, by its place in the stream */
+        memcpy(other, x + 300, sizeof other);
+        ops_dropout(other, 64, p[n], 77, 1300);
+        assert_memory_equal(other, y + 300, sizeof other);
+        memcpy(other, x, sizeof other);
+        ops_dropout(other, 64, p[n], 78, 1000); /* another stream */
+        assert_memory_not_equal(other, y, sizeof other);
+    }
+    memcpy(y, x, sizeof x);
+    ops_dropout(y, COUNT, 0, 77, 0);
+    assert_memory_equal(y, x, sizeof x);
+}
+
+static void dropout_depends_on_the_place_alone(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        Arena *arena = arena_new(0);
+        LawCase c = small_case("alibi", arena);
+        double *p[] = {&c.model.dropout, &c.model.attention_dropout, &c.model.activation_dropout};
+        *p[kind] = 0.25;
+        Model *model = law_model(&c, arena);
+        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
+        Pass *pass = pass_new(model, 3, 21, true, arena), *fresh = pass_new(model, 3, 21, true, arena);
+        Pass *evaluating = pass_new(model, 3, 21, false, arena);
+        float *gradients = NEW(arena, model->size, float), nll[5][63], plain[63], undropped[63];
+        const PassPlace places[] = {
+            {.seed = 1, .step = 1}, {.seed = 2, .step = 1}, {.seed = 1, .step = 2}, {.seed = 1, .step = 1}};
+        for (int i = 0; i < 4; i++)
+            model_train(model, i == 3 ? fresh : pass, tokens, 3, places[i], 1, nll[i], gradients);
+        assert_memory_equal(nll[3], nll[0], sizeof nll[0]);
+        assert_memory_not_equal(nll[1], nll[0], sizeof nll[0]);
+        assert_memory_not_equal(nll[2], nll[0], sizeof nll[0]);
+        model_train(model, pass, tokens, 3, (PassPlace){.seed = 1, .step = 1, .first_sequence = 3}, 1, nll[4],
+                    gradients);
+        assert_memory_not_equal(nll[4], nll[0], sizeof nll[0]);
+
+        model_evaluate(model, evaluating, tokens, 3, plain); /* evaluation drops nothing */
+        *p[kind] = 0;
+        Model *whole = law_model(&c, arena);
+        model_evaluate(whole, pass_new(whole, 3, 21, false, arena), tokens, 3, undropped);
+        assert_memory_equal(plain, undropped, sizeof plain);
+        assert_memory_not_equal(plain, nll[0], sizeof plain);
+        arena_free(arena);
+    }
+}
+
+/* Differences of the loss along each tensor's own gradient, the mask held. The loss is moved by about 2 %, in
+   steps of fourth order; its rounding, 1e-6 of it, is then 1e-4 of the difference. */
+static void dropout_gradients_are_derivatives(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        Arena *arena = arena_new(0);
+        LawCase c = small_case("t5", arena);
+        if (kind == 0 || kind == 3) c.model.dropout = 0.2;
+        if (kind == 1 || kind == 3) c.model.attention_dropout = 0.3;
+        if (kind == 2 || kind == 3) c.model.activation_dropout = 0.4;
+        c.model.activation = kind == 2 ? ACT_SWIGLU : ACT_GELU;
+        Model *model = law_model(&c, arena);
+        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
+        Pass *pass = pass_new(model, 3, 21, true, arena);
+        float *gradients = NEW(arena, model->size, float), *spare = NEW(arena, model->size, float);
+        float *start = NEW(arena, model->size, float);
+        PassPlace place = {.seed = 6, .step = 2};
+        train_sum(model, pass, tokens, 0, 3, 21, place, gradients, arena);
+        memcpy(start, model->values, model->size * sizeof *start);
+        for (int i = 0; i < model->param_count; i++) {
+            const Param *param = &model->params[i];
+            const double steps[] = {-2, -1, 1, 2};
+            double slope = sqrt(ops_norm_squared(gradients + param->offset, param->size)), sums[4];
+            double h = 1 / slope; /* moves a loss of some 200 nats by 1 */
+            for (int k = 0; k < 4; k++) {
+                for (size_t j = param->offset; j < param->offset + param->size; j++)
+                    model->values[j] = (float)(start[j] + steps[k] * h * gradients[j] / slope);
+                sums[k] = train_sum(model, pass, tokens, 0, 3, 21, place, spare, arena);
+                memcpy(model->values, start, model->size * sizeof *start);
+            }
+            double expected = (8 * (sums[2] - sums[1]) - (sums[3] - sums[0])) / (12 * h);
+            if (!(fabs(expected - slope) <= 3e-3 * slope))
+                fail_msg("dropout %d, %s: slope %g, by differences %g", kind, param->name, slope, expected);
+        }
+        arena_free(arena);
+    }
+}
+
+/* ---- where dropout acts: a model that shows its masks ---- */
+
+/* Four coordinates, every weight zero but E[1] = (1, 3, 9, 27) / 100: then, with p = 1/2, the loss of target
+   0 tells how often each coordinate was added to the residual stream, in ternary: log(1 + exp(sum 0.02 3^c
+   times_c)). */
+enum { SHOW_LENGTH = 64, SHOW_SEQUENCES = 8 };
+
+static void show(int layers, double dropout, double attention, double activation, const char *const *ones,
+                 const char *identity, int seen[3]) {
+    Arena *arena = arena_new(0);
+    int length = attention > 0 ? 1 : SHOW_LENGTH; /* one key: its probability is 1 */
+    LawCase c = small_case("none", arena);
+    c.model = (ModelOptions){.layers = layers,
+                             .heads = 4,
+                             .width = 4,
+                             .ffn = 4,
+                             .vocabulary = 2,
+                             .activation = ACT_RELU,
+                             .dropout = dropout,
+                             .attention_dropout = attention,
+                             .activation_dropout = activation,
+                             .max_tokens_in_flight = 1024};
+    Model *model = model_new(&c.model, &c.position, 8, arena);
+    model_allocate(model, arena);
+    for (int i = 0; i < 4; i++)
+        model->values[naive_param(model, "embedding.weight")->offset + 4 + (size_t)i] =
+            0.01f * powf(3, (float)i);
+    for (int l = 0; l < layers; l++) {
+        for (int k = 0; ones[k]; k++) {
+            const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, ones[k]));
+            for (size_t i = 0; i < param->size; i++) model->values[param->offset + i] = 1;
+        }
+        if (!identity) continue;
+        const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, identity));
+        for (size_t i = 0; i < 4; i++) model->values[param->offset + 5 * i] = 1;
+    }
+    uint16_t *zeros = NEW(arena, SHOW_LENGTH + 1, uint16_t);
+    const uint16_t *tokens[SHOW_SEQUENCES];
+    for (int b = 0; b < SHOW_SEQUENCES; b++) tokens[b] = zeros;
+    float nll[SHOW_SEQUENCES * SHOW_LENGTH], *gradients = NEW(arena, model->size, float);
+    int n = SHOW_SEQUENCES * length, first[4] = {0}, differs = 0;
+    Pass *pass = pass_new(model, SHOW_SEQUENCES, length, true, arena);
+    memset(seen, 0, 3 * sizeof *seen);
+    for (int step = 0; step < (length == 1 ? 64 : 1); step++) {
+        model_train(model, pass, tokens, SHOW_SEQUENCES, (PassPlace){.seed = 1, .step = step}, 1, nll,
+                    gradients);
+        for (int t = 0; t < n; t++) {
+            int code = (int)lround(log(expm1(nll[t]) > 0 ? expm1(nll[t]) : 1) / 0.02);
+            for (int i = 0; i < 4; i++, code /= 3) {
+                assert_in_range(code % 3, 0, 2);
+                seen[code % 3]++;
+                if (t == 0) first[i] = code % 3;
+                differs |= code % 3 != first[i];
+            }
+        }
+    }
+    assert_true(differs);
+    arena_free(arena);
+}
+
+/* Two independent masks of p = 1/2: 0, 1 and 2 kept in shares of 1/4, 1/2, 1/4 of 2048 coordinates. A mask
+   used twice would show no 1 at all. */
+static void independent(const int seen[3]) {
+    assert_int_equal(seen[0] + seen[1] + seen[2], 2048);
+    near(seen[0], 512, 4.5 * sqrt(2048 * 0.25 * 0.75));
+    near(seen[1], 1024, 4.5 * sqrt(2048 * 0.25));
+    near(seen[2], 512, 4.5 * sqrt(2048 * 0.25 * 0.75));
+}
+
+static void every_place_has_a_mask_of_its_own(void **state) {
+    static const char *const attention_out[] = {"attention.out.bias", NULL};
+    static const char *const ffn_out[] = {"ffn.out.bias", NULL};
+    static const char *const both[] = {"attention.out.bias", "ffn.out.bias", NULL};
+    static const char *const inner[] = {"ffn.in.bias", NULL};
+    static const char *const values[] = {"attention.qkv.bias", NULL};
+    int seen[3];
+    (void)state;
+    show(2, 0.5, 0, 0, attention_out, NULL, seen); /* layer by layer */
+    independent(seen);
+    show(2, 0.5, 0, 0, ffn_out, NULL, seen);
+    independent(seen);
+    show(1, 0.5, 0, 0, both, NULL, seen); /* the two of one layer */
+    independent(seen);
+    show(2, 0, 0, 0.5, inner, "ffn.out.weight", seen);
+    independent(seen);
+    show(2, 0, 0.5, 0, values, "attention.out.weight", seen); /* head by head, sequence by sequence */
+    independent(seen);
+}
+
+/* ---- sizes ---- */
+
+static void long_sequences_stay_finite(void **state) {
+    (void)state;
+    for (int n = 0; n < position_method_count; n++) {
+        Arena *arena = arena_new(0);
+        LawCase c = {.position = defaults_of(position_methods[n], arena),
+                     .model = {.layers = 1,
+                               .heads = 1,
+                               .width = 4,
+                               .ffn = 4,
+                               .vocabulary = 7,
+                               .activation = ACT_RELU,
+                               .final_norm = true,
+                               .max_tokens_in_flight = 1024},
+                     .train_length = 64,
+                     .seed = 2};
+        PositionShape shape = law_shape(&c);
+        const PositionMethod *m = position_methods[n];
+        int length = m->limit && m->limit(&shape, c.position.options) < LONG
+                         ? m->limit(&shape, c.position.options)
+                         : LONG;
+        Model *model = law_model(&c, arena);
+        const uint16_t **tokens = law_tokens(&c, 1, length, arena);
+        float *nll = NEW(arena, length, float);
+        model_evaluate(model, pass_new(model, 1, length, false, arena), tokens, 1, nll);
+        for (int t = 0; t < length; t++)
+            if (!(nll[t] >= -1e-5f && nll[t] < 100)) fail_msg("%s: nll[%d] = %g", m->name, t, (double)nll[t]);
+        arena_free(arena);
+    }
+}
+
+/* pass_bytes is what pass_new takes, and grows with the length, not with its square. */
+static void bytes_are_counted(void **state) {
+    (void)state;
+    for (int n = 0; n < position_method_count; n++)
+        for (int training = 0; training < 2; training++) {
+            Arena *arena = arena_new(0), *pass_arena = arena_new((size_t)1 << 26);
+            LawCase c = small_case("none", arena);
+            c.position = defaults_of(position_methods[n], arena);
+            Model *model = law_model(&c, arena);
+            pass_new(model, 3, 100, training, pass_arena);
+            assert_int_equal(pass_bytes(model, 3, 100, training), arena_used(pass_arena));
+            double ratio =
+                (double)pass_bytes(model, 1, 64000, training) / (double)pass_bytes(model, 1, 16000, training);
+            if (!(ratio < 4.2))
+                fail_msg("%s: four times the length takes %g times the bytes", position_methods[n]->name,
+                         ratio);
+            arena_free(pass_arena);
+            arena_free(arena);
+        }
+}
+
+/* Two FLOPs for each weight of a matrix and token; causal attention 2 T C for each layer; training three
+ * times. */
+static void flops_are_the_closed_form(void **state) {
+    (void)state;
+    ModelOptions o = {
+        .layers = 3, .heads = 4, .width = 32, .ffn = 100, .vocabulary = 50, .activation = ACT_RELU};
+    double matrices = 3 * (4 * 32 * 32 + 2 * 32 * 100) + 50 * 32, attention = 3 * 2 * 70 * 32;
+    near(model_flops(&o, 70, false), 2 * matrices + attention, 1e-6);
+    near(model_flops(&o, 70, true), 3 * (2 * matrices + attention), 1e-6);
+    o.activation = ACT_SWIGLU;
+    near(model_flops(&o, 70, false), 2 * (matrices + 3 * 32 * 100) + attention, 1e-6);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_are_the_designs),
+        cmocka_unit_test(initial_values_have_their_deviation),
+        cmocka_unit_test(options_have_the_designs_defaults),
+        cmocka_unit_test(check_refuses_what_does_not_fit),
+        cmocka_unit_test(naive_gradients_are_derivatives),
+        cmocka_unit_test(model_agrees_with_the_naive_one),
+        cmocka_unit_test(micro_batches_equal_the_whole),
+        cmocka_unit_test(dropout_keeps_the_mean),
+        cmocka_unit_test(dropout_depends_on_the_place_alone),
+        cmocka_unit_test(dropout_gradients_are_derivatives),
+        cmocka_unit_test(every_place_has_a_mask_of_its_own),
+        cmocka_unit_test(long_sequences_stay_finite),
+        cmocka_unit_test(bytes_are_counted),
+        cmocka_unit_test(flops_are_the_closed_form),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
