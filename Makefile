@@ -6,7 +6,8 @@ CFLAGS   ?= -g
 PREFIX   ?= /usr/local
 BUILD    ?= build
 JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
-WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
+            -Wno-psabi # vectors are passed between our own functions only
 # Contracting a*b+c is not -ffast-math: each result is at most more exact. Nothing here reads errno after sqrt or exp.
 CHECKED   = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \
             $(WARN) $(CFLAGS) $(SANITIZE) -Isrc
@@ -28,37 +29,39 @@ HELPERS  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out tests/test_%,$(
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
 
+SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
+
 # Other builds, each in a folder of its own. Valgrind 3.19 knows no AVX-512, so its build is not for this machine.
 PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 ASAN      = BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 VALGRIND  = BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/lint.sh tests/run.sh tests/e2e.sh,$(wildcard tests/*.sh))
+SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh,$(wildcard tests/*.sh))
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
 $(PROGRAM): $(OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
+	$(SHORT) $(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
 
 $(BUILD)/src/%.o: src/%.c $(BUILD)/flags | $(BUILD)/src
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/tests
-	$(CC) $(ALL_CFLAGS) -Itests -c -o $@ $<
+	$(SHORT) $(CC) $(ALL_CFLAGS) -Itests -c -o $@ $<
 $(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Archives, so that a test links only what it uses.
 $(BUILD)/libposlab.a: $(LIBRARY)
 	@rm -f $@
-	ar rcs $@ $(LIBRARY)
+	@ar rcs $@ $(LIBRARY)
 $(BUILD)/helpers.a: $(HELPERS)
 	@rm -f $@
-	ar rcs $@ $(HELPERS)
+	@ar rcs $@ $(HELPERS)
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/helpers.a $(BUILD)/libposlab.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(SHORT) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 .SECONDARY:
 
 # Files that are rewritten only when their contents change: what depends on them is then made again.
@@ -126,11 +129,11 @@ test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh tests/lint.sh $(SCRIPTS) $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked)
+	@tests/run.sh $(SCRIPTS:%="bash %") $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked)
 
 # The test commands of a build: its cmocka programs, and the end-to-end test with its program.
-suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) $(E2E)")
-checked = $(if $(E2E),"POSLAB=$(abspath $(BUILD)/valgrind/checked) $(E2E)")
+suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
+checked = $(if $(E2E),"POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $(E2E)")
 
 lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
 	@tests/lint.sh
@@ -184,7 +187,7 @@ clean: ## remove what was built; results and data stay
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS'
+	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
 flags: # for tests/lint.sh
 	@echo '$(CHECKED)'

@@ -1,18 +1,18 @@
 /* ALiBi: attention with linear biases.
  *
- * Press, Smith and Lewis, "Train short, test long", 2022, arXiv 2108.12409, section 3. Nothing is added to the
- * embeddings; the score of query i and key j in head h gets a penalty that grows with their distance:
+ * Press, Smith and Lewis, "Train short, test long", 2022, arXiv 2108.12409, section 3. Nothing is added to
+ * the embeddings; the score of query i and key j in head h gets a penalty that grows with their distance:
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) - m_h d,      d = i - j >= 0
  *
- * For H = 2^n heads the slopes are the geometric sequence that starts at its own ratio, m_h = 2^(-8 h/H), h = 1..H.
- * For other counts the authors (github.com/ofirpress/attention_with_linear_biases, get_slopes) take the slopes of
- * the next lower power of two P and fill up with every other one of those of 2P:
+ * For H = 2^n heads the slopes are the geometric sequence that starts at its own ratio, m_h = 2^(-8 h/H), h
+ * = 1..H. For other counts the authors (github.com/ofirpress/attention_with_linear_biases, get_slopes) take
+ * the slopes of the next lower power of two P and fill up with every other one of those of 2P:
  *
  *     H = 6:  2^-2, 2^-4, 2^-6, 2^-8,  2^-1, 2^-3
  *
- * Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3 found no gain from it). The
- * derivative of the bias is dB/dm_h = -d.
+ * Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3 found no gain from it).
+ * The derivative of the bias is dB/dm_h = -d.
  */
 #include "position.h"
 

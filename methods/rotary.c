@@ -1,15 +1,16 @@
 /* Rotary position embeddings (RoPE).
  *
- * Su et al., "RoFormer", 2021, arXiv 2104.09864, section 3.2. Queries and keys are cut into pairs of coordinates;
- * pair i of position t is turned by the angle t w_i, w_i = base^(-2i/n), where n <= D coordinates are rotated:
+ * Su et al., "RoFormer", 2021, arXiv 2104.09864, section 3.2. Queries and keys are cut into pairs of
+ * coordinates; pair i of position t is turned by the angle t w_i, w_i = base^(-2i/n), where n <= D
+ * coordinates are rotated:
  *
  *     (a, b) -> (a cos - b sin, a sin + b cos)
  *
- * so that q_i . k_j depends on the positions through i - j alone. Pairs are neighbours (2i, 2i+1), as in the paper,
- * or lie half of the rotated part apart (i, i + n/2), as in GPT-NeoX and Llama; the two are one method up to a fixed
- * permutation of the rows of the projections. Option `fraction` rotates the first coordinates of a head only and
- * leaves the others without position (GPT-NeoX, "rotary_pct"). Angles are computed in double. The backward pass
- * turns by the opposite angle.
+ * so that q_i . k_j depends on the positions through i - j alone. Pairs are neighbours (2i, 2i+1), as in the
+ * paper, or lie half of the rotated part apart (i, i + n/2), as in GPT-NeoX and Llama; the two are one method
+ * up to a fixed permutation of the rows of the projections. Option `fraction` rotates the first coordinates
+ * of a head only and leaves the others without position (GPT-NeoX, "rotary_pct"). Angles are computed in
+ * double. The backward pass turns by the opposite angle.
  */
 #include "position.h"
 
@@ -41,9 +42,10 @@ static int rotated(const PositionShape *shape, const Options *options) {
 
 static bool check(const PositionShape *shape, const void *options, Err *err) {
     if (rotated(shape, options) >= 0) return true;
-    return err_set(err, EXIT_USAGE,
-                   "rotary turns pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
-                   ((const Options *)options)->fraction, shape->head_dim);
+    return err_set(
+        err, EXIT_USAGE,
+        "rotary turns pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
+        ((const Options *)options)->fraction, shape->head_dim);
 }
 
 /* cosines[T,n/2], then sines[T,n/2] */

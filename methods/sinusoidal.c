@@ -1,13 +1,15 @@
 /* Sinusoidal position embeddings.
  *
- * Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5. A fixed vector of sines and
- * cosines, one frequency per pair of coordinates, is added to the (scaled) token embedding of position t:
+ * Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5. A fixed vector of sines
+ * and cosines, one frequency per pair of coordinates, is added to the (scaled) token embedding of position t:
  *
- *     original   PE(t, 2i) = sin(t w_i)    PE(t, 2i+1) = cos(t w_i)     w_i = base^(-2i/C)        t = 0, 1, ...
- *     fairseq    PE(t, i)  = sin(t w_i)    PE(t, C/2+i) = cos(t w_i)    w_i = base^(-i/(C/2-1))   t = 2, 3, ...
+ *     original   PE(t, 2i) = sin(t w_i)    PE(t, 2i+1) = cos(t w_i)     w_i = base^(-2i/C)        t = 0, 1,
+ * ... fairseq    PE(t, i)  = sin(t w_i)    PE(t, C/2+i) = cos(t w_i)    w_i = base^(-i/(C/2-1))   t = 2, 3,
+ * ...
  *
- * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first position
- * is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a thousandth.
+ * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first
+ * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a
+ * thousandth.
  */
 #include "position.h"
 
@@ -31,7 +33,8 @@ static const Field fields[] = {
 static bool check(const PositionShape *shape, const void *options, Err *err) {
     (void)options;
     if (shape->width % 2 == 0 && shape->width >= 4) return true;
-    return err_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d", shape->width);
+    return err_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d",
+                   shape->width);
 }
 
 /* table[T,C] */

@@ -1,8 +1,8 @@
 /* T5 relative position bias.
  *
  * Raffel et al., "Exploring the limits of transfer learning with a unified text-to-text transformer", 2020,
- * arXiv 1910.10683, section 2.1. Distances fall into buckets, each head learns one number per bucket, and all layers
- * share them:
+ * arXiv 1910.10683, section 2.1. Distances fall into buckets, each head learns one number per bucket, and all
+ * layers share them:
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) + b[bucket(d), h],      d = i - j >= 0
  *
@@ -11,8 +11,9 @@
  *
  *     bucket(d) = min(n - 1, e + floor(ln(d / e) / ln(max_distance / e) (n - e)))       for d >= e
  *
- * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). T5 itself leaves out 1/sqrt(D);
- * here the scaling is the same for every method, and the bias starts at zero unless `init_deviation` says otherwise.
+ * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). T5 itself leaves out
+ * 1/sqrt(D); here the scaling is the same for every method, and the bias starts at zero unless
+ * `init_deviation` says otherwise.
  */
 #include "position.h"
 
@@ -73,14 +74,16 @@ static void distance_bias(const PositionContext *context, float *bias) {
     const int *buckets = context->tables;
     int heads = context->shape->heads, length = context->length;
     for (int h = 0; h < heads; h++)
-        for (int d = 0; d < length; d++) bias[(size_t)h * length + d] = context->param[0][buckets[d] * heads + h];
+        for (int d = 0; d < length; d++)
+            bias[(size_t)h * length + d] = context->param[0][buckets[d] * heads + h];
 }
 
 static void distance_bias_backward(const PositionContext *context, const float *dbias) {
     const int *buckets = context->tables;
     int heads = context->shape->heads, length = context->length;
     for (int h = 0; h < heads; h++)
-        for (int d = 0; d < length; d++) context->grad[0][buckets[d] * heads + h] += dbias[(size_t)h * length + d];
+        for (int d = 0; d < length; d++)
+            context->grad[0][buckets[d] * heads + h] += dbias[(size_t)h * length + d];
 }
 
 const PositionMethod method_t5 = {

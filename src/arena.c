@@ -1,7 +1,7 @@
 /* arena: chunks in a list, used from first to last.
  *
- * The list only grows; releasing moves the position back and leaves later chunks empty for reuse. A mark is the
- * number of bytes in use, gaps at the end of chunks included, so that it alone tells where to go back to.
+ * The list only grows; releasing moves the position back and leaves later chunks empty for reuse. A mark is
+ * the number of bytes in use, gaps at the end of chunks included, so that it alone tells where to go back to.
  */
 #include "arena.h"
 
@@ -76,7 +76,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size) {
     Chunk *chunk = arena->current;
     while (arena->used + bytes > chunk->start + chunk->size) {
         Chunk *next = chunk->next;
-        if (!next || next->size < bytes) { /* a following chunk too small for this is dropped with all behind it */
+        if (!next ||
+            next->size < bytes) { /* a following chunk too small for this is dropped with all behind it */
             for (Chunk *drop = next, *after; drop; drop = after) {
                 after = drop->next;
                 free(drop->bytes);

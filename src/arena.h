@@ -1,9 +1,10 @@
 /* arena: all memory of the program.
  *
- * An arena hands out zeroed, 64-byte aligned memory in stack order and frees all of it at once. There are three
- * lifetimes: the experiment, the run, the step. The owner of an arena owns everything in it; nobody frees a
- * single allocation. A counting arena hands out no memory but adds up what would be used: the same layout code
- * that allocates a model's activations also tells, before anything runs, how many bytes they take.
+ * An arena hands out zeroed, 64-byte aligned memory in stack order and frees all of it at once. There are
+ * three lifetimes: the experiment, the run, the step. The owner of an arena owns everything in it; nobody
+ * frees a single allocation. A counting arena hands out no memory but adds up what would be used: the same
+ * layout code that allocates a model's activations also tells, before anything runs, how many bytes they
+ * take.
  */
 #ifndef POSLAB_ARENA_H
 #define POSLAB_ARENA_H
@@ -13,15 +14,17 @@
 typedef struct Arena Arena;
 typedef size_t ArenaMark;
 
-Arena *arena_new(size_t first_chunk); /* bytes of the first chunk, 0 for a small default; dies without memory */
-Arena *arena_new_counting(void);      /* arena_alloc returns NULL and counts */
-void arena_free(Arena *arena);        /* NULL is allowed */
+Arena *
+arena_new(size_t first_chunk);   /* bytes of the first chunk, 0 for a small default; dies without memory */
+Arena *arena_new_counting(void); /* arena_alloc returns NULL and counts */
+void arena_free(Arena *arena);   /* NULL is allowed */
 
 /* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is the end (die). */
 void *arena_alloc(Arena *arena, size_t count, size_t size);
-char *arena_copy(Arena *arena, const char *text);                /* a copy of a string */
+char *arena_copy(Arena *arena, const char *text); /* a copy of a string */
 char *arena_format(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void *arena_grow(Arena *arena, void *old, size_t old_count, size_t new_count, size_t size); /* copies, zeroes rest */
+void *arena_grow(Arena *arena, void *old, size_t old_count, size_t new_count,
+                 size_t size); /* copies, zeroes rest */
 
 /* Everything allocated after the mark is given back (the chunks are kept for reuse). */
 ArenaMark arena_mark(const Arena *arena);

@@ -1,8 +1,9 @@
 /* attention: one head of one sequence at a time, packed, in tiles of ROWS queries by up to COLUMNS keys.
  *
- * Packing copies the head's q, k and v out of qkv into rows of `wide` floats (D rounded up to 16, filled up with
- * zeros) and T rounded up to ROWS, so that the kernels of tile.h see whole tiles only. Keys, and in the backward pass
- * values, are also kept transposed in panels [wide,PANEL] of PANEL positions: the right factor of S = Q K^T.
+ * Packing copies the head's q, k and v out of qkv into rows of `wide` floats (D rounded up to 16, filled up
+ * with zeros) and T rounded up to ROWS, so that the kernels of tile.h see whole tiles only. Keys, and in the
+ * backward pass values, are also kept transposed in panels [wide,PANEL] of PANEL positions: the right factor
+ * of S = Q K^T.
  */
 #include "attention.h"
 
@@ -13,29 +14,30 @@
 #include "profile.h"
 #include "tile.h"
 
-enum { ROWS = 32, PANEL = 32, COLUMNS = 128 };
+enum { ROWS = 32, PANEL = 32, COLUMNS = 256 };
 
 struct Attention {
     const PositionMethod *method;
     const PositionContext *context;
-    int heads, size, width; /* H, D, C */
+    int heads, size, width;   /* H, D, C */
     int length, padded, wide; /* T; T rounded up to ROWS; D rounded up to 16 */
-    float scale; /* 1 / sqrt(D) */
-    float *bias;      /* [H,T] by distance, as the method gives it; NULL without */
-    float *run;       /* [H,T + ROWS]: the bias backwards, so that row i of a tile is a contiguous run of it */
-    double *diagonal; /* [H,T]: dS summed along diagonals */
-    float *q, *k, *v, *o;             /* [padded,wide] */
-    float *dq, *dk, *dv;              /* [padded,wide] */
-    float *k_panels, *v_panels;       /* [padded/PANEL,wide,PANEL] */
-    float *delta;                     /* [padded] */
-    float *s, *ds;                    /* [ROWS,COLUMNS] */
+    float scale;              /* 1 / sqrt(D) */
+    float *bias;              /* [H,T] by distance, as the method gives it; NULL without */
+    float *run; /* [H,T + ROWS]: the bias backwards, so that row i of a tile is a contiguous run of it */
+    double *diagonal;           /* [H,T]: dS summed along diagonals */
+    float *q, *k, *v, *o;       /* [padded,wide] */
+    float *dq, *dk, *dv;        /* [padded,wide] */
+    float *k_panels, *v_panels; /* [padded/PANEL,wide,PANEL] */
+    float *delta;               /* [padded] */
+    float *s, *ds;              /* [ROWS,COLUMNS] */
 };
 
 static int round_to(int x, int multiple) {
     return (x + multiple - 1) / multiple * multiple;
 }
 
-Attention *attention_new(const PositionMethod *method, const PositionContext *context, bool training, Arena *arena) {
+Attention *attention_new(const PositionMethod *method, const PositionContext *context, bool training,
+                         Arena *arena) {
     const PositionShape *shape = context->shape;
     Attention a = {.method = method, .context = context, .heads = shape->heads, .size = shape->head_dim};
     a.width = shape->width;
@@ -112,22 +114,24 @@ static void load_head(Attention *a, const float *qkv, int h, bool training) {
 static void times_panels(const Attention *a, float *tile, const float *left, const float *panels, int j0,
                          int columns) {
     for (int j = 0; j < columns; j += PANEL)
-        tile_nn(tile + j, COLUMNS, left, a->wide, panels + (size_t)(j0 + j) * a->wide, PANEL, ROWS, PANEL, a->wide,
-                false);
+        tile_nn(tile + j, COLUMNS, left, a->wide, panels + (size_t)(j0 + j) * a->wide, PANEL, ROWS, PANEL,
+                a->wide, false);
 }
 
-/* One row of scores: scaled, biased, and -infinity behind the diagonal up to a whole vector. `valid` keys count.
-   Returns the columns touched, a multiple of the vector length. */
-static inline int finish_scores(const Attention *a, float *s, const float *run, int valid) {
-    int end = round_to(valid, TILE_LANES);
-    for (int j = valid; j < end; j++) s[j] = -INFINITY;
-    if (run) {
-        for (int j = 0; j < end; j += TILE_LANES)
-            vec_store(s + j, vec_load(s + j) * a->scale + vec_load(run + j));
-    } else {
-        for (int j = 0; j < end; j += TILE_LANES) vec_store(s + j, vec_load(s + j) * a->scale);
+/* One row of scores: scaled, biased, and -infinity behind the diagonal up to a whole vector. `valid` keys
+   count. Returns the largest in each lane; *end is the number of columns touched, a multiple of the vector
+   length. */
+static inline Vec finish_scores(const Attention *a, float *s, const float *run, int valid, int *end) {
+    Vec top = vec_all(-INFINITY);
+    *end = round_to(valid, TILE_LANES);
+    for (int j = valid; j < *end; j++) s[j] = -INFINITY;
+    for (int j = 0; j < *end; j += TILE_LANES) {
+        Vec score = vec_load(s + j) * a->scale;
+        if (run) score += vec_load(run + j);
+        vec_store(s + j, score);
+        top = vec_max(score, top);
     }
-    return end;
+    return top;
 }
 
 /* The run of the bias that belongs to query i and keys from j0 on; NULL without a bias. */
@@ -135,8 +139,8 @@ static const float *bias_run(const Attention *a, int h, int i, int j0) {
     return a->run ? a->run + (size_t)h * (a->length + ROWS) + (a->length - 1 - i + j0) : NULL;
 }
 
-static void drop(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h, int i, int j0,
-                 int valid) {
+static void drop(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h, int i,
+                 int j0, int valid) {
     uint64_t place = (uint64_t)((dropout->first_sequence + sequence) * a->heads + h);
     ops_dropout(row, (size_t)valid, dropout->p, dropout->key,
                 (place * (uint64_t)a->length + (uint64_t)i) * (uint64_t)a->length + (uint64_t)j0);
@@ -154,10 +158,8 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
         for (int r = 0; r < rows; r++) {
             float *s = a->s + r * COLUMNS;
             int valid = i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns;
-            int end = finish_scores(a, s, bias_run(a, h, i0 + r, j0), valid);
-            Vec lanes = vec_load(s);
-            for (int j = TILE_LANES; j < end; j += TILE_LANES) lanes = vec_max(lanes, vec_load(s + j));
-            float highest = vec_top(lanes);
+            int end;
+            float highest = vec_top(finish_scores(a, s, bias_run(a, h, i0 + r, j0), valid, &end));
             if (!(highest > top[r])) highest = top[r];
             Vec total = vec_all(0);
             for (int j = 0; j < end; j += TILE_LANES) {
@@ -175,7 +177,8 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
             top[r] = highest;
             sum[r] += vec_sum(total);
         }
-        tile_nn(o, a->wide, a->s, COLUMNS, a->v + (size_t)j0 * a->wide, a->wide, ROWS, a->wide, columns, j0 > 0);
+        tile_nn(o, a->wide, a->s, COLUMNS, a->v + (size_t)j0 * a->wide, a->wide, ROWS, a->wide, columns,
+                j0 > 0);
     }
     for (int r = 0; r < rows; r++) {
         float factor = 1 / sum[r];
@@ -199,7 +202,8 @@ void attention_forward(Attention *a, float *out, float *lse, const float *qkv, i
     profile_seconds[PROFILE_ATTENTION] += time_now() - start;
 }
 
-/* One tile of the backward pass: from S and dP in a->s and a->ds to P (dropped out) and dS / sqrt(D) there. */
+/* One tile of the backward pass: from S and dP in a->s and a->ds to P (dropped out) and dS / sqrt(D) there.
+ */
 static void backward_tile(Attention *a, const float *lse, int sequence, int h, int i0, int j0, int columns,
                           const AttentionDropout *dropout) {
     float diagonals[ROWS + COLUMNS] = {0}; /* place u belongs to d = i0 + ROWS - 1 - j0 - u */
@@ -208,10 +212,14 @@ static void backward_tile(Attention *a, const float *lse, int sequence, int h, i
         int i = i0 + r, end = 0;
         if (i < a->length) {
             int valid = i - j0 + 1 < columns ? i - j0 + 1 : columns;
-            end = finish_scores(a, s, bias_run(a, h, i, j0), valid);
+            const float *run = bias_run(a, h, i, j0);
+            end = round_to(valid, TILE_LANES);
+            for (int j = valid; j < end; j++) s[j] = -INFINITY;
             if (dropout->p > 0) drop(a, dropout, ds, sequence, h, i, j0, valid);
             for (int j = 0; j < end; j += TILE_LANES) {
-                Vec p = vec_exp(vec_load(s + j) - lse[i]);
+                Vec score = vec_load(s + j) * a->scale;
+                if (run) score += vec_load(run + j);
+                Vec p = vec_exp(score - lse[i]);
                 Vec g = p * (vec_load(ds + j) - a->delta[i]);
                 vec_store(s + j, p);
                 vec_store(ds + j, g * a->scale);
@@ -246,8 +254,8 @@ static void backward_head(Attention *a, const float *dout, const float *lse, int
             backward_tile(a, lse, sequence, h, i0, j0, columns, dropout);
             tile_tn(a->dv + (size_t)j0 * wide, wide, a->s, COLUMNS, grad, wide, columns, wide, ROWS, true);
             tile_tn(a->dk + (size_t)j0 * wide, wide, a->ds, COLUMNS, q, wide, columns, wide, ROWS, true);
-            tile_nn(a->dq + (size_t)i0 * wide, wide, a->ds, COLUMNS, a->k + (size_t)j0 * wide, wide, ROWS, wide,
-                    columns, true);
+            tile_nn(a->dq + (size_t)i0 * wide, wide, a->ds, COLUMNS, a->k + (size_t)j0 * wide, wide, ROWS,
+                    wide, columns, true);
         }
     }
 }
@@ -262,7 +270,8 @@ void attention_backward(Attention *a, float *dqkv, const float *dout, const floa
             size_t place = first * a->width + (size_t)h * a->size;
             pack(a, a->o, dout + place, a->width);
             for (int t = 0; t < a->length; t++) {
-                const float *x = out + place + (size_t)t * a->width, *dx = dout + place + (size_t)t * a->width;
+                const float *x = out + place + (size_t)t * a->width,
+                            *dx = dout + place + (size_t)t * a->width;
                 float sum = 0;
 #pragma omp simd reduction(+ : sum)
                 for (int i = 0; i < a->size; i++) sum += x[i] * dx[i];

@@ -2,28 +2,33 @@
  *
  * Per head, with q and k after the method's transform:
  *
- *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i;     P = softmax over j;     out_i = sum_j P[i,j] v_j
+ *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i;     P = softmax over j;     out_i = sum_j P[i,j]
+ * v_j
  *
- * Neither pass holds more of S than one tile of rows by columns: the forward pass keeps a running maximum and sum
- * per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j]; the backward
- * pass computes P = exp(S - lse) again, tile by tile (Dao et al. 2022, arXiv 2205.14135), with
+ * Neither pass holds more of S than one tile of rows by columns: the forward pass keeps a running maximum and
+ * sum per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j]; the
+ * backward pass computes P = exp(S - lse) again, tile by tile (Dao et al. 2022, arXiv 2205.14135), with
  *
- *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i;  dQ = dS K / sqrt(D);  dK = dS^T Q / sqrt(D)
+ *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i;  dQ = dS K / sqrt(D);  dK = dS^T
+ * Q / sqrt(D)
  *
  * and sums dS along diagonals, so that a distance bias costs O(T) per head however its values are made.
  *
- * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v; within each, head by head.
+ * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v; within each, head
+ * by head.
  */
 #ifndef POSLAB_ATTENTION_H
 #define POSLAB_ATTENTION_H
 
 #include "position.h"
 
-/* The work space for one length. It belongs to the arena; its size grows with T (D + H), not with T squared. */
+/* The work space for one length. It belongs to the arena; its size grows with T (D + H), not with T squared.
+ */
 typedef struct Attention Attention;
 
 /* `context` is the method's, with tables and parameters of this length; it must outlive the Attention. */
-Attention *attention_new(const PositionMethod *method, const PositionContext *context, bool training, Arena *arena);
+Attention *attention_new(const PositionMethod *method, const PositionContext *context, bool training,
+                         Arena *arena);
 
 /* Once per pass over the layers: computes the biases from the parameters' present values. */
 void attention_begin(Attention *attention);
@@ -40,10 +45,11 @@ void attention_forward(Attention *attention, float *out, float *lse, const float
                        AttentionDropout dropout);
 
 /* dqkv[B,T,3C] is overwritten; out and lse are the forward pass's. */
-void attention_backward(Attention *attention, float *dqkv, const float *dout, const float *out, const float *lse,
-                        const float *qkv, int sequences, AttentionDropout dropout);
+void attention_backward(Attention *attention, float *dqkv, const float *dout, const float *out,
+                        const float *lse, const float *qkv, int sequences, AttentionDropout dropout);
 
-/* Once per pass after the backward passes of all layers: hands the summed gradient of the biases to the method. */
+/* Once per pass after the backward passes of all layers: hands the summed gradient of the biases to the
+ * method. */
 void attention_end(Attention *attention);
 
 #endif

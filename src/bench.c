@@ -42,13 +42,13 @@ static double quantile(double *values, int count, double share) {
     return low + 1 < count ? values[low] + (place - low) * (values[low + 1] - values[low]) : values[low];
 }
 
-static bool find_method(const BenchOptions *options, const char *name, int length, Position *position, Arena *arena,
-                        Err *err) {
+static bool find_method(const BenchOptions *options, const char *name, int length, Position *position,
+                        Arena *arena, Err *err) {
     const char *nearest = NULL;
     const PositionMethod *method = position_find_or_nearest(name, &nearest);
     if (!method)
-        return err_set(err, EXIT_USAGE, "bench: there is no method '%s'%s%s%s", name, nearest ? "; did you mean '" : "",
-                       nearest ? nearest : "", nearest ? "'?" : "");
+        return err_set(err, EXIT_USAGE, "bench: there is no method '%s'%s%s%s", name,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     *position = (Position){method, method->options_size ? arena_alloc(arena, 1, method->options_size) : NULL};
     fields_default(position->options, method->fields, method->field_count);
     return model_check(&options->model, position, length, "bench", err);
@@ -56,8 +56,8 @@ static bool find_method(const BenchOptions *options, const char *name, int lengt
 
 static void subject_make(Subject *subject, const BenchOptions *options, const Position *position, int length,
                          bool train, Arena *arena) {
-    size_t before = arena_used(arena);
-    int in_flight = (int)options->model.max_tokens_in_flight, sequences = in_flight / length ? in_flight / length : 1;
+    int in_flight = (int)options->model.max_tokens_in_flight,
+        sequences = in_flight / length ? in_flight / length : 1;
     Model *model = model_new(&options->model, position, length, arena);
     model_allocate(model, arena);
     model_init(model, 1);
@@ -70,7 +70,9 @@ static void subject_make(Subject *subject, const BenchOptions *options, const Po
         subject->optimizer = optimizer_new(&optimizer, model, arena);
         subject->gradients = NEW(arena, model->size, float);
     }
-    subject->bytes = arena_used(arena) - before;
+    subject->bytes = pass_bytes(model, sequences, length, train) +
+                     (size_t)sequences * length * sizeof(float) +
+                     model->size * sizeof(float) * (train ? 4 : 1); /* weights, gradients, two moments */
     subject->tokens = NEW(arena, sequences, const uint16_t *);
     uint16_t *stream = NEW(arena, (size_t)sequences * length + 1, uint16_t);
     Rng rng = rng_stream(1, "bench", "tokens");
@@ -78,12 +80,14 @@ static void subject_make(Subject *subject, const BenchOptions *options, const Po
         stream[i] = (uint16_t)rng_below(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
-    for (int part = 0; part < PROFILE_PARTS; part++) subject->share[part] = NEW(arena, options->rounds, double);
+    for (int part = 0; part < PROFILE_PARTS; part++)
+        subject->share[part] = NEW(arena, options->rounds, double);
 }
 
 /* Passes over about tokens_per_step tokens, with the optimiser's update when training; returns the tokens. */
 static int64_t subject_run(Subject *subject, const BenchOptions *options, int length) {
-    int in_flight = (int)options->model.max_tokens_in_flight, sequences = in_flight / length ? in_flight / length : 1;
+    int in_flight = (int)options->model.max_tokens_in_flight,
+        sequences = in_flight / length ? in_flight / length : 1;
     int64_t batch = (int64_t)sequences * length, passes = options->tokens_per_step / batch;
     if (passes < 1) passes = 1;
     float scale = 1.0f / (float)(passes * batch);
@@ -91,8 +95,10 @@ static int64_t subject_run(Subject *subject, const BenchOptions *options, int le
     for (int64_t p = 0; p < passes; p++) {
         if (subject->gradients)
             model_train(subject->model, subject->pass, subject->tokens, sequences,
-                        (PassPlace){.first_sequence = (int)p * sequences}, scale, subject->nll, subject->gradients);
-        else model_evaluate(subject->model, subject->pass, subject->tokens, sequences, subject->nll);
+                        (PassPlace){.first_sequence = (int)p * sequences}, scale, subject->nll,
+                        subject->gradients);
+        else
+            model_evaluate(subject->model, subject->pass, subject->tokens, sequences, subject->nll);
     }
     if (subject->gradients) optimizer_step(subject->optimizer, subject->model, subject->gradients, 1e-6);
     return passes * batch;
@@ -153,8 +159,8 @@ static bool measure(const BenchOptions *options, const char *const *names, int c
         }
     }
     for (int m = 0; ok && m < count; m++)
-        figures[m] = figure(&subjects[m], reference, options, quantile(blas, options->rounds, 0.5), tokens, length,
-                            train, arena);
+        figures[m] = figure(&subjects[m], reference, options, quantile(blas, options->rounds, 0.5), tokens,
+                            length, train, arena);
     arena_free(arena);
     return ok;
 }
@@ -162,13 +168,15 @@ static bool measure(const BenchOptions *options, const char *const *names, int c
 static void print_text(const Figure *f, int count, const BenchOptions *options, FILE *out) {
     for (int i = 0; i < count; i++, f++) {
         if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length) {
-            fprintf(out, "%s%s, T = %d; BLAS %.1f GFLOP/s\n", i ? "\n" : "", f->phase, f->length, f->blas_rate / 1e9);
-            fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s\n", "method", "tokens/s", "GFLOP/s",
-                    "of BLAS", "matrix", "attention", "rest", "MiB", options->reference);
+            fprintf(out, "%s%s, T = %d; BLAS %.1f GFLOP/s\n", i ? "\n" : "", f->phase, f->length,
+                    f->blas_rate / 1e9);
+            fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s\n", "method", "tokens/s",
+                    "GFLOP/s", "of BLAS", "matrix", "attention", "rest", "MiB", options->reference);
         }
-        fprintf(out, "%-14s %10.0f %9.1f %6.1f%%  %5.1f%% %8.1f%% %4.1f%%  %9.1f  %.3f [%.3f, %.3f]\n", f->method,
-                f->tokens_rate, f->flops_rate / 1e9, 100 * f->of_blas, 100 * f->matrix, 100 * f->attention,
-                100 * f->rest, (double)f->bytes / 1048576, f->ratio, f->ratio_low, f->ratio_high);
+        fprintf(out, "%-14s %10.0f %9.1f %6.1f%%  %5.1f%% %8.1f%% %4.1f%%  %9.1f  %.3f [%.3f, %.3f]\n",
+                f->method, f->tokens_rate, f->flops_rate / 1e9, 100 * f->of_blas, 100 * f->matrix,
+                100 * f->attention, 100 * f->rest, (double)f->bytes / 1048576, f->ratio, f->ratio_low,
+                f->ratio_high);
     }
 }
 
@@ -207,13 +215,16 @@ bool bench_run(const BenchOptions *options, FILE *out, Err *err) {
     Arena *arena = arena_new(0);
     const char **names = NEW(arena, position_method_count + 64, const char *);
     int count = 0, figures = 0;
-    for (int m = 0; !options->methods && m < position_method_count; m++) names[count++] = position_methods[m]->name;
-    for (int m = 0; options->methods && options->methods[m] && count < 63; m++) names[count++] = options->methods[m];
+    for (int m = 0; !options->methods && m < position_method_count; m++)
+        names[count++] = position_methods[m]->name;
+    for (int m = 0; options->methods && options->methods[m] && count < 63; m++)
+        names[count++] = options->methods[m];
     bool present = false, ok = true;
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
     if (options->rounds < 1 || options->rounds > MAX_ROUNDS) {
-        ok = err_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS, options->rounds);
+        ok = err_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS,
+                     options->rounds);
     }
     Figure *table = NEW(arena, 2 * options->length_count * count, Figure);
     for (int phase = 0; ok && phase < 2; phase++) {

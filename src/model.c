@@ -1,22 +1,15 @@
-/* model: the parameter table, and a pass over it forward and backward.
- *
- * A forward pass works through the rows (tokens) in chunks that fit the cache; only attention sees all rows of a
- * sequence at once. When training, each layer keeps what its backward pass needs; when evaluating, all layers share
- * one set of buffers and everything but x, qkv and the attention's result is as small as a chunk.
- */
+/* model: the table of parameters, their initial values, and what the options may be. Passes are in pass.c. */
 #include "model.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "attention.h"
-#include "ops.h"
-
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
 
 const Field model_fields[] = {
     {"layers", FIELD_INT, offsetof(ModelOptions, layers), 4, 1, 1024, NULL, "transformer blocks"},
-    {"heads", FIELD_INT, offsetof(ModelOptions, heads), 8, 1, 1024, NULL, "attention heads; must divide width"},
+    {"heads", FIELD_INT, offsetof(ModelOptions, heads), 8, 1, 1024, NULL,
+     "attention heads; must divide width"},
     {"width", FIELD_INT, offsetof(ModelOptions, width), 128, 1, 65536, NULL, "size of the residual stream"},
     {"ffn", FIELD_INT, offsetof(ModelOptions, ffn), 512, 1, 1 << 20, NULL, "size of the feed-forward layer"},
     {"vocabulary", FIELD_INT, offsetof(ModelOptions, vocabulary), 0, 0, 65536, NULL,
@@ -39,8 +32,8 @@ const int model_field_count = COUNT_OF(model_fields);
 bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place,
                  Err *err) {
     if (options->width % options->heads)
-        return err_set(err, EXIT_USAGE, "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)", place,
-                       (long long)options->width, (long long)options->heads);
+        return err_set(err, EXIT_USAGE, "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)",
+                       place, (long long)options->width, (long long)options->heads);
     PositionShape shape = {(int)options->layers, (int)options->heads, (int)options->width,
                            (int)(options->width / options->heads), train_length};
     Err inner;
@@ -48,47 +41,42 @@ bool model_check(const ModelOptions *options, const Position *position, int trai
     return err_set(err, EXIT_USAGE, "%s: 'method': %s", place, inner.text);
 }
 
-/* ---- parameters ---- */
-
-typedef struct LayerIndex {
-    size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
-} LayerIndex;
-
-struct ModelIndex {
-    size_t embedding, norm_w, norm_b, position[POS_MAX_TENSORS];
-    int positions;
-    LayerIndex *layers;
-};
-
 static size_t param_add(Model *model, const char *name, int rank, int rows, int columns, ParamInit init,
                         double deviation, bool decay) {
     Param *param = &model->params[model->param_count++];
     size_t size = (size_t)rows * (rank == 2 ? (size_t)columns : 1);
-    *param = (Param){.name = name, .rank = rank, .dims = {rows, rank == 2 ? columns : 1}, .offset = model->size,
-                     .size = size, .init = init, .deviation = deviation, .decay = decay};
+    *param = (Param){.name = name,
+                     .rank = rank,
+                     .dims = {rows, rank == 2 ? columns : 1},
+                     .offset = model->size,
+                     .size = size,
+                     .init = init,
+                     .deviation = deviation,
+                     .decay = decay};
     model->size += (size + 15) / 16 * 16;
     model->parameters += (int64_t)size;
     return param->offset;
 }
 
-static size_t add_linear(Model *model, Arena *arena, int layer, const char *name, int out, int in, double gain,
-                         size_t *bias) {
+static size_t add_linear(Model *model, Arena *arena, int layer, const char *name, int out, int in,
+                         double gain, size_t *bias) {
     const char *weight = arena_format(arena, "layers.%d.%s.weight", layer, name);
     size_t offset = param_add(model, weight, 2, out, in, INIT_NORMAL, gain / sqrt(in), true);
-    *bias = param_add(model, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0, INIT_ZERO, 0, false);
+    *bias = param_add(model, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0, INIT_ZERO, 0,
+                      false);
     return offset;
 }
 
 static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, size_t *bias) {
     int width = model->shape.width;
     const char *prefix = layer < 0 ? name : arena_format(arena, "layers.%d.%s", layer, name);
-    size_t offset = param_add(model, arena_format(arena, "%s.weight", prefix), 1, width, 0, INIT_ONE, 0, false);
+    size_t offset =
+        param_add(model, arena_format(arena, "%s.weight", prefix), 1, width, 0, INIT_ONE, 0, false);
     *bias = param_add(model, arena_format(arena, "%s.bias", prefix), 1, width, 0, INIT_ZERO, 0, false);
     return offset;
 }
 
-/* Rows of the first feed-forward matrix: SwiGLU has a gate and a value, F rows each. */
-static int ffn_rows(const ModelOptions *options) {
+int model_ffn_rows(const ModelOptions *options) {
     return (int)options->ffn * (options->activation == ACT_SWIGLU ? 2 : 1);
 }
 
@@ -97,9 +85,10 @@ Model *model_new(const ModelOptions *options, const Position *position, int trai
     int layers = (int)options->layers, width = (int)options->width, ffn = (int)options->ffn;
     model->options = *options;
     model->position = *position;
-    model->shape = (PositionShape){layers, (int)options->heads, width, width / (int)options->heads, train_length};
+    model->shape =
+        (PositionShape){layers, (int)options->heads, width, width / (int)options->heads, train_length};
     model->params = NEW(arena, 12 * layers + 3 + POS_MAX_TENSORS, Param);
-    struct ModelIndex *index = model->index = NEW(arena, 1, struct ModelIndex);
+    ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->layers = NEW(arena, layers, LayerIndex);
 
     index->embedding = param_add(model, "embedding.weight", 2, (int)options->vocabulary, width, INIT_NORMAL,
@@ -111,7 +100,7 @@ Model *model_new(const ModelOptions *options, const Position *position, int trai
         at->qkv_w = add_linear(model, arena, l, "attention.qkv", 3 * width, width, 1, &at->qkv_b);
         at->out_w = add_linear(model, arena, l, "attention.out", width, width, residual, &at->out_b);
         at->norm2_w = add_norm(model, arena, l, "norm2", &at->norm2_b);
-        at->in_w = add_linear(model, arena, l, "ffn.in", ffn_rows(options), width, 1, &at->in_b);
+        at->in_w = add_linear(model, arena, l, "ffn.in", model_ffn_rows(options), width, 1, &at->in_b);
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);
     }
     if (options->final_norm) index->norm_w = add_norm(model, arena, -1, "norm", &index->norm_b);
@@ -121,8 +110,8 @@ Model *model_new(const ModelOptions *options, const Position *position, int trai
     index->positions = method->layout ? method->layout(&model->shape, position->options, tensors) : 0;
     for (int i = 0; i < index->positions; i++) {
         const char *name = arena_format(arena, "position.%s", tensors[i].name);
-        index->position[i] =
-            param_add(model, name, tensors[i].rank, tensors[i].dims[0], tensors[i].dims[1], INIT_METHOD, 0, false);
+        index->position[i] = param_add(model, name, tensors[i].rank, tensors[i].dims[0], tensors[i].dims[1],
+                                       INIT_METHOD, 0, false);
         model->params[model->param_count - 1].index = i;
     }
     model->position_parameters = position_parameters(position, &model->shape);
@@ -139,7 +128,9 @@ void model_init(Model *model, uint64_t seed) {
         float *value = model->values + param->offset;
         Rng rng = rng_stream(seed, "init", param->name);
         switch (param->init) {
-        case INIT_ZERO: memset(value, 0, param->size * sizeof *value); break;
+        case INIT_ZERO:
+            memset(value, 0, param->size * sizeof *value);
+            break;
         case INIT_ONE:
             for (size_t i = 0; i < param->size; i++) value[i] = 1;
             break;
@@ -149,7 +140,8 @@ void model_init(Model *model, uint64_t seed) {
         case INIT_METHOD:
             memset(value, 0, param->size * sizeof *value);
             if (model->position.method->init)
-                model->position.method->init(&model->shape, model->position.options, param->index, value, &rng);
+                model->position.method->init(&model->shape, model->position.options, param->index, value,
+                                             &rng);
             break;
         }
     }
@@ -161,275 +153,4 @@ double model_flops(const ModelOptions *options, int length, bool training) {
     double forward = 2 * ((double)options->layers * layer + (double)options->vocabulary * width) +
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;
-}
-
-/* ---- passes ---- */
-
-enum { CHUNK_ROWS = 512, LOGITS_FLOATS = 1 << 18 };
-
-/* What one layer's backward pass needs, N = B T rows; x is the residual stream where the half-block reads it. */
-typedef struct Layer {
-    float *x1, *normed1, *mean1, *rstd1;     /* [N,C], [N,C], [N], [N] */
-    float *qkv, *mixed, *lse;                /* [N,3C], [N,C], [B,H,T] */
-    float *x2, *normed2, *mean2, *rstd2;
-    float *inner, *active;                   /* before and after the activation: [N,F or 2F], [N,F]; one for relu */
-} Layer;
-
-struct Pass {
-    int length, sequences; /* of the largest pass */
-    bool training;
-    int chunk;             /* rows worked on at a time */
-    int logits_rows;
-    PositionContext context;
-    Attention *attention;
-    Layer *layers; /* [layers], or one that all share when evaluating */
-    float *x;                        /* [N,C] the last residual stream */
-    float *normed, *mean, *rstd;     /* its norm, [logits_rows,C], [logits_rows] */
-    float *out;                      /* [chunk,C] what a half-block adds to the residual stream */
-    float *logits;                   /* [logits_rows,V] */
-    float *dx, *dy, *dnormed, *dqkv, *dinner, *dactive; /* [N,C] x3, [N,3C], [N,2F] for swiglu, [N,F] */
-    PassPlace place;
-    int64_t row0; /* the step's number of this pass's first row */
-};
-
-static float *floats(Arena *arena, size_t rows, size_t columns) {
-    return NEW(arena, rows * columns, float);
-}
-
-Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena) {
-    const ModelOptions *options = &model->options;
-    size_t rows = (size_t)sequences * (size_t)length, width = (size_t)options->width, ffn = (size_t)options->ffn;
-    Pass p = {.length = length, .sequences = sequences, .training = training};
-    p.chunk = rows < CHUNK_ROWS ? (int)rows : CHUNK_ROWS;
-    int fit = LOGITS_FLOATS / (int)options->vocabulary;
-    p.logits_rows = fit < 32 ? 32 : fit > CHUNK_ROWS ? CHUNK_ROWS : fit;
-    if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
-    Pass *pass = NEW(arena, 1, Pass);
-    p.context = (PositionContext){&model->shape, model->position.options, .length = length};
-    const PositionMethod *method = model->position.method;
-    if (method->prepare) p.context.tables = method->prepare(&model->shape, model->position.options, length, arena);
-    if (pass) pass->context = p.context;
-    p.attention = attention_new(method, pass ? &pass->context : &p.context, training, arena);
-
-    int kept = training ? (int)options->layers : 1;
-    size_t kept_rows = training ? rows : (size_t)p.chunk;
-    p.layers = NEW(arena, kept, Layer);
-    p.x = floats(arena, rows, width);
-    for (int l = 0; l < kept; l++) {
-        Layer at = {.x1 = p.x, .x2 = p.x};
-        if (training) at.x1 = floats(arena, rows, width), at.x2 = floats(arena, rows, width);
-        at.normed1 = floats(arena, kept_rows, width), at.normed2 = floats(arena, kept_rows, width);
-        at.mean1 = floats(arena, kept_rows, 1), at.rstd1 = floats(arena, kept_rows, 1);
-        at.mean2 = floats(arena, kept_rows, 1), at.rstd2 = floats(arena, kept_rows, 1);
-        at.qkv = floats(arena, rows, 3 * width), at.mixed = floats(arena, rows, width);
-        at.lse = training ? floats(arena, rows, (size_t)options->heads) : NULL;
-        at.active = floats(arena, kept_rows, ffn);
-        at.inner = options->activation == ACT_RELU ? at.active : floats(arena, kept_rows, (size_t)ffn_rows(options));
-        if (p.layers) p.layers[l] = at;
-    }
-    p.normed = floats(arena, (size_t)p.logits_rows, width);
-    p.mean = floats(arena, (size_t)p.logits_rows, 1), p.rstd = floats(arena, (size_t)p.logits_rows, 1);
-    p.out = floats(arena, (size_t)p.chunk, width);
-    p.logits = floats(arena, (size_t)p.logits_rows, (size_t)options->vocabulary);
-    if (training) {
-        p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
-        p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);
-        p.dactive = floats(arena, rows, ffn);
-        p.dinner = options->activation == ACT_SWIGLU ? floats(arena, rows, 2 * ffn) : p.dactive;
-    }
-    if (pass) *pass = p;
-    return pass;
-}
-
-size_t pass_bytes(const Model *model, int sequences, int length, bool training) {
-    Arena *arena = arena_new_counting();
-    pass_new(model, sequences, length, training, arena);
-    size_t bytes = arena_peak(arena);
-    arena_free(arena);
-    return bytes;
-}
-
-/* Dropout of width columns from row `row` of the pass on, at a site named by its layer and purpose. */
-static void drop(const Pass *pass, float *x, size_t row, size_t rows, size_t columns, double p,
-                 const char *site, int layer) {
-    if (!pass->training || p <= 0) return;
-    Rng stream = rng_substream(rng_stream(pass->place.seed, "dropout", site), (uint64_t)pass->place.step);
-    stream = rng_substream(stream, (uint64_t)(layer + 1));
-    ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
-}
-
-static AttentionDropout attention_dropout(const Model *model, const Pass *pass, int layer) {
-    if (!pass->training || model->options.attention_dropout <= 0) return (AttentionDropout){0};
-    Rng stream = rng_substream(rng_stream(pass->place.seed, "dropout", "attention"), (uint64_t)pass->place.step);
-    return (AttentionDropout){model->options.attention_dropout, rng_substream(stream, (uint64_t)layer).key,
-                              pass->place.first_sequence};
-}
-
-static void activate(const ModelOptions *options, const Layer *layer, size_t row, int rows) {
-    size_t ffn = (size_t)options->ffn, inner = (size_t)ffn_rows(options);
-    switch ((Activation)options->activation) {
-    case ACT_RELU: ops_relu(layer->active + row * ffn, (size_t)rows * ffn); break;
-    case ACT_GELU: ops_gelu(layer->active + row * ffn, layer->inner + row * ffn, (size_t)rows * ffn); break;
-    case ACT_SWIGLU: ops_swiglu(layer->active + row * ffn, layer->inner + row * inner, rows, (int)ffn); break;
-    }
-}
-
-/* to[rows,C] = from + what the half-block computed, dropped out. */
-static void add_residual(const Model *model, Pass *pass, float *to, const float *from, size_t row, int rows,
-                         const char *site, int layer) {
-    size_t width = (size_t)model->shape.width, count = (size_t)rows * width;
-    drop(pass, pass->out, row, (size_t)rows, width, model->options.dropout, site, layer);
-    for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
-}
-
-static void forward_layer(const Model *model, Pass *pass, int l, int sequences) {
-    const ModelOptions *options = &model->options;
-    const LayerIndex *at = &model->index->layers[l];
-    const float *w = model->values;
-    Layer *layer = &pass->layers[pass->training ? l : 0];
-    float *next = pass->training && l + 1 < model->shape.layers ? pass->layers[l + 1].x1 : pass->x;
-    int width = model->shape.width, ffn = (int)options->ffn, inner = ffn_rows(options);
-    size_t n = (size_t)sequences * (size_t)pass->length;
-    for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
-        int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
-        size_t kept = pass->training ? row : 0;
-        ops_norm(layer->normed1 + kept * width, layer->mean1 + kept, layer->rstd1 + kept, layer->x1 + row * width,
-                 w + at->norm1_w, w + at->norm1_b, rows, width);
-        ops_linear(layer->qkv + row * 3 * width, layer->normed1 + kept * width, w + at->qkv_w, w + at->qkv_b, rows,
-                   3 * width, width);
-    }
-    attention_forward(pass->attention, layer->mixed, layer->lse, layer->qkv, sequences,
-                      attention_dropout(model, pass, l));
-    for (size_t row = 0; row < n; row += (size_t)pass->chunk) {
-        int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
-        size_t kept = pass->training ? row : 0;
-        ops_linear(pass->out, layer->mixed + row * width, w + at->out_w, w + at->out_b, rows, width, width);
-        add_residual(model, pass, layer->x2, layer->x1, row, rows, "attention.out", l);
-        ops_norm(layer->normed2 + kept * width, layer->mean2 + kept, layer->rstd2 + kept, layer->x2 + row * width,
-                 w + at->norm2_w, w + at->norm2_b, rows, width);
-        ops_linear(layer->inner + kept * inner, layer->normed2 + kept * width, w + at->in_w, w + at->in_b, rows, inner,
-                   width);
-        activate(options, layer, kept, rows);
-        drop(pass, layer->active + kept * ffn, row, (size_t)rows, (size_t)ffn, options->activation_dropout,
-             "activation", l);
-        ops_linear(pass->out, layer->active + kept * ffn, w + at->ffn_w, w + at->ffn_b, rows, width, ffn);
-        add_residual(model, pass, next, layer->x2, row, rows, "ffn.out", l);
-    }
-}
-
-static void forward(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences) {
-    int width = model->shape.width, length = pass->length;
-    float *x = pass->layers[0].x1, scale = sqrtf((float)width);
-    const float *embedding = model->values + model->index->embedding;
-    for (int i = 0; i < model->index->positions; i++)
-        pass->context.param[i] = model->values + model->index->position[i];
-    for (int b = 0; b < sequences; b++) {
-        float *row = x + (size_t)b * length * width;
-        for (int t = 0; t < length; t++)
-            for (int c = 0; c < width; c++)
-                row[(size_t)t * width + c] = scale * embedding[(size_t)tokens[b][t] * width + c];
-        if (model->position.method->embed) model->position.method->embed(&pass->context, row);
-    }
-    size_t n = (size_t)sequences * (size_t)length;
-    drop(pass, x, 0, n, (size_t)width, model->options.dropout, "embedding", -1);
-    attention_begin(pass->attention);
-    for (int l = 0; l < model->shape.layers; l++) forward_layer(model, pass, l, sequences);
-}
-
-/* The loss from the last residual stream and, when training, its gradient in pass->dx (overwritten). */
-static void head(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float scale, float *nll,
-                 float *g) {
-    int width = model->shape.width, length = pass->length, vocabulary = (int)model->options.vocabulary;
-    const float *w = model->values, *embedding = w + model->index->embedding;
-    size_t n = (size_t)sequences * (size_t)length, norm_w = model->index->norm_w, norm_b = model->index->norm_b;
-    bool norm = model->options.final_norm;
-    if (pass->training && norm) memset(pass->dx, 0, n * width * sizeof *pass->dx);
-    for (size_t row = 0; row < n; row += (size_t)pass->logits_rows) {
-        int rows = n - row < (size_t)pass->logits_rows ? (int)(n - row) : pass->logits_rows;
-        const float *x = pass->x + row * width;
-        uint16_t targets[CHUNK_ROWS];
-        for (int r = 0; r < rows; r++) targets[r] = tokens[(row + r) / length][(row + r) % length + 1];
-        if (norm) ops_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
-        const float *normed = norm ? pass->normed : x;
-        ops_linear(pass->logits, normed, embedding, NULL, rows, vocabulary, width);
-        ops_cross_entropy(nll + row, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
-        if (!pass->training) continue;
-        float *dnormed = norm ? pass->dnormed : pass->dx + row * width;
-        ops_linear_backward(dnormed, g + model->index->embedding, NULL, pass->logits, normed, embedding, rows,
-                            vocabulary, width);
-        if (norm)
-            ops_norm_backward(pass->dx + row * width, g + norm_w, g + norm_b, dnormed, x, w + norm_w, pass->mean,
-                              pass->rstd, rows, width);
-    }
-}
-
-/* pass->dx: from the gradient at the layer's output to that at its input. */
-static void backward_layer(const Model *model, Pass *pass, int l, int sequences, float *g) {
-    const ModelOptions *options = &model->options;
-    const LayerIndex *at = &model->index->layers[l];
-    const Layer *layer = &pass->layers[l];
-    const float *w = model->values;
-    int width = model->shape.width, ffn = (int)options->ffn, n = sequences * pass->length;
-    size_t count = (size_t)n * width;
-    const float *dy = pass->dx;
-    if (options->dropout > 0) {
-        dy = memcpy(pass->dy, pass->dx, count * sizeof *pass->dy);
-        drop(pass, pass->dy, 0, (size_t)n, (size_t)width, options->dropout, "ffn.out", l);
-    }
-    ops_linear_backward(pass->dactive, g + at->ffn_w, g + at->ffn_b, dy, layer->active, w + at->ffn_w, n, width, ffn);
-    drop(pass, pass->dactive, 0, (size_t)n, (size_t)ffn, options->activation_dropout, "activation", l);
-    switch ((Activation)options->activation) { /* with relu, dropped values are 0 and 0 stays 0: active tells enough */
-    case ACT_RELU: ops_relu_backward(pass->dactive, layer->active, (size_t)n * ffn); break;
-    case ACT_GELU: ops_gelu_backward(pass->dactive, layer->inner, (size_t)n * ffn); break;
-    case ACT_SWIGLU: ops_swiglu_backward(pass->dinner, pass->dactive, layer->inner, n, ffn); break;
-    }
-    ops_linear_backward(pass->dnormed, g + at->in_w, g + at->in_b, pass->dinner, layer->normed2, w + at->in_w, n,
-                        ffn_rows(options), width);
-    ops_norm_backward(pass->dx, g + at->norm2_w, g + at->norm2_b, pass->dnormed, layer->x2, w + at->norm2_w,
-                      layer->mean2, layer->rstd2, n, width);
-    if (options->dropout > 0) {
-        memcpy(pass->dy, pass->dx, count * sizeof *pass->dy);
-        drop(pass, pass->dy, 0, (size_t)n, (size_t)width, options->dropout, "attention.out", l);
-    }
-    ops_linear_backward(pass->dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed, w + at->out_w, n, width, width);
-    attention_backward(pass->attention, pass->dqkv, pass->dnormed, layer->mixed, layer->lse, layer->qkv, sequences,
-                       attention_dropout(model, pass, l));
-    ops_linear_backward(pass->dnormed, g + at->qkv_w, g + at->qkv_b, pass->dqkv, layer->normed1, w + at->qkv_w, n,
-                        3 * width, width);
-    ops_norm_backward(pass->dx, g + at->norm1_w, g + at->norm1_b, pass->dnormed, layer->x1, w + at->norm1_w,
-                      layer->mean1, layer->rstd1, n, width);
-}
-
-static void backward(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *g) {
-    int width = model->shape.width, length = pass->length;
-    for (int l = model->shape.layers - 1; l >= 0; l--) backward_layer(model, pass, l, sequences, g);
-    attention_end(pass->attention);
-    drop(pass, pass->dx, 0, (size_t)sequences * length, (size_t)width, model->options.dropout, "embedding", -1);
-    float *dembedding = g + model->index->embedding, scale = sqrtf((float)width);
-    for (int b = 0; b < sequences; b++) {
-        const float *row = pass->dx + (size_t)b * length * width;
-        if (model->position.method->embed_backward) model->position.method->embed_backward(&pass->context, row);
-        for (int t = 0; t < length; t++) {
-            float *to = dembedding + (size_t)tokens[b][t] * width;
-            for (int c = 0; c < width; c++) to[c] += scale * row[(size_t)t * width + c];
-        }
-    }
-}
-
-void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll) {
-    if (pass->training || sequences > pass->sequences) BUG("pass made for something else");
-    forward(model, pass, tokens, sequences);
-    head(model, pass, tokens, sequences, 0, nll, NULL);
-}
-
-void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, PassPlace place,
-                 float scale, float *nll, float *gradients) {
-    if (!pass->training || sequences > pass->sequences) BUG("pass made for something else");
-    pass->place = place;
-    pass->row0 = (int64_t)place.first_sequence * pass->length;
-    for (int i = 0; i < model->index->positions; i++)
-        pass->context.grad[i] = gradients + model->index->position[i];
-    forward(model, pass, tokens, sequences);
-    head(model, pass, tokens, sequences, scale, nll, gradients);
-    backward(model, pass, tokens, sequences, gradients);
 }

@@ -4,10 +4,10 @@
  *     layers times:  x += dropout(O(attention(LN1(x))))     x += dropout(W2(act(W1(LN2(x)))))
  *     loss = mean cross-entropy in nats of final_norm(x) E^T
  *
- * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C); linear
- * weights N(0, 1/in) with the two output projections of a block (attention.out, ffn.out) divided by
- * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that all
- * shared tensors start bit-equal under every method.
+ * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
+ * linear weights N(0, 1/in) with the two output projections of a block (attention.out, ffn.out) divided by
+ * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that
+ * all shared tensors start bit-equal under every method.
  *
  * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
@@ -31,7 +31,8 @@ extern const Field model_fields[];
 extern const int model_field_count;
 
 /* Rules across options: width divisible by heads, the method's own check. `place` as in fields_read. */
-bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place, Err *err);
+bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place,
+                 Err *err);
 
 /* One row per parameter tensor; initialisation, optimiser, checkpoint and gradient check loop over these. */
 typedef enum ParamInit { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_METHOD } ParamInit;
@@ -46,6 +47,17 @@ typedef struct Param {
     bool decay;       /* weight decay applies */
 } Param;
 
+/* Offsets into values and gradients, for the passes. */
+typedef struct LayerIndex {
+    size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
+} LayerIndex;
+
+typedef struct ModelIndex {
+    size_t embedding, norm_w, norm_b, position[POS_MAX_TENSORS];
+    int positions;
+    LayerIndex *layers;
+} ModelIndex;
+
 typedef struct Model {
     ModelOptions options;
     PositionShape shape;
@@ -56,13 +68,17 @@ typedef struct Model {
     int64_t parameters; /* without padding */
     int64_t position_parameters;
     float *values; /* [size]; NULL until model_allocate */
-    struct ModelIndex *index; /* private: where each tensor is */
+    ModelIndex *index;
 } Model;
 
-/* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed values. */
+/* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed
+ * values. */
 Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
+
+/* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */
+int model_ffn_rows(const ModelOptions *options);
 
 /* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
 typedef struct Pass Pass;
@@ -71,20 +87,22 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
 /* Bytes that pass_new takes, without taking them. */
 size_t pass_bytes(const Model *model, int sequences, int length, bool training);
 
-/* Where a step is, for dropout masks: the same for the same tokens however the step is cut into micro-batches. */
+/* Where a step is, for dropout masks: the same for the same tokens however the step is cut into
+ * micro-batches. */
 typedef struct PassPlace {
     uint64_t seed;
     int64_t step;
     int first_sequence; /* index within the step of this pass's sequence 0 */
 } PassPlace;
 
-/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is the
-   loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's. */
+/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
+   the loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's.
+ */
 void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
 
 /* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
-void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, PassPlace place,
-                 float scale, float *nll, float *gradients);
+void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
+                 PassPlace place, float scale, float *nll, float *gradients);
 
 /* FLOPs counted per token: 2 per matrix weight (E once, as the output projection) and, for causal attention,
    2 T C per layer (scores and values over half the square); training counts three times as much. */

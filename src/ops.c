@@ -1,7 +1,7 @@
 /* ops: BLAS for the large products, plain loops for the rest.
  *
- * Sums that the compiler may take apart into lanes say so (`omp simd reduction`); nothing else is reordered. A bias
- * is written into the result first and the product added to it, which costs no pass of its own.
+ * Sums that the compiler may take apart into lanes say so (`omp simd reduction`); nothing else is reordered.
+ * A bias is written into the result first and the product added to it, which costs no pass of its own.
  */
 #include "ops.h"
 
@@ -22,8 +22,8 @@ void ops_linear(float *y, const float *x, const float *w, const float *bias, int
     profile_seconds[PROFILE_MATRIX] += time_now() - start;
 }
 
-void ops_linear_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w, int n,
-                         int o, int i) {
+void ops_linear_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w,
+                         int n, int o, int i) {
     double start = time_now();
     if (dx) cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, i, o, 1.0f, dy, o, w, i, 0.0f, dx, i);
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, o, i, n, 1.0f, dy, o, x, i, 1.0f, dw, i);
@@ -36,8 +36,8 @@ void ops_linear_backward(float *dx, float *dw, float *dbias, const float *dy, co
 
 static const float norm_epsilon = 1e-5f;
 
-void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, int n,
-              int c) {
+void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+              int n, int c) {
     for (int row = 0; row < n; row++, x += c, y += c) {
         float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -52,8 +52,8 @@ void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *w
     }
 }
 
-void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x, const float *weight,
-                       const float *mean, const float *rstd, int n, int c) {
+void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                       const float *weight, const float *mean, const float *rstd, int n, int c) {
     for (int row = 0; row < n; row++, x += c, dx += c, dy += c) {
         float m = mean[row], r = rstd[row], sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)

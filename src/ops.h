@@ -1,7 +1,7 @@
 /* ops: the dense mathematics of the model. The only module that sees cblas.h.
  *
- * Forward and backward stand beside each other; backward functions add to weight gradients (+=). All arrays are
- * row-major float32. Letters: N rows, I inputs, O outputs, C width, F ffn, V vocabulary.
+ * Forward and backward stand beside each other; backward functions add to weight gradients (+=). All arrays
+ * are row-major float32. Letters: N rows, I inputs, O outputs, C width, F ffn, V vocabulary.
  */
 #ifndef POSLAB_OPS_H
 #define POSLAB_OPS_H
@@ -10,16 +10,17 @@
 
 /* y[N,O] = x[N,I] w[O,I]^T + bias[O] (bias may be NULL) */
 void ops_linear(float *y, const float *x, const float *w, const float *bias, int n, int o, int i);
-/* dx[N,I] = dy w (overwritten; may be NULL); dw[O,I] += dy^T x; dbias[O] += column sums of dy (may be NULL) */
-void ops_linear_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w, int n,
-                         int o, int i);
+/* dx[N,I] = dy w (overwritten; may be NULL); dw[O,I] += dy^T x; dbias[O] += column sums of dy (may be NULL)
+ */
+void ops_linear_backward(float *dx, float *dw, float *dbias, const float *dy, const float *x, const float *w,
+                         int n, int o, int i);
 
 /* LayerNorm, eps 1e-5: y = (x - mean) * rstd * weight + bias; mean and rstd are [N]. */
-void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, int n,
-              int c);
+void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+              int n, int c);
 /* dx[N,C] += ...; dweight[C], dbias[C] += ... */
-void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x, const float *weight,
-                       const float *mean, const float *rstd, int n, int c);
+void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                       const float *weight, const float *mean, const float *rstd, int n, int c);
 
 /* x = max(x, 0), in place; backward: dx = dy where y > 0, in place in dy. */
 void ops_relu(float *x, size_t count);
@@ -33,20 +34,20 @@ void ops_gelu_backward(float *dy, const float *x, size_t count);
 void ops_swiglu(float *y, const float *x, int n, int f);
 void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f);
 
-/* Inverted dropout in place: keeps x / (1-p) where the stream's number at place `first + index` says so, else 0.
-   The same call on gradients is its backward. p = 0 does nothing. */
+/* Inverted dropout in place: keeps x / (1-p) where the stream's number at place `first + index` says so, else
+   0. The same call on gradients is its backward. p = 0 does nothing. */
 void ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first);
 
 void ops_add(float *y, const float *x, size_t count); /* y += x */
 
-/* Cross-entropy of logits[N,V]: nll[n] = log sum exp(logits[n]) - logits[n, target[n]], in nats. With scale != 0
-   logits become their gradient, scale (softmax - onehot). */
+/* Cross-entropy of logits[N,V]: nll[n] = log sum exp(logits[n]) - logits[n, target[n]], in nats. With scale
+   != 0 logits become their gradient, scale (softmax - onehot). */
 void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale);
 
 double ops_norm_squared(const float *x, size_t count); /* sum of squares, in double */
 
-/* What computes: name and kernel of the BLAS, and its rate in FLOP/s, measured for about `seconds` at the matrix
-   shape m x n x k. */
+/* What computes: name and kernel of the BLAS, and its rate in FLOP/s, measured for about `seconds` at the
+   matrix shape m x n x k. */
 const char *ops_blas_name(void);
 int ops_threads(void);
 double ops_gemm_rate(int m, int n, int k, double seconds);

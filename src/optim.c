@@ -10,18 +10,23 @@ static const char *const optimizer_names[] = {"adamw", "nag", NULL};
 const Field optimizer_fields[] = {
     {"name", FIELD_CHOICE, offsetof(OptimizerOptions, name), OPT_ADAMW, 0, 0, optimizer_names, "optimiser"},
     {"lr", FIELD_REAL, offsetof(OptimizerOptions, lr), 2e-3, 1e-9, 100, NULL, "peak learning rate"},
-    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), 0.9, 0, 0.999999, NULL, "adamw: decay of the mean"},
-    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), 0.98, 0, 0.999999, NULL, "adamw: decay of the square"},
+    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), 0.9, 0, 0.999999, NULL,
+     "adamw: decay of the mean"},
+    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), 0.98, 0, 0.999999, NULL,
+     "adamw: decay of the square"},
     {"eps", FIELD_REAL, offsetof(OptimizerOptions, eps), 1e-8, 1e-15, 1, NULL, "adamw: added to the root"},
     {"decay", FIELD_REAL, offsetof(OptimizerOptions, decay), 0.01, 0, 10, NULL, "weight decay, decoupled"},
     {"momentum", FIELD_REAL, offsetof(OptimizerOptions, momentum), 0.99, 0, 0.999999, NULL, "nag: momentum"},
-    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), 1, 0, 1e9, NULL, "largest gradient norm; 0: no clipping"},
+    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), 1, 0, 1e9, NULL,
+     "largest gradient norm; 0: no clipping"},
 };
 const int optimizer_field_count = COUNT_OF(optimizer_fields);
 
 const Field schedule_fields[] = {
-    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), 0.05, 0, 1, NULL, "share of the steps, linear from 0"},
-    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), 0.1, 0, 1, NULL, "share of lr where the cosine ends"},
+    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), 0.05, 0, 1, NULL,
+     "share of the steps, linear from 0"},
+    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), 0.1, 0, 1, NULL,
+     "share of lr where the cosine ends"},
 };
 const int schedule_field_count = COUNT_OF(schedule_fields);
 
@@ -40,8 +45,8 @@ Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Ar
     return optimizer;
 }
 
-static void adamw(const Optimizer *optimizer, float *w, const float *g, float *m, float *v, size_t size, double rate,
-                  double decay) {
+static void adamw(const Optimizer *optimizer, float *w, const float *g, float *m, float *v, size_t size,
+                  double rate, double decay) {
     const OptimizerOptions *o = &optimizer->options;
     float beta1 = (float)o->beta1, beta2 = (float)o->beta2, rest1 = (float)(1 - o->beta1);
     float rest2 = (float)(1 - o->beta2), eps = (float)o->eps, keep = (float)(1 - rate * decay);
@@ -79,9 +84,11 @@ double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, doub
         size_t at = param->offset;
         double decay = param->decay ? options->decay : 0;
         if (options->name == OPT_ADAMW)
-            adamw(optimizer, model->values + at, gradients + at, optimizer->first + at, optimizer->second + at,
-                  param->size, rate, decay);
-        else nag(optimizer, model->values + at, gradients + at, optimizer->first + at, param->size, rate, decay);
+            adamw(optimizer, model->values + at, gradients + at, optimizer->first + at,
+                  optimizer->second + at, param->size, rate, decay);
+        else
+            nag(optimizer, model->values + at, gradients + at, optimizer->first + at, param->size, rate,
+                decay);
     }
     optimizer->last_rate = rate;
     return norm;

@@ -34,16 +34,16 @@ double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, i
 
 typedef struct Optimizer {
     OptimizerOptions options;
-    int64_t step;      /* updates made so far */
-    double last_rate;  /* lr of the last update, 0 before the first */
-    float *first;      /* [model size]: m of AdamW, u of NAG */
-    float *second;     /* [model size]: v of AdamW, NULL for NAG */
+    int64_t step;     /* updates made so far */
+    double last_rate; /* lr of the last update, 0 before the first */
+    float *first;     /* [model size]: m of AdamW, u of NAG */
+    float *second;    /* [model size]: v of AdamW, NULL for NAG */
 } Optimizer;
 
 Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena);
 
-/* One update of model->values from gradients[size] (which clipping scales in place). Returns the gradient norm
-   before clipping; with a norm that is not finite nothing is changed. Calls no hook. */
+/* One update of model->values from gradients[size] (which clipping scales in place). Returns the gradient
+   norm before clipping; with a norm that is not finite nothing is changed. Calls no hook. */
 double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate);
 
 #endif

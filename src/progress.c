@@ -127,7 +127,10 @@ void progress_say(Progress *progress, bool important, const char *format, ...) {
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
     progress->slot[slot] = (Slot){.busy = true, .run = *run, .left = NAN, .state = "starting"};
-    if (!progress->terminal) progress_say(progress, false, "start   %s", run->label);
+    if (progress->terminal)
+        draw(progress);
+    else
+        progress_say(progress, false, "start   %s", run->label);
 }
 
 /* The plain display: a line whenever another tenth of the run is done. */

@@ -259,9 +259,7 @@ static bool publish(const char *temporary, const char *path, Arena *arena, Err *
 bool store_write_result(const char *path, const RunRecord *record, Err *err) {
     Arena *arena = arena_new(0);
     const char *temporary = arena_format(arena, "%s.tmp", path);
-    const char *journal = arena_format(arena, "%s-journal", temporary);
-    unlink(journal); /* first: a journal of an earlier attempt would be rolled back into this file */
-    unlink(temporary);
+    unlink(temporary); /* of an earlier attempt; SQLite drops its journal when it finds no database with it */
     Store *store = store_open(temporary, STORE_CREATE, err);
     bool ok = store && write_record(store, record, err);
     store_close(store);
@@ -320,8 +318,7 @@ static const char *const import_sql[] = {
 };
 
 bool store_import(Store *store, const char *path, Err *err) {
-    Store *theirs =
-        store_open(path, STORE_READ, err); /* checks the file and repairs what was left half done */
+    Store *theirs = store_open(path, STORE_READ, err); /* checks it and repairs what was left half done */
     if (!theirs) return false;
     store_close(theirs);
     const char *file = arena_format(store_arena(store), "%s%s", *path == '/' ? "" : "./", path);
@@ -334,6 +331,11 @@ bool store_import(Store *store, const char *path, Err *err) {
         for (int i = 0; ok && i < COUNT_OF(import_sql); i++)
             ok = store_step(store, err, NULL, import_sql[i], &value, strchr(import_sql[i], '?') != NULL);
         ok = store_finish(store, err, ok);
+    }
+    if (!ok &&
+        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
+        Err cause = *err;
+        err_set(err, EXIT_DAMAGED, "result '%s' does not fit in; %.500s", path, cause.text);
     }
     Err ignored;
     return store_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;

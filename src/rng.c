@@ -9,7 +9,8 @@ static uint64_t mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
-/* FNV-1a over the bytes of a name, the terminating zero included so that ("ab","c") differs from ("a","bc"). */
+/* FNV-1a over the bytes of a name, the terminating zero included so that ("ab","c") differs from ("a","bc").
+ */
 static uint64_t name_hash(uint64_t hash, const char *text) {
     do {
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;

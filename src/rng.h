@@ -1,9 +1,10 @@
 /* rng: random numbers as functions of a name and a counter.
  *
- * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (a tensor's name, an epoch);
- * its n-th number is a function of that name and n alone. So no method can shift the numbers of another one, the
- * random state of a run is its step counter, and a dropout mask can be computed again instead of stored.
- * The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+ * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (a tensor's name, an
+ * epoch); its n-th number is a function of that name and n alone. So no method can shift the numbers of
+ * another one, the random state of a run is its step counter, and a dropout mask can be computed again
+ * instead of stored. The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+ * generators", 2014).
  */
 #ifndef POSLAB_RNG_H
 #define POSLAB_RNG_H
@@ -16,12 +17,12 @@ typedef struct Rng {
 } Rng;
 
 Rng rng_stream(uint64_t seed, const char *purpose, const char *detail); /* detail may be "" */
-Rng rng_substream(Rng stream, uint64_t index);                          /* an independent stream for each index */
+Rng rng_substream(Rng stream, uint64_t index); /* an independent stream for each index */
 
 uint64_t rng_at(uint64_t key, uint64_t counter); /* the number at a place, without drawing it */
 uint64_t rng_next(Rng *rng);
-double rng_uniform(Rng *rng);                       /* in [0, 1), 53 bits */
-double rng_normal(Rng *rng);                        /* mean 0, deviation 1; draws two numbers (Box-Muller) */
-uint64_t rng_below(Rng *rng, uint64_t bound);       /* in [0, bound), unbiased; bound > 0 */
+double rng_uniform(Rng *rng);                 /* in [0, 1), 53 bits */
+double rng_normal(Rng *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */
+uint64_t rng_below(Rng *rng, uint64_t bound); /* in [0, bound), unbiased; bound > 0 */
 
 #endif

@@ -2,16 +2,16 @@
  *
  * One kernel serves both products: element (r, p) of the left factor stands at a[r * row + p * step], with
  * (row, step) = (lda, 1) for tile_nn and (1, lda) for tile_tn. The number of rows and vectors of a block are
- * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers: 8 x 2 of AVX-512's
- * 32, or 4 x 2 of the 16 elsewhere.
+ * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers: 8 x 2 of
+ * AVX-512's 32, or 4 x 2 of the 16 elsewhere.
  */
 #include "tile.h"
 
 enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES };
 
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
-                                                        const float *a, size_t row, size_t step, const float *b,
-                                                        size_t ldb, int k, bool add) {
+                                                        const float *a, size_t row, size_t step,
+                                                        const float *b, size_t ldb, int k, bool add) {
     Vec sum[8][2];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
@@ -37,21 +37,25 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
 }
 
 static inline __attribute__((always_inline)) void product(float *c, size_t ldc, const float *a, size_t row,
-                                                          size_t step, const float *b, size_t ldb, int m, int n,
-                                                          int k, bool add) {
+                                                          size_t step, const float *b, size_t ldb, int m,
+                                                          int n, int k, bool add) {
     for (int j = 0; j < n; j += WIDE) {
         bool narrow = n - j < WIDE;
         for (int i = 0; i < m; i += ROWS) {
-            if (narrow) block(ROWS, 1, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
-            else block(ROWS, 2, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
+            if (narrow)
+                block(ROWS, 1, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
+            else
+                block(ROWS, 2, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
         }
     }
 }
 
-void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add) {
+void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
+             bool add) {
     product(c, (size_t)ldc, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k, add);
 }
 
-void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add) {
+void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
+             bool add) {
     product(c, (size_t)ldc, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k, add);
 }

@@ -1,8 +1,8 @@
 /* tile: small matrix products on vectors, and the exponential, for attention.
  *
- * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the result;
- * these kernels keep the result in registers. They are written with the compilers' vector types (GCC and Clang, any
- * CPU); the build's -march decides how wide a vector is.
+ * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the
+ * result; these kernels keep the result in registers. They are written with the compilers' vector types (GCC
+ * and Clang, any CPU); the build's -march decides how wide a vector is.
  */
 #ifndef POSLAB_TILE_H
 #define POSLAB_TILE_H
@@ -38,25 +38,34 @@ static inline Vec vec_max(Vec a, Vec b) { /* NaN in a stays */
     return vec_select(a < b, b, a);
 }
 
+/* A vector folded in halves until one lane is left. */
 static inline float vec_sum(Vec v) {
-    float lanes[TILE_LANES], sum = 0;
+    float lanes[TILE_LANES];
     vec_store(lanes, v);
-    for (int i = 0; i < TILE_LANES; i++) sum += lanes[i];
-    return sum;
+#pragma GCC unroll 4
+    for (int half = TILE_LANES / 2; half; half /= 2) {
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
 }
 
-static inline float vec_top(Vec v) { /* the largest lane; NaN if there is one */
-    float lanes[TILE_LANES], top;
+static inline float vec_top(Vec v) { /* the largest lane; which one is not said if a lane is NaN */
+    float lanes[TILE_LANES];
     vec_store(lanes, v);
-    top = lanes[0];
-    for (int i = 1; i < TILE_LANES; i++) top = top < lanes[i] || lanes[i] != lanes[i] ? lanes[i] : top;
-    return top;
+#pragma GCC unroll 4
+    for (int half = TILE_LANES / 2; half; half /= 2) {
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++) lanes[i] = lanes[i] < lanes[i + half] ? lanes[i + half] : lanes[i];
+    }
+    return lanes[0];
 }
 
 /* e^x for x <= 88, to about 2 units in the last place; 0 below -87 (and for -infinity), NaN for NaN.
    x = n ln 2 + r, |r| <= ln(2)/2: a polynomial for e^r (Cephes, expf), n added to the exponent's bits. */
 static inline Vec vec_exp(Vec x) {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, held in the low bits */
+    const float magic =
+        12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, held in the low bits */
     Vec t = x * 1.44269504088896341f + magic;
     Vec n = t - magic;
     Vec r = x - n * 0.693359375f - n * -2.12194440e-4f;
@@ -73,7 +82,9 @@ static inline Vec vec_exp(Vec x) {
 
 /* Products of tiles: m is a multiple of 8, n of 16, k any; row-major with leading dimensions.
    tile_nn: c[m,n] = a[m,k] b[k,n];  tile_tn: c[m,n] = a[k,m]^T b[k,n];  with add: c += instead. */
-void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add);
-void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k, bool add);
+void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
+             bool add);
+void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
+             bool add);
 
 #endif

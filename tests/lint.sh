@@ -21,7 +21,7 @@ LAYERS=(
     "base arena rng hash scan json fields"
     "position"
     "ops tile profile" # beside these, methods/*.c
-    "attention model optim data"
+    "attention model pass optim data"
     "checkpoint train evaluate"
     "config axes plan label store schema statement record"
     "sweep worker child progress catalog export stats table curves plot status report bench"

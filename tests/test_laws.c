@@ -27,11 +27,12 @@
 
 enum { WITNESSES = 2, TEXT = 1200 };
 
-/* More than one column of tiles; heads that are no power of two; or few tokens and another activation. */
+/* More than two column tiles of attention and a head count that is no power of two; and a batch, more layers.
+ */
 static LawCase witness(const PositionMethod *method, void *options, int n) {
     static const struct {
         int layers, heads, width, ffn, activation, batch, length, train_length;
-    } sizes[WITNESSES] = {{2, 3, 12, 20, ACT_GELU, 2, 150, 40}, {1, 6, 24, 16, ACT_RELU, 1, 21, 16}};
+    } sizes[WITNESSES] = {{1, 3, 12, 20, ACT_GELU, 1, 530, 140}, {2, 6, 24, 16, ACT_RELU, 3, 21, 16}};
     return (LawCase){.position = {method, options},
                      .model = {.layers = sizes[n].layers,
                                .heads = sizes[n].heads,
@@ -113,16 +114,20 @@ typedef struct CoreMutant {
 } CoreMutant;
 
 static const CoreMutant core_mutants[] = {
-    {"bias added before scaling", "attention.c", "vec_load(s + j) * a->scale + vec_load(run + j)",
-     "(vec_load(s + j) + vec_load(run + j)) * a->scale", "agreement"},
+    {"bias added before scaling", "attention.c",
+     "Vec score = vec_load(s + j) * a->scale;\n        if (run) score += vec_load(run + j);",
+     "Vec score = vec_load(s + j) * a->scale;\n        if (run) score += vec_load(run + j) * a->scale;",
+     "agreement"},
     {"scaling missing", "attention.c", "(float)(1 / sqrt(a.size))", "1", "agreement"},
     {"mask lets one key too many in", "attention.c", "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
      "i0 + r - j0 + 2 < columns ? i0 + r - j0 + 2 : columns", "causality"},
     {"mask shuts one key too many out", "attention.c",
      "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
      "i0 + r - j0 < columns ? (i0 + r > j0 ? i0 + r - j0 : 1) : columns", "agreement"},
-    {"reads beyond the diagonal", "attention.c", "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "",
+    {"reads beyond the diagonal", "attention.c", "for (int j = valid; j < *end; j++) s[j] = -INFINITY;", "",
      "causality"},
+    {"backward reads beyond the diagonal", "attention.c",
+     "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "", "agreement"},
     {"softmax without the maximum", "attention.c", "if (!(highest > top[r])) highest = top[r];",
      "highest = 0;", "edges"},
     {"running sum not brought to the new maximum", "attention.c", "sum[r] *= shrink;", "", "agreement"},
@@ -134,15 +139,18 @@ static const CoreMutant core_mutants[] = {
      "a->method->transform_backward(a->context, POS_KEY, a->dk, a->wide);", "", "agreement"},
     {"backward without the row's mean", "attention.c", "(vec_load(ds + j) - a->delta[i])",
      "(vec_load(ds + j))", "agreement"},
-    {"embedding not scaled", "model.c", "row[(size_t)t * width + c] = scale *",
+    {"every sequence attends to the first", "attention.c",
+     "load_head(a, qkv + (size_t)b * a->length * 3 * a->width, h, false)", "load_head(a, qkv, h, false)",
+     "batch"},
+    {"embedding not scaled", "pass.c", "row[(size_t)t * width + c] = scale *",
      "row[(size_t)t * width + c] =", "agreement"},
-    {"tied gradient of the output alone", "model.c", "to[c] += scale *", "to[c] += 0 *", "agreement"},
-    {"backward misses a residual", "model.c", "ops_norm_backward(pass->dx, g + at->norm2_w",
+    {"tied gradient of the output alone", "pass.c", "to[c] += scale *", "to[c] += 0 *", "agreement"},
+    {"backward misses a residual", "pass.c", "ops_norm_backward(pass->dx, g + at->norm2_w",
      "memset(pass->dx, 0, count * sizeof *pass->dx);\n    ops_norm_backward(pass->dx, g + at->norm2_w",
      "agreement"},
-    {"position added at the first sequence alone", "model.c", "if (model->position.method->embed) ",
+    {"position added at the first sequence alone", "pass.c", "if (model->position.method->embed) ",
      "if (model->position.method->embed && b == 0) ", "agreement"},
-    {"target is the input", "model.c", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
+    {"target is the input", "pass.c", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
     {"position parameters start from a shared stream", "model.c", "rng_stream(seed, \"init\", param->name)",
      "rng_stream(seed, \"init\", model->position.method->name)", "init"},
     {"LayerNorm backward misses a term", "ops.c", " - (x[i] - m) * r * product", "", "agreement"},

@@ -9,13 +9,9 @@
 #include "samples.h"
 
 #include <math.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_plan(void **state) {
@@ -203,7 +199,7 @@ static void test_not_finite(void **state) {
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 0",
                   "diverged,diverged,diverged");
 
-    RunRecord record = *sample_record(&plan->points[1], RUN_DONE, NULL, (double[]){NAN, 1e200, 4});
+    RunRecord record = *sample_record(&plan->points[1], RUN_DONE, NULL, (double[]){INFINITY, 1e200, 4});
     Evaluation *evaluations = (Evaluation *)record.evaluations;
     evaluations[1].nll = 710.0 * (double)evaluations[1].tokens;
     evaluations[2] = (Evaluation){.request = evaluations[2].request, .beyond_limit = true, .nll = 1};

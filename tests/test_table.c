@@ -12,7 +12,6 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "plot.h"
@@ -336,9 +335,11 @@ static void test_hostile_names(void **state) {
     (void)state;
     Err err;
     Store *store = two_seeds(NULL);
-    outside("UPDATE run SET label = 'a'' b` touch bad1 `$(touch bad2)\" @c {/=99 d} \\ %s' || char(10) ||"
-            " 'system \"touch bad3\"' || char(27) || '|' WHERE method = 'rotary';"
-            "UPDATE experiment SET name = 'it''s `touch bad4` | <b>'");
+    int code = sample_outside(
+        "UPDATE run SET label = 'a'' b` touch bad1 `$(touch bad2)\" @c {/=99 d} \\ %s' || char(10) ||"
+        " 'system \"touch bad3\"' || char(27) || '|' WHERE method = 'rotary';"
+        "UPDATE experiment SET name = 'it''s `touch bad4` | <b>'");
+    assert_int_equal(code, SQLITE_OK);
     const char *figure = "o'dd `touch bad5`.svg";
     if (!plot_curves(store, &(PlotOptions){.figure = figure, .template = template}, &err))
         fail_msg("%s", err.text);

@@ -1,0 +1,235 @@
+/* The base layer: errors, arenas, hashes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arena.h"
+#include "base.h"
+#include "hash.h"
+
+/* ---- base ---- */
+
+static void errors_are_sentences(void **state) {
+    (void)state;
+    Err err;
+    assert_false(err_set(&err, EXIT_USAGE, "%s: got %d", "config 'x.json'", 3));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_string_equal(err.text, "config 'x.json': got 3");
+    errno = ENOENT;
+    assert_false(err_system(&err, "cannot open '%s'", "x"));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_string_equal(err.text, "cannot open 'x': No such file or directory");
+    char longer[2 * sizeof err.text];
+    memset(longer, 'x', sizeof longer);
+    longer[sizeof longer - 1] = 0;
+    errno = ENOENT;
+    err_system(&err, "%s", longer); /* cut, not overrun */
+    assert_int_equal(strlen(err.text), sizeof err.text - 1);
+    err_set(&err, EXIT_SYSTEM, "%s", longer);
+    assert_int_equal(strlen(err.text), sizeof err.text - 1);
+}
+
+/* Runs a function that ends the process; what it wrote to stderr is put into text. Returns the status of
+ * waitpid. */
+static int ends(void (*function)(void), char *text, size_t size) {
+    int ends_of_pipe[2], status;
+    assert_int_equal(pipe(ends_of_pipe), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends_of_pipe[1], 2);
+        close(ends_of_pipe[0]);
+        close(ends_of_pipe[1]);
+        signal(SIGABRT, SIG_DFL);
+        function();
+        _exit(0);
+    }
+    close(ends_of_pipe[1]);
+    size_t used = 0;
+    for (ssize_t got; used < size - 1 && (got = read(ends_of_pipe[0], text + used, size - 1 - used)) > 0;)
+        used += (size_t)got;
+    text[used] = 0;
+    close(ends_of_pipe[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void call_die(void) {
+    die("no memory for %d", 7);
+}
+
+static void call_bug(void) {
+    BUG("there are %d", 7);
+}
+
+static void too_much(void) {
+    arena_alloc(arena_new(0), SIZE_MAX / 2, 4);
+}
+
+static void too_much_still(void) {
+    arena_alloc(arena_new(0), SIZE_MAX / 2, 1);
+}
+
+static void wrong_mark(void) {
+    arena_release(arena_new(0), 64);
+}
+
+static void ends_are_ends(void **state) {
+    char text[512];
+    (void)state;
+    int status = ends(call_die, text, sizeof text);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_SYSTEM);
+    assert_string_equal(text, "poslab: no memory for 7\n");
+    status = ends(call_bug, text, sizeof text);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_non_null(strstr(text, "test_base.c"));
+    assert_non_null(strstr(text, "there are 7"));
+    status = ends(too_much, text, sizeof text);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_SYSTEM);
+    assert_int_equal(WEXITSTATUS(ends(too_much_still, text, sizeof text)), EXIT_SYSTEM);
+    assert_true(WIFSIGNALED(ends(wrong_mark, text, sizeof text)));
+}
+
+static void the_clock_goes_on(void **state) {
+    (void)state;
+    double start = time_now();
+    usleep(20000);
+    double passed = time_now() - start;
+    assert_true(passed >= 0.019 && passed < 20);
+}
+
+/* ---- arena ---- */
+
+static void memory_is_zero_and_aligned(void **state) {
+    (void)state;
+    Arena *arena = arena_new(100);
+    for (int round = 0; round < 2; round++) { /* again after a release: still zero */
+        ArenaMark mark = arena_mark(arena);
+        unsigned char *previous_end = NULL;
+        for (size_t n = 0; n < 300; n++) { /* over many chunks */
+            unsigned char *bytes = arena_alloc(arena, n, 3);
+            assert_int_equal((uintptr_t)bytes % 64, 0);
+            for (size_t i = 0; i < 3 * n; i++) assert_int_equal(bytes[i], 0);
+            memset(bytes, 0xee, 3 * n);
+            previous_end = bytes + 3 * n;
+        }
+        assert_non_null(previous_end);
+        arena_release(arena, mark);
+        assert_int_equal(arena_used(arena), mark);
+    }
+    arena_free(arena);
+    arena_free(NULL);
+}
+
+/* What is before a mark stays through releases and new chunks. */
+static void marks_keep_what_is_before(void **state) {
+    (void)state;
+    Arena *arena = arena_new(64);
+    char *kept = arena_format(arena, "%s-%d", "kept", 12);
+    ArenaMark mark = arena_mark(arena);
+    for (size_t size = 1; size < 1 << 20; size *= 3) {
+        memset(arena_alloc(arena, 1, size), 0xff, size);
+        memset(arena_alloc(arena, 10, 100), 0xff, 1000);
+        arena_release(arena, mark);
+        assert_int_equal(arena_used(arena), mark);
+        char *copy = arena_copy(arena, "copy");
+        assert_string_equal(copy, "copy");
+        assert_string_equal(kept, "kept-12");
+    }
+    assert_true(arena_peak(arena) >= 531441);
+    arena_free(arena);
+}
+
+/* Blocks do not overlap, whatever the order of sizes, also in chunks that are used again. */
+static void blocks_are_apart(void **state) {
+    (void)state;
+    enum { BLOCKS = 200 };
+    Arena *arena = arena_new(256);
+    for (unsigned round = 0; round < 4; round++) {
+        unsigned char *block[BLOCKS];
+        size_t size[BLOCKS];
+        ArenaMark mark = arena_mark(arena);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            size[i] = 1 + (i * 7919u + round * 104729u) % 3000;
+            block[i] = arena_alloc(arena, size[i], 1);
+            memset(block[i], (int)(i + 1), size[i]);
+        }
+        for (unsigned i = 0; i < BLOCKS; i++)
+            for (size_t k = 0; k < size[i]; k++) assert_int_equal(block[i][k], (unsigned char)(i + 1));
+        arena_release(arena, mark);
+    }
+    arena_free(arena);
+}
+
+static void growing_copies(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    int *numbers = arena_grow(arena, NULL, 0, 2, sizeof *numbers);
+    numbers[0] = 5, numbers[1] = 6;
+    numbers = arena_grow(arena, numbers, 2, 4, sizeof *numbers);
+    assert_int_equal(numbers[0], 5);
+    assert_int_equal(numbers[1], 6);
+    assert_int_equal(numbers[2] + numbers[3], 0);
+    arena_free(arena);
+}
+
+static void counting_counts_the_same(void **state) {
+    (void)state;
+    Arena *real = arena_new(1 << 20), *count = arena_new_counting();
+    for (size_t n = 0; n < 100; n += 7) {
+        assert_non_null(arena_alloc(real, n, 4));
+        assert_null(arena_alloc(count, n, 4));
+        assert_int_equal(arena_used(real), arena_used(count));
+    }
+    assert_int_equal(arena_alloc(count, 1, 1) == NULL, 1);
+    size_t peak = arena_peak(count);
+    assert_int_equal(peak, arena_used(count));
+    arena_release(count, 64);
+    assert_int_equal(arena_used(count), 64);
+    assert_int_equal(arena_peak(count), peak);
+    arena_free(count);
+    arena_free(real);
+}
+
+/* ---- hash ---- */
+
+/* FIPS 180-4 example values (NIST, "SHA256.pdf") and the empty message. */
+static void hash_is_sha256(void **state) {
+    char text[HASH_TEXT];
+    (void)state;
+    hash_bytes("", 0, text);
+    assert_string_equal(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    hash_bytes("abc", 3, text);
+    assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    Hash *hash = hash_begin();
+    hash_add(hash, "abcdbcdecdefdefgefghfghighijhijk", 32);
+    hash_add(hash, "", 0);
+    hash_add(hash, "ijkljklmklmnlmnomnopnopq", 24);
+    hash_end(hash, text);
+    assert_string_equal(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_are_sentences),
+        cmocka_unit_test(ends_are_ends),
+        cmocka_unit_test(the_clock_goes_on),
+        cmocka_unit_test(memory_is_zero_and_aligned),
+        cmocka_unit_test(marks_keep_what_is_before),
+        cmocka_unit_test(blocks_are_apart),
+        cmocka_unit_test(growing_copies),
+        cmocka_unit_test(counting_counts_the_same),
+        cmocka_unit_test(hash_is_sha256),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
