@@ -153,7 +153,7 @@ valgrind: test-setup ## the end-to-end test under valgrind
 valgrind-wrapper: $(PROGRAM)
 	@printf '%s\n' '#!/bin/sh' \
 	    'exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --trace-children=yes \' \
-	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=tests/valgrind.supp \' \
+	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath tests/valgrind.supp) \' \
 	    '    $(abspath $(PROGRAM)) "$$@"' >$(BUILD)/checked
 	@chmod +x $(BUILD)/checked
 .PHONY: valgrind-wrapper

@@ -5,18 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lanes.h"
 #include "ops.h"
 #include "optim.h"
 #include "profile.h"
+#include "step.h"
 
 enum { MAX_ROUNDS = 1000 };
 
 typedef struct Subject { /* one method at one length in one phase */
     Model *model;
-    Pass *pass;
-    Optimizer *optimizer; /* training only, like gradients */
-    float *gradients, *nll;
-    const uint16_t **tokens; /* [sequences of a pass] */
+    Step *step; /* training only, like optimizer */
+    Optimizer *optimizer;
+    Pass **pass;             /* [lanes], evaluation only, like nll */
+    float **nll;             /* [lanes][sequences * length] */
+    const uint16_t **tokens; /* [sequences of a step] */
+    int sequences, of_pass;  /* of a step; of one pass when evaluating */
+    int length;
     size_t bytes;
     double *seconds, *share[PROFILE_PARTS]; /* [rounds] */
 } Subject;
@@ -54,54 +59,73 @@ static bool find_method(const BenchOptions *options, const char *name, int lengt
     return model_check(&options->model, position, length, "bench", err);
 }
 
-static void subject_make(Subject *subject, const BenchOptions *options, const Position *position, int length,
-                         bool train, Arena *arena) {
-    int in_flight = (int)options->model.max_tokens_in_flight,
-        sequences = in_flight / length ? in_flight / length : 1;
-    Model *model = model_new(&options->model, position, length, arena);
+/* Counts when the arena does. */
+static void subject_allocate(Subject *subject, Model *model, bool train, Arena *arena) {
     model_allocate(model, arena);
-    model_init(model, 1);
-    subject->model = model;
-    subject->pass = pass_new(model, sequences, length, train, arena);
-    subject->nll = NEW(arena, (size_t)sequences * length, float);
     if (train) {
         OptimizerOptions optimizer;
         fields_default(&optimizer, optimizer_fields, optimizer_field_count);
         subject->optimizer = optimizer_new(&optimizer, model, arena);
-        subject->gradients = NEW(arena, model->size, float);
+        subject->step = step_new(model, subject->sequences, subject->length, arena);
+        return;
     }
-    subject->bytes = pass_bytes(model, sequences, length, train) +
-                     (size_t)sequences * length * sizeof(float) +
-                     model->size * sizeof(float) * (train ? 4 : 1); /* weights, gradients, two moments */
-    subject->tokens = NEW(arena, sequences, const uint16_t *);
-    uint16_t *stream = NEW(arena, (size_t)sequences * length + 1, uint16_t);
+    subject->pass = NEW(arena, lanes_count(), Pass *);
+    subject->nll = NEW(arena, lanes_count(), float *);
+    for (int lane = 0; lane < lanes_count(); lane++) {
+        Pass *pass = pass_new(model, subject->of_pass, subject->length, false, arena);
+        float *nll = NEW(arena, (size_t)subject->of_pass * (size_t)subject->length, float);
+        if (subject->pass) subject->pass[lane] = pass, subject->nll[lane] = nll;
+    }
+}
+
+static void subject_make(Subject *subject, const BenchOptions *options, const Position *position, int length,
+                         bool train, Arena *arena) {
+    int64_t sequences = options->tokens_per_step / length,
+            in_flight = options->model.max_tokens_in_flight / length;
+    subject->length = length;
+    subject->sequences = sequences > lanes_count() ? (int)sequences : lanes_count();
+    subject->of_pass = in_flight < 1                    ? 1
+                       : in_flight < subject->sequences ? (int)in_flight
+                                                        : subject->sequences;
+    Model *model = subject->model = model_new(&options->model, position, length, arena);
+    Arena *count = arena_new_counting();
+    Model counted = *model;
+    subject_allocate(
+        &(Subject){.sequences = subject->sequences, .of_pass = subject->of_pass, .length = length}, &counted,
+        train, count);
+    subject->bytes = arena_peak(count);
+    arena_free(count);
+    subject_allocate(subject, model, train, arena);
+    model_init(model, 1);
+    subject->tokens = train ? step_tokens(subject->step) : NEW(arena, subject->sequences, const uint16_t *);
+    size_t total = (size_t)subject->sequences * (size_t)length + 1;
+    uint16_t *stream = NEW(arena, total, uint16_t);
     Rng rng = rng_stream(1, "bench", "tokens");
-    for (int i = 0; i <= sequences * length; i++)
+    for (size_t i = 0; i < total; i++)
         stream[i] = (uint16_t)rng_below(&rng, (uint64_t)options->model.vocabulary);
-    for (int b = 0; b < sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
+    for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * (size_t)length;
     subject->seconds = NEW(arena, options->rounds, double);
     for (int part = 0; part < PROFILE_PARTS; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
 
-/* Passes over about tokens_per_step tokens, with the optimiser's update when training; returns the tokens. */
-static int64_t subject_run(Subject *subject, const BenchOptions *options, int length) {
-    int in_flight = (int)options->model.max_tokens_in_flight,
-        sequences = in_flight / length ? in_flight / length : 1;
-    int64_t batch = (int64_t)sequences * length, passes = options->tokens_per_step / batch;
-    if (passes < 1) passes = 1;
-    float scale = 1.0f / (float)(passes * batch);
-    if (subject->gradients) memset(subject->gradients, 0, subject->model->size * sizeof *subject->gradients);
-    for (int64_t p = 0; p < passes; p++) {
-        if (subject->gradients)
-            model_train(subject->model, subject->pass, subject->tokens, sequences,
-                        (PassPlace){.first_sequence = (int)p * sequences}, scale, subject->nll,
-                        subject->gradients);
-        else
-            model_evaluate(subject->model, subject->pass, subject->tokens, sequences, subject->nll);
+static void evaluate_share(void *user, int lane) {
+    Subject *s = user;
+    for (int first = lane * s->of_pass; first < s->sequences; first += lanes_count() * s->of_pass) {
+        int count = s->sequences - first < s->of_pass ? s->sequences - first : s->of_pass;
+        model_evaluate(s->model, s->pass[lane], s->tokens + first, count, s->nll[lane]);
     }
-    if (subject->gradients) optimizer_step(subject->optimizer, subject->model, subject->gradients, 1e-6);
-    return passes * batch;
+}
+
+/* One update, or one evaluation of as many tokens; returns the tokens. */
+static int64_t subject_run(Subject *subject) {
+    if (subject->step) {
+        step_run(subject->step, 1, 1);
+        optimizer_step(subject->optimizer, subject->model, step_gradients(subject->step), 1e-6);
+    } else {
+        lanes_run(evaluate_share, subject);
+    }
+    return (int64_t)subject->sequences * subject->length;
 }
 
 static Figure figure(Subject *subject, const Subject *reference, const BenchOptions *options, double blas,
@@ -116,7 +140,7 @@ static Figure figure(Subject *subject, const Subject *reference, const BenchOpti
     f.tokens_rate = (double)tokens / median;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, length, train);
     f.blas_rate = blas;
-    f.of_blas = f.flops_rate / blas;
+    f.of_blas = f.flops_rate / (blas * lanes_count());
     f.matrix = quantile(subject->share[PROFILE_MATRIX], rounds, 0.5);
     f.attention = quantile(subject->share[PROFILE_ATTENTION], rounds, 0.5);
     f.rest = 1 - f.matrix - f.attention;
@@ -150,7 +174,7 @@ static bool measure(const BenchOptions *options, const char *const *names, int c
             int turn = (m + r + 1) % count; /* nobody is always the first after the BLAS measurement */
             double before[PROFILE_PARTS], start = time_now();
             memcpy(before, profile_seconds, sizeof before);
-            tokens = subject_run(&subjects[turn], options, length);
+            tokens = subject_run(&subjects[turn]);
             double seconds = time_now() - start;
             if (r < 0) continue;
             subjects[turn].seconds[r] = seconds;
@@ -168,8 +192,8 @@ static bool measure(const BenchOptions *options, const char *const *names, int c
 static void print_text(const Figure *f, int count, const BenchOptions *options, FILE *out) {
     for (int i = 0; i < count; i++, f++) {
         if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length) {
-            fprintf(out, "%s%s, T = %d; BLAS %.1f GFLOP/s\n", i ? "\n" : "", f->phase, f->length,
-                    f->blas_rate / 1e9);
+            fprintf(out, "%s%s, T = %d, threads %d; BLAS %.1f GFLOP/s per thread\n", i ? "\n" : "", f->phase,
+                    f->length, lanes_count(), f->blas_rate / 1e9);
             fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s\n", "method", "tokens/s",
                     "GFLOP/s", "of BLAS", "matrix", "attention", "rest", "MiB", options->reference);
         }
@@ -184,7 +208,7 @@ static void print_json(const Figure *f, int count, const BenchOptions *options, 
     Arena *arena = arena_new(0);
     Json *root = json_new_object(), *rows = json_new_array();
     json_set_text(root, "blas", ops_blas_name());
-    json_set_number(root, "threads", ops_threads());
+    json_set_number(root, "threads", lanes_count());
     json_set_text(root, "reference", options->reference);
     json_set_number(root, "rounds", options->rounds);
     for (int i = 0; i < count; i++, f++) {

@@ -10,7 +10,7 @@
 
 #include "axes.h"
 
-enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100, MAX_FILES = 10000, NAME_SIZE = 64 };
+enum { MAX_FILES = 10000, NAME_SIZE = 64 };
 
 /* What every reading function needs besides its own. */
 typedef struct Reader {
@@ -27,22 +27,6 @@ static const Field root_fields[] = {
     {"name", FIELD_TEXT, offsetof(Config, name), .help = "of the experiment; default: the file's name"},
 };
 
-static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, less SPLIT_VALID */
-
-static const Field evaluate_fields[] = {
-    {"split", FIELD_CHOICE, offsetof(EvaluateOptions, split), .choices = offered_splits,
-     .help = "which part of the corpus is evaluated"},
-    {"tokens", FIELD_INT, offsetof(EvaluateOptions, tokens), .standard = 0, .low = 0, .high = 1e15,
-     .help = "the first so many targets of the split, the same at every length; 0: all"},
-};
-
-static const Field protocol_fields[] = {
-    {"name", FIELD_CHOICE, offsetof(ProtocolOptions, name), .choices = protocol_names,
-     .help = "how windows lie on the stream"},
-    {"stride", FIELD_REAL, offsetof(ProtocolOptions, stride), .low = 0, .high = MAX_LENGTH,
-     .help = "of strided: below 1 a share of the length, else a whole number of tokens"},
-};
-
 /* ---- sections ---- */
 
 /* Defaults, then what the JSON says; nothing there is no error. */
@@ -54,15 +38,6 @@ static bool read_section(const Reader *reader, void *options, const Field *field
 
 static bool must_be(const Reader *reader, const char *path, const char *wanted, const Json *json) {
     return json_refuse(json, reader->place, path, wanted, reader->err);
-}
-
-/* A list, if it is there, has between 1 and `most` items. */
-static bool check_list(const Reader *reader, const Json *json, const char *path, int most) {
-    if (json && !json_is_array(json)) return must_be(reader, path, "a list", json);
-    int count = json_count(json);
-    if (!json || (count > 0 && count <= most)) return true;
-    return err_set(reader->err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d",
-                   reader->place, path, most, count);
 }
 
 static bool check_name(const Reader *reader, const char *name) {
@@ -80,7 +55,7 @@ static bool check_name(const Reader *reader, const char *name) {
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
 static bool read_files(const Reader *reader, const char ***files, const Json *json, const char *path) {
     *files = NULL;
-    if (!json_is_text(json) && !check_list(reader, json, path, MAX_FILES)) return false;
+    if (!json_is_text(json) && !json_check_list(json, reader->place, path, MAX_FILES, reader->err)) return false;
     if (!json) return true;
     int count = json_is_text(json) ? 1 : json_count(json);
     *files = NEW(reader->arena, count + 1, const char *);
@@ -170,90 +145,6 @@ static bool read_train(const Reader *reader, Config *config, const Json *json) {
                         "train.schedule");
 }
 
-/* ---- evaluation ---- */
-
-static int by_length(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Adds the lengths that one list asks for: its numbers times `unit`, rounded. */
-static bool add_lengths(const Reader *reader, EvaluateOptions *evaluate, const Json *list, const char *path,
-                        double unit) {
-    if (!check_list(reader, list, path, MAX_LENGTHS)) return false;
-    for (int i = 0; i < json_count(list); i++) {
-        const Json *item = json_at(list, i);
-        double number = json_number(item, NAN), length = round(number * unit);
-        char where[64];
-        snprintf(where, sizeof where, "%s[%d]", path, i);
-        if (!(length >= 1 && length <= MAX_LENGTH) || (unit == 1 && length != number))
-            return must_be(reader, where,
-                           unit == 1 ? "a whole number in [1, 16777216]"
-                                     : "a number that takes 'train.length' to a length in [1, 16777216]",
-                           item);
-        evaluate->lengths[evaluate->length_count++] = (int64_t)length;
-    }
-    return true;
-}
-
-static bool read_lengths(const Reader *reader, Config *config, const Json *json) {
-    EvaluateOptions *evaluate = &config->evaluate;
-    const Json *multiples = json_get(json, "multiples"), *lengths = json_get(json, "lengths");
-    evaluate->lengths = NEW(reader->arena, json_count(multiples) + json_count(lengths) + 1, int64_t);
-    if (!add_lengths(reader, evaluate, multiples, "evaluate.multiples", (double)config->train.length) ||
-        !add_lengths(reader, evaluate, lengths, "evaluate.lengths", 1))
-        return false;
-    if (evaluate->length_count == 0) evaluate->lengths[evaluate->length_count++] = config->train.length;
-    qsort(evaluate->lengths, (size_t)evaluate->length_count, sizeof *evaluate->lengths, by_length);
-    int unique = 1;
-    for (int i = 1; i < evaluate->length_count; i++)
-        if (evaluate->lengths[i] != evaluate->lengths[unique - 1])
-            evaluate->lengths[unique++] = evaluate->lengths[i];
-    evaluate->length_count = unique;
-    return true;
-}
-
-/* "strided" alone is an object with nothing but a name. */
-static bool read_protocol(const Reader *reader, ProtocolOptions *protocol, const Json *json,
-                          const char *path) {
-    char place[80];
-    Json *named = json_new_object();
-    if (json_is_text(json)) json_set_text(named, "name", json_text(json, ""));
-    const Json *object = json_is_text(json) ? named : json;
-    bool read =
-        read_section(reader, protocol, protocol_fields, COUNT_OF(protocol_fields), object, NULL, path);
-    bool has_name = json_get(object, "name");
-    json_free(named);
-    if (!read) return false;
-    if (!has_name) return must_be(reader, path, "a protocol's name or an object with a \"name\"", json);
-    double stride = protocol->stride;
-    snprintf(place, sizeof place, "%s.stride", path);
-    if (protocol->name == PROTOCOL_NONOVERLAPPING)
-        return stride == 0 || must_be(reader, place, "left out for nonoverlapping", json_get(json, "stride"));
-    return (stride > 0 && (stride < 1 || stride == floor(stride))) ||
-           must_be(reader, place, "a share of the length in (0, 1) or a whole number of tokens",
-                   json_get(json, "stride"));
-}
-
-static bool read_evaluate(const Reader *reader, Config *config, const Json *json) {
-    static const char *const skip[] = {"multiples", "lengths", "protocols", NULL};
-    EvaluateOptions *evaluate = &config->evaluate;
-    const Json *protocols = json_get(json, "protocols");
-    if (!read_section(reader, evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, "evaluate") ||
-        !read_lengths(reader, config, json) ||
-        !check_list(reader, protocols, "evaluate.protocols", MAX_PROTOCOLS))
-        return false;
-    evaluate->split += SPLIT_VALID;
-    evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* zeros: nonoverlapping */
-    evaluate->protocols = NEW(reader->arena, evaluate->protocol_count, ProtocolOptions);
-    for (int i = 0; i < json_count(protocols); i++) {
-        char path[64];
-        snprintf(path, sizeof path, "evaluate.protocols[%d]", i);
-        if (!read_protocol(reader, &evaluate->protocols[i], json_at(protocols, i), path)) return false;
-    }
-    return true;
-}
-
 /* ---- writing ---- */
 
 static Json *files_json(const char *const *files) {
@@ -290,23 +181,6 @@ static Json *train_json(const Config *config) {
     return json;
 }
 
-static Json *evaluate_json(const EvaluateOptions *evaluate) {
-    Json *json = json_new_object(), *lengths = json_new_array(), *protocols = json_new_array();
-    EvaluateOptions offered = *evaluate;
-    offered.split -= SPLIT_VALID;
-    fields_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
-    for (int i = 0; i < evaluate->length_count; i++)
-        json_append(lengths, json_new_number((double)evaluate->lengths[i]));
-    for (int i = 0; i < evaluate->protocol_count; i++) {
-        Json *protocol = json_new_object();
-        fields_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
-        json_append(protocols, protocol);
-    }
-    json_set(json, "lengths", lengths);
-    json_set(json, "protocols", protocols);
-    return json;
-}
-
 static void write_point(Config *config, Arena *arena) {
     Json *json = json_new_object(), *model = json_new_object();
     fields_write(model, &config->model, model_fields, model_field_count);
@@ -315,7 +189,7 @@ static void write_point(Config *config, Arena *arena) {
     json_set(json, "model", model);
     json_set(json, "method", method_json(&config->position));
     json_set(json, "train", train_json(config));
-    json_set(json, "evaluate", evaluate_json(&config->evaluate));
+    json_set(json, "evaluate", requests_json(&config->evaluate));
     config->resolved = json_print(json, arena);
 
     static const char *const untrained[] = {"files", "valid_files", "test_files"};
@@ -337,7 +211,8 @@ static bool read_point(const Reader *reader, Config *config, const Json *json, c
         !read_method(reader, &config->position, json_get(json, "method")) ||
         !read_model(reader, config, json_get(json, "model")) ||
         !read_train(reader, config, json_get(json, "train")) ||
-        !read_evaluate(reader, config, json_get(json, "evaluate")))
+        !requests_read(&config->evaluate, json_get(json, "evaluate"), config->train.length, reader->place,
+                       reader->arena, reader->err))
         return false;
     int length = (int)config->train.length;
     bool sound = model_check(&config->model, &config->position, length, reader->place, reader->err) &&
@@ -412,31 +287,8 @@ Experiment *config_read(const char *path, const char *const *sets, Arena *arena,
 
 /* ---- what others ask ---- */
 
-static int64_t stride_of(const ProtocolOptions *protocol, int64_t length) {
-    if (protocol->name == PROTOCOL_NONOVERLAPPING) return length;
-    int64_t stride =
-        protocol->stride < 1 ? llround(protocol->stride * (double)length) : (int64_t)protocol->stride;
-    return stride < 1 ? 1 : stride < length ? stride : length;
-}
-
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
-    const EvaluateOptions *evaluate = &config->evaluate;
-    EvaluateRequest *requests =
-        NEW(arena, (size_t)evaluate->length_count * (size_t)evaluate->protocol_count, EvaluateRequest);
-    *count = 0;
-    for (int l = 0; l < evaluate->length_count; l++) {
-        int first = *count; /* of this length; strides may coincide */
-        for (int p = 0; p < evaluate->protocol_count; p++) {
-            int64_t length = evaluate->lengths[l], stride = stride_of(&evaluate->protocols[p], length);
-            int known = first;
-            while (known < *count && requests[known].stride != stride) known++;
-            if (known < *count) continue;
-            int protocol = stride == length ? PROTOCOL_NONOVERLAPPING : PROTOCOL_STRIDED;
-            requests[(*count)++] =
-                (EvaluateRequest){evaluate->split, evaluate->tokens, protocol, length, stride};
-        }
-    }
-    return requests;
+    return requests_list(&config->evaluate, count, arena);
 }
 
 const char *config_method_options(const Position *position, Arena *arena) {

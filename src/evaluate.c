@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "lanes.h"
+
 const char *const protocol_names[] = {"nonoverlapping", "strided", NULL};
 
 /* Targets [start, end) are predicted, those from `scored` on are counted. */
@@ -45,14 +47,55 @@ static int sequences_per_pass(const Model *model, int64_t length) {
     return sequences > 0 ? (int)sequences : 1;
 }
 
-/* Bytes that a pass over windows of this length takes, its output included. */
-static size_t group_bytes(const Model *model, int sequences, int length) {
+/* Windows of one length, evaluated a round at a time: each lane makes one pass over `sequences` of them. */
+typedef struct Group {
+    const Model *model;
+    const EvaluateRequest *request;
+    const uint16_t *stream;
+    int64_t targets, block, last; /* blocks [block, last) are still to do */
+    int length, sequences, lanes;
+    Pass **pass;             /* [lanes] */
+    float *nll;              /* [lanes * sequences, length] */
+    const uint16_t **tokens; /* [lanes * sequences] */
+} Group;
+
+static void group_allocate(Group *group, const Model *model, int64_t length, int64_t blocks, Arena *arena) {
+    group->model = model;
+    group->length = (int)length;
+    group->sequences = sequences_per_pass(model, length);
+    if (group->sequences > blocks) group->sequences = (int)blocks;
+    int64_t passes = (blocks + group->sequences - 1) / group->sequences;
+    group->lanes = lanes_count() < passes ? lanes_count() : (int)passes;
+    size_t windows = (size_t)group->lanes * (size_t)group->sequences;
+    group->nll = NEW(arena, windows * (size_t)length, float);
+    group->tokens = NEW(arena, windows, const uint16_t *);
+    group->pass = NEW(arena, group->lanes, Pass *);
+    for (int lane = 0; lane < group->lanes; lane++) {
+        Pass *pass = pass_new(model, group->sequences, group->length, false, arena);
+        if (group->pass) group->pass[lane] = pass;
+    }
+}
+
+/* Bytes of group_allocate. */
+static size_t group_bytes(const Model *model, int64_t length, int64_t blocks) {
     Arena *count = arena_new_counting();
-    (void)NEW(count, (size_t)sequences * (size_t)length, float);
-    (void)NEW(count, sequences, const uint16_t *);
-    size_t bytes = pass_bytes(model, sequences, length, false) + arena_peak(count);
+    Group group;
+    group_allocate(&group, model, length, blocks, count);
+    size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
+}
+
+static void group_share(void *user, int lane) {
+    const Group *group = user;
+    int64_t block = group->block + (int64_t)lane * group->sequences;
+    if (lane >= group->lanes || block >= group->last) return;
+    int count = group->last - block < group->sequences ? (int)(group->last - block) : group->sequences;
+    size_t first = (size_t)lane * (size_t)group->sequences;
+    for (int b = 0; b < count; b++)
+        group->tokens[first + b] = group->stream + window_at(group->request, group->targets, block + b).start;
+    model_evaluate(group->model, group->pass[lane], group->tokens + first, count,
+                   group->nll + first * (size_t)group->length);
 }
 
 static void add_window(Sums *sums, const float *nll, Window window) {
@@ -87,23 +130,20 @@ static bool evaluate_group(const Model *model, const uint16_t *stream, int64_t t
                            Arena *scratch, Err *err) {
     Evaluation *result = sums->result;
     Window window = window_at(&result->request, targets, first);
-    int length = (int)(window.end - window.start), sequences = sequences_per_pass(model, length);
-    if (sequences > last - first) sequences = (int)(last - first);
-    ArenaMark mark = arena_mark(scratch);
-    Pass *pass = pass_new(model, sequences, length, false, scratch);
-    float *nll = NEW(scratch, (size_t)sequences * (size_t)length, float);
-    const uint16_t **tokens = NEW(scratch, sequences, const uint16_t *);
-    size_t bytes = group_bytes(model, sequences, length);
+    int64_t length = window.end - window.start, blocks = last - first;
+    Group group = {.request = &result->request, .stream = stream, .targets = targets, .last = last};
+    size_t bytes = group_bytes(model, length, blocks);
     if (bytes > result->peak_bytes) result->peak_bytes = bytes;
+    ArenaMark mark = arena_mark(scratch);
+    group_allocate(&group, model, length, blocks, scratch);
     bool go_on = true;
-    for (int64_t block = first; block < last && go_on; block += sequences) {
-        if (sequences > last - block) sequences = (int)(last - block);
-        for (int b = 0; b < sequences; b++)
-            tokens[b] = stream + window_at(&result->request, targets, block + b).start;
-        model_evaluate(model, pass, tokens, sequences, nll);
-        for (int b = 0; b < sequences; b++)
-            add_window(sums, nll + (size_t)b * (size_t)length,
-                       window_at(&result->request, targets, block + b));
+    for (int64_t block = first, next; block < last && go_on; block = next) {
+        group.block = block;
+        lanes_run(group_share, &group);
+        next = block + (int64_t)group.lanes * group.sequences;
+        for (int64_t b = block; b < next && b < last; b++)
+            add_window(sums, group.nll + (size_t)(b - block) * (size_t)length,
+                       window_at(&result->request, targets, b));
         go_on = !progress || progress(user, (double)result->tokens / (double)targets);
     }
     arena_release(scratch, mark);
@@ -150,5 +190,5 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
 }
 
 size_t evaluate_bytes(const Model *model, int64_t length) {
-    return group_bytes(model, sequences_per_pass(model, length), (int)length);
+    return group_bytes(model, length, INT32_MAX);
 }

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bench.h"
 #include "catalog.h"
 #include "export.h"
+#include "lanes.h"
 #include "plot.h"
 #include "status.h"
 #include "sweep.h"
@@ -40,7 +42,7 @@ typedef struct Option {
 
 static const Option options[] = {
     {'j', "jobs", "N", "workers at a time (default 1)"},
-    {'T', "threads", "N", "BLAS threads of each worker (default 1; other counts may change the last bits)"},
+    {'T', "threads", "N", "threads of each worker (default 1; other counts may change the last bits)"},
     {'n', "dry-run", NULL, "only print what would be done"},
     {'q', "quiet", NULL, "no progress, only failures"},
     {'D', "db", "FILE", "database (default results/NAME.db); run folders lie beside it"},
@@ -53,6 +55,10 @@ static const Option options[] = {
     {'I', "initial", NULL, "the weights before training"},
     {'B', "batches", "K", "the tokens of the first K updates, int32 [K * sequences, length + 1]"},
     {'K', "tokens", "SPLIT", "the tokens of a split: train, valid or test"},
+    {'L', "lengths", "N,N", "lengths to measure"},
+    {'M', "methods", "NAME,NAME", "methods to measure (default: all)"},
+    {'H', "phase", "PHASE", "train or evaluate (default: both)"},
+    {'R', "rounds", "N", "measurements of each (default 7)"},
     {'h', "help", NULL, "print this"},
 };
 
@@ -174,7 +180,68 @@ static ExitCode do_export(const Arguments *arguments, Err *err) {
 }
 
 static ExitCode do_worker(const Arguments *arguments, Err *err) {
+    int64_t threads = 1;
+    if (!read_count(arguments, 'T', 1, LANES_MOST, &threads, err)) return err->code;
+    lanes_set((int)threads);
     return worker_run(arguments->words[0], err);
+}
+
+/* "128,512" into numbers; NULL leaves them as they are. */
+static bool read_list(const char *text, int *numbers, int *count, int most, Err *err) {
+    if (!text) return true;
+    const char *rest = text;
+    for (*count = 0; *count < most; (*count)++) {
+        char *end;
+        long number = strtol(rest, &end, 10);
+        if (end == rest || number < 1 || number > 1 << 24) break;
+        numbers[*count] = (int)number;
+        if (!*end) return ++*count, true;
+        if (*end != ',') break;
+        rest = end + 1;
+    }
+    return err_set(err, EXIT_USAGE, "expected up to %d lengths separated by commas, got '%s'", most, text);
+}
+
+static ExitCode do_bench(const Arguments *arguments, Err *err) {
+    const PositionMethod *control = position_control();
+    BenchOptions bench = {.lengths = {128, 512, 2048}, .length_count = 3, .tokens_per_step = 4096};
+    bench.train = bench.evaluate = true;
+    bench.json = given(arguments, 'J');
+    bench.reference = control ? control->name : position_methods[0]->name;
+    fields_default(&bench.model, model_fields, model_field_count);
+    bench.model.vocabulary = 256;
+    int64_t threads = 1, rounds = 7;
+    if (!read_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
+        !read_count(arguments, 'R', 1, 1000, &rounds, err))
+        return err->code;
+    lanes_set((int)threads);
+    bench.rounds = (int)rounds;
+    if (arguments->word_count) {
+        const Experiment *experiment =
+            config_read(arguments->words[0], arguments->sets, arguments->arena, err);
+        if (!experiment) return err->code;
+        const Config *config = &experiment->points[0];
+        bench.model = config->model;
+        bench.lengths[0] = (int)config->train.length;
+        bench.length_count = 1;
+        bench.tokens_per_step = config->train.tokens_per_step;
+    }
+    if (!read_list(arguments->value['L'], bench.lengths, &bench.length_count, COUNT_OF(bench.lengths), err))
+        return err->code;
+    if (arguments->value['H']) {
+        bench.train = strcmp(arguments->value['H'], "evaluate") != 0;
+        bench.evaluate = strcmp(arguments->value['H'], "train") != 0;
+        if (bench.train && bench.evaluate)
+            return err_set(err, EXIT_USAGE, "--phase is train or evaluate, got '%s'", arguments->value['H']),
+                   err->code;
+    }
+    if (arguments->value['M']) {
+        const char **methods = NEW(arguments->arena, strlen(arguments->value['M']) + 2, const char *);
+        char *rest = arena_copy(arguments->arena, arguments->value['M']), *name;
+        for (int i = 0; (name = strsep(&rest, ",")) != NULL; i++) methods[i] = name;
+        bench.methods = methods;
+    }
+    return outcome(bench_run(&bench, stdout, err), err);
 }
 
 static const Command commands[] = {
@@ -193,7 +260,11 @@ static const Command commands[] = {
      "RUN is a run's key (`poslab status DB`) or the beginning of one. Instead of the weights after "
      "training:",
      3, 3, do_export},
-    {"worker", "FOLDER", "", "one run; what `run` starts",
+    {"bench", "[CONFIG]", "TLMHRJS",
+     "speed and memory of each method, and the share of the BLAS rate reached",
+     "The model is CONFIG's first point's; without one, 4 layers of width 128 at lengths 128, 512 and 2048.",
+     0, 1, do_bench},
+    {"worker", "FOLDER", "T", "one run; what `run` starts",
      "FOLDER/config.json and FOLDER/requests.json say which. Progress on stdout, result in FOLDER/result.db.",
      1, 1, do_worker},
 };
@@ -350,8 +421,23 @@ static ExitCode run_command(int argc, char **argv, Err *err) {
     return code;
 }
 
+/* The BLAS runs on one thread: parallel are workers and lanes. OpenMP and OpenBLAS read these variables when
+   they are loaded, and the OpenMP build of OpenBLAS may override later calls, so the program starts itself
+   anew. */
+static void start_with_one_blas_thread(char **argv) {
+    static const char *const variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
+    bool changed = false;
+    for (int i = 0; i < COUNT_OF(variables); i++) {
+        const char *value = getenv(variables[i]);
+        if (value && strcmp(value, "1") == 0) continue;
+        changed = setenv(variables[i], "1", 1) == 0;
+    }
+    if (changed) execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv) {
     Err err = {0};
+    start_with_one_blas_thread(argv);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write */
     ExitCode code = run_command(argc, argv, &err);
     if (code != EXIT_DONE && err.code == code) fprintf(stderr, "poslab: %s\n", err.text);

@@ -170,10 +170,6 @@ const char *ops_blas_name(void) {
     return name;
 }
 
-int ops_threads(void) {
-    return openblas_get_num_threads();
-}
-
 double ops_gemm_rate(int m, int n, int k, double seconds) {
     Arena *arena = arena_new(0);
     float *a = NEW(arena, (size_t)m * k, float), *b = NEW(arena, (size_t)n * k, float);

@@ -49,7 +49,6 @@ double ops_norm_squared(const float *x, size_t count); /* sum of squares, in dou
 /* What computes: name and kernel of the BLAS, and its rate in FLOP/s, measured for about `seconds` at the
    matrix shape m x n x k. */
 const char *ops_blas_name(void);
-int ops_threads(void);
 double ops_gemm_rate(int m, int n, int k, double seconds);
 
 #endif

@@ -303,8 +303,7 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
             fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
         fputc('\n', out);
     }
-    fprintf(out, "\nThe time is for one run after the other on %d BLAS thread%s.\n", ops_threads(),
-            ops_threads() == 1 ? "" : "s");
+    fprintf(out, "\nThe time is for one run after the other on one thread.\n");
 }
 
 static Json *row_json(const Row *row) {

@@ -31,3 +31,11 @@ int64_t position_parameters(const Position *position, const PositionShape *shape
         sum += (int64_t)tensors[i].dims[0] * (tensors[i].rank == 2 ? tensors[i].dims[1] : 1);
     return sum;
 }
+
+const PositionMethod *position_control(void) {
+    for (int i = 0; i < position_method_count; i++) {
+        const PositionMethod *method = position_methods[i];
+        if (!method->embed && !method->transform && !method->distance_bias) return method;
+    }
+    return NULL;
+}

@@ -107,6 +107,9 @@ const PositionMethod *position_find(const char *name); /* NULL if there is none 
 const PositionMethod *position_find_or_nearest(const char *name,
                                                const char **nearest); /* for error messages */
 
+/* The control: the first method without any hook; NULL if there is none. */
+const PositionMethod *position_control(void);
+
 /* A method with its options, as a run uses it. */
 typedef struct Position {
     const PositionMethod *method;

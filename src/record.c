@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "label.h"
+#include "lanes.h"
 #include "ops.h"
 
 #ifndef POSLAB_REVISION
@@ -182,7 +183,7 @@ static bool write_training(Store *store, const RunRecord *record, Err *err) {
         " diverged_step = ?, train_tokens = ?, train_seconds = ?, final_loss = ?, peak_bytes = ?"
         " WHERE key = ?",
         value_text(POSLAB_REVISION), value_text(host_name(store_arena(store))),
-        value_text(cpu_name(store_arena(store))), value_text(ops_blas_name()), value_whole(ops_threads()),
+        value_text(cpu_name(store_arena(store))), value_text(ops_blas_name()), value_whole(lanes_count()),
         value_whole(result->steps), result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
         value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
         value_whole((int64_t)result->peak_bytes), value_text(key));
@@ -213,7 +214,7 @@ static bool write_evaluation(Store *store, const char *key, int64_t id, const Ev
         value_whole(computed ? evaluation->tokens : 0), value_whole(computed ? evaluation->windows : 0),
         value_real(evaluation->seconds), value_whole((int64_t)evaluation->peak_bytes),
         value_text(POSLAB_REVISION), value_text(host_name(arena)), value_text(cpu_name(arena)),
-        value_text(ops_blas_name()), value_whole(ops_threads()));
+        value_text(ops_blas_name()), value_whole(lanes_count()));
     for (int64_t i = 0; ok && computed && i < evaluation->windows; i++)
         ok = STORE_RUN(
             store, err,

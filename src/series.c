@@ -288,26 +288,29 @@ bool series_compare(StatsDifference *differences, Store *store, const SeriesCell
     size_t width = (size_t)count * (size_t)panel.seeds;
     double *nats = NULL, *tokens = NULL;
     int *unit = NULL;
+    Windows first = {0}; /* all others must be like these */
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
         fine = read_windows(&theirs, store, seed_of(base, seeds[s]), arena, err);
         if (fine && !unit) {
-            unit = NEW(arena, theirs.count, int);
-            panel.units = stats_units(unit, theirs.tokens, theirs.count, block > base->length ? block : base->length);
+            first = theirs;
+            unit = NEW(arena, first.count, int);
+            panel.units = stats_units(unit, first.tokens, first.count, block > base->length ? block : base->length);
             panel.nats = nats = NEW(arena, (size_t)panel.units * width, double);
             panel.tokens = tokens = NEW(arena, panel.units, double);
-            for (int w = 0; w < theirs.count; w++) tokens[unit[w]] += (double)theirs.tokens[w];
+            for (int w = 0; w < first.count; w++) tokens[unit[w]] += (double)first.tokens[w];
         }
         for (int m = 0; fine && m < count; m++) {
-            fine = read_windows(&ours, store, seed_of(cells[m], seeds[s]), arena, err);
-            if (fine && (!same_windows(&ours, &theirs) || base->seeds[0].tokens != base->seeds[s].tokens))
-                fine = err_set(err, EXIT_DAMAGED, "database '%s': evaluations %lld and %lld have different windows",
-                               store_path(store), (long long)seed_of(cells[m], seeds[s])->evaluation,
-                               (long long)seed_of(base, seeds[s])->evaluation);
-            size_t place = (size_t)m * (size_t)panel.seeds + (size_t)s;
-            if (fine) add_windows(nats + place, unit, &ours, width, 1);
-            if (fine) add_windows(nats + place, unit, &theirs, width, -1);
+            const SeriesSeed *seed = seed_of(cells[m], seeds[s]);
+            fine = read_windows(&ours, store, seed, arena, err);
+            if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
+                fine = err_set(err, EXIT_DAMAGED, "database '%s' is damaged: the windows of evaluation %lld differ",
+                               store_path(store), (long long)seed->evaluation);
+            if (!fine) break;
+            double *place = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;
+            add_windows(place, unit, &ours, width, 1);
+            add_windows(place, unit, &theirs, width, -1);
         }
     }
     if (fine) stats_compare(differences, &panel, resamples, arena);

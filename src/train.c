@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "step.h"
+
 static const char state_format[] = "poslab state 1";
 static const char *const precision_names[] = {"fp32", NULL};
 static const char *const state_prefixes[][2] = {
@@ -39,12 +41,9 @@ typedef struct Training {
     Model *model;
     const TrainOptions *options;
     Optimizer *optimizer;
-    Pass *pass;
+    Step *step;
     Batches *batches;
-    float *gradients;             /* [model size] */
-    float *nll;                   /* [micro * length] */
-    const uint16_t **tokens;      /* [micro] */
-    int sequences, micro;         /* of an update, of a pass */
+    int sequences;                /* of an update */
     const char *run, *state_path; /* identity; NULL path: no state is kept */
     TrainResult *result;
 } Training;
@@ -69,22 +68,12 @@ bool train_check(const TrainOptions *options, const ModelOptions *model, const c
         place, (long long)length, (long long)options->tokens_per_step, (long long)next);
 }
 
-static int micro_batch(const ModelOptions *model, const TrainOptions *options) {
-    int64_t micro = model->max_tokens_in_flight / options->length;
-    if (micro > train_sequences(options)) micro = train_sequences(options);
-    return micro > 0 ? (int)micro : 1;
-}
-
 /* What training needs besides the weights; with a counting arena nothing but the count is of use. */
 static void training_allocate(Training *training, const Model *model, const TrainOptions *options,
                               const OptimizerOptions *optimizer, Arena *arena) {
     training->sequences = train_sequences(options);
-    training->micro = micro_batch(&model->options, options);
     training->optimizer = optimizer_new(optimizer, model, arena);
-    training->gradients = NEW(arena, model->size, float);
-    training->nll = NEW(arena, (size_t)training->micro * (size_t)options->length, float);
-    training->tokens = NEW(arena, training->micro, const uint16_t *);
-    training->pass = pass_new(model, training->micro, (int)options->length, true, arena);
+    training->step = step_new(model, training->sequences, (int)options->length, arena);
 }
 
 static size_t weight_bytes(const Model *model) {
@@ -288,24 +277,16 @@ static bool state_read(Training *training, const TrainHooks *hooks, bool *restor
 static bool update(Training *training, const OptimizerOptions *optimizer, const ScheduleOptions *schedule) {
     Model *model = training->model;
     TrainResult *result = training->result;
-    int64_t step = result->steps + 1, length = training->options->length;
-    double targets = (double)training->sequences * (double)length, sum = 0;
-    memset(training->gradients, 0, model->size * sizeof(float));
-    for (int first = 0, count; first < training->sequences; first += count) {
-        count = training->sequences - first < training->micro ? training->sequences - first : training->micro;
-        for (int b = 0; b < count; b++)
-            training->tokens[b] =
-                batches_sequence(training->batches, (step - 1) * training->sequences + first + b);
-        PassPlace place = {.seed = (uint64_t)training->options->seed, .step = step, .first_sequence = first};
-        model_train(model, training->pass, training->tokens, count, place, (float)(1 / targets),
-                    training->nll, training->gradients);
-        for (int64_t i = 0; i < count * length; i++) sum += training->nll[i];
-    }
+    int64_t step = result->steps + 1;
+    for (int b = 0; b < training->sequences; b++)
+        step_tokens(training->step)[b] =
+            batches_sequence(training->batches, (step - 1) * training->sequences + b);
+    double loss = step_run(training->step, (uint64_t)training->options->seed, step);
     TrainLog *log = &result->log[result->steps++];
-    *log = (TrainLog){.step = step, .loss = sum / targets, .norm = NAN};
+    *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
     log->rate = schedule_rate(schedule, optimizer->lr, step, train_steps(training->options));
     if (isfinite(log->loss))
-        log->norm = optimizer_step(training->optimizer, model, training->gradients, log->rate);
+        log->norm = optimizer_step(training->optimizer, model, step_gradients(training->step), log->rate);
     return isfinite(log->norm);
 }
 

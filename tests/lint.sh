@@ -18,10 +18,10 @@ cd "${LINT_ROOT:-$(dirname "$0")/..}" || exit 1
 
 # Layers from the bottom up: a file may include its own line and the lines above it.
 LAYERS=(
-    "base arena rng hash scan json fields"
+    "base arena rng hash scan json fields lanes"
     "position"
-    "ops tile profile" # beside these, methods/*.c
-    "attention model pass optim data"
+    "profile ops tile" # beside these, methods/*.c
+    "attention model pass step optim data"
     "checkpoint train evaluate"
     "config axes plan label store schema statement record"
     "sweep worker child progress catalog export stats table curves plot status report bench"

@@ -33,14 +33,15 @@ size_t tensor_size(const PositionTensor *tensor) {
 }
 
 /* The tables, and the block of memory that prepare() took for them (empty if it spans chunks of the arena).
- */
+   Behind it stand numbers that show where they are read. */
 static void prepare(Probe *p, const LawCase *c, Arena *arena) {
     p->tables = (const unsigned char *)arena_alloc(arena, 1, 64) + 64;
     size_t used = arena_used(arena);
     if (p->method->prepare)
         p->context.tables = p->method->prepare(&p->shape, c->position.options, p->context.length, arena);
     p->table_bytes = arena_used(arena) - used;
-    if ((const unsigned char *)arena_alloc(arena, 1, 64) != p->tables + p->table_bytes) p->table_bytes = 0;
+    unsigned char *behind = memset(arena_alloc(arena, 1, 64), 0x7e, 64);
+    if (behind != p->tables + p->table_bytes) p->table_bytes = 0;
 }
 
 Probe probe_new(const LawCase *c, int length, Arena *arena) {

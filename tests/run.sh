@@ -3,8 +3,10 @@
 #
 # A cmocka program counts its tests (TAP lines: "ok 1 - name", "not ok 2 - name"); so does a shell script that prints
 # such lines. A command without them is one test, passed if it exits with 0. A command that fails without a failed
-# test (it crashed, or could not start) is one failed test. What failed is shown; the last line is the sum.
+# test (it crashed, could not start, or took longer than LIMIT) is one failed test. What failed is shown; the last
+# line is the sum.
 set -u
+limit=${LIMIT:-20m}
 export CMOCKA_MESSAGE_OUTPUT=tap
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 # the tests' matrices are small; workers set their own
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
@@ -16,7 +18,7 @@ passed=0 failed=0 skipped=0
 
 for command; do
     start=$SECONDS
-    bash -c "$command" >"$output" 2>&1 </dev/null
+    timeout -k 10 "$limit" bash -c "$command" >"$output" 2>&1 </dev/null
     status=$?
     skip=$(grep -cE '^(not )?ok\b.*# SKIP' "$output")
     bad=$(grep -E '^not ok\b' "$output" | grep -vc '# SKIP')

@@ -1,0 +1,130 @@
+/* cost: the analysis `cost` (Figure 2 and Table 1 of the paper), from what the runs themselves measured.
+ *
+ * Speed is targets per second, each seed's, then mean and deviation over seeds: in training all targets seen over the
+ * seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts each window's last ones
+ * only. Memory is the peak of what the program allocated (weights, gradients, optimiser, activations; in evaluation one
+ * pass), the largest over seeds. `relative` is the speed over that of the --baseline at the same place. Runs that shared
+ * the machine slow each other down; `poslab bench` measures without that.
+ */
+#include "analysis.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PHASE = KEYS, LENGTH, SEEDS, THREADS, SPEED, DEVIATION, SECONDS, BYTES, MEBIBYTES, RELATIVE, PARAMETERS, POSITION };
+
+static const FrameColumn cost_columns[] = {
+    ANALYSIS_KEYS(0, 0),
+    {"phase", "phase", FRAME_TEXT, FRAME_BOTH, 0},
+    {"length", "length", FRAME_WHOLE, FRAME_BOTH, 0},
+    {"seeds", "seeds", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
+    {"threads", "threads", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
+    {"tokens_per_second", "tokens/s", FRAME_REAL, FRAME_BOTH, 0},
+    {"tokens_per_second_sd", "±", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 0},
+    {"seconds", "seconds", FRAME_REAL, FRAME_BOTH, 1},
+    {"peak_bytes", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"", "MiB", FRAME_REAL, FRAME_PEOPLE, 1},
+    {"relative", "x baseline", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 2},
+    {"parameters", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"position_parameters", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+};
+
+/* What several seeds measured in one place. */
+typedef struct Cost {
+    double speed, deviation, seconds, bytes;
+    int seeds;
+} Cost;
+
+static void add_cost(Cost *cost, double *speeds, int64_t tokens, double seconds, int64_t bytes) {
+    if (!(seconds > 0)) return;
+    speeds[cost->seeds++] = (double)tokens / seconds;
+    cost->seconds += seconds;
+    if ((double)bytes > cost->bytes) cost->bytes = (double)bytes;
+}
+
+static Cost finish_cost(Cost cost, const double *speeds) {
+    cost.speed = stats_mean(speeds, cost.seeds);
+    cost.deviation = stats_deviation(speeds, cost.seeds);
+    cost.seconds = cost.seeds ? cost.seconds / cost.seeds : NAN;
+    if (!cost.seeds) cost.bytes = NAN;
+    return cost;
+}
+
+static Cost train_cost(const Series *series, Arena *arena) {
+    Cost cost = {0};
+    double *speeds = NEW(arena, series->run_count, double);
+    for (int i = 0; i < series->run_count; i++)
+        add_cost(&cost, speeds, series->runs[i].tokens, series->runs[i].seconds, series->runs[i].peak_bytes);
+    return finish_cost(cost, speeds);
+}
+
+static Cost evaluate_cost(const SeriesCell *cell, Arena *arena) {
+    Cost cost = {0};
+    double *speeds = NEW(arena, cell->count, double);
+    for (int i = 0; i < cell->count; i++)
+        add_cost(&cost, speeds, cell->seeds[i].tokens, cell->seeds[i].seconds, cell->seeds[i].peak_bytes);
+    return finish_cost(cost, speeds);
+}
+
+static void put_cost(FrameCell *row, const Series *series, const char *phase, int64_t length, Cost cost,
+                     double base_speed) {
+    row[PHASE] = frame_text(phase);
+    row[LENGTH] = frame_number((double)length);
+    row[SEEDS] = frame_number(cost.seeds);
+    if (series->run_count) row[THREADS] = frame_number((double)series->runs[0].threads);
+    row[SPEED] = frame_number(cost.speed);
+    row[DEVIATION] = frame_number(cost.deviation);
+    row[SECONDS] = frame_number(cost.seconds);
+    row[BYTES] = frame_number(cost.bytes);
+    row[MEBIBYTES] = frame_number(cost.bytes / (1 << 20));
+    row[RELATIVE] = frame_number(cost.speed / base_speed);
+    row[PARAMETERS] = frame_number((double)series->parameters);
+    row[POSITION] = frame_number((double)series->position_parameters);
+}
+
+/* Training is the same under every protocol: it is shown with the first one. */
+static bool first_of_runs(const SeriesSet *set, int index) {
+    const Series *series = &set->items[index];
+    for (int i = 0; i < index; i++) {
+        const Series *other = &set->items[i];
+        if (!strcmp(other->name, series->name) && !strcmp(other->corpus, series->corpus) &&
+            other->train_length == series->train_length)
+            return false;
+    }
+    return true;
+}
+
+static bool run_cost(const Analysis *analysis, Err *err) {
+    (void)err;
+    const SeriesSet *set = analysis->set;
+    const char *baseline = analysis->options->baseline;
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        const Series *base = baseline ? series_counterpart(set, baseline, series, series->train_length) : NULL;
+        if (first_of_runs(set, i)) {
+            FrameCell *row = analysis_row(analysis, series);
+            row[KEY_EVALUATED] = row[KEY_SPLIT] = row[KEY_PROTOCOL] = row[KEY_STRIDE_RULE] = row[KEY_REQUESTED] =
+                frame_text(NULL);
+            put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena),
+                     base ? train_cost(base, analysis->arena).speed : NAN);
+        }
+        for (int k = 0; k < series->count; k++) {
+            const SeriesCell *cell = &series->cells[k], *other = base ? series_cell(base, cell->length) : NULL;
+            put_cost(analysis_row(analysis, series), series, "evaluate", cell->length,
+                     evaluate_cost(cell, analysis->arena),
+                     other ? evaluate_cost(other, analysis->arena).speed : NAN);
+        }
+    }
+    frame_note(analysis->frame, "Targets per second, as the runs measured it; runs at a time slow each other down "
+                                "(`poslab bench` measures alone).");
+    return true;
+}
+
+const AnalysisKind analysis_cost = {
+    .name = "cost",
+    .title = "speed and memory of the runs",
+    .help = "speed and memory of training and evaluation, as the runs measured them",
+    .columns = cost_columns,
+    .column_count = COUNT_OF(cost_columns),
+    .run = run_cost,
+};
