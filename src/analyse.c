@@ -8,16 +8,9 @@
 #include "fields.h"
 
 static const AnalysisKind *const kinds[] = {
-    &analysis_curves, &analysis_matrix,     &analysis_compare, &analysis_short_long,
-    &analysis_cost,   &analysis_early, &analysis_positions,
+    &analysis_curves, &analysis_matrix, &analysis_compare,   &analysis_short_long,
+    &analysis_cost,   &analysis_early,  &analysis_positions,
 };
-
-const char *analyse_list(Arena *arena) {
-    const char *list = "";
-    for (int i = 0; i < COUNT_OF(kinds); i++)
-        list = arena_format(arena, "%s%s  %-11s %s", list, i ? "\n" : "", kinds[i]->name, kinds[i]->help);
-    return list;
-}
 
 FrameCell *analysis_row(const Analysis *analysis, const Series *series) {
     FrameCell *row = frame_row(analysis->frame);

@@ -1,7 +1,8 @@
 /* analyse: `poslab analyse DB WHAT`: the analyses of the paper, on a database.
  *
- * One table of analyses (analyse.c); each makes one frame per experiment (frame.h). All numbers are derived from
- * stored sums: a perplexity is exp(nats / tokens) of one seed, a mean over seeds is the mean of their perplexities.
+ * One table of analyses (analyse.c); each makes one frame per experiment (frame.h). All numbers are derived
+ * from stored sums: a perplexity is exp(nats / tokens) of one seed, a mean over seeds is the mean of their
+ * perplexities.
  */
 #ifndef POSLAB_ANALYSE_H
 #define POSLAB_ANALYSE_H
@@ -20,8 +21,5 @@ typedef struct AnalyseOptions {
 
 /* Errors: an unknown analysis, format, experiment or baseline (usage), failure to read or to write. */
 bool analyse_print(Store *store, const AnalyseOptions *options, FILE *out, Err *err);
-
-/* A line for each analysis, for --help. */
-const char *analyse_list(Arena *arena);
 
 #endif

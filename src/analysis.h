@@ -1,7 +1,7 @@
 /* analysis: what analyse.c and the files with the analyses share.
  *
- * An analysis is one const AnalysisKind: its columns, which begin with ANALYSIS_KEYS, and a function that fills a frame
- * from an experiment's series.
+ * An analysis is one const AnalysisKind: its columns, which begin with ANALYSIS_KEYS, and a function that
+ * fills a frame from an experiment's series.
  */
 #ifndef POSLAB_ANALYSIS_H
 #define POSLAB_ANALYSIS_H
@@ -19,17 +19,18 @@ typedef struct Analysis {
 } Analysis;
 
 typedef struct AnalysisKind {
-    const char *name, *title, *help;
+    const char *name, *title;
     const FrameColumn *columns;
     int column_count;
     bool baseline; /* needs --baseline */
     bool (*run)(const Analysis *analysis, Err *err);
 } AnalysisKind;
 
-extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long, analysis_cost,
-    analysis_early, analysis_positions;
+extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
+    analysis_cost, analysis_early, analysis_positions;
 
-/* The first columns; `name` and `length` are further flags of the method's and the training length's column. */
+/* The first columns; `name` and `length` are further flags of the method's and the training length's column.
+ */
 enum {
     KEY_EXPERIMENT,
     KEY_METHOD,

@@ -4,8 +4,6 @@
  */
 #include "config.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "axes.h"
@@ -55,7 +53,8 @@ static bool check_name(const Reader *reader, const char *name) {
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
 static bool read_files(const Reader *reader, const char ***files, const Json *json, const char *path) {
     *files = NULL;
-    if (!json_is_text(json) && !json_check_list(json, reader->place, path, MAX_FILES, reader->err)) return false;
+    if (!json_is_text(json) && !json_check_list(json, reader->place, path, MAX_FILES, reader->err))
+        return false;
     if (!json) return true;
     int count = json_is_text(json) ? 1 : json_count(json);
     *files = NEW(reader->arena, count + 1, const char *);
@@ -281,6 +280,15 @@ Experiment *config_read(const char *path, const char *const *sets, Arena *arena,
     Experiment *experiment = NEW(arena, 1, Experiment);
     Json *json = json_read_file(path, reader.place, err);
     bool read = json && read_experiment(&reader, experiment, path, sets, json);
+    json_free(json);
+    return read ? experiment : NULL;
+}
+
+Experiment *config_read_text(const char *text, const char *place, Arena *arena, Err *err) {
+    Reader reader = {.place = arena_copy(arena, place), .arena = arena, .err = err};
+    Experiment *experiment = NEW(arena, 1, Experiment);
+    Json *json = json_parse(text, strlen(text), place, err);
+    bool read = json && read_experiment(&reader, experiment, "", NULL, json);
     json_free(json);
     return read ? experiment : NULL;
 }

@@ -9,27 +9,12 @@
 #define POSLAB_CONFIG_H
 
 #include "data.h"
-#include "evaluate.h"
 #include "model.h"
 #include "optim.h"
+#include "requests.h"
 #include "train.h"
 
 enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
-
-typedef struct ProtocolOptions {
-    int name;      /* Protocol */
-    double stride; /* of strided: below 1 a share of the length, from 1 on a number of tokens; else 0 */
-} ProtocolOptions;
-
-typedef struct EvaluateOptions {
-    int split;        /* Split; train is not offered */
-    int64_t tokens;   /* 0: the whole split */
-    int64_t *lengths; /* resolved: from `multiples` of the training length (rounded) or `lengths`; ascending,
-                         unique */
-    int length_count;
-    ProtocolOptions *protocols;
-    int protocol_count;
-} EvaluateOptions;
 
 typedef struct Config {
     const char *place; /* "config 'x.json'", for errors */
@@ -57,6 +42,9 @@ typedef struct Experiment {
 
 /* sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err);
+
+/* The same from the text of an experiment, which must have a name. */
+Experiment *config_read_text(const char *text, const char *place, Arena *arena, Err *err);
 
 /* One point from the text of its `resolved` JSON, as a worker gets it. */
 Config *config_parse(const char *text, const char *place, Arena *arena, Err *err);

@@ -1,15 +1,16 @@
-/* contrast: the analyses `compare` (every method against the baseline) and `short-long` (trained short against trained
- * long).
+/* contrast: the analyses `compare` (every method against the baseline) and `short-long` (trained short
+ * against trained long).
  *
- * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length and protocol
- * and therefore on the same windows. Differences, intervals and p-values are those of stats.h, in nats per token, method
- * minus baseline: negative is better. They become perplexities at the end: with d the difference and B the baseline's
- * perplexity (exp of its mean nats over the shared targets and seeds), the ratio is exp(d) and the difference
- * B (exp(d) - 1); the ends of the interval likewise. Holm's family is all contrasts of the experiment that have a
- * p-value.
+ * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length
+ * and protocol and therefore on the same windows. Differences, intervals and p-values are those of stats.h,
+ * in nats per token, method minus baseline: negative is better. They become perplexities at the end: with d
+ * the difference and B the baseline's perplexity (exp of its mean nats over the shared targets and seeds),
+ * the ratio is exp(d) and the difference B (exp(d) - 1); the ends of the interval likewise. Holm's family is
+ * all contrasts of the experiment that have a p-value.
  *
- * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the --baseline
- * or, without it, S itself. Time and memory are the means over the runs of each; saved is 1 - short / long.
+ * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the
+ * --baseline or, without it, S itself. Time and memory are the means over the runs of each; saved is 1 -
+ * short / long.
  */
 #include "analysis.h"
 
@@ -51,7 +52,8 @@ static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCel
     return true;
 }
 
-/* Fills all differences. Contrasts with one base and the same seeds share the draws, and the time they take. */
+/* Fills all differences. Contrasts with one base and the same seeds share the draws, and the time they take.
+ */
 static bool settle(Contrasts *contrasts, const Analysis *analysis, Err *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
@@ -119,10 +121,9 @@ enum {
         {"perplexity", "perplexity", FRAME_REAL, FRAME_BOTH, -1},                                            \
         {"nats", "", FRAME_REAL, FRAME_PROGRAMS, 0}, {"nats_low", "", FRAME_REAL, FRAME_PROGRAMS, 0},        \
         {"nats_high", "", FRAME_REAL, FRAME_PROGRAMS, 0},                                                    \
-        {"", "nats per token", FRAME_TEXT, FRAME_PEOPLE, 0},                                                 \
-        {"ratio", "", FRAME_REAL, FRAME_PROGRAMS, 0}, {"ratio_low", "", FRAME_REAL, FRAME_PROGRAMS, 0},      \
-        {"ratio_high", "", FRAME_REAL, FRAME_PROGRAMS, 0}, {"", "ratio", FRAME_TEXT, FRAME_PEOPLE, 0},       \
-        {"difference", "", FRAME_REAL, FRAME_PROGRAMS, 0},                                                   \
+        {"", "nats per token", FRAME_TEXT, FRAME_PEOPLE, 0}, {"ratio", "", FRAME_REAL, FRAME_PROGRAMS, 0},   \
+        {"ratio_low", "", FRAME_REAL, FRAME_PROGRAMS, 0}, {"ratio_high", "", FRAME_REAL, FRAME_PROGRAMS, 0}, \
+        {"", "ratio", FRAME_TEXT, FRAME_PEOPLE, 0}, {"difference", "", FRAME_REAL, FRAME_PROGRAMS, 0},       \
         {"difference_low", "", FRAME_REAL, FRAME_PROGRAMS, 0},                                               \
         {"difference_high", "", FRAME_REAL, FRAME_PROGRAMS, 0},                                              \
         {"", "difference", FRAME_TEXT, FRAME_PEOPLE, 0}, {"p", "", FRAME_REAL, FRAME_PROGRAMS, 0}, {         \
@@ -134,7 +135,8 @@ static FrameCell interval_text(bool sign, int digits, double number, double low,
     char text[3][32];
     const double numbers[] = {number, low, high};
     if (!isfinite(number)) return frame_text("");
-    for (int i = 0; i < 3; i++) snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
+    for (int i = 0; i < 3; i++)
+        snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
     if (!isfinite(low)) return frame_text(arena_copy(arena, text[0]));
     return frame_text(arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
 }
@@ -160,8 +162,9 @@ static void put_contrast(FrameCell *row, const Contrast *contrast, double adjust
     row[BASE_LENGTH] = frame_number((double)contrast->base->train_length);
     row[LENGTH] = frame_number((double)contrast->cell->length);
     row[SEEDS] = frame_number(d->seeds);
-    row[SEEDS_TEXT] = frame_text(d->seeds ? arena_format(arena, "n = %d", d->seeds)
-                                          : contrast->cell->outcome ? contrast->cell->outcome : "none shared");
+    row[SEEDS_TEXT] = frame_text(d->seeds                  ? arena_format(arena, "n = %d", d->seeds)
+                                 : contrast->cell->outcome ? contrast->cell->outcome
+                                                           : "none shared");
     row[UNITS] = frame_number(d->units);
     row[BASE_PERPLEXITY] = frame_number(base);
     row[PERPLEXITY] = frame_number(base * exp(d->nats));
@@ -188,18 +191,27 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         few |= d->seeds > 1 && d->seeds < 5;
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
-    frame_note(frame, "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
-                      "windows resampled.");
-    if (one) frame_note(frame, "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
+    frame_note(
+        frame,
+        "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
+        "windows resampled.");
+    if (one)
+        frame_note(
+            frame,
+            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
     if (few)
-        frame_note(frame, "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
-                          "than five seeds make it too narrow.");
+        frame_note(
+            frame,
+            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
+            "than five seeds make it too narrow.");
     if (short_of_units)
-        frame_note(frame, arena_format(analysis->arena, "Some intervals rest on fewer than %d units of text; see the "
-                                                        "column units (csv, json).", STATS_FEW_UNITS));
-    frame->signature = arena_format(analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm",
-                                    frame->signature, analysis->options->resamples, STATS_SEED,
-                                    (long long)analysis->options->block, contrasts->count);
+        frame_note(frame, arena_format(analysis->arena,
+                                       "Some intervals rest on fewer than %d units of text; see the "
+                                       "column units (csv, json).",
+                                       STATS_FEW_UNITS));
+    frame->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", frame->signature,
+        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, contrasts->count);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
@@ -242,7 +254,6 @@ static bool run_compare(const Analysis *analysis, Err *err) {
 const AnalysisKind analysis_compare = {
     .name = "compare",
     .title = "paired differences from the baseline",
-    .help = "paired differences from --baseline, with bootstrap intervals and Holm's p-values",
     .columns = compare_columns,
     .column_count = COUNT_OF(compare_columns),
     .baseline = true,
@@ -316,17 +327,18 @@ static bool run_short_long(const Analysis *analysis, Err *err) {
         }
     }
     if (!contrasts.count)
-        frame_note(analysis->frame, "This needs one method at two training lengths, the shorter one also evaluated at "
-                                    "the longer (`poslab eval DB --lengths`).");
-    frame_note(analysis->frame, "Both are evaluated at the longer training length, on the same targets. Times are of "
-                                "runs that may have shared the machine.");
+        frame_note(analysis->frame,
+                   "This needs one method at two training lengths, the shorter one also evaluated at "
+                   "the longer (`poslab eval DB --lengths`).");
+    frame_note(analysis->frame,
+               "Both are evaluated at the longer training length, on the same targets. Times are of "
+               "runs that may have shared the machine.");
     return print_contrasts(analysis, &contrasts, put_savings, err);
 }
 
 const AnalysisKind analysis_short_long = {
     .name = "short-long",
     .title = "trained short against trained long, evaluated at the longer length",
-    .help = "trained short against trained long at equal evaluation length, time and memory saved",
     .columns = short_long_columns,
     .column_count = COUNT_OF(short_long_columns),
     .run = run_short_long,

@@ -1,17 +1,31 @@
 /* cost: the analysis `cost` (Figure 2 and Table 1 of the paper), from what the runs themselves measured.
  *
- * Speed is targets per second, each seed's, then mean and deviation over seeds: in training all targets seen over the
- * seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts each window's last ones
- * only. Memory is the peak of what the program allocated (weights, gradients, optimiser, activations; in evaluation one
- * pass), the largest over seeds. `relative` is the speed over that of the --baseline at the same place. Runs that shared
- * the machine slow each other down; `poslab bench` measures without that.
+ * Speed is targets per second, each seed's, then mean and deviation over seeds: in training all targets seen
+ * over the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts each
+ * window's last ones only. Memory is the peak of what the program allocated (weights, gradients, optimiser,
+ * activations; in evaluation one pass), the largest over seeds. `relative` is the speed over that of the
+ * --baseline at the same place. Runs that shared the machine slow each other down; `poslab bench` measures
+ * without that.
  */
 #include "analysis.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PHASE = KEYS, LENGTH, SEEDS, THREADS, SPEED, DEVIATION, SECONDS, BYTES, MEBIBYTES, RELATIVE, PARAMETERS, POSITION };
+enum {
+    PHASE = KEYS,
+    LENGTH,
+    SEEDS,
+    THREADS,
+    SPEED,
+    DEVIATION,
+    SECONDS,
+    BYTES,
+    MEBIBYTES,
+    RELATIVE,
+    PARAMETERS,
+    POSITION
+};
 
 static const FrameColumn cost_columns[] = {
     ANALYSIS_KEYS(0, 0),
@@ -100,30 +114,32 @@ static bool run_cost(const Analysis *analysis, Err *err) {
     const char *baseline = analysis->options->baseline;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const Series *base = baseline ? series_counterpart(set, baseline, series, series->train_length) : NULL;
+        const Series *base =
+            baseline ? series_counterpart(set, baseline, series, series->train_length) : NULL;
         if (first_of_runs(set, i)) {
             FrameCell *row = analysis_row(analysis, series);
-            row[KEY_EVALUATED] = row[KEY_SPLIT] = row[KEY_PROTOCOL] = row[KEY_STRIDE_RULE] = row[KEY_REQUESTED] =
-                frame_text(NULL);
+            row[KEY_EVALUATED] = row[KEY_SPLIT] = row[KEY_PROTOCOL] = row[KEY_STRIDE_RULE] =
+                row[KEY_REQUESTED] = frame_text(NULL);
             put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena),
                      base ? train_cost(base, analysis->arena).speed : NAN);
         }
         for (int k = 0; k < series->count; k++) {
-            const SeriesCell *cell = &series->cells[k], *other = base ? series_cell(base, cell->length) : NULL;
+            const SeriesCell *cell = &series->cells[k],
+                             *other = base ? series_cell(base, cell->length) : NULL;
             put_cost(analysis_row(analysis, series), series, "evaluate", cell->length,
                      evaluate_cost(cell, analysis->arena),
                      other ? evaluate_cost(other, analysis->arena).speed : NAN);
         }
     }
-    frame_note(analysis->frame, "Targets per second, as the runs measured it; runs at a time slow each other down "
-                                "(`poslab bench` measures alone).");
+    frame_note(analysis->frame,
+               "Targets per second, as the runs measured it; runs at a time slow each other down "
+               "(`poslab bench` measures alone).");
     return true;
 }
 
 const AnalysisKind analysis_cost = {
     .name = "cost",
     .title = "speed and memory of the runs",
-    .help = "speed and memory of training and evaluation, as the runs measured them",
     .columns = cost_columns,
     .column_count = COUNT_OF(cost_columns),
     .run = run_cost,

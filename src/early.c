@@ -1,18 +1,19 @@
-/* early: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the paper) and `positions`
- * (loss by position in the window).
+/* early: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the paper) and
+ * `positions` (loss by position in the window).
  *
- * Nonoverlapping windows of length l predict their first targets from little context, and the longer the windows, the
- * fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer context. With N(l) the
- * loss (nats per token) under nonoverlapping evaluation and S(l) under strided evaluation, where almost every target has
- * l tokens of context, at the same targets:
+ * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
+ * windows, the fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer
+ * context. With N(l) the loss (nats per token) under nonoverlapping evaluation and S(l) under strided
+ * evaluation, where almost every target has l tokens of context, at the same targets:
  *
  *     early(l) = N(l) - S(l)                     what short contexts at the starts of windows cost
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * L is the training length; gains are positive where l is better. Beside them stands the nonoverlapping loss at the
- * positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as below): a method that
- * breaks beyond its training length shows it in the second. Losses are means over seeds.
+ * L is the training length; gains are positive where l is better. Beside them stands the nonoverlapping loss
+ * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
+ * below): a method that breaks beyond its training length shows it in the second. Losses are means over
+ * seeds.
  */
 #include "analysis.h"
 
@@ -34,10 +35,11 @@ static int read_bins(Bin *bins, const Analysis *analysis, const SeriesCell *cell
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        Query *query = query_begin(analysis->store,
-                                   "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                                   " ORDER BY first",
-                                   parameters);
+        Query *query =
+            query_begin(analysis->store,
+                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                        " ORDER BY first",
+                        parameters);
         for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
             if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
             bins[b].nats += query_real(query, 2);
@@ -104,14 +106,14 @@ static bool run_positions(const Analysis *analysis, Err *err) {
             }
         }
     }
-    frame_note(analysis->frame, "Nats per token at positions of the window, counted from 0, by evaluation length.");
+    frame_note(analysis->frame,
+               "Nats per token at positions of the window, counted from 0, by evaluation length.");
     return true;
 }
 
 const AnalysisKind analysis_positions = {
     .name = "positions",
     .title = "loss by position in the window",
-    .help = "loss by position in the window, at every evaluation length",
     .columns = positions_columns,
     .column_count = COUNT_OF(positions_columns),
     .run = run_positions,
@@ -204,20 +206,21 @@ static bool run_early(const Analysis *analysis, Err *err) {
                 if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
         }
     }
-    frame_note(analysis->frame, "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
-                                "context (strided) + by fewer early tokens.");
     frame_note(analysis->frame,
-               "below, beyond L: nonoverlapping loss at positions of the window inside and outside the training length.");
+               "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
+               "context (strided) + by fewer early tokens.");
+    frame_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
+                                "outside the training length.");
     if (lacking)
-        frame_note(analysis->frame, "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
-                                    "strided:0.125` adds it.");
+        frame_note(analysis->frame,
+                   "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
+                   "strided:0.125` adds it.");
     return true;
 }
 
 const AnalysisKind analysis_early = {
     .name = "early",
     .title = "the early-token curse",
-    .help = "what of the gain is longer context and what fewer early tokens; needs a strided protocol",
     .columns = early_columns,
     .column_count = COUNT_OF(early_columns),
     .run = run_early,

@@ -2,7 +2,8 @@
  *
  * Target k is token k + 1. Windows come in the order of their blocks. Neighbours of equal length form a group
  * and share one Pass; nonoverlapping has a group of full windows and perhaps a tail, strided has before them
- * the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind them.
+ * the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind them; last_n
+ * has none.
  */
 #include "evaluate.h"
 
@@ -10,7 +11,7 @@
 
 #include "lanes.h"
 
-const char *const protocol_names[] = {"nonoverlapping", "strided", NULL};
+const char *const protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
 
 /* Targets [start, end) are predicted, those from `scored` on are counted. */
 typedef struct Window {
@@ -23,11 +24,10 @@ typedef struct Sums {
     int64_t tokens[EVALUATE_BINS];
 } Sums;
 
-static Window window_at(const EvaluateRequest *request, int64_t targets, int64_t block) {
-    int64_t end = (block + 1) * request->stride, start = end - request->length;
-    return (Window){.start = start > 0 ? start : 0,
-                    .scored = block * request->stride,
-                    .end = end < targets ? end : targets};
+static Window window_at(const EvaluateRequest *request, EvaluateSpan span, int64_t block) {
+    int64_t scored = span.first + block * request->stride, end = scored + request->stride;
+    int64_t start = end - request->length;
+    return (Window){.start = start > 0 ? start : 0, .scored = scored, .end = end < span.end ? end : span.end};
 }
 
 /* Positions 0..7 have bins of their own; from 4 on each octave has four. */
@@ -52,7 +52,8 @@ typedef struct Group {
     const Model *model;
     const EvaluateRequest *request;
     const uint16_t *stream;
-    int64_t targets, block, last; /* blocks [block, last) are still to do */
+    EvaluateSpan span;
+    int64_t block, last; /* blocks [block, last) are still to do */
     int length, sequences, lanes;
     Pass **pass;             /* [lanes] */
     float *nll;              /* [lanes * sequences, length] */
@@ -93,7 +94,7 @@ static void group_share(void *user, int lane) {
     int count = group->last - block < group->sequences ? (int)(group->last - block) : group->sequences;
     size_t first = (size_t)lane * (size_t)group->sequences;
     for (int b = 0; b < count; b++)
-        group->tokens[first + b] = group->stream + window_at(group->request, group->targets, block + b).start;
+        group->tokens[first + b] = group->stream + window_at(group->request, group->span, block + b).start;
     model_evaluate(group->model, group->pass[lane], group->tokens + first, count,
                    group->nll + first * (size_t)group->length);
 }
@@ -125,13 +126,13 @@ static void store_bins(Sums *sums, Arena *arena) {
 }
 
 /* Blocks [first, last) have windows of equal length: evaluates them, as many at a time as fit. */
-static bool evaluate_group(const Model *model, const uint16_t *stream, int64_t targets, int64_t first,
+static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, Sums *sums,
                            Arena *scratch, Err *err) {
     Evaluation *result = sums->result;
-    Window window = window_at(&result->request, targets, first);
+    Window window = window_at(&result->request, span, first);
     int64_t length = window.end - window.start, blocks = last - first;
-    Group group = {.request = &result->request, .stream = stream, .targets = targets, .last = last};
+    Group group = {.request = &result->request, .stream = stream, .span = span, .last = last};
     size_t bytes = group_bytes(model, length, blocks);
     if (bytes > result->peak_bytes) result->peak_bytes = bytes;
     ArenaMark mark = arena_mark(scratch);
@@ -143,42 +144,62 @@ static bool evaluate_group(const Model *model, const uint16_t *stream, int64_t t
         next = block + (int64_t)group.lanes * group.sequences;
         for (int64_t b = block; b < next && b < last; b++)
             add_window(sums, group.nll + (size_t)(b - block) * (size_t)length,
-                       window_at(&result->request, targets, b));
-        go_on = !progress || progress(user, (double)result->tokens / (double)targets);
+                       window_at(&result->request, span, b));
+        go_on = !progress || progress(user, (double)result->tokens / (double)(span.end - span.first));
     }
     arena_release(scratch, mark);
     return go_on || err_set(err, EXIT_STOPPED, "evaluation stopped");
+}
+
+EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {
+    int64_t targets = count - 1, wanted = request->tokens;
+    if (wanted <= 0 || wanted > targets) wanted = targets;
+    if (request->protocol == PROTOCOL_LAST_N) return (EvaluateSpan){targets - wanted, targets};
+    return (EvaluateSpan){0, wanted};
+}
+
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    const char *split = split_names[request->split];
+    if (count < 2)
+        return err_set(err, EXIT_USAGE,
+                       "%s: the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
+                       place, split, (long long)count);
+    int64_t needed = request->tokens + request->length - request->stride + 1;
+    if (request->protocol != PROTOCOL_LAST_N || (count >= needed && request->tokens > 0)) return true;
+    return err_set(
+        err, EXIT_USAGE,
+        "%s: last_n with %lld targets at length %lld needs %lld tokens, the %s split has %lld; lower "
+        "'targets' or the longest length",
+        place, (long long)request->tokens, (long long)request->length, (long long)needed, split,
+        (long long)count);
 }
 
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
                   bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
                   Arena *scratch, Err *err) {
     const Stream *stream = &corpus->splits[request->split];
-    int64_t targets = stream->count - 1, length = request->length, stride = request->stride;
+    EvaluateSpan span = evaluate_span(request, stream->count);
+    int64_t targets = span.end - span.first, length = request->length, stride = request->stride;
     if (length < 1 || stride < 1 || stride > length)
         BUG("window %lld with stride %lld", (long long)length, (long long)stride);
     *result = (Evaluation){.request = *request};
-    if (targets < 1)
-        return err_set(err, EXIT_USAGE,
-                       "the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
-                       split_names[request->split], (long long)stream->count);
+    if (!evaluate_check(request, stream->count, "evaluation", err)) return false;
     const PositionMethod *method = model->position.method;
     if (method->limit && length > method->limit(&model->shape, model->position.options)) {
         result->beyond_limit = true;
         return true;
     }
-    if (request->tokens > 0 && request->tokens < targets) targets = request->tokens;
     double begin = time_now();
     int64_t blocks = (targets + stride - 1) / stride;
     result->window = NEW(arena, blocks, EvaluateWindow);
     Sums sums = {.result = result};
     for (int64_t first = 0, last; first < blocks; first = last) {
-        Window window = window_at(request, targets, first);
+        Window window = window_at(request, span, first);
         for (last = first + 1; last < blocks; last++) {
-            Window next = window_at(request, targets, last);
+            Window next = window_at(request, span, last);
             if (next.end - next.start != window.end - window.start) break;
         }
-        if (!evaluate_group(model, stream->tokens, targets, first, last, progress, user, &sums, scratch, err))
+        if (!evaluate_group(model, stream->tokens, span, first, last, progress, user, &sums, scratch, err))
             return false;
     }
     if (result->tokens != targets || result->windows != blocks)

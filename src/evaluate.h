@@ -1,10 +1,14 @@
 /* evaluate: perplexity of a split at one length.
  *
  * A stream of n tokens has n - 1 targets. With window length L and stride S <= L, block k holds the targets
- * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts at
- * max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is scored
- * exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
+ * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts
+ * at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is
+ * scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
  * exp(nll / tokens), never a mean of means.
+ *
+ * last_n is strided evaluation of the last N targets alone, whose windows reach back over the text before
+ * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The same targets at every
+ * length, each with more than L - S tokens of context; so F + S must be at least L.
  */
 #ifndef POSLAB_EVALUATE_H
 #define POSLAB_EVALUATE_H
@@ -12,15 +16,15 @@
 #include "data.h"
 #include "model.h"
 
-typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED } Protocol;
-extern const char *const protocol_names[]; /* "nonoverlapping", "strided", NULL */
+typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED, PROTOCOL_LAST_N } Protocol;
+extern const char *const protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */
 
 typedef struct EvaluateRequest {
-    int split;       /* Split */
-    int64_t tokens;  /* the first so many targets of the split; 0: all */
-    int protocol;    /* Protocol */
-    int64_t length;  /* L */
-    int64_t stride;  /* S, 1..L; L for nonoverlapping */
+    int split;      /* Split */
+    int64_t tokens; /* the first so many targets of the split, 0: all; of last_n the last so many */
+    int protocol;   /* Protocol */
+    int64_t length; /* L */
+    int64_t stride; /* S, 1..L; L for nonoverlapping */
 } EvaluateRequest;
 
 enum { EVALUATE_BINS = 80 };
@@ -45,11 +49,20 @@ typedef struct Evaluation {
     double seconds;
     size_t peak_bytes;
     EvaluateWindow *window; /* [windows] */
-    EvaluateBin *bin;       /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
+    EvaluateBin *bin; /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
     int bins;
 } Evaluation;
 
-/* Result in `arena`; `scratch` is released to where it was. Fails (usage) if the split has fewer than 2 tokens.
+/* The targets [first, end) of a split of `count` tokens that the request is for. */
+typedef struct EvaluateSpan {
+    int64_t first, end;
+} EvaluateSpan;
+EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
+
+/* Whether a split of `count` tokens has what the request needs. The error (usage) begins with `place`. */
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err);
+
+/* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.
    progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
                   bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,

@@ -99,7 +99,8 @@ static void put_length(FrameCell *row, const Reach *reach, int64_t train_length,
     row[PERPLEXITY] = frame_number(perplexity);
     row[RATIO] = frame_number(ratio);
     bool both = isfinite(ratio) && length != train_length;
-    row[SHOWN] = frame_text(both ? arena_format(arena, "%s (%.*f)", shown, ratio < 10 ? 2 : 0, ratio) : shown);
+    row[SHOWN] =
+        frame_text(both ? arena_format(arena, "%s (%.*f)", shown, ratio < 10 ? 2 : 0, ratio) : shown);
 }
 
 static void add_curve(const Analysis *analysis, const Series *series) {
@@ -116,7 +117,8 @@ static void add_curve(const Analysis *analysis, const Series *series) {
         FrameCell *row = analysis_row(analysis, series);
         row[SOURCE] = frame_text("here");
         put_reach(row, &reach, series->train_length, arena);
-        put_length(row, &reach, series->train_length, cell->length, cell->mean, series_text(cell, arena), arena);
+        put_length(row, &reach, series->train_length, cell->length, cell->mean, series_text(cell, arena),
+                   arena);
         row[SEEDS] = frame_number(cell->count);
         row[OUTCOME] = frame_text(cell->count ? "done" : cell->outcome);
         row[DEVIATION] = frame_number(cell->deviation);
@@ -164,20 +166,23 @@ static void add_reference(const Analysis *analysis, const Reference *reference) 
 
 static bool add_references(const Analysis *analysis, Err *err) {
     const char *const parameters[] = {analysis->set->experiment, NULL};
-    Query *query = query_begin(analysis->store,
-                               "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
-                               " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
-                               " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                               " (SELECT method FROM outcome WHERE experiment = ?)"
-                               " ORDER BY source, dataset, split, train_length, method, eval_length",
-                               parameters);
+    Query *query =
+        query_begin(analysis->store,
+                    "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
+                    " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
+                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                    " (SELECT method FROM outcome WHERE experiment = ?)"
+                    " ORDER BY source, dataset, split, train_length, method, eval_length",
+                    parameters);
     Reference *reference = NEW(analysis->arena, 1, Reference);
     int rows = 0;
     for (; query_next(query); rows++) {
-        const char *source = query_text(query, 0), *split = query_text(query, 1), *method = query_text(query, 2);
+        const char *source = query_text(query, 0), *split = query_text(query, 1),
+                   *method = query_text(query, 2);
         int64_t train_length = query_int(query, 3);
-        bool same = reference->count && !strcmp(reference->source, source) && !strcmp(reference->split, split) &&
-                    !strcmp(reference->method, method) && reference->train_length == train_length;
+        bool same = reference->count && !strcmp(reference->source, source) &&
+                    !strcmp(reference->split, split) && !strcmp(reference->method, method) &&
+                    reference->train_length == train_length;
         if (!same) {
             add_reference(analysis, reference);
             *reference = (Reference){.source = arena_copy(analysis->arena, source),
@@ -191,23 +196,25 @@ static bool add_references(const Analysis *analysis, Err *err) {
     }
     add_reference(analysis, reference);
     if (!rows)
-        frame_note(analysis->frame, "No reference curves of these methods; `poslab reference DB` imports the paper's.");
+        frame_note(analysis->frame,
+                   "No reference curves of these methods; `poslab reference DB` imports the paper's.");
     return query_end(query, err);
 }
 
 static bool run_curves(const Analysis *analysis, Err *err) {
     for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
-    frame_note(analysis->frame, "In brackets: ratio to the value at the training length. within 5 %: the last "
-                                "length before the perplexity exceeds 1.05 times that value.");
-    frame_note(analysis->frame, "gained: tokens beyond the training length at which the perplexity is lowest. "
-                                ">=: the longest length evaluated.");
+    frame_note(analysis->frame,
+               "In brackets: ratio to the value at the training length. within 5 %: the last "
+               "length before the perplexity exceeds 1.05 times that value.");
+    frame_note(analysis->frame,
+               "gained: tokens beyond the training length at which the perplexity is lowest. "
+               ">=: the longest length evaluated.");
     return !analysis->options->paper || add_references(analysis, err);
 }
 
 const AnalysisKind analysis_curves = {
     .name = "curves",
     .title = "perplexity by evaluation length",
-    .help = "perplexity by length, ratio to that at L, last length within 5 %, tokens gained",
     .columns = curves_columns,
     .column_count = COUNT_OF(curves_columns),
     .run = run_curves,
@@ -248,7 +255,6 @@ static bool run_matrix(const Analysis *analysis, Err *err) {
 const AnalysisKind analysis_matrix = {
     .name = "matrix",
     .title = "perplexity, training by evaluation length",
-    .help = "perplexity by training length and evaluation length, method by method",
     .columns = matrix_columns,
     .column_count = COUNT_OF(matrix_columns),
     .run = run_matrix,

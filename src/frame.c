@@ -17,8 +17,8 @@ Frame *frame_new(const char *title, const FrameColumn *columns, int count, Arena
 FrameCell *frame_row(Frame *frame) {
     size_t columns = (size_t)frame->column_count, rows = (size_t)frame->rows++;
     if ((rows & (rows - 1)) == 0)
-        frame->cells = arena_grow(frame->arena, frame->cells, rows, rows ? 2 * rows : 1,
-                                  columns * sizeof(FrameCell));
+        frame->cells =
+            arena_grow(frame->arena, frame->cells, rows, rows ? 2 * rows : 1, columns * sizeof(FrameCell));
     FrameCell *row = frame->cells + rows * columns;
     for (size_t c = 0; c < columns; c++) row[c] = frame_number(NAN);
     return row;

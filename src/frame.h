@@ -1,9 +1,9 @@
 /* frame: what an analysis found, as rows under named columns, and its printing.
  *
- * Programs (csv, json) get every row and column, numbers with full precision, an empty field or no member where
- * there is nothing. People (text, md) get the columns marked for them, rounded; the values of a SPREAD column become
- * columns of their own, with what the SHOWN column says in the cells: one line for each combination of the others.
- * Below stand notes, and a signature that says what the numbers are of.
+ * Programs (csv, json) get every row and column, numbers with full precision, an empty field or no member
+ * where there is nothing. People (text, md) get the columns marked for them, rounded; the values of a SPREAD
+ * column become columns of their own, with what the SHOWN column says in the cells: one line for each
+ * combination of the others. Below stand notes, and a signature that says what the numbers are of.
  */
 #ifndef POSLAB_FRAME_H
 #define POSLAB_FRAME_H

@@ -215,6 +215,14 @@ bool json_refuse(const Json *json, const char *place, const char *path, const ch
                    json_show(json, value));
 }
 
+bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err) {
+    if (json && !json_is_array(json)) return json_refuse(json, place, path, "a list", err);
+    int count = json_count(json);
+    if (!json || (count > 0 && count <= most)) return true;
+    return err_set(err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d", place, path, most,
+                   count);
+}
+
 /* ---- building ---- */
 
 Json *json_new_object(void) {

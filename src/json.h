@@ -55,6 +55,9 @@ char *json_print_pretty(const Json *json, Arena *arena); /* indented, with a new
 /* The refusal of a value, EXIT_USAGE: "PLACE: 'PATH' must be WANTED, got VALUE". NULL is "nothing". */
 bool json_refuse(const Json *json, const char *place, const char *path, const char *wanted, Err *err);
 
+/* Whether a list, if it is there, is one and has between 1 and `most` items; the same kind of error. */
+bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err);
+
 /* For other error messages: a value in a few words (3, "fast", an object), clipped and on one line; the same
    for text, without quotes; and a number with the fewest digits that read back exactly. All return `out`. */
 enum { JSON_SHOWN = 72, JSON_NUMBER = 32 };

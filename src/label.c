@@ -3,7 +3,6 @@
  */
 #include "label.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Settings with a column of their own, or none that concerns training. */
@@ -123,8 +122,8 @@ const char **label_variants(const Plan *plan, Arena *arena) {
 const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena) {
     if (request->protocol != protocol->name) return NULL;
     if (protocol->name == PROTOCOL_NONOVERLAPPING) return "L";
-    double length = (double)request->length, rule = protocol->stride;
-    double stride = fmin(fmax(rule < 1 ? rule * length : rule, 1), length);
-    if (fabs(stride - (double)request->stride) >= 1) return NULL;
+    double rule = protocol->stride;
+    if (requests_stride(protocol, request->length) != request->stride) return NULL;
+    if (protocol->targets && protocol->targets != request->tokens) return NULL;
     return rule < 1 ? arena_format(arena, "%g L", rule) : arena_format(arena, "%g", rule);
 }

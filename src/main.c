@@ -1,22 +1,25 @@
-/* main: the command line, as two tables.
+/* main: the command line, as a table of commands.
  *
- * `options` holds every option once: long name, letter, what its value is called, help. `commands` says of
- * each command which options it takes (by letter; capitals are letters that cannot be typed), what words, and
- * the function. Parsing, --help and the messages about mistakes loop over these tables. Results go to stdout,
- * everything else to stderr; what cannot be written to stdout is an error like any other.
+ * `commands` says of each command which options it takes (by letter; the options are in arguments.c), what
+ * words, and the function. Results go to stdout, everything else to stderr; what cannot be written to stdout
+ * is an error like any other.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analyse.h"
+#include "arguments.h"
 #include "bench.h"
 #include "catalog.h"
 #include "export.h"
 #include "lanes.h"
 #include "plot.h"
+#include "reference.h"
+#include "revisit.h"
+#include "stats.h"
 #include "status.h"
 #include "sweep.h"
 #include "table.h"
@@ -26,67 +29,11 @@
 #define POSLAB_REVISION "unknown"
 #endif
 
-typedef struct Arguments {
-    const char *const *words; /* what is no option, NULL-terminated */
-    int word_count;
-    const char *value[128]; /* by letter; "" for an option without a value, NULL if not given */
-    const char **sets;      /* every --set, NULL-terminated */
-    const char *typed;      /* the command line, quoted for a shell */
-    Arena *arena;
-} Arguments;
-
-typedef struct Option {
-    int letter;
-    const char *name, *value, *help; /* value: what it is called, NULL if there is none */
-} Option;
-
-static const Option options[] = {
-    {'j', "jobs", "N", "workers at a time (default 1)"},
-    {'T', "threads", "N", "threads of each worker (default 1; other counts may change the last bits)"},
-    {'n', "dry-run", NULL, "only print what would be done"},
-    {'q', "quiet", NULL, "no progress, only failures"},
-    {'D', "db", "FILE", "database (default results/NAME.db); run folders lie beside it"},
-    {'S', "set", "PATH=VALUE", "override a field of the config, 'train.length=64'; may be repeated"},
-    {'J', "json", NULL, "print JSON"},
-    {'E', "experiment", "NAME", "only this experiment (default: all)"},
-    {'f', "format", "FORMAT", "of the output, see above"},
-    {'o', "output", "FILE", "where to write (default plots/DB.FORMAT)"},
-    {'P', "template", "FILE", "gnuplot template (default plots/curves.gp)"},
-    {'I', "initial", NULL, "the weights before training"},
-    {'B', "batches", "K", "the tokens of the first K updates, int32 [K * sequences, length + 1]"},
-    {'K', "tokens", "SPLIT", "the tokens of a split: train, valid or test"},
-    {'L', "lengths", "N,N", "lengths to measure"},
-    {'M', "methods", "NAME,NAME", "methods to measure (default: all)"},
-    {'H', "phase", "PHASE", "train or evaluate (default: both)"},
-    {'R', "rounds", "N", "measurements of each (default 7)"},
-    {'h', "help", NULL, "print this"},
-};
-
 typedef struct Command {
     const char *name, *words, *letters, *help, *text;
     int fewest, most; /* words */
     ExitCode (*run)(const Arguments *, Err *);
 } Command;
-
-/* --- values --- */
-
-static bool given(const Arguments *arguments, int letter) {
-    return arguments->value[letter] != NULL;
-}
-
-static bool read_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
-                       Err *err) {
-    const char *text = arguments->value[letter];
-    char *end;
-    if (!text) return true;
-    errno = 0;
-    *count = strtoll(text, &end, 10);
-    if (*text && !*end && !errno && *count >= low && *count <= high) return true;
-    const Option *option = options;
-    while (option->letter != letter) option++;
-    return err_set(err, EXIT_USAGE, "--%s takes a whole number from %lld to %lld, got '%s'", option->name,
-                   (long long)low, (long long)high, text);
-}
 
 static ExitCode outcome(bool fine, const Err *err) {
     return fine ? EXIT_DONE : err->code;
@@ -101,15 +48,15 @@ static Plan *make_plan(const Arguments *arguments, Err *err) {
 
 static ExitCode do_run(const Arguments *arguments, Err *err) {
     int64_t jobs = 1, threads = 1;
-    if (!read_count(arguments, 'j', 1, 1024, &jobs, err) ||
-        !read_count(arguments, 'T', 1, 1024, &threads, err))
+    if (!arguments_count(arguments, 'j', 1, 1024, &jobs, err) ||
+        !arguments_count(arguments, 'T', 1, 1024, &threads, err))
         return err->code;
     Plan *plan = make_plan(arguments, err);
     if (!plan) return err->code;
     SweepOptions sweep = {.jobs = (int)jobs,
                           .threads = (int)threads,
-                          .quiet = given(arguments, 'q'),
-                          .dry = given(arguments, 'n'),
+                          .quiet = arguments_given(arguments, 'q'),
+                          .dry = arguments_given(arguments, 'n'),
                           .command = arguments->typed,
                           .database = arguments->value['D']};
     return sweep_run(plan, &sweep, err);
@@ -118,20 +65,21 @@ static ExitCode do_run(const Arguments *arguments, Err *err) {
 static ExitCode do_plan(const Arguments *arguments, Err *err) {
     Plan *plan = make_plan(arguments, err);
     if (!plan) return err->code;
-    plan_print(plan, given(arguments, 'J'), stdout);
+    plan_print(plan, arguments_given(arguments, 'J'), stdout);
     return EXIT_DONE;
 }
 
 static ExitCode do_status(const Arguments *arguments, Err *err) {
     Store *store = store_open(arguments->words[0], STORE_READ, err);
-    bool fine = store && status_print(store, arguments->value['E'], given(arguments, 'J'), stdout, err);
+    bool fine =
+        store && status_print(store, arguments->value['E'], arguments_given(arguments, 'J'), stdout, err);
     store_close(store);
     return outcome(fine, err);
 }
 
 static ExitCode do_table(const Arguments *arguments, Err *err) {
     TableOptions table = {.experiment = arguments->value['E'], .format = arguments->value['f']};
-    if (given(arguments, 'J')) table.format = "json";
+    if (arguments_given(arguments, 'J')) table.format = "json";
     Store *store = store_open(arguments->words[0], STORE_READ, err);
     bool fine = store && table_print(store, &table, stdout, err);
     store_close(store);
@@ -164,8 +112,8 @@ static ExitCode do_plot(const Arguments *arguments, Err *err) {
 
 static ExitCode do_methods(const Arguments *arguments, Err *err) {
     if (arguments->word_count)
-        return outcome(catalog_show(arguments->words[0], stdout, given(arguments, 'J'), err), err);
-    catalog_list(stdout, given(arguments, 'J'));
+        return outcome(catalog_show(arguments->words[0], stdout, arguments_given(arguments, 'J'), err), err);
+    catalog_list(stdout, arguments_given(arguments, 'J'));
     return EXIT_DONE;
 }
 
@@ -173,46 +121,30 @@ static ExitCode do_export(const Arguments *arguments, Err *err) {
     ExportOptions export = {.database = arguments->words[0],
                             .run = arguments->words[1],
                             .path = arguments->words[2],
-                            .initial = given(arguments, 'I'),
+                            .initial = arguments_given(arguments, 'I'),
                             .tokens = arguments->value['K']};
-    if (!read_count(arguments, 'B', 1, INT64_C(1) << 40, &export.batches, err)) return err->code;
+    if (!arguments_count(arguments, 'B', 1, INT64_C(1) << 40, &export.batches, err)) return err->code;
     return outcome(export_run(&export, err), err);
 }
 
 static ExitCode do_worker(const Arguments *arguments, Err *err) {
     int64_t threads = 1;
-    if (!read_count(arguments, 'T', 1, LANES_MOST, &threads, err)) return err->code;
+    if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err)) return err->code;
     lanes_set((int)threads);
     return worker_run(arguments->words[0], err);
-}
-
-/* "128,512" into numbers; NULL leaves them as they are. */
-static bool read_list(const char *text, int *numbers, int *count, int most, Err *err) {
-    if (!text) return true;
-    const char *rest = text;
-    for (*count = 0; *count < most; (*count)++) {
-        char *end;
-        long number = strtol(rest, &end, 10);
-        if (end == rest || number < 1 || number > 1 << 24) break;
-        numbers[*count] = (int)number;
-        if (!*end) return ++*count, true;
-        if (*end != ',') break;
-        rest = end + 1;
-    }
-    return err_set(err, EXIT_USAGE, "expected up to %d lengths separated by commas, got '%s'", most, text);
 }
 
 static ExitCode do_bench(const Arguments *arguments, Err *err) {
     const PositionMethod *control = position_control();
     BenchOptions bench = {.lengths = {128, 512, 2048}, .length_count = 3, .tokens_per_step = 4096};
     bench.train = bench.evaluate = true;
-    bench.json = given(arguments, 'J');
+    bench.json = arguments_given(arguments, 'J');
     bench.reference = control ? control->name : position_methods[0]->name;
     fields_default(&bench.model, model_fields, model_field_count);
     bench.model.vocabulary = 256;
     int64_t threads = 1, rounds = 7;
-    if (!read_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
-        !read_count(arguments, 'R', 1, 1000, &rounds, err))
+    if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
+        !arguments_count(arguments, 'R', 1, 1000, &rounds, err))
         return err->code;
     lanes_set((int)threads);
     bench.rounds = (int)rounds;
@@ -226,7 +158,8 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
         bench.length_count = 1;
         bench.tokens_per_step = config->train.tokens_per_step;
     }
-    if (!read_list(arguments->value['L'], bench.lengths, &bench.length_count, COUNT_OF(bench.lengths), err))
+    if (!arguments_list(arguments->value['L'], bench.lengths, &bench.length_count, COUNT_OF(bench.lengths),
+                        err))
         return err->code;
     if (arguments->value['H']) {
         bench.train = strcmp(arguments->value['H'], "evaluate") != 0;
@@ -244,6 +177,56 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
     return outcome(bench_run(&bench, stdout, err), err);
 }
 
+static ExitCode do_eval(const Arguments *arguments, Err *err) {
+    const char *const *value = arguments->value;
+    RevisitOptions revisit = {.lengths = value['L'],
+                              .multiples = value['X'],
+                              .protocols = value['C'],
+                              .split = value['V'],
+                              .targets = value['N'],
+                              .runs = value['U'],
+                              .experiment = value['E']};
+    int64_t jobs = 1, threads = 1;
+    if (!arguments_count(arguments, 'j', 1, 1024, &jobs, err) ||
+        !arguments_count(arguments, 'T', 1, 1024, &threads, err))
+        return err->code;
+    revisit.sweep = (SweepOptions){.jobs = (int)jobs,
+                                   .threads = (int)threads,
+                                   .quiet = arguments_given(arguments, 'q'),
+                                   .dry = arguments_given(arguments, 'n'),
+                                   .command = arguments->typed,
+                                   .database = value['D']};
+    return revisit_run(arguments->words[0], &revisit, err);
+}
+
+static ExitCode do_analyse(const Arguments *arguments, Err *err) {
+    int64_t resamples = STATS_RESAMPLES, block = STATS_BLOCK;
+    if (!arguments_count(arguments, 'W', 100, 10000000, &resamples, err) ||
+        !arguments_count(arguments, 'Z', 1, INT64_C(1) << 40, &block, err))
+        return err->code;
+    AnalyseOptions analyse = {.what = arguments->words[1],
+                              .experiment = arguments->value['E'],
+                              .format = arguments->value['f'],
+                              .baseline = arguments->value['A'],
+                              .paper = arguments_given(arguments, 'O'),
+                              .resamples = (int)resamples,
+                              .block = block};
+    if (arguments_given(arguments, 'J')) analyse.format = "json";
+    Store *store = store_open(arguments->words[0], STORE_READ, err);
+    bool fine = store && analyse_print(store, &analyse, stdout, err);
+    store_close(store);
+    return outcome(fine, err);
+}
+
+static ExitCode do_reference(const Arguments *arguments, Err *err) {
+    int64_t rows = 0;
+    Store *store = store_open(arguments->words[0], STORE_WRITE, err);
+    bool fine = store && reference_import(store, arguments->words + 1, &rows, err);
+    store_close(store);
+    if (fine) printf("%lld reference numbers\n", (long long)rows);
+    return outcome(fine, err);
+}
+
 static const Command commands[] = {
     {"run", "CONFIG", "jTnqDS", "train and evaluate what is missing",
      "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.", 1, 1,
@@ -255,6 +238,19 @@ static const Command commands[] = {
      1, 1, do_table},
     {"plot", "DB", "EfoP", "extrapolation curves",
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg.", 1, 1, do_plot},
+    {"analyse", "DB WHAT", "EfJAOWZ", "the paper's analyses and statistics",
+     "WHAT: curves (perplexity by length), matrix (training by evaluation length), compare (with "
+     "--baseline),\n"
+     "short-long (trained short against long), cost, early (early-token curse), positions (loss by "
+     "position).\n"
+     "Formats: text, md, csv, json.",
+     2, 2, do_analyse},
+    {"eval", "DB|CONFIG", "LXCVNUEjTnqD", "more evaluations of trained runs, from their weights",
+     "What is not said stays as the experiment has it. Values are separated by commas, or options repeated.",
+     1, 1, do_eval},
+    {"reference", "DB [FILE]...", "", "numbers from papers into a database",
+     "CSV files (default results/paper/*.csv). `poslab analyse DB curves --paper` shows them.", 1, 1000,
+     do_reference},
     {"methods", "[NAME]", "J", "the methods, or one method's options and claims", NULL, 0, 1, do_methods},
     {"export", "DB RUN FILE", "IBK", "a run's trained weights as safetensors",
      "RUN is a run's key (`poslab status DB`) or the beginning of one. Instead of the weights after "
@@ -271,26 +267,11 @@ static const Command commands[] = {
 
 /* --- help --- */
 
-static void print_options(const char *letters) {
-    for (int i = 0; i < COUNT_OF(options); i++) {
-        const Option *option = &options[i];
-        char left[64];
-        if (!strchr(letters, option->letter) && option->letter != 'h') continue;
-        if (option->letter >= 'a')
-            snprintf(left, sizeof left, "-%c, --%s", option->letter, option->name);
-        else
-            snprintf(left, sizeof left, "    --%s", option->name);
-        printf("  %s%s%-*s %s\n", left, option->value ? " " : "",
-               (int)(26 - strlen(left) - (option->value != NULL)), option->value ? option->value : "",
-               option->help);
-    }
-}
-
 static void print_usage(void) {
     printf("usage: poslab COMMAND ...\n\nCompares position methods of transformers: train short, test "
            "long.\n\n");
     for (int i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-8s %-12s %s\n", commands[i].name, commands[i].words, commands[i].help);
+        printf("  %-9s %-12s %s\n", commands[i].name, commands[i].words, commands[i].help);
     printf("\n`poslab COMMAND --help` says more. Exit codes: 0 done, 1 some runs failed, 2 usage or config,\n"
            "3 stopped with work left, 4 damaged database or checkpoint, 5 input/output or resources.\n");
 }
@@ -299,85 +280,14 @@ static void print_help(const Command *command) {
     printf("usage: poslab %s [OPTION]... %s\n\n%s\n", command->name, command->words, command->help);
     if (command->text) printf("%s\n", command->text);
     printf("\n");
-    print_options(command->letters);
+    arguments_print(command->letters);
 }
 
-/* --- parsing --- */
+/* --- dispatch --- */
 
-/* The command line as one could type it again. */
-static const char *quote(char **argv, Arena *arena) {
-    const char *text = "";
-    for (; *argv; argv++) {
-        const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-        const char *word = **argv ? "" : "''";
-        if (strspn(*argv, plain) == strlen(*argv))
-            word = **argv ? *argv : word;
-        else {
-            word = "'";
-            for (const char *c = *argv; *c; c++)
-                word =
-                    *c == '\'' ? arena_format(arena, "%s'\\''", word) : arena_format(arena, "%s%c", word, *c);
-            word = arena_format(arena, "%s'", word);
-        }
-        text = *text ? arena_format(arena, "%s %s", text, word) : word;
-    }
-    return text;
-}
-
-/* What getopt_long wants: long options and letters of this command. */
-static void list_options(const Command *command, struct option *longs, char *shorts, const char **names) {
-    *shorts++ = ':';
-    for (int i = 0; i < COUNT_OF(options); i++) {
-        const Option *option = &options[i];
-        if (!strchr(command->letters, option->letter) && option->letter != 'h') continue;
-        *longs++ = (struct option){option->name, option->value ? required_argument : no_argument, NULL,
-                                   option->letter};
-        *names++ = option->name;
-        if (option->letter < 'a') continue;
-        *shorts++ = (char)option->letter;
-        if (option->value) *shorts++ = ':';
-    }
-    *shorts = '\0';
-}
-
-static bool bad_option(const Command *command, const char *word, const char *const *names, Err *err) {
-    char bare[64];
-    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
-             word + strspn(word, "-"));
-    const char *nearest = strncmp(word, "--", 2) == 0 ? nearest_name(bare, names) : NULL;
-    if (nearest)
-        return err_set(err, EXIT_USAGE, "'%s' has no option '--%s'; did you mean '--%s'?", command->name,
-                       bare, nearest);
-    return err_set(err, EXIT_USAGE, "'%s' has no option '%s'; `poslab %s --help` lists them", command->name,
-                   word, command->name);
-}
-
-/* argv[0] is the command's name. */
-static bool parse(const Command *command, int argc, char **argv, Arguments *arguments, Err *err) {
-    struct option longs[COUNT_OF(options) + 1] = {0};
-    const char *names[COUNT_OF(options) + 1] = {0};
-    char shorts[2 * COUNT_OF(options) + 2];
-    list_options(command, longs, shorts, names);
-    arguments->sets = NEW(arguments->arena, argc + 1, const char *);
-    int sets = 0, letter;
-    opterr = 0;
-    while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-        char typed[] = {'-', (char)optopt, '\0'};
-        const char *word = optopt && optopt < 128 && strchr(shorts, optopt) == NULL && optopt >= 'a'
-                               ? typed
-                               : argv[optind - 1];
-        if (letter == ':')
-            return err_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
-                           argv[optind - 1], command->name);
-        if (letter == '?') return bad_option(command, word, names, err);
-        if (letter == 'S') arguments->sets[sets++] = optarg;
-        arguments->value[letter] = optarg ? optarg : "";
-    }
-    arguments->words = (const char *const *)argv + optind;
-    arguments->word_count = argc - optind;
-    if (given(arguments, 'h')) return true;
-    if (arguments->word_count >= command->fewest && arguments->word_count <= command->most) return true;
-    return err_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
+static ExitCode usage_error(const Command *command, Err *err) {
+    err_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
+    return err->code;
 }
 
 static const Command *find_command(const char *name, Err *err) {
@@ -409,12 +319,14 @@ static ExitCode run_command(int argc, char **argv, Err *err) {
     const Command *command = find_command(name, err);
     if (!command) return err->code;
     Arguments arguments = {.arena = arena_new(0)};
-    arguments.typed = arena_format(arguments.arena, "poslab %s", quote(argv + 1, arguments.arena));
+    arguments.typed = arena_format(arguments.arena, "poslab %s", arguments_quote(argv + 1, arguments.arena));
     ExitCode code = EXIT_DONE;
-    if (!parse(command, argc - 1, argv + 1, &arguments, err))
+    if (!arguments_parse(&arguments, command->letters, argc - 1, argv + 1, err))
         code = err->code;
-    else if (given(&arguments, 'h'))
+    else if (arguments_given(&arguments, 'h'))
         print_help(command);
+    else if (arguments.word_count < command->fewest || arguments.word_count > command->most)
+        code = usage_error(command, err);
     else
         code = command->run(&arguments, err);
     arena_free(arguments.arena);

@@ -32,7 +32,9 @@ static const Corpus *find_corpus(const Plan *plan, const Config *config, Arena *
     return corpus_read(&config->data, (int)config->model.vocabulary, config->place, arena, err);
 }
 
-static bool check_splits(const Config *config, const Corpus *corpus, Err *err) {
+static bool check_splits(const PlanPoint *point, Err *err) {
+    const Config *config = point->config;
+    const Corpus *corpus = point->corpus;
     long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
     if (train < config->train.length + 1)
         return err_set(
@@ -40,6 +42,8 @@ static bool check_splits(const Config *config, const Corpus *corpus, Err *err) {
             "%s: 'train.length' %lld needs at least %lld tokens to train on, the corpus has %lld; name "
             "more 'data.files' or lower 'train.length'",
             config->place, (long long)config->train.length, (long long)config->train.length + 1, train);
+    for (int i = 0; i < point->request_count && rest >= 2; i++)
+        if (!evaluate_check(&point->requests[i], rest, config->place, err)) return false;
     if (rest >= 2) return true;
     const char *split = split_names[config->evaluate.split];
     return err_set(
@@ -53,19 +57,21 @@ static bool check_splits(const Config *config, const Corpus *corpus, Err *err) {
 
 /* Targets that a request scores, and the windows that it takes. */
 static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
-    int64_t all = corpus->splits[request->split].count - 1;
-    return (double)(request->tokens > 0 && request->tokens < all ? request->tokens : all);
+    EvaluateSpan span = evaluate_span(request, corpus->splits[request->split].count);
+    return (double)(span.end - span.first);
 }
 
 static double request_windows(const EvaluateRequest *request, const Corpus *corpus) {
     return ceil(request_targets(request, corpus) / (double)request->stride);
 }
 
-/* Tokens that pass through the model: window k ends at min((k+1) S, N) and starts at max(0, (k+1) S - L). */
+/* Tokens that pass through the model: window k of N targets ends at min((k+1) S, N) and starts at (k+1) S -
+   L, or at 0 where there is no text before. */
 static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
     double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
     double length = (double)request->length, stride = (double)request->stride;
-    double growing = fmin(floor(length / stride), windows); /* windows that start at 0 */
+    double before = (double)evaluate_span(request, corpus->splits[request->split].count).first;
+    double growing = before > 0 ? 0 : fmin(floor(length / stride), windows); /* windows that start at 0 */
     return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
 }
 
@@ -173,8 +179,8 @@ Plan *plan_make(const Experiment *experiment, Arena *arena, Err *err) {
     for (int i = 0; i < experiment->count; i++) {
         const Config *config = &experiment->points[i];
         PlanPoint point = {.config = config, .corpus = find_corpus(plan, config, arena, err)};
-        if (!point.corpus || !check_splits(config, point.corpus, err)) return NULL;
         point.requests = config_requests(config, &point.request_count, arena);
+        if (!point.corpus || !check_splits(&point, err)) return NULL;
         ArenaMark mark = arena_mark(arena);
         set_key(&point, arena);
         arena_release(arena, mark);

@@ -62,32 +62,52 @@ static bool write_run(Store *store, const PlanPoint *point, Err *err) {
 }
 
 static bool write_request(Store *store, const PlanPoint *point, const EvaluateRequest *request,
-                          const char *rule, Err *err) {
+                          const char *rule, bool added, Err *err) {
     return STORE_RUN(
         store, err,
-        "INSERT INTO request (experiment, run, split, protocol, stride_rule, length, stride, requested)"
-        " SELECT id, ?, ?, ?, ?, ?, ?, ? FROM experiment WHERE name = ? ON CONFLICT DO NOTHING",
+        "INSERT INTO request (experiment, run, split, protocol, stride_rule, length, stride, requested, "
+        "added)"
+        " SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM experiment WHERE name = ? ON CONFLICT DO NOTHING",
         value_text(point->key), value_text(split_names[request->split]),
         value_text(protocol_names[request->protocol]), value_text(rule), value_whole(request->length),
-        value_whole(request->stride), value_whole(request->tokens), value_text(point->config->name));
+        value_whole(request->stride), value_whole(request->tokens), value_whole(added),
+        value_text(point->config->name));
 }
 
 /* One row for each protocol of the config that the request belongs to; if a point took it over from an equal
    one, its stride stands for the rule. */
-static bool write_requests(Store *store, const PlanPoint *point, Err *err) {
+static bool write_requests(Store *store, const PlanPoint *point, bool added, Err *err) {
     const EvaluateOptions *options = &point->config->evaluate;
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
         bool found = false;
         for (int k = 0; k < options->protocol_count; k++) {
             const char *rule = label_stride_rule(request, &options->protocols[k], store_arena(store));
-            if (rule && !write_request(store, point, request, rule, err)) return false;
+            if (rule && !write_request(store, point, request, rule, added, err)) return false;
             found |= rule != NULL;
         }
         const char *rule = arena_format(store_arena(store), "%lld", (long long)request->stride);
-        if (!found && !write_request(store, point, request, rule, err)) return false;
+        if (!found && !write_request(store, point, request, rule, added, err)) return false;
     }
     return true;
+}
+
+/* Requests that `poslab eval` added outlive the deletion of the points they belong to, if these come back. */
+static bool save_added(Store *store, const char *name, Err *err) {
+    return store_execute(store, err,
+                         "CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM request WHERE false;"
+                         "DELETE FROM kept") &&
+           STORE_RUN(store, err,
+                     "INSERT INTO kept SELECT * FROM request WHERE added AND"
+                     " experiment = (SELECT id FROM experiment WHERE name = ?)",
+                     value_text(name));
+}
+
+static bool restore_added(Store *store, const char *name, Err *err) {
+    return STORE_RUN(store, err,
+                     "INSERT INTO request SELECT * FROM kept WHERE run IN (SELECT run FROM point WHERE"
+                     " experiment = (SELECT id FROM experiment WHERE name = ?)) ON CONFLICT DO NOTHING",
+                     value_text(name));
 }
 
 bool store_plan(Store *store, const Plan *plan, Err *err) {
@@ -99,6 +119,7 @@ bool store_plan(Store *store, const Plan *plan, Err *err) {
                         " VALUES (?, ?, " NOW ")"
                         " ON CONFLICT (name) DO UPDATE SET config = excluded.config",
                         value_text(experiment->name), value_text(experiment->source)) &&
+              save_added(store, experiment->name, err) &&
               STORE_RUN(store, err,
                         "DELETE FROM point WHERE experiment = (SELECT id FROM experiment WHERE name = ?)",
                         value_text(experiment->name));
@@ -111,9 +132,17 @@ bool store_plan(Store *store, const Plan *plan, Err *err) {
                        " SELECT id, ?, ?, ? FROM experiment WHERE name = ?",
                        value_whole(i), value_text(point->key), value_text(variants[i]),
                        value_text(experiment->name)) &&
-             write_requests(store, point, err);
+             write_requests(store, point, false, err);
         arena_release(store_arena(store), mark);
     }
+    ok = ok && restore_added(store, experiment->name, err);
+    return store_finish(store, err, ok);
+}
+
+bool store_add_requests(Store *store, const Plan *plan, Err *err) {
+    if (!store_execute(store, err, "BEGIN IMMEDIATE")) return false;
+    bool ok = true;
+    for (int i = 0; ok && i < plan->count; i++) ok = write_requests(store, &plan->points[i], true, err);
     return store_finish(store, err, ok);
 }
 

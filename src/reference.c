@@ -33,8 +33,8 @@ static bool complain(const Reader *reader, Err *err, const char *what) {
     return err_set(err, EXIT_USAGE, "reference '%s', line %d: %s", reader->path, reader->line, what);
 }
 
-/* Cuts a line at its commas, in place; quotes around a field are taken off, doubled ones in it halved. Returns the
-   number of fields, -1 if there are too many or a quote stays open. */
+/* Cuts a line at its commas, in place; quotes around a field are taken off, doubled ones in it halved.
+   Returns the number of fields, -1 if there are too many or a quote stays open. */
 static int cut_fields(char *line, char **fields) {
     int count = 0;
     line[strcspn(line, "\r\n")] = '\0';
@@ -110,8 +110,8 @@ static bool take_row(Reader *reader, char *const *fields, Err *err) {
         if (is_key(reader, i) || !*fields[i]) continue;
         if (!read_number(reader, fields[i], &number, err)) return false;
         value = value_real(number);
-        const Value quantity = value_text(
-            phase ? arena_format(arena, "%s_%s", phase, reader->names[i]) : reader->names[i]);
+        const Value quantity =
+            value_text(phase ? arena_format(arena, "%s_%s", phase, reader->names[i]) : reader->names[i]);
         const Value values[] = {value_text(source),
                                 value_text(field_of(reader, fields, DATASET)),
                                 value_text(field_of(reader, fields, SPLIT)),
@@ -121,14 +121,16 @@ static bool take_row(Reader *reader, char *const *fields, Err *err) {
                                 stride,
                                 quantity,
                                 value};
-        if (!store_step(reader->store, err, NULL,
-                        "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
-                        " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
-                        values, COUNT_OF(values) - 1) ||
-            !store_step(reader->store, err, NULL,
-                        "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
-                        " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        values, COUNT_OF(values)))
+        if (!store_step(
+                reader->store, err, NULL,
+                "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
+                " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
+                values, COUNT_OF(values) - 1) ||
+            !store_step(
+                reader->store, err, NULL,
+                "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
+                " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values, COUNT_OF(values)))
             return false;
         ++*reader->rows;
     }
@@ -142,12 +144,14 @@ static bool take_file(Store *store, const char *path, int64_t *rows, Err *err) {
     char line[LINE], *fields[MOST_FIELDS];
     FILE *file = fopen(path, "re");
     bool fine = file || err_system(err, "cannot read '%s'", path);
-    if (fine) fine = fgets(reader->head, LINE, file) ? read_head(reader, err) : complain(reader, err, "no head");
+    if (fine)
+        fine = fgets(reader->head, LINE, file) ? read_head(reader, err) : complain(reader, err, "no head");
     while (fine && fgets(line, LINE, file)) {
         ArenaMark mark = arena_mark(store_arena(store));
         reader->line++;
         if (line[strspn(line, "\r\n")]) {
-            fine = cut_fields(line, fields) == reader->count || complain(reader, err, "as many fields as in the head are expected");
+            fine = cut_fields(line, fields) == reader->count ||
+                   complain(reader, err, "as many fields as in the head are expected");
             fine = fine && take_row(reader, fields, err);
         }
         arena_release(store_arena(store), mark);

@@ -1,5 +1,5 @@
-/* series: see series.h. Rows of the view `outcome` come in the order of the config; each finds its series and its
- * cell. Windows are read when they are compared.
+/* series: see series.h. Rows of the view `outcome` come in the order of the config; each finds its series and
+ * its cell. Windows are read when they are compared.
  */
 #include "series.h"
 
@@ -133,12 +133,13 @@ static void finish_cell(SeriesCell *cell, Arena *arena) {
 }
 
 static bool read_runs(SeriesSet *set, Store *store, const char *const *experiment, Arena *arena, Err *err) {
-    Query *query = query_begin(store,
-                               "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                               " r.train_seconds, r.peak_bytes FROM experiment x JOIN point p ON p.experiment = x.id"
-                               " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-                               " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
-                               experiment);
+    Query *query =
+        query_begin(store,
+                    "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
+                    " r.train_seconds, r.peak_bytes FROM experiment x JOIN point p ON p.experiment = x.id"
+                    " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+                    experiment);
     while (query_next(query)) {
         const SeriesRun run = {.seed = query_int(query, 4),
                                .threads = query_int(query, 5),
@@ -147,7 +148,8 @@ static bool read_runs(SeriesSet *set, Store *store, const char *const *experimen
                                .peak_bytes = query_int(query, 8)};
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (strcmp(series->label, query_text(query, 0)) || strcmp(series->variant, query_text(query, 1)) ||
+            if (strcmp(series->label, query_text(query, 0)) ||
+                strcmp(series->variant, query_text(query, 1)) ||
                 strcmp(series->corpus, query_text(query, 2)) || series->train_length != query_int(query, 3))
                 continue;
             series->runs = grown(arena, series->runs, series->run_count, sizeof run);
@@ -225,9 +227,11 @@ const char *series_text(const SeriesCell *cell, Arena *arena) {
     const char *text = frame_perplexity(cell->mean, arena);
     if (cell->count > 1) {
         int digits = cell->mean < 100 ? 2 : cell->mean < 1000 ? 1 : 0;
-        text = arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
+        text =
+            arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
     }
-    return cell->count < cell->asked ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->asked) : text;
+    return cell->count < cell->asked ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->asked)
+                                     : text;
 }
 
 /* --- windows --- */
@@ -241,7 +245,8 @@ typedef struct Windows {
 static bool read_windows(Windows *windows, Store *store, const SeriesSeed *seed, Arena *arena, Err *err) {
     const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
     Query *query = query_begin(
-        store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window", parameters);
+        store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window",
+        parameters);
     *windows = (Windows){0};
     while (query_next(query)) {
         windows->nats = grown(arena, windows->nats, windows->count, sizeof(double));
@@ -296,7 +301,8 @@ bool series_compare(StatsDifference *differences, Store *store, const SeriesCell
         if (fine && !unit) {
             first = theirs;
             unit = NEW(arena, first.count, int);
-            panel.units = stats_units(unit, first.tokens, first.count, block > base->length ? block : base->length);
+            panel.units =
+                stats_units(unit, first.tokens, first.count, block > base->length ? block : base->length);
             panel.nats = nats = NEW(arena, (size_t)panel.units * width, double);
             panel.tokens = tokens = NEW(arena, panel.units, double);
             for (int w = 0; w < first.count; w++) tokens[unit[w]] += (double)first.tokens[w];
@@ -305,7 +311,8 @@ bool series_compare(StatsDifference *differences, Store *store, const SeriesCell
             const SeriesSeed *seed = seed_of(cells[m], seeds[s]);
             fine = read_windows(&ours, store, seed, arena, err);
             if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
-                fine = err_set(err, EXIT_DAMAGED, "database '%s' is damaged: the windows of evaluation %lld differ",
+                fine = err_set(err, EXIT_DAMAGED,
+                               "database '%s' is damaged: the windows of evaluation %lld differ",
                                store_path(store), (long long)seed->evaluation);
             if (!fine) break;
             double *place = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;

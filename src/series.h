@@ -1,8 +1,8 @@
 /* series: an experiment's losses, seed by seed, as the analyses want them.
  *
- * A series is one method (with all that sets it apart) at one training length under one protocol; its cells are the
- * evaluation lengths, ascending; a cell has one entry for each seed that has a loss. This is `curves` with the seeds
- * kept apart, and the way to windows and bins.
+ * A series is one method (with all that sets it apart) at one training length under one protocol; its cells
+ * are the evaluation lengths, ascending; a cell has one entry for each seed that has a loss. This is `curves`
+ * with the seeds kept apart, and the way to windows and bins.
  */
 #ifndef POSLAB_SERIES_H
 #define POSLAB_SERIES_H
@@ -20,9 +20,9 @@ typedef struct SeriesSeed {
 
 typedef struct SeriesCell {
     int64_t length, stride;
-    int asked;            /* seeds that the experiment asks for */
-    const char *outcome;  /* of those without a loss, the first one's: "diverged", ...; NULL: all have one */
-    SeriesSeed *seeds;    /* ascending */
+    int asked;           /* seeds that the experiment asks for */
+    const char *outcome; /* of those without a loss, the first one's: "diverged", ...; NULL: all have one */
+    SeriesSeed *seeds;   /* ascending */
     int count;
     double mean, deviation; /* of the perplexity over seeds; NAN for none; deviation NAN for one */
 } SeriesCell;
@@ -33,7 +33,7 @@ typedef struct SeriesRun { /* what training cost, for each seed that has finishe
 } SeriesRun;
 
 typedef struct Series {
-    const char *name;                    /* label and variant */
+    const char *name;                     /* label and variant */
     const char *label, *method, *variant; /* variant: "" or "train.optimizer.lr=0.001" */
     const char *split, *protocol, *rule, *corpus;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
@@ -56,12 +56,13 @@ SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *
 SeriesCell *series_cell(const Series *series, int64_t length); /* NULL if there is none */
 bool series_same_protocol(const Series *a, const Series *b);
 
-/* The series of `wanted` (name or label) with the variant and the protocol of `series`, trained at `train_length`.
-   NULL if there is none. */
-Series *series_counterpart(const SeriesSet *set, const char *wanted, const Series *series, int64_t train_length);
+/* The series of `wanted` (name or label) with the variant and the protocol of `series`, trained at
+   `train_length`. NULL if there is none. */
+Series *series_counterpart(const SeriesSet *set, const char *wanted, const Series *series,
+                           int64_t train_length);
 
-/* Whether any series is called that (method, label or name), and whether the word leaves open which is meant. Fails
-   (usage) with a list of what there is. */
+/* Whether any series is called that (method, label or name), and whether the word leaves open which is meant.
+   Fails (usage) with a list of what there is. */
 bool series_check_name(const SeriesSet *set, const char *wanted, Arena *arena, Err *err);
 
 /* Mean loss of a cell over seeds, nats per token; NAN for none. */
@@ -70,8 +71,8 @@ double series_loss(const SeriesCell *cell);
 /* What stands in a table for a cell: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", "-". */
 const char *series_text(const SeriesCell *cell, Arena *arena);
 
-/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the base
-   have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
+/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
+   base have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
 bool series_compare(StatsDifference *differences, Store *store, const SeriesCell *const *cells, int count,
                     const SeriesCell *base, int64_t block, int resamples, Arena *arena, Err *err);
 

@@ -4,23 +4,24 @@
  *
  * Input. Two methods, evaluated by the same request on the same corpus, so that their windows hold the same
  * targets. Seeds that both have, in ascending order: s = 0..S-1 (a seed gives both the same batches and the
- * same initial weights). Consecutive windows are joined to units, first to last, a unit being closed as soon as
- * it covers at least max(L, block) targets; what is left at the end joins the last unit. u = 0..U-1 are the
- * units, n[u] their targets, x[u,s] = (nats of the method) - (nats of the baseline), summed over the unit.
- * Neighbouring windows of one document resemble each other: units of single short windows would make intervals
- * too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block = 1 gives single windows.
+ * same initial weights). Consecutive windows are joined to units, first to last, a unit being closed as soon
+ * as it covers at least max(L, block) targets; what is left at the end joins the last unit. u = 0..U-1 are
+ * the units, n[u] their targets, x[u,s] = (nats of the method) - (nats of the baseline), summed over the
+ * unit. Neighbouring windows of one document resemble each other: units of single short windows would make
+ * intervals too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block = 1 gives single windows.
  *
  * Estimate. d = sum_u sum_s x[u,s] / (S sum_u n[u]), in nats per token.
  *
  * Bootstrap (Efron and Tibshirani 1993, chapters 8, 13, 16), r = 0..R-1. The generator of replicate r is
- * rng_substream(rng_stream(1, "bootstrap", ""), r) (rng.h). It draws S numbers with rng_below(S), the seeds, and
- * then U numbers with rng_below(U), the units; both with replacement, crossed: every drawn unit is taken of every
- * drawn seed, and of both methods. d*[r] is the estimate from what was drawn, a unit or seed counting as often as
- * it was drawn. The draws depend on S, U and r alone, so that every method meets the same ones.
+ * rng_substream(rng_stream(1, "bootstrap", ""), r) (rng.h). It draws S numbers with rng_below(S), the seeds,
+ * and then U numbers with rng_below(U), the units; both with replacement, crossed: every drawn unit is taken
+ * of every drawn seed, and of both methods. d*[r] is the estimate from what was drawn, a unit or seed
+ * counting as often as it was drawn. The draws depend on S, U and r alone, so that every method meets the
+ * same ones.
  *
- * Interval. The quantiles of d* at 0.025 and 0.975, by linear interpolation between the two order statistics about
- * 1 + (R - 1) q (type 7 of Hyndman and Fan 1996, as in R and NumPy). In nats; perplexity comes last: the ratio of
- * perplexities is exp(d), its interval exp of the ends, and therefore not symmetric about it.
+ * Interval. The quantiles of d* at 0.025 and 0.975, by linear interpolation between the two order statistics
+ * about 1 + (R - 1) q (type 7 of Hyndman and Fan 1996, as in R and NumPy). In nats; perplexity comes last:
+ * the ratio of perplexities is exp(d), its interval exp of the ends, and therefore not symmetric about it.
  *
  * p-value. Two-sided, for d = 0: (c + 1) / (R + 1), c the number of replicates with |d*[r] - d| >= |d| (less
  * 1e-12 |d| + 1e-300, so that equal numbers are equal in spite of rounding).
@@ -29,8 +30,8 @@
  * before it, at most 1.
  *
  * One seed. Nothing is known about how seeds differ: there is no interval and no p-value, only d.
- * Few seeds. A percentile interval cannot leave the range of the seeds. Where seeds differ much more than windows
- * it covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
+ * Few seeds. A percentile interval cannot leave the range of the seeds. Where seeds differ much more than
+ * windows it covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
  */
 #ifndef POSLAB_STATS_H
 #define POSLAB_STATS_H

@@ -26,6 +26,10 @@ extern const char *const run_status_names[]; /* "pending", ..., NULL */
    the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
 bool store_plan(Store *store, const Plan *plan, Err *err);
 
+/* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
+   that experiment asks for. They stay there when it is planned anew. */
+bool store_add_requests(Store *store, const Plan *plan, Err *err);
+
 /* The outcome of one run, as a worker writes it. */
 typedef struct RunRecord {
     const PlanPoint *point;

@@ -43,6 +43,7 @@ typedef struct Sweep {
     int count, next;
     Job **slots;                         /* [options->jobs] the running ones, or NULL */
     int running, failed, diverged, left; /* left: stopped, or never started */
+    int untrained;                       /* of evaluate_only: runs that have no weights yet */
     bool stopping, killing;
     Err fatal; /* code EXIT_DONE: none */
     Arena *arena;
@@ -134,10 +135,15 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) 
         sweep->diverged++;
         return;
     }
+    if (sweep->options->evaluate_only && !is_trained(sweep->store, point->key)) {
+        sweep->untrained++;
+        return;
+    }
     *job = (Job){.point = point};
     job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *variant ? " " : "", variant);
     job->folder = sweep_folder(sweep->database, sweep->plan->experiment->name, point->key, arena);
     job->task.trained = sweep->store && is_trained(sweep->store, point->key);
+    job->task.evaluate_only = sweep->options->evaluate_only;
     job->task.requests = NEW(arena, point->request_count, EvaluateRequest);
     memcpy(job->task.key, point->key, sizeof point->key);
     for (int i = 0; i < point->request_count; i++)
@@ -255,6 +261,7 @@ static bool end_job(Sweep *sweep, int slot) {
     sweep->failed++;
     progress_end(sweep->progress, slot, "failed", false);
     progress_say(sweep->progress, true, "        %s", reason);
+    if (sweep->options->evaluate_only) return set_status(sweep, job, RUN_DONE, NULL); /* as it was */
     return set_status(sweep, job, RUN_FAILED, reason);
 }
 
@@ -314,9 +321,12 @@ static void run_jobs(Sweep *sweep) {
 }
 
 static ExitCode conclude(Sweep *sweep, Err *err) {
-    int runs = sweep->plan->count, done = runs - sweep->failed - sweep->left;
+    int runs = sweep->plan->count, done = runs - sweep->failed - sweep->left - sweep->untrained;
     char diverged[64] = "";
     if (sweep->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", sweep->diverged);
+    if (sweep->untrained)
+        progress_say(sweep->progress, true, "%d of %d runs are not trained yet and were left out",
+                     sweep->untrained, runs);
     if (sweep->fatal.code) {
         *err = sweep->fatal;
         return err->code;
@@ -332,7 +342,9 @@ static ExitCode sweep_stored(Sweep *sweep, Err *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
     sweep->progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
-    if (!store_plan(sweep->store, plan, err)) return err->code;
+    bool (*plan_stored)(Store *, const Plan *, Err *) =
+        sweep->options->evaluate_only ? store_add_requests : store_plan;
+    if (!plan_stored(sweep->store, plan, err)) return err->code;
     for (int i = 0; i < plan->count; i++) { /* results that a killed parent could not take over any more */
         const char *name = plan->experiment->name;
         if (!import_result(sweep, sweep_folder(sweep->database, name, plan->points[i].key, sweep->arena)))

@@ -1,4 +1,4 @@
-/* sweep: `poslab run`: the missing runs of a plan, in worker processes.
+/* sweep: `poslab run` and `poslab eval`: the missing runs of a plan, in worker processes.
  *
  * The parent starts `poslab worker` for each missing run, at most `jobs` at a time, with OMP_NUM_THREADS,
  * OPENBLAS_NUM_THREADS and GOTO_NUM_THREADS set in its environment, reads its progress from a pipe and
@@ -24,6 +24,7 @@ typedef struct SweepOptions {
     int threads;          /* BLAS threads of each worker */
     bool quiet;           /* no progress */
     bool dry;             /* only print, to stdout, what would be done */
+    bool evaluate_only;   /* the plan's requests are added to the stored experiment; nothing is trained */
     const char *command;  /* as typed, for "continue with: ..." */
     const char *database; /* NULL: results/NAME.db */
 } SweepOptions;

@@ -65,6 +65,7 @@ bool worker_assign(const char *folder, const Config *config, const WorkerTask *t
     Json *root = json_new_object(), *list = json_new_array();
     json_set_text(root, "key", task->key);
     json_set(root, "trained", json_new_bool(task->trained));
+    json_set(root, "evaluate_only", json_new_bool(task->evaluate_only));
     for (int i = 0; i < task->request_count; i++) {
         Json *request = json_new_object();
         fields_write(request, &task->requests[i], request_fields, COUNT_OF(request_fields));
@@ -88,6 +89,7 @@ static bool read_task(Worker *worker, Err *err) {
     const Json *list = json_get(root, "requests");
     snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
     task->trained = json_truth(json_get(root, "trained"));
+    task->evaluate_only = json_truth(json_get(root, "evaluate_only"));
     task->request_count = json_count(list);
     task->requests = NEW(worker->arena, task->request_count, EvaluateRequest);
     bool fine = json_is_array(list) || err_set(err, EXIT_USAGE, "%s: 'requests' must be a list", place);
@@ -143,20 +145,18 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     return fine;
 }
 
-/* Loads the trained weights; says why if they cannot be used. */
-static bool load_model(Worker *worker, const char *path) {
-    Err why;
+/* Loads the trained weights. */
+static bool load_model(Worker *worker, const char *path, Err *why) {
     TensorFile file;
     Arena *arena = arena_new(0);
-    bool fine = checkpoint_read(path, &file, arena, &why);
+    bool fine = checkpoint_read(path, &file, arena, why);
     if (fine) {
         fine = strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0
-                   ? train_restore(worker->model, &file, path, &why)
-                   : err_set(&why, EXIT_DAMAGED, "'%s' belongs to another run", path);
+                   ? train_restore(worker->model, &file, path, why)
+                   : err_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path);
         json_free(file.metadata);
     }
     arena_free(arena);
-    if (!fine) printf("note %s; training again\n", why.text);
     return fine;
 }
 
@@ -257,7 +257,11 @@ static bool work(Worker *worker, Err *err) {
     model_allocate(worker->model, worker->arena);
     worker->evaluations = NEW(worker->arena, worker->task.request_count, Evaluation);
     worker->last_result = time_now();
-    bool loaded = worker->task.trained && load_model(worker, model_path);
+    bool loaded = worker->task.trained && load_model(worker, model_path, err);
+    if (worker->task.trained && !loaded) {
+        if (worker->task.evaluate_only) return false;
+        printf("note %s; training again\n", err->text);
+    }
     if (!loaded && !train(worker, model_path, err)) return false;
     if (!worker->training.diverged && !evaluate(worker, err)) return false;
     if (!write_result(worker, err)) return false;

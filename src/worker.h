@@ -17,7 +17,8 @@
 
 typedef struct WorkerTask {
     char key[KEY_TEXT];
-    bool trained; /* the training is stored already: only evaluations are missing */
+    bool trained;       /* the training is stored already: only evaluations are missing */
+    bool evaluate_only; /* and if its weights cannot be loaded, that is an error: it is not trained again */
     EvaluateRequest *requests;
     int request_count;
 } WorkerTask;

@@ -23,9 +23,9 @@ LAYERS=(
     "profile ops tile" # beside these, methods/*.c
     "attention model pass step optim data"
     "checkpoint train evaluate"
-    "config axes plan label store schema statement record"
-    "sweep worker child progress catalog export stats table curves plot status report bench"
-    "main"
+    "requests config axes plan label store schema statement record reference"
+    "sweep worker child progress catalog export stats table curves plot status report bench revisit frame series analyse analysis extrapolate contrast cost early"
+    "arguments main"
 )
 declare -A OWNER=(
     [cblas.h]=src/ops.c

@@ -150,6 +150,24 @@ static void marks_keep_what_is_before(void **state) {
     arena_free(arena);
 }
 
+/* A release to a mark in a later chunk keeps the chunks before it, and that chunk's beginning. */
+static void marks_may_lie_in_any_chunk(void **state) {
+    (void)state;
+    for (int kept = 1; kept < 9; kept++) {
+        Arena *arena = arena_new(128);
+        unsigned char *block[16];
+        for (int i = 0; i < kept; i++) block[i] = memset(arena_alloc(arena, 64, 1), i + 1, 64);
+        ArenaMark mark = arena_mark(arena);
+        for (int round = 0; round < 2; round++) {
+            for (int i = kept; i < 16; i++) block[i] = memset(arena_alloc(arena, 64, 1), i + 1, 64);
+            for (int i = 0; i < 16; i++)
+                for (int k = 0; k < 64; k++) assert_int_equal(block[i][k], i + 1);
+            arena_release(arena, mark);
+        }
+        arena_free(arena);
+    }
+}
+
 /* Blocks do not overlap, whatever the order of sizes, also in chunks that are used again. */
 static void blocks_are_apart(void **state) {
     (void)state;
@@ -169,6 +187,23 @@ static void blocks_are_apart(void **state) {
         arena_release(arena, mark);
     }
     arena_free(arena);
+}
+
+/* A text of 64 letters needs 65 bytes: the next block must not end it, nor it begin the next block. */
+static void texts_have_room(void **state) {
+    (void)state;
+    for (int length = 60; length < 70; length++) {
+        Arena *arena = arena_new(0);
+        char letters[80] = {0};
+        memset(letters, 'x', (size_t)length);
+        const char *formatted = arena_format(arena, "%s", letters);
+        memset(arena_alloc(arena, 64, 1), 'y', 64);
+        const char *copied = arena_copy(arena, letters);
+        memset(arena_alloc(arena, 64, 1), 'y', 64);
+        assert_string_equal(formatted, letters);
+        assert_string_equal(copied, letters);
+        arena_free(arena);
+    }
 }
 
 static void growing_copies(void **state) {
@@ -227,6 +262,8 @@ int main(void) {
         cmocka_unit_test(memory_is_zero_and_aligned),
         cmocka_unit_test(marks_keep_what_is_before),
         cmocka_unit_test(blocks_are_apart),
+        cmocka_unit_test(marks_may_lie_in_any_chunk),
+        cmocka_unit_test(texts_have_room),
         cmocka_unit_test(growing_copies),
         cmocka_unit_test(counting_counts_the_same),
         cmocka_unit_test(hash_is_sha256),

@@ -1,15 +1,15 @@
 /* Every law is shown to bite: mutants, each of which the law that it names must catch.
  *
- * Mutants of methods are those of mutants.c. Mutants of the core are edits of one file of src/, as text: in a
- * temporary folder that holds the sources which the laws need, the text is replaced, the folder's own
- * test_laws is made and asked for the law. A text that is not found exactly once fails, so that a mutant
- * cannot rot unseen.
+ * Mutants of methods are those of mutants.c. Mutants of the core are edits of src/ as text: in a temporary
+ * folder that holds the sources which the laws need, the text is replaced, the folder's own test_laws is made
+ * and asked for the law. A text that is not found exactly once fails, so that a mutant cannot rot unseen.
  *
  * Usage: test_laws             the tests
  *        test_laws mutants     the table: which law catches which mutant
  *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
  */
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -110,66 +110,63 @@ static const char *method_mutant_survives(const MethodMutant *mutant, char reaso
 /* ---- mutants of the core ---- */
 
 typedef struct CoreMutant {
-    const char *what, *file, *text, *replacement, *law;
+    const char *what, *text, *replacement, *law;
 } CoreMutant;
 
 static const CoreMutant core_mutants[] = {
-    {"bias added before scaling", "attention.c",
+    {"bias added before scaling",
      "Vec score = vec_load(s + j) * a->scale;\n        if (run) score += vec_load(run + j);",
      "Vec score = vec_load(s + j) * a->scale;\n        if (run) score += vec_load(run + j) * a->scale;",
      "agreement"},
-    {"scaling missing", "attention.c", "(float)(1 / sqrt(a.size))", "1", "agreement"},
-    {"mask lets one key too many in", "attention.c", "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
+    {"scaling missing", "(float)(1 / sqrt(a.size))", "1", "agreement"},
+    {"mask lets one key too many in", "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
      "i0 + r - j0 + 2 < columns ? i0 + r - j0 + 2 : columns", "causality"},
-    {"mask shuts one key too many out", "attention.c",
-     "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
+    {"mask shuts one key too many out", "i0 + r - j0 + 1 < columns ? i0 + r - j0 + 1 : columns",
      "i0 + r - j0 < columns ? (i0 + r > j0 ? i0 + r - j0 : 1) : columns", "agreement"},
-    {"reads beyond the diagonal", "attention.c", "for (int j = valid; j < *end; j++) s[j] = -INFINITY;", "",
-     "causality"},
-    {"backward reads beyond the diagonal", "attention.c",
-     "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "", "agreement"},
-    {"softmax without the maximum", "attention.c", "if (!(highest > top[r])) highest = top[r];",
-     "highest = 0;", "edges"},
-    {"running sum not brought to the new maximum", "attention.c", "sum[r] *= shrink;", "", "agreement"},
-    {"bias of head 0 for all heads", "attention.c", "a->run + (size_t)h * (a->length + ROWS) + (",
+    {"reads beyond the diagonal", "for (int j = valid; j < *end; j++) s[j] = -INFINITY;", "", "causality"},
+    {"backward reads beyond the diagonal", "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "",
+     "agreement"},
+    {"softmax without the maximum", "if (!(highest > top[r])) highest = top[r];", "highest = 0;", "edges"},
+    {"running sum not brought to the new maximum", "sum[r] *= shrink;", "", "agreement"},
+    {"bias of head 0 for all heads", "a->run + (size_t)h * (a->length + ROWS) + (",
      "a->run + (size_t)(0 * h) * (a->length + ROWS) + (", "agreement"},
-    {"bias gradient from the last tile alone", "attention.c", "sums[d] += diagonals[u]",
-     "sums[d] = diagonals[u]", "agreement"},
-    {"gradients of keys not turned back", "attention.c",
+    {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
+     "agreement"},
+    {"gradients of keys not turned back",
      "a->method->transform_backward(a->context, POS_KEY, a->dk, a->wide);", "", "agreement"},
-    {"backward without the row's mean", "attention.c", "(vec_load(ds + j) - a->delta[i])",
-     "(vec_load(ds + j))", "agreement"},
-    {"every sequence attends to the first", "attention.c",
+    {"backward without the row's mean", "(vec_load(ds + j) - a->delta[i])", "(vec_load(ds + j))",
+     "agreement"},
+    {"every sequence attends to the first",
      "load_head(a, qkv + (size_t)b * a->length * 3 * a->width, h, false)", "load_head(a, qkv, h, false)",
      "batch"},
-    {"embedding not scaled", "pass.c", "row[(size_t)t * width + c] = scale *",
+    {"embedding not scaled", "row[(size_t)t * width + c] = scale *",
      "row[(size_t)t * width + c] =", "agreement"},
-    {"tied gradient of the output alone", "pass.c", "to[c] += scale *", "to[c] += 0 *", "agreement"},
-    {"backward misses a residual", "pass.c", "ops_norm_backward(pass->dx, g + at->norm2_w",
+    {"tied gradient of the output alone", "to[c] += scale *", "to[c] += 0 *", "agreement"},
+    {"backward misses a residual", "ops_norm_backward(pass->dx, g + at->norm2_w",
      "memset(pass->dx, 0, count * sizeof *pass->dx);\n    ops_norm_backward(pass->dx, g + at->norm2_w",
      "agreement"},
-    {"position added at the first sequence alone", "pass.c", "if (model->position.method->embed) ",
+    {"position added at the first sequence alone", "if (model->position.method->embed) ",
      "if (model->position.method->embed && b == 0) ", "agreement"},
-    {"target is the input", "pass.c", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
-    {"position parameters start from a shared stream", "model.c", "rng_stream(seed, \"init\", param->name)",
+    {"target is the input", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
+    {"position parameters start from a shared stream", "rng_stream(seed, \"init\", param->name)",
      "rng_stream(seed, \"init\", model->position.method->name)", "init"},
-    {"LayerNorm backward misses a term", "ops.c", " - (x[i] - m) * r * product", "", "agreement"},
-    {"LayerNorm with another epsilon", "ops.c", "norm_epsilon = 1e-5f", "norm_epsilon = 1e-3f", "agreement"},
-    {"relu swallows NaN", "ops.c", "x[i] < 0 ? 0 : x[i]", "x[i] > 0 ? x[i] : 0", "edges"},
-    {"cross-entropy without the maximum", "ops.c", "float top = vec_top(top_lanes);",
+    {"LayerNorm backward misses a term", " - (x[i] - m) * r * product", "", "agreement"},
+    {"LayerNorm with another epsilon", "norm_epsilon = 1e-5f", "norm_epsilon = 1e-3f", "agreement"},
+    {"relu swallows NaN", "x[i] < 0 ? 0 : x[i]", "x[i] > 0 ? x[i] : 0", "edges"},
+    {"cross-entropy without the maximum", "float top = vec_top(top_lanes);",
      "float top = 0 * vec_top(top_lanes);", "edges"},
-    {"last parameter missing from the optimiser", "optim.c", "p < model->param_count",
-     "p < model->param_count - 1", "overfit"},
-    {"everything decays", "optim.c", "param->decay ? options->decay : 0", "options->decay", "optimizer"},
-    {"no bias correction", "optim.c", "(float)(rate / (1 - pow(o->beta1, (double)optimizer->step)))",
-     "(float)rate", "optimizer"},
-    {"tail of the stream dropped", "evaluate.c", "(targets + stride - 1) / stride", "targets / stride",
-     "accounting"},
-    {"nll averaged over windows", "evaluate.c", "sums->result->nll += into->nll;",
+    {"last parameter missing from the optimiser",
+     "optimizer->step++;\n    for (int p = 0; p < model->param_count;",
+     "optimizer->step++;\n    for (int p = 0; p < model->param_count - 1;", "overfit"},
+    {"everything decays", "param->decay ? options->decay : 0", "options->decay", "optimizer"},
+    {"no bias correction", "(float)(rate / (1 - pow(o->beta1, (double)optimizer->step)))", "(float)rate",
+     "optimizer"},
+    {"tail of the stream dropped", "(targets + stride - 1) / stride", "targets / stride", "accounting"},
+    {"nll averaged over windows", "sums->result->nll += into->nll;",
      "sums->result->nll += into->nll / (double)into->tokens;", "accounting"},
-    {"first target of a window not scored", "evaluate.c", "for (int64_t k = window.scored; k",
+    {"first target of a window not scored", "for (int64_t k = window.scored; k",
      "for (int64_t k = window.scored + 1; k", "accounting"},
-    {"one token of context short", "evaluate.c", "start = end - request->length;",
+    {"one token of context short", "start = end - request->length;",
      "start = end - request->length + (request->stride < request->length);", "accounting"},
 };
 
@@ -266,20 +263,29 @@ static void folder_removed(void) {
     if (strstr(folder, "XXXXXX") == NULL && system(command) != 0) fprintf(stderr, "%s is left\n", folder);
 }
 
-static void first_line(char reason[TEXT], const char *text) {
-    snprintf(reason, TEXT, "%.*s", (int)strcspn(text, "\n"), text);
+/* Where the mutant's text stands, once in all the folder's sources: the file's path, its text, the place. */
+static const char *find_once(const CoreMutant *mutant, char **path, char **text, char **at, Arena *arena) {
+    glob_t files;
+    const char *wrong = "its text is not there: adapt the mutant";
+    if (glob(arena_format(arena, "%s/src/*.c", folder), 0, NULL, &files) != 0) return "no sources";
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        char *here = read_text(files.gl_pathv[i], arena), *found = here ? strstr(here, mutant->text) : NULL;
+        if (!found) continue;
+        wrong = *at || strstr(found + 1, mutant->text) ? "its text is there more than once" : NULL;
+        *path = arena_copy(arena, files.gl_pathv[i]);
+        *text = here, *at = found;
+        if (wrong) break;
+    }
+    globfree(&files);
+    return wrong;
 }
 
 /* NULL if the law fails on the edited source; else what is wrong. */
 static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TEXT]) {
     Arena *arena = arena_new(0);
-    char *path = arena_format(arena, "%s/src/%s", folder, mutant->file),
-         *log = arena_format(arena, "%s/log", folder);
-    char *text = read_text(path, arena), *at = text ? strstr(text, mutant->text) : NULL;
-    const char *wrong = NULL;
-    if (!at || strstr(at + 1, mutant->text)) {
-        wrong = at ? "its text is there more than once" : "its text is not there: adapt the mutant";
-    } else {
+    char *path = NULL, *text = NULL, *at = NULL;
+    const char *wrong = find_once(mutant, &path, &text, &at, arena);
+    if (!wrong) {
         char *edited = arena_format(arena, "%.*s%s%s", (int)(at - text), text, mutant->replacement,
                                     at + strlen(mutant->text));
         if (!write_text(path, edited) || make() != 0) {
@@ -289,7 +295,8 @@ static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TE
             bool ran = WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) <= 1);
             if (!ran || status == 0) wrong = ran ? "survives" : "cannot be run";
         }
-        first_line(reason, read_text(log, arena));
+        const char *log = read_text(arena_format(arena, "%s/log", folder), arena);
+        snprintf(reason, TEXT, "%.*s", (int)strcspn(log ? log : "", "\n"), log ? log : "");
         if (!write_text(path, text)) wrong = "cannot be undone";
     }
     arena_free(arena);
@@ -368,7 +375,7 @@ static int print_table(void) {
         char reason[TEXT] = "";
         const CoreMutant *m = &core_mutants[i];
         const char *wrong = core_mutant_survives(m, reason);
-        survivors += row(m->what, m->file, m->law, wrong, reason);
+        survivors += row(m->what, "core", m->law, wrong, reason);
     }
     printf("%d mutants, %d survivors\n", method_mutant_count + COUNT_OF(core_mutants), survivors);
     folder_removed();
@@ -392,7 +399,7 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < COUNT_OF(core_mutants); i++, count++) {
         const CoreMutant *m = &core_mutants[i];
-        snprintf(names[count], sizeof names[count], "%s: %s: %s", m->law, m->file, m->what);
+        snprintf(names[count], sizeof names[count], "%s: core: %s", m->law, m->what);
         tests[count] = (struct CMUnitTest){
             .name = names[count], .test_func = core_mutant_is_caught, .initial_state = (void *)(uintptr_t)m};
     }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "lanes.h"
 #include "laws.h"
 
 typedef struct Size {
@@ -132,6 +133,7 @@ static void all_laws(void **state) {
 int main(int argc, char **argv) {
     struct CMUnitTest tests[64];
     int count = 0;
+    lanes_set(3); /* evaluation side by side; tests/test_laws.c has one lane */
     only_method = argc > 1 ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
     for (int i = 0; i < position_method_count && count < COUNT_OF(tests); i++) {

@@ -1,0 +1,182 @@
+/* arguments: see arguments.h. getopt_long does the parsing, from the same table. */
+#include "arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+
+typedef struct Option {
+    int letter;
+    const char *name, *value, *help; /* value: what it is called, NULL if there is none */
+} Option;
+
+static const Option options[] = {
+    {'j', "jobs", "N", "workers at a time (default 1)"},
+    {'T', "threads", "N", "threads of each worker (default 1; other counts may change the last bits)"},
+    {'n', "dry-run", NULL, "only print what would be done"},
+    {'q', "quiet", NULL, "no progress, only failures"},
+    {'D', "db", "FILE", "database (default results/NAME.db); run folders lie beside it"},
+    {'S', "set", "PATH=VALUE", "override a field of the config, 'train.length=64'; may be repeated"},
+    {'J', "json", NULL, "print JSON"},
+    {'E', "experiment", "NAME", "only this experiment (default: all)"},
+    {'f', "format", "FORMAT", "of the output, see above"},
+    {'o', "output", "FILE", "where to write (default plots/DB.FORMAT)"},
+    {'P', "template", "FILE", "gnuplot template (default plots/curves.gp)"},
+    {'I', "initial", NULL, "the weights before training"},
+    {'B', "batches", "K", "the tokens of the first K updates, int32 [K * sequences, length + 1]"},
+    {'K', "tokens", "SPLIT", "the tokens of a split: train, valid or test"},
+    {'L', "lengths", "N,N", "lengths"},
+    {'M', "methods", "NAME,NAME", "methods to measure (default: all)"},
+    {'H', "phase", "PHASE", "train or evaluate (default: both)"},
+    {'R', "rounds", "N", "measurements of each (default 7)"},
+    {'X', "multiples", "X,X", "lengths as multiples of the training length"},
+    {'C', "protocol", "NAME,NAME", "nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE]"},
+    {'V', "split", "SPLIT", "valid or test"},
+    {'N', "targets", "N", "the first so many targets of the split; 0: all"},
+    {'U', "run", "KEY,KEY", "these runs (or beginnings of their keys; default: all)"},
+    {'A', "baseline", "METHOD", "what others are compared with: a method, or its label in the tables"},
+    {'O', "paper", NULL, "with the curves of the reference table"},
+    {'W', "resamples", "N", "of the bootstrap (default 10000)"},
+    {'Z', "block", "N", "least number of targets that are resampled together (default 1024)"},
+    {'h', "help", NULL, "print this"},
+};
+
+/* Given again, these add to what was given before. */
+static const char lists[] = "LMXCU";
+
+/* --- values --- */
+
+static const Option *find_option(int letter) {
+    const Option *option = options;
+    while (option->letter != letter) option++;
+    return option;
+}
+
+bool arguments_given(const Arguments *arguments, int letter) {
+    return arguments->value[letter] != NULL;
+}
+
+bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
+                     Err *err) {
+    const char *text = arguments->value[letter];
+    char *end;
+    if (!text) return true;
+    errno = 0;
+    *count = strtoll(text, &end, 10);
+    if (*text && !*end && !errno && *count >= low && *count <= high) return true;
+    return err_set(err, EXIT_USAGE, "--%s takes a whole number from %lld to %lld, got '%s'",
+                   find_option(letter)->name, (long long)low, (long long)high, text);
+}
+
+bool arguments_list(const char *text, int *numbers, int *count, int most, Err *err) {
+    if (!text) return true;
+    const char *rest = text;
+    for (*count = 0; *count < most; (*count)++) {
+        char *end;
+        long number = strtol(rest, &end, 10);
+        if (end == rest || number < 1 || number > 1 << 24) break;
+        numbers[*count] = (int)number;
+        if (!*end) return ++*count, true;
+        if (*end != ',') break;
+        rest = end + 1;
+    }
+    return err_set(err, EXIT_USAGE, "expected up to %d lengths separated by commas, got '%s'", most, text);
+}
+
+/* --- help --- */
+
+void arguments_print(const char *letters) {
+    for (int i = 0; i < COUNT_OF(options); i++) {
+        const Option *option = &options[i];
+        char left[64];
+        if (!strchr(letters, option->letter) && option->letter != 'h') continue;
+        if (option->letter >= 'a')
+            snprintf(left, sizeof left, "-%c, --%s", option->letter, option->name);
+        else
+            snprintf(left, sizeof left, "    --%s", option->name);
+        printf("  %s%s%-*s %s\n", left, option->value ? " " : "",
+               (int)(26 - strlen(left) - (option->value != NULL)), option->value ? option->value : "",
+               option->help);
+    }
+}
+
+/* --- parsing --- */
+
+const char *arguments_quote(char **argv, Arena *arena) {
+    const char *text = "";
+    for (; *argv; argv++) {
+        const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+        const char *word = **argv ? "" : "''";
+        if (strspn(*argv, plain) == strlen(*argv))
+            word = **argv ? *argv : word;
+        else {
+            word = "'";
+            for (const char *c = *argv; *c; c++)
+                word =
+                    *c == '\'' ? arena_format(arena, "%s'\\''", word) : arena_format(arena, "%s%c", word, *c);
+            word = arena_format(arena, "%s'", word);
+        }
+        text = *text ? arena_format(arena, "%s %s", text, word) : word;
+    }
+    return text;
+}
+
+/* What getopt_long wants: long options and letters of this command. */
+static void list_options(const char *letters, struct option *longs, char *shorts, const char **names) {
+    *shorts++ = ':';
+    for (int i = 0; i < COUNT_OF(options); i++) {
+        const Option *option = &options[i];
+        if (!strchr(letters, option->letter) && option->letter != 'h') continue;
+        *longs++ = (struct option){option->name, option->value ? required_argument : no_argument, NULL,
+                                   option->letter};
+        *names++ = option->name;
+        if (option->letter < 'a') continue;
+        *shorts++ = (char)option->letter;
+        if (option->value) *shorts++ = ':';
+    }
+    *shorts = '\0';
+}
+
+static bool bad_option(const char *command, const char *word, const char *const *names, Err *err) {
+    char bare[64];
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
+             word + strspn(word, "-"));
+    const char *nearest = strncmp(word, "--", 2) == 0 ? nearest_name(bare, names) : NULL;
+    if (nearest)
+        return err_set(err, EXIT_USAGE, "'%s' has no option '--%s'; did you mean '--%s'?", command, bare,
+                       nearest);
+    return err_set(err, EXIT_USAGE, "'%s' has no option '%s'; `poslab %s --help` lists them", command, word,
+                   command);
+}
+
+bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Err *err) {
+    const char *command = argv[0];
+    struct option longs[COUNT_OF(options) + 1] = {0};
+    const char *names[COUNT_OF(options) + 1] = {0};
+    char shorts[2 * COUNT_OF(options) + 2];
+    list_options(letters, longs, shorts, names);
+    arguments->sets = NEW(arguments->arena, argc + 1, const char *);
+    int sets = 0, letter;
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        char typed[] = {'-', (char)optopt, '\0'};
+        const char *word = optopt && optopt < 128 && strchr(shorts, optopt) == NULL && optopt >= 'a'
+                               ? typed
+                               : argv[optind - 1];
+        if (letter == ':')
+            return err_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
+                           argv[optind - 1], command);
+        if (letter == '?') return bad_option(command, word, names, err);
+        if (letter == 'S') arguments->sets[sets++] = optarg;
+        const char *before = strchr(lists, letter) ? arguments->value[letter] : NULL;
+        arguments->value[letter] = before   ? arena_format(arguments->arena, "%s,%s", before, optarg)
+                                   : optarg ? optarg
+                                            : "";
+    }
+    arguments->words = (const char *const *)argv + optind;
+    arguments->word_count = argc - optind;
+    return true;
+}

@@ -1,0 +1,195 @@
+/* revisit: see revisit.h. Options become assignments to the experiment's JSON, which then takes the way of
+ * any experiment: config, plan, sweep.
+ */
+#include "revisit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "axes.h"
+#include "curves.h"
+
+typedef struct Revisit {
+    const RevisitOptions *options;
+    const char *database, *experiment;
+    const char **runs; /* NULL-terminated beginnings of keys; NULL: all */
+    bool *found;       /* [runs] */
+    Arena *arena;
+} Revisit;
+
+/* --- options as JSON --- */
+
+/* "a,b" as a NULL-terminated list; NULL for NULL. */
+static const char **split_list(const char *text, Arena *arena) {
+    if (!text) return NULL;
+    const char **items = NEW(arena, strlen(text) + 2, const char *);
+    char *rest = arena_copy(arena, text);
+    for (int i = 0; rest; i++) items[i] = strsep(&rest, ",");
+    return items;
+}
+
+/* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
+static bool protocol_text(char **text, const char *word, Arena *arena, Err *err) {
+    static const char *const shapes[][3] = {
+        [PROTOCOL_STRIDED] = {"stride"}, [PROTOCOL_LAST_N] = {"targets", "stride"}};
+    char *rest = arena_copy(arena, word);
+    const char *name = strsep(&rest, ":"), *nearest = nearest_name(name, protocol_names);
+    Json *json = json_new_object();
+    json_set_text(json, "name", name);
+    int protocol = 0;
+    while (protocol_names[protocol] && strcmp(protocol_names[protocol], name)) protocol++;
+    bool fine = protocol_names[protocol] ||
+                err_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
+                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    for (int i = 0; fine && rest; i++) {
+        const char *number = strsep(&rest, ":"),
+                   *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
+        char *end;
+        double value = strtod(number, &end);
+        fine = (key && *number && !*end) ||
+               err_set(err, EXIT_USAGE,
+                       "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
+        if (fine) json_set_number(json, key, value);
+    }
+    *text = json_print(json, arena);
+    json_free(json);
+    return fine;
+}
+
+static bool set(Json *root, const char *path, const char *value, Arena *arena, const char *place, Err *err) {
+    return !value || axes_override(root, arena_format(arena, "evaluate.%s=%s", path, value), place, err);
+}
+
+static bool set_protocols(Json *root, const char *const *words, Arena *arena, const char *place, Err *err) {
+    const char *list = "";
+    for (int i = 0; words && words[i]; i++) {
+        char *text;
+        if (!protocol_text(&text, words[i], arena, err)) return false;
+        list = arena_format(arena, "%s%s%s", list, i ? "," : "", text);
+    }
+    return !words || set(root, "protocols", arena_format(arena, "[%s]", list), arena, place, err);
+}
+
+static const char *list_text(const char *list, Arena *arena) {
+    return list ? arena_format(arena, "[%s]", list) : NULL;
+}
+
+/* The experiment's JSON with what the options say. */
+static bool apply(Json *root, const char *name, const RevisitOptions *options, const char *place,
+                  Arena *arena, Err *err) {
+    Json *evaluate = json_get_mutable(root, "evaluate");
+    json_set_text(root, "name", name);
+    for (int i = 0; evaluate && (options->lengths || options->multiples) && i < 2; i++)
+        json_remove(evaluate, i ? "lengths" : "multiples");
+    return set(root, "lengths", list_text(options->lengths, arena), arena, place, err) &&
+           set(root, "multiples", list_text(options->multiples, arena), arena, place, err) &&
+           set(root, "split", options->split, arena, place, err) &&
+           set(root, "tokens", options->targets, arena, place, err) &&
+           set_protocols(root, split_list(options->protocols, arena), arena, place, err);
+}
+
+/* --- the plan --- */
+
+static const char *stored_config(Store *store, const char *name, Arena *arena, Err *err) {
+    Query *query =
+        query_begin(store, "SELECT config FROM experiment WHERE name = ?", (const char *const[]){name, NULL});
+    const char *text = query_next(query) ? arena_copy(arena, query_text(query, 0)) : "";
+    return query_end(query, err) ? text : NULL;
+}
+
+static bool is_point(Store *store, const char *name, const char *key) {
+    Err ignored;
+    Query *query = query_begin(store,
+                               "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
+                               " WHERE x.name = ? AND p.run = ?",
+                               (const char *const[]){name, key, NULL});
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
+}
+
+/* Keeps the points that --run names; all must be those that the database knows. */
+static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) {
+    int kept = 0;
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        bool wanted = !revisit->runs;
+        if (!is_point(store, plan->experiment->name, point->key))
+            return err_set(
+                err, EXIT_USAGE,
+                "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
+                "changed, or `poslab run` has not seen this config",
+                plan->experiment->name, point->key);
+        for (int r = 0; revisit->runs && revisit->runs[r]; r++)
+            if (strncmp(point->key, revisit->runs[r], strlen(revisit->runs[r])) == 0)
+                wanted = revisit->found[r] = true;
+        if (wanted) plan->points[kept++] = *point;
+    }
+    plan->count = kept;
+    return true;
+}
+
+static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *err) {
+    Arena *arena = revisit->arena;
+    const char *text = stored_config(store, name, arena, err);
+    const char *place = arena_format(arena, "experiment '%s'", name);
+    Json *root = text ? json_parse(text, strlen(text), place, err) : NULL;
+    if (!root) return NULL;
+    bool fine = apply(root, name, revisit->options, place, arena, err);
+    const char *changed = json_print(root, arena);
+    json_free(root);
+    const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
+    Plan *plan = experiment ? plan_make(experiment, arena, err) : NULL;
+    return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
+}
+
+/* All plans before anything is evaluated; NULL-terminated. */
+static Plan **make_plans(Revisit *revisit, Err *err) {
+    int count = 0;
+    Store *store = store_open(revisit->database, STORE_READ, err);
+    const char **names =
+        store ? curves_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
+    Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
+    for (int i = 0; plans && i < count; i++) {
+        plans[i] = make_plan(revisit, store, names[i], err);
+        if (!plans[i]) plans = NULL;
+    }
+    store_close(store);
+    for (int r = 0; plans && revisit->runs && revisit->runs[r]; r++) {
+        if (revisit->found[r]) continue;
+        err_set(err, EXIT_USAGE, "database '%s' has no run '%s'; `poslab status %s` lists them",
+                revisit->database, revisit->runs[r], revisit->database);
+        plans = NULL;
+    }
+    return plans;
+}
+
+/* "x.json": the database that `poslab run` keeps for it. */
+static bool find_database(Revisit *revisit, const char *what, Err *err) {
+    size_t size = strlen(what);
+    revisit->database = what;
+    revisit->experiment = revisit->options->experiment;
+    if (size < 5 || strcmp(what + size - 5, ".json")) return true;
+    const Experiment *experiment = config_read(what, NULL, revisit->arena, err);
+    if (!experiment) return false;
+    revisit->experiment = experiment->name;
+    const char *given = revisit->options->sweep.database;
+    revisit->database = given ? given : arena_format(revisit->arena, "%s.db", experiment->directory);
+    return true;
+}
+
+ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err) {
+    Revisit revisit = {.options = options, .arena = arena_new(0)};
+    revisit.runs = split_list(options->runs, revisit.arena);
+    revisit.found = NEW(revisit.arena, options->runs ? strlen(options->runs) + 2 : 1, bool);
+    Plan **plans = find_database(&revisit, what, err) ? make_plans(&revisit, err) : NULL;
+    ExitCode code = plans ? EXIT_DONE : err->code;
+    SweepOptions sweep = options->sweep;
+    sweep.database = revisit.database;
+    sweep.evaluate_only = true;
+    for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
+        ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
+        if (one != EXIT_DONE) code = one;
+    }
+    arena_free(revisit.arena);
+    return code;
+}

@@ -1,0 +1,242 @@
+/* sheet: see sheet.h. */
+#include "sheet.h"
+
+#include <math.h>
+#include <string.h>
+
+Sheet sheet_new(int rows, int columns, Arena *arena) {
+    Sheet sheet = {.caption = "", .rows = rows, .column_count = columns};
+    sheet.columns = NEW(arena, columns, SheetColumn);
+    sheet.cells = NEW(arena, rows * columns, SheetCell);
+    for (int c = 0; c < columns; c++) sheet.columns[c].head = sheet.columns[c].under = "";
+    for (int i = 0; i < rows * columns; i++) sheet.cells[i].value = NAN;
+    return sheet;
+}
+
+SheetCell *sheet_cell(const Sheet *sheet, int row, int column) {
+    return &sheet->cells[row * sheet->column_count + column];
+}
+
+void sheet_note(SheetSet *set, const char *note) {
+    for (int i = 0; i < set->note_count; i++)
+        if (!strcmp(set->notes[i], note)) return;
+    if (set->note_count == COUNT_OF(set->notes)) BUG("more than %d notes", set->note_count);
+    set->notes[set->note_count++] = note;
+}
+
+const char *sheet_head(const SheetColumn *column, Arena *arena) {
+    if (!*column->under) return column->head;
+    return arena_format(arena, column->measured ? "%s (%s)" : "%s %s", column->head, column->under);
+}
+
+static const char *cell_text(const Sheet *sheet, int row, int column) {
+    const char *text = sheet_cell(sheet, row, column)->text;
+    return text ? text : "";
+}
+
+/* --- text --- */
+
+static bool is_control(char byte) {
+    return (unsigned char)byte < 0x20 || byte == 0x7F;
+}
+
+/* Text as it may be printed on a terminal or in a table: names in a database could hold anything. */
+static void put_text(const char *text, const char *escaped, FILE *out) {
+    for (; *text; text++) {
+        if (strchr(escaped, *text)) putc('\\', out);
+        putc(is_control(*text) ? '?' : *text, out);
+    }
+}
+
+/* Terminal columns of a text: its code points. */
+static int text_width(const char *text) {
+    int width = 0;
+    for (; *text; text++) width += (*text & 0xC0) != 0x80;
+    return width;
+}
+
+enum { HEAD = -2, UNDER = -1 }; /* rows of the head */
+
+static const char *text_at(const Sheet *sheet, int row, int column) {
+    if (row == HEAD) return sheet->columns[column].head;
+    return row == UNDER ? sheet->columns[column].under : cell_text(sheet, row, column);
+}
+
+static void print_text_row(const Sheet *sheet, int row, const int *widths, FILE *out) {
+    int spaces = 0; /* held back, so that no line ends in them */
+    for (int c = 0; c < sheet->column_count; c++) {
+        const char *text = text_at(sheet, row, c);
+        int padding = widths[c] - text_width(text);
+        spaces += (c ? 2 : 0) + (sheet->columns[c].left ? 0 : padding);
+        if (*text) {
+            for (; spaces > 0; spaces--) putc(' ', out);
+            put_text(text, "", out);
+        }
+        spaces += sheet->columns[c].left ? padding : 0;
+    }
+    putc('\n', out);
+}
+
+static void print_text_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
+    int *widths = NEW(arena, sheet->column_count, int), total = 0;
+    bool under = false;
+    for (int c = 0; c < sheet->column_count; c++) {
+        for (int r = HEAD; r < sheet->rows; r++) {
+            int width = text_width(text_at(sheet, r, c));
+            if (width > widths[c]) widths[c] = width;
+        }
+        under |= *sheet->columns[c].under != '\0';
+        total += widths[c] + (c ? 2 : 0);
+    }
+    if (*sheet->caption) {
+        put_text(sheet->caption, "", out);
+        putc('\n', out);
+    }
+    for (int r = HEAD; r < sheet->rows; r++) {
+        if (r != UNDER || under) print_text_row(sheet, r, widths, out);
+        for (int i = 0; r == UNDER && i <= total; i++) putc(i < total ? '-' : '\n', out);
+    }
+}
+
+void sheet_print_text(const SheetSet *set, FILE *out) {
+    Arena *arena = arena_new(0);
+    put_text(set->title, "", out);
+    putc('\n', out);
+    for (int i = 0; i < set->count; i++) {
+        putc('\n', out);
+        print_text_sheet(&set->items[i], out, arena);
+    }
+    for (int i = 0; i < set->note_count; i++) fprintf(out, "%s%s\n", i ? "" : "\n", set->notes[i]);
+    fputs("\nsignature: ", out);
+    put_text(set->signature, "", out);
+    putc('\n', out);
+    arena_free(arena);
+}
+
+/* --- Markdown --- */
+
+#define MARKDOWN "*_`|\\<[]" /* characters that Markdown would take for its own */
+
+static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
+    if (*sheet->caption) {
+        put_text(sheet->caption, MARKDOWN, out);
+        fputs("\n\n", out);
+    }
+    for (int c = 0; c < sheet->column_count; c++)
+        fprintf(out, "%s%s", c ? " | " : "| ", sheet_head(&sheet->columns[c], arena));
+    fputs(" |\n", out);
+    for (int c = 0; c < sheet->column_count; c++) fputs(sheet->columns[c].left ? "|:--" : "|--:", out);
+    fputs("|\n", out);
+    for (int r = 0; r < sheet->rows; r++) {
+        for (int c = 0; c < sheet->column_count; c++) {
+            const char *bold = sheet_cell(sheet, r, c)->best ? "**" : "";
+            fprintf(out, "%s%s", c ? " | " : "| ", bold);
+            put_text(cell_text(sheet, r, c), MARKDOWN, out);
+            fputs(bold, out);
+        }
+        fputs(" |\n", out);
+    }
+}
+
+void sheet_print_md(const SheetSet *set, FILE *out) {
+    Arena *arena = arena_new(0);
+    fputs("**", out);
+    put_text(set->title, MARKDOWN, out);
+    fputs("**\n", out);
+    for (int i = 0; i < set->count; i++) {
+        putc('\n', out);
+        print_md_sheet(&set->items[i], out, arena);
+    }
+    for (int i = 0; i < set->note_count; i++) {
+        fputs(i ? "\\\n" : "\n", out);
+        put_text(set->notes[i], MARKDOWN, out);
+    }
+    fputs(set->note_count ? "\n\nsignature: `" : "\nsignature: `", out);
+    for (const char *at = set->signature; *at; at++) putc(is_control(*at) || *at == '`' ? '?' : *at, out);
+    fputs("`\n", out);
+    arena_free(arena);
+}
+
+/* --- LaTeX --- */
+
+/* What stands for characters that TeX takes for its own or, in its default font encoding, has elsewhere. */
+static const struct {
+    const char *text, *latex;
+} latex_texts[] = {
+    {"\\", "\\textbackslash{}"}, {"{", "\\{"}, {"}", "\\}"}, {"$", "\\$"}, {"&", "\\&"}, {"#", "\\#"},
+    {"%", "\\%"}, {"_", "\\_"}, {"^", "\\textasciicircum{}"}, {"~", "\\textasciitilde{}"},
+    {"<", "\\textless{}"}, {">", "\\textgreater{}"}, {"|", "\\textbar{}"},
+    {"`", "\\textasciigrave{}"}, {"'", "\\textquotesingle{}"}, {"-", "-{}"},
+    {"±", "$\\pm$"}, {"×", "$\\times$"}, {"–", "--"}, {"—", "---"}, {"…", "\\dots{}"}, {"µ", "$\\mu$"},
+};
+
+/* Latin letters with marks are known to LaTeX in every encoding; what else is beyond ASCII may stop it. */
+static bool is_latin(const char *at) {
+    unsigned char first = (unsigned char)at[0], second = (unsigned char)at[1];
+    static const unsigned char unknown[] = {0x90, 0x97, 0x9E, 0xB0, 0xB7, 0xBE}; /* eth, thorn, signs */
+    return first == 0xC3 && second >= 0x80 && second < 0xC0 && !memchr(unknown, second, sizeof unknown);
+}
+
+static void put_latex(const char *text, FILE *out) {
+    while (*text) {
+        const char *latex = NULL;
+        size_t size = 1;
+        while (((unsigned char)text[size] & 0xC0) == 0x80) size++; /* of the character, in bytes */
+        for (int i = 0; i < COUNT_OF(latex_texts); i++)
+            if (strlen(latex_texts[i].text) == size && !strncmp(text, latex_texts[i].text, size))
+                latex = latex_texts[i].latex;
+        if (latex)
+            fputs(latex, out);
+        else if ((size == 1 && (unsigned char)*text < 0x80 && !is_control(*text)) || (size == 2 && is_latin(text)))
+            fwrite(text, 1, size, out);
+        else
+            putc('?', out);
+        text += size;
+    }
+}
+
+static void print_latex_row(const Sheet *sheet, int row, FILE *out) {
+    for (int c = 0; c < sheet->column_count; c++) {
+        bool best = row >= 0 && sheet_cell(sheet, row, c)->best;
+        fputs(c ? " & " : "", out);
+        fputs(best ? "\\textbf{" : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
+        put_latex(text_at(sheet, row, c), out);
+        fputs(best ? "}" : "", out);
+    }
+    fputs(" \\\\\n", out);
+}
+
+static void print_latex_sheet(const Sheet *sheet, FILE *out) {
+    bool under = false;
+    if (*sheet->caption) {
+        put_latex(sheet->caption, out);
+        fputs("\\par\\smallskip\n", out);
+    }
+    fputs("\\begin{tabular}{", out);
+    for (int c = 0; c < sheet->column_count; c++) {
+        putc(sheet->columns[c].left ? 'l' : 'r', out);
+        under |= *sheet->columns[c].under != '\0';
+    }
+    fputs("}\n\\toprule\n", out);
+    for (int r = HEAD; r < sheet->rows; r++) {
+        if (r != UNDER || under) print_latex_row(sheet, r, out);
+        if (r == UNDER) fputs("\\midrule\n", out);
+    }
+    fputs("\\bottomrule\n\\end{tabular}\\par\\medskip\n", out);
+}
+
+void sheet_print_latex(const SheetSet *set, FILE *out) {
+    fputs("% Needs \\usepackage{booktabs,textcomp}.\n\\begin{table}[htbp]\n\\centering\\small\\setlength{\\tabcolsep}{4pt}\n"
+          "\\caption{", out);
+    put_latex(set->title, out);
+    fputs("}\n", out);
+    for (int i = 0; i < set->count; i++) print_latex_sheet(&set->items[i], out);
+    fputs("\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n", out);
+    for (int i = 0; i < set->note_count; i++) {
+        put_latex(set->notes[i], out);
+        fputs("\\par\n", out);
+    }
+    fputs("signature: \\texttt{", out);
+    put_latex(set->signature, out);
+    fputs("}\n\\end{minipage}\n\\end{table}\n", out);
+}
