@@ -37,7 +37,7 @@ ASAN      = BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -
 VALGRIND  = BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh,$(wildcard tests/*.sh))
+SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh tests/smoke.sh,$(wildcard tests/*.sh))
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
@@ -125,15 +125,15 @@ quickstart: setup ## everything, from packages to the figure
 build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 .PHONY: build-tests
 
-test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers; end to end under valgrind
+test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers; in short under valgrind
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh $(SCRIPTS:%="bash %") $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked)
+	@tests/run.sh $(SCRIPTS:%="bash %") $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked,tests/smoke.sh)
 
 # The test commands of a build: its cmocka programs, and the end-to-end test with its program.
 suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
-checked = $(if $(E2E),"POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $(E2E)")
+checked = "POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $1"
 
 lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
 	@tests/lint.sh
@@ -145,9 +145,9 @@ sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSa
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@tests/run.sh $(call suite,$(BUILD)/asan)
 
-valgrind: test-setup ## the end-to-end test under valgrind
+valgrind: test-setup ## all of the end-to-end test under valgrind (takes a while)
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh $(call checked)
+	@LIMIT=2h tests/run.sh $(call checked,$(E2E))
 
 # A program that is poslab under valgrind, its workers too.
 valgrind-wrapper: $(PROGRAM)

@@ -23,8 +23,8 @@ static const Option options[] = {
     {'J', "json", NULL, "print JSON"},
     {'E', "experiment", "NAME", "only this experiment (default: all)"},
     {'f', "format", "FORMAT", "of the output, see above"},
-    {'o', "output", "FILE", "where to write (default plots/DB.FORMAT)"},
-    {'P', "template", "FILE", "gnuplot template (default plots/curves.gp)"},
+    {'o', "output", "FILE", "where to write"},
+    {'P', "template", "FILE", "gnuplot template (default plots/FIGURE.gp)"},
     {'I', "initial", NULL, "the weights before training"},
     {'B', "batches", "K", "the tokens of the first K updates, int32 [K * sequences, length + 1]"},
     {'K', "tokens", "SPLIT", "the tokens of a split: train, valid or test"},
@@ -38,9 +38,18 @@ static const Option options[] = {
     {'N', "targets", "N", "the first so many targets of the split; 0: all"},
     {'U', "run", "KEY,KEY", "these runs (or beginnings of their keys; default: all)"},
     {'A', "baseline", "METHOD", "what others are compared with: a method, or its label in the tables"},
-    {'O', "paper", NULL, "with the curves of the reference table"},
+    {'O', "paper", NULL, "with the numbers of the reference table"},
     {'W', "resamples", "N", "of the bootstrap (default 10000)"},
     {'Z', "block", "N", "least number of targets that are resampled together (default 1024)"},
+    {'1', "rows", "FIELD,FIELD", "what rows of the table are"},
+    {'2', "columns", "FIELD", "what its columns are"},
+    {'3', "where", "FIELD=VALUE", "only these; may be repeated, of one field as alternatives"},
+    {'4', "ratio", NULL, "perplexity over that at the training length"},
+    {'F', "figure", "NAME", "which figure, see above (default curves)"},
+    {'G', "claims", "FILE", "the claims to judge (default results/paper/claims.json)"},
+    {'F', "retry", "failed", "only runs that have failed (without it, they and all that is missing)"},
+    {'Y', "retries", "N", "further attempts of a run that fails (default 0)"},
+    {'t', "timeout", "SECONDS", "kill a worker that makes no progress for so long (default: never)"},
     {'h', "help", NULL, "print this"},
 };
 
@@ -170,7 +179,7 @@ bool arguments_parse(Arguments *arguments, const char *letters, int argc, char *
             return err_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
                            argv[optind - 1], command);
         if (letter == '?') return bad_option(command, word, names, err);
-        if (letter == 'S') arguments->sets[sets++] = optarg;
+        if (letter == 'S' || letter == '3') arguments->sets[sets++] = optarg;
         const char *before = strchr(lists, letter) ? arguments->value[letter] : NULL;
         arguments->value[letter] = before   ? arena_format(arguments->arena, "%s,%s", before, optarg)
                                    : optarg ? optarg

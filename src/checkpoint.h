@@ -1,9 +1,10 @@
 /* checkpoint: tensors in safetensors files.
  *
- * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with dtype,
- * shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum (SHA-256 over the
- * header with the checksum's digits as zeros, then the data) stands in the metadata under "sha256". Files are written to a
- * temporary name in the same folder, synced and renamed, and the folder is synced.
+ * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
+ * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
+ * (SHA-256 over the header with the checksum's digits as zeros, then the data) stands in the metadata under
+ * "sha256". Files are written to a temporary name in the same folder, synced and renamed, and the folder is
+ * synced.
  */
 #ifndef POSLAB_CHECKPOINT_H
 #define POSLAB_CHECKPOINT_H

@@ -184,9 +184,11 @@ static void put_contrast(FrameCell *row, const Contrast *contrast, double adjust
 /* What a reader has to know about these numbers. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool one = false, few = false, short_of_units = false;
+    int family = 0;
     Frame *frame = analysis->frame;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
+        family += !isnan(d->p);
         one |= d->seeds == 1;
         few |= d->seeds > 1 && d->seeds < 5;
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
@@ -211,7 +213,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
                                        STATS_FEW_UNITS));
     frame->signature = arena_format(
         analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", frame->signature,
-        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, contrasts->count);
+        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,

@@ -1,13 +1,14 @@
 /* data: a corpus as three streams of tokens.
  *
- * A corpus is a list of documents (files). Documents are ordered by the SHA-256 of their base name, a zero byte and
- * their content: a fixed pseudo-random order that depends on nothing else. They are joined in that order, nothing
- * between them, and the joined stream of N tokens is cut: the last round(N test) tokens are the test split, the
- * round(N valid) tokens before them the validation split, the rest is for training. `valid_files` and `test_files`
- * name splits of their own instead (then the share must be 0).
+ * A corpus is a list of documents (files). Documents are ordered by the SHA-256 of their base name, a zero
+ * byte and their content: a fixed pseudo-random order that depends on nothing else. They are joined in that
+ * order, nothing between them, and the joined stream of N tokens is cut: the last round(N test) tokens are
+ * the test split, the round(N valid) tokens before them the validation split, the rest is for training.
+ * `valid_files` and `test_files` name splits of their own instead (then the share must be 0).
  *
- * Tokenizers: `bytes` (vocabulary 256); `uint16`: little-endian token streams as nanoGPT writes them (no header) and
- * as llm.c writes them (256 int32 of header: magic 20240520, version 1, token count), vocabulary from the config.
+ * Tokenizers: `bytes` (vocabulary 256); `uint16`: little-endian token streams as nanoGPT writes them (no
+ * header) and as llm.c writes them (256 int32 of header: magic 20240520, version 1, token count), vocabulary
+ * from the config.
  *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
  */
@@ -23,8 +24,8 @@ typedef enum Split { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
 extern const char *const split_names[]; /* "train", "valid", "test", NULL */
 
 typedef struct DataOptions {
-    int tokenizer; /* Tokenizer */
-    double valid, test; /* shares of the stream, from "split" */
+    int tokenizer;                   /* Tokenizer */
+    double valid, test;              /* shares of the stream, from "split" */
     const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
 } DataOptions;
 
@@ -44,15 +45,18 @@ typedef struct Corpus {
     char hash[HASH_TEXT];
 } Corpus;
 
-/* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file matches
-   a pattern, an empty file, a token outside the vocabulary (file, offset, token), a damaged header, an odd size. */
+/* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file
+   matches a pattern, an empty file, a token outside the vocabulary (file, offset, token), a damaged header,
+   an odd size. */
 Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err);
 
 /* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
-   [0, length), cuts the stream into windows of `length` targets from there on and visits them in a random order;
-   a function of seed, length and index alone. Fails (usage) if the stream is shorter than one window. */
+   [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
+   so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
+   length and index alone. Fails (usage) if the stream is shorter than one window. */
 typedef struct Batches Batches;
-Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena, Err *err);
+Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
+                     Err *err);
 const uint16_t *batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
 
 #endif

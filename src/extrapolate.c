@@ -99,8 +99,7 @@ static void put_length(FrameCell *row, const Reach *reach, int64_t train_length,
     row[PERPLEXITY] = frame_number(perplexity);
     row[RATIO] = frame_number(ratio);
     bool both = isfinite(ratio) && length != train_length;
-    row[SHOWN] =
-        frame_text(both ? arena_format(arena, "%s (%.*f)", shown, ratio < 10 ? 2 : 0, ratio) : shown);
+    row[SHOWN] = frame_text(both ? arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio) : shown);
 }
 
 static void add_curve(const Analysis *analysis, const Series *series) {
@@ -203,9 +202,8 @@ static bool add_references(const Analysis *analysis, Err *err) {
 
 static bool run_curves(const Analysis *analysis, Err *err) {
     for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
-    frame_note(analysis->frame,
-               "In brackets: ratio to the value at the training length. within 5 %: the last "
-               "length before the perplexity exceeds 1.05 times that value.");
+    frame_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
+                                "length before the perplexity exceeds 1.05 times that value.");
     frame_note(analysis->frame,
                "gained: tokens beyond the training length at which the perplexity is lowest. "
                ">=: the longest length evaluated.");

@@ -14,8 +14,10 @@
 #include "arguments.h"
 #include "bench.h"
 #include "catalog.h"
+#include "check.h"
 #include "export.h"
 #include "lanes.h"
+#include "merge.h"
 #include "plot.h"
 #include "reference.h"
 #include "revisit.h"
@@ -47,14 +49,22 @@ static Plan *make_plan(const Arguments *arguments, Err *err) {
 }
 
 static ExitCode do_run(const Arguments *arguments, Err *err) {
-    int64_t jobs = 1, threads = 1;
+    int64_t jobs = 1, threads = 1, retries = 0, timeout = 0;
+    const char *retry = arguments->value['F'];
     if (!arguments_count(arguments, 'j', 1, 1024, &jobs, err) ||
-        !arguments_count(arguments, 'T', 1, 1024, &threads, err))
+        !arguments_count(arguments, 'T', 1, 1024, &threads, err) ||
+        !arguments_count(arguments, 'Y', 0, 1000, &retries, err) ||
+        !arguments_count(arguments, 't', 1, 1000000000, &timeout, err))
         return err->code;
+    if (retry && strcmp(retry, "failed") != 0)
+        return err_set(err, EXIT_USAGE, "--retry takes 'failed', got '%s'", retry), err->code;
     Plan *plan = make_plan(arguments, err);
     if (!plan) return err->code;
     SweepOptions sweep = {.jobs = (int)jobs,
                           .threads = (int)threads,
+                          .retries = (int)retries,
+                          .timeout = (int)timeout,
+                          .only_failed = retry != NULL,
                           .quiet = arguments_given(arguments, 'q'),
                           .dry = arguments_given(arguments, 'n'),
                           .command = arguments->typed,
@@ -78,7 +88,13 @@ static ExitCode do_status(const Arguments *arguments, Err *err) {
 }
 
 static ExitCode do_table(const Arguments *arguments, Err *err) {
-    TableOptions table = {.experiment = arguments->value['E'], .format = arguments->value['f']};
+    TableOptions table = {.experiment = arguments->value['E'],
+                          .format = arguments->value['f'],
+                          .rows = arguments->value['1'],
+                          .columns = arguments->value['2'],
+                          .where = arguments->sets,
+                          .ratio = arguments_given(arguments, '4'),
+                          .paper = arguments_given(arguments, 'O')};
     if (arguments_given(arguments, 'J')) table.format = "json";
     Store *store = store_open(arguments->words[0], STORE_READ, err);
     bool fine = store && table_print(store, &table, stdout, err);
@@ -227,14 +243,35 @@ static ExitCode do_reference(const Arguments *arguments, Err *err) {
     return outcome(fine, err);
 }
 
+static ExitCode do_check(const Arguments *arguments, Err *err) {
+    int64_t problems = 0;
+    Store *store = store_open(arguments->words[0], STORE_READ, err);
+    bool fine = store && check_print(store, stdout, &problems, err);
+    store_close(store);
+    if (fine && problems)
+        fine = err_set(err, EXIT_DAMAGED, "'%s': %lld problems", arguments->words[0], (long long)problems);
+    return outcome(fine, err);
+}
+
+static ExitCode do_merge(const Arguments *arguments, Err *err) {
+    int64_t conflicts = 0;
+    Store *store = store_open(arguments->words[0], STORE_CREATE, err);
+    bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
+    store_close(store);
+    return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
+}
+
 static const Command commands[] = {
-    {"run", "CONFIG", "jTnqDS", "train and evaluate what is missing",
+    {"run", "CONFIG", "jTFYtnqDS", "train and evaluate what is missing",
      "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.", 1, 1,
      do_run},
     {"plan", "CONFIG", "JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1, 1,
      do_plan},
     {"status", "DB", "EJ", "what is done, running, failed, missing", NULL, 1, 1, do_status},
-    {"table", "DB", "EfJ", "comparison table, methods by evaluation lengths", "Formats: text, md, csv, json.",
+    {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
+     "Formats: text, md, latex, csv, json. FIELD is one of method, evaluated, split, protocol, stride_rule, "
+     "requested,\n"
+     "train_length, eval_length, multiple, seed, variant, parameters, position_parameters, corpus, source.",
      1, 1, do_table},
     {"plot", "DB", "EfoP", "extrapolation curves",
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg.", 1, 1, do_plot},
@@ -251,6 +288,11 @@ static const Command commands[] = {
     {"reference", "DB [FILE]...", "", "numbers from papers into a database",
      "CSV files (default results/paper/*.csv). `poslab analyse DB curves --paper` shows them.", 1, 1000,
      do_reference},
+    {"check", "DB", "", "integrity of the database and its checkpoints",
+     "A line for each problem, and exit code 4 if there is one.", 1, 1, do_check},
+    {"merge", "DB OTHER...", "", "import other databases",
+     "What is there stays. Runs whose numbers differ are named and left out, with exit code 1.", 2, 1000,
+     do_merge},
     {"methods", "[NAME]", "J", "the methods, or one method's options and claims", NULL, 0, 1, do_methods},
     {"export", "DB RUN FILE", "IBK", "a run's trained weights as safetensors",
      "RUN is a run's key (`poslab status DB`) or the beginning of one. Instead of the weights after "

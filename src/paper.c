@@ -11,7 +11,8 @@ static void *grown(Arena *arena, void *items, int count, size_t size) {
 }
 
 static bool same_setting(const PaperCurve *a, const PaperCurve *b) {
-    return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) && !strcmp(a->split, b->split);
+    return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
+           !strcmp(a->split, b->split);
 }
 
 static void add_number(Paper *paper, Query *query, Arena *arena) {
@@ -82,13 +83,14 @@ static const char *list_sources(const Paper *paper, Arena *arena) {
 const Paper *paper_read(Store *store, const char *experiment, Arena *arena, Err *err) {
     const char *const parameters[] = {experiment, NULL};
     Paper *paper = NEW(arena, 1, Paper);
-    Query *query = query_begin(store,
-                               "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-                               " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-                               " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                               " (SELECT method FROM outcome WHERE experiment = ?)"
-                               " ORDER BY train_length, source, dataset, split, method, eval_length",
-                               parameters);
+    Query *query =
+        query_begin(store,
+                    "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
+                    " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
+                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                    " (SELECT method FROM outcome WHERE experiment = ?)"
+                    " ORDER BY train_length, source, dataset, split, method, eval_length",
+                    parameters);
     while (query_next(query)) add_number(paper, query, arena);
     if (!query_end(query, err)) return NULL;
     keep(paper, is_taken, arena);

@@ -163,11 +163,28 @@ void sheet_print_md(const SheetSet *set, FILE *out) {
 static const struct {
     const char *text, *latex;
 } latex_texts[] = {
-    {"\\", "\\textbackslash{}"}, {"{", "\\{"}, {"}", "\\}"}, {"$", "\\$"}, {"&", "\\&"}, {"#", "\\#"},
-    {"%", "\\%"}, {"_", "\\_"}, {"^", "\\textasciicircum{}"}, {"~", "\\textasciitilde{}"},
-    {"<", "\\textless{}"}, {">", "\\textgreater{}"}, {"|", "\\textbar{}"},
-    {"`", "\\textasciigrave{}"}, {"'", "\\textquotesingle{}"}, {"-", "-{}"},
-    {"±", "$\\pm$"}, {"×", "$\\times$"}, {"–", "--"}, {"—", "---"}, {"…", "\\dots{}"}, {"µ", "$\\mu$"},
+    {"\\", "\\textbackslash{}"},
+    {"{", "\\{"},
+    {"}", "\\}"},
+    {"$", "\\$"},
+    {"&", "\\&"},
+    {"#", "\\#"},
+    {"%", "\\%"},
+    {"_", "\\_"},
+    {"^", "\\textasciicircum{}"},
+    {"~", "\\textasciitilde{}"},
+    {"<", "\\textless{}"},
+    {">", "\\textgreater{}"},
+    {"|", "\\textbar{}"},
+    {"`", "\\textasciigrave{}"},
+    {"'", "\\textquotesingle{}"},
+    {"-", "-{}"},
+    {"±", "$\\pm$"},
+    {"×", "$\\times$"},
+    {"–", "--"},
+    {"—", "---"},
+    {"…", "\\dots{}"},
+    {"µ", "$\\mu$"},
 };
 
 /* Latin letters with marks are known to LaTeX in every encoding; what else is beyond ASCII may stop it. */
@@ -187,7 +204,8 @@ static void put_latex(const char *text, FILE *out) {
                 latex = latex_texts[i].latex;
         if (latex)
             fputs(latex, out);
-        else if ((size == 1 && (unsigned char)*text < 0x80 && !is_control(*text)) || (size == 2 && is_latin(text)))
+        else if ((size == 1 && (unsigned char)*text < 0x80 && !is_control(*text)) ||
+                 (size == 2 && is_latin(text)))
             fwrite(text, 1, size, out);
         else
             putc('?', out);
@@ -226,8 +244,12 @@ static void print_latex_sheet(const Sheet *sheet, FILE *out) {
 }
 
 void sheet_print_latex(const SheetSet *set, FILE *out) {
-    fputs("% Needs \\usepackage{booktabs,textcomp}.\n\\begin{table}[htbp]\n\\centering\\small\\setlength{\\tabcolsep}{4pt}\n"
-          "\\caption{", out);
+    int columns = 0;
+    for (int i = 0; i < set->count; i++)
+        if (set->items[i].column_count > columns) columns = set->items[i].column_count;
+    fputs("% Needs \\usepackage{booktabs,textcomp}.\n\\begin{table}[htbp]\n\\centering", out);
+    fputs(columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}\n" : "\\small\n", out);
+    fputs("\\caption{", out);
     put_latex(set->title, out);
     fputs("}\n", out);
     for (int i = 0; i < set->count; i++) print_latex_sheet(&set->items[i], out);

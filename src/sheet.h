@@ -11,9 +11,10 @@
 #include "arena.h"
 
 typedef struct SheetColumn {
-    const char *head, *under; /* two lines: "trained", "at"; or what is measured, and more about it: "128", "2x" */
-    bool left;                /* aligned to the left, else to the right */
-    bool measured;            /* on one line: "128 (2x)"; else "trained at" */
+    const char *head,
+        *under;    /* two lines: "trained", "at"; or what is measured, and more about it: "128", "2x" */
+    bool left;     /* aligned to the left, else to the right */
+    bool measured; /* on one line: "128 (2x)"; else "trained at" */
 } SheetColumn;
 
 typedef struct SheetCell {

@@ -28,7 +28,9 @@ typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
     WorkerTask task;
-    bool running;
+    int attempts; /* that have ended */
+    double heard; /* when its worker last made progress */
+    bool overdue; /* it was killed for making none */
     Child child;
 } Job;
 
@@ -43,9 +45,11 @@ typedef struct Sweep {
     int count, next;
     Job **slots;                         /* [options->jobs] the running ones, or NULL */
     int running, failed, diverged, left; /* left: stopped, or never started */
+    int others;                          /* of only_failed: runs that are missing but have not failed */
     int untrained;                       /* of evaluate_only: runs that have no weights yet */
     bool stopping, killing;
-    Err fatal; /* code EXIT_DONE: none */
+    const char *refused; /* by the system: why a run could not be written, or NULL */
+    Err fatal;           /* code EXIT_DONE: none */
     Arena *arena;
 } Sweep;
 
@@ -126,13 +130,27 @@ static bool is_trained(Store *store, const char *key) {
     return query_end(query, &ignored) && found;
 }
 
-/* Adds a job for the point if it lacks something. Without a store everything is missing. */
+/* What the run lacks by now. Without a store everything is missing. */
+static void fill_task(const Sweep *sweep, Job *job) {
+    const PlanPoint *point = job->point;
+    job->task.trained = sweep->store && is_trained(sweep->store, point->key);
+    job->task.request_count = 0;
+    for (int i = 0; i < point->request_count; i++)
+        if (!sweep->store || !store_has_evaluation(sweep->store, point->key, &point->requests[i]))
+            job->task.requests[job->task.request_count++] = point->requests[i];
+}
+
+/* Adds a job for the point if it lacks something. */
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) {
     Job *job = &sweep->jobs[sweep->count];
     Arena *arena = sweep->arena;
     RunStatus status = sweep->store ? store_status(sweep->store, point->key) : RUN_PENDING;
     if (status == RUN_DIVERGED) {
         sweep->diverged++;
+        return;
+    }
+    if (sweep->options->only_failed && status != RUN_FAILED) {
+        sweep->others += status != RUN_DONE;
         return;
     }
     if (sweep->options->evaluate_only && !is_trained(sweep->store, point->key)) {
@@ -142,13 +160,10 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) 
     *job = (Job){.point = point};
     job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *variant ? " " : "", variant);
     job->folder = sweep_folder(sweep->database, sweep->plan->experiment->name, point->key, arena);
-    job->task.trained = sweep->store && is_trained(sweep->store, point->key);
     job->task.evaluate_only = sweep->options->evaluate_only;
     job->task.requests = NEW(arena, point->request_count, EvaluateRequest);
     memcpy(job->task.key, point->key, sizeof point->key);
-    for (int i = 0; i < point->request_count; i++)
-        if (!sweep->store || !store_has_evaluation(sweep->store, point->key, &point->requests[i]))
-            job->task.requests[job->task.request_count++] = point->requests[i];
+    fill_task(sweep, job);
     if (job->task.request_count || !job->task.trained || status != RUN_DONE) sweep->count++;
 }
 
@@ -197,8 +212,7 @@ static bool import_result(Sweep *sweep, const char *folder) {
     return unlink(path) == 0 || err_system(&sweep->fatal, "cannot remove '%s'", path);
 }
 
-static bool start_job(Sweep *sweep, int slot) {
-    Job *job = &sweep->jobs[sweep->next];
+static bool start_job(Sweep *sweep, Job *job, int slot) {
     Err *err = &sweep->fatal;
     if (!make_folder(job->folder, sweep->arena, err) ||
         !worker_assign(job->folder, job->point->config, &job->task, err) ||
@@ -209,7 +223,8 @@ static bool start_job(Sweep *sweep, int slot) {
         .label = job->label, .train_work = train_work(job), .evaluate_work = evaluate_work(job)};
     run.tokens_per_step = job->point->config->train.tokens_per_step;
     progress_begin(sweep->progress, slot, &run);
-    sweep->next++;
+    job->heard = time_now();
+    job->overdue = false;
     sweep->slots[slot] = job;
     sweep->running++;
     return true;
@@ -235,7 +250,25 @@ static bool take_line(void *user, const char *line) {
             progress_say(sweep->progress, false, "note    %s: %s", sweep->slots[slot]->label, line + 5);
         return false;
     }
+    sweep->slots[slot]->heard = time_now();
     return true;
+}
+
+/* The run failed; whether it is worth another attempt in its slot, which is then under way. */
+static bool try_again(Sweep *sweep, Job *job, int slot, int code, const char *reason) {
+    if (++job->attempts > sweep->options->retries || code == EXIT_USAGE || sweep->stopping) return false;
+    progress_end(sweep->progress, slot, "retry", false);
+    progress_say(sweep->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
+                 sweep->options->retries + 1);
+    fill_task(sweep, job);
+    return start_job(sweep, job, slot);
+}
+
+static const char *failure_reason(const Sweep *sweep, const Job *job, int code, int signal) {
+    const char *reason = child_reason(&job->child, code, signal, sweep->arena);
+    if (!job->overdue) return reason;
+    return arena_format(sweep->arena, "no progress for %d seconds (--timeout): %s", sweep->options->timeout,
+                        reason);
 }
 
 /* The worker has ended: stores what it made and what became of it. */
@@ -257,8 +290,11 @@ static bool end_job(Sweep *sweep, int slot) {
         return set_status(sweep, job, is_trained(sweep->store, job->point->key) ? RUN_DONE : RUN_PENDING,
                           NULL);
     }
-    const char *reason = child_reason(&job->child, code, signal, sweep->arena);
+    const char *reason = failure_reason(sweep, job, code, signal);
+    if (try_again(sweep, job, slot, code, reason)) return true;
+    if (sweep->fatal.code) return false;
     sweep->failed++;
+    if (code == EXIT_SYSTEM) sweep->refused = reason;
     progress_end(sweep->progress, slot, "failed", false);
     progress_say(sweep->progress, true, "        %s", reason);
     if (sweep->options->evaluate_only) return set_status(sweep, job, RUN_DONE, NULL); /* as it was */
@@ -282,6 +318,16 @@ static void heed_signals(Sweep *sweep) {
     if (signals > 1 && !sweep->killing) {
         sweep->killing = true;
         signal_workers(sweep, SIGKILL);
+    }
+}
+
+/* A worker without progress for too long is killed; what becomes of its run is found out as for any other. */
+static void end_overdue(Sweep *sweep) {
+    for (int i = 0; sweep->options->timeout && i < sweep->options->jobs; i++) {
+        Job *job = sweep->slots[i];
+        if (!job || job->overdue || time_now() - job->heard < sweep->options->timeout) continue;
+        job->overdue = true;
+        kill(job->child.pid, SIGKILL);
     }
 }
 
@@ -310,8 +356,9 @@ static void run_jobs(Sweep *sweep) {
         heed_signals(sweep);
         for (int slot = 0; slot < sweep->options->jobs; slot++) {
             if (sweep->stopping || sweep->fatal.code || sweep->next == sweep->count) break;
-            if (!sweep->slots[slot]) start_job(sweep, slot);
+            if (!sweep->slots[slot] && start_job(sweep, &sweep->jobs[sweep->next], slot)) sweep->next++;
         }
+        end_overdue(sweep);
         if (sweep->running) listen_to_workers(sweep);
         progress_draw(sweep->progress);
     }
@@ -321,7 +368,8 @@ static void run_jobs(Sweep *sweep) {
 }
 
 static ExitCode conclude(Sweep *sweep, Err *err) {
-    int runs = sweep->plan->count, done = runs - sweep->failed - sweep->left - sweep->untrained;
+    int runs = sweep->plan->count,
+        done = runs - sweep->failed - sweep->left - sweep->untrained - sweep->others;
     char diverged[64] = "";
     if (sweep->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", sweep->diverged);
     if (sweep->untrained)
@@ -333,6 +381,11 @@ static ExitCode conclude(Sweep *sweep, Err *err) {
     }
     const char *start = sweep->count ? "" : "nothing to do: ";
     progress_say(sweep->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
+    if (sweep->refused) {
+        err_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", sweep->failed,
+                runs, sweep->refused);
+        return err->code;
+    }
     if (sweep->left) progress_say(sweep->progress, true, "continue with: %s", sweep->options->command);
     return sweep->left ? EXIT_STOPPED : sweep->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }

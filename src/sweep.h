@@ -2,10 +2,12 @@
  *
  * The parent starts `poslab worker` for each missing run, at most `jobs` at a time, with OMP_NUM_THREADS,
  * OPENBLAS_NUM_THREADS and GOTO_NUM_THREADS set in its environment, reads its progress from a pipe and
- * imports its result file. A worker that fails costs its own run only: its reason and its last lines are
- * stored. Nothing is repeated: a run whose weights are there is only evaluated where evaluations are missing.
- * Failed runs, and what a process that no longer lives left as running, are missing; diverged runs are an
- * outcome.
+ * imports its result file. A worker that fails costs its own run only: after `retries` more attempts its
+ * reason and its last lines are stored. A worker that makes no line of progress for `timeout` seconds is
+ * killed, and has failed. Where the system refused a write (EXIT_SYSTEM) the sweep ends with that code, the
+ * other runs done. Nothing is repeated: a run whose weights are there is only evaluated where evaluations are
+ * missing. Failed runs, and what a process that no longer lives left as running, are missing; diverged runs
+ * are an outcome.
  *
  * One `run` at a time works on a database: it holds DATABASE.lock, which says who it is. Its workers hold it
  * too, so that the lock outlives a killed parent until the last worker is gone.
@@ -22,6 +24,9 @@
 typedef struct SweepOptions {
     int jobs;             /* workers at a time */
     int threads;          /* BLAS threads of each worker */
+    int retries;          /* further attempts of a run that fails */
+    int timeout;          /* seconds without progress after which a worker is killed; 0: never */
+    bool only_failed;     /* runs that have failed, and no others */
     bool quiet;           /* no progress */
     bool dry;             /* only print, to stdout, what would be done */
     bool evaluate_only;   /* the plan's requests are added to the stored experiment; nothing is trained */

@@ -1,250 +1,13 @@
-/* table: see table.h. Text and Markdown are two ways to print the same grid of strings. */
+/* table: see table.h. What people read is a pivot, printed as a sheet; what programs read is the view
+ * `outcome`. */
 #include "table.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "curves.h"
-
-/* --- the grid --- */
-
-enum { HEAD_ROWS = 2 }; /* names, and below the lengths their multiples of the training length */
-
-typedef struct Grid {
-    int rows, columns; /* head rows included */
-    int left;          /* so many columns are aligned to the left, the others to the right */
-    int before;        /* so many columns come before those of the evaluation lengths */
-    const char **cells;
-} Grid;
-
-static const char **cell_at(const Grid *grid, int row, int column) {
-    return &grid->cells[row * grid->columns + column];
-}
-
-/* Terminal columns of a text: code points, control characters shown as one. */
-static int text_width(const char *text) {
-    int width = 0;
-    for (; *text; text++) width += (*text & 0xC0) != 0x80;
-    return width;
-}
-
-/* Text as it may be printed on a terminal or in a table: names in a database could hold anything. */
-static void put_text(const char *text, const char *escaped, FILE *out) {
-    for (; *text; text++) {
-        bool control = (unsigned char)*text < 0x20 || *text == 0x7F;
-        if (strchr(escaped, *text)) putc('\\', out);
-        putc(control ? '?' : *text, out);
-    }
-}
-
-/* --- what stands in it --- */
-
-/* Decimals that show a perplexity with at least three digits. */
-static int decimals(double perplexity) {
-    return perplexity < 100 ? 2 : perplexity < 1000 ? 1 : 0;
-}
-
-static const char *number_text(const CurveCell *cell, Arena *arena) {
-    int digits = decimals(cell->mean);
-    bool several = cell->seeds[OUTCOME_DONE] > 1;
-    if (cell->mean >= 1e6)
-        return several ? arena_format(arena, "%.2e ± %.1e", cell->mean, cell->deviation)
-                       : arena_format(arena, "%.2e", cell->mean);
-    return several ? arena_format(arena, "%.*f ± %.*f", digits, cell->mean, digits, cell->deviation)
-                   : arena_format(arena, "%.*f", digits, cell->mean);
-}
-
-static const char *cell_text(const CurveCell *cell, Arena *arena) {
-    static const char *const words[] = {"", "diverged", "failed", ">limit", "-"};
-    if (!curves_asked(cell)) return "";
-    Outcome outcome = curves_outcome(cell);
-    if (outcome != OUTCOME_DONE) return words[outcome];
-    int done = cell->seeds[OUTCOME_DONE], asked = curves_asked(cell);
-    const char *number = number_text(cell, arena);
-    return done < asked ? arena_format(arena, "%s (%d/%d)", number, done, asked) : number;
-}
-
-/* Explains "(2/3)" where it occurs; "" else. */
-static const char *note_text(const Curves *curves) {
-    for (int i = 0; i < curves->count; i++)
-        for (int k = 0; k < curves->length_count; k++) {
-            const CurveCell *cell = &curves->items[i].cells[k];
-            int done = cell->seeds[OUTCOME_DONE];
-            if (done && done < curves_asked(cell))
-                return "\n(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
-                       "`poslab "
-                       "status`\n";
-        }
-    return "";
-}
-
-static const char *whole_text(int64_t number, Arena *arena) {
-    return arena_format(arena, "%lld", (long long)number);
-}
-
-static const char *name_text(const Curve *curve, Arena *arena) {
-    (void)arena;
-    return curve->name;
-}
-
-static const char *train_length_text(const Curve *curve, Arena *arena) {
-    return whole_text(curve->train_length, arena);
-}
-
-static const char *parameters_text(const Curve *curve, Arena *arena) {
-    return whole_text(curve->position_parameters, arena);
-}
-
-/* The columns before the perplexities. */
-static const struct {
-    const char *heads[HEAD_ROWS];
-    const char *(*text)(const Curve *curve, Arena *arena);
-    bool left, only_if_several_protocols;
-} columns[] = {
-    {.heads = {"method", ""}, .text = name_text, .left = true},
-    {.heads = {"evaluated on", ""}, .text = curves_protocol, .left = true, .only_if_several_protocols = true},
-    {.heads = {"trained", "at"}, .text = train_length_text},
-    {.heads = {"position", "params"}, .text = parameters_text},
-};
-
-/* Whether a curve belongs in the same table as another: the experiment asks for the same lengths of both. */
-static bool same_table(const Curves *curves, const Curve *a, const Curve *b) {
-    for (int k = 0; k < curves->length_count; k++)
-        if (!curves_asked(&a->cells[k]) != !curves_asked(&b->cells[k])) return false;
-    return true;
-}
-
-/* One evaluation length; its multiple of the training length stands above if all rows have the same. */
-static void fill_column(Grid *grid, const Curve *const *rows, int column, int length_index,
-                        const Curves *curves, Arena *arena) {
-    bool one_length = true;
-    for (int i = 0; i < grid->rows - HEAD_ROWS; i++) {
-        *cell_at(grid, HEAD_ROWS + i, column) = cell_text(&rows[i]->cells[length_index], arena);
-        one_length &= rows[i]->train_length == rows[0]->train_length;
-    }
-    double multiple = (double)curves->lengths[length_index] / (double)rows[0]->train_length;
-    *cell_at(grid, 0, column) = whole_text(curves->lengths[length_index], arena);
-    *cell_at(grid, 1, column) = one_length ? arena_format(arena, "%.4gx", multiple) : "";
-}
-
-/* The table that begins with the curve `first`; NULL if that one stands in an earlier table. */
-static const Grid *make_grid(const Curves *curves, int first, Arena *arena) {
-    const Curve *opener = &curves->items[first];
-    for (int i = 0; i < first; i++)
-        if (same_table(curves, &curves->items[i], opener)) return NULL;
-    const Curve **rows = NEW(arena, curves->count, const Curve *);
-    Grid *grid = NEW(arena, 1, Grid);
-    grid->rows = HEAD_ROWS;
-    for (int i = first; i < curves->count; i++)
-        if (same_table(curves, &curves->items[i], opener)) rows[grid->rows++ - HEAD_ROWS] = &curves->items[i];
-    grid->before = COUNT_OF(columns) - (curves->protocols < 2);
-    grid->columns = grid->before;
-    for (int k = 0; k < curves->length_count; k++) grid->columns += curves_asked(&opener->cells[k]) > 0;
-    grid->cells = NEW(arena, grid->rows * grid->columns, const char *);
-
-    int column = 0;
-    for (int c = 0; c < COUNT_OF(columns); c++) {
-        if (columns[c].only_if_several_protocols && curves->protocols < 2) continue;
-        for (int i = 0; i < HEAD_ROWS; i++) *cell_at(grid, i, column) = columns[c].heads[i];
-        for (int i = HEAD_ROWS; i < grid->rows; i++)
-            *cell_at(grid, i, column) = columns[c].text(rows[i - HEAD_ROWS], arena);
-        grid->left += columns[c].left;
-        column++;
-    }
-    for (int k = 0; k < curves->length_count; k++)
-        if (curves_asked(&opener->cells[k])) fill_column(grid, rows, column++, k, curves, arena);
-    return grid;
-}
-
-static const char *title_text(const Curves *curves, Arena *arena) {
-    const char *spread = curves->seeds > 1
-                             ? arena_format(arena, ", mean ± standard deviation over %d seeds", curves->seeds)
-                             : "";
-    return arena_format(arena, "%s: perplexity by evaluation length%s", curves->experiment, spread);
-}
-
-/* --- formats for people --- */
-
-static void print_text_row(const Grid *grid, int row, const int *widths, FILE *out) {
-    int spaces = 0; /* held back, so that no line ends in them */
-    for (int c = 0; c < grid->columns; c++) {
-        const char *text = *cell_at(grid, row, c);
-        int padding = widths[c] - text_width(text);
-        spaces += (c ? 2 : 0) + (c < grid->left ? 0 : padding);
-        if (*text) {
-            for (; spaces > 0; spaces--) putc(' ', out);
-            put_text(text, "", out);
-        }
-        spaces += c < grid->left ? padding : 0;
-    }
-    putc('\n', out);
-}
-
-static void print_text_grid(const Grid *grid, FILE *out, Arena *arena) {
-    int *widths = NEW(arena, grid->columns, int), total = 0;
-    for (int c = 0; c < grid->columns; c++) {
-        for (int r = 0; r < grid->rows; r++) {
-            int width = text_width(*cell_at(grid, r, c));
-            if (width > widths[c]) widths[c] = width;
-        }
-        total += widths[c] + (c ? 2 : 0);
-    }
-    for (int r = 0; r < grid->rows; r++) {
-        print_text_row(grid, r, widths, out);
-        for (int i = 0; r == HEAD_ROWS - 1 && i <= total; i++) putc(i < total ? '-' : '\n', out);
-    }
-}
-
-static void print_text(const Curves *curves, FILE *out, Arena *arena) {
-    put_text(title_text(curves, arena), "", out);
-    putc('\n', out);
-    for (int first = 0; first < curves->count; first++) {
-        const Grid *grid = make_grid(curves, first, arena);
-        if (grid) putc('\n', out);
-        if (grid) print_text_grid(grid, out, arena);
-    }
-    fputs(note_text(curves), out);
-    fputs("\nsignature: ", out);
-    put_text(curves->signature, "", out);
-    putc('\n', out);
-}
-
-/* Characters that Markdown would take for its own. */
-#define MARKDOWN "*_`|\\<[]"
-
-/* Markdown has one head row: "128 (1x)". */
-static void print_md_grid(const Grid *grid, FILE *out) {
-    for (int c = 0; c < grid->columns; c++) {
-        const char *above = *cell_at(grid, 0, c), *below = *cell_at(grid, 1, c);
-        fprintf(out, "%s%s", c ? " | " : "| ", above);
-        if (*below) fprintf(out, c < grid->before ? " %s" : " (%s)", below);
-    }
-    fputs(" |\n", out);
-    for (int c = 0; c < grid->columns; c++) fputs(c < grid->left ? "|:--" : "|--:", out);
-    fputs("|\n", out);
-    for (int r = HEAD_ROWS; r < grid->rows; r++) {
-        for (int c = 0; c < grid->columns; c++) {
-            fputs(c ? " | " : "| ", out);
-            put_text(*cell_at(grid, r, c), MARKDOWN, out);
-        }
-        fputs(" |\n", out);
-    }
-}
-
-static void print_md(const Curves *curves, FILE *out, Arena *arena) {
-    fputs("**", out);
-    put_text(title_text(curves, arena), MARKDOWN, out);
-    fputs("**\n", out);
-    for (int first = 0; first < curves->count; first++) {
-        const Grid *grid = make_grid(curves, first, arena);
-        if (grid) putc('\n', out);
-        if (grid) print_md_grid(grid, out);
-    }
-    fputs(note_text(curves), out);
-    fputs("\nsignature: `", out);
-    put_text(curves->signature, "", out);
-    fputs("`\n", out);
-}
+#include "facts.h"
+#include "pivot.h"
+#include "sheet.h"
 
 /* --- formats for programs --- */
 
@@ -300,12 +63,69 @@ static void put_csv_field(Query *query, int column, FILE *out) {
         put_csv(query_text(query, column), out);
 }
 
-static bool print_csv(Store *store, const char *const *names, int count, FILE *out, Arena *arena, Err *err) {
+/* The conditions of --where on rows of the view. */
+typedef struct Filter {
+    const FactWhere *where;
+    int count;
+    Arena *arena;
+} Filter;
+
+static int tidy_column(const char *name) {
+    for (int c = 0; c < COUNT_OF(tidy); c++)
+        if (!strcmp(tidy[c].name, name)) return c;
+    return -1;
+}
+
+static bool is_accepted(const Filter *filter, Query *query) {
+    ArenaMark mark = arena_mark(filter->arena);
+    bool accepted = true;
+    for (int i = 0; accepted && i < filter->count; i++) {
+        const FactField *field = filter->where[i].field;
+        const char *values[3];
+        int count = 1;
+        if (field->shows == FACT_METHOD) {
+            values[0] = arena_copy(filter->arena, query_text(query, tidy_column("method")));
+            values[1] = arena_copy(filter->arena, query_text(query, tidy_column("label")));
+            values[2] =
+                arena_format(filter->arena, "%s %s", values[1], query_text(query, tidy_column("variant")));
+            count = COUNT_OF(values);
+        } else if (tidy_column(field->name) >= 0)
+            values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
+        else /* only the multiple is left, see read_filter */
+            values[0] = arena_format(filter->arena, "%.17g",
+                                     query_real(query, tidy_column("eval_length")) /
+                                         query_real(query, tidy_column("train_length")));
+        accepted = facts_allow(filter->where, filter->count, field, values, count);
+    }
+    arena_release(filter->arena, mark);
+    return accepted;
+}
+
+static bool read_filter(Filter *filter, const TableOptions *options, Arena *arena, Err *err) {
+    FactWhere *where;
+    *filter = (Filter){.count = facts_where(&where, options->where, arena, err), .arena = arena};
+    filter->where = where;
+    for (int i = 0; i < filter->count; i++) {
+        const FactField *field = where[i].field;
+        if (field->shows != FACT_METHOD && strcmp(field->name, "multiple") && tidy_column(field->name) < 0)
+            return err_set(err, EXIT_USAGE, "the formats csv and json have no field '%s'", field->name);
+    }
+    if (options->rows || options->columns || options->ratio || options->paper)
+        return err_set(
+            err, EXIT_USAGE,
+            "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
+            "text, md and latex");
+    return filter->count >= 0;
+}
+
+static bool print_csv(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                      Err *err) {
     for (int c = 0; c < COUNT_OF(tidy); c++) fprintf(out, "%s%s", c ? "," : "", tidy[c].name);
     putc('\n', out);
     for (int i = 0; i < count; i++) {
-        Query *query = begin_tidy(store, names[i], arena);
+        Query *query = begin_tidy(store, names[i], filter->arena);
         while (query_next(query)) {
+            if (!is_accepted(filter, query)) continue;
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (c) putc(',', out);
                 put_csv_field(query, c, out);
@@ -317,12 +137,14 @@ static bool print_csv(Store *store, const char *const *names, int count, FILE *o
     return true;
 }
 
-static bool print_json(Store *store, const char *const *names, int count, FILE *out, Arena *arena, Err *err) {
+static bool print_json(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                       Err *err) {
     Json *rows = json_new_array();
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
-        Query *query = begin_tidy(store, names[i], arena);
+        Query *query = begin_tidy(store, names[i], filter->arena);
         while (query_next(query)) {
+            if (!is_accepted(filter, query)) continue;
             Json *row = json_new_object();
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (query_is_null(query, c)) continue;
@@ -335,7 +157,7 @@ static bool print_json(Store *store, const char *const *names, int count, FILE *
         }
         ok = query_end(query, err);
     }
-    if (ok) fputs(json_print_pretty(rows, arena), out);
+    if (ok) fputs(json_print_pretty(rows, filter->arena), out);
     json_free(rows);
     return ok;
 }
@@ -344,27 +166,44 @@ static bool print_json(Store *store, const char *const *names, int count, FILE *
 
 static const struct {
     const char *name;
-    void (*print)(const Curves *curves, FILE *out, Arena *arena); /* one experiment, gathered; or */
-    bool (*print_tidy)(Store *store, const char *const *names, int count, FILE *out, Arena *arena, Err *err);
+    bool mark;                                     /* it can show which numbers are best */
+    void (*print)(const SheetSet *set, FILE *out); /* one experiment; or */
+    bool (*print_tidy)(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                       Err *err);
 } formats[] = {
-    {"text", .print = print_text},
-    {"md", .print = print_md},
+    {"text", .print = sheet_print_text},
+    {"md", .print = sheet_print_md, .mark = true},
+    {"latex", .print = sheet_print_latex, .mark = true},
     {"csv", .print_tidy = print_csv},
     {"json", .print_tidy = print_json},
 };
 
-static bool print_each(Store *store, int format, const char *const *names, int count, FILE *out, Arena *arena,
-                       Err *err) {
+static bool print_each(Store *store, const TableOptions *options, int format, const char *const *names,
+                       int count, FILE *out, Arena *arena, Err *err) {
+    const PivotOptions pivot = {.rows = options->rows,
+                                .columns = options->columns,
+                                .where = options->where,
+                                .ratio = options->ratio,
+                                .paper = options->paper,
+                                .mark = formats[format].mark};
     for (int i = 0; i < count; i++) {
-        const Curves *curves = curves_read(store, names[i], arena, err);
-        if (!curves) return false;
+        const SheetSet *set = pivot_make(store, names[i], &pivot, arena, err);
+        if (!set) return false;
         if (i) putc('\n', out);
-        if (curves->count)
-            formats[format].print(curves, out, arena);
+        if (set->count)
+            formats[format].print(set, out);
         else
-            fprintf(out, "%s: no evaluations are asked for\n", curves->experiment);
+            fprintf(out, "%s: no evaluations are asked for\n", set->name);
     }
     return true;
+}
+
+static bool print_all(Store *store, const TableOptions *options, int format, const char *const *names,
+                      int count, FILE *out, Arena *arena, Err *err) {
+    Filter filter;
+    if (formats[format].print) return print_each(store, options, format, names, count, out, arena, err);
+    return read_filter(&filter, options, arena, err) &&
+           formats[format].print_tidy(store, names, count, &filter, out, err);
 }
 
 bool table_print(Store *store, const TableOptions *options, FILE *out, Err *err) {
@@ -372,13 +211,11 @@ bool table_print(Store *store, const TableOptions *options, FILE *out, Err *err)
     while (options->format && format < COUNT_OF(formats) && strcmp(formats[format].name, options->format))
         format++;
     if (format == COUNT_OF(formats))
-        return err_set(err, EXIT_USAGE, "unknown table format '%s'; there are text, md, csv and json",
+        return err_set(err, EXIT_USAGE, "unknown table format '%s'; there are text, md, latex, csv and json",
                        options->format);
     Arena *arena = arena_new(0);
     const char **names = curves_experiments(store, options->experiment, &count, arena, err);
-    bool ok =
-        names && (formats[format].print ? print_each(store, format, names, count, out, arena, err)
-                                        : formats[format].print_tidy(store, names, count, out, arena, err));
+    bool ok = names && print_all(store, options, format, names, count, out, arena, err);
     arena_free(arena);
     if (ok && (fflush(out) != 0 || ferror(out))) return err_system(err, "cannot write the table");
     return ok;

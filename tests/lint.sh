@@ -23,8 +23,8 @@ LAYERS=(
     "profile ops tile" # beside these, methods/*.c
     "attention model pass step optim data"
     "checkpoint train evaluate"
-    "requests config axes plan label store schema statement record reference"
-    "sweep worker child progress catalog export stats table curves plot status report bench revisit frame series analyse analysis extrapolate contrast cost early"
+    "requests config axes plan label store schema statement record reference merge"
+    "sweep worker child progress check catalog export stats table curves plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early"
     "arguments main"
 )
 declare -A OWNER=(

@@ -1,6 +1,6 @@
 /* The model against the naive one, and what the model promises beside: its table of parameters, its memory,
- * dropout, micro-batches, long sequences. The laws (laws_model.c) say the same of small cases for every
- * method and option; here the sizes are those at which tiles, chunks and blocks of logits end.
+ * long sequences. The laws (laws_model.c) say the same of small cases for every method and option; here the
+ * sizes are those at which tiles, chunks and blocks of logits end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,6 +165,34 @@ static void options_have_the_designs_defaults(void **state) {
     near(o.dropout + o.attention_dropout + o.activation_dropout, 0, 0);
 }
 
+/* Dropout may not reach 1, sizes not 0. */
+static void options_have_their_bounds(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        double low, high;
+    } bounds[] = {
+        {"layers", 1, 1024},
+        {"heads", 1, 1024},
+        {"width", 1, 65536},
+        {"ffn", 1, 1 << 20},
+        {"vocabulary", 0, 65536},
+        {"dropout", 0, 0.95},
+        {"attention_dropout", 0, 0.95},
+        {"activation_dropout", 0, 0.95},
+        {"max_tokens_in_flight", 1, 1 << 24},
+    };
+    int found = 0;
+    for (int i = 0; i < COUNT_OF(bounds); i++)
+        for (int k = 0; k < model_field_count; k++) {
+            if (strcmp(model_fields[k].key, bounds[i].key) != 0) continue;
+            near(model_fields[k].low, bounds[i].low, 0);
+            near(model_fields[k].high, bounds[i].high, 0);
+            found++;
+        }
+    assert_int_equal(found, COUNT_OF(bounds));
+}
+
 static void check_refuses_what_does_not_fit(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
@@ -196,7 +224,10 @@ static void naive_gradients_are_derivatives(void **state) {
         LawCase c = small_case(position_methods[n]->name, arena);
         c.model.activation = n % 2 ? ACT_GELU : ACT_SWIGLU;
         c.model.final_norm = n % 3 != 0;
-        if (strcmp(c.position.method->name, "alibi") == 0) *(bool *)c.position.options = true; /* trainable */
+        for (int k = 0; k < c.position.method->field_count; k++) { /* trainable slopes, for one */
+            const Field *field = &c.position.method->fields[k];
+            if (field->type == FIELD_BOOL) *((bool *)c.position.options + field->offset) = true;
+        }
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 2, 9, arena);
         double *values = naive_values(model, arena), *gradients = NEW(arena, model->size, double);
@@ -270,236 +301,6 @@ static void model_agrees_with_the_naive_one(void **state) {
     }
 }
 
-/* ---- micro-batches and dropout ---- */
-
-static double train_sum(const Model *model, Pass *pass, const uint16_t *const *tokens, int first,
-                        int sequences, int length, PassPlace place, float *gradients, Arena *arena) {
-    float *nll = NEW(arena, sequences * length, float);
-    double sum = 0;
-    place.first_sequence = first;
-    model_train(model, pass, tokens + first, sequences, place, 1, nll, gradients);
-    for (int n = 0; n < sequences * length; n++) sum += nll[n];
-    return sum;
-}
-
-/* Cut into 1 + 3 + 2 or taken whole: the same dropout, the same loss, the same gradients. */
-static void micro_batches_equal_the_whole(void **state) {
-    (void)state;
-    for (int dropout = 0; dropout < 2; dropout++) {
-        Arena *arena = arena_new(0);
-        LawCase c = small_case("t5", arena);
-        c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = dropout ? 0.3 : 0;
-        Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 6, 21, arena);
-        Pass *pass = pass_new(model, 6, 21, true, arena);
-        float *whole = NEW(arena, model->size, float), *parts = NEW(arena, model->size, float);
-        PassPlace place = {.seed = 9, .step = 4};
-        double sum = train_sum(model, pass, tokens, 0, 6, 21, place, whole, arena), cut = 0;
-        cut += train_sum(model, pass, tokens, 0, 1, 21, place, parts, arena);
-        cut += train_sum(model, pass, tokens, 1, 3, 21, place, parts, arena);
-        cut += train_sum(model, pass, tokens, 4, 2, 21, place, parts, arena);
-        near(cut, sum, NLL_TOLERANCE * sum);
-        double *expected = NEW(arena, model->size, double);
-        for (size_t i = 0; i < model->size; i++) expected[i] = whole[i];
-        Err err;
-        if (!law_gradients_agree(model, parts, expected, &err)) fail_msg("%s", err.text);
-        for (int i = 0; i < model->param_count; i++) { /* padding between tensors stays zero */
-            size_t end = i + 1 < model->param_count ? model->params[i + 1].offset : model->size;
-            for (size_t k = model->params[i].offset + model->params[i].size; k < end; k++)
-                near(whole[k], 0, 0), near(model->values[k], 0, 0);
-        }
-        arena_free(arena);
-    }
-}
-
-static void dropout_keeps_the_mean(void **state) {
-    (void)state;
-    enum { COUNT = 40000 };
-    static float x[COUNT], y[COUNT];
-    const double p[] = {0.1, 0.5, 0.9};
-    for (int i = 0; i < COUNT; i++) x[i] = 1 + (float)(i % 5);
-    for (int n = 0; n < COUNT_OF(p); n++) {
-        int dropped = 0;
-        memcpy(y, x, sizeof x);
-        ops_dropout(y, COUNT, p[n], 77, 1000);
-        for (int i = 0; i < COUNT; i++) {
-            dropped += y[i] == 0;
-            if (y[i] != 0) near(y[i], x[i] / (1 - p[n]), 2e-7 * x[i] / (1 - p[n]));
-        }
-        near(dropped, COUNT * p[n], 4.5 * sqrt(COUNT * p[n] * (1 - p[n])));
-        float other[64]; /* a part of it, by its place in the stream */
-        memcpy(other, x + 300, sizeof other);
-        ops_dropout(other, 64, p[n], 77, 1300);
-        assert_memory_equal(other, y + 300, sizeof other);
-        memcpy(other, x, sizeof other);
-        ops_dropout(other, 64, p[n], 78, 1000); /* another stream */
-        assert_memory_not_equal(other, y, sizeof other);
-    }
-    memcpy(y, x, sizeof x);
-    ops_dropout(y, COUNT, 0, 77, 0);
-    assert_memory_equal(y, x, sizeof x);
-}
-
-static void dropout_depends_on_the_place_alone(void **state) {
-    (void)state;
-    for (int kind = 0; kind < 3; kind++) {
-        Arena *arena = arena_new(0);
-        LawCase c = small_case("alibi", arena);
-        double *p[] = {&c.model.dropout, &c.model.attention_dropout, &c.model.activation_dropout};
-        *p[kind] = 0.25;
-        Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
-        Pass *pass = pass_new(model, 3, 21, true, arena), *fresh = pass_new(model, 3, 21, true, arena);
-        Pass *evaluating = pass_new(model, 3, 21, false, arena);
-        float *gradients = NEW(arena, model->size, float), nll[5][63], plain[63], undropped[63];
-        const PassPlace places[] = {
-            {.seed = 1, .step = 1}, {.seed = 2, .step = 1}, {.seed = 1, .step = 2}, {.seed = 1, .step = 1}};
-        for (int i = 0; i < 4; i++)
-            model_train(model, i == 3 ? fresh : pass, tokens, 3, places[i], 1, nll[i], gradients);
-        assert_memory_equal(nll[3], nll[0], sizeof nll[0]);
-        assert_memory_not_equal(nll[1], nll[0], sizeof nll[0]);
-        assert_memory_not_equal(nll[2], nll[0], sizeof nll[0]);
-        model_train(model, pass, tokens, 3, (PassPlace){.seed = 1, .step = 1, .first_sequence = 3}, 1, nll[4],
-                    gradients);
-        assert_memory_not_equal(nll[4], nll[0], sizeof nll[0]);
-
-        model_evaluate(model, evaluating, tokens, 3, plain); /* evaluation drops nothing */
-        *p[kind] = 0;
-        Model *whole = law_model(&c, arena);
-        model_evaluate(whole, pass_new(whole, 3, 21, false, arena), tokens, 3, undropped);
-        assert_memory_equal(plain, undropped, sizeof plain);
-        assert_memory_not_equal(plain, nll[0], sizeof plain);
-        arena_free(arena);
-    }
-}
-
-/* Differences of the loss along each tensor's own gradient, the mask held. The rounding of 63 losses, some
-   3e-7 each, is 1e-5 of the 0.3 nats by which they are moved; the steps are of fourth order. */
-static void dropout_gradients_are_derivatives(void **state) {
-    (void)state;
-    for (int kind = 0; kind < 4; kind++) {
-        Arena *arena = arena_new(0);
-        LawCase c = small_case("t5", arena);
-        if (kind == 0 || kind == 3) c.model.dropout = 0.2;
-        if (kind == 1 || kind == 3) c.model.attention_dropout = 0.3;
-        if (kind == 2 || kind == 3) c.model.activation_dropout = 0.4;
-        c.model.activation = kind == 2 ? ACT_SWIGLU : ACT_GELU;
-        Model *model = law_model(&c, arena);
-        const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
-        Pass *pass = pass_new(model, 3, 21, true, arena);
-        float *gradients = NEW(arena, model->size, float), *spare = NEW(arena, model->size, float);
-        float *start = NEW(arena, model->size, float);
-        PassPlace place = {.seed = 6, .step = 2};
-        train_sum(model, pass, tokens, 0, 3, 21, place, gradients, arena);
-        memcpy(start, model->values, model->size * sizeof *start);
-        for (int i = 0; i < model->param_count; i++) {
-            const Param *param = &model->params[i];
-            const double steps[] = {-2, -1, 1, 2};
-            double slope = sqrt(ops_norm_squared(gradients + param->offset, param->size)), sums[4];
-            double h = 0.3 / slope; /* moves the loss by 0.3 nats */
-            for (int k = 0; k < 4; k++) {
-                for (size_t j = param->offset; j < param->offset + param->size; j++)
-                    model->values[j] = (float)(start[j] + steps[k] * h * gradients[j] / slope);
-                sums[k] = train_sum(model, pass, tokens, 0, 3, 21, place, spare, arena);
-                memcpy(model->values, start, model->size * sizeof *start);
-            }
-            double expected = (8 * (sums[2] - sums[1]) - (sums[3] - sums[0])) / (12 * h);
-            if (!(fabs(expected - slope) <= 3e-4 * slope))
-                fail_msg("dropout %d, %s: slope %g, by differences %g", kind, param->name, slope, expected);
-        }
-        arena_free(arena);
-    }
-}
-
-/* ---- where dropout acts: a model that shows its masks ---- */
-
-/* Four coordinates, every weight zero but E[1] = (1, 3, 9, 27) / 100: then, with p = 1/2, the loss of target
-   0 tells how often each coordinate was added to the residual stream, in ternary: log(1 + exp(sum 0.02 3^c
-   times_c)). */
-enum { SHOW_LENGTH = 64, SHOW_SEQUENCES = 8 };
-
-static void show(int layers, double dropout, double attention, double activation, const char *const *ones,
-                 const char *identity, int seen[3]) {
-    Arena *arena = arena_new(0);
-    int length = attention > 0 ? 1 : SHOW_LENGTH; /* one key: its probability is 1 */
-    LawCase c = small_case("none", arena);
-    c.model = (ModelOptions){.layers = layers,
-                             .heads = 4,
-                             .width = 4,
-                             .ffn = 4,
-                             .vocabulary = 2,
-                             .activation = ACT_RELU,
-                             .dropout = dropout,
-                             .attention_dropout = attention,
-                             .activation_dropout = activation,
-                             .max_tokens_in_flight = 1024};
-    Model *model = model_new(&c.model, &c.position, 8, arena);
-    model_allocate(model, arena);
-    for (int i = 0; i < 4; i++)
-        model->values[naive_param(model, "embedding.weight")->offset + 4 + (size_t)i] =
-            0.01f * powf(3, (float)i);
-    for (int l = 0; l < layers; l++) {
-        for (int k = 0; ones[k]; k++) {
-            const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, ones[k]));
-            for (size_t i = 0; i < param->size; i++) model->values[param->offset + i] = 1;
-        }
-        if (!identity) continue;
-        const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, identity));
-        for (size_t i = 0; i < 4; i++) model->values[param->offset + 5 * i] = 1;
-    }
-    uint16_t *zeros = NEW(arena, SHOW_LENGTH + 1, uint16_t);
-    const uint16_t *tokens[SHOW_SEQUENCES];
-    for (int b = 0; b < SHOW_SEQUENCES; b++) tokens[b] = zeros;
-    float nll[SHOW_SEQUENCES * SHOW_LENGTH], *gradients = NEW(arena, model->size, float);
-    int n = SHOW_SEQUENCES * length, first[4] = {0}, differs = 0;
-    Pass *pass = pass_new(model, SHOW_SEQUENCES, length, true, arena);
-    memset(seen, 0, 3 * sizeof *seen);
-    for (int step = 0; step < (length == 1 ? 64 : 1); step++) {
-        model_train(model, pass, tokens, SHOW_SEQUENCES, (PassPlace){.seed = 1, .step = step}, 1, nll,
-                    gradients);
-        for (int t = 0; t < n; t++) {
-            int code = (int)lround(log(expm1(nll[t]) > 0 ? expm1(nll[t]) : 1) / 0.02);
-            for (int i = 0; i < 4; i++, code /= 3) {
-                assert_in_range(code % 3, 0, 2);
-                seen[code % 3]++;
-                if (t == 0) first[i] = code % 3;
-                differs |= code % 3 != first[i];
-            }
-        }
-    }
-    assert_true(differs);
-    arena_free(arena);
-}
-
-/* Two independent masks of p = 1/2: 0, 1 and 2 kept in shares of 1/4, 1/2, 1/4 of 2048 coordinates. A mask
-   used twice would show no 1 at all. */
-static void independent(const int seen[3]) {
-    assert_int_equal(seen[0] + seen[1] + seen[2], 2048);
-    near(seen[0], 512, 4.5 * sqrt(2048 * 0.25 * 0.75));
-    near(seen[1], 1024, 4.5 * sqrt(2048 * 0.25));
-    near(seen[2], 512, 4.5 * sqrt(2048 * 0.25 * 0.75));
-}
-
-static void every_place_has_a_mask_of_its_own(void **state) {
-    static const char *const attention_out[] = {"attention.out.bias", NULL};
-    static const char *const ffn_out[] = {"ffn.out.bias", NULL};
-    static const char *const both[] = {"attention.out.bias", "ffn.out.bias", NULL};
-    static const char *const inner[] = {"ffn.in.bias", NULL};
-    static const char *const values[] = {"attention.qkv.bias", NULL};
-    int seen[3];
-    (void)state;
-    show(2, 0.5, 0, 0, attention_out, NULL, seen); /* layer by layer */
-    independent(seen);
-    show(2, 0.5, 0, 0, ffn_out, NULL, seen);
-    independent(seen);
-    show(1, 0.5, 0, 0, both, NULL, seen); /* the two of one layer */
-    independent(seen);
-    show(2, 0, 0, 0.5, inner, "ffn.out.weight", seen);
-    independent(seen);
-    show(2, 0, 0.5, 0, values, "attention.out.weight", seen); /* head by head, sequence by sequence */
-    independent(seen);
-}
-
 /* ---- sizes ---- */
 
 static void long_sequences_stay_finite(void **state) {
@@ -566,22 +367,27 @@ static void flops_are_the_closed_form(void **state) {
     near(model_flops(&o, 70, false), 2 * (matrices + 3 * 32 * 100) + attention, 1e-6);
 }
 
+static void the_blas_is_measured(void **state) {
+    (void)state;
+    double rate = ops_gemm_rate(96, 64, 64, 0.02);
+    if (!(rate > 1e6 && rate < 1e15)) fail_msg("%g FLOP/s", rate);
+    assert_non_null(strstr(ops_blas_name(), "OpenBLAS"));
+    assert_true(strlen(ops_blas_name()) < 255);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_the_designs),
         cmocka_unit_test(initial_values_have_their_deviation),
         cmocka_unit_test(options_have_the_designs_defaults),
+        cmocka_unit_test(options_have_their_bounds),
         cmocka_unit_test(check_refuses_what_does_not_fit),
         cmocka_unit_test(naive_gradients_are_derivatives),
         cmocka_unit_test(model_agrees_with_the_naive_one),
-        cmocka_unit_test(micro_batches_equal_the_whole),
-        cmocka_unit_test(dropout_keeps_the_mean),
-        cmocka_unit_test(dropout_depends_on_the_place_alone),
-        cmocka_unit_test(dropout_gradients_are_derivatives),
-        cmocka_unit_test(every_place_has_a_mask_of_its_own),
         cmocka_unit_test(long_sequences_stay_finite),
         cmocka_unit_test(bytes_are_counted),
         cmocka_unit_test(flops_are_the_closed_form),
+        cmocka_unit_test(the_blas_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,12 +168,36 @@ static void options_have_their_defaults(void **state) {
     near(s.floor, 0.1, 0);
 }
 
+static void options_have_their_bounds(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        double low, high;
+    } bounds[] = {
+        {"lr", 1e-9, 100}, {"beta1", 0, 0.999999},    {"beta2", 0, 0.999999}, {"eps", 1e-15, 1},
+        {"decay", 0, 10},  {"momentum", 0, 0.999999}, {"clip", 0, 1e9},
+    };
+    int found = 0;
+    for (int i = 0; i < COUNT_OF(bounds); i++)
+        for (int k = 0; k < optimizer_field_count; k++) {
+            if (strcmp(optimizer_fields[k].key, bounds[i].key) != 0) continue;
+            near(optimizer_fields[k].low, bounds[i].low, 0);
+            near(optimizer_fields[k].high, bounds[i].high, 0);
+            found++;
+        }
+    assert_int_equal(found, COUNT_OF(bounds));
+    for (int k = 0; k < schedule_field_count; k++) {
+        near(schedule_fields[k].low, 0, 0);
+        near(schedule_fields[k].high, 1, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_are_the_closed_forms), cmocka_unit_test(adamw_steps_by_the_rate),
         cmocka_unit_test(clipping_scales_in_place),     cmocka_unit_test(broken_gradients_change_nothing),
         cmocka_unit_test(optimizer_is_counted),         cmocka_unit_test(schedule_has_its_endpoints),
-        cmocka_unit_test(options_have_their_defaults),
+        cmocka_unit_test(options_have_their_defaults),  cmocka_unit_test(options_have_their_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

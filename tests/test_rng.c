@@ -93,7 +93,7 @@ static void below_is_even_and_inside(void **state) {
         assert_true(x < 6);
         seen[x]++;
     }
-    for (int i = 0; i < 6; i++) near(seen[i], N / 6, 4.5 * sqrt(N * 5.0 / 36));
+    for (int i = 0; i < 6; i++) near(seen[i], N / 6.0, 4.5 * sqrt(N * 5.0 / 36));
     for (int i = 0; i < 10; i++) assert_true(rng_below(&rng, 1) == 0);
     /* Of 3 * 2^62 numbers a quarter of all draws must be drawn again, or the first third would come twice as
      * often. */
@@ -104,8 +104,8 @@ static void below_is_even_and_inside(void **state) {
         assert_true(x < bound);
         low += x < (uint64_t)1 << 62;
     }
-    near((double)low, N / 3, 4.5 * sqrt(N * 2.0 / 9));
-    near((double)(rng.counter - start.counter), N * 4 / 3, 4.5 * sqrt(N * 4.0 / 9));
+    near((double)low, N / 3.0, 4.5 * sqrt(N * 2.0 / 9));
+    near((double)(rng.counter - start.counter), N * 4 / 3.0, 4.5 * sqrt(N * 4.0 / 9));
 }
 
 int main(void) {

@@ -1,0 +1,134 @@
+/* check: see check.h. */
+#include "check.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "sweep.h"
+
+/* Sums of doubles in another order than the program's. */
+#define DIFFER(a, b) "(" a " IS NULL) <> (" b " IS NULL) OR abs(" a " - " b ") > 1e-9 * abs(" b ")"
+#define EVALUATION                                                                                           \
+    "'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' || e.length || "  \
+    "': ' "
+
+/* A row for each problem, in words. */
+static const char *const rules[] = {
+    "SELECT 'table ' || \"table\" || ': a row refers to a row of ' || parent || ' that is not there'"
+    " FROM pragma_foreign_key_check",
+    "SELECT 'run ' || key || ': it is ' || status || ' but has no training' FROM run"
+    " WHERE status IN ('done', 'diverged') AND steps IS NULL",
+    "SELECT 'run ' || key || ': ' || count(l.step) || ' of ' || r.steps || ' updates are logged' FROM run r"
+    " LEFT JOIN train_log l ON l.run = r.key WHERE r.steps IS NOT NULL GROUP BY key"
+    " HAVING count(l.step) <> r.steps OR (r.steps > 0 AND (min(l.step) <> 1 OR max(l.step) <> r.steps))",
+    "SELECT 'run ' || key || ': it is done without a final loss' FROM run"
+    " WHERE status = 'done' AND steps > 0 AND final_loss IS NULL",
+    "SELECT " EVALUATION
+    "|| 'windows have ' || coalesce(sum(w.tokens), 0) || ' of ' || e.tokens || ' targets'"
+    " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING coalesce(sum(w.tokens), 0) <> e.tokens",
+    "SELECT " EVALUATION "|| count(w.window) || ' of ' || e.windows || ' windows are there'"
+    " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING count(w.window) <> e.windows OR max(w.window) <> e.windows - 1 OR min(w.window) <> 0",
+    "SELECT " EVALUATION "|| 'its loss is not the sum of its windows'"
+    " FROM evaluation e JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING sum(w.nll_sum IS NULL) = 0 AND (" DIFFER("sum(w.nll_sum)", "e.nll_sum") ")",
+    "SELECT " EVALUATION "|| 'positions have ' || sum(b.tokens) || ' of ' || e.tokens || ' targets'"
+    " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
+    " HAVING sum(b.tokens) <> e.tokens",
+    "SELECT " EVALUATION "|| 'its loss is not the sum of its positions'"
+    " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
+    " HAVING sum(b.nll_sum IS NULL) = 0 AND (" DIFFER("sum(b.nll_sum)", "e.nll_sum") ")",
+    "SELECT " EVALUATION "|| 'more targets than were asked for, or none' FROM evaluation e"
+    " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND tokens > requested))",
+    "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
+};
+
+typedef struct Check {
+    Store *store;
+    FILE *out;
+    int64_t problems, files, absent;
+    Arena *arena;
+} Check;
+
+static void problem(Check *check, const char *text) {
+    fprintf(check->out, "%s\n", text);
+    check->problems++;
+}
+
+static bool check_rows(Check *check, Err *err) {
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        Query *query = query_begin(check->store, rules[i], NULL);
+        while (query_next(query)) problem(check, query_text(query, 0));
+        if (!query_end(query, err)) return false;
+    }
+    return true;
+}
+
+/* A safetensors file of the run; the key is known from weights only. */
+static bool check_tensors(Check *check, const char *path, const char *key, Err *err) {
+    ArenaMark mark = arena_mark(check->arena);
+    TensorFile file;
+    Err why;
+    bool read = checkpoint_read(path, &file, check->arena, &why);
+    if (!read && why.code != EXIT_DAMAGED) return *err = why, false;
+    check->files++;
+    const char *other = read ? json_text(json_get(file.metadata, "key"), key) : key;
+    if (!read) problem(check, why.text);
+    if (strcmp(other, key) != 0)
+        problem(check, arena_format(check->arena, "checkpoint '%s' belongs to run %s", path, other));
+    if (read) json_free(file.metadata);
+    arena_release(check->arena, mark);
+    return true;
+}
+
+static bool check_folder(Check *check, const char *experiment, const char *key, bool weights, Err *err) {
+    const char *folder = sweep_folder(store_path(check->store), experiment, key, check->arena);
+    const char *const names[] = {"model.safetensors", "state.safetensors", "state.safetensors.old"};
+    if (access(folder, F_OK) != 0) {
+        check->absent += weights;
+        return true;
+    }
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        const char *path = arena_format(check->arena, "%s/%s", folder, names[i]);
+        if (access(path, F_OK) == 0) {
+            if (!check_tensors(check, path, key, err)) return false;
+        } else if (i == 0 && weights)
+            problem(check, arena_format(check->arena, "checkpoint '%s' is missing", path));
+    }
+    const char *result = arena_format(check->arena, "%s/result.db", folder);
+    if (access(result, F_OK) != 0) return true;
+    Err why;
+    Store *store = store_open(result, STORE_READ, &why);
+    check->files++;
+    if (!store) problem(check, why.text);
+    store_close(store);
+    return true;
+}
+
+/* A run that several experiments share has its folder with the one that trained it. */
+static bool check_folders(Check *check, Err *err) {
+    Query *query = query_begin(check->store,
+                               "SELECT x.name, r.key, r.status = 'done' AND r.steps IS NOT NULL FROM run r"
+                               " JOIN point p ON p.run = r.key JOIN experiment x ON x.id = p.experiment"
+                               " ORDER BY x.name, p.ordinal",
+                               NULL);
+    bool fine = true;
+    while (fine && query_next(query))
+        fine = check_folder(check, query_text(query, 0), query_text(query, 1), query_int(query, 2), err);
+    return query_end(query, fine ? err : &(Err){0}) && fine;
+}
+
+bool check_print(Store *store, FILE *out, int64_t *problems, Err *err) {
+    Check check = {.store = store, .out = out, .arena = arena_new(0)};
+    bool fine = check_rows(&check, err) && check_folders(&check, err);
+    arena_free(check.arena);
+    *problems = check.problems;
+    if (!fine) return false;
+    fprintf(out, "%s: %lld problem%s; %lld files in run folders read", store_path(store),
+            (long long)check.problems, check.problems == 1 ? "" : "s", (long long)check.files);
+    if (check.absent) fprintf(out, "; %lld trained runs without a folder here", (long long)check.absent);
+    fputc('\n', out);
+    return true;
+}

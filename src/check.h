@@ -1,0 +1,16 @@
+/* check: `poslab check DB`: whether a database and its run folders are what they should be.
+ *
+ * The file (SQLite's quick_check, when it is opened), references between rows, sums: the windows and the bins
+ * of an evaluation add up to it, a trained run has a row for each update; then each run folder beside the
+ * database: weights and saved states are read whole and their checksums computed. A run whose folder is not
+ * there (merged from elsewhere, or removed) is counted, not a problem. Reads only.
+ */
+#ifndef POSLAB_CHECK_H
+#define POSLAB_CHECK_H
+
+#include "store.h"
+
+/* A line for each problem and a last one that counts. True if all could be read; *problems: how many. */
+bool check_print(Store *store, FILE *out, int64_t *problems, Err *err);
+
+#endif

@@ -1,0 +1,264 @@
+/* Statistics: values against a second, plain implementation of what stats.h says (its own generator, its own
+   draws, its own sorting), known examples, and how often intervals cover the truth on made-up data. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "rng.h"
+#include "stats.h"
+
+#include <math.h>
+#include <string.h>
+
+static Arena *arena;
+
+static int setup(void **state) {
+    (void)state;
+    arena = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static void assert_near(double a, double b) {
+    if (!(fabs(a - b) <= 1e-11 * (1 + fabs(b)))) fail_msg("%.17g is not near %.17g", a, b);
+}
+
+/* --- a second implementation --- */
+
+static uint64_t scramble(uint64_t z) {
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
+
+/* The key of replicate r's stream: stream of seed 1, "bootstrap", "", then its substream r. */
+static uint64_t key_of_replicate(uint64_t r) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    static const char name[] = "bootstrap\0"; /* two texts with their zero bytes */
+    for (size_t i = 0; i < sizeof name; i++) hash = (hash ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
+    uint64_t stream = scramble(scramble(1 + golden) ^ hash);
+    return scramble(scramble(stream + UINT64_C(0xd1b54a32d192ed03)) ^ scramble(r + golden));
+}
+
+/* The next number below n; places whose draw would make it uneven are skipped. */
+static int draw(uint64_t key, uint64_t *place, uint64_t n) {
+    for (;;) {
+        uint64_t number = scramble(key + ++*place * golden);
+        if (number >= (UINT64_MAX % n + 1) % n) return (int)(number % n);
+    }
+}
+
+enum { SEEDS = 3, UNITS = 7, METHODS = 2, RESAMPLES = 333 };
+
+typedef struct Data {
+    double x[METHODS][SEEDS][UNITS], n[UNITS];
+} Data;
+
+static double mean_of(const Data *data, int method, const int *seeds, const int *units) {
+    double nats = 0, tokens = 0;
+    for (int u = 0; u < UNITS; u++) {
+        for (int s = 0; s < SEEDS; s++) nats += data->x[method][seeds[s]][units[u]];
+        tokens += SEEDS * data->n[units[u]];
+    }
+    return nats / tokens;
+}
+
+static StatsDifference second_opinion(const Data *data, int method) {
+    const int all[] = {0, 1, 2, 3, 4, 5, 6};
+    double d = mean_of(data, method, all, all), sorted[RESAMPLES];
+    int beyond = 0;
+    for (int r = 0; r < RESAMPLES; r++) {
+        uint64_t key = key_of_replicate((uint64_t)r), place = 0;
+        int seeds[SEEDS], units[UNITS], k = r;
+        for (int s = 0; s < SEEDS; s++) seeds[s] = draw(key, &place, SEEDS);
+        for (int u = 0; u < UNITS; u++) units[u] = draw(key, &place, UNITS);
+        double star = mean_of(data, method, seeds, units);
+        beyond += fabs(star - d) >= fabs(d);
+        for (; k > 0 && sorted[k - 1] > star; k--) sorted[k] = sorted[k - 1];
+        sorted[k] = star;
+    }
+    double low = 0.025 * (RESAMPLES - 1), high = 0.975 * (RESAMPLES - 1);
+    int a = (int)low, b = (int)high;
+    return (StatsDifference){.nats = d,
+                             .low = (1 - (low - a)) * sorted[a] + (low - a) * sorted[a + 1],
+                             .high = (1 - (high - b)) * sorted[b] + (high - b) * sorted[b + 1],
+                             .p = (1.0 + beyond) / (1.0 + RESAMPLES)};
+}
+
+static void recomputed(void **state) {
+    (void)state;
+    Data data;
+    double nats[UNITS * METHODS * SEEDS];
+    Rng rng = rng_stream(7, "test", "");
+    for (int u = 0; u < UNITS; u++) {
+        data.n[u] = 10 + u;
+        for (int m = 0; m < METHODS; m++)
+            for (int s = 0; s < SEEDS; s++) {
+                data.x[m][s][u] = data.n[u] * (0.1 * m + 0.05 * s + 0.3 * rng_normal(&rng));
+                nats[(u * METHODS + m) * SEEDS + s] = data.x[m][s][u];
+            }
+    }
+    const StatsPanel panel = {
+        .seeds = SEEDS, .units = UNITS, .methods = METHODS, .tokens = data.n, .nats = nats};
+    StatsDifference found[METHODS];
+    stats_compare(found, &panel, RESAMPLES, arena);
+    for (int m = 0; m < METHODS; m++) {
+        StatsDifference wanted = second_opinion(&data, m);
+        assert_near(found[m].nats, wanted.nats);
+        assert_near(found[m].low, wanted.low);
+        assert_near(found[m].high, wanted.high);
+        assert_near(found[m].p, wanted.p);
+        assert_true(found[m].low < found[m].nats && found[m].nats < found[m].high);
+        assert_true(found[m].p > 1.5 / RESAMPLES && found[m].p < 1);
+    }
+}
+
+/* --- edges --- */
+
+static void one_seed_or_none(void **state) {
+    (void)state;
+    const double nats[] = {1, 2, 3}, tokens[] = {10, 10, 20};
+    StatsPanel panel = {.seeds = 1, .units = 3, .methods = 1, .nats = nats, .tokens = tokens};
+    StatsDifference found;
+    stats_compare(&found, &panel, 100, arena);
+    assert_near(found.nats, 6.0 / 40);
+    assert_true(isnan(found.low) && isnan(found.high) && isnan(found.p));
+    assert_int_equal(found.seeds, 1);
+    assert_int_equal(found.units, 3);
+    panel.seeds = 0;
+    stats_compare(&found, &panel, 100, arena);
+    assert_true(isnan(found.nats) && isnan(found.p));
+}
+
+static void equal_methods(void **state) {
+    (void)state;
+    const double nats[8] = {0}, tokens[] = {5, 6, 7, 8};
+    const StatsPanel panel = {.seeds = 2, .units = 4, .methods = 1, .nats = nats, .tokens = tokens};
+    StatsDifference found;
+    stats_compare(&found, &panel, 100, arena);
+    assert_true(found.nats == 0 && found.low == 0 && found.high == 0 && found.p == 1);
+}
+
+static void units_of_windows(void **state) {
+    (void)state;
+    static const struct {
+        int64_t least, tokens[6];
+        int windows, units, unit[6];
+    } cases[] = {
+        {1, {8, 8, 8, 3}, 4, 4, {0, 1, 2, 3}},
+        {8, {8, 8, 8, 3}, 4, 3, {0, 1, 2, 2}}, /* what is left joins the last */
+        {16, {8, 8, 8, 8, 8, 1}, 6, 2, {0, 0, 1, 1, 1, 1}},
+        {10, {4, 4, 4, 4, 4, 4}, 6, 2, {0, 0, 0, 1, 1, 1}},
+        {100, {8, 8}, 2, 1, {0, 0}}, /* too few for one: one */
+        {5, {0}, 0, 0, {0}},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        int unit[6] = {0};
+        assert_int_equal(stats_units(unit, cases[i].tokens, cases[i].windows, cases[i].least),
+                         cases[i].units);
+        assert_memory_equal(unit, cases[i].unit, (size_t)cases[i].windows * sizeof *unit);
+    }
+}
+
+static void quantiles(void **state) {
+    (void)state; /* R: quantile(c(1, 2, 4, 8, 16), c(0, .025, .1, .5, .9, 1)) */
+    const double sorted[] = {1, 2, 4, 8, 16}, shares[] = {0, 0.025, 0.1, 0.5, 0.9, 1};
+    const double wanted[] = {1, 1.1, 1.4, 4, 12.8, 16};
+    for (int i = 0; i < COUNT_OF(wanted); i++) assert_near(stats_quantile(sorted, 5, shares[i]), wanted[i]);
+    assert_near(stats_quantile(sorted, 1, 0.3), 1);
+    assert_true(isnan(stats_quantile(sorted, 0, 0.5)));
+}
+
+static void means(void **state) {
+    (void)state;
+    const double numbers[] = {2, 4, 4, 4, 5, 5, 7, 9};
+    assert_near(stats_mean(numbers, 8), 5);
+    assert_near(stats_deviation(numbers, 8), sqrt(32.0 / 7));
+    assert_true(isnan(stats_mean(numbers, 0)) && isnan(stats_deviation(numbers, 1)));
+}
+
+static void holm(void **state) {
+    (void)state; /* R: p.adjust(c(.01, .04, .03, .005, .04), "holm") */
+    const double p[] = {0.01, 0.04, NAN, 0.03, 0.005, 0.04}, wanted[] = {0.04, 0.09, NAN, 0.09, 0.025, 0.09};
+    double adjusted[6];
+    stats_holm(adjusted, p, 6, arena);
+    for (int i = 0; i < 6; i++)
+        if (i == 2)
+            assert_true(isnan(adjusted[i]));
+        else
+            assert_near(adjusted[i], wanted[i]);
+    const double high[] = {0.6, 0.9, 0.7};
+    stats_holm(adjusted, high, 3, arena);
+    for (int i = 0; i < 3; i++) assert_true(adjusted[i] == 1);
+    stats_holm(adjusted, high, 0, arena);
+}
+
+/* --- coverage --- */
+
+typedef struct Coverage {
+    double covered, rejected; /* shares: the interval holds the truth; p < 0.05 */
+} Coverage;
+
+/* Differences = truth + seed's + unit's + rest, all normal, in `trials` made-up experiments. */
+static Coverage simulate(double truth, int seeds, int units, double seed_sd, double unit_sd, double rest_sd,
+                         int trials) {
+    Coverage coverage = {0};
+    Rng rng = rng_stream(11, "coverage", "");
+    double *nats = NEW(arena, units * seeds, double), *tokens = NEW(arena, units, double), of_seed[32];
+    const StatsPanel panel = {.seeds = seeds, .units = units, .methods = 1, .nats = nats, .tokens = tokens};
+    for (int t = 0; t < trials; t++) {
+        StatsDifference found;
+        for (int s = 0; s < seeds; s++) of_seed[s] = seed_sd * rng_normal(&rng);
+        for (int u = 0; u < units; u++) {
+            double of_unit = unit_sd * rng_normal(&rng);
+            tokens[u] = 100;
+            for (int s = 0; s < seeds; s++)
+                nats[u * seeds + s] = 100 * (truth + of_seed[s] + of_unit + rest_sd * rng_normal(&rng));
+        }
+        stats_compare(&found, &panel, 300, arena);
+        coverage.covered += found.low <= truth && truth <= found.high;
+        coverage.rejected += found.p < 0.05;
+    }
+    coverage.covered /= trials;
+    coverage.rejected /= trials;
+    return coverage;
+}
+
+/* Standard error of a share near 0.95 in 500 trials: 0.01. */
+static void coverage_by_simulation(void **state) {
+    (void)state;
+    Coverage many = simulate(0.05, 12, 40, 0.02, 0.05, 0.05, 500);
+    Coverage null = simulate(0, 12, 40, 0.02, 0.05, 0.05, 500);
+    Coverage windows = simulate(0.05, 3, 60, 0, 0.05, 0.02, 500); /* seeds hardly differ */
+    Coverage three = simulate(0.05, 3, 40, 0.05, 0.005, 0.005, 500);
+    print_message(
+        "# coverage: 12 seeds %.3f, rejected at null %.3f; 3 seeds, windows alone %.3f; 3 seeds that "
+        "differ %.3f\n",
+        many.covered, null.rejected, windows.covered, three.covered);
+    assert_true(many.covered > 0.89 && many.covered < 0.98);
+    assert_true(null.rejected > 0.02 && null.rejected < 0.11);
+    assert_true(windows.covered > 0.90 && windows.covered < 0.99);
+    assert_true(three.covered > 0.65 && three.covered < 0.80); /* as stats.h warns: 0.75 */
+    assert_true(many.rejected > 0.9);                          /* and it finds what is there */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(recomputed),    TEST(one_seed_or_none),
+        TEST(equal_methods), TEST(units_of_windows),
+        TEST(quantiles),     TEST(means),
+        TEST(holm),          TEST(coverage_by_simulation),
+    };
+    return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# torture.sh [FULL [EVERY]]: a tiny sweep, killed and starved at every place, must end as if nothing had happened.
+#
+# Without arguments a short form for `make test` that takes a place here and there; `make torture` gives it FULL and
+# takes every EVERYth (1). A place is the n-th call that changes a file, of the runner or of its workers, as
+# tests/torture/shim.c counts them. After each attempt the same command is repeated until it is done; then all
+# losses in the database (to the last bit) and the weights (by cmp) must be those of an undisturbed sweep, and
+# `poslab check` must find nothing. What this does not show: a killed process is no power loss.
+set -u
+POSLAB=${POSLAB:-./poslab}
+[ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
+shim=$(cd "$(dirname "$0")/torture" && pwd)/shim.c
+full=${1:-} every=${2:-1}
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+export LC_ALL=C OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export RANDOM_SEED=${RANDOM_SEED:-1}
+RANDOM=$RANDOM_SEED
+gcc -O1 -shared -fPIC -o shim.so "$shim" -ldl || exit 1
+
+mkdir text
+for i in 1 2 3; do
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 400; i++)
+        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+done
+cat >tiny.json <<'END'
+{ "name": "tiny", "data": { "files": ["text/*.txt"], "split": { "valid": 0.1, "test": 0.05 } },
+  "model": { "layers": 1, "heads": 2, "width": 8, "ffn": 16 },
+  "train": { "length": 8, "tokens": 96, "tokens_per_step": 32, "checkpoint": 1e-6 },
+  "evaluate": { "tokens": 200, "multiples": [1, 2] }, "method": "alibi", "sweep": { "train.seed": [1, 2] } }
+END
+sed 's/"tokens": 96/"tokens": 3200/; s/\[1, 2\] } }/[1, 2, 3, 4, 5, 6, 7, 8] } }/' tiny.json >many.json
+
+failed=0
+bad() { # bad WHAT: a failure, once
+    echo "not ok - $1"
+    sed 's/^/    # /' err 2>/dev/null | tail -5
+    failed=$((failed + 1))
+}
+
+run() { # run DB ARGUMENT...
+    local db=$1
+    shift
+    "$POSLAB" run "${config:-tiny.json}" -q --db "$db" "$@" >out 2>err </dev/null
+}
+
+numbers() {
+    sqlite3 -batch "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
+        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
+        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
+            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
+        SELECT key, status, quote(final_loss) FROM run ORDER BY 1"
+}
+
+# same DB WHAT: compares with the undisturbed sweep of that config.
+same() {
+    local folder=${1%/*} name=${config:-tiny.json}
+    name=${name%.json}
+    cmp -s <(numbers "$1") "$name.numbers" || { bad "$2: the numbers differ"; return; }
+    (cd "$folder/$name" && sha256sum ./*/model.safetensors) | cmp -s - "$name.weights" || { bad "$2: the weights differ"; return; }
+    [ -z "$(find "$folder" -name 'state*' -o -name 'result.db*' -o -name '*.tmp' -o -name '*-journal')" ] ||
+        { bad "$2: something is left over"; return; }
+    "$POSLAB" check "$1" >err 2>&1 || bad "$2: check finds something"
+}
+
+finish() { # finish DB WHAT: the same command until it is done; at most three times
+    local i
+    for i in 1 2 3; do run "$1" && break; done
+    same "$1" "$2"
+}
+
+for config in tiny many; do
+    config=$config.json
+    [ $config = tiny.json ] || [ -n "$full" ] || continue
+    run "$home/whole/x.db" -j 2 || { bad "the undisturbed sweep"; exit 1; }
+    numbers whole/x.db >${config%.json}.numbers
+    (cd whole/${config%.json} && sha256sum ./*/model.safetensors) >${config%.json}.weights
+    rm -r whole
+done
+config=tiny.json
+
+# hurt ROLE ACTION AT FOREVER DB: the sweep with one call struck; the exit code
+hurt() {
+    rm -f counter
+    LD_PRELOAD=$home/shim.so TORTURE_COUNTER=$home/counter TORTURE_ROLE=$1 TORTURE_ACTION=$2 TORTURE_AT=$3 TORTURE_FOREVER=$4 \
+        "$POSLAB" run "$config" -q --db "$5" >out 2>err </dev/null
+}
+count() { od -An -t d8 counter | tr -d ' '; }
+
+declare -A calls
+for role in runner worker; do
+    rm -rf x
+    hurt $role none 0 0 "$home/x/x.db" 2>/dev/null
+    calls[$role]=$(count)
+    same x/x.db "counting"
+    echo "# ${calls[$role]} calls of ${role}s change files"
+    [ "${calls[$role]}" -gt 50 ] || bad "the shim counts"
+done
+
+# --- killed at each place; every third time once more during the repetition ---
+
+places=0 doubles=0
+step=$every
+for role in runner worker; do
+    [ -n "$full" ] || step=$((calls[$role] / 12))
+    for ((k = 1; k <= calls[$role]; k += step)); do
+        rm -rf x
+        { hurt $role kill $k 0 "$home/x/x.db"; } 2>/dev/null
+        places=$((places + 1))
+        if ((places % 3 == 0)); then
+            { hurt $role kill $((k % 61 + 1)) 0 "$home/x/x.db"; } 2>/dev/null
+            doubles=$((doubles + 1))
+        fi
+        finish x/x.db "$role killed at call $k"
+    done
+done
+echo "# SIGKILL at $places places, $doubles of them twice"
+
+# --- no space, failing disk ---
+
+starved=0
+for role in runner worker; do
+    for action in ENOSPC EIO; do
+        for forever in 0 1; do
+            [ -n "$full" ] || step=$((calls[$role] / 3))
+            for ((k = 1; k <= calls[$role]; k += step)); do
+                rm -rf x
+                hurt $role $action $k $forever "$home/x/x.db"
+                code=$?
+                what="$role, $action at call $k$([ $forever = 0 ] || echo ' and ever after')"
+                starved=$((starved + 1))
+                # Some calls may fail without harm (a journal's directory, a log); what fails must say so.
+                [ $code = 5 ] || [ $code = 0 ] || bad "$what: exit code $code"
+                [ $code = 0 ] || grep -q '^poslab: ' err || bad "$what: no message"
+                finish x/x.db "$what"
+            done
+        done
+    done
+done
+echo "# ENOSPC or EIO at $starved places"
+
+# --- random times ---
+
+if [ -n "$full" ]; then
+    config=many.json kills=0
+    for jobs in 1 2 8; do
+        for ((round = 0; round < 5; round++)); do
+            rm -rf x
+            for ((i = 0; i < 6; i++)); do
+                run "$home/x/x.db" -j $jobs &
+                runner=$!
+                sleep 0.$((RANDOM % 40 + 5))
+                victim=$runner
+                worker=$(grep -lsE "^PPid:[[:space:]]*$runner\$" /proc/[0-9]*/status | cut -d / -f 3 | head -1)
+                if ((RANDOM % 2)) && [ -n "$worker" ]; then victim=$worker; fi
+                { kill -KILL "$victim" && kills=$((kills + 1)); wait $runner; } 2>/dev/null
+            done
+            finish x/x.db "random kills, -j $jobs, round $round"
+            [ "$(sqlite3 x/x.db 'SELECT count(*), count(DISTINCT run) FROM point')" = "8|8" ] || bad "every point exactly once"
+        done
+    done
+    echo "# $kills kills at random times with 1, 2 and 8 workers"
+
+    rm -rf x
+    run "$home/x/x.db" & runner=$!
+    sleep 0.1
+    run "$home/x/x.db"; second=$?
+    wait $runner; first=$?
+    [ "$first$second" = 05 ] || [ "$first$second" = 00 ] || bad "two runs at once: exit codes $first and $second"
+    finish x/x.db "two runs at once"
+fi
+
+[ $failed = 0 ] && echo "ok - torture: ${SECONDS} s"
+[ $failed = 0 ]
