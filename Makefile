@@ -37,7 +37,7 @@ ASAN      = BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -
 VALGRIND  = BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh tests/smoke.sh,$(wildcard tests/*.sh))
+SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh,$(wildcard tests/*.sh))
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
@@ -129,7 +129,7 @@ test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh $(SCRIPTS:%="bash %") $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked,tests/smoke.sh)
+	@tests/run.sh $(SCRIPTS:%="bash %") "$(TORTURE)" $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked,tests/smoke.sh)
 
 # The test commands of a build: its cmocka programs, and the end-to-end test with its program.
 suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
@@ -169,6 +169,28 @@ coverage: test-setup ## line coverage: at least 90 % of src and all of methods
 mutants: test-setup ## which law catches which spoilt method
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
 	@$(BUILD)/tests/test_laws mutants
+
+# Every EVERYth call that changes a file is struck; 1 takes an hour.
+EVERY    ?= 1
+TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash tests/torture.sh
+torture: test-setup ## a sweep killed and starved at every place, and at random times
+	@$(MAKE) $(PARALLEL) $(PROGRAM)
+	@$(TORTURE) full $(EVERY)
+
+# Each target for SECONDS; what is found, and the inputs that were kept, stay in BUILD/fuzz.
+SECONDS  ?= 600
+FUZZERS   = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ      = BUILD=$(BUILD)/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=fuzzer-no-link,address,undefined"
+fuzz: test-setup ## the readers of configs, safetensors and tokens under libFuzzer
+	@$(MAKE) $(PARALLEL) $(FUZZ) $(BUILD)/fuzz/libposlab.a
+	@set -e; for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/$$f.inputs; \
+	    clang -std=c11 -D_GNU_SOURCE -O1 -g -Isrc -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f tests/fuzz/$$f.c \
+	        $(BUILD)/fuzz/libposlab.a $(LDLIBS); \
+	    ASAN_OPTIONS=detect_leaks=1 $(BUILD)/fuzz/$$f -max_total_time=$(SECONDS) -rss_limit_mb=2048 -print_final_stats=1 \
+	        -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/$$f.inputs tests/fuzz/seeds/$$f 2>$(BUILD)/fuzz/$$f.log || \
+	        { tail -30 $(BUILD)/fuzz/$$f.log; exit 1; }; \
+	    sed -n "s/^stat::number_of_executed_units:/$$f: executions without a finding:/p" $(BUILD)/fuzz/$$f.log; done
+.PHONY: torture fuzz
 
 # --- installing ---
 

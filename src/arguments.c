@@ -45,7 +45,7 @@ static const Option options[] = {
     {'2', "columns", "FIELD", "what its columns are"},
     {'3', "where", "FIELD=VALUE", "only these; may be repeated, of one field as alternatives"},
     {'4', "ratio", NULL, "perplexity over that at the training length"},
-    {'F', "figure", "NAME", "which figure, see above (default curves)"},
+    {'5', "figure", "NAME", "which figure, see above (default curves)"},
     {'G', "claims", "FILE", "the claims to judge (default results/paper/claims.json)"},
     {'F', "retry", "failed", "only runs that have failed (without it, they and all that is missing)"},
     {'Y', "retries", "N", "further attempts of a run that fails (default 0)"},

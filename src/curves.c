@@ -54,7 +54,8 @@ const char *curves_protocol(const Curve *curve, Arena *arena) {
     const char *text = arena_format(arena, "%s, %s", curve->split, curve->protocol);
     if (strcmp(curve->stride_rule, "L")) text = arena_format(arena, "%s %s", text, curve->stride_rule);
     if (!curve->requested) return text;
-    return arena_format(arena, "%s, first %lld targets", text, (long long)curve->requested);
+    const char *end = strcmp(curve->protocol, "last_n") ? "first" : "last";
+    return arena_format(arena, "%s, %s %lld targets", text, end, (long long)curve->requested);
 }
 
 static bool same_curve(const Curve *a, const Curve *b) {

@@ -243,7 +243,7 @@ check "to the same numbers yet again" same_numbers whole/x.db failed/x.db
 
 key=$(sql $db "SELECT max(key) FROM run WHERE method = 'sinusoidal'")
 mkdir -p broken/e2e/"$key"/model.safetensors/full
-check "a run that cannot write its weights fails" try 1 run e2e.json -j 2 --db broken/x.db
+check "a run that cannot write its weights fails" try 5 run e2e.json -j 2 --db broken/x.db
 check "with its last words" is "exit code 5" broken/x.db \
     "SELECT substr(reason, 1, 11) FROM run WHERE status = 'failed' AND reason LIKE '%model.safetensors%'"
 check "the others are done" is 3 broken/x.db "SELECT count(*) FROM run WHERE status = 'done'"
@@ -294,6 +294,49 @@ check "export --tokens" try 0 export $db "$key" c --tokens valid
 check "an unknown run" try 2 export $db xyz c
 check "no run at all" try 2 export $db "" c
 
+# --- more evaluations of what is trained ---
+
+trained() { # all that says that something was trained
+    sql $db "SELECT key, status, train_seconds, revision, steps FROM run ORDER BY key"
+}
+trained >before
+count=$(sql $db "SELECT count(*) FROM evaluation")
+check "eval adds lengths and protocols" try 0 eval $db --lengths 24,40 --protocol strided:0.25 --protocol last_n:100 -j 2
+check "eval trains nothing" cmp before <(trained)
+check "and evaluates all of it" is $((count + 16)) $db "SELECT count(*) FROM evaluation"
+check "counts are what was asked for" is "100|500" $db \
+    "SELECT min(tokens), max(tokens) FROM evaluation WHERE protocol IN ('strided', 'last_n')"
+check "eval again" try 0 eval $db --lengths 24,40 --protocol strided:0.25,last_n:100
+check "repeats nothing" says err "nothing to do"
+check "tables show it" try 0 table $db
+check "under its protocols" says out "strided 0.25 L" "last_n 0.125 L"
+check "of one run, on another split" try 0 eval e2e.json --run "$(sql $db "SELECT min(key) FROM run")" --split test
+check "that one alone" is 1 $db "SELECT count(DISTINCT run) FROM evaluation WHERE split = 'test'"
+count=$(sql $db "SELECT count(*) FROM outcome WHERE protocol <> 'nonoverlapping' OR split = 'test'")
+check "run again after eval" try 0 run e2e.json -q
+check "keeps what eval added" is "$count" $db \
+    "SELECT count(*) FROM outcome WHERE protocol <> 'nonoverlapping' OR split = 'test'"
+check "an unknown run to evaluate" try 2 eval $db --run xyz
+check "a protocol that is none" try 2 eval $db --protocol strided:x
+check "more targets than the split has" try 2 eval $db --protocol last_n:99999999
+check "says what to lower" says err "lower 'targets'"
+mv results/e2e elsewhere
+check "eval without weights" try 5 eval $db --lengths 48
+check "leaves the runs as they are" cmp before <(trained)
+rm -rf results/e2e
+mv elsewhere results/e2e
+
+for what in curves matrix cost early positions short-long; do
+    check "analyse $what" try 0 analyse $db $what
+done
+check "analyse compare" try 0 analyse $db compare --baseline sinusoidal --format csv
+check "has intervals" says out ",nats_low," ",p_holm"
+check "analyse what there is not" try 2 analyse $db curvse
+printf 'method,train_length,eval_length,stride,perplexity\nalibi,512,512,512,20\nalibi,512,1024,1024,19\n' >paper.csv
+check "reference" try 0 reference $db paper.csv
+check "curves --paper" try 0 analyse $db curves --paper
+check "shows both" says out "Press et al." "here"
+
 # --- mistakes ---
 
 printf 'no database' >file.db
@@ -330,7 +373,7 @@ check "a number that is none" try 2 run -j two e2e.json
 check "a missing word" try 2 table
 check "an unknown format" try 2 table $db --format xyz
 check "help" try 0 --help
-check "lists the commands" says out run plan status table plot methods export worker
+check "lists the commands" says out run plan status table plot methods export worker eval analyse reference
 check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version

@@ -210,10 +210,10 @@ static void compare(void **state) {
     assert_near(csv_number(csv, row, "ratio"), exp(mean));
     assert_near(csv_number(csv, row, "ratio_high"), exp(most));
     assert_near(csv_number(csv, row, "baseline_perplexity"), exp(base));
-    assert_near(csv_number(csv, row, "difference_low"), exp(base) * (exp(least) - 1));
+    assert_near(csv_number(csv, row, "difference_low"), exp(base) * expm1(least));
     assert_near(csv_number(csv, row, "p"), 1.0 / 5001); /* no draw is as far from d as 0 is */
 
-    double p[12], holm[12];
+    double p[12] = {0}, holm[12] = {0};
     int family = 0;
     for (const char *line = strchr(csv, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
         assert_true(family < 12);
@@ -222,7 +222,7 @@ static void compare(void **state) {
         holm[family++] = csv_number(csv, whole, "p_holm");
     }
     assert_int_equal(family, 12); /* two training lengths, three lengths, two protocols */
-    double adjusted[12];
+    double adjusted[12] = {0};
     stats_holm(adjusted, p, 12, sample_arena);
     for (int i = 0; i < 12; i++) assert_near(holm[i], adjusted[i]);
 

@@ -74,7 +74,7 @@ static double mean_of(const Data *data, int method, const int *seeds, const int 
 
 static StatsDifference second_opinion(const Data *data, int method) {
     const int all[] = {0, 1, 2, 3, 4, 5, 6};
-    double d = mean_of(data, method, all, all), sorted[RESAMPLES];
+    double d = mean_of(data, method, all, all), sorted[RESAMPLES] = {0};
     int beyond = 0;
     for (int r = 0; r < RESAMPLES; r++) {
         uint64_t key = key_of_replicate((uint64_t)r), place = 0;

@@ -78,7 +78,7 @@ static void products_are_sums(void **state) {
                         sum += left * b[p * ldb + j];
                         size += fabs(left * b[p * ldb + j]);
                     }
-                    near(c[i * ldc + j], sum, j < w ? 6e-8 * size * sqrt(k + 4) : 0);
+                    near(c[i * ldc + j], sum, j < w ? 6e-8 * size * (k + 1) : 0); /* k + 1 roundings */
                 }
             arena_free(arena);
         }

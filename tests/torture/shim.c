@@ -1,9 +1,10 @@
 /* shim: preloaded into poslab by tests/torture.sh, counts the calls that change files and fails one of them.
  *
  * Counted are write, pwrite, fsync, fdatasync, ftruncate, rename and unlink of files, in all
- * processes of one role (TORTURE_ROLE: runner or worker), in a counter shared through the file TORTURE_COUNTER.
- * At call number TORTURE_AT the process is killed (TORTURE_ACTION=kill), or the call fails (ENOSPC, EIO), and with
- * TORTURE_FOREVER=1 every later one, too. Calls inside libc (stdio's) are not seen; unlink never fails.
+ * processes of one role (TORTURE_ROLE: runner or worker), in a counter shared through the file
+ * TORTURE_COUNTER. At call number TORTURE_AT the process is killed (TORTURE_ACTION=kill) or halted (stop), or
+ * the call fails (ENOSPC, EIO), and with TORTURE_FOREVER=1 every later one, too. Calls inside libc (stdio's)
+ * are not seen; unlink never fails.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +21,8 @@
 
 static atomic_long *counter; /* NULL: not the role, or not asked for */
 static long at;
-static int error; /* 0: kill */
+static int error; /* 0: the signal */
+static int deadly = SIGKILL;
 static bool forever;
 
 static long number(const char *name) {
@@ -49,6 +51,7 @@ __attribute__((constructor)) static void begin(void) {
     at = number("TORTURE_AT");
     forever = number("TORTURE_FOREVER");
     error = !action ? 0 : strcmp(action, "ENOSPC") == 0 ? ENOSPC : strcmp(action, "EIO") == 0 ? EIO : 0;
+    if (action && strcmp(action, "stop") == 0) deadly = SIGSTOP;
     counter = shared;
 }
 
@@ -57,7 +60,7 @@ static bool struck(bool may_fail) {
     if (!counter) return false;
     long now = atomic_fetch_add(counter, 1) + 1;
     if (!at || now < at || (now > at && !forever)) return false;
-    if (!error) kill(getpid(), SIGKILL);
+    if (!error) kill(getpid(), deadly);
     if (!may_fail) return false;
     errno = error;
     return true;

@@ -1,0 +1,36 @@
+/* fuzz: what the fuzz targets share. libFuzzer calls LLVMFuzzerTestOneInput with one input after the other; a
+ * target gives it to a reader of files, which must accept or refuse it with a message, within bounds. */
+#ifndef POSLAB_FUZZ_H
+#define POSLAB_FUZZ_H
+
+#include "arena.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input as a file in memory; its path stays the same. */
+static inline const char *fuzz_file(const uint8_t *data, size_t size) {
+    static char path[64];
+    static int file = -1;
+    if (file < 0) {
+        file = memfd_create("fuzz", 0);
+        snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    }
+    if (file < 0 || ftruncate(file, 0) != 0 || pwrite(file, data, size, 0) != (ssize_t)size) abort();
+    return path;
+}
+
+/* A refusal says something, in one line, and is of the class that the reader promises. */
+static inline void fuzz_refused(const Err *err, ExitCode code) {
+    if (err->code != code || !*err->text || strchr(err->text, '\n')) {
+        fprintf(stderr, "code %d: '%s'\n", err->code, err->text);
+        abort();
+    }
+}
+
+#endif

@@ -1,0 +1,16 @@
+/* Safetensors. The checksum would refuse nearly every input at the end; all that comes before it is reached.
+ */
+#include "checkpoint.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    Err err = {0};
+    TensorFile file;
+    Arena *arena = arena_new(0);
+    if (checkpoint_read(fuzz_file(data, size), &file, arena, &err))
+        json_free(file.metadata);
+    else
+        fuzz_refused(&err, EXIT_DAMAGED);
+    arena_free(arena);
+    return 0;
+}

@@ -1,0 +1,159 @@
+/* Malformed configs, by a generated table: every member of a config with all defaults spelled out, in turn,
+ * gets every value that cannot be right there; every object gets a member that is none; the text is cut at
+ * every byte. Each must be refused with exit code 2 and a message that names the file, and the path where
+ * there is one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "config.h"
+
+#include <string.h>
+
+#define PLACE "config 'bad.json'"
+
+static Arena *arena;
+static int refused;
+
+static int setup(void **state) {
+    (void)state;
+    arena = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static const char base[] =
+    "{\"name\":\"bad\",\"data\":{\"files\":[\"a.txt\"],\"split\":{\"valid\":0.1,\"test\":0.1}},"
+    "\"method\":{\"name\":\"alibi\"},\"train\":{\"length\":16,\"tokens_per_step\":64},"
+    "\"evaluate\":{\"multiples\":[1,2]}}";
+
+/* All of it: what a point resolves to. */
+static Json *whole_config(void) {
+    Err err;
+    const Experiment *experiment = config_read_text(base, PLACE, arena, &err);
+    if (!experiment) fail_msg("%s", err.text);
+    Json *json =
+        json_parse(experiment->points[0].resolved, strlen(experiment->points[0].resolved), PLACE, &err);
+    assert_non_null(json);
+    return json;
+}
+
+static void refuse(const char *text, const char *word) {
+    Err err = {0};
+    ArenaMark mark = arena_mark(arena);
+    if (config_read_text(text, PLACE, arena, &err)) fail_msg("accepted (%s): %.600s", word, text);
+    if (err.code != EXIT_USAGE || !strstr(err.text, "bad.json") || !strstr(err.text, word) ||
+        strchr(err.text, '\n'))
+        fail_msg("'%s' is not named: code %d, %s\nin %.600s", word, err.code, err.text, text);
+    arena_release(arena, mark);
+    refused++;
+}
+
+/* The config with one value replaced. */
+static void refuse_with(const Json *root, const char *path, const char *value) {
+    Err err;
+    Json *copy = json_copy(root), *new_value = json_parse(value, strlen(value), PLACE, &err);
+    assert_non_null(new_value);
+    if (!json_set_path(copy, path, new_value, PLACE, &err)) fail_msg("%s: %s", path, err.text);
+    const char *last = strrchr(path, '.');
+    bool kind = last && strcmp(last, ".name") == 0; /* of a method, an optimiser: it stands for the whole */
+    refuse(json_print(copy, arena), kind   ? arena_format(arena, "%.*s", (int)(last - path), path)
+                                    : last ? last + 1
+                                           : path);
+    json_free(copy);
+}
+
+static const char *const for_numbers[] = {"\"x\"", "true", "[[]]", "{\"x\":1}", "-1e300", "1e300", NULL};
+static const char *const for_texts[] = {"3", "false", "[[]]", "{\"x\":1}", "\"\"", NULL};
+static const char *const for_truths[] = {"3", "\"true\"", "[true]", "{\"x\":1}", NULL};
+static const char *const for_lists[] = {"-3", "true", "{\"x\":1}", "[{}]", "[[]]", "[true]", NULL};
+static const char *const for_objects[] = {"3", "true", "[1]", "\"\"", NULL};
+
+static void walk(const Json *root, const Json *json, const char *path) {
+    for (int i = 0; i < json_count(json); i++) {
+        const Json *member = json_member(json, i);
+        const char *key = json_key(json, i), *place = *path ? arena_format(arena, "%s.%s", path, key) : key;
+        const char *const *values = json_is_number(member)   ? for_numbers
+                                    : json_is_text(member)   ? for_texts
+                                    : json_is_bool(member)   ? for_truths
+                                    : json_is_object(member) ? for_objects
+                                                             : for_lists;
+        for (; *values; values++) refuse_with(root, place, *values);
+        if (json_is_object(member)) {
+            refuse_with(root, arena_format(arena, "%s.xyzzy", place), "1");
+            walk(root, member, place);
+        }
+    }
+}
+
+static void test_every_member(void **state) {
+    (void)state;
+    Json *root = whole_config();
+    refused = 0;
+    refuse_with(root, "xyzzy", "1");
+    walk(root, root, "");
+    json_free(root);
+    print_message("# %d malformed configs refused, each with its path\n", refused);
+    assert_true(refused >= 200);
+}
+
+static void test_every_truncation(void **state) {
+    (void)state;
+    Json *root = whole_config();
+    const char *text = json_print(root, arena);
+    for (size_t size = 0; size < strlen(text); size++)
+        refuse(arena_format(arena, "%.*s", (int)size, text), "");
+    json_free(root);
+}
+
+/* A byte that is no JSON at every place outside of strings; inside, a control character. */
+static void test_every_byte(void **state) {
+    (void)state;
+    Json *root = whole_config();
+    char *text = json_print(root, arena);
+    for (char *c = text; *c; c++) {
+        char saved = *c;
+        *c = '\1';
+        refuse(text, "");
+        *c = saved;
+    }
+    json_free(root);
+}
+
+static void test_hostile(void **state) {
+    (void)state;
+    char *deep = arena_alloc(arena, 200002, 1);
+    memset(deep, '[', 100000);
+    memset(deep + 100000, ']', 100000);
+    refuse(deep, "");
+    refuse(arena_format(arena, "{\"name\":%s}", deep), "");
+    static const char *const names[] = {"../x", "/x", "a/b", ".x", "-x", "", "x y", "x;y", "$(x)", "x\\n"};
+    for (int i = 0; i < COUNT_OF(names); i++)
+        refuse(arena_format(arena, "{\"name\":\"%s\",%s", names[i], base + strlen("{\"name\":\"bad\",")),
+               "name");
+    refuse("[]", "");
+    refuse("null", "");
+    refuse("{}{}", "");
+    refuse("\xef\xbb\xbf{}", "");
+    refuse("{\"name\":\"\xff\"}", "");
+    refuse("{\"name\":\"\\ud800\"}", "");
+    refuse("{\"name\":\"a\\u0000b\"}", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_every_member, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_truncation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
