@@ -149,9 +149,10 @@ valgrind: test-setup ## all of the end-to-end test under valgrind (takes a while
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h tests/run.sh $(call checked,$(E2E))
 
-# A program that is poslab under valgrind, its workers too.
+# A program that is poslab under valgrind, its workers too. With these variables set poslab need not start itself
+# anew, which from /proc/self/exe would start valgrind.
 valgrind-wrapper: $(PROGRAM)
-	@printf '%s\n' '#!/bin/sh' \
+	@printf '%s\n' '#!/bin/sh' 'export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GOTO_NUM_THREADS=1' \
 	    'exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --trace-children=yes \' \
 	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath tests/valgrind.supp) \' \
 	    '    $(abspath $(PROGRAM)) "$$@"' >$(BUILD)/checked
@@ -170,7 +171,7 @@ mutants: test-setup ## which law catches which spoilt method
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
 	@$(BUILD)/tests/test_laws mutants
 
-# Every EVERYth call that changes a file is struck; 1 takes an hour.
+# Every EVERYth call that changes a file is struck; 1 takes about half an hour.
 EVERY    ?= 1
 TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash tests/torture.sh
 torture: test-setup ## a sweep killed and starved at every place, and at random times

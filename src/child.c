@@ -10,10 +10,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* OpenMP and OpenBLAS read these when they are loaded; the OpenMP build of OpenBLAS may override later calls.
+ */
+static const char *const thread_variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
+
 _Noreturn static void become_worker(const char *program, const char *folder, int output, int threads,
                                     pid_t parent) {
     char count[16];
     snprintf(count, sizeof count, "%d", threads);
+    for (int i = 0; i < COUNT_OF(thread_variables); i++) setenv(thread_variables[i], "1", 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(EXIT_SYSTEM); /* it died before prctl */
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -53,7 +53,8 @@ static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
     return multiple >= claim->from - 1e-9 && (claim->to <= 0 || multiple <= claim->to + 1e-9);
 }
 
-/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all. */
+/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
+ */
 static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
                        const SeriesCell *other_base) {
     int count = 0;
@@ -72,7 +73,8 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
     const SeriesCell *base = series_cell(series, series->train_length);
     const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
     for (int k = 0; base && k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k], *other = against ? series_cell(against, cell->length) : NULL;
+        const SeriesCell *cell = &series->cells[k],
+                         *other = against ? series_cell(against, cell->length) : NULL;
         if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
         if (against && (!other || !other_base)) continue;
         double *logs = NEW(judge->arena, cell->count, double);
@@ -94,7 +96,8 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point || count < 2) return true;
     StatsDifference difference;
-    if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES, judge->arena, err))
+    if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
+                        judge->arena, err))
         return false;
     if (isfinite(difference.low)) {
         point->low = fmin(point->low, exp(difference.low));
@@ -116,7 +119,8 @@ static bool add_versus(const Judge *judge, const Series *series, const Series *a
 static bool add_short_long(const Judge *judge, const Series *series, const Series *against, Err *err) {
     int64_t length = against->train_length;
     const SeriesCell *cell = series_cell(series, length), *other = series_cell(against, length);
-    if (!cell || !other || other->stride != cell->stride || !in_range(judge->claim, length, series->train_length))
+    if (!cell || !other || other->stride != cell->stride ||
+        !in_range(judge->claim, length, series->train_length))
         return true;
     return add_pair(judge, series, against, cell, other, err);
 }
@@ -166,9 +170,11 @@ static const struct {
     bool (*add)(const Judge *judge, const Series *series, const Series *against, Err *err);
 } quantities[] = {
     {"growth", "perplexity over that at the training length", ALONE, false, add_growth},
-    {"growth_against", "growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false, add_growth},
+    {"growth_against", "growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false,
+     add_growth},
     {"versus", "perplexity over that of %s", SAME_LENGTH, false, add_versus},
-    {"short_against_long", "perplexity over that of %s trained at the length of evaluation", LONGER, false, add_short_long},
+    {"short_against_long", "perplexity over that of %s trained at the length of evaluation", LONGER, false,
+     add_short_long},
     {"train_speed", "training speed over that of %s", SAME_LENGTH, true, add_speed},
     {"train_memory", "peak memory in training over that of %s", SAME_LENGTH, true, add_memory},
 };
@@ -210,12 +216,13 @@ static bool read_claims(ClaimList *list, const Json *json, const char *place, Ar
         Claim *claim = &list->items[list->count];
         const char *path = arena_format(arena, "claims.%d", list->count);
         fields_default(claim, claim_fields, COUNT_OF(claim_fields));
-        if (!fields_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL, place, path,
-                         arena, err) ||
+        if (!fields_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
+                         place, path, arena, err) ||
             !find_quantity(claim, place, path, err))
             return false;
         if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
-        return err_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most", place, path);
+        return err_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
+                       place, path);
     }
     return true;
 }
@@ -247,7 +254,8 @@ static bool is_meant(const SeriesSet *set, const Series *series) {
     const PositionMethod *method = position_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
     for (int i = 0; i < set->count; i++)
-        if (!strcmp(set->items[i].method, series->method) && !strcmp(set->items[i].label, method->label)) return false;
+        if (!strcmp(set->items[i].method, series->method) && !strcmp(set->items[i].label, method->label))
+            return false;
     return true;
 }
 
@@ -286,8 +294,11 @@ static bool add_series(const Judge *judge, const Series *series, Err *err) {
 static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     bool whole = quantities[judge->claim->quantity].whole_run;
     const char *other = point->against && strchr(judge->claim->against, ',')
-                            ? arena_format(judge->arena, "%s, ", point->against->name) : "";
-    if (whole) return arena_format(judge->arena, "%.3g (%strained at %lld)", point->ratio, other, (long long)point->length);
+                            ? arena_format(judge->arena, "%s, ", point->against->name)
+                            : "";
+    if (whole)
+        return arena_format(judge->arena, "%.3g (%strained at %lld)", point->ratio, other,
+                            (long long)point->length);
     return arena_format(judge->arena, "%.3g (%strained at %lld, evaluated at %lld)", point->ratio, other,
                         (long long)point->series->train_length, (long long)point->length);
 }
@@ -311,8 +322,10 @@ static const char *quantity_words(const Judge *judge) {
 /* What is missing for a claim that has no point. */
 static const char *untested_text(const Judge *judge) {
     bool there = false;
-    for (int i = 0; i < judge->set->count; i++) there |= !strcmp(judge->set->items[i].method, judge->claim->method);
-    return there ? "No evaluation here that would show it: other methods, training lengths, evaluation lengths or a "
+    for (int i = 0; i < judge->set->count; i++)
+        there |= !strcmp(judge->set->items[i].method, judge->claim->method);
+    return there ? "No evaluation here that would show it: other methods, training lengths, evaluation "
+                   "lengths or a "
                    "protocol are missing."
                  : "The method is not part of this experiment.";
 }
@@ -344,16 +357,19 @@ static void settle(const Judge *judge) {
                                                    point_text(judge, high));
     const char *seeds = few == most ? arena_format(judge->arena, "%d", few)
                                     : arena_format(judge->arena, "%d to %d", few, most);
-    const char *counts = claim->count == 1 ? (holds ? "It is clearly" : fails ? "It is clearly not" : "It is open")
-                                           : arena_format(judge->arena,
-                                                          "Of %d points it clearly is at %d, clearly is not at %d, and %d "
-                                                          "%s open",
-                                                          claim->count, holds, fails, claim->count - holds - fails,
-                                                          claim->count - holds - fails == 1 ? "is" : "are");
-    claim->finding = arena_format(judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (n = %s).",
-                                  claim->points[0].series->label, quantity_words(judge), range,
-                                  claim->at_least > 0 ? "least" : "most",
-                                  claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
+    const char *counts = claim->count == 1
+                             ? (holds   ? "It is clearly"
+                                : fails ? "It is clearly not"
+                                        : "It is open")
+                             : arena_format(judge->arena,
+                                            "Of %d points it clearly is at %d, clearly is not at %d, and %d "
+                                            "%s open",
+                                            claim->count, holds, fails, claim->count - holds - fails,
+                                            claim->count - holds - fails == 1 ? "is" : "are");
+    claim->finding = arena_format(
+        judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (n = %s).",
+        claim->points[0].series->label, quantity_words(judge), range, claim->at_least > 0 ? "least" : "most",
+        claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
 }
 
 static bool judge_claim(const Judge *judge, Err *err) {
@@ -361,8 +377,9 @@ static bool judge_claim(const Judge *judge, Err *err) {
     for (int i = 0; i < judge->set->count; i++) {
         const Series *series = &judge->set->items[i];
         if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
-        if (quantities[claim->quantity].whole_run ? is_repeated(judge->set, i)
-                                                  : strcmp(series->protocol, protocol_names[claim->protocol]) != 0)
+        if (quantities[claim->quantity].whole_run
+                ? is_repeated(judge->set, i)
+                : strcmp(series->protocol, protocol_names[claim->protocol]) != 0)
             continue;
         if (!add_series(judge, series, err)) return false;
     }

@@ -1,9 +1,9 @@
 /* claims: what a paper claims, judged by an experiment.
  *
- * The claims are data (results/paper/claims.json): one object each with its text and section, the paper's figures in
- * words, and what would show it here - a quantity of a method, perhaps against others, at multiples of the training
- * length from `from` to `to`, that is to be `at_least` or `at_most` a bound. Quantities, with P(l) the perplexity of
- * a model trained at L and evaluated at length l:
+ * The claims are data (results/paper/claims.json): one object each with its text and section, the paper's
+ * figures in words, and what would show it here - a quantity of a method, perhaps against others, at
+ * multiples of the training length from `from` to `to`, that is to be `at_least` or `at_most` a bound.
+ * Quantities, with P(l) the perplexity of a model trained at L and evaluated at length l:
  *
  *     growth              P(l) / P(L)
  *     growth_against      that of the method over that of the other
@@ -13,17 +13,24 @@
  *     train_memory        peak bytes in training, likewise
  *
  * A point is one such number: one length, training length, other method. It has an interval, the range of the
- * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (stats.h); with one seed
- * 5 % to both sides, which no test stands behind; none for memory. The bound holds or fails clearly at a point where
- * the whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
- * contradicted if it fails clearly at half of them or more, otherwise undecided; not tested where there is no point.
+ * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (stats.h); with one
+ * seed 5 % to both sides, which no test stands behind; none for memory. The bound holds or fails clearly at a
+ * point where the whole interval is on its side or beyond it. A claim is supported if it holds clearly at
+ * every point, contradicted if it fails clearly at half of them or more, otherwise undecided; not tested
+ * where there is no point.
  */
 #ifndef POSLAB_CLAIMS_H
 #define POSLAB_CLAIMS_H
 
 #include "series.h"
 
-typedef enum Verdict { VERDICT_SUPPORTED, VERDICT_CONTRADICTED, VERDICT_UNDECIDED, VERDICT_UNTESTED, VERDICTS } Verdict;
+typedef enum Verdict {
+    VERDICT_SUPPORTED,
+    VERDICT_CONTRADICTED,
+    VERDICT_UNDECIDED,
+    VERDICT_UNTESTED,
+    VERDICTS
+} Verdict;
 
 extern const char *const verdict_names[]; /* "supported", ... */
 
@@ -53,8 +60,9 @@ typedef struct ClaimList {
     int count, counts[VERDICTS];
 } ClaimList;
 
-/* file: NULL for results/paper/claims.json here, beside the program, or where it was installed; without any the list
-   is empty. NULL and err: a file that cannot be read or is no list of claims, failure to read the database. */
+/* file: NULL for results/paper/claims.json here, beside the program, or where it was installed; without any
+   the list is empty. NULL and err: a file that cannot be read or is no list of claims, failure to read the
+   database. */
 const ClaimList *claims_judge(Store *store, const SeriesSet *set, const char *file, Arena *arena, Err *err);
 
 #endif

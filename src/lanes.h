@@ -9,7 +9,7 @@
 
 enum { LANES_MOST = 256 };
 
-void lanes_set(int count); /* 1 .. LANES_MOST; at the program's start, before the first job. Without it: 1 */
+void lanes_set(int wanted); /* 1 .. LANES_MOST; at the program's start, before the first job. Without it: 1 */
 int lanes_count(void);
 void lanes_run(void (*work)(void *user, int lane), void *user); /* returns when all lanes are done */
 

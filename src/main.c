@@ -18,6 +18,7 @@
 #include "export.h"
 #include "lanes.h"
 #include "merge.h"
+#include "ops.h"
 #include "plot.h"
 #include "reference.h"
 #include "revisit.h"
@@ -102,25 +103,27 @@ static ExitCode do_table(const Arguments *arguments, Err *err) {
     return outcome(fine, err);
 }
 
-/* "results/quickstart.db" -> "plots/quickstart.svg" */
-static const char *default_figure(const char *database, const char *format, Arena *arena) {
+/* "results/quickstart.db" -> "plots/quickstart.svg", and for other figures "plots/quickstart-KIND.svg" */
+static const char *default_figure(const char *database, const PlotOptions *plot, Arena *arena) {
     const char *slash = strrchr(database, '/'), *base = slash ? slash + 1 : database,
                *dot = strrchr(base, '.');
     int size = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
-    return arena_format(arena, "plots/%.*s.%s", size, base, format ? format : "svg");
+    return arena_format(arena, "plots/%.*s%s%s.%s", size, base, plot->kind ? "-" : "",
+                        plot->kind ? plot->kind : "", plot->format ? plot->format : "svg");
 }
 
 static ExitCode do_plot(const Arguments *arguments, Err *err) {
     PlotOptions plot = {.experiment = arguments->value['E'],
+                        .kind = arguments->value['5'],
                         .figure = arguments->value['o'],
                         .format = arguments->value['f'],
                         .template = arguments->value['P']};
     if (!plot.figure) {
-        plot.figure = default_figure(arguments->words[0], plot.format, arguments->arena);
+        plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
     }
     Store *store = store_open(arguments->words[0], STORE_READ, err);
-    bool fine = store && plot_curves(store, &plot, err);
+    bool fine = store && plot_figure(store, &plot, err);
     if (fine) printf("%s\n", plot.figure);
     store_close(store);
     return outcome(fine, err);
@@ -273,8 +276,10 @@ static const Command commands[] = {
      "requested,\n"
      "train_length, eval_length, multiple, seed, variant, parameters, position_parameters, corpus, source.",
      1, 1, do_table},
-    {"plot", "DB", "EfoP", "extrapolation curves",
-     "Formats: svg, png, pdf; by default that of the output's suffix, or svg.", 1, 1, do_plot},
+    {"plot", "DB", "E5foP", "figures: curves, position, cost, bias, early, paper",
+     "Formats: svg, png, pdf; by default that of the output's suffix, or svg, in plots/. The data lie beside "
+     "it.",
+     1, 1, do_plot},
     {"analyse", "DB WHAT", "EfJAOWZ", "the paper's analyses and statistics",
      "WHAT: curves (perplexity by length), matrix (training by evaluation length), compare (with "
      "--baseline),\n"
@@ -375,23 +380,9 @@ static ExitCode run_command(int argc, char **argv, Err *err) {
     return code;
 }
 
-/* The BLAS runs on one thread: parallel are workers and lanes. OpenMP and OpenBLAS read these variables when
-   they are loaded, and the OpenMP build of OpenBLAS may override later calls, so the program starts itself
-   anew. */
-static void start_with_one_blas_thread(char **argv) {
-    static const char *const variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
-    bool changed = false;
-    for (int i = 0; i < COUNT_OF(variables); i++) {
-        const char *value = getenv(variables[i]);
-        if (value && strcmp(value, "1") == 0) continue;
-        changed = setenv(variables[i], "1", 1) == 0;
-    }
-    if (changed) execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv) {
     Err err = {0};
-    start_with_one_blas_thread(argv);
+    ops_one_thread();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write */
     ExitCode code = run_command(argc, argv, &err);
     if (code != EXIT_DONE && err.code == code) fprintf(stderr, "poslab: %s\n", err.text);

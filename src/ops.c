@@ -170,6 +170,10 @@ const char *ops_blas_name(void) {
     return name;
 }
 
+void ops_one_thread(void) {
+    openblas_set_num_threads(1);
+}
+
 double ops_gemm_rate(int m, int n, int k, double seconds) {
     Arena *arena = arena_new(0);
     float *a = NEW(arena, (size_t)m * k, float), *b = NEW(arena, (size_t)n * k, float);

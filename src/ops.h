@@ -46,6 +46,11 @@ void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n,
 
 double ops_norm_squared(const float *x, size_t count); /* sum of squares, in double */
 
+/* Makes the BLAS run on one thread: parallel are workers and lanes, which compute whole micro-batches. For
+   the start of the program. (Workers also get it by environment, since an OpenMP build may override this
+   call.) */
+void ops_one_thread(void);
+
 /* What computes: name and kernel of the BLAS, and its rate in FLOP/s, measured for about `seconds` at the
    matrix shape m x n x k. */
 const char *ops_blas_name(void);

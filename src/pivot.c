@@ -381,6 +381,8 @@ SheetSet *pivot_make(Store *store, const char *experiment, const PivotOptions *o
     pivot.set->name = pivot.list->set->experiment;
     pivot.set->title = title_of(&pivot);
     pivot.set->signature = pivot.list->set->signature;
+    for (int i = 0; options->where && options->where[i]; i++)
+        pivot.set->signature = arena_format(arena, "%s where=%s", pivot.set->signature, options->where[i]);
     choose_sheets(&pivot);
     pivot.set->items = NEW(arena, pivot.set->count, Sheet);
     for (int i = 0; i < pivot.set->count; i++)

@@ -185,6 +185,31 @@ static bool create_schema(Store *store, Err *err) {
     return store_finish(store, err, ok);
 }
 
+/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. 1 is the first.
+ */
+static const char *const migrations[SCHEMA_VERSION + 1] = {NULL};
+
+/* Brings an older database up to date, in one transaction. */
+static bool migrate(Store *store, Err *err) {
+    int64_t application = 0, version = 0;
+    if (!store_execute(store, err, "BEGIN")) return false;
+    bool ok = STORE_GET(store, err, &application, "PRAGMA application_id") &&
+              STORE_GET(store, err, &version, "PRAGMA user_version");
+    bool ours = application == APPLICATION_ID; /* if not, check_contents says so */
+    for (; ok && ours && version < SCHEMA_VERSION; version++) {
+        if (version < 0 || !migrations[version])
+            ok = err_set(err, EXIT_DAMAGED,
+                         "database '%s' has schema version %lld, which no poslab ever wrote", store->path,
+                         (long long)version);
+        else
+            ok = store_execute(store, err, migrations[version]) &&
+                 store_execute(
+                     store, err,
+                     arena_format(store->arena, "PRAGMA user_version = %lld", (long long)version + 1));
+    }
+    return store_finish(store, err, ok);
+}
+
 static bool check_contents(Store *store, Err *err) {
     int64_t application = 0, version = 0;
     if (!STORE_GET(store, err, &application, "PRAGMA application_id") ||
@@ -220,7 +245,8 @@ static bool prepare_store(Store *store, StoreMode mode, Err *err) {
     if (!store_execute(store, err,
                        "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
                        "PRAGMA cell_size_check = ON") ||
-        (mode == STORE_CREATE && !create_schema(store, err)) || !check_contents(store, err))
+        (mode == STORE_CREATE && !create_schema(store, err)) || !migrate(store, err) ||
+        !check_contents(store, err))
         return false;
     if (mode == STORE_READ) return store_execute(store, err, "PRAGMA query_only = ON");
     if (sqlite3_db_readonly(store->db, "main"))

@@ -381,7 +381,7 @@ static ExitCode conclude(Sweep *sweep, Err *err) {
     }
     const char *start = sweep->count ? "" : "nothing to do: ";
     progress_say(sweep->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
-    if (sweep->refused) {
+    if (sweep->refused && !sweep->left) {
         err_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", sweep->failed,
                 runs, sweep->refused);
         return err->code;

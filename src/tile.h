@@ -17,6 +17,7 @@ enum { TILE_LANES = 8 };
 
 typedef float Vec __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(4), may_alias));
 typedef int32_t IntVec __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(4), may_alias));
+typedef uint32_t BitVec __attribute__((vector_size(TILE_LANES * sizeof(float)), aligned(4), may_alias));
 
 static inline Vec vec_load(const float *x) {
     return *(const Vec *)x;
@@ -76,7 +77,7 @@ static inline Vec vec_exp(Vec x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1.0f;
-    Vec scaled = (Vec)((IntVec)p + ((IntVec)t << 23));
+    Vec scaled = (Vec)((BitVec)p + ((BitVec)t << 23));
     return vec_select(x < vec_all(-87.0f), vec_all(0.0f), scaled);
 }
 

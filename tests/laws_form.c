@@ -222,6 +222,9 @@ bool law_init(const LawCase *c, Arena *arena, Err *err) {
     for (int i = 0; i < COUNT_OF(positions); i++) {
         models[i] = model_new(&c->model, &positions[i], c->train_length, arena);
         model_allocate(models[i], arena);
+        for (int p = 0; p < models[i]->param_count && i == 1; p++) /* whatever was there before */
+            memset(models[i]->values + models[i]->params[p].offset, 0x41,
+                   models[i]->params[p].size * sizeof(float));
         model_init(models[i], i == 3 ? c->seed + 1 : c->seed);
     }
     const float *values = models[0]->values;

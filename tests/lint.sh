@@ -24,7 +24,7 @@ LAYERS=(
     "attention model pass step optim data"
     "checkpoint train evaluate"
     "requests config axes plan label store schema statement record reference merge"
-    "sweep worker child progress check catalog export stats table curves plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early"
+    "sweep worker child progress catalog export stats table curves gnuplot figure claims plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early"
     "arguments main"
 )
 declare -A OWNER=(
@@ -69,10 +69,11 @@ code() {
         sed -E 's/"([^"\\]|\\.)*"/""/g'
 }
 
-layer_of() { # layer_of FILE: its number, from its name
+layer_of() { # layer_of FILE: its number, from its name; figure_x.c belongs to figure
     local name i word
     name=$(basename "$1")
     name=${name%.*}
+    name=${name%%_*}
     for i in "${!LAYERS[@]}"; do
         for word in ${LAYERS[i]}; do
             [ "$word" != "$name" ] || { echo "$i"; return; }

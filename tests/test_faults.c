@@ -61,6 +61,8 @@ static void test_refused(void **state) {
     refuse_always("x.db", EXIT_DAMAGED, "no poslab database");
     sample_outside("PRAGMA application_id = 0x706F736C; PRAGMA user_version = 2");
     refuse_always("x.db", EXIT_DAMAGED, "newer");
+    sample_outside("PRAGMA user_version = 0");
+    refuse_always("x.db", EXIT_DAMAGED, "version 0");
     sample_outside("PRAGMA user_version = 1");
     refuse_always("x.db", EXIT_DAMAGED, "schema");
     assert_int_equal(unlink("x.db"), 0);

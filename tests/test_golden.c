@@ -345,6 +345,7 @@ static void registry_is_in_order(void **state) {
     for (int i = 1; i < position_method_count; i++)
         assert_true(strcmp(position_methods[i - 1]->name, position_methods[i]->name) < 0);
     assert_null(position_find("rope"));
+    assert_string_equal(position_control()->name, "none");
     assert_ptr_equal(position_find_or_nearest("rotary", &nearest), position_find("rotary"));
     assert_null(position_find_or_nearest("rotery", &nearest));
     assert_string_equal(nearest, "rotary");

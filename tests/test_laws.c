@@ -277,6 +277,7 @@ static int make_folder(void **state) {
     if (!made) {
         char *log = read_text(arena_format(arena, "%s/log", folder), arena);
         print_error("the sources do not compile in %s:\n%s\n", folder, log ? log : "");
+        folder_removed();
     }
     arena_free(arena);
     return made ? 0 : -1;

@@ -17,7 +17,7 @@ cd "$home" || exit 1
 export LC_ALL=C OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
 export RANDOM_SEED=${RANDOM_SEED:-1}
 RANDOM=$RANDOM_SEED
-gcc -O1 -shared -fPIC -o shim.so "$shim" -ldl || exit 1
+gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$shim" -ldl || exit 1
 
 mkdir text
 for i in 1 2 3; do
@@ -131,6 +131,20 @@ hurt worker stop 40 0 "$home/x/x.db" --timeout 1
 [ $? = 1 ] || bad "a worker that hangs: exit code"
 is "1|1" "SELECT sum(status = 'done'), sum(reason LIKE 'no progress for 1 second%') FROM run" "one overdue"
 finish x/x.db "a worker that hangs"
+
+for damage in flip cut both; do # the older of two states, or none
+    rm -rf x
+    hurt worker kill 150 0 "$home/x/x.db"
+    state=$(ls x/tiny/*/state.safetensors)
+    [ -e "$state.old" ] || bad "two generations of states"
+    [ $damage = cut ] || printf 'X' | dd of="$state" bs=1 seek=900 conv=notrunc status=none
+    [ $damage = flip ] || truncate -s -1 "$state"
+    [ $damage != both ] || truncate -s 20 "$state.old"
+    exits 0 "a damaged state ($damage)" "$POSLAB" run tiny.json --db "$home/x/x.db"
+    grep -q "trying the older state" err || bad "a damaged state ($damage) is named"
+    [ $damage != both ] || grep -q "starting over" err || bad "two damaged states are named"
+    same x/x.db "a damaged state ($damage)"
+done
 
 run "$home/x/x.db" --set 'sweep.train.seed=[2]' || bad "a seed removed: exit code $?"
 is "1|2|4" "SELECT (SELECT count(*) FROM point), (SELECT count(*) FROM run), (SELECT count(*) FROM evaluation)" "a seed removed"

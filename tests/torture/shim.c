@@ -6,7 +6,6 @@
  * the call fails (ENOSPC, EIO), and with TORTURE_FOREVER=1 every later one, too. Calls inside libc (stdio's)
  * are not seen; unlink never fails.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

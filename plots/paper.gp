@@ -1,0 +1,17 @@
+# paper: ours against the paper's, relative to the training length. Its variables: see curves.gp.
+
+load style_file
+set logscale x 2
+set xlabel 'evaluation length over training length' offset 0,0.4
+set ylabel ylog ? 'perplexity over that at 1 (log scale)' : 'perplexity over that at 1'
+
+do for [p = 1:panels] {
+    set title panel_title[p] offset 0,0.5 font ',11'
+    set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead dt 3 lw 1.5 lc rgb '#444444'
+    plot for [i = first[p]:last[p]] data index i-1 using 1:(band[i] ? $4 : NaN):5 with filledcurves \
+             lc rgb colour(i) notitle, \
+         for [i = first[p]:last[p]] data index i-1 using 1:2 with linespoints \
+             lc rgb colour(i) lw 2 dt dash(i) pt marker(i) ps 0.8 title name[i]
+}
+if (panels > 1) unset multiplot
+set output

@@ -1,0 +1,244 @@
+/* figure: see figure.h. */
+#include "figure.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gnuplot.h"
+
+/* --- making --- */
+
+/* The array with room for one more; it doubles where `count` is a power of two. */
+static void *grown(Arena *arena, void *items, int count, size_t size) {
+    if (count & (count - 1)) return items;
+    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
+}
+
+int figure_panel(Figure *figure, const char *title, double mark, int64_t trained) {
+    figure->panels = grown(figure->arena, figure->panels, figure->panel_count, sizeof(FigurePanel));
+    figure->panels[figure->panel_count] = (FigurePanel){.title = title, .mark = mark, .trained = trained};
+    return figure->panel_count++;
+}
+
+FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment) {
+    figure->lines = grown(figure->arena, figure->lines, figure->line_count, sizeof(FigureLine));
+    FigureLine *line = &figure->lines[figure->line_count++];
+    *line = (FigureLine){.name = name, .key = key, .comment = comment, .panel = panel};
+    return line;
+}
+
+void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
+    if (!isfinite(point.x) || !isfinite(point.y)) return;
+    line->points = grown(figure->arena, line->points, line->count, sizeof point);
+    line->points[line->count++] = point;
+}
+
+FigurePoint figure_values(double x, const double *values, int count) {
+    FigurePoint point = {
+        .x = x, .y = stats_mean(values, count), .low = INFINITY, .high = -INFINITY, .seeds = count};
+    point.deviation = count > 1 ? stats_deviation(values, count) : 0;
+    for (int i = 0; i < count; i++) {
+        point.low = fmin(point.low, values[i]);
+        point.high = fmax(point.high, values[i]);
+    }
+    return point;
+}
+
+/* Lines by panel, in a panel in the order in which they came; panels without lines are gone. */
+static void sort_lines(Figure *figure) {
+    FigureLine *lines = NEW(figure->arena, figure->line_count, FigureLine);
+    FigurePanel *panels = NEW(figure->arena, figure->panel_count, FigurePanel);
+    int count = 0, kept = 0;
+    for (int p = 0; p < figure->panel_count; p++) {
+        int before = count;
+        for (int i = 0; i < figure->line_count; i++) {
+            if (figure->lines[i].panel != p) continue;
+            lines[count] = figure->lines[i];
+            lines[count++].panel = kept;
+        }
+        if (count > before) panels[kept++] = figure->panels[p];
+    }
+    figure->lines = lines;
+    figure->panels = panels;
+    figure->panel_count = kept;
+}
+
+/* --- the data file --- */
+
+static bool write_data(const FigureKind *kind, const Figure *figure, const char *path, Err *err) {
+    FILE *file = fopen(path, "we");
+    if (!file) return err_system(err, "cannot write '%s'", path);
+    fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", figure->experiment, kind->y, kind->x,
+            figure->signature);
+    fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
+    for (int i = 0; i < figure->line_count; i++) {
+        const FigureLine *line = &figure->lines[i];
+        fprintf(file, "%s# %s; %s\n", i ? "\n\n" : "\n", line->name, line->comment);
+        for (int k = 0; k < line->count; k++) {
+            const FigurePoint *point = &line->points[k];
+            fprintf(file, "%.17g %.17g %.17g %.17g %.17g %d\n", point->x, point->y, point->deviation,
+                    point->low, point->high, point->seeds);
+        }
+        if (!line->count)
+            fputs("NaN NaN NaN NaN NaN 0\n", file); /* an empty block would shift those that follow */
+    }
+    bool ok = !ferror(file);
+    return (fclose(file) == 0 && ok) || err_system(err, "cannot write '%s'", path);
+}
+
+/* --- the variables --- */
+
+/* Labels at the training lengths and then at whatever x leave room; a small mark at the others. */
+static const char *x_tics(const Figure *figure) {
+    const int64_t *tics = figure->tics;
+    int count = figure->tic_count;
+    if (count < 2) return "autofreq";
+    double room = log2((double)tics[count - 1] / (double)tics[0]) / 12;
+    bool *labelled = NEW(figure->arena, count, bool);
+    for (int pass = 0; pass < 3; pass++) /* training lengths, their doubles, the others */
+        for (int k = 0; k < count; k++) {
+            double octaves = INFINITY, gap = INFINITY;
+            for (int i = 0; i < figure->panel_count; i++) {
+                if (!figure->panels[i].trained) continue;
+                double distance = log2((double)tics[k] / (double)figure->panels[i].trained);
+                octaves = fmin(octaves, pass == 0 ? fabs(distance) : fabs(distance - round(distance)));
+            }
+            for (int i = 0; i < count; i++)
+                if (labelled[i]) gap = fmin(gap, fabs(log2((double)tics[k] / (double)tics[i])));
+            labelled[k] |= gap >= room && (pass == 2 || octaves < 1e-9);
+        }
+    const char *list = "";
+    for (int k = 0; k < count; k++) {
+        long long at = (long long)tics[k];
+        list = labelled[k] ? arena_format(figure->arena, "%s%s'%lld' %lld", list, *list ? ", " : "", at, at)
+                           : arena_format(figure->arena, "%s%s'' %lld 1", list, *list ? ", " : "", at);
+    }
+    return arena_format(figure->arena, "(%s)", list);
+}
+
+/* On a log axis: 1, 2, 5 in every decade, or 1 alone where that would be many. */
+static const char *y_tics(double low, double high, Arena *arena) {
+    static const double steps[] = {1, 2, 5};
+    int used = high / low > 1e4 ? 1 : 3;
+    const char *list = "";
+    for (int decade = (int)floor(log10(low)); decade <= (int)ceil(log10(high)); decade++)
+        for (int i = 0; i < used; i++) {
+            double value = steps[i] * pow(10, decade);
+            if (value < low || value > high) continue;
+            list = arena_format(arena, "%s%s'%g' %.17g", list, *list ? ", " : "", value, value);
+        }
+    return arena_format(arena, "(%s)", list);
+}
+
+/* The place of a line's key among all keys, from 1. */
+static int style_of(const Figure *figure, int line) {
+    int style = 0;
+    for (int i = 0; i < figure->line_count; i++) {
+        bool seen = false;
+        for (int k = 0; k < i; k++) seen |= !strcmp(figure->lines[k].key, figure->lines[i].key);
+        style += !seen;
+        if (!strcmp(figure->lines[i].key, figure->lines[line].key)) return style;
+    }
+    BUG("line %d is not in the figure", line);
+}
+
+static void put_panels(FILE *script, const Figure *figure) {
+    int count = figure->panel_count;
+    fprintf(script,
+            "panels = %d\narray first[%d]\narray last[%d]\narray mark[%d]\narray trained[%d]\n"
+            "array panel_title[%d]\n",
+            count, count, count, count, count, count);
+    for (int p = 0; p < count; p++) {
+        const FigurePanel *panel = &figure->panels[p];
+        fprintf(script, "mark[%d] = %.17g\ntrained[%d] = %lld\npanel_title[%d] = %s\n", p + 1, panel->mark,
+                p + 1, (long long)panel->trained, p + 1, gnuplot_quoted(panel->title, figure->arena));
+    }
+    for (int i = 0; i < figure->line_count; i++) {
+        int panel = figure->lines[i].panel;
+        if (i == 0 || figure->lines[i - 1].panel != panel)
+            fprintf(script, "first[%d] = %d\n", panel + 1, i + 1);
+        fprintf(script, "last[%d] = %d\n", panel + 1, i + 1);
+    }
+}
+
+static void put_lines(FILE *script, const Figure *figure) {
+    int count = figure->line_count;
+    fprintf(script, "lines = %d\narray name[%d]\narray style[%d]\narray band[%d]\n", count, count, count,
+            count);
+    for (int i = 0; i < count; i++) {
+        const FigureLine *line = &figure->lines[i];
+        bool several = false;
+        for (int k = 0; k < line->count; k++) several |= line->points[k].seeds > 1;
+        fprintf(script, "name[%d] = %s\nstyle[%d] = %d\nband[%d] = %d\n", i + 1,
+                gnuplot_quoted(line->name, figure->arena), i + 1, style_of(figure, i), i + 1, several);
+    }
+}
+
+/* Whether there is anything; the ends of all that is drawn. */
+static bool find_range(const Figure *figure, FigurePoint *low, FigurePoint *high) {
+    *low = (FigurePoint){.x = INFINITY, .y = INFINITY};
+    *high = (FigurePoint){.x = -INFINITY, .y = -INFINITY};
+    for (int i = 0; i < figure->line_count; i++)
+        for (int k = 0; k < figure->lines[i].count; k++) {
+            const FigurePoint *point = &figure->lines[i].points[k];
+            low->x = fmin(low->x, point->x);
+            high->x = fmax(high->x, point->x);
+            low->y = fmin(low->y, point->low);
+            high->y = fmax(high->y, point->high);
+        }
+    return low->x <= high->x;
+}
+
+static void put_axes(FILE *script, const Figure *figure, FigurePoint low, FigurePoint high) {
+    bool logarithmic = !figure->linear && low.y > 0 && high.y > 10 * low.y;
+    double margin = logarithmic ? 0 : fmax(0.05 * (high.y - low.y), 0.01 * fabs(high.y));
+    double factor = logarithmic ? 1.1 : 1;
+    for (int i = 0; figure->tic_count && i < 2; i++) { /* the axis of lengths is the same for all methods */
+        low.x = fmin(low.x, (double)figure->tics[0]);
+        high.x = fmax(high.x, (double)figure->tics[figure->tic_count - 1]);
+    }
+    low.y = low.y / factor - margin;
+    high.y = high.y * factor + margin;
+    fprintf(
+        script,
+        "xlow = %.17g\nxhigh = %.17g\nxmin = %.17g\nxmax = %.17g\nymin = %.17g\nymax = %.17g\nylog = %d\n",
+        low.x, high.x, low.x / 1.1, high.x * 1.1, low.y, high.y, logarithmic);
+    fprintf(script, "xtics_list = \"%s\"\n", x_tics(figure));
+    fprintf(script, "ytics_list = \"%s\"\n", logarithmic ? y_tics(low.y, high.y, figure->arena) : "autofreq");
+}
+
+/* --- drawing --- */
+
+/* "a/b.svg" -> "a/b.dat"; only a suffix that is a figure's is replaced. */
+static const char *data_name(const char *path, Arena *arena) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    size_t stem = strlen(path);
+    for (int i = 0; dot && gnuplot_formats[i]; i++)
+        if (!strcmp(dot + 1, gnuplot_formats[i])) stem = (size_t)(dot - path);
+    return arena_format(arena, "%.*s.dat", (int)stem, path);
+}
+
+bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
+                 const char *template, Err *err) {
+    Arena *arena = figure->arena;
+    FigurePoint low, high;
+    sort_lines(figure);
+    if (!find_range(figure, &low, &high))
+        return err_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
+    const char *data = data_name(path, arena);
+    if (!write_data(kind, figure, data, err)) return false;
+    const char *name = arena_format(arena, "%s.gp", kind->name);
+    if (template && access(template, R_OK) != 0)
+        return err_system(err, "cannot read the template '%s'", template);
+    if (!template) template = gnuplot_template(name, NULL, arena, err);
+    const char *style = template ? gnuplot_template("style.gp", template, arena, err) : NULL;
+    FILE *script = style ? gnuplot_begin(path, format, arena, err) : NULL;
+    if (!script) return false;
+    fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_quoted(data, arena),
+            gnuplot_quoted(figure->experiment, arena), gnuplot_quoted(style, arena));
+    put_panels(script, figure);
+    put_lines(script, figure);
+    put_axes(script, figure, low, high);
+    return gnuplot_end(script, path, template, arena, err);
+}
