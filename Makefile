@@ -37,7 +37,7 @@ ASAN      = BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -
 VALGRIND  = BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh,$(wildcard tests/*.sh))
+SCRIPTS   = $(filter-out tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh,$(wildcard tests/*.sh))
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
@@ -135,6 +135,10 @@ test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers
 suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
 checked = "POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $1"
 
+report-test: test-setup $(PROGRAM) ## the report in a headless browser: sorting, policy, phone, print
+	@.ci/install chromium chromium-driver curl
+	@tests/run.sh "POSLAB=$(abspath $(PROGRAM)) bash tests/report.sh"
+
 lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
 	@tests/lint.sh
 
@@ -195,11 +199,13 @@ fuzz: test-setup ## the readers of configs, safetensors and tokens under libFuzz
 
 # --- installing ---
 
-install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates
+install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates, claims
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/poslab/plots
 	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/poslab
 	install -m 644 src/poslab.1 $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
 	$(foreach t,$(wildcard plots/*.gp),install -m 644 $t $(DESTDIR)$(PREFIX)/share/poslab/plots/ &&) true
+	install -d $(DESTDIR)$(PREFIX)/share/poslab/results/paper
+	install -m 644 results/paper/claims.json $(DESTDIR)$(PREFIX)/share/poslab/results/paper/
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/poslab $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
@@ -216,6 +222,6 @@ flags: # for tests/lint.sh
 	@echo '$(CHECKED)'
 
 FORCE:
-.PHONY: all setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
+.PHONY: all report-test setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
         help flags FORCE
 -include $(wildcard $(BUILD)/*.d $(BUILD)/src/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)

@@ -4,7 +4,7 @@
 #   figure, format          file to write; 'svg', 'png' or 'pdf'
 #   data                    data file; block i-1 (from 0) is line i: x mean deviation lowest highest seeds
 #   title                   name of the experiment
-#   style_file              style.gp beside this file, or else the standard one
+#   style_file              style.gp beside this file, or else the standard one; '' if there is none
 #   panels                  how many; panel p has the lines first[p] to last[p], panel_title[p] says what it shows
 #                           (here the protocol, where there are several), trained[p] is its training length (0: several),
 #                           mark[p] the x of a vertical line (0: none)

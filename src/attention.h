@@ -1,4 +1,5 @@
-/* attention: causal multi-head attention in tiles, forward and backward. The only caller of score hooks.
+/* attention: causal multi-head attention in tiles, forward and backward. The only caller of score hooks in a
+ * pass (figure_bias.c draws the biases alone).
  *
  * Per head, with q and k after the method's transform:
  *

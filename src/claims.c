@@ -10,7 +10,8 @@
 
 const char *const verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
-static const double one_seed_margin = 0.05;
+/* Of logarithms: to both sides of one seed, and of speeds. */
+static const double one_seed_margin = 0.05, speed_margin = 0.405;
 
 typedef struct Judge {
     Store *store;
@@ -127,7 +128,7 @@ static bool add_short_long(const Judge *judge, const Series *series, const Serie
 
 /* number: of a run, greater than 0 if known. */
 static void add_runs(const Judge *judge, const Series *series, const Series *against,
-                     double (*number)(const SeriesRun *run), bool exact) {
+                     double (*number)(const SeriesRun *run), double margin) {
     double *logs = NEW(judge->arena, series->run_count, double);
     int count = 0;
     for (int i = 0; i < series->run_count; i++)
@@ -137,7 +138,9 @@ static void add_runs(const Judge *judge, const Series *series, const Series *aga
                 logs[count++] = log(ours / theirs);
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
-    if (point && exact) point->low = point->high = point->ratio;
+    if (!point) return;
+    point->low = (count > 1 ? point->low : point->ratio) / exp(margin);
+    point->high = (count > 1 ? point->high : point->ratio) * exp(margin);
 }
 
 static double run_speed(const SeriesRun *run) {
@@ -150,13 +153,13 @@ static double run_bytes(const SeriesRun *run) {
 
 static bool add_speed(const Judge *judge, const Series *series, const Series *against, Err *err) {
     (void)err;
-    add_runs(judge, series, against, run_speed, false);
+    add_runs(judge, series, against, run_speed, speed_margin);
     return true;
 }
 
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Err *err) {
     (void)err;
-    add_runs(judge, series, against, run_bytes, true);
+    add_runs(judge, series, against, run_bytes, 0);
     return true;
 }
 
@@ -195,16 +198,15 @@ static const Field claim_fields[] = {
     {"at_most", FIELD_REAL, offsetof(Claim, at_most), 0, 0, 1e6, NULL, "upper bound; 0: none"},
 };
 
-static bool find_quantity(Claim *claim, const char *place, const char *path, Err *err) {
-    const char *names[COUNT_OF(quantities) + 1] = {0};
+static bool find_quantity(Claim *claim, const char *place, const char *path, Arena *arena, Err *err) {
+    const char *list = "";
     for (int i = 0; i < COUNT_OF(quantities); i++) {
-        names[i] = quantities[i].name;
         claim->quantity = i;
-        if (!strcmp(names[i], claim->quantity_name)) return true;
+        if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
+        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", quantities[i].name);
     }
-    const char *nearest = nearest_name(claim->quantity_name, names);
-    return err_set(err, EXIT_USAGE, "%s: '%s.quantity' cannot be '%s'%s%s", place, path, claim->quantity_name,
-                   nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return err_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", place, path, list,
+                   claim->quantity_name);
 }
 
 static bool read_claims(ClaimList *list, const Json *json, const char *place, Arena *arena, Err *err) {
@@ -218,7 +220,7 @@ static bool read_claims(ClaimList *list, const Json *json, const char *place, Ar
         fields_default(claim, claim_fields, COUNT_OF(claim_fields));
         if (!fields_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
                          place, path, arena, err) ||
-            !find_quantity(claim, place, path, err))
+            !find_quantity(claim, place, path, arena, err))
             return false;
         if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
         return err_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
@@ -349,6 +351,7 @@ static void settle(const Judge *judge) {
         if (point->seeds < few) few = point->seeds;
         if (point->seeds > most) most = point->seeds;
     }
+    claim->seeds = most;
     claim->verdict = holds == claim->count       ? VERDICT_SUPPORTED
                      : 2 * fails >= claim->count ? VERDICT_CONTRADICTED
                                                  : VERDICT_UNDECIDED;
@@ -357,15 +360,15 @@ static void settle(const Judge *judge) {
                                                    point_text(judge, high));
     const char *seeds = few == most ? arena_format(judge->arena, "%d", few)
                                     : arena_format(judge->arena, "%d to %d", few, most);
-    const char *counts = claim->count == 1
-                             ? (holds   ? "It is clearly"
-                                : fails ? "It is clearly not"
-                                        : "It is open")
-                             : arena_format(judge->arena,
+    int open = claim->count - holds - fails;
+    const char *counts = claim->count > 1
+                             ? arena_format(judge->arena,
                                             "Of %d points it clearly is at %d, clearly is not at %d, and %d "
                                             "%s open",
-                                            claim->count, holds, fails, claim->count - holds - fails,
-                                            claim->count - holds - fails == 1 ? "is" : "are");
+                                            claim->count, holds, fails, open, open == 1 ? "is" : "are")
+                         : holds ? "It clearly is"
+                         : fails ? "It clearly is not"
+                                 : "That is open";
     claim->finding = arena_format(
         judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (n = %s).",
         claim->points[0].series->label, quantity_words(judge), range, claim->at_least > 0 ? "least" : "most",

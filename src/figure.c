@@ -232,11 +232,12 @@ bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const
     if (template && access(template, R_OK) != 0)
         return err_system(err, "cannot read the template '%s'", template);
     if (!template) template = gnuplot_template(name, NULL, arena, err);
-    const char *style = template ? gnuplot_template("style.gp", template, arena, err) : NULL;
-    FILE *script = style ? gnuplot_begin(path, format, arena, err) : NULL;
+    Err unused;
+    const char *style = template ? gnuplot_template("style.gp", template, arena, &unused) : NULL;
+    FILE *script = template ? gnuplot_begin(path, format, arena, err) : NULL;
     if (!script) return false;
     fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_quoted(data, arena),
-            gnuplot_quoted(figure->experiment, arena), gnuplot_quoted(style, arena));
+            gnuplot_quoted(figure->experiment, arena), gnuplot_quoted(style ? style : "", arena));
     put_panels(script, figure);
     put_lines(script, figure);
     put_axes(script, figure, low, high);

@@ -21,6 +21,7 @@
 #include "ops.h"
 #include "plot.h"
 #include "reference.h"
+#include "report.h"
 #include "revisit.h"
 #include "stats.h"
 #include "status.h"
@@ -125,6 +126,23 @@ static ExitCode do_plot(const Arguments *arguments, Err *err) {
     Store *store = store_open(arguments->words[0], STORE_READ, err);
     bool fine = store && plot_figure(store, &plot, err);
     if (fine) printf("%s\n", plot.figure);
+    store_close(store);
+    return outcome(fine, err);
+}
+
+/* "results/quickstart.db" -> "results/quickstart.html" */
+static ExitCode do_report(const Arguments *arguments, Err *err) {
+    const char *database = arguments->words[0], *dot = strrchr(database, '.');
+    bool suffix = dot && !strchr(dot, '/');
+    const char *standard =
+        arena_format(arguments->arena, "%.*s.html",
+                     (int)(suffix ? dot - database : (ptrdiff_t)strlen(database)), database);
+    ReportOptions report = {.experiment = arguments->value['E'],
+                            .path = arguments->value['o'] ? arguments->value['o'] : standard,
+                            .claims = arguments->value['G']};
+    Store *store = store_open(database, STORE_READ, err);
+    bool fine = store && report_write(store, &report, err);
+    if (fine) printf("%s\n", report.path);
     store_close(store);
     return outcome(fine, err);
 }
@@ -280,6 +298,8 @@ static const Command commands[] = {
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg, in plots/. The data lie beside "
      "it.",
      1, 1, do_plot},
+    {"report", "DB", "EoG", "one self-contained HTML file: verdict, claims, figures, tables, provenance",
+     "By default beside the database, with the suffix .html.", 1, 1, do_report},
     {"analyse", "DB WHAT", "EfJAOWZ", "the paper's analyses and statistics",
      "WHAT: curves (perplexity by length), matrix (training by evaluation length), compare (with "
      "--baseline),\n"

@@ -260,7 +260,7 @@ static bool mark_class(const Pivot *pivot, const Sheet *sheet, const Layout *lay
         sheet_note(
             pivot->set,
             "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
-            "it (p >= 0.05, paired bootstrap over seeds and windows, Holm).");
+            "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (winner->cell->count < 5)
             sheet_note(pivot->set, "Fewer than five seeds: the test tells apart more than it should.");
     } else

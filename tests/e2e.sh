@@ -261,6 +261,10 @@ check "table has rows and lengths" says out ALiBi Sinusoidal 16x
 check "table --format md" try 0 table $db --format md
 check "table --format csv" try 0 table $db --format csv
 check "csv has a line per evaluation" test "$(wc -l <out)" -ge 8
+check "table --format latex" try 0 table $db --format latex
+check "latex has rows" says out 'begin{tabular}' ALiBi
+check "table of one's own choice" try 0 table $db --rows eval_length --columns method --where seed=1 --ratio
+check "it has methods as columns" says out "training length, by method" ALiBi
 check "table --json" try 0 table $db --json
 check "table prints JSON" is_json out
 check "status" try 0 status $db
@@ -276,6 +280,9 @@ if command -v gnuplot >/dev/null; then
     cp -r "$plots" . && rm -f plots/*.svg
     check "plot" try 0 plot $db -o x.svg
     check "the figure is SVG" says x.svg "<svg" "</svg>"
+    check "plot --figure bias" try 0 plot $db --figure bias -o b.svg
+    check "report" try 0 report $db -o r.html
+    check "the report is whole" says r.html "<!DOCTYPE html>" "The verdict" "<svg" "</html>"
 else
     echo "ok - plot # SKIP no gnuplot"
 fi
@@ -373,7 +380,7 @@ check "a number that is none" try 2 run -j two e2e.json
 check "a missing word" try 2 table
 check "an unknown format" try 2 table $db --format xyz
 check "help" try 0 --help
-check "lists the commands" says out run plan status table plot methods export worker eval analyse reference
+check "lists the commands" says out run plan status table plot report methods export worker eval analyse reference
 check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version

@@ -24,7 +24,7 @@ LAYERS=(
     "attention model pass step optim data"
     "checkpoint train evaluate"
     "requests config axes plan label store schema statement record reference merge"
-    "sweep worker child progress catalog export stats table curves gnuplot figure claims plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early"
+    "sweep worker child progress catalog export stats table curves gnuplot figure figure_length figure_position figure_bias claims verdict html page gallery plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early"
     "arguments main"
 )
 declare -A OWNER=(

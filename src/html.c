@@ -1,0 +1,166 @@
+/* html: see html.h. */
+#include "html.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "page.h"
+
+static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD, for what is no character */
+
+const char *html_hash(const char *text, Arena *arena) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char hex[HASH_TEXT], base64[45] = "";
+    unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
+    hash_bytes(text, strlen(text), hex);
+    for (int i = 0; i < 32; i++) {
+        const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+    }
+    for (int i = 0, at = 0; i < 33; i += 3) {
+        unsigned group = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6) base64[at++] = digits[group >> shift & 63];
+    }
+    base64[43] = '='; /* 32 bytes are 43 digits */
+    return arena_format(arena, "sha256-%s", base64);
+}
+
+/* The bytes of the character at `at`, 0 if it is none that XML and HTML allow. */
+static int character_size(const char *at) {
+    const unsigned char *byte = (const unsigned char *)at;
+    int size = byte[0] < 0x80   ? 1
+               : byte[0] < 0xC2 ? 0
+               : byte[0] < 0xE0 ? 2
+               : byte[0] < 0xF0 ? 3
+               : byte[0] < 0xF5 ? 4
+                                : 0;
+    if (size == 1) return (byte[0] >= 0x20 && byte[0] != 0x7F) || byte[0] == '\n' || byte[0] == '\t';
+    for (int i = 1; i < size; i++)
+        if ((byte[i] & 0xC0) != 0x80) return 0;
+    if (size == 2) return byte[0] == 0xC2 && byte[1] < 0xA0 ? 0 : 2; /* controls */
+    if (size == 3) {
+        if (byte[0] == 0xE0 && byte[1] < 0xA0) return 0;  /* longer than it need be */
+        if (byte[0] == 0xED && byte[1] >= 0xA0) return 0; /* half of a pair */
+        if (byte[0] == 0xEF && byte[1] == 0xBF && byte[2] >= 0xBE) return 0;
+    }
+    if (size == 4 && ((byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] >= 0x90))) return 0;
+    return size;
+}
+
+void html_text(const char *text, FILE *out) {
+    static const struct {
+        char byte;
+        const char *entity;
+    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+    while (*text) {
+        const char *entity = NULL;
+        int size = character_size(text);
+        for (int i = 0; i < COUNT_OF(entities); i++)
+            if (entities[i].byte == *text) entity = entities[i].entity;
+        if (!size)
+            fputs(replacement, out);
+        else if (entity)
+            fputs(entity, out);
+        else
+            fwrite(text, 1, (size_t)size, out);
+        text += size ? size : 1;
+    }
+}
+
+void html_element(const char *name, const char *text, FILE *out) {
+    fprintf(out, "<%s>", name);
+    html_text(text, out);
+    fprintf(out, "</%.*s>\n", (int)strcspn(name, " "), name);
+}
+
+void html_begin(FILE *out, const char *title) {
+    Arena *arena = arena_new(0);
+    fprintf(out,
+            "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
+            "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
+            "'none'; "
+            "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\"/>\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+            "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+            "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
+            html_hash(page_style, arena), html_hash(page_script, arena));
+    html_element("title", title, out);
+    fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
+    arena_free(arena);
+}
+
+void html_end(FILE *out) {
+    fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", page_script);
+}
+
+static void put_cell(const SheetCell *cell, const SheetColumn *column, FILE *out) {
+    fputs("<td", out);
+    if (column->left || cell->best)
+        fprintf(out, " class=\"%s%s%s\"", column->left ? "left" : "", column->left && cell->best ? " " : "",
+                cell->best ? "best" : "");
+    if (isfinite(cell->value)) fprintf(out, " data-value=\"%.17g\"", cell->value);
+    putc('>', out);
+    html_text(cell->text ? cell->text : "", out);
+    fputs("</td>", out);
+}
+
+void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena) {
+    fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
+    html_text(label, out);
+    fputs("\">\n<table class=\"sortable\">\n", out);
+    if (*sheet->caption) html_element("caption", sheet->caption, out);
+    fputs("<thead><tr>", out);
+    for (int c = 0; c < sheet->column_count; c++) {
+        fputs(sheet->columns[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
+        html_text(sheet_head(&sheet->columns[c], arena), out);
+        fputs("</th>", out);
+    }
+    fputs("</tr></thead>\n<tbody>\n", out);
+    for (int r = 0; r < sheet->rows; r++) {
+        fputs("<tr>", out);
+        for (int c = 0; c < sheet->column_count; c++)
+            put_cell(sheet_cell(sheet, r, c), &sheet->columns[c], out);
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody>\n</table>\n</div>\n", out);
+}
+
+/* Whether `text` begins with `word`; then moves it behind. */
+static bool skip(const char **text, const char *word) {
+    size_t size = strlen(word);
+    if (strncmp(*text, word, size)) return false;
+    *text += size;
+    return true;
+}
+
+bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out) {
+    static const char *const names[] = {" id='", " id=\"", "href='#", "href=\"#", "url(#"};
+    const char *view = strstr(svg, "viewBox=\""), *at = strstr(svg, "<g id=\"gnuplot_canvas\">");
+    if (!view || !at) return false;
+    view += strlen("viewBox=\"");
+    fprintf(out,
+            "<svg viewBox=\"%.*s\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
+            "xmlns:xlink=\"http://www.w3.org/1999/xlink\" aria-label=\"",
+            (int)strcspn(view, "\"<>"), view);
+    html_text(label, out);
+    fputs("\">\n", out);
+    const char *background = strstr(at, "<rect x=\"0\" y=\"0\"");
+    while (*at) {
+        if (at == background && background) at += strcspn(at, ">") + 1;
+        bool named = false;
+        for (int i = 0; !named && i < COUNT_OF(names); i++) {
+            named = skip(&at, names[i]);
+            if (named) fprintf(out, "%s%s", names[i], prefix);
+        }
+        if (named || !*at) continue;
+        int size = character_size(at);
+        if (size)
+            fwrite(at, 1, (size_t)size, out);
+        else
+            fputs(replacement, out);
+        at += size ? size : 1;
+    }
+    return true;
+}

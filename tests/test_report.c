@@ -1,0 +1,385 @@
+/* The report, the claims that it judges, and the figures besides the curves: well-formed and escaped whatever
+   names are in the database, a content policy that names what is there, verdicts that follow from made-up
+   numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "hash.h"
+#include "html.h"
+#include "plot.h"
+#include "report.h"
+
+#define SEEDS                                                                                                \
+    "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \
+    "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": [\"rotary\", \"t5\"], "               \
+    "\"train.seed\": [1, 2]}"
+
+static char *plots; /* the folder of templates */
+
+static int find_plots(void **state) {
+    (void)state;
+    plots = realpath("plots", NULL);
+    return plots == NULL;
+}
+
+static int free_plots(void **state) {
+    (void)state;
+    free(plots);
+    return 0;
+}
+
+/* Every test runs in a folder of its own, with the templates where the program looks for them. */
+static int setup(void **state) {
+    return sample_setup(state) || symlink(plots, "plots") != 0;
+}
+
+/* values: of each point in turn, at its lengths */
+static Store *store_with(const char *config, const double (*values)[3]) {
+    const Plan *plan = sample_plan(config);
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
+    return store;
+}
+
+static const double standard_values[4][3] = {{4, 6, 9}, {4.1, 6.2, 9.4}, {4.5, 4.4, 4.6}, {4.6, 4.5, 4.7}};
+
+static void put(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* A claim about these numbers; `more` is the rest of its object. */
+static const Claim *judged(Store *store, const char *more) {
+    Err err;
+    put("claims.json",
+        arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
+    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    if (!list) fail_msg("%s", err.text);
+    assert_int_equal(list->count, 1);
+    return &list->items[0];
+}
+
+static void expect(Store *store, const char *more, Verdict verdict, int points) {
+    const Claim *claim = judged(store, more);
+    if (claim->verdict != verdict || claim->count != points)
+        fail_msg("%s: %s with %d points: %s", more, verdict_names[claim->verdict], claim->count,
+                 claim->finding);
+}
+
+static void test_verdicts(void **state) {
+    (void)state;
+    Store *store = store_with(SEEDS, standard_values);
+    static const struct {
+        const char *claim;
+        Verdict verdict;
+        int points;
+    } claims[] = {
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_least\": 1.4",
+         VERDICT_SUPPORTED, 2},
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_most\": 1.05",
+         VERDICT_CONTRADICTED, 2},
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 4, \"to\": 4, \"at_least\": 2.26",
+         VERDICT_UNDECIDED, 1},
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_least\": 2", VERDICT_UNTESTED,
+         0},
+        {"\"quantity\": \"growth\", \"method\": \"alibi\", \"at_least\": 2", VERDICT_UNTESTED, 0},
+        {"\"quantity\": \"growth\", \"method\": \"t5\", \"protocol\": \"strided\", \"at_least\": 2",
+         VERDICT_UNTESTED, 0},
+        {"\"quantity\": \"growth_against\", \"method\": \"t5\", \"against\": \"alibi,rotary\", \"at_most\": "
+         "0.7",
+         VERDICT_SUPPORTED, 2},
+        {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"to\": 1, \"at_most\": 1",
+         VERDICT_CONTRADICTED, 1},
+        {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"from\": 2, \"at_most\": 1",
+         VERDICT_SUPPORTED, 2},
+        {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 1",
+         VERDICT_UNDECIDED, 3},
+        {"\"quantity\": \"train_memory\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 1.01",
+         VERDICT_SUPPORTED, 1},
+        {"\"quantity\": \"train_speed\", \"method\": \"t5\", \"against\": \"rotary\", \"at_least\": 0.9",
+         VERDICT_UNDECIDED, 1},
+    };
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        expect(store, claims[i].claim, claims[i].verdict, claims[i].points);
+    const Claim *claim = judged(store, claims[0].claim);
+    assert_true(fabs(claim->points[0].low - 6.0 / 4) < 1e-12 &&
+                fabs(claim->points[0].high - 6.2 / 4.1) < 1e-12);
+    assert_true(fabs(claim->points[0].ratio - sqrt(6.0 / 4 * 6.2 / 4.1)) < 1e-12);
+    assert_int_equal(claim->seeds, 2);
+    store_close(store);
+}
+
+/* One seed has 5 % to both sides; trained short against trained long. */
+static void test_one_seed(void **state) {
+    (void)state;
+    static const double values[4][3] = {{4, 4, 4}, {5, 4, 4.1}, {4.5, 4.15, 5}, {4.6, 4.5, 4.7}};
+    Store *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                              "\"evaluate\": {\"lengths\": [16, 32, 64]}, "
+                              "\"sweep\": {\"method\": [\"rotary\", \"t5\"], \"train.length\": [16, 32]}",
+                              values);
+    expect(store,
+           "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 2, \"to\": 2, \"at_most\": 1.04",
+           VERDICT_UNDECIDED, 2);
+    const Claim *claim = judged(
+        store,
+        "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2");
+    assert_int_equal(claim->count, 1);
+    assert_int_equal(claim->points[0].length, 32);
+    assert_true(fabs(claim->points[0].high / claim->points[0].ratio - exp(0.05)) < 1e-12);
+    store_close(store);
+}
+
+static void test_claim_errors(void **state) {
+    (void)state;
+    Store *store = store_with(SEEDS, standard_values);
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        {"{\"claims\": 3}", "an array"},
+        {"{\"claims\": [{\"text\": \"t\", \"quantity\": \"grow\", \"method\": \"a\", \"at_most\": 1}]}",
+         "growth"},
+        {"{\"claims\": [{\"text\": \"t\", \"quantity\": \"growth\", \"method\": \"a\"}]}",
+         "at_least or at_most"},
+        {"{\"claims\": [{\"txt\": \"t\"}]}", "'claims.0.txt'"},
+        {"{", "claims 'claims.json'"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Err err;
+        put("claims.json", cases[i].text);
+        const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+        assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
+        if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
+    }
+    store_close(store);
+}
+
+/* --- the page --- */
+
+static const char *report(Store *store) {
+    Err err;
+    put("claims.json", "{\"source\": \"<s>\", \"claims\": [{\"text\": \"<b>&\", \"quantity\": \"growth\", "
+                       "\"method\": \"rotary\","
+                       " \"at_least\": 1.05}]}");
+    if (!report_write(store, &(ReportOptions){.path = "r.html", .claims = "claims.json"}, &err))
+        fail_msg("%s", err.text);
+    return sample_file("r.html", NULL);
+}
+
+/* Tags open and close in order, attributes are quoted, "&" begins an entity: enough of XML for what is
+ * written. */
+static void expect_well_formed(const char *page) {
+    const char *open[64] = {0};
+    size_t sizes[64] = {0};
+    int depth = 0;
+    const char *at = strstr(page, "<html");
+    assert_non_null(at);
+    while (*at) {
+        if (*at == '&') {
+            size_t size = strcspn(at, ";<\n ");
+            if (at[size] != ';' || size > 6) fail_msg("an entity: %.40s", at);
+        }
+        if (*at++ != '<') continue;
+        bool closes = *at == '/';
+        const char *name = at + closes;
+        size_t size = strcspn(name, " \n>/");
+        for (at = name + size; *at && *at != '>' && *at != '/'; at++) {
+            if (*at != '=') continue;
+            while (at[1] == ' ') at++;
+            char quote = *++at;
+            if (quote != '"' && quote != '\'') fail_msg("a value without quotes: %.40s", at);
+            const char *end = strchr(at + 1, quote);
+            assert_non_null(end);
+            if (memchr(at, '<', (size_t)(end - at))) fail_msg("an attribute: %.60s", at);
+            at = end;
+        }
+        if (closes) {
+            assert_in_range(--depth, 0, COUNT_OF(open) - 1);
+            if (depth < 0 || sizes[depth] != size || strncmp(open[depth], name, size))
+                fail_msg("closed: %.40s", name);
+        } else if (*at != '/') {
+            assert_in_range(depth, 0, 62);
+            sizes[depth] = size;
+            open[depth++] = name;
+        }
+    }
+    assert_int_equal(depth, 0);
+}
+
+/* The text between two words. */
+static const char *between(const char *page, const char *from, const char *to) {
+    const char *begin = strstr(page, from);
+    assert_non_null(begin);
+    begin += strlen(from);
+    const char *end = strstr(begin, to);
+    assert_non_null(end);
+    return arena_format(sample_arena, "%.*s", (int)(end - begin), begin);
+}
+
+static int digit_of(char c) {
+    return isupper((unsigned char)c)   ? c - 'A'
+           : islower((unsigned char)c) ? c - 'a' + 26
+           : isdigit((unsigned char)c) ? c - '0' + 52
+           : c == '+'                  ? 62
+                                       : 63;
+}
+
+/* The policy's hash, from base64, is that of the text. */
+static void expect_hash(const char *policy, const char *rule, const char *text) {
+    const char *base64 = between(policy, arena_format(sample_arena, "%s 'sha256-", rule), "'");
+    char expected[HASH_TEXT], found[HASH_TEXT] = "";
+    hash_bytes(text, strlen(text), expected);
+    assert_int_equal(strlen(base64), 44);
+    for (int i = 0; i < 64; i++) {
+        int bit = 4 * i, digit = digit_of(base64[bit / 6]) << 6 | digit_of(base64[bit / 6 + 1]);
+        snprintf(found + i, 2, "%x", (unsigned)digit >> (8 - bit % 6) & 15);
+    }
+    assert_string_equal(found, expected);
+}
+
+static void test_page(void **state) {
+    (void)state;
+    Store *store = store_with(SEEDS, standard_values);
+    const char *page = report(store);
+    expect_well_formed(page);
+    const char *policy = between(page, "Content-Security-Policy\" content=\"", "\"/>");
+    assert_true(strncmp(policy, "default-src 'none'; ", 20) == 0);
+    expect_hash(policy, "style-src", between(page, "<style>", "</style>"));
+    expect_hash(policy, "script-src", between(page, "<script>", "</script>"));
+    static const char *const parts[] = {"<b>✓ 1</b> supported", "&lt;b&gt;&amp;",   "<svg viewBox=",
+                                        "Trained at 16:",       "data-value=\"4.0", "Provenance"};
+    for (int i = 0; i < COUNT_OF(parts); i++)
+        if (!strstr(page, parts[i])) fail_msg("no %s", parts[i]);
+    static const char *const never[] = {
+        "http-equiv=\"refresh", "src=\"", " style=", "onclick", "@import", "url(http"};
+    for (int i = 0; i < COUNT_OF(never); i++)
+        if (strstr(page, never[i])) fail_msg("%s in the page", never[i]);
+    assert_string_equal(report(store), page); /* the same database, the same file */
+    store_close(store);
+}
+
+/* Names that try to be markup, and bytes that are no text. */
+static void test_hostile_page(void **state) {
+    (void)state;
+    Store *store = store_with(SEEDS, standard_values);
+    int code = sample_outside(
+        "UPDATE run SET label = '</td><script>alert(1)</script>\" onclick=\"x'' & ' || char(27) || char(1) ||"
+        " CAST(x'ff' AS TEXT) || 'é' WHERE method = 'rotary';"
+        "UPDATE experiment SET name = '</title><img src=x onerror=alert(2)>', config = '{\"a\": "
+        "\"</pre><b>\"}';"
+        "UPDATE run SET cpu = '<i>', status = 'failed', reason = '<u>&' WHERE method = 't5'");
+    assert_int_equal(code, SQLITE_OK);
+    const char *page = report(store);
+    expect_well_formed(page);
+    static const char *const never[] = {"<script>alert", "<img", "</pre><b>", "<i>",
+                                        "<u>",           "\x1b", "\x01",      "\xff"};
+    for (int i = 0; i < COUNT_OF(never); i++)
+        if (strstr(page, never[i])) fail_msg("%s in the page", never[i]);
+    assert_non_null(
+        strstr(page, "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot; onclick=&quot;x&#39; &amp; "));
+    assert_non_null(strstr(page, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDé"));
+    store_close(store);
+}
+
+static void test_text_escapes(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"a\n\tz", "a\n\tz"},
+        {"\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80", "\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80"},
+        {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},                 /* "/" in two bytes */
+        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"}, /* half of a pair */
+        {"\xE6\x97", "\xEF\xBF\xBD\xEF\xBF\xBD"},                 /* cut off */
+        {"\xC2\x85\xEF\xBF\xBE", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        FILE *out = fopen("t", "w");
+        assert_non_null(out);
+        html_text(cases[i].text, out);
+        fclose(out);
+        assert_string_equal(sample_file("t", NULL), cases[i].expected);
+    }
+}
+
+static void test_report_errors(void **state) {
+    (void)state;
+    Err err;
+    Store *store = store_with(SEEDS, standard_values);
+    assert_false(report_write(store, &(ReportOptions){.path = "no/r.html"}, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_false(report_write(store, &(ReportOptions){.path = "r.html", .experiment = "y"}, &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_int_not_equal(access("r.html", F_OK), 0);
+    assert_int_not_equal(access("r.html.tmp", F_OK), 0);
+    const char *path = arena_copy(sample_arena, getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    const char *page = report(store); /* without gnuplot: no figures, and a reason */
+    setenv("PATH", path, 1);
+    expect_well_formed(page);
+    assert_non_null(strstr(page, "gnuplot is not installed"));
+    store_close(store);
+}
+
+/* --- figures besides the curves --- */
+
+static void test_figures(void **state) {
+    (void)state;
+    Err err;
+    static const double values[4][3] = {{4, 6, 9}, {4.1, 6.2, 9.4}, {4.5, 4.4, 4.6}, {4.6, 4.5, 4.7}};
+    Store *store =
+        store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                   "\"evaluate\": {\"multiples\": [1], \"protocols\": [\"nonoverlapping\", {\"name\": "
+                   "\"strided\", \"stride\": 0.5}]}, \"sweep\": {\"method\": [\"rotary\", \"t5\"], "
+                   "\"train.seed\": [1, 2]}",
+                   values);
+    assert_int_equal(
+        sample_outside(
+            "INSERT INTO reference VALUES ('Paper', 'd', 'valid', 'rotary', 100, 100, 100,"
+            " 'perplexity', 20), ('Paper', 'd', 'valid', 'rotary', 100, 200, 200, 'perplexity', 50)"),
+        SQLITE_OK);
+    static const struct {
+        const char *kind, *data; /* a line of the data file, at least its beginning */
+    } figures[] = {{"position", "\n1 "},
+                   {"cost", "\n64 4.0"},
+                   {"early", "\n16 4.0"},
+                   {"paper", "\n2 2.5 0 2.5 2.5 1\n"}};
+    for (int i = 0; i < COUNT_OF(figures); i++) {
+        if (!plot_figure(store, &(PlotOptions){.kind = figures[i].kind, .figure = "f.svg"}, &err))
+            fail_msg("%s", err.text);
+        assert_non_null(strstr(sample_file("f.svg", NULL), "</svg>"));
+        if (!strstr(sample_file("f.dat", NULL), figures[i].data))
+            fail_msg("%s: no %s in %s", figures[i].kind, figures[i].data, sample_file("f.dat", NULL));
+    }
+    assert_false(plot_figure(store, &(PlotOptions){.kind = "bias", .figure = "f.svg"}, &err));
+    assert_non_null(strstr(err.text, "weights"));
+    assert_false(plot_figure(store, &(PlotOptions){.kind = "positon", .figure = "f.svg"}, &err));
+    assert_non_null(strstr(err.text, "did you mean 'position'"));
+    store_close(store);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_verdicts),     TEST(test_one_seed),     TEST(test_claim_errors),  TEST(test_page),
+        TEST(test_hostile_page), TEST(test_text_escapes), TEST(test_report_errors), TEST(test_figures),
+    };
+    return cmocka_run_group_tests(tests, find_plots, free_plots);
+}
