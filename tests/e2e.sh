@@ -344,6 +344,19 @@ check "reference" try 0 reference $db paper.csv
 check "curves --paper" try 0 analyse $db curves --paper
 check "shows both" says out "Press et al." "here"
 
+cp $db copy-of.db
+check "check finds nothing wrong" try 0 check $db
+check "merging a copy of itself" try 0 merge copy-of.db $db
+check "changes no number" same_numbers copy-of.db $db
+rm -f copy-of.db
+
+check "bench" try 0 bench e2e.json --rounds 1 --threads 2 --methods alibi --json
+check "is JSON" is_json out
+check "bench as text" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8,24
+check "has every method" says out alibi none "T = 24" "of BLAS"
+check "bench of an unknown method" try 2 bench e2e.json --methods alibbi
+check "with a suggestion" says err "did you mean 'alibi'"
+
 # --- mistakes ---
 
 printf 'no database' >file.db
