@@ -156,6 +156,13 @@ check "plain progress" says err "start   alibi L=16 seed=1" "done    sinusoidal 
 check "progress is not for stdout" test ! -s out
 check "four runs are done" is 4 $db "SELECT count(*) FROM run WHERE status = 'done'"
 check "every step is logged" is 120 $db "SELECT count(*) FROM train_log"
+check "one worker at a time" try 0 run e2e.json -q --db single/x.db
+check "computes the same as two, bit for bit" same_numbers single/x.db $db
+check "a run that diverges is an outcome" try 0 run e2e.json -q --db diverged/x.db --set method=alibi \
+    --set train.seed=1 --set train.optimizer.lr=100 --set train.optimizer.decay=10
+check "and stored as such" is "diverged|1" diverged/x.db "SELECT status, reason LIKE '%step % of 30' FROM run"
+check "its table says so" try 0 table diverged/x.db
+check "in its row" says out diverged
 check "every target at every length" is "12|500|500" $db "SELECT count(*), min(tokens), max(tokens) FROM evaluation"
 check "the curve view" is 12 $db "SELECT count(*) FROM curve WHERE abs(perplexity - exp(nll / tokens)) < 1e-9"
 check "it learns" is 1 $db "SELECT max(final_loss) < 4 FROM run"
