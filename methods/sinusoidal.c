@@ -3,9 +3,10 @@
  * Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5. A fixed vector of sines
  * and cosines, one frequency per pair of coordinates, is added to the (scaled) token embedding of position t:
  *
- *     original   PE(t, 2i) = sin(t w_i)    PE(t, 2i+1) = cos(t w_i)     w_i = base^(-2i/C)        t = 0, 1,
- * ... fairseq    PE(t, i)  = sin(t w_i)    PE(t, C/2+i) = cos(t w_i)    w_i = base^(-i/(C/2-1))   t = 2, 3,
- * ...
+ *     original   PE(t, 2i) = sin(t w_i)    PE(t, 2i+1) = cos(t w_i)     w_i = base^(-2i/C)
+ *     fairseq    PE(t, i)  = sin(t w_i)    PE(t, C/2+i) = cos(t w_i)    w_i = base^(-i/(C/2-1))
+ *
+ * with t = 0, 1, ... in the original and t = 2, 3, ... in fairseq.
  *
  * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first
  * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a

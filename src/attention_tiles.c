@@ -96,10 +96,11 @@ void tile_scores(Attention *a, const Tile *t) {
    length. */
 static inline Vec finish_scores(const Attention *a, float *s, const float *run, int valid, int *end) {
     Vec top = vec_all(-INFINITY);
-    *end = round_to(valid, TILE_LANES);
-    for (int j = valid; j < *end; j++) s[j] = -INFINITY;
-    for (int j = 0; j < *end; j += TILE_LANES) {
-        Vec score = vec_load(s + j) * a->scale;
+    float scale = a->scale;
+    int columns = *end = round_to(valid, TILE_LANES);
+    for (int j = valid; j < columns; j++) s[j] = -INFINITY;
+    for (int j = 0; j < columns; j += TILE_LANES) {
+        Vec score = vec_load(s + j) * scale;
         if (run) score += vec_load(run + j);
         vec_store(s + j, score);
         top = vec_max(score, top);
@@ -186,13 +187,14 @@ static void backward_tile(Attention *a, const float *lse, int sequence, const Ti
             for (int j = 0; j < lo; j++) s[j] = -INFINITY;
             for (int j = valid; j < end; j++) s[j] = -INFINITY;
             if (dropout->p > 0) tile_dropout(a, dropout, ds, sequence, t->h, i, t->j0, valid);
+            float scale = a->scale, total = lse[i], delta = a->at.delta[i];
             for (int j = 0; j < end; j += TILE_LANES) {
-                Vec score = vec_load(s + j) * a->scale;
+                Vec score = vec_load(s + j) * scale;
                 if (run) score += vec_load(run + j);
-                Vec p = vec_exp(score - lse[i]);
-                Vec g = p * (vec_load(ds + j) - a->at.delta[i]);
+                Vec p = vec_exp(score - total);
+                Vec g = p * (vec_load(ds + j) - delta);
                 vec_store(s + j, p);
-                vec_store(ds + j, g * a->scale);
+                vec_store(ds + j, g * scale);
                 if (summing) vec_store(diagonal + j, vec_load(diagonal + j) + g);
             }
             if (dropout->p > 0) tile_dropout(a, dropout, s, sequence, t->h, i, t->j0, valid);

@@ -2,10 +2,11 @@
  *
  *     attention.c          the driver: what is asked of attention, sequence by sequence and head by head
  *     attention_options.c  the options, and what they say of a layer, a query and a key
- *     attention_head.c     q, k and v of one head, packed and transformed, and the gradients on their way
- * back attention_terms.c    what methods add to a tile of scores besides a distance bias attention_vectors.c
- * relative vectors, at scores and at values attention_tiles.c    one head in tiles, with a running softmax:
- * the usual engine attention_rows.c     whole rows of all heads, for methods that change scores and for top-k
+ *     attention_head.c     q, k and v of one head, packed and transformed; their gradients on the way back
+ *     attention_terms.c    what methods add to a tile of scores besides a distance bias
+ *     attention_vectors.c  relative vectors, at scores and at values
+ *     attention_tiles.c    one head in tiles, with a running softmax: the usual engine
+ *     attention_rows.c     whole rows of all heads, for methods that change scores and for top-k
  *
  * Packing copies the head's q, k and v out of qkv into rows of `wide` floats (D rounded up to 16, filled up
  * with zeros) and T rounded up to ROWS, so that the kernels of tile.h see whole tiles only. Keys, and in the

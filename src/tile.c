@@ -3,9 +3,17 @@
  * One kernel serves both products: element (r, p) of the left factor stands at a[r * row + p * step], with
  * (row, step) = (lda, 1) for tile_nn and (1, lda) for tile_tn. The number of rows and vectors of a block are
  * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers: 8 x 2 of
- * AVX-512's 32, or 4 x 2 of the 16 elsewhere.
+ * AVX-512's 32, or 4 x 2 of the 16 elsewhere. The vectors of the right factor are held in registers, too:
+ * left to itself GCC reads them again for each row, and then loads, not multiplications, are what a block
+ * waits for.
  */
 #include "tile.h"
+
+#if defined(__x86_64__)
+#define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* its value is needed here, in a register */
+#else
+#define HOLD(vector) (void)(vector)
+#endif
 
 enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES };
 
@@ -21,7 +29,10 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
     for (int p = 0; p < k; p++, a += step, b += ldb) {
         Vec right[2];
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++) right[v] = vec_load(b + v * TILE_LANES);
+        for (int v = 0; v < vecs; v++) {
+            right[v] = vec_load(b + v * TILE_LANES);
+            HOLD(right[v]);
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             Vec left = vec_all(a[r * row]);

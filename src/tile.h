@@ -27,8 +27,12 @@ static inline void vec_store(float *x, Vec v) {
     *(Vec *)x = v;
 }
 
-static inline Vec vec_all(float x) {
-    return (Vec){0} + x;
+static inline Vec vec_all(float x) { /* no sum of 0 and x, which would cost an addition: -0 + 0 is not -0 */
+#if defined(__AVX512F__)
+    return (Vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#else
+    return (Vec){x, x, x, x, x, x, x, x};
+#endif
 }
 
 static inline Vec vec_select(IntVec mask, Vec yes, Vec no) { /* lanes of mask are 0 or -1 */
@@ -63,20 +67,21 @@ static inline float vec_top(Vec v) { /* the largest lane; which one is not said 
 }
 
 /* e^x for x <= 88, to about 2 units in the last place; 0 below -87 (and for -infinity), NaN for NaN.
-   x = n ln 2 + r, |r| <= ln(2)/2: a polynomial for e^r (Cephes, expf), n added to the exponent's bits. */
+   x = n ln 2 + r, |r| <= ln(2)/2: a polynomial for e^r, n added to the exponent's bits. The polynomial is
+   1 + r + r^2 q(r), q of degree 4 with the least largest relative error of e^r, 4.4e-9 before rounding. */
 static inline Vec vec_exp(Vec x) {
     const float magic =
         12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, held in the low bits */
     Vec t = x * 1.44269504088896341f + magic;
     Vec n = t - magic;
     Vec r = x - n * 0.693359375f - n * -2.12194440e-4f;
-    Vec p = vec_all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
+    Vec p = vec_all(1.38144672e-3f);
+    p = p * r + 8.36878084e-3f;
+    p = p * r + 4.16683927e-2f;
+    p = p * r + 1.66665196e-1f;
+    p = p * r + 4.99999940e-1f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
     Vec scaled = (Vec)((BitVec)p + ((BitVec)t << 23));
     return vec_select(x < vec_all(-87.0f), vec_all(0.0f), scaled);
 }
