@@ -6,8 +6,10 @@
  *
  *     g_ij = sigmoid(s_ij),   p_ij = min(g_ij + ... + g_ii, n - 1),   S_ij = s_ij + q_i . e[p_ij]
  *
- * where e at p between two whole numbers lies between their vectors; q . e is not divided by sqrt(D). The
- * vectors e [n,D] start at zero; heads share them, layers have their own.
+ * where e at p between two whole numbers lies between their vectors; q . e is not divided by sqrt(D), as in
+ * the listing (later code of the authors, projects/cope of github.com/facebookresearch/RAM, does divide it,
+ * unless told otherwise). The vectors e [n,D] start at zero; heads share them, layers have their own. n = 64
+ * is DAPE's choice; the authors' code has as many as the text is long, and one more.
  *
  * Speed: q . e for n vectors costs as much as scores with n keys, and its gradients twice that. Per pair and
  * head there are a sigmoid, a running sum and two reads of a table of n numbers, backward a second running

@@ -7,8 +7,9 @@
  *     B[h,i,j] = f_h(x),   x = psi(i - j) / (psi(max(i, t)) + 1e-6),   psi(y) = ln(|c y| + 1)
  *
  * with i from 0, t = |multiplier| threshold, and f a perceptron 1 -> 32 -> H with ReLU. c starts at 0.1, the
- * multiplier at 1; `threshold` is 512 in the code, which trains at 512 to 2048: here its default, 0, is the
- * training length. f starts as torch's linear layers do, uniform in +-1/sqrt(inputs). All layers share one f
+ * multiplier at 1; `threshold` is 512 in the listing, and 64 in DAPE's runs at length 512: here its default,
+ * 0, is the training length. f starts as torch's linear layers do, uniform in +-1/sqrt(inputs). All layers
+ * share one f
  * ("FIRE-S"), or each has its own (`per_layer`).
  *
  * A perceptron with one input is piecewise linear: between neighbouring kinks -b/w of its 32 units it is

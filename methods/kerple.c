@@ -9,7 +9,8 @@
  * with a, p > 0 and, for the power to be a kernel, p <= 2. As in the authors' code
  * (github.com/chijames/KERPLE, megatron/mpu/layers.py): p starts uniform in (0, 2), a in (0, 1), both are
  * kept at 0.01 or more by clamping after every update, and one set serves all layers. Option `per_layer`
- * gives each layer a set of its own. With p = 1 the power kind is ALiBi with slopes a.
+ * gives each layer a set of its own. The bias is added after the scaling, as in that code (the paper's
+ * equation 1 divides it by sqrt(D), too). With p = 1 the power kind is ALiBi with slopes a.
  */
 #include "position.h"
 

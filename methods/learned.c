@@ -2,8 +2,8 @@
  *
  * Gehring et al. 2017, arXiv 1705.03122, section 3.1; Vaswani et al. 2017, arXiv 1706.03762, section 3.5. A
  * table P[N,C] of vectors, one per position, is learned and added to the embeddings: x_t += P_t. N is the
- * training length unless `rows` says otherwise. Rows start as N(0, 0.02) (GPT-2; zeros were found worse,
- * github.com/karpathy/minGPT issue 62).
+ * training length unless `rows` says otherwise. Rows start as N(0, 0.02^2), as in minGPT, where zeros were
+ * found worse (github.com/karpathy/minGPT, pull request 62; OpenAI's code of GPT-2 has 0.01 for positions).
  *
  * There is no vector for a position p >= N. What happens there is to be chosen: such lengths are refused, the
  * last vector is used for all of them (clamp), or the table is stretched, p -> p (N-1) / (p_max), over a text

@@ -7,7 +7,8 @@
  *     positions = T of 0, ..., N - 1, sorted
  *
  * in training and in evaluation alike, as in the authors' code (models/positional_encodings.py of
- * github.com/google-deepmind/randomized_positional_encodings; its default is N = 2048, "noise_max_length").
+ * github.com/google-deepmind/randomized_positional_encodings; N = 2048, "noise_max_length", is that of its
+ * experiments/example.py).
  * Texts of more than N rows are beyond the method's limit. Drawn by selection sampling (Knuth, The art of
  * computer programming 2, algorithm 3.4.2 S): position n is taken with probability (still needed) / (still
  * there).

@@ -8,9 +8,10 @@
  *
  * with R_d the sinusoids of distance d: first all sines, then all cosines, of d 10000^(-2c/C). W_R is [C,C]
  * in each layer; u and v are [H,D] in each layer, as with option untie_r of the authors' TensorFlow code,
- * which its scripts set (their PyTorch code shares them). All start as N(0, init_deviation^2), with the
- * code's 0.02 (u and v likewise). `clamp` holds distances at a largest one, which the code's scripts set at
- * evaluation (400 to 1000); 0: no limit.
+ * which its scripts for WikiText-103 and LM1B set (their PyTorch code shares them). All start as
+ * N(0, init_deviation^2), with the code's default of 0.02 (u and v likewise; its largest models have 0.005).
+ * `clamp` holds distances at a largest one, which most of the code's scripts set at evaluation (400 to 1000);
+ * 0: no limit.
  *
  * In terms of hooks: keys meet q' = q + u, an affine transform; vectors meet q' as well, so that
  * (q + v) . r = q' . r + (v - u) . r, of which the last is a distance bias.
