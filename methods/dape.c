@@ -124,11 +124,12 @@ static void forward(const PositionContext *context, const PositionScores *b, Str
         for (int j = keys; j < columns; j++) fixed[j] = seen[j] = 0;
     }
     position_product(s->units, STRETCH, context->param[W1], 2 * H, s->in, STRETCH, UNITS, columns, 2 * H, 0);
-    for (int k = 0; k < UNITS; k++)
-        for (int j = 0; j < columns; j++) {
-            float u = s->units[k * STRETCH + j] += context->param[B1][k];
-            s->after[k * STRETCH + j] = u > 0 ? u : 0.01f * u;
-        }
+    for (int k = 0; k < UNITS; k++) {
+        float *units = s->units + k * STRETCH, *after = s->after + k * STRETCH, shift = context->param[B1][k];
+        for (int j = 0; j < columns; j++) units[j] += shift, after[j] = 0.01f * units[j];
+        /* The ReLU is a selection of two numbers that are there: a product in it would be a branch. */
+        for (int j = 0; j < columns; j++) after[j] = units[j] > 0 ? units[j] : after[j];
+    }
 }
 
 static void scores(const PositionContext *context, const PositionScores *b) {
@@ -141,8 +142,9 @@ static void scores(const PositionContext *context, const PositionScores *b) {
             position_product(s.out, STRETCH, context->param[W2], UNITS, s.after, STRETCH, H, s.columns, UNITS,
                              0);
             for (int h = 0; h < H; h++) {
-                float *score = b->s + row_of(b, h, r) + j0;
-                for (int j = 0; j < keys; j++) score[j] += s.out[h * STRETCH + j] + context->param[B2][h];
+                float *score = b->s + row_of(b, h, r) + j0, shift = context->param[B2][h];
+                const float *out = s.out + (size_t)h * STRETCH;
+                for (int j = 0; j < keys; j++) score[j] += out[j] + shift;
             }
         }
 }
@@ -155,13 +157,13 @@ static void backward(const PositionContext *context, Stretch *s) {
     position_product(s->after, STRETCH, context->param[W2], UNITS, s->out, STRETCH, UNITS, columns, H,
                      POS_TURN_A);
     for (int k = 0; k < UNITS; k++) {
-        float sum = 0;
-        for (int j = 0; j < columns; j++) {
-            float *u = &s->units[k * STRETCH + j];
-            *u = s->after[k * STRETCH + j] * (*u > 0 ? 1 : 0.01f);
-        }
+        float *units = s->units + k * STRETCH, sum = 0;
+        const float *after = s->after + k * STRETCH;
+        float leak[STRETCH];
+        for (int j = 0; j < columns; j++) leak[j] = 0.01f * after[j];
+        for (int j = 0; j < columns; j++) units[j] = units[j] > 0 ? after[j] : leak[j];
 #pragma omp simd reduction(+ : sum)
-        for (int j = 0; j < columns; j++) sum += s->units[k * STRETCH + j];
+        for (int j = 0; j < columns; j++) sum += units[j];
         context->grad[B1][k] += sum;
     }
     position_product(context->grad[W1], 2 * H, s->units, STRETCH, s->in, STRETCH, UNITS, 2 * H, columns,
