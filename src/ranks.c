@@ -31,12 +31,6 @@ static const struct {
     int alone; /* the highest value with which there may be no other process */
 } variables[] = {{"OMPI_COMM_WORLD_SIZE", 1}, {"PMI_SIZE", 1}, {"PMIX_RANK", 0}};
 
-static bool is_launched(void) {
-    for (int i = 0; i < COUNT_OF(variables); i++)
-        if (getenv(variables[i].name)) return true;
-    return false;
-}
-
 /* The variable that tells of other processes; NULL: there is none. */
 static const char *tells_of_others(void) {
     for (int i = 0; i < COUNT_OF(variables); i++) {
@@ -61,6 +55,12 @@ void ranks_leave(void) {
 #endif
 
 static bool begun;
+
+static bool is_launched(void) {
+    for (int i = 0; i < COUNT_OF(variables); i++)
+        if (getenv(variables[i].name)) return true;
+    return false;
+}
 
 /* MPI ends the program itself where it fails; but with the launcher of another MPI each process is alone, and
    all of them would do the same. */
