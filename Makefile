@@ -20,13 +20,14 @@ LDLIBS    = $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp) -lopenblas -lcjson -lsqlit
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE)
 MAKEFLAGS += --no-print-directory
 
-# MPI, if pkg-config knows Open MPI or MPICH; MPI=0 does without, MPI=1 insists.
-MPI_NAME := $(firstword $(foreach m,ompi-c mpich,$(shell pkg-config --exists $m 2>/dev/null && echo $m)))
-MPI      ?= $(if $(MPI_NAME),1,0)
+# MPI, if pkg-config knows Open MPI or MPICH; MPI=0 does without, MPI=1 insists, MPI_NAME=mpich (ompi-c) chooses.
+MPI_KNOWN := $(firstword $(foreach m,$(or $(MPI_NAME),ompi-c mpich),$(shell pkg-config --exists $m 2>/dev/null && echo $m)))
+MPI       ?= $(if $(MPI_NAME)$(MPI_KNOWN),1,0)
 ifneq ($(MPI),0)
-$(if $(MPI_NAME),,$(error MPI=$(MPI), but pkg-config finds neither Open MPI nor MPICH: install libopenmpi-dev and pkg-config))
-MPI_FLAGS := -DPOSLAB_MPI $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MPI_NAME)))
-MPI_LIBS  := $(shell pkg-config --libs $(MPI_NAME))
+$(if $(MPI_KNOWN),,$(error pkg-config finds no $(or $(MPI_NAME),ompi-c or mpich) (MPI=$(MPI)): \
+    install libopenmpi-dev or libmpich-dev, and pkg-config))
+MPI_FLAGS := -DPOSLAB_MPI $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(MPI_KNOWN)))
+MPI_LIBS  := $(shell pkg-config --libs $(MPI_KNOWN))
 endif
 
 BUILD_PACKAGES = gcc libc6-dev libopenblas-dev libcjson-dev libsqlite3-dev libssl-dev
@@ -316,7 +317,7 @@ clean: ## remove what was built; results and data stay
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
+	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
 flags: # for tests/lint.sh
 	@echo '$(CHECKED)'

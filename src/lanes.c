@@ -22,8 +22,13 @@ int lanes_count(void) {
     return count;
 }
 
+/* Where the BLAS is built on OpenMP, this is there, and the number belongs to the thread that asks: a new one
+   would begin with OMP_NUM_THREADS, or all cores. */
+void omp_set_num_threads(int threads) __attribute__((weak));
+
 static _Noreturn void *lane_main(void *argument) {
     int lane = (int)(intptr_t)argument;
+    if (omp_set_num_threads) omp_set_num_threads(1);
     for (;;) {
         pthread_barrier_wait(&begin);
         job(job_user, lane);

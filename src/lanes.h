@@ -2,7 +2,8 @@
  *
  * A job is one function called once for each lane 0 .. count-1, all at the same time; lane 0 is the caller.
  * What is divided among lanes is divided by lane number alone, so that results do not depend on timing. The
- * BLAS itself always runs on one thread (main sees to that): lanes compute whole micro-batches side by side.
+ * BLAS itself always runs on one thread (main and each lane see to that): lanes compute whole micro-batches
+ * side by side.
  */
 #ifndef POSLAB_LANES_H
 #define POSLAB_LANES_H

@@ -50,10 +50,10 @@ void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n,
 double ops_norm_squared(const float *x, size_t count); /* sum of squares, in double */
 
 /* Makes the BLAS run on one thread: parallel are workers and lanes, which compute whole micro-batches. For
-   the start of the program. (Workers also get it by environment, since an OpenMP build may override this
-   call.) OpenBLAS waits for ever for memory that it cannot have, in threads that it starts when it is loaded:
-   under a limit on memory the program therefore starts itself anew with that environment, and under one that
-   is too low it ends with EXIT_SYSTEM. */
+   the start of the program. (Workers also get it by environment, and lanes see to it themselves, since in an
+   OpenMP build this call is for the calling thread.) OpenBLAS waits for ever for memory that it cannot have,
+   in threads that it starts when it is loaded: under a limit on memory the program therefore starts itself
+   anew with that environment, and under one that is too low it ends with EXIT_SYSTEM. */
 void ops_one_thread(char **arguments);
 void ops_one_thread_environment(void); /* for programs to be started */
 

@@ -190,14 +190,27 @@ bool queue_holds(const Queue *queue, const char *key) {
     return task && task->state <= TASK_REQUEUED;
 }
 
-const char *queue_last_line(const QueueTask *task, Arena *arena) {
+static bool starts(const char *line, const char *with) {
+    return strncmp(line, with, strlen(with)) == 0;
+}
+
+static int weight_of(const char *line) {
+    if (starts(line, "poslab: ") || starts(line, "slurmstepd")) return 2;
+    return strpbrk(line, "abcdefghijklmnopqrstuvwxyz") != NULL;
+}
+
+const char *queue_last_words(const QueueTask *task, Arena *arena) {
     FILE *file = fopen(task->log, "re");
     char line[LINE];
     char *last = NEW(arena, LINE, char);
+    int best = 1;
     if (!file) return last;
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        if (*line) memcpy(last, line, strlen(line) + 1);
+        if (starts(line, "note run ")) best = 1; /* an attempt begins */
+        if (weight_of(line) < best) continue;
+        best = weight_of(line);
+        memcpy(last, line, strlen(line) + 1);
     }
     fclose(file);
     return last;

@@ -46,8 +46,9 @@ const QueueTask *queue_find(const Queue *queue, const char *key); /* NULL: never
 /* Whether the scheduler has the run's task, as far as is known. */
 bool queue_holds(const Queue *queue, const char *key);
 
-/* The last line of a task's output, cut to a line's length; "" if there is none. */
-const char *queue_last_line(const QueueTask *task, Arena *arena);
+/* The last words of a task's last attempt: poslab's or Slurm's, if they said any, otherwise the last line
+   with a letter in it (mpirun frames what it says). Cut to a line's length; "" if there are none. */
+const char *queue_last_words(const QueueTask *task, Arena *arena);
 
 /* The folder of submissions of an experiment, and that of one of them (from 1 on). */
 const char *queue_folder(const char *database, const char *experiment, Arena *arena);

@@ -26,34 +26,58 @@ size_t ranks_buffer(size_t size, int ranks) {
 }
 
 /* What launchers tell their processes: Open MPI's mpirun, MPICH's, and others that speak PMIx. */
-static const char *const variables[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"};
+static const struct {
+    const char *name;
+    int alone; /* the highest value with which there may be no other process */
+} variables[] = {{"OMPI_COMM_WORLD_SIZE", 1}, {"PMI_SIZE", 1}, {"PMIX_RANK", 0}};
 
-static const char *launched_by(void) {
-    for (int i = 0; i < COUNT_OF(variables); i++)
-        if (getenv(variables[i])) return variables[i];
+/* The variable that tells of other processes; NULL: there is none. */
+static const char *tells_of_others(void) {
+    for (int i = 0; i < COUNT_OF(variables); i++) {
+        const char *value = getenv(variables[i].name);
+        if (value && atoi(value) > variables[i].alone) return variables[i].name;
+    }
     return NULL;
 }
 
 void ranks_leave(void) {
-    for (int i = 0; i < COUNT_OF(variables); i++) unsetenv(variables[i]);
+    for (int i = 0; i < COUNT_OF(variables); i++) unsetenv(variables[i].name);
 }
 
 #ifdef POSLAB_MPI
 
 #include <mpi.h>
 
+#ifdef OPEN_MPI
+#define LIBRARY "Open MPI"
+#else
+#define LIBRARY "MPICH"
+#endif
+
 static bool begun;
 
+static bool is_launched(void) {
+    for (int i = 0; i < COUNT_OF(variables); i++)
+        if (getenv(variables[i].name)) return true;
+    return false;
+}
+
+/* MPI ends the program itself where it fails; but with the launcher of another MPI each process is alone, and
+   all of them would do the same. */
 bool ranks_begin(Err *err) {
-    (void)err; /* MPI ends the program itself where it fails */
     int provided;
-    if (begun || !launched_by()) return true;
+    if (begun || !is_launched()) return true;
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_size(MPI_COMM_WORLD, &count);
     MPI_Comm_rank(MPI_COMM_WORLD, &number);
     if (count > RANKS_MOST) die("%d ranks are more than %d", count, RANKS_MOST);
     begun = true;
-    return true;
+    const char *variable = count == 1 ? tells_of_others() : NULL;
+    return !variable ||
+           err_set(err, EXIT_USAGE,
+                   "another MPI's mpirun started this process (%s is set): poslab is built with " LIBRARY
+                   "; use the mpirun of that, or `make MPI_NAME=ompi-c|mpich`",
+                   variable);
 }
 
 void ranks_end(void) {
@@ -132,9 +156,9 @@ bool ranks_agree(bool fine, Err *err) {
 #else
 
 bool ranks_begin(Err *err) {
-    const char *variable = launched_by(), *size = variable ? getenv(variable) : NULL;
-    if (!size || strcmp(size, "1") == 0) return true;
-    return err_set(err, EXIT_USAGE,
+    const char *variable = tells_of_others();
+    return !variable ||
+           err_set(err, EXIT_USAGE,
                    "mpirun started this process (%s is set), but poslab is built without MPI; install "
                    "libopenmpi-dev and pkg-config, then `make`",
                    variable);

@@ -14,7 +14,7 @@
 #include "base.h"
 
 /* Joins the other ranks, if mpirun started this process; at most once, before the first job of lanes. Fails
-   (usage) if it did and the program is built without MPI. */
+   (usage) if it did and the program is built without MPI, or with another one than that mpirun's. */
 bool ranks_begin(Err *err);
 void ranks_end(void); /* at the end of the program; without ranks_begin it does nothing */
 

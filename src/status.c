@@ -81,7 +81,7 @@ static void put_task(const Queue *queue, const char *key, FILE *out, Arena *aren
     const QueueTask *task = queue_find(queue, key);
     if (!task) return;
     fprintf(out, "; task %s is %s", task->name, task_state_names[task->state]);
-    const char *last = task->state == TASK_LOST ? queue_last_line(task, arena) : "";
+    const char *last = task->state == TASK_LOST ? queue_last_words(task, arena) : "";
     if (*last) fputs(": ", out);
     put_line(last, out);
 }

@@ -44,17 +44,18 @@ static const char script_text[] =
     "#SBATCH --open-mode=append\n"
     "# One task: task.sh PROGRAM MANIFEST FIRST does line FIRST + SLURM_ARRAY_TASK_ID of the manifest.\n"
     "# Edit a copy freely (modules, another launcher) and give it to `poslab submit --script`.\n"
-    "program=$1 manifest=$2 line=$(($3 + SLURM_ARRAY_TASK_ID)) threads=${SLURM_CPUS_PER_TASK:-1}\n"
-    "# Threads compute whole micro-batches side by side; the BLAS below each of them has one.\n"
-    "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1\n"
+    "program=$1 manifest=$2 line=$(($3 + SLURM_ARRAY_TASK_ID))\n"
+    "# The allocation's threads compute whole micro-batches side by side; the BLAS below each of them has "
+    "one.\n"
+    "export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=1\n"
     "warned=0\n"
     "trap 'warned=1; kill -USR1 \"$worker\" 2>/dev/null' USR1\n"
     "trap 'kill -TERM \"$worker\" 2>/dev/null' TERM\n"
-    "%s\"$program\" worker --threads \"$threads\" --task \"$line\" \"$manifest\" &\n"
+    "%s\"$program\" worker --threads \"$OMP_NUM_THREADS\" --task \"$line\" \"$manifest\" &\n"
     "worker=$!\n"
     "while wait \"$worker\"; code=$?; kill -0 \"$worker\" 2>/dev/null; do :; done\n"
-    "# 75: stopped with its state saved.\n"
-    "if [ \"$code\" = 75 ] && [ \"$warned\" = 1 ]; then scontrol requeue \"$SLURM_JOB_ID\"; fi\n"
+    "# 75: stopped with its state saved.%s\n"
+    "case \"$warned $code\" in '1 75'%s) scontrol requeue \"$SLURM_JOB_ID\" ;; esac\n"
     "exit \"$code\"\n";
 
 static void print_script(const Submit *submit, FILE *out) {
@@ -69,7 +70,12 @@ static void print_script(const Submit *submit, FILE *out) {
     add_option(out, "ntasks", arena_format(arena, "%lld", (long long)at->ranks));
     add_option(out, "cpus-per-task", arena_format(arena, "%lld", (long long)at->threads));
     add_option(out, "signal", arena_format(arena, "B:USR1@%lld", (long long)at->warning));
-    fprintf(out, script_text, at->ranks > 1 ? "mpirun " : "");
+    /* Open MPI would bind a rank with all its threads to one core, and ranks of two tasks to the same one. */
+    if (at->ranks > 1)
+        fprintf(out, script_text, "mpirun --bind-to none ",
+                " MPICH's mpirun may make it 0; with nothing left to do the next turn is short.", " | '1 0'");
+    else
+        fprintf(out, script_text, "", "", "");
 }
 
 /* --- the arrays --- */

@@ -76,22 +76,27 @@ static bool find_line(void *user, int64_t number, const Json *line) {
     return false;
 }
 
+/* The node of another rank may lack what this one's has. */
+static bool prepare(Search *search, const char *manifest, Arena *lines, Err *err) {
+    bool fine = task_each(manifest, find_line, search, lines, err) &&
+                (*search->folder || err_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",
+                                            manifest, (long long)search->wanted)) &&
+                file_make_folder(search->folder, err);
+    return ranks_agree(fine, err);
+}
+
 static bool run_line(const Search *search, const char *manifest, Arena *arena, Err *err) {
-    if (!*search->folder)
-        return err_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld", manifest,
-                       (long long)search->wanted);
     if (ranks_number() == 0) printf("note run %s in '%s'\n", search->label, search->folder);
     WorkerOptions options = {.config = search->config, .task = search->task, .elsewhere = true};
     options.place = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
-    return file_make_folder(search->folder, err) && worker_run(search->folder, &options, err) == EXIT_DONE;
+    return worker_run(search->folder, &options, err) == EXIT_DONE;
 }
 
 ExitCode task_run(const char *manifest, int64_t number, Err *err) {
     Arena *arena = arena_new(0), *lines = arena_new(0);
     Search search = {.wanted = number, .folder = "", .arena = arena};
     worker_begin();
-    bool fine =
-        task_each(manifest, find_line, &search, lines, err) && run_line(&search, manifest, arena, err);
+    bool fine = prepare(&search, manifest, lines, err) && run_line(&search, manifest, arena, err);
     arena_free(lines);
     arena_free(arena);
     if (!fine && err->code == EXIT_STOPPED) err->code = EXIT_AGAIN;

@@ -4,8 +4,9 @@
 # Two nodes on the loopback interface, each with a slurmd, one controller and one munged, all of them with keys,
 # sockets, ports and folders of their own, so that a cluster of the machine's is left alone. A small sweep runs as
 # job arrays while a task is killed, one is warned and requeued, one slurmd is killed with -9 and the controller is
-# restarted. What is collected must be, bit for bit, what `poslab run` computes. Needs root. Every process that was
-# started is ended by its number, whatever happens.
+# restarted. Then come runs of two ranks, one on each node: a rank is killed, a task warned, another cancelled. What is
+# collected must be, bit for bit, what `poslab run` computes. Needs root. Every process that was started is ended by its
+# number, whatever happens.
 set -u
 POSLAB=${POSLAB:-./poslab}
 [ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
@@ -15,6 +16,9 @@ home=$(mktemp -d)
 chmod 755 "$home"
 export LC_ALL=C SLURM_CONF=$home/slurm.conf TMPDIR=$home/tmp
 unset NO_COLOR
+# mpirun inherits what the tasks' scripts inherit from here: it is root's, and spins where it has no core of its own.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_MCA_btl_vader_single_copy_mechanism=none # where ptrace is not allowed it would only complain
 passed=0 failed=0
 declare -A daemon=() # name: process
 
@@ -193,6 +197,7 @@ sed -e 's/"e2e"/"many"/' -e 's/1920/320000/' -e 's/"width": 32/"width": 64/' -e 
     -e 's/"length": 16/"checkpoint": 0.2, &/' "$fixtures/e2e.json" >many.json
 database=results/many.db
 
+# Of these functions a task is one of the experiment in $database.
 states() { # states: "TASK STATE" of each run that is not complete
     "$POSLAB" status $database 2>/dev/null | sed -nE 's/.*; task ([0-9]+_[0-9]+) is ([a-z]+).*/\1 \2/p'
 }
@@ -204,22 +209,24 @@ in_state() { # in_state STATE [TASK]: such a task is there
 # The line of a manifest that a task does, and its run folder.
 line_of() { # line_of TASK
     local job=${1%_*} index=${1#*_} jobs
-    for jobs in results/many/cluster/*/jobs; do
+    for jobs in "${database%.db}"/cluster/*/jobs; do
         awk -v job="$job" -v i="$index" '$1 == job && i <= $3 { print $2 + i; found = 1 } END { exit !found }' "$jobs" &&
             return
     done
 }
 folder_of() { # folder_of TASK
-    sed -n "$(line_of "$1")p" "results/many/cluster/1/manifest" | sed -E 's/.*"folder":"([^"]*)".*/\1/'
+    sed -n "$(line_of "$1")p" "${database%.db}/cluster/1/manifest" | sed -E 's/.*"folder":"([^"]*)".*/\1/'
 }
 
-worker_of() { # worker_of TASK: its process
+workers_of() { # workers_of TASK: its processes, one for each rank
     local line pid
     line=$(line_of "$1")
     for pid in $(ours); do
-        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qE "^[^ ]*program worker .*--task $line " && echo "$pid" && return
+        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qE "^[^ ]*program worker .*--task $line " && echo "$pid"
     done
-    return 1
+}
+worker_of() { # worker_of TASK: one of them
+    workers_of "$1" | grep -m 1 .
 }
 
 node_of() { # node_of TASK
@@ -311,5 +318,74 @@ check "nothing in the local folders" test -z "$(ls tmp)"
 check "status" try 0 status $database
 check "has nothing more to say" test "$(wc -l <out)" = 1
 check "run has nothing to do" try 0 run many.json
+
+# --- two ranks, one on each node ---
+
+# mpirun must be that of the MPI that the program is built with.
+case $(ldd "$POSLAB") in
+*libmpich.so* | *libmpi.so.12*) mpi=mpich ;;
+*) mpi=openmpi ;;
+esac
+check "the program has MPI" grep -q libmpi <(ldd "$POSLAB")
+mkdir bin
+printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v "mpirun.$mpi" || command -v mpirun)" >bin/mpirun
+chmod +x bin/mpirun
+export PATH=$home/bin:$PATH
+sed -e 's/"e2e"/"ranks"/' -e 's/1920/64000/' -e 's/\["alibi", "sinusoidal"\]/["alibi"]/' \
+    -e 's/\[1, 2\] }/[1, 2, 3] }/' -e 's/"length": 16/"checkpoint": 0.2, &/' "$fixtures/e2e.json" >ranks.json
+database=results/ranks.db
+
+rank_of() { # rank_of PROCESS
+    tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | sed -nE 's/^(OMPI_COMM_WORLD_RANK|PMI_RANK)=//p'
+}
+node_of_process() { # its parent is what Slurm started on the node
+    tr '\0' '\n' 2>/dev/null <"/proc/$(sed -n 's/^PPid:\t//p' "/proc/$1/status")/environ" | sed -n 's/^SLURMD_NODENAME=//p'
+}
+cores_of() { # cores_of PROCESS: those that it may run on
+    sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/status"
+}
+none_of() { # none_of TASK: no process of it
+    [ -z "$(workers_of "$1")" ]
+}
+runs_again() { # runs_again TASK: a requeued task waits two minutes, unless it is told not to
+    in_state running "$1" || scontrol update JobId="$1" StartTime=now
+    in_state running "$1"
+}
+
+check "two ranks, here" mpirun -np 2 "$POSLAB" run ranks.json --db local/ranks.db -q
+check "two threads, here" try 0 run ranks.json --db local/threads.db --threads 2 -q
+check "submit runs of two ranks" try 0 submit ranks.json --time 30 --set cluster.ranks=2
+check "one saves its state" eventually 300 find_victim
+killed=$victim
+mapfile -t two < <(workers_of "$killed")
+check "it has two processes" test ${#two[@]} = 2
+check "which are two ranks" test "$(for pid in "${two[@]}"; do rank_of "$pid"; done | sort | tr '\n' ' ')" = "0 1 "
+check "on two nodes" test "$(for pid in "${two[@]}"; do node_of_process "$pid"; done | sort | tr '\n' ' ')" = "n1 n2 "
+check "neither bound to a core" test "$(for pid in "${two[@]}"; do cores_of "$pid"; done | sort -u)" = "$(cores_of $$)"
+for pid in "${two[@]}"; do [ "$(rank_of "$pid")" = 0 ] || kill -KILL "$pid"; done
+check "one rank killed, the other ends" eventually 60 none_of "$killed"
+check "the task is lost" eventually 60 in_state lost "$killed"
+check "with mpirun's last words" grep -qE "task $killed is lost: .*(signal 9|mpiexec|debugging)" <("$POSLAB" status $database)
+
+check "the next saves its state" eventually 300 find_victim
+warned=$victim
+scancel --batch --signal=USR1 "$warned"
+check "warned, it is requeued" eventually 60 in_state requeued "$warned"
+check "the last one saves its state" eventually 300 find_victim
+scancel "$victim"
+check "cancelled, all of it ends" eventually 60 none_of "$victim"
+check "and stays away" eventually 60 in_state lost "$victim"
+check "the warned one runs again" eventually 60 runs_again "$warned"
+check "all tasks come to an end" eventually 300 no_tasks
+check "collect" try 1 collect ranks.json
+check "leaves the two" says out "1 of 3 runs are complete, 2 lost"
+check "which submit takes up" try 0 submit ranks.json --time 30 --set cluster.ranks=2
+check "they end" eventually 300 no_tasks
+check "collect the last" try 0 collect ranks.json
+check "all are complete" says out "3 of 3 runs are complete"
+check "every number is that of mpirun -np 2, bit for bit" same_numbers local/ranks.db $database
+check "and that of two threads" same_numbers local/threads.db $database
+check "all three went on from their states" test "$(grep -l 'resuming from step' results/ranks/cluster/*/log/*.log | wc -l)" = 3
+check "two ranks are stored" is 2 $database "SELECT DISTINCT ranks FROM run"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -13,6 +13,28 @@
 #include "arena.h"
 #include "base.h"
 #include "hash.h"
+#include "lanes.h"
+
+/* ---- lanes ---- */
+
+/* In the place of an OpenMP runtime's, which keeps the number for the thread that asks. */
+void omp_set_num_threads(int threads);
+static _Thread_local int openmp_threads;
+void omp_set_num_threads(int threads) {
+    openmp_threads = threads;
+}
+
+static void note_threads(void *user, int lane) {
+    ((int *)user)[lane] = openmp_threads;
+}
+
+static void lanes_have_one_thread_of_openmp(void **state) {
+    (void)state;
+    int seen[3] = {0};
+    lanes_set(COUNT_OF(seen));
+    lanes_run(note_threads, seen);
+    for (int lane = 1; lane < COUNT_OF(seen); lane++) assert_int_equal(seen[lane], 1);
+}
 
 /* ---- base ---- */
 
@@ -267,6 +289,7 @@ int main(void) {
         cmocka_unit_test(growing_copies),
         cmocka_unit_test(counting_counts_the_same),
         cmocka_unit_test(hash_is_sha256),
+        cmocka_unit_test(lanes_have_one_thread_of_openmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

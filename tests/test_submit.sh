@@ -81,9 +81,11 @@ check "submit -n" try 0 submit e2e.json -n --set cluster="$allocation" --limit 7
 check "has what config and flags say" says out "--partition=other" "--account=a.b@c" "--constraint=x" "--time=1-02:03:04" \
     "--mem=4G" "--cpus-per-task=2" "--signal=B:USR1@90" "--array=1-3%7" "--array=1-1%7"
 check "is a script" bash -n out
+check "that takes the threads from the allocation" says out 'export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=1'
 check "and writes nothing" test ! -e results
 check "with ranks" try 0 submit e2e.json -n --set cluster.ranks=8
-check "mpirun starts them" says out "--ntasks=8" 'mpirun "$program" worker'
+check "and may have lost their code" says out "in '1 75' | '1 0')"
+check "mpirun starts them, and binds none to a core" says out "--ntasks=8" 'mpirun --bind-to none "$program" worker'
 refused() { # refused NAME VALUE: such a text cannot become a line of a script
     check "cluster.$1 = $2" try 2 submit e2e.json -n --set "cluster.$1=$2"
     check "is named" says err "'cluster.$1' must be"
@@ -135,6 +137,20 @@ task 2
 echo "slurmstepd: error: out of memory" >>results/e2e/cluster/1/log/101_3.log
 check "status" try 0 status $database
 check "one is delivered, one lost with its last words" says out "task 101_2 is delivered" "task 101_3 is lost: slurmstepd: error: out of memory"
+log=results/e2e/cluster/1/log/101_3.log
+last_words() { # last_words TEXT: they are this
+    "$POSLAB" status $database >out 2>err
+    says out "task 101_3 is lost: $1"
+}
+printf '%s\n' "note run x" "mpirun noticed that rank 1 exited on signal 9 (Killed)." "--------------------------------" "   " >>$log
+check "a rule is no last word" last_words "mpirun noticed that rank 1 exited on signal 9 (Killed)."
+printf '%s\n' "note run x" "poslab: no such corpus" "-----" "mpirun detected that" "  Exit code:    2" "-----" >>$log
+check "what poslab said last is one, whatever mpirun adds" last_words "poslab: no such corpus"
+printf '%s\n' "slurmstepd: error: out of memory" >>$log
+check "unless Slurm has said more" last_words "slurmstepd: error: out of memory"
+printf '%s\n' "note run x" "step 1" >>$log
+check "and only of the last attempt" last_words "step 1"
+echo "slurmstepd: error: out of memory" >>$log
 check "status --json" try 0 status $database --json
 check "has the state" says out '"state":' '"lost"'
 check "collect" try 1 collect e2e.json
