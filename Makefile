@@ -184,7 +184,13 @@ torch-check: $(PROGRAM) ## every method against one written independently in PyT
 	@rm -rf $(BUILD)/torch
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
-.PHONY: torch-check
+
+# The two take turns on whatever the machine has left: let it have nothing else to do.
+torch-speed: $(PROGRAM) data ## how fast PyTorch trains the same models (minutes, on an idle machine)
+	@mkdir -p $(BUILD)/torch
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch_speed.py ./poslab $(BUILD)/torch; \
+	else echo "torch-speed: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
+.PHONY: torch-check torch-speed
 
 report-test: test-setup $(PROGRAM) ## the report in a headless browser: sorting, policy, phone, print
 	@.ci/install chromium chromium-driver curl texlive-latex-recommended
