@@ -18,9 +18,6 @@
 
 #include <math.h>
 
-typedef enum Pairs { PAIRS_INTERLEAVED, PAIRS_HALF } Pairs;
-static const char *const pair_names[] = {"interleaved", "half", NULL};
-
 typedef struct Options {
     int64_t window;
     double base;
@@ -32,7 +29,8 @@ static const Field fields[] = {
      .help = "w, from where on all distances count as w; 0: half the training length"},
     {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
      .help = "the slowest pair turns about base times slower than the fastest"},
-    {"pairs", FIELD_CHOICE, offsetof(Options, pairs), .standard = PAIRS_INTERLEAVED, .choices = pair_names,
+    {"pairs", FIELD_CHOICE, offsetof(Options, pairs), .standard = POS_INTERLEAVED,
+     .choices = position_pair_names,
      .help = "which coordinates form a pair: neighbours, or half a head apart"},
 };
 
@@ -48,40 +46,28 @@ static int horizon(const PositionShape *shape, const void *settings) {
     return window < 1 ? 1 : (int)window;
 }
 
-/* cosines[T + 1,D/2], then sines: row T is that of position w */
+/* Two tables: of the rows' own positions, and of position w for all rows. */
 static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
                      Arena *arena) {
     const Options *options = settings;
-    int half = shape->head_dim / 2;
-    size_t count = ((size_t)length + 1) * (size_t)half;
-    float *cosines = NEW(arena, 2 * count, float);
-    for (int t = 0; cosines && t <= length; t++) {
-        double position = t < length ? position_at(positions, t) : horizon(shape, options);
-        for (int i = 0; i < half; i++) {
-            double angle = position * pow(options->base, -2.0 * i / shape->head_dim);
-            cosines[(size_t)t * half + i] = (float)cos(angle);
-            cosines[count + (size_t)t * half + i] = (float)sin(angle);
-        }
+    int n = shape->head_dim;
+    size_t size = (size_t)length * n;
+    float *tables = NEW(arena, 2 * size, float);
+    double *far = NEW(arena, length, double);
+    for (int t = 0; far && t < length; t++) far[t] = horizon(shape, options);
+    for (int i = 0; tables && i < n / 2; i++) {
+        double frequency = pow(options->base, -2.0 * i / n);
+        position_fill_angles(tables, i, frequency, 1, positions, length, n);
+        position_fill_angles(tables + size, i, frequency, 1, far, length, n);
     }
-    return cosines;
+    return tables;
 }
 
-/* Turns every row of x by direction (+1 or -1) times the angles of its position, or of w. */
 static void turn(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
     const Options *options = context->options;
-    int half = context->shape->head_dim / 2, length = context->length;
-    const float *cosines = context->tables, *sines = cosines + ((size_t)length + 1) * half;
-    if (role == POS_KEY_FAR) return;
-    bool together = options->pairs == PAIRS_INTERLEAVED;
-    for (int t = 0; t < length; t++, x += stride) {
-        size_t row = (size_t)(role == POS_QUERY_FAR ? length : t) * half;
-        for (int i = 0; i < half; i++) {
-            float *one = together ? x + 2 * i : x + i, *other = together ? one + 1 : one + half;
-            float a = *one, b = *other, s = direction * sines[row + i];
-            *one = a * cosines[row + i] - b * s;
-            *other = a * s + b * cosines[row + i];
-        }
-    }
+    int n = context->shape->head_dim, length = context->length;
+    const float *table = (const float *)context->tables + (role == POS_QUERY_FAR ? (size_t)length * n : 0);
+    if (role != POS_KEY_FAR) position_rotate(x, stride, table, length, n, options->pairs, direction);
 }
 
 static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {

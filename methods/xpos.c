@@ -16,41 +16,21 @@
 
 #include <math.h>
 
-typedef enum Pairs { PAIRS_INTERLEAVED, PAIRS_HALF } Pairs;
-static const char *const pair_names[] = {"interleaved", "half", NULL};
-
 typedef struct Options {
-    double base, fraction;
-    int pairs;
+    PositionRotation rotation;
     double scale_base, gamma;
 } Options;
 
 static const Field fields[] = {
-    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
-     .help = "the slowest pair turns about base times slower than the fastest"},
-    {"fraction", FIELD_REAL, offsetof(Options, fraction), .standard = 1, .low = 0, .high = 1,
-     .help = "share of each head's coordinates that is rotated"},
-    {"pairs", FIELD_CHOICE, offsetof(Options, pairs), .standard = PAIRS_INTERLEAVED, .choices = pair_names,
-     .help = "which coordinates form a pair: neighbours, or half of the rotated part apart"},
+    POS_ROTATION_FIELDS,
     {"scale_base", FIELD_REAL, offsetof(Options, scale_base), .standard = 512, .low = 64, .high = 1e6,
      .help = "the distance at which a pair has faded by its whole factor"},
     {"gamma", FIELD_REAL, offsetof(Options, gamma), .standard = 0.4, .low = 0.05, .high = 100,
      .help = "how little fast pairs fade: their factor is gamma / (1 + gamma)"},
 };
 
-/* n, the number of rotated coordinates, or -1 if fraction * D is not an even whole number. */
-static int rotated(const PositionShape *shape, const Options *options) {
-    double exact = options->fraction * shape->head_dim;
-    int n = 2 * (int)lround(exact / 2);
-    return fabs(exact - n) < 1e-6 ? n : -1;
-}
-
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
-    const Options *options = settings;
-    if (rotated(shape, options) >= 0) return true;
-    return err_set(err, EXIT_USAGE,
-                   "xpos turns pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
-                   options->fraction, shape->head_dim);
+static bool check(const PositionShape *shape, const void *options, Err *err) {
+    return position_check_rotated("xpos", shape, options, err);
 }
 
 static double middle(const PositionShape *shape) {
@@ -68,12 +48,12 @@ static int limit(const PositionShape *shape, const void *settings) {
 static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
                      Arena *arena) {
     const Options *options = settings;
-    int n = rotated(shape, options), half = n / 2;
+    int n = position_rotated(shape, options), half = n / 2;
     size_t size = (size_t)length * half;
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = pow(options->base, -2.0 * i / n);
+        double frequency = pow(options->rotation.base, -2.0 * i / n);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;
@@ -86,40 +66,19 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
     return tables;
 }
 
-/* Turns every row of x by direction (+1 or -1) times its angles. */
-static void turn(const PositionContext *context, const float *cosines, float *x, int stride,
-                 float direction) {
+static void turn(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
     const Options *options = context->options;
-    int half = rotated(context->shape, options) / 2, length = context->length;
-    const float *sines = cosines + (size_t)length * half;
-    for (int t = 0; t < length; t++, x += stride, cosines += half, sines += half) {
-        if (options->pairs == PAIRS_INTERLEAVED) {
-            for (int i = 0; i < half; i++) {
-                float a = x[2 * i], b = x[2 * i + 1], s = direction * sines[i];
-                x[2 * i] = a * cosines[i] - b * s;
-                x[2 * i + 1] = a * s + b * cosines[i];
-            }
-        } else {
-            for (int i = 0; i < half; i++) {
-                float a = x[i], b = x[half + i], s = direction * sines[i];
-                x[i] = a * cosines[i] - b * s;
-                x[half + i] = a * s + b * cosines[i];
-            }
-        }
-    }
-}
-
-static const float *table_of(const PositionContext *context, PositionRole role) {
-    int half = rotated(context->shape, context->options) / 2;
-    return (const float *)context->tables + (role == POS_KEY ? 2 * (size_t)context->length * half : 0);
+    int n = position_rotated(context->shape, options), length = context->length;
+    const float *table = (const float *)context->tables + (role == POS_KEY ? (size_t)length * n : 0);
+    position_rotate(x, stride, table, length, n, options->rotation.pairs, direction);
 }
 
 static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {
-    turn(context, table_of(context, role), x, stride, 1);
+    turn(context, role, x, stride, 1);
 }
 
 static void transform_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
-    turn(context, table_of(context, role), dx, stride, -1);
+    turn(context, role, dx, stride, -1);
 }
 
 const PositionMethod method_xpos = {

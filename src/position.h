@@ -203,6 +203,66 @@ void position_product(float *c, int ldc, const float *a, int lda, const float *b
 /* For hooks with gates: y[i] = 1 / (1 + e^-x[i]), in vectors, to about 1e-7. y may be x. */
 void position_sigmoid(float *y, const float *x, int count);
 
+/* Rotations. Of the D coordinates of a head the first n are n/2 pairs; pair i of row t is turned by an angle
+   of its own and multiplied by an amplitude m:
+
+       (a, b) -> (m (a cos - b sin), m (a sin + b cos))
+
+   Here is what methods that do so share. Their options struct begins with a PositionRotation and their fields
+   with the rows POS_ROTATION_FIELDS; check calls position_check_rotated; transform and transform_backward are
+   position_rotate_forward and position_rotate_backward; and prepare makes the table that these read, from the
+   frequencies, which are what such a method is:
+
+       int n = position_rotated(shape, options);
+       float *table = NEW(arena, (size_t)length * n, float);
+       for (int i = 0; table && i < n / 2; i++)
+           position_fill_angles(table, i, pow(base, -2.0 * i / n), 1, positions, length, n);
+       return table; */
+typedef enum PositionPairs {
+    POS_INTERLEAVED, /* neighbours: (2i, 2i + 1) */
+    POS_HALF         /* half of the rotated part apart: (i, i + n/2) */
+} PositionPairs;
+
+typedef struct PositionRotation {
+    double base;     /* of the frequencies */
+    double fraction; /* n / D */
+    int pairs;       /* PositionPairs */
+} PositionRotation;
+
+extern const char *const position_pair_names[]; /* of PositionPairs, as choices of a field */
+
+/* The rows of these options. */
+#define POS_ROTATION_FIELD(member, type, ...)                                                                \
+    { #member, type, offsetof(PositionRotation, member), __VA_ARGS__ }
+#define POS_ROTATION_FIELDS                                                                                  \
+    POS_ROTATION_FIELD(base, FIELD_REAL, .standard = 10000, .low = 1.01, .high = 1e9,                        \
+                       .help = "the slowest pair turns about base times slower than the fastest"),           \
+        POS_ROTATION_FIELD(fraction, FIELD_REAL, .standard = 1, .low = 0, .high = 1,                         \
+                           .help = "share of each head's coordinates that is rotated"),                      \
+        POS_ROTATION_FIELD(                                                                                  \
+            pairs, FIELD_CHOICE, .standard = POS_INTERLEAVED, .choices = position_pair_names,                \
+            .help = "which coordinates form a pair: neighbours, or half of the rotated part apart")
+
+/* n, or -1 if fraction * D is not an even whole number. check must refuse that; position_check_rotated does,
+   with a sentence that begins with the method's name. `options` begins with a PositionRotation. */
+int position_rotated(const PositionShape *shape, const void *options);
+bool position_check_rotated(const char *name, const PositionShape *shape, const void *options, Err *err);
+
+/* Pair i of a table for T rows: cosines[T,n/2], then sines[T,n/2], T n floats, of the angles p frequency
+   times the amplitude, where row t stands at p = position_at(positions, t). Angles are computed in double. */
+void position_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,
+                          int length, int n);
+
+/* Turns T rows of x, row t at x + t * stride, by the table. Direction 1: forward; -1: by the opposite angles
+   with the same amplitudes, which is the transpose, hence backward. Coordinates from n on stay. */
+void position_rotate(float *x, int stride, const float *table, int length, int n, PositionPairs pairs,
+                     float direction);
+
+/* The hooks, for options that begin with a PositionRotation and tables that are one such table. Methods with
+   several tables call position_rotate from hooks of their own. */
+void position_rotate_forward(const PositionContext *context, PositionRole role, float *x, int stride);
+void position_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride);
+
 /* The registry, generated from methods/ in alphabetical order of names. */
 extern const PositionMethod *const position_methods[];
 extern const int position_method_count;
