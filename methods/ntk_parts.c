@@ -3,7 +3,7 @@
  * bloc97, "NTK by parts", 2023; Peng et al., "YaRN", 2023, arXiv 2309.00071, section 3.2. A pair that turns
  * many times within the training length L tells near positions apart and stays; one that does not complete a
  * turn tells where in the text a position is, and is interpolated; between them goes a ramp, here over the
- * number of turns r_i = L w_i / 2 pi, as in the paper's equations 11 to 13:
+ * number of turns r_i = L w_i / 2 pi, as in that section (version 2 of the paper):
  *
  *     w'_i = w_i (1 - g_i (1 - 1/s)),     g_i = clamp((beta_fast - r_i) / (beta_fast - beta_slow), 0, 1)
  *

@@ -1,7 +1,7 @@
 /* ReRoPE: rotary positions whose relative position stops growing.
  *
  * Su Jianlin, "Transformer upgrade road 12: ReRoPE for infinite extrapolation?", 2023,
- * https://kexue.fm/archives/9708 (code: github.com/bojone/rerope, ntk_patch.py and rerope_patch.py). Queries
+ * https://kexue.fm/archives/9708 (code: github.com/bojone/rerope, rerope_patch.py). Queries
  * and keys are turned as in rotary.c as long as they are less than w positions apart; beyond, every distance
  * counts as w, for which the query is turned by w positions and the key not at all:
  *
@@ -9,7 +9,8 @@
  *
  * It has no parameters, and with w at least the length it is rotary: meant for models trained with rotary and
  * evaluated at lengths beyond, with w below the training length, so that no distance is new. The author
- * trains at 512 and evaluates with w = 256; so the default is half the training length.
+ * trains at 512 and evaluates with w = 256; so the default is half the training length. The code also scales
+ * queries by log n, which is here an option of attention (`scale`).
  *
  * Speed: tiles with keys on one side of w cost one product, the diagonal band of mixed ones two; the floor is
  * that of rotary and a second pair of rotations, some percent of attention.

@@ -8,10 +8,11 @@
  *     low = floor(c(beta_fast)),     high = ceil(c(beta_slow)),     c(r) = n ln(L / 2 pi r) / (2 ln base)
  *     q, k -> m q, m k,     m = 0.1 ln s + 1
  *
- * c(r) is the index of the pair that turns r times in L. The paper's equation 13 has the ramp over the number
- * of turns (ntk_parts.c); the authors' code (scaled_rope/LlamaYaRNScaledRotaryEmbedding.py) and transformers
- * have it over the index, low and high kept within 0 and n - 1, and so has this. m multiplies cosines and
- * sines, hence m^2 the scores. The factor s is given, or that of the pass: max(1, T / L). s = 1 is rotary.
+ * c(r) is the index of the pair that turns r times in L. Section 3.2 (of version 2 of the paper) has the ramp
+ * over the number of turns (ntk_parts.c); the authors' code (scaled_rope/LlamaYaRNScaledRotaryEmbedding.py)
+ * and transformers have it over the index, low and high kept within 0 and n - 1, and so has this. m
+ * multiplies cosines and sines, hence m^2 the scores. The factor s is given, or that of the pass: max(1, T /
+ * L). s = 1 is rotary.
  */
 #include "position.h"
 
