@@ -147,7 +147,7 @@ reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, fig
 reproduction: $(PROGRAM) ## only the tables, figures and report, from results/reproduce*.db
 	@results/reproduction/write.sh results results/reproduction
 
-# All methods, trained at one length (results/zoo.db; a quarter of an hour on two cores). Further options of `run` in
+# All methods, trained at one length (results/zoo.db; some 20 minutes on two cores). Further options of `run` in
 # ZOO. The folders of its runs lie in results/zoo, too, and are not committed.
 ZOO      ?=
 zoo: setup ## train and evaluate configs/zoo.json, all methods, then tables and figure in results/zoo

@@ -10,7 +10,7 @@
  */
 #include "tile.h"
 
-#if defined(__AVX__) /* a Vec is one register */
+#if defined(__AVX__)                                     /* a Vec is one register */
 #define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* its value is needed here, in a register */
 #else
 #define HOLD(vector) (void)(vector)
