@@ -172,10 +172,12 @@ test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh $(SCRIPTS:%="bash %") "$(TORTURE)" $(call suite,$(BUILD)) $(call suite,$(BUILD)/asan) $(call checked,tests/smoke.sh)
+	@tests/run.sh $(SCRIPTS:%="bash %") "$(TORTURE)" $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) $(call checked,tests/smoke.sh)
 
-# The test commands of a build: its cmocka programs, and the end-to-end test with its program.
-suite   = $(TESTS:%=$1/tests/%) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
+# The test commands of a build: its cmocka programs, the long ones first so that none runs alone at the end, and the
+# end-to-end test with its program.
+LONG    = test_methods test_laws test_attention
+suite   = $(foreach t,$(LONG) $(filter-out $(LONG),$(TESTS)),$1/tests/$t) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
 checked = "POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $1"
 
 # Needs python3-torch, which nothing else does; without it, it says so and leaves it at that.
