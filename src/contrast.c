@@ -307,6 +307,16 @@ static void put_savings(FrameCell *row, const Contrast *contrast) {
     row[BYTES_SAVED] = frame_number(100 * (1 - bytes / base_bytes));
 }
 
+/* Whether the two of any contrast were trained on different numbers of tokens. */
+static bool budgets_differ(const Contrasts *contrasts) {
+    bool differ = false;
+    for (int i = 0; i < contrasts->count; i++) {
+        const Series *series = contrasts->items[i].series, *base = contrasts->items[i].base;
+        differ |= series->run_count && base->run_count && series->runs->tokens != base->runs->tokens;
+    }
+    return differ;
+}
+
 /* Whether no earlier series has its training length. */
 static bool first_of_length(const SeriesSet *set, int index) {
     const Series *series = &set->items[index];
@@ -335,6 +345,9 @@ static bool run_short_long(const Analysis *analysis, Err *err) {
     frame_note(analysis->frame,
                "Both are evaluated at the longer training length, on the same targets. Times are of "
                "runs that may have shared the machine.");
+    if (budgets_differ(&contrasts))
+        frame_note(analysis->frame, "The two were trained on different numbers of tokens (train.tokens in "
+                                    "the signature), so perplexity and time differ by these, too.");
     return print_contrasts(analysis, &contrasts, put_savings, err);
 }
 

@@ -157,18 +157,25 @@ static bool read_cells(Curves *curves, Store *store, const char *const *experime
 
 static bool read_signature(Curves *curves, Store *store, const char *const *experiment, Arena *arena,
                            Err *err) {
-    Query *query = query_begin(store,
-                               "SELECT count(DISTINCT seed), 'tokenizer=' || group_concat(DISTINCT tokenizer)"
-                               " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
-                               " || ' split=' || group_concat(DISTINCT split)"
-                               " || ' protocol=' || group_concat(DISTINCT protocol)"
-                               " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
-                               " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
-                               " || ' precision=' || group_concat(DISTINCT eval_precision)"
-                               " || ' seeds=' || count(DISTINCT seed)"
-                               " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
-                               " FROM outcome WHERE experiment = ?",
-                               experiment);
+    Query *query =
+        query_begin(store,
+                    "SELECT count(DISTINCT seed), 'tokenizer=' || group_concat(DISTINCT tokenizer)"
+                    " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
+                    " || ' split=' || group_concat(DISTINCT split)"
+                    " || ' protocol=' || group_concat(DISTINCT protocol)"
+                    " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
+                    " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
+                    " || ' precision=' || group_concat(DISTINCT eval_precision)"
+                    " || ' seeds=' || count(DISTINCT seed)"
+                    " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
+                    " || coalesce((SELECT ' train.tokens=' || group_concat(budget)"
+                    "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
+                    "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
+                    "     FROM run WHERE key IN (SELECT run_key FROM outcome WHERE experiment = ?1)"
+                    "     ORDER BY train_length, tokens)"
+                    "   HAVING count(DISTINCT tokens) > 1), '')"
+                    " FROM outcome WHERE experiment = ?1",
+                    experiment);
     if (query_next(query)) {
         curves->seeds = (int)query_int(query, 0);
         curves->signature = arena_copy(arena, query_text(query, 1));

@@ -72,6 +72,10 @@ static const Json *at_path(const Json *json, const char *path) {
     return NULL;
 }
 
+static bool same_at(const Json *a, const Json *b, const char *path, Arena *arena) {
+    return same_value(at_path(a, path), at_path(b, path), arena);
+}
+
 typedef struct Paths {
     const char *items[256];
     int count;
@@ -123,10 +127,13 @@ const char **label_variants(const Plan *plan, Arena *arena) {
     Paths paths = {.count = 0};
     for (int i = 0; i < plan->count; i++) {
         trees[i] = parse_resolved(&plan->points[i]);
-        int alike = 0;
-        while (!same_value(json_get(trees[alike], "method"), json_get(trees[i], "method"), arena)) alike++;
+        int length = 0, alike = 0; /* the first of the same training length, and of the same method there */
+        while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
+        while (!same_at(trees[alike], trees[i], "train.length", arena) ||
+               !same_at(trees[alike], trees[i], "method", arena))
+            alike++;
         add_both_ways(&paths, trees[i], trees[alike], true, arena);
-        add_both_ways(&paths, trees[i], trees[0], false, arena);
+        add_both_ways(&paths, trees[i], trees[length], false, arena);
     }
     for (int i = 0; i < plan->count; i++) {
         variants[i] = "";

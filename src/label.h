@@ -3,7 +3,8 @@
  * A method is named by its label and those of its options that are not the default: "Label (option=value)".
  * One that says where rows stand is named behind its partner: "Partner + Label".
  * A point is set apart further by every other setting that differs between the points of its experiment:
- * "train.optimizer.lr=0.001". Training length and seed have columns of their own and belong to neither. What
+ * "train.optimizer.lr=0.001". Training length and seed have columns of their own and belong to neither; nor
+ * do settings that differ only between training lengths, as a budget that grows with the length does. What
  * lies in train.optimizer and train.schedule sets apart only where points of the same method differ in it: a
  * method that is given a learning rate of its own at all its points is compared as that method.
  */

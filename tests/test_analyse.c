@@ -325,6 +325,18 @@ static void short_long(void **state) {
     }
     row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,32,32,";
     assert_near(csv_number(csv, row, "nats"), mean);
+
+    options.format = "text"; /* budgets are named where they differ, and only there */
+    csv = printed(store, &options);
+    assert_null(strstr(csv, "different numbers of tokens"));
+    assert_null(strstr(csv, "train.tokens="));
+    assert_int_equal(sample_outside("UPDATE run SET train_tokens = 2 * train_tokens,"
+                                    " config = json_set(config, '$.train.tokens', 192)"
+                                    " WHERE train_length = 32"),
+                     0);
+    csv = printed(store, &options);
+    assert_non_null(strstr(csv, "different numbers of tokens"));
+    assert_non_null(strstr(csv, "train.tokens=96@16,192@32"));
     store_close(store);
 }
 

@@ -91,6 +91,23 @@ static void test_tuning(void **state) {
     store_close(store);
 }
 
+/* What follows the training length, as a budget that grows with it, sets nothing apart; what also differs
+   within a length does. */
+static void test_budget_by_length(void **state) {
+    (void)state;
+    const char *sweep = "\"sweep\": {\"method\": [\"alibi\", \"rotary\"], \"train\": ["
+                        "{\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                        "{\"length\": 32, \"tokens\": 192, \"tokens_per_step\": 32}%s]}";
+    Store *store = sample_store(sample_plan(arena_format(sample_arena, sweep, "")));
+    sample_expect(store, "SELECT count(*) || group_concat(DISTINCT variant) FROM point", "4");
+    store_close(store);
+    store = sample_store(sample_plan(
+        arena_format(sample_arena, sweep, ", {\"length\": 32, \"tokens\": 384, \"tokens_per_step\": 32}")));
+    sample_expect(store, "SELECT group_concat(variant) FROM (SELECT DISTINCT variant FROM point ORDER BY 1)",
+                  "train.tokens=192,train.tokens=384,train.tokens=96");
+    store_close(store);
+}
+
 static void test_schema(void **state) {
     (void)state;
     store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
@@ -329,12 +346,19 @@ static void test_queries(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_plan),         TEST(test_variants),
-        TEST(test_schema),       TEST(test_sections),
-        TEST(test_views),        TEST(test_status),
-        TEST(test_import_twice), TEST(test_not_finite),
-        TEST(test_replan),       TEST(test_changed_after_training),
-        TEST(test_queries),      TEST(test_tuning),
+        TEST(test_plan),
+        TEST(test_variants),
+        TEST(test_schema),
+        TEST(test_sections),
+        TEST(test_views),
+        TEST(test_status),
+        TEST(test_import_twice),
+        TEST(test_not_finite),
+        TEST(test_replan),
+        TEST(test_changed_after_training),
+        TEST(test_queries),
+        TEST(test_tuning),
+        TEST(test_budget_by_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
