@@ -47,7 +47,7 @@ SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
 # Other builds, each in a folder of its own. Valgrind 3.19 knows no AVX-512, so its build is not for this machine.
 PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
-ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 VALGRIND  = MPI=0 BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = MPI=0 BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)

@@ -148,9 +148,11 @@ check_warnings() {
     each clang $flags -Itests -Werror -fsyntax-only
 }
 
-# On standard error clang-tidy only counts what it does not show.
+# On standard error clang-tidy only counts what it does not show. The analyser follows paths up to NODES states in a
+# function: its own 225,000 take four times as long.
+export NODES=${NODES:-20000}
 tidy() {
-    clang-tidy --quiet "${!#}" -- "${@:1:$#-1}" 2>/dev/null
+    clang-tidy --quiet "${!#}" -- "${@:1:$#-1}" -Xclang -analyzer-config -Xclang max-nodes="$NODES" 2>/dev/null
 }
 export -f tidy
 

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -350,6 +351,13 @@ static const char *find_once(const CoreMutant *mutant, char **path, char **text,
     return wrong;
 }
 
+/* A mutant's object takes the place of the real one, which comes back afterwards and is not compiled again.
+ */
+static bool object_kept(const char *object, const char *kept, bool back) {
+    return back ? rename(kept, object) == 0 && utimensat(AT_FDCWD, object, NULL, 0) == 0
+                : rename(object, kept) == 0;
+}
+
 /* NULL if the law fails on the edited source; else what is wrong. */
 static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TEXT]) {
     Arena *arena = arena_new(0);
@@ -358,7 +366,10 @@ static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TE
     if (!wrong) {
         char *edited = arena_format(arena, "%.*s%s%s", (int)(at - text), text, mutant->replacement,
                                     at + strlen(mutant->text));
-        if (!write_text(path, edited) || make() != 0) {
+        const char *name = strrchr(path, '/') + 1;
+        const char *object = arena_format(arena, "%s/build/src/%.*so", folder, (int)strlen(name) - 1, name);
+        const char *kept = arena_format(arena, "%s/kept.o", folder);
+        if (!object_kept(object, kept, false) || !write_text(path, edited) || make() != 0) {
             wrong = "does not compile";
         } else {
             int status = run((const char *const[]){"build/tests/test_laws", "law", mutant->law, NULL});
@@ -367,7 +378,7 @@ static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TE
         }
         const char *log = read_text(arena_format(arena, "%s/log", folder), arena);
         snprintf(reason, TEXT, "%.*s", (int)strcspn(log ? log : "", "\n"), log ? log : "");
-        if (!write_text(path, text)) wrong = "cannot be undone";
+        if (!write_text(path, text) || !object_kept(object, kept, true)) wrong = "cannot be undone";
     }
     arena_free(arena);
     return wrong;
@@ -493,5 +504,6 @@ int main(int argc, char **argv) {
         tests[count] = (struct CMUnitTest){
             .name = names[count], .test_func = core_mutant_is_caught, .initial_state = (void *)(uintptr_t)m};
     }
-    return _cmocka_run_group_tests("laws", tests, (size_t)count, make_folder, remove_folder);
+    return _cmocka_run_group_tests("laws", tests, (size_t)count, SANITIZED ? NULL : make_folder,
+                                   SANITIZED ? NULL : remove_folder);
 }
