@@ -81,7 +81,7 @@ check "submit -n" try 0 submit e2e.json -n --set cluster="$allocation" --limit 7
 check "has what config and flags say" says out "--partition=other" "--account=a.b@c" "--constraint=x" "--time=1-02:03:04" \
     "--mem=4G" "--cpus-per-task=2" "--signal=B:USR1@90" "--array=1-3%7" "--array=1-1%7"
 check "is a script" bash -n out
-check "that takes the threads from the allocation" says out 'export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=1'
+check "that takes the threads from the allocation" says out 'export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}'
 check "and writes nothing" test ! -e results
 check "with ranks" try 0 submit e2e.json -n --set cluster.ranks=8
 check "and may have lost their code" says out "in '1 75' | '1 0')"
