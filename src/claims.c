@@ -81,7 +81,8 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
     return true;
 }
 
-/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. */
+/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
+   was trained on fewer tokens might be better by any factor with as many. */
 static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
                      const SeriesCell *other, Err *err) {
     double *logs = NEW(judge->arena, cell->count, double);
@@ -91,7 +92,9 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
         if (theirs) logs[count++] = cell->seeds[i].loss - theirs->loss;
     }
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
-    if (!point || count < 2) return true;
+    if (!point) return true;
+    if (series_budget(series) < series_budget(against)) point->low = 0;
+    if (count < 2) return true;
     StatsDifference difference;
     if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
                         judge->arena, err))

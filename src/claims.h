@@ -17,11 +17,13 @@
  *
  * A point is one such number: one length, training length, other method. It has an interval, the range of the
  * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (stats.h); with one
- * seed 5 % to both sides, which no test stands behind. Of speeds it is what the quartiles of a bench allow,
- * or, of runs, the range of the seeds and a factor of 1.5 to both sides, since runs at a time slow each other
- * down; of memory the range of the seeds. The bound holds or fails clearly at a point where the whole
- * interval is on its side or beyond it. A claim is supported if it holds clearly at every point, contradicted
- * if it fails clearly at half of them or more, otherwise undecided; not tested where there is no point.
+ * seed 5 % to both sides, which no test stands behind. A perplexity reached on fewer tokens than the other's
+ * has 0 for the lower end: with as many it might have been lower. Of speeds it is what the quartiles of a
+ * bench allow, or, of runs, the range of the seeds and a factor of 1.5 to both sides, since runs at a time
+ * slow each other down; of memory the range of the seeds. The bound holds or fails clearly at a point where
+ * the whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
+ * contradicted if it fails clearly at half of them or more, otherwise undecided; not tested where there is no
+ * point.
  */
 #ifndef POSLAB_CLAIMS_H
 #define POSLAB_CLAIMS_H

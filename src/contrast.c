@@ -310,10 +310,8 @@ static void put_savings(FrameCell *row, const Contrast *contrast) {
 /* Whether the two of any contrast were trained on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
-    for (int i = 0; i < contrasts->count; i++) {
-        const Series *series = contrasts->items[i].series, *base = contrasts->items[i].base;
-        differ |= series->run_count && base->run_count && series->runs->tokens != base->runs->tokens;
-    }
+    for (int i = 0; i < contrasts->count; i++)
+        differ |= series_budget(contrasts->items[i].series) != series_budget(contrasts->items[i].base);
     return differ;
 }
 

@@ -280,6 +280,10 @@ static bool same_windows(const Windows *a, const Windows *b) {
            (!a->count || !memcmp(a->tokens, b->tokens, (size_t)a->count * sizeof(int64_t)));
 }
 
+int64_t series_budget(const Series *series) {
+    return series->run_count ? series->runs->tokens : 0;
+}
+
 const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed) {
     for (int i = 0; cell && i < cell->count; i++)
         if (cell->seeds[i].seed == seed) return &cell->seeds[i];

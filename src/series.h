@@ -57,6 +57,9 @@ SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *
 
 SeriesCell *series_cell(const Series *series, int64_t length); /* NULL if there is none */
 
+/* Targets that its runs were trained on; 0 where none is done. */
+int64_t series_budget(const Series *series);
+
 /* The entry of that seed; NULL if there is none, or no cell. */
 const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
 bool series_same_protocol(const Series *a, const Series *b);

@@ -143,6 +143,16 @@ static void test_one_seed(void **state) {
     assert_int_equal(claim->count, 1);
     assert_int_equal(claim->points[0].length, 32);
     assert_true(fabs(claim->points[0].high / claim->points[0].ratio - exp(0.05)) < 1e-12);
+
+    static const char unfair[] = "\"quantity\": \"short_against_long\", \"method\": \"t5\", "
+                                 "\"against\": \"rotary\", \"at_most\": 0.1";
+    expect(store, unfair, VERDICT_CONTRADICTED, 1); /* unless the other was trained on more tokens */
+    assert_int_equal(sample_outside("UPDATE run SET train_tokens = 192 WHERE train_length = 32"), 0);
+    expect(store, unfair, VERDICT_UNDECIDED, 1);
+    expect(
+        store,
+        "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2",
+        VERDICT_SUPPORTED, 1);
     store_close(store);
 }
 
