@@ -141,7 +141,7 @@ reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, fig
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(MAKE) data
 	@set -e; for name in $(REPRODUCTION); do (set -x; ./poslab run configs/$$name.json -j $(JOBS)); done
-	./poslab bench configs/reproduce.json --lengths 64,512 --methods sinusoidal,rotary,t5,alibi,none --db results/reproduce.db
+	./poslab bench configs/reproduce.json --lengths 64,128,256,512 --methods sinusoidal,rotary,t5,alibi,none --rounds 25 --db results/reproduce.db
 	@$(MAKE) reproduction
 
 reproduction: $(PROGRAM) ## only the tables, figures and report, from results/reproduce*.db
