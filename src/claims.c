@@ -93,7 +93,7 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
     }
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point) return true;
-    if (series_budget(series) < series_budget(against)) point->low = 0;
+    if (series_budget(series) && series_budget(series) < series_budget(against)) point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
     if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,

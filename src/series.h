@@ -57,7 +57,7 @@ SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *
 
 SeriesCell *series_cell(const Series *series, int64_t length); /* NULL if there is none */
 
-/* Targets that its runs were trained on; 0 where none is done. */
+/* Targets that its runs were trained on; 0: not known, where none is done. */
 int64_t series_budget(const Series *series);
 
 /* The entry of that seed; NULL if there is none, or no cell. */

@@ -153,6 +153,8 @@ static void test_one_seed(void **state) {
         store,
         "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2",
         VERDICT_SUPPORTED, 1);
+    assert_int_equal(sample_outside("UPDATE run SET train_seconds = 0 WHERE train_length = 16"), 0);
+    expect(store, unfair, VERDICT_CONTRADICTED, 1); /* a budget that is not known excuses nothing */
     store_close(store);
 }
 
