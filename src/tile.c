@@ -1,14 +1,18 @@
 /* tile: a block of the result stays in registers while the inner index runs.
  *
- * One kernel serves both products: element (r, p) of the left factor stands at a[r * row + p * step], with
- * (row, step) = (lda, 1) for tile_nn and (1, lda) for tile_tn. The number of rows and vectors of a block are
- * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers: 8 x 2 of
- * AVX-512's 32, or 16 x 1 in what is only one vector wide, and 4 x 2 of the 16 elsewhere. A sum waits four
- * cycles for its last product and two products begin in each: a block needs eight sums at least. The vectors
- * of the right factor are held in registers, too: left to itself GCC reads them again for each row, and then
- * loads, not multiplications, are what a block waits for.
+ * One kernel serves all products: element (r, p) of the left factor stands at a[r * row + p * step], with
+ * (row, step) = (lda, 1) as it is and (1, lda) where it is turned. The number of rows and vectors of a block
+ * are constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A sum
+ * waits four cycles for its last product and two products begin in each: a block needs eight sums at least.
+ * Of AVX-512's 32 registers 8 x 2 are sums, or 16 x 1 in what is only one vector wide; of the 16 elsewhere 4
+ * x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in the products of layers (12
+ * x 2 of 32). Both factors are held in registers as they come: left to itself GCC reads a vector of the right
+ * one again for each row, and loads all rows of the left one ahead, for which sums have to leave their
+ * registers.
  */
 #include "tile.h"
+
+#include <string.h>
 
 #if defined(__AVX__)                                     /* a Vec is one register */
 #define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* its value is needed here, in a register */
@@ -19,13 +23,15 @@
 enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES, TALL = 16 };
 
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
-                                                        const float *a, size_t row, size_t step,
-                                                        const float *b, size_t ldb, int k, bool add) {
+                                                        const float *from, size_t ldf, const float *a,
+                                                        size_t row, size_t step, const float *b, size_t ldb,
+                                                        int k) {
     Vec sum[TALL][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++) sum[r][v] = add ? vec_load(c + r * ldc + v * TILE_LANES) : vec_all(0);
+        for (int v = 0; v < vecs; v++)
+            sum[r][v] = from ? vec_load(from + r * ldf + v * TILE_LANES) : vec_all(0);
     }
     for (int p = 0; p < k; p++, a += step, b += ldb) {
         Vec right[2];
@@ -37,6 +43,7 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             Vec left = vec_all(a[r * row]);
+            HOLD(left);
 #pragma GCC unroll 2
             for (int v = 0; v < vecs; v++) sum[r][v] += left * right[v];
         }
@@ -55,12 +62,15 @@ static inline __attribute__((always_inline)) void product(float *c, size_t ldc, 
         int i = 0;
         if (n - j < WIDE) { /* one vector is left: of 16 lanes, as n is a multiple of 16 */
             for (; i + TALL <= m; i += TALL)
-                block(TALL, 1, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
+                block(TALL, 1, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row,
+                      step, b + j, ldb, k);
             for (; i < m; i += ROWS)
-                block(ROWS, 1, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
+                block(ROWS, 1, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row,
+                      step, b + j, ldb, k);
         }
         for (; i < m; i += ROWS)
-            block(ROWS, 2, c + i * ldc + j, ldc, a + i * row, row, step, b + j, ldb, k, add);
+            block(ROWS, 2, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row, step,
+                  b + j, ldb, k);
     }
 }
 
@@ -72,4 +82,60 @@ void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb
 void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
              bool add) {
     product(c, (size_t)ldc, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k, add);
+}
+
+/* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
+   columns: a panel, 16 KiB, is read from the first cache by all blocks of rows, and packing it costs one copy
+   for all rows of the result. */
+enum { TOP = TILE_LANES == 16 ? 12 : 6, STEPS = 4096 / WIDE, WIDEST = TILE_ROOM / STEPS, LEFT = 8 * TOP };
+
+/* To panels from b[steps, n], or from b[n, steps] if it is turned. */
+static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int steps) {
+    for (int j = 0; j < n; j += WIDE, to += WIDE * steps) {
+        if (!turned) {
+            for (int p = 0; p < steps; p++) memcpy(to + p * WIDE, b + p * ldb + j, WIDE * sizeof *to);
+            continue;
+        }
+        int p = 0;
+        for (; p + 8 <= steps; p += 8) /* half a line of each column at a time */
+            for (int x = 0; x < WIDE; x++)
+                for (int y = 0; y < 8; y++) to[(p + y) * WIDE + x] = b[(size_t)(j + x) * ldb + p + y];
+        for (; p < steps; p++)
+            for (int x = 0; x < WIDE; x++) to[p * WIDE + x] = b[(size_t)(j + x) * ldb + p];
+    }
+}
+
+/* c[m, WIDE] = from (none: 0) + a[m, steps] panel */
+static void times_panel(float *c, size_t ldc, const float *from, size_t ldf, const float *a, size_t row,
+                        size_t step, const float *panel, int m, int steps) {
+    int i = 0;
+#define NEXT(rows)                                                                                           \
+    block(rows, 2, c + i * ldc, ldc, from ? from + i * ldf : NULL, ldf, a + i * row, row, step, panel, WIDE, \
+          steps)
+    for (; i + TOP <= m; i += TOP) NEXT(TOP);
+    for (; i + 4 <= m; i += 4) NEXT(4);
+    for (; i < m; i++) NEXT(1);
+#undef NEXT
+}
+
+bool tile_fits(int n) {
+    return n % WIDE == 0;
+}
+
+void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,
+                  bool turn_b, int m, int n, int k, float *room) {
+    size_t row = turn_a ? 1 : (size_t)k, step = turn_a ? (size_t)m : 1, ldb = (size_t)(turn_b ? k : n),
+           ldc = (size_t)n;
+    for (int j0 = 0; j0 < n; j0 += WIDEST)
+        for (int p = 0; p < k; p += STEPS) {
+            int columns = n - j0 < WIDEST ? n - j0 : WIDEST, steps = k - p < STEPS ? k - p : STEPS;
+            const float *start = p ? c : from; /* what the steps before this one came to */
+            size_t lds = p ? ldc : (size_t)ldf;
+            pack(room, b + (turn_b ? j0 * ldb + p : p * ldb + j0), ldb, turn_b, columns, steps);
+            for (int i = 0; i < m; i += LEFT)
+                for (int j = 0; j < columns; j += WIDE)
+                    times_panel(c + i * ldc + j0 + j, ldc, start ? start + i * lds + j0 + j : NULL, lds,
+                                a + i * row + p * step, row, step, room + (size_t)j * steps,
+                                m - i < LEFT ? m - i : LEFT, steps);
+        }
 }

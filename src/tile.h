@@ -1,8 +1,9 @@
-/* tile: small matrix products on vectors, and the exponential, for attention.
+/* tile: matrix products on vectors, for attention's tiles and for narrow layers, and the exponential.
  *
  * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the
- * result; these kernels keep the result in registers. They are written with the compilers' vector types (GCC
- * and Clang, any CPU); the build's -march decides how wide a vector is.
+ * result, and a layer of width 64 or 128 some of it; these kernels keep the result in registers. They are
+ * written with the compilers' vector types (GCC and Clang, any CPU); the build's -march decides how wide a
+ * vector is.
  */
 #ifndef POSLAB_TILE_H
 #define POSLAB_TILE_H
@@ -92,5 +93,13 @@ void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb
              bool add);
 void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
              bool add);
+
+/* A larger product, without gaps: c[m,n] = from + a[m,k] b[k,n]. Turned, a is [k,m] and b [n,k]. from is NULL
+   (0), one row for all (ldf = 0: a bias) or m rows ldf apart, such as c itself (ldf = n: +=). Any m and k,
+   and n for which tile_fits says yes. room[TILE_ROOM] is written. */
+enum { TILE_ROOM = 1 << 17 };
+bool tile_fits(int n);
+void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,
+                  bool turn_b, int m, int n, int k, float *room);
 
 #endif

@@ -181,10 +181,17 @@ static double check_layer(int precision, int n, int o, int i) {
 static const int shapes[][3] = {{1, 1, 1},   {1, 3, 2},     {3, 1, 7},     {5, 17, 1},
                                 {33, 20, 9}, {64, 128, 32}, {100, 31, 77}, {129, 96, 65}};
 
+/* Products of tiles: remaining rows and steps, more than one block of each, more columns than are packed at
+   once, and the smallest number of weights that the BLAS gets. */
+static const int tiled[][3] = {{1, 32, 1},   {7, 32, 32},    {13, 96, 3},   {131, 64, 64},  {50, 288, 300},
+                               {97, 160, 9}, {11, 1056, 64}, {300, 32, 32}, {49, 64, 1056}, {5, 512, 544}};
+
 static void float_layers_are_right(void **state) {
     (void)state;
     for (int s = 0; s < COUNT_OF(shapes); s++)
         check_layer(PRECISION_FP32, shapes[s][0], shapes[s][1], shapes[s][2]);
+    for (int s = 0; s < COUNT_OF(tiled); s++)
+        check_layer(PRECISION_FP32, tiled[s][0], tiled[s][1], tiled[s][2]);
 }
 
 static void bf16_layers_err_as_bf16_does(void **state) {

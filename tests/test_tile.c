@@ -84,11 +84,51 @@ static void products_are_sums(void **state) {
         }
 }
 
+/* Every way of tile_product against sums in double: turned or not, from nothing, a row or rows of another
+   width; what lies behind the result stays. */
+static void large_products_are_sums(void **state) {
+    static const int sizes[][3] = {{1, 32, 1}, {6, 32, 5}, {29, 64, 300}, {100, 96, 17}, {13, 1120, 260}};
+    (void)state;
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
+        for (int kind = 0; kind < 12; kind++) {
+            int m = sizes[n][0], w = sizes[n][1], k = sizes[n][2], ldf = kind / 4 == 1 ? 0 : w + 3;
+            bool turn_a = kind & 1, turn_b = kind & 2;
+            Arena *arena = arena_new(4 << 20);
+            float *a = NEW(arena, m * k, float), *b = NEW(arena, k * w, float),
+                  *c = NEW(arena, m * w + 1, float);
+            float *from = NEW(arena, m * (w + 3), float), *room = NEW(arena, TILE_ROOM, float);
+            Rng rng = rng_stream(1, "tile", "large");
+            for (int i = 0; i < m * k; i++) a[i] = (float)rng_normal(&rng);
+            for (int i = 0; i < k * w; i++) b[i] = (float)rng_normal(&rng);
+            for (int i = 0; i < m * (w + 3); i++) from[i] = (float)rng_normal(&rng);
+            for (int i = 0; i <= m * w; i++) c[i] = NAN;
+            c[m * w] = 7;
+            assert_true(tile_fits(w));
+            tile_product(c, kind < 4 ? NULL : from, ldf, a, turn_a, b, turn_b, m, w, k, room);
+            for (int i = 0; i < m; i++)
+                for (int j = 0; j < w; j++) {
+                    double sum = kind < 4 ? 0 : from[i * ldf + j], size = 1;
+                    for (int p = 0; p < k; p++) {
+                        double product =
+                            (double)a[turn_a ? p * m + i : i * k + p] * b[turn_b ? j * k + p : p * w + j];
+                        sum += product;
+                        size += fabs(product);
+                    }
+                    near(c[i * w + j], sum, size * (k + 1) * 0x1p-23);
+                }
+            near(c[m * w], 7, 0);
+            arena_free(arena);
+        }
+    assert_false(tile_fits(31));
+    assert_false(tile_fits(40));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exponential_is_accurate),
         cmocka_unit_test(lanes_are_folded),
         cmocka_unit_test(products_are_sums),
+        cmocka_unit_test(large_products_are_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
