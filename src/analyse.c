@@ -8,8 +8,8 @@
 #include "fields.h"
 
 static const AnalysisKind *const kinds[] = {
-    &analysis_curves, &analysis_matrix, &analysis_compare,   &analysis_short_long,
-    &analysis_cost,   &analysis_early,  &analysis_positions,
+    &analysis_curves, &analysis_matrix,    &analysis_compare, &analysis_short_long,   &analysis_cost,
+    &analysis_early,  &analysis_positions, &analysis_claims,  &analysis_claim_points,
 };
 
 FrameCell *analysis_row(const Analysis *analysis, const Series *series) {

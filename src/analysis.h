@@ -1,7 +1,7 @@
 /* analysis: what analyse.c and the files with the analyses share.
  *
- * An analysis is one const AnalysisKind: its columns, which begin with ANALYSIS_KEYS, and a function that
- * fills a frame from an experiment's series.
+ * An analysis is one const AnalysisKind: its columns and a function that fills a frame from an experiment's
+ * series. Where a row is of one series, the columns begin with ANALYSIS_KEYS.
  */
 #ifndef POSLAB_ANALYSIS_H
 #define POSLAB_ANALYSIS_H
@@ -27,7 +27,7 @@ typedef struct AnalysisKind {
 } AnalysisKind;
 
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
-    analysis_cost, analysis_early, analysis_positions;
+    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points;
 
 /* The first columns; `name` and `length` are further flags of the method's and the training length's column.
  */

@@ -26,21 +26,6 @@ static bool leads_through(const char *inner, const char *outer) {
     return strncmp(inner, outer, size) == 0 && (inner[size] == '\0' || inner[size] == '.');
 }
 
-/* The value at a dotted path, or NULL. */
-static const Json *at_path(const Json *json, const char *path) {
-    char key[64];
-    while (json) {
-        size_t size = strcspn(path, ".");
-        if (size >= sizeof key) return NULL;
-        memcpy(key, path, size);
-        key[size] = '\0';
-        json = json_get(json, key);
-        if (!path[size]) break;
-        path += size + 1;
-    }
-    return json;
-}
-
 /* ---- overriding ---- */
 
 /* What the text behind the equals sign means; NULL: an error. Only what cannot be a word must be JSON. */
@@ -61,7 +46,7 @@ static bool set_inside(Json *sweep, const char *axis, const char *path, const Js
     for (int i = 0; done && i < json_count(values); i++) {
         done = json_set_path(root, axis, json_copy(json_at(values, i)), place, err) &&
                json_set_path(root, path, json_copy(value), place, err);
-        if (done) json_append(changed, json_copy(at_path(root, axis)));
+        if (done) json_append(changed, json_copy(json_at_path(root, axis)));
     }
     json_free(root);
     if (done)
@@ -257,7 +242,7 @@ bool axes_excluded(Axes *axes, const Json *point) {
         const Json *entry = json_at(axes->exclude, i);
         bool all = true;
         for (int k = 0; all && k < json_count(entry); k++) {
-            const Json *value = at_path(point, json_key(entry, k));
+            const Json *value = json_at_path(point, json_key(entry, k));
             all = value && matches(json_member(entry, k), value);
         }
         axes->used[i] |= all;

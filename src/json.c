@@ -163,6 +163,20 @@ Json *json_get_mutable(Json *object, const char *key) {
     return (Json *)node(json_get(object, key));
 }
 
+const Json *json_at_path(const Json *json, const char *path) {
+    char key[KEY_SIZE];
+    while (json) {
+        size_t size = strcspn(path, ".");
+        if (size >= sizeof key) return NULL;
+        memcpy(key, path, size);
+        key[size] = '\0';
+        json = json_get(json, key);
+        if (!path[size]) break;
+        path += size + 1;
+    }
+    return json;
+}
+
 const Json *json_at(const Json *array, int index) {
     return json_is_array(array) ? json_member(array, index) : NULL;
 }

@@ -23,6 +23,7 @@ bool json_is_bool(const Json *json);
 bool json_truth(const Json *json); /* false for everything but true */
 const Json *json_get(const Json *object, const char *key);
 Json *json_get_mutable(Json *object, const char *key);
+const Json *json_at_path(const Json *json, const char *path); /* dotted: "train.optimizer.lr" */
 const Json *json_at(const Json *array, int index);
 int json_count(const Json *json);                       /* of an array or object, else 0 */
 const char *json_key(const Json *object, int index);    /* key of the index-th member */

@@ -57,23 +57,8 @@ const char *label_method(const Position *position, Arena *arena) {
     return position->with ? arena_format(arena, "%s + %s", label_alone(position->with, arena), label) : label;
 }
 
-/* The value at a dotted path, NULL if there is none. */
-static const Json *at_path(const Json *json, const char *path) {
-    char key[128];
-    while (json) {
-        size_t length = strcspn(path, ".");
-        if (length >= sizeof key) return NULL;
-        memcpy(key, path, length);
-        key[length] = '\0';
-        json = json_get(json, key);
-        if (!path[length]) return json;
-        path += length + 1;
-    }
-    return NULL;
-}
-
 static bool same_at(const Json *a, const Json *b, const char *path, Arena *arena) {
-    return same_value(at_path(a, path), at_path(b, path), arena);
+    return same_value(json_at_path(a, path), json_at_path(b, path), arena);
 }
 
 typedef struct Paths {
@@ -98,7 +83,7 @@ static void add_differences(Paths *paths, const Json *node, const char *path, co
                             bool same_method, Arena *arena) {
     if (is_listed(path, own_columns) || (!same_method && is_listed(path, tuning))) return;
     if (!json_is_object(node)) {
-        if (!same_value(node, at_path(other, path), arena)) paths_add(paths, path);
+        if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
         return;
     }
     for (int i = 0; i < json_count(node); i++) {
@@ -138,7 +123,7 @@ const char **label_variants(const Plan *plan, Arena *arena) {
     for (int i = 0; i < plan->count; i++) {
         variants[i] = "";
         for (int k = 0; k < paths.count; k++) {
-            const char *value = value_text(at_path(trees[i], paths.items[k]), arena);
+            const char *value = value_text(json_at_path(trees[i], paths.items[k]), arena);
             variants[i] = arena_format(arena, "%s%s%s=%s", variants[i], k ? " " : "", paths.items[k], value);
         }
     }

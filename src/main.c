@@ -203,6 +203,7 @@ static ExitCode do_analyse(const Arguments *arguments, Err *err) {
                               .experiment = arguments->value['E'],
                               .format = arguments->value['f'],
                               .baseline = arguments->value['A'],
+                              .claims = arguments->value['G'],
                               .paper = arguments_given(arguments, 'O'),
                               .resamples = (int)resamples,
                               .block = block};
@@ -259,11 +260,12 @@ static const Command commands[] = {
      1, 1, do_plot},
     {"report", "DB", "EoG", "one self-contained HTML file: verdict, claims, figures, tables, provenance",
      "By default beside the database, with the suffix .html.", 1, 1, do_report},
-    {"analyse", "DB WHAT", "EfJAOWZ", "the paper's analyses and statistics",
+    {"analyse", "DB WHAT", "EfJAOWZG", "the paper's analyses and statistics",
      "WHAT: curves (perplexity by length), matrix (training by evaluation length), compare (with "
      "--baseline),\n"
      "short-long (trained short against long), cost, early (early-token curse), positions (loss by "
-     "position).\n"
+     "position),\n"
+     "claims (the verdict on each claim of the paper), claim-points (what it was judged by).\n"
      "Formats: text, md, csv, json.",
      2, 2, do_analyse},
     {"eval", "DB|CONFIG", "LXCVN%UEjTnqD", "more evaluations of trained runs, from their weights",

@@ -435,7 +435,7 @@ if has learned; then
     fi
 fi
 
-for what in curves matrix cost early positions short-long; do
+for what in curves matrix cost early positions short-long claims claim-points; do
     check "analyse $what" try 0 analyse $db $what
 done
 check "analyse compare" try 0 analyse $db compare --baseline $two --format csv

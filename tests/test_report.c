@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyse.h"
 #include "claims.h"
 #include "hash.h"
 #include "html.h"
@@ -123,6 +124,41 @@ static void test_verdicts(void **state) {
                 fabs(claim->points[0].high - 6.2 / 4.1) < 1e-12);
     assert_true(fabs(claim->points[0].ratio - sqrt(6.0 / 4 * 6.2 / 4.1)) < 1e-12);
     assert_int_equal(claim->seeds, 2);
+    store_close(store);
+}
+
+/* `analyse claims` and `claim-points` say the same as the claims, for programs. */
+static void test_claims_as_rows(void **state) {
+    (void)state;
+    Store *store = store_with(SEEDS, standard_values);
+    const Claim *claim =
+        judged(store, "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_most\": 1.6");
+    const struct {
+        const char *what, *text;
+    } tables[] = {
+        {"claims",
+         arena_format(sample_arena,
+                      "experiment,method,claim,section,verdict,points,hold,fail,least,greatest,at_least,"
+                      "at_most,seeds,finding\nx,rotary,t,,contradicted,2,1,1,%.17g,%.17g,,1.6",
+                      claim->points[0].ratio, claim->points[1].ratio)},
+        {"claim-points", arena_format(sample_arena, ",16,,32,%.17g,%.17g,%.17g,2,holds,t\n",
+                                      claim->points[0].ratio, claim->points[0].low, claim->points[0].high)},
+        {"claim-points", ",fails,t\n"},
+    };
+    for (int i = 0; i < COUNT_OF(tables); i++) {
+        Err err = {0};
+        FILE *out = fopen("rows", "w");
+        assert_non_null(out);
+        AnalyseOptions options = {.what = tables[i].what, .format = "csv", .claims = "claims.json"};
+        if (!analyse_print(store, &options, out, &err)) fail_msg("%s", err.text);
+        fclose(out);
+        const char *rows = sample_file("rows", NULL);
+        if (!strstr(rows, tables[i].text)) fail_msg("no '%s' in '%s'", tables[i].text, rows);
+    }
+    Err err = {0};
+    AnalyseOptions options = {.what = "claims", .claims = "nowhere.json"};
+    assert_false(analyse_print(store, &options, stdout, &err));
+    assert_non_null(strstr(err.text, "nowhere.json"));
     store_close(store);
 }
 
@@ -391,8 +427,9 @@ static void test_figures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_verdicts),     TEST(test_one_seed),     TEST(test_claim_errors),  TEST(test_page),
-        TEST(test_hostile_page), TEST(test_text_escapes), TEST(test_report_errors), TEST(test_figures),
+        TEST(test_verdicts),     TEST(test_claims_as_rows), TEST(test_one_seed),
+        TEST(test_claim_errors), TEST(test_page),           TEST(test_hostile_page),
+        TEST(test_text_escapes), TEST(test_report_errors),  TEST(test_figures),
     };
     return cmocka_run_group_tests(tests, find_plots, free_plots);
 }

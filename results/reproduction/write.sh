@@ -20,6 +20,10 @@ done
 for what in curves cost early short-long compare; do
     "$poslab" analyse "$main" $what --baseline sinusoidal --format csv >"$output/$what.csv"
 done
+for what in claims claim-points; do
+    "$poslab" analyse "$main" $what --format csv >"$output/$what.csv"
+done
+"$poslab" analyse "$main" claims --format md >"$output/claims.md"
 "$poslab" analyse "$main" short-long --baseline sinusoidal --format md >"$output/short-long.md"
 for what in lr buckets slopes budget; do
     "$poslab" table "$databases/reproduce-$what.db" --format md >"$output/$what.md"
