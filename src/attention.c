@@ -36,7 +36,7 @@ Attention *attention_new(const Position *position, const PositionContext *contex
     Attention *attention = NEW(arena, 1, Attention);
     if (method->distance_bias) {
         a.bias = NEW(arena, biases, float);
-        a.run = NEW(arena, biases + (size_t)a.heads * ROWS, float);
+        a.run = NEW(arena, biases + (size_t)a.heads * 2 * ROWS, float);
     }
     if (options->scale != SCALE_NONE) {
         a.stretches = NEW(arena, a.length, float);
@@ -70,8 +70,8 @@ static void begin_biases(Attention *a) {
     a->method->distance_bias(a->context, a->bias);
     for (int h = 0; h < a->heads; h++) {
         const float *bias = a->bias + (size_t)h * a->length;
-        float *run = a->run + (size_t)h * (a->length + ROWS);
-        for (int d = 0; d < a->length; d++) run[a->length - 1 - d] = bias[d] * a->temperature;
+        float *run = a->run + (size_t)h * (a->length + 2 * ROWS) + ROWS;
+        for (int d = 0; d < a->length; d++) run[a->length - 1 - d] = bias[d] * a->root;
     }
 }
 

@@ -77,9 +77,9 @@ static void fill_scores(Attention *a, const Block *b, bool backward) {
             for (int r = 0; r < b->rows; r++) {
                 int lo, valid;
                 if (!tile_seen(a, &t, r, &lo, &valid)) continue;
-                const float *s = a->s + r * COLUMNS, *run = tile_run(a, &t, b->first + r);
+                const float *s = a->s + r * COLUMNS;
                 float *to = row_of(b, a->block, h, r) + t.j0;
-                for (int j = lo; j < valid; j++) to[j] = (s[j] * a->scale + (run ? run[j] : 0)) * unscale;
+                for (int j = lo; j < valid; j++) to[j] = s[j] * a->scale * unscale;
             }
         }
     }
@@ -167,8 +167,8 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
     for (int h = 0; h < a->heads; h++) {
         head_select(a, h);
         float *o = a->at.o + (size_t)b->first * a->wide;
-        tile_nn(o, a->wide, row_of(b, a->block, h, 0), b->columns, a->at.v, a->wide, ROWS, a->wide,
-                b->columns, false);
+        tile_nn(o, a->wide, NULL, 0, row_of(b, a->block, h, 0), b->columns, a->at.v, a->wide, ROWS, a->wide,
+                b->columns);
         if (!a->use || !a->use->vectors[AT_VALUES].count) continue;
         for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
             take_tile(a, b, &t, a->s, a->block, 1);
@@ -212,7 +212,7 @@ static void learn_values(Attention *a, const Block *b, int h, const float *lse, 
     for (int r = 0; r < b->rows; r++)
         memset(row_of(b, a->dblock, h, r), 0, (size_t)b->columns * sizeof(float));
     for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
-        tile_products(a, a->ds, dout, a->at.v_panels, &t);
+        tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t);
         if (a->use && a->use->vectors[AT_VALUES].count) vectors_score(a, AT_VALUES, &t, a->ds, dout);
         for (int r = 0; r < b->rows; r++) {
             int lo, valid;

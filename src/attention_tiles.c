@@ -52,19 +52,21 @@ int tile_position(const Attention *a, const Tile *t, int i) {
     return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;
 }
 
-/* The run of the bias that belongs to query i and the tile's keys; NULL where there is none. */
-const float *tile_run(const Attention *a, const Tile *t, int i) {
+/* The run of the bias that belongs to query i and the tile's keys; NULL where there is none. But for sinks,
+   that of the next query begins one number before it. */
+static const float *tile_run(const Attention *a, const Tile *t, int i) {
     if (!a->run || !a->active) return NULL;
-    return a->run + (size_t)t->h * (a->length + ROWS) + (a->length - 1 - tile_position(a, t, i) + t->j0);
+    const float *run = a->run + (size_t)t->h * (a->length + 2 * ROWS) + ROWS;
+    return run + (a->length - 1 - tile_position(a, t, i) + t->j0);
 }
 
 /* ---- scores ---- */
 
-/* s[ROWS,columns] = rows of `left` times the tile's keys or values, held in panels. */
-void tile_products(const Attention *a, float *s, const float *left, const float *panels, const Tile *t) {
+void tile_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
+                   const Tile *t) {
     for (int j = 0; j < t->columns; j += PANEL)
-        tile_nn(s + j, COLUMNS, left, a->wide, panels + (size_t)(t->j0 + j) * a->wide, PANEL, ROWS, PANEL,
-                a->wide, false);
+        tile_nn(s + j, COLUMNS, run ? run + j : NULL, -1, left, a->wide,
+                panels + (size_t)(t->j0 + j) * a->wide, PANEL, ROWS, PANEL, a->wide);
 }
 
 static const Pair *queries(const Attention *a, const Tile *t) {
@@ -80,32 +82,28 @@ static int beyond(const Attention *a, const Tile *t, int i) {
 void tile_scores(Attention *a, const Tile *t) {
     size_t row = (size_t)t->i0 * a->wide;
     int least = beyond(a, t, t->i0), most = beyond(a, t, t->i0 + ROWS - 1);
-    if (least < t->columns) tile_products(a, a->s, queries(a, t)->q + row, a->at.near.k_panels, t);
+    const float *run = t->sinks ? NULL : tile_run(a, t, t->i0);
+    if (least < t->columns) tile_products(a, a->s, run, queries(a, t)->q + row, a->at.near.k_panels, t);
     if (most > 0) {
         const Pair *far = &a->at.far;
         float *s = least < t->columns ? a->use->s_far : a->s;
-        tile_products(a, s, far->q + row, far->k_panels, t);
+        tile_products(a, s, run, far->q + row, far->k_panels, t);
         for (int r = 0; s != a->s && r < ROWS; r++)
             memcpy(a->s + r * COLUMNS, s + r * COLUMNS, (size_t)beyond(a, t, t->i0 + r) * sizeof *s);
     }
+    for (int r = 0; t->sinks && r < ROWS && t->i0 + r < a->length; r++)
+        if ((run = tile_run(a, t, t->i0 + r))) ops_add(a->s + r * COLUMNS, run, (size_t)t->columns);
     if (a->use) terms_add(a, t);
 }
 
-/* One row of scores: scaled, biased, and -infinity behind the diagonal up to a whole vector. `valid` keys
-   count. Returns the largest in each lane; *end is the number of columns touched, a multiple of the vector
-   length. */
-static inline Vec finish_scores(const Attention *a, float *s, const float *run, int valid, int *end) {
+/* The highest of a row of raw scores, of which `valid` keys count: behind them it becomes -infinity up to a
+   whole vector. *end is the number of columns that are left, a multiple of the vector length. */
+static inline float highest_score(float *s, int valid, int *end) {
     Vec top = vec_all(-INFINITY);
-    float scale = a->scale;
     int columns = *end = round_to(valid, TILE_LANES);
     for (int j = valid; j < columns; j++) s[j] = -INFINITY;
-    for (int j = 0; j < columns; j += TILE_LANES) {
-        Vec score = vec_load(s + j) * scale;
-        if (run) score += vec_load(run + j);
-        vec_store(s + j, score);
-        top = vec_max(score, top);
-    }
-    return top;
+    for (int j = 0; j < columns; j += TILE_LANES) top = vec_max(vec_load(s + j), top);
+    return vec_top(top);
 }
 
 void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h, int i,
@@ -120,7 +118,7 @@ void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *ro
 /* One tile row of the forward pass: o[ROWS,wide] for queries i0.., and their lse. */
 static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h, int i0,
                          const AttentionDropout *dropout) {
-    float top[ROWS], sum[ROWS];
+    float top[ROWS], sum[ROWS], scale = a->scale;
     int rows = a->length - i0 < ROWS ? a->length - i0 : ROWS;
     bool first = true;
     for (int r = 0; r < ROWS; r++) top[r] = -INFINITY, sum[r] = 0;
@@ -135,11 +133,11 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
                 continue;
             }
             for (int j = 0; j < lo; j++) s[j] = -INFINITY;
-            float highest = vec_top(finish_scores(a, s, tile_run(a, &t, i0 + r), valid, &end));
+            float highest = highest_score(s, valid, &end) * scale;
             if (!(highest > top[r])) highest = top[r];
             Vec total = vec_all(0);
             for (int j = 0; j < end; j += TILE_LANES) {
-                Vec p = vec_exp(vec_load(s + j) - highest);
+                Vec p = vec_exp(vec_load(s + j) * scale - highest);
                 total += p;
                 vec_store(s + j, p);
             }
@@ -153,8 +151,8 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
             top[r] = highest;
             sum[r] += vec_sum(total);
         }
-        tile_nn(o, a->wide, a->s, COLUMNS, a->at.v + (size_t)t.j0 * a->wide, a->wide, ROWS, a->wide,
-                t.columns, !first);
+        tile_nn(o, a->wide, first ? NULL : o, a->wide, a->s, COLUMNS, a->at.v + (size_t)t.j0 * a->wide,
+                a->wide, ROWS, a->wide, t.columns);
         if (a->use && a->use->vectors[AT_VALUES].count) vectors_mix(a, AT_VALUES, &t, o, a->s);
     }
     for (int r = 0; r < rows; r++) {
@@ -182,16 +180,13 @@ static void backward_tile(Attention *a, const float *lse, int sequence, const Ti
         float *s = a->s + r * COLUMNS, *ds = a->ds + r * COLUMNS, *diagonal = diagonals + ROWS - 1 - r;
         int i = t->i0 + r, end = 0, lo, valid;
         if (i < a->length && tile_seen(a, t, r, &lo, &valid)) {
-            const float *run = tile_run(a, t, i);
             end = round_to(valid, TILE_LANES);
             for (int j = 0; j < lo; j++) s[j] = -INFINITY;
             for (int j = valid; j < end; j++) s[j] = -INFINITY;
             if (dropout->p > 0) tile_dropout(a, dropout, ds, sequence, t->h, i, t->j0, valid);
             float scale = a->scale, total = lse[i], delta = a->at.delta[i];
             for (int j = 0; j < end; j += TILE_LANES) {
-                Vec score = vec_load(s + j) * scale;
-                if (run) score += vec_load(run + j);
-                Vec p = vec_exp(score - total);
+                Vec p = vec_exp(vec_load(s + j) * scale - total);
                 Vec g = p * (vec_load(ds + j) - delta);
                 vec_store(s + j, p);
                 vec_store(ds + j, g * scale);
@@ -216,9 +211,16 @@ static void backward_tile(Attention *a, const float *lse, int sequence, const Ti
 }
 
 void tile_learn_values(Attention *a, const Tile *t, const float *dout) {
-    tile_tn(a->at.dv + (size_t)t->j0 * a->wide, a->wide, a->s, COLUMNS, dout, a->wide, t->columns, a->wide,
-            ROWS, true);
+    float *dv = a->at.dv + (size_t)t->j0 * a->wide;
+    tile_tn(dv, a->wide, dv, a->wide, a->s, COLUMNS, dout, a->wide, t->columns, a->wide, ROWS);
     if (a->use && a->use->vectors[AT_VALUES].count) vectors_learn(a, AT_VALUES, t, a->s, dout);
+}
+
+/* dk += ds^T q, dq += ds k */
+static void learn_pair(float *dq, float *dk, const float *ds, const float *q, const float *k, int wide,
+                       int columns) {
+    tile_tn(dk, wide, dk, wide, ds, COLUMNS, q, wide, columns, wide, ROWS);
+    tile_nn(dq, wide, dq, wide, ds, COLUMNS, k, wide, ROWS, wide, columns);
 }
 
 void tile_learn_scores(Attention *a, const Tile *t) {
@@ -235,14 +237,12 @@ void tile_learn_scores(Attention *a, const Tile *t) {
             memset(to + count, 0, (size_t)(t->columns - count) * sizeof *ds);
             memset(ds, 0, (size_t)count * sizeof *ds);
         }
-        tile_tn(far->dk + column, wide, a->use->s_far, COLUMNS, far->q + row, wide, t->columns, wide, ROWS,
-                true);
-        tile_nn(far->dq + row, wide, a->use->s_far, COLUMNS, far->k + column, wide, ROWS, wide, t->columns,
-                true);
+        learn_pair(far->dq + row, far->dk + column, a->use->s_far, far->q + row, far->k + column, wide,
+                   t->columns);
         if (beyond(a, t, t->i0) == t->columns) return;
     }
-    tile_tn(a->at.near.dk + column, wide, a->ds, COLUMNS, pair->q + row, wide, t->columns, wide, ROWS, true);
-    tile_nn(pair->dq + row, wide, a->ds, COLUMNS, a->at.near.k + column, wide, ROWS, wide, t->columns, true);
+    learn_pair(pair->dq + row, a->at.near.dk + column, a->ds, pair->q + row, a->at.near.k + column, wide,
+               t->columns);
 }
 
 void tiles_backward(Attention *a, const float *lse, int sequence, int h, const AttentionDropout *dropout) {
@@ -251,7 +251,7 @@ void tiles_backward(Attention *a, const float *lse, int sequence, int h, const A
         if (a->use) terms_row(a, h, i0, true);
         for (Tile t = {.h = h, .i0 = i0}; tile_next(a, &t);) {
             tile_scores(a, &t);
-            tile_products(a, a->ds, dout, a->at.v_panels, &t);
+            tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t);
             if (a->use && a->use->vectors[AT_VALUES].count) vectors_score(a, AT_VALUES, &t, a->ds, dout);
             backward_tile(a, lse, sequence, &t, dropout);
             tile_learn_values(a, &t, dout);

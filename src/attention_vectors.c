@@ -89,8 +89,8 @@ void vectors_score(Attention *a, int role, const Tile *t, float *s, const float 
         return;
     }
     for (int e = k.far; e < k.span; e += PANEL)
-        tile_nn(skew + e, SKEW, left, a->wide, a->at.panels[role] + (size_t)(k.x + e - k.far) * a->wide,
-                PANEL, ROWS, PANEL, a->wide, false);
+        tile_nn(skew + e, SKEW, NULL, 0, left, a->wide,
+                a->at.panels[role] + (size_t)(k.x + e - k.far) * a->wide, PANEL, ROWS, PANEL, a->wide);
     for (int r = 0; r < rows; r++) {
         const float *run = skew + r * SKEW + ROWS - 1 - r;
         if (k.far > 0) {
@@ -136,8 +136,8 @@ void vectors_mix(Attention *a, int role, const Tile *t, float *o, const float *p
     for (int r = 0; k.far > 0 && r < ROWS; r++)
         add_times(o + (size_t)r * wide, far[r], a->at.rows[role], wide);
     if (k.far < k.span)
-        tile_nn(o, wide, a->use->skew + k.far, SKEW, a->at.rows[role] + (size_t)k.x * wide, wide, ROWS, wide,
-                k.span - k.far, true);
+        tile_nn(o, wide, o, wide, a->use->skew + k.far, SKEW, a->at.rows[role] + (size_t)k.x * wide, wide,
+                ROWS, wide, k.span - k.far);
 }
 
 void vectors_learn(Attention *a, int role, const Tile *t, const float *p, const float *left) {
@@ -156,7 +156,7 @@ void vectors_learn(Attention *a, int role, const Tile *t, const float *p, const 
     skew_fill(a, &k, t, p, far);
     for (int r = 0; k.far > 0 && r < ROWS; r++)
         add_times(a->at.drows[role], far[r], left + (size_t)r * wide, wide);
+    float *near = a->at.drows[role] + (size_t)k.x * wide;
     if (k.far < k.span)
-        tile_tn(a->at.drows[role] + (size_t)k.x * wide, wide, a->use->skew + k.far, SKEW, left, wide,
-                k.span - k.far, wide, ROWS, true);
+        tile_tn(near, wide, near, wide, a->use->skew + k.far, SKEW, left, wide, k.span - k.far, wide, ROWS);
 }

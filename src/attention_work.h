@@ -13,9 +13,9 @@
  * backward pass values, are also kept transposed in panels [wide,PANEL] of PANEL positions: the right factor
  * of S = Q K^T.
  *
- * Scores are "raw" before they are multiplied by `scale`: raw = q . k + sqrt(D) (what is added to S). Terms
- * other than a distance bias are added to raw scores, so that one factor, temperature / sqrt(D), finishes
- * them.
+ * Scores are "raw" before they are multiplied by `scale`: raw = q . k + sqrt(D) (what is added to S), so that
+ * one factor, temperature / sqrt(D), finishes them. A distance bias enters with the product itself, as what
+ * it is added to, and costs next to nothing.
  */
 #ifndef POSLAB_ATTENTION_WORK_H
 #define POSLAB_ATTENTION_WORK_H
@@ -78,7 +78,8 @@ struct Attention {
     const Terms *use;     /* the terms that act; NULL: none */
 
     float *bias; /* [H,T] by distance, as the method gives it; NULL without */
-    float *run;  /* [H,T + ROWS]: the bias backwards, so that row i of a tile is a contiguous run of it */
+    float *run;  /* [H,ROWS + T + ROWS]: the bias, raw and backwards, so that row i of a tile is a contiguous
+                    run  of it; zeros around it, for rows beyond T and keys that are not seen */
     double *diagonal; /* [H,T]: dS summed along diagonals */
     float *stretches; /* [T] */
     bool has_terms;
@@ -150,9 +151,11 @@ void vectors_learn(Attention *a, int role, const Tile *tile, const float *p, con
 bool tile_next(const Attention *a, Tile *tile);
 bool tile_seen(const Attention *a, const Tile *tile, int r, int *lo, int *valid);
 int tile_position(const Attention *a, const Tile *tile, int i); /* where query i stands */
-const float *tile_run(const Attention *a, const Tile *tile, int i);
-void tile_scores(Attention *a, const Tile *tile); /* raw scores in a->s */
-void tile_products(const Attention *a, float *s, const float *left, const float *panels, const Tile *tile);
+void tile_scores(Attention *a, const Tile *tile);               /* raw scores in a->s */
+/* s[ROWS,columns] = rows of `left` times the tile's keys or values, held in panels; + run, if there is one,
+   which begins one number earlier with each row */
+void tile_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
+                   const Tile *tile);
 void tile_learn_values(Attention *a, const Tile *tile, const float *dout); /* from P in a->s */
 void tile_learn_scores(Attention *a, const Tile *tile); /* from the gradient a->ds at raw scores */
 void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h, int i,

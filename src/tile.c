@@ -22,16 +22,16 @@
 
 enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES, TALL = 16 };
 
+/* c = from (NULL: 0) + a b. `from` is added last, which is as exact as adding it apart. */
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
-                                                        const float *from, size_t ldf, const float *a,
+                                                        const float *from, ptrdiff_t ldf, const float *a,
                                                         size_t row, size_t step, const float *b, size_t ldb,
                                                         int k) {
     Vec sum[TALL][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++)
-            sum[r][v] = from ? vec_load(from + r * ldf + v * TILE_LANES) : vec_all(0);
+        for (int v = 0; v < vecs; v++) sum[r][v] = vec_all(0);
     }
     for (int p = 0; p < k; p++, a += step, b += ldb) {
         Vec right[2];
@@ -51,37 +51,39 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++) vec_store(c + r * ldc + v * TILE_LANES, sum[r][v]);
+        for (int v = 0; v < vecs; v++) {
+            if (from) sum[r][v] += vec_load(from + r * ldf + v * TILE_LANES);
+            vec_store(c + r * ldc + v * TILE_LANES, sum[r][v]);
+        }
     }
 }
 
-static inline __attribute__((always_inline)) void product(float *c, size_t ldc, const float *a, size_t row,
+static inline __attribute__((always_inline)) void product(float *c, size_t ldc, const float *from,
+                                                          ptrdiff_t ldf, const float *a, size_t row,
                                                           size_t step, const float *b, size_t ldb, int m,
-                                                          int n, int k, bool add) {
+                                                          int n, int k) {
+#define NEXT(rows, vecs)                                                                                     \
+    block(rows, vecs, c + i * ldc + j, ldc, from ? from + i * ldf + j : NULL, ldf, a + i * row, row, step,   \
+          b + j, ldb, k)
     for (int j = 0; j < n; j += WIDE) {
         int i = 0;
         if (n - j < WIDE) { /* one vector is left: of 16 lanes, as n is a multiple of 16 */
-            for (; i + TALL <= m; i += TALL)
-                block(TALL, 1, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row,
-                      step, b + j, ldb, k);
-            for (; i < m; i += ROWS)
-                block(ROWS, 1, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row,
-                      step, b + j, ldb, k);
+            for (; i + TALL <= m; i += TALL) NEXT(TALL, 1);
+            for (; i < m; i += ROWS) NEXT(ROWS, 1);
         }
-        for (; i < m; i += ROWS)
-            block(ROWS, 2, c + i * ldc + j, ldc, add ? c + i * ldc + j : NULL, ldc, a + i * row, row, step,
-                  b + j, ldb, k);
+        for (; i < m; i += ROWS) NEXT(ROWS, 2);
     }
+#undef NEXT
 }
 
-void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
-             bool add) {
-    product(c, (size_t)ldc, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k, add);
+void tile_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    product(c, (size_t)ldc, from, ldf, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k);
 }
 
-void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
-             bool add) {
-    product(c, (size_t)ldc, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k, add);
+void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
 }
 
 /* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
@@ -106,7 +108,7 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
 }
 
 /* c[m, WIDE] = from (none: 0) + a[m, steps] panel */
-static void times_panel(float *c, size_t ldc, const float *from, size_t ldf, const float *a, size_t row,
+static void times_panel(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t row,
                         size_t step, const float *panel, int m, int steps) {
     int i = 0;
 #define NEXT(rows)                                                                                           \
@@ -130,7 +132,7 @@ void tile_product(float *c, const float *from, int ldf, const float *a, bool tur
         for (int p = 0; p < k; p += STEPS) {
             int columns = n - j0 < WIDEST ? n - j0 : WIDEST, steps = k - p < STEPS ? k - p : STEPS;
             const float *start = p ? c : from; /* what the steps before this one came to */
-            size_t lds = p ? ldc : (size_t)ldf;
+            ptrdiff_t lds = p ? n : ldf;
             pack(room, b + (turn_b ? j0 * ldb + p : p * ldb + j0), ldb, turn_b, columns, steps);
             for (int i = 0; i < m; i += LEFT)
                 for (int j = 0; j < columns; j += WIDE)

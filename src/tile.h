@@ -88,15 +88,16 @@ static inline Vec vec_exp(Vec x) {
 }
 
 /* Products of tiles: m is a multiple of 8, n of 16, k any; row-major with leading dimensions.
-   tile_nn: c[m,n] = a[m,k] b[k,n];  tile_tn: c[m,n] = a[k,m]^T b[k,n];  with add: c += instead. */
-void tile_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
-             bool add);
-void tile_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n, int k,
-             bool add);
+   tile_nn: c[m,n] = from + a[m,k] b[k,n];  tile_tn: c[m,n] = from + a[k,m]^T b[k,n].
+   from is NULL (0) or rows ldf apart: c itself (+=), one row for all (ldf = 0), a run that moves on by one
+   number with each row (ldf = -1). */
+void tile_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k);
+void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k);
 
-/* A larger product, without gaps: c[m,n] = from + a[m,k] b[k,n]. Turned, a is [k,m] and b [n,k]. from is NULL
-   (0), one row for all (ldf = 0: a bias) or m rows ldf apart, such as c itself (ldf = n: +=). Any m and k,
-   and n for which tile_fits says yes. room[TILE_ROOM] is written. */
+/* A larger product, without gaps: c[m,n] = from + a[m,k] b[k,n]; turned, a is [k,m] and b [n,k]. Any m and k
+   > 0, and n for which tile_fits says yes. room[TILE_ROOM] is written. */
 enum { TILE_ROOM = 1 << 17 };
 bool tile_fits(int n);
 void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,

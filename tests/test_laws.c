@@ -160,10 +160,6 @@ typedef struct CoreMutant {
 } CoreMutant;
 
 static const CoreMutant core_mutants[] = {
-    {"bias added before scaling",
-     "Vec score = vec_load(s + j) * scale;\n        if (run) score += vec_load(run + j);",
-     "Vec score = vec_load(s + j) * scale;\n        if (run) score += vec_load(run + j) * scale;",
-     "agreement"},
     {"scaling missing", "(float)((double)a.temperature / sqrt(a.size))", "a.temperature", "agreement"},
     {"mask lets one key too many in", "i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns",
      "i - t->j0 + 2 < t->columns ? i - t->j0 + 2 : t->columns", "causality"},
@@ -174,8 +170,8 @@ static const CoreMutant core_mutants[] = {
      "agreement"},
     {"softmax without the maximum", "if (!(highest > top[r])) highest = top[r];", "highest = 0;", "edges"},
     {"running sum not brought to the new maximum", "sum[r] *= shrink;", "", "agreement"},
-    {"bias of head 0 for all heads", "a->run + (size_t)t->h * (a->length + ROWS) + (",
-     "a->run + (size_t)(0 * t->h) * (a->length + ROWS) + (", "agreement"},
+    {"bias of head 0 for all heads", "a->run + (size_t)t->h * (a->length + 2 * ROWS)",
+     "a->run + (size_t)(0 * t->h) * (a->length + 2 * ROWS)", "agreement"},
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
     {"gradients of keys not turned back", "m->transform_backward(&context, POS_KEY, a->at.near.dk, a->wide);",
@@ -251,7 +247,7 @@ static const CoreMutant core_mutants[] = {
     {"log n of the pass", "stretches_fill(a.stretches, options, shape->train_length,",
      "stretches_fill(a.stretches, options, a.length,", "agreement"},
     {"k - 1 highest scores", "row[j] < least ||", "row[j] <= least ||", "agreement"},
-    {"biases without temperature", "run[a->length - 1 - d] = bias[d] * a->temperature;",
+    {"biases divided by sqrt(D)", "run[a->length - 1 - d] = bias[d] * a->root;",
      "run[a->length - 1 - d] = bias[d];", "agreement"},
     {"scores change after temperature", "float unscale = 1 / a->temperature;", "float unscale = 1;",
      "agreement"},

@@ -58,21 +58,22 @@ static void products_are_sums(void **state) {
                                    {16, 48, 33}, {40, 80, 7}, {32, 128, 64}};
     (void)state;
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
-        for (int kind = 0; kind < 4; kind++) {
+        for (int kind = 0; kind < 6; kind++) { /* turned or not; fresh, added, added to a run */
             int m = sizes[n][0], w = sizes[n][1], k = sizes[n][2], ldc = w + 5, lda = (kind & 1 ? m : k) + 3,
                 ldb = w + 7;
-            bool add = (kind & 2) != 0;
+            bool add = kind / 2 == 1, run = kind / 2 == 2;
             Arena *arena = arena_new(1 << 20);
             float *a = NEW(arena, (kind & 1 ? k : m) * lda, float), *b = NEW(arena, k * ldb, float);
             float *c = NEW(arena, m * ldc, float), *before = NEW(arena, m * ldc, float);
+            const float *from = add ? c : run ? before + m : NULL;
             Rng rng = rng_stream(1, "tile", "");
             for (int i = 0; i < (kind & 1 ? k : m) * lda; i++) a[i] = (float)rng_normal(&rng);
             for (int i = 0; i < k * ldb; i++) b[i] = (float)rng_normal(&rng);
             for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)rng_normal(&rng);
-            (kind & 1 ? tile_tn : tile_nn)(c, ldc, a, lda, b, ldb, m, w, k, add);
+            (kind & 1 ? tile_tn : tile_nn)(c, ldc, from, run ? -1 : ldc, a, lda, b, ldb, m, w, k);
             for (int i = 0; i < m; i++)
                 for (int j = 0; j < ldc; j++) {
-                    double sum = j >= w || add ? before[i * ldc + j] : 0, size = 1;
+                    double sum = j >= w || add ? before[i * ldc + j] : run ? before[m - i + j] : 0, size = 1;
                     for (int p = 0; p < k && j < w; p++) {
                         double left = kind & 1 ? a[p * lda + i] : a[i * lda + p];
                         sum += left * b[p * ldb + j];
