@@ -1,9 +1,9 @@
 /* pass: the model forward and backward.
  *
- * A forward pass works through the rows (tokens) in chunks that fit the cache; only attention sees all rows
- * of a sequence at once. When training, each layer keeps what its backward pass needs; when evaluating, all
- * layers share one set of buffers and everything but x, qkv and the attention's result is as small as a
- * chunk.
+ * A pass works through the rows (tokens) in chunks that fit the cache, forward and backward; only attention
+ * sees all rows of a sequence at once. When training, each layer keeps what its backward pass needs; when
+ * evaluating, all layers share one set of buffers and everything but x, qkv and the attention's result is as
+ * small as a chunk.
  */
 #include <math.h>
 #include <string.h>
@@ -237,52 +237,72 @@ static void head(const Model *model, Pass *pass, const uint16_t *const *tokens, 
     }
 }
 
-/* pass->dx: from the gradient at the layer's output to that at its input. */
-static void backward_layer(const Model *model, Pass *pass, int l, int sequences, float *g) {
+/* Rows of pass->dx: from the gradient at the layer's output to that behind its attention half; pass->dnormed:
+   that at the attention's result. */
+static void backward_ffn(const Model *model, Pass *pass, int l, size_t row, int rows, float *g) {
     const ModelOptions *options = &model->options;
     const LayerIndex *at = &model->index->layers[l];
     const Layer *layer = &pass->layers[l];
     const float *w = model->values;
-    int width = model->shape.width, ffn = (int)options->ffn, n = sequences * pass->length;
-    size_t count = (size_t)n * width;
-    const float *dy = pass->dx;
+    int width = model->shape.width, ffn = (int)options->ffn, inner = model_ffn_rows(options);
+    size_t first = row * (size_t)width, count = (size_t)rows * width;
+    float *dx = pass->dx + first, *dnormed = pass->dnormed + first;
+    const float *active = layer->active + row * ffn, *before = layer->inner + row * inner, *dy = dx;
     if (options->dropout > 0) {
-        dy = memcpy(pass->dy, pass->dx, count * sizeof *pass->dy);
-        drop(pass, pass->dy, 0, (size_t)n, (size_t)width, options->dropout, "ffn.out", l);
+        dy = memcpy(pass->dy + first, dx, count * sizeof *dx);
+        drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout, "ffn.out", l);
     }
-    linear_backward(pass->linear, pass->dactive, g + at->ffn_w, g + at->ffn_b, dy, layer->active,
-                    w + at->ffn_w, n, width, ffn);
-    drop(pass, pass->dactive, 0, (size_t)n, (size_t)ffn, options->activation_dropout, "activation", l);
+    linear_backward(pass->linear, pass->dactive, g + at->ffn_w, g + at->ffn_b, dy, active, w + at->ffn_w,
+                    rows, width, ffn);
+    drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout, "activation", l);
     switch ((Activation)options
                 ->activation) { /* with relu, dropped values are 0 and 0 stays 0: active tells enough */
     case ACT_RELU:
-        ops_relu_backward(pass->dactive, layer->active, (size_t)n * ffn);
+        ops_relu_backward(pass->dactive, active, (size_t)rows * ffn);
         break;
     case ACT_GELU:
-        ops_gelu_backward(pass->dactive, layer->inner, (size_t)n * ffn);
+        ops_gelu_backward(pass->dactive, before, (size_t)rows * ffn);
         break;
     case ACT_SWIGLU:
-        ops_swiglu_backward(pass->dinner, pass->dactive, layer->inner, n, ffn);
+        ops_swiglu_backward(pass->dinner, pass->dactive, before, rows, ffn);
         break;
     }
-    linear_backward(pass->linear, pass->dnormed, g + at->in_w, g + at->in_b, pass->dinner, layer->normed2,
-                    w + at->in_w, n, model_ffn_rows(options), width);
-    ops_norm_backward(pass->dx, g + at->norm2_w, g + at->norm2_b, pass->dnormed, layer->x2, w + at->norm2_w,
-                      layer->mean2, layer->rstd2, n, width);
+    linear_backward(pass->linear, dnormed, g + at->in_w, g + at->in_b, pass->dinner, layer->normed2 + first,
+                    w + at->in_w, rows, inner, width);
+    ops_norm_backward(dx, g + at->norm2_w, g + at->norm2_b, dnormed, layer->x2 + first, w + at->norm2_w,
+                      layer->mean2 + row, layer->rstd2 + row, rows, width);
     if (options->dropout > 0) {
-        memcpy(pass->dy, pass->dx, count * sizeof *pass->dy);
-        drop(pass, pass->dy, 0, (size_t)n, (size_t)width, options->dropout, "attention.out", l);
+        memcpy(pass->dy + first, dx, count * sizeof *dx);
+        drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout, "attention.out", l);
     }
-    linear_backward(pass->linear, pass->dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed,
-                    w + at->out_w, n, width, width);
+    linear_backward(pass->linear, dnormed, g + at->out_w, g + at->out_b, dy, layer->mixed + first,
+                    w + at->out_w, rows, width, width);
+}
+
+/* pass->dx: from the gradient at the layer's output to that at its input, in the chunks of the forward pass.
+ */
+static void backward_layer(const Model *model, Pass *pass, int l, int sequences, float *g) {
+    const LayerIndex *at = &model->index->layers[l];
+    const Layer *layer = &pass->layers[l];
+    const float *w = model->values;
+    int width = model->shape.width;
+    size_t n = (size_t)sequences * (size_t)pass->length, chunk = (size_t)pass->chunk;
+    for (size_t row = 0; row < n; row += chunk)
+        backward_ffn(model, pass, l, row, (int)(n - row < chunk ? n - row : chunk), g);
     bool reads = attention_reads_input(model->acting->method);
-    if (reads) memset(pass->dy, 0, count * sizeof *pass->dy);
+    if (reads) memset(pass->dy, 0, n * width * sizeof *pass->dy);
     attend_backward(model, pass, l, sequences);
-    linear_backward(pass->linear, pass->dnormed, g + at->qkv_w, g + at->qkv_b, pass->dqkv, layer->normed1,
-                    w + at->qkv_w, n, 3 * width, width);
-    if (reads) ops_add(pass->dnormed, pass->dy, count);
-    ops_norm_backward(pass->dx, g + at->norm1_w, g + at->norm1_b, pass->dnormed, layer->x1, w + at->norm1_w,
-                      layer->mean1, layer->rstd1, n, width);
+    for (size_t row = 0; row < n; row += chunk) {
+        int rows = (int)(n - row < chunk ? n - row : chunk);
+        size_t first = row * (size_t)width;
+        linear_backward(pass->linear, pass->dnormed + first, g + at->qkv_w, g + at->qkv_b,
+                        pass->dqkv + 3 * first, layer->normed1 + first, w + at->qkv_w, rows, 3 * width,
+                        width);
+        if (reads) ops_add(pass->dnormed + first, pass->dy + first, (size_t)rows * width);
+        ops_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
+                          layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row, rows,
+                          width);
+    }
 }
 
 static void backward(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *g) {

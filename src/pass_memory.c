@@ -13,7 +13,10 @@ static Linear *linear_for(const Model *model, size_t rows, size_t logits_rows, s
     size_t width = (size_t)options->width, inner = (size_t)model_ffn_rows(options);
     size_t inputs = rows * larger(width, (size_t)options->ffn);
     size_t outputs = larger(rows * larger(3 * width, inner), logits_rows * (size_t)options->vocabulary);
-    if (model->acting->method->input) inputs = larger(inputs, length * width);
+    if (model->acting->method->input) {
+        inputs = larger(inputs, length * width);
+        outputs = larger(outputs, length * 2 * width);
+    }
     return linear_new(model->precision, model->size, inputs, training ? outputs : 0, arena);
 }
 
@@ -48,7 +51,7 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
 
     int kept = training ? (int)options->layers : 1;
     size_t kept_rows = training ? rows : (size_t)p.chunk;
-    p.linear = linear_for(model, kept_rows, (size_t)p.logits_rows, (size_t)length, training, arena);
+    p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)length, training, arena);
     p.whole_input = training || attention_reads_input(method);
     p.layers = NEW(arena, kept, Layer);
     p.x = floats(arena, rows, width);
@@ -78,8 +81,8 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
     if (training) {
         p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
         p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);
-        p.dactive = floats(arena, rows, ffn);
-        p.dinner = options->activation == ACT_SWIGLU ? floats(arena, rows, 2 * ffn) : p.dactive;
+        p.dactive = floats(arena, (size_t)p.chunk, ffn);
+        p.dinner = options->activation == ACT_SWIGLU ? floats(arena, (size_t)p.chunk, 2 * ffn) : p.dactive;
     }
     if (pass) *pass = p;
     return pass;

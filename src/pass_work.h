@@ -32,7 +32,8 @@ struct Pass {
     float *out;                  /* [chunk,C] what a half-block adds to the residual stream */
     float *logits;               /* [logits_rows,V] */
     float *p, *pqk, *dp;         /* [T,C], [T,2C], [T,C]: what input adds, its projection and its gradient */
-    float *dx, *dy, *dnormed, *dqkv, *dinner, *dactive; /* [N,C] x3, [N,3C], [N,2F] for swiglu, [N,F] */
+    float *dx, *dy, *dnormed, *dqkv, *dinner,
+        *dactive; /* [N,C] x3, [N,3C], [chunk,2F] for swiglu, [chunk,F] */
     PassPlace place;
     int64_t row0;        /* the step's number of this pass's first row */
     float *gradients;    /* of the pass at work; NULL when evaluating */
