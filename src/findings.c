@@ -77,7 +77,7 @@ static bool run_claims(const Analysis *analysis, Err *err) {
         row[GREATEST] = frame_number(greatest);
         row[AT_LEAST] = frame_number(bound(claim->at_least));
         row[AT_MOST] = frame_number(bound(claim->at_most));
-        row[SEEDS] = frame_number(claim->seeds);
+        if (claim->count) row[SEEDS] = frame_number(claim->seeds);
         row[FINDING] = frame_text(claim->finding);
     }
     if (list && list->count)
@@ -96,12 +96,14 @@ const AnalysisKind analysis_claims = {
     .run = run_claims,
 };
 
-enum { AGAINST = KEYS, LENGTH, RATIO, LOW, HIGH, POINT_SEEDS, OUTCOME, POINT_CLAIM };
+enum { AGAINST = KEYS, AGAINST_TRAINED, LENGTH, RATIO, LOW, HIGH, POINT_SEEDS, OUTCOME, POINT_CLAIM };
 
 static const FrameColumn point_columns[] = {
     ANALYSIS_KEYS(0, 0),
     {"against", "against", FRAME_TEXT, FRAME_BOTH | FRAME_VARYING, 0},
-    {"length", "length", FRAME_WHOLE, FRAME_BOTH, 0}, /* evaluated, or the greater one trained at */
+    {"against_train_length", "trained at", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
+    {"length", "length", FRAME_WHOLE, FRAME_BOTH,
+     0}, /* evaluated; of speed and memory in training, trained at */
     {"ratio", "ratio", FRAME_REAL, FRAME_BOTH, 3},
     {"ratio_low", "from", FRAME_REAL, FRAME_BOTH, 3},
     {"ratio_high", "to", FRAME_REAL, FRAME_BOTH, 3},
@@ -118,6 +120,10 @@ static bool run_points(const Analysis *analysis, Err *err) {
             FrameCell *row = analysis_row(analysis, point->series);
             row[POINT_CLAIM] = frame_text(list->items[i].text);
             if (point->against) row[AGAINST] = frame_text(point->against->name);
+            if (!point->seeds) /* a bench has no training of its own */
+                row[KEY_TRAIN_LENGTH] = frame_number(NAN);
+            else if (point->against)
+                row[AGAINST_TRAINED] = frame_number((double)point->against->train_length);
             row[LENGTH] = frame_number((double)point->length);
             row[RATIO] = frame_number(point->ratio);
             row[LOW] = frame_number(point->low);

@@ -1,5 +1,5 @@
-/* linear: see linear.h. A bias is where the sums of the product begin: it costs no pass of its own, or with
- * the BLAS one of writing.
+/* linear: see linear.h. A bias costs no pass of its own: tiles add it as they write the result, and the BLAS
+ * adds the product to it.
  */
 #include "linear.h"
 

@@ -141,7 +141,7 @@ static void test_claims_as_rows(void **state) {
                       "experiment,method,claim,section,verdict,points,hold,fail,least,greatest,at_least,"
                       "at_most,seeds,finding\nx,rotary,t,,contradicted,2,1,1,%.17g,%.17g,,1.6",
                       claim->points[0].ratio, claim->points[1].ratio)},
-        {"claim-points", arena_format(sample_arena, ",16,,32,%.17g,%.17g,%.17g,2,holds,t\n",
+        {"claim-points", arena_format(sample_arena, ",16,,,32,%.17g,%.17g,%.17g,2,holds,t\n",
                                       claim->points[0].ratio, claim->points[0].low, claim->points[0].high)},
         {"claim-points", ",fails,t\n"},
     };
