@@ -1,4 +1,4 @@
-/* bench: rounds in which every method takes its turn. */
+/* bench: rounds in which every method takes its turn, at every length. */
 #include "bench.h"
 
 #include <math.h>
@@ -129,8 +129,8 @@ static void evaluate_share(void *user, int lane) {
     }
 }
 
-/* One update, or one evaluation of as many tokens; returns the tokens. */
-static int64_t subject_run(Subject *subject) {
+/* One update, or one evaluation of as many tokens. */
+static void subject_run(Subject *subject) {
     if (subject->step) {
         step_run(subject->step, 1, 1);
         optimizer_step(subject->optimizer, subject->model, step_gradients(subject->step), 1e-6);
@@ -138,7 +138,6 @@ static int64_t subject_run(Subject *subject) {
         lanes_run(evaluate_share, subject);
         ranks_any(0); /* all are done */
     }
-    return (int64_t)subject->sequences * subject->length;
 }
 
 /* Of the ratios, round by round; under NULL: of the numbers themselves. */
@@ -150,8 +149,9 @@ static Spread spread(const double *over, const double *under, int rounds, Arena 
 }
 
 static Figure figure(const Subject *subject, const Subject *reference, const Subject *first,
-                     const BenchOptions *options, double product_rate, int64_t tokens, Arena *arena) {
+                     const BenchOptions *options, double product_rate, Arena *arena) {
     int rounds = options->rounds;
+    double tokens = (double)subject->sequences * subject->length;
     Figure f = {.phase = subject->step ? "train" : "evaluate",
                 .method = subject->model->position.method->name,
                 .precision = precision_names[subject->model->precision],
@@ -161,9 +161,9 @@ static Figure figure(const Subject *subject, const Subject *reference, const Sub
     f.ratio = spread(subject->seconds, reference->seconds, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
-    f.tokens_rate = (double)tokens / seconds.median;
-    f.tokens_low = (double)tokens / seconds.high;
-    f.tokens_high = (double)tokens / seconds.low;
+    f.tokens_rate = tokens / seconds.median;
+    f.tokens_low = tokens / seconds.high;
+    f.tokens_high = tokens / seconds.low;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
     f.share = f.flops_rate / (product_rate * lanes_count() * ranks_count());
     f.matrix = spread(subject->share[PROFILE_MATRIX], NULL, rounds, arena).median;
@@ -172,25 +172,23 @@ static Figure figure(const Subject *subject, const Subject *reference, const Sub
     return f;
 }
 
-/* One turn of a subject in round r; -1 warms up. Returns the tokens. */
-static int64_t take_turn(Subject *subject, int r) {
+/* One turn of a subject in round r; -1 warms up. */
+static void take_turn(Subject *subject, int r) {
     double before[PROFILE_PARTS], start = time_now();
     memcpy(before, profile_seconds, sizeof before);
-    int64_t tokens = subject_run(subject);
+    subject_run(subject);
     double seconds = time_now() - start;
-    if (r < 0) return tokens;
+    if (r < 0) return;
     subject->seconds[r] = seconds;
     for (int part = 0; part < PROFILE_PARTS; part++)
         subject->share[part][r] = (profile_seconds[part] - before[part]) / seconds;
-    return tokens;
 }
 
 /* The rounds; product_rate[precision of the options] is the median over them. */
-static int64_t take_turns(Subject *subjects, int count, const BenchOptions *options, double *product_rate,
-                          Arena *arena) {
+static void take_turns(Subject *subjects, int count, const BenchOptions *options, double *product_rate,
+                       Arena *arena) {
     const ModelOptions *model = &options->model;
     int rows = (int)(model->max_tokens_in_flight < 1024 ? model->max_tokens_in_flight : 1024);
-    int64_t tokens = 0;
     double *rates[PRECISION_COUNT];
     for (int p = 0; p < options->precision_count; p++) rates[p] = NEW(arena, options->rounds, double);
     for (int r = -1; r < options->rounds; r++) {
@@ -199,36 +197,36 @@ static int64_t take_turns(Subject *subjects, int count, const BenchOptions *opti
             if (r >= 0) rates[p][r] = rate;
         }
         for (int s = 0; s < count; s++) /* nobody is always the first after that measurement */
-            tokens = take_turn(&subjects[(s + r + 1) % count], r);
+            take_turn(&subjects[(s + r + 1) % count], r);
     }
     for (int p = 0; p < options->precision_count; p++)
         product_rate[p] = quantile(rates[p], options->rounds, 0.5);
-    return tokens;
 }
 
-/* All methods in all precisions at one length in one phase; appends a figure for each. Precision by
-   precision, method by method. */
-static bool measure(const BenchOptions *options, const char *const *names, int methods, int length,
-                    bool train, Figure *figures, Err *err) {
+/* All methods in all precisions at all lengths in one phase; a figure for each, length by length, precision
+   by precision, method by method. Lengths take turns like methods: their speeds are compared, too. */
+static bool measure(const BenchOptions *options, const char *const *names, int methods, bool train,
+                    Figure *figures, Err *err) {
     Arena *arena = arena_new(0);
-    int count = methods * options->precision_count, reference = 0;
+    int count = options->length_count * options->precision_count * methods, reference = 0;
     Subject *subjects = NEW(arena, count, Subject);
     double product_rate[PRECISION_COUNT];
     bool ok = true;
     for (int s = 0; ok && s < count; s++) {
         const char *name = names[s % methods];
+        int p = s / methods % options->precision_count,
+            length = options->lengths[s / methods / options->precision_count];
         Position position;
         ok = find_method(options, name, length, &position, arena, err);
-        if (ok)
-            subject_make(&subjects[s], options, &position, length, options->precisions[s / methods], train,
-                         arena);
+        if (ok) subject_make(&subjects[s], options, &position, length, options->precisions[p], train, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
     }
-    int64_t tokens = ok ? take_turns(subjects, count, options, product_rate, arena) : 0;
+    if (ok) take_turns(subjects, count, options, product_rate, arena);
     for (int s = 0; ok && s < count; s++) {
-        int p = s / methods;
-        figures[s] = figure(&subjects[s], &subjects[p * methods + reference], &subjects[s % methods], options,
-                            product_rate[p], tokens, arena);
+        const Subject *peers = &subjects[s - s % methods],
+                      *first = peers - s / methods % options->precision_count * methods;
+        figures[s] = figure(&subjects[s], &peers[reference], &first[s % methods], options,
+                            product_rate[s / methods % options->precision_count], arena);
     }
     arena_free(arena);
     return ok;
@@ -395,8 +393,8 @@ bool bench_run(const BenchOptions *options, FILE *out, Err *err) {
     for (int phase = 0; ok && phase < 2; phase++) {
         bool train = phase == 0;
         if (!(train ? options->train : options->evaluate)) continue;
-        for (int l = 0; ok && l < options->length_count; l++, figures += count * options->precision_count)
-            ok = measure(options, names, count, options->lengths[l], train, table + figures, err);
+        ok = measure(options, names, count, train, table + figures, err);
+        figures += options->length_count * count * options->precision_count;
     }
     if (ranks_number() > 0)
         figures = 0; /* rank 0 reports */

@@ -3,10 +3,11 @@
  * Per method, precision, length and phase (train, evaluate): tokens/s, FLOP/s by model_flops, their share of
  * the rate of matrix products in that precision measured in the same run, bytes of the pass, time in matrix
  * products, attention and the rest, the ratio of the time per token to that of the reference method, and the
- * ratio of the speed to that in the first precision. All of one length and phase take turns, round by round,
- * with one measurement of matrix products per round, so that a machine that slows down slows all of them
- * down; figures are medians over rounds, ratios the medians of those within a round, with quartiles. Started
- * by mpirun, an update or an evaluation is that of all ranks together.
+ * ratio of the speed to that in the first precision. All of one phase, all lengths too, take turns, round by
+ * round, with one measurement of matrix products per round, so that a machine that slows down slows all of
+ * them down (and all are in memory at once); figures are medians over rounds, ratios the medians of those
+ * within a round, with quartiles. Started by mpirun, an update or an evaluation is that of all ranks
+ * together.
  */
 #ifndef POSLAB_BENCH_H
 #define POSLAB_BENCH_H
