@@ -115,26 +115,44 @@ void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *ro
 
 /* ---- forward ---- */
 
+/* Of each row of a tile: which columns count, from lo to end (a multiple of the vector length), both 0 where
+   none does; and what its scores become relative to. */
+typedef struct Extent {
+    int lo, valid, end;
+    float highest;
+} Extent;
+
+/* All rows before their exponentials: no row waits for the maximum of its own. */
+static void find_highest(const Attention *a, const Tile *t, int rows, const float *top, Extent *extent) {
+    for (int r = 0; r < rows; r++) {
+        float *s = a->s + r * COLUMNS;
+        Extent *e = &extent[r];
+        if (!tile_seen(a, t, r, &e->lo, &e->valid)) {
+            *e = (Extent){.highest = top[r]};
+            continue;
+        }
+        for (int j = 0; j < e->lo; j++) s[j] = -INFINITY;
+        e->highest = highest_score(s, e->valid, &e->end) * a->scale;
+        if (!(e->highest > top[r])) e->highest = top[r];
+    }
+}
+
 /* One tile row of the forward pass: o[ROWS,wide] for queries i0.., and their lse. */
 static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h, int i0,
                          const AttentionDropout *dropout) {
-    float top[ROWS], sum[ROWS], scale = a->scale;
+    Extent extent[ROWS];
+    Vec sum[ROWS];
+    float top[ROWS], scale = a->scale;
     int rows = a->length - i0 < ROWS ? a->length - i0 : ROWS;
     bool first = true;
-    for (int r = 0; r < ROWS; r++) top[r] = -INFINITY, sum[r] = 0;
+    for (int r = 0; r < ROWS; r++) top[r] = -INFINITY, sum[r] = vec_all(0);
     if (a->use) terms_row(a, h, i0, false);
     for (Tile t = {.h = h, .i0 = i0}; tile_next(a, &t); first = false) {
         tile_scores(a, &t);
+        find_highest(a, &t, rows, top, extent);
         for (int r = 0; r < rows; r++) {
-            float *s = a->s + r * COLUMNS;
-            int lo, valid, end;
-            if (!tile_seen(a, &t, r, &lo, &valid)) {
-                memset(s, 0, (size_t)t.columns * sizeof *s);
-                continue;
-            }
-            for (int j = 0; j < lo; j++) s[j] = -INFINITY;
-            float highest = highest_score(s, valid, &end) * scale;
-            if (!(highest > top[r])) highest = top[r];
+            float *s = a->s + r * COLUMNS, highest = extent[r].highest;
+            int end = extent[r].end;
             Vec total = vec_all(0);
             for (int j = 0; j < end; j += TILE_LANES) {
                 Vec p = vec_exp(vec_load(s + j) * scale - highest);
@@ -142,23 +160,23 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
                 vec_store(s + j, p);
             }
             for (int j = end; j < t.columns; j++) s[j] = 0;
-            if (dropout->p > 0) tile_dropout(a, dropout, s, sequence, h, i0 + r, t.j0, valid);
+            if (dropout->p > 0) tile_dropout(a, dropout, s, sequence, h, i0 + r, t.j0, extent[r].valid);
             if (!first && highest > top[r]) { /* what was summed so far was relative to a lower maximum */
                 float shrink = expf(top[r] - highest);
                 sum[r] *= shrink;
                 for (int i = 0; i < a->wide; i++) o[(size_t)r * a->wide + i] *= shrink;
             }
             top[r] = highest;
-            sum[r] += vec_sum(total);
+            sum[r] += total;
         }
         tile_nn(o, a->wide, first ? NULL : o, a->wide, a->s, COLUMNS, a->at.v + (size_t)t.j0 * a->wide,
                 a->wide, ROWS, a->wide, t.columns);
         if (a->use && a->use->vectors[AT_VALUES].count) vectors_mix(a, AT_VALUES, &t, o, a->s);
     }
     for (int r = 0; r < rows; r++) {
-        float factor = 1 / sum[r];
+        float total = vec_sum(sum[r]), factor = 1 / total;
         for (int i = 0; i < a->wide; i++) o[(size_t)r * a->wide + i] *= factor;
-        if (lse) lse[i0 + r] = top[r] + logf(sum[r]);
+        if (lse) lse[i0 + r] = top[r] + logf(total);
     }
 }
 

@@ -107,14 +107,15 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
     }
 }
 
-/* c[m, WIDE] = from (none: 0) + a[m, steps] panel */
+/* c[m, WIDE] = from (none: 0) + a[m, steps] panel. Of the last eight rows, six would leave two, each of which
+   alone takes as long as four. */
 static void times_panel(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t row,
                         size_t step, const float *panel, int m, int steps) {
     int i = 0;
 #define NEXT(rows)                                                                                           \
     block(rows, 2, c + i * ldc, ldc, from ? from + i * ldf : NULL, ldf, a + i * row, row, step, panel, WIDE, \
           steps)
-    for (; i + TOP <= m; i += TOP) NEXT(TOP);
+    for (; i + TOP <= m && m - i != 8; i += TOP) NEXT(TOP);
     for (; i + 4 <= m; i += 4) NEXT(4);
     for (; i < m; i++) NEXT(1);
 #undef NEXT
