@@ -298,7 +298,7 @@ cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and the
 	./poslab bench --methods all --lengths 128,512 --rounds 7 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
-# The table of methods stands between two marks; tests/methods.sh says whether it is up to date.
+# The table of methods stands between two marks; tests/test_method.sh says whether it is up to date.
 readme-methods: $(PROGRAM) ## write the README's table of methods anew
 	@./poslab methods --format md >$(BUILD)/methods.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \

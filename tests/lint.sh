@@ -10,6 +10,7 @@
 #     tidy      clang-tidy (.clang-tidy)
 #     cppcheck  cppcheck (tests/cppcheck.supp)
 #     lengths   no file above 450 lines
+#     modes     what begins with #! may be run
 #
 # Every finding is printed with its place. Run by `make lint`; tests/test_lint.sh shows that each check bites.
 set -u
@@ -174,6 +175,13 @@ check_lengths() {
     for file in src/*.[ch] methods/*; do
         lines=$(wc -l <"$file")
         [ "$lines" -le $LONGEST ] || say "$file: $lines lines; split it (at most $LONGEST)"
+    done
+}
+
+check_modes() {
+    local file
+    for file in .ci/* tests/*.sh tests/*.py plots/* results/*/*.sh; do
+        [ ! -f "$file" ] || [ -x "$file" ] || [ "$(head -c 2 "$file")" != "#!" ] || say "$file: chmod +x $file"
     done
 }
 

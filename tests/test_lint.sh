@@ -40,7 +40,7 @@ spoil() {
 }
 
 status=0
-message=$("$tree/tests/lint.sh" layers owners memory names lengths cppcheck 2>&1) || status=1
+message=$("$tree/tests/lint.sh" layers owners memory names lengths modes cppcheck 2>&1) || status=1
 [ $status = 0 ] || sed 's/^/# /' <<<"$message"
 result $status "an unspoilt tree passes"
 
@@ -54,6 +54,7 @@ spoil owners src/rng.c "cblas.h outside ops" <<<'#include <cblas.h>'
 spoil owners src/base.h "cJSON.h outside json" <<<'#include <cjson/cJSON.h>'
 spoil owners src/rng.c "sqlite3.h outside store" <<<'#  include "sqlite3.h"'
 spoil owners methods/none.c "libcrypto outside hash" <<<'#include <openssl/sha.h>'
+spoil modes tests/stray.sh "a script that cannot be run" <<<'#!/bin/sh'
 spoil memory src/rng.c "malloc outside arena" <<<'void *taken(void) { return malloc(1); }'
 spoil memory src/base.h "free in a header" <<<'static inline void give(void *p) { free(p); }'
 spoil memory methods/none.c "a function pointer to calloc" <<<'void *(*take)(size_t, size_t) = calloc;'
