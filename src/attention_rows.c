@@ -212,7 +212,7 @@ static void learn_values(Attention *a, const Block *b, int h, const float *lse, 
     for (int r = 0; r < b->rows; r++)
         memset(row_of(b, a->dblock, h, r), 0, (size_t)b->columns * sizeof(float));
     for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
-        tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t);
+        tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t, 0, t.columns);
         if (a->use && a->use->vectors[AT_VALUES].count) vectors_score(a, AT_VALUES, &t, a->ds, dout);
         for (int r = 0; r < b->rows; r++) {
             int lo, valid;

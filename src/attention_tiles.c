@@ -63,8 +63,8 @@ static const float *tile_run(const Attention *a, const Tile *t, int i) {
 /* ---- scores ---- */
 
 void tile_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
-                   const Tile *t) {
-    for (int j = 0; j < t->columns; j += PANEL)
+                   const Tile *t, int from, int to) {
+    for (int j = from; j < to; j += PANEL)
         tile_nn(s + j, COLUMNS, run ? run + j : NULL, -1, left, a->wide,
                 panels + (size_t)(t->j0 + j) * a->wide, PANEL, ROWS, PANEL, a->wide);
 }
@@ -79,17 +79,27 @@ static int beyond(const Attention *a, const Tile *t, int i) {
     return larger(0, smaller(t->columns, tile_position(a, t, i) - a->use->horizon - t->j0 + 1));
 }
 
+/* The panels of a tile from *mixed to *near have keys on both sides of the horizon; before are far ones only,
+   behind near ones only. */
+static void split_panels(const Attention *a, const Tile *t, int *mixed, int *near) {
+    *mixed = beyond(a, t, t->i0) / PANEL * PANEL;
+    *near = smaller(t->columns, round_to(beyond(a, t, t->i0 + ROWS - 1), PANEL));
+}
+
 void tile_scores(Attention *a, const Tile *t) {
     size_t row = (size_t)t->i0 * a->wide;
-    int least = beyond(a, t, t->i0), most = beyond(a, t, t->i0 + ROWS - 1);
     const float *run = t->sinks ? NULL : tile_run(a, t, t->i0);
-    if (least < t->columns) tile_products(a, a->s, run, queries(a, t)->q + row, a->at.near.k_panels, t);
-    if (most > 0) {
+    int mixed, near;
+    split_panels(a, t, &mixed, &near);
+    tile_products(a, a->s, run, queries(a, t)->q + row, a->at.near.k_panels, t, mixed, t->columns);
+    if (near > 0) {
         const Pair *far = &a->at.far;
-        float *s = least < t->columns ? a->use->s_far : a->s;
-        tile_products(a, s, run, far->q + row, far->k_panels, t);
-        for (int r = 0; s != a->s && r < ROWS; r++)
-            memcpy(a->s + r * COLUMNS, s + r * COLUMNS, (size_t)beyond(a, t, t->i0 + r) * sizeof *s);
+        tile_products(a, a->s, run, far->q + row, far->k_panels, t, 0, mixed);
+        tile_products(a, a->use->s_far, run, far->q + row, far->k_panels, t, mixed, near);
+        for (int r = 0; r < ROWS; r++) {
+            int place = r * COLUMNS + mixed, count = beyond(a, t, t->i0 + r) - mixed;
+            if (count > 0) memcpy(a->s + place, a->use->s_far + place, (size_t)count * sizeof *a->s);
+        }
     }
     for (int r = 0; t->sinks && r < ROWS && t->i0 + r < a->length; r++)
         if ((run = tile_run(a, t, t->i0 + r))) ops_add(a->s + r * COLUMNS, run, (size_t)t->columns);
@@ -234,33 +244,37 @@ void tile_learn_values(Attention *a, const Tile *t, const float *dout) {
     if (a->use && a->use->vectors[AT_VALUES].count) vectors_learn(a, AT_VALUES, t, a->s, dout);
 }
 
-/* dk += ds^T q, dq += ds k */
-static void learn_pair(float *dq, float *dk, const float *ds, const float *q, const float *k, int wide,
-                       int columns) {
-    tile_tn(dk, wide, dk, wide, ds, COLUMNS, q, wide, columns, wide, ROWS);
-    tile_nn(dq, wide, dq, wide, ds, COLUMNS, k, wide, ROWS, wide, columns);
+/* dk += ds^T q, dq += ds k for the columns [from, to) of a tile; the pair's rows begin with the tile. */
+static void learn_pair(const Pair *pair, const float *ds, int from, int to, int wide) {
+    size_t key = (size_t)from * wide;
+    if (from == to) return;
+    tile_tn(pair->dk + key, wide, pair->dk + key, wide, ds + from, COLUMNS, pair->q, wide, to - from, wide,
+            ROWS);
+    tile_nn(pair->dq, wide, pair->dq, wide, ds + from, COLUMNS, pair->k + key, wide, ROWS, wide, to - from);
 }
 
 void tile_learn_scores(Attention *a, const Tile *t) {
-    int wide = a->wide;
+    int wide = a->wide, mixed, near;
     size_t row = (size_t)t->i0 * wide, column = (size_t)t->j0 * wide;
-    const Pair *pair = queries(a, t);
+    const Pair *seen = queries(a, t), *far = &a->at.far;
     if (a->use) terms_backward(a, t);
-    if (beyond(a, t, t->i0 + ROWS - 1) > 0) { /* the far keys' share of ds moves over */
-        const Pair *far = &a->at.far;
+    split_panels(a, t, &mixed, &near);
+    if (near > 0) { /* of the panels on both sides, the far keys' share of ds moves over */
+        const Pair pair = {
+            .q = far->q + row, .dq = far->dq + row, .k = far->k + column, .dk = far->dk + column};
         for (int r = 0; r < ROWS; r++) {
             float *ds = a->ds + r * COLUMNS, *to = a->use->s_far + r * COLUMNS;
-            int count = beyond(a, t, t->i0 + r);
-            memcpy(to, ds, (size_t)count * sizeof *ds);
-            memset(to + count, 0, (size_t)(t->columns - count) * sizeof *ds);
-            memset(ds, 0, (size_t)count * sizeof *ds);
+            int end = larger(mixed, beyond(a, t, t->i0 + r));
+            memcpy(to + mixed, ds + mixed, (size_t)(end - mixed) * sizeof *ds);
+            memset(to + end, 0, (size_t)(near - end) * sizeof *ds);
+            memset(ds + mixed, 0, (size_t)(end - mixed) * sizeof *ds);
         }
-        learn_pair(far->dq + row, far->dk + column, a->use->s_far, far->q + row, far->k + column, wide,
-                   t->columns);
-        if (beyond(a, t, t->i0) == t->columns) return;
+        learn_pair(&pair, a->ds, 0, mixed, wide);
+        learn_pair(&pair, a->use->s_far, mixed, near, wide);
     }
-    learn_pair(pair->dq + row, a->at.near.dk + column, a->ds, pair->q + row, a->at.near.k + column, wide,
-               t->columns);
+    const Pair pair = {
+        .q = seen->q + row, .dq = seen->dq + row, .k = a->at.near.k + column, .dk = a->at.near.dk + column};
+    learn_pair(&pair, a->ds, mixed, t->columns, wide);
 }
 
 void tiles_backward(Attention *a, const float *lse, int sequence, int h, const AttentionDropout *dropout) {
@@ -269,7 +283,7 @@ void tiles_backward(Attention *a, const float *lse, int sequence, int h, const A
         if (a->use) terms_row(a, h, i0, true);
         for (Tile t = {.h = h, .i0 = i0}; tile_next(a, &t);) {
             tile_scores(a, &t);
-            tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t);
+            tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t, 0, t.columns);
             if (a->use && a->use->vectors[AT_VALUES].count) vectors_score(a, AT_VALUES, &t, a->ds, dout);
             backward_tile(a, lse, sequence, &t, dropout);
             tile_learn_values(a, &t, dout);

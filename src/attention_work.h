@@ -153,9 +153,9 @@ bool tile_seen(const Attention *a, const Tile *tile, int r, int *lo, int *valid)
 int tile_position(const Attention *a, const Tile *tile, int i); /* where query i stands */
 void tile_scores(Attention *a, const Tile *tile);               /* raw scores in a->s */
 /* s[ROWS,columns] = rows of `left` times the tile's keys or values, held in panels; + run, if there is one,
-   which begins one number earlier with each row */
+   which begins one number earlier with each row. Only the columns [from, to), multiples of PANEL. */
 void tile_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
-                   const Tile *tile);
+                   const Tile *tile, int from, int to);
 void tile_learn_values(Attention *a, const Tile *tile, const float *dout); /* from P in a->s */
 void tile_learn_scores(Attention *a, const Tile *tile); /* from the gradient a->ds at raw scores */
 void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *row, int sequence, int h, int i,
