@@ -12,9 +12,11 @@
  * is DAPE's choice; the authors' code has as many as the text is long, and one more.
  *
  * Speed: q . e for n vectors costs as much as scores with n keys, and its gradients twice that. Per pair and
- * head there are a sigmoid, a running sum and two reads of a table of n numbers, backward a second running
- * sum and two additions to the table: some 10 operations per pair that no vector unit does, for the keys up
- * to the last vector; those before it cost one addition. Rows of scores stand in memory.
+ * head there are a sigmoid, a running sum and two reads of a table of n numbers, backward two sigmoids, a
+ * second running sum and two additions to the table: some 45 instructions that no vector unit does, for the
+ * keys up to the last vector (about 2 n of them where gates are half open); those before it cost one
+ * addition. Rows of scores stand in memory. At 4 instructions a cycle the floor in training is 1.2 times none
+ * at T = 128 and 1.3 times at 512 for the model of `poslab bench` (width 128, 8 heads of 16, n = 64).
  */
 #include "position.h"
 
