@@ -1,5 +1,6 @@
 /* revisit: see revisit.h. Options become assignments to the experiment's JSON, which then takes the way of
- * any experiment: config, plan, sweep.
+ * any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are chosen:
+ * they are assigned to the points that are left.
  */
 #include "revisit.h"
 
@@ -89,13 +90,14 @@ static bool add_variants(Json *list, const char *word, Err *err) {
     return true;
 }
 
-static bool set_variants(Json *root, const char *const *words, Arena *arena, const char *place, Err *err) {
+/* The list of all, as JSON. */
+static bool variants_text(const char **text, const char *const *words, Arena *arena, Err *err) {
     Json *list = json_new_array();
-    bool fine = true, any = *words != NULL;
+    bool fine = true;
     for (; fine && *words; words++) fine = add_variants(list, *words, err);
-    const char *text = json_print(list, arena);
+    *text = json_print(list, arena);
     json_free(list);
-    return fine && (!any || set(root, "variants", text, arena, place, err));
+    return fine;
 }
 
 static const char *list_text(const char *list, Arena *arena) {
@@ -113,8 +115,7 @@ static bool apply(Json *root, const char *name, const RevisitOptions *options, c
            set(root, "multiples", list_text(options->multiples, arena), arena, place, err) &&
            set(root, "split", options->split, arena, place, err) &&
            set(root, "tokens", options->targets, arena, place, err) &&
-           set_protocols(root, split_list(options->protocols, arena), arena, place, err) &&
-           set_variants(root, options->variants, arena, place, err);
+           set_protocols(root, split_list(options->protocols, arena), arena, place, err);
 }
 
 /* --- the plan --- */
@@ -181,6 +182,35 @@ static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) 
     return true;
 }
 
+/* The point that a config belongs to, NULL if it was not chosen. */
+static const PlanPoint *chosen(const Plan *plan, const Config *config) {
+    for (int i = 0; i < plan->count; i++)
+        if (strcmp(plan->points[i].config->trained, config->trained) == 0) return &plan->points[i];
+    return NULL;
+}
+
+/* The chosen points of the experiment, evaluated in variants. */
+static const Experiment *add_to_chosen(const Plan *plan, const char *variants, Arena *arena, Err *err) {
+    Experiment *changed = NEW(arena, 1, Experiment);
+    *changed = *plan->experiment;
+    changed->points = NEW(arena, plan->experiment->count, Config);
+    changed->count = 0;
+    for (int i = 0; i < plan->experiment->count; i++) {
+        const Config *config = &plan->experiment->points[i];
+        const PlanPoint *point = chosen(plan, config);
+        if (!point) continue;
+        const char *place = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
+                                         plan_label(point, arena));
+        Json *json = json_parse(config->resolved, strlen(config->resolved), place, err);
+        bool fine = json && set(json, "variants", variants, arena, place, err);
+        const Config *with = fine ? config_parse(json_print(json, arena), place, arena, err) : NULL;
+        json_free(json);
+        if (!with) return NULL;
+        changed->points[changed->count++] = *with;
+    }
+    return changed;
+}
+
 static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *err) {
     Arena *arena = revisit->arena;
     const char *text = stored_config(store, name, arena, err);
@@ -192,6 +222,12 @@ static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *er
     json_free(root);
     const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
     Plan *plan = experiment ? plan_make(experiment, arena, err) : NULL;
+    if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
+    const char *const *words = revisit->options->variants, *variants;
+    if (!*words || !plan->count) return plan;
+    experiment =
+        variants_text(&variants, words, arena, err) ? add_to_chosen(plan, variants, arena, err) : NULL;
+    plan = experiment ? plan_make(experiment, arena, err) : NULL;
     return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
 }
 

@@ -393,6 +393,13 @@ check "a name that is taken" try 2 eval $other --variant "{\"name\": \"$swap\", 
 check "says by what" says err "experiment 'e2e' has a variant '$swap' already, with {\"method\":"
 check "two of one name" try 2 eval $other --variant $swap --variant $swap
 check "a variant that learns other tensors" try 2 eval $other --variant $wide
+sed -e 's/"e2e"/"mixed"/' -e "s/\"$one\"/\"$wide\"/" -e 's/1920/64/' e2e.json >mixed.json
+check "runs with other tensors beside them" try 0 run mixed.json -q
+key=$(sql results/mixed.db "SELECT min(key) FROM run WHERE method = '$two'")
+check "keep no variant from a chosen run" try 0 eval mixed.json --run "$key" --lengths 16 --variant $swap
+check "which has it" is 1 results/mixed.db "SELECT count(*) FROM evaluation WHERE variant = '$swap'"
+check "not chosen, they do" try 2 eval mixed.json --variant $swap
+check "says which run" says err "$wide L=16 seed=1" "is not a tensor of both"
 check "a variant that is no method" try 2 eval $other --variant ${swap}e
 check "names the nearest" says err "did you mean '$swap'"
 check "a variant in broken JSON" try 2 eval $other --variant '{"name": '

@@ -168,7 +168,7 @@ static const CoreMutant core_mutants[] = {
     {"reads beyond the diagonal", "for (int j = valid; j < columns; j++) s[j] = -INFINITY;", "", "causality"},
     {"backward reads beyond the diagonal", "for (int j = valid; j < end; j++) s[j] = -INFINITY;", "",
      "agreement"},
-    {"softmax without the maximum", "if (!(highest > top[r])) highest = top[r];", "highest = 0;", "edges"},
+    {"softmax without the maximum", "if (!(e->highest > top[r])) e->highest = top[r];", "e->highest = 0;", "edges"},
     {"running sum not brought to the new maximum", "sum[r] *= shrink;", "", "agreement"},
     {"bias of head 0 for all heads", "a->run + (size_t)t->h * (a->length + 2 * ROWS)",
      "a->run + (size_t)(0 * t->h) * (a->length + 2 * ROWS)", "agreement"},
