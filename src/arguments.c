@@ -40,6 +40,7 @@ static const Option options[] = {
     {'%', "variant", "NAME|FILE|JSON",
      "changed after training: a method, or like an item of evaluate.variants, or a list; may be repeated"},
     {'U', "run", "KEY,KEY", "these runs (or beginnings of their keys; default: all)"},
+    {'@', "method", "NAME,NAME", "runs trained with these methods (default: all)"},
     {'A', "baseline", "METHOD", "what others are compared with: a method, or its label in the tables"},
     {'O', "paper", NULL, "with the numbers of the reference table"},
     {'W', "resamples", "N", "of the bootstrap (default 10000)"},
@@ -66,7 +67,7 @@ static const Option options[] = {
 };
 
 /* Given again, these add to what was given before, after a comma or as items of `sets`. */
-static const char lists[] = "#LMXCU=", set_lists[] = "S3%";
+static const char lists[] = "#LMXCU@=", set_lists[] = "S3%";
 
 /* --- values --- */
 

@@ -75,6 +75,7 @@ static ExitCode run_eval(const Arguments *arguments, Err *err) {
                               .targets = value['N'],
                               .variants = arguments->sets,
                               .runs = value['U'],
+                              .methods = value['@'],
                               .experiment = value['E']};
     int64_t jobs = 1, threads = 1;
     if (!arguments_count(arguments, 'j', 1, 1024, &jobs, err) ||

@@ -268,7 +268,7 @@ static const Command commands[] = {
      "claims (the verdict on each claim of the paper), claim-points (what it was judged by).\n"
      "Formats: text, md, csv, json.",
      2, 2, do_analyse},
-    {"eval", "DB|CONFIG", "LXCVN%UEjTnqD", "more evaluations of trained runs, from their weights",
+    {"eval", "DB|CONFIG", "LXCVN%U@EjTnqD", "more evaluations of trained runs, from their weights",
      "What is not said stays as the experiment has it. Values are separated by commas, or options repeated.",
      1, 1, launch_eval},
     {"reference", "DB [FILE]...", "", "numbers from papers into a database",

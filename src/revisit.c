@@ -10,11 +10,15 @@
 #include "axes.h"
 #include "curves.h"
 
+typedef struct Choice {
+    const char **words; /* NULL-terminated; NULL: all are chosen */
+    bool *found;        /* of each word, whether it chose anything */
+} Choice;
+
 typedef struct Revisit {
     const RevisitOptions *options;
     const char *database, *experiment;
-    const char **runs; /* NULL-terminated beginnings of keys; NULL: all */
-    bool *found;       /* [runs] */
+    Choice runs, methods; /* by beginnings of keys, by names */
     Arena *arena;
 } Revisit;
 
@@ -27,6 +31,27 @@ static const char **split_list(const char *text, Arena *arena) {
     char *rest = arena_copy(arena, text);
     for (int i = 0; rest; i++) items[i] = strsep(&rest, ",");
     return items;
+}
+
+static Choice choice(const char *text, Arena *arena) {
+    return (Choice){split_list(text, arena), NEW(arena, text ? strlen(text) + 2 : 1, bool)};
+}
+
+static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
+    bool any = !choice->words;
+    for (int i = 0; choice->words && choice->words[i]; i++) {
+        const char *word = choice->words[i];
+        if (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word)) continue;
+        any = choice->found[i] = true;
+    }
+    return any;
+}
+
+/* A word that chose nothing; NULL if there is none. */
+static const char *idle_word(const Choice *choice) {
+    for (int i = 0; choice->words && choice->words[i]; i++)
+        if (!choice->found[i]) return choice->words[i];
+    return NULL;
 }
 
 /* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
@@ -159,22 +184,20 @@ static bool check_variants(const PlanPoint *point, Store *store, const char *nam
     return fine;
 }
 
-/* Keeps the points that --run names; all must be those that the database knows. */
+/* Keeps the points that --run and --method name; all must be those that the database knows. */
 static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) {
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
-        bool wanted = !revisit->runs;
         if (!is_point(store, plan->experiment->name, point->key))
             return err_set(
                 err, EXIT_USAGE,
                 "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
                 "changed, or `poslab run` has not seen this config",
                 plan->experiment->name, point->key);
-        for (int r = 0; revisit->runs && revisit->runs[r]; r++)
-            if (strncmp(point->key, revisit->runs[r], strlen(revisit->runs[r])) == 0)
-                wanted = revisit->found[r] = true;
-        if (!wanted) continue;
+        if (!chooses(&revisit->runs, point->key, true) ||
+            !chooses(&revisit->methods, point->config->position.method->name, false))
+            continue;
         if (!check_variants(point, store, plan->experiment->name, err)) return false;
         plan->points[kept++] = *point;
     }
@@ -243,10 +266,13 @@ static Plan **make_plans(Revisit *revisit, Err *err) {
         if (!plans[i]) plans = NULL;
     }
     store_close(store);
-    for (int r = 0; plans && revisit->runs && revisit->runs[r]; r++) {
-        if (revisit->found[r]) continue;
-        err_set(err, EXIT_USAGE, "database '%s' has no run '%s'; `poslab status %s` lists them",
-                revisit->database, revisit->runs[r], revisit->database);
+    const char *run = idle_word(&revisit->runs), *method = idle_word(&revisit->methods);
+    if (plans && (run || method)) {
+        const char *kind = run                      ? ""
+                           : revisit->options->runs ? "of those named with the method "
+                                                    : "of method ";
+        err_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
+                revisit->database, kind, run ? run : method, revisit->database);
         plans = NULL;
     }
     return plans;
@@ -268,8 +294,8 @@ static bool find_database(Revisit *revisit, const char *what, Err *err) {
 
 ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err) {
     Revisit revisit = {.options = options, .arena = arena_new(0)};
-    revisit.runs = split_list(options->runs, revisit.arena);
-    revisit.found = NEW(revisit.arena, options->runs ? strlen(options->runs) + 2 : 1, bool);
+    revisit.runs = choice(options->runs, revisit.arena);
+    revisit.methods = choice(options->methods, revisit.arena);
     Plan **plans = find_database(&revisit, what, err) ? make_plans(&revisit, err) : NULL;
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;

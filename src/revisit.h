@@ -3,7 +3,8 @@
  * The experiment is read as it stands in the database, with other lengths, protocols, another split or number
  * of targets, or other variants in its section `evaluate`; what is not said stays as it was configured. What
  * this asks for is added to what the experiment asks for (so tables show it) and, where it is missing,
- * evaluated. Nothing is trained: runs without weights are left out.
+ * evaluated. Nothing is trained: runs without weights are left out. A variant must fit all runs that are
+ * chosen, the others need not know it.
  */
 #ifndef POSLAB_REVISIT_H
 #define POSLAB_REVISIT_H
@@ -20,6 +21,7 @@ typedef struct RevisitOptions {
     const char *const *variants; /* NULL-terminated: the name of a method, or an item of evaluate.variants or
                                     a list of them, as JSON ({ or [) or in a file (*.json) */
     const char *runs;            /* keys, or beginnings of keys; NULL: all */
+    const char *methods;         /* names: runs trained with these; NULL: all */
     const char *experiment;      /* NULL: all in the database */
     SweepOptions sweep;          /* database and evaluate_only are set here */
 } RevisitOptions;

@@ -398,6 +398,11 @@ check "runs with other tensors beside them" try 0 run mixed.json -q
 key=$(sql results/mixed.db "SELECT min(key) FROM run WHERE method = '$two'")
 check "keep no variant from a chosen run" try 0 eval mixed.json --run "$key" --lengths 16 --variant $swap
 check "which has it" is 1 results/mixed.db "SELECT count(*) FROM evaluation WHERE variant = '$swap'"
+check "nor from those of a method" try 0 eval mixed.json --method $two --variant $swap
+check "which all have it" is 2 results/mixed.db "SELECT count(DISTINCT run) FROM evaluation WHERE variant = '$swap'"
+check "a method that no run has" try 2 eval mixed.json --method $two,absent
+check "is named" says err "no run of method 'absent'"
+check "nor has the run that is named" try 2 eval mixed.json --method $wide --run "$key"
 check "not chosen, they do" try 2 eval mixed.json --variant $swap
 check "says which run" says err "$wide L=16 seed=1" "is not a tensor of both"
 check "a variant that is no method" try 2 eval $other --variant ${swap}e
