@@ -27,6 +27,8 @@ typedef struct Subject { /* one method in one precision at one length in one pha
     int length;
     size_t bytes;
     double *seconds, *share[PROFILE_PARTS]; /* [rounds] */
+    struct Subject *reference;              /* of the same length and precision */
+    double *beside;                         /* [rounds] its seconds beside each of these */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
@@ -116,6 +118,7 @@ static void subject_make(Subject *subject, const BenchOptions *options, const Po
         stream[i] = (uint16_t)rng_below(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * (size_t)length;
     subject->seconds = NEW(arena, options->rounds, double);
+    subject->beside = NEW(arena, options->rounds, double);
     for (int part = 0; part < PROFILE_PARTS; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
@@ -148,8 +151,8 @@ static Spread spread(const double *over, const double *under, int rounds, Arena 
     return (Spread){median, quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75)};
 }
 
-static Figure figure(const Subject *subject, const Subject *reference, const Subject *first,
-                     const BenchOptions *options, double product_rate, Arena *arena) {
+static Figure figure(const Subject *subject, const Subject *first, const BenchOptions *options,
+                     double product_rate, Arena *arena) {
     int rounds = options->rounds;
     double tokens = (double)subject->sequences * subject->length;
     Figure f = {.phase = subject->step ? "train" : "evaluate",
@@ -158,7 +161,7 @@ static Figure figure(const Subject *subject, const Subject *reference, const Sub
                 .length = subject->length,
                 .product_rate = product_rate,
                 .bytes = subject->bytes};
-    f.ratio = spread(subject->seconds, reference->seconds, rounds, arena);
+    f.ratio = spread(subject->seconds, subject->beside, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
     f.tokens_rate = tokens / seconds.median;
@@ -172,16 +175,27 @@ static Figure figure(const Subject *subject, const Subject *reference, const Sub
     return f;
 }
 
-/* One turn of a subject in round r; -1 warms up. */
-static void take_turn(Subject *subject, int r) {
+/* Seconds of a turn, and of its parts. */
+static double take_turn(Subject *subject, double parts[PROFILE_PARTS]) {
     double before[PROFILE_PARTS], start = time_now();
     memcpy(before, profile_seconds, sizeof before);
     subject_run(subject);
-    double seconds = time_now() - start;
+    for (int part = 0; part < PROFILE_PARTS; part++) parts[part] = profile_seconds[part] - before[part];
+    return time_now() - start;
+}
+
+/* A turn of a subject in round r, and one of its reference right before or behind it: a ratio of neighbours
+   stays what it is where the machine's speed changes within a round. Round -1 warms up. */
+static void measure_turn(Subject *subject, int r) {
+    double parts[PROFILE_PARTS], ignored[PROFILE_PARTS], beside = 0;
+    bool alone = subject->reference == subject, before = r % 2 != 0;
+    if (!alone && before) beside = take_turn(subject->reference, ignored);
+    double seconds = take_turn(subject, parts);
+    if (!alone && !before) beside = take_turn(subject->reference, ignored);
     if (r < 0) return;
     subject->seconds[r] = seconds;
-    for (int part = 0; part < PROFILE_PARTS; part++)
-        subject->share[part][r] = (profile_seconds[part] - before[part]) / seconds;
+    subject->beside[r] = alone ? seconds : beside;
+    for (int part = 0; part < PROFILE_PARTS; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
 /* The rounds; product_rate[precision of the options] is the median over them. */
@@ -197,7 +211,7 @@ static void take_turns(Subject *subjects, int count, const BenchOptions *options
             if (r >= 0) rates[p][r] = rate;
         }
         for (int s = 0; s < count; s++) /* nobody is always the first after that measurement */
-            take_turn(&subjects[(s + r + 1) % count], r);
+            measure_turn(&subjects[(s + r + 1) % count], r);
     }
     for (int p = 0; p < options->precision_count; p++)
         product_rate[p] = quantile(rates[p], options->rounds, 0.5);
@@ -221,12 +235,12 @@ static bool measure(const BenchOptions *options, const char *const *names, int m
         if (ok) subject_make(&subjects[s], options, &position, length, options->precisions[p], train, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
     }
+    for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
     if (ok) take_turns(subjects, count, options, product_rate, arena);
     for (int s = 0; ok && s < count; s++) {
-        const Subject *peers = &subjects[s - s % methods],
-                      *first = peers - s / methods % options->precision_count * methods;
-        figures[s] = figure(&subjects[s], &peers[reference], &first[s % methods], options,
-                            product_rate[s / methods % options->precision_count], arena);
+        const Subject *first = &subjects[s - s / methods % options->precision_count * methods];
+        figures[s] =
+            figure(&subjects[s], first, options, product_rate[s / methods % options->precision_count], arena);
     }
     arena_free(arena);
     return ok;

@@ -5,9 +5,9 @@
  * products, attention and the rest, the ratio of the time per token to that of the reference method, and the
  * ratio of the speed to that in the first precision. All of one phase, all lengths too, take turns, round by
  * round, with one measurement of matrix products per round, so that a machine that slows down slows all of
- * them down (and all are in memory at once); figures are medians over rounds, ratios the medians of those
- * within a round, with quartiles. Started by mpirun, an update or an evaluation is that of all ranks
- * together.
+ * them down (and all are in memory at once). Beside each turn of another method the reference takes one,
+ * which its ratio is made with. Figures are medians over rounds, with quartiles. Started by mpirun, an update
+ * or an evaluation is that of all ranks together.
  */
 #ifndef POSLAB_BENCH_H
 #define POSLAB_BENCH_H
