@@ -295,7 +295,7 @@ laws: $(PROGRAM) ## run the laws on one method: make laws NAME=foo
 
 cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and the README
 	@mkdir -p results/methods
-	./poslab bench --methods all --lengths 128,512 --rounds 15 --precision fp32 --format csv >results/methods/cost.csv.new
+	./poslab bench --methods all --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
 # The table of methods stands between two marks; tests/test_method.sh says whether it is up to date.

@@ -79,11 +79,11 @@ static int beyond(const Attention *a, const Tile *t, int i) {
     return larger(0, smaller(t->columns, tile_position(a, t, i) - a->use->horizon - t->j0 + 1));
 }
 
-/* The panels of a tile from *mixed to *near have keys on both sides of the horizon; before are far ones only,
-   behind near ones only. */
+/* Columns of a tile: before *mixed, all keys are beyond the horizon of every query; from *near on, none is
+   beyond that of any. */
 static void split_panels(const Attention *a, const Tile *t, int *mixed, int *near) {
     *mixed = beyond(a, t, t->i0) / PANEL * PANEL;
-    *near = smaller(t->columns, round_to(beyond(a, t, t->i0 + ROWS - 1), PANEL));
+    *near = round_to(beyond(a, t, t->i0 + ROWS - 1), PANEL);
 }
 
 void tile_scores(Attention *a, const Tile *t) {
@@ -98,7 +98,7 @@ void tile_scores(Attention *a, const Tile *t) {
         tile_products(a, a->use->s_far, run, far->q + row, far->k_panels, t, mixed, near);
         for (int r = 0; r < ROWS; r++) {
             int place = r * COLUMNS + mixed, count = beyond(a, t, t->i0 + r) - mixed;
-            if (count > 0) memcpy(a->s + place, a->use->s_far + place, (size_t)count * sizeof *a->s);
+            memcpy(a->s + place, a->use->s_far + place, (size_t)count * sizeof *a->s);
         }
     }
     for (int r = 0; t->sinks && r < ROWS && t->i0 + r < a->length; r++)
@@ -125,10 +125,10 @@ void tile_dropout(const Attention *a, const AttentionDropout *dropout, float *ro
 
 /* ---- forward ---- */
 
-/* Of each row of a tile: which columns count, from lo to end (a multiple of the vector length), both 0 where
-   none does; and what its scores become relative to. */
+/* Of a row of a tile: its columns up to `end` (a multiple of the vector length, 0 where it sees no key) are
+   scores or -infinity, and what they become relative to. */
 typedef struct Extent {
-    int lo, valid, end;
+    int valid, end;
     float highest;
 } Extent;
 
@@ -137,12 +137,12 @@ static void find_highest(const Attention *a, const Tile *t, int rows, const floa
     for (int r = 0; r < rows; r++) {
         float *s = a->s + r * COLUMNS;
         Extent *e = &extent[r];
-        if (!tile_seen(a, t, r, &e->lo, &e->valid)) {
-            *e = (Extent){.highest = top[r]};
-            continue;
-        }
-        for (int j = 0; j < e->lo; j++) s[j] = -INFINITY;
-        e->highest = highest_score(s, e->valid, &e->end) * a->scale;
+        int lo, valid;
+        *e = (Extent){.highest = top[r]};
+        if (!tile_seen(a, t, r, &lo, &valid)) continue;
+        for (int j = 0; j < lo; j++) s[j] = -INFINITY;
+        e->valid = valid;
+        e->highest = highest_score(s, valid, &e->end) * a->scale;
         if (!(e->highest > top[r])) e->highest = top[r];
     }
 }
@@ -264,7 +264,7 @@ void tile_learn_scores(Attention *a, const Tile *t) {
             .q = far->q + row, .dq = far->dq + row, .k = far->k + column, .dk = far->dk + column};
         for (int r = 0; r < ROWS; r++) {
             float *ds = a->ds + r * COLUMNS, *to = a->use->s_far + r * COLUMNS;
-            int end = larger(mixed, beyond(a, t, t->i0 + r));
+            int end = beyond(a, t, t->i0 + r);
             memcpy(to + mixed, ds + mixed, (size_t)(end - mixed) * sizeof *ds);
             memset(to + end, 0, (size_t)(near - end) * sizeof *ds);
             memset(ds + mixed, 0, (size_t)(end - mixed) * sizeof *ds);

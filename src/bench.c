@@ -13,6 +13,7 @@
 #include "ranks.h"
 #include "speed.h"
 #include "step.h"
+#include "units.h"
 
 enum { MAX_ROUNDS = 1000 };
 
@@ -29,6 +30,7 @@ typedef struct Subject { /* one method in one precision at one length in one pha
     double *seconds, *share[PROFILE_PARTS]; /* [rounds] */
     struct Subject *reference;              /* of the same length and precision */
     double *beside;                         /* [rounds] its seconds beside each of these */
+    double *product;                        /* [rounds] the rate of matrix products; of the reference only */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
@@ -89,7 +91,8 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
     }
 }
 
-static void subject_make(Subject *subject, const BenchOptions *options, const Position *position, int length,
+/* Everything but the memory, whose size it finds. */
+static void subject_size(Subject *subject, const BenchOptions *options, const Position *position, int length,
                          int precision, bool train, Arena *arena) {
     int64_t sequences = options->tokens_per_step / length,
             in_flight = options->model.max_tokens_in_flight / length;
@@ -99,26 +102,30 @@ static void subject_make(Subject *subject, const BenchOptions *options, const Po
     subject->of_pass = in_flight < 1                    ? 1
                        : in_flight < subject->sequences ? (int)in_flight
                                                         : subject->sequences;
-    Model *model = subject->model = model_new(&options->model, position, length, arena);
-    model->precision = precision;
+    subject->model = model_new(&options->model, position, length, arena);
+    subject->model->precision = precision;
     Arena *count = arena_new_counting();
-    Model counted = *model;
+    Model counted = *subject->model;
     subject_allocate(
         &(Subject){.sequences = subject->sequences, .of_pass = subject->of_pass, .length = length}, &counted,
         train, count);
     subject->bytes = arena_peak(count);
     arena_free(count);
-    subject_allocate(subject, model, train, arena);
-    model_init(model, 1);
+}
+
+static void subject_make(Subject *subject, const BenchOptions *options, bool train, Arena *arena) {
+    subject_allocate(subject, subject->model, train, arena);
+    model_init(subject->model, 1);
     subject->tokens = train ? step_tokens(subject->step) : NEW(arena, subject->sequences, const uint16_t *);
-    size_t total = (size_t)subject->sequences * (size_t)length + 1;
+    size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
     uint16_t *stream = NEW(arena, total, uint16_t);
     Rng rng = rng_stream(1, "bench", "tokens");
     for (size_t i = 0; i < total; i++)
         stream[i] = (uint16_t)rng_below(&rng, (uint64_t)options->model.vocabulary);
-    for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * (size_t)length;
+    for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
     subject->beside = NEW(arena, options->rounds, double);
+    subject->product = NEW(arena, options->rounds, double);
     for (int part = 0; part < PROFILE_PARTS; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
@@ -152,14 +159,14 @@ static Spread spread(const double *over, const double *under, int rounds, Arena 
 }
 
 static Figure figure(const Subject *subject, const Subject *first, const BenchOptions *options,
-                     double product_rate, Arena *arena) {
+                     Arena *arena) {
     int rounds = options->rounds;
     double tokens = (double)subject->sequences * subject->length;
     Figure f = {.phase = subject->step ? "train" : "evaluate",
                 .method = subject->model->position.method->name,
                 .precision = precision_names[subject->model->precision],
                 .length = subject->length,
-                .product_rate = product_rate,
+                .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
                 .bytes = subject->bytes};
     f.ratio = spread(subject->seconds, subject->beside, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
@@ -168,7 +175,7 @@ static Figure figure(const Subject *subject, const Subject *first, const BenchOp
     f.tokens_low = tokens / seconds.high;
     f.tokens_high = tokens / seconds.low;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (product_rate * lanes_count() * ranks_count());
+    f.share = f.flops_rate / (f.product_rate * lanes_count() * ranks_count());
     f.matrix = spread(subject->share[PROFILE_MATRIX], NULL, rounds, arena).median;
     f.attention = spread(subject->share[PROFILE_ATTENTION], NULL, rounds, arena).median;
     f.rest = 1 - f.matrix - f.attention;
@@ -184,37 +191,31 @@ static double take_turn(Subject *subject, double parts[PROFILE_PARTS]) {
     return time_now() - start;
 }
 
+/* Of the model's products, as chunks of rows have them. */
+static double product_rate(const ModelOptions *model, int precision) {
+    int rows = (int)(model->max_tokens_in_flight < 1024 ? model->max_tokens_in_flight : 1024);
+    return linear_rate(precision, rows, (int)model->ffn, (int)model->width, 0.02);
+}
+
 /* A turn of a subject in round r, and one of its reference right before or behind it: a ratio of neighbours
    stays what it is where the machine's speed changes within a round. Round -1 warms up. */
 static void measure_turn(Subject *subject, int r) {
     double parts[PROFILE_PARTS], ignored[PROFILE_PARTS], beside = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
+    double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
     if (!alone && before) beside = take_turn(subject->reference, ignored);
     double seconds = take_turn(subject, parts);
     if (!alone && !before) beside = take_turn(subject->reference, ignored);
     if (r < 0) return;
     subject->seconds[r] = seconds;
     subject->beside[r] = alone ? seconds : beside;
+    subject->product[r] = product;
     for (int part = 0; part < PROFILE_PARTS; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
-/* The rounds; product_rate[precision of the options] is the median over them. */
-static void take_turns(Subject *subjects, int count, const BenchOptions *options, double *product_rate,
-                       Arena *arena) {
-    const ModelOptions *model = &options->model;
-    int rows = (int)(model->max_tokens_in_flight < 1024 ? model->max_tokens_in_flight : 1024);
-    double *rates[PRECISION_COUNT];
-    for (int p = 0; p < options->precision_count; p++) rates[p] = NEW(arena, options->rounds, double);
-    for (int r = -1; r < options->rounds; r++) {
-        for (int p = 0; p < options->precision_count; p++) {
-            double rate = linear_rate(options->precisions[p], rows, (int)model->ffn, (int)model->width, 0.02);
-            if (r >= 0) rates[p][r] = rate;
-        }
-        for (int s = 0; s < count; s++) /* nobody is always the first after that measurement */
-            measure_turn(&subjects[(s + r + 1) % count], r);
-    }
-    for (int p = 0; p < options->precision_count; p++)
-        product_rate[p] = quantile(rates[p], options->rounds, 0.5);
+static void take_turns(Subject *subjects, int count, int rounds) {
+    for (int r = -1; r < rounds; r++) /* nobody is always the first */
+        for (int s = 0; s < count; s++) measure_turn(&subjects[(s + r + 1) % count], r);
 }
 
 /* All methods in all precisions at all lengths in one phase; a figure for each, length by length, precision
@@ -224,7 +225,7 @@ static bool measure(const BenchOptions *options, const char *const *names, int m
     Arena *arena = arena_new(0);
     int count = options->length_count * options->precision_count * methods, reference = 0;
     Subject *subjects = NEW(arena, count, Subject);
-    double product_rate[PRECISION_COUNT];
+    double bytes = 0, machine = arena_machine();
     bool ok = true;
     for (int s = 0; ok && s < count; s++) {
         const char *name = names[s % methods];
@@ -232,15 +233,21 @@ static bool measure(const BenchOptions *options, const char *const *names, int m
             length = options->lengths[s / methods / options->precision_count];
         Position position;
         ok = find_method(options, name, length, &position, arena, err);
-        if (ok) subject_make(&subjects[s], options, &position, length, options->precisions[p], train, arena);
+        if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], train, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
+        bytes += (double)subjects[s].bytes;
     }
+    if (ok && bytes > machine)
+        ok = err_set(err, EXIT_USAGE,
+                     "bench: all methods at all lengths together need %s, the machine has %s; name fewer in "
+                     "--methods or --lengths",
+                     units_bytes(bytes, arena), units_bytes(machine, arena));
+    for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, train, arena);
     for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
-    if (ok) take_turns(subjects, count, options, product_rate, arena);
+    if (ok) take_turns(subjects, count, options->rounds);
     for (int s = 0; ok && s < count; s++) {
         const Subject *first = &subjects[s - s / methods % options->precision_count * methods];
-        figures[s] =
-            figure(&subjects[s], first, options, product_rate[s / methods % options->precision_count], arena);
+        figures[s] = figure(&subjects[s], first, options, arena);
     }
     arena_free(arena);
     return ok;

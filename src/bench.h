@@ -4,10 +4,10 @@
  * the rate of matrix products in that precision measured in the same run, bytes of the pass, time in matrix
  * products, attention and the rest, the ratio of the time per token to that of the reference method, and the
  * ratio of the speed to that in the first precision. All of one phase, all lengths too, take turns, round by
- * round, with one measurement of matrix products per round, so that a machine that slows down slows all of
- * them down (and all are in memory at once). Beside each turn of another method the reference takes one,
- * which its ratio is made with. Figures are medians over rounds, with quartiles. Started by mpirun, an update
- * or an evaluation is that of all ranks together.
+ * round, so that a machine that slows down slows all of them down (and all are in memory at once). Beside
+ * each turn of another method the reference takes one, which its ratio is made with; beside each of the
+ * reference matrix products are measured. Figures are medians over rounds, with quartiles. Started by mpirun,
+ * an update or an evaluation is that of all ranks together.
  */
 #ifndef POSLAB_BENCH_H
 #define POSLAB_BENCH_H
@@ -32,8 +32,8 @@ typedef struct BenchOptions {
 } BenchOptions;
 
 /* Prints the table (or JSON, or the ratios as CSV, which catalog.h reads) to `out`. Fails (usage) on an
- * unknown method, one whose check refuses the shape and a precision that is not to be had here, and where the
- * database cannot be written; that is tried before anything is measured. */
+ * unknown method, one whose check refuses the shape, more than the machine's memory and a precision that is
+ * not to be had here, and where the database cannot be written; that is tried before anything is measured. */
 bool bench_run(const BenchOptions *options, FILE *out, Err *err);
 
 #endif

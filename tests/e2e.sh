@@ -468,8 +468,9 @@ check "bench" try 0 bench e2e.json --rounds 1 --threads 2 --methods $one --json
 check "is JSON" is_json out
 check "bench as text" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8,24
 check "has every method" says out $one $control "T = 24" "of that" "bf16 "
-rate() { grep -o 'matrix products .* GFLOP/s' out | sort -u | wc -l; } # lengths that take turns share its measurement
-check "lengths take turns" test "$(rate)" = 1
+check "bench of more than fits into memory" try 2 bench e2e.json --methods $one \
+    --lengths "$(printf '16777216,%.0s' {1..15})16777216"
+check "says what to lower" says err "name fewer in --methods or --lengths"
 check "bench into a database" try 0 bench e2e.json --rounds 1 --methods $one,$two --db $db
 check "keeps it there" is $([ $control = none ] && echo 6 || echo 4) $db "SELECT count(*) FROM bench_result" # with the control
 check "analyse cost" try 0 analyse $db cost --format csv

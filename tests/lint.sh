@@ -186,7 +186,7 @@ check_modes() {
 }
 
 checks=("$@")
-[ $# != 0 ] || checks=(layers owners memory names lengths format warnings cppcheck tidy)
+[ $# != 0 ] || mapfile -t checks < <(declare -F | sed -n 's/^declare -f check_//p')
 for check in "${checks[@]}"; do
     declare -F "check_$check" >/dev/null || { echo "lint.sh: no check is called '$check'" >&2; exit 2; }
     "check_$check"
