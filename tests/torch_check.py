@@ -6,7 +6,8 @@
 Trains tiny models with POSLAB in FOLDER, exports their weights and tokens, and computes in float64, by autograd: the
 losses of the evaluations, and loss and norm of the gradient of the first updates. Nothing is shared with the
 program: not the hooks, not the naive model. Prints the largest relative deviation of each case and exits with 1 if
-one is larger than float32 explains. Where positions are drawn at random evaluation is compared if it is not, and
+one is larger than float32 explains. With top_k, updates are compared up to the first in which the k-th score and the
+next one are as near as float32 rounds: which one counts is not said there. Where positions are drawn at random evaluation is compared if it is not, and
 training must differ from that without drawing.
 """
 import json
@@ -24,6 +25,8 @@ torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
 UPDATES, NLL, LOSS, NORM = 5, 1e-6, 1e-6, 1e-5  # updates compared; the largest deviations allowed
 DRAWS = ("cape", "shape", "randomised")
+EQUAL, NEAR = 1e-12, 3e-6  # scores that differ by less are the same; by less, float32 may order them otherwise
+undecided = []  # the gaps between k-th score and next one that lie between these
 
 METHODS = [
     "none", "sinusoidal", {"name": "sinusoidal", "layout": "original"}, "scaled_sinusoidal", "pia", "pi", "ntk",
@@ -255,6 +258,9 @@ def attend(m, o, p, a, layer, y, qkv, positions, train):
         s = cope(p, q, s, visible)
     s = (s * a["temperature"]).masked_fill(~visible, -math.inf)
     if 0 < a["top_k"] < length:
+        best = s.detach().sort(dim=-1, descending=True).values
+        gaps = best[..., a["top_k"] - 1] - best[..., a["top_k"]]
+        undecided.extend(gaps[(gaps > EQUAL) & (gaps < NEAR)].tolist())
         order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal ones the first
         rank = order.argsort(-1)
         s = s.masked_fill(rank >= a["top_k"], -math.inf)
@@ -349,9 +355,12 @@ def trained(w, run, rows, logged):
     groups = [{"params": [w[k] for k in w if matrix(k) == d], "weight_decay": o_["decay"] * d} for d in (True, False)]
     optimizer = torch.optim.AdamW(groups, betas=(o_["beta1"], o_["beta2"]), eps=o_["eps"])
     each = len(rows) // UPDATES
+    undecided.clear()
     for step in range(UPDATES):
         batch, (loss, rate, norm) = rows[step * each: (step + 1) * each], logged[step + 1]
         out = logits(w, run["model"], m, o, batch[:, :-1], run["train"]["length"])
+        if undecided:
+            return worst, step
         value = F.cross_entropy(out.flatten(0, 1), batch[:, 1:].flatten())
         optimizer.zero_grad()
         value.backward()
@@ -363,7 +372,7 @@ def trained(w, run, rows, logged):
         for k, v in w.items():  # KERPLE's clamping
             if m in ("kerple", "dape") and k.split(".")[-1] in ("a", "p"):
                 v.data.clamp_(min=0.01, max=2 if k.endswith(".p") and method.get("kind") == "power" else None)
-    return worst
+    return worst, UPDATES
 
 
 def main():
@@ -390,7 +399,7 @@ def main():
                                     load(f"{folder}/x.st"))[1]
             w, tokens = export(), export("--tokens", "valid")["tokens"]
             logged = {s: rest for s, *rest in query("SELECT step, loss, rate, norm FROM train_log WHERE run = ?", key)}
-            loss, norm = trained(export("--initial"), run, export("--batches", str(UPDATES))["batches"], logged)
+            (loss, norm), updates = trained(export("--initial"), run, export("--batches", str(UPDATES))["batches"], logged)
             shifted = drawn and acting(run["method"])[0] != "rotary"
             wrong = loss < 1e-4 if shifted else loss > LOSS or norm > NORM
             worst = {}
@@ -407,6 +416,7 @@ def main():
             for name in worst or {"": 0}:
                 bad = worst.get(name, 0) > NLL or wrong and not name
                 text = "" if name else f" {loss:8.1e} {norm:8.1e}" + (" (drawn)" if shifted else "")
+                text += f" ({updates} updates)" if updates < UPDATES and not name else ""
                 of = f" -> {json.dumps(variants[name])}" if name else ""
                 print(f"{label + of:60s} {worst.get(name, math.nan):8.1e}{text}{'  <-- DIFFERS' * bad}", flush=True)
                 failed += bad
