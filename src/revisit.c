@@ -205,7 +205,7 @@ static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) 
     return true;
 }
 
-/* The point that a config belongs to, NULL if it was not chosen. */
+/* A chosen point that is trained as this config says (perhaps on another corpus); NULL if there is none. */
 static const PlanPoint *chosen(const Plan *plan, const Config *config) {
     for (int i = 0; i < plan->count; i++)
         if (strcmp(plan->points[i].config->trained, config->trained) == 0) return &plan->points[i];
