@@ -195,7 +195,7 @@ static inline double position_at(const double *positions, int t) {
 
 /* For hooks that multiply: c[m,n] = a[m,k] b[k,n], row-major with leading dimensions lda, ldb, ldc. `how`
    adds POS_ADD: c += instead; POS_TURN_A, POS_TURN_B: the factor lies transposed, a[k,m] or b[n,k]. As fast
-   as the machine allows for n of some hundreds; not for use per row. */
+   as the machine allows for n of some hundreds, with POS_TURN_B also for such a k; not for use per row. */
 enum { POS_ADD = 1 << 0, POS_TURN_A = 1 << 1, POS_TURN_B = 1 << 2 };
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how);

@@ -3,11 +3,15 @@
 #include "position.h"
 #include "tile.h"
 
+enum { LONG = 32 }; /* inner sizes from which folding partial sums pays */
+
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how) {
     bool turn_a = how & POS_TURN_A, turn_b = how & POS_TURN_B, add = how & POS_ADD;
     if (!turn_b && m % 8 == 0 && n % 16 == 0) {
         (turn_a ? tile_tn : tile_nn)(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
+    } else if (turn_b && !turn_a && m % 4 == 0 && n % 4 == 0 && k % 16 == 0 && k >= LONG) {
+        tile_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
     } else {
         ops_product_strided(c, ldc, a, lda, b, ldb, m, n, k, turn_a, turn_b, add);
     }

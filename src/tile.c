@@ -86,6 +86,78 @@ void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
     product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
 }
 
+/* Where both factors lie along the inner index a sum is a vector of partial ones, and as many sums as a
+   vector has lanes are folded into one vector: two become one of sums twice as far apart, of which lane l
+   comes from x where bit `apart` of l is clear, else from y. */
+#if defined(__AVX512F__)
+#define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
+#else
+#define LANES(at, apart) LANES_8(at, apart, 0)
+#endif
+#define LANES_8(at, apart, l) LANES_4(at, apart, l), LANES_4(at, apart, (l) + 4)
+#define LANES_4(at, apart, l) at(l, apart), at((l) + 1, apart), at((l) + 2, apart), at((l) + 3, apart)
+#define NEAR(l, apart)        ((l) & (apart) ? TILE_LANES + ((l) ^ (apart)) : (l))
+#define FAR(l, apart)         (NEAR(l, apart) + (apart))
+#if defined(__clang__)
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (IntVec){__VA_ARGS__})
+#endif
+#define FOLD(v, count, apart)                                                                                \
+    for (int i = 0; i < (count); i += 2)                                                                     \
+    v[i / 2] = SHUFFLE(v[i], v[i + 1], LANES(NEAR, apart)) + SHUFFLE(v[i], v[i + 1], LANES(FAR, apart))
+
+static inline Vec fold(Vec v[TILE_LANES]) { /* lane i: the sum of v[i], which is overwritten */
+#pragma GCC unroll 8
+    FOLD(v, TILE_LANES, 1);
+#pragma GCC unroll 4
+    FOLD(v, TILE_LANES / 2, 2);
+#pragma GCC unroll 2
+    FOLD(v, TILE_LANES / 4, 4);
+#if defined(__AVX512F__)
+    FOLD(v, 2, 8);
+#endif
+    return v[0];
+}
+
+enum { DOWN = 4, ACROSS = TILE_LANES / DOWN };
+
+/* c[DOWN, ACROSS] = from (NULL: 0) + a[DOWN, k] b[ACROSS, k]^T */
+static void block_along(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t lda,
+                        const float *b, size_t ldb, int k) {
+    Vec sum[TILE_LANES];
+    float sums[TILE_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_LANES; i++) sum[i] = vec_all(0);
+    for (int p = 0; p < k; p += TILE_LANES) {
+        Vec right[ACROSS];
+#pragma GCC unroll 4
+        for (int v = 0; v < ACROSS; v++) {
+            right[v] = vec_load(b + v * ldb + p);
+            HOLD(right[v]);
+        }
+#pragma GCC unroll 4
+        for (int r = 0; r < DOWN; r++) {
+            Vec left = vec_load(a + r * lda + p);
+            HOLD(left);
+#pragma GCC unroll 4
+            for (int v = 0; v < ACROSS; v++) sum[r * ACROSS + v] += left * right[v];
+        }
+    }
+    vec_store(sums, fold(sum));
+    for (int r = 0; r < DOWN; r++)
+        for (int v = 0; v < ACROSS; v++)
+            c[r * ldc + v] = sums[r * ACROSS + v] + (from ? from[r * ldf + v] : 0);
+}
+
+void tile_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    for (int i = 0; i < m; i += DOWN)
+        for (int j = 0; j < n; j += ACROSS)
+            block_along(c + (size_t)i * ldc + j, (size_t)ldc, from ? from + (ptrdiff_t)i * ldf + j : NULL,
+                        ldf, a + (size_t)i * lda, (size_t)lda, b + (size_t)j * ldb, (size_t)ldb, k);
+}
+
 /* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
    columns: a panel, 16 KiB, is read from the first cache by all blocks of rows, and packing it costs one copy
    for all rows of the result. */

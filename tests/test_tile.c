@@ -85,6 +85,34 @@ static void products_are_sums(void **state) {
         }
 }
 
+/* Both factors along the inner index: fresh and added, nothing else is written. */
+static void products_along_are_sums(void **state) {
+    static const int sizes[][3] = {{4, 4, 16}, {8, 32, 128}, {32, 8, 48}, {12, 20, 256}};
+    (void)state;
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
+        for (int add = 0; add < 2; add++) {
+            int m = sizes[n][0], w = sizes[n][1], k = sizes[n][2], ldc = w + 5, lda = k + 3, ldb = k + 7;
+            Arena *arena = arena_new(1 << 20);
+            float *a = NEW(arena, m * lda, float), *b = NEW(arena, w * ldb, float);
+            float *c = NEW(arena, m * ldc, float), *before = NEW(arena, m * ldc, float);
+            Rng rng = rng_stream(1, "tile", "along");
+            for (int i = 0; i < m * lda; i++) a[i] = (float)rng_normal(&rng);
+            for (int i = 0; i < w * ldb; i++) b[i] = (float)rng_normal(&rng);
+            for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)rng_normal(&rng);
+            tile_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, w, k);
+            for (int i = 0; i < m; i++)
+                for (int j = 0; j < ldc; j++) {
+                    double sum = j >= w || add ? before[i * ldc + j] : 0, size = 1;
+                    for (int p = 0; p < k && j < w; p++) {
+                        sum += (double)a[i * lda + p] * b[j * ldb + p];
+                        size += fabs((double)a[i * lda + p] * b[j * ldb + p]);
+                    }
+                    near(c[i * ldc + j], sum, j < w ? 6e-8 * size * (k + 1) : 0); /* k + 1 roundings */
+                }
+            arena_free(arena);
+        }
+}
+
 /* Every way of tile_product against sums in double: turned or not, from nothing, a row or rows of another
    width; what lies behind the result stays. */
 static void large_products_are_sums(void **state) {
@@ -126,9 +154,8 @@ static void large_products_are_sums(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exponential_is_accurate),
-        cmocka_unit_test(lanes_are_folded),
-        cmocka_unit_test(products_are_sums),
+        cmocka_unit_test(exponential_is_accurate), cmocka_unit_test(lanes_are_folded),
+        cmocka_unit_test(products_are_sums),       cmocka_unit_test(products_along_are_sums),
         cmocka_unit_test(large_products_are_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
