@@ -189,7 +189,9 @@ static double difference(const Probe *p, const float *input, const float *weight
 
 /* Central differences of fourth order, error h^4: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, h = 2 % of
    the element. Rounding of outputs (6e-8 each, at random) over 2h gives some 1e-6 of the largest gradient;
-   for an element near zero it may be more, and then h = 2 % of the tensor's largest element must do. */
+   for an element near zero it may be more, and then h is of the tensor's largest element; such a step may
+   lead a small element out of what `project` allows, where the formula has no meaning: one of the steps must
+   do. */
 bool law_gradient(const LawCase *c, Arena *arena, Err *err) {
     Probe p = probe_new(c, c->length, arena);
     bool used_there[POS_MAX_TENSORS] = {false};
@@ -209,10 +211,11 @@ bool law_gradient(const LawCase *c, Arena *arena, Err *err) {
         }
         bool used = used_there[k];
         for (size_t i = 0; i < p.sizes[k]; i += every) {
-            double steps[] = {0.02 * fmax(fabs((double)p.value[k][i]), 0.1 * largest), 0.02 * largest};
+            double size = fabs((double)p.value[k][i]);
+            double steps[] = {0.02 * fmax(size, 0.1 * largest), 0.02 * largest, 0.02 * size};
             double expected = 0, got = p.grad[k][i];
             bool agrees = false;
-            for (int n = 0; n < 2 && !agrees; n++) {
+            for (int n = 0; n < COUNT_OF(steps) && steps[n] > 0 && !agrees; n++) {
                 double near = difference(&p, input, weights, &p.value[k][i], steps[n], arena);
                 double far = difference(&p, input, weights, &p.value[k][i], 2 * steps[n], arena);
                 expected = (8 * near - far) / (12 * steps[n]);
