@@ -42,6 +42,9 @@ TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 HELPERS  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
+ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods 2>&1 || echo unknown),)
+REVISION := $(REVISION).$(shell cat src/*.[ch] methods/*.c | sha256sum | cut -c1-8)
+endif
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
@@ -97,8 +100,8 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo 'const int position_method_count = $(words $(METHODS));')
 comma = ,
 
-# The revision reaches the files that ask for it, and them alone: a commit compiles little again.
-REVISED := $(patsubst src/%.c,$(BUILD)/src/%.o,$(shell grep -ls POSLAB_REVISION src/*.c))
+# The revision reaches the file that says it, and it alone: a commit compiles little again.
+REVISED   = $(BUILD)/src/revision.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
 	$(call keep,echo '$(REVISION)')
 $(REVISED): $(BUILD)/revision

@@ -51,7 +51,7 @@ static const Option options[] = {
     {'4', "ratio", NULL, "perplexity over that at the training length"},
     {'5', "figure", "NAME", "which figure, see above (default curves)"},
     {'G', "claims", "FILE", "the claims to judge (default results/paper/claims.json)"},
-    {'F', "retry", "failed", "only runs that have failed (without it, they and all that is missing)"},
+    {'F', "retry", "WHICH", "failed: only such runs; changed: also those of other revisions, anew"},
     {'Y', "retries", "N", "further attempts of a run that fails (default 0)"},
     {'t', "timeout", "SECONDS", "kill a worker that makes no progress for so long (default: never)"},
     {'6', "partition", "NAME", "where tasks run"},

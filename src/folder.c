@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "train.h"
+
 const char *folder_of_database(const char *database, Arena *arena) {
     return dirname(arena_copy(arena, database));
 }
@@ -45,6 +47,14 @@ const char *folder_find(Store *store, const char *name, const char *key, Arena *
                                         "state.safetensors.old", NULL};
     const char **places = folder_places(store, name, key, arena), *found = find_file(places, files, arena);
     return found ? found : places[0];
+}
+
+void folder_forget(Store *store, const char *key, Arena *arena) {
+    for (const char **places = folder_places(store, NULL, key, arena); *places; places++) {
+        train_forget(arena_format(arena, "%s/state.safetensors", *places));
+        unlink(arena_format(arena, "%s/model.safetensors", *places));
+        unlink(arena_format(arena, "%s/result.db", *places));
+    }
 }
 
 const char *folder_weights(Store *store, const char *key, Arena *arena) {

@@ -22,6 +22,9 @@ const char **folder_places(Store *store, const char *name, const char *key, Aren
 /* The one of these that has the run's weights, or else what is there of its training, or else the first. */
 const char *folder_find(Store *store, const char *name, const char *key, Arena *arena);
 
+/* Removes what is there of the run: weights, state of training, a result that was not taken over. */
+void folder_forget(Store *store, const char *key, Arena *arena);
+
 /* The path of the run's weights, NULL if they are in none of the folders. */
 const char *folder_weights(Store *store, const char *key, Arena *arena);
 

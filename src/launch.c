@@ -34,8 +34,9 @@ static ExitCode run_sweep(const Arguments *arguments, Err *err) {
         !arguments_count(arguments, 'Y', 0, 1000, &retries, err) ||
         !arguments_count(arguments, 't', 1, 1000000000, &timeout, err))
         return err->code;
-    if (retry && strcmp(retry, "failed") != 0)
-        return err_set(err, EXIT_USAGE, "--retry takes 'failed', got '%s'", retry), err->code;
+    bool failed = retry && strcmp(retry, "failed") == 0, changed = retry && strcmp(retry, "changed") == 0;
+    if (retry && !failed && !changed)
+        return err_set(err, EXIT_USAGE, "--retry takes 'failed' or 'changed', got '%s'", retry), err->code;
     if (!set_threads(jobs, threads, err)) return err->code;
     const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
     const Plan *plan = experiment ? plan_make(experiment, arguments->arena, err) : NULL;
@@ -44,7 +45,8 @@ static ExitCode run_sweep(const Arguments *arguments, Err *err) {
                           .threads = (int)threads,
                           .retries = (int)retries,
                           .timeout = (int)timeout,
-                          .only_failed = retry != NULL,
+                          .only_failed = failed,
+                          .changed_too = changed,
                           .quiet = arguments_given(arguments, 'q'),
                           .dry = arguments_given(arguments, 'n'),
                           .command = arguments->typed,

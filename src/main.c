@@ -26,13 +26,10 @@
 #include "ranks.h"
 #include "reference.h"
 #include "report.h"
+#include "revision.h"
 #include "stats.h"
 #include "status.h"
 #include "table.h"
-
-#ifndef POSLAB_REVISION
-#define POSLAB_REVISION "unknown"
-#endif
 
 typedef struct Command {
     const char *name, *words, *letters, *help, *text;
@@ -243,8 +240,9 @@ static ExitCode do_merge(const Arguments *arguments, Err *err) {
 
 static const Command commands[] = {
     {"run", "CONFIG", "jTFYtnqDS", "train and evaluate what is missing",
-     "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.", 1, 1,
-     launch_run},
+     "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.\n"
+     "What another revision of the program has trained is kept, and said; --retry changed trains it anew.",
+     1, 1, launch_run},
     {"plan", "CONFIG", "#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
      1, do_plan},
     {"status", "DB", "EJ", "what is done, running, failed, missing", NULL, 1, 1, do_status},
@@ -356,7 +354,7 @@ static ExitCode run_command(int argc, char **argv, Err *err) {
         return EXIT_USAGE;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("poslab %s\n", POSLAB_REVISION);
+        printf("poslab %s\n", revision());
         return EXIT_DONE;
     }
     const Command *command = find_command(name, err);

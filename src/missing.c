@@ -3,12 +3,23 @@
 
 #include <string.h>
 
-bool missing_is_trained(Store *store, const char *key) {
+#include "revision.h"
+
+static bool found(Store *store, const char *sql, const char *const *values) {
     Err ignored;
-    Query *query = query_begin(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL",
-                               (const char *const[]){key, NULL});
+    Query *query = query_begin(store, sql, values);
     bool found = query_next(query);
     return query_end(query, &ignored) && found;
+}
+
+bool missing_is_trained(Store *store, const char *key) {
+    return found(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL",
+                 (const char *const[]){key, NULL});
+}
+
+bool missing_is_changed(Store *store, const char *key) {
+    return found(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL AND revision IS NOT ?",
+                 (const char *const[]){key, revision(), NULL});
 }
 
 bool missing_task(WorkerTask *task, Store *store, const PlanPoint *point, Arena *arena) {

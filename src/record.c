@@ -18,10 +18,7 @@
 #include "machine.h"
 #include "ops.h"
 #include "ranks.h"
-
-#ifndef POSLAB_REVISION
-#define POSLAB_REVISION "unknown"
-#endif
+#include "revision.h"
 
 #define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
 
@@ -175,6 +172,23 @@ bool store_set_status(Store *store, const char *key, RunStatus status, const cha
                    store_path(store), key);
 }
 
+bool store_forget(Store *store, const char *key, Err *err) {
+    static const char *const statements[] = {
+        "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM evaluation WHERE run = ?",
+        "DELETE FROM train_log WHERE run = ?",
+        "UPDATE run SET revision = NULL, host = NULL, cpu = NULL, blas = NULL, threads = NULL, steps = NULL,"
+        " diverged_step = NULL, train_tokens = NULL, train_seconds = NULL, final_loss = NULL,"
+        " peak_bytes = NULL, machine = NULL, ranks = NULL WHERE key = ?",
+    };
+    bool ok = store_execute(store, err, "BEGIN IMMEDIATE");
+    if (!ok) return false;
+    for (int i = 0; ok && i < COUNT_OF(statements); i++)
+        ok = STORE_RUN(store, err, statements[i], value_text(key));
+    return store_finish(store, err, ok && store_set_status(store, key, RUN_PENDING, NULL, err));
+}
+
 RunStatus store_status(Store *store, const char *key) {
     int64_t place = RUN_PENDING;
     Err ignored; /* what cannot be read is not known to be done; writing will say why */
@@ -210,7 +224,7 @@ static bool write_training(Store *store, const RunRecord *record, Err *err) {
         " diverged_step = ?, train_tokens = ?, train_seconds = ?, final_loss = ?, peak_bytes = ?,"
         " machine = ?, ranks = ?"
         " WHERE key = ?",
-        value_text(POSLAB_REVISION), value_text(record_host(store_arena(store))),
+        value_text(result->revision), value_text(record_host(store_arena(store))),
         value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()), value_whole(lanes_count()),
         value_whole(result->steps), result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
         value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
@@ -239,9 +253,8 @@ static bool write_evaluation(Store *store, const char *key, int64_t id, const Ev
         value_whole(id), REQUEST_VALUES(key, request), value_text(computed ? "done" : "beyond_limit"),
         value_real(computed ? evaluation->nll : NAN), value_whole(computed ? evaluation->tokens : 0),
         value_whole(computed ? evaluation->windows : 0), value_real(evaluation->seconds),
-        value_whole((int64_t)evaluation->peak_bytes), value_text(POSLAB_REVISION),
-        value_text(record_host(arena)), value_text(machine_cpu(arena)), value_text(ops_blas_name()),
-        value_whole(lanes_count()));
+        value_whole((int64_t)evaluation->peak_bytes), value_text(revision()), value_text(record_host(arena)),
+        value_text(machine_cpu(arena)), value_text(ops_blas_name()), value_whole(lanes_count()));
     for (int64_t i = 0; ok && computed && i < evaluation->windows; i++)
         ok = STORE_RUN(
             store, err,

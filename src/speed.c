@@ -5,11 +5,8 @@
 
 #include "machine.h"
 #include "ops.h"
+#include "revision.h"
 #include "statement.h"
-
-#ifndef POSLAB_REVISION
-#define POSLAB_REVISION "unknown"
-#endif
 
 static const char *const phases[] = {"evaluate", "train"};
 
@@ -25,7 +22,7 @@ bool speed_write(Store *store, const SpeedBench *bench, Err *err) {
             "INSERT INTO bench (id, created, revision, host, cpu, blas, machine, threads, precision, config,"
             " reference, gemm_rate) VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?,"
             " ?, ?, ?, ?)",
-            value_whole(id), value_text(POSLAB_REVISION), value_text(record_host(store_arena(store))),
+            value_whole(id), value_text(revision()), value_text(record_host(store_arena(store))),
             value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()),
             value_text(machine_text(store_arena(store))), value_whole(bench->threads),
             value_text(bench->precision), value_text(bench->config), value_text(bench->reference),

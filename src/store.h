@@ -51,6 +51,9 @@ bool store_import(Store *store, const char *path, Err *err);
 
 bool store_set_status(Store *store, const char *key, RunStatus status, const char *reason, Err *err);
 
+/* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
+bool store_forget(Store *store, const char *key, Err *err);
+
 /* RUN_PENDING if the run is unknown. */
 RunStatus store_status(Store *store, const char *key);
 bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);

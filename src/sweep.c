@@ -24,6 +24,7 @@
 #include "missing.h"
 #include "progress.h"
 #include "ranks.h"
+#include "revision.h"
 #include "worker.h"
 
 enum { MAX_JOBS = 1024 };
@@ -32,6 +33,7 @@ typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
     WorkerTask task;
+    bool anew;    /* what is there of it goes before it begins */
     int attempts; /* that have ended */
     double heard; /* when its worker last made progress */
     bool overdue; /* it was killed for making none */
@@ -50,6 +52,7 @@ typedef struct Sweep {
     Job **slots;                         /* [options->jobs] the running ones, or NULL */
     int running, failed, diverged, left; /* left: stopped, or never started */
     int others;                          /* of only_failed: runs that are missing but have not failed */
+    int changed;                         /* trained by another revision, and not to be trained anew */
     int untrained;                       /* of evaluate_only: runs that have no weights yet */
     bool stopping, killing;
     const char *refused; /* by the system: why a run could not be written, or NULL */
@@ -71,7 +74,10 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) 
     Job *job = &sweep->jobs[sweep->count];
     Arena *arena = sweep->arena;
     RunStatus status = sweep->store ? store_status(sweep->store, point->key) : RUN_PENDING;
-    if (status == RUN_DIVERGED) {
+    bool changed = sweep->store && missing_is_changed(sweep->store, point->key);
+    bool anew = changed && sweep->options->changed_too;
+    sweep->changed += changed && !anew;
+    if (status == RUN_DIVERGED && !anew) {
         sweep->diverged++;
         return;
     }
@@ -83,13 +89,13 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) 
         sweep->untrained++;
         return;
     }
-    *job = (Job){.point = point};
+    *job = (Job){.point = point, .anew = anew};
     job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *variant ? " " : "", variant);
     const char *name = sweep->plan->experiment->name;
     job->folder = sweep->store ? folder_find(sweep->store, name, point->key, arena)
                                : folder_of_run(sweep->database, name, point->key, arena);
     job->task.evaluate_only = sweep->options->evaluate_only;
-    if (missing_task(&job->task, sweep->store, point, arena)) sweep->count++;
+    if (missing_task(&job->task, anew ? NULL : sweep->store, point, arena)) sweep->count++;
 }
 
 static void plan_jobs(Sweep *sweep) {
@@ -157,8 +163,16 @@ static bool import_results(Sweep *sweep) {
     return fine;
 }
 
+static bool forget(Sweep *sweep, Job *job) {
+    if (!store_forget(sweep->store, job->point->key, &sweep->fatal)) return false;
+    folder_forget(sweep->store, job->point->key, sweep->arena);
+    job->anew = false;
+    return true;
+}
+
 static bool start_job(Sweep *sweep, Job *job, int slot) {
     Err *err = &sweep->fatal;
+    if (job->anew && !forget(sweep, job)) return false;
     if (!file_make_folder(job->folder, err) ||
         !worker_assign(job->folder, job->point->config, &job->task, err) ||
         !set_status(sweep, job, RUN_RUNNING, NULL))
@@ -342,6 +356,11 @@ static ExitCode conclude(Sweep *sweep, Err *err) {
     if (sweep->untrained)
         progress_say(sweep->progress, true, "%d of %d runs are not trained yet and were left out",
                      sweep->untrained, runs);
+    if (sweep->changed && !sweep->options->evaluate_only)
+        progress_say(sweep->progress, true,
+                     "%d of %d runs were trained by another revision of poslab than this, %s;"
+                     " --retry changed trains them anew",
+                     sweep->changed, runs, revision());
     if (sweep->fatal.code) {
         *err = sweep->fatal;
         return err->code;

@@ -27,6 +27,8 @@ typedef struct SweepOptions {
     int retries;          /* further attempts of a run that fails */
     int timeout;          /* seconds without progress after which a worker is killed; 0: never */
     bool only_failed;     /* runs that have failed, and no others */
+    bool changed_too;     /* runs that other revisions of the program have trained, from the beginning; their
+                             results are deleted when they begin */
     bool quiet;           /* no progress */
     bool dry;             /* only print, to stdout, what would be done */
     bool evaluate_only;   /* the plan's requests are added to the stored experiment; nothing is trained */

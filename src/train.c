@@ -49,6 +49,7 @@ typedef struct Training {
     int sequences;                /* of an update */
     const char *run, *state_path; /* identity; NULL path: no state is kept */
     TrainResult *result;
+    Arena *arena; /* of the result */
 } Training;
 
 int64_t train_steps(const TrainOptions *options) {
@@ -212,6 +213,7 @@ static bool state_write(const Training *training, Err *err) {
     file.metadata = json_new_object();
     json_set_text(file.metadata, "format", state_format);
     json_set_text(file.metadata, "run", training->run);
+    json_set_text(file.metadata, "revision", result->revision);
     json_set_text(file.metadata, "step", arena_format(arena, "%lld", (long long)result->steps));
     json_set_text(file.metadata, "last_rate", arena_format(arena, "%a", training->optimizer->last_rate));
     json_set_text(file.metadata, "seconds", arena_format(arena, "%a", result->seconds));
@@ -267,6 +269,20 @@ static bool state_take(Training *training, const TensorFile *file, const char *p
     return true;
 }
 
+/* Who made the state that the training goes on from, and who goes on. */
+static void note_revision(Training *training, const char *before, const TrainHooks *hooks, Arena *scratch) {
+    TrainResult *result = training->result;
+    const char *last = strrchr(before, ' '), *now = result->revision;
+    long long step = (long long)result->steps, steps = (long long)train_steps(training->options);
+    bool same = strcmp(last ? last + 1 : before, now) == 0;
+    if (hooks->note)
+        hooks->note(hooks->user, arena_format(scratch, "resuming from step %lld of %lld%s%s%s", step, steps,
+                                              same ? "" : ", which another revision of poslab made (",
+                                              same ? "" : before, same ? "" : ")"));
+    result->revision = same ? arena_copy(training->arena, before)
+                            : arena_format(training->arena, "%s to step %lld, %s", before, step, now);
+}
+
 /* Restores the newest usable state, or none. A damaged file is removed, lest it replace the older generation.
    What a killed process left behind is brought to its end (a rotation) or goes (what it was writing). */
 static bool state_read(Training *training, const TrainHooks *hooks, bool *restored, Err *err) {
@@ -274,20 +290,18 @@ static bool state_read(Training *training, const TrainHooks *hooks, bool *restor
     unlink(arena_format(arena, "%s.new.tmp", training->state_path));
     bool fine = state_rotate(training->state_path, arena, err);
     *restored = false;
-    for (int generation = 0; generation < 2 && fine && !*restored; generation++) {
+    for (int generation = 0; generation < 2 && fine; generation++) {
         const char *path = arena_format(arena, "%s%s", training->state_path, generation ? ".old" : "");
         if (access(path, F_OK) != 0) continue;
         TensorFile file = {0};
         Err why;
         bool read = checkpoint_read(path, &file, arena, &why);
         *restored = read && state_take(training, &file, path, &why);
+        if (*restored)
+            note_revision(training, json_text(json_get(file.metadata, "revision"), "unknown"), hooks, arena);
         if (read) json_free(file.metadata);
-        if (*restored) {
-            if (hooks->note)
-                hooks->note(hooks->user, arena_format(arena, "resuming from step %lld of %lld",
-                                                      (long long)training->result->steps,
-                                                      (long long)train_steps(training->options)));
-        } else if (why.code != EXIT_DAMAGED) {
+        if (*restored) break;
+        if (why.code != EXIT_DAMAGED) {
             *err = why;
             fine = false;
         } else {
@@ -379,19 +393,21 @@ static void share_state(Training *training) {
 bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
                const OptimizerOptions *optimizer, const ScheduleOptions *schedule, const char *state_path,
                const char *place, const TrainHooks *hooks, TrainResult *result, Arena *arena, Err *err) {
+    TrainHooks none = {0};
+    if (!hooks) hooks = &none;
     if (!precision_check(options->precision, place, "train.precision", err)) return false;
     model->precision = options->precision;
-    *result = (TrainResult){.log = NEW(arena, train_steps(options), TrainLog)};
+    *result = (TrainResult){.revision = hooks->revision ? hooks->revision : "unknown",
+                            .log = NEW(arena, train_steps(options), TrainLog)};
     if (!model->values) model_allocate(model, arena);
-    Training training = {.model = model, .options = options, .state_path = state_path, .result = result};
+    Training training = {
+        .model = model, .options = options, .state_path = state_path, .result = result, .arena = arena};
     training.run = run_identity(model, corpus, options, optimizer, schedule, arena);
     training.batches = batches_new(&corpus->splits[SPLIT_TRAIN], (int)options->length,
                                    (uint64_t)options->seed, place, arena, err);
     if (!training.batches) return false;
     Arena *session = arena_new(session_bytes(model, options, optimizer));
     training_allocate(&training, model, options, optimizer, session);
-    TrainHooks none = {0};
-    if (!hooks) hooks = &none;
     bool restored = false;
     bool fine = !state_path || ranks_number() > 0 || state_read(&training, hooks, &restored, err);
     fine = ranks_agree(fine, err);

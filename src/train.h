@@ -37,7 +37,9 @@ typedef struct TrainResult {
     double seconds;        /* of training alone, over all sessions of a resumed run */
     double final_loss;     /* mean over the last 5 % of the steps (at least one) */
     size_t peak_bytes;     /* arenas: weights, gradients, optimiser, activations */
-    TrainLog *log;         /* [steps] in the run's arena: every update */
+    const char
+        *revision; /* in the run's arena: of the program, or of all that took part, "A to step 106, B" */
+    TrainLog *log; /* [steps] in the run's arena: every update */
 } TrainResult;
 
 int64_t train_steps(const TrainOptions *options);
@@ -55,6 +57,7 @@ typedef struct TrainHooks {
     bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second);
     void (*note)(void *user, const char *message); /* "resuming from step 120", ...; may be NULL */
     void *user;
+    const char *revision; /* of the program, for the result; NULL: "unknown" */
 } TrainHooks;
 
 /* model: made by model_new; train_run initialises it (or restores it from state_path, which may be NULL). */

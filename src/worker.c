@@ -19,11 +19,8 @@
 #include "file.h"
 #include "linear.h"
 #include "ranks.h"
+#include "revision.h"
 #include "store.h"
-
-#ifndef POSLAB_REVISION
-#define POSLAB_REVISION "unknown"
-#endif
 
 enum { LOCK_TENTHS = 50 };
 static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [elsewhere] */
@@ -195,7 +192,7 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     json_set_text(file.metadata, "key", key);
     json_set_text(file.metadata, "config", resolved);
     json_set_text(file.metadata, "corpus", corpus_hash);
-    json_set_text(file.metadata, "revision", POSLAB_REVISION);
+    json_set_text(file.metadata, "revision", revision());
     bool fine = checkpoint_write(path, &file, err);
     json_free(file.metadata);
     arena_free(arena);
@@ -241,7 +238,7 @@ static const char *state_path(const Worker *worker) {
 
 static bool train(Worker *worker, const char *model_path, Err *err) {
     const Config *config = worker->point->config;
-    TrainHooks hooks = {.progress = on_step, .note = on_note, .user = worker};
+    TrainHooks hooks = {.revision = revision(), .progress = on_step, .note = on_note, .user = worker};
     worker->trained_now =
         train_run(worker->model, worker->point->corpus, &config->train, &config->optimizer, &config->schedule,
                   state_path(worker), config->place, &hooks, &worker->training, worker->arena, err);

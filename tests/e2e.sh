@@ -188,6 +188,18 @@ check "run again" try 0 run e2e.json -j 2
 check "nothing to do" says err "nothing to do: 4 of 4 runs are done"
 check "run again leaves the database as it is" diff before <(sql $db .dump)
 
+numbers $db >before
+key=$(sql $db "SELECT max(key) FROM run")
+check "a run of another revision" sql $db "UPDATE run SET revision = 'other' WHERE key = '$key'"
+check "is left as it is" try 0 run e2e.json -q
+check "but named, with the remedy" says err "1 of 4 runs were trained by another revision" "--retry changed"
+check "what it would do anew" try 0 run e2e.json --retry changed -n
+check "is that run, with training" says out "$key" "train, then" "1 of 4 runs to do"
+check "done anew" try 0 run e2e.json -q --retry changed
+check "it is of this revision" is 1 $db "SELECT count(DISTINCT revision) FROM run"
+check "nobody is named any more" test ! -s err
+check "and the numbers are the same" diff before <(numbers $db)
+
 numbers $db | grep -v '|64|' >before
 seconds=$(sql $db "SELECT group_concat(train_seconds) FROM run")
 check "an evaluation length is added" try 0 run e2e.json -q --set 'evaluate.multiples=[1,2,8]'

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "samples.h"
+#include "revision.h"
 
 #include "need.h"
 
@@ -102,6 +103,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
                               .seconds = 1.5,
                               .final_loss = 2.25,
                               .peak_bytes = 4096,
+                              .revision = revision(),
                               .diverged = status == RUN_DIVERGED,
                               .diverged_step = 3,
                               .log = NEW(sample_arena, 3, TrainLog)};

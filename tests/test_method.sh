@@ -80,7 +80,13 @@ compares() { # three others with a row each
 check "its table compares in pairs" compares
 
 sed -i 's/sum -= (double)logarithms/sum += (double)logarithms/' methods/sample_probe.c
-check "with a wrong sign it still builds" make -s -j2 build/tests/test_methods
+check "with a wrong sign it still builds" make -s -j2 poslab build/tests/test_methods
+reruns() {
+    ./poslab run configs/sample_probe.json -q --set train.tokens=2048 --set evaluate.tokens=256 --set model.width=16 \
+        --set model.ffn=16 --set model.layers=1 --set train.length=16 2>&1
+}
+names_revision() { reruns | grep -q "runs were trained by another revision"; }
+check "its runs are known to be of other sources" names_revision
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
 
 rm methods/sample_probe.c configs/sample_probe.json

@@ -33,6 +33,7 @@ typedef struct Run {
     int64_t calls;
     int notes;
     char note[1024]; /* all of them */
+    const char *revision;
 } Run;
 
 static int setup(void **state) {
@@ -83,7 +84,7 @@ static void on_note(void *user, const char *message) {
 static bool train(Run *run) {
     Position position = tiny_position(run->method, arena);
     const Corpus *corpus = tiny_corpus(301, arena);
-    TrainHooks hooks = {on_progress, on_note, run};
+    TrainHooks hooks = {on_progress, on_note, run, run->revision};
     run->result_model = model_new(&run->model, &position, (int)run->train.length, arena);
     run->calls = run->notes = 0;
     *run->note = '\0';
@@ -187,6 +188,28 @@ static void resuming_changes_nothing(void **state) {
         assert_int_equal(unlink(state_path), 0);
         assert_int_equal(unlink(old_path), 0);
     }
+}
+
+/* A state that other sources made is gone on from, but the note and the result say so. */
+static void revisions_are_kept_apart(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.state = state_path;
+    run.revision = "a1";
+    run.stop_after = 2;
+    assert_stopped(&run);
+    run.stop_after = 1;
+    assert_stopped(&run);
+    assert_string_equal(run.note, "resuming from step 2 of 7\n");
+    run.revision = "b2-dirty.77";
+    assert_stopped(&run);
+    assert_string_equal(run.note, "resuming from step 3 of 7, which another revision of poslab made (a1)\n");
+    run.stop_after = 0;
+    train_well(&run);
+    assert_string_equal(run.note, "resuming from step 4 of 7\n");
+    assert_string_equal(run.result.revision, "a1 to step 3, b2-dirty.77");
+    assert_int_equal(unlink(state_path), 0);
+    assert_int_equal(unlink(old_path), 0);
 }
 
 static void damaged_states(void **state) {
@@ -424,6 +447,7 @@ int main(void) {
         TEST(rules),
         TEST(the_log),
         TEST(resuming_changes_nothing),
+        TEST(revisions_are_kept_apart),
         TEST(damaged_states),
         TEST(killed_while_saving),
         TEST(senseless_states),
