@@ -105,7 +105,7 @@ REVISED   = $(BUILD)/src/revision.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
 	$(call keep,echo '$(REVISION)')
 $(REVISED): $(BUILD)/revision
-$(REVISED): ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
+$(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
 
 $(BUILD)/src $(BUILD)/methods $(BUILD)/tests:
 	@mkdir -p $@

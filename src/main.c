@@ -288,6 +288,7 @@ static const Command commands[] = {
      "speed and memory of each method, and the share of the matrix products' rate reached",
      "The model is CONFIG's first point's; without one, 4 layers of width 128 at lengths 128, 512 and 2048.\n"
      "Formats: text, csv (times over the control's alone), json. --methods all is the default.\n"
+     "Ratios are of turns side by side, rates of all turns: on a busy machine they may not fit together.\n"
      "With --db, a database keeps the figures; `poslab analyse DB cost` and the report use those of their "
      "model.",
      0, 1, do_bench},
