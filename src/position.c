@@ -2,7 +2,22 @@
  */
 #include "position.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* A copied file that still has the other one's name would take its place unseen. Every program that knows
+   methods asks before its main. */
+__attribute__((constructor)) static void names_are_files(void) {
+    for (int i = 0; i < position_method_count; i++) {
+        const char *name = position_methods[i]->name, *file = position_files[i];
+        if (name && strcmp(name, file) == 0) continue;
+        fprintf(stderr,
+                "poslab: methods/%s.c: the method's name must be the file's, got '%s'; write .name = \"%s\" "
+                "(or rename the file) and build again\n",
+                file, name ? name : "", file);
+        exit(EXIT_USAGE);
+    }
+}
 
 const PositionMethod *position_find(const char *name) {
     for (int i = 0; i < position_method_count; i++)

@@ -265,6 +265,7 @@ void position_rotate_backward(const PositionContext *context, PositionRole role,
 
 /* The registry, generated from methods/ in alphabetical order of names. */
 extern const PositionMethod *const position_methods[];
+extern const char *const position_files[]; /* the file of each, without methods/ and .c */
 extern const int position_method_count;
 
 const PositionMethod *position_find(const char *name); /* NULL if there is none of that name */

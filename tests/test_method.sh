@@ -79,6 +79,17 @@ compares() { # three others with a row each
 }
 check "its table compares in pairs" compares
 
+other=$(basename "$(ls methods/*.c | head -1)" .c)
+cp methods/sample_probe.c "$tree/kept.c"
+sed -i "s/\.name = \"sample_probe\"/.name = \"$other\"/" methods/sample_probe.c
+refused="methods/sample_probe.c: the method's name must be the file's, got '$other'; write .name = \"sample_probe\""
+check "with another's name it builds" make -s -j2 poslab
+check "and is refused, whatever is asked" fails "$refused" ./poslab methods none
+check "by the laws, too" fails "$refused" make -s laws NAME=sample_probe
+mv methods/sample_probe.c methods/sample-probe.c
+check "a file whose name is no name is refused by make" fails "methods/sample-probe.c: a method's file has a name of" make -s poslab
+rm methods/sample-probe.c && cp "$tree/kept.c" methods/sample_probe.c
+
 sed -i 's/sum -= (double)logarithms/sum += (double)logarithms/' methods/sample_probe.c
 check "with a wrong sign it still builds" make -s -j2 poslab build/tests/test_methods
 reruns() {
