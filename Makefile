@@ -298,7 +298,8 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
 	@echo '                       ./poslab analyse results/$(NAME).db compare --baseline $(NAME)'
 
-laws: $(PROGRAM) ## run the laws on one method: make laws NAME=foo
+laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
+	@[ '$(NAME)' ] || { echo 'make laws NAME=foo: a name is missing; there are $(basename $(notdir $(METHODS)))' >&2; exit 2; }
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_methods
 	@$(BUILD)/tests/test_methods '$(NAME)'
 

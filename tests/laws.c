@@ -33,19 +33,22 @@ const Law *law_find(const char *name) {
     BUG("there is no law '%s'", name);
 }
 
+const char *law_case(const Law *law, const LawCase *c, Arena *arena) {
+    Json *options = position_json(&c->position);
+    json_remove(options, "name");
+    const char *text =
+        arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
+                     c->position.method->name, json_print(options, arena), (int)c->model.layers,
+                     (int)c->model.heads, (int)c->model.width, c->batch, c->length);
+    json_free(options);
+    return text;
+}
+
 bool law_holds(const Law *law, const LawCase *c, Err *err) {
     Arena *arena = arena_new((size_t)1 << 22);
     Err reason = {0};
     bool holds = law->holds(c, arena, &reason);
-    if (!holds) {
-        const PositionMethod *method = c->position.method;
-        Json *options = position_json(&c->position);
-        json_remove(options, "name");
-        err_set(err, EXIT_SOME_FAILED, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens: %s",
-                law->name, method->name, json_print(options, arena), (int)c->model.layers,
-                (int)c->model.heads, (int)c->model.width, c->batch, c->length, reason.text);
-        json_free(options);
-    }
+    if (!holds) err_set(err, EXIT_SOME_FAILED, "%s: %s", law_case(law, c, arena), reason.text);
     arena_free(arena);
     return holds;
 }

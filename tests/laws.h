@@ -61,7 +61,10 @@ extern const int law_count;
 
 const Law *law_find(const char *name); /* a name that does not exist is a bug */
 
-/* Runs a law in an arena of its own. On failure err->text reads "LAW, METHOD {OPTIONS}, SIZES: reason". */
+/* "LAW, METHOD {OPTIONS}, SIZES" */
+const char *law_case(const Law *law, const LawCase *c, Arena *arena);
+
+/* Runs a law in an arena of its own. On failure err->text is its case and the reason. */
 bool law_holds(const Law *law, const LawCase *c, Err *err);
 
 /* ---- what the laws and other tests share ---- */

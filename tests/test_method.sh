@@ -65,6 +65,16 @@ check "make method writes one" make_method NAME=sample_probe
 check "it is laid out" clang-format --style=file:"$here/.clang-format" --dry-run -Werror methods/sample_probe.c
 check "it builds" make -s -j2 poslab build/tests/test_methods
 check "it obeys the laws" build/tests/test_methods sample_probe
+refuses() { # refuses TEXT COMMAND...: it fails with 2, and says the text
+    "${@:2}" >"$tree/said" 2>&1
+    [ $? = 2 ] && grep -qF -- "$1" "$tree/said" || { cat "$tree/said"; return 1; }
+}
+check "laws of no method are refused" refuses "make laws NAME=foo: a name is missing; there are " make -s laws
+check "laws of an unknown method are refused" refuses "no method 'sample_prob' (did you mean 'sample_probe'?); there are " \
+    build/tests/test_methods sample_prob
+check "and by make" fails "there is no method 'nosuch'; there are " make -s laws NAME=nosuch
+check "an unknown law is refused" refuses "there is no law 'nosuch'; there are form, options, " \
+    build/tests/test_methods sample_probe nosuch
 check "it is among the methods" ./poslab methods sample_probe
 mkdir -p data/perl
 for i in 1 2 3 4 5 6 7 8; do
@@ -99,6 +109,15 @@ reruns() {
 names_revision() { reruns | grep -q "runs were trained by another revision"; }
 check "its runs are known to be of other sources" names_revision
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
+
+sed -i 's/\(static void distance_bias(.*{\)$/\1 bias = NULL;/' methods/sample_probe.c
+check "with a crash it still builds" make -s -j2 build/tests/test_methods
+check "and the laws say where it is" fails 'sample_probe {"slope":1}, layers 1 heads 3 width 18, 1 x 33 tokens: this crashed' \
+    build/tests/test_methods sample_probe
+sed -i 's/bias = NULL;/abort();/; s/#include <math.h>/&\n#include <stdlib.h>/' methods/sample_probe.c
+check "with an abort it still builds" make -s -j2 build/tests/test_methods
+check "and the laws say where" fails 'sample_probe {"slope":1}, layers 1 heads 3 width 18, 1 x 33 tokens: this crashed' \
+    build/tests/test_methods sample_probe
 
 rm methods/sample_probe.c configs/sample_probe.json
 check "without it the tree builds" make -s -j2 poslab

@@ -8,6 +8,7 @@
  * [METHOD [LAW]]
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static const Size sizes[] = {
 
 static const char *only_method, *only_law;
 static int runs;
+static char at_work[1024]; /* the case of the law that has been begun and has not ended */
 
 /* The method must be usable at the lengths of the case, its partner at the positions that may be drawn. */
 static bool accepted(const LawCase *c) {
@@ -85,6 +87,13 @@ enum { SANITIZED = true };
 enum { SANITIZED = false };
 #endif
 
+static void begin(const Law *law, const LawCase *c) {
+    Arena *arena = arena_new(0);
+    snprintf(at_work, sizeof at_work, "%s", law_case(law, c, arena));
+    arena_free(arena);
+    runs++;
+}
+
 /* Runs all laws on all sizes that the method accepts; true if there was one. */
 static bool run_options(const Position *position, bool every_size) {
     bool any = false;
@@ -95,8 +104,10 @@ static bool run_options(const Position *position, bool every_size) {
             Err err;
             if ((laws[i].slow && any && !every_size) || (only_law && strcmp(laws[i].name, only_law) != 0))
                 continue;
-            runs++;
-            if (!law_holds(&laws[i], &c, &err)) fail_msg("%s", err.text);
+            begin(&laws[i], &c);
+            bool holds = law_holds(&laws[i], &c, &err);
+            *at_work = '\0';
+            if (!holds) fail_msg("%s", err.text);
         }
         any = true;
     }
@@ -178,19 +189,52 @@ static void all_laws(void **state) {
     arena_free(arena);
 }
 
+/* A crash is caught by cmocka, which knows nothing of laws; an abort (BUG, assert) ends all. */
+static int tell_case(void **state) {
+    (void)state;
+    if (*at_work) print_error("%s: this crashed\n", at_work);
+    *at_work = '\0';
+    return 0;
+}
+
+static void on_abort(int signal_number) {
+    (void)signal_number;
+    tell_case(NULL);
+}
+
+/* Says on standard error what is there instead of `asked`. */
+static int unknown(const char *what, const char *asked, const char *const *names) {
+    const char *nearest = nearest_name(asked, names);
+    fprintf(stderr, "test_methods: there is no %s '%s'", what, asked);
+    if (nearest) fprintf(stderr, " (did you mean '%s'?)", nearest);
+    fputs("; there are ", stderr);
+    for (; *names; names++) fprintf(stderr, "%s%s", *names, names[1] ? ", " : "\n");
+    return 2;
+}
+
 int main(int argc, char **argv) {
     struct CMUnitTest tests[64];
+    const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
+    bool law_known = argc <= 2;
     lanes_set(3); /* evaluation side by side; tests/test_laws.c has one lane */
     only_method = argc > 1 ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
+    for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {
+        law_names[i] = laws[i].name;
+        law_known = law_known || strcmp(laws[i].name, only_law) == 0;
+    }
     for (int i = 0; i < position_method_count && count < COUNT_OF(tests); i++) {
+        methods[i] = position_methods[i]->name;
         if (only_method && strcmp(position_methods[i]->name, only_method) != 0) continue;
         tests[count++] = (struct CMUnitTest){.name = position_methods[i]->name,
                                              .test_func = all_laws,
+                                             .teardown_func = tell_case,
                                              .initial_state = (void *)(uintptr_t)position_methods[i]};
     }
-    if (!count) return 1;
+    if (!count) return unknown("method", only_method ? only_method : "", methods);
+    if (!law_known) return unknown("law", only_law, law_names);
+    signal(SIGABRT, on_abort);
     int failed = _cmocka_run_group_tests("methods", tests, (size_t)count, NULL, NULL);
     fprintf(stderr, "%d cases of %d laws\n", runs, law_count);
     return failed;
