@@ -9,6 +9,14 @@
 
 /* ---- purity ---- */
 
+/* The first part in which two differ; PARTS: none. */
+static int other_bits(const Probe *p, const float *a, const float *b) {
+    int part = 0;
+    while (part < PARTS && memcmp(a + p->start[part], b + p->start[part], p->size[part] * sizeof *a) == 0)
+        part++;
+    return part;
+}
+
 static bool forward_is_pure(const LawCase *c, Arena *arena, Err *err) {
     Probe p = probe_new(c, c->length, arena), other = probe_new(c, c->length + 7, arena);
     unsigned char *tables = memcpy(NEW(arena, p.table_bytes, unsigned char), p.tables, p.table_bytes);
@@ -25,14 +33,15 @@ static bool forward_is_pure(const LawCase *c, Arena *arena, Err *err) {
     float *between = probe_data(&other, c->seed, "between", arena);
     probe_forward(&other, between);
     probe_forward(&p, second);
-    if (!probe_intact(&p, first) || !probe_intact(&other, between))
-        return BROKEN(err, "a forward hook writes outside its arrays");
+    const char *spoilt = probe_spoilt(&p, first);
+    if (!spoilt) spoilt = probe_spoilt(&other, between);
+    if (spoilt) return BROKEN(err, "%s writes outside its array", spoilt);
     for (int part = 0; part < PARTS; part++)
         for (size_t i = 0; i < p.size[part]; i++)
             if (probe_inside(&p, part, i) && !isfinite(first[p.start[part] + i]))
-                return BROKEN(err, "a forward hook left part %d, number %zu without a finite value", part, i);
-    if (memcmp(first, second, p.total * sizeof *first) != 0)
-        return BROKEN(err, "a second call of the forward hooks gives other bits");
+                return BROKEN(err, "%s leaves number %zu without a finite value", probe_hooks[part], i);
+    int part = other_bits(&p, first, second);
+    if (part < PARTS) return BROKEN(err, "a second call of %s gives other bits", probe_hooks[part]);
     if (memcmp(tables, p.tables, p.table_bytes) != 0) return BROKEN(err, "a forward hook changed the tables");
     if (options && memcmp(options, p.options, p.method->options_size) != 0)
         return BROKEN(err, "a hook changed the options");
@@ -54,13 +63,15 @@ static bool backward_is_pure(const LawCase *c, Arena *arena, Err *err) {
         for (int i = 0; i < p.count; i++)
             grads[k][i] = memcpy(NEW(arena, p.sizes[i], float), p.grad[i], p.sizes[i] * sizeof(float));
     }
-    if (!probe_intact(&p, changed[0])) return BROKEN(err, "a backward hook writes outside its arrays");
-    if (memcmp(changed[0], changed[1], p.total * sizeof(float)) != 0)
-        return BROKEN(err, "a second call of the backward hooks gives other bits");
-    if (memcmp(changed[0] + p.start[EMBED], output + p.start[EMBED], p.size[EMBED] * sizeof(float)) != 0 ||
-        memcmp(changed[0] + p.start[INPUT], output + p.start[INPUT], p.size[INPUT] * sizeof(float)) != 0 ||
-        memcmp(changed[0] + p.start[BIAS], output + p.start[BIAS], p.size[BIAS] * sizeof(float)) != 0)
-        return BROKEN(err, "a backward hook changed a gradient that it may only read");
+    const char *spoilt = probe_spoilt(&p, changed[0]);
+    if (spoilt) return BROKEN(err, "%s (backward) writes outside its array", spoilt);
+    int part = other_bits(&p, changed[0], changed[1]);
+    if (part < PARTS)
+        return BROKEN(err, "a second call of %s (backward) gives other bits", probe_hooks[part]);
+    for (part = 0; part < PARTS; part++)
+        if (part != QUERY && part != KEY &&
+            memcmp(changed[0] + p.start[part], output + p.start[part], p.size[part] * sizeof(float)) != 0)
+            return BROKEN(err, "%s (backward) changed a gradient that it may only read", probe_hooks[part]);
     if (memcmp(tables, p.tables, p.table_bytes) != 0)
         return BROKEN(err, "a backward hook changed the tables");
     for (int i = 0; i < p.count; i++) {

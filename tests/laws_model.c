@@ -266,6 +266,12 @@ bool law_edges(const LawCase *c, Arena *arena, Err *err) {
 enum { OVERFIT_STEPS = 600 };
 #define OVERFIT_LOSS 0.1 /* nats; a guess costs ln V */
 
+static bool stays(const LawCase *c, const Param *param, Err *err) {
+    bool projected = param->init == INIT_METHOD && position_acting(&c->position)->method->project;
+    return BROKEN(err, "an update leaves %s as it is, whose gradient is not zero%s", param->name,
+                  projected ? "; `project` may have undone it" : "");
+}
+
 bool law_overfit(const LawCase *c, Arena *arena, Err *err) {
     int B = 2, T = c->length < 10 ? c->length : 10;
     OptimizerOptions options;
@@ -289,10 +295,11 @@ bool law_overfit(const LawCase *c, Arena *arena, Err *err) {
         for (int p = 0; p < model->param_count && step == 1; p++)
             for (size_t i = model->params[p].offset; i < model->params[p].offset + model->params[p].size; i++)
                 if (fabsf(gradients[i]) > 1e-6f && model->values[i] == before[i])
-                    return BROKEN(err, "an update leaves %s as it is", model->params[p].name);
+                    return stays(c, &model->params[p], err);
         loss = 0;
         for (int n = 0; n < B * T; n++) loss += nll[n] / (B * T);
     }
-    if (!(loss <= OVERFIT_LOSS)) return BROKEN(err, "after %d updates the loss is %g", OVERFIT_STEPS, loss);
-    return true;
+    if (loss <= OVERFIT_LOSS) return true;
+    return BROKEN(err, "after %d updates on the same %d tokens the loss is %g, not below %g", OVERFIT_STEPS,
+                  B * T, loss, OVERFIT_LOSS);
 }

@@ -7,6 +7,10 @@
 #include "probe.h"
 
 enum { FAR_QUERY, FAR_KEY, PAIR_BIAS, KEY_VECTORS, VALUE_VECTORS, GATES, BIASES, ROWS_OF_SCORES, OUTPUTS };
+static const char *const hooks[OUTPUTS] = {"transform of far q", "transform of far k",
+                                           "pair_bias",          "vectors of keys",
+                                           "vectors of values",  "gate",
+                                           "distance_bias",      "scores"};
 enum { MOST_PAIR_ROWS = 140, MOST_ROWS = 40 };
 
 /* What the hooks are called on, and what they give. */
@@ -180,10 +184,11 @@ bool scores_have_gradient(const PositionMethod *m) {
 
 /* ---- purity ---- */
 
-static bool outputs_equal(const Scene *z, float *const copies[OUTPUTS]) {
-    for (int o = 0; o < OUTPUTS; o++)
-        if (memcmp(z->out[o], copies[o], z->count[o] * sizeof(float)) != 0) return false;
-    return true;
+/* The first output in which two differ; OUTPUTS: none. */
+static int other_bits(const Scene *z, float *const a[OUTPUTS], float *const b[OUTPUTS]) {
+    int o = 0;
+    while (o < OUTPUTS && memcmp(a[o], b[o], z->count[o] * sizeof(float)) == 0) o++;
+    return o;
 }
 
 bool scores_are_pure(const LawCase *c, Arena *arena, Err *err) {
@@ -196,13 +201,14 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Err *err) {
     for (int o = 0; o < OUTPUTS; o++) {
         copies[o] = memcpy(NEW(arena, z.count[o] + 1, float), z.out[o], z.count[o] * sizeof(float));
         if (!guarded_intact(z.out[o], z.count[o]))
-            return BROKEN(err, "score hook %d writes outside its array", o);
+            return BROKEN(err, "%s writes outside its array", hooks[o]);
         for (size_t i = 0; i < z.count[o]; i++)
             if (!isfinite(z.out[o][i]))
-                return BROKEN(err, "score hook %d leaves number %zu without a finite value", o, i);
+                return BROKEN(err, "%s leaves number %zu without a finite value", hooks[o], i);
     }
     forward(&z);
-    if (!outputs_equal(&z, copies)) return BROKEN(err, "a second call of a score hook gives other bits");
+    int other = other_bits(&z, z.out, copies);
+    if (other < OUTPUTS) return BROKEN(err, "a second call of %s gives other bits", hooks[other]);
     make_weights(&z, c, weights, arena);
     for (int o = 0; o < OUTPUTS; o++)
         given[o] = memcpy(NEW(arena, z.count[o] + 1, float), weights[o], z.count[o] * sizeof(float));
@@ -225,9 +231,9 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Err *err) {
                 return BROKEN(err, "a backward score hook overwrites the gradient of '%s'",
                               z.p.tensors[i].name);
     }
-    for (int o = 0; o < OUTPUTS; o++)
-        if (memcmp(given[o], weights[o], z.count[o] * sizeof(float)) != 0)
-            return BROKEN(err, "a backward score hook changed a gradient that it may only read");
+    other = other_bits(&z, given, weights);
+    if (other < OUTPUTS)
+        return BROKEN(err, "%s (backward) changed a gradient that it may only read", hooks[other]);
     if (memcmp(s, z.s, z.count[ROWS_OF_SCORES] * sizeof(float)) != 0)
         return BROKEN(err, "scores_backward changed the scores");
     if (memcmp(tables, z.p.tables, z.p.table_bytes) != 0)

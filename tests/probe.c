@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+const char *const probe_hooks[PARTS] = {"embed", "input", "transform of q", "transform of k",
+                                        "distance_bias"};
+
 enum { GUARD = 16, GAP = 3 }; /* floats around each array; floats between the rows of q and k */
 
 static const uint32_t canary = 0xfeedface; /* as a float: -9.2e37 */
@@ -95,13 +98,18 @@ float *probe_copy(const Probe *p, const float *data, Arena *arena) {
     return memcpy(NEW(arena, p->total, float), data, p->total * sizeof *data);
 }
 
-bool probe_intact(const Probe *p, const float *data) {
+/* Of the guard between two parts each has the half on its side. */
+const char *probe_spoilt(const Probe *p, const float *data) {
+    bool all = guarded(data + p->total - GUARD, GUARD);
     for (int part = 0; part < PARTS; part++) {
-        if (!guarded(data + p->start[part] - GUARD, GUARD)) return false;
+        const float *at = data + p->start[part];
+        all = all && guarded(at - GUARD, GUARD);
+        bool intact = guarded(at - GUARD / 2, GUARD / 2) && guarded(at + p->size[part], GUARD / 2);
         for (size_t row = 0; (part == QUERY || part == KEY) && row < p->size[part]; row += (size_t)p->stride)
-            if (!guarded(data + p->start[part] + row + p->shape.head_dim, GAP)) return false;
+            intact = intact && guarded(at + row + p->shape.head_dim, GAP);
+        if (!intact && p->size[part]) return probe_hooks[part];
     }
-    return guarded(data + p->total - GUARD, GUARD);
+    return all ? NULL : "a hook";
 }
 
 /* Before the first layer the tensors that layers have of their own are not to be seen. */

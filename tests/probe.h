@@ -8,6 +8,7 @@
    forward hook finds zero, whatever is there), q and k [T,D] with gaps between rows, bias[H,T]. A part whose
    hook is absent is empty. */
 enum { EMBED, INPUT, QUERY, KEY, BIAS, PARTS };
+extern const char *const probe_hooks[PARTS]; /* whose they are, for people */
 
 typedef struct Probe {
     const PositionMethod *method; /* whose hooks are called: of a method that moves rows the partner */
@@ -34,8 +35,8 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
 /* data[total]: normal numbers in every part, canaries in guards and gaps. */
 float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena);
 float *probe_copy(const Probe *p, const float *data, Arena *arena);
-bool probe_intact(const Probe *p, const float *data);  /* the canaries stand */
-bool probe_inside(const Probe *p, int part, size_t i); /* number i of the part is no gap */
+const char *probe_spoilt(const Probe *p, const float *data); /* beside whose part a canary fell; NULL: none */
+bool probe_inside(const Probe *p, int part, size_t i);       /* number i of the part is no gap */
 
 /* Every forward hook, in place: inputs become outputs. */
 void probe_forward(const Probe *p, float *data);

@@ -110,6 +110,12 @@ names_revision() { reruns | grep -q "runs were trained by another revision"; }
 check "its runs are known to be of other sources" names_revision
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
 
+cp "$tree/kept.c" methods/sample_probe.c
+sed -i 's/d < length; d++) bias/d <= length; d++) bias/' methods/sample_probe.c
+check "with a number too many it still builds" make -s -j2 build/tests/test_methods
+check "the laws say which hook writes too far" fails "distance_bias writes outside its array" build/tests/test_methods sample_probe
+
+cp "$tree/kept.c" methods/sample_probe.c
 sed -i 's/\(static void distance_bias(.*{\)$/\1 bias = NULL;/' methods/sample_probe.c
 check "with a crash it still builds" make -s -j2 build/tests/test_methods
 check "and the laws say where it is" fails 'sample_probe {"slope":1}, layers 1 heads 3 width 18, 1 x 33 tokens: this crashed' \
