@@ -401,9 +401,10 @@ bool bench_run(const BenchOptions *options, FILE *out, Err *err) {
                      ranks_count());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
-    bool csv = options->format && strcmp(options->format, "csv") == 0;
-    if (ok && options->format && !csv && strcmp(options->format, "text") != 0)
-        ok = err_set(err, EXIT_USAGE, "bench: --format is text or csv, got '%s'", options->format);
+    const char *format = options->json ? "json" : options->format ? options->format : "text";
+    bool csv = strcmp(format, "csv") == 0, json = strcmp(format, "json") == 0;
+    if (ok && !csv && !json && strcmp(format, "text") != 0)
+        ok = err_set(err, EXIT_USAGE, "bench: --format is text, csv or json, got '%s'", format);
     if (ok && (options->rounds < 1 || options->rounds > MAX_ROUNDS)) {
         ok = err_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS,
                      options->rounds);
@@ -422,7 +423,7 @@ bool bench_run(const BenchOptions *options, FILE *out, Err *err) {
     else if (ok && csv)
         print_csv(table, figures, options, out);
     else if (ok)
-        (options->json ? print_json : print_text)(table, figures, options, machine_json(), out);
+        (json ? print_json : print_text)(table, figures, options, machine_json(), out);
     ok = ok && (!store || store_figures(table, figures, options, store, arena, err));
     store_close(store);
     arena_free(arena);

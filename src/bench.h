@@ -27,7 +27,7 @@ typedef struct BenchOptions {
     int precision_count;  /* at least 1 */
     bool train, evaluate; /* phases */
     bool json;
-    const char *format;   /* text (or NULL), or csv */
+    const char *format;   /* text (or NULL), csv or json */
     const char *database; /* where the figures are kept, too; NULL: nowhere */
 } BenchOptions;
 

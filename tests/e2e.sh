@@ -491,6 +491,8 @@ check "bench of an unknown precision" try 2 bench e2e.json --precision fp16
 check "says which there are" says err "--precision is fp32, bf16 or both, got 'fp16'"
 check "bench as CSV" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8 --methods $one,$control --format csv
 check "it has a row for each" says out "evaluate,$one,8," "evaluate,$control,8," ",1.0000,"
+check "bench as JSON by --format, too" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8 --methods $one --format json
+check "is JSON, too" is_json out
 check "bench in no format" try 2 bench e2e.json --format xml
 check "bench of an unknown method" try 2 bench e2e.json --methods ${one}x
 check "with a suggestion" says err "did you mean '$one'"
