@@ -79,8 +79,8 @@ static Json *option_to_json(const Field *field) {
 static Json *method_to_json(const PositionMethod *method) {
     Json *root = json_new_object(), *claimed = json_new_array(), *options = json_new_array();
     json_set_text(root, "name", method->name);
-    json_set_text(root, "label", method->label);
-    json_set_text(root, "citation", method->citation);
+    json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
+    json_set_text(root, "citation", method->citation ? method->citation : "");
     for (int i = 0; i < COUNT_OF(claims); i++)
         if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name));
     json_set(root, "claims", claimed);
@@ -198,11 +198,12 @@ static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *aren
     for (int i = 0; i < position_method_count; i++) {
         const PositionMethod *method = position_methods[i];
         Json *json = method_to_json(method);
-        fprintf(out, row, method->name, method->label, joined(json_get(json, "hooks"), arena),
-                joined(json_get(json, "claims"), arena),
+        fprintf(out, row, method->name, json_text(json_get(json, "label"), ""),
+                joined(json_get(json, "hooks"), arena), joined(json_get(json, "claims"), arena),
                 arena_format(arena, "%lld", (long long)numbers_learnt(method, arena)),
                 costs_text(costs, "train", method->name, arena),
-                costs_text(costs, "evaluate", method->name, arena), method->citation);
+                costs_text(costs, "evaluate", method->name, arena),
+                json_text(json_get(json, "citation"), ""));
         json_free(json);
     }
 }
@@ -241,7 +242,8 @@ bool catalog_show(const char *name, FILE *out, bool json, Err *err) {
         return true;
     }
     const Json *options = json_get(root, "options");
-    fprintf(out, "%s (%s)\n%s\n\n", method->name, method->label, method->citation);
+    fprintf(out, "%s (%s)\n%s\n\n", method->name, json_text(json_get(root, "label"), ""),
+            json_text(json_get(root, "citation"), ""));
     print_names(out, "hooks", json_get(root, "hooks"));
     print_names(out, "claims", json_get(root, "claims"));
     for (int i = 0; i < COUNT_OF(claims); i++)

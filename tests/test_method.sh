@@ -96,6 +96,10 @@ refused="methods/sample_probe.c: the method's name must be the file's, got '$oth
 check "with another's name it builds" make -s -j2 poslab
 check "and is refused, whatever is asked" fails "$refused" ./poslab methods none
 check "by the laws, too" fails "$refused" make -s laws NAME=sample_probe
+sed '/\.citation = /d' "$tree/kept.c" >methods/sample_probe.c
+check "without a paper it builds" make -s -j2 poslab build/tests/test_methods
+check "and is shown" ./poslab methods sample_probe
+check "and the laws say so" fails "no citation with a year" build/tests/test_methods sample_probe form
 mv methods/sample_probe.c methods/sample-probe.c
 check "a file whose name is no name is refused by make" fails "methods/sample-probe.c: a method's file has a name of" make -s poslab
 rm methods/sample-probe.c && cp "$tree/kept.c" methods/sample_probe.c
