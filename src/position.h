@@ -25,6 +25,10 @@
  * as memory asks for. A parameter is shared by all layers, or each layer has a copy of its own (per_layer);
  * hooks see the copy of the layer at work and never its number.
  *
+ * With attention's `sinks` (attention.h) transforms, distance biases and vectors follow the distances that
+ * sinks have in a cache; pair biases, gates and scores stay with the real ones, and methods with `positions`,
+ * or with both distance_bias and scores, are refused.
+ *
  * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0.
  */
 #ifndef POSLAB_POSITION_H
