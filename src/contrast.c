@@ -183,13 +183,14 @@ static void put_contrast(FrameCell *row, const Contrast *contrast, double adjust
 
 /* What a reader has to know about these numbers. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
-    bool one = false, few = false, short_of_units = false;
+    bool one = false, few = false, several = false, short_of_units = false;
     int family = 0;
     Frame *frame = analysis->frame;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
         family += !isnan(d->p);
         one |= d->seeds == 1;
+        several |= d->seeds > 1;
         few |= d->seeds > 1 && d->seeds < 5;
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
@@ -197,6 +198,10 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         frame,
         "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
         "windows resampled.");
+    if (several)
+        frame_note(frame,
+                   "Perplexities are exp of the mean loss over seeds, their geometric mean; `table` and "
+                   "`curves` have the arithmetic mean.");
     if (one)
         frame_note(
             frame,

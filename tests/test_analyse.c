@@ -230,6 +230,7 @@ static void compare(void **state) {
     const char *text = printed(store, &options);
     assert_non_null(strstr(text, " bootstrap=5000/seed1/block1/percentile95 family=12/holm"));
     assert_non_null(strstr(text, "fewer than five seeds make it too narrow"));
+    assert_non_null(strstr(text, "exp of the mean loss over seeds, their geometric mean"));
     options.baseline = "Rotary"; /* its label */
     assert_string_equal(printed(store, &options), text);
     store_close(store);
