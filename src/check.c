@@ -49,7 +49,7 @@ static const char *const rules[] = {
 typedef struct Check {
     Store *store;
     FILE *out;
-    int64_t problems, files, absent;
+    int64_t problems, unknown, files, absent; /* unknown: of the problems, methods that are not here */
     Arena *arena;
 } Check;
 
@@ -72,6 +72,35 @@ typedef struct Run {
     bool trained;
 } Run;
 
+/* A method of these that no file of methods/ has; NULL: all are here. */
+static const char *unknown_method(const Json *method) {
+    for (; method; method = json_get(method, "with")) {
+        const char *name = json_text(json_get(method, "name"), "");
+        if (*name && !position_find(name)) return name;
+    }
+    return NULL;
+}
+
+/* Whether the config names a method whose file is gone: then nothing can be said about its weights. */
+static bool check_methods(Check *check, const Run *run) {
+    Err ignored; /* config_parse will say what is wrong with it */
+    Json *config = json_parse(run->config, strlen(run->config), "", &ignored);
+    const Json *variants = json_get(json_get(config, "evaluate"), "variants");
+    const char *name = unknown_method(json_get(config, "method"));
+    for (int i = 0; !name && i < json_count(variants); i++)
+        name = unknown_method(json_get(json_at(variants, i), "method"));
+    if (name) {
+        char word[JSON_SHOWN];
+        problem(check,
+                arena_format(check->arena,
+                             "run %s: its weights cannot be checked without methods/%s.c, which is missing",
+                             run->key, json_show_text(name, word)));
+        check->unknown++;
+    }
+    json_free(config);
+    return !name;
+}
+
 /* Weights: whose they are, and whether they are a model of the run's config. */
 static void check_weights(Check *check, const TensorFile *file, const char *path, const Run *run) {
     const char *other = json_text(json_get(file->metadata, "key"), "");
@@ -80,6 +109,7 @@ static void check_weights(Check *check, const TensorFile *file, const char *path
         problem(check, arena_format(check->arena, "checkpoint '%s' belongs to run %s", path, other));
         return;
     }
+    if (!check_methods(check, run)) return;
     Config *config =
         config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
     bool fine = config != NULL;
@@ -167,5 +197,8 @@ bool check_print(Store *store, FILE *out, int64_t *problems, Err *err) {
             (long long)check.problems, check.problems == 1 ? "" : "s", (long long)check.files);
     if (check.absent) fprintf(out, "; %lld trained runs without a folder here", (long long)check.absent);
     fputc('\n', out);
-    return true;
+    if (!check.unknown || check.unknown < check.problems) return true;
+    return err_set(err, EXIT_USAGE,
+                   "'%s' is intact, but methods of %lld run%s are missing here; restore their files",
+                   store_path(store), (long long)check.unknown, check.unknown == 1 ? "" : "s");
 }

@@ -132,6 +132,11 @@ check "and the laws say where" fails 'sample_probe {"slope":1}, layers 1 heads 3
 rm methods/sample_probe.c configs/sample_probe.json
 check "without it the tree builds" make -s -j2 poslab
 check "and knows it no more" fails "there is no method 'sample_probe'" ./poslab methods sample_probe
+check "its runs are not taken for damaged" refuses "'results/sample_probe.db' is intact, but methods of 3 runs are missing" \
+    ./poslab check results/sample_probe.db
+check "and are told" fails "cannot be checked without methods/sample_probe.c, which is missing" \
+    ./poslab check results/sample_probe.db
+check "as problems" fails "results/sample_probe.db: 3 problems;" ./poslab check results/sample_probe.db
 
 echo "1..$number"
 exit $failed
