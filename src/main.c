@@ -226,7 +226,8 @@ static ExitCode do_check(const Arguments *arguments, Err *err) {
     bool fine = store && check_print(store, stdout, &problems, err);
     store_close(store);
     if (fine && problems)
-        fine = err_set(err, EXIT_DAMAGED, "'%s': %lld problems", arguments->words[0], (long long)problems);
+        fine = err_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0], (long long)problems,
+                       problems == 1 ? "" : "s");
     return outcome(fine, err);
 }
 
@@ -273,7 +274,8 @@ static const Command commands[] = {
      "CSV files (default results/paper/*.csv). `poslab analyse DB curves --paper` shows them.", 1, 1000,
      do_reference},
     {"check", "DB", "", "integrity of the database and its checkpoints",
-     "A line for each problem, and exit code 4 if there is one.", 1, 1, do_check},
+     "A line for each problem, and exit code 4 if there is one; 2 if only files of methods are missing.", 1,
+     1, do_check},
     {"merge", "DB OTHER...", "", "import other databases",
      "What is there stays. Runs whose numbers differ are named and left out, with exit code 1.", 2, 1000,
      do_merge},
