@@ -69,11 +69,24 @@ static bool witnessed(const Law *law, const LawCase *c) {
            (!changed || strcmp(law->name, "agreement") == 0);
 }
 
+/* For one that moves rows and whose partner's file is gone: the last that shows where rows stand. */
+static bool with_stand_in(Position *position, Arena *arena) {
+    const PositionMethod *partner = NULL;
+    for (int i = 0; i < position_method_count; i++) {
+        unsigned claims = position_methods[i]->claims;
+        if (claims & POS_BY_POSITION && claims & POS_PREFIX_STABLE && !(claims & POS_SHIFT_INVARIANT))
+            partner = position_methods[i];
+    }
+    Position *with = NEW(arena, 1, Position);
+    position->with = with;
+    return partner && position_default(with, partner, arena);
+}
+
 /* The method's defaults (and its partner's), with one truth set if `option` names it. */
 static Position position_of(const PositionMethod *method, const char *option, Arena *arena) {
     Position position;
     Err err;
-    if (!position_default(&position, method, arena)) return (Position){0};
+    if (!position_default(&position, method, arena) && !with_stand_in(&position, arena)) return (Position){0};
     if (!option) return position;
     Json *object = json_new_object();
     json_set(object, option, json_new_bool(true));
@@ -92,7 +105,7 @@ static bool law_on_witnesses(const Law *law, const PositionMethod *method, const
     for (int n = 0; n < WITNESSES && holds; n++) {
         Position position = position_of(method, option, arena);
         LawCase c = witness(&position, n);
-        if (!position.method) break; /* its partner's file is gone */
+        if (!position.method) break; /* no partner is there */
         if (!witnessed(law, &c)) continue;
         holds = law_holds(law, &c, &err);
         if (!holds) snprintf(reason, TEXT, "%s", err.text);
