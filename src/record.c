@@ -173,15 +173,14 @@ bool store_set_status(Store *store, const char *key, RunStatus status, const cha
 }
 
 bool store_forget(Store *store, const char *key, Err *err) {
+    static const char untrained[] =
+        "UPDATE run SET revision = NULL, host = NULL, cpu = NULL, blas = NULL, threads = NULL, steps = NULL,"
+        " diverged_step = NULL, train_tokens = NULL, train_seconds = NULL, final_loss = NULL,"
+        " peak_bytes = NULL, machine = NULL, ranks = NULL WHERE key = ?";
     static const char *const statements[] = {
         "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
         "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM evaluation WHERE run = ?",
-        "DELETE FROM train_log WHERE run = ?",
-        "UPDATE run SET revision = NULL, host = NULL, cpu = NULL, blas = NULL, threads = NULL, steps = NULL,"
-        " diverged_step = NULL, train_tokens = NULL, train_seconds = NULL, final_loss = NULL,"
-        " peak_bytes = NULL, machine = NULL, ranks = NULL WHERE key = ?",
-    };
+        "DELETE FROM evaluation WHERE run = ?", "DELETE FROM train_log WHERE run = ?", untrained};
     bool ok = store_execute(store, err, "BEGIN IMMEDIATE");
     if (!ok) return false;
     for (int i = 0; ok && i < COUNT_OF(statements); i++)

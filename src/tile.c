@@ -103,19 +103,17 @@ void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 #else
 #define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (IntVec){__VA_ARGS__})
 #endif
-#define FOLD(v, count, apart)                                                                                \
-    for (int i = 0; i < (count); i += 2)                                                                     \
-    v[i / 2] = SHUFFLE(v[i], v[i + 1], LANES(NEAR, apart)) + SHUFFLE(v[i], v[i + 1], LANES(FAR, apart))
+#define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
 
 static inline Vec fold(Vec v[TILE_LANES]) { /* lane i: the sum of v[i], which is overwritten */
 #pragma GCC unroll 8
-    FOLD(v, TILE_LANES, 1);
+    for (int i = 0; i < TILE_LANES / 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 1);
 #pragma GCC unroll 4
-    FOLD(v, TILE_LANES / 2, 2);
+    for (int i = 0; i < TILE_LANES / 4; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 2);
 #pragma GCC unroll 2
-    FOLD(v, TILE_LANES / 4, 4);
+    for (int i = 0; i < TILE_LANES / 8; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 4);
 #if defined(__AVX512F__)
-    FOLD(v, 2, 8);
+    v[0] = FOLD(v[0], v[1], 8);
 #endif
     return v[0];
 }
