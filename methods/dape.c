@@ -184,7 +184,7 @@ static void backward(const PositionContext *context, Stretch *s, int start) {
     for (int k = 0; k < UNITS; k++) {
         const float *units = s->units + k * PLACE;
         float *dunits = s->dunits + k * PLACE, *dshift = s->dshift + k * PLACE + start;
-        float leak[STRETCH];
+        float leak[STRETCH]; /* two numbers that are there to choose from: a product would be a branch */
         for (int j = 0; j < columns; j++) leak[j] = 0.01f * dunits[j];
         for (int j = 0; j < columns; j++) dunits[j] = units[j] > 0 ? dunits[j] : leak[j];
         for (int j = 0; j < columns; j++) dshift[j] += dunits[j];

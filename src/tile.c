@@ -86,9 +86,9 @@ void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
     product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
 }
 
-/* Where both factors lie along the inner index a sum is a vector of partial ones, and as many sums as a
-   vector has lanes are folded into one vector: two become one of sums twice as far apart, of which lane l
-   comes from x where bit `apart` of l is clear, else from y. */
+/* Where both factors lie along the inner index a sum is a vector of partial ones, and as many such vectors as
+   one has lanes are folded into one. Of two, x and y, a step makes one: lane l is the sum of two lanes
+   `apart` of each other, of x where that bit of l is clear, of y where it is set. */
 #if defined(__AVX512F__)
 #define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
 #else
