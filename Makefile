@@ -54,7 +54,7 @@ ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 SANITIZE="-fsanitize=address,undef
 VALGRIND  = MPI=0 BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = MPI=0 BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/cluster.sh tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh tests/deletions.sh,$(wildcard tests/*.sh))
+SCRIPTS   = $(filter-out tests/cluster.sh tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh tests/deletions.sh,$(wildcard tests/*.sh)) tests/golden/frozen.sh
 
 all: $(PROGRAM) ## build ./poslab (the default)
 

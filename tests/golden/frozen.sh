@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# frozen.sh [--update]: outputs that must not change while the code is restructured.
+#
+# Compares, byte for byte, with the files in tests/golden/frozen:
+#
+#     keys          the run keys of every config in configs/, on a corpus of fixed text
+#     NAME.txt      what each command prints about the database of tests/golden/frozen.sql, in each format
+#     help.txt      the help of every command
+#     weights.tsv   SHA-256 of the trained weights, and the losses, of short runs. Their bits depend on the compiler, the
+#                   CPU and the BLAS: each line names these, and a machine without a line of its own skips the comparison
+#
+# A change that is meant to change an output runs `frozen.sh --update`, and shows the difference in its commit.
+# POSLAB names the program (default ./poslab).
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+POSLAB=${POSLAB:-$top/poslab}
+golden=$top/tests/golden/frozen
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+export LC_ALL=C COLUMNS=100 NO_COLOR=1
+mkdir got data data/perl plots
+ln -s "$top/configs" configs
+ln -s "$top/results" results
+
+# --- keys of all configs ---
+
+# Six megabytes of text that any machine can write: the hash of the corpus is part of a run's key.
+seq 1 900000 >data/perl/numbers.txt
+for config in configs/*.json configs/paper/*.json; do
+    echo "$config"
+    "$POSLAB" plan "$config" --json 2>&1 |
+        sed -nE 's/^ *"label": "(.*)",$/\1/p; s/^ *"key": "(.*)",$/\1/p' | paste -d ' ' - - | awk '{ print $NF, $0 }' |
+        sed -E 's/ [0-9a-f]{16}$//'
+done >got/keys
+
+# --- text of all commands ---
+
+sqlite3 frozen.db <"$top/tests/golden/frozen.sql" || exit 1
+"$POSLAB" reference frozen.db >/dev/null
+
+# show ARGUMENT...: a command, what it prints, and its exit code. Times of the check and the revision are left out.
+show() {
+    echo "\$ poslab $*"
+    "$POSLAB" "$@" 2>&1 | sed "s/$revision/REVISION/g"
+    [ "${PIPESTATUS[0]}" = 0 ] || echo "exit code not 0"
+    echo
+}
+revision=$("$POSLAB" --version | grep -oE '[^ ]+$' | tail -1)
+
+for format in text md csv latex json; do
+    for options in "" "--rows train_length,method --columns multiple" "--where protocol=nonoverlapping --ratio" \
+        "--rows method,seed --columns eval_length --where train_length=16" "--paper"; do
+        # shellcheck disable=SC2086 # options are words
+        show table frozen.db --format $format $options
+    done >got/table-$format.txt
+done
+for what in curves matrix compare short-long cost early positions claims claim-points; do
+    formats="text md csv json"
+    [ $what != positions ] || formats="text csv" # long
+    for format in $formats; do
+        show analyse frozen.db $what --baseline sinusoidal --format $format
+    done >got/analyse-$what.txt
+done
+show analyse frozen.db curves --paper >>got/analyse-curves.txt
+{
+    show status frozen.db
+    show status frozen.db --json
+} >got/status.txt
+{
+    show methods --format text
+    show methods --format md
+    show methods --json
+    for method in $(cd "$top/methods" && ls ./*.c | sed -E 's|^\./(.*)\.c$|\1|'); do
+        show methods "$method"
+        show methods "$method" --json
+    done
+} >got/methods.txt
+for figure in curves position cost early paper loss; do
+    "$POSLAB" plot frozen.db --figure $figure -o $figure.svg >plot.out 2>&1 || cat plot.out
+    echo "# $figure"
+    cat $figure.dat
+done >got/figures.txt
+"$POSLAB" report frozen.db -o report.html >report.out 2>&1 || cat report.out
+perl -0pe 's/<svg.*?<\/svg>/<svg>/gs' report.html | sed "s/$revision/REVISION/g" >got/report.html # gnuplot draws the rest
+{
+    show --help
+    for command in $("$POSLAB" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do show "$command" --help; done
+} >got/help.txt
+
+# --- bits of short runs ---
+
+machine=$( {
+    cc --version | head -1
+    cc -march=native -Q --help=target 2>/dev/null | grep -E '^ *-m(arch|tune|avx|fma)'
+    grep -m1 'model name' /proc/cpuinfo
+    grep -m1 flags /proc/cpuinfo
+    echo "${OPENBLAS_CORETYPE:-}"
+} | sha256sum | cut -c1-16)
+seq 1 20000 >corpus.txt
+train() { # train NAME METHOD PRECISION: a line of weights.tsv
+    cat >"$1.json" <<CONFIG
+{ "name": "$1", "data": { "files": ["corpus.txt"], "split": { "valid": 0.1 } },
+  "model": { "layers": 2, "heads": 4, "width": 64, "ffn": 128, "dropout": 0.1 }, "method": "$2",
+  "train": { "length": 48, "tokens": 9216, "tokens_per_step": 768, "precision": "$3" },
+  "evaluate": { "split": "valid", "tokens": 2048, "multiples": [1, 2] } }
+CONFIG
+    "$POSLAB" run "$1.json" --db "$1.db" -q >run.out 2>&1 || { grep -q bf16 run.out && return || cat run.out; }
+    "$POSLAB" export "$1.db" "$(sqlite3 "$1.db" 'SELECT key FROM run')" "$1.safetensors" >export.out 2>&1 || cat export.out
+    # The header is JSON of as many bytes as the first eight bytes say; the tensors follow.
+    printf '%s\t%s\t%s\t%s\n' "$machine $1" \
+        "$(tail -c +$((9 + $(od -An -tu8 -N8 "$1.safetensors"))) "$1.safetensors" | sha256sum | cut -d ' ' -f 1)" \
+        "$(sqlite3 "$1.db" 'SELECT quote(final_loss) FROM run')" \
+        "$(sqlite3 "$1.db" 'SELECT group_concat(quote(nll_sum)) FROM (SELECT nll_sum FROM evaluation ORDER BY length)')"
+}
+{ train t5 t5 fp32; train fire fire fp32; train bf16 rotary bf16; } >weights
+cut -d ' ' -f 1 "$golden/weights.tsv" 2>/dev/null | grep -qx "$machine" || unknown=1
+
+# --- compare ---
+
+if [ "${1:-}" = --update ]; then
+    rm -f "$golden"/*.txt
+    cp got/* "$golden/"
+    { grep -v "^$machine " "$golden/weights.tsv" 2>/dev/null; cat weights; } | sort >weights.new
+    mv weights.new "$golden/weights.tsv"
+    exit
+fi
+number=0 failed=0
+result() { # result STATUS NAME: a test, and the first lines of what it printed where it failed
+    number=$((number + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $number - $2"
+    else
+        failed=1
+        echo "not ok $number - $2"
+        sed 's/^/# /' difference | cut -c1-300 | head -20
+    fi
+}
+for name in $(cd got && ls ./*; cd "$golden" && ls ./*); do echo "$name"; done | sort -u | grep -v weights.tsv >names
+while read -r name; do
+    diff "$golden/$name" "got/$name" >difference 2>&1
+    result $? "frozen output $name"
+done <names
+if [ "${unknown:-}" ]; then
+    echo "ok $((number + 1)) - weights and losses # SKIP no line for this machine in weights.tsv"
+else
+    diff <(grep "^$machine " "$golden/weights.tsv") <(sort weights) >difference 2>&1
+    result $? "weights and losses of short runs"
+fi
+exit $failed
