@@ -30,7 +30,7 @@ seq 1 900000 >data/perl/numbers.txt
 for config in configs/*.json configs/paper/*.json; do
     echo "$config"
     "$POSLAB" plan "$config" --json 2>&1 |
-        sed -nE 's/^ *"label": "(.*)",$/\1/p; s/^ *"key": "(.*)",$/\1/p' | paste -d ' ' - - | awk '{ print $NF, $0 }' |
+        sed -nE 's/^ *"label": "(.*)",$/\1/p; s/^ *"key": "(.*)",$/\1/p' | paste -d ' ' - - | grep -v ^runs | awk '{ print $NF, $0 }' |
         sed -E 's/ [0-9a-f]{16}$//'
 done >got/keys
 
