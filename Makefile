@@ -89,19 +89,18 @@ keep = @{ $1; } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@;
 $(BUILD)/flags: FORCE | $(BUILD)/src
 	$(call keep,echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)')
 
-# The registry: a line for each file in methods/, whose names become part of C names, and once more the files' names.
+# The registry: a line for each file in methods/. The files' names become part of C names, and are the methods' names.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	@for m in $(basename $(notdir $(METHODS))); do echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
 	    { echo "methods/$$m.c: a method's file has a name of small letters, digits and _ that begins with a letter;" \
-	        "rename it, or move it out of methods/" >&2; exit 2; }; done
+	        "rename it, or move it out of methods/" >&2; exit 2; }; \
+	    grep -qE "^ *\.name = \"$$m\"," methods/$$m.c || { echo "methods/$$m.c: the method's name must be the file's:" \
+	        "write .name = \"$$m\", on a line of its own, or rename the file" >&2; exit 2; }; done
 	$(call keep,\
 	   echo '#include "position.h"'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const position_methods[] = {'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
-	   echo '};'; \
-	   echo 'const char *const position_files[] = {'; \
-	   for m in $(basename $(notdir $(METHODS))); do echo "    \"$$m\"$(comma)"; done; \
 	   echo '};'; \
 	   echo 'const int position_method_count = $(words $(METHODS));')
 comma = ,

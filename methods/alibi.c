@@ -6,11 +6,7 @@
  *     S[h,i,j] = q_i . k_j / sqrt(D) - m_h d,      d = i - j >= 0
  *
  * For H = 2^n heads the slopes are the geometric sequence that starts at its own ratio, m_h = 2^(-8 h/H), h
- * = 1..H. For other counts the authors (github.com/ofirpress/attention_with_linear_biases, get_slopes) take
- * the slopes of the next lower power of two P and fill up with every other one of those of 2P:
- *
- *     H = 6:  2^-2, 2^-4, 2^-6, 2^-8,  2^-1, 2^-3
- *
+ * = 1..H; position_slope has the rule for other counts.
  * Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3 found no gain from it).
  * Option `shape` bends the penalty: exponential is B = exp(-m_h d) - 1, which begins with the same slope and
  * never exceeds 1. It is the positive definite kernel exp(-m d) in the place of the conditionally positive
@@ -39,14 +35,6 @@ static const Field fields[] = {
      .help = "the penalty grows for ever, or levels off at 1"},
 };
 
-/* Slope of head h = 0..H-1. */
-static double slope(const Options *options, int h, int heads) {
-    int power = 1;
-    while (2 * power <= heads) power *= 2;
-    if (h < power) return exp2(-options->max_exponent * (h + 1) / power);
-    return exp2(-options->max_exponent * (2 * (h - power) + 1) / (2 * power));
-}
-
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
     if (!((const Options *)options)->trainable) return 0;
     tensors[0] = (PositionTensor){.name = "slope", .rank = 1, .dims = {shape->heads}};
@@ -55,14 +43,16 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
 
 static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
     (void)index, (void)rng;
-    for (int h = 0; h < shape->heads; h++) value[h] = (float)slope(options, h, shape->heads);
+    for (int h = 0; h < shape->heads; h++)
+        value[h] = (float)position_slope(h, shape->heads, ((const Options *)options)->max_exponent);
 }
 
 static void distance_bias(const PositionContext *context, float *bias) {
     const Options *options = context->options;
     int heads = context->shape->heads, length = context->length;
     for (int h = 0; h < heads; h++) {
-        float m = options->trainable ? context->param[0][h] : (float)slope(options, h, heads);
+        float m = options->trainable ? context->param[0][h]
+                                     : (float)position_slope(h, heads, options->max_exponent);
         if (options->shape == SHAPE_LINEAR)
             for (int d = 0; d < length; d++) bias[(size_t)h * length + d] = -m * (float)d;
         else

@@ -72,18 +72,12 @@ static void project(const PositionShape *shape, const void *options, int index, 
         if (value[h] < 0.01f) value[h] = 0.01f;
 }
 
-/* ALiBi's slope of head h, for any number of heads (see alibi.c). */
-static double slope(int h, int heads) {
-    int power = 1;
-    while (2 * power <= heads) power *= 2;
-    return h < power ? exp2(-8.0 * (h + 1) / power) : exp2(-8.0 * (2 * (h - power) + 1) / (2 * power));
-}
-
 static void distance_bias(const PositionContext *context, float *bias) {
     int heads = context->shape->heads;
     bool kerple = ((const Options *)context->options)->bias == BIAS_KERPLE;
     for (int h = 0; h < heads; h++) {
-        double p = kerple ? context->param[P][h] : slope(h, heads), a = kerple ? context->param[A][h] : 1;
+        double p = kerple ? context->param[P][h] : position_slope(h, heads, 8),
+               a = kerple ? context->param[A][h] : 1;
         for (int d = 0; d < context->length; d++) *bias++ = (float)(kerple ? -p * log1p(a * d) : -p * d);
     }
 }

@@ -25,25 +25,19 @@ static const Field fields[] = {
      .help = "how fast the scale grows with the length: alpha T / L - (alpha - 1)"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
-    const Options *options = settings;
-    if (position_rotated(shape, options) == 2)
-        return err_set(err, EXIT_USAGE,
-                       "dynamic_ntk needs two pairs or more, got one: the fastest pair stays as it is");
-    return position_check_rotated("dynamic_ntk", shape, options, err);
+static bool check(const PositionShape *shape, const void *options, Err *err) {
+    if (position_rotated(shape, options) != 2) return true;
+    return err_set(err, EXIT_USAGE,
+                   "dynamic_ntk needs at least two pairs, got one: the fastest pair is not scaled");
 }
 
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double times = (double)length / shape->train_length;
-    double s = times > 1 ? options->alpha * times - (options->alpha - 1) : 1;
-    double base = options->rotation.base * pow(s, n / (n - 2.0));
-    for (int i = 0; table && i < n / 2; i++)
-        position_fill_angles(table, i, pow(base, -2.0 * i / n), 1, positions, length, n);
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    int n = position_rotated(context->shape, options);
+    double longer = (double)context->length / context->shape->train_length;
+    double s = longer > 1 ? options->alpha * longer - (options->alpha - 1) : 1;
+    (void)amplitude;
+    return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
 }
 
 const PositionMethod method_dynamic_ntk = {
@@ -55,7 +49,5 @@ const PositionMethod method_dynamic_ntk = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

@@ -21,46 +21,30 @@ typedef struct Options {
 
 static const Field fields[] = {
     POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
+    POS_FACTOR_FIELD(Options),
     {"low", FIELD_REAL, offsetof(Options, low), .standard = 1, .low = 1e-6, .high = 1e3,
-     .help = "pairs that turn less often in the training length are interpolated wholly"},
+     .help = "pairs with fewer turns in the training length are interpolated fully"},
     {"high", FIELD_REAL, offsetof(Options, high), .standard = 4, .low = 1e-3, .high = 1e6,
-     .help = "pairs that turn more often in the training length stay as they are"},
+     .help = "pairs with more turns in the training length are not interpolated"},
 };
 
 static bool check(const PositionShape *shape, const void *settings, Err *err) {
     const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "llama3 needs a 'factor' of at least 1, or 0, got %g",
-                       options->factor);
-    if (options->low >= options->high)
-        return err_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
-                       options->high);
-    return position_check_rotated("llama3", shape, options, err);
+    (void)shape;
+    if (options->low < options->high) return true;
+    return err_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
+                   options->high);
 }
 
-static const double PI = 3.14159265358979323846;
-
-static double scaled(const PositionShape *shape, const Options *options, double frequency, double s) {
-    double turns = shape->train_length * frequency / (2 * PI);
-    if (turns > options->high) return frequency;
-    if (turns < options->low) return frequency / s;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    double base = position_base_frequency(context, pair), s = position_factor(context, options->factor);
+    double turns = context->shape->train_length * base / (2 * M_PI);
+    (void)amplitude;
+    if (turns > options->high) return base;
+    if (turns < options->low) return base / s;
     double kept = (turns - options->low) / (options->high - options->low);
-    return frequency * (1 - (1 - kept) * (1 - 1 / s));
-}
-
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
-    for (int i = 0; table && i < n / 2; i++) {
-        double frequency = scaled(shape, options, pow(options->rotation.base, -2.0 * i / n), s);
-        position_fill_angles(table, i, frequency, 1, positions, length, n);
-    }
-    return table;
+    return base * (1 - (1 - kept) * (1 - 1 / s));
 }
 
 const PositionMethod method_llama3 = {
@@ -72,7 +56,5 @@ const PositionMethod method_llama3 = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

@@ -34,8 +34,7 @@ typedef struct Options {
 
 static const Field fields[] = {
     POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
+    POS_FACTOR_FIELD(Options),
     {"preset", FIELD_CHOICE, offsetof(Options, preset), .standard = PRESET_GEOMETRIC, .choices = presets,
      .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
     {"factors", FIELD_TEXT, offsetof(Options, factors),
@@ -67,9 +66,6 @@ static double preset(const Options *options, int n, int i, double s) {
 
 static bool check(const PositionShape *shape, const void *settings, Err *err) {
     const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "longrope needs a 'factor' of at least 1, or 0, got %g",
-                       options->factor);
     int half = position_rotated(shape, options) / 2;
     if (*options->factors && half > 0 && !read_factors(NULL, options->factors, half))
         return err_set(err, EXIT_USAGE,
@@ -92,11 +88,12 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
     double *given = NEW(arena, *options->factors ? half : 0, double);
     if (!cosines) return NULL;
     float *sines = cosines + (size_t)length * half;
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
+    PositionContext context = {.shape = shape, .options = options, .length = length};
+    double s = position_factor(&context, options->factor);
     double scale = amplitude(shape, options, s);
     if (*options->factors) read_factors(given, options->factors, half);
     for (int i = 0; i < half; i++) {
-        double whole = pow(options->rotation.base, -2.0 * i / n), divisor = 1;
+        double whole = position_base_frequency(&context, i), divisor = 1;
         if (s > 1) divisor = *options->factors ? given[i] : preset(options, n, i, s);
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t);

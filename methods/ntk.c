@@ -18,32 +18,19 @@ typedef struct Options {
     double factor;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
-};
+static const Field fields[] = {POS_ROTATION_FIELDS, POS_FACTOR_FIELD(Options)};
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
-    const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "ntk needs a 'factor' of at least 1, or 0, got %g", options->factor);
-    if (position_rotated(shape, options) == 2)
-        return err_set(err, EXIT_USAGE,
-                       "ntk needs two pairs or more, got one: the fastest pair stays as it is");
-    return position_check_rotated("ntk", shape, options, err);
+static bool check(const PositionShape *shape, const void *options, Err *err) {
+    if (position_rotated(shape, options) != 2) return true;
+    return err_set(err, EXIT_USAGE, "ntk needs at least two pairs, got one: the fastest pair is not scaled");
 }
 
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
-    double base = options->rotation.base * pow(s, n / (n - 2.0));
-    for (int i = 0; table && i < n / 2; i++)
-        position_fill_angles(table, i, pow(base, -2.0 * i / n), 1, positions, length, n);
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    int n = position_rotated(context->shape, options);
+    double s = position_factor(context, options->factor);
+    (void)amplitude;
+    return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
 }
 
 const PositionMethod method_ntk = {
@@ -55,7 +42,5 @@ const PositionMethod method_ntk = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

@@ -21,47 +21,34 @@ typedef struct Options {
 
 static const Field fields[] = {
     POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
+    POS_FACTOR_FIELD(Options),
     {"beta_fast", FIELD_REAL, offsetof(Options, beta_fast), .standard = 32, .low = 1, .high = 1e6,
-     .help = "pairs that turn at least so often in the training length stay as they are"},
+     .help = "pairs with at least this many turns in the training length are not interpolated"},
     {"beta_slow", FIELD_REAL, offsetof(Options, beta_slow), .standard = 1, .low = 1e-3, .high = 1e3,
-     .help = "pairs that turn at most so often in the training length are interpolated wholly"},
+     .help = "pairs with at most this many turns in the training length are interpolated fully"},
 };
 
 static bool check(const PositionShape *shape, const void *settings, Err *err) {
     const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "ntk_parts needs a 'factor' of at least 1, or 0, got %g",
-                       options->factor);
-    if (options->beta_slow > options->beta_fast)
-        return err_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                       options->beta_slow, options->beta_fast);
-    return position_check_rotated("ntk_parts", shape, options, err);
+    (void)shape;
+    if (options->beta_slow <= options->beta_fast) return true;
+    return err_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",
+                   options->beta_slow, options->beta_fast);
 }
-
-static const double PI = 3.14159265358979323846;
 
 /* How far a frequency is interpolated, 0 to 1. */
 static double ramp(const PositionShape *shape, const Options *options, double frequency) {
-    double turns = shape->train_length * frequency / (2 * PI);
+    double turns = shape->train_length * frequency / (2 * M_PI);
     if (turns >= options->beta_fast) return 0;
     if (turns <= options->beta_slow) return 1;
     return (options->beta_fast - turns) / (options->beta_fast - options->beta_slow);
 }
 
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
-    for (int i = 0; table && i < n / 2; i++) {
-        double frequency = pow(options->rotation.base, -2.0 * i / n);
-        frequency *= 1 - ramp(shape, options, frequency) * (1 - 1 / s);
-        position_fill_angles(table, i, frequency, 1, positions, length, n);
-    }
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    double base = position_base_frequency(context, pair), s = position_factor(context, options->factor);
+    (void)amplitude;
+    return base * (1 - ramp(context->shape, options, base) * (1 - 1 / s));
 }
 
 const PositionMethod method_ntk_parts = {
@@ -73,7 +60,5 @@ const PositionMethod method_ntk_parts = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

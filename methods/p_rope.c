@@ -23,24 +23,14 @@ typedef struct Options {
 static const Field fields[] = {
     POS_ROTATION_FIELDS,
     {"p", FIELD_REAL, offsetof(Options, p), .standard = 0.75, .low = 0, .high = 1,
-     .help = "share of the pairs that are turned, those of highest frequency"},
+     .help = "share of the pairs that are rotated, those of highest frequency"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
-    return position_check_rotated("p_rope", shape, options, err);
-}
-
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options), half = n / 2;
-    float *table = NEW(arena, (size_t)length * n, float);
-    int turned = (int)floor(options->p * half + 1e-6);
-    for (int i = 0; table && i < half; i++) {
-        double frequency = i < turned ? pow(options->rotation.base, -2.0 * i / n) : 0;
-        position_fill_angles(table, i, frequency, 1, positions, length, n);
-    }
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    int pairs = position_rotated(context->shape, options) / 2;
+    (void)amplitude;
+    return pair < (int)floor(options->p * pairs + 1e-6) ? position_base_frequency(context, pair) : 0;
 }
 
 const PositionMethod method_p_rope = {
@@ -51,8 +41,5 @@ const PositionMethod method_p_rope = {
     .options_size = sizeof(Options),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

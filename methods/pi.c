@@ -12,36 +12,17 @@
  */
 #include "position.h"
 
-#include <math.h>
-
 typedef struct Options {
     PositionRotation rotation;
     double factor;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
-};
+static const Field fields[] = {POS_ROTATION_FIELDS, POS_FACTOR_FIELD(Options)};
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
-    const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "pi needs a 'factor' of at least 1, or 0, got %g", options->factor);
-    return position_check_rotated("pi", shape, options, err);
-}
-
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
-    for (int i = 0; table && i < n / 2; i++)
-        position_fill_angles(table, i, pow(options->rotation.base, -2.0 * i / n) / s, 1, positions, length,
-                             n);
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    (void)amplitude;
+    return position_base_frequency(context, pair) /
+           position_factor(context, ((const Options *)context->options)->factor);
 }
 
 const PositionMethod method_pi = {
@@ -52,8 +33,5 @@ const PositionMethod method_pi = {
     .options_size = sizeof(Options),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

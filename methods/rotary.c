@@ -14,23 +14,12 @@
  */
 #include "position.h"
 
-#include <math.h>
-
 /* Its options are a PositionRotation and nothing more. */
 static const Field fields[] = {POS_ROTATION_FIELDS};
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
-    return position_check_rotated("rotary", shape, options, err);
-}
-
-static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
-                     Arena *arena) {
-    double base = ((const PositionRotation *)options)->base;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    for (int i = 0; table && i < n / 2; i++)
-        position_fill_angles(table, i, pow(base, -2.0 * i / n), 1, positions, length, n);
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    (void)amplitude;
+    return position_base_frequency(context, pair);
 }
 
 const PositionMethod method_rotary = {
@@ -41,8 +30,5 @@ const PositionMethod method_rotary = {
     .options_size = sizeof(PositionRotation),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

@@ -48,12 +48,13 @@ static int limit(const PositionShape *shape, const void *settings) {
 static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
                      Arena *arena) {
     const Options *options = settings;
+    PositionContext context = {.shape = shape, .options = options, .length = length};
     int n = position_rotated(shape, options), half = n / 2;
     size_t size = (size_t)length * half;
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = pow(options->rotation.base, -2.0 * i / n);
+        double frequency = position_base_frequency(&context, i);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;

@@ -25,55 +25,42 @@ typedef struct Options {
 
 static const Field fields[] = {
     POS_ROTATION_FIELDS,
-    {"factor", FIELD_REAL, offsetof(Options, factor), .standard = 0, .low = 0, .high = 1e6,
-     .help = "how many training lengths are squeezed into one; 0: as many as the pass has"},
+    POS_FACTOR_FIELD(Options),
     {"beta_fast", FIELD_REAL, offsetof(Options, beta_fast), .standard = 32, .low = 1, .high = 1e6,
-     .help = "pairs that turn at least so often in the training length stay as they are"},
+     .help = "pairs with at least this many turns in the training length are not interpolated"},
     {"beta_slow", FIELD_REAL, offsetof(Options, beta_slow), .standard = 1, .low = 1e-3, .high = 1e3,
-     .help = "pairs that turn at most so often in the training length are interpolated wholly"},
+     .help = "pairs with at most this many turns in the training length are interpolated fully"},
     {"attention", FIELD_REAL, offsetof(Options, attention), .standard = 0.1, .low = 0, .high = 1,
      .help = "queries and keys are scaled by attention ln(factor) + 1"},
 };
 
 static bool check(const PositionShape *shape, const void *settings, Err *err) {
     const Options *options = settings;
-    if (options->factor > 0 && options->factor < 1)
-        return err_set(err, EXIT_USAGE, "yarn needs a 'factor' of at least 1, or 0, got %g", options->factor);
-    if (options->beta_slow > options->beta_fast)
-        return err_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                       options->beta_slow, options->beta_fast);
-    return position_check_rotated("yarn", shape, options, err);
+    (void)shape;
+    if (options->beta_slow <= options->beta_fast) return true;
+    return err_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",
+                   options->beta_slow, options->beta_fast);
 }
 
-static const double PI = 3.14159265358979323846;
-
-/* The index i, not rounded, of the pair that turns r times within the training length. */
-static double place(const PositionShape *shape, const Options *options, int n, double r) {
-    return n * log(shape->train_length / (2 * PI * r)) / (2 * log(options->rotation.base));
+/* c(r): the index, not rounded, of the pair that makes r turns within the training length. */
+static double pair_of(const PositionShape *shape, const Options *options, int n, double turns) {
+    return n * log(shape->train_length / (2 * M_PI * turns)) / (2 * log(options->rotation.base));
 }
 
-/* How far pair i is interpolated, 0 to 1: a ramp between the pairs that turn beta_fast and beta_slow times.
- */
-static double ramp(const PositionShape *shape, const Options *options, int n, int i) {
-    double low = fmax(floor(place(shape, options, n, options->beta_fast)), 0);
-    double high = fmax(fmin(ceil(place(shape, options, n, options->beta_slow)), n - 1), low);
-    double at = (i - low) / (low == high ? 0.001 : high - low);
+/* How far a pair is interpolated, 0 to 1. */
+static double ramp(const PositionShape *shape, const Options *options, int pair) {
+    int n = position_rotated(shape, options);
+    double low = fmax(floor(pair_of(shape, options, n, options->beta_fast)), 0);
+    double high = fmax(fmin(ceil(pair_of(shape, options, n, options->beta_slow)), n - 1), low);
+    double at = (pair - low) / (low == high ? 0.001 : high - low);
     return fmin(fmax(at, 0), 1);
 }
 
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
-                     Arena *arena) {
-    const Options *options = settings;
-    int n = position_rotated(shape, options);
-    float *table = NEW(arena, (size_t)length * n, float);
-    double s = options->factor > 0 ? options->factor : fmax(1, (double)length / shape->train_length);
-    double amplitude = options->attention * log(s) + 1;
-    for (int i = 0; table && i < n / 2; i++) {
-        double frequency = pow(options->rotation.base, -2.0 * i / n);
-        frequency *= 1 - ramp(shape, options, n, i) * (1 - 1 / s);
-        position_fill_angles(table, i, frequency, amplitude, positions, length, n);
-    }
-    return table;
+static double frequency(const PositionContext *context, int pair, double *amplitude) {
+    const Options *options = context->options;
+    double s = position_factor(context, options->factor);
+    *amplitude = options->attention * log(s) + 1;
+    return position_base_frequency(context, pair) * (1 - ramp(context->shape, options, pair) * (1 - 1 / s));
 }
 
 const PositionMethod method_yarn = {
@@ -85,7 +72,5 @@ const PositionMethod method_yarn = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    POS_ROTATION_HOOKS(frequency),
 };

@@ -11,10 +11,12 @@
 static void place_sinks(Attention *a, Arena *arena) {
     const PositionContext *context = a->context;
     int64_t last = a->options->window + a->options->sinks - 1;
-    if (!a->options->sinks || !a->method->transform || !a->method->prepare) return;
+    bool placed = a->method->prepare || a->method->frequency;
+    if (!a->options->sinks || !a->method->transform || !placed) return;
     double *positions = NEW(arena, a->length, double);
     for (int t = 0; positions && t < a->length; t++) positions[t] = (double)(t < last ? t : last);
-    a->sink_tables = a->method->prepare(context->shape, context->options, a->length, positions, arena);
+    a->sink_tables =
+        position_prepare(a->method, context->shape, context->options, a->length, positions, arena);
     a->turns_sinks = true;
 }
 

@@ -23,23 +23,10 @@ static const char *const type_names[] = {[FIELD_INT] = "integer",
 
 /* Each hook's place in the pass, if the method has it. */
 static Json *hooks_of(const PositionMethod *method) {
-    const struct {
-        bool has;
-        const char *name;
-    } hooks[] = {{method->embed, "embed"},
-                 {method->input, "input"},
-                 {method->transform, "transform"},
-                 {method->horizon, "horizon"},
-                 {method->distance_bias, "distance_bias"},
-                 {method->pair_bias, "pair_bias"},
-                 {method->vectors, "vectors"},
-                 {method->gate, "gate"},
-                 {method->scores, "scores"},
-                 {method->positions, "positions"},
-                 {method->limit, "limit"}};
     Json *list = json_new_array();
-    for (int i = 0; i < COUNT_OF(hooks); i++)
-        if (hooks[i].has) json_append(list, json_new_text(hooks[i].name));
+    for (int i = 0; i < POS_HOOK_COUNT; i++)
+        if (position_hooks(method) >> i & 1) json_append(list, json_new_text(position_hook_names[i]));
+    if (method->limit) json_append(list, json_new_text("limit"));
     return list;
 }
 
@@ -65,6 +52,7 @@ static Json *option_to_json(const Field *field) {
     if (field->low != 0 || field->high != 0) {
         json_set_number(option, "low", field->low);
         json_set_number(option, "high", field->high);
+        if (field->or_zero) json_set(option, "or_zero", json_new_bool(true));
     }
     if (field->type == FIELD_CHOICE) {
         Json *choices = json_new_array();
@@ -112,7 +100,8 @@ static void print_option(FILE *out, const Json *option) {
             json_text(json_get(option, "type"), ""), json_show(json_get(option, "default"), shown));
     if (json_get(option, "low")) {
         char low[JSON_NUMBER], high[JSON_NUMBER];
-        fprintf(out, "in [%s, %s]: ", json_number_text(json_number(json_get(option, "low"), 0), low),
+        fprintf(out, "%sin [%s, %s]: ", json_get(option, "or_zero") ? "0 or " : "",
+                json_number_text(json_number(json_get(option, "low"), 0), low),
                 json_number_text(json_number(json_get(option, "high"), 0), high));
     }
     for (int i = 0; i < json_count(choices); i++)

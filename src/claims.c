@@ -220,17 +220,19 @@ static const struct {
 /* --- reading --- */
 
 static const Field claim_fields[] = {
-    {"text", FIELD_TEXT, offsetof(Claim, text), 0, 0, 0, NULL, "the claim, a sentence"},
-    {"section", FIELD_TEXT, offsetof(Claim, section), 0, 0, 0, NULL, "where the paper makes it"},
-    {"paper", FIELD_TEXT, offsetof(Claim, paper), 0, 0, 0, NULL, "its figures there"},
-    {"quantity", FIELD_TEXT, offsetof(Claim, quantity_name), 0, 0, 0, NULL, "what would show it"},
-    {"method", FIELD_TEXT, offsetof(Claim, method), 0, 0, 0, NULL, "key of the method"},
-    {"against", FIELD_TEXT, offsetof(Claim, against), 0, 0, 0, NULL, "keys of others, separated by commas"},
-    {"protocol", FIELD_CHOICE, offsetof(Claim, protocol), 0, 0, 0, protocol_names, "of evaluation"},
-    {"from", FIELD_REAL, offsetof(Claim, from), 0, 0, 1e6, NULL, "least multiple of the training length"},
-    {"to", FIELD_REAL, offsetof(Claim, to), 0, 0, 1e6, NULL, "greatest multiple; 0: any"},
-    {"at_least", FIELD_REAL, offsetof(Claim, at_least), 0, 0, 1e6, NULL, "lower bound; 0: none"},
-    {"at_most", FIELD_REAL, offsetof(Claim, at_most), 0, 0, 1e6, NULL, "upper bound; 0: none"},
+    {"text", FIELD_TEXT, offsetof(Claim, text), .help = "the claim, a sentence"},
+    {"section", FIELD_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
+    {"paper", FIELD_TEXT, offsetof(Claim, paper), .help = "its figures there"},
+    {"quantity", FIELD_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
+    {"method", FIELD_TEXT, offsetof(Claim, method), .help = "key of the method"},
+    {"against", FIELD_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
+    {"protocol", FIELD_CHOICE, offsetof(Claim, protocol), .choices = protocol_names, .help = "of evaluation"},
+    {"from", FIELD_REAL, offsetof(Claim, from), .low = 0, .high = 1e6,
+     .help = "least multiple of the training length"},
+    {"to", FIELD_REAL, offsetof(Claim, to), .low = 0, .high = 1e6, .help = "greatest multiple; 0: any"},
+    {"at_least", FIELD_REAL, offsetof(Claim, at_least), .low = 0, .high = 1e6,
+     .help = "lower bound; 0: none"},
+    {"at_most", FIELD_REAL, offsetof(Claim, at_most), .low = 0, .high = 1e6, .help = "upper bound; 0: none"},
 };
 
 static bool find_quantity(Claim *claim, const char *place, const char *path, Arena *arena, Err *err) {

@@ -145,10 +145,10 @@ static bool read_member(void *member, const Field *field, const Json *json, cons
     if (isnan(number))
         return field->choices ? read_choice(site, json, field) : complain(site, json, kind->wanted);
     bool ranged = field->low != 0 || field->high != 0;
-    if (ranged && !(number >= field->low && number <= field->high)) {
+    if (ranged && !(number >= field->low && number <= field->high) && !(field->or_zero && number == 0)) {
         char low[JSON_NUMBER], high[JSON_NUMBER], wanted[2 * JSON_NUMBER + 16];
-        snprintf(wanted, sizeof wanted, "in [%s, %s]", json_number_text(field->low, low),
-                 json_number_text(field->high, high));
+        snprintf(wanted, sizeof wanted, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
+                 json_number_text(field->low, low), json_number_text(field->high, high));
         return complain(site, json, wanted);
     }
     kind->store(member, number);

@@ -26,6 +26,7 @@ typedef struct Field {
     double low, high; /* inclusive range of numbers; both 0: no range */
     const char *const *choices;
     const char *help; /* one line, for `poslab methods NAME` and the README */
+    bool or_zero;     /* numbers: 0 is allowed besides [low, high]; help says what it means */
 } Field;
 
 /* All defaults into *options. */

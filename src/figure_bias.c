@@ -40,7 +40,7 @@ static bool load(PositionContext *context, const Trained *trained, const TensorF
             if (tensor->dims[d] != tensors[i].dims[d]) return false;
         context->param[i] = tensor->data;
     }
-    if (method->prepare) context->tables = method->prepare(shape, context->options, length, NULL, arena);
+    context->tables = position_prepare(method, shape, context->options, length, NULL, arena);
     return true;
 }
 

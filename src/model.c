@@ -7,25 +7,28 @@
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
 
 const Field model_fields[] = {
-    {"layers", FIELD_INT, offsetof(ModelOptions, layers), 4, 1, 1024, NULL, "transformer blocks"},
-    {"heads", FIELD_INT, offsetof(ModelOptions, heads), 8, 1, 1024, NULL,
-     "attention heads; must divide width"},
-    {"width", FIELD_INT, offsetof(ModelOptions, width), 128, 1, 65536, NULL, "size of the residual stream"},
-    {"ffn", FIELD_INT, offsetof(ModelOptions, ffn), 512, 1, 1 << 20, NULL, "size of the feed-forward layer"},
-    {"vocabulary", FIELD_INT, offsetof(ModelOptions, vocabulary), 0, 0, 1 << 24, NULL,
-     "number of tokens; 0: the tokenizer's"},
-    {"activation", FIELD_CHOICE, offsetof(ModelOptions, activation), ACT_RELU, 0, 0, activation_names,
-     "of the feed-forward layer"},
-    {"final_norm", FIELD_BOOL, offsetof(ModelOptions, final_norm), 1, 0, 0, NULL,
-     "LayerNorm before the output projection"},
-    {"dropout", FIELD_REAL, offsetof(ModelOptions, dropout), 0, 0, 0.95, NULL,
-     "after the embedding and after each block's two output projections"},
-    {"attention_dropout", FIELD_REAL, offsetof(ModelOptions, attention_dropout), 0, 0, 0.95, NULL,
-     "of attention probabilities"},
-    {"activation_dropout", FIELD_REAL, offsetof(ModelOptions, activation_dropout), 0, 0, 0.95, NULL,
-     "after the activation"},
-    {"max_tokens_in_flight", FIELD_INT, offsetof(ModelOptions, max_tokens_in_flight), 1024, 1, 1 << 24, NULL,
-     "tokens of a micro-batch; bounds the memory of activations"},
+    {"layers", FIELD_INT, offsetof(ModelOptions, layers), .standard = 4, .low = 1, .high = 1024,
+     .help = "transformer blocks"},
+    {"heads", FIELD_INT, offsetof(ModelOptions, heads), .standard = 8, .low = 1, .high = 1024,
+     .help = "attention heads; must divide width"},
+    {"width", FIELD_INT, offsetof(ModelOptions, width), .standard = 128, .low = 1, .high = 65536,
+     .help = "size of the residual stream"},
+    {"ffn", FIELD_INT, offsetof(ModelOptions, ffn), .standard = 512, .low = 1, .high = 1 << 20,
+     .help = "size of the feed-forward layer"},
+    {"vocabulary", FIELD_INT, offsetof(ModelOptions, vocabulary), .low = 0, .high = 1 << 24,
+     .help = "number of tokens; 0: the tokenizer's"},
+    {"activation", FIELD_CHOICE, offsetof(ModelOptions, activation), .standard = ACT_RELU,
+     .choices = activation_names, .help = "of the feed-forward layer"},
+    {"final_norm", FIELD_BOOL, offsetof(ModelOptions, final_norm), .standard = 1,
+     .help = "LayerNorm before the output projection"},
+    {"dropout", FIELD_REAL, offsetof(ModelOptions, dropout), .low = 0, .high = 0.95,
+     .help = "after the embedding and after each block's two output projections"},
+    {"attention_dropout", FIELD_REAL, offsetof(ModelOptions, attention_dropout), .low = 0, .high = 0.95,
+     .help = "of attention probabilities"},
+    {"activation_dropout", FIELD_REAL, offsetof(ModelOptions, activation_dropout), .low = 0, .high = 0.95,
+     .help = "after the activation"},
+    {"max_tokens_in_flight", FIELD_INT, offsetof(ModelOptions, max_tokens_in_flight), .standard = 1024,
+     .low = 1, .high = 1 << 24, .help = "tokens of a micro-batch; bounds the memory of activations"},
 };
 const int model_field_count = COUNT_OF(model_fields);
 
@@ -45,7 +48,7 @@ Json *model_json(const ModelOptions *options) {
 static bool check_method(const Position *position, const PositionShape *shape, const char *place,
                          const char *path, Err *err) {
     Err inner;
-    if (!position->method->check || position->method->check(shape, position->options, &inner)) return true;
+    if (position_check(position->method, shape, position->options, &inner)) return true;
     return err_set(err, EXIT_USAGE, "%s: '%s': %s", place, path, inner.text);
 }
 

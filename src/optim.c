@@ -8,25 +8,30 @@
 static const char *const optimizer_names[] = {"adamw", "nag", NULL};
 
 const Field optimizer_fields[] = {
-    {"name", FIELD_CHOICE, offsetof(OptimizerOptions, name), OPT_ADAMW, 0, 0, optimizer_names, "optimiser"},
-    {"lr", FIELD_REAL, offsetof(OptimizerOptions, lr), 2e-3, 1e-9, 100, NULL, "peak learning rate"},
-    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), 0.9, 0, 0.999999, NULL,
-     "adamw: decay of the mean"},
-    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), 0.98, 0, 0.999999, NULL,
-     "adamw: decay of the square"},
-    {"eps", FIELD_REAL, offsetof(OptimizerOptions, eps), 1e-8, 1e-15, 1, NULL, "adamw: added to the root"},
-    {"decay", FIELD_REAL, offsetof(OptimizerOptions, decay), 0.01, 0, 10, NULL, "weight decay, decoupled"},
-    {"momentum", FIELD_REAL, offsetof(OptimizerOptions, momentum), 0.99, 0, 0.999999, NULL, "nag: momentum"},
-    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), 1, 0, 1e9, NULL,
-     "largest gradient norm; 0: no clipping"},
+    {"name", FIELD_CHOICE, offsetof(OptimizerOptions, name), .standard = OPT_ADAMW,
+     .choices = optimizer_names, .help = "optimiser"},
+    {"lr", FIELD_REAL, offsetof(OptimizerOptions, lr), .standard = 2e-3, .low = 1e-9, .high = 100,
+     .help = "peak learning rate"},
+    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), .standard = 0.9, .low = 0, .high = 0.999999,
+     .help = "adamw: decay of the mean"},
+    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), .standard = 0.98, .low = 0, .high = 0.999999,
+     .help = "adamw: decay of the square"},
+    {"eps", FIELD_REAL, offsetof(OptimizerOptions, eps), .standard = 1e-8, .low = 1e-15, .high = 1,
+     .help = "adamw: added to the root"},
+    {"decay", FIELD_REAL, offsetof(OptimizerOptions, decay), .standard = 0.01, .low = 0, .high = 10,
+     .help = "weight decay, decoupled"},
+    {"momentum", FIELD_REAL, offsetof(OptimizerOptions, momentum), .standard = 0.99, .low = 0,
+     .high = 0.999999, .help = "nag: momentum"},
+    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), .standard = 1, .low = 0, .high = 1e9,
+     .help = "largest gradient norm; 0: no clipping"},
 };
 const int optimizer_field_count = COUNT_OF(optimizer_fields);
 
 const Field schedule_fields[] = {
-    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), 0.05, 0, 1, NULL,
-     "share of the steps, linear from 0"},
-    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), 0.1, 0, 1, NULL,
-     "share of lr where the cosine ends"},
+    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), .standard = 0.05, .low = 0, .high = 1,
+     .help = "share of the steps, linear from 0"},
+    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), .standard = 0.1, .low = 0, .high = 1,
+     .help = "share of lr where the cosine ends"},
 };
 const int schedule_field_count = COUNT_OF(schedule_fields);
 
@@ -34,7 +39,7 @@ double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, i
     int64_t warmup = llround(schedule->warmup * (double)steps);
     if (step <= warmup) return lr * (double)step / (double)warmup;
     double place = (double)(step - warmup) / (double)(steps - warmup);
-    return lr * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + cos(3.14159265358979323846 * place)));
+    return lr * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + cos(M_PI * place)));
 }
 
 Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena) {

@@ -72,9 +72,9 @@ static void draw_positions(const Model *model, Pass *pass, int sequences) {
                                pass->place.first_sequence + b};
         bool moved = position_draw(&model->position, &model->shape, place, pass->positions, pass->length);
         pass->tables[b] = pass->plain;
-        if (moved && acting->method->prepare)
-            pass->tables[b] = acting->method->prepare(&model->shape, acting->options, pass->length,
-                                                      pass->positions, pass->moving);
+        if (moved)
+            pass->tables[b] = position_prepare(acting->method, &model->shape, acting->options, pass->length,
+                                               pass->positions, pass->moving);
         pass->moved |= moved;
     }
 }

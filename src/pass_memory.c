@@ -36,8 +36,7 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
     Pass *pass = NEW(arena, 1, Pass);
     p.context = (PositionContext){&model->shape, model->acting->options, .length = length};
     const PositionMethod *method = model->acting->method;
-    if (method->prepare)
-        p.context.tables = method->prepare(&model->shape, model->acting->options, length, NULL, arena);
+    p.context.tables = position_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
     p.plain = p.context.tables;
     if (model->position.with) {
         p.positions = NEW(arena, length, double);

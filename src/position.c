@@ -2,21 +2,21 @@
  */
 #include "position.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* A copied file that still has the other one's name would take its place unseen. Every program that knows
-   methods asks before its main. */
-__attribute__((constructor)) static void names_are_files(void) {
-    for (int i = 0; i < position_method_count; i++) {
-        const char *name = position_methods[i]->name, *file = position_files[i];
-        if (name && strcmp(name, file) == 0) continue;
-        fprintf(stderr,
-                "poslab: methods/%s.c: the method's name must be the file's, got '%s'; write .name = \"%s\" "
-                "(or rename the file) and build again\n",
-                file, name ? name : "", file);
-        exit(EXIT_USAGE);
-    }
+const char *const position_hook_names[] = {
+#define HOOK(name) [POS_HOOK_##name] = #name,
+    POSITION_HOOKS(HOOK)
+#undef HOOK
+};
+
+unsigned position_hooks(const PositionMethod *method) {
+    unsigned hooks = 0;
+#define HOOK(name)                                                                                           \
+    if (method->name) hooks |= 1U << POS_HOOK_##name;
+    POSITION_HOOKS(HOOK)
+#undef HOOK
+    return hooks;
 }
 
 const PositionMethod *position_find(const char *name) {
@@ -67,9 +67,8 @@ bool position_usable(const Position *position, const PositionShape *shape, int64
 }
 
 size_t position_table_bytes(const Position *position, const PositionShape *shape, int length) {
-    if (!position->method->prepare) return 0;
     Arena *count = arena_new_counting();
-    position->method->prepare(shape, position->options, length, NULL, count);
+    position_prepare(position->method, shape, position->options, length, NULL, count);
     size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
@@ -108,12 +107,32 @@ bool position_per_layer(const Position *position, const PositionShape *shape) {
 }
 
 const PositionMethod *position_control(void) {
-    for (int i = 0; i < position_method_count; i++) {
-        const PositionMethod *method = position_methods[i];
-        bool acts = method->embed || method->input || method->transform || method->distance_bias ||
-                    method->pair_bias || method->vectors || method->gate || method->scores ||
-                    method->positions;
-        if (!acts) return method;
-    }
+    for (int i = 0; i < position_method_count; i++)
+        if (!position_hooks(position_methods[i])) return position_methods[i];
     return NULL;
+}
+
+bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options, Err *err) {
+    if (method->frequency && !position_check_rotated(method->name, shape, options, err)) return false;
+    return !method->check || method->check(shape, options, err);
+}
+
+/* cosines[T,n/2], then sines[T,n/2] */
+static void *prepare_rotation(const PositionMethod *method, const PositionContext *context,
+                              const double *positions, Arena *arena) {
+    int n = position_rotated(context->shape, context->options);
+    float *table = NEW(arena, (size_t)context->length * n, float);
+    for (int pair = 0; table && pair < n / 2; pair++) {
+        double amplitude = 1, frequency = method->frequency(context, pair, &amplitude);
+        position_fill_angles(table, pair, frequency, amplitude, positions, context->length, n);
+    }
+    return table;
+}
+
+void *position_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
+                       int length, const double *positions, Arena *arena) {
+    if (method->prepare) return method->prepare(shape, options, length, positions, arena);
+    if (!method->frequency) return NULL;
+    PositionContext context = {.shape = shape, .options = options, .length = length};
+    return prepare_rotation(method, &context, positions, arena);
 }

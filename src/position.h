@@ -133,6 +133,11 @@ typedef struct PositionMethod {
        Doing it twice is doing it once. Absent: all values are allowed. */
     void (*project)(const PositionShape *shape, const void *options, int index, float *value);
 
+    /* Methods that rotate: the angular frequency of pair `pair` = 0 .. n/2 - 1 in passes of context->length
+       positions, in radians per position. *amplitude, 1 on entry, multiplies what is rotated. Such a method
+       has the hooks POS_ROTATION_HOOKS, and no prepare of its own (see Rotations). */
+    double (*frequency)(const PositionContext *context, int pair, double *amplitude);
+
     /* Tables for passes of length T, owned by the arena; must not depend on parameters. positions[T] says
        where the rows stand; NULL: at 0..T-1 (read it with position_at). With a counting arena arena_alloc
        returns NULL: allocate everything first, return if the memory is NULL, then fill. */
@@ -204,6 +209,11 @@ enum { POS_ADD = 1 << 0, POS_TURN_A = 1 << 1, POS_TURN_B = 1 << 2 };
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how);
 
+/* The slope of head h in a geometric sequence; for H = 2^n heads it is 2^(-max_exponent (h + 1) / H). Other
+   head counts take the slopes of the next lower power of two P, and then every other slope of 2P (get_slopes
+   of github.com/ofirpress/attention_with_linear_biases). */
+double position_slope(int h, int heads, double max_exponent);
+
 /* For hooks with gates: y[i] = 1 / (1 + e^-x[i]), in vectors, to about 1e-7. y may be x. */
 void position_sigmoid(float *y, const float *x, int count);
 
@@ -212,16 +222,17 @@ void position_sigmoid(float *y, const float *x, int count);
 
        (a, b) -> (m (a cos - b sin), m (a sin + b cos))
 
-   Here is what methods that do so share. Their options struct begins with a PositionRotation and their fields
-   with the rows POS_ROTATION_FIELDS; check calls position_check_rotated; transform and transform_backward are
-   position_rotate_forward and position_rotate_backward; and prepare makes the table that these read, from the
-   frequencies, which are what such a method is:
+   A method that rotates is its frequencies: the hook `frequency`. Its options struct begins with a
+   PositionRotation, its fields with the rows POS_ROTATION_FIELDS, and its description has the line
 
-       int n = position_rotated(shape, options);
-       float *table = NEW(arena, (size_t)length * n, float);
-       for (int i = 0; table && i < n / 2; i++)
-           position_fill_angles(table, i, pow(base, -2.0 * i / n), 1, positions, length, n);
-       return table; */
+       POS_ROTATION_HOOKS(frequency),
+
+   which also sets the transforms; the core makes the table of cosines and sines. Methods whose angles are not
+   a frequency times the position have a prepare of their own, call position_fill_angles or fill such a table
+   themselves, and use the same transforms. */
+#define POS_ROTATION_HOOKS(hook)                                                                             \
+    .frequency = hook, .transform = position_rotate_forward, .transform_backward = position_rotate_backward
+
 typedef enum PositionPairs {
     POS_INTERLEAVED, /* neighbours: (2i, 2i + 1) */
     POS_HALF         /* half of the rotated part apart: (i, i + n/2) */
@@ -247,10 +258,23 @@ extern const char *const position_pair_names[]; /* of PositionPairs, as choices 
             pairs, FIELD_CHOICE, .standard = POS_INTERLEAVED, .choices = position_pair_names,                \
             .help = "which coordinates form a pair: neighbours, or half of the rotated part apart")
 
-/* n, or -1 if fraction * D is not an even whole number. check must refuse that; position_check_rotated does,
-   with a sentence that begins with the method's name. `options` begins with a PositionRotation. */
+/* n; -1 if fraction * D is not an even whole number. The core refuses that for methods with `frequency`; a
+   method with a prepare of its own calls position_check_rotated. `options` begins with a PositionRotation. */
 int position_rotated(const PositionShape *shape, const void *options);
 bool position_check_rotated(const char *name, const PositionShape *shape, const void *options, Err *err);
+
+/* base^(-2 pair / n): the plain frequency, from which others are made. */
+double position_base_frequency(const PositionContext *context, int pair);
+
+/* Context extension: the factor s by which a pass is longer than training, and its option. */
+#define POS_FACTOR_FIELD(Options)                                                                            \
+    {                                                                                                        \
+        "factor", FIELD_REAL, offsetof(Options, factor),                                                     \
+            .low = 1, .high = 1e6, .or_zero = true,                                                          \
+            .help = "context extension factor s; 0: evaluation length / training length, at least 1"         \
+    }
+double position_factor(const PositionContext *context,
+                       double factor); /* factor, or where it is 0 max(1, T / L) */
 
 /* Pair i of a table for T rows: cosines[T,n/2], then sines[T,n/2], T n floats, of the angles p frequency
    times the amplitude, where row t stands at p = position_at(positions, t). Angles are computed in double. */
@@ -267,17 +291,48 @@ void position_rotate(float *x, int stride, const float *table, int length, int n
 void position_rotate_forward(const PositionContext *context, PositionRole role, float *x, int stride);
 void position_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride);
 
-/* The registry, generated from methods/ in alphabetical order of names. */
+/* The registry, generated from methods/ in alphabetical order of names. The build checks that a method's name
+   is its file's. */
 extern const PositionMethod *const position_methods[];
-extern const char *const position_files[]; /* the file of each, without methods/ and .c */
 extern const int position_method_count;
 
 const PositionMethod *position_find(const char *name); /* NULL if there is none of that name */
 const PositionMethod *position_find_or_nearest(const char *name,
                                                const char **nearest); /* for error messages */
 
+/* The hooks by which a method acts, in the order of a pass. */
+#define POSITION_HOOKS(HOOK)                                                                                 \
+    HOOK(embed)                                                                                              \
+    HOOK(input)                                                                                              \
+    HOOK(transform)                                                                                          \
+    HOOK(horizon)                                                                                            \
+    HOOK(distance_bias)                                                                                      \
+    HOOK(pair_bias)                                                                                          \
+    HOOK(vectors)                                                                                            \
+    HOOK(gate)                                                                                               \
+    HOOK(scores)                                                                                             \
+    HOOK(positions)
+
+enum {
+#define HOOK(name) POS_HOOK_##name,
+    POSITION_HOOKS(HOOK)
+#undef HOOK
+        POS_HOOK_COUNT
+};
+extern const char *const position_hook_names[POS_HOOK_COUNT];
+
+/* Bit i is set if the method has hook i. */
+unsigned position_hooks(const PositionMethod *method);
+
 /* The control: the first method without any hook; NULL if there is none. */
 const PositionMethod *position_control(void);
+
+/* The method's rules, and for methods with `frequency` that n is an even whole number. Code EXIT_USAGE. */
+bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options, Err *err);
+
+/* The method's tables, see the hook `prepare`; NULL for methods that have none, and with a counting arena. */
+void *position_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
+                       int length, const double *positions, Arena *arena);
 
 /* A method with its options, as a run uses it. */
 typedef struct Position {

@@ -14,8 +14,17 @@ int position_rotated(const PositionShape *shape, const void *options) {
 bool position_check_rotated(const char *name, const PositionShape *shape, const void *options, Err *err) {
     if (position_rotated(shape, options) >= 0) return true;
     return err_set(err, EXIT_USAGE,
-                   "%s turns pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
+                   "%s rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
                    name, ((const PositionRotation *)options)->fraction, shape->head_dim);
+}
+
+double position_base_frequency(const PositionContext *context, int pair) {
+    const PositionRotation *rotation = context->options;
+    return pow(rotation->base, -2.0 * pair / position_rotated(context->shape, rotation));
+}
+
+double position_factor(const PositionContext *context, double factor) {
+    return factor > 0 ? factor : fmax(1, (double)context->length / context->shape->train_length);
 }
 
 void position_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,

@@ -1,4 +1,7 @@
-/* product: the mathematics that methods may call (see position.h): products and the logistic function. */
+/* product: the mathematics that methods may call (see position.h): products, the logistic function, slopes.
+ */
+#include <math.h>
+
 #include "ops.h"
 #include "position.h"
 #include "tile.h"
@@ -29,4 +32,11 @@ void position_sigmoid(float *y, const float *x, int count) {
     for (int j = i; j < count; j++) rest[j - i] = x[j];
     position_sigmoid(rest, rest, TILE_LANES);
     for (int j = i; j < count; j++) y[j] = rest[j - i];
+}
+
+double position_slope(int h, int heads, double max_exponent) {
+    int power = 1;
+    while (2 * power <= heads) power *= 2;
+    if (h < power) return exp2(-max_exponent * (h + 1) / power);
+    return exp2(-max_exponent * (2 * (h - power) + 1) / (2 * power));
 }

@@ -27,7 +27,8 @@ static bool sound_fields(const PositionMethod *m, Err *err) {
             if (strcmp(f->key, m->fields[j].key) == 0 || f->offset == m->fields[j].offset)
                 return BROKEN(err, "'%s' and '%s' are one", f->key, m->fields[j].key);
         if (f->low > f->high ||
-            ((f->low != 0 || f->high != 0) && (f->standard < f->low || f->standard > f->high)))
+            ((f->low != 0 || f->high != 0) && (f->standard < f->low || f->standard > f->high) &&
+             !(f->or_zero && f->standard == 0)))
             return BROKEN(err, "'%s': the default %g is not in [%g, %g]", f->key, f->standard, f->low,
                           f->high);
     }
@@ -57,15 +58,15 @@ static bool sound_layout(const LawCase *c, Err *err) {
     return true;
 }
 
-/* A method that moves rows does nothing else, and nothing may be hidden behind its partner. */
+/* A method that moves rows does nothing else, and its partner has all other hooks. */
 static bool sound_partner(const LawCase *c, Err *err) {
     const PositionMethod *m = c->position.method;
     bool moves = m->positions != NULL;
     if (moves != (m->farthest != NULL) || moves != (m->partner != NULL) ||
         moves != (c->position.with != NULL))
         return BROKEN(err, "positions, farthest and partner do not belong together");
-    if (moves &&
-        (m->claims || m->layout || m->prepare || m->embed || m->input || m->transform || m->distance_bias))
+    if (moves && (m->claims || m->layout || m->prepare || m->frequency ||
+                  position_hooks(m) != 1U << POS_HOOK_positions))
         return BROKEN(err, "has other hooks, or claims, beside positions");
     return true;
 }
@@ -81,6 +82,9 @@ bool law_form(const LawCase *c, Arena *arena, Err *err) {
     if (m->claims & ~(unsigned)(POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION))
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
+    if (m->frequency && (m->prepare || !m->transform))
+        return BROKEN(err,
+                      "frequency with a prepare beside it, or without transform: use POS_ROTATION_HOOKS");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");
@@ -150,7 +154,7 @@ static bool option_lives(const LawCase *c, const Field *f, const char *standard,
         PositionShape shape = law_shape(c);
         other.position.options = arena_alloc(arena, 1, m->options_size);
         if (!read_option(other.position.options, m, f->key, field_json(f, tries[i]), arena)) continue;
-        if (m->check && !m->check(&shape, other.position.options, &err)) continue;
+        if (!position_check(m, &shape, other.position.options, &err)) continue;
         fingerprint(&other, text, arena);
         if (strcmp(text, standard) != 0) return true;
     }
@@ -176,6 +180,8 @@ static bool field_holds(const LawCase *c, const Field *f, Arena *arena, Err *err
                 return BROKEN(err, "'%s' = %.17g, outside, is accepted", f->key, outside);
         }
     }
+    if (f->or_zero && !read_option(options, m, f->key, json_new_number(0), arena))
+        return BROKEN(err, "'%s' = 0 is refused", f->key);
     if (f->type == FIELD_INT && read_option(options, m, f->key, json_new_number(f->standard + 0.5), arena))
         return BROKEN(err, "'%s' = %g, no whole number, is accepted", f->key, f->standard + 0.5);
     if (number && read_option(options, m, f->key, json_new_text("8"), arena))
@@ -200,7 +206,7 @@ bool law_options(const LawCase *c, Arena *arena, Err *err) {
     roomy.position.options = arena_alloc(arena, 1, m->options_size);
     fields_default(roomy.position.options, m->fields, m->field_count);
     PositionShape shape = law_shape(&roomy);
-    if (m->check && !m->check(&shape, roomy.position.options, &refusal))
+    if (!position_check(m, &shape, roomy.position.options, &refusal))
         return BROKEN(err, "the defaults are refused: %s", refusal.text);
     if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1), arena))
         return BROKEN(err, "an unknown option is accepted");

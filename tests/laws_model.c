@@ -134,8 +134,7 @@ bool law_batch(const LawCase *c, Arena *arena, Err *err) {
 
 static void *tables_of(const LawCase *c, const PositionShape *shape, int length, Arena *arena) {
     const Position *acting = position_acting(&c->position);
-    if (!acting->method->prepare) return NULL;
-    return acting->method->prepare(shape, acting->options, length, NULL, arena);
+    return position_prepare(acting->method, shape, acting->options, length, NULL, arena);
 }
 
 /* prepare() makes its tables anew, the same ones, in the arena (which has room in its chunk), and a counting

@@ -225,7 +225,7 @@ static void *fixed_maximum_prepare(const PositionShape *shape, const void *optio
     const Field *field = copy_options("t5", "max_distance", options, copy);
     int64_t standard = (int64_t)field->standard;
     memcpy(copy + field->offset, &standard, sizeof standard);
-    return real("t5")->prepare(shape, copy, length, positions, arena);
+    return position_prepare(real("t5"), shape, copy, length, positions, arena);
 }
 
 static void max_distance_ignored(PositionMethod *m) {
@@ -338,7 +338,7 @@ static void writes_between_rows(PositionMethod *m) {
 static void *float_angles(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
     int half = shape->head_dim / 2; /* with the default options */
-    float *cosines = real("rotary")->prepare(shape, options, length, positions, arena);
+    float *cosines = position_prepare(real("rotary"), shape, options, length, positions, arena);
     if (!cosines) return NULL;
     for (int i = 0; i < half; i++) {
         float frequency = powf(10000, -2.0f * (float)i / (float)(2 * half));
@@ -361,7 +361,8 @@ static void *stale_tables(const PositionShape *shape, const void *options, int l
     static void *tables;
     static int made;
     if (!kept) kept = arena_new(0);
-    if (length > made) tables = real("rotary")->prepare(shape, options, made = 2 * length, positions, kept);
+    if (length > made)
+        tables = position_prepare(real("rotary"), shape, options, made = 2 * length, positions, kept);
     (void)arena;
     return tables;
 }
@@ -380,7 +381,7 @@ static void shift_claimed(PositionMethod *m) {
 static void *squeezed_tables(const PositionShape *shape, const void *options, int length,
                              const double *positions, Arena *arena) {
     int width = shape->width;
-    float *table = real("sinusoidal")->prepare(shape, options, length, positions, arena);
+    float *table = position_prepare(real("sinusoidal"), shape, options, length, positions, arena);
     for (int t = length - 1; table && length > shape->train_length && t > 0; t--)
         memcpy(table + (size_t)(t * width), table + (size_t)(t / 2 * width), (size_t)width * sizeof *table);
     return table;
@@ -393,7 +394,7 @@ static void depends_on_length(PositionMethod *m) {
 static void *early_tables(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
     int width = shape->width;
-    float *table = real("sinusoidal")->prepare(shape, options, length + 1, positions, arena);
+    float *table = position_prepare(real("sinusoidal"), shape, options, length + 1, positions, arena);
     if (table) memmove(table, table + width, (size_t)length * (size_t)width * sizeof *table);
     return table;
 }
@@ -405,8 +406,9 @@ static void first_position_wrong(PositionMethod *m) {
 static void *one_row_short(const PositionShape *shape, const void *options, int length,
                            const double *positions, Arena *arena) {
     if (arena_alloc(arena, 1, 64))
-        return real("sinusoidal")->prepare(shape, options, length, positions, arena);
-    return real("sinusoidal")->prepare(shape, options, length > 1 ? length - 1 : 1, positions, arena);
+        return position_prepare(real("sinusoidal"), shape, options, length, positions, arena);
+    return position_prepare(real("sinusoidal"), shape, options, length > 1 ? length - 1 : 1, positions,
+                            arena);
 }
 
 static void counts_wrong(PositionMethod *m) {

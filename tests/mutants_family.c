@@ -23,7 +23,8 @@ static void *with_option(const char *name, const char *key, double value, const 
         void *at = copy + m->fields[i].offset;
         if (m->fields[i].type == FIELD_INT) memcpy(at, &whole, sizeof whole);
         if (m->fields[i].type == FIELD_REAL) memcpy(at, &value, sizeof value);
-        return m->prepare(shape, copy, length, positions, arena); // cppcheck-suppress returnDanglingLifetime
+        return position_prepare(m, shape, copy, length, positions,
+                                arena); // cppcheck-suppress returnDanglingLifetime
     }
     BUG("%s has no option '%s'", name, key);
 }
@@ -33,7 +34,7 @@ static void *with_length(const char *name, int train_length, const PositionShape
                          int length, const double *positions, Arena *arena) {
     PositionShape other = *shape;
     other.train_length = train_length;
-    return real(name)->prepare(&other, options, length, positions, arena);
+    return position_prepare(real(name), &other, options, length, positions, arena);
 }
 
 /* A hook as `prepare` that calls with_option or with_length, and the mutant that has it. */

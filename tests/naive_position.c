@@ -116,9 +116,8 @@ NaivePosition *naive_position_new(const Model *model, const double *values, Naiv
     n->tables = NEW(arena, sequences, const void *), n->positions = NEW(arena, sequences, double *);
     for (int b = 0; b < sequences; b++) {
         n->positions[b] = draw(n, place, b);
-        if (method->prepare)
-            n->tables[b] =
-                method->prepare(&model->shape, n->position->options, length, n->positions[b], arena);
+        n->tables[b] =
+            position_prepare(method, &model->shape, n->position->options, length, n->positions[b], arena);
     }
     size_t inputs = (size_t)sequences * (size_t)length * (size_t)n->C;
     n->sites = NEW(arena, n->L + 1, Site);
@@ -204,9 +203,9 @@ void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role,
         double *positions = NEW(n->arena, n->T, double);
         context.head = head;
         for (int t = 0; t < n->T; t++) positions[t] = t < last ? t : last;
-        if (last < n->T && method->prepare)
+        if (last < n->T)
             context.tables =
-                method->prepare(&n->model->shape, n->position->options, n->T, positions, n->arena);
+                position_prepare(method, &n->model->shape, n->position->options, n->T, positions, n->arena);
         for (size_t i = 0; i < count; i++) copy[i] = (float)x[i];
         (sign > 0 ? method->transform : method->transform_backward)(&context, role, copy, n->D);
         for (size_t i = 0; i < count; i++) x[i] = copy[i];

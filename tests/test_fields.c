@@ -319,6 +319,26 @@ static void test_tables(void **state) {
     assert_string_equal(err.text, "config 'x': 'count' must be in [1, 4000000], got 0");
 }
 
+/* A range beside which 0 is allowed: nothing between 0 and the range, and the error says so. */
+static void test_or_zero(void **state) {
+    (void)state;
+    static const Field rows[] = {{"factor", FIELD_REAL, 0, .low = 1, .high = 8, .or_zero = true,
+                                  .help = "a factor; 0: the pass's own"}};
+    static const struct {
+        const char *json;
+        bool accepted;
+    } cases[] = {{"{\"factor\": 0}", true},   {"{\"factor\": 1}", true},      {"{\"factor\": 8}", true},
+                 {"{\"factor\": -1}", false}, {"{\"factor\": 0.999}", false}, {"{\"factor\": 8.001}", false}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        double factor = NAN;
+        Err err = {0};
+        bool read = fields_read(&factor, rows, 1, parse(cases[i].json), NULL, "text", "method", arena, &err);
+        if (read != cases[i].accepted) fail_msg("%s: %s", cases[i].json, read ? "accepted" : err.text);
+        if (!read && !strstr(err.text, "text: 'method.factor' must be 0 or in [1, 8], got "))
+            fail_msg("%s", err.text);
+    }
+}
+
 static void test_nearest(void **state) {
     (void)state;
     static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
@@ -338,7 +358,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_not_json), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_tables),  cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests_name("fields", tests, setup, teardown);
 }
