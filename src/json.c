@@ -81,7 +81,8 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
 
 Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
     if (!scan_json(text, length, place, err)) return NULL;
-    Json *json = made(cJSON_ParseWithLengthOpts(text, length, NULL, false));
+    size_t mark = scan_mark(text, length);
+    Json *json = made(cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false));
     Arena *scratch = arena_new(0);
     bool unique = keys_unique(node(json), "", scratch, place, err);
     arena_free(scratch);
