@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "scan.h"
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
@@ -92,33 +93,16 @@ Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
 }
 
 Json *json_read_file(const char *path, const char *place, Err *err) {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        bool missing = errno == ENOENT || errno == ENOTDIR; /* most likely a typing error */
-        err_system(err, "%s: cannot open", place);
-        if (missing) err->code = EXIT_USAGE;
-        return NULL;
-    }
     Arena *scratch = arena_new(0);
-    size_t size = 0, room = 64 * 1024;
-    char *text = NEW(scratch, room, char);
-    Json *json = NULL;
-    while (size <= SCAN_SIZE) {
-        size_t got = fread(text + size, 1, room - size, file);
-        if (got == 0) break;
-        size += got;
-        if (size < room) continue;
-        text = arena_grow(scratch, text, size, 2 * room, 1);
-        room *= 2;
-    }
-    if (ferror(file)) {
-        bool folder = errno == EISDIR;
+    size_t size;
+    const char *text = file_read(path, SCAN_SIZE, &size, scratch);
+    Json *json = text ? json_parse(text, size, place, err) : NULL;
+    if (!text) {
+        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
         err_system(err, "%s: cannot read", place);
-        if (folder) err->code = EXIT_USAGE;
-    } else
-        json = json_parse(text, size, place, err);
+        if (typing) err->code = EXIT_USAGE;
+    }
     arena_free(scratch);
-    fclose(file);
     return json;
 }
 
