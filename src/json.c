@@ -187,6 +187,12 @@ double json_number(const Json *json, double fallback) {
     return json_is_number(json) ? node(json)->valuedouble : fallback;
 }
 
+int json_characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* bytes that continue a character do not count */
+    return count;
+}
+
 const char *json_show_text(const char *text, char out[JSON_SHOWN]) {
     size_t size = strlen(text), keep = size < 60 ? size : 60;
     while (keep < size && keep > 0 && (text[keep] & 0xC0) == 0x80) keep--; /* not inside a character */
