@@ -75,7 +75,8 @@ static const char *known_format(const unsigned char *bytes, int64_t size) {
 
 /* ---- text ---- */
 
-/* UTF-16, UTF-32 and arrays of integers have zeros at the same places of every group of 8 bytes. */
+/* UTF-16, UTF-32 and arrays of integers have zeros at the same places of every group of 8 bytes: nearly
+   always if the characters or integers are small; in a long file, much more often than elsewhere. */
 static bool has_zeros_of_integers(const unsigned char *bytes, int64_t size) {
     int64_t first = 0, last = 0, groups = size / 8;
     for (int64_t i = 0; i < groups; i++) {
@@ -83,7 +84,8 @@ static bool has_zeros_of_integers(const unsigned char *bytes, int64_t size) {
         last += bytes[8 * i + 7] == 0;
     }
     int64_t most = first > last ? first : last, least = first + last - most;
-    return size >= LEAST && 4 * most > 3 * groups && 4 * least < groups;
+    return (size >= LEAST && 4 * most > 3 * groups && 4 * least < groups) ||
+           (size >= LONG_TEXT && 50 * most > groups && most > 8 * least);
 }
 
 const char *filetype_not_text(const unsigned char *bytes, int64_t size) {
@@ -149,9 +151,23 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
     return NULL;
 }
 
+/* Whole numbers as floating-point numbers: of 32 bits below 0x4780 (65536) and with the last byte 0; of 64
+   bits with the last two of four 16-bit values 0. */
+static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
+    bool single = size >= LEAST && size % 4 == 0, wide = size >= LEAST && size % 8 == 0, any = false;
+    for (int64_t i = 0; i + 1 < size && (single || wide); i += 2) {
+        int word = bytes[i] | bytes[i + 1] << 8, place = (int)(i / 2 % 4);
+        any |= word > 0;
+        single &= place % 2 ? word == 0 || (word >= 0x3F80 && word < 0x4780) : word % 256 == 0;
+        wide &= place < 2 ? word == 0 : place == 2 || word == 0 || (word >= 0x3FF0 && word < 0x40F0);
+    }
+    return any && (single || wide) ? "looks like floating-point numbers; " TOKENS_16 : NULL;
+}
+
 const char *filetype_not_tokens(const unsigned char *bytes, int64_t size) {
     if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* its reader checks what follows */
     const char *what = known_format(bytes, size);
     if (!what) what = text_as_tokens(bytes, size);
+    if (!what) what = reals_as_tokens(bytes, size);
     return what ? what : integers_as_tokens(bytes, size);
 }

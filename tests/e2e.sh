@@ -184,8 +184,13 @@ check "the database is sound" sound $db
 check "only what is needed stays in a run folder" test -z "$(find results/e2e -name 'state*' -o -name 'result.db*' -o -name '*.tmp')"
 
 sql $db .dump >before
+: >text/empty.txt
+check "plan with an empty file" try 0 plan e2e.json
+check "says that it is skipped" says out "1 empty file skipped"
 check "run again" try 0 run e2e.json -j 2
+check "says it, too" says err "corpus: 1 empty file skipped"
 check "nothing to do" says err "nothing to do: 4 of 4 runs are done"
+rm text/empty.txt
 check "run again leaves the database as it is" diff before <(sql $db .dump)
 
 numbers $db >before

@@ -62,7 +62,8 @@ static Corpus *read_files(const char **files, double valid, double test) {
 static void expect_error(const DataOptions *options, int vocabulary, ExitCode code, const char **words) {
     Err err = {0};
     size_t used = arena_used(arena);
-    assert_null(corpus_read(options, vocabulary, "config 'x.json'", arena, &err));
+    if (corpus_read(options, vocabulary, "config 'x.json'", arena, &err))
+        fail_msg("accepted: no \"%s\"", *words);
     if (err.code != code) fail_msg("code %d: %s", err.code, err.text);
     if (!strstr(err.text, "config 'x.json'")) fail_msg("no place in: %s", err.text);
     for (; *words; words++)
@@ -513,7 +514,9 @@ static void test_no_token_streams(void **state) {
     int64_t wide[COUNT];
     int32_t words[COUNT];
     uint32_t swapped[COUNT], large[COUNT];
-    uint16_t narrow[COUNT];
+    uint16_t narrow[COUNT], many[8 * COUNT];
+    float single[COUNT];
+    double real[COUNT];
     unsigned char bytes[COUNT];
     char text[COUNT];
     uint64_t random = 1;
@@ -521,6 +524,8 @@ static void test_no_token_streams(void **state) {
         random = random * 6364136223846793005u + 1442695040888963407u;
         narrow[i] = (uint16_t)((random >> 40) % 50257);
         wide[i] = words[i] = narrow[i];
+        single[i] = narrow[i];
+        real[i] = narrow[i];
         swapped[i] = __builtin_bswap32(narrow[i]);
         large[i] = (uint32_t)((random >> 33) % 128256);
         bytes[i] = (unsigned char)(narrow[i] % 65);
@@ -529,6 +534,12 @@ static void test_no_token_streams(void **state) {
     put("good.bin", narrow, sizeof narrow);
     DataOptions good = tokens_of(LIST("good.bin"));
     assert_int_equal(read_good(&good, 50257)->splits[0].count, COUNT);
+    for (int i = 0; i < COUNT_OF(many); i++)
+        many[i] = (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
+                                                    : narrow[i % COUNT] % 255 + 1); /* some are frequent */
+    put("tokens.bin", many, sizeof many);
+    put("single.bin", single, sizeof single);
+    put("real.bin", real, sizeof real);
     put("int64.bin", wide, sizeof wide);
     put("int32.bin", words, sizeof words);
     put("short32.bin", words, 32);
@@ -573,6 +584,9 @@ static void test_no_token_streams(void **state) {
     put_with_header("header.bin", 20240520, 1, 5, 5);
     expect_files_error(LIST("header.bin"), LIST("header.bin", "data.tokenizer", "uint16"));
     expect_files_error(LIST("int64.bin"), LIST("int64.bin", "data.tokenizer", "uint16"));
+    expect_files_error(LIST("tokens.bin"), LIST("tokens.bin", "data.tokenizer", "uint16"));
+    DataOptions many_good = tokens_of(LIST("tokens.bin"));
+    read_good(&many_good, 65536);
 }
 
 /* Streams of few different tokens are no arrays of integers. */
