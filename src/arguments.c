@@ -93,7 +93,8 @@ bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_
                    find_option(letter)->name, (long long)low, (long long)high, text);
 }
 
-bool arguments_list(const char *text, int *numbers, int *count, int most, Err *err) {
+bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Err *err) {
+    const char *text = arguments->value[letter];
     if (!text) return true;
     const char *rest = text;
     for (*count = 0; *count < most; (*count)++) {
@@ -105,7 +106,8 @@ bool arguments_list(const char *text, int *numbers, int *count, int most, Err *e
         if (*end != ',') break;
         rest = end + 1;
     }
-    return err_set(err, EXIT_USAGE, "expected up to %d numbers separated by commas, got '%s'", most, text);
+    return err_set(err, EXIT_USAGE, "--%s takes up to %d whole numbers separated by commas, got '%s'",
+                   find_option(letter)->name, most, text);
 }
 
 /* --- help --- */

@@ -29,8 +29,8 @@ bool arguments_given(const Arguments *arguments, int letter);
 bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
                      Err *err);
 
-/* "128,512" into numbers; NULL leaves them as they are. */
-bool arguments_list(const char *text, int *numbers, int *count, int most, Err *err);
+/* The value "128,512" as numbers; leaves them as they are if the option is not given. */
+bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Err *err);
 
 /* A command line as one could type it again. */
 const char *arguments_quote(char **argv, Arena *arena);

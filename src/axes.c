@@ -28,12 +28,15 @@ static bool leads_through(const char *inner, const char *outer) {
 
 /* ---- overriding ---- */
 
-/* What the text behind the equals sign means; NULL: an error. Only what cannot be a word must be JSON. */
+/* What the text behind the equals sign means; NULL: an error. Only what cannot be a word must be JSON: that
+   begins as a list, an object or a text, or is a whole number. */
 static Json *parse_value(const char *text, const char *path, Err *err) {
     char word[JSON_SHOWN], where[2 * JSON_SHOWN];
     snprintf(where, sizeof where, "--set %s", json_show_text(path, word));
     Json *value = json_parse(text, strlen(text), where, err);
-    if (value || (*text && strchr("{[\"", *text))) return value;
+    const char *digits = text + (*text == '-');
+    bool whole = *digits && *digits != '0' && strspn(digits, "0123456789") == strlen(digits);
+    if (value || whole || (*text && strchr("{[\"", *text))) return value;
     return scan_utf8(text, strlen(text), where, err) ? json_new_text(text) : NULL;
 }
 
@@ -67,6 +70,21 @@ static bool set_in_sweep(Json *sweep, const char *path, const Json *value, const
     return true;
 }
 
+bool axes_set(Json *experiment, const char *path, Json *value, const char *place, Err *err) {
+    bool axis = strncmp(path, "sweep.", 6) == 0;
+    if (axis && !json_get(experiment, "sweep")) json_set(experiment, "sweep", json_new_object());
+    Json *sweep = json_get_mutable(experiment, "sweep");
+    if (axis && json_is_object(sweep)) {
+        json_set(sweep, path + 6, value);
+        return true;
+    }
+    if (json_is_object(sweep) && !set_in_sweep(sweep, path, value, place, err)) {
+        json_free(value);
+        return false;
+    }
+    return json_set_path(experiment, path, value, place, err);
+}
+
 bool axes_override(Json *experiment, const char *assignment, const char *place, Err *err) {
     char path[256];
     const char *equals = strchr(assignment, '=');
@@ -80,18 +98,7 @@ bool axes_override(Json *experiment, const char *assignment, const char *place, 
     path[size] = '\0';
     Json *value = parse_value(equals + 1, path, err);
     if (!value) return false;
-    bool axis = strncmp(path, "sweep.", 6) == 0;
-    if (axis && !json_get(experiment, "sweep")) json_set(experiment, "sweep", json_new_object());
-    Json *sweep = json_get_mutable(experiment, "sweep");
-    if (axis && json_is_object(sweep)) {
-        json_set(sweep, path + 6, value);
-        return true;
-    }
-    if (json_is_object(sweep) && !set_in_sweep(sweep, path, value, place, err)) {
-        json_free(value);
-        return false;
-    }
-    return json_set_path(experiment, path, value, place, err);
+    return axes_set(experiment, path, value, place, err);
 }
 
 /* ---- the product ---- */

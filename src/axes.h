@@ -14,9 +14,11 @@
 
 enum { AXES_MAX_POINTS = 10000, AXES_MAX_PATHS = 64, AXES_MAX_EXCLUDED = 1000 };
 
-/* Applies one "path=value" to an experiment (value: JSON, or else a text). A path that `sweep` names loses
-   its axis; a path into one that `sweep` names is set in each of its values. "sweep.PATH=[...]" sets an axis.
- */
+/* Sets a path of an experiment; takes ownership of the value. A path that `sweep` names loses its axis; a
+   path into one that `sweep` names is set in each of its values. "sweep.PATH" sets an axis. */
+bool axes_set(Json *experiment, const char *path, Json *value, const char *place, Err *err);
+
+/* The same from the text "path=value" of --set (value: JSON, or else a text). */
 bool axes_override(Json *experiment, const char *assignment, const char *place, Err *err);
 
 typedef struct Axes Axes;

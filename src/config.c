@@ -192,7 +192,7 @@ static bool read_variant(const Reader *reader, const Config *config, EvaluateVar
     if (!read_section(reader, variant, variant_fields, COUNT_OF(variant_fields), json, skip, path) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || strlen(variant->name) > NAME_SIZE)
+    if (!*variant->name || json_characters(variant->name) > NAME_SIZE)
         return must_be(reader, arena_format(reader->arena, "%s.name", path), "1 to 64 characters",
                        json_get(json, "name"));
     const Model *model =

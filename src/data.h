@@ -1,14 +1,17 @@
 /* data: a corpus as three streams of tokens.
  *
- * A corpus is a list of documents (files). Documents are ordered by the SHA-256 of their base name, a zero
- * byte and their content: a fixed pseudo-random order that depends on nothing else. They are joined in that
- * order, nothing between them, and the joined stream of N tokens is cut: the last round(N test) tokens are
- * the test split, the round(N valid) tokens before them the validation split, the rest is for training.
- * `valid_files` and `test_files` name splits of their own instead (then the share must be 0).
+ * A corpus is a list of documents (files), named by paths and patterns (paths.h). A file is one document,
+ * however often it is named; an empty one that a pattern matches is left out. Documents are ordered by the
+ * SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order that depends on
+ * nothing else. They are joined in that order, nothing between them, and the joined stream of N tokens is
+ * cut: the last round(N test) tokens are the test split, the round(N valid) tokens before them the validation
+ * split, the rest is for training. `valid_files` and `test_files` name splits of their own instead (then the
+ * share must be 0).
  *
- * Tokenizers: `bytes` (vocabulary 256); `uint16`: little-endian token streams as nanoGPT writes them (no
- * header) and as llm.c writes them (256 int32 of header: magic 20240520, version 1, token count), vocabulary
- * from the config. `uint32` is for plans alone: streams are kept in 16 bits.
+ * Tokenizers: `bytes` (vocabulary 256; a UTF-8 byte-order mark at the beginning of a file is left out);
+ * `uint16`: little-endian token streams as nanoGPT writes them (no header) and as llm.c writes them (256
+ * int32 of header: magic 20240520, version 1, token count), vocabulary from the config. `uint32` is for plans
+ * alone: streams are kept in 16 bits.
  *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
  */
@@ -42,13 +45,19 @@ typedef struct Corpus {
     Stream splits[SPLIT_COUNT];
     int vocabulary;
     double bytes_per_token; /* 1 for bytes; 0: unknown (uint16) */
+    int64_t empty;          /* files left out since they are empty */
+    int64_t copies; /* files whose content is in more than one split, since the stream was cut there */
     char hash[HASH_TEXT];
 } Corpus;
 
 /* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file
-   matches a pattern, an empty file, a token outside the vocabulary (file, offset, token), a damaged header,
-   an odd size. */
+   matches a pattern, a folder or file cannot be read, a file or its content is in two lists, an empty file
+   that no pattern but its name has found, a file of another kind (filetype.h), a token outside the vocabulary
+   (file, offset, token), a damaged header, an odd size. */
 Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err);
+
+/* What a user should know about a corpus that was read, in a few words; "": nothing. */
+const char *corpus_note(const Corpus *corpus, Arena *arena);
 
 /* Whether a file that the options name is not there (or a glob that matches nothing). */
 bool corpus_missing(const DataOptions *options);

@@ -132,12 +132,13 @@ int facts_where(FactWhere **where, const char *const *texts, Arena *arena, Err *
     return count;
 }
 
-/* Numbers are compared as numbers, "2" is "2.0" and "2x". */
+/* Numbers are compared as numbers, "2" is "2.0" and "2x": whole ones exactly, others as they are shown. */
 static bool same_value(const char *a, const char *b, bool number) {
     char *end_a, *end_b;
     if (!number) return !strcmp(a, b);
     double first = strtod(a, &end_a), second = strtod(b, &end_b);
-    return end_a != a && end_b != b && fabs(first - second) <= 1e-3 * fabs(first);
+    double within = first == floor(first) && second == floor(second) ? 0 : 1e-3 * fabs(first);
+    return end_a != a && end_b != b && fabs(first - second) <= within;
 }
 
 bool facts_allow(const FactWhere *where, int count, const FactField *field, const char *const *values,

@@ -80,6 +80,25 @@ bool file_publish(const char *temporary, const char *path, Err *err) {
     return (fd >= 0 && settle(fd, temporary, path)) || err_system(err, "cannot write '%s'", path);
 }
 
+char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
+    FILE *file = fopen(path, "re");
+    if (!file) return NULL;
+    size_t count = 0, room = 64 * 1024, got = 0;
+    char *text = NEW(arena, room + 1, char);
+    while (count <= most && (got = fread(text + count, 1, room - count, file)) > 0) {
+        count += got;
+        if (count < room) continue;
+        text = arena_grow(arena, text, room + 1, 2 * room + 1, 1);
+        room *= 2;
+    }
+    int saved = ferror(file) ? errno : 0;
+    fclose(file);
+    if (size) *size = count;
+    text[count] = '\0';
+    errno = saved;
+    return saved ? NULL : text;
+}
+
 /* What stdio gives up; 0 is its word for failure. */
 static ssize_t take_bytes(void *user, const char *bytes, size_t size) {
     File *file = user;

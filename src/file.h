@@ -1,10 +1,10 @@
 /* file: files that appear whole or not at all.
  *
- * All that the program writes into files, databases apart, comes through here. The bytes go to PATH.tmp by
- * write(2), whose every failure is kept; then the file is synced, renamed to PATH, and its folder synced.
- * Whoever is stopped on the way leaves PATH as it was. The temporary name is fixed, so that what a killed
- * process leaves behind is overwritten by the next one. A PATH that is there and no regular file (a device,
- * a folder) is refused.
+ * What is small enough is read whole (file_read). All that the program writes into files, databases apart,
+ * comes through here. The bytes go to PATH.tmp by write(2), whose every failure is kept; then the file is
+ * synced, renamed to PATH, and its folder synced. Whoever is stopped on the way leaves PATH as it was. The
+ * temporary name is fixed, so that what a killed process leaves behind is overwritten by the next one. A PATH
+ * that is there and no regular file (a device, a folder) is refused.
  */
 #ifndef POSLAB_FILE_H
 #define POSLAB_FILE_H
@@ -36,6 +36,11 @@ bool file_make_folder(const char *path, Err *err);
 
 /* Writes all bytes, whatever is interrupted; sets errno. */
 bool file_write(int fd, const void *bytes, size_t size);
+
+/* The whole of a file with a zero byte behind it, owned by the arena; *size (unless NULL) is without that
+   byte. Of a file of more than `most` bytes, at least most + 1 are read. NULL if it cannot be read; sets
+   errno. */
+char *file_read(const char *path, size_t most, size_t *size, Arena *arena);
 
 /* For the start of the program: a closed standard stream would become the number of the next file opened, and
    messages would go there. Its place is taken by what can only be read, and is empty. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "html.h"
 #include "plot.h"
 
@@ -41,22 +42,6 @@ static const struct {
      "others', are compared before they have converged."},
 };
 
-/* The whole of a file; NULL and err if it cannot be read. */
-static const char *read_file(const char *path, Arena *arena, Err *err) {
-    FILE *file = fopen(path, "re");
-    long size = -1;
-    char *text = NULL;
-    if (file && fseek(file, 0, SEEK_END) == 0) size = ftell(file);
-    if (size >= 0) {
-        rewind(file);
-        text = arena_alloc(arena, (size_t)size + 1, 1);
-        if (fread(text, 1, (size_t)size, file) != (size_t)size) text = NULL;
-    }
-    if (!text) err_system(err, "cannot read '%s'", path);
-    if (file) fclose(file);
-    return text;
-}
-
 /* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Err *err) {
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, figures[index].kind);
@@ -64,10 +49,11 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     const PlotOptions options = {
         .experiment = gallery->experiment, .kind = figures[index].kind, .figure = path};
     bool fine = plot_figure(gallery->store, &options, err);
-    const char *svg = fine ? read_file(path, gallery->arena, err) : NULL;
+    const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
+    if (fine && !svg) err_system(err, "cannot read '%s'", path);
     unlink(path);
     unlink(data);
-    if (!svg) return !fine && err->code == EXIT_USAGE;
+    if (!svg) return err->code == EXIT_USAGE;
     fputs("<figure>\n<div class=\"wide\">", gallery->out);
     const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
     html_svg(svg, prefix, arena_format(gallery->arena, "%s: %s", gallery->experiment, figures[index].title),

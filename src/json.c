@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "scan.h"
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
@@ -81,7 +82,8 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
 
 Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
     if (!scan_json(text, length, place, err)) return NULL;
-    Json *json = made(cJSON_ParseWithLengthOpts(text, length, NULL, false));
+    size_t mark = scan_mark(text, length);
+    Json *json = made(cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false));
     Arena *scratch = arena_new(0);
     bool unique = keys_unique(node(json), "", scratch, place, err);
     arena_free(scratch);
@@ -91,33 +93,16 @@ Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
 }
 
 Json *json_read_file(const char *path, const char *place, Err *err) {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        bool missing = errno == ENOENT || errno == ENOTDIR; /* most likely a typing error */
-        err_system(err, "%s: cannot open", place);
-        if (missing) err->code = EXIT_USAGE;
-        return NULL;
-    }
     Arena *scratch = arena_new(0);
-    size_t size = 0, room = 64 * 1024;
-    char *text = NEW(scratch, room, char);
-    Json *json = NULL;
-    while (size <= SCAN_SIZE) {
-        size_t got = fread(text + size, 1, room - size, file);
-        if (got == 0) break;
-        size += got;
-        if (size < room) continue;
-        text = arena_grow(scratch, text, size, 2 * room, 1);
-        room *= 2;
-    }
-    if (ferror(file)) {
-        bool folder = errno == EISDIR;
+    size_t size;
+    const char *text = file_read(path, SCAN_SIZE, &size, scratch);
+    Json *json = text ? json_parse(text, size, place, err) : NULL;
+    if (!text) {
+        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
         err_system(err, "%s: cannot read", place);
-        if (folder) err->code = EXIT_USAGE;
-    } else
-        json = json_parse(text, size, place, err);
+        if (typing) err->code = EXIT_USAGE;
+    }
     arena_free(scratch);
-    fclose(file);
     return json;
 }
 
@@ -200,6 +185,12 @@ const char *json_text(const Json *json, const char *fallback) {
 
 double json_number(const Json *json, double fallback) {
     return json_is_number(json) ? node(json)->valuedouble : fallback;
+}
+
+int json_characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* bytes that continue a character do not count */
+    return count;
 }
 
 const char *json_show_text(const char *text, char out[JSON_SHOWN]) {

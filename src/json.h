@@ -30,6 +30,7 @@ const char *json_key(const Json *object, int index);    /* key of the index-th m
 const Json *json_member(const Json *object, int index); /* value of the index-th member */
 const char *json_text(const Json *json, const char *fallback);
 double json_number(const Json *json, double fallback);
+int json_characters(const char *text); /* of UTF-8 */
 
 /* Building: the tree takes ownership of values; setting an existing key replaces it. */
 Json *json_new_object(void);

@@ -49,7 +49,7 @@ static ExitCode do_plan(const Arguments *arguments, Err *err) {
     if (!plan) return err->code;
     int ranks[16] = {0};
     int64_t gigabits = 10;
-    if (!arguments_list(arguments->value['#'], ranks, &plan->rank_count, COUNT_OF(ranks), err) ||
+    if (!arguments_list(arguments, '#', ranks, &plan->rank_count, COUNT_OF(ranks), err) ||
         !arguments_count(arguments, '&', 1, 1000000, &gigabits, err))
         return err->code;
     plan->ranks = ranks;
@@ -171,8 +171,7 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
     }
     if (!precision_list(arguments->value['='], bench.precisions, &bench.precision_count, err))
         return err->code;
-    if (!arguments_list(arguments->value['L'], bench.lengths, &bench.length_count, COUNT_OF(bench.lengths),
-                        err))
+    if (!arguments_list(arguments, 'L', bench.lengths, &bench.length_count, COUNT_OF(bench.lengths), err))
         return err->code;
     if (arguments->value['H']) {
         bench.train = strcmp(arguments->value['H'], "evaluate") != 0;

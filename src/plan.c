@@ -302,6 +302,8 @@ static Json *corpus_json(const Corpus *corpus) {
     json_set_number(json, "vocabulary", corpus->vocabulary);
     for (int s = 0; s < SPLIT_COUNT; s++)
         json_set_number(json, split_names[s], (double)corpus->splits[s].count);
+    json_set_number(json, "empty_files", (double)corpus->empty);
+    json_set_number(json, "copied_files", (double)corpus->copies);
     return json;
 }
 
@@ -359,7 +361,9 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
         fprintf(out, "corpus %s\n      ", corpus->hash);
         for (int s = 0; s < SPLIT_COUNT; s++)
             fprintf(out, " %s %lld,", split_names[s], (long long)corpus->splits[s].count);
-        fprintf(out, " vocabulary %d\n\n", corpus->vocabulary);
+        const char *note = corpus_note(corpus, arena);
+        fprintf(out, " vocabulary %d\n%s%s%s\n", corpus->vocabulary, *note ? "       " : "", note,
+                *note ? "\n" : "");
     }
     fprintf(out, "%-*s  %-*s", label_width, "run", KEY_TEXT - 1, "key");
     for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);

@@ -54,46 +54,68 @@ static const char *idle_word(const Choice *choice) {
     return NULL;
 }
 
+/* The number that a word is; NULL if it is none. */
+static Json *number_json(const char *word) {
+    Err ignored;
+    Json *json = json_parse(word, strlen(word), "", &ignored);
+    if (json_is_number(json)) return json;
+    json_free(json);
+    return NULL;
+}
+
+/* The numbers of an option; NULL: an error. */
+static Json *numbers_json(const char *option, const char *text, Arena *arena, Err *err) {
+    Json *list = json_new_array();
+    for (const char **words = split_list(text, arena); *words; words++) {
+        Json *number = number_json(*words);
+        if (number) {
+            json_append(list, number);
+            continue;
+        }
+        char shown[JSON_SHOWN];
+        err_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
+                json_show_text(text, shown));
+        json_free(list);
+        return NULL;
+    }
+    return list;
+}
+
 /* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
-static bool protocol_text(char **text, const char *word, Arena *arena, Err *err) {
+static bool add_protocol(Json *list, const char *word, Arena *arena, Err *err) {
     static const char *const shapes[][3] = {
         [PROTOCOL_STRIDED] = {"stride"}, [PROTOCOL_LAST_N] = {"targets", "stride"}};
     char *rest = arena_copy(arena, word);
     const char *name = strsep(&rest, ":"), *nearest = nearest_name(name, protocol_names);
     Json *json = json_new_object();
+    json_append(list, json);
     json_set_text(json, "name", name);
     int protocol = 0;
     while (protocol_names[protocol] && strcmp(protocol_names[protocol], name)) protocol++;
-    bool fine = protocol_names[protocol] ||
-                err_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
-                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-    for (int i = 0; fine && rest; i++) {
-        const char *number = strsep(&rest, ":"),
-                   *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
-        char *end;
-        double value = strtod(number, &end);
-        fine = (key && *number && !*end) ||
-               err_set(err, EXIT_USAGE,
+    if (!protocol_names[protocol])
+        return err_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    for (int i = 0; rest; i++) {
+        Json *number = number_json(strsep(&rest, ":"));
+        const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
+        if (number && key) {
+            json_set(json, key, number);
+            continue;
+        }
+        json_free(number);
+        return err_set(err, EXIT_USAGE,
                        "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
-        if (fine) json_set_number(json, key, value);
     }
-    *text = json_print(json, arena);
-    json_free(json);
-    return fine;
+    return true;
 }
 
-static bool set(Json *root, const char *path, const char *value, Arena *arena, const char *place, Err *err) {
-    return !value || axes_override(root, arena_format(arena, "evaluate.%s=%s", path, value), place, err);
-}
-
-static bool set_protocols(Json *root, const char *const *words, Arena *arena, const char *place, Err *err) {
-    const char *list = "";
-    for (int i = 0; words && words[i]; i++) {
-        char *text;
-        if (!protocol_text(&text, words[i], arena, err)) return false;
-        list = arena_format(arena, "%s%s%s", list, i ? "," : "", text);
-    }
-    return !words || set(root, "protocols", arena_format(arena, "[%s]", list), arena, place, err);
+/* Sets evaluate.KEY if `fine`, else frees the value (which may be NULL). */
+static bool set(Json *root, const char *key, Json *value, bool fine, const char *place, Err *err) {
+    char path[64];
+    snprintf(path, sizeof path, "evaluate.%s", key);
+    if (fine) return axes_set(root, path, value, place, err);
+    json_free(value);
+    return false;
 }
 
 /* Adds the items that one word stands for. */
@@ -115,32 +137,45 @@ static bool add_variants(Json *list, const char *word, Err *err) {
     return true;
 }
 
-/* The list of all, as JSON. */
-static bool variants_text(const char **text, const char *const *words, Arena *arena, Err *err) {
+/* The list of all; NULL: an error. */
+static Json *variants_json(const char *const *words, Err *err) {
     Json *list = json_new_array();
     bool fine = true;
     for (; fine && *words; words++) fine = add_variants(list, *words, err);
-    *text = json_print(list, arena);
+    if (fine) return list;
     json_free(list);
-    return fine;
-}
-
-static const char *list_text(const char *list, Arena *arena) {
-    return list ? arena_format(arena, "[%s]", list) : NULL;
+    return NULL;
 }
 
 /* The experiment's JSON with what the options say. */
 static bool apply(Json *root, const char *name, const RevisitOptions *options, const char *place,
                   Arena *arena, Err *err) {
-    Json *evaluate = json_get_mutable(root, "evaluate");
+    Json *evaluate = json_get_mutable(root, "evaluate"), *value;
+    bool fine = true;
     json_set_text(root, "name", name);
     for (int i = 0; evaluate && (options->lengths || options->multiples) && i < 2; i++)
         json_remove(evaluate, i ? "lengths" : "multiples");
-    return set(root, "lengths", list_text(options->lengths, arena), arena, place, err) &&
-           set(root, "multiples", list_text(options->multiples, arena), arena, place, err) &&
-           set(root, "split", options->split, arena, place, err) &&
-           set(root, "tokens", options->targets, arena, place, err) &&
-           set_protocols(root, split_list(options->protocols, arena), arena, place, err);
+    if (options->lengths) {
+        value = numbers_json("--lengths", options->lengths, arena, err);
+        fine = set(root, "lengths", value, value != NULL, place, err);
+    }
+    if (fine && options->multiples) {
+        value = numbers_json("--multiples", options->multiples, arena, err);
+        fine = set(root, "multiples", value, value != NULL, place, err);
+    }
+    if (fine && options->split) fine = set(root, "split", json_new_text(options->split), true, place, err);
+    if (fine && options->targets) {
+        value = number_json(options->targets);
+        if (!value) err_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
+        fine = set(root, "tokens", value, value != NULL, place, err);
+    }
+    const char **protocols = split_list(options->protocols, arena);
+    if (fine && protocols) {
+        value = json_new_array();
+        for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
+        fine = set(root, "protocols", value, fine, place, err);
+    }
+    return fine;
 }
 
 /* --- the plan --- */
@@ -213,7 +248,7 @@ static const PlanPoint *chosen(const Plan *plan, const Config *config) {
 }
 
 /* The chosen points of the experiment, evaluated in variants. */
-static const Experiment *add_to_chosen(const Plan *plan, const char *variants, Arena *arena, Err *err) {
+static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Err *err) {
     Experiment *changed = NEW(arena, 1, Experiment);
     *changed = *plan->experiment;
     changed->points = NEW(arena, plan->experiment->count, Config);
@@ -225,7 +260,7 @@ static const Experiment *add_to_chosen(const Plan *plan, const char *variants, A
         const char *place = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
                                          plan_label(point, arena));
         Json *json = json_parse(config->resolved, strlen(config->resolved), place, err);
-        bool fine = json && set(json, "variants", variants, arena, place, err);
+        bool fine = json && set(json, "variants", json_copy(variants), true, place, err);
         const Config *with = fine ? config_parse(json_print(json, arena), place, arena, err) : NULL;
         json_free(json);
         if (!with) return NULL;
@@ -246,10 +281,11 @@ static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *er
     const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
     Plan *plan = experiment ? plan_make(experiment, arena, err) : NULL;
     if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
-    const char *const *words = revisit->options->variants, *variants;
+    const char *const *words = revisit->options->variants;
     if (!*words || !plan->count) return plan;
-    experiment =
-        variants_text(&variants, words, arena, err) ? add_to_chosen(plan, variants, arena, err) : NULL;
+    Json *variants = variants_json(words, err);
+    experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
+    json_free(variants);
     plan = experiment ? plan_make(experiment, arena, err) : NULL;
     return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
 }

@@ -46,6 +46,37 @@ static bool digits(Scan *scan) {
     return scan->at > start || fail(scan, "expected a digit");
 }
 
+/* The significant digits of a decimal number; returns their count, *exponent is the power of ten of the last.
+ */
+static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *exponent) {
+    int count = 0;
+    bool fraction = false;
+    *exponent = 0;
+    for (; *text && *text != 'e' && *text != 'E'; text++) {
+        if (*text == '.') fraction = true;
+        if (*text < '0' || *text > '9') continue;
+        if (count || *text != '0') digits[count++] = *text;
+        *exponent -= fraction;
+    }
+    if (*text) *exponent += atoi(text + 1);
+    for (; count && digits[count - 1] == '0'; count--) ++*exponent;
+    return count;
+}
+
+/* Whether a double holds what is written, if it is a whole number. What has an exponent is taken for a
+   measurement where it is beyond 2^53: 1e30 means the double next to it. */
+static bool is_held(const char *text) {
+    char written[NUMBER_SIZE + 1], held[NUMBER_SIZE + 1], exact[NUMBER_SIZE + 1];
+    int written_exponent, held_exponent;
+    double number = strtod(text, NULL);
+    bool large = fabs(number) > 0x1p53;
+    if (number == 0 || number != floor(number) || (large && strpbrk(text, "eE"))) return true;
+    snprintf(exact, sizeof exact, "%.0f", number); /* whole, and not longer than the text: exact */
+    int count = significant(text, written, &written_exponent);
+    return count == significant(exact, held, &held_exponent) && written_exponent == held_exponent &&
+           memcmp(written, held, (size_t)count) == 0;
+}
+
 static bool number(Scan *scan) {
     size_t start = scan->at;
     take(scan, '-');
@@ -62,10 +93,12 @@ static bool number(Scan *scan) {
     char copy[NUMBER_SIZE + 1] = "";
     size_t size = scan->at - start;
     if (size <= NUMBER_SIZE) memcpy(copy, scan->text + start, size);
-    if (size <= NUMBER_SIZE && isfinite(strtod(copy, NULL))) return true;
+    bool finite = size <= NUMBER_SIZE && isfinite(strtod(copy, NULL));
+    if (finite && is_held(copy)) return true;
     scan->at = start;
-    return fail(scan,
-                size > NUMBER_SIZE ? "a number must have at most 60 characters" : "the number is too large");
+    return fail(scan, size > NUMBER_SIZE ? "a number must have at most 60 characters"
+                      : finite ? "a double cannot hold this number exactly; use one with fewer digits"
+                               : "the number is too large");
 }
 
 /* RFC 3629, section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -171,7 +204,7 @@ static bool value(Scan *scan, int depth) {
 
 static bool report(const Scan *scan, const char *place, Err *err) {
     int line = 1, column = 1;
-    for (size_t i = 0; i < scan->at; i++) {
+    for (size_t i = scan_mark(scan->text, scan->length); i < scan->at; i++) {
         if (scan->text[i] == '\n')
             line++, column = 1;
         else if ((scan->text[i] & 0xC0) != 0x80)
@@ -180,9 +213,32 @@ static bool report(const Scan *scan, const char *place, Err *err) {
     return err_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", place, line, column, scan->problem);
 }
 
+/* ---- the beginning of a text ---- */
+
+static bool begins(const void *text, size_t length, const char *bytes, size_t size) {
+    return length >= size && memcmp(text, bytes, size) == 0;
+}
+
+size_t scan_mark(const void *text, size_t length) {
+    return begins(text, length, "\xEF\xBB\xBF", 3) ? 3 : 0;
+}
+
+const char *scan_encoding(const void *text, size_t length) {
+    if (begins(text, length, "\xFF\xFE\0", 4) || begins(text, length, "\0\0\xFE\xFF", 4)) return "UTF-32";
+    return begins(text, length, "\xFF\xFE", 2) || begins(text, length, "\xFE\xFF", 2) ? "UTF-16" : NULL;
+}
+
+bool scan_begin(const char *text, size_t length, size_t *begin, const char *place, Err *err) {
+    const char *encoding = scan_encoding(text, length);
+    if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16"; /* begins with ASCII */
+    *begin = scan_mark(text, length);
+    return !encoding || err_set(err, EXIT_USAGE, "%s: the text is %s; save it as UTF-8", place, encoding);
+}
+
 bool scan_json(const char *text, size_t length, const char *place, Err *err) {
     Scan scan = {.text = (const unsigned char *)text, .length = length};
     if (length > SCAN_SIZE) return err_set(err, EXIT_USAGE, "%s: larger than 16 MiB", place);
+    if (!scan_begin(text, length, &scan.at, place, err)) return false;
     if (value(&scan, 0)) {
         space(&scan);
         if (scan.at == length) return true;

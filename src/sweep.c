@@ -376,6 +376,15 @@ static ExitCode conclude(Sweep *sweep, Err *err) {
     return sweep->left ? EXIT_STOPPED : sweep->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
+static void say_corpora(Sweep *sweep) {
+    for (int i = 0; i < sweep->plan->count; i++) {
+        const Corpus *corpus = sweep->plan->points[i].corpus;
+        if (i && corpus == sweep->plan->points[i - 1].corpus) continue;
+        const char *note = corpus_note(corpus, sweep->arena);
+        if (*note) progress_say(sweep->progress, true, "note    corpus: %s", note);
+    }
+}
+
 /* With the lock held and the store open. */
 static ExitCode sweep_stored(Sweep *sweep, Err *err) {
     const Plan *plan = sweep->plan;
@@ -393,6 +402,7 @@ static ExitCode sweep_stored(Sweep *sweep, Err *err) {
     if (!fits_together(sweep, err)) return err->code;
     sweep->progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->count, work,
                                    sweep->options->quiet, sweep->arena);
+    say_corpora(sweep);
     run_jobs(sweep);
     return conclude(sweep, err);
 }

@@ -24,14 +24,14 @@ const char *task_line(const WorkerTask *task, const Config *config, const char *
 
 /* --- reading --- */
 
-/* The next line of the file without its newline, owned by the arena; NULL at the end. */
-static const char *next_line(FILE *file, Arena *arena) {
-    long begin = ftell(file), size = 0;
+/* The next line of the file without its newline, *size bytes owned by the arena; NULL at the end. */
+static const char *next_line(FILE *file, size_t *size, Arena *arena) {
+    long begin = ftell(file);
     int letter = getc(file);
     if (letter == EOF || begin < 0) return NULL;
-    for (; letter != EOF && letter != '\n'; letter = getc(file)) size++;
-    char *line = NEW(arena, size + 1, char);
-    if (fseek(file, begin, SEEK_SET) != 0 || fread(line, 1, (size_t)size, file) != (size_t)size) return NULL;
+    for (*size = 0; letter != EOF && letter != '\n'; letter = getc(file)) ++*size;
+    char *line = NEW(arena, *size + 1, char);
+    if (fseek(file, begin, SEEK_SET) != 0 || fread(line, 1, *size, file) != *size) return NULL;
     getc(file);
     return line;
 }
@@ -43,11 +43,12 @@ bool task_each(const char *manifest, bool (*take)(void *user, int64_t number, co
     bool fine = true, go_on = true;
     for (int64_t number = 1; fine && go_on; number++) {
         ArenaMark mark = arena_mark(arena);
-        const char *text = next_line(file, arena);
+        size_t size;
+        const char *text = next_line(file, &size, arena);
         if (!text) break;
         char place[64];
         snprintf(place, sizeof place, "manifest line %lld", (long long)number);
-        Json *line = json_parse(text, strlen(text), place, err);
+        Json *line = json_parse(text, size, place, err);
         fine = line != NULL;
         arena_release(arena, mark);
         if (fine) go_on = take(user, number, line);

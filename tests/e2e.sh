@@ -184,8 +184,13 @@ check "the database is sound" sound $db
 check "only what is needed stays in a run folder" test -z "$(find results/e2e -name 'state*' -o -name 'result.db*' -o -name '*.tmp')"
 
 sql $db .dump >before
+: >text/empty.txt
+check "plan with an empty file" try 0 plan e2e.json
+check "says that it is skipped" says out "1 empty file skipped"
 check "run again" try 0 run e2e.json -j 2
+check "says it, too" says err "corpus: 1 empty file skipped"
 check "nothing to do" says err "nothing to do: 4 of 4 runs are done"
+rm text/empty.txt
 check "run again leaves the database as it is" diff before <(sql $db .dump)
 
 numbers $db >before
@@ -357,6 +362,12 @@ check "eval trains nothing" cmp before <(trained)
 check "and evaluates all of it" is $((count + 16)) $db "SELECT count(*) FROM evaluation"
 check "counts are what was asked for" is "100|500" $db \
     "SELECT min(tokens), max(tokens) FROM evaluation WHERE protocol IN ('strided', 'last_n')"
+check "a mistake in --lengths" try 2 eval $db --lengths 24,,40
+check "names the option" says err "--lengths takes numbers separated by commas, got '24,,40'"
+for option in --lengths=x --multiples=1, --targets=0x10 --protocol=strided:0x8 --protocol=last_n:nan --split=vlaid; do
+    check "a mistake in ${option%=*}" try 2 eval $db $option
+    check "names it" says err "${option#*=}"
+done
 check "eval again" try 0 eval $db --lengths 24,40 --protocol strided:0.25,last_n:100
 check "repeats nothing" says err "nothing to do"
 check "tables show it" try 0 table $db

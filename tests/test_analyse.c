@@ -499,17 +499,54 @@ static void reference(void **state) {
                         ",2048,1024,512,1024,2,,done,19,,0.94999999999999996");
     assert_null(strstr(csv, ",18,")); /* another stride */
 
+#define HEAD "method,train_length,eval_length,stride,perplexity\n"
     static const struct {
         const char *text, *message;
     } bad[] = {
         {"", "reference 'bad.csv', line 1: no head"},
-        {"a,b\n", "line 1: the head must name"},
-        {"method,train_length,perplexity\nalibi,512\n", "line 2: as many fields"},
-        {"method,train_length,perplexity\nalibi,512,2\nalibi,x,3\n", "line 3: a number is expected"},
-        {"method,train_length,perplexity\nalibi,512,nan\n", "line 2: a number is expected"},
-        {"method,train_length,perplexity\nalibi,0,3\n", "line 2: lengths and strides"},
-        {"method,train_length,perplexity\n,512,3\n", "line 2: method or train_length is missing"},
-        {"method,train_length,perplexity\n\"alibi,512,3\n", "line 2: as many fields"},
+        {"a,b\n", "line 1: unknown column 'a'; known are table, source"},
+        {"method,train_length,eval_length,stride,perplexty\n",
+         "line 1: unknown column 'perplexty'; did you mean 'perplexity'?"},
+        {"metod,train_length,memory_gb\n", "line 1: unknown column 'metod'; did you mean 'method'?"},
+        {",method,train_length,memory_gb\n", "line 1: unknown column ''"},
+        {"method,memory_gb\n", "line 1: the head must name the columns method and train_length"},
+        {"method,train_length\n", "line 1: the head names no quantity"},
+        {"method,train_length,perplexity\n", "line 1: perplexities, losses and bits per byte need"},
+        {"method,train_length,memory_gb,memory_gb\n", "line 1: column 'memory_gb' is there twice"},
+        {"method,method,train_length,memory_gb\n", "line 1: column 'method' is there twice"},
+        {"method;train_length;memory_gb\n", "line 1: columns must be separated by commas"},
+        {HEAD "alibi,512,512,512\n", "line 2: as many fields"},
+        {HEAD "alibi,512,512,512,2\nalibi,x,512,512,3\n",
+         "line 3: column 'train_length' must be a whole number from 1, got 'x'"},
+        {HEAD "alibi,0x200,512,512,3\n", "column 'train_length' must be a whole number from 1, got '0x200'"},
+        {HEAD "alibi,512,0x200,512,3\n", "column 'eval_length' must be"},
+        {HEAD "alibi,512,512,1.5,3\n", "column 'stride' must be"},
+        {HEAD "alibi,512,-512,512,3\n", "column 'eval_length' must be"},
+        {HEAD "alibi,512,512,513,3\n", "column 'stride' must be at most eval_length, got '513'"},
+        {HEAD "alibi,0,512,512,3\n", "line 2: column 'train_length'"},
+        {HEAD ",512,512,512,3\n", "line 2: method or train_length is missing"},
+        {HEAD "\"alibi,512,512,512,3\n", "line 2: as many fields"},
+        {HEAD "alibi,512,512,512, 3\n", "field 5 begins or ends with a space"},
+        {HEAD "alibi ,512,512,512,3\n", "field 1 begins or ends with a space"},
+        {HEAD "alibi,512,,512,3\n", "column 'perplexity' must be empty where eval_length or stride is"},
+        {HEAD "alibi,512,512,512,nan\n", "column 'perplexity' must be a number of at least 1, got 'nan'"},
+        {HEAD "alibi,512,512,512,inf\n", "got 'inf'"},
+        {HEAD "alibi,512,512,512,-3\n", "got '-3'"},
+        {HEAD "alibi,512,512,512,0.9\n", "got '0.9'"},
+        {HEAD "alibi,512,512,512,0x14\n", "got '0x14'"},
+        {HEAD "alibi,512,512,512,1e999\n", "got '1e999'"},
+        {HEAD "alibi,512,512,512,20\nalibi,512,512,512,21\n",
+         "line 3: perplexity is 21, but 20 in 'bad.csv', line 2; remove one of them"},
+        {"method,train_length,phase,memory_gb\nalibi,512,evaluation,2\n",
+         "column 'phase' must be one of train, eval, got 'evaluation'"},
+        {"method,train_length,memory_gb\nalibi,512,-1\n",
+         "column 'memory_gb' must be a number of at least 0"},
+        {"method,train_length,split,memory_gb\nalibi,512,vlaid,2\n", "column 'split' must be one of train"},
+        {"table,dataset,split,method,train_length,eval_length,stride,perplexity\n2,w,valid,alibi,512,512,512,"
+         "7\n",
+         "line 2: perplexity is 7, but 20 in 'a.csv', line 2"},
+        {"\xFF\xFEm\0e\0", "reference 'bad.csv': the text is UTF-16"},
+        {HEAD "caf\xE9,512,512,512,3\n", "reference 'bad.csv': line 2, column 4: invalid UTF-8"},
     };
     for (int i = 0; i < COUNT_OF(bad); i++) {
         put_file("bad.csv", bad[i].text);
@@ -520,6 +557,27 @@ static void reference(void **state) {
     }
     assert_false(reference_import(store, (const char *const[]){"no.csv", NULL}, &rows, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_false(reference_import(store, (const char *const[]){".", NULL}, &rows, &err));
+    assert_string_equal(err.text, "cannot read '.': Is a directory");
+
+    /* A mark, line ends of all kinds, numbers as spreadsheets write them; what is new replaces what was
+     * there. */
+    put_file("c.csv", "\xEF\xBB\xBF" HEAD
+                      "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
+    if (!reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err)) fail_msg("%s", err.text);
+    assert_int_equal(rows, 2);
+    sample_expect(store,
+                  "SELECT value FROM reference WHERE quantity = 'perplexity' AND dataset IS NULL AND"
+                  " method = 'alibi' AND train_length = 512 AND eval_length = 512 AND stride = 512",
+                  "20.5");
+    sample_expect(store, "SELECT count(*) FROM reference", "8");
+    put_file("c.csv", HEAD "alibi,512,512,512,20.7\n");
+    assert_true(reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err));
+    sample_expect(store,
+                  "SELECT value FROM reference WHERE quantity = 'perplexity' AND dataset IS NULL AND"
+                  " method = 'alibi'",
+                  "20.7");
+#undef HEAD
     assert_false(reference_import(store, (const char *const[]){NULL}, &rows, &err));
     assert_non_null(strstr(err.text, "name the files"));
     store_close(store);

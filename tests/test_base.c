@@ -12,6 +12,7 @@
 
 #include "arena.h"
 #include "base.h"
+#include "file.h"
 #include "hash.h"
 #include "lanes.h"
 
@@ -276,6 +277,38 @@ static void hash_is_sha256(void **state) {
     assert_string_equal(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+/* Whole, at all sizes around those of its buffer; with a limit, more than that but not for ever. */
+static void files_are_read_whole(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 200000};
+    char path[64];
+    size_t size;
+    Arena *arena = arena_new(0);
+    snprintf(path, sizeof path, "/tmp/poslab-base-%ld", (long)getpid());
+    for (int i = 0; i < COUNT_OF(sizes); i++) {
+        char *bytes = NEW(arena, sizes[i] + 1, char);
+        for (size_t k = 0; k < sizes[i]; k++) bytes[k] = (char)(k * 7 + k / 251);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes, 1, sizes[i], file), sizes[i]);
+        assert_int_equal(fclose(file), 0);
+        const char *text = file_read(path, SIZE_MAX / 4, &size, arena);
+        assert_non_null(text);
+        assert_int_equal(size, sizes[i]);
+        assert_memory_equal(text, bytes, size + 1);
+        assert_non_null(file_read(path, 1000, &size, arena));
+        assert_true(sizes[i] > 1000 ? size > 1000 : size == sizes[i]);
+    }
+    unlink(path);
+    assert_null(file_read(path, 1, NULL, arena));
+    assert_int_equal(errno, ENOENT);
+    assert_null(file_read("/", 1, NULL, arena));
+    assert_int_equal(errno, EISDIR);
+    assert_non_null(file_read("/dev/zero", 1000000, &size, arena));
+    assert_true(size > 1000000 && size < 4000000);
+    arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_sentences),
@@ -289,6 +322,7 @@ int main(void) {
         cmocka_unit_test(growing_copies),
         cmocka_unit_test(counting_counts_the_same),
         cmocka_unit_test(hash_is_sha256),
+        cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(lanes_have_one_thread_of_openmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

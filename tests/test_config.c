@@ -201,6 +201,38 @@ static void test_requests(void **state) {
 }
 
 /* After the model as trained, at each length, every variant; what it does not change is as trained. */
+#define E8  "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+#define E64 E8 E8 E8 E8 E8 E8 E8 E8
+
+/* Names are limited in characters, whatever number of bytes each takes. */
+static void test_long_names(void **state) {
+    (void)state;
+    const Experiment *experiment =
+        good("'evaluate':{'variants':[{'name':'" E64 "','attention':{'window':2}}]}", NULL);
+    assert_int_equal(strlen(experiment->points->evaluate.variants[0]->name), 128);
+}
+
+/* A UTF-8 byte-order mark is skipped; other encodings are named. */
+static void test_marks(void **state) {
+    (void)state;
+    static const char text[] = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'}";
+    Err err;
+    const Experiment *experiment = read_file(arena_format(arena, "\xEF\xBB\xBF%s", text), NULL, &err);
+    if (!experiment) need_methods_of_config(&err);
+    if (!experiment) fail_msg("%s", err.text);
+    assert_string_equal(experiment->source, good("", NULL)->source);
+    static const char *const words[] = {"UTF-16", "UTF-16", "UTF-32"};
+    static const char marks[][5] = {"\xFF\xFE{", "\xFE\xFF", "\xFF\xFE\0"};
+    for (int i = 0; i < COUNT_OF(marks); i++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fwrite(marks[i], 1, 4, file);
+        assert_int_equal(fclose(file), 0);
+        assert_error(marks[i], config_read(path, NULL, arena, &err), &err, words[i]);
+        assert_non_null(strstr(err.text, "save it as UTF-8"));
+    }
+}
+
 static void test_variants(void **state) {
     (void)state;
     Config *config = good("'evaluate':{'lengths':[7,9],'variants':[{'name':'all','attention':"
@@ -324,6 +356,11 @@ static void test_mistakes(void **state) {
         {"'evaluate':{'variants':[{'name':'x'}]}", "'evaluate.variants[0]' must be an object with"},
         {"'evaluate':{'variants':[{'name':'','attention':{}}]}",
          "'evaluate.variants[0].name' must be 1 to 64"},
+        {"'evaluate':{'variants':[{'name':'" E64 "x','attention':{}}]}",
+         "'evaluate.variants[0].name' must be 1 to 64 characters"},
+        {"'train':{'seed':9007199254740993}", "a double cannot hold this number exactly"},
+        {"'train':{'seed':9.007199254740993e15}", "a double cannot hold this number exactly"},
+        {"'evaluate':{'tokens':9007199254740993}", "a double cannot hold this number exactly"},
         {"'evaluate':{'variants':[{'name':'x','method':{'name':'t5'}}]}",
          "'evaluate.variants[0]': 'position.bias' is not a tensor of both"},
         {"'evaluate':{'variants':[{'name':'x','attention':{'nope':1}}]}",
@@ -413,6 +450,11 @@ static void test_sets(void **state) {
         {"method={\"name\":\"shape\",\"with\":\"alibi\"}", "'method.with' must be a method that follows"},
         {"method=alib", "unknown method 'alib'; did you mean"},
         {"name.x=1", "'name' is no object"},
+        {"train.seed=9007199254740993",
+         "--set train.seed: line 1, column 1: a double cannot hold this number"},
+        {"train.seed=-9007199254740993",
+         "--set train.seed: line 1, column 1: a double cannot hold this number"},
+        {"train.seed=0x10", "'train.seed' must be a whole number, got \"0x10\""},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         Err err;
@@ -520,7 +562,7 @@ int main(void) {
         cmocka_unit_test(test_lengths),  cmocka_unit_test(test_requests),   cmocka_unit_test(test_variants),
         cmocka_unit_test(test_sweep),    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_sets),
         cmocka_unit_test(test_sizes),    cmocka_unit_test(test_parse),      cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_long_names), cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests_name("config", tests, setup, teardown);
 }

@@ -62,7 +62,8 @@ static Corpus *read_files(const char **files, double valid, double test) {
 static void expect_error(const DataOptions *options, int vocabulary, ExitCode code, const char **words) {
     Err err = {0};
     size_t used = arena_used(arena);
-    assert_null(corpus_read(options, vocabulary, "config 'x.json'", arena, &err));
+    if (corpus_read(options, vocabulary, "config 'x.json'", arena, &err))
+        fail_msg("accepted: no \"%s\"", *words);
     if (err.code != code) fail_msg("code %d: %s", err.code, err.text);
     if (!strstr(err.text, "config 'x.json'")) fail_msg("no place in: %s", err.text);
     for (; *words; words++)
@@ -209,6 +210,167 @@ static void test_own_splits(void **state) {
     expect_error(&options, 0, EXIT_USAGE, LIST("d/3.txt", "data.files", "data.valid_files"));
 }
 
+static void expect_count(const char **files, int64_t count) {
+    assert_int_equal(read_files(files, 0, 0)->splits[SPLIT_TRAIN].count, count);
+}
+
+/* However many names a file has, its text is there once. */
+static void test_one_file_once(void **state) {
+    (void)state;
+    char absolute[sizeof folder + 16];
+    put_text("a.txt", "some text");
+    assert_int_equal(mkdir("sub", 0700), 0);
+    assert_int_equal(symlink("../a.txt", "sub/link.txt"), 0);
+    assert_int_equal(link("a.txt", "sub/hard.txt"), 0);
+    assert_int_equal(symlink("sub", "other"), 0);
+    snprintf(absolute, sizeof absolute, "%s/a.txt", folder);
+    const char *const names[] = {"a.txt",  "./a.txt",      "sub/../a.txt",   ".//a.txt",
+                                 absolute, "sub/link.txt", "other/hard.txt", "sub/*.txt"};
+    const Corpus *once = read_files(LIST("a.txt"), 0, 0);
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        const Corpus *twice = read_files(LIST(names[i], "a.txt", names[i]), 0, 0);
+        assert_string_equal(twice->hash, once->hash);
+        for (int list = SPLIT_VALID; list < SPLIT_COUNT; list++) {
+            DataOptions options = {.files = {LIST("a.txt")}};
+            options.files[list] = LIST(names[i]);
+            expect_error(&options, 0, EXIT_USAGE,
+                         LIST("a.txt", "data.files", "one file", "one of the lists"));
+        }
+    }
+    put_text("b.txt", "other");
+    expect_error(&(DataOptions){.files = {LIST("b.txt"), LIST("a.txt"), LIST("sub/link.txt")}}, 0, EXIT_USAGE,
+                 LIST("data.valid_files", "data.test_files", "a.txt", "sub/link.txt"));
+}
+
+/* A copy is another file, but not another text. */
+static void test_copies(void **state) {
+    (void)state;
+    put_text("a.txt", "the same text");
+    put_text("copy", "the same text");
+    put_text("marked", "\xEF\xBB\xBFthe same text");
+    put_text("other", "the same tex?");
+    const char *const copies[] = {"copy", "marked"};
+    for (int i = 0; i < COUNT_OF(copies); i++)
+        expect_error(&(DataOptions){.files = {LIST("other", "a.txt"), LIST(copies[i])}}, 0, EXIT_USAGE,
+                     LIST("a.txt", copies[i], "data.files", "data.valid_files", "same content"));
+    assert_int_equal(
+        read_good(&(DataOptions){.files = {LIST("a.txt"), LIST("other")}}, 0)->splits[SPLIT_VALID].count, 13);
+
+    /* In one list it may be wanted. Where the cut falls between the copies, it is said. */
+    Corpus *corpus = read_files(LIST("a.txt", "copy"), 0, 0);
+    assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 26);
+    assert_string_equal(corpus_note(corpus, arena), "");
+    corpus = read_files(LIST("a.txt", "copy"), 0.5, 0);
+    assert_string_equal(corpus_note(corpus, arena), "2 files are copies of files in another split");
+    assert_string_equal(corpus_note(read_files(LIST("a.txt", "other"), 0.3, 0.3), arena), "");
+}
+
+/* `**` is any number of folders, as in the shell. */
+static void test_any_depth(void **state) {
+    (void)state;
+    static const char *const files[] = {"d/1.txt", "d/e/2.txt",       "d/e/f/3.txt", "d/[x]/4.txt",
+                                        "d/e/no",  "d/.hidden/5.txt", "d/e/.6.txt"};
+    static const char *const folders[] = {"d", "d/e", "d/e/f", "d/[x]", "d/.hidden", "d/g.txt", "far"};
+    for (int i = 0; i < COUNT_OF(folders); i++) assert_int_equal(mkdir(folders[i], 0700), 0);
+    for (int i = 0; i < COUNT_OF(files); i++) put_text(files[i], arena_format(arena, "%s", files[i]));
+    put_text("far/7.txt", "7");
+    assert_int_equal(symlink("../..", "d/e/loop"), 0);
+    assert_int_equal(symlink("nowhere", "d/e/gone"), 0);
+    static const struct {
+        const char *pattern;
+        int64_t count;
+    } rows[] = {
+        {"d/**/*.txt", 7 + 9 + 11 + 11 + 1}, /* the loop leads to far/7.txt, too */
+        {"d/*/*.txt", 9 + 11},
+        {"d/**/**/[1-3].txt", 7 + 9 + 11},
+        {"**/f/*.txt", 11},
+        {"**/e/**/3.txt", 11},
+        {"d/**/f/**", 11},
+        {"./d/[[]x]/**", 11},
+        {"far/**", 1},
+        {"far/**/", 1},
+        {"d/.*/*.txt", 15},
+        {"d/**e/*.txt", 9}, /* no component of its own: as `*` */
+    };
+    for (int i = 0; i < COUNT_OF(rows); i++) {
+        Corpus *corpus = read_files(LIST(rows[i].pattern), 0, 0);
+        if (corpus->splits[0].count != rows[i].count)
+            fail_msg("%s: %d", rows[i].pattern, (int)corpus->splits[0].count);
+    }
+    char absolute[sizeof folder + 16];
+    snprintf(absolute, sizeof absolute, "%s/**/2.txt", folder);
+    expect_count(LIST(absolute), 9);
+    expect_files_error(LIST("d/**/*.csv"), LIST("no file matches 'd/**/*.csv'"));
+}
+
+/* A UTF-8 byte-order mark is no text; UTF-16 and what is no text at all is named. */
+static void test_marks(void **state) {
+    (void)state;
+    put_text("plain", "abc");
+    put_text("marked", "\xEF\xBB\xBF"
+                       "abc");
+    put_text("only", "\xEF\xBB\xBF");
+    put_text("inside", "abc\xEF\xBB\xBF");
+    Corpus *corpus = read_files(LIST("marked"), 0, 0);
+    assert_int_equal(corpus->splits[0].count, 3);
+    assert_int_equal(corpus->splits[0].tokens[0], 'a');
+    assert_string_equal(corpus->hash, read_files(LIST("plain"), 0, 0)->hash);
+    expect_count(LIST("inside"), 6);
+    expect_files_error(LIST("only"), LIST("'only' is empty"));
+
+    char wide[64] = {0}, tokens[64];
+    for (int i = 0; i < 32; i++) wide[2 * i] = (char)('a' + i % 26);
+    for (int i = 0; i < 64; i++) tokens[i] = (char)(i % 8 < 2 ? 'a' + i % 26 : 0); /* int64 */
+    put("wide", wide, sizeof wide);
+    put("wide-other", wide + 1, sizeof wide - 2);
+    put("integers", tokens, sizeof tokens);
+    static const struct {
+        const char *name, *bytes;
+        size_t size;
+        const char *what;
+    } rows[] = {
+        {"le",
+         "\xFF\xFE"
+         "a\0b\0",
+         6, "UTF-16"},
+        {"be", "\xFE\xFF\0a\0b", 6, "UTF-16"},
+        {"le32", "\xFF\xFE\0\0a\0\0\0", 8, "UTF-32"},
+        {"be32", "\0\0\xFE\xFF\0\0\0a", 8, "UTF-32"},
+        {"wide", NULL, 0, "UTF-16"},
+        {"wide-other", NULL, 0, "UTF-16"},
+        {"integers", NULL, 0, "data.tokenizer"},
+        {"gzip", "\x1f\x8b\x08\0\0", 5, "decompress"},
+        {"zip", "PK\3\4\0\0", 6, "zip archive"},
+        {"npy", "\x93NUMPY\1\0", 8, "NumPy array"},
+        {"pdf", "%PDF-1.7\n", 9, "PDF"},
+    };
+    for (int i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].bytes) put(rows[i].name, rows[i].bytes, rows[i].size);
+        expect_files_error(LIST("plain", rows[i].name), LIST(rows[i].name, rows[i].what));
+    }
+}
+
+/* An empty file that a pattern matches is left out and counted. */
+static void test_empty_files(void **state) {
+    (void)state;
+    put_text("a.txt", "text");
+    put_text("e1.txt", "");
+    put_text("e2.txt", "\xEF\xBB\xBF");
+    Corpus *corpus = read_files(LIST("*.txt"), 0, 0);
+    assert_int_equal(corpus->splits[0].count, 4);
+    assert_int_equal(corpus->splits[0].documents, 1);
+    assert_string_equal(corpus_note(corpus, arena), "2 empty files skipped");
+    assert_string_equal(corpus->hash, read_files(LIST("a.txt"), 0, 0)->hash);
+    assert_string_equal(corpus_note(read_files(LIST("*a.txt", "e1*"), 0, 0), arena), "1 empty file skipped");
+    expect_files_error(LIST("*.txt", "e1.txt"), LIST("'e1.txt' is empty", "remove it"));
+    expect_files_error(LIST("e*.txt"), LIST("'data.files' matches empty files only"));
+    expect_error(&(DataOptions){.files = {LIST("a.txt"), LIST("e*")}}, 0, EXIT_USAGE,
+                 LIST("'data.valid_files' matches empty files only"));
+    DataOptions options = {.tokenizer = TOKENIZER_UINT16, .files = {LIST("*.txt")}};
+    assert_int_equal(unlink("e2.txt"), 0);
+    assert_int_equal(read_good(&options, 65536)->empty, 1);
+}
+
 /* A file whose name looks like a pattern is taken as it is. */
 static void test_brackets(void **state) {
     (void)state;
@@ -243,12 +405,20 @@ static void test_bad_files(void **state) {
 static void test_unreadable(void **state) {
     (void)state;
     put_text("secret", "text");
+    static const char *const names[] = {"secret",     "secrets/file", "secrets/*", "secrets/*/x",
+                                        "secrets/**", "**/file",      "*/file",    "s*"};
+    assert_int_equal(mkdir("secrets", 0700), 0);
+    put_text("secrets/file", "text");
+    assert_int_equal(chmod("secrets", 0), 0);
     assert_int_equal(chmod("secret", 0), 0);
     assert_int_equal(chmod(".", 0755), 0);
     uid_t user = geteuid();
     if (user == 0 && seteuid(65534) != 0) skip();
-    expect_error(&(DataOptions){.files = {LIST("secret")}}, 0, EXIT_SYSTEM, LIST("secret", "ermission"));
+    for (int i = 0; i < COUNT_OF(names); i++)
+        expect_error(&(DataOptions){.files = {LIST(names[i])}}, 0, EXIT_SYSTEM, LIST("secret", "ermission"));
+    assert_false(corpus_missing(&(DataOptions){.files = {LIST("secrets/file")}}));
     assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod("secrets", 0700), 0);
 }
 
 /* Refused at once, by their sizes: reading them would take all memory. */
@@ -335,6 +505,100 @@ static void test_bad_token_streams(void **state) {
     expect_error(&good, 0, EXIT_USAGE, LIST("model.vocabulary", "uint16"));
     expect_error(&good, 65537, EXIT_USAGE, LIST("model.vocabulary", "65537"));
     expect_error(&good, -1, EXIT_USAGE, LIST("model.vocabulary"));
+}
+
+/* Arrays, archives, text: what else could be read as 16-bit tokens. */
+static void test_no_token_streams(void **state) {
+    (void)state;
+    enum { COUNT = 512 };
+    int64_t wide[COUNT];
+    int32_t words[COUNT];
+    uint32_t swapped[COUNT], large[COUNT];
+    uint16_t narrow[COUNT], many[8 * COUNT];
+    float single[COUNT];
+    double real[COUNT];
+    unsigned char bytes[COUNT];
+    char text[COUNT];
+    uint64_t random = 1;
+    for (int i = 0; i < COUNT; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        narrow[i] = (uint16_t)((random >> 40) % 50257);
+        wide[i] = words[i] = narrow[i];
+        single[i] = narrow[i];
+        real[i] = narrow[i];
+        swapped[i] = __builtin_bswap32(narrow[i]);
+        large[i] = (uint32_t)((random >> 33) % 128256);
+        bytes[i] = (unsigned char)(narrow[i] % 65);
+        text[i] = "the letters of a text\n\t."[narrow[i] % 24];
+    }
+    put("good.bin", narrow, sizeof narrow);
+    DataOptions good = tokens_of(LIST("good.bin"));
+    assert_int_equal(read_good(&good, 50257)->splits[0].count, COUNT);
+    for (int i = 0; i < COUNT_OF(many); i++)
+        many[i] = (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
+                                                    : narrow[i % COUNT] % 255 + 1); /* some are frequent */
+    put("tokens.bin", many, sizeof many);
+    put("single.bin", single, sizeof single);
+    put("real.bin", real, sizeof real);
+    put("int64.bin", wide, sizeof wide);
+    put("int32.bin", words, sizeof words);
+    put("short32.bin", words, 32);
+    put("swapped.bin", swapped, sizeof swapped);
+    put("large.bin", large, sizeof large);
+    put("bytes.bin", bytes, sizeof bytes);
+    put("text.txt", text, sizeof text);
+    put_text("accents.txt", "D\xC3\xA9j\xC3\xA0 vu: un texte assez long, en UTF-8, pair, "
+                            "que l'on ne devrait pas lire ...");
+    put("x.npy", "\x93NUMPY\1\0v\0{'descr'", 18);
+    put("x.npz", "PK\3\4\x14\0\0\0", 8);
+    put("x.gz", "\x1f\x8b\x08\0\0\0", 6);
+    put("x.zst", "\x28\xb5\x2f\xfd\0\0", 6);
+    put("x.xz",
+        "\xfd"
+        "7zXZ\0\0\4",
+        8);
+    put("x.bz2", "BZh91AY&SY", 10);
+    put("x.parquet", "PAR1\x15\4", 6);
+    put("x.pkl", "\x80\x04\x95\x1f\0\0", 6);
+    put("x.idx", "MMIDIDX\0\0\1", 10);
+    put_with_header("llama3.bin", 20240801, 7, 5, 5);
+    put_with_header("model.bin", 20240326, 3, 5, 5);
+    static const struct {
+        const char *file, *what, *remedy;
+    } rows[] = {
+        {"int64.bin", "64 bits", "uint16"},   {"int32.bin", "32 bits", "uint16"},
+        {"short32.bin", "32 bits", "uint16"}, {"swapped.bin", "32 bits", "uint16"},
+        {"large.bin", "32 bits", "uint16"},   {"bytes.bin", "8 bits", "uint16"},
+        {"text.txt", "is text", "\"bytes\""}, {"accents.txt", "is text", "\"bytes\""},
+        {"x.npy", "NumPy array", "uint16"},   {"x.npz", "zip archive", "unpack"},
+        {"x.gz", "gzip", "decompress"},       {"x.zst", "zstd", "decompress"},
+        {"x.xz", "xz", "decompress"},         {"x.bz2", "bzip2", "decompress"},
+        {"x.parquet", "Parquet", "write"},    {"x.pkl", "pickle", "write"},
+        {"x.idx", "Megatron", ".bin"},        {"llama3.bin", "Llama 3", "32 bits"},
+        {"model.bin", "llm.c", "tokens"},
+    };
+    for (int i = 0; i < COUNT_OF(rows); i++) {
+        DataOptions options = tokens_of(LIST(rows[i].file));
+        expect_error(&options, 65536, EXIT_USAGE, LIST(rows[i].file, rows[i].what, rows[i].remedy));
+    }
+    put_with_header("header.bin", 20240520, 1, 5, 5);
+    expect_files_error(LIST("header.bin"), LIST("header.bin", "data.tokenizer", "uint16"));
+    expect_files_error(LIST("int64.bin"), LIST("int64.bin", "data.tokenizer", "uint16"));
+    expect_files_error(LIST("tokens.bin"), LIST("tokens.bin", "data.tokenizer", "uint16"));
+    DataOptions many_good = tokens_of(LIST("tokens.bin"));
+    read_good(&many_good, 65536);
+}
+
+/* Streams of few different tokens are no arrays of integers. */
+static void test_plain_streams_pass(void **state) {
+    (void)state;
+    uint16_t tokens[256];
+    for (int limit = 2; limit <= 256; limit *= 2) {
+        for (int i = 0; i < COUNT_OF(tokens); i++) tokens[i] = (uint16_t)(i * i / 3 % limit);
+        put("t.bin", tokens, sizeof tokens);
+        DataOptions options = tokens_of(LIST("t.bin"));
+        assert_int_equal(read_good(&options, 256)->splits[0].count, COUNT_OF(tokens));
+    }
 }
 
 /* --- batches --- */
@@ -438,6 +702,11 @@ int main(void) {
         TEST(test_definition),
         TEST(test_shares),
         TEST(test_own_splits),
+        TEST(test_one_file_once),
+        TEST(test_copies),
+        TEST(test_any_depth),
+        TEST(test_marks),
+        TEST(test_empty_files),
         TEST(test_brackets),
         TEST(test_bad_files),
         TEST(test_unreadable),
@@ -445,6 +714,8 @@ int main(void) {
         TEST(test_vocabulary_of_bytes),
         TEST(test_token_streams),
         TEST(test_bad_token_streams),
+        TEST(test_no_token_streams),
+        TEST(test_plain_streams_pass),
         TEST(test_batches_cover),
         TEST(test_batches_jump),
         TEST(test_batches_random),

@@ -80,6 +80,14 @@ static void test_values(void **state) {
         {"\"\\u00e9\\/\\ud83d\\ude00\"", "\"\xC3\xA9/\xF0\x9F\x98\x80\""},
         {"\"\\b\\n\"", "\"\\u0008\\u000a\""},
         {"1e-400", "0"},
+        {"\xEF\xBB\xBF {}", "{}"},
+        {"9007199254740992", "9007199254740992"},
+        {"-9007199254740991.0", "-9007199254740991"},
+        {"900719925474099.2e1", "9007199254740992"},
+        {"18014398509481984", "18014398509481984"},
+        {"1e23", "1e+23"},
+        {"0.000e99", "0"},
+        {"1000e-3", "1"},
     };
     for (int i = 0; i < COUNT_OF(changed); i++) {
         Json *json = parse(changed[i][0]);
@@ -103,7 +111,19 @@ static void test_not_json(void **state) {
         {"[1", "expected ',' or ']'"},
         {"1 2", "column 3: expected nothing behind the value"},
         {"{} // no comments", "column 4: expected nothing"},
-        {"\xEF\xBB\xBF{}", "column 1: expected a value"},
+        {"\xEF\xBB\xBF{,}", "line 1, column 2: expected a key"},
+        {"\xEF\xBB\xBF\xEF\xBB\xBF{}", "column 1: expected a value"},
+        {" \xEF\xBB\xBF{}", "column 2: expected a value"},
+        {"9007199254740993", "column 1: a double cannot hold this number exactly"},
+        {"[-9007199254740993]", "column 2: a double cannot hold"},
+        {"9007199254740993.0", "cannot hold"},
+        {"9007199254740993e0", "cannot hold"},
+        {"9.007199254740993e15", "cannot hold"},
+        {"90071992547409930e-1", "cannot hold"},
+        {"4503599627370497.5", "cannot hold"},
+        {"1.00000000000000000001", "cannot hold"},
+        {"12345678901234567890123", "cannot hold"},
+        {"18446744073709551615", "cannot hold"},
         {"01", "must not begin with 0"},
         {"-", "expected a digit"},
         {"+1", "expected a value"},
@@ -140,6 +160,12 @@ static void test_not_json(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) assert_refused(cases[i][0], strlen(cases[i][0]), cases[i][1]);
     assert_refused("1\0", 2, "expected nothing");
+    assert_refused("\xFF\xFE{\0}\0", 6, "text: the text is UTF-16; save it as UTF-8");
+    assert_refused("\xFE\xFF\0{\0}", 6, "the text is UTF-16");
+    assert_refused("{\0}\0", 4, "the text is UTF-16");
+    assert_refused("\0{\0}", 4, "the text is UTF-16");
+    assert_refused("\xFF\xFE\0\0{\0\0\0", 8, "the text is UTF-32");
+    assert_refused("\0\0\xFE\xFF\0\0\0{", 8, "the text is UTF-32");
     assert_refused("\"a\0b\"", 5, "control character");
     assert_refused("[\0]", 3, "expected a value");
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "facts.h"
 #include "plot.h"
 #include "series.h"
 #include "status.h"
@@ -635,6 +636,28 @@ static void test_namesakes(void **state) {
     store_close(store);
 }
 
+/* Whole numbers are compared exactly, measured ones as they are shown. */
+static void test_where_numbers(void **state) {
+    (void)state;
+    static const struct {
+        const char *field, *value, *wanted;
+        bool same;
+    } rows[] = {
+        {"seed", "1001", "1000", false},         {"seed", "1000", "1000.0", true},
+        {"train_length", "4096", "4097", false}, {"eval_length", "4096", "4096", true},
+        {"multiple", "1.333x", "1.3333", true},  {"multiple", "2x", "2.0", true},
+        {"multiple", "2x", "2.1", false},
+    };
+    for (int i = 0; i < COUNT_OF(rows); i++) {
+        Err err;
+        const FactField *field = facts_field(rows[i].field, &err);
+        assert_non_null(field);
+        const FactWhere where = {.field = field, .value = rows[i].wanted};
+        if (facts_allow(&where, 1, field, &rows[i].value, 1) != rows[i].same)
+            fail_msg("%s: %s, %s", rows[i].field, rows[i].value, rows[i].wanted);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
@@ -649,7 +672,7 @@ int main(void) {
         TEST(test_figure),        TEST(test_figure_data),
         TEST(test_hostile_names), TEST(test_figure_errors),
         TEST(test_changed),       TEST(test_clipped),
-        TEST(test_namesakes),
+        TEST(test_namesakes),     TEST(test_where_numbers),
     };
     return cmocka_run_group_tests(tests, find_template, free_template);
 }
