@@ -46,10 +46,10 @@ static const char *const rules[] = {
     "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
 };
 
-/* A row for what is no problem and still good to know. */
+/* A row for each fact that is not a problem but explains a difference. */
 static const char notes[] =
-    "SELECT 'note: run ' || key || ' was resumed in another setting, so its bits are those of "
-    "neither: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+    "SELECT 'note: run ' || key || ' was resumed in another setting; its last bits differ from those of an '"
+    " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 typedef struct Check {
     Store *store;

@@ -171,7 +171,7 @@ bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b) {
 
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {
     int64_t targets = count - 1, wanted = request->tokens;
-    if (wanted <= 0 || wanted > targets) wanted = targets;
+    if (wanted <= 0) wanted = targets;
     if (request->protocol == PROTOCOL_LAST_N) return (EvaluateSpan){targets - wanted, targets};
     return (EvaluateSpan){0, wanted};
 }

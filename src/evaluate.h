@@ -28,7 +28,7 @@ typedef struct EvaluateVariant {
 
 typedef struct EvaluateRequest {
     int split;      /* Split */
-    int64_t tokens; /* the first so many targets of the split, 0: all; of last_n the last so many */
+    int64_t tokens; /* the first `tokens` targets of the split, 0: all; of last_n the last ones */
     int protocol;   /* Protocol */
     int64_t length; /* L */
     int64_t stride; /* S, 1..L; L for nonoverlapping */
@@ -64,7 +64,8 @@ typedef struct Evaluation {
     int bins;
 } Evaluation;
 
-/* The targets [first, end) of a split of `count` tokens that the request is for. */
+/* The targets [first, end) of a split of `count` tokens that the request is for; evaluate_check says whether
+   it has them. */
 typedef struct EvaluateSpan {
     int64_t first, end;
 } EvaluateSpan;

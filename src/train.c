@@ -284,18 +284,17 @@ static void note_revision(Training *training, const char *before, const TrainHoo
                             : arena_format(training->arena, "%s to step %lld, %s", before, step, now);
 }
 
-/* The same of what the bits depend on besides. */
+/* The same for the setting, on which the bits depend as well. */
 static void note_setting(Training *training, const TensorFile *file, const TrainHooks *hooks,
                          Arena *scratch) {
-    TrainResult *result = training->result;
-    const char *last = session_read(&result->session, file->metadata, result->steps, training->arena);
+    Session *session = &training->result->session;
+    const char *last = session_read(session, file->metadata, training->result->steps, training->arena);
     if (last && hooks->note)
-        hooks->note(
-            hooks->user,
-            arena_format(scratch,
-                         "training goes on with %s, after %s: its bits are those of no run with one of "
-                         "these alone",
-                         result->session.setting, last));
+        hooks->note(hooks->user,
+                    arena_format(scratch,
+                                 "resumed with %s, after %s: the last bits will differ from those "
+                                 "of an uninterrupted run",
+                                 session->setting, last));
 }
 
 /* Restores the newest usable state, or none. A damaged file is removed, lest it replace the older generation.

@@ -179,7 +179,7 @@ static void settings(void **state) {
     lanes_set(2);
     run.stop_after = 1;
     assert_stopped(&run);
-    assert_non_null(strstr(run.note, "training goes on with 2 threads, 1 rank, "));
+    assert_non_null(strstr(run.note, "resumed with 2 threads, 1 rank, "));
     assert_non_null(strstr(run.note, ", after 1 thread, 1 rank, "));
     run.stop_after = 0;
     train_well(&run);
