@@ -49,7 +49,7 @@ enum { SCHEMA_VERSION = 3, SCHEMA_OBJECTS = 14 /* tables and views */ };
     "    ranks INTEGER, -- MPI processes; NULL: one\n"                                                       \
     "    processor_seconds REAL, -- of training, all threads of rank 0; NULL: unknown\n"                     \
     "    load REAL, -- mean load average of the machine during training; NULL: unknown\n"                    \
-    "    settings TEXT -- threads, ranks, BLAS and processor of a resumed run where they changed: "          \
+    "    settings TEXT -- threads of all ranks, BLAS and processor of a resumed run where they changed: "    \
     "'A to step 106; B'; NULL: they did not\n"                                                               \
     ") STRICT;\n"
 

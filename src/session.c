@@ -13,9 +13,9 @@
 static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
 
 static const char *setting_now(Arena *arena) {
-    int threads = lanes_count(), ranks = ranks_count();
-    return arena_format(arena, "%d thread%s, %d rank%s, %s, %s", threads, threads == 1 ? "" : "s", ranks,
-                        ranks == 1 ? "" : "s", ops_blas_name(), machine_cpu(arena));
+    int threads = lanes_count() * ranks_count(); /* how they are spread over ranks changes no bit */
+    return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", ops_blas_name(),
+                        machine_cpu(arena));
 }
 
 Session session_new(Arena *arena) {

@@ -1,7 +1,7 @@
 /* session: what the training of a run took and ran on, in all sessions of a run that was stopped and resumed.
  *
- * The bits of a trained model depend on the number of threads and ranks, on the BLAS and on the processor. A
- * resumed run may have had several of these settings; the state file takes them from session to session.
+ * The bits of a trained model depend on the number of threads of all ranks, on the BLAS and on the processor.
+ * A resumed run may have had several of these settings; the state file takes them from session to session.
  */
 #ifndef POSLAB_SESSION_H
 #define POSLAB_SESSION_H
@@ -11,7 +11,7 @@
 typedef struct Session {
     double processor_seconds; /* of all threads of this process during updates; NAN: unknown */
     double load_seconds;      /* the machine's load, integrated over the time of updates; NAN: unknown */
-    const char *setting;      /* "2 threads, 1 rank, BLAS, CPU" of the present session */
+    const char *setting;      /* "2 threads, BLAS, CPU" of the present session */
     const char *settings;     /* of all sessions where they differ, "A to step 106; B"; NULL: they do not */
     double wall, processor, load, sampled; /* of the present update, and of the last sample of the load */
 } Session;
