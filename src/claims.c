@@ -11,8 +11,7 @@
 
 const char *const verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
-/* Of logarithms: to both sides of one seed, and of speeds. */
-static const double one_seed_margin = 0.05, speed_margin = 0.405;
+static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
 
 typedef struct Judge {
     Store *store;
@@ -123,31 +122,6 @@ static bool add_short_long(const Judge *judge, const Series *series, const Serie
     return add_pair(judge, series, against, cell, other, err);
 }
 
-/* number: of a run, greater than 0 if known. */
-static void add_runs(const Judge *judge, const Series *series, const Series *against,
-                     double (*number)(const SeriesRun *run), double margin) {
-    double *logs = NEW(judge->arena, series->run_count, double);
-    int count = 0;
-    for (int i = 0; i < series->run_count; i++)
-        for (int k = 0; k < against->run_count; k++) {
-            double ours = number(&series->runs[i]), theirs = number(&against->runs[k]);
-            if (series->runs[i].seed == against->runs[k].seed && ours > 0 && theirs > 0)
-                logs[count++] = log(ours / theirs);
-        }
-    ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
-    if (!point) return;
-    point->low = (count > 1 ? point->low : point->ratio) / exp(margin);
-    point->high = (count > 1 ? point->high : point->ratio) * exp(margin);
-}
-
-static double run_speed(const SeriesRun *run) {
-    return run->seconds > 0 ? (double)run->tokens / run->seconds : 0;
-}
-
-static double run_bytes(const SeriesRun *run) {
-    return (double)run->peak_bytes;
-}
-
 static bool is_known(const Claim *claim, const Series *series, const Series *against, int64_t length) {
     for (int i = 0; i < claim->count; i++) {
         const ClaimPoint *point = &claim->points[i];
@@ -159,17 +133,16 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
 }
 
 /* At one length the times are compared that each round had over the reference's; at two, what was reached.
-   Whether the bench has both; each length counts once, whatever the runs' training lengths. */
-static bool add_bench(const Judge *judge, const SpeedBench *bench, const Series *series,
+   Each length counts once, whatever the runs' training lengths. */
+static void add_bench(const Judge *judge, const SpeedBench *bench, const Series *series,
                       const Series *against) {
-    bool longer = against->train_length > series->train_length, benched = false;
+    bool longer = against->train_length > series->train_length;
     for (int i = 0; i < bench->count; i++) {
         const SpeedResult *ours = &bench->results[i];
         const SpeedResult *theirs =
             speed_find(bench, against->label, longer ? against->train_length : ours->length, true);
         if (!ours->train || strcmp(ours->label, series->label) || !theirs) continue;
         if (longer && ours->length != series->train_length) continue;
-        benched = true;
         if (is_known(judge->claim, series, against, ours->length)) continue;
         double speed = log(longer ? ours->rate / theirs->rate : theirs->ratio / ours->ratio);
         ClaimPoint *point = add_point(judge, series, against, ours->length, &speed, 1);
@@ -177,22 +150,28 @@ static bool add_bench(const Judge *judge, const SpeedBench *bench, const Series 
         point->high = longer ? ours->rate_high / theirs->rate_low : theirs->ratio_high / ours->ratio_low;
         point->seeds = 0;
     }
-    return benched;
 }
 
 static bool add_speed(const Judge *judge, const Series *series, const Series *against, Err *err) {
     (void)err;
-    bool benched = false;
     for (int b = 0; b < judge->benches->count; b++)
-        benched |=
-            judge->benches->items[b].own && add_bench(judge, &judge->benches->items[b], series, against);
-    if (!benched) add_runs(judge, series, against, run_speed, speed_margin);
+        if (judge->benches->items[b].own) add_bench(judge, &judge->benches->items[b], series, against);
     return true;
 }
 
+/* Of runs: what a run allocates does not depend on what else the machine does. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Err *err) {
     (void)err;
-    add_runs(judge, series, against, run_bytes, 0);
+    double *logs = NEW(judge->arena, series->run_count, double);
+    int count = 0;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < against->run_count; k++) {
+            double ours = (double)series->runs[i].peak_bytes, theirs = (double)against->runs[k].peak_bytes;
+            if (series->runs[i].seed == against->runs[k].seed && ours > 0 && theirs > 0)
+                logs[count++] = log(ours / theirs);
+        }
+    ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
+    if (count == 1) point->low = point->high = point->ratio;
     return true;
 }
 
@@ -361,9 +340,13 @@ static const char *quantity_words(const Judge *judge) {
 
 /* What is missing for a claim that has no point. */
 static const char *untested_text(const Judge *judge) {
-    bool there = false;
+    bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
     for (int i = 0; i < judge->set->count; i++)
         there |= !strcmp(judge->set->items[i].method, judge->claim->method);
+    if (there && speed)
+        return "No bench here that would show it: `poslab bench CONFIG --db DB` measures speeds, those of "
+               "runs "
+               "depend on what else the machine does.";
     return there ? "No evaluation here that would show it: other methods, training lengths, evaluation "
                    "lengths or a "
                    "protocol are missing."

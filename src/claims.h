@@ -10,17 +10,18 @@
  *     versus              P(l) of the method over that of the other, trained at the same L
  *     short_against_long  P(l) of the method over that of the other trained at l
  *     train_speed         tokens per second in training, of the method over the other: in each length of a
- *                         bench (speed.h) of the experiment's model; without one, of the runs at the same L
- *     train_memory        peak bytes in training, likewise
- *     short_long_speed    tokens per second in training, of the method over the other trained at a greater L
- *     short_long_memory   peak bytes in training, likewise
+ *                         bench (speed.h) of the experiment's model; never of runs, whose speeds depend on
+ *                         what else the machine does
+ *     train_memory        peak bytes in training, of the runs at the same L
+ *     short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
+ *                         bench
+ *     short_long_memory   peak bytes in training, of the runs
  *
  * A point is one such number: one length, training length, other method. It has an interval, the range of the
  * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (stats.h); with one
  * seed 5 % to both sides, which no test stands behind. A perplexity reached on fewer tokens than the other's
  * has 0 for the lower end: with as many it might have been lower. Of speeds it is what the quartiles of a
- * bench allow, or, of runs, the range of the seeds and a factor of 1.5 to both sides, since runs at a time
- * slow each other down; of memory the range of the seeds. The bound holds or fails clearly at a point where
+ * bench allow; of memory the range of the seeds. The bound holds or fails clearly at a point where
  * the whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
  * contradicted if it fails clearly at half of them or more, otherwise undecided; not tested where there is no
  * point.

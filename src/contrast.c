@@ -9,13 +9,16 @@
  * all contrasts of the experiment that have a p-value.
  *
  * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the
- * --baseline or, without it, S itself. Time and memory are the means over the runs of each; saved is 1 -
- * short / long.
+ * --baseline or, without it, S itself. Seconds and memory are the means over the runs of each; saved is 1 -
+ * short / long. What runs took depends on what else the machine did: time saved is that of the tokens of each
+ * at the speeds of a bench (speed.h), and unknown without one.
  */
 #include "analysis.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "speed.h"
 
 typedef struct Contrast {
     const Series *series, *base;
@@ -27,6 +30,7 @@ typedef struct Contrast {
 typedef struct Contrasts {
     Contrast *items;
     int count;
+    const SpeedList *benches; /* of short-long */
 } Contrasts;
 
 static void add_contrast(Contrasts *contrasts, const Series *series, const Series *base, int64_t length,
@@ -222,7 +226,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
-                            void (*more)(FrameCell *row, const Contrast *), Err *err) {
+                            void (*more)(FrameCell *row, const Contrast *, const SpeedList *), Err *err) {
     Arena *arena = analysis->arena;
     if (!settle(contrasts, analysis, err)) return false;
     double *p = NEW(arena, contrasts->count, double), *adjusted = NEW(arena, contrasts->count, double);
@@ -232,7 +236,7 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
         const Contrast *contrast = &contrasts->items[i];
         FrameCell *row = analysis_row(analysis, contrast->series);
         put_contrast(row, contrast, adjusted[i], arena);
-        if (more) more(row, contrast);
+        if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
     return true;
@@ -301,12 +305,27 @@ static double mean_bytes(const Series *series) {
     return series->run_count ? sum / series->run_count : NAN;
 }
 
-static void put_savings(FrameCell *row, const Contrast *contrast) {
+/* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.
+ */
+static double bench_ratio(const Contrast *contrast, const SpeedList *benches) {
+    const Series *series = contrast->series, *base = contrast->base;
+    double tokens = (double)series_budget(series), base_tokens = (double)series_budget(base);
+    for (int b = 0; b < benches->count; b++) {
+        const SpeedBench *bench = &benches->items[b];
+        const SpeedResult *ours = speed_find(bench, series->run_label, series->train_length, true),
+                          *theirs = speed_find(bench, base->run_label, base->train_length, true);
+        if (bench->own && ours && theirs && tokens > 0 && base_tokens > 0)
+            return tokens / ours->rate / (base_tokens / theirs->rate);
+    }
+    return NAN;
+}
+
+static void put_savings(FrameCell *row, const Contrast *contrast, const SpeedList *benches) {
     double seconds = mean_seconds(contrast->series), base_seconds = mean_seconds(contrast->base);
     double bytes = mean_bytes(contrast->series), base_bytes = mean_bytes(contrast->base);
     row[SECONDS] = frame_number(seconds);
     row[BASE_SECONDS] = frame_number(base_seconds);
-    row[TIME_SAVED] = frame_number(100 * (1 - seconds / base_seconds));
+    row[TIME_SAVED] = frame_number(100 * (1 - bench_ratio(contrast, benches)));
     row[BYTES] = frame_number(bytes);
     row[BASE_BYTES] = frame_number(base_bytes);
     row[BYTES_SAVED] = frame_number(100 * (1 - bytes / base_bytes));
@@ -331,6 +350,8 @@ static bool first_of_length(const SeriesSet *set, int index) {
 static bool run_short_long(const Analysis *analysis, Err *err) {
     Contrasts contrasts = {0};
     const SeriesSet *set = analysis->set;
+    contrasts.benches = speed_read(analysis->store, set->experiment, analysis->arena, err);
+    if (!contrasts.benches) return false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         const char *wanted = analysis->options->baseline ? analysis->options->baseline : series->label;
@@ -345,9 +366,11 @@ static bool run_short_long(const Analysis *analysis, Err *err) {
         frame_note(analysis->frame,
                    "This needs one method at two training lengths, the shorter one also evaluated at "
                    "the longer (`poslab eval DB --lengths`).");
-    frame_note(analysis->frame,
-               "Both are evaluated at the longer training length, on the same targets. Times are of "
-               "runs that may have shared the machine.");
+    frame_note(
+        analysis->frame,
+        "Both are evaluated at the longer training length, on the same targets. Time saved is at the "
+        "speeds of a bench (`poslab bench CONFIG --db DB`), empty without one; train_seconds (csv, json) "
+        "are of runs that may have shared the machine.");
     if (budgets_differ(&contrasts))
         frame_note(analysis->frame, "The two were trained on different numbers of tokens (train.tokens in "
                                     "the signature), so perplexity and time differ by these, too.");

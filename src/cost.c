@@ -5,9 +5,10 @@
  * over the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts each
  * window's last ones only. Memory is the peak of what the program allocated (weights, gradients, optimiser,
  * activations; in evaluation one pass), the largest over seeds. `relative` is the speed over that of the
- * --baseline at the same place. Runs that shared the machine slow each other down. A bench measures without
- * that, methods in turns: its speeds are medians over rounds with quartiles, its `relative` speeds are ratios
- * of the times that each round had over the reference's.
+ * --baseline at the same place, of a bench alone: a bench measures methods in turns, its speeds are medians
+ * over rounds with quartiles, its `relative` speeds are ratios of the times that each round had over the
+ * reference's. What runs took depends on what else the machine did: the processor time and the load that they
+ * had stand beside it, and a note says where runs of one method differ.
  */
 #include "analysis.h"
 
@@ -31,7 +32,9 @@ enum {
     POSITION,
     SOURCE,
     SPEED_LOW,
-    SPEED_HIGH
+    SPEED_HIGH,
+    PROCESSOR,
+    LOAD
 };
 
 static const FrameColumn cost_columns[] = {
@@ -51,6 +54,8 @@ static const FrameColumn cost_columns[] = {
     {"source", "source", FRAME_TEXT, FRAME_BOTH | FRAME_VARYING | FRAME_GROUP, 0},
     {"tokens_per_second_low", "from", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 0},
     {"tokens_per_second_high", "to", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 0},
+    {"processor_seconds", "processor", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 1},
+    {"load", "load", FRAME_REAL, FRAME_BOTH | FRAME_VARYING, 1},
 };
 
 /* What several seeds measured in one place. */
@@ -90,8 +95,7 @@ static Cost evaluate_cost(const SeriesCell *cell, Arena *arena) {
     return finish_cost(cost, speeds);
 }
 
-static void put_cost(FrameCell *row, const Series *series, const char *phase, int64_t length, Cost cost,
-                     double base_speed) {
+static void put_cost(FrameCell *row, const Series *series, const char *phase, int64_t length, Cost cost) {
     row[SOURCE] = frame_text("runs");
     row[PHASE] = frame_text(phase);
     row[LENGTH] = frame_number((double)length);
@@ -102,9 +106,19 @@ static void put_cost(FrameCell *row, const Series *series, const char *phase, in
     row[SECONDS] = frame_number(cost.seconds);
     row[BYTES] = frame_number(cost.bytes);
     row[MEBIBYTES] = frame_number(cost.bytes / (1 << 20));
-    row[RELATIVE] = frame_number(cost.speed / base_speed);
     row[PARAMETERS] = frame_number((double)series->parameters);
     row[POSITION] = frame_number((double)series->position_parameters);
+}
+
+/* Processor time and load in training, means over the seeds. */
+static void put_machine(FrameCell *row, const Series *series) {
+    double processor = 0, load = 0;
+    for (int i = 0; i < series->run_count; i++) {
+        processor += series->runs[i].processor_seconds / series->run_count;
+        load += series->runs[i].load / series->run_count;
+    }
+    row[PROCESSOR] = frame_number(series->run_count ? processor : NAN);
+    row[LOAD] = frame_number(series->run_count ? load : NAN);
 }
 
 /* Training is the same under every protocol: it is shown with the first one. */
@@ -172,29 +186,25 @@ static bool put_benches(const Analysis *analysis, Err *err) {
 
 static bool run_cost(const Analysis *analysis, Err *err) {
     const SeriesSet *set = analysis->set;
-    const char *baseline = analysis->options->baseline;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const Series *base =
-            baseline ? series_counterpart(set, baseline, series, series->train_length) : NULL;
         if (first_of_runs(set, i)) {
             FrameCell *row = analysis_row(analysis, series);
             row[KEY_EVALUATED] = row[KEY_SPLIT] = row[KEY_PROTOCOL] = row[KEY_STRIDE_RULE] =
                 row[KEY_REQUESTED] = frame_text(NULL);
-            put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena),
-                     base ? train_cost(base, analysis->arena).speed : NAN);
+            put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena));
+            put_machine(row, series);
         }
-        for (int k = 0; k < series->count; k++) {
-            const SeriesCell *cell = &series->cells[k],
-                             *other = base ? series_cell(base, cell->length) : NULL;
-            put_cost(analysis_row(analysis, series), series, "evaluate", cell->length,
-                     evaluate_cost(cell, analysis->arena),
-                     other ? evaluate_cost(other, analysis->arena).speed : NAN);
-        }
+        for (int k = 0; k < series->count; k++)
+            put_cost(analysis_row(analysis, series), series, "evaluate", series->cells[k].length,
+                     evaluate_cost(&series->cells[k], analysis->arena));
     }
-    frame_note(analysis->frame,
-               "Targets per second, as the runs measured it; runs at a time slow each other down "
-               "(`poslab bench CONFIG --db DB` measures alone).");
+    frame_note(
+        analysis->frame,
+        "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
+        "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
+    const char *warning = series_speed_warning(set, analysis->arena);
+    if (warning) frame_note(analysis->frame, warning);
     return put_benches(analysis, err);
 }
 

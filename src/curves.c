@@ -6,7 +6,8 @@
 
 #include "linear.h"
 
-static const char *const outcome_names[] = {"done", "diverged", "failed", "beyond_limit", "missing", NULL};
+static const char *const outcome_names[] = {"done",        "diverged", "failed", "beyond_limit",
+                                            "beyond_text", "missing",  NULL};
 
 /* The array with room for one more; it doubles where `count` is a power of two. */
 static void *grown(Arena *arena, void *items, int count, size_t size) {
@@ -57,7 +58,10 @@ const char *curves_protocol(const Curve *curve, Arena *arena) {
     const char *text = arena_format(arena, "%s, %s", curve->split, curve->protocol);
     if (strcmp(curve->stride_rule, "L")) text = arena_format(arena, "%s %s", text, curve->stride_rule);
     const char *end = strcmp(curve->protocol, "last_n") ? "first" : "last";
-    if (curve->requested)
+    if (curve->targets && curve->targets < curve->requested)
+        text = arena_format(arena, "%s, %lld targets (%lld requested)", text, (long long)curve->targets,
+                            (long long)curve->requested);
+    else if (curve->requested)
         text = arena_format(arena, "%s, %s %lld targets", text, end, (long long)curve->requested);
     if (strcmp(curve->precision, precision_names[0]))
         text = arena_format(arena, "%s, %s", text, curve->precision);
@@ -132,7 +136,7 @@ static bool read_cells(Curves *curves, Store *store, const char *const *experime
     Query *query =
         query_begin(store,
                     "SELECT " CURVES_NAME ", split, protocol, stride_rule, train_length, requested,"
-                    " position_parameters, eval_length, outcome, perplexity, eval_precision"
+                    " position_parameters, eval_length, outcome, perplexity, eval_precision, tokens"
                     " FROM outcome WHERE experiment = ?"
                     " ORDER BY ordinal, eval_variant, split DESC, protocol, stride_rule, requested,"
                     " eval_precision DESC",
@@ -147,6 +151,7 @@ static bool read_cells(Curves *curves, Store *store, const char *const *experime
                               .position_parameters = query_int(query, 6),
                               .precision = query_text(query, 10)};
         Curve *curve = find_curve(curves, &wanted, arena);
+        if (query_int(query, 11) > curve->targets) curve->targets = query_int(query, 11);
         int column = 0;
         while (column < curves->length_count && curves->lengths[column] != query_int(query, 7)) column++;
         if (column < curves->length_count)
@@ -155,11 +160,15 @@ static bool read_cells(Curves *curves, Store *store, const char *const *experime
     return query_end(query, err);
 }
 
-static bool read_signature(Curves *curves, Store *store, const char *const *experiment, Arena *arena,
-                           Err *err) {
+const char *curves_signature(Store *store, const char *experiment, const char *evaluations, Arena *arena,
+                             Err *err) {
+    const char *signature = "";
+    const char *const parameters[] = {experiment, evaluations, NULL};
     Query *query =
         query_begin(store,
-                    "SELECT count(DISTINCT seed), 'tokenizer=' || group_concat(DISTINCT tokenizer)"
+                    "WITH shown AS (SELECT * FROM outcome WHERE experiment = ?1"
+                    "   AND (?2 IS NULL OR evaluation IN (SELECT value FROM json_each(?2))))"
+                    "SELECT 'tokenizer=' || group_concat(DISTINCT tokenizer)"
                     " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
                     " || ' split=' || group_concat(DISTINCT split)"
                     " || ' protocol=' || group_concat(DISTINCT protocol)"
@@ -171,25 +180,25 @@ static bool read_signature(Curves *curves, Store *store, const char *const *expe
                     " || coalesce((SELECT ' train.tokens=' || group_concat(budget)"
                     "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
                     "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
-                    "     FROM run WHERE key IN (SELECT run_key FROM outcome WHERE experiment = ?1)"
+                    "     FROM run WHERE key IN (SELECT run_key FROM shown)"
                     "     ORDER BY train_length, tokens)"
                     "   HAVING count(DISTINCT tokens) > 1), '')"
-                    " FROM outcome WHERE experiment = ?1",
-                    experiment);
-    if (query_next(query)) {
-        curves->seeds = (int)query_int(query, 0);
-        curves->signature = arena_copy(arena, query_text(query, 1));
-    }
-    return query_end(query, err);
+                    " || coalesce((SELECT ' resumed-in-another-setting=' || group_concat(key)"
+                    "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
+                    "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
+                    " FROM shown",
+                    parameters);
+    if (query_next(query)) signature = arena_copy(arena, query_text(query, 0));
+    return query_end(query, err) ? signature : NULL;
 }
 
 Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err) {
     Curves *curves = NEW(arena, 1, Curves);
     const char *const parameters[] = {experiment, NULL};
     curves->experiment = arena_copy(arena, experiment);
-    if (!read_lengths(curves, store, parameters, arena, err) ||
-        !read_cells(curves, store, parameters, arena, err) ||
-        !read_signature(curves, store, parameters, arena, err))
+    curves->signature = curves_signature(store, experiment, NULL, arena, err);
+    if (!curves->signature || !read_lengths(curves, store, parameters, arena, err) ||
+        !read_cells(curves, store, parameters, arena, err))
         return NULL;
     finish_cells(curves);
     count_protocols(curves);

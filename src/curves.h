@@ -15,6 +15,7 @@ typedef enum Outcome {
     OUTCOME_DIVERGED, /* training diverged, or the perplexity is no finite number */
     OUTCOME_FAILED,
     OUTCOME_BEYOND, /* the method cannot be used at this length */
+    OUTCOME_SHORT,  /* the text that was evaluated is shorter than this length */
     OUTCOME_MISSING,
     OUTCOME_COUNT
 } Outcome;
@@ -29,6 +30,7 @@ typedef struct Curve {
     const char *name; /* label, and what else sets it apart */
     const char *split, *protocol, *stride_rule, *precision;
     int64_t train_length, requested, position_parameters;
+    int64_t targets;  /* that were evaluated; fewer than requested: the split had no more. 0: unknown */
     CurveCell *cells; /* [length_count] */
 } Curve;
 
@@ -39,7 +41,6 @@ typedef struct Curves {
     Curve *items; /* in the order of the config */
     int count;
     int protocols; /* how many different ones: split, protocol, stride, targets and precision */
-    int seeds;     /* different seeds */
     const char
         *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
 } Curves;
@@ -58,6 +59,11 @@ const char **curves_experiments(Store *store, const char *wanted, int *count, Ar
 
 /* What the experiment as now configured asks for; NULL and err if reading fails. */
 Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err);
+
+/* The same signature of some evaluations alone: their ids as a JSON array; NULL: all. NULL and err if reading
+   fails. */
+const char *curves_signature(Store *store, const char *experiment, const char *evaluations, Arena *arena,
+                             Err *err);
 
 /* How many seeds the experiment asks for in this cell. */
 int curves_asked(const CurveCell *cell);

@@ -171,9 +171,43 @@ bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b) {
 
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {
     int64_t targets = count - 1, wanted = request->tokens;
-    if (wanted <= 0 || wanted > targets) wanted = targets;
+    if (wanted <= 0) wanted = targets;
     if (request->protocol == PROTOCOL_LAST_N) return (EvaluateSpan){targets - wanted, targets};
     return (EvaluateSpan){0, wanted};
+}
+
+static bool check_last(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    int64_t needed = request->tokens + request->length - request->stride + 1;
+    if (count >= needed && request->tokens > 0) return true;
+    return err_set(
+        err, EXIT_USAGE,
+        "%s: last_n with %lld targets at length %lld needs %lld tokens, the %s split has %lld; lower "
+        "'targets' or the longest length",
+        place, (long long)request->tokens, (long long)request->length, (long long)needed,
+        split_names[request->split], (long long)count);
+}
+
+/* Without text before the targets, a window of the whole length ends with the first block that has that many
+   targets up to its end. */
+static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    const char *split = split_names[request->split];
+    long long targets = count - 1, wanted = request->tokens, length = request->length;
+    long long needed = (length + request->stride - 1) / request->stride * request->stride;
+    if (wanted > targets)
+        return err_set(err, EXIT_USAGE,
+                       "%s: 'evaluate.tokens' must be at most %lld, the targets of the %s split, got %lld; "
+                       "lower it, or take 0 for all",
+                       place, targets, split, wanted);
+    if ((wanted > 0 ? wanted : targets) >= needed) return true;
+    if (wanted > 0)
+        return err_set(err, EXIT_USAGE,
+                       "%s: 'evaluate.tokens' must be at least %lld for evaluation at length %lld, got %lld; "
+                       "raise it, or remove this length from 'evaluate.lengths' or 'evaluate.multiples'",
+                       place, needed, length, wanted);
+    return err_set(err, EXIT_USAGE,
+                   "%s: evaluation at length %lld needs %lld targets, the %s split has %lld; remove this "
+                   "length from 'evaluate.lengths' or 'evaluate.multiples', or raise 'data.split.%s'",
+                   place, length, needed, split, targets, split);
 }
 
 bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
@@ -182,14 +216,8 @@ bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *p
         return err_set(err, EXIT_USAGE,
                        "%s: the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
                        place, split, (long long)count);
-    int64_t needed = request->tokens + request->length - request->stride + 1;
-    if (request->protocol != PROTOCOL_LAST_N || (count >= needed && request->tokens > 0)) return true;
-    return err_set(
-        err, EXIT_USAGE,
-        "%s: last_n with %lld targets at length %lld needs %lld tokens, the %s split has %lld; lower "
-        "'targets' or the longest length",
-        place, (long long)request->tokens, (long long)request->length, (long long)needed, split,
-        (long long)count);
+    return request->protocol == PROTOCOL_LAST_N ? check_last(request, count, place, err)
+                                                : check_first(request, count, place, err);
 }
 
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,

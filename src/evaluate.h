@@ -4,7 +4,8 @@
  * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts
  * at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is
  * scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
- * exp(nll / tokens), never a mean of means.
+ * exp(nll / tokens), never a mean of means. A length that no window reaches is refused: what was measured
+ * would be another one.
  *
  * last_n is strided evaluation of the last N targets alone, whose windows reach back over the text before
  * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The same targets at every
@@ -27,7 +28,7 @@ typedef struct EvaluateVariant {
 
 typedef struct EvaluateRequest {
     int split;      /* Split */
-    int64_t tokens; /* the first so many targets of the split, 0: all; of last_n the last so many */
+    int64_t tokens; /* the first `tokens` targets of the split, 0: all; of last_n the last ones */
     int protocol;   /* Protocol */
     int64_t length; /* L */
     int64_t stride; /* S, 1..L; L for nonoverlapping */
@@ -54,7 +55,7 @@ typedef struct Evaluation {
     EvaluateRequest request;
     bool beyond_limit; /* the method cannot be used at this length: nothing was computed */
     double nll;        /* nats; not finite if the model is broken */
-    int64_t tokens;    /* scored targets = min(tokens, n - 1) */
+    int64_t tokens;    /* scored targets */
     int64_t windows;
     double seconds;
     size_t peak_bytes;
@@ -63,13 +64,15 @@ typedef struct Evaluation {
     int bins;
 } Evaluation;
 
-/* The targets [first, end) of a split of `count` tokens that the request is for. */
+/* The targets [first, end) of a split of `count` tokens that the request is for; evaluate_check says whether
+   it has them. */
 typedef struct EvaluateSpan {
     int64_t first, end;
 } EvaluateSpan;
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
 
-/* Whether a split of `count` tokens has what the request needs. The error (usage) begins with `place`. */
+/* Whether a split of `count` tokens has what the request needs: all of its targets, and text for a window of
+   the whole length. The error (usage) begins with `place`. */
 bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err);
 
 /* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.

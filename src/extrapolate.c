@@ -106,11 +106,13 @@ static void add_curve(const Analysis *analysis, const Series *series) {
     Arena *arena = analysis->arena;
     int64_t *lengths = NEW(arena, series->count, int64_t);
     double *perplexities = NEW(arena, series->count, double);
+    int count = 0;
     for (int i = 0; i < series->count; i++) {
-        lengths[i] = series->cells[i].length;
-        perplexities[i] = series->cells[i].mean;
+        if (!series_evaluated(&series->cells[i])) continue;
+        lengths[count] = series->cells[i].length;
+        perplexities[count++] = series->cells[i].mean;
     }
-    Reach reach = find_reach(lengths, perplexities, series->count, series->train_length);
+    Reach reach = find_reach(lengths, perplexities, count, series->train_length);
     for (int i = 0; i < series->count; i++) {
         const SeriesCell *cell = &series->cells[i];
         FrameCell *row = analysis_row(analysis, series);
@@ -200,6 +202,11 @@ static bool add_references(const Analysis *analysis, Err *err) {
     return query_end(query, err);
 }
 
+static void put_marks(const Analysis *analysis) {
+    const char *note = series_beyond_text(analysis->set);
+    if (note) frame_note(analysis->frame, note);
+}
+
 static bool run_curves(const Analysis *analysis, Err *err) {
     for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
     frame_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
@@ -207,6 +214,7 @@ static bool run_curves(const Analysis *analysis, Err *err) {
     frame_note(analysis->frame,
                "gained: tokens beyond the training length at which the perplexity is lowest. "
                ">=: the longest length evaluated.");
+    put_marks(analysis);
     return !analysis->options->paper || add_references(analysis, err);
 }
 
@@ -247,6 +255,7 @@ static bool run_matrix(const Analysis *analysis, Err *err) {
             row[M_SHOWN] = frame_text(series_text(cell, analysis->arena));
         }
     }
+    put_marks(analysis);
     return true;
 }
 

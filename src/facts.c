@@ -186,6 +186,10 @@ static bool seeds_chosen(const FactOptions *options) {
     return options->by_seed;
 }
 
+static bool is_chosen(const FactOptions *options, int64_t seed, int64_t only) {
+    return seed_wanted(options, seed) && (only < 0 || seed == only);
+}
+
 /* The cell with the seeds that are wanted, or with `only` (-1: all of these). */
 static const SeriesCell *choose_seeds(const SeriesCell *cell, const FactOptions *options, int64_t only,
                                       Arena *arena) {
@@ -194,14 +198,17 @@ static const SeriesCell *choose_seeds(const SeriesCell *cell, const FactOptions 
     double *perplexities = NEW(arena, cell->count, double);
     *chosen = *cell;
     chosen->seeds = NEW(arena, cell->count, SeriesSeed);
-    chosen->count = 0;
+    chosen->lost = NEW(arena, cell->lost_count, SeriesLost);
+    chosen->count = chosen->lost_count = 0;
     for (int i = 0; i < cell->count; i++) {
-        if (!seed_wanted(options, cell->seeds[i].seed) || (only >= 0 && cell->seeds[i].seed != only))
-            continue;
+        if (!is_chosen(options, cell->seeds[i].seed, only)) continue;
         perplexities[chosen->count] = exp(cell->seeds[i].loss);
         chosen->seeds[chosen->count++] = cell->seeds[i];
     }
-    chosen->asked = chosen->count; /* which seeds the others would have been, cells do not know */
+    for (int i = 0; i < cell->lost_count; i++)
+        if (is_chosen(options, cell->lost[i].seed, only)) chosen->lost[chosen->lost_count++] = cell->lost[i];
+    chosen->asked = chosen->count + chosen->lost_count;
+    chosen->outcome = chosen->lost_count ? chosen->lost->outcome : NULL;
     chosen->mean = stats_mean(perplexities, chosen->count);
     chosen->deviation = stats_deviation(perplexities, chosen->count);
     return chosen;
@@ -215,21 +222,24 @@ static void add_fact(FactList *list, Fact fact, Arena *arena) {
     list->items[count] = fact;
 }
 
+/* The fact of these seeds, if the cell has any of them. */
+static void add_seeds(FactList *list, Fact fact, const SeriesCell *cell, const SeriesCell *base,
+                      const FactOptions *options, Arena *arena) {
+    fact.cell = choose_seeds(cell, options, fact.seed, arena);
+    fact.base = choose_seeds(base, options, fact.seed, arena);
+    if (fact.cell->asked) add_fact(list, fact, arena);
+}
+
 static void add_series(FactList *list, const Series *series, const FactOptions *options, Arena *arena) {
     const SeriesCell *base = series_cell(series, series->train_length);
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
         Fact fact = {.series = series, .cell = cell, .seed = -1};
         if (!is_wanted(&fact, options, arena)) continue;
-        fact.cell = choose_seeds(cell, options, -1, arena);
-        fact.base = choose_seeds(base, options, -1, arena);
-        if (!options->by_seed) add_fact(list, fact, arena);
-        for (int s = 0; options->by_seed && s < cell->count; s++) {
-            fact.seed = cell->seeds[s].seed;
-            if (!seed_wanted(options, fact.seed)) continue;
-            fact.cell = choose_seeds(cell, options, fact.seed, arena);
-            fact.base = choose_seeds(base, options, fact.seed, arena);
-            add_fact(list, fact, arena);
+        if (!options->by_seed) add_seeds(list, fact, cell, base, options, arena);
+        for (int s = 0; options->by_seed && s < cell->count + cell->lost_count; s++) {
+            fact.seed = s < cell->count ? cell->seeds[s].seed : cell->lost[s - cell->count].seed;
+            add_seeds(list, fact, cell, base, options, arena);
         }
     }
 }
@@ -293,27 +303,78 @@ static void add_paper(FactList *list, int last, const FactOptions *options, Aren
             add_curve(list, &list->paper->items[i], like, arena);
 }
 
+static FactList *gather(const SeriesSet *set, const Paper *paper, const FactOptions *options, Arena *arena) {
+    FactList *list = NEW(arena, 1, FactList);
+    *list = (FactList){.set = set, .paper = paper};
+    for (int i = 0; i < set->count; i++) {
+        add_series(list, &set->items[i], options, arena);
+        if (paper) add_paper(list, i, options, arena);
+    }
+    return list;
+}
+
+static const Paper *read_paper(Store *store, const char *experiment, Arena *arena, Err *err) {
+    const Paper *paper = paper_read(store, experiment, arena, err);
+    if (!paper || paper->count) return paper;
+    err_set(
+        err, EXIT_USAGE,
+        "database '%s' has no reference curves of these methods; `poslab reference DB` imports the paper's",
+        store_path(store));
+    return NULL;
+}
+
 const FactList *facts_read(Store *store, const char *experiment, const FactOptions *options, Arena *arena,
                            Err *err) {
-    FactList *list = NEW(arena, 1, FactList);
-    list->set = series_read(store, experiment, arena, err);
-    if (!list->set) return NULL;
-    if (options->paper) {
-        list->paper = paper_read(store, experiment, arena, err);
-        if (!list->paper) return NULL;
-        if (!list->paper->count) {
-            err_set(err, EXIT_USAGE,
-                    "database '%s' has no reference curves of these methods; `poslab reference DB` imports "
-                    "the paper's",
-                    store_path(store));
-            return NULL;
+    const SeriesSet *set = series_read(store, experiment, arena, err);
+    const Paper *paper = set && options->paper ? read_paper(store, experiment, arena, err) : NULL;
+    return set && (paper || !options->paper) ? gather(set, paper, options, arena) : NULL;
+}
+
+/* --- conditions that nothing fulfils --- */
+
+enum { MOST_VALUES = 20 };
+
+/* "the values 16, 32" of a field in all experiments. */
+static const char *values_of(const FactField *field, const FactList *const *lists, int count, Arena *arena) {
+    const char *values[MOST_VALUES], *text = "";
+    int known = 0;
+    for (int e = 0; e < count; e++)
+        for (int i = 0; i < lists[e]->count && known < MOST_VALUES; i++) {
+            const char *value = field->text(&lists[e]->items[i], arena);
+            int k = 0;
+            while (k < known && strcmp(values[k], value)) k++;
+            if (k == known) values[known++] = value;
+        }
+    for (int k = 0; k < known; k++) text = arena_format(arena, "%s%s'%s'", text, k ? ", " : "", values[k]);
+    return known ? arena_format(arena, "it has %s%s", text, known == MOST_VALUES ? ", ..." : "")
+                 : "it has no value here";
+}
+
+bool facts_choose(Store *store, const char **names, int *count, const FactOptions *options, Arena *arena,
+                  Err *err) {
+    const FactList **lists = NEW(arena, *count, const FactList *);
+    FactOptions all = {.by_seed = !options->paper, .paper = options->paper};
+    bool *matched = NEW(arena, options->where_count, bool);
+    int kept = 0;
+    for (int e = 0; e < *count; e++) {
+        lists[e] = facts_read(store, names[e], &all, arena, err);
+        if (!lists[e]) return false;
+        for (int i = 0; i < options->where_count; i++) {
+            FactOptions one = all;
+            one.where = &options->where[i];
+            one.where_count = 1;
+            matched[i] |= gather(lists[e]->set, lists[e]->paper, &one, arena)->count > 0;
         }
     }
-    for (int i = 0; i < list->set->count; i++) {
-        add_series(list, &list->set->items[i], options, arena);
-        if (options->paper) add_paper(list, i, options, arena);
-    }
-    if (list->count || !list->set->count) return list;
-    err_set(err, EXIT_USAGE, "experiment '%s' has no evaluation for which all of --where holds", experiment);
-    return NULL;
+    for (int i = 0; i < options->where_count; i++)
+        if (!matched[i])
+            return err_set(err, EXIT_USAGE, "--where %s=%s: no evaluation has this '%s'; %s",
+                           options->where[i].field->name, options->where[i].value,
+                           options->where[i].field->name,
+                           values_of(options->where[i].field, lists, *count, arena));
+    for (int e = 0; e < *count; e++)
+        if (gather(lists[e]->set, lists[e]->paper, options, arena)->count) names[kept++] = names[e];
+    if (kept) return *count = kept, true;
+    return err_set(err, EXIT_USAGE,
+                   "no evaluation fulfils all of --where; each condition alone holds for some");
 }

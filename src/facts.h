@@ -78,7 +78,12 @@ typedef struct FactList {
     int count;
 } FactList;
 
-/* NULL and err if reading fails, or if the conditions leave nothing of what there is. */
+/* Keeps those of `names` of experiments in which the conditions hold for anything. Fails (usage) if that is
+   none, or if any one condition holds for nothing, and says what values there are. */
+bool facts_choose(Store *store, const char **names, int *count, const FactOptions *options, Arena *arena,
+                  Err *err);
+
+/* NULL and err if reading fails. */
 const FactList *facts_read(Store *store, const char *experiment, const FactOptions *options, Arena *arena,
                            Err *err);
 

@@ -12,9 +12,11 @@
 /* --- curves: one panel for each training length and protocol --- */
 
 /* In the legend a method that has lost seeds says so, "Label (1 of 3 diverged)", and one whose curve ends
-   before others, too: "Label (not beyond 64)". */
+   before others, too: "Label (not beyond 64)", or, where it is the text that ends, "Label (not evaluated
+   beyond 64)". */
 static const char *legend_text(const Curve *curve, const Curves *curves, Arena *arena) {
-    static const char *const words[] = {"", "diverged", "failed", "", "missing"};
+    static const char *const words[OUTCOME_COUNT] = {
+        [OUTCOME_DIVERGED] = "diverged", [OUTCOME_FAILED] = "failed", [OUTCOME_MISSING] = "missing"};
     int lost[OUTCOME_COUNT] = {0}, asked = 0;
     int64_t usable = 0;
     for (int k = 0; k < curves->length_count; k++) {
@@ -25,13 +27,29 @@ static const char *legend_text(const Curve *curve, const Curves *curves, Arena *
             if (cell->seeds[i] > lost[i]) lost[i] = cell->seeds[i];
     }
     for (int i = OUTCOME_DIVERGED; i < OUTCOME_COUNT; i++) {
-        if (!lost[i] || !*words[i]) continue;
+        if (!lost[i] || !words[i]) continue;
         if (asked == 1) return arena_format(arena, "%s (%s)", curve->name, words[i]);
         return arena_format(arena, "%s (%d of %d %s)", curve->name, lost[i], asked, words[i]);
     }
     if (lost[OUTCOME_BEYOND])
         return arena_format(arena, "%s (not beyond %lld)", curve->name, (long long)usable);
+    if (lost[OUTCOME_SHORT])
+        return arena_format(arena, "%s (not evaluated beyond %lld)", curve->name, (long long)usable);
     return curve->name;
+}
+
+/* The lengths of all curves, without those that no text was long enough for. */
+static void put_tics(Figure *figure, const Curves *curves) {
+    int64_t *tics = NEW(figure->arena, curves->length_count, int64_t);
+    for (int k = 0; k < curves->length_count; k++) {
+        bool reached = false;
+        for (int i = 0; i < curves->count; i++) {
+            const CurveCell *cell = &curves->items[i].cells[k];
+            reached |= curves_asked(cell) > cell->seeds[OUTCOME_SHORT];
+        }
+        if (reached) tics[figure->tic_count++] = curves->lengths[k];
+    }
+    figure->tics = tics;
 }
 
 static bool make_curves(Figure *figure, Store *store, Err *err) {
@@ -40,8 +58,7 @@ static bool make_curves(Figure *figure, Store *store, Err *err) {
     if (!curves) return false;
     int *panels = NEW(arena, curves->count, int);
     figure->signature = curves->signature;
-    figure->tics = curves->lengths;
-    figure->tic_count = curves->length_count;
+    put_tics(figure, curves);
     for (int i = 0; i < curves->count; i++) {
         const Curve *curve = &curves->items[i];
         int first = 0;

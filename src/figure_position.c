@@ -92,15 +92,8 @@ const FigureKind figure_position = {
     .missing = "no losses by position to draw yet",
 };
 
-/* --- cost: training speed against perplexity, at the training length and at the longest --- */
-
-/* Training speed over the seeds of a series. */
-static double run_speed(const Series *series, Arena *arena) {
-    double *speeds = NEW(arena, series->run_count, double);
-    for (int r = 0; r < series->run_count; r++)
-        speeds[r] = (double)series->runs[r].tokens / series->runs[r].seconds;
-    return stats_mean(speeds, series->run_count);
-}
+/* --- cost: training speed against perplexity, at the training length and at the longest. The speed is that
+   of a bench: what runs took depends on what else the machine did --- */
 
 /* A bench that measured all that was trained at this length; NULL if there is none. */
 static const SpeedBench *find_bench(const SpeedList *list, const SeriesSet *set, int64_t length) {
@@ -126,8 +119,8 @@ static bool make_cost(Figure *figure, Store *store, Err *err) {
         int first = first_like(set, i);
         if (!is_plain(series)) continue;
         const SpeedBench *bench = find_bench(benches, set, series->train_length);
-        double speed = bench ? speed_find(bench, series->run_label, series->train_length, true)->rate
-                             : run_speed(series, figure->arena);
+        if (!bench) continue;
+        double speed = speed_find(bench, series->run_label, series->train_length, true)->rate;
         for (int c = 0; c < COUNT_OF(cells); c++) {
             if (first == i) {
                 int64_t length = cells[c] ? cells[c]->length : 0;
@@ -141,9 +134,9 @@ static bool make_cost(Figure *figure, Store *store, Err *err) {
             double *perplexities = NEW(figure->arena, cells[c]->count, double);
             for (int s = 0; s < cells[c]->count; s++) perplexities[s] = exp(cells[c]->seeds[s].loss);
             const char *comment = arena_format(
-                figure->arena, "trained at %lld, evaluated at %lld; %s; %lld bytes; speed of the %s",
+                figure->arena, "trained at %lld, evaluated at %lld; %s; %lld bytes; speed of the bench",
                 (long long)series->train_length, (long long)cells[c]->length, series->evaluated,
-                (long long)series->runs[0].peak_bytes, bench ? "bench" : "runs");
+                (long long)series->runs[0].peak_bytes);
             FigureLine *line = figure_line(figure, panels[2 * i + c], series->name, series->name, comment);
             figure_point(figure, line, figure_values(speed, perplexities, cells[c]->count));
         }
@@ -157,5 +150,6 @@ const FigureKind figure_cost = {
     .x = "training tokens per second",
     .y = "perplexity",
     .make = make_cost,
-    .missing = "no trained run with a perplexity to draw yet",
+    .missing =
+        "no bench of all its methods, or no perplexity yet; `poslab bench CONFIG --db DB` measures speeds",
 };

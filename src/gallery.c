@@ -32,8 +32,7 @@ static const struct {
      "full context. "
      "What falls in the first and not in the second is not owed to longer context."},
     {"cost", "Cost against perplexity",
-     "Training speed as a bench of the model measured it, or else the runs themselves, which slow each other "
-     "down."},
+     "Training speed as a bench of the model measured it, methods in turns."},
     {"bias", "Biases by distance",
      "What trained models add to the scores of each head, first seed, less the value at distance 0."},
     {"loss", "Loss of training",

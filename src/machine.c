@@ -1,9 +1,12 @@
 /* machine: see machine.h. The system's words for a processor and its extensions stand in /proc/cpuinfo. */
 #include "machine.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bf16.h"
@@ -48,6 +51,17 @@ static const char *simd(Arena *arena) {
 static int cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+double machine_load(void) {
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : NAN;
+}
+
+double machine_processor_seconds(void) {
+    struct timespec t;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 ? (double)t.tv_sec + (double)t.tv_nsec * 1e-9
+                                                            : NAN;
 }
 
 Json *machine_json(void) {

@@ -7,6 +7,12 @@
 /* Name of the processor, "unknown" where the system does not tell. Owned by the arena. */
 const char *machine_cpu(Arena *arena);
 
+/* How many tasks of all programs were running or ready to run, mean over the last minute; NAN: unknown. */
+double machine_load(void);
+
+/* Processor time of all threads of this process so far; NAN: unknown. */
+double machine_processor_seconds(void);
+
 /* {"cpu": name, "cores": those that this process may use, "simd": the vector extensions that matter here,
    "blas": name and kernel, "onednn": version or null, "bf16": whether that precision is to be had,
    "memory_bytes": what a process can have}. The caller owns it; as text the arena does. */

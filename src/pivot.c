@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "curves.h"
 #include "facts.h"
 #include "frame.h"
 
@@ -17,6 +18,7 @@ typedef struct Pivot {
     const FactField *rows[MOST_ROWS], *column;
     int row_count;
     unsigned shown; /* FACT_* that rows and columns show */
+    int seeds;      /* the most that a number is asked of */
     int *table;     /* [list->count]: the sheet that each fact stands in */
     SheetSet *set;
     Arena *arena;
@@ -173,6 +175,12 @@ static SheetCell make_cell(const Pivot *pivot, const Fact *fact) {
     } else
         cell.text = series_text(fact->cell, pivot->arena);
     if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
+    if (!count && fact->cell->outcome && !strcmp(fact->cell->outcome, "beyond_text"))
+        sheet_note(pivot->set, series_beyond_text(pivot->list->set));
+    if (count && count == asked && !fact->paper && asked < pivot->seeds) {
+        cell.text = arena_format(pivot->arena, "%s (n = %d)", cell.text, count);
+        sheet_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
+    }
     if (count && count < asked)
         sheet_note(pivot->set,
                    "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
@@ -312,17 +320,42 @@ static bool make_sheet(const Pivot *pivot, int table, Err *err) {
     return !pivot->options->mark || mark_best(pivot, sheet, layout, err);
 }
 
-static const char *title_of(const Pivot *pivot) {
-    int seeds = 0;
+/* "over 5 seeds", "over 4 to 5 seeds": what the numbers have, not what was asked for. */
+static const char *seeds_text(const Pivot *pivot) {
+    int few = 0, most = 0;
     for (int i = 0; i < pivot->list->count; i++) {
-        const SeriesCell *cell = pivot->list->items[i].cell;
-        if (cell->asked > seeds) seeds = cell->asked;
+        int count = pivot->list->items[i].cell->count;
+        if (!count || pivot->list->items[i].paper) continue;
+        if (!few || count < few) few = count;
+        if (count > most) most = count;
     }
-    const char *spread =
-        seeds > 1 ? arena_format(pivot->arena, ", mean ± standard deviation over %d seeds", seeds) : "";
+    if (most < 2) return "";
+    const char *range = few < most ? arena_format(pivot->arena, "%d to ", few) : "";
+    return arena_format(pivot->arena, ", mean ± standard deviation over %s%d seeds", range, most);
+}
+
+static const char *title_of(const Pivot *pivot) {
     return arena_format(pivot->arena, "%s: perplexity%s by %s%s", pivot->list->set->experiment,
                         pivot->options->ratio ? " over that at the training length," : "",
-                        pivot->column->words, spread);
+                        pivot->column->words, seeds_text(pivot));
+}
+
+/* The signature of what is shown: of all, or of the evaluations that --where leaves. */
+static const char *sign(const Pivot *pivot, Err *err) {
+    Arena *arena = pivot->arena;
+    if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
+    Json *ids = json_new_array();
+    for (int i = 0; i < pivot->list->count; i++) {
+        const SeriesCell *cell = pivot->list->items[i].cell;
+        for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
+            json_append(ids, json_new_number((double)cell->seeds[s].evaluation));
+    }
+    const char *list = json_print(ids, arena);
+    json_free(ids);
+    const char *signature = curves_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
+    for (int i = 0; signature && pivot->options->where[i]; i++)
+        signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);
+    return signature;
 }
 
 /* Methods; protocols and corpora where there are several; training lengths; position parameters. */
@@ -367,6 +400,9 @@ static bool read_list(Pivot *pivot, const char *experiment, Err *err) {
                        "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
     pivot->list = facts_read(pivot->store, experiment, &facts, pivot->arena, err);
     if (!pivot->list) return false;
+    for (int i = 0; i < pivot->list->count; i++)
+        if (pivot->list->items[i].cell->asked > pivot->seeds)
+            pivot->seeds = pivot->list->items[i].cell->asked;
     if (options->rows || !pivot->list->count) return true;
     const char *rows = default_rows(pivot->list, pivot->column, pivot->arena);
     pivot->row_count = facts_fields(pivot->rows, MOST_ROWS, rows, err);
@@ -380,9 +416,8 @@ SheetSet *pivot_make(Store *store, const char *experiment, const PivotOptions *o
     if (!read_list(&pivot, experiment, err)) return NULL;
     pivot.set->name = pivot.list->set->experiment;
     pivot.set->title = title_of(&pivot);
-    pivot.set->signature = pivot.list->set->signature;
-    for (int i = 0; options->where && options->where[i]; i++)
-        pivot.set->signature = arena_format(arena, "%s where=%s", pivot.set->signature, options->where[i]);
+    pivot.set->signature = sign(&pivot, err);
+    if (!pivot.set->signature) return NULL;
     choose_sheets(&pivot);
     pivot.set->items = NEW(arena, pivot.set->count, Sheet);
     for (int i = 0; i < pivot.set->count; i++)

@@ -62,6 +62,7 @@ static bool check_splits(const PlanPoint *point, Err *err) {
     const Config *config = point->config;
     const Corpus *corpus = point->corpus;
     long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
+    if (is_absent(corpus)) train = rest = INT64_MAX; /* what the config alone says is checked */
     if (train < config->train.length + 1)
         return err_set(
             err, EXIT_USAGE,
@@ -214,7 +215,7 @@ static Plan *make(const Experiment *experiment, bool outline, bool elsewhere, Ar
         PlanPoint point = {.config = config, .corpus = find_corpus(plan, config, outline, arena, err)};
         point.requests = config_requests(config, &point.request_count, arena);
         add_section(&point, &config->evaluate, arena);
-        if (!point.corpus || (!is_absent(point.corpus) && !check_splits(&point, err))) return NULL;
+        if (!point.corpus || !check_splits(&point, err)) return NULL;
         ArenaMark mark = arena_mark(arena);
         set_key(&point, arena);
         arena_release(arena, mark);

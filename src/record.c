@@ -176,7 +176,8 @@ bool store_forget(Store *store, const char *key, Err *err) {
     static const char untrained[] =
         "UPDATE run SET revision = NULL, host = NULL, cpu = NULL, blas = NULL, threads = NULL, steps = NULL,"
         " diverged_step = NULL, train_tokens = NULL, train_seconds = NULL, final_loss = NULL,"
-        " peak_bytes = NULL, machine = NULL, ranks = NULL WHERE key = ?";
+        " peak_bytes = NULL, machine = NULL, ranks = NULL, processor_seconds = NULL, load = NULL,"
+        " settings = NULL WHERE key = ?";
     static const char *const statements[] = {
         "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
         "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
@@ -221,14 +222,16 @@ static bool write_training(Store *store, const RunRecord *record, Err *err) {
         store, err,
         "UPDATE run SET revision = ?, host = ?, cpu = ?, blas = ?, threads = ?, steps = ?,"
         " diverged_step = ?, train_tokens = ?, train_seconds = ?, final_loss = ?, peak_bytes = ?,"
-        " machine = ?, ranks = ?"
+        " machine = ?, ranks = ?, processor_seconds = ?, load = ?, settings = ?"
         " WHERE key = ?",
         value_text(result->revision), value_text(record_host(store_arena(store))),
         value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()), value_whole(lanes_count()),
         value_whole(result->steps), result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
         value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
         value_whole((int64_t)result->peak_bytes), value_text(machine_text(store_arena(store))),
-        value_whole(ranks_count()), value_text(key));
+        value_whole(ranks_count()), value_real(result->session.processor_seconds),
+        value_real(result->session.load_seconds / result->seconds), value_text(result->session.settings),
+        value_text(key));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
         ok = STORE_RUN(store, err,

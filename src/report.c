@@ -61,13 +61,16 @@ static bool put_compared(const Report *report, Err *err) {
          "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
         {"evaluated at",
          "SELECT group_concat(l, ', ') || ' tokens' FROM (SELECT DISTINCT eval_length AS l FROM outcome"
-         " WHERE experiment = ? ORDER BY eval_length)"},
+         " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
         {"evaluated how",
-         "SELECT DISTINCT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' ||"
-         " stride_rule) || iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested ||"
-         " ' targets', '') || iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome"
-         " WHERE experiment = ?"},
-        {"seeds", "SELECT count(DISTINCT r.seed)" RUNS " WHERE x.name = ?"},
+         "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
+         " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
+         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', '')) ||"
+         " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
+         " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
+        {"seeds",
+         "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" RUNS
+         " WHERE x.name = ? GROUP BY r.label, p.variant, r.train_length)"},
         {"model", "SELECT DISTINCT json_extract(r.config, '$.model.layers') || ' layers, ' ||"
                   " json_extract(r.config, '$.model.heads') || ' heads, width ' || json_extract(r.config, "
                   "'$.model.width') ||"
@@ -174,9 +177,7 @@ static bool put_claims(const Report *report, Err *err) {
         "windows widened to the 95 % interval of the paired bootstrap; with one seed, 5 % to both sides, "
         "which no "
         "test stands behind; it begins at 0 where the other was trained on more tokens. Speeds of a bench "
-        "have the quartiles of its rounds; those of runs have a factor "
-        "of "
-        "1.5 to both sides, since runs at a time slow each other down. "
+        "have the quartiles of its rounds. "
         "Supported: the whole interval is on the claim's side at every point. Contradicted: it is beyond it "
         "at "
         "half of the points or more. Else undecided. Claims are judged one by one, without correction for "
@@ -231,13 +232,22 @@ static double run_seconds(const SeriesRun *run) {
     return run->seconds;
 }
 
+static double run_processor(const SeriesRun *run) {
+    return run->processor_seconds;
+}
+
+static double run_load(const SeriesRun *run) {
+    return run->load;
+}
+
 static double run_mebibytes(const SeriesRun *run) {
     return (double)run->peak_bytes / (1 << 20);
 }
 
 static void put_cost(const Report *report) {
     static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
-                                        "tokens/s", "seconds",    "MiB",        "runs"};
+                                        "tokens/s", "seconds",    "processor",  "load",
+                                        "MiB",      "runs"};
     const SeriesSet *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);
     int count = 0;
@@ -254,28 +264,29 @@ static void put_cost(const Report *report) {
     sheet.columns[0].left = true;
     for (int r = 0; r < count; r++) {
         const Series *series = rows[r];
-        const double numbers[] = {(double)series->train_length,
-                                  (double)series->parameters,
-                                  (double)series->position_parameters,
-                                  mean_of(series, run_speed),
-                                  mean_of(series, run_seconds),
-                                  mean_of(series, run_mebibytes),
-                                  series->run_count};
+        const double numbers[] = {
+            (double)series->train_length, (double)series->parameters,     (double)series->position_parameters,
+            mean_of(series, run_speed),   mean_of(series, run_seconds),   mean_of(series, run_processor),
+            mean_of(series, run_load),    mean_of(series, run_mebibytes), series->run_count};
         SheetCell *cells = sheet_cell(&sheet, r, 0);
         cells[0].text = series->name;
         for (int i = 0; i < COUNT_OF(numbers); i++) {
             cells[i + 1].value = numbers[i];
             cells[i + 1].text =
                 isfinite(numbers[i])
-                    ? arena_format(report->arena, i == 4 || i == 5 ? "%.1f" : "%.0f", numbers[i])
+                    ? arena_format(report->arena, i >= 4 && i <= 7 ? "%.1f" : "%.0f", numbers[i])
                     : "-";
         }
     }
     html_element("h3", "Cost of training", report->out);
     html_sheet(&sheet, "Cost of training", report->out, report->arena);
     html_element("p class=\"note\"",
-                 "Means over the runs, as they measured it; runs at a time slow each other down.",
+                 "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
+                 "machine); runs at a time slow each other down, and so does all "
+                 "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
                  report->out);
+    const char *warning = series_speed_warning(set, report->arena);
+    if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
 static bool put_tables(const Report *report, Err *err) {
@@ -323,6 +334,9 @@ static bool put_provenance(const Report *report, Err *err) {
         {"BLAS",
          "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
          " WHERE x.name = ?"},
+        {"resumed in another setting",
+         "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
+         " ORDER BY p.ordinal"},
         {"corpus",
          "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
         {"references",

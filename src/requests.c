@@ -15,7 +15,7 @@ static const Field evaluate_fields[] = {
     {"split", FIELD_CHOICE, offsetof(EvaluateOptions, split), .choices = offered_splits,
      .help = "which part of the corpus is evaluated"},
     {"tokens", FIELD_INT, offsetof(EvaluateOptions, tokens), .standard = 0, .low = 0, .high = 1e15,
-     .help = "the first so many targets of the split, the same at every length; 0: all"},
+     .help = "evaluate the first N targets of the split, at least the longest length; 0: all"},
     {"precision", FIELD_CHOICE, offsetof(EvaluateOptions, precision), .choices = precision_names,
      .help = "of the factors of linear layers' products, as in train"},
 };

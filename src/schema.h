@@ -1,4 +1,4 @@
-/* schema: the tables and views of a poslab database, version 2.
+/* schema: the tables and views of a poslab database, version 3.
  *
  * Conventions: times are UTC in ISO 8601; losses are in nats; a number that is not finite is NULL (SQLite
  * cannot hold NaN), and so is a perplexity beyond the range of a double. The comments in the SQL stay in the
@@ -7,10 +7,13 @@
 #ifndef POSLAB_SCHEMA_H
 #define POSLAB_SCHEMA_H
 
-enum { SCHEMA_VERSION = 2, SCHEMA_OBJECTS = 14 /* tables and views */ };
+enum { SCHEMA_VERSION = 3, SCHEMA_OBJECTS = 14 /* tables and views */ };
 
 /* A macro stands for what store.c's migrations make, too. Those are of the version that they lead to: whoever
    changes a macro moves its old text into the migration that used it. */
+
+/* Whether a window of an evaluation had its whole length: the targets before it, or those up to its end. */
+#define SCHEMA_REACHED "(e.protocol = 'last_n' OR e.tokens / e.stride * e.stride >= e.length)"
 
 #define SCHEMA_PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define SCHEMA_BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
@@ -43,7 +46,11 @@ enum { SCHEMA_VERSION = 2, SCHEMA_OBJECTS = 14 /* tables and views */ };
     "    final_loss REAL,\n"                                                                                 \
     "    peak_bytes INTEGER,\n"                                                                              \
     "    machine TEXT, -- JSON: what the machine offers\n"                                                   \
-    "    ranks INTEGER -- MPI processes; NULL: one\n"                                                        \
+    "    ranks INTEGER, -- MPI processes; NULL: one\n"                                                       \
+    "    processor_seconds REAL, -- of training, all threads of rank 0; NULL: unknown\n"                     \
+    "    load REAL, -- mean load average of the machine during training; NULL: unknown\n"                    \
+    "    settings TEXT -- threads of all ranks, BLAS and processor of a resumed run where they changed: "    \
+    "'A to step 106; B'; NULL: they did not\n"                                                               \
     ") STRICT;\n"
 
 #define SCHEMA_REQUEST                                                                                       \
@@ -141,7 +148,7 @@ enum { SCHEMA_VERSION = 2, SCHEMA_OBJECTS = 14 /* tables and views */ };
     "    JOIN run r ON r.key = p.run\n"                                                                      \
     "    JOIN corpus c ON c.id = r.corpus_id\n"                                                              \
     "    JOIN evaluation e ON e.run = r.key\n"                                                               \
-    "WHERE e.status = 'done';\n"                                                                             \
+    "WHERE e.status = 'done' AND " SCHEMA_REACHED ";\n"                                                      \
                                                                                                              \
     "CREATE VIEW outcome AS -- every evaluation that an experiment asks for, with what became of it\n"       \
     "SELECT x.name AS experiment, p.ordinal, r.key AS run_key, r.method, r.method_options, r.label, "        \
@@ -149,12 +156,14 @@ enum { SCHEMA_VERSION = 2, SCHEMA_OBJECTS = 14 /* tables and views */ };
     "    r.train_length, r.seed, q.split, q.protocol, q.stride_rule, q.stride, q.length AS eval_length,\n"   \
     "    q.requested, CASE\n"                                                                                \
     "        WHEN e.status = 'beyond_limit' THEN 'beyond_limit'\n"                                           \
+    "        WHEN e.status = 'done' AND NOT " SCHEMA_REACHED " THEN 'beyond_text'\n"                         \
     "        WHEN e.nll_sum / e.tokens < 709.78 THEN 'done'\n"                                               \
     "        WHEN e.status = 'done' OR r.status = 'diverged' THEN 'diverged'\n"                              \
     "        WHEN r.status = 'failed' THEN 'failed'\n"                                                       \
     "        ELSE 'missing' END AS outcome,\n"                                                               \
-    "    e.nll_sum AS nll, e.tokens, e.windows, " SCHEMA_PERPLEXITY " AS perplexity,\n"                      \
-    "    " SCHEMA_BITS_PER_BYTE " AS bits_per_byte, e.seconds,\n"                                            \
+    "    e.nll_sum AS nll, e.tokens, e.windows,\n"                                                           \
+    "    CASE WHEN " SCHEMA_REACHED " THEN " SCHEMA_PERPLEXITY " END AS perplexity,\n"                       \
+    "    CASE WHEN " SCHEMA_REACHED " THEN " SCHEMA_BITS_PER_BYTE " END AS bits_per_byte, e.seconds,\n"      \
     "    r.parameters, r.position_parameters, c.tokenizer, c.hash AS corpus, e.revision,\n"                  \
     "    q.variant AS eval_variant, q.variant_options AS eval_variant_options, q.precision AS "              \
     "eval_precision,\n"                                                                                      \

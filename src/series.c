@@ -75,12 +75,6 @@ static Series *find_series(SeriesSet *set, const Series *wanted, Arena *arena) {
                             &series->variant, &series->split,    &series->eval_variant, &series->rule,
                             &series->corpus,  &series->protocol, &series->precision};
     for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
-    const Curve curve = {.split = series->split,
-                         .protocol = series->protocol,
-                         .stride_rule = series->rule,
-                         .requested = series->requested,
-                         .precision = series->precision};
-    series->evaluated = curves_protocol(&curve, arena);
     return series;
 }
 
@@ -104,7 +98,10 @@ static SeriesCell *find_cell(Series *series, int64_t length, int64_t stride, Are
 static void add_seed(SeriesCell *cell, SeriesSeed seed, const char *outcome, Arena *arena) {
     cell->asked++;
     if (strcmp(outcome, "done")) {
-        if (!cell->outcome) cell->outcome = arena_copy(arena, outcome);
+        const SeriesLost lost = {seed.seed, arena_copy(arena, outcome)};
+        cell->lost = grown(arena, cell->lost, cell->lost_count, sizeof lost);
+        cell->lost[cell->lost_count++] = lost;
+        cell->outcome = cell->lost->outcome;
         return;
     }
     cell->seeds = grown(arena, cell->seeds, cell->count, sizeof(SeriesSeed));
@@ -150,11 +147,28 @@ static void finish_cell(SeriesCell *cell, Arena *arena) {
     arena_release(arena, mark);
 }
 
+/* How it was evaluated, once it is known on how many targets. */
+static void finish_series(Series *series, Arena *arena) {
+    Curve curve = {.split = series->split,
+                   .protocol = series->protocol,
+                   .stride_rule = series->rule,
+                   .requested = series->requested,
+                   .precision = series->precision};
+    for (int k = 0; k < series->count; k++) {
+        const SeriesCell *cell = &series->cells[k];
+        finish_cell(&series->cells[k], arena);
+        for (int i = 0; i < cell->count; i++)
+            if (cell->seeds[i].tokens > curve.targets) curve.targets = cell->seeds[i].tokens;
+    }
+    series->evaluated = curves_protocol(&curve, arena);
+}
+
 static bool read_runs(SeriesSet *set, Store *store, const char *const *experiment, Arena *arena, Err *err) {
     Query *query =
         query_begin(store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                    " r.train_seconds, r.peak_bytes FROM experiment x JOIN point p ON p.experiment = x.id"
+                    " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
+                    "point p ON p.experiment = x.id"
                     " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
                     " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
                     experiment);
@@ -163,7 +177,9 @@ static bool read_runs(SeriesSet *set, Store *store, const char *const *experimen
                                .threads = query_int(query, 5),
                                .tokens = query_int(query, 6),
                                .seconds = query_real(query, 7),
-                               .peak_bytes = query_int(query, 8)};
+                               .peak_bytes = query_int(query, 8),
+                               .processor_seconds = query_real(query, 9),
+                               .load = query_real(query, 10)};
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
             if (strcmp(series->run_label, query_text(query, 0)) ||
@@ -187,8 +203,7 @@ SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *
     Query *query = query_begin(store, series_sql, parameters);
     while (query_next(query)) take_row(set, query, arena);
     if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
-    for (int i = 0; i < set->count; i++)
-        for (int k = 0; k < set->items[i].count; k++) finish_cell(&set->items[i].cells[k], arena);
+    for (int i = 0; i < set->count; i++) finish_series(&set->items[i], arena);
     return set;
 }
 
@@ -235,8 +250,30 @@ double series_loss(const SeriesCell *cell) {
     return cell->count ? sum / cell->count : NAN;
 }
 
+bool series_evaluated(const SeriesCell *cell) {
+    static const char *const unknown[] = {"beyond_text", "missing", "failed"};
+    bool known = cell->count > 0;
+    for (int i = 0; i < cell->lost_count; i++) {
+        bool listed = false;
+        for (int k = 0; k < COUNT_OF(unknown); k++) listed |= !strcmp(cell->lost[i].outcome, unknown[k]);
+        known |= !listed;
+    }
+    return known;
+}
+
+const char *series_beyond_text(const SeriesSet *set) {
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].lost_count; s++)
+                if (!strcmp(set->items[i].cells[k].lost[s].outcome, "beyond_text"))
+                    return ">text: the text that was evaluated is shorter than this length, so no perplexity "
+                           "at it was measured.";
+    return NULL;
+}
+
 const char *series_text(const SeriesCell *cell, Arena *arena) {
-    static const char *const words[][2] = {{"beyond_limit", ">limit"}, {"missing", "-"}};
+    static const char *const words[][2] = {
+        {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
     if (!cell->count) {
         for (int i = 0; i < COUNT_OF(words); i++)
             if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
@@ -250,6 +287,38 @@ const char *series_text(const SeriesCell *cell, Arena *arena) {
     }
     return cell->count < cell->asked ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->asked)
                                      : text;
+}
+
+/* --- speeds --- */
+
+static const double noticed = 1.2; /* ratio of speeds */
+
+/* How much faster the fastest run of a series was than the slowest one with as many threads. */
+static double speed_ratio(const Series *series) {
+    double ratio = 1;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < series->run_count; k++) {
+            const SeriesRun *a = &series->runs[i], *b = &series->runs[k];
+            if (a->threads != b->threads) continue;
+            ratio = fmax(ratio, (double)a->tokens / a->seconds * b->seconds / (double)b->tokens);
+        }
+    return ratio;
+}
+
+const char *series_speed_warning(const SeriesSet *set, Arena *arena) {
+    const Series *worst = NULL;
+    double highest = noticed;
+    for (int i = 0; i < set->count; i++) {
+        double ratio = speed_ratio(&set->items[i]);
+        if (ratio <= highest) continue;
+        highest = ratio;
+        worst = &set->items[i];
+    }
+    if (!worst) return NULL;
+    return arena_format(arena,
+                        "Warning: of runs that do the same, one was up to %.1f times as fast as another (%s "
+                        "trained at %lld): the machine was busy, and their speeds say little about methods.",
+                        highest, worst->name, (long long)worst->train_length);
 }
 
 /* --- windows --- */

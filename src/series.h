@@ -18,18 +18,25 @@ typedef struct SeriesSeed {
     int64_t tokens, peak_bytes;
 } SeriesSeed;
 
+typedef struct SeriesLost { /* a seed without a loss */
+    int64_t seed;
+    const char *outcome; /* "diverged", ... */
+} SeriesLost;
+
 typedef struct SeriesCell {
     int64_t length, stride;
     int asked;           /* seeds that the experiment asks for */
     const char *outcome; /* of those without a loss, the first one's: "diverged", ...; NULL: all have one */
     SeriesSeed *seeds;   /* ascending */
     int count;
+    SeriesLost *lost; /* the other seeds that the experiment asks for */
+    int lost_count;
     double mean, deviation; /* of the perplexity over seeds; NAN for none; deviation NAN for one */
 } SeriesCell;
 
 typedef struct SeriesRun { /* what training cost, for each seed that has finished it */
     int64_t seed, threads, tokens, peak_bytes;
-    double seconds;
+    double seconds, processor_seconds, load; /* of the last two NAN: unknown */
 } SeriesRun;
 
 typedef struct Series {
@@ -76,7 +83,19 @@ bool series_check_name(const SeriesSet *set, const char *wanted, Arena *arena, E
 /* Mean loss of a cell over seeds, nats per token; NAN for none. */
 double series_loss(const SeriesCell *cell);
 
-/* What stands in a table for a cell: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", "-". */
+/* What to say of the speeds of runs where those of one method and training length differ by more than 20 %;
+   else NULL. */
+const char *series_speed_warning(const SeriesSet *set, Arena *arena);
+
+/* Whether anything is known of the method at this length: a perplexity, or that it diverges or has its limit
+   before. */
+bool series_evaluated(const SeriesCell *cell);
+
+/* What ">text" in a table means, if any cell of the set may show it; else NULL. */
+const char *series_beyond_text(const SeriesSet *set);
+
+/* What stands in a table for a cell: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-".
+ */
 const char *series_text(const SeriesCell *cell, Arena *arena);
 
 /* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the

@@ -19,7 +19,7 @@
     "status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, blas, threads"
 #define RUN_TRAINED                                                                                          \
     "revision, host, cpu, blas, threads, steps, diverged_step, train_tokens, train_seconds, final_loss, "    \
-    "peak_bytes, machine, ranks"
+    "peak_bytes, machine, ranks, processor_seconds, load, settings"
 
 typedef struct Value {
     enum { VALUE_TEXT, VALUE_WHOLE, VALUE_REAL } type;

@@ -20,7 +20,7 @@ typedef struct Unfinished {
     int64_t train_length, seed, asked, settled;
 } Unfinished;
 
-#define SETTLED "sum(outcome IN ('done', 'diverged', 'beyond_limit'))"
+#define SETTLED "sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text'))"
 
 static bool read_counts(Counts *counts, Store *store, const char *experiment, Err *err) {
     const char *const name[] = {experiment, NULL};

@@ -185,14 +185,14 @@ static bool create_schema(Store *store, Err *err) {
     return store_finish(store, err, ok);
 }
 
-/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. A table that has
-   changed is made anew: SQLite keeps the text of a CREATE, and ALTER TABLE would change that. */
+/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. The last
+   migration that changes a table makes it anew: SQLite keeps the text of a CREATE, and ALTER TABLE would
+   change that. What a later one makes anew needs no text of its own before. */
 static const char *const migrations[SCHEMA_VERSION] = {
     [1] =
         "DROP VIEW curve; DROP VIEW outcome;"
 
-        "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run;" SCHEMA_RUN
-        "INSERT INTO main.run SELECT *, NULL, NULL FROM old_run; DROP TABLE old_run;"
+        "ALTER TABLE main.run ADD COLUMN machine TEXT; ALTER TABLE main.run ADD COLUMN ranks INTEGER;"
 
         "CREATE TEMP TABLE old_request AS SELECT * FROM main.request; DROP TABLE main.request;" SCHEMA_REQUEST
         "INSERT INTO main.request (experiment, run, split, protocol, stride_rule, length, requested, stride, "
@@ -204,7 +204,13 @@ static const char *const migrations[SCHEMA_VERSION] = {
         "INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
         "DROP TABLE old_evaluation;"
 
-    SCHEMA_BENCH SCHEMA_VIEWS,
+    SCHEMA_BENCH,
+    [2] = "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+
+          "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run;" SCHEMA_RUN
+          "INSERT INTO main.run SELECT *, NULL, NULL, NULL FROM old_run; DROP TABLE old_run;"
+
+    SCHEMA_VIEWS,
 };
 
 static bool get_version(Store *store, int64_t *version, Err *err) {
@@ -229,6 +235,7 @@ static bool check_schema(Store *store, Err *err) {
 static bool migrate_all(Store *store, Err *err) {
     int64_t version = 0;
     bool ok = get_version(store, &version, err);
+    long long old = version;
     for (; ok && version < SCHEMA_VERSION; version++) {
         if (version < 1)
             return err_set(err, EXIT_DAMAGED,
@@ -238,7 +245,7 @@ static bool migrate_all(Store *store, Err *err) {
             return sqlite3_errcode(store->db) == SQLITE_ERROR /* of SQL that fits version `version` */
                        ? err_set(err, EXIT_DAMAGED,
                                  "database '%s' is damaged: its schema is not that of version %lld (%s)",
-                                 store->path, (long long)version, sqlite3_errmsg(store->db))
+                                 store->path, old, sqlite3_errmsg(store->db))
                        : fail(store, err);
         ok = store_execute(store, err,
                            arena_format(store->arena, "PRAGMA user_version = %lld", (long long)version + 1));

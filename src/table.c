@@ -13,7 +13,7 @@
 
 typedef enum TidyType { TIDY_TEXT, TIDY_WHOLE, TIDY_REAL } TidyType;
 
-/* Columns of the view `outcome`. */
+/* Columns of the view `outcome`, before those of `names`. */
 static const struct {
     const char *name;
     TidyType type;
@@ -38,7 +38,8 @@ static Query *begin_tidy(Store *store, const char *experiment, Arena *arena) {
     const char *list = tidy[0].name;
     for (int i = 1; i < COUNT_OF(tidy); i++) list = arena_format(arena, "%s, %s", list, tidy[i].name);
     const char *sql = arena_format(arena,
-                                   "SELECT %s FROM outcome WHERE experiment = ? ORDER BY ordinal,"
+                                   "SELECT %s, " CURVES_LABEL ", " CURVES_NAME
+                                   " FROM outcome WHERE experiment = ? ORDER BY ordinal,"
                                    " eval_variant, split DESC, protocol, stride_rule, requested,"
                                    " eval_precision DESC, eval_length",
                                    list);
@@ -83,14 +84,13 @@ static bool is_accepted(const Filter *filter, Query *query) {
     bool accepted = true;
     for (int i = 0; accepted && i < filter->count; i++) {
         const FactField *field = filter->where[i].field;
-        const char *values[3];
+        const char *values[4];
         int count = 1;
         if (field->shows == FACT_METHOD) {
-            values[0] = arena_copy(filter->arena, query_text(query, tidy_column("method")));
-            values[1] = arena_copy(filter->arena, query_text(query, tidy_column("label")));
-            values[2] =
-                arena_format(filter->arena, "%s %s", values[1], query_text(query, tidy_column("variant")));
-            count = COUNT_OF(values);
+            const int columns[] = {tidy_column("method"), tidy_column("label"), COUNT_OF(tidy),
+                                   COUNT_OF(tidy) + 1};
+            for (count = 0; count < COUNT_OF(columns); count++)
+                values[count] = arena_copy(filter->arena, query_text(query, columns[count]));
         } else if (tidy_column(field->name) >= 0)
             values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
         else /* only the multiple is left, see read_filter */
@@ -103,12 +103,10 @@ static bool is_accepted(const Filter *filter, Query *query) {
     return accepted;
 }
 
-static bool read_filter(Filter *filter, const TableOptions *options, Arena *arena, Err *err) {
-    FactWhere *where;
-    *filter = (Filter){.count = facts_where(&where, options->where, arena, err), .arena = arena};
-    filter->where = where;
+/* Whether csv and json have what the options name. */
+static bool check_filter(const Filter *filter, const TableOptions *options, Err *err) {
     for (int i = 0; i < filter->count; i++) {
-        const FactField *field = where[i].field;
+        const FactField *field = filter->where[i].field;
         if (field->shows != FACT_METHOD && strcmp(field->name, "multiple") && tidy_column(field->name) < 0)
             return err_set(err, EXIT_USAGE, "the formats csv and json have no field '%s'", field->name);
     }
@@ -117,7 +115,7 @@ static bool read_filter(Filter *filter, const TableOptions *options, Arena *aren
             err, EXIT_USAGE,
             "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
             "text, md and latex");
-    return filter->count >= 0;
+    return true;
 }
 
 static bool print_csv(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
@@ -200,12 +198,18 @@ static bool print_each(Store *store, const TableOptions *options, int format, co
     return true;
 }
 
-static bool print_all(Store *store, const TableOptions *options, int format, const char *const *names,
-                      int count, FILE *out, Arena *arena, Err *err) {
-    Filter filter;
-    if (formats[format].print) return print_each(store, options, format, names, count, out, arena, err);
-    return read_filter(&filter, options, arena, err) &&
-           formats[format].print_tidy(store, names, count, &filter, out, err);
+static bool print_all(Store *store, const TableOptions *options, int format, const char **names, int count,
+                      FILE *out, Arena *arena, Err *err) {
+    FactWhere *where;
+    Filter filter = {.count = facts_where(&where, options->where, arena, err), .arena = arena};
+    filter.where = where;
+    const FactOptions facts = {.where = where, .where_count = filter.count, .paper = options->paper};
+    bool tidied = !formats[format].print;
+    if (filter.count < 0 || (tidied && !check_filter(&filter, options, err)) ||
+        (filter.count > 0 && !facts_choose(store, names, &count, &facts, arena, err)))
+        return false;
+    return tidied ? formats[format].print_tidy(store, names, count, &filter, out, err)
+                  : print_each(store, options, format, names, count, out, arena, err);
 }
 
 bool table_print(Store *store, const TableOptions *options, FILE *out, Err *err) {

@@ -2,9 +2,9 @@
  *
  * The state file holds the weights under their names, the optimiser's arrays as `adam.m.NAME` and
  * `adam.v.NAME` (of NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of its rows (`log`
- * [steps, 8]). Its metadata says which run it belongs to, the step, the rate of the last update and the
- * seconds spent. There is no random state besides the step: batches and dropout masks are functions of the
- * seed and the step.
+ * [steps, 8]). Its metadata says which run it belongs to, the step, the rate of the last update, the
+ * seconds spent and what session.h keeps. There is no random state besides the step: batches and dropout
+ * masks are functions of the seed and the step.
  */
 #include "train.h"
 
@@ -217,6 +217,7 @@ static bool state_write(const Training *training, Err *err) {
     json_set_text(file.metadata, "step", arena_format(arena, "%lld", (long long)result->steps));
     json_set_text(file.metadata, "last_rate", arena_format(arena, "%a", training->optimizer->last_rate));
     json_set_text(file.metadata, "seconds", arena_format(arena, "%a", result->seconds));
+    session_write(&result->session, file.metadata, arena);
     const char *path = training->state_path;
     bool fine =
         checkpoint_write(arena_format(arena, "%s.new", path), &file, err) && state_rotate(path, arena, err);
@@ -283,6 +284,19 @@ static void note_revision(Training *training, const char *before, const TrainHoo
                             : arena_format(training->arena, "%s to step %lld, %s", before, step, now);
 }
 
+/* The same for the setting, on which the bits depend as well. */
+static void note_setting(Training *training, const TensorFile *file, const TrainHooks *hooks,
+                         Arena *scratch) {
+    Session *session = &training->result->session;
+    const char *last = session_read(session, file->metadata, training->result->steps, training->arena);
+    if (last && hooks->note)
+        hooks->note(hooks->user,
+                    arena_format(scratch,
+                                 "resumed with %s, after %s: the last bits will differ from those "
+                                 "of an uninterrupted run",
+                                 session->setting, last));
+}
+
 /* Restores the newest usable state, or none. A damaged file is removed, lest it replace the older generation.
    What a killed process left behind is brought to its end (a rotation) or goes (what it was writing). */
 static bool state_read(Training *training, const TrainHooks *hooks, bool *restored, Err *err) {
@@ -297,8 +311,10 @@ static bool state_read(Training *training, const TrainHooks *hooks, bool *restor
         Err why;
         bool read = checkpoint_read(path, &file, arena, &why);
         *restored = read && state_take(training, &file, path, &why);
-        if (*restored)
+        if (*restored) {
             note_revision(training, json_text(json_get(file.metadata, "revision"), "unknown"), hooks, arena);
+            note_setting(training, &file, hooks, arena);
+        }
         if (read) json_free(file.metadata);
         if (*restored) break;
         if (why.code != EXIT_DAMAGED) {
@@ -349,11 +365,11 @@ static bool train_updates(Training *training, const OptimizerOptions *optimizer,
     int64_t steps = train_steps(training->options), before = result->steps;
     double session = 0, saved = time_now();
     while (result->steps < steps) {
-        double begin = time_now();
+        session_start(&result->session);
         bool fine = update(training, optimizer, schedule);
-        double now = time_now();
-        session += now - begin;
-        result->seconds += now - begin;
+        double now = time_now(), seconds = session_stop(&result->session);
+        session += seconds;
+        result->seconds += seconds;
         if (!fine) {
             result->diverged = true;
             result->diverged_step = result->steps;
@@ -398,6 +414,7 @@ bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
     if (!precision_check(options->precision, place, "train.precision", err)) return false;
     model->precision = options->precision;
     *result = (TrainResult){.revision = hooks->revision ? hooks->revision : "unknown",
+                            .session = session_new(arena),
                             .log = NEW(arena, train_steps(options), TrainLog)};
     if (!model->values) model_allocate(model, arena);
     Training training = {

@@ -6,7 +6,8 @@
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
  * State for resuming is one safetensors file (weights, optimiser state, step, loss log), kept in two
- * generations: PATH and PATH.old. A run that resumes ends bitwise equal to one never interrupted.
+ * generations: PATH and PATH.old. A run that resumes in the same setting (session.h) ends
+ * bitwise equal to one never interrupted.
  */
 #ifndef POSLAB_TRAIN_H
 #define POSLAB_TRAIN_H
@@ -15,6 +16,7 @@
 #include "data.h"
 #include "model.h"
 #include "optim.h"
+#include "session.h"
 
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
@@ -35,6 +37,7 @@ typedef struct TrainResult {
     int64_t diverged_step; /* if diverged */
     int64_t steps, tokens; /* made; targets seen */
     double seconds;        /* of training alone, over all sessions of a resumed run */
+    Session session;       /* what these took and ran on */
     double final_loss;     /* mean over the last 5 % of the steps (at least one) */
     size_t peak_bytes;     /* arenas: weights, gradients, optimiser, activations */
     const char

@@ -76,15 +76,16 @@ static bool best_at(const char **sentence, const SeriesSet *set, const Series *f
  */
 static const char *reach_text(const Series *series, Arena *arena) {
     const SeriesCell *base = series_cell(series, series->train_length);
-    int64_t reach = 0;
+    int64_t reach = 0, longest = 0;
     if (!base || !base->count) return NULL;
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
-        if (cell->length < series->train_length) continue;
-        if (!cell->count || cell->mean > tolerance * base->mean) break;
-        reach = cell->length;
+        if (cell->length < series->train_length || !series_evaluated(cell)) continue;
+        bool holds = cell->count && cell->mean <= tolerance * base->mean;
+        if (holds && reach == longest) reach = cell->length;
+        longest = cell->length;
     }
-    bool all = reach == series->cells[series->count - 1].length;
+    bool all = reach == longest;
     return arena_format(arena, "%s to %lld%s", series->name, (long long)reach,
                         all                             ? " (the longest evaluated)"
                         : reach == series->train_length ? " (no further)"

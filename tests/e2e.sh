@@ -380,6 +380,22 @@ check "keeps what eval added" is "$count" $db \
     "SELECT count(*) FROM outcome WHERE protocol <> 'nonoverlapping' OR split = 'test'"
 check "an unknown run to evaluate" try 2 eval $db --run xyz
 check "a protocol that is none" try 2 eval $db --protocol strided:x
+for what in plan run; do
+    check "a length beyond the targets: $what" try 2 $what e2e.json --set evaluate.lengths='[16,501]'
+    check "names the remedy" says err "'evaluate.tokens' must be at least 501 for evaluation at length 501, got 500"
+    check "more targets than there are: $what" try 2 $what e2e.json --set evaluate.tokens=1e9
+    check "names it, too" says err "'evaluate.tokens' must be at most" "got 1000000000"
+done
+check "eval of a length beyond the targets" try 2 eval $db --lengths 501
+check "says so" says err "experiment 'e2e': 'evaluate.tokens' must be at least 501"
+check "eval of a length beyond the split" try 2 eval $db --lengths 1000000 --targets 0
+check "says what there is" says err "evaluation at length 1000000 needs 1000000 targets, the valid split has"
+check "eval on more targets than there are" try 2 eval $db --targets 1000000000
+for format in text csv json; do
+    check "a condition that nothing fulfils: $format" try 2 table $db --where seed=99 --format $format
+    check "names the values" says err "--where seed=99: no evaluation has this 'seed'; it has '1', '2'"
+    check "and prints nothing" test ! -s out
+done
 check "more targets than the split has" try 2 eval $db --protocol last_n:99999999
 check "says what to lower" says err "lower 'targets'"
 

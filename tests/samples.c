@@ -101,6 +101,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
     *training = (TrainResult){.steps = 3,
                               .tokens = 96,
                               .seconds = 1.5,
+                              .session = {.processor_seconds = 1.25, .load_seconds = 3},
                               .final_loss = 2.25,
                               .peak_bytes = 4096,
                               .revision = revision(),

@@ -89,9 +89,9 @@ static void every_target_once(void **state) {
     (void)state;
     static const int64_t cases[][4] = {
         /* tokens of the split, limit, length, stride */
-        {38, 0, 8, 8},  {38, 0, 8, 1},   {38, 0, 8, 3},    {38, 0, 40, 40},  {38, 0, 64, 5},
-        {38, 20, 7, 7}, {38, 99, 16, 4}, {2, 0, 8, 8},     {2, 0, 1, 1},     {33, 0, 16, 16},
-        {33, 0, 1, 1},  {90, 0, 37, 11}, {90, 88, 40, 20}, {120, 0, 30, 29},
+        {38, 0, 8, 8},   {38, 0, 8, 1},    {38, 0, 8, 3},    {38, 0, 37, 37}, {38, 0, 35, 5},
+        {38, 20, 7, 7},  {38, 37, 16, 4},  {2, 0, 1, 1},     {33, 0, 16, 16}, {33, 0, 1, 1},
+        {90, 0, 37, 11}, {90, 88, 40, 20}, {120, 0, 30, 29},
     };
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "alibi", 16, arena);
@@ -235,6 +235,40 @@ static void too_short(void **state) {
     }
 }
 
+/* What no window reaches is not stored as if it had been evaluated. */
+static void unreached(void **state) {
+    (void)state;
+    static const struct {
+        int64_t count, tokens, length, stride;
+        const char *text; /* NULL: it is fine */
+    } cases[] = {
+        {101, 0, 100, 100, NULL},
+        {100, 0, 100, 100, "evaluation at length 100 needs 100 targets, the valid split has 99; remove"},
+        {1000, 100, 100, 100, NULL},
+        {1000, 99, 100, 100,
+         "'evaluate.tokens' must be at least 100 for evaluation at length 100, got 99; raise"},
+        {1000, 104, 100, 13, NULL},
+        {1000, 103, 100, 13, "'evaluate.tokens' must be at least 104 for evaluation at length 100, got 103"},
+        {200, 199, 64, 16, NULL},
+        {200, 200, 64, 16,
+         "'evaluate.tokens' must be at most 199, the targets of the valid split, got 200; lower"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        EvaluateRequest request = request_of(cases[i].tokens, cases[i].length, cases[i].stride);
+        Err err = {0};
+        bool fine = evaluate_check(&request, cases[i].count, "config 'x'", &err);
+        if (fine != !cases[i].text || (!fine && !strstr(err.text, cases[i].text)))
+            fail_msg("case %d: %d, %s", i, fine, err.text);
+        if (fine) continue;
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_int_equal(strncmp(err.text, "config 'x': ", 12), 0);
+        Evaluation result;
+        ModelOptions options = tiny_options();
+        assert_false(evaluate_run(tiny_model(&options, "none", 16, arena), tiny_corpus(cases[i].count, arena),
+                                  &request, NULL, NULL, &result, arena, scratch, &err));
+    }
+}
+
 static void broken_weights(void **state) {
     (void)state; /* an outcome, not an error */
     ModelOptions options = tiny_options();
@@ -249,10 +283,15 @@ static void broken_weights(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(every_target_once),       TEST(full_stride_is_nonoverlapping),
-        TEST(zero_weights_cost_log_v), TEST(passes_do_not_matter),
-        TEST(memory_is_what_was_said), TEST(beyond_the_limit),
-        TEST(progress_stops),          TEST(too_short),
+        TEST(every_target_once),
+        TEST(full_stride_is_nonoverlapping),
+        TEST(zero_weights_cost_log_v),
+        TEST(passes_do_not_matter),
+        TEST(memory_is_what_was_said),
+        TEST(beyond_the_limit),
+        TEST(progress_stops),
+        TEST(too_short),
+        TEST(unreached),
         TEST(broken_weights),
     };
     return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);

@@ -17,12 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char fixture[4096];
+static char fixture[2][4096]; /* of versions 1 and 2 */
 
-/* x.db as poslab of schema version 1 left it. */
-static void put_version1(void) {
+/* x.db as poslab of that schema version left it. */
+static void put_version(int version) {
     unlink("x.db");
-    assert_int_equal(system(arena_format(sample_arena, "sqlite3 x.db < '%s'", fixture)), 0);
+    assert_int_equal(system(arena_format(sample_arena, "sqlite3 x.db < '%s'", fixture[version - 1])), 0);
 }
 
 static int add_row(void *text, int count, char **values, char **names) {
@@ -64,11 +64,11 @@ static void open_and_close(void) {
 
 static void test_every_number_is_kept(void **state) {
     (void)state;
-    put_version1();
+    put_version(1);
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "\nevaluation 1,"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "2\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM evaluation"),
@@ -76,7 +76,9 @@ static void test_every_number_is_kept(void **state) {
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM request"),
                         "fp32{}\n");
     assert_string_equal(rows_of("SELECT count(*) FROM outcome WHERE outcome = 'done'"), "10\n");
-    assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NULL AND ranks IS NULL"), "2\n");
+    assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NULL AND ranks IS NULL"
+                                " AND coalesce(processor_seconds, load, settings) IS NULL"),
+                        "2\n");
 
     /* What it has become is what this version makes anew. */
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
@@ -88,10 +90,36 @@ static void test_every_number_is_kept(void **state) {
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
 }
 
+/* Tables of version 2 keep every number; what was stored for a length that no window had is none of it any
+ * more. */
+static void test_version2(void **state) {
+    (void)state;
+    put_version(2);
+    const char *tables = rows_of(
+        "SELECT 'SELECT ' || group_concat('quote(' || c.name || ')', '||'',''||') || ' FROM ' || s.name ||"
+        " ' ORDER BY 1;' FROM sqlite_schema s JOIN pragma_table_info(s.name) c WHERE s.type = 'table'"
+        " GROUP BY s.name");
+    const char *before = rows_of(tables);
+    assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "4\n");
+    open_and_close();
+    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
+    assert_string_equal(rows_of(tables), before);
+    assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NOT NULL AND ranks = 1"), "2\n");
+    assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "0\n");
+    assert_string_equal(
+        rows_of("SELECT eval_length || outcome || count(*) || count(perplexity) || count(nll) ||"
+                " count(bits_per_byte) FROM outcome GROUP BY eval_length"),
+        "16done4444\n64done4444\n256beyond_text4040\n");
+    const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
+    unlink("x.db");
+    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
+}
+
 static void test_foreign_keys_hold_afterwards(void **state) {
     (void)state;
     Err err = {0};
-    put_version1();
+    put_version(1);
     Store *store = store_open("x.db", STORE_WRITE, &err);
     assert_non_null(store);
     sample_expect(store, "PRAGMA foreign_keys", "1");
@@ -121,13 +149,13 @@ static bool is_killed(size_t limit) {
 static void test_killed_in_the_midst(void **state) {
     (void)state;
     struct stat file;
-    put_version1();
+    put_version(1);
     open_and_close();
     const char *migrated = sample_dump();
     assert_int_equal(stat("x.db", &file), 0);
     int killed = 0, half_done = 0;
     for (size_t limit = 0; limit <= (size_t)file.st_size; limit += 4096) {
-        put_version1();
+        put_version(1);
         const char *before = rows_of(everything());
         bool dead = is_killed(limit);
         killed += dead;
@@ -145,7 +173,7 @@ static void test_killed_in_the_midst(void **state) {
 static void test_refused(void **state) {
     (void)state;
     Err err = {0};
-    put_version1();
+    put_version(1);
     assert_int_equal(sample_outside("DROP VIEW curve; DROP VIEW outcome; ALTER TABLE run DROP COLUMN label;"
                                     "CREATE VIEW curve AS SELECT 1; CREATE VIEW outcome AS SELECT 1"),
                      SQLITE_OK);
@@ -160,11 +188,10 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_number_is_kept),
-        TEST(test_foreign_keys_hold_afterwards),
-        TEST(test_killed_in_the_midst),
-        TEST(test_refused),
+        TEST(test_every_number_is_kept), TEST(test_version2), TEST(test_foreign_keys_hold_afterwards),
+        TEST(test_killed_in_the_midst),  TEST(test_refused),
     };
-    if (!realpath("tests/fixtures/version1.sql", fixture)) return 1;
+    if (!realpath("tests/fixtures/version1.sql", fixture[0])) return 1;
+    if (!realpath("tests/fixtures/version2.sql", fixture[1])) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ static void test_key(void **state) {
     assert_int_equal(strlen(point->key), 16);
     assert_int_equal(strncmp(point->key, digest, 16), 0);
 
-    const char *same = good("'evaluate':{'tokens':10}")->points->key;
+    const char *same = good("'evaluate':{'tokens':20}")->points->key;
     assert_string_equal(same, point->key);
     const char *other = good("'exclude':[],'sweep':{'train.seed':[2]}")->points->key;
     assert_string_not_equal(other, point->key);
@@ -164,9 +164,16 @@ static void test_refusals(void **state) {
         {"'sweep':{'model.width':[65536],'model.ffn':[1048576],'model.layers':[1024],'model.heads':[1]}",
          " to train, "},
         {"'sweep':{'train.tokens':[1e15],'train.tokens_per_step':[16]}", " to train, the machine has "},
-        {"'sweep':{'model.width':[4096],'model.heads':[1],'model.ffn':[1],'model.layers':[1],"
-         "'model.max_tokens_in_flight':[1],'train.tokens_per_step':[16],'evaluate.lengths':[[16777216]]}",
-         " to evaluate, the machine has "},
+        {"'sweep':{'evaluate.tokens':[0,200]}",
+         "'evaluate.tokens' must be at most 199, the targets of the valid split, got 200; lower it"},
+        {"'sweep':{'evaluate.multiples':[[1,2],[1,16]]}",
+         "evaluation at length 256 needs 256 targets, the valid split has 199; remove"},
+        {"'sweep':{'evaluate.tokens':[64],'train.length':[16,32],'evaluate.multiples':[[1,4]]}",
+         "'evaluate.tokens' must be at least 128 for evaluation at length 128, got 64; raise it"},
+        {"'sweep':{'evaluate.tokens':[64],'evaluate.lengths':[[64,65]],'evaluate.protocols':[[{'name':'"
+         "strided',"
+         "'stride':0.5}]]}",
+         "'evaluate.tokens' must be at least 66 for evaluation at length 65, got 64"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         Err err = {.text = "made"};
@@ -222,6 +229,11 @@ static void test_absent(void **state) {
     plan = outline("},'model':{'width':65536,'ffn':1048576,'layers':1024,'heads':1}", &refusal);
     assert_int_equal(plan->notice_count, 2);
     assert_non_null(strstr(plan->notices[1], " to train, the machine has "));
+    plan = outline("},'model':{'width':4096,'ffn':1,'layers':1,'heads':1,'max_tokens_in_flight':1},"
+                   "'evaluate':{'lengths':[16777216]}",
+                   &refusal);
+    assert_int_equal(plan->notice_count, 2);
+    assert_non_null(strstr(plan->notices[1], " to evaluate, the machine has "));
 }
 
 /* Two of the four sequences of an update go to each of two ranks; five ranks are one too many. */
@@ -275,8 +287,8 @@ static void test_adaptive(void **state) {
 /* One window, two tokens: just enough. */
 static void test_just_enough(void **state) {
     (void)state;
-    good("'sweep':{'train.length':[699],'train.tokens_per_step':[699]}");
-    good("'sweep':{'data.split.valid':[0.002]}");
+    good("'sweep':{'train.length':[699],'train.tokens_per_step':[699],'evaluate.lengths':[[199]]}");
+    good("'sweep':{'data.split.valid':[0.002],'evaluate.lengths':[[1]]}");
 }
 
 /* Three runs: two that take 0.4 of the memory each, and a small one. */

@@ -9,17 +9,22 @@
 #include "samples.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyse.h"
 #include "bench.h"
 #include "claims.h"
+#include "plot.h"
 #include "merge.h"
 #include "speed.h"
 
 #define METHODS                                                                                              \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \
     "\"sweep\": {\"method\": [\"sinusoidal\", \"t5\"]}"
+
+static char template[4096]; /* plots/cost.gp of the source tree */
 
 static const SpeedResult slow = {"t5", "T5 bias", 16, true, 100, 90, 110, 5e8, 0.25, 2, 1.9, 2.1, 4096};
 static const SpeedResult fast = {"sinusoidal", "Sinusoidal", 16, true, 200,  190, 210,
@@ -130,7 +135,7 @@ static void test_cost(void **state) {
     const char *text = sample_file("out", NULL);
     assert_non_null(strstr(text, ",train,16,,3,100,,,4096,0.5,"));
     assert_non_null(strstr(text, ",train,16,,3,200,,,2048,1,"));
-    assert_non_null(strstr(text, ",90,110\n"));
+    assert_non_null(strstr(text, ",90,110,,\n"));
     store_close(store);
 }
 
@@ -149,15 +154,16 @@ static const Claim *judged(Store *store, const char *claim) {
     return &list->items[0];
 }
 
-/* Runs that shared a machine leave it open; a bench does not. */
+/* Runs say nothing, however starved one of them was; a bench does. */
 static void test_claims(void **state) {
     (void)state;
     const Plan *plan = sample_plan(METHODS);
     Store *store = trained(plan);
     static const char about[] = "\"quantity\": \"train_speed\", \"method\": \"t5\", \"at_most\": 0.7";
+    assert_int_equal(sample_outside("UPDATE run SET train_seconds = 60 WHERE method = 't5'"), 0);
     const Claim *claim = judged(store, about);
-    assert_int_equal(claim->verdict, VERDICT_UNDECIDED);
-    assert_int_equal(claim->points[0].seeds, 1);
+    assert_int_equal(claim->verdict, VERDICT_UNTESTED);
+    assert_non_null(strstr(claim->finding, "`poslab bench CONFIG --db DB`"));
     write(store, model_of(plan), 1, slow, fast);
     claim = judged(store, about);
     assert_int_equal(claim->count, 1);
@@ -236,12 +242,50 @@ static void test_bench(void **state) {
     assert_int_equal(err.code, EXIT_SYSTEM);
 }
 
+/* The figure has speeds of a bench or none; time is saved at such speeds. */
+static void test_bench_alone(void **state) {
+    (void)state;
+    Err err = {0};
+    const Plan *plan = sample_plan(METHODS);
+    Store *store = trained(plan);
+    const PlotOptions plot = {.kind = "cost", .figure = "f.svg", .template = template};
+    assert_false(plot_figure(store, &plot, &err));
+    assert_int_equal(err.code, EXIT_USAGE);
+    assert_non_null(strstr(err.text, "`poslab bench CONFIG --db DB`"));
+    write(store, model_of(plan), 1, slow, fast);
+    if (!plot_figure(store, &plot, &err)) fail_msg("%s", err.text);
+    const char *data = sample_file("f.dat", NULL);
+    assert_non_null(strstr(data, "\n200 "));
+    assert_non_null(strstr(data, "\n100 "));
+    store_close(store);
+    assert_int_equal(remove("x.db"), 0);
+
+    plan =
+        sample_plan("\"train\": {\"length\": 8, \"tokens\": 96, \"tokens_per_step\": 32}, \"method\": \"t5\","
+                    " \"evaluate\": {\"lengths\": [8, 16]}, \"sweep\": {\"train.length\": [8, 16]}");
+    store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 4}));
+    assert_int_equal(sample_outside("UPDATE run SET train_seconds = 60 WHERE train_length = 8"), 0);
+    SpeedResult brief = slow;
+    brief.length = 8, brief.rate = 125;
+    write(store, model_of(plan), 1, brief, slow);
+    FILE *out = fopen("out", "w");
+    const AnalyseOptions options = {.what = "short-long", .format = "csv", .resamples = 100, .block = 1};
+    if (!analyse_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    data = sample_file("out", NULL);
+    if (!strstr(data, ",60,1.5,19.99")) fail_msg("%s", data); /* 1 - 100 / 125, to the last bit or so */
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
+    if (!realpath("plots/cost.gp", template)) return 1;
     const struct CMUnitTest tests[] = {
-        TEST(test_newest_of_the_model), TEST(test_merged), TEST(test_cost), TEST(test_claims),
-        TEST(test_short_long),          TEST(test_bench),
+        TEST(test_newest_of_the_model), TEST(test_merged), TEST(test_cost),        TEST(test_claims),
+        TEST(test_short_long),          TEST(test_bench),  TEST(test_bench_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

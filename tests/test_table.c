@@ -18,6 +18,7 @@
 #include "plot.h"
 #include "series.h"
 #include "status.h"
+#include "check.h"
 #include "table.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
@@ -582,6 +583,130 @@ static void test_figure_errors(void **state) {
     store_close(store);
 }
 
+/* The whole text, signature included. */
+static const char *whole(Store *store, TableOptions options) {
+    Err err;
+    FILE *out = fopen("out", "w");
+    assert_non_null(out);
+    if (!table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+/* What a table says of itself is true of the numbers in it: seeds, and all that is signed. */
+static void test_says_what_it_shows(void **state) {
+    (void)state;
+    Store *store = two_seeds("loss is nan at step 3");
+    assert_non_null(strstr(whole(store, (TableOptions){0}), "over 1 to 2 seeds"));
+    const char *const one[] = {"seed=1", NULL}, *const lost[] = {"seed=2", NULL},
+                      *const both[] = {"method=alibi", NULL};
+    const char *text = whole(store, (TableOptions){.where = one});
+    assert_null(strstr(text, "deviation"));
+    assert_non_null(strstr(text, " seeds=1 "));
+    text = whole(store, (TableOptions){.where = lost}); /* the seed that diverged is one of those asked for */
+    assert_non_null(strstr(text, "diverged"));
+    assert_non_null(strstr(text, " seeds=1 "));
+    text = whole(store, (TableOptions){.where = both});
+    assert_non_null(strstr(text, "over 2 seeds"));
+    assert_non_null(strstr(text, " seeds=2 "));
+    text = whole(store, (TableOptions){.rows = "method,seed"});
+    assert_non_null(strstr(text, "diverged"));
+    store_close(store);
+    assert_int_equal(unlink("x.db"), 0);
+
+    /* A row of which fewer seeds are asked. */
+    const Plan *plan = sample_plan(TWO_SEEDS ", \"exclude\": [{\"method\": \"rotary\", \"train.seed\": 2}]");
+    assert_int_equal(plan->count, 3);
+    store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4.0 + i, 5, 6}));
+    text = whole(store, (TableOptions){0});
+    assert_non_null(strstr(text, "over 1 to 2 seeds"));
+    assert_non_null(strstr(text, "4.00 (n = 1)"));
+    assert_non_null(strstr(text, "5.50 ± 0.71"));
+    store_close(store);
+}
+
+/* Signatures name the split, the protocol and the targets of the evaluations that --where leaves. */
+static void test_signature_of_chosen(void **state) {
+    (void)state;
+    const Plan *plan =
+        sample_plan(TRAIN "\"method\": \"none\", \"sweep\": {\"evaluate.split\": [\"valid\", \"test\"]},"
+                          "\"evaluate\": {\"protocols\": [\"nonoverlapping\", {\"name\": \"strided\","
+                          "\"stride\": 0.5}]}");
+    Store *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 5, 6, 7}));
+    const char *const where[] = {"split=test", "protocol=strided", NULL};
+    const char *text = whole(store, (TableOptions){0});
+    if (!strstr(text, " protocol=nonoverlapping,strided stride=")) fail_msg("%s", text);
+    text = whole(store, (TableOptions){.where = where});
+    assert_non_null(strstr(text, " split=test protocol=strided stride=0.5L "));
+    assert_non_null(strstr(text, " where=split=test where=protocol=strided"));
+    store_close(store);
+}
+
+/* A condition that holds for nothing is an error in every format, with the values that there are. */
+static void test_where_nothing(void **state) {
+    (void)state;
+    static const char *const all[] = {"text", "md", "latex", "csv", "json"};
+    static const struct {
+        const char *const where[3];
+        const char *text;
+    } cases[] = {
+        {{"seed=99"}, "--where seed=99: no evaluation has this 'seed'; it has '1', '2'"},
+        {{"eval_length=17"},
+         "--where eval_length=17: no evaluation has this 'eval_length'; it has '16', '24', '64'"},
+        {{"split=test"}, "no evaluation has this 'split'; it has 'valid'"},
+        {{"method=t5"}, "no evaluation has this 'method'; it has 'Rotary', 'ALiBi (trainable=true)'"},
+        {{"seed=1", "seed=99"}, "--where seed=99: "},
+        {{"multiple=3"}, "it has '1x', '1.5x', '4x'"},
+    };
+    Store *store = two_seeds(NULL);
+    for (int f = 0; f < COUNT_OF(all); f++) {
+        for (int i = 0; i < COUNT_OF(cases); i++) {
+            const char *error = refused(store, (TableOptions){.format = all[f], .where = cases[i].where});
+            if (!strstr(error, cases[i].text))
+                fail_msg("%s: expected %s, got %s", all[f], cases[i].text, error);
+        }
+    }
+    store_close(store);
+    assert_int_equal(unlink("x.db"), 0);
+
+    /* Each alone, but not both. */
+    const Plan *plan = sample_plan(TWO_SEEDS ", \"exclude\": [{\"method\": \"rotary\", \"train.seed\": 2}]");
+    store = sample_store(plan);
+    const char *const where[] = {"method=rotary", "seed=2", NULL};
+    for (int f = 0; f < COUNT_OF(all); f++)
+        assert_non_null(strstr(refused(store, (TableOptions){.format = all[f], .where = where}),
+                               "no evaluation fulfils all of --where"));
+    store_close(store);
+}
+
+/* A table says that bits of a run are those of several settings. */
+static void test_settings(void **state) {
+    (void)state;
+    Store *store = two_seeds(NULL);
+    int64_t problems = 0, before = 0; /* made-up numbers have some */
+    Err err;
+    FILE *nowhere = fopen("/dev/null", "w");
+    assert_true(check_print(store, nowhere, &before, &err));
+    fclose(nowhere);
+    assert_null(strstr(whole(store, (TableOptions){0}), "setting"));
+    assert_int_equal(
+        sample_outside("UPDATE run SET settings = 'A to step 1; B' WHERE key = (SELECT min(key) FROM run)"),
+        0);
+    const char *key = sample_value(store, "SELECT min(key) FROM run");
+    assert_non_null(strstr(whole(store, (TableOptions){0}),
+                           arena_format(sample_arena, " resumed-in-another-setting=%s", key)));
+    FILE *out = fopen("out", "w");
+    assert_true(check_print(store, out, &problems, &err));
+    fclose(out);
+    assert_non_null(strstr(sample_file("out", NULL),
+                           arena_format(sample_arena, "note: run %s was resumed in another setting", key)));
+    assert_int_equal(problems, before);
+    store_close(store);
+}
+
 /* What is changed after training makes a row of its own, beside the run as trained. */
 static void test_changed(void **state) {
     (void)state;
@@ -662,17 +787,32 @@ static void test_where_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_text),          TEST(test_md),
-        TEST(test_outcomes),      TEST(test_lost_seed),
-        TEST(test_pivot),         TEST(test_pivot_sheets),
-        TEST(test_pivot_errors),  TEST(test_paper),
-        TEST(test_best),          TEST(test_latex),
-        TEST(test_several),       TEST(test_csv),
-        TEST(test_json),          TEST(test_table_errors),
-        TEST(test_figure),        TEST(test_figure_data),
-        TEST(test_hostile_names), TEST(test_figure_errors),
-        TEST(test_changed),       TEST(test_clipped),
-        TEST(test_namesakes),     TEST(test_where_numbers),
+        TEST(test_text),
+        TEST(test_md),
+        TEST(test_outcomes),
+        TEST(test_lost_seed),
+        TEST(test_pivot),
+        TEST(test_pivot_sheets),
+        TEST(test_pivot_errors),
+        TEST(test_paper),
+        TEST(test_best),
+        TEST(test_latex),
+        TEST(test_several),
+        TEST(test_csv),
+        TEST(test_json),
+        TEST(test_table_errors),
+        TEST(test_figure),
+        TEST(test_figure_data),
+        TEST(test_hostile_names),
+        TEST(test_figure_errors),
+        TEST(test_changed),
+        TEST(test_clipped),
+        TEST(test_namesakes),
+        TEST(test_where_numbers),
+        TEST(test_says_what_it_shows),
+        TEST(test_signature_of_chosen),
+        TEST(test_where_nothing),
+        TEST(test_settings),
     };
     return cmocka_run_group_tests(tests, find_template, free_template);
 }

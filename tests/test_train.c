@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "lanes.h"
 #include "tiny.h"
 #include "train.h"
 
@@ -163,6 +164,47 @@ static void the_log(void **state) {
 }
 
 /* At every step, with both optimisers, with dropout and micro-batches that do not divide the step. */
+/* A run whose sessions had other threads has bits of its own; all settings are kept, and said. */
+static void settings(void **state) {
+    (void)state;
+    Run run = run_new("alibi");
+    run.state = state_path;
+    run.stop_after = 2;
+    assert_stopped(&run);
+    assert_null(run.result.session.settings);
+    run.stop_after = 1;
+    assert_stopped(&run); /* as before: nothing is said */
+    assert_string_equal(run.note, "resuming from step 2 of 7\n");
+    assert_null(run.result.session.settings);
+    lanes_set(2);
+    run.stop_after = 1;
+    assert_stopped(&run);
+    assert_non_null(strstr(run.note, "resumed with 2 threads, "));
+    assert_non_null(strstr(run.note, ", after 1 thread, "));
+    run.stop_after = 0;
+    train_well(&run);
+    const char *text = run.result.session.settings;
+    assert_non_null(text);
+    assert_int_equal(strncmp(text, "1 thread, ", 10), 0);
+    assert_non_null(strstr(text, " to step 3; 2 threads, "));
+}
+
+/* Processor time and load are those of all sessions. */
+static void processor_time(void **state) {
+    (void)state;
+    Run run = run_new("alibi");
+    run.state = state_path;
+    run.stop_after = 4;
+    assert_stopped(&run);
+    double seconds = run.result.session.processor_seconds, load = run.result.session.load_seconds;
+    assert_true(seconds > 0 && seconds <= 2 * run.result.seconds + 0.01);
+    assert_true(load >= 0);
+    run.stop_after = 0;
+    train_well(&run);
+    assert_true(run.result.session.processor_seconds > seconds);
+    assert_true(run.result.session.load_seconds >= load);
+}
+
 static void resuming_changes_nothing(void **state) {
     (void)state;
     for (int optimizer = OPT_ADAMW; optimizer <= OPT_NAG; optimizer++) {
@@ -446,6 +488,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(rules),
         TEST(the_log),
+        TEST(processor_time),
         TEST(resuming_changes_nothing),
         TEST(revisions_are_kept_apart),
         TEST(damaged_states),
@@ -459,6 +502,7 @@ int main(void) {
         TEST(divergence),
         TEST(too_little_text),
         TEST(restoring),
+        TEST(settings), /* last: it leaves two threads */
     };
     return cmocka_run_group_tests_name("train", tests, NULL, NULL);
 }

@@ -1,0 +1,135 @@
+/* What older versions stored for lengths that no window of text had: it is marked, and no point of anything.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyse.h"
+#include "claims.h"
+#include "plot.h"
+#include "report.h"
+#include "table.h"
+#include "verdict.h"
+
+static char fixture[4096], plots[4096];
+
+/* A database of version 2: trained at 16, 99 targets of 100000, lengths 16, 64 and 256. */
+static Store *old_store(void) {
+    Err err = {0};
+    assert_int_equal(
+        system(arena_format(sample_arena, "sqlite3 x.db < '%s'; ln -s '%s' plots", fixture, plots)), 0);
+    Store *store = store_open("x.db", STORE_READ, &err);
+    if (!store) fail_msg("%s", err.text);
+    return store;
+}
+
+static const char *analysed(Store *store, const char *what, const char *format) {
+    Err err = {0};
+    FILE *out = fopen("out", "w");
+    const AnalyseOptions options = {
+        .what = what, .format = format, .baseline = "rotary", .resamples = 100, .block = 1};
+    if (!analyse_print(store, &options, out, &err)) fail_msg("%s: %s", what, err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+static const char *table(Store *store, const char *format) {
+    Err err = {0};
+    FILE *out = fopen("out", "w");
+    if (!table_print(store, &(TableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    Store *store = old_store();
+    const char *text = table(store, "text");
+    assert_non_null(strstr(text, ">text"));
+    assert_non_null(strstr(text, ">text: the text that was evaluated is shorter than this length"));
+    assert_non_null(strstr(text, "valid, nonoverlapping, 99 targets (100000 requested)"));
+    assert_null(strstr(text, "453.6"));
+    assert_non_null(strstr(text, "456.4"));
+    text = table(store, "csv");
+    assert_non_null(strstr(text, ",256,100000,beyond_text,608.09"));
+    assert_non_null(strstr(text, ",64,100000,done,606.71"));
+    store_close(store);
+}
+
+static void test_analyses(void **state) {
+    (void)state;
+    static const char *const programs[] = {"curves", "matrix",    "compare",     "cost",
+                                           "early",  "positions", "claim-points"};
+    Store *store = old_store();
+    for (int i = 0; i < COUNT_OF(programs); i++) {
+        const char *text = analysed(store, programs[i], "csv");
+        assert_null(strstr(text, "453.6"));
+    }
+    const char *text = analysed(store, "curves", "text");
+    assert_null(strstr(text, ">= 256"));
+    assert_non_null(strstr(text, ">= 64")); /* the longest that was evaluated */
+    assert_non_null(strstr(text, ">text: "));
+    assert_non_null(strstr(analysed(store, "matrix", "text"), ">text"));
+    assert_null(strstr(analysed(store, "positions", "csv"), ",256,"));
+    store_close(store);
+}
+
+static void test_verdicts(void **state) {
+    (void)state;
+    Err err = {0};
+    Store *store = old_store();
+    FILE *file = fopen("claims.json", "w");
+    fputs("{\"source\": \"s\", \"claims\": [{\"text\": \"t\", \"section\": \"1\", \"paper\": \"p\","
+          " \"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_most\": 2}]}",
+          file);
+    fclose(file);
+    const SeriesSet *set = series_read(store, "old", sample_arena, &err);
+    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    if (!list) fail_msg("%s", err.text);
+    assert_int_equal(list->items[0].count, 0);
+    assert_int_equal(list->items[0].verdict, VERDICT_UNTESTED);
+    const char **sentences = verdict_sentences(store, set, sample_arena, &err);
+    assert_non_null(sentences);
+    assert_null(strstr(sentences[0], "256"));
+    assert_non_null(strstr(sentences[0], "At 64, the longest evaluated,"));
+    store_close(store);
+}
+
+static void test_figures(void **state) {
+    (void)state;
+    Err err = {0};
+    Store *store = old_store();
+    static const char *const kinds[] = {"curves", "early", "position"};
+    for (int i = 0; i < COUNT_OF(kinds); i++) {
+        if (!plot_figure(store, &(PlotOptions){.kind = kinds[i], .figure = "f.svg"}, &err))
+            fail_msg("%s: %s", kinds[i], err.text);
+        assert_null(strstr(sample_file("f.dat", NULL), "\n256 "));
+        assert_null(strstr(sample_file("f.svg", NULL), ">256<"));
+    }
+    if (!report_write(store, &(ReportOptions){.path = "r.html"}, &err)) fail_msg("%s", err.text);
+    const char *html = sample_file("r.html", NULL);
+    assert_non_null(strstr(html, "<dd>16, 64 tokens</dd>"));
+    assert_non_null(strstr(html, "99 targets (100000 requested)"));
+    assert_null(strstr(html, "453.6"));
+    store_close(store);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_tables),
+        TEST(test_analyses),
+        TEST(test_verdicts),
+        TEST(test_figures),
+    };
+    if (!realpath("tests/fixtures/version2.sql", fixture) || !realpath("plots", plots)) return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
