@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "analyse.h"
 #include "arguments.h"
@@ -233,9 +234,12 @@ static ExitCode do_check(const Arguments *arguments, Err *err) {
 
 static ExitCode do_merge(const Arguments *arguments, Err *err) {
     int64_t conflicts = 0;
-    Store *store = store_open(arguments->words[0], STORE_CREATE, err);
+    const char *path = arguments->words[0];
+    bool is_new = access(path, F_OK) != 0;
+    Store *store = store_open(path, STORE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
     store_close(store);
+    if (store && !fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
