@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 #include "progress.h"
 #include "ranks.h"
 #include "revision.h"
+#include "signals.h"
 #include "worker.h"
 
 enum { MAX_JOBS = 1024 };
@@ -60,10 +60,10 @@ typedef struct Sweep {
     Arena *arena;
 } Sweep;
 
-static volatile sig_atomic_t signals;
+static volatile sig_atomic_t signals, last_signal = SIGTERM;
 
 static void on_signal(int signal) {
-    (void)signal;
+    last_signal = signal;
     signals++;
 }
 
@@ -292,7 +292,7 @@ static void signal_workers(Sweep *sweep, int signal) {
 static void heed_signals(Sweep *sweep) {
     if ((signals || sweep->fatal.code) && !sweep->stopping) {
         sweep->stopping = true;
-        signal_workers(sweep, SIGTERM);
+        signal_workers(sweep, last_signal); /* which workers ignore only if this process does, too */
         if (signals && sweep->running)
             progress_say(sweep->progress, false, "stopping; once more to stop without saving");
     }
@@ -330,9 +330,8 @@ static void listen_to_workers(Sweep *sweep) {
 }
 
 static void run_jobs(Sweep *sweep) {
-    struct sigaction action = {.sa_handler = on_signal}, old[3];
-    const int heeded[] = {SIGINT, SIGTERM, SIGHUP};
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &action, &old[i]);
+    static const int handled[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    signals_handle(handled, on_signal, 0);
     while (sweep->running || (sweep->next < sweep->count && !sweep->stopping)) {
         heed_signals(sweep);
         for (int slot = 0; slot < sweep->options->jobs; slot++) {
@@ -345,7 +344,7 @@ static void run_jobs(Sweep *sweep) {
     }
     sweep->left += sweep->count - sweep->next;
     progress_close(sweep->progress);
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &old[i], NULL);
+    signals_default(handled);
 }
 
 static ExitCode conclude(Sweep *sweep, Err *err) {

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "linear.h"
 #include "ranks.h"
 #include "revision.h"
+#include "signals.h"
 #include "store.h"
 
 enum { LOCK_TENTHS = 50 };
@@ -384,9 +384,7 @@ static bool work(Worker *worker, Err *err) {
 }
 
 void worker_begin(void) {
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-    const int heeded[] = {SIGINT, SIGTERM, SIGUSR1};
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &action, NULL);
+    signals_handle((const int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, 0}, on_stop, SA_RESTART);
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 

@@ -3,7 +3,7 @@
  * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
  * worker trains (or goes on from state.safetensors, or loads model.safetensors if the run is known to be
  * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder.
- * Interrupted by SIGINT, SIGTERM or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
+ * Interrupted by SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
  *
  * Progress goes to stdout, a line each:
  *     step 12 400 2.3451 18230.5    step, of so many; loss; tokens per second
