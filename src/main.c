@@ -385,7 +385,8 @@ int main(int argc, char **argv) {
     Err err = {0};
     file_keep_standard_streams();
     ops_one_thread(argv);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that reaches its limit (ulimit -f) */
     ExitCode code = run_command(argc, argv, &err);
     if (code != EXIT_DONE && err.code == code && ranks_number() == 0)
         fprintf(stderr, "poslab: %s\n", err.text);
