@@ -30,6 +30,7 @@
 #include "revision.h"
 #include "stats.h"
 #include "status.h"
+#include "sweep.h"
 #include "table.h"
 
 typedef struct Command {
@@ -45,11 +46,14 @@ static ExitCode outcome(bool fine, const Err *err) {
 /* --- commands --- */
 
 static ExitCode do_plan(const Arguments *arguments, Err *err) {
-    Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
-    Plan *plan = experiment ? plan_outline(experiment, arguments->arena, err) : NULL;
-    if (!plan) return err->code;
     int ranks[16] = {0};
-    int64_t gigabits = 10;
+    int64_t gigabits = 10, jobs = 1, threads = 1;
+    if (!arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &jobs, err) ||
+        !arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err))
+        return err->code;
+    const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
+    Plan *plan = experiment ? plan_outline(experiment, (int)threads, (int)jobs, arguments->arena, err) : NULL;
+    if (!plan) return err->code;
     if (!arguments_list(arguments->value['#'], ranks, &plan->rank_count, COUNT_OF(ranks), err) ||
         !arguments_count(arguments, '&', 1, 1000000, &gigabits, err))
         return err->code;
@@ -155,9 +159,9 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
     if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
         !arguments_count(arguments, 'R', 1, 1000, &rounds, err))
         return err->code;
-    lanes_set((int)threads);
-    if (!ranks_begin(err)) return err->code;
+    if (!ranks_begin(err) || !ops_reserve((int)threads, err)) return err->code;
     bench.rounds = (int)rounds;
+    bench.threads = (int)threads;
     if (arguments->word_count) {
         const Experiment *experiment =
             config_read(arguments->words[0], arguments->sets, arguments->arena, err);
@@ -248,7 +252,7 @@ static const Command commands[] = {
      "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.\n"
      "What another revision of the program has trained is kept, and said; --retry changed trains it anew.",
      1, 1, launch_run},
-    {"plan", "CONFIG", "#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
+    {"plan", "CONFIG", "jT#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
      1, do_plan},
     {"status", "DB", "EJ", "what is done, running, failed, missing", NULL, 1, 1, do_status},
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",

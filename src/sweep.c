@@ -27,8 +27,6 @@
 #include "signals.h"
 #include "worker.h"
 
-enum { MAX_JOBS = 1024 };
-
 typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
@@ -277,7 +275,7 @@ static void run_together(Sweep *sweep) {
     Listener listener = {sweep, 0};
     WorkerOptions options = {.take = take_and_draw, .user = &listener};
     Err err = {0};
-    ExitCode code = worker_call(sweep->slots[0]->folder, &options, &err);
+    ExitCode code = worker_call(sweep->slots[0]->folder, sweep->options->threads, &options, &err);
     sweep->stopping |= code == EXIT_STOPPED;
     settle_job(sweep, 0, (int)code, 0, arena_copy(sweep->arena, err.text));
 }
@@ -314,8 +312,8 @@ static void end_overdue(Sweep *sweep) {
 
 /* Waits a moment for output, reads it, and ends the workers that closed their pipes. */
 static void listen_to_workers(Sweep *sweep) {
-    struct pollfd fds[MAX_JOBS];
-    int slot[MAX_JOBS], count = 0;
+    struct pollfd fds[SWEEP_JOBS_MOST];
+    int slot[SWEEP_JOBS_MOST], count = 0;
     for (int i = 0; i < sweep->options->jobs; i++) {
         if (!sweep->slots[i]) continue;
         fds[count] = (struct pollfd){.fd = sweep->slots[i]->child.pipe, .events = POLLIN};
@@ -424,7 +422,7 @@ static ExitCode sweep_locked(Sweep *sweep, Err *err) {
 }
 
 ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err) {
-    if (options->jobs < 1 || options->jobs > MAX_JOBS) BUG("%d jobs", options->jobs);
+    if (options->jobs < 1 || options->jobs > SWEEP_JOBS_MOST) BUG("%d jobs", options->jobs);
     Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
     sweep.database = options->database ? options->database
                                        : arena_format(sweep.arena, "%s.db", plan->experiment->directory);

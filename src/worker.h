@@ -45,14 +45,15 @@ typedef struct WorkerOptions {
    before anything is printed. worker_run does it itself. */
 void worker_begin(void);
 
-/* Does it; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another with err set. */
-ExitCode worker_run(const char *folder, const WorkerOptions *options, Err *err);
+/* Does it on so many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another
+   with err set. */
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err);
 
 /* With several ranks (ranks.h) all of them call worker_run; or rank 0 calls worker_call for each run and at
    the end worker_dismiss, while the others are in worker_serve, which returns the code given there. */
-ExitCode worker_call(const char *folder, const WorkerOptions *options, Err *err);
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err);
 ExitCode worker_dismiss(ExitCode code);
-ExitCode worker_serve(void);
+ExitCode worker_serve(int threads);
 
 /* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,

@@ -34,6 +34,7 @@ typedef struct Run {
     int notes;
     char note[1024]; /* all of them */
     const char *revision;
+    int threads; /* 0: 1 */
 } Run;
 
 static int setup(void **state) {
@@ -86,6 +87,7 @@ static bool train(Run *run) {
     const Corpus *corpus = tiny_corpus(301, arena);
     TrainHooks hooks = {on_progress, on_note, run, run->revision};
     run->result_model = model_new(&run->model, &position, (int)run->train.length, arena);
+    run->result_model->threads = run->threads ? run->threads : 1;
     run->calls = run->notes = 0;
     *run->note = '\0';
     run->err = (Err){0};
@@ -364,6 +366,7 @@ static void memory_is_what_was_said(void **state) {
         run.optimizer.name = optimizer;
         for (run.model.max_tokens_in_flight = 1; run.model.max_tokens_in_flight < 100;
              run.model.max_tokens_in_flight *= 5) {
+            run.threads = run.threads % 3 + 1;
             train_well(&run);
             assert_int_equal(run.result.peak_bytes,
                              train_bytes(run.result_model, &run.train, &run.optimizer));
