@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lanes.h"
+
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS  "0123456789"
 
@@ -16,7 +18,7 @@ const Field allocation_fields[] = {
     {"time", FIELD_TEXT, offsetof(Allocation, time),
      .help = "of one task, [DAYS-]HOURS:MINUTES:SECONDS or minutes"},
     {"memory", FIELD_TEXT, offsetof(Allocation, memory), .help = "of one task and node, 4G"},
-    {"threads", FIELD_INT, offsetof(Allocation, threads), .standard = 1, .low = 1, .high = 256,
+    {"threads", FIELD_INT, offsetof(Allocation, threads), .standard = 1, .low = 1, .high = LANES_MOST,
      .help = "threads of each rank"},
     {"ranks", FIELD_INT, offsetof(Allocation, ranks), .standard = 1, .low = 1, .high = 65536,
      .help = "MPI processes of one run"},

@@ -183,6 +183,6 @@ double arena_memory(void) {
     return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* and v1 */
 }
 
-double arena_machine(void) {
-    return fmin(arena_memory(), arena_limit() - ARENA_LIBRARIES);
+double arena_machine(int threads) {
+    return fmin(arena_memory(), arena_limit() - ARENA_LIBRARIES - (threads - 1.0) * ARENA_THREAD);
 }

@@ -82,9 +82,9 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
         subject->step = step_new(model, subject->sequences, subject->length, arena);
         return;
     }
-    subject->pass = NEW(arena, lanes_count(), Pass *);
-    subject->nll = NEW(arena, lanes_count(), float *);
-    for (int lane = 0; lane < lanes_count(); lane++) {
+    subject->pass = NEW(arena, model->threads, Pass *);
+    subject->nll = NEW(arena, model->threads, float *);
+    for (int lane = 0; lane < model->threads; lane++) {
         Pass *pass = pass_new(model, subject->of_pass, subject->length, false, arena);
         float *nll = NEW(arena, (size_t)subject->of_pass * (size_t)subject->length, float);
         if (subject->pass) subject->pass[lane] = pass, subject->nll[lane] = nll;
@@ -97,13 +97,14 @@ static void subject_size(Subject *subject, const BenchOptions *options, const Po
     int64_t sequences = options->tokens_per_step / length,
             in_flight = options->model.max_tokens_in_flight / length;
     subject->length = length;
-    int lanes = lanes_count() * ranks_count();
+    int lanes = options->threads * ranks_count();
     subject->sequences = sequences > lanes ? (int)sequences : lanes;
     subject->of_pass = in_flight < 1                    ? 1
                        : in_flight < subject->sequences ? (int)in_flight
                                                         : subject->sequences;
     subject->model = model_new(&options->model, position, length, arena);
     subject->model->precision = precision;
+    subject->model->threads = options->threads;
     Arena *count = arena_new_counting();
     Model counted = *subject->model;
     subject_allocate(
@@ -132,8 +133,8 @@ static void subject_make(Subject *subject, const BenchOptions *options, bool tra
 
 static void evaluate_share(void *user, int lane) {
     Subject *s = user;
-    int first = (ranks_number() * lanes_count() + lane) * s->of_pass;
-    for (; first < s->sequences; first += ranks_count() * lanes_count() * s->of_pass) {
+    int lanes = s->model->threads, first = (ranks_number() * lanes + lane) * s->of_pass;
+    for (; first < s->sequences; first += ranks_count() * lanes * s->of_pass) {
         int count = s->sequences - first < s->of_pass ? s->sequences - first : s->of_pass;
         model_evaluate(s->model, s->pass[lane], s->tokens + first, count, s->nll[lane]);
     }
@@ -145,7 +146,7 @@ static void subject_run(Subject *subject) {
         step_run(subject->step, 1, 1);
         optimizer_step(subject->optimizer, subject->model, step_gradients(subject->step), 1e-6);
     } else {
-        lanes_run(evaluate_share, subject);
+        lanes_run(subject->model->threads, evaluate_share, subject);
         ranks_any(0); /* all are done */
     }
 }
@@ -175,7 +176,7 @@ static Figure figure(const Subject *subject, const Subject *first, const BenchOp
     f.tokens_low = tokens / seconds.high;
     f.tokens_high = tokens / seconds.low;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (f.product_rate * lanes_count() * ranks_count());
+    f.share = f.flops_rate / (f.product_rate * options->threads * ranks_count());
     f.matrix = spread(subject->share[PROFILE_MATRIX], NULL, rounds, arena).median;
     f.attention = spread(subject->share[PROFILE_ATTENTION], NULL, rounds, arena).median;
     f.rest = 1 - f.matrix - f.attention;
@@ -225,7 +226,7 @@ static bool measure(const BenchOptions *options, const char *const *names, int m
     Arena *arena = arena_new(0);
     int count = options->length_count * options->precision_count * methods, reference = 0;
     Subject *subjects = NEW(arena, count, Subject);
-    double bytes = 0, machine = arena_machine();
+    double bytes = 0, machine = arena_machine(options->threads);
     bool ok = true;
     for (int s = 0; ok && s < count; s++) {
         const char *name = names[s % methods];
@@ -275,7 +276,8 @@ static void print_text(const Figure *f, int count, const BenchOptions *options, 
         if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length ||
             strcmp(f->precision, f[-1].precision)) {
             fprintf(out, "\n%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread\n",
-                    f->phase, f->length, f->precision, ranks_count(), lanes_count(), f->product_rate / 1e9);
+                    f->phase, f->length, f->precision, ranks_count(), options->threads,
+                    f->product_rate / 1e9);
             fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s", "method", "tokens/s",
                     "GFLOP/s", "of that", "matrix", "attention", "rest", "MiB", options->reference);
             if (several)
@@ -304,7 +306,7 @@ static void print_json(const Figure *f, int count, const BenchOptions *options, 
     Arena *arena = arena_new(0);
     Json *root = json_new_object(), *rows = json_new_array();
     json_set(root, "machine", machine);
-    json_set_number(root, "threads", lanes_count());
+    json_set_number(root, "threads", options->threads);
     json_set_number(root, "ranks", ranks_count());
     json_set_text(root, "reference", options->reference);
     json_set_number(root, "rounds", options->rounds);
@@ -342,7 +344,7 @@ static bool store_precision(const Figure *f, int count, const char *precision, c
     SpeedBench bench = {.precision = precision,
                         .reference = options->reference,
                         .config = json_print(config, arena),
-                        .threads = lanes_count(),
+                        .threads = options->threads,
                         .results = NEW(arena, count, SpeedResult)};
     json_free(config);
     double *rates = NEW(arena, count, double);
@@ -380,7 +382,7 @@ static void print_csv(const Figure *f, int count, const BenchOptions *options, F
           out);
     for (int i = 0; i < count; i++, f++)
         fprintf(out, "%s,%s,%d,%.4f,%.4f,%.4f,%s,%s,%d,%d\n", f->phase, f->method, f->length, f->ratio.median,
-                f->ratio.low, f->ratio.high, f->precision, options->reference, lanes_count(),
+                f->ratio.low, f->ratio.high, f->precision, options->reference, options->threads,
                 options->rounds);
 }
 

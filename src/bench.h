@@ -22,7 +22,7 @@ typedef struct BenchOptions {
     int lengths[16];
     int length_count;
     int64_t tokens_per_step; /* tokens of one training measurement */
-    int rounds;
+    int rounds, threads;
     int precisions[PRECISION_COUNT];
     int precision_count;  /* at least 1 */
     bool train, evaluate; /* phases */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,10 +35,18 @@ static int64_t tensor_bytes(const Tensor *tensor) {
     return bytes;
 }
 
-const Tensor *checkpoint_find(const TensorFile *file, const char *name) {
-    for (int i = 0; i < file->count; i++)
-        if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
+const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next) {
+    for (int looked = 0; looked < file->count; looked++) {
+        const Tensor *tensor = &file->tensors[*next];
+        *next = (*next + 1) % file->count;
+        if (strcmp(tensor->name, name) == 0) return tensor;
+    }
     return NULL;
+}
+
+const Tensor *checkpoint_find(const TensorFile *file, const char *name) {
+    int next = 0;
+    return checkpoint_next(file, name, &next);
 }
 
 /* --- writing --- */
@@ -46,6 +55,19 @@ static Json *numbers(const int64_t *values, int count) {
     Json *array = json_new_array();
     for (int i = 0; i < count; i++) json_append(array, json_new_number((double)values[i]));
     return array;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void check_names(const TensorFile *file, Arena *arena) {
+    const char **names = NEW(arena, file->count + 1, const char *);
+    for (int i = 0; i < file->count; i++) names[i] = file->tensors[i].name;
+    names[file->count] = metadata_key;
+    qsort(names, (size_t)file->count + 1, sizeof *names, by_name);
+    for (int i = 0; i < file->count; i++)
+        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors of the name '%s'", names[i]);
 }
 
 /* The header as text, with zeros for the checksum. */
@@ -62,10 +84,10 @@ static char *header_text(const TensorFile *file, Arena *arena) {
         json_set_text(entry, "dtype", type_names[tensor->type]);
         json_set(entry, "shape", numbers(tensor->dims, tensor->rank));
         json_set(entry, "data_offsets", numbers((int64_t[]){offset, offset + bytes}, 2));
-        json_set(root, tensor->name, entry);
+        json_add(root, tensor->name, entry);
         offset += bytes;
     }
-    if (json_count(root) != file->count + 1) BUG("two tensors of one name");
+    check_names(file, arena);
     char *text = json_print(root, arena);
     json_free(root);
     size_t length = strlen(text), padding = (8 - (PREFIX + length) % 8) % 8;
@@ -170,15 +192,13 @@ static const char *parse_tensor(Tensor *tensor, const Json *entry, char *data, i
 /* Fills tensors from the header. NULL, or what is wrong. */
 static const char *parse_tensors(TensorFile *file, const Json *root, char *data, int64_t size, Arena *arena) {
     int64_t offset = 0;
-    int members = json_count(root);
-    file->tensors = NEW(arena, members, Tensor);
-    for (int i = 0; i < members; i++) {
-        const char *name = json_key(root, i);
-        if (strcmp(name, metadata_key) == 0) continue;
+    file->tensors = NEW(arena, json_count(root), Tensor);
+    for (const Json *member = json_first(root); member; member = json_next(member)) {
+        if (strcmp(json_name(member), metadata_key) == 0) continue;
         Tensor *tensor = &file->tensors[file->count++];
-        const char *wrong = parse_tensor(tensor, json_member(root, i), data, size, &offset);
+        const char *wrong = parse_tensor(tensor, member, data, size, &offset);
         if (wrong) return wrong;
-        tensor->name = arena_copy(arena, name);
+        tensor->name = arena_copy(arena, json_name(member));
     }
     return offset == size ? NULL : "there is data that belongs to no tensor";
 }
@@ -201,8 +221,8 @@ static const char *parse(TensorFile *file, const Json *root, char *text, size_t 
                          int64_t size, Arena *arena) {
     const Json *metadata = json_get(root, metadata_key);
     if (!json_is_object(metadata)) return "its header has no metadata";
-    for (int i = 0; i < json_count(metadata); i++)
-        if (!json_is_text(json_member(metadata, i))) return "its metadata is not made of strings";
+    for (const Json *member = json_first(metadata); member; member = json_next(member))
+        if (!json_is_text(member)) return "its metadata is not made of strings";
     const char *wrong = parse_tensors(file, root, data, size, arena);
     return wrong ? wrong : verify(text, length, metadata, data, size);
 }

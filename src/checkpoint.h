@@ -34,6 +34,9 @@ bool checkpoint_write(const char *path, const TensorFile *file, Err *err);
    offsets or another dtype is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool checkpoint_read(const char *path, TensorFile *file, Arena *arena, Err *err);
 
-const Tensor *checkpoint_find(const TensorFile *file, const char *name); /* NULL if absent */
+/* NULL if absent. checkpoint_next looks from number *next on and then from the beginning, and moves *next
+   behind what it found: a loop over names in the file's order looks at each tensor once. */
+const Tensor *checkpoint_find(const TensorFile *file, const char *name);
+const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next);
 
 #endif

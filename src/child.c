@@ -35,8 +35,8 @@ bool child_start(Child *child, const char *program, const char *folder, int thre
     int ends[2];
     char path[4096];
     snprintf(path, sizeof path, "%s/log.txt", folder);
-    *child = (Child){.log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666)};
-    if (child->log < 0) return err_system(err, "cannot write '%s'", path);
+    *child = (Child){.log = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err)};
+    if (child->log < 0) return false;
     if (pipe2(ends, O_CLOEXEC) != 0) {
         err_system(err, "cannot make a pipe");
         close(child->log);

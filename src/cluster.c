@@ -30,7 +30,9 @@ ExitCode cluster_submit(const Arguments *arguments, Err *err) {
     Arguments changed = *arguments;
     set_allocation(&changed);
     const Experiment *experiment = config_read(changed.words[0], changed.sets, changed.arena, err);
-    const Plan *plan = experiment ? plan_elsewhere(experiment, changed.arena, err) : NULL;
+    const Plan *plan =
+        experiment ? plan_elsewhere(experiment, (int)experiment->allocation.threads, changed.arena, err)
+                   : NULL;
     SubmitOptions submit = {.dry = arguments_given(arguments, 'n'),
                             .script = arguments->value['Q'],
                             .database = arguments->value['D']};

@@ -20,6 +20,14 @@ static char *take_text(FILE *file, Arena *arena) {
     return text;
 }
 
+/* The first line that says "error", which a site's greeting may stand before; else the first one. */
+static char *error_line(char *text) {
+    char *found = strcasestr(text, "error"), *line = found ? found : text;
+    while (line > text && line[-1] != '\n') line--;
+    line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
 static int start(pid_t *pid, const char *const *arguments, FILE *output, FILE *error) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -40,9 +48,7 @@ bool command_run(CommandResult *command, const char *const *arguments, Arena *ar
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
         command->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         command->output = take_text(output, arena);
-        char *text = take_text(error, arena);
-        text[strcspn(text, "\n")] = '\0';
-        command->error = text;
+        command->error = error_line(take_text(error, arena));
     }
     if (output) fclose(output);
     if (error) fclose(error);

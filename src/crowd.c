@@ -2,8 +2,34 @@
 #include "crowd.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "units.h"
+
+const PlanPoint **crowd_of(const Plan *plan, Arena *arena) {
+    const PlanPoint **points = NEW(arena, plan->count + 1, const PlanPoint *);
+    for (int i = 0; i < plan->count; i++) points[i] = &plan->points[i];
+    return points;
+}
+
+/* A worker takes a pipe and a log; others are for databases, locks and what the process inherited. */
+enum { FILES_OF_WORKER = 2, FILES_BESIDE = 32 };
+
+static bool check_files(int workers, Err *err) {
+    rlim_t wanted = (rlim_t)(FILES_BESIDE + FILES_OF_WORKER * workers);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || wanted <= limit.rlim_cur) return true;
+    if (wanted <= limit.rlim_max) {
+        limit.rlim_cur = wanted;
+        return setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
+               err_system(err, "cannot raise the limit on open files to %d", (int)wanted);
+    }
+    int most = ((int)limit.rlim_max - FILES_BESIDE) / FILES_OF_WORKER;
+    return err_set(
+        err, EXIT_USAGE,
+        "%d runs at a time need %d open files, the limit (ulimit -n) is %d; make --jobs at most %d", workers,
+        (int)wanted, (int)limit.rlim_max, most > 1 ? most : 1);
+}
 
 static int by_size(const void *a, const void *b) {
     double left = *(const double *)a, right = *(const double *)b;
@@ -29,7 +55,8 @@ int crowd_fitting(const PlanPoint *const *points, int count, Arena *arena) {
 bool crowd_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Err *err) {
     const double *sizes = sizes_of(points, count, arena);
     int together = jobs < count ? jobs : count, fitting = crowd_fitting(points, count, arena);
-    if (together <= 1 || together <= fitting) return true;
+    if (together <= 1) return true;
+    if (together <= fitting) return check_files(together, err);
     double sum = 0;
     for (int i = 0; i < together; i++) sum += sizes[i];
     return err_set(err, EXIT_USAGE,

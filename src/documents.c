@@ -117,7 +117,7 @@ static bool list_paths(Documents *documents) {
 
 /* Looks at the sizes first: the bytes as they are and the tokens made of them are held at once. */
 static bool check_memory(const Documents *documents, const Arena *arena) {
-    double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = arena_machine();
+    double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = arena_machine(1);
     Split most = SPLIT_TRAIN;
     for (int i = 0; i < documents->count; i++) {
         const Document *document = &documents->items[i];

@@ -70,7 +70,7 @@ static void group_allocate(Group *group, const Model *model, int64_t length, int
     group->sequences = sequences_per_pass(model, length);
     if (group->sequences > blocks) group->sequences = (int)blocks;
     int64_t passes = (blocks + group->sequences - 1) / group->sequences;
-    group->lanes = lanes_count() < passes ? lanes_count() : (int)passes;
+    group->lanes = model->threads < passes ? model->threads : (int)passes;
     size_t windows = (size_t)group->lanes * (size_t)group->sequences;
     group->nll = NEW(arena, (size_t)ranks_count() * windows * (size_t)length, float);
     group->tokens = NEW(arena, windows, const uint16_t *);
@@ -146,7 +146,7 @@ static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateS
     bool go_on = true;
     for (int64_t block = first, next; block < last && go_on; block = next) {
         group.block = block;
-        lanes_run(group_share, &group);
+        lanes_run(group.lanes, group_share, &group);
         ranks_gather(group.nll, (size_t)group.lanes * (size_t)group.sequences * (size_t)length);
         next = block + (int64_t)ranks_count() * group.lanes * group.sequences;
         for (int64_t b = block; b < next && b < last; b++)

@@ -81,7 +81,8 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
                   bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
                   Arena *scratch, Err *err);
 
-/* Bytes of the largest pass that evaluate_run makes at this length, in the precision of the model. */
+/* Bytes of the passes that evaluate_run makes at most at this length, in the model's precision, on its
+ * threads. */
 size_t evaluate_bytes(const Model *model, int64_t length);
 
 #endif

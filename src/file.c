@@ -22,6 +22,18 @@ bool file_write(int fd, const void *bytes, size_t size) {
     return true;
 }
 
+int file_open(const char *path, int flags, Err *err) {
+    struct stat status;
+    int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) return fd;
+    if (fd >= 0 || errno == ELOOP || errno == ENXIO) /* ENXIO: a pipe or a socket */
+        err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
+    else
+        err_system(err, "cannot open '%s'", path);
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
 /* The folder of a path goes to `folder`. */
 static const char *folder_of(const char *path, char folder[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
@@ -114,7 +126,8 @@ FILE *file_begin(File *file, const char *path, Arena *arena, Err *err) {
         err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
         return NULL;
     }
-    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    unlink(file->temporary);
+    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0) {
         err_system(err, "cannot write '%s'", path);
         return NULL;

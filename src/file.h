@@ -3,8 +3,9 @@
  * What is small enough is read whole (file_read). All that the program writes into files, databases apart,
  * comes through here. The bytes go to PATH.tmp by write(2), whose every failure is kept; then the file is
  * synced, renamed to PATH, and its folder synced. Whoever is stopped on the way leaves PATH as it was. The
- * temporary name is fixed, so that what a killed process leaves behind is overwritten by the next one. A PATH
- * that is there and no regular file (a device, a folder) is refused.
+ * temporary name is fixed, so that what a killed process leaves behind is removed by the next one. A PATH
+ * that is there and no regular file (a device, a folder) is refused. Symbolic links are followed neither there
+ * nor by file_open.
  */
 #ifndef POSLAB_FILE_H
 #define POSLAB_FILE_H
@@ -33,6 +34,10 @@ bool file_sync_folder(const char *path);
 
 /* mkdir -p; each new folder is synced into the one above it. */
 bool file_make_folder(const char *path, Err *err);
+
+/* Opens a file that others may have open as well, made if it is missing: `flags` say how, as for open. What
+   is there must be a regular file; a symbolic link is refused. Returns the descriptor, or -1 with err set. */
+int file_open(const char *path, int flags, Err *err);
 
 /* Writes all bytes, whatever is interrupted; sets errno. */
 bool file_write(int fd, const void *bytes, size_t size);

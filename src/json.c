@@ -179,6 +179,18 @@ const Json *json_member(const Json *object, int index) {
     return (const Json *)cJSON_GetArrayItem(node(object), index);
 }
 
+const Json *json_first(const Json *json) {
+    return json ? (const Json *)node(json)->child : NULL;
+}
+
+const Json *json_next(const Json *json) {
+    return (const Json *)node(json)->next;
+}
+
+const char *json_name(const Json *json) {
+    return node(json)->string;
+}
+
 const char *json_text(const Json *json, const char *fallback) {
     return json_is_text(json) ? node(json)->valuestring : fallback;
 }
@@ -256,10 +268,15 @@ Json *json_new_null(void) {
     return made(cJSON_CreateNull());
 }
 
+void json_add(Json *object, const char *key, Json *value) {
+    if (!cJSON_AddItemToObject(node(object), key, node(value))) die("no memory for JSON");
+}
+
 void json_set(Json *object, const char *key, Json *value) {
-    bool done = json_get(object, key) ? cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value))
-                                      : cJSON_AddItemToObject(node(object), key, node(value));
-    if (!done) die("no memory for JSON");
+    if (!json_get(object, key))
+        json_add(object, key, value);
+    else if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
+        die("no memory for JSON");
 }
 
 void json_set_text(Json *object, const char *key, const char *text) {

@@ -28,11 +28,16 @@ const Json *json_at(const Json *array, int index);
 int json_count(const Json *json);                       /* of an array or object, else 0 */
 const char *json_key(const Json *object, int index);    /* key of the index-th member */
 const Json *json_member(const Json *object, int index); /* value of the index-th member */
+const Json *json_first(const Json *json);               /* of an array or object; NULL if it is empty */
+const Json *json_next(const Json *json);                /* the one after it; NULL if it is the last */
+const char *json_name(const Json *json);                /* the key of a member of an object */
 const char *json_text(const Json *json, const char *fallback);
 double json_number(const Json *json, double fallback);
 int json_characters(const char *text); /* of UTF-8 */
 
-/* Building: the tree takes ownership of values; setting an existing key replaces it. */
+/* The functions that take an index or a key walk through the list; a loop over many uses json_first and
+   json_next. Building: the tree takes ownership of values; setting an existing key replaces it. json_add is
+   for a key that is not there yet, and does not look. */
 Json *json_new_object(void);
 Json *json_new_array(void);
 Json *json_new_text(const char *text);
@@ -40,6 +45,7 @@ Json *json_new_number(double number);
 Json *json_new_bool(bool truth);
 Json *json_new_null(void);
 void json_set(Json *object, const char *key, Json *value);
+void json_add(Json *object, const char *key, Json *value);
 void json_set_text(Json *object, const char *key, const char *text);
 void json_set_number(Json *object, const char *key, double number);
 void json_append(Json *array, Json *value);

@@ -8,10 +8,9 @@
 #ifndef POSLAB_LANES_H
 #define POSLAB_LANES_H
 
-enum { LANES_MOST = 256 };
+enum { LANES_MOST = 256 }; /* the limit of every option and config key that counts threads */
 
-void lanes_set(int wanted); /* 1 .. LANES_MOST; at the program's start, before the first job. Without it: 1 */
-int lanes_count(void);
-void lanes_run(void (*work)(void *user, int lane), void *user); /* returns when all lanes are done */
+/* Returns when all lanes are done. count: 1 .. LANES_MOST. Called by one thread of the process only. */
+void lanes_run(int count, void (*work)(void *user, int lane), void *user);
 
 #endif

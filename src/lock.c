@@ -5,19 +5,27 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
 
 enum { LOCK_TENTHS = 30 }; /* a killed parent's workers are gone long before */
 
+/* Without that, a lock would be left for nothing. */
+static bool can_be_database(const char *database, Err *err) {
+    struct stat status;
+    size_t size = strlen(database);
+    if (!size) return err_set(err, EXIT_USAGE, "the name of the database is empty");
+    if (database[size - 1] == '/' || (stat(database, &status) == 0 && !S_ISREG(status.st_mode)))
+        return err_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
+    return true;
+}
+
 int lock_database(const char *database, Arena *arena, Err *err) {
     const char *path = arena_format(arena, "%s.lock", database);
-    int file = open(path, O_RDWR | O_CREAT, 0666);
-    if (file < 0) {
-        err_system(err, "cannot open '%s'", path);
-        return -1;
-    }
+    int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
+    if (file < 0) return -1;
     char holder[128] = "";
     for (int i = 0; flock(file, LOCK_EX | LOCK_NB) != 0; i++) {
         if (i < LOCK_TENTHS && errno == EWOULDBLOCK) {

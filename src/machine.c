@@ -76,7 +76,7 @@ Json *machine_json(void) {
     else
         json_set(json, "onednn", json_new_null());
     json_set(json, "bf16", json_new_bool(!bf16_obstacle()));
-    json_set_number(json, "memory_bytes", arena_machine());
+    json_set_number(json, "memory_bytes", arena_machine(1));
     arena_free(arena);
     return json;
 }

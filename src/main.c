@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "analyse.h"
 #include "arguments.h"
@@ -29,6 +30,7 @@
 #include "revision.h"
 #include "stats.h"
 #include "status.h"
+#include "sweep.h"
 #include "table.h"
 
 typedef struct Command {
@@ -44,11 +46,14 @@ static ExitCode outcome(bool fine, const Err *err) {
 /* --- commands --- */
 
 static ExitCode do_plan(const Arguments *arguments, Err *err) {
-    Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
-    Plan *plan = experiment ? plan_outline(experiment, arguments->arena, err) : NULL;
-    if (!plan) return err->code;
     int ranks[16] = {0};
-    int64_t gigabits = 10;
+    int64_t gigabits = 10, jobs = 1, threads = 1;
+    if (!arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &jobs, err) ||
+        !arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err))
+        return err->code;
+    const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
+    Plan *plan = experiment ? plan_outline(experiment, (int)threads, (int)jobs, arguments->arena, err) : NULL;
+    if (!plan) return err->code;
     if (!arguments_list(arguments, '#', ranks, &plan->rank_count, COUNT_OF(ranks), err) ||
         !arguments_count(arguments, '&', 1, 1000000, &gigabits, err))
         return err->code;
@@ -154,9 +159,9 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
     if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
         !arguments_count(arguments, 'R', 1, 1000, &rounds, err))
         return err->code;
-    lanes_set((int)threads);
-    if (!ranks_begin(err)) return err->code;
+    if (!ranks_begin(err) || !ops_reserve((int)threads, err)) return err->code;
     bench.rounds = (int)rounds;
+    bench.threads = (int)threads;
     if (arguments->word_count) {
         const Experiment *experiment =
             config_read(arguments->words[0], arguments->sets, arguments->arena, err);
@@ -232,9 +237,12 @@ static ExitCode do_check(const Arguments *arguments, Err *err) {
 
 static ExitCode do_merge(const Arguments *arguments, Err *err) {
     int64_t conflicts = 0;
-    Store *store = store_open(arguments->words[0], STORE_CREATE, err);
+    const char *path = arguments->words[0];
+    bool is_new = access(path, F_OK) != 0;
+    Store *store = store_open(path, STORE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
     store_close(store);
+    if (store && !fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -243,7 +251,7 @@ static const Command commands[] = {
      "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.\n"
      "What another revision of the program has trained is kept, and said; --retry changed trains it anew.",
      1, 1, launch_run},
-    {"plan", "CONFIG", "#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
+    {"plan", "CONFIG", "jT#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
      1, do_plan},
     {"status", "DB", "EJ", "what is done, running, failed, missing", NULL, 1, 1, do_status},
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
@@ -380,7 +388,8 @@ int main(int argc, char **argv) {
     Err err = {0};
     file_keep_standard_streams();
     ops_one_thread(argv);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that reaches its limit (ulimit -f) */
     ExitCode code = run_command(argc, argv, &err);
     if (code != EXIT_DONE && err.code == code && ranks_number() == 0)
         fprintf(stderr, "poslab: %s\n", err.text);

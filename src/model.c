@@ -154,6 +154,7 @@ int model_ffn_rows(const ModelOptions *options) {
 
 Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena) {
     Model *model = NEW(arena, 1, Model);
+    model->threads = 1;
     int layers = (int)options->layers, width = (int)options->width, ffn = (int)options->ffn;
     model->options = *options;
     model->position = *position;
@@ -246,6 +247,7 @@ Model *model_changed(const Model *model, const Position *position, const Attenti
     changed->values = model->values;
     changed->seed = model->seed;
     changed->precision = model->precision;
+    changed->threads = model->threads;
     return changed;
 }
 

@@ -73,6 +73,7 @@ typedef struct Model {
     const Position *acting; /* whose hooks act: it or its partner */
     uint64_t seed;          /* of model_init; in evaluation, of positions that are drawn */
     int precision;          /* Precision of the passes made for it; PRECISION_FP32 unless set */
+    int threads;            /* lanes (lanes.h) that train and evaluate it; 1 unless set */
     Param *params;
     int param_count;
     size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "arena.h"
@@ -183,4 +184,30 @@ void ops_one_thread(char **arguments) {
         _exit(EXIT_SYSTEM); /* their own way out may wait for the threads */
     }
     openblas_set_num_threads(1);
+}
+
+/* Parts of OpenBLAS that its headers do not declare. */
+void *blas_memory_alloc(int unused) __attribute__((weak));
+void blas_memory_free(void *buffer) __attribute__((weak));
+
+enum { BLAS_BUFFER = 136 << 20, BLAS_BUFFERS_MOST = 256 }; /* BLAS_BUFFER: 128 MiB, and what manages them */
+
+static bool can_map(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED && munmap(memory, bytes) == 0;
+}
+
+bool ops_reserve(int threads, Err *err) {
+    void *buffers[BLAS_BUFFERS_MOST];
+    int count = 0;
+    if (!blas_memory_alloc || !blas_memory_free) return true;
+    while (count < threads && count < BLAS_BUFFERS_MOST && can_map(BLAS_BUFFER))
+        buffers[count++] = blas_memory_alloc(0);
+    bool fine = count == threads || count == BLAS_BUFFERS_MOST;
+    while (count > 0) blas_memory_free(buffers[--count]);
+    return fine ||
+           err_set(err, EXIT_SYSTEM,
+                   "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
+                   "limit on memory (ulimit -v, ulimit -d)",
+                   threads, threads == 1 ? "" : "s");
 }

@@ -57,6 +57,10 @@ double ops_norm_squared(const float *x, size_t count); /* sum of squares, in dou
 void ops_one_thread(char **arguments);
 void ops_one_thread_environment(void); /* for programs to be started */
 
+/* Maps the buffers that the BLAS needs for so many threads at a time, which it then keeps: where the system
+   refuses memory to it later, it tries again for ever. For the start of a command that computes. */
+bool ops_reserve(int threads, Err *err);
+
 const char *ops_blas_name(void); /* name and kernel of the BLAS */
 
 #endif

@@ -121,6 +121,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     double per_step = (double)train_sequences(&config->train) * (double)config->train.length;
     point->train_flops =
         (double)point->steps * per_step * model_flops(&compute, (int)config->train.length, true);
+    model->threads = point->threads;
     point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
@@ -147,30 +148,38 @@ static double kept_bytes(const PlanPoint *point) {
 }
 
 /* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory less all
-   that is computed here, for training lengths 1,024 to 16,384, without oneDNN and with it. */
-static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0;
+   that is computed here, for training lengths 1,024 to 16,384, without oneDNN and with it; and for each
+   further thread, of up to 8. */
+static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0, thread_bytes = 0.4 * 1048576.0;
 
 double plan_resident(const PlanPoint *point) {
     return fmax((double)point->train_bytes, (double)point->evaluate_bytes) + kept_bytes(point) +
-           process_bytes;
+           process_bytes + (point->threads - 1) * thread_bytes;
 }
 
 /* Refuses what the machine cannot hold: the arenas, the tokens, and what is kept of every step and window. */
 static bool check_memory(const PlanPoint *point, Arena *arena, Err *err) {
     const Corpus *corpus = point->corpus;
-    double machine = arena_machine();
+    double machine = arena_machine(point->threads);
     double train = kept_bytes(point) + (double)point->train_bytes;
     double evaluate = kept_bytes(point) + (double)point->evaluate_bytes;
     for (int i = 0; i < point->request_count; i++)
         evaluate += request_windows(&point->requests[i], corpus) * sizeof(EvaluateWindow);
+    if (machine <= 0)
+        return err_set(err, EXIT_SYSTEM,
+                       "%s: the limit on memory (ulimit -v, ulimit -d) leaves nothing for %d thread%s: lower "
+                       "--threads, or raise it to more than %s",
+                       point->config->place, point->threads, point->threads == 1 ? "" : "s",
+                       units_bytes(arena_limit() - machine, arena));
     if (train <= machine && evaluate <= machine) return true;
     bool training = train > machine;
-    return err_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s",
+    return err_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s%s",
                    point->config->place, plan_label(point, arena),
                    units_bytes(training ? train : evaluate, arena), training ? "train" : "evaluate",
                    units_bytes(machine, arena),
                    training ? "'model.max_tokens_in_flight', 'train.length' or the model"
-                            : "the largest of 'evaluate.lengths', raise a stride, or shrink the model");
+                            : "the largest of 'evaluate.lengths', raise a stride, or shrink the model",
+                   point->threads > 1 ? ", or lower --threads" : "");
 }
 
 /* ---- points ---- */
@@ -203,7 +212,8 @@ static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *aren
     }
 }
 
-static Plan *make(const Experiment *experiment, bool outline, bool elsewhere, Arena *arena, Err *err) {
+static Plan *make(const Experiment *experiment, int threads, bool outline, bool elsewhere, Arena *arena,
+                  Err *err) {
     Plan *plan = NEW(arena, 1, Plan);
     plan->experiment = experiment;
     plan->points = NEW(arena, experiment->count, PlanPoint);
@@ -212,7 +222,8 @@ static Plan *make(const Experiment *experiment, bool outline, bool elsewhere, Ar
         bool runs = config_runnable(config, err);
         if (!runs && !outline) return NULL;
         if (!runs) add_notice(plan, err->text, arena);
-        PlanPoint point = {.config = config, .corpus = find_corpus(plan, config, outline, arena, err)};
+        PlanPoint point = {
+            .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
         point.requests = config_requests(config, &point.request_count, arena);
         add_section(&point, &config->evaluate, arena);
         if (!point.corpus || !check_splits(&point, err)) return NULL;
@@ -235,16 +246,19 @@ static Plan *make(const Experiment *experiment, bool outline, bool elsewhere, Ar
     return plan;
 }
 
-Plan *plan_make(const Experiment *experiment, Arena *arena, Err *err) {
-    return make(experiment, false, false, arena, err);
+Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+    return make(experiment, threads, false, false, arena, err);
 }
 
-Plan *plan_elsewhere(const Experiment *experiment, Arena *arena, Err *err) {
-    return make(experiment, false, true, arena, err);
+Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+    return make(experiment, threads, false, true, arena, err);
 }
 
-Plan *plan_outline(const Experiment *experiment, Arena *arena, Err *err) {
-    return make(experiment, true, false, arena, err);
+Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err) {
+    Plan *plan = make(experiment, threads, true, false, arena, err);
+    if (plan && !crowd_check(crowd_of(plan, arena), plan->count, jobs, arena, err))
+        add_notice(plan, err->text, arena);
+    return plan;
 }
 
 /* "method(option=value)", with what is not the default. */
@@ -339,12 +353,6 @@ static double row_number(const Row *row, int column) {
     return number;
 }
 
-static int fitting(const Plan *plan, Arena *arena) {
-    const PlanPoint **points = NEW(arena, plan->count + 1, const PlanPoint *);
-    for (int i = 0; i < plan->count; i++) points[i] = &plan->points[i];
-    return crowd_fitting(points, plan->count, arena);
-}
-
 static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
     int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
     for (int r = 0; r < count; r++)
@@ -375,11 +383,12 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
             fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
         fputc('\n', out);
     }
-    fprintf(
-        out,
-        "\nThe time is for one run after the other; resident is memory with corpus, program and BLAS, of one "
-        "run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses more --jobs.\n",
-        fitting(plan, arena), plan->count, units_bytes(arena_memory(), arena));
+    fprintf(out,
+            "\nThe time is for one run after the other, each on one thread; resident is memory with corpus, "
+            "program and BLAS, of one run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses "
+            "more --jobs.\n",
+            crowd_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
+            units_bytes(arena_memory(), arena));
     for (int i = 0; i < plan->notice_count; i++)
         fprintf(out, "This is a plan only, `run` would refuse: %s\n", plan->notices[i]);
 }
@@ -406,7 +415,7 @@ static void print_json(const Plan *plan, const Row *rows, double rate, FILE *out
     json_set(json, "total", row_json(&rows[plan->count]));
     json_set(json, "notices", notices);
     if (plan->rank_count) json_set(json, "ranks", scaling_json(plan, rate));
-    json_set_number(json, "fitting_at_once", fitting(plan, arena));
+    json_set_number(json, "fitting_at_once", crowd_fitting(crowd_of(plan, arena), plan->count, arena));
     fputs(json_print_pretty(json, arena), out);
     json_free(json);
 }

@@ -14,6 +14,7 @@ enum { KEY_TEXT = 17 };
 typedef struct PlanPoint {
     const Config *config;
     const Corpus *corpus; /* shared between points with the same data section */
+    int threads;          /* of the worker that does it */
     char key[KEY_TEXT];
     int64_t parameters, position_parameters;
     int64_t steps;
@@ -39,18 +40,20 @@ typedef struct Plan {
 } Plan;
 
 /* Errors besides those of the corpus: a split shorter than one window of a training length; memory beyond
-   what the machine has (usage error naming the point and the remedy). */
-Plan *plan_make(const Experiment *experiment, Arena *arena, Err *err);
+   what the machine has (usage error naming the point and the remedy). threads: of each worker. */
+Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Err *err);
 
 /* The same for runs on other machines: memory beyond what this one has is a notice. */
-Plan *plan_elsewhere(const Experiment *experiment, Arena *arena, Err *err);
+Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Err *err);
 
 /* For looking only: a corpus that is not here (its hash is then "absent", its splits are empty and
    evaluations of a whole split count for nothing), tokens or a model that cannot be run yet, and a machine
-   too small are notices, in the words of the error that running would give. */
-Plan *plan_outline(const Experiment *experiment, Arena *arena, Err *err);
+   too small for one run or for `jobs` at a time are notices, in the words of the error that running would
+   give. */
+Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err);
 
-/* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program and BLAS. */
+/* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program, threads and
+   BLAS. */
 double plan_resident(const PlanPoint *point);
 
 /* One line that names a point: "METHOD(option=value) L=128 seed=1", with the options that are not the

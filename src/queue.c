@@ -1,6 +1,7 @@
 /* queue: see queue.h. */
 #include "queue.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +45,26 @@ static TaskState state_of(const char *slurm, int restarts) {
     return TASK_RUNNING;
 }
 
+/* The digits at the beginning of a line that ends with them, or after them with ";NAME"; their count. */
+static int digits_of(const char *line) {
+    size_t digits = strspn(line, "0123456789"), rest = digits;
+    if (line[rest] == ';') rest += strcspn(line + rest, " \t\r\n");
+    rest += strspn(line + rest, " \t\r");
+    return digits < FIELD && (line[rest] == '\n' || !line[rest]) ? (int)digits : 0;
+}
+
+const char *queue_job_number(const char *output, Arena *arena) {
+    static const char said[] = "Submitted batch job ";
+    const char *number = NULL, *in_words = NULL;
+    for (const char *line = output; *line; line += strcspn(line, "\n"), line += *line != '\0') {
+        if (digits_of(line)) number = line;
+        if (strncmp(line, said, sizeof said - 1) == 0 && isdigit((unsigned char)line[sizeof said - 1]))
+            in_words = line + sizeof said - 1;
+    }
+    if (!number) number = in_words;
+    return number ? arena_format(arena, "%.*s", (int)strspn(number, "0123456789"), number) : NULL;
+}
+
 static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Err *err) {
     const char *const arguments[] = {"squeue",
                                      "--noheader",
@@ -61,7 +82,8 @@ static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Err *e
         char slurm[FIELD];
         int restarts = 0;
         Entry *entry = &entries->entry[entries->count];
-        if (sscanf(line, "%31s %31s %31s %d", entry->job, entry->number, slurm, &restarts) < 3) continue;
+        if (sscanf(line, "%31[0-9] %31[0-9] %31[A-Z_] %d", entry->job, entry->number, slurm, &restarts) < 3)
+            continue; /* a site's message, or a job that is no array */
         entry->state = state_of(slurm, restarts);
         entries->count++;
     }

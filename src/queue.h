@@ -38,6 +38,11 @@ typedef struct Queue {
     Arena *arena;
 } Queue;
 
+/* The number in what `sbatch --parsable` prints, a line "123" or "123;cluster". A site may print more lines
+   before and after it; the last such line counts, else the last "Submitted batch job 123". Owned by the
+   arena; NULL if there is none. */
+const char *queue_job_number(const char *output, Arena *arena);
+
 /* Reads all submissions of an experiment. What the scheduler does not answer is noted on stderr. */
 bool queue_read(Queue *queue, const char *database, const char *experiment, Arena *arena, Err *err);
 

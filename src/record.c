@@ -13,7 +13,6 @@
 
 #include "file.h"
 #include "label.h"
-#include "lanes.h"
 #include "linear.h"
 #include "machine.h"
 #include "ops.h"
@@ -225,7 +224,7 @@ static bool write_training(Store *store, const RunRecord *record, Err *err) {
         " machine = ?, ranks = ?, processor_seconds = ?, load = ?, settings = ?"
         " WHERE key = ?",
         value_text(result->revision), value_text(record_host(store_arena(store))),
-        value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()), value_whole(lanes_count()),
+        value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()), value_whole(record->threads),
         value_whole(result->steps), result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
         value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
         value_whole((int64_t)result->peak_bytes), value_text(machine_text(store_arena(store))),
@@ -242,9 +241,10 @@ static bool write_training(Store *store, const RunRecord *record, Err *err) {
     return ok;
 }
 
-static bool write_evaluation(Store *store, const char *key, int64_t id, const Evaluation *evaluation,
+static bool write_evaluation(Store *store, const RunRecord *record, int64_t id, const Evaluation *evaluation,
                              Err *err) {
     const EvaluateRequest *request = &evaluation->request;
+    const char *key = record->point->key;
     bool computed = !evaluation->beyond_limit;
     Arena *arena = store_arena(store);
     bool ok = STORE_RUN(
@@ -256,7 +256,7 @@ static bool write_evaluation(Store *store, const char *key, int64_t id, const Ev
         value_real(computed ? evaluation->nll : NAN), value_whole(computed ? evaluation->tokens : 0),
         value_whole(computed ? evaluation->windows : 0), value_real(evaluation->seconds),
         value_whole((int64_t)evaluation->peak_bytes), value_text(revision()), value_text(record_host(arena)),
-        value_text(machine_cpu(arena)), value_text(ops_blas_name()), value_whole(lanes_count()));
+        value_text(machine_cpu(arena)), value_text(ops_blas_name()), value_whole(record->threads));
     for (int64_t i = 0; ok && computed && i < evaluation->windows; i++)
         ok = STORE_RUN(
             store, err,
@@ -280,7 +280,7 @@ static bool write_record(Store *store, const RunRecord *record, Err *err) {
               store_set_status(store, key, record->status, record->reason, err) &&
               (!record->training || write_training(store, record, err));
     for (int i = 0; ok && i < record->evaluation_count; i++)
-        ok = write_evaluation(store, key, i + 1, &record->evaluations[i], err);
+        ok = write_evaluation(store, record, i + 1, &record->evaluations[i], err);
     return store_finish(store, err, ok);
 }
 

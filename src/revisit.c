@@ -279,14 +279,14 @@ static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *er
     const char *changed = json_print(root, arena);
     json_free(root);
     const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
-    Plan *plan = experiment ? plan_make(experiment, arena, err) : NULL;
+    Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
     const char *const *words = revisit->options->variants;
     if (!*words || !plan->count) return plan;
     Json *variants = variants_json(words, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
     json_free(variants);
-    plan = experiment ? plan_make(experiment, arena, err) : NULL;
+    plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
 }
 

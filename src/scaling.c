@@ -21,7 +21,8 @@ static Share share_of(const PlanPoint *point, int ranks, double seconds_per_flop
     int active = ranks < sequences ? ranks : sequences;
     ModelOptions weights = config->model;
     weights.vocabulary = adaptive_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    const Model *model = model_new(&weights, &config->position, length, arena);
+    Model *model = model_new(&weights, &config->position, length, arena);
+    model->threads = point->threads;
     double most = ceil((double)sequences / active), gradients = (double)model->size * sizeof(float);
     double messages = 2 * (active - 1) * ceil((double)model->size / RANKS_PIECE);
     Share share = {.train = point->train_flops * seconds_per_flop * most / sequences,

@@ -5,21 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lanes.h"
 #include "machine.h"
 #include "ops.h"
 #include "ranks.h"
 
 static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
 
-static const char *setting_now(Arena *arena) {
-    int threads = lanes_count() * ranks_count(); /* how they are spread over ranks changes no bit */
+static const char *setting_now(int threads, Arena *arena) {
+    threads *= ranks_count(); /* how they are spread over ranks changes no bit */
     return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", ops_blas_name(),
                         machine_cpu(arena));
 }
 
-Session session_new(Arena *arena) {
-    return (Session){.setting = setting_now(arena)};
+Session session_new(int threads, Arena *arena) {
+    return (Session){.setting = setting_now(threads, arena)};
 }
 
 void session_start(Session *session) {

@@ -16,8 +16,8 @@ typedef struct Session {
     double wall, processor, load, sampled; /* of the present update, and of the last sample of the load */
 } Session;
 
-/* The first session of a run. Texts are owned by the arena. */
-Session session_new(Arena *arena);
+/* The first session of a run that computes with this many threads. Texts are owned by the arena. */
+Session session_new(int threads, Arena *arena);
 
 /* Around an update; session_stop returns the seconds since session_start. */
 void session_start(Session *session);

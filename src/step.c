@@ -34,7 +34,7 @@ static int micro_batch(const Model *model, int sequences, int length, int lanes)
 /* Counts when the arena does. */
 static Step *step_on(int rank, int ranks, const Model *model, int sequences, int length, Arena *arena) {
     Step s = {.model = model, .sequences = sequences, .length = length};
-    int own = lanes_count();
+    int own = model->threads;
     s.all = own < (sequences + ranks - 1) / ranks ? own * ranks : sequences;
     s.active = (s.all + own - 1) / own;
     s.first = rank * own < s.all ? rank * own : s.all;
@@ -107,8 +107,8 @@ double step_run(Step *step, uint64_t seed, int64_t number) {
     step->number = number;
     int batches = (step->sequences + step->micro - 1) / step->micro;
     memset(step->sums, 0, (size_t)batches * sizeof *step->sums);
-    lanes_run(compute, step);
-    if (step->lanes > 1) lanes_run(add_up, step);
+    lanes_run(step->lanes, compute, step);
+    if (step->lanes > 1) lanes_run(step->lanes, add_up, step);
     ranks_sum(step_gradients(step), step->buffer, step->model->size, step->active);
     ranks_merge(step->sums, (size_t)batches);
     double sum = 0;

@@ -39,10 +39,11 @@ typedef struct RunRecord {
     const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
     const Evaluation *evaluations;
     int evaluation_count;
+    int threads; /* of the worker */
 } RunRecord;
 
 /* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
-   BLAS, threads, time) is filled in here. */
+   BLAS, time) is filled in here. */
 bool store_write_result(const char *path, const RunRecord *record, Err *err);
 
 /* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an

@@ -123,10 +123,11 @@ static const char **sbatch_arguments(const Submit *submit, int first, int count)
 }
 
 static bool append_line(const char *path, const char *line, Err *err) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    bool fine = fd >= 0 && file_write(fd, line, strlen(line)) && fsync(fd) == 0;
-    if (!fine) err_system(err, "cannot write '%s'", path);
-    if (fd >= 0) close(fd);
+    int fd = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err);
+    if (fd < 0) return false;
+    bool fine =
+        (file_write(fd, line, strlen(line)) && fsync(fd) == 0) || err_system(err, "cannot write '%s'", path);
+    close(fd);
     return fine;
 }
 
@@ -134,13 +135,19 @@ static bool submit_array(const Submit *submit, int first, int count, Err *err) {
     CommandResult sbatch;
     Arena *arena = submit->arena;
     if (!command_run(&sbatch, sbatch_arguments(submit, first, count), arena, err)) return false;
-    int digits = (int)strspn(sbatch.output, "0123456789"); /* "123" or "123;cluster" */
-    if (sbatch.code || !digits)
-        return err_set(err, EXIT_SYSTEM, "sbatch: %s; '%s' holds what was to be submitted",
-                       *sbatch.error ? sbatch.error : "no job number", submit->folder);
-    printf("submitted job %.*s: %d run%s\n", digits, sbatch.output, count, count == 1 ? "" : "s");
+    const char *job = queue_job_number(sbatch.output, arena);
+    if (sbatch.code)
+        return err_set(err, EXIT_SYSTEM, "sbatch: %.400s; '%s' holds what was to be submitted",
+                       *sbatch.error ? sbatch.error : "it failed without a message", submit->folder);
+    if (!job)
+        return err_set(
+            err, EXIT_SYSTEM,
+            "sbatch printed no job number: '%.*s'; if squeue shows the job, cancel it (scancel) and "
+            "submit again: '%s' holds what was to be submitted",
+            (int)strcspn(sbatch.output, "\n"), sbatch.output, submit->folder);
+    printf("submitted job %s: %d run%s\n", job, count, count == 1 ? "" : "s");
     return append_line(arena_format(arena, "%s/jobs", submit->folder),
-                       arena_format(arena, "%.*s %d %d\n", digits, sbatch.output, first, count), err);
+                       arena_format(arena, "%s %d %d\n", job, first, count), err);
 }
 
 /* --- the files --- */

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,9 +24,8 @@
 #include "progress.h"
 #include "ranks.h"
 #include "revision.h"
+#include "signals.h"
 #include "worker.h"
-
-enum { MAX_JOBS = 1024 };
 
 typedef struct Job {
     const PlanPoint *point;
@@ -60,10 +58,10 @@ typedef struct Sweep {
     Arena *arena;
 } Sweep;
 
-static volatile sig_atomic_t signals;
+static volatile sig_atomic_t signals, last_signal = SIGTERM;
 
 static void on_signal(int signal) {
-    (void)signal;
+    last_signal = signal;
     signals++;
 }
 
@@ -277,7 +275,7 @@ static void run_together(Sweep *sweep) {
     Listener listener = {sweep, 0};
     WorkerOptions options = {.take = take_and_draw, .user = &listener};
     Err err = {0};
-    ExitCode code = worker_call(sweep->slots[0]->folder, &options, &err);
+    ExitCode code = worker_call(sweep->slots[0]->folder, sweep->options->threads, &options, &err);
     sweep->stopping |= code == EXIT_STOPPED;
     settle_job(sweep, 0, (int)code, 0, arena_copy(sweep->arena, err.text));
 }
@@ -292,7 +290,7 @@ static void signal_workers(Sweep *sweep, int signal) {
 static void heed_signals(Sweep *sweep) {
     if ((signals || sweep->fatal.code) && !sweep->stopping) {
         sweep->stopping = true;
-        signal_workers(sweep, SIGTERM);
+        signal_workers(sweep, last_signal); /* which workers ignore only if this process does, too */
         if (signals && sweep->running)
             progress_say(sweep->progress, false, "stopping; once more to stop without saving");
     }
@@ -314,8 +312,8 @@ static void end_overdue(Sweep *sweep) {
 
 /* Waits a moment for output, reads it, and ends the workers that closed their pipes. */
 static void listen_to_workers(Sweep *sweep) {
-    struct pollfd fds[MAX_JOBS];
-    int slot[MAX_JOBS], count = 0;
+    struct pollfd fds[SWEEP_JOBS_MOST];
+    int slot[SWEEP_JOBS_MOST], count = 0;
     for (int i = 0; i < sweep->options->jobs; i++) {
         if (!sweep->slots[i]) continue;
         fds[count] = (struct pollfd){.fd = sweep->slots[i]->child.pipe, .events = POLLIN};
@@ -330,9 +328,8 @@ static void listen_to_workers(Sweep *sweep) {
 }
 
 static void run_jobs(Sweep *sweep) {
-    struct sigaction action = {.sa_handler = on_signal}, old[3];
-    const int heeded[] = {SIGINT, SIGTERM, SIGHUP};
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &action, &old[i]);
+    static const int handled[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    signals_handle(handled, on_signal, 0);
     while (sweep->running || (sweep->next < sweep->count && !sweep->stopping)) {
         heed_signals(sweep);
         for (int slot = 0; slot < sweep->options->jobs; slot++) {
@@ -345,7 +342,7 @@ static void run_jobs(Sweep *sweep) {
     }
     sweep->left += sweep->count - sweep->next;
     progress_close(sweep->progress);
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &old[i], NULL);
+    signals_default(handled);
 }
 
 static ExitCode conclude(Sweep *sweep, Err *err) {
@@ -435,7 +432,7 @@ static ExitCode sweep_locked(Sweep *sweep, Err *err) {
 }
 
 ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err) {
-    if (options->jobs < 1 || options->jobs > MAX_JOBS) BUG("%d jobs", options->jobs);
+    if (options->jobs < 1 || options->jobs > SWEEP_JOBS_MOST) BUG("%d jobs", options->jobs);
     Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
     sweep.database = options->database ? options->database
                                        : arena_format(sweep.arena, "%s.db", plan->experiment->directory);

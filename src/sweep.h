@@ -21,9 +21,11 @@
 
 #include "store.h"
 
+enum { SWEEP_JOBS_MOST = 1024 };
+
 typedef struct SweepOptions {
-    int jobs;             /* workers at a time */
-    int threads;          /* BLAS threads of each worker */
+    int jobs;             /* workers at a time, 1 .. SWEEP_JOBS_MOST */
+    int threads;          /* of each worker (lanes.h) */
     int retries;          /* further attempts of a run that fails */
     int timeout;          /* seconds without progress after which a worker is killed; 0: never */
     bool only_failed;     /* runs that have failed, and no others */

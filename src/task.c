@@ -86,18 +86,18 @@ static bool prepare(Search *search, const char *manifest, Arena *lines, Err *err
     return ranks_agree(fine, err);
 }
 
-static bool run_line(const Search *search, const char *manifest, Arena *arena, Err *err) {
+static bool run_line(const Search *search, const char *manifest, int threads, Arena *arena, Err *err) {
     if (ranks_number() == 0) printf("note run %s in '%s'\n", search->label, search->folder);
     WorkerOptions options = {.config = search->config, .task = search->task, .elsewhere = true};
     options.place = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
-    return worker_run(search->folder, &options, err) == EXIT_DONE;
+    return worker_run(search->folder, threads, &options, err) == EXIT_DONE;
 }
 
-ExitCode task_run(const char *manifest, int64_t number, Err *err) {
+ExitCode task_run(const char *manifest, int64_t number, int threads, Err *err) {
     Arena *arena = arena_new(0), *lines = arena_new(0);
     Search search = {.wanted = number, .folder = "", .arena = arena};
     worker_begin();
-    bool fine = prepare(&search, manifest, lines, err) && run_line(&search, manifest, arena, err);
+    bool fine = prepare(&search, manifest, lines, err) && run_line(&search, manifest, threads, arena, err);
     arena_free(lines);
     arena_free(arena);
     if (!fine && err->code == EXIT_STOPPED) err->code = EXIT_AGAIN;

@@ -19,6 +19,6 @@ bool task_each(const char *manifest, bool (*take)(void *user, int64_t number, co
 
 /* `poslab worker --task NUMBER MANIFEST`: does the run of that line (counted from 1). A worker that was
    stopped and can go on is EXIT_AGAIN instead of EXIT_STOPPED. */
-ExitCode task_run(const char *manifest, int64_t number, Err *err);
+ExitCode task_run(const char *manifest, int64_t number, int threads, Err *err);
 
 #endif

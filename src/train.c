@@ -121,11 +121,12 @@ void train_tensors(const Model *model, TensorFile *file, Arena *arena) {
 /* Copies the tensors PREFIX + NAME of the file to `values`, laid out as the model's. */
 static bool restore_values(float *values, const Model *model, const TensorFile *file, const char *prefix,
                            const char *path, Err *err) {
+    int next = 0;
     for (int i = 0; i < model->param_count; i++) {
         const Param *param = &model->params[i];
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        const Tensor *tensor = checkpoint_find(file, name);
+        const Tensor *tensor = checkpoint_next(file, name, &next);
         if (!tensor) return err_set(err, EXIT_DAMAGED, "'%s': tensor '%s' is missing", path, name);
         bool fits = tensor->type == TENSOR_F32 && tensor->rank == param->rank;
         for (int d = 0; d < param->rank && fits; d++) fits = tensor->dims[d] == param->dims[d];
@@ -414,7 +415,7 @@ bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
     if (!precision_check(options->precision, place, "train.precision", err)) return false;
     model->precision = options->precision;
     *result = (TrainResult){.revision = hooks->revision ? hooks->revision : "unknown",
-                            .session = session_new(arena),
+                            .session = session_new(model->threads, arena),
                             .log = NEW(arena, train_steps(options), TrainLog)};
     if (!model->values) model_allocate(model, arena);
     Training training = {

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,10 @@
 #include "delivery.h"
 #include "file.h"
 #include "linear.h"
+#include "ops.h"
 #include "ranks.h"
 #include "revision.h"
+#include "signals.h"
 #include "store.h"
 
 enum { LOCK_TENTHS = 50 };
@@ -28,6 +29,7 @@ static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS
 typedef struct Worker {
     const char *folder, *result; /* result: FOLDER/result.db */
     const WorkerOptions *options;
+    int threads;
     WorkerTask task;
     PlanPoint *point;
     Model *model;
@@ -172,7 +174,7 @@ static bool read_point(Worker *worker, Err *err) {
     Experiment *experiment = NEW(worker->arena, 1, Experiment);
     *experiment = (Experiment){
         .name = config->name, .source = text, .directory = worker->folder, .points = config, .count = 1};
-    Plan *plan = plan_make(experiment, worker->arena, err);
+    Plan *plan = plan_make(experiment, worker->threads, worker->arena, err);
     if (!plan) return false;
     worker->point = &plan->points[0];
     return strcmp(worker->point->key, worker->task.key) == 0 ||
@@ -278,7 +280,8 @@ static bool write_record(Worker *worker, Err *err) {
                         .status = RUN_DONE,
                         .training = worker->trained_now ? &worker->training : NULL,
                         .evaluations = worker->evaluations,
-                        .evaluation_count = worker->evaluation_count};
+                        .evaluation_count = worker->evaluation_count,
+                        .threads = worker->threads};
     if (worker->training.diverged) {
         record.status = RUN_DIVERGED;
         record.reason =
@@ -358,6 +361,7 @@ static bool train_and_evaluate(Worker *worker, Err *err) {
     const char *model_path = arena_format(worker->arena, "%s/model.safetensors", worker->folder);
     worker->model = model_new(&config->model, &config->position, (int)config->train.length, worker->arena);
     model_allocate(worker->model, worker->arena);
+    worker->model->threads = worker->threads;
     worker->model->seed = (uint64_t)config->train.seed;
     worker->evaluations = NEW(worker->arena, worker->task.request_count, Evaluation);
     worker->last_result = time_now();
@@ -375,7 +379,8 @@ static bool train_and_evaluate(Worker *worker, Err *err) {
 
 static bool work(Worker *worker, Err *err) {
     bool done = false;
-    if (!ranks_agree(ranks_number() > 0 || lock_folder(worker, err), err) ||
+    if (!ranks_agree(ops_reserve(worker->threads, err), err) ||
+        !ranks_agree(ranks_number() > 0 || lock_folder(worker, err), err) ||
         !ranks_agree(read_task(worker, err) && read_point(worker, err), err) ||
         (worker->options->elsewhere && !heed_earlier(worker, &done, err)))
         return false;
@@ -384,16 +389,15 @@ static bool work(Worker *worker, Err *err) {
 }
 
 void worker_begin(void) {
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-    const int heeded[] = {SIGINT, SIGTERM, SIGUSR1};
-    for (int i = 0; i < COUNT_OF(heeded); i++) sigaction(heeded[i], &action, NULL);
+    signals_handle((const int[]){SIGINT, SIGTERM, SIGHUP, SIGUSR1, 0}, on_stop, SA_RESTART);
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-ExitCode worker_run(const char *folder, const WorkerOptions *options, Err *err) {
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err) {
     worker_begin();
     Worker worker = {.folder = folder,
                      .options = options ? options : &(WorkerOptions){0},
+                     .threads = threads,
                      .lock = -1,
                      .arena = arena_new(0)};
     worker.result = arena_format(worker.arena, "%s/result.db", folder);
@@ -410,12 +414,12 @@ typedef struct Call {
     char folder[4096]; /* "": no more */
 } Call;
 
-ExitCode worker_call(const char *folder, const WorkerOptions *options, Err *err) {
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err) {
     Call call = {0};
     if (snprintf(call.folder, sizeof call.folder, "%s", folder) >= (int)sizeof call.folder)
         return err_set(err, EXIT_USAGE, "the path of run folder '%.100s...' is too long", folder), err->code;
     ranks_share(&call, sizeof call);
-    return worker_run(folder, options, err);
+    return worker_run(folder, threads, options, err);
 }
 
 ExitCode worker_dismiss(ExitCode code) {
@@ -424,11 +428,11 @@ ExitCode worker_dismiss(ExitCode code) {
     return code;
 }
 
-ExitCode worker_serve(void) {
+ExitCode worker_serve(int threads) {
     Err err;
     for (Call call;;) {
         ranks_share(&call, sizeof call);
         if (!*call.folder) return call.code;
-        worker_run(call.folder, NULL, &err);
+        worker_run(call.folder, threads, NULL, &err);
     }
 }

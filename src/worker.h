@@ -3,7 +3,7 @@
  * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
  * worker trains (or goes on from state.safetensors, or loads model.safetensors if the run is known to be
  * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder.
- * Interrupted by SIGINT, SIGTERM or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
+ * Interrupted by SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
  *
  * Progress goes to stdout, a line each:
  *     step 12 400 2.3451 18230.5    step, of so many; loss; tokens per second
@@ -45,14 +45,15 @@ typedef struct WorkerOptions {
    before anything is printed. worker_run does it itself. */
 void worker_begin(void);
 
-/* Does it; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another with err set. */
-ExitCode worker_run(const char *folder, const WorkerOptions *options, Err *err);
+/* Does it on so many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another
+   with err set. */
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err);
 
 /* With several ranks (ranks.h) all of them call worker_run; or rank 0 calls worker_call for each run and at
    the end worker_dismiss, while the others are in worker_serve, which returns the code given there. */
-ExitCode worker_call(const char *folder, const WorkerOptions *options, Err *err);
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err);
 ExitCode worker_dismiss(ExitCode code);
-ExitCode worker_serve(void);
+ExitCode worker_serve(int threads);
 
 /* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,

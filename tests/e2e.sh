@@ -109,8 +109,10 @@ gone() { # gone PID...: dead, or a zombie that nobody waits for
 start() {
     local db=$1
     shift
+    set -m # or the shell makes a job in the background ignore SIGINT, and it stays ignored
     "$POSLAB" run long.json --db "$db" "$@" >out 2>err </dev/null &
     runner=$!
+    set +m
 }
 
 # A worker of $runner has been halted in the middle of its training; $workers are all of them.

@@ -26,6 +26,7 @@ const Law laws[] = {
     {"accounting", law_accounting, true},
 };
 const int law_count = COUNT_OF(laws);
+int law_threads = 1;
 
 const Law *law_find(const char *name) {
     for (int i = 0; i < law_count; i++)
@@ -76,6 +77,7 @@ void law_away(float *value, size_t size, uint64_t seed, const char *name) {
 
 Model *law_model(const LawCase *c, Arena *arena) {
     Model *model = model_new(&c->model, &c->position, c->train_length, arena);
+    model->threads = law_threads;
     model_allocate(model, arena);
     model_init(model, c->seed);
     for (int i = 0; i < model->param_count; i++) {

@@ -58,6 +58,7 @@ typedef struct Law {
 
 extern const Law laws[];
 extern const int law_count;
+extern int law_threads; /* of the models that laws are about; 1 unless set */
 
 const Law *law_find(const char *name); /* a name that does not exist is a bug */
 

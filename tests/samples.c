@@ -58,7 +58,7 @@ const Plan *sample_plan(const char *extra) {
     Experiment *experiment = config_read("x.json", NULL, sample_arena, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s", err.text);
-    Plan *plan = plan_make(experiment, sample_arena, &err);
+    Plan *plan = plan_make(experiment, 1, sample_arena, &err);
     if (!plan) fail_msg("%s", err.text);
     return plan;
 }
@@ -111,7 +111,8 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
     for (int i = 0; i < 3; i++)
         training->log[i] = (TrainLog){.step = i + 1, .loss = 3.0 / (i + 1), .rate = 0.1, .norm = 1};
     if (status == RUN_DIVERGED) training->log[2].loss = training->final_loss = NAN;
-    *record = (RunRecord){.point = point, .status = status, .reason = reason, .training = training};
+    *record =
+        (RunRecord){.point = point, .threads = 1, .status = status, .reason = reason, .training = training};
     if (!perplexities) return record;
     Evaluation *evaluations = NEW(sample_arena, point->request_count, Evaluation);
     for (int i = 0; i < point->request_count; i++)

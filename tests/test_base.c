@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #include "file.h"
 #include "hash.h"
 #include "lanes.h"
+#include "ops.h"
+#include "signals.h"
 
 /* ---- lanes ---- */
 
@@ -32,9 +35,72 @@ static void note_threads(void *user, int lane) {
 static void lanes_have_one_thread_of_openmp(void **state) {
     (void)state;
     int seen[3] = {0};
-    lanes_set(COUNT_OF(seen));
-    lanes_run(note_threads, seen);
+    lanes_run(COUNT_OF(seen), note_threads, seen);
     for (int lane = 1; lane < COUNT_OF(seen); lane++) assert_int_equal(seen[lane], 1);
+}
+
+enum { EACH = 8 };
+
+static void count_calls(void *user, int lane) {
+    __atomic_add_fetch(&((int *)user)[lane], 1, __ATOMIC_RELAXED);
+}
+
+/* Jobs of several sizes, one after the other: all lanes of each are called, once, and no others. */
+static void lanes_are_as_many_as_the_job_wants(void **state) {
+    (void)state;
+    static const int counts[] = {1, 2, EACH, 3, 1, 5, EACH, 4};
+    for (int i = 0; i < COUNT_OF(counts); i++) {
+        int calls[EACH] = {0};
+        lanes_run(counts[i], count_calls, calls);
+        for (int lane = 0; lane < EACH; lane++) assert_int_equal(calls[lane], lane < counts[i]);
+    }
+}
+
+/* ---- signals ---- */
+
+static void on_signal(int signal) {
+    (void)signal;
+}
+
+static void ignored_signals_stay_ignored(void **state) {
+    (void)state;
+    static const int list[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, 0};
+    for (const int *each = list; *each; each++) signal(*each, SIG_DFL); /* whatever a shell has set */
+    for (const int *ignored = list; *ignored; ignored++) {
+        signal(*ignored, SIG_IGN);
+        signals_handle(list, on_signal, 0);
+        for (const int *each = list; *each; each++) {
+            struct sigaction now;
+            assert_int_equal(sigaction(*each, NULL, &now), 0);
+            assert_true(now.sa_handler == (each == ignored ? SIG_IGN : on_signal));
+        }
+        signals_default(list);
+        assert_true(signal(*ignored, SIG_DFL) == SIG_IGN);
+    }
+}
+
+/* ---- the BLAS's memory ---- */
+
+/* In a process of its own, with room for one buffer: OpenBLAS would try for ever to have four. */
+static void the_blas_does_not_wait_for_memory(void **state) {
+    (void)state;
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        Err err = {0};
+        long pages = 0;
+        FILE *statm = fopen("/proc/self/statm", "r");
+        if (!statm || fscanf(statm, "%ld", &pages) != 1) _exit(9);
+        rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (300 << 20);
+        if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0) _exit(9);
+        alarm(20);
+        bool fine = ops_reserve(4, &err);
+        _exit(!fine && err.code == EXIT_SYSTEM && strstr(err.text, "in 4 threads; lower --threads") ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    Err err = {0};
+    if (!ops_reserve(2, &err)) fail_msg("%s", err.text);
 }
 
 /* ---- base ---- */
@@ -324,6 +390,9 @@ int main(void) {
         cmocka_unit_test(hash_is_sha256),
         cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(lanes_have_one_thread_of_openmp),
+        cmocka_unit_test(lanes_are_as_many_as_the_job_wants),
+        cmocka_unit_test(ignored_signals_stay_ignored),
+        cmocka_unit_test(the_blas_does_not_wait_for_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

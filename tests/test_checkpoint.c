@@ -9,12 +9,14 @@
 #include "hash.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/poslab-checkpoint-XXXXXX";
@@ -105,6 +107,35 @@ static void test_round_trip(void **state) {
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), "12");
         json_free(file.metadata);
     }
+}
+
+/* Processor seconds of writing a file of so many tensors, reading it and finding each; the least of three. */
+static double seconds_of(int count) {
+    Err err;
+    double least = INFINITY;
+    TensorFile file = {.tensors = NEW(arena, count, Tensor), .count = count}, read;
+    for (int i = 0; i < count; i++) {
+        file.tensors[i] = tensors[3];
+        file.tensors[i].name = arena_format(arena, "layers.%d.weight", i);
+    }
+    for (int turn = 0; turn < 3; turn++) {
+        int next = 0;
+        clock_t begin = clock();
+        if (!checkpoint_write(path, &file, &err) || !checkpoint_read(path, &read, arena, &err))
+            fail_msg("%s", err.text);
+        for (int i = 0; i < count; i++)
+            assert_ptr_equal(checkpoint_next(&read, file.tensors[i].name, &next), &read.tensors[i]);
+        json_free(read.metadata);
+        least = fmin(least, (double)(clock() - begin) / CLOCKS_PER_SEC);
+    }
+    return least;
+}
+
+/* A deep model has thousands of tensors: four times as many take about four times as long, not sixteen. */
+static void test_many_tensors(void **state) {
+    (void)state;
+    double few = seconds_of(4000), many = seconds_of(16000);
+    if (many > 9 * few) fail_msg("%g s for 4,000 tensors, %g s for 16,000", few, many);
 }
 
 /* The bytes as the format's page describes them, and the checksum as checkpoint.h does. */
@@ -363,6 +394,7 @@ static void test_bare_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_many_tensors),
         cmocka_unit_test(test_layout),
         cmocka_unit_test(test_every_flipped_bit),
         cmocka_unit_test(test_every_truncation),

@@ -238,8 +238,7 @@ static void threads_do_not_disturb_each_other(void **state) {
     for (int lane = 0; lane < LANES; lane++) shared.c[lane] = NEW(arena, results, float);
     multiply(&shared, 0);
     float *alone = copy(shared.c[0], results);
-    lanes_set(LANES);
-    lanes_run(multiply, &shared);
+    lanes_run(LANES, multiply, &shared);
     for (int lane = 0; lane < LANES; lane++)
         assert_memory_equal(shared.c[lane], alone, results * sizeof *alone);
 }

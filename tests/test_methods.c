@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "lanes.h"
 #include "laws.h"
 
 typedef struct Size {
@@ -220,7 +219,7 @@ int main(int argc, char **argv) {
     const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
     bool law_known = argc <= 2;
-    lanes_set(3); /* evaluation side by side; tests/test_laws.c has one lane */
+    law_threads = 3; /* evaluation side by side; tests/test_laws.c has one lane */
     only_method = argc > 1 ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
     for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {

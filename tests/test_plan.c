@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static Arena *arena;
+static int threads = 1;
 static char folder[] = "/tmp/poslab-plan-XXXXXX";
 
 static void put(const char *path, const void *bytes, size_t size) {
@@ -61,7 +62,7 @@ static const Plan *make(const char *extra, Err *err) {
     const Experiment *experiment = config_read(path, NULL, arena, err);
     if (!experiment) need_methods_of_config(err);
     if (!experiment) fail_msg("%s: %s", extra, err->text);
-    return plan_make(experiment, arena, err);
+    return plan_make(experiment, threads, arena, err);
 }
 
 static const Plan *good(const char *extra) {
@@ -207,8 +208,8 @@ static const Plan *outline(const char *extra, Err *refusal) {
     const Experiment *experiment = config_read_text(text, "config 'x'", arena, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s: %s", extra, err.text);
-    assert_null(plan_make(experiment, arena, refusal));
-    const Plan *plan = plan_outline(experiment, arena, &err);
+    assert_null(plan_make(experiment, 1, arena, refusal));
+    const Plan *plan = plan_outline(experiment, 1, 1, arena, &err);
     if (!plan) fail_msg("%s: %s", extra, err.text);
     return plan;
 }
@@ -282,6 +283,27 @@ static void test_adaptive(void **state) {
     Err err;
     assert_non_null(strstr(point->config->trained, "\"adaptive\":{\"cutoffs\":[20000,60000],\"factor\":4"));
     assert_non_null(config_parse(point->config->resolved, "again", arena, &err));
+}
+
+/* What a worker on four threads takes is counted for four, in training, evaluation and beside other workers.
+ */
+static void test_threads(void **state) {
+    (void)state;
+    static const char extra[] = "'evaluate':{'lengths':[16]}";
+    const PlanPoint *one = good(extra)->points;
+    threads = 4;
+    const PlanPoint *four = good(extra)->points;
+    threads = 1;
+    const Config *config = four->config;
+    Model *model = model_new(&config->model, &config->position, 16, arena);
+    assert_int_equal(one->train_bytes, train_bytes(model, &config->train, &config->optimizer));
+    model->threads = 4; /* of which each has its gradients */
+    assert_int_equal(four->train_bytes, train_bytes(model, &config->train, &config->optimizer));
+    assert_true(four->train_bytes >= one->train_bytes + 3 * model->size * sizeof(float));
+    assert_int_equal(four->evaluate_bytes, evaluate_bytes(model, 16) + model->size * sizeof(float));
+    assert_true(four->evaluate_bytes > one->evaluate_bytes);
+    assert_true(plan_resident(four) - plan_resident(one) >= (double)(four->train_bytes - one->train_bytes));
+    assert_string_equal(one->key, four->key);
 }
 
 /* One window, two tokens: just enough. */
@@ -359,6 +381,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_ranks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adaptive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_just_enough, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_print, setup, teardown),
     };

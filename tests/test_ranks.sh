@@ -126,6 +126,9 @@ check "has the same numbers, bit for bit" same_numbers killed/x.db whole/x.db
 if "${mpi[@]}" -np 2 "$POSLAB" run e2e.json -q --db jobs/x.db -j 2 >out 2>err; then got=0; else got=$?; fi
 check "ranks and --jobs are not for each other" test $got = 2
 check "and it says so" grep -q 'leave out --jobs' err
+if "${mpi[@]}" -np 2 "$POSLAB" run e2e.json -q --db most/x.db --threads 257 >out 2>err; then got=0; else got=$?; fi
+check "more threads than there may be" test $got = 2
+check "and it says so, once" test "$(grep -c 'threads takes a whole number from 1 to 256' err)" = 1
 check "started by the mpirun of another MPI it does not do all runs twice" test "$(env $stranger=2 "$POSLAB" run e2e.json -q --db other/x.db >out 2>err
     echo $?)" = 2
 check "and says so" grep -q "another MPI's mpirun" err

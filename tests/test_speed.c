@@ -215,6 +215,7 @@ static void test_bench(void **state) {
                             .tokens_per_step = 32,
                             .precision_count = 1,
                             .rounds = 3,
+                            .threads = 1,
                             .train = true,
                             .evaluate = true,
                             .database = "x.db"};

@@ -57,13 +57,16 @@ cat >bin/sbatch <<'END'
 jobs=$(($(cat jobs.count 2>/dev/null || echo 100) + 1))
 echo $jobs >jobs.count
 printf '%s\n' "$@" >sbatch.$jobs
-[ ! -e full ] || { echo "sbatch: error: no room" >&2; exit 1; }
-echo $jobs
+[ ! -e full ] || { printf 'Welcome.\nsbatch: error: no room\n' >&2; exit 1; }
+[ ! -e talks ] || printf 'Welcome to the cluster.\n12 nodes are down\n'
+[ -e silent ] || echo "$jobs"
+[ ! -e talks ] || printf '\nYour budget: 7 hours\n'
 END
 cat >bin/squeue <<'END'
 #!/bin/bash
 printf '%s\n' "$@" >squeue.arguments
 [ ! -e refuse ] || { echo "slurm_load_jobs error: no controller" >&2; exit 1; }
+[ ! -e talks ] || printf 'Welcome to the cluster.\n101 is a number\n'
 cat queue 2>/dev/null
 true
 END
@@ -101,7 +104,9 @@ check "is named with the nearest" says err "did you mean 'partition'"
 check "what cannot be swept" try 2 plan e2e.json --set sweep.cluster.time='["1"]'
 check "plan does not mind the section" try 0 plan e2e.json --set cluster.time='"1"' --json
 
-check "submit" try 0 submit e2e.json
+touch talks
+check "submit where sbatch and squeue greet" try 0 submit e2e.json
+check "knows the numbers of its jobs" says out "submitted job 101: 3 runs" "submitted job 102: 1 run"
 check "in two arrays" test -e sbatch.101 -a -e sbatch.102 -a ! -e sbatch.103
 check "with a copy of the program" cmp results/e2e/cluster/1/program "$(command -v "$POSLAB")"
 check "a manifest line is JSON" test "$(sqlite3 :memory: "SELECT json_valid('$(sed -n 1p results/e2e/cluster/1/manifest)')")" = 1
@@ -111,6 +116,7 @@ check "status" try 0 status $database
 check "shows all states" says out "task 101_1 is pending" "task 101_2 is running" "task 101_3 is requeued" "task 102_1 is running"
 check "asked for this user's" says squeue.arguments "--user=$(id -u)"
 check "submit again" try 0 submit e2e.json
+rm talks
 check "has nothing to submit" says out "4 runs are with the scheduler already" "nothing to submit"
 touch refuse
 check "status without an answer" try 0 status $database
@@ -205,5 +211,9 @@ check "no folder is left on the local disk" test -z "$(ls tmp)"
 touch full
 check "sbatch refuses" try 5 submit e2e.json --set train.seed=9
 check "what it said is shown" says err "sbatch: sbatch: error: no room"
+rm full
+touch silent
+check "sbatch without a number" try 5 submit e2e.json --set train.seed=9
+check "says what to do" says err "sbatch printed no job number: ''" "scancel"
 echo "1..$number"
 exit $failed

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# What the system does to a sweep: ignored signals, limits on memory, files and threads, links in its way.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+POSLAB=${POSLAB:-$PWD/poslab}
+fixtures=$PWD/tests/fixtures
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+export LC_ALL=C
+number=0 failed=0
+
+check() { # check NAME COMMAND...
+    local name=$1
+    shift
+    number=$((number + 1))
+    if "$@" >check.out 2>&1; then
+        echo "ok $number - $name"
+    else
+        failed=1
+        echo "not ok $number - $name"
+        sed 's/^/# /' check.out out err 2>/dev/null | head -30
+    fi
+}
+
+try() { # try CODE ARGUMENT...
+    local code=$1 got
+    shift
+    "$POSLAB" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
+}
+
+# limited "LIMIT" CODE ARGUMENT...: try under a limit of ulimit; what hangs is ended after a minute.
+limited() {
+    local limit=$1 code=$2 got
+    shift 2
+    # shellcheck disable=SC2086 # option and number
+    (ulimit $limit; unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS GOTO_NUM_THREADS; exec timeout 60 "$POSLAB" "$@") >out 2>err </dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
+}
+
+says() { # says FILE TEXT...
+    local file=$1 text
+    shift
+    for text; do
+        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
+    done
+}
+
+for i in 1 2 3 4; do
+    mkdir -p text
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
+        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+done
+cp "$fixtures/e2e.json" .
+
+# --- threads ---
+
+for command in "run e2e.json" "eval x.db" "plan e2e.json" "worker folder" "bench"; do
+    # shellcheck disable=SC2086 # words
+    check "$command: too many threads" try 2 $command --threads 257
+    check "are refused with the one limit" says err "--threads takes a whole number from 1 to 256, got '257'"
+done
+check "a task's threads have it, too" try 2 plan e2e.json --set cluster.threads=257
+check "it is named" says err "'cluster.threads' must be" 256
+deep=(--set model.width=2048 --set model.heads=4 --set model.ffn=8192 --set model.layers=12 --set model.max_tokens_in_flight=64
+    --set train.length=16 --set train.tokens_per_step=4096 --set evaluate.tokens=64 --set evaluate.multiples=[1])
+check "gradients of 256 threads, which no machine here holds" try 2 run e2e.json -n "${deep[@]}" --threads 256
+check "are refused, with the remedy" says err "to train, the machine has" "or lower --threads"
+check "plan --threads" try 0 plan e2e.json "${deep[@]}" --threads 256 -j 4
+check "says the same" says out "\`run\` would refuse: config 'e2e.json': " "lower --threads" "4 runs at a time need up to"
+
+# --- memory ---
+
+check "no room for the libraries of four threads" limited "-v 500000" 5 run e2e.json -q --threads 4 --db v/x.db
+check "is said, with the remedy" says err "leaves nothing for 4 threads" "lower --threads"
+check "room for one" limited "-v 500000" 0 run e2e.json -q --db v/x.db
+
+# --- open files, sizes of files ---
+
+check "more workers than files may be open" limited "-n 64" 2 run e2e.json --db n/x.db -j 60 --set sweep.train.seed="[$(seq -s , 30)]"
+check "are refused up front" says err "60 runs at a time need 152 open files, the limit (ulimit -n) is 64; make --jobs at most 16"
+check "as many as there is room for" limited "-n 64" 0 run e2e.json -q --db n/x.db -j 4
+check "a soft limit is raised" limited "-S -n 36" 0 run e2e.json -q --db s/x.db -j 4
+check "a file that may not grow" limited "-f 100" 5 run e2e.json -q --db f/x.db
+check "is an error with a message" says err "File too large"
+check "as is a database" limited "-f 4" 5 run e2e.json -q --db g/x.db
+check "of that name" says err "database 'g/x.db'"
+
+# --- links and names ---
+
+cp v/x.db victim.db
+ln -s victim.db y.db.lock
+check "a lock that links to a database" try 5 run e2e.json -q --db y.db
+check "is refused" says err "cannot write 'y.db.lock': it is not a regular file"
+check "and the database is as it was" cmp v/x.db victim.db
+check "a database without a name" try 2 run e2e.json -q --db ''
+check "leaves no lock" test ! -e .lock
+check "merge of what is not there" try 2 merge new.db nowhere.db
+check "leaves nothing" test ! -e new.db
+check "nor after others" try 2 merge new.db victim.db nowhere.db
+check "which are not there either" test ! -e new.db
+check "merge into a database" try 2 merge victim.db nowhere.db
+check "leaves it as it was" cmp v/x.db victim.db
+
+# --- signals ---
+
+sed -e 's/"e2e"/"long"/' -e 's/1920/12800/' -e 's/"length": 16/"checkpoint": 1000, &/' e2e.json >long.json
+start() { # start DB: a run in the background; $runner is its process
+    "$POSLAB" run long.json --db "$1" --set sweep.train.seed='[1]' >out 2>err </dev/null &
+    runner=$!
+}
+worker() { grep -lsE "^PPid:[[:space:]]*$runner\$" /proc/[0-9]*/status | cut -d / -f 3; }
+hangup_is() { # hangup_is MASK: waits until $worker is one to which a hang-up is in MASK, whose lowest bit it is
+    for i in $(seq 600); do
+        worker=$(worker) && tr '\0' ' ' <"/proc/$worker/cmdline" | grep -q '^poslab worker' &&
+            grep -qsE "^$1:.*[13579bdf]\$" "/proc/$worker/status" && return
+        sleep 0.02
+    done
+    return 1
+}
+
+trap '' HUP INT USR1 TERM # as nohup does
+start ignored/x.db
+check "a run whose signals are ignored" hangup_is SigIgn
+for signal in HUP INT USR1 TERM; do kill -$signal $runner "$worker"; done
+wait $runner
+check "goes on to its end" test $? = 0
+check "and all is there" test "$(sqlite3 ignored/x.db "SELECT count(*) FROM run WHERE status = 'done'")" = 2
+trap - HUP USR1 TERM
+
+start hung/x.db
+check "a run whose worker handles a hang-up" hangup_is SigCgt
+kill -HUP $runner "$worker" # as a terminal that closes
+wait $runner
+check "is stopped by one" test $? = 3
+check "says how to continue" says err "continue with:"
+check "has saved its state" test -n "$(compgen -G 'hung/long/*/state.safetensors')"
+check "and is pending" test "$(sqlite3 hung/x.db "SELECT count(*) > 0 FROM run WHERE status = 'pending'")" = 1
+echo "1..$number"
+exit $failed
