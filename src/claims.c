@@ -131,8 +131,9 @@ static void add_runs(const Judge *judge, const Series *series, const Series *aga
     for (int i = 0; i < series->run_count; i++)
         for (int k = 0; k < against->run_count; k++) {
             double ours = number(&series->runs[i]), theirs = number(&against->runs[k]);
-            if (series->runs[i].seed == against->runs[k].seed && ours > 0 && theirs > 0)
-                logs[count++] = log(ours / theirs);
+            if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
+            logs[count++] = log(ours / theirs);
+            break; /* a seed may be there twice, where a database is not the program's own */
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (!point) return;

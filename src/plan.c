@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crowd.h"
+#include "escape.h"
 #include "label.h"
 #include "linear.h"
 #include "scaling.h"
@@ -345,7 +346,7 @@ static int fitting(const Plan *plan, Arena *arena) {
 static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
     int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
     for (int r = 0; r < count; r++)
-        if ((int)strlen(rows[r].label) > label_width) label_width = (int)strlen(rows[r].label);
+        if (escape_width(rows[r].label) > label_width) label_width = escape_width(rows[r].label);
     for (int c = 0; c < COUNT_OF(columns); c++) {
         widths[c] = (int)strlen(columns[c].head);
         for (int r = 0; r < count; r++) {
@@ -365,7 +366,8 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
     for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
     fputc('\n', out);
     for (int r = 0; r < count; r++) {
-        fprintf(out, "%-*s  %-*s", label_width, rows[r].label, KEY_TEXT - 1, rows[r].key);
+        fprintf(out, "%s%*s  %-*s", rows[r].label, label_width - escape_width(rows[r].label), "",
+                KEY_TEXT - 1, rows[r].key);
         for (int c = 0; c < COUNT_OF(columns); c++)
             fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
         fputc('\n', out);
@@ -375,8 +377,11 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
         "\nThe time is for one run after the other; resident is memory with corpus, program and BLAS, of one "
         "run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses more --jobs.\n",
         fitting(plan, arena), plan->count, units_bytes(arena_memory(), arena));
-    for (int i = 0; i < plan->notice_count; i++)
-        fprintf(out, "This is a plan only, `run` would refuse: %s\n", plan->notices[i]);
+    for (int i = 0; i < plan->notice_count; i++) {
+        fputs("This is a plan only, `run` would refuse: ", out);
+        escape_put(ESCAPE_LINE, plan->notices[i], out);
+        putc('\n', out);
+    }
 }
 
 static Json *row_json(const Row *row) {
@@ -424,6 +429,7 @@ void plan_print(const Plan *plan, bool json, FILE *out) {
                         .resident = plan_resident(point),
                         .seconds = (point->train_flops + point->evaluate_flops) * rate};
         if (*variants[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, variants[i]);
+        if (!json) rows[i].label = escape_text(ESCAPE_LINE, rows[i].label, arena);
         total->steps += rows[i].steps;
         total->train += rows[i].train;
         total->evaluate += rows[i].evaluate;
