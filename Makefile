@@ -317,17 +317,18 @@ readme-methods: $(PROGRAM) ## write the README's table of methods anew
 
 # --- installing ---
 
+# $(call at,PATH): a path of the installation as one word of the shell, whatever it holds.
+at = '$(subst ','\'',$(DESTDIR)$(PREFIX))'/$1
 install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates, claims
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/poslab/plots
-	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/poslab
-	install -m 644 src/poslab.1 $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
-	$(foreach t,$(wildcard plots/*.gp),install -m 644 $t $(DESTDIR)$(PREFIX)/share/poslab/plots/ &&) true
-	install -d $(DESTDIR)$(PREFIX)/share/poslab/results/paper
-	install -m 644 results/paper/claims.json $(DESTDIR)$(PREFIX)/share/poslab/results/paper/
+	install -d $(call at,bin) $(call at,share/man/man1) $(call at,share/poslab/plots) $(call at,share/poslab/results/paper)
+	install -m 755 $(PROGRAM) $(call at,bin/poslab)
+	install -m 644 src/poslab.1 $(call at,share/man/man1/poslab.1)
+	install -m 644 $(wildcard plots/*.gp) $(call at,share/poslab/plots)
+	install -m 644 results/paper/claims.json $(call at,share/poslab/results/paper)
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/poslab $(DESTDIR)$(PREFIX)/share/man/man1/poslab.1
-	rm -rf $(DESTDIR)$(PREFIX)/share/poslab
+	rm -f $(call at,bin/poslab) $(call at,share/man/man1/poslab.1)
+	rm -rf $(call at,share/poslab)
 
 clean: ## remove what was built; results and data stay
 	rm -rf $(BUILD) poslab

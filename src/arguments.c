@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "fields.h"
 
 typedef struct Option {
@@ -131,25 +132,16 @@ void arguments_print(const char *letters) {
 
 const char *arguments_quote(char **argv, Arena *arena) {
     const char *text = "";
-    for (; *argv; argv++) {
-        const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-        const char *word = **argv ? "" : "''";
-        if (strspn(*argv, plain) == strlen(*argv))
-            word = **argv ? *argv : word;
-        else {
-            word = "'";
-            for (const char *c = *argv; *c; c++)
-                word =
-                    *c == '\'' ? arena_format(arena, "%s'\\''", word) : arena_format(arena, "%s%c", word, *c);
-            word = arena_format(arena, "%s'", word);
-        }
-        text = *text ? arena_format(arena, "%s %s", text, word) : word;
-    }
+    for (; *argv; argv++)
+        text = arena_format(arena, "%s%s%s", text, *text ? " " : "", escape_text(ESCAPE_SHELL, *argv, arena));
     return text;
 }
 
+enum { WORD = 1 }; /* what getopt_long calls a word */
+
 /* What getopt_long wants: long options and letters of this command. */
 static void list_options(const char *letters, struct option *longs, char *shorts, const char **names) {
+    *shorts++ = '-'; /* a word is given as WORD, before or behind options, with POSIXLY_CORRECT, too */
     *shorts++ = ':';
     for (int i = 0; i < COUNT_OF(options); i++) {
         const Option *option = &options[i];
@@ -180,9 +172,11 @@ bool arguments_parse(Arguments *arguments, const char *letters, int argc, char *
     const char *command = argv[0];
     struct option longs[COUNT_OF(options) + 1] = {0};
     const char *names[COUNT_OF(options) + 1] = {0};
-    char shorts[2 * COUNT_OF(options) + 2];
+    char shorts[2 * COUNT_OF(options) + 3];
     list_options(letters, longs, shorts, names);
     arguments->sets = NEW(arguments->arena, argc + 1, const char *);
+    const char **words = NEW(arguments->arena, argc + 1, const char *);
+    arguments->words = words;
     int sets = 0, letter;
     opterr = 0;
     while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
@@ -194,13 +188,16 @@ bool arguments_parse(Arguments *arguments, const char *letters, int argc, char *
             return err_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
                            argv[optind - 1], command);
         if (letter == '?') return bad_option(command, word, names, err);
+        if (letter == WORD) {
+            words[arguments->word_count++] = optarg;
+            continue;
+        }
         if (strchr(set_lists, letter)) arguments->sets[sets++] = optarg;
         const char *before = strchr(lists, letter) ? arguments->value[letter] : NULL;
         arguments->value[letter] = before   ? arena_format(arguments->arena, "%s,%s", before, optarg)
                                    : optarg ? optarg
                                             : "";
     }
-    arguments->words = (const char *const *)argv + optind;
-    arguments->word_count = argc - optind;
+    while (optind < argc) words[arguments->word_count++] = argv[optind++]; /* behind "--" */
     return true;
 }

@@ -15,9 +15,9 @@
 /* Exit codes of the program, and therefore the classes of error that an Err carries. */
 typedef enum ExitCode {
     EXIT_DONE = 0,        /* everything asked for is there */
-    EXIT_SOME_FAILED = 1, /* some runs failed; the others are stored */
+    EXIT_SOME_FAILED = 1, /* some runs failed or diverged; the others are stored */
     EXIT_USAGE = 2,       /* command line, config or corpus */
-    EXIT_STOPPED = 3,     /* stopped by a signal with work left */
+    EXIT_STOPPED = 3,     /* work is left: stopped by a signal, or not done yet */
     EXIT_DAMAGED = 4,     /* damaged database or checkpoint */
     EXIT_SYSTEM = 5,      /* input/output or resources */
     EXIT_AGAIN = 75,      /* of a cluster task: stopped, and worth starting again (sysexits.h: EX_TEMPFAIL) */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "escape.h"
 #include "folder.h"
 
 /* Sums of doubles in another order than the program's. */
@@ -59,7 +60,7 @@ typedef struct Check {
 } Check;
 
 static void problem(Check *check, const char *text) {
-    fprintf(check->out, "%s\n", text);
+    escape_line(check->out, "%s", text);
     check->problems++;
 }
 

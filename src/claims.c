@@ -167,8 +167,9 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
     for (int i = 0; i < series->run_count; i++)
         for (int k = 0; k < against->run_count; k++) {
             double ours = (double)series->runs[i].peak_bytes, theirs = (double)against->runs[k].peak_bytes;
-            if (series->runs[i].seed == against->runs[k].seed && ours > 0 && theirs > 0)
-                logs[count++] = log(ours / theirs);
+            if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
+            logs[count++] = log(ours / theirs);
+            break; /* a seed may be there twice, where a database is not the program's own */
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (count == 1) point->low = point->high = point->ratio;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "curves.h"
+#include "escape.h"
 #include "folder.h"
 #include "lock.h"
 #include "scratch.h"
@@ -37,12 +38,12 @@ static bool take_result(Collect *collect, const char *path, bool held, Err *err)
     const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
     Err why;
     if (!scratch_copy(copy, path, collect->arena, &why)) {
-        fprintf(stderr, "poslab: %s; collect again\n", why.text);
+        escape_line(stderr, "poslab: %s; collect again", why.text);
         return true;
     }
     bool fine = store_import(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
-    if (!fine) fprintf(stderr, "poslab: result '%s' is damaged: %s\n", path, why.text);
+    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
     collect->count += fine;
     return held || unlink(path) == 0 || err_system(err, "cannot remove '%s'", path);
 }
@@ -71,7 +72,8 @@ bool collect_results(Store *store, const char *experiment, const Queue *queue, i
 /* --- the command --- */
 
 typedef struct Tally {
-    int runs, complete, failed, state[TASK_STATES]; /* state: of runs that are not complete */
+    int runs, complete, diverged, failed,
+        state[TASK_STATES]; /* diverged: of complete; state: of runs that are not */
 } Tally;
 
 static bool count_runs(Tally *tally, Store *store, const char *experiment, const Queue *queue, Err *err) {
@@ -87,7 +89,7 @@ static bool count_runs(Tally *tally, Store *store, const char *experiment, const
         bool done = !strcmp(status, run_status_names[RUN_DONE]) && !query_int(query, 2);
         tally->runs++;
         if (done || !strcmp(status, run_status_names[RUN_DIVERGED]))
-            tally->complete++;
+            tally->complete++, tally->diverged += !done;
         else if (!strcmp(status, run_status_names[RUN_FAILED]))
             tally->failed++;
         else if (task) /* what was delivered has been collected, and was not all */
@@ -97,7 +99,8 @@ static bool count_runs(Tally *tally, Store *store, const char *experiment, const
 }
 
 static void print_tally(const Tally *tally, const char *experiment, int count) {
-    printf("%s: collected %d result%s; %d of %d runs are complete", experiment, count, count == 1 ? "" : "s",
+    escape_put(ESCAPE_LINE, experiment, stdout);
+    printf(": collected %d result%s; %d of %d runs are complete", count, count == 1 ? "" : "s",
            tally->complete, tally->runs);
     int rest = tally->runs - tally->complete - tally->failed;
     if (tally->failed) printf(", %d failed", tally->failed);
@@ -121,7 +124,7 @@ static bool collect_one(Store *store, const char *experiment, ExitCode *code, Ar
     int over = tally.complete + tally.failed + tally.state[TASK_LOST];
     if (over < tally.runs)
         *code = EXIT_STOPPED;
-    else if (tally.complete < tally.runs && *code == EXIT_DONE)
+    else if ((tally.complete < tally.runs || tally.diverged) && *code == EXIT_DONE)
         *code = EXIT_SOME_FAILED;
     return true;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "escape.h"
 #include "file.h"
 #include "gnuplot.h"
 
@@ -119,16 +120,19 @@ static void split_panels(Figure *figure) {
 
 /* --- the data file --- */
 
-static bool write_data(const FigureKind *kind, const Figure *figure, const char *path, Err *err) {
-    File target;
-    FILE *file = file_begin(&target, path, figure->arena, err);
-    if (!file) return false;
-    fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", figure->experiment, kind->y, kind->x,
-            figure->signature);
+static const char *comment(const char *text, Arena *arena) {
+    return escape_text(ESCAPE_LINE, text, arena);
+}
+
+static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
+    Arena *arena = figure->arena;
+    fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->experiment, arena), kind->y, kind->x,
+            comment(figure->signature, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
-        fprintf(file, "%s# %s; %s\n", i ? "\n\n" : "\n", line->name, line->comment);
+        fprintf(file, "%s# %s; %s\n", i ? "\n\n" : "\n", comment(line->name, arena),
+                comment(line->comment, arena));
         for (int k = 0; k < line->count; k++) {
             const FigurePoint *point = &line->points[k];
             fprintf(file, "%.17g %.17g %.17g %.17g %.17g %d\n", point->x, point->y, point->deviation,
@@ -137,7 +141,6 @@ static bool write_data(const FigureKind *kind, const Figure *figure, const char 
         if (!line->count)
             fputs("NaN NaN NaN NaN NaN 0\n", file); /* an empty block would shift those that follow */
     }
-    return file_end(&target, true, err);
 }
 
 /* --- the variables --- */
@@ -193,7 +196,8 @@ static void put_panels(FILE *script, const Figure *figure) {
     for (int p = 0; p < count; p++) {
         const FigurePanel *panel = &figure->panels[p];
         fprintf(script, "mark[%d] = %.17g\ntrained[%d] = %lld\npanel_title[%d] = %s\n", p + 1, panel->mark,
-                p + 1, (long long)panel->trained, p + 1, gnuplot_quoted(panel->title, figure->arena));
+                p + 1, (long long)panel->trained, p + 1,
+                escape_text(ESCAPE_GNUPLOT, panel->title, figure->arena));
     }
     for (int i = 0; i < figure->line_count; i++) {
         int panel = figure->lines[i].panel;
@@ -212,7 +216,8 @@ static void put_lines(FILE *script, const Figure *figure) {
         bool several = false;
         for (int k = 0; k < line->count; k++) several |= line->points[k].seeds > 1;
         fprintf(script, "name[%d] = %s\nstyle[%d] = %d\nband[%d] = %d\n", i + 1,
-                gnuplot_quoted(line->name, figure->arena), i + 1, style_of(figure, i), i + 1, several);
+                escape_text(ESCAPE_GNUPLOT, line->name, figure->arena), i + 1, style_of(figure, i), i + 1,
+                several);
     }
 }
 
@@ -292,28 +297,48 @@ static const char *data_name(const char *path, Arena *arena) {
     return arena_format(arena, "%.*s.dat", (int)stem, path);
 }
 
-bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
-                 const char *template, Err *err) {
+/* The template, and the one for style that stands beside it or is the standard one. */
+static bool find_templates(const FigureKind *kind, const char **template, const char **style, Arena *arena,
+                           Err *err) {
+    Err unused;
+    if (*template && access(*template, R_OK) != 0)
+        return err_system(err, "cannot read the template '%s'", *template);
+    if (!*template) *template = gnuplot_template(arena_format(arena, "%s.gp", kind->name), NULL, arena, err);
+    *style = *template ? gnuplot_template("style.gp", *template, arena, &unused) : NULL;
+    return *template != NULL;
+}
+
+/* gnuplot reads the data from where they are until they are published. */
+static bool draw(const FigureKind *kind, const Figure *figure, const char *data, const char *path,
+                 const char *format, const char *template, const char *style, Err *err) {
     Arena *arena = figure->arena;
     FigurePoint low, high;
-    split_panels(figure);
-    sort_lines(figure);
-    if (!find_range(figure, &low, &high))
-        return err_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
-    const char *data = data_name(path, arena);
-    if (!write_data(kind, figure, data, err)) return false;
-    const char *name = arena_format(arena, "%s.gp", kind->name);
-    if (template && access(template, R_OK) != 0)
-        return err_system(err, "cannot read the template '%s'", template);
-    if (!template) template = gnuplot_template(name, NULL, arena, err);
-    Err unused;
-    const char *style = template ? gnuplot_template("style.gp", template, arena, &unused) : NULL;
-    FILE *script = template ? gnuplot_begin(format, arena, err) : NULL;
+    FILE *script = gnuplot_begin(format, arena, err);
     if (!script) return false;
-    fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_quoted(data, arena),
-            gnuplot_quoted(figure->experiment, arena), gnuplot_quoted(style ? style : "", arena));
+    find_range(figure, &low, &high);
+    fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
+            escape_text(ESCAPE_GNUPLOT, figure->experiment, arena),
+            style ? gnuplot_path(style, arena) : "''");
     put_panels(script, figure);
     put_lines(script, figure);
     put_axes(script, figure, low, high, find_ceiling(kind, figure));
     return gnuplot_end(script, path, template, arena, err);
+}
+
+bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
+                 const char *template, Err *err) {
+    FigurePoint low, high;
+    const char *style;
+    File data;
+    split_panels(figure);
+    sort_lines(figure);
+    if (!find_range(figure, &low, &high))
+        return err_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
+    if (!find_templates(kind, &template, &style, figure->arena, err)) return false;
+    FILE *file = file_begin(&data, data_name(path, figure->arena), figure->arena, err);
+    if (!file) return false;
+    put_data(kind, figure, file);
+    bool written = fflush(file) == 0; /* otherwise file_end says why not */
+    return file_end(&data, !written || draw(kind, figure, data.temporary, path, format, template, style, err),
+                    err);
 }

@@ -110,8 +110,10 @@ static int ratios_of(double *ratios, const SeriesCell *cell, const SeriesCell *b
     int count = 0;
     for (int i = 0; i < cell->count; i++)
         for (int k = 0; k < base->count; k++)
-            if (base->seeds[k].seed == cell->seeds[i].seed)
+            if (base->seeds[k].seed == cell->seeds[i].seed) {
                 ratios[count++] = exp(cell->seeds[i].loss - base->seeds[k].loss);
+                break; /* a seed may be there twice, where a database is not the program's own */
+            }
     return count;
 }
 

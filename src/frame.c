@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "escape.h"
 #include "json.h"
 
 const char *const frame_formats[] = {"text", "md", "csv", "json", NULL};
@@ -165,27 +166,11 @@ static Grid *make_grid(const Frame *frame, int first, Arena *arena) {
 
 /* --- formats for people --- */
 
-/* Terminal columns of a text: its code points. */
-static int text_width(const char *text) {
-    int width = 0;
-    for (; *text; text++) width += (*text & 0xC0) != 0x80;
-    return width;
-}
-
-/* Text as it may be printed on a terminal or in a table: names in a database could hold anything. */
-static void put_text(const char *text, const char *escaped, FILE *out) {
-    for (; *text; text++) {
-        bool control = (unsigned char)*text < 0x20 || *text == 0x7F;
-        if (strchr(escaped, *text)) putc('\\', out);
-        putc(control ? '?' : *text, out);
-    }
-}
-
 static void put_text_grid(const Grid *grid, FILE *out) {
     int *widths = NEW(grid->arena, grid->columns, int), total = -2;
     for (int c = 0; c < grid->columns; c++) {
         for (int r = 0; r < grid->rows; r++) {
-            int width = text_width(*grid_at(grid, r, c));
+            int width = escape_width(*grid_at(grid, r, c));
             if (width > widths[c]) widths[c] = width;
         }
         total += widths[c] + 2;
@@ -194,11 +179,11 @@ static void put_text_grid(const Grid *grid, FILE *out) {
         int spaces = 0; /* held back, so that no line ends in them */
         for (int c = 0; c < grid->columns; c++) {
             const char *text = *grid_at(grid, r, c);
-            int padding = widths[c] - text_width(text);
+            int padding = widths[c] - escape_width(text);
             spaces += (c ? 2 : 0) + (grid->left[c] ? 0 : padding);
             if (*text) {
                 for (; spaces > 0; spaces--) putc(' ', out);
-                put_text(text, "", out);
+                escape_put(ESCAPE_LINE, text, out);
             }
             spaces += grid->left[c] ? padding : 0;
         }
@@ -207,13 +192,11 @@ static void put_text_grid(const Grid *grid, FILE *out) {
     }
 }
 
-#define MARKDOWN "*_`|\\<[]" /* characters that Markdown would take for its own */
-
 static void put_md_grid(const Grid *grid, FILE *out) {
     for (int r = 0; r < grid->rows; r++) {
         for (int c = 0; c < grid->columns; c++) {
             fputs(c ? " | " : "| ", out);
-            put_text(*grid_at(grid, r, c), MARKDOWN, out);
+            escape_put(ESCAPE_MARKDOWN, *grid_at(grid, r, c), out);
         }
         fputs(" |\n", out);
         for (int c = 0; r == 0 && c < grid->columns; c++) fputs(grid->left[c] ? "|:--" : "|--:", out);
@@ -222,9 +205,9 @@ static void put_md_grid(const Grid *grid, FILE *out) {
 }
 
 static void print_people(const Frame *frame, bool md, FILE *out) {
-    const char *escaped = md ? MARKDOWN : "";
+    Escape format = md ? ESCAPE_MARKDOWN : ESCAPE_LINE;
     fputs(md ? "**" : "", out);
-    put_text(frame->title, escaped, out);
+    escape_put(format, frame->title, out);
     fputs(md ? "**\n" : "\n", out);
     Arena *arena = arena_new(0);
     for (int r = 0; r < frame->rows; r++) {
@@ -239,26 +222,15 @@ static void print_people(const Frame *frame, bool md, FILE *out) {
     if (frame->note_count) putc('\n', out);
     for (int i = 0; i < frame->note_count; i++) {
         fputs(md ? "- " : "", out);
-        put_text(frame->notes[i], escaped, out);
+        escape_put(format, frame->notes[i], out);
         putc('\n', out);
     }
     fputs(md ? "\nsignature: `" : "\nsignature: ", out);
-    put_text(frame->signature, "", out);
+    escape_put(md ? ESCAPE_CODE : ESCAPE_LINE, frame->signature, out);
     fputs(md ? "`\n" : "\n", out);
 }
 
 /* --- formats for programs --- */
-
-/* A field after RFC 4180: quoted where it holds a comma, a quote or a line break. */
-static void put_csv(const char *text, FILE *out) {
-    bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
-    if (quoted) putc('"', out);
-    for (; *text; text++) {
-        if (*text == '"') putc('"', out);
-        putc(*text, out);
-    }
-    if (quoted) putc('"', out);
-}
 
 static void print_csv(const Frame *const *frames, int count, FILE *out) {
     const char *comma = "";
@@ -278,7 +250,7 @@ static void print_csv(const Frame *const *frames, int count, FILE *out) {
                 fputs(comma, out);
                 comma = ",";
                 if (cell->text)
-                    put_csv(cell->text, out);
+                    escape_put(ESCAPE_CSV, cell->text, out);
                 else if (isfinite(cell->number))
                     fprintf(out, "%.17g", cell->number);
             }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "escape.h"
 #include "file.h"
 #include "html.h"
 #include "plot.h"
@@ -77,7 +78,7 @@ bool gallery_write(Store *store, const char *experiment, int index, FILE *out, A
     if (!drawn) {
         const char *note = arena_format(arena, "Not all figures could be drawn: %s.", why.text);
         html_element("p class=\"note\"", note, out);
-        fprintf(stderr, "poslab: %s\n", note);
+        escape_line(stderr, "poslab: %s", note);
     }
     rmdir(folder);
     return true;

@@ -8,21 +8,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "escape.h"
 #include "file.h"
 
 enum { FIGURE = 9 }; /* the descriptor that gnuplot draws to */
 
 const char *const gnuplot_formats[] = {"svg", "png", "pdf", NULL};
 
-const char *gnuplot_quoted(const char *text, Arena *arena) {
-    char *result = arena_alloc(arena, 2 * strlen(text) + 3, 1), *end = result;
-    *end++ = '\'';
-    for (; *text; text++) {
-        if (*text == '\'') *end++ = '\'';
-        *end++ = (unsigned char)*text < 0x20 || *text == 0x7F ? ' ' : *text;
-    }
-    *end = '\'';
-    return result;
+/* From "./" on, since gnuplot would take "< x" for a command and "~" for a home. */
+const char *gnuplot_path(const char *path, Arena *arena) {
+    return escape_text(ESCAPE_PATH, *path == '/' ? path : arena_format(arena, "./%s", path), arena);
 }
 
 /* The folder of a path, with its slash; "" for one without. */
@@ -55,7 +50,8 @@ FILE *gnuplot_begin(const char *format, Arena *arena, Err *err) {
         err_system(err, "cannot make a temporary file");
         return NULL;
     }
-    fprintf(script, "figure = '/dev/fd/%d'\nformat = %s\n", FIGURE, gnuplot_quoted(format, arena));
+    fprintf(script, "set encoding utf8\nfigure = '/dev/fd/%d'\nformat = %s\n", FIGURE,
+            escape_text(ESCAPE_GNUPLOT, format, arena));
     return script;
 }
 
@@ -70,8 +66,27 @@ static bool take_figure(FILE *out, int pipe, Err *err) {
     return any || err_set(err, EXIT_SYSTEM, "gnuplot drew nothing; its messages, if any, are above");
 }
 
+/* The environment without the variables that change what gnuplot draws, or keep it from drawing, in UTF-8. */
+static char **environment(Arena *arena) {
+    static const char *const dropped[] = {
+        "GNUTERM=",    "GNUPLOT_LIB=", "GNUPLOT_DEFAULT_GDFONT=", "GNUPLOT_FONTPATH=", "GNUPLOT_PS_DIR=",
+        "GDFONTPATH=", "LC_"};
+    static char locale[] = "LC_ALL=C.UTF-8";
+    int count = 0, kept = 0;
+    while (environ[count]) count++;
+    char **variables = NEW(arena, count + 2, char *);
+    for (int i = 0; i < count; i++) {
+        bool keep = true;
+        for (int k = 0; k < COUNT_OF(dropped); k++)
+            keep &= strncmp(environ[i], dropped[k], strlen(dropped[k])) != 0;
+        if (keep) variables[kept++] = environ[i];
+    }
+    variables[kept] = locale;
+    return variables;
+}
+
 /* gnuplot with the script as its input and `end` as FIGURE. */
-static bool start(pid_t *pid, FILE *script, int end, Err *err) {
+static bool start(pid_t *pid, FILE *script, int end, char **variables, Err *err) {
     static char program[] = "gnuplot", defaults[] = "-d"; /* -d: without the user's own start-up file */
     char *const arguments[] = {program, defaults, NULL};
     posix_spawn_file_actions_t actions;
@@ -79,7 +94,7 @@ static bool start(pid_t *pid, FILE *script, int end, Err *err) {
     posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, end, FIGURE); /* which may have been the script's number */
     posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    int code = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
+    int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
     posix_spawn_file_actions_destroy(&actions);
     if (code == ENOENT)
         return err_set(err, EXIT_SYSTEM,
@@ -87,11 +102,11 @@ static bool start(pid_t *pid, FILE *script, int end, Err *err) {
     return !code || err_set(err, EXIT_SYSTEM, "cannot start gnuplot: %s", strerror(code));
 }
 
-static bool run(FILE *out, FILE *script, Err *err) {
+static bool run(FILE *out, FILE *script, Arena *arena, Err *err) {
     int ends[2], status = 0;
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0) return err_system(err, "cannot make a pipe");
-    bool fine = start(&pid, script, ends[1], err), started = fine;
+    bool fine = start(&pid, script, ends[1], environment(arena), err), started = fine;
     close(ends[1]);
     fine = fine && take_figure(out, ends[0], err);
     close(ends[0]);
@@ -103,11 +118,11 @@ static bool run(FILE *out, FILE *script, Err *err) {
 
 bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Err *err) {
     File file;
-    fprintf(script, "load %s\n", gnuplot_quoted(template, arena));
+    fprintf(script, "load %s\n", gnuplot_path(template, arena));
     bool fine = (fflush(script) == 0 && !ferror(script)) || err_system(err, "cannot write a temporary file");
     rewind(script);
     FILE *out = fine ? file_begin(&file, figure, arena, err) : NULL;
-    fine = out && file_end(&file, run(out, script, err), err);
+    fine = out && file_end(&file, run(out, script, arena, err), err);
     fclose(script);
     return fine;
 }

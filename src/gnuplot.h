@@ -12,9 +12,8 @@
 
 extern const char *const gnuplot_formats[]; /* "svg", "png", "pdf", NULL */
 
-/* The text in gnuplot's single quotes, where nothing is special but the quote itself; control characters are
- * spaces. */
-const char *gnuplot_quoted(const char *text, Arena *arena);
+/* A path as a string of gnuplot. */
+const char *gnuplot_path(const char *path, Arena *arena);
 
 /* A template of that name ("curves.gp"): in the folder of `beside` (if not NULL), in plots/ here, where the
    program was built, or where it was installed. NULL and err if there is none. */

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "hash.h"
 #include "page.h"
-
-static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD, for what is no character */
 
 const char *html_hash(const char *text, Arena *arena) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -27,46 +26,8 @@ const char *html_hash(const char *text, Arena *arena) {
     return arena_format(arena, "sha256-%s", base64);
 }
 
-/* The bytes of the character at `at`, 0 if it is none that XML and HTML allow. */
-static int character_size(const char *at) {
-    const unsigned char *byte = (const unsigned char *)at;
-    int size = byte[0] < 0x80   ? 1
-               : byte[0] < 0xC2 ? 0
-               : byte[0] < 0xE0 ? 2
-               : byte[0] < 0xF0 ? 3
-               : byte[0] < 0xF5 ? 4
-                                : 0;
-    if (size == 1) return (byte[0] >= 0x20 && byte[0] != 0x7F) || byte[0] == '\n' || byte[0] == '\t';
-    for (int i = 1; i < size; i++)
-        if ((byte[i] & 0xC0) != 0x80) return 0;
-    if (size == 2) return byte[0] == 0xC2 && byte[1] < 0xA0 ? 0 : 2; /* controls */
-    if (size == 3) {
-        if (byte[0] == 0xE0 && byte[1] < 0xA0) return 0;  /* longer than it need be */
-        if (byte[0] == 0xED && byte[1] >= 0xA0) return 0; /* half of a pair */
-        if (byte[0] == 0xEF && byte[1] == 0xBF && byte[2] >= 0xBE) return 0;
-    }
-    if (size == 4 && ((byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] >= 0x90))) return 0;
-    return size;
-}
-
 void html_text(const char *text, FILE *out) {
-    static const struct {
-        char byte;
-        const char *entity;
-    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
-    while (*text) {
-        const char *entity = NULL;
-        int size = character_size(text);
-        for (int i = 0; i < COUNT_OF(entities); i++)
-            if (entities[i].byte == *text) entity = entities[i].entity;
-        if (!size)
-            fputs(replacement, out);
-        else if (entity)
-            fputs(entity, out);
-        else
-            fwrite(text, 1, (size_t)size, out);
-        text += size ? size : 1;
-    }
+    escape_put(ESCAPE_XML, text, out);
 }
 
 void html_element(const char *name, const char *text, FILE *out) {
@@ -206,11 +167,8 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
         }
         if (named || !*at) continue;
         if (put_colour(&at, out)) continue;
-        int size = character_size(at);
-        if (size)
-            fwrite(at, 1, (size_t)size, out);
-        else
-            fputs(replacement, out);
+        int size = escape_size(at);
+        fwrite(at, 1, (size_t)size, out); /* what gnuplot draws has been escaped before */
         at += size ? size : 1;
     }
     return true;

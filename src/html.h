@@ -1,7 +1,7 @@
 /* html: writing one self-contained page.
  *
  * Everything that is not this program's own goes through html_text, which escapes what HTML takes for its
- * own, and replaces control characters and what is no UTF-8. The page may load nothing and run nothing but
+ * own (ESCAPE_XML). The page may load nothing and run nothing but
  * its one style sheet and one script, which its content security policy names by their SHA-256. It is
  * well-formed XML, too.
  */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "file.h"
 #include "scan.h"
 
@@ -343,14 +344,7 @@ static void put(Writer *writer, const char *text, size_t size) {
 }
 
 static void put_text(Writer *writer, const char *text) {
-    put(writer, "\"", 1);
-    for (const char *c = text; *c; c++) {
-        char code[8] = {'\\', *c, '\0'};
-        bool plain = (unsigned char)*c >= 0x20 && *c != '"' && *c != '\\';
-        if ((unsigned char)*c < 0x20) snprintf(code, sizeof code, "\\u%04x", (unsigned char)*c);
-        put(writer, plain ? c : code, plain ? 1 : strlen(code));
-    }
-    put(writer, "\"", 1);
+    writer->length += escape_into(ESCAPE_JSON, text, writer->out ? writer->out + writer->length : NULL);
 }
 
 static void put_line(Writer *writer, int depth) {

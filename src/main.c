@@ -5,6 +5,7 @@
  * is an error like any other.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "catalog.h"
 #include "check.h"
 #include "cluster.h"
+#include "escape.h"
 #include "export.h"
 #include "file.h"
 #include "lanes.h"
@@ -65,10 +67,11 @@ static ExitCode do_plan(const Arguments *arguments, Err *err) {
 
 static ExitCode do_status(const Arguments *arguments, Err *err) {
     Store *store = store_open(arguments->words[0], STORE_READ, err);
-    bool fine =
-        store && status_print(store, arguments->value['E'], arguments_given(arguments, 'J'), stdout, err);
+    bool left = false;
+    bool fine = store && status_print(store, arguments->value['E'], arguments_given(arguments, 'J'), &left,
+                                      stdout, err);
     store_close(store);
-    return outcome(fine, err);
+    return fine && left ? EXIT_STOPPED : outcome(fine, err);
 }
 
 static ExitCode do_table(const Arguments *arguments, Err *err) {
@@ -253,7 +256,8 @@ static const Command commands[] = {
      1, 1, launch_run},
     {"plan", "CONFIG", "jT#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
      1, do_plan},
-    {"status", "DB", "EJ", "what is done, running, failed, missing", NULL, 1, 1, do_status},
+    {"status", "DB", "EJ", "what is done, running, failed, missing", "Exit code 3 where `run` has work left.",
+     1, 1, do_status},
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
      "Formats: text, md, latex, csv, json. FIELD is one of method, evaluated, split, protocol, stride_rule, "
      "requested,\n"
@@ -323,8 +327,9 @@ static void print_usage(void) {
            "long.\n\n");
     for (int i = 0; i < COUNT_OF(commands); i++)
         printf("  %-9s %-12s %s\n", commands[i].name, commands[i].words, commands[i].help);
-    printf("\n`poslab COMMAND --help` says more. Exit codes: 0 done, 1 some runs failed, 2 usage or config,\n"
-           "3 stopped with work left, 4 damaged database or checkpoint, 5 input/output or resources.\n");
+    printf("\n`poslab COMMAND --help` says more. Exit codes: 0 done, 1 some runs failed or diverged, 2 usage "
+           "or\n"
+           "config, 3 work left, 4 damaged database or checkpoint, 5 input/output or resources.\n");
 }
 
 static void print_help(const Command *command) {
@@ -384,15 +389,30 @@ static ExitCode run_command(int argc, char **argv, Err *err) {
     return code;
 }
 
+/* Whether it is a pipe or a socket that nobody reads any more. */
+static bool is_without_reader(int fd) {
+    struct pollfd poll_fd = {.fd = fd};
+    return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
+}
+
+/* As the default action of a signal does. */
+static void end_by_signal(int number) {
+    ranks_end();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 int main(int argc, char **argv) {
     Err err = {0};
     file_keep_standard_streams();
     ops_one_thread(argv);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is then an error of write, */
-    signal(SIGXFSZ, SIG_IGN); /* and so is a file that reaches its limit (ulimit -f) */
+    bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
+    signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
     ExitCode code = run_command(argc, argv, &err);
+    fflush(stdout);
+    if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
     if (code != EXIT_DONE && err.code == code && ranks_number() == 0)
-        fprintf(stderr, "poslab: %s\n", err.text);
+        escape_line(stderr, "poslab: %s", err.text);
     ranks_end();
     bool fine = !ferror(stdout);
     if (fclose(stdout) == 0 && fine) return code;

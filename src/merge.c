@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "escape.h"
 #include "statement.h"
 
 #define RUN_PLANNED                                                                                          \
@@ -101,7 +102,7 @@ static bool print_rows(Store *store, const char *path, const char *kind, const c
                        int64_t *count, Err *err) {
     Query *query = query_begin(store, sql, NULL);
     for (*count = 0; query_next(query); ++*count)
-        fprintf(out, "%s: %s %s: %s\n", path, kind, query_text(query, 0), query_text(query, 1));
+        escape_line(out, "%s: %s %s: %s", path, kind, query_text(query, 0), query_text(query, 1));
     return query_end(query, err);
 }
 
@@ -127,8 +128,8 @@ static bool merge_attached(Store *store, const char *path, FILE *out, int64_t *c
     ok = ok && STORE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
          STORE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
     if (ok)
-        fprintf(out, "%s: %lld trained runs and %lld evaluations added, %lld conflicts\n", path,
-                (long long)runs, (long long)(evaluations - before), (long long)*conflicts);
+        escape_line(out, "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
+                    (long long)runs, (long long)(evaluations - before), (long long)*conflicts);
     return ok;
 }
 

@@ -145,8 +145,10 @@ static int ratio_of(const Fact *fact, double *mean, double *deviation, Arena *ar
     int count = 0;
     for (int i = 0; fact->base && i < fact->cell->count; i++)
         for (int k = 0; k < fact->base->count; k++)
-            if (fact->base->seeds[k].seed == fact->cell->seeds[i].seed)
+            if (fact->base->seeds[k].seed == fact->cell->seeds[i].seed) {
                 ratios[count++] = exp(fact->cell->seeds[i].loss - fact->base->seeds[k].loss);
+                break; /* a seed may be there twice, where a database is not the program's own */
+            }
     *mean = stats_mean(ratios, count);
     *deviation = stats_deviation(ratios, count);
     arena_release(arena, mark);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crowd.h"
+#include "escape.h"
 #include "label.h"
 #include "linear.h"
 #include "scaling.h"
@@ -356,7 +357,7 @@ static double row_number(const Row *row, int column) {
 static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
     int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
     for (int r = 0; r < count; r++)
-        if ((int)strlen(rows[r].label) > label_width) label_width = (int)strlen(rows[r].label);
+        if (escape_width(rows[r].label) > label_width) label_width = escape_width(rows[r].label);
     for (int c = 0; c < COUNT_OF(columns); c++) {
         widths[c] = (int)strlen(columns[c].head);
         for (int r = 0; r < count; r++) {
@@ -378,7 +379,8 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
     for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
     fputc('\n', out);
     for (int r = 0; r < count; r++) {
-        fprintf(out, "%-*s  %-*s", label_width, rows[r].label, KEY_TEXT - 1, rows[r].key);
+        fprintf(out, "%s%*s  %-*s", rows[r].label, label_width - escape_width(rows[r].label), "",
+                KEY_TEXT - 1, rows[r].key);
         for (int c = 0; c < COUNT_OF(columns); c++)
             fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
         fputc('\n', out);
@@ -389,8 +391,11 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
             "more --jobs.\n",
             crowd_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
             units_bytes(arena_memory(), arena));
-    for (int i = 0; i < plan->notice_count; i++)
-        fprintf(out, "This is a plan only, `run` would refuse: %s\n", plan->notices[i]);
+    for (int i = 0; i < plan->notice_count; i++) {
+        fputs("This is a plan only, `run` would refuse: ", out);
+        escape_put(ESCAPE_LINE, plan->notices[i], out);
+        putc('\n', out);
+    }
 }
 
 static Json *row_json(const Row *row) {
@@ -438,6 +443,7 @@ void plan_print(const Plan *plan, bool json, FILE *out) {
                         .resident = plan_resident(point),
                         .seconds = (point->train_flops + point->evaluate_flops) * rate};
         if (*variants[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, variants[i]);
+        if (!json) rows[i].label = escape_text(ESCAPE_LINE, rows[i].label, arena);
         total->steps += rows[i].steps;
         total->train += rows[i].train;
         total->evaluate += rows[i].evaluate;

@@ -4,6 +4,7 @@
  * the line is printed, and they are drawn again below it.
  */
 #include "progress.h"
+#include "escape.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -119,9 +120,8 @@ void progress_say(Progress *progress, bool important, const char *format, ...) {
     erase(progress);
     va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    escape_line_list(stderr, format, args);
     va_end(args);
-    fputc('\n', stderr);
     if (again) draw(progress);
 }
 

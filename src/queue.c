@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "escape.h"
 #include "folder.h"
 #include "task.h"
 
@@ -76,7 +77,8 @@ static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Err *e
     if (!command_run(&squeue, arguments, arena, err)) return false;
     *answered = squeue.code == 0;
     *entries = (Entries){.entry = NEW(arena, strlen(squeue.output) / 4 + 1, Entry)};
-    if (!*answered) fprintf(stderr, "poslab: the scheduler does not answer: squeue: %.200s\n", squeue.error);
+    if (!*answered)
+        escape_line(stderr, "poslab: the scheduler does not answer: squeue: %.200s", squeue.error);
     for (const char *line = squeue.output; *answered && *line;
          line += strcspn(line, "\n"), line += *line != '\0') {
         char slurm[FIELD];

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "escape.h"
+
 Sheet sheet_new(int rows, int columns, Arena *arena) {
     Sheet sheet = {.caption = "", .rows = rows, .column_count = columns};
     sheet.columns = NEW(arena, columns, SheetColumn);
@@ -36,25 +38,6 @@ static const char *cell_text(const Sheet *sheet, int row, int column) {
 
 /* --- text --- */
 
-static bool is_control(char byte) {
-    return (unsigned char)byte < 0x20 || byte == 0x7F;
-}
-
-/* Text as it may be printed on a terminal or in a table: names in a database could hold anything. */
-static void put_text(const char *text, const char *escaped, FILE *out) {
-    for (; *text; text++) {
-        if (strchr(escaped, *text)) putc('\\', out);
-        putc(is_control(*text) ? '?' : *text, out);
-    }
-}
-
-/* Terminal columns of a text: its code points. */
-static int text_width(const char *text) {
-    int width = 0;
-    for (; *text; text++) width += (*text & 0xC0) != 0x80;
-    return width;
-}
-
 enum { HEAD = -2, UNDER = -1 }; /* rows of the head */
 
 static const char *text_at(const Sheet *sheet, int row, int column) {
@@ -66,11 +49,11 @@ static void print_text_row(const Sheet *sheet, int row, const int *widths, FILE 
     int spaces = 0; /* held back, so that no line ends in them */
     for (int c = 0; c < sheet->column_count; c++) {
         const char *text = text_at(sheet, row, c);
-        int padding = widths[c] - text_width(text);
+        int padding = widths[c] - escape_width(text);
         spaces += (c ? 2 : 0) + (sheet->columns[c].left ? 0 : padding);
         if (*text) {
             for (; spaces > 0; spaces--) putc(' ', out);
-            put_text(text, "", out);
+            escape_put(ESCAPE_LINE, text, out);
         }
         spaces += sheet->columns[c].left ? padding : 0;
     }
@@ -82,14 +65,14 @@ static void print_text_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
     bool under = false;
     for (int c = 0; c < sheet->column_count; c++) {
         for (int r = HEAD; r < sheet->rows; r++) {
-            int width = text_width(text_at(sheet, r, c));
+            int width = escape_width(text_at(sheet, r, c));
             if (width > widths[c]) widths[c] = width;
         }
         under |= *sheet->columns[c].under != '\0';
         total += widths[c] + (c ? 2 : 0);
     }
     if (*sheet->caption) {
-        put_text(sheet->caption, "", out);
+        escape_put(ESCAPE_LINE, sheet->caption, out);
         putc('\n', out);
     }
     for (int r = HEAD; r < sheet->rows; r++) {
@@ -100,30 +83,34 @@ static void print_text_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
 
 void sheet_print_text(const SheetSet *set, FILE *out) {
     Arena *arena = arena_new(0);
-    put_text(set->title, "", out);
+    escape_put(ESCAPE_LINE, set->title, out);
     putc('\n', out);
     for (int i = 0; i < set->count; i++) {
         putc('\n', out);
         print_text_sheet(&set->items[i], out, arena);
     }
-    for (int i = 0; i < set->note_count; i++) fprintf(out, "%s%s\n", i ? "" : "\n", set->notes[i]);
+    for (int i = 0; i < set->note_count; i++) {
+        fputs(i ? "" : "\n", out);
+        escape_put(ESCAPE_LINE, set->notes[i], out);
+        putc('\n', out);
+    }
     fputs("\nsignature: ", out);
-    put_text(set->signature, "", out);
+    escape_put(ESCAPE_LINE, set->signature, out);
     putc('\n', out);
     arena_free(arena);
 }
 
 /* --- Markdown --- */
 
-#define MARKDOWN "*_`|\\<[]" /* characters that Markdown would take for its own */
-
 static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
     if (*sheet->caption) {
-        put_text(sheet->caption, MARKDOWN, out);
+        escape_put(ESCAPE_MARKDOWN, sheet->caption, out);
         fputs("\n\n", out);
     }
-    for (int c = 0; c < sheet->column_count; c++)
-        fprintf(out, "%s%s", c ? " | " : "| ", sheet_head(&sheet->columns[c], arena));
+    for (int c = 0; c < sheet->column_count; c++) {
+        fputs(c ? " | " : "| ", out);
+        escape_put(ESCAPE_MARKDOWN, sheet_head(&sheet->columns[c], arena), out);
+    }
     fputs(" |\n", out);
     for (int c = 0; c < sheet->column_count; c++) fputs(sheet->columns[c].left ? "|:--" : "|--:", out);
     fputs("|\n", out);
@@ -131,7 +118,7 @@ static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
         for (int c = 0; c < sheet->column_count; c++) {
             const char *bold = sheet_cell(sheet, r, c)->best ? "**" : "";
             fprintf(out, "%s%s", c ? " | " : "| ", bold);
-            put_text(cell_text(sheet, r, c), MARKDOWN, out);
+            escape_put(ESCAPE_MARKDOWN, cell_text(sheet, r, c), out);
             fputs(bold, out);
         }
         fputs(" |\n", out);
@@ -141,7 +128,7 @@ static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
 void sheet_print_md(const SheetSet *set, FILE *out) {
     Arena *arena = arena_new(0);
     fputs("**", out);
-    put_text(set->title, MARKDOWN, out);
+    escape_put(ESCAPE_MARKDOWN, set->title, out);
     fputs("**\n", out);
     for (int i = 0; i < set->count; i++) {
         putc('\n', out);
@@ -149,76 +136,22 @@ void sheet_print_md(const SheetSet *set, FILE *out) {
     }
     for (int i = 0; i < set->note_count; i++) {
         fputs(i ? "\\\n" : "\n", out);
-        put_text(set->notes[i], MARKDOWN, out);
+        escape_put(ESCAPE_MARKDOWN, set->notes[i], out);
     }
     fputs(set->note_count ? "\n\nsignature: `" : "\nsignature: `", out);
-    for (const char *at = set->signature; *at; at++) putc(is_control(*at) || *at == '`' ? '?' : *at, out);
+    escape_put(ESCAPE_CODE, set->signature, out);
     fputs("`\n", out);
     arena_free(arena);
 }
 
 /* --- LaTeX --- */
 
-/* What stands for characters that TeX takes for its own or, in its default font encoding, has elsewhere. */
-static const struct {
-    const char *text, *latex;
-} latex_texts[] = {
-    {"\\", "\\textbackslash{}"},
-    {"{", "\\{"},
-    {"}", "\\}"},
-    {"$", "\\$"},
-    {"&", "\\&"},
-    {"#", "\\#"},
-    {"%", "\\%"},
-    {"_", "\\_"},
-    {"^", "\\textasciicircum{}"},
-    {"~", "\\textasciitilde{}"},
-    {"<", "\\textless{}"},
-    {">", "\\textgreater{}"},
-    {"|", "\\textbar{}"},
-    {"`", "\\textasciigrave{}"},
-    {"'", "\\textquotesingle{}"},
-    {"-", "-{}"},
-    {"±", "$\\pm$"},
-    {"×", "$\\times$"},
-    {"–", "--"},
-    {"—", "---"},
-    {"…", "\\dots{}"},
-    {"µ", "$\\mu$"},
-};
-
-/* Latin letters with marks are known to LaTeX in every encoding; what else is beyond ASCII may stop it. */
-static bool is_latin(const char *at) {
-    unsigned char first = (unsigned char)at[0], second = (unsigned char)at[1];
-    static const unsigned char unknown[] = {0x90, 0x97, 0x9E, 0xB0, 0xB7, 0xBE}; /* eth, thorn, signs */
-    return first == 0xC3 && second >= 0x80 && second < 0xC0 && !memchr(unknown, second, sizeof unknown);
-}
-
-static void put_latex(const char *text, FILE *out) {
-    while (*text) {
-        const char *latex = NULL;
-        size_t size = 1;
-        while (((unsigned char)text[size] & 0xC0) == 0x80) size++; /* of the character, in bytes */
-        for (int i = 0; i < COUNT_OF(latex_texts); i++)
-            if (strlen(latex_texts[i].text) == size && !strncmp(text, latex_texts[i].text, size))
-                latex = latex_texts[i].latex;
-        if (latex)
-            fputs(latex, out);
-        else if ((size == 1 && (unsigned char)*text < 0x80 && !is_control(*text)) ||
-                 (size == 2 && is_latin(text)))
-            fwrite(text, 1, size, out);
-        else
-            putc('?', out);
-        text += size;
-    }
-}
-
 static void print_latex_row(const Sheet *sheet, int row, FILE *out) {
     for (int c = 0; c < sheet->column_count; c++) {
         bool best = row >= 0 && sheet_cell(sheet, row, c)->best;
         fputs(c ? " & " : "", out);
         fputs(best ? "\\textbf{" : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
-        put_latex(text_at(sheet, row, c), out);
+        escape_put(ESCAPE_LATEX, text_at(sheet, row, c), out);
         fputs(best ? "}" : "", out);
     }
     fputs(" \\\\\n", out);
@@ -227,7 +160,7 @@ static void print_latex_row(const Sheet *sheet, int row, FILE *out) {
 static void print_latex_sheet(const Sheet *sheet, FILE *out) {
     bool under = false;
     if (*sheet->caption) {
-        put_latex(sheet->caption, out);
+        escape_put(ESCAPE_LATEX, sheet->caption, out);
         fputs("\\par\\smallskip\n", out);
     }
     fputs("\\setbox0\\hbox{\\begin{tabular}{", out);
@@ -261,15 +194,15 @@ void sheet_print_latex(const SheetSet *set, FILE *out) {
         out);
     fputs(columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}\n" : "\\small\n", out);
     fputs("\\caption{", out);
-    put_latex(set->title, out);
+    escape_put(ESCAPE_LATEX, set->title, out);
     fputs("}\n", out);
     for (int i = 0; i < set->count; i++) print_latex_sheet(&set->items[i], out);
     fputs("\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n", out);
     for (int i = 0; i < set->note_count; i++) {
-        put_latex(set->notes[i], out);
+        escape_put(ESCAPE_LATEX, set->notes[i], out);
         fputs("\\par\n", out);
     }
     fputs("signature: \\texttt{", out);
-    put_latex(set->signature, out);
+    escape_put(ESCAPE_LATEX, set->signature, out);
     fputs("}\n\\end{minipage}\n\\end{table}\n\\tableend\n", out);
 }

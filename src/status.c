@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "curves.h"
+#include "escape.h"
 #include "queue.h"
 
 /* Order in which the counts are printed. */
@@ -44,6 +45,14 @@ static bool read_counts(Counts *counts, Store *store, const char *experiment, Er
     return query_end(query, err);
 }
 
+/* Diverged runs are not repeated, failed ones are. */
+static bool is_left(const Counts *counts) {
+    bool left = counts->settled < counts->asked;
+    for (int i = 0; i < COUNT_OF(order); i++)
+        left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && counts->by_status[i] > 0;
+    return left;
+}
+
 static Query *begin_unfinished(Store *store, const char *experiment) {
     const char *const name[] = {experiment, NULL};
     return query_begin(
@@ -71,11 +80,6 @@ static bool next_unfinished(Unfinished *run, Query *query) {
     return true;
 }
 
-/* Names and reasons come from outside; a terminal should not obey them. */
-static void put_line(const char *text, FILE *out) {
-    for (; *text; text++) putc((unsigned char)*text < 0x20 || *text == 0x7F ? ' ' : *text, out);
-}
-
 /* What the scheduler says of a run. */
 static void put_task(const Queue *queue, const char *key, FILE *out, Arena *arena) {
     const QueueTask *task = queue_find(queue, key);
@@ -83,12 +87,13 @@ static void put_task(const Queue *queue, const char *key, FILE *out, Arena *aren
     fprintf(out, "; task %s is %s", task->name, task_state_names[task->state]);
     const char *last = task->state == TASK_LOST ? queue_last_words(task, arena) : "";
     if (*last) fputs(": ", out);
-    put_line(last, out);
+    escape_put(ESCAPE_LINE, last, out);
 }
 
 static bool print_text(Store *store, const char *experiment, const Counts *counts, const Queue *queue,
                        FILE *out, Err *err) {
-    fprintf(out, "%s: %lld run%s", experiment, (long long)counts->runs, counts->runs == 1 ? "" : "s");
+    escape_put(ESCAPE_LINE, experiment, out);
+    fprintf(out, ": %lld run%s", (long long)counts->runs, counts->runs == 1 ? "" : "s");
     const char *separator = ": ";
     for (int i = 0; i < COUNT_OF(order); i++) {
         if (!counts->by_status[i]) continue;
@@ -99,11 +104,13 @@ static bool print_text(Store *store, const char *experiment, const Counts *count
 
     Query *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
-        fprintf(out, "  %s  %-8s  ", run.key, run.status);
-        put_line(run.name, out);
+        fputs("  ", out);
+        escape_put(ESCAPE_LINE, run.key, out);
+        fprintf(out, "  %-8s  ", escape_text(ESCAPE_LINE, run.status, queue->arena));
+        escape_put(ESCAPE_LINE, run.name, out);
         fprintf(out, " L=%lld seed=%lld", (long long)run.train_length, (long long)run.seed);
         if (*run.reason) fputs(": ", out);
-        put_line(run.reason, out);
+        escape_put(ESCAPE_LINE, run.reason, out);
         if (!strcmp(run.status, run_status_names[RUN_DONE]))
             fprintf(out, ": %lld of %lld evaluations missing", (long long)(run.asked - run.settled),
                     (long long)run.asked);
@@ -151,12 +158,13 @@ static bool add_json(Json *list, Store *store, const char *experiment, const Cou
     return query_end(query, err);
 }
 
-bool status_print(Store *store, const char *experiment, bool json, FILE *out, Err *err) {
+bool status_print(Store *store, const char *experiment, bool json, bool *left, FILE *out, Err *err) {
     Arena *arena = arena_new(0);
     Json *list = json_new_array();
     int count = 0;
     const char **names = curves_experiments(store, experiment, &count, arena, err);
     bool ok = names != NULL;
+    *left = false;
     for (int i = 0; ok && i < count; i++) {
         Counts counts = {0};
         Queue queue;
@@ -164,6 +172,7 @@ bool status_print(Store *store, const char *experiment, bool json, FILE *out, Er
              queue_read(&queue, store_path(store), names[i], arena, err) &&
              (json ? add_json(list, store, names[i], &counts, &queue, err)
                    : print_text(store, names[i], &counts, &queue, out, err));
+        *left |= is_left(&counts);
     }
     if (ok && json) fputs(json_print_pretty(list, arena), out);
     json_free(list);

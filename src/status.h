@@ -8,7 +8,8 @@
 
 #include "store.h"
 
-/* experiment: NULL for all. Errors as table_print. */
-bool status_print(Store *store, const char *experiment, bool json, FILE *out, Err *err);
+/* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
+ * table_print. */
+bool status_print(Store *store, const char *experiment, bool json, bool *left, FILE *out, Err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "collect.h"
+#include "escape.h"
 #include "file.h"
 #include "folder.h"
 #include "label.h"
@@ -34,7 +35,7 @@ typedef struct Submit {
 /* --- the script --- */
 
 static void add_option(FILE *out, const char *option, const char *value) {
-    if (*value) fprintf(out, "#SBATCH --%s=%s\n", option, value);
+    if (*value) escape_line(out, "#SBATCH --%s=%s", option, value);
 }
 
 /* The warning goes to the script (B:), which passes it on and asks for another turn if the worker could save
@@ -61,7 +62,8 @@ static const char script_text[] =
 static void print_script(const Submit *submit, FILE *out) {
     const Allocation *at = &submit->plan->experiment->allocation;
     Arena *arena = submit->arena;
-    fprintf(out, "#!/bin/bash\n#SBATCH --job-name=poslab-%s\n", submit->plan->experiment->name);
+    fputs("#!/bin/bash\n", out);
+    add_option(out, "job-name", arena_format(arena, "poslab-%s", submit->plan->experiment->name));
     add_option(out, "partition", at->partition);
     add_option(out, "account", at->account);
     add_option(out, "constraint", at->constraint);
@@ -213,7 +215,10 @@ static void print_dry(Submit *submit, int most) {
         int count = submit->count - first < most ? submit->count - first : most;
         const char **arguments = sbatch_arguments(submit, first, count);
         printf("#");
-        for (; *arguments; arguments++) printf(" %s", *arguments);
+        for (; *arguments; arguments++) {
+            putchar(' ');
+            escape_put(ESCAPE_SHELL, *arguments, stdout);
+        }
         printf("\n");
     }
     for (int i = 0; i < submit->count; i++) printf("# %s", submit->lines[i]);

@@ -370,7 +370,7 @@ static ExitCode conclude(Sweep *sweep, Err *err) {
         return err->code;
     }
     if (sweep->left) progress_say(sweep->progress, true, "continue with: %s", sweep->options->command);
-    return sweep->left ? EXIT_STOPPED : sweep->failed ? EXIT_SOME_FAILED : EXIT_DONE;
+    return sweep->left ? EXIT_STOPPED : sweep->failed || sweep->diverged ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
 static void say_corpora(Sweep *sweep) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "curves.h"
+#include "escape.h"
 #include "facts.h"
 #include "pivot.h"
 #include "sheet.h"
@@ -47,23 +48,12 @@ static Query *begin_tidy(Store *store, const char *experiment, Arena *arena) {
     return query_begin(store, sql, parameters);
 }
 
-/* A field after RFC 4180: quoted where it holds a comma, a quote or a line break. */
-static void put_csv(const char *text, FILE *out) {
-    bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
-    if (quoted) putc('"', out);
-    for (; *text; text++) {
-        if (*text == '"') putc('"', out);
-        putc(*text, out);
-    }
-    if (quoted) putc('"', out);
-}
-
 static void put_csv_field(Query *query, int column, FILE *out) {
     if (query_is_null(query, column)) return;
     if (tidy[column].type == TIDY_REAL)
         fprintf(out, "%.17g", query_real(query, column));
     else
-        put_csv(query_text(query, column), out);
+        escape_put(ESCAPE_CSV, query_text(query, column), out);
 }
 
 /* The conditions of --where on rows of the view. */
@@ -167,13 +157,14 @@ static bool print_json(Store *store, const char *const *names, int count, const 
 static const struct {
     const char *name;
     bool mark;                                     /* it can show which numbers are best */
+    Escape escape;                                 /* of a text that is no sheet */
     void (*print)(const SheetSet *set, FILE *out); /* one experiment; or */
     bool (*print_tidy)(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
                        Err *err);
 } formats[] = {
-    {"text", .print = sheet_print_text},
-    {"md", .print = sheet_print_md, .mark = true},
-    {"latex", .print = sheet_print_latex, .mark = true},
+    {"text", .print = sheet_print_text, .escape = ESCAPE_LINE},
+    {"md", .print = sheet_print_md, .mark = true, .escape = ESCAPE_MARKDOWN},
+    {"latex", .print = sheet_print_latex, .mark = true, .escape = ESCAPE_LATEX},
     {"csv", .print_tidy = print_csv},
     {"json", .print_tidy = print_json},
 };
@@ -192,8 +183,10 @@ static bool print_each(Store *store, const TableOptions *options, int format, co
         if (i) putc('\n', out);
         if (set->count)
             formats[format].print(set, out);
-        else
-            fprintf(out, "%s: no evaluations are asked for\n", set->name);
+        else {
+            escape_put(formats[format].escape, set->name, out);
+            fputs(": no evaluations are asked for\n", out);
+        }
     }
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "escape.h"
 #include "file.h"
 #include "ranks.h"
 
@@ -87,7 +88,7 @@ static bool prepare(Search *search, const char *manifest, Arena *lines, Err *err
 }
 
 static bool run_line(const Search *search, const char *manifest, int threads, Arena *arena, Err *err) {
-    if (ranks_number() == 0) printf("note run %s in '%s'\n", search->label, search->folder);
+    if (ranks_number() == 0) escape_line(stdout, "note run %s in '%s'", search->label, search->folder);
     WorkerOptions options = {.config = search->config, .task = search->task, .elsewhere = true};
     options.place = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
     return worker_run(search->folder, threads, &options, err) == EXIT_DONE;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "delivery.h"
+#include "escape.h"
 #include "file.h"
 #include "linear.h"
 #include "ops.h"
@@ -62,7 +63,7 @@ static void say(const Worker *worker, const char *format, ...) {
     if (worker->options->take)
         worker->options->take(worker->options->user, line);
     else
-        puts(line);
+        escape_line(stdout, "%s", line);
 }
 
 /* --- the task --- */

@@ -19,7 +19,7 @@ cd "${LINT_ROOT:-$(dirname "$0")/..}" || exit 1
 
 # Layers from the bottom up: a file may include its own line and the lines above it.
 LAYERS=(
-    "base signals arena units file command rng hash paths scan filetype json fields lanes ranks revision"
+    "base signals arena units file escape command rng hash paths scan filetype json fields lanes ranks revision"
     "position"
     "profile ops tile bf16 linear product" # beside these, methods/*.c
     "attention attention_work attention_options attention_head attention_terms attention_vectors attention_tiles attention_rows model pass step optim data documents batches machine"

@@ -159,6 +159,7 @@ int sample_outside(const char *sql) {
     assert_int_equal(sqlite3_open("x.db", &db), SQLITE_OK);
     sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    if (code == SQLITE_ERROR) print_error("SQLite: %s\n", sqlite3_errmsg(db));
     sqlite3_close(db);
     return code;
 }
@@ -166,4 +167,44 @@ int sample_outside(const char *sql) {
 const char *sample_dump(void) {
     assert_int_equal(system("sqlite3 x.db .dump > dump.sql"), 0);
     return sample_file("dump.sql", NULL);
+}
+
+/* Tags open and close in order, attributes are quoted, "&" begins an entity: enough of XML for what is
+ * written. */
+void sample_well_formed(const char *page) {
+    const char *open[64] = {0};
+    size_t sizes[64] = {0};
+    int depth = 0;
+    const char *at = strstr(page, "<html");
+    assert_non_null(at);
+    while (*at) {
+        if (*at == '&') {
+            size_t size = strcspn(at, ";<\n ");
+            if (at[size] != ';' || size > 6) fail_msg("an entity: %.40s", at);
+        }
+        if (*at++ != '<') continue;
+        bool closes = *at == '/';
+        const char *name = at + closes;
+        size_t size = strcspn(name, " \n>/");
+        for (at = name + size; *at && *at != '>' && *at != '/'; at++) {
+            if (*at != '=') continue;
+            while (at[1] == ' ') at++;
+            char quote = *++at;
+            if (quote != '"' && quote != '\'') fail_msg("a value without quotes: %.40s", at);
+            const char *end = strchr(at + 1, quote);
+            assert_non_null(end);
+            if (memchr(at, '<', (size_t)(end - at))) fail_msg("an attribute: %.60s", at);
+            at = end;
+        }
+        if (closes) {
+            assert_in_range(--depth, 0, COUNT_OF(open) - 1);
+            if (depth < 0 || sizes[depth] != size || strncmp(open[depth], name, size))
+                fail_msg("closed: %.40s", name);
+        } else if (*at != '/') {
+            assert_in_range(depth, 0, 62);
+            sizes[depth] = size;
+            open[depth++] = name;
+        }
+    }
+    assert_int_equal(depth, 0);
 }

@@ -39,6 +39,9 @@ int sample_outside(const char *sql);
 /* All of x.db as SQL, also left in dump.sql. */
 const char *sample_dump(void);
 
+/* Tags open and close in order, attributes are quoted, "&" begins an entity: enough of XML for a report. */
+void sample_well_formed(const char *page);
+
 /* Two methods at one length, evaluated at three, and perplexities for them. */
 extern const double sample_perplexities[3];
 #define SAMPLE_TWO_METHODS                                                                                   \

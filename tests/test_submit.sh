@@ -112,14 +112,14 @@ check "with a copy of the program" cmp results/e2e/cluster/1/program "$(command 
 check "a manifest line is JSON" test "$(sqlite3 :memory: "SELECT json_valid('$(sed -n 1p results/e2e/cluster/1/manifest)')")" = 1
 queue() { printf '%-32s%-32s%-32s%-32s\n' "$@" >queue; }
 queue 101 1 PENDING 0 101 2 RUNNING 0 101 3 PENDING 1 102 1 RUNNING 2
-check "status" try 0 status $database
+check "status" try 3 status $database
 check "shows all states" says out "task 101_1 is pending" "task 101_2 is running" "task 101_3 is requeued" "task 102_1 is running"
 check "asked for this user's" says squeue.arguments "--user=$(id -u)"
 check "submit again" try 0 submit e2e.json
 rm talks
 check "has nothing to submit" says out "4 runs are with the scheduler already" "nothing to submit"
 touch refuse
-check "status without an answer" try 0 status $database
+check "status without an answer" try 3 status $database
 check "knows nothing" says out "task 101_1 is unknown"
 check "submit without an answer" try 5 submit e2e.json
 rm refuse
@@ -141,7 +141,7 @@ check "has nothing to do" says results/e2e/cluster/1/log/101_1.log "everything i
 : >queue
 task 2
 echo "slurmstepd: error: out of memory" >>results/e2e/cluster/1/log/101_3.log
-check "status" try 0 status $database
+check "status" try 3 status $database
 check "one is delivered, one lost with its last words" says out "task 101_2 is delivered" "task 101_3 is lost: slurmstepd: error: out of memory"
 log=results/e2e/cluster/1/log/101_3.log
 last_words() { # last_words TEXT: they are this
@@ -157,7 +157,7 @@ check "unless Slurm has said more" last_words "slurmstepd: error: out of memory"
 printf '%s\n' "note run x" "step 1" >>$log
 check "and only of the last attempt" last_words "step 1"
 echo "slurmstepd: error: out of memory" >>$log
-check "status --json" try 0 status $database --json
+check "status --json" try 3 status $database --json
 check "has the state" says out '"state":' '"lost"'
 check "collect" try 1 collect e2e.json
 check "counts the lost" says out "2 of 4 runs are complete, 2 lost"

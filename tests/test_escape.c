@@ -1,0 +1,544 @@
+/* Names in a database may be anything. One list of evil strings goes through every column of text, and every
+   command in every format must make of them what it makes of plain names: the same lines, rows and cells,
+   valid UTF-8, no control character, nothing that a terminal, a spreadsheet, gnuplot or a shell would obey.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <ctype.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analyse.h"
+#include "escape.h"
+#include "plot.h"
+#include "report.h"
+#include "scan.h"
+#include "series.h"
+#include "status.h"
+#include "table.h"
+
+static const struct Evil {
+    const char *bytes;
+    int size;
+} evil[] = {
+#define EVIL(text)                                                                                           \
+    { text, sizeof(text) - 1 }
+    EVIL("plain"),
+    EVIL(""),
+    EVIL(" "),
+    EVIL("a\nb\n64 1 0 1 1 1"),
+    EVIL("a\r\nb\rc"),
+    EVIL("\ttab\v\f"),
+    EVIL("\x01\x02\x07\x08\x1f\x7f"),
+    EVIL("\x1b[31mred\x1b[0m\x1b]0;title\x07\x1b[2J"),
+    EVIL("\xC2\x80\xC2\x85\xC2\x9B"
+         "31mred\xC2\x9D"
+         "0;title\xC2\x9C"),
+    EVIL("\x80\x9B\xFF\xFE"),
+    EVIL("\xC0\xAF\xE0\x80\xAF\xF0\x80\x80\xAF\xC1\xBF"), /* overlong */
+    EVIL("\xED\xA0\x80\xED\xB0\x80"),                     /* surrogates */
+    EVIL("\xF4\x90\x80\x80\xF8\x88\x80\x80\x80\xE6\x97"), /* above U+10FFFF, cut off */
+    EVIL("\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xBB\xBF"),
+    EVIL("\xE2\x80\xAE"
+         "dexaler\xE2\x80\xAC\xE2\x81\xA6x\xE2\x81\xA9\xE2\x80\xA8y\xE2\x80\xA9"),
+    EVIL("\xD7\xA9\xD7\x9C é 日本 \xF0\x9F\x98\x80 e\xCC\x81"),
+    EVIL("\"double\" 'single' ''\"\""),
+    EVIL("a,b;c"),
+    EVIL("</td></script><script>alert(1)</script><!-- ]]> --><img src=x onerror=alert(2)>"),
+    EVIL("&amp; & &lt; &#x3c;b&#x3e;"),
+    EVIL("$(touch bad) `touch bad` ; touch bad & | touch bad > bad"),
+    EVIL("'; system('touch bad'); x='"),
+    EVIL("\\ \\n \\\\ \\end{document} \\input{bad} \\033[31m"),
+    EVIL("%s%n%d %%"),
+    EVIL("{} { } }{ {/=99 x} @macro x_1^2 #hash"),
+    EVIL("| a | b || [link](http://x) *b* _i_ ~~s~~ $x$"),
+    EVIL("=cmd|'/C calc'!A0"),
+    EVIL("+1+cmd|x"),
+    EVIL("-2+3"),
+    EVIL("@SUM(1)"),
+    EVIL("\t=1"),
+    EVIL("\r=1"),
+    EVIL("\xEF\xBC\x9D"
+         "1+1"),
+    EVIL("-1.5e3"),
+    EVIL("a\0b"),
+    EVIL("NaN"),
+    EVIL("notitle"),
+#undef EVIL
+};
+
+enum { COUNT = COUNT_OF(evil) + 1 }; /* and a very long one */
+
+static const char *long_name;
+
+static const char *name_at(int i, bool plain) {
+    if (plain) return arena_format(sample_arena, "name%03d", i);
+    return i < COUNT_OF(evil) ? evil[i].bytes : long_name;
+}
+
+static int size_at(int i, bool plain) {
+    return !plain && i < COUNT_OF(evil) ? evil[i].size : (int)strlen(name_at(i, plain));
+}
+
+/* The name as SQL has it, whatever it holds. */
+static const char *sql_name(int i, bool plain) {
+    char *hex = arena_alloc(sample_arena, 2 * (size_t)size_at(i, plain) + 1, 1);
+    for (int k = 0; k < size_at(i, plain); k++)
+        sprintf(hex + 2 * k, "%02X", (unsigned char)name_at(i, plain)[k]);
+    return arena_format(sample_arena, "CAST(x'%s' AS TEXT)", hex);
+}
+
+/* Statements that put a name, for %1$s, into a row's columns, for %2$d; or, `all`, all names in one. There
+   are two databases, with numbers and without. */
+enum { DONE = 1, FAILED = 2, KINDS = 2 };
+
+static const struct {
+    const char *sql;
+    int kinds;
+    bool all;
+} places[] = {
+    {"UPDATE run SET label = %1$s WHERE rowid = %2$d;", DONE | FAILED, false},
+    {"UPDATE run SET method_options = %1$s WHERE rowid = %2$d;", DONE, false},
+    {"UPDATE run SET cpu = %1$s, blas = %1$s, revision = %1$s, started = %1$s, finished = %1$s WHERE rowid = "
+     "%2$d;"
+     "UPDATE evaluation SET revision = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);",
+     DONE, false},
+    {"UPDATE request SET variant = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);"
+     "UPDATE evaluation SET variant = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);",
+     DONE, false},
+    {"UPDATE request SET split = %1$s; UPDATE evaluation SET split = %1$s;", DONE, true},
+    {"UPDATE corpus SET hash = %1$s, tokenizer = %1$s;", DONE, true},
+    {"UPDATE experiment SET name = %1$s, config = %1$s;", DONE | FAILED, true},
+    {"UPDATE reference SET source = %1$s;", DONE, true},
+    {"UPDATE bench SET cpu = %1$s, blas = %1$s;", DONE, true},
+    {"UPDATE run SET method = %1$s, status = 'failed', reason = %1$s WHERE rowid = %2$d;", FAILED, false},
+    {"UPDATE point SET variant = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);", FAILED, false},
+};
+
+/* x.db with as many runs as there are names, and a copy of it in base.db. */
+static void make_base(void) {
+    const char *rates = "";
+    for (int i = 1; i <= COUNT; i++)
+        rates = arena_format(sample_arena, "%s%s%d", rates, i > 1 ? ", " : "", i);
+    const Plan *plan = sample_plan(arena_format(
+        sample_arena,
+        "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, \"method\": \"rotary\", "
+        "\"evaluate\": {\"multiples\": [1, 2], \"tokens\": 256, \"protocols\": [\"nonoverlapping\", "
+        "{\"name\": "
+        "\"strided\", \"stride\": 0.5}]}, \"sweep\": {\"train.seed\": [%s]}",
+        rates));
+    assert_int_equal(plan->count, COUNT);
+    Store *store = sample_store(plan);
+    Err err = {0};
+    assert_true(store_write_result(
+        "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 4.5, 5, 5.5}), &err));
+    assert_true(store_import(store, "result.db", &err));
+    store_close(store);
+    /* The other runs have the numbers of the first one: importing each takes its time. */
+    int code = sample_outside(
+        "UPDATE run SET (status, started, finished, revision, host, cpu, blas, threads, steps, train_tokens,"
+        " train_seconds, final_loss, peak_bytes) = (SELECT status, started, finished, revision, host, cpu, "
+        "blas,"
+        " threads, steps, train_tokens, train_seconds, final_loss, peak_bytes FROM run WHERE status = "
+        "'done'),"
+        " seed = 1, parameters = rowid, label = 'Rotary ' || rowid;"
+        "CREATE TEMP TABLE ours AS SELECT * FROM evaluation;"
+        "CREATE TEMP TABLE other AS SELECT key, rowid AS r FROM run WHERE key NOT IN (SELECT run FROM ours);"
+        "INSERT INTO evaluation SELECT o.id + 100 * t.r, t.key, split, protocol, length, stride, requested, "
+        "status,"
+        " nll_sum * (1 + t.r / 100.0), tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, "
+        "blas,"
+        " threads, precision, variant, variant_options FROM ours o, other t;"
+        "INSERT INTO evaluation_window SELECT w.evaluation + 100 * t.r, window, w.nll_sum * (1 + t.r / "
+        "100.0),"
+        " w.tokens FROM evaluation_window w, other t;"
+        "INSERT INTO position_loss SELECT evaluation + 100 * t.r, bin, first, last, nll_sum, tokens FROM "
+        "position_loss,"
+        " other t;"
+        "INSERT INTO train_log SELECT t.key, step, loss, rate, norm FROM train_log, other t;"
+        "INSERT INTO reference VALUES ('P', 'd', 'valid', 'rotary', 100, 100, 100, 'perplexity', 20),"
+        " ('P', 'd', 'valid', 'rotary', 100, 200, 200, 'perplexity', 50);"
+        "INSERT INTO bench VALUES (1, 'now', 'r', 'h', 'c', 'b', NULL, 1, 'fp32', json_object('model', "
+        "(SELECT"
+        " json_extract(config, '$.model') FROM run LIMIT 1), 'tokens_per_step', 32, 'rounds', 7), 'rotary', "
+        "1e9);"
+        "INSERT INTO bench_result VALUES (1, 'rotary', 'Rotary', 16, 'train', 9, 8, 10, 9, 1, 1, 1, 1, 9),"
+        " (1, 'rotary', 'Rotary', 16, 'evaluate', 9, 8, 10, 9, 1, 1, 1, 1, 9);");
+    if (code != SQLITE_OK) fail_msg("SQLite: %d", code);
+    assert_int_equal(system("cp x.db base.db"), 0);
+}
+
+static Store *store_with(int kind, bool plain) {
+    Err err = {0};
+    const char *all = "";
+    assert_int_equal(system("cp base.db x.db"), 0);
+    for (int i = 0; i < COUNT; i++) {
+        bool zero = memchr(name_at(i, plain), 0, (size_t)size_at(i, plain)); /* such a name finds nothing */
+        if (!zero && i < COUNT_OF(evil))
+            all = arena_format(sample_arena, "%s%s%s", all, *all ? " || " : "", sql_name(i, plain));
+    }
+    for (int p = 0; p < COUNT_OF(places); p++) {
+        if (!(places[p].kinds & kind)) continue;
+        const char *sql = places[p].all ? arena_format(sample_arena, places[p].sql, all, 0) : "";
+        for (int i = 0; !places[p].all && i < COUNT; i++)
+            sql = arena_format(sample_arena, "%s%s", sql,
+                               arena_format(sample_arena, places[p].sql, sql_name(i, plain), i + 1));
+        int code = sample_outside(sql);
+        if (code != SQLITE_OK) fail_msg("%s: SQLite: %d", places[p].sql, code);
+    }
+    Store *store = store_open("x.db", STORE_READ, &err);
+    if (!store) fail_msg("%s", err.text);
+    return store;
+}
+
+/* --- what is expected of all formats --- */
+
+/* Valid UTF-8 in which nothing but `allowed` controls anything. */
+static void expect_clean(const char *what, const char *text, const char *allowed) {
+    Err err;
+    if (!scan_utf8(text, strlen(text), what, &err)) fail_msg("%s", err.text);
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool control = (*at < 0x20 && !strchr(allowed, *at)) || *at == 0x7F;
+        bool upper = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
+        bool order = at[0] == 0xE2 && ((at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE) ||
+                                       (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+        if (control || upper || order)
+            fail_msg("%s: %02x %02x %02x at: %.60s", what, at[0], at[1], at[2], at);
+    }
+}
+
+/* How often one of `bytes` is there without a backslash before it. */
+static int count_bare(const char *text, const char *bytes) {
+    int count = 0;
+    for (; *text; text++) {
+        if (*text == '\\' && text[1])
+            text++;
+        else
+            count += strchr(bytes, *text) != NULL;
+    }
+    return count;
+}
+
+/* Rows of a CSV, all with as many fields as the first; no field is a formula. */
+static int csv_rows(const char *what, const char *text) {
+    int rows = 0, fields = 0, first = 0;
+    while (*text) {
+        bool quoted = *text == '"';
+        const char *begin = text += quoted;
+        if (quoted)
+            while (*text && (*text != '"' || text[1] == '"')) text += *text == '"' ? 2 : 1;
+        else
+            text += strcspn(text, ",\n\"");
+        const char *field = arena_format(sample_arena, "%.*s", (int)(text - begin), begin);
+        bool number = field[strspn(field, "+-.0123456789e")] == '\0';
+        if (*field && strchr("=+-@\t\r\n", *field) && !number) fail_msg("%s: a formula: %.40s", what, field);
+        if (!strncmp(field, "\xEF\xBC\x9D", 3)) fail_msg("%s: a formula: %.40s", what, field);
+        text += quoted;
+        fields++;
+        if (*text != ',' && *text != '\n') fail_msg("%s: behind a field: %.40s", what, text);
+        if (*text++ == ',') continue;
+        if (!rows++) first = fields;
+        if (fields != first) fail_msg("%s: %d fields in row %d, %d in the head", what, fields, rows, first);
+        fields = 0;
+    }
+    return rows;
+}
+
+/* Leaves of JSON. */
+static int json_leaves(const Json *json) {
+    int count = json_count(json), leaves = count ? 0 : 1;
+    for (int i = 0; i < count; i++) leaves += json_leaves(json_member(json, i));
+    return leaves;
+}
+
+/* What must not depend on names. */
+static int shape_of(const char *what, const char *format, const char *text) {
+    if (!strcmp(format, "csv")) {
+        expect_clean(what, text, "\n\r\t");
+        return csv_rows(what, text);
+    }
+    expect_clean(what, text, "\n");
+    if (!strcmp(format, "md")) {
+        int cells = 0;
+        for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+            const char *line = arena_format(sample_arena, "%.*s", (int)strcspn(at, "\n"), at);
+            if (*line == '|') cells += count_bare(line, "|");
+            if (strncmp(line, "signature: `", 12) && count_bare(line, "<`")) fail_msg("%s: %s", what, line);
+        }
+        return count_bare(text, "\n") * 10000 + cells;
+    }
+    if (!strcmp(format, "latex")) {
+        if (count_bare(text, "{") != count_bare(text, "}")) fail_msg("%s: braces in %s", what, text);
+        if (strstr(text, "\\input{bad") || strstr(text, "\\end{document} \\")) fail_msg("%s: commands", what);
+        return count_bare(text, "\n") * 10000 + count_bare(text, "&");
+    }
+    if (!strcmp(format, "json")) {
+        Err err;
+        Json *json = json_parse(text, strlen(text), what, &err);
+        if (!json) fail_msg("%s", err.text);
+        int leaves = json_leaves(json);
+        json_free(json);
+        return leaves;
+    }
+    return count_bare(text, "\n");
+}
+
+/* --- the commands --- */
+
+static const char *const table_formats[] = {"text", "md", "latex", "csv", "json", NULL};
+static const char *const analyses[] = {"curves", "matrix",    "compare", "short-long",  "cost",
+                                       "early",  "positions", "claims",  "claim-points"};
+static const char *const analyse_formats[] = {"text", "md", "csv", "json", NULL};
+
+typedef struct Shapes {
+    int items[128], count;
+    const char *names[128];
+} Shapes;
+
+static void add_shape(Shapes *shapes, const char *what, const char *format) {
+    const char *name = arena_format(sample_arena, "%s, %s", what, format);
+    assert_in_range(shapes->count, 0, 127);
+    shapes->names[shapes->count] = name;
+    shapes->items[shapes->count++] = shape_of(name, format, sample_file("out", NULL));
+}
+
+static const char *first_name(Store *store) {
+    Err err = {0};
+    const SeriesSet *set =
+        series_read(store, sample_value(store, "SELECT name FROM experiment"), sample_arena, &err);
+    if (!set) fail_msg("%s", err.text);
+    return set->items[0].label;
+}
+
+static Shapes print_all(int kind, bool plain) {
+    Shapes shapes = {.count = 0};
+    Store *store = store_with(kind, plain);
+    Err err = {0};
+    for (int f = 0; table_formats[f]; f++) {
+        FILE *out = fopen("out", "w");
+        assert_non_null(out);
+        if (!table_print(store, &(TableOptions){.format = table_formats[f]}, out, &err))
+            fail_msg("%s", err.text);
+        fclose(out);
+        add_shape(&shapes, "table", table_formats[f]);
+    }
+    for (int a = 0; a < COUNT_OF(analyses); a++)
+        for (int f = 0; analyse_formats[f]; f++) {
+            FILE *out = fopen("out", "w");
+            assert_non_null(out);
+            AnalyseOptions options = {.what = analyses[a],
+                                      .format = analyse_formats[f],
+                                      .claims = "claims.json",
+                                      .baseline = first_name(store),
+                                      .resamples = 100,
+                                      .block = 1024};
+            if (!analyse_print(store, &options, out, &err)) fail_msg("%s: %s", analyses[a], err.text);
+            fclose(out);
+            add_shape(&shapes, analyses[a], analyse_formats[f]);
+        }
+    for (int json = 0; json < 2; json++) {
+        bool work = false;
+        FILE *out = fopen("out", "w");
+        assert_non_null(out);
+        if (!status_print(store, NULL, json, &work, out, &err)) fail_msg("%s", err.text);
+        fclose(out);
+        add_shape(&shapes, "status", json ? "json" : "text");
+    }
+    store_close(store);
+    return shapes;
+}
+
+static void put_claims(void) {
+    FILE *file = fopen("claims.json", "w");
+    assert_non_null(file);
+    fputs("{\"source\": \"<s>\\u001b\", \"claims\": [{\"text\": \"<b>|&,\\\"\\n\", \"quantity\": \"growth\","
+          " \"method\": \"rotary\", \"at_least\": 1.05}]}",
+          file);
+    fclose(file);
+}
+
+static void test_printed(void **state) {
+    (void)state;
+    put_claims();
+    make_base();
+    for (int kind = 1; kind <= KINDS; kind++) {
+        const Shapes plain = print_all(kind, true), hostile = print_all(kind, false);
+        assert_int_equal(plain.count, hostile.count);
+        for (int i = 0; i < plain.count; i++)
+            if (plain.items[i] != hostile.items[i])
+                fail_msg("%s: %d, with plain names %d", hostile.names[i], hostile.items[i], plain.items[i]);
+    }
+}
+
+static const char *report(Store *store) {
+    Err err = {0};
+    if (!report_write(store, &(ReportOptions){.path = "r.html", .claims = "claims.json"}, &err))
+        fail_msg("%s", err.text);
+    return sample_file("r.html", NULL);
+}
+
+/* Tags of the page. */
+static int count_tags(const char *page) {
+    int count = 0;
+    for (; *page; page++) count += *page == '<';
+    return count;
+}
+
+static void test_report(void **state) {
+    (void)state;
+    put_claims();
+    make_base(); /* without templates, and so without figures, which have a test of their own */
+    for (int kind = 1; kind <= KINDS; kind++) {
+        int tags[2];
+        for (int plain = 0; plain < 2; plain++) {
+            Store *store = store_with(kind, plain);
+            const char *page = report(store);
+            expect_clean("the report", page, "\n\t");
+            sample_well_formed(page);
+            tags[plain] = count_tags(page);
+            store_close(store);
+        }
+        if (tags[0] != tags[1]) fail_msg("%d tags, with plain names %d", tags[0], tags[1]);
+    }
+}
+
+/* Lines of numbers in the data beside a figure. */
+static int data_lines(const char *text) {
+    int lines = 0;
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (*at != '#' && *at != '\n') {
+            double number;
+            int used;
+            const char *item = at;
+            for (int i = 0; i < 6; i++, item += used)
+                if (sscanf(item, "%lf%n", &number, &used) != 1) fail_msg("no data: %.60s", at);
+            assert_int_equal(*item, '\n');
+            lines++;
+        }
+    return lines;
+}
+
+static void test_figures(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"curves", "position", "cost", "early", "paper", "loss"};
+    assert_int_equal(symlink(getenv("PLOTS"), "plots"), 0);
+    make_base();
+    for (int k = 0; k < COUNT_OF(kinds); k++) {
+        int lines[2];
+        for (int plain = 0; plain < 2; plain++) {
+            Err err = {0};
+            Store *store = store_with(DONE, plain);
+            if (!plot_figure(store, &(PlotOptions){.kind = kinds[k], .figure = "f.svg"}, &err))
+                fail_msg("%s: %s", kinds[k], err.text);
+            store_close(store);
+            const char *svg = sample_file("f.svg", NULL), *data = sample_file("f.dat", NULL);
+            expect_clean("the figure", svg, "\n\t");
+            expect_clean("the data", data, "\n");
+            if (strstr(svg, "<script") || strstr(svg, "<img")) fail_msg("markup in %s", kinds[k]);
+            if (!plain && strcmp(kinds[k], "paper") && !strstr(svg, "@SUM(1)"))
+                fail_msg("no @SUM(1) in %s", kinds[k]);
+            lines[plain] = data_lines(data);
+        }
+        if (lines[0] != lines[1])
+            fail_msg("%s: %d points, with plain names %d", kinds[k], lines[0], lines[1]);
+    }
+    assert_int_not_equal(access("bad", F_OK), 0);
+}
+
+/* Paths are the user's, and reach gnuplot as they are. */
+static void test_paths(void **state) {
+    (void)state;
+    static const char *const paths[] = {"a b.svg",         "it's `touch bad`.svg",
+                                        "< touch bad.svg", "~x.svg",
+                                        "'; x.svg",        "a\nsystem 'touch bad'\n.svg",
+                                        "\xE9\xFF.svg",    "%d \\ \"$(touch bad)\".svg",
+                                        "| touch bad.svg", "-.svg"};
+    assert_int_equal(symlink(getenv("PLOTS"), "plots"), 0);
+    make_base();
+    for (int i = 0; i < COUNT_OF(paths); i++) {
+        Err err = {0};
+        Store *store = store_open("x.db", STORE_READ, &err);
+        if (!plot_figure(store, &(PlotOptions){.figure = paths[i]}, &err))
+            fail_msg("%s: %s", paths[i], err.text);
+        store_close(store);
+        assert_non_null(strstr(sample_file(paths[i], NULL), "</svg>"));
+        assert_int_not_equal(access("bad", F_OK), 0);
+    }
+}
+
+/* Numbers stay numbers for a spreadsheet, texts cannot become formulas. */
+static void test_formulas(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"-1", "-1"},           {"+1.5e-3", "+1.5e-3"}, {"-", "'-"},         {"=1", "'=1"},
+        {"-1+1", "'-1+1"},      {"@a,b", "\"'@a,b\""},  {"a=1", "a=1"},      {"", ""},
+        {"a\"b", "\"a\"\"b\""}, {"\t=1", "'\t=1"},      {"\r1", "\"'\r1\""}, {"-inf", "'-inf"}};
+    for (int i = 0; i < COUNT_OF(cases); i++)
+        assert_string_equal(escape_text(ESCAPE_CSV, cases[i][0], sample_arena), cases[i][1]);
+}
+
+/* JSON loses nothing but what is no UTF-8. */
+static void test_json(void **state) {
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        Err err;
+        const char *name = name_at(i, false), *text = escape_text(ESCAPE_JSON, name, sample_arena);
+        bool valid = scan_utf8(name, strlen(name), "name", &err);
+        Json *json = json_parse(text, strlen(text), "text", &err);
+        if (!json) fail_msg("%s", err.text);
+        if (valid) assert_string_equal(json_text(json, ""), name);
+        json_free(json);
+    }
+}
+
+/* A shell reads a word as it was. */
+static void test_shell(void **state) {
+    (void)state;
+    FILE *script = fopen("script", "w");
+    assert_non_null(script);
+    for (int i = 0; i < COUNT; i++) {
+        fputs("printf '%s' ", script);
+        escape_put(ESCAPE_SHELL, name_at(i, false), script);
+        fprintf(script, " >word%d\n", i);
+    }
+    fclose(script);
+    expect_clean("a script", sample_file("script", NULL), "\n");
+    assert_int_equal(system("bash script"), 0);
+    for (int i = 0; i < COUNT; i++)
+        assert_string_equal(sample_file(arena_format(sample_arena, "word%d", i), NULL), name_at(i, false));
+    assert_int_not_equal(access("bad", F_OK), 0);
+}
+
+static int setup(void **state) {
+    if (sample_setup(state)) return 1;
+    char *text = arena_alloc(sample_arena, 601, 1);
+    memset(text, 'x', 600);
+    long_name = text;
+    return 0;
+}
+
+static int find_plots(void **state) {
+    char *plots = realpath("plots", NULL);
+    (void)state;
+    int code = plots ? setenv("PLOTS", plots, 1) : 1;
+    free(plots);
+    return code;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_printed),  TEST(test_report), TEST(test_figures), TEST(test_paths),
+        TEST(test_formulas), TEST(test_json),   TEST(test_shell),
+    };
+    return cmocka_run_group_tests(tests, find_plots, NULL);
+}
