@@ -124,7 +124,7 @@ static const char **sbatch_arguments(const Submit *submit, int first, int count)
 
 static bool append_line(const char *path, const char *line, Err *err) {
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    bool fine = fd >= 0 && file_write(fd, line, strlen(line)) && fsync(fd) == 0;
+    bool fine = fd >= 0 && file_write(fd, line, strlen(line)) && fsync(fd) == 0 && file_sync_folder(path);
     if (!fine) err_system(err, "cannot write '%s'", path);
     if (fd >= 0) close(fd);
     return fine;
