@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "contents.h"
 #include "samples.h"
 
-#include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,25 +24,6 @@ static int setup(void **state) {
     return 0;
 }
 
-/* Past the store, as another program would. */
-static void change(const char *path, const char *sql) {
-    sqlite3 *db;
-    char *error = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL), SQLITE_OK);
-    if (sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK) fail_msg("%s: %s", sql, error);
-    sqlite3_close(db);
-}
-
-static void copy(const char *to, const char *from) {
-    size_t size;
-    const char *bytes = sample_file(from, &size);
-    FILE *file = fopen(to, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* A database of the plan with the results of `first` runs from the first on, or of the others (negative).
    Times are the same in all. */
 static void make(const char *path, int first, bool evaluated) {
@@ -52,70 +33,9 @@ static void make(const char *path, int first, bool evaluated) {
             sample_import(
                 store, sample_record(&plan->points[i], RUN_DONE, NULL, evaluated ? perplexities[i] : NULL));
     store_close(store);
-    change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
-                   "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
+    contents_change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
+                            "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
     assert_int_equal(rename("x.db", path), 0);
-}
-
-/* What a column of a table holds, as SQL: numbers of rows are replaced by what these rows are. */
-static const char *column_sql(const char *table, const char *column) {
-    static const struct {
-        const char *table, *column, *sql; /* table NULL: any */
-    } numbers[] = {
-        {NULL, "corpus_id", "(SELECT hash || tokenizer || vocabulary FROM corpus c WHERE c.id = corpus_id)"},
-        {"bench_result", "bench", "(SELECT created || host FROM bench b WHERE b.id = bench)"},
-        {"point", "experiment", "(SELECT name FROM experiment x WHERE x.id = experiment)"},
-        {"request", "experiment", "(SELECT name FROM experiment x WHERE x.id = experiment)"},
-        {NULL, "evaluation",
-         "(SELECT concat_all FROM (SELECT id, run || split || protocol || length || '/' || stride || '/' || "
-         "requested ||"
-         " precision || variant || variant_options AS concat_all FROM evaluation) e WHERE e.id = "
-         "evaluation)"},
-    };
-    for (int i = 0; i < COUNT_OF(numbers); i++)
-        if (!strcmp(numbers[i].column, column) && (!numbers[i].table || !strcmp(numbers[i].table, table)))
-            return numbers[i].sql;
-    return arena_format(sample_arena, "quote(%s)", column);
-}
-
-/* All rows of all tables with all their columns, in an order of their own. */
-static const char *contents(const char *path) {
-    Err err;
-    const char *text = "", *sql;
-    Store *store = store_open(path, STORE_READ, &err);
-    if (!store) fail_msg("%s", err.text);
-    Query *tables =
-        query_begin(store, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1", NULL);
-    while (query_next(tables)) {
-        const char *table = arena_copy(sample_arena, query_text(tables, 0)), *list = "";
-        Query *columns =
-            query_begin(store, "SELECT name FROM pragma_table_info(?)", (const char *[]){table, NULL});
-        while (query_next(columns)) {
-            const char *column = query_text(columns, 0);
-            if (strcmp(column, "id") != 0)
-                list = arena_format(sample_arena, "%s%s%s", list, *list ? " || '|' || " : "",
-                                    column_sql(table, column));
-        }
-        assert_true(query_end(columns, &err));
-        sql = arena_format(sample_arena, "SELECT %s FROM %s ORDER BY 1", list, table);
-        Query *rows = query_begin(store, sql, NULL);
-        while (query_next(rows))
-            text = arena_format(sample_arena, "%s%s: %s\n", text, table, query_text(rows, 0));
-        assert_true(query_end(rows, &err));
-    }
-    assert_true(query_end(tables, &err));
-    store_close(store);
-    return text;
-}
-
-static void assert_contents(const char *path, const char *wanted, const char *what) {
-    const char *found = contents(path);
-    if (!strcmp(found, wanted)) return;
-    int at = 0, line = 0;
-    for (; found[at] == wanted[at]; at++)
-        if (found[at] == '\n') line = at + 1;
-    fail_msg("%s: %s has '%.*s', expected '%.*s'", what, path, (int)strcspn(found + line, "\n"), found + line,
-             (int)strcspn(wanted + line, "\n"), wanted + line);
 }
 
 static char said[8192];
@@ -146,15 +66,15 @@ static const char others[] =
 static void comes_whole(void **state) {
     (void)state;
     make("theirs.db", 2, true);
-    change("theirs.db", others);
+    contents_change("theirs.db", others);
     for (int planned = 0; planned < 2; planned++) {
         if (planned) make("ours.db", 0, true);
         assert_int_equal(merge("theirs.db", NULL), 0);
         assert_non_null(strstr(said, "theirs.db: 2 trained runs and 6 evaluations added, 0 conflicts"));
-        assert_contents("ours.db", contents("theirs.db"), "merged");
+        contents_expect("ours.db", contents_of("theirs.db"), "merged");
         assert_int_equal(merge("theirs.db", "theirs.db"), 0);
         assert_non_null(strstr(said, "0 trained runs and 0 evaluations added, 0 conflicts"));
-        assert_contents("ours.db", contents("theirs.db"), "merged again");
+        contents_expect("ours.db", contents_of("theirs.db"), "merged again");
         assert_int_equal(unlink("ours.db"), 0);
     }
 }
@@ -165,34 +85,36 @@ static void two_halves(void **state) {
     make("whole.db", 2, true);
     make("ours.db", -1, true);
     make("theirs.db", 1, true);
-    change("ours.db", "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
-    change("whole.db", "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
+    contents_change("ours.db",
+                    "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
+    contents_change("whole.db",
+                    "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    assert_contents("ours.db", contents("whole.db"), "two halves");
+    contents_expect("ours.db", contents_of("whole.db"), "two halves");
 }
 
 /* What was not done there changes nothing here; what another process is at work on is pending here. */
 static void unfinished(void **state) {
     (void)state;
     make("theirs.db", 0, true);
-    change("theirs.db", "UPDATE run SET status = 'running'");
+    contents_change("theirs.db", "UPDATE run SET status = 'running'");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    change("theirs.db", "UPDATE run SET status = 'pending'");
-    assert_contents("ours.db", contents("theirs.db"), "running there, new here");
+    contents_change("theirs.db", "UPDATE run SET status = 'pending'");
+    contents_expect("ours.db", contents_of("theirs.db"), "running there, new here");
     assert_int_equal(unlink("ours.db"), 0);
 
     make("ours.db", 2, true);
-    const char *before = contents("ours.db");
-    change("theirs.db", "UPDATE run SET status = 'failed', reason = 'x'");
+    const char *before = contents_of("ours.db");
+    contents_change("theirs.db", "UPDATE run SET status = 'failed', reason = 'x'");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    assert_contents("ours.db", before, "failed there, done here");
+    contents_expect("ours.db", before, "failed there, done here");
 
     make("theirs.db", 2, false);
-    change("theirs.db", "UPDATE run SET status = 'running'"); /* being evaluated */
+    contents_change("theirs.db", "UPDATE run SET status = 'running'"); /* being evaluated */
     make("ours.db", 0, true);
     assert_int_equal(merge("theirs.db", NULL), 0);
-    change("theirs.db", "UPDATE run SET status = 'pending'");
-    assert_contents("ours.db", contents("theirs.db"), "trained there, pending here");
+    contents_change("theirs.db", "UPDATE run SET status = 'pending'");
+    contents_expect("ours.db", contents_of("theirs.db"), "trained there, pending here");
 }
 
 /* Where the numbers agree, what is here stays as it is, whatever else is said there. */
@@ -200,18 +122,19 @@ static void what_is_there_stays(void **state) {
     (void)state;
     make("ours.db", 2, true);
     make("theirs.db", 2, true);
-    const char *before = contents("ours.db");
-    change("theirs.db", "UPDATE run SET label = 'L', status = 'failed', reason = 'r', started = '1', "
-                        "finished = '2', revision = 'o',"
-                        " host = 'o', cpu = 'o', blas = 'o', threads = 9, train_seconds = 99, peak_bytes = "
-                        "9, machine = '{}', ranks = 9;"
-                        "UPDATE train_log SET rate = 9, norm = 9;"
-                        "UPDATE evaluation SET seconds = 99, peak_bytes = 9, finished = '2', revision = 'o', "
-                        "host = 'o', cpu = 'o',"
-                        " blas = 'o', threads = 9; UPDATE position_loss SET nll_sum = 9; UPDATE "
-                        "evaluation_window SET nll_sum = 9");
+    const char *before = contents_of("ours.db");
+    contents_change("theirs.db",
+                    "UPDATE run SET label = 'L', status = 'failed', reason = 'r', started = '1', "
+                    "finished = '2', revision = 'o',"
+                    " host = 'o', cpu = 'o', blas = 'o', threads = 9, train_seconds = 99, peak_bytes = "
+                    "9, machine = '{}', ranks = 9;"
+                    "UPDATE train_log SET rate = 9, norm = 9;"
+                    "UPDATE evaluation SET seconds = 99, peak_bytes = 9, finished = '2', revision = 'o', "
+                    "host = 'o', cpu = 'o',"
+                    " blas = 'o', threads = 9; UPDATE position_loss SET nll_sum = 9; UPDATE "
+                    "evaluation_window SET nll_sum = 9");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    assert_contents("ours.db", before, "other provenance");
+    contents_expect("ours.db", before, "other provenance");
 }
 
 /* Each number that can differ. The run is left out, all of it; the other run's new evaluation comes in. */
@@ -251,24 +174,26 @@ static void conflicts(void **state) {
         "INSERT INTO position_loss VALUES (99, 0, 0, 47, 1.5, 500)";
     const char *key = plan->points[0].key, *other = plan->points[1].key;
     make("before.db", 2, true);
-    copy("there.db", "before.db");
-    change("there.db", arena_format(sample_arena, more, other));
-    const char *wanted = contents("there.db");
-    change("there.db",
-           "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
-           " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
-    change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
+    contents_copy("there.db", "before.db");
+    contents_change("there.db", arena_format(sample_arena, more, other));
+    const char *wanted = contents_of("there.db");
+    contents_change(
+        "there.db",
+        "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
+        " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
+    contents_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        copy("ours.db", "before.db");
-        copy("theirs.db", "there.db");
+        contents_copy("ours.db", "before.db");
+        contents_copy("theirs.db", "there.db");
         const char *sql = cases[i].sql;
-        change("theirs.db", arena_format(sample_arena, "%.*s'%s'", (int)(strlen(sql) - 1), sql, key));
+        contents_change("theirs.db",
+                        arena_format(sample_arena, "%.*s'%s'", (int)(strlen(sql) - 1), sql, key));
         assert_int_equal(merge("theirs.db", NULL), 1);
         const char *line = arena_format(
             sample_arena, "theirs.db: conflict in run %s: %s; kept as it is here\n", key, cases[i].what);
         if (!strstr(said, line)) fail_msg("%s: %s", sql, said);
         assert_non_null(strstr(said, "0 trained runs and 1 evaluations added, 1 conflicts"));
-        assert_contents("ours.db", wanted, sql);
+        contents_expect("ours.db", wanted, sql);
     }
     assert_int_equal(merge("theirs.db", "theirs.db"), 2); /* the sum over files */
 }
@@ -278,7 +203,7 @@ static void other_experiment(void **state) {
     (void)state;
     make("theirs.db", 2, true);
     make("ours.db", 0, true);
-    change(
+    contents_change(
         "ours.db",
         "PRAGMA foreign_keys = ON; UPDATE experiment SET config = '{}'; DELETE FROM point WHERE ordinal = 1;"
         "DELETE FROM run WHERE key NOT IN (SELECT run FROM point)");
@@ -303,22 +228,23 @@ static void misfits(void **state) {
     make("ours.db", 1, true);
     make("theirs.db", 2, true);
     make("broken.db", 2, true);
-    const char *before = contents("ours.db");
-    change("broken.db",
-           "PRAGMA foreign_keys = OFF; INSERT INTO evaluation SELECT 99, 'nobody', split, protocol, length,"
-           " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
-           " host, cpu, blas, threads, precision, variant, variant_options FROM evaluation WHERE id = 1");
+    const char *before = contents_of("ours.db");
+    contents_change(
+        "broken.db",
+        "PRAGMA foreign_keys = OFF; INSERT INTO evaluation SELECT 99, 'nobody', split, protocol, length,"
+        " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
+        " host, cpu, blas, threads, precision, variant, variant_options FROM evaluation WHERE id = 1");
     Store *store = store_open("ours.db", STORE_WRITE, &err);
     assert_false(merge_databases(store, (const char *const[]){"broken.db", NULL}, stdout, &found, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "'broken.db' does not fit in"));
-    assert_contents("ours.db", before, "nothing of it");
+    contents_expect("ours.db", before, "nothing of it");
     assert_false(merge_databases(store, (const char *const[]){"none.db", NULL}, stdout, &found, &err));
     FILE *out = fmemopen(said, sizeof said, "w");
     assert_true(merge_databases(store, (const char *const[]){"theirs.db", NULL}, out, &found, &err));
     fclose(out);
     store_close(store);
-    assert_contents("ours.db", contents("theirs.db"), "after it");
+    contents_expect("ours.db", contents_of("theirs.db"), "after it");
 }
 
 /* --- which evaluation it is --- */
@@ -368,7 +294,7 @@ static void identity_in_the_schema(void **state) {
     (void)state;
     Err err;
     make("ours.db", 1, true);
-    copy("before.db", "ours.db");
+    contents_copy("before.db", "ours.db");
     Store *store = store_open("ours.db", STORE_READ, &err);
     const char *column,
         *key = sample_value(store, "SELECT group_concat(name, ', ') FROM (SELECT i.name FROM"
@@ -378,10 +304,10 @@ static void identity_in_the_schema(void **state) {
     sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "3");
     store_close(store);
     for (int i = 0; (column = identity_column(i)) != NULL; i++) {
-        copy("ours.db", "before.db");
+        contents_copy("ours.db", "before.db");
         const char *value = alternative(column);
-        change("ours.db",
-               arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1", column, value));
+        contents_change("ours.db", arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1",
+                                                column, value));
         store = store_open("ours.db", STORE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
         const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run asks for it, too */
@@ -399,18 +325,18 @@ static void identity_in_imports(void **state) {
     make("before.db", 2, false);
     make("ours.db", 1, true);
     assert_int_equal(merge("before.db", NULL), 0);
-    copy("before.db", "ours.db"); /* two trained runs, the first of them evaluated */
+    contents_copy("before.db", "ours.db"); /* two trained runs, the first of them evaluated */
     for (int i = 0; (column = identity_column(i)) != NULL; i++)
         for (int imported = 0; imported < 2; imported++) {
-            copy("ours.db", "before.db");
-            copy("theirs.db", "before.db");
-            change("theirs.db", twin_sql(column));
-            const char *wanted = contents("theirs.db");
+            contents_copy("ours.db", "before.db");
+            contents_copy("theirs.db", "before.db");
+            contents_change("theirs.db", twin_sql(column));
+            const char *wanted = contents_of("theirs.db");
             if (!imported) assert_int_equal(merge("theirs.db", NULL), 0);
             Store *store = imported ? store_open("ours.db", STORE_WRITE, &err) : NULL;
             if (store && !store_import(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
             store_close(store);
-            assert_contents("ours.db", wanted, column);
+            contents_expect("ours.db", wanted, column);
         }
 }
 
