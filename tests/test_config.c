@@ -261,6 +261,13 @@ static void test_sweep(void **state) {
          ","
          "'exclude':[{'method':'t5'},{'method':{'max_exponent':4}}]",
          NULL, "alibi* 128 1, alibi 128 1"},
+        {"'sweep':{'method.trainable':[true,false]},'exclude':[{'method.trainable':true}]", NULL,
+         "alibi 128 1"},
+        {"'sweep':{'method.trainable':[true,false]},'exclude':[{'method.trainable':false}]", NULL,
+         "alibi* 128 1"},
+        {"'sweep':{'evaluate.lengths':[[16],[16,32],[32,16]],'train.seed':[1,2]},"
+         "'exclude':[{'evaluate.lengths':[16],'train.seed':1},{'evaluate.lengths':[16,32],'train.seed':2}]",
+         NULL, "alibi 128 2, alibi 128 1, alibi 128 1, alibi 128 2"},
         {"'sweep':{'train.seed':[1,2]}", "train.seed=7", "alibi 128 7"},
         {"'sweep':{'train.seed':[1,2]}", "sweep.train.seed=[4]", "alibi 128 4"},
         {"", "sweep.train.seed=[4,5]", "alibi 128 4, alibi 128 5"},
