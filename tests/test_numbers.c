@@ -1,0 +1,195 @@
+/* Numbers on their way out: bits per byte rest on the bytes of a token, what was evaluated otherwise is never
+   averaged, a seed is compared with itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "samples.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "curves.h"
+#include "series.h"
+#include "table.h"
+
+#define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+
+static const char *printed(Store *store, TableOptions options) {
+    Err err;
+    FILE *out = fopen("out", "w");
+    assert_non_null(out);
+    if (!table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    return sample_file("out", NULL);
+}
+
+/* The field of the first row of the CSV under that name. */
+static const char *csv_field(const char *csv, const char *name) {
+    int column = 0;
+    const char *at = csv, *line = strchr(csv, '\n') + 1;
+    for (; strncmp(at, name, strlen(name)) || !strchr(",\n", at[strlen(name)]); at++, column++) {
+        at += strcspn(at, ",\n");
+        assert_int_equal(*at, ',');
+    }
+    for (; column; line++) {
+        if (*line == '"')
+            line = strchr(line + 1, '"'); /* the options of a method, quotes doubled, hold commas */
+        column -= *line == ',';
+    }
+    return arena_format(sample_arena, "%.*s", (int)strcspn(line, ",\n"), line);
+}
+
+/* Everywhere: in both views, in CSV and in JSON; where the bytes of a token are not known there is no such
+ * number. */
+static void bits_per_byte(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(TRAIN "\"method\": \"none\", \"evaluate\": {\"multiples\": [1]}");
+    Store *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){8}));
+    static const double bytes[] = {1, 4.5, 0.5};
+    for (int i = 0; i < COUNT_OF(bytes); i++) {
+        double wanted = 3 / bytes[i]; /* log2(8) */
+        assert_int_equal(
+            sample_outside(arena_format(sample_arena, "UPDATE corpus SET bytes_per_token = %g", bytes[i])),
+            SQLITE_OK);
+        const char *views[] = {"curve", "outcome"};
+        for (int v = 0; v < COUNT_OF(views); v++) {
+            const char *sql = arena_format(sample_arena, "SELECT bits_per_byte FROM %s", views[v]);
+            assert_true(fabs(strtod(sample_value(store, sql), NULL) - wanted) < 1e-12);
+        }
+        const char *csv = csv_field(printed(store, (TableOptions){.format = "csv"}), "bits_per_byte");
+        assert_true(fabs(strtod(csv, NULL) - wanted) < 1e-12);
+        const char *text = printed(store, (TableOptions){.format = "json"});
+        Json *json = json_parse(text, strlen(text), "table", &err);
+        assert_true(fabs(json_number(json_get(json_at(json, 0), "bits_per_byte"), NAN) - wanted) < 1e-12);
+        json_free(json);
+    }
+    assert_int_equal(sample_outside("UPDATE corpus SET bytes_per_token = NULL"), SQLITE_OK);
+    sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM curve", "1");
+    sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM outcome", "1");
+    assert_string_equal(csv_field(printed(store, (TableOptions){.format = "csv"}), "bits_per_byte"), "");
+    assert_null(strstr(printed(store, (TableOptions){.format = "json"}), "bits_per_byte"));
+    store_close(store);
+}
+
+/* One length, evaluated in two ways that differ in one thing: two rows everywhere, and no mean over both. */
+static void ways_of_evaluating(void **state) {
+    (void)state;
+    static const EvaluateVariant variant = {"v", "{\"a\":1}"};
+    enum { SPLIT, PROTOCOL, STRIDE, TARGETS, PRECISION, VARIANT, WAYS };
+    const Plan *plan =
+        sample_plan(TRAIN "\"method\": \"none\", \"evaluate\": {\"tokens\": 500, \"multiples\": [1, 2]}");
+    PlanPoint *point = &plan->points[0];
+    for (int way = 0; way < WAYS; way++) {
+        EvaluateRequest *one = &point->requests[0], *other = &point->requests[1];
+        *one = (EvaluateRequest){.split = SPLIT_VALID, .tokens = 500, .length = 16, .stride = 16};
+        if (way == STRIDE) *one = (EvaluateRequest){SPLIT_VALID, 500, PROTOCOL_STRIDED, 16, 4, 0, NULL};
+        *other = *one;
+        if (way == SPLIT) other->split = SPLIT_TEST;
+        if (way == PROTOCOL) other->protocol = PROTOCOL_STRIDED;
+        if (way == STRIDE) other->stride = 8;
+        if (way == TARGETS) other->tokens = 400;
+        if (way == PRECISION) other->precision = 1;
+        if (way == VARIANT) other->variant = &variant;
+        remove("x.db");
+        Err err;
+        Store *store = sample_store(plan);
+        sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9}));
+        const Curves *curves = curves_read(store, "x", sample_arena, &err);
+        const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+        if (curves->count != 2 || set->count != 2)
+            fail_msg("way %d: %d curves, %d series", way, curves->count, set->count);
+        double sum = 0;
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(curves->items[i].cells[0].seeds[OUTCOME_DONE], 1);
+            assert_int_equal(set->items[i].cells[0].count, 1);
+            assert_true(fabs(curves->items[i].cells[0].mean - set->items[i].cells[0].mean) < 1e-9);
+            sum += curves->items[i].cells[0].mean;
+        }
+        assert_true(fabs(sum - 13) < 1e-9);
+        if (curves_same_protocol(&curves->items[0], &curves->items[1]) != (way == VARIANT))
+            fail_msg("way %d", way);
+        if (series_same_protocol(&set->items[0], &set->items[1]) != (way == VARIANT)) fail_msg("way %d", way);
+        const char *text = printed(store, (TableOptions){0});
+        if (!strstr(text, "4.00") || !strstr(text, "9.00") || strstr(text, "±"))
+            fail_msg("way %d:\n%s", way, text);
+        store_close(store);
+    }
+}
+
+/* Ratios of one seed are over that seed's own number at the training length; means, deviations and extremes
+   are those of the seeds that were asked for. */
+static void seeds_are_kept_apart(void **state) {
+    (void)state;
+    Err err;
+    static const double values[3][2] = {{4, 6}, {5, 6}, {3, 12}};
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 2]}, \"sweep\": {\"method\": [\"none\"],"
+                          " \"train.seed\": [1, 2, 3]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
+    const char *text = printed(store, (TableOptions){.rows = "method,seed", .ratio = true});
+    static const char *const rows[] = {"None       1  1.000  1.500\n", "None       2  1.000  1.200\n",
+                                       "None       3  1.000  4.000\n"};
+    for (int i = 0; i < COUNT_OF(rows); i++)
+        if (!strstr(text, rows[i])) fail_msg("no '%s' in:\n%s", rows[i], text);
+    const char *const two[] = {"seed=1", "seed=3", NULL};
+    text = printed(store, (TableOptions){.rows = "method", .where = two});
+    if (!strstr(text, "None    3.50 ± 0.71  9.00 ± 4.24\n")) fail_msg("%s", text);
+    text = printed(store, (TableOptions){.rows = "method", .where = two, .ratio = true});
+    if (!strstr(text, "None    1.000 ± 0.000  2.750 ± 1.768\n")) fail_msg("%s", text);
+    const CurveCell *cells = curves_read(store, "x", sample_arena, &err)->items[0].cells;
+    assert_true(fabs(cells[0].mean - 4) < 1e-9 && fabs(cells[0].deviation - 1) < 1e-9);
+    assert_true(fabs(cells[0].low - 3) < 1e-9 && fabs(cells[0].high - 5) < 1e-9);
+    assert_true(fabs(cells[1].low - 6) < 1e-9 && fabs(cells[1].high - 12) < 1e-9);
+    store_close(store);
+}
+
+/* A condition holds for the number that is meant and not for its neighbour; a method is found by key, label
+ * and name. */
+static void conditions(void **state) {
+    (void)state;
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 1.0625, 1.125]}, \"sweep\": {\"method\":"
+                          " [\"none\"], \"train.optimizer.lr\": [0.01, 0.5]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 5, 6}));
+    static const struct {
+        const char *where;
+        int rows;
+    } cases[] = {
+        {"eval_length=17", 2},
+        {"multiple=1.125", 2},
+        {"multiple=1", 2},
+        {"eval_length=16.0", 2},
+        {"method=none", 6},
+        {"method=None", 6},
+        {"method=None train.optimizer.lr=0.5", 3},
+        {"seed=1", 6},
+
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const char *const where[] = {cases[i].where, NULL};
+        const char *text = printed(store, (TableOptions){.format = "csv", .where = where});
+        int lines = -1;
+        for (; *text; text++) lines += *text == '\n';
+        if (lines != cases[i].rows) fail_msg("%s: %d rows", cases[i].where, lines);
+    }
+    store_close(store);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {TEST(bits_per_byte), TEST(ways_of_evaluating),
+                                       TEST(seeds_are_kept_apart), TEST(conditions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
