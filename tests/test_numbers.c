@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims.h"
 #include "curves.h"
 #include "series.h"
+#include "speed.h"
 #include "table.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
@@ -186,10 +188,77 @@ static void conditions(void **state) {
     store_close(store);
 }
 
+static const Claim *judged(Store *store, const char *more) {
+    Err err;
+    FILE *file = fopen("claims.json", "w");
+    assert_non_null(file);
+    fprintf(file, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more);
+    fclose(file);
+    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    if (!list) fail_msg("%s", err.text);
+    return &list->items[0];
+}
+
+/* A claim is about a method with its standard options, where that is there; two methods are compared where
+   nothing else differs; and what was benched in another precision says nothing of these runs. */
+static void claims_are_about_like_things(void **state) {
+    (void)state;
+    Err err = {0};
+    static const char
+        growth[] = "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_least\": 2",
+        versus[] = "\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"at_least\": 2",
+        speed[] = "\"quantity\": \"train_speed\", \"method\": \"t5\", \"against\": \"rotary\","
+                  " \"at_most\": 0.7";
+    static const double values[3][3] = {{4, 16, 16}, {4, 4, 4}, {16, 64, 64}};
+    const Plan *plan = sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": "
+                                         "[\"rotary\", {\"name\": \"rotary\","
+                                         " \"base\": 500}, \"t5\"]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
+    assert_int_equal(judged(store, growth)->count, 2);
+    assert_int_equal(judged(store, growth)->verdict, VERDICT_SUPPORTED);
+    assert_int_equal(judged(store, versus)->count, 3);
+    assert_int_equal(judged(store, versus)->verdict, VERDICT_SUPPORTED);
+
+    SpeedResult results[] = {{"t5", "T5 bias", 16, true, 100, 90, 110, 5e8, 0.25, 2, 1.9, 2.1, 4096},
+                             {"rotary", "Rotary", 16, true, 200, 190, 210, 1e9, 0.5, 1, 0.96, 1.04, 2048}};
+    Json *model = model_json(&plan->points[0].config->model);
+    SpeedBench bench = {
+        .precision = "bf16", .reference = "none", .threads = 1, .results = results, .count = 2};
+    bench.config = arena_format(sample_arena, "{\"model\":%s}", json_print(model, sample_arena));
+    json_free(model);
+    if (!speed_write(store, &bench, &err)) fail_msg("%s", err.text);
+    const Claim *claim = judged(store, speed);
+    for (int i = 0; i < claim->count; i++) assert_int_not_equal(claim->points[i].seeds, 0); /* 0: benched */
+    bench.precision = "fp32";
+    if (!speed_write(store, &bench, &err)) fail_msg("%s", err.text);
+    claim = judged(store, speed);
+    assert_int_equal(claim->count, 1);
+    assert_int_equal(claim->points[0].seeds, 0);
+
+    /* Other variants of training, and other corpora, are not compared. */
+    static const char *const others[] = {
+        "UPDATE point SET variant = 'v' WHERE run IN (SELECT key FROM run WHERE method = 't5')",
+        "INSERT INTO corpus SELECT 9, 'other', tokenizer, vocabulary, 1, 1, 1, 1, 1 FROM corpus;"
+        "UPDATE run SET corpus_id = 9 WHERE method = 't5'"};
+    for (int i = 0; i < COUNT_OF(others); i++) {
+        assert_int_equal(sample_outside(others[i]), SQLITE_OK);
+        assert_int_equal(judged(store, versus)->verdict, VERDICT_UNTESTED);
+        assert_int_equal(sample_outside("UPDATE point SET variant = ''"), SQLITE_OK);
+    }
+    assert_int_equal(sample_outside("UPDATE run SET corpus_id = 1; DELETE FROM point WHERE ordinal = 0"),
+                     SQLITE_OK);
+    assert_int_equal(judged(store, growth)->verdict, VERDICT_CONTRADICTED); /* the only rotary that is left */
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(bits_per_byte), TEST(ways_of_evaluating),
-                                       TEST(seeds_are_kept_apart), TEST(conditions)};
+                                       TEST(seeds_are_kept_apart), TEST(conditions),
+                                       TEST(claims_are_about_like_things)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
