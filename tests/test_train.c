@@ -338,7 +338,7 @@ static void change_field(void *options, const Field *field) {
         const char *key;
         int64_t value;
     } values[] = {{"length", 4}, {"tokens_per_step", 96}, {"heads", 4}, {"width", 16}, {"tokens", 96}};
-    char *at = (char *)options + field->offset;
+    void *at = (char *)options + field->offset;
     if (field->type == FIELD_BOOL) *(bool *)at = !*(bool *)at;
     if (field->type == FIELD_CHOICE) *(int *)at = field->choices[*(int *)at + 1] ? *(int *)at + 1 : 0;
     if (field->type == FIELD_REAL) *(double *)at = *(double *)at > 0 ? *(double *)at / 2 : 0.5;
