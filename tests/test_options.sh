@@ -165,7 +165,8 @@ analyse_paper() {
 analyse_resamples() {
     try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --resamples 200 --format csv && cp out few &&
         try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --resamples 300 --format csv && ! cmp -s out few &&
-        refused "--resamples takes a whole number from 100" analyse x/x.db compare --baseline "$one" --resamples 99
+        refused "--resamples takes a whole number from 100" analyse x/x.db compare --baseline "$one" --resamples 99 &&
+        refused "to 10000000, got" analyse x/x.db compare --baseline "$one" --resamples 10000001
 }
 analyse_block() {
     try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --block 16 --format csv && cp out small &&
@@ -245,7 +246,10 @@ bench_rounds() { cp x/x.db bench.db && bench --rounds 2 --db bench.db && is 2 be
 # --- submit, collect, worker ---
 
 submit_dry_run() { try 0 submit e2e.json --dry-run --db none/x.db && says out "#!/bin/bash" && [ ! -e none ]; }
-submit_db() { try 0 submit e2e.json --db sub/x.db && [ -e sub/x.db ] && [ -e sub/e2e/cluster/1/manifest ]; }
+submit_db() { # % is sbatch's own in the pattern of a log's name
+    try 0 submit e2e.json --db sub%A/x.db && [ -e sub%A/x.db ] && [ -e sub%A/e2e/cluster/1/manifest ] &&
+        says sbatch.arguments "sub%%A/e2e/cluster/1/log/%A_%a.log" "sub%A/e2e/cluster/1/task.sh"
+}
 submit_set() { try 0 submit e2e.json -n --set sweep.train.seed='[5]' && says out "2 of 2 runs are missing"; }
 submit_partition() { try 0 submit e2e.json -n --partition p,q && says out "#SBATCH --partition=p,q"; }
 submit_account() { try 0 submit e2e.json -n --account a.b && says out "#SBATCH --account=a.b"; }
@@ -265,7 +269,7 @@ worker_task() { try 0 submit e2e.json --db task/x.db && try 0 worker --task 2 ta
 
 mkdir bin text results
 cp -r "$tree/plots" plots
-printf '#!/bin/sh\necho 1\n' >bin/sbatch
+printf '#!/bin/sh\nprintf "%%s\\n" "$@" >sbatch.arguments\necho 1\n' >bin/sbatch
 printf '#!/bin/sh\n' >bin/squeue
 printf '#!/bin/sh\n' >bin/scontrol
 chmod +x bin/*

@@ -169,6 +169,24 @@ static void added_requests(void **state) {
     store_close(store);
 }
 
+/* A request belongs to the protocol that asks for it, and to no other whose stride comes to the same. */
+static void rules_of_their_own(void **state) {
+    (void)state;
+    const Plan *plan = sample_plan(
+        "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, \"method\": \"none\", "
+        "\"evaluate\": {"
+        "\"multiples\": [1], \"protocols\": [{\"name\": \"last_n\", \"targets\": 100, \"stride\": 2}, "
+        "{\"name\":"
+        " \"last_n\", \"targets\": 200, \"stride\": 0.125}, {\"name\": \"strided\", \"stride\": 2}]}");
+    Store *store = sample_store(plan);
+    sample_expect(
+        store,
+        "SELECT group_concat(protocol || requested || ' ' || stride_rule, ', ') FROM (SELECT * FROM request"
+        " ORDER BY protocol, requested)",
+        "last_n100 2, last_n200 0.125 L, strided0 2");
+    store_close(store);
+}
+
 /* The threads of the process that trained and evaluated. */
 static void threads_are_stored(void **state) {
     (void)state;
@@ -413,10 +431,19 @@ static void folders(void **state) {
 int main(void) {
     setenv("TMPDIR", "/tmp", 1);
     const struct CMUnitTest tests[] = {
-        TEST(what_is_missing),   TEST(what_is_changed), TEST(forgotten),
-        TEST(other_experiments), TEST(added_requests),  TEST(threads_are_stored),
-        TEST(guarded),           TEST(one_holder),      TEST(workers_inherit_the_lock),
-        TEST(earlier_attempts),  TEST(folders),         TEST(a_busy_database_is_waited_for),
+        TEST(what_is_missing),
+        TEST(what_is_changed),
+        TEST(forgotten),
+        TEST(other_experiments),
+        TEST(added_requests),
+        TEST(threads_are_stored),
+        TEST(rules_of_their_own),
+        TEST(guarded),
+        TEST(one_holder),
+        TEST(workers_inherit_the_lock),
+        TEST(earlier_attempts),
+        TEST(folders),
+        TEST(a_busy_database_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
