@@ -331,6 +331,9 @@ static void test_mistakes(void **state) {
         {"'evaluate':{'variants':[{'name':'x'}]}", "'evaluate.variants[0]' must be an object with"},
         {"'evaluate':{'variants':[{'name':'','attention':{}}]}",
          "'evaluate.variants[0].name' must be 1 to 64"},
+        {"'evaluate':{'variants':[{'name':'x','attention':{}},{'name':'y','attention':{}},{'name':'y',"
+         "'attention':{'window':3}}]}",
+         "'evaluate.variants[2].name' must be different from the others' names"},
         {"'evaluate':{'variants':[{'name':'x','method':{'name':'t5'}}]}",
          "'evaluate.variants[0]': 'position.bias' is not a tensor of both"},
         {"'evaluate':{'variants':[{'name':'x','attention':{'nope':1}}]}",

@@ -254,11 +254,53 @@ static void claims_are_about_like_things(void **state) {
     store_close(store);
 }
 
+/* Seeds and lengths ascend whatever the order of the config; what a run cost counts where it is done. */
+static void series_are_in_order(void **state) {
+    (void)state;
+    Err err;
+    static const double values[3][3] = {{4, 5, 6}, {7, 8, 9}, {10, 11, 12}};
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"multiples\": [4, 1, 2]}, \"sweep\": {\"method\": [\"none\"],"
+                          " \"train.seed\": [3, 1, 2]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++)
+        sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
+    const Series *series = series_read(store, "x", sample_arena, &err)->items;
+    assert_int_equal(series->count, 3);
+    assert_int_equal(series->run_count, 3);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(series->cells[k].length, 16 << k);
+        assert_int_equal(series->cells[k].count, 3);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(series->cells[k].seeds[i].seed, i + 1);
+            assert_true(fabs(exp(series->cells[k].seeds[i].loss) - values[(i + 1) % 3][k]) < 1e-9);
+        }
+    }
+    static const char *const others[] = {"failed", "pending", "running", "diverged"};
+    for (int i = 0; i < COUNT_OF(others); i++) {
+        const char *sql =
+            arena_format(sample_arena, "UPDATE run SET status = '%s' WHERE seed = 2", others[i]);
+        assert_int_equal(sample_outside(sql), SQLITE_OK);
+        series = series_read(store, "x", sample_arena, &err)->items;
+        assert_int_equal(series->run_count, 2);
+        for (int r = 0; r < 2; r++) assert_int_not_equal(series->runs[r].seed, 2);
+    }
+    assert_int_equal(
+        sample_outside(
+            "INSERT INTO corpus SELECT 9, 'other', tokenizer, vocabulary, 1, 1, 1, 1, 1 FROM corpus;"
+            "UPDATE run SET status = 'done', corpus_id = iif(seed = 2, 9, 1)"),
+        SQLITE_OK);
+    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    assert_int_equal(set->count, 2); /* losses on two corpora have no mean */
+    assert_int_equal(set->items[0].run_count + set->items[1].run_count, 3);
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(bits_per_byte), TEST(ways_of_evaluating),
-                                       TEST(seeds_are_kept_apart), TEST(conditions),
-                                       TEST(claims_are_about_like_things)};
+    const struct CMUnitTest tests[] = {
+        TEST(bits_per_byte), TEST(ways_of_evaluating),           TEST(seeds_are_kept_apart),
+        TEST(conditions),    TEST(claims_are_about_like_things), TEST(series_are_in_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
