@@ -229,6 +229,16 @@ exported() { # exported NAME OPTION...: a file of that run
 export_initial() { exported w && exported w0 --initial && says w0 embedding.weight && ! cmp -s w w0; }
 export_batches() { exported b2 --batches 2 && exported b3 --batches 3 && says b3 '"dtype":"I32"' && [ "$(stat -c %s b3)" -gt "$(stat -c %s b2)" ]; }
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
+# One run, and its own weights: no run, several, and another one's are refused.
+export_is_of_one_run() {
+    local keys
+    mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
+    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "more than one run's key begins with ''" export x/x.db "" f &&
+        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "more than one run's key begins with 'ab'" export ab.db ab f &&
+        refused "no run's key begins with 'xyz'" export x/x.db xyz f && fresh swapped &&
+        cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
+        says err "holds the weights of another run" && [ ! -e f ]
+}
 bench() { # bench OPTION...: the shortest
     try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --phase train "$@"
 }
@@ -300,4 +310,5 @@ for command in $commands; do
         [ "$option" = help ] || check "$command --$option does what it says" "${command}_${option//-/_}"
     done
 done
+check "export is of one run" export_is_of_one_run
 exit $failed

@@ -330,7 +330,7 @@ static void earlier_attempts(void **state) {
     Err err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
-    WorkerTask task;
+    WorkerTask task = {0};
     missing_task(&task, NULL, point, sample_arena);
     Earlier earlier = look(&task);
     assert_false(earlier.sound || earlier.trained || earlier.done || earlier.damaged);

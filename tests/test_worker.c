@@ -40,7 +40,7 @@ static ExitCode work(const char *stop, Err *err) {
 
 static void assign(void) {
     Err err;
-    WorkerTask task;
+    WorkerTask task = {0};
     point = &sample_plan(SAMPLE_TWO_METHODS)->points[0];
     missing_task(&task, NULL, point, sample_arena);
     assert_int_equal(mkdir("w", 0700), 0);
