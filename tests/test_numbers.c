@@ -15,6 +15,7 @@
 
 #include "claims.h"
 #include "curves.h"
+#include "reference.h"
 #include "series.h"
 #include "speed.h"
 #include "table.h"
@@ -296,11 +297,33 @@ static void series_are_in_order(void **state) {
     store_close(store);
 }
 
+/* What is no CSV is refused whole. */
+static void open_quotes(void **state) {
+    (void)state;
+    static const char head[] = "table,dataset,split,method,train_length,eval_length,stride,perplexity\n";
+    static const char *const rows[] = {"\"2,d,valid,none,100,100,100,20\n",
+                                       "2,d,valid,none,100,100,100,\"20\n",
+                                       "2,\"d\"x,valid,none,100,100,100,20\n"};
+    Err err;
+    Store *store = sample_store(sample_plan(TRAIN "\"method\": \"none\""));
+    for (int i = -1; i < COUNT_OF(rows); i++) {
+        int64_t count;
+        FILE *file = fopen("r.csv", "w");
+        fprintf(file, "%s\"2\",\"d, \"\"e\"\"\",valid,none,100,100,100,20\n%s", head, i < 0 ? "" : rows[i]);
+        fclose(file);
+        assert_int_equal(reference_import(store, (const char *const[]){"r.csv", NULL}, &count, &err), i < 0);
+        if (i >= 0) assert_non_null(strstr(err.text, "reference 'r.csv', line 3: "));
+        sample_expect(store, "SELECT group_concat(dataset || value) FROM reference", "d, \"e\"20.0");
+    }
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(bits_per_byte), TEST(ways_of_evaluating),           TEST(seeds_are_kept_apart),
-        TEST(conditions),    TEST(claims_are_about_like_things), TEST(series_are_in_order)};
+        TEST(conditions),    TEST(claims_are_about_like_things), TEST(series_are_in_order),
+        TEST(open_quotes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,21 @@ stopped() {
     return 1
 }
 
+# The corpus is changed while the first worker is halted: that is the user's, and no further attempt changes it. (The first
+# run has a second attempt, since it was killed.)
+mistake() {
+    local i
+    mkdir changed.text && cp text/* changed.text && sed 's/text\//changed.text\//' e2e.json >changed.json || return
+    struck stop 1 run changed.json --db mistake/x.db --timeout 1 --retries 1 &
+    for ((i = 0; i < 3000; i++)); do
+        [ "$(od -An -t d8 counter 2>/dev/null | tr -d ' ')" != 40 ] || break
+        sleep 0.01
+    done
+    echo more >>changed.text/1.txt
+    wait $! && says err "config or corpus changed since the run was planned" && [ "$(grep -c "attempt 2 of 2" err)" = 1 ] &&
+        is failed,failed mistake/x.db "$statuses"
+}
+
 # `run`, `eval`, `submit` and `collect`, all at once: each waits for three seconds and names who holds the lock.
 locked() {
     local holder i codes=
@@ -210,5 +225,6 @@ for option in $options; do
     check "run --$option does what it says" "option_${option//-/_}"
 done
 check "a stopped sweep has work left, whatever has failed" stopped
+check "a mistake is not tried again" mistake
 check "no two commands work on one database" locked
 exit $failed

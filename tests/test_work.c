@@ -24,6 +24,7 @@
 #include "lanes.h"
 #include "lock.h"
 #include "missing.h"
+#include "queue.h"
 
 static void change(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void change(const char *format, ...) {
@@ -426,6 +427,21 @@ static void folders(void **state) {
     store_close(store);
 }
 
+/* The newest submission has the highest number, whatever the order of the folder. */
+static void newest_submission(void **state) {
+    (void)state;
+    static const char *const names[] = {"1", "2", "10", "9", "11",  "3",  "4",
+                                        "5", "6", "7",  "8", "log", "x12"};
+    assert_int_equal(queue_last("cluster"), 0);
+    assert_int_equal(mkdir("cluster", 0700), 0);
+    assert_int_equal(queue_last("cluster"), 0);
+    for (int i = 0, most = 0; i < COUNT_OF(names); i++) {
+        assert_int_equal(mkdir(arena_format(sample_arena, "cluster/%s", names[i]), 0700), 0);
+        if (atoi(names[i]) > most) most = atoi(names[i]);
+        assert_int_equal(queue_last("cluster"), most);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
@@ -438,6 +454,7 @@ int main(void) {
         TEST(added_requests),
         TEST(threads_are_stored),
         TEST(rules_of_their_own),
+        TEST(newest_submission),
         TEST(guarded),
         TEST(one_holder),
         TEST(workers_inherit_the_lock),
