@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyse.h"
 #include "claims.h"
 #include "curves.h"
 #include "reference.h"
@@ -318,12 +319,51 @@ static void open_quotes(void **state) {
     store_close(store);
 }
 
+/* A seed that one method has lost is missing from its own comparison and from no other's. */
+static void lost_seeds(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan =
+        sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1]}, \"sweep\": {\"method\": [\"none\", \"rotary\","
+                          " \"alibi\", \"t5\"], \"train.seed\": [1, 2, 3]}");
+    Store *store = sample_store(plan);
+    for (int i = 0; i < plan->count; i++) {
+        bool lost = i == 5 || i == 6; /* rotary's third, alibi's first */
+        const double value = 4 + i % 3 + i / 3;
+        sample_import(store, sample_record(&plan->points[i], lost ? RUN_DIVERGED : RUN_DONE,
+                                           lost ? "loss" : NULL, lost ? NULL : &value));
+    }
+    FILE *out = fopen("out", "w");
+    AnalyseOptions options = {.what = "compare",
+                              .format = "csv",
+                              .baseline = "none",
+                              .resamples = STATS_RESAMPLES,
+                              .block = STATS_BLOCK};
+    if (!analyse_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    fclose(out);
+    const char *text = sample_file("out", NULL);
+    static const char *const wanted[][2] = {{"Rotary", "2"}, {"ALiBi", "2"}, {"T5 bias", "3"}};
+    for (int i = 0; i < COUNT_OF(wanted); i++) {
+        const char *row = strstr(text, wanted[i][0]);
+        assert_non_null(row);
+        while (row[-1] != '\n') row--;
+        const char *head = arena_format(sample_arena, "%.*s%.*s", (int)strcspn(text, "\n") + 1, text,
+                                        (int)strcspn(row, "\n") + 1, row);
+        assert_string_equal(csv_field(head, "seeds"), wanted[i][1]);
+    }
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(bits_per_byte), TEST(ways_of_evaluating),           TEST(seeds_are_kept_apart),
-        TEST(conditions),    TEST(claims_are_about_like_things), TEST(series_are_in_order),
-        TEST(open_quotes)};
+    const struct CMUnitTest tests[] = {TEST(bits_per_byte),
+                                       TEST(ways_of_evaluating),
+                                       TEST(seeds_are_kept_apart),
+                                       TEST(conditions),
+                                       TEST(claims_are_about_like_things),
+                                       TEST(series_are_in_order),
+                                       TEST(open_quotes),
+                                       TEST(lost_seeds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ refused() { # refused TEXT ARGUMENT...: a value that none is
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
 plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
 plan_ranks() {
-    try 0 plan e2e.json --ranks 2,4 --json && says out '"ranks": 2' '"ranks": 4' && try 0 plan e2e.json --json &&
+    try 0 plan e2e.json --ranks 2 --ranks 4 --json && says out '"ranks": 2' '"ranks": 4' && try 0 plan e2e.json --json &&
         lacks out '"ranks": 2' && refused "expected up to" plan e2e.json --ranks 0
 }
 plan_network() {
@@ -190,7 +190,7 @@ eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dr
 eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_experiment() { fresh e && try 0 eval e/x.db --experiment other --lengths 24 && is 1 e/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
-eval_lengths() { fresh l && try 0 eval l/x.db --experiment other --lengths 24,40 && is "24nonoverlapping24valid500 40nonoverlapping40valid500" l/x.db "$evaluated"; }
+eval_lengths() { fresh l && try 0 eval l/x.db --experiment other --lengths 24 --lengths 40 && is "24nonoverlapping24valid500 40nonoverlapping40valid500" l/x.db "$evaluated"; }
 eval_multiples() { fresh m && try 0 eval m/x.db --experiment other --multiples 1.5 --multiples 4 && is "24nonoverlapping24valid500 64nonoverlapping64valid500" m/x.db "$evaluated"; }
 eval_protocol() {
     fresh p && try 0 eval p/x.db --experiment other --lengths 16 --protocol strided:0.25,last_n:100:8 --protocol strided:4 &&
@@ -209,12 +209,12 @@ eval_run() {
     local key
     key=$(sql x/x.db "SELECT max(run) FROM point WHERE experiment = 1")
     fresh r && try 0 eval r/x.db --experiment e2e --run "${key:0:12}" --lengths 24 && is "$key" r/x.db "SELECT group_concat(run) FROM evaluation WHERE length = 24" &&
-        refused "has no run 'xyz'" eval r/x.db --experiment e2e --run "$key,xyz" --lengths 24
+        refused "has no run 'xyz'" eval r/x.db --experiment e2e --run "$key" --run xyz --lengths 24
 }
 eval_method() {
     fresh h && try 0 eval h/x.db --experiment e2e --method "$two" --lengths 24 &&
         is "$two|2" h/x.db "SELECT method, count(*) FROM evaluation JOIN run ON run = key WHERE length = 24" &&
-        refused "has no run of method 'xyz'" eval h/x.db --experiment e2e --method "$two,xyz" --lengths 24
+        refused "has no run of method 'xyz'" eval h/x.db --experiment e2e --method xyz --method "$two" --lengths 24
 }
 
 # --- methods, export, bench ---

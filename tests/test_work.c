@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "delivery.h"
 #include "folder.h"
 #include "lanes.h"
@@ -442,6 +443,37 @@ static void newest_submission(void **state) {
     }
 }
 
+static bool is_progress(void *user, const char *line) {
+    (void)user;
+    return strncmp(line, "step ", 5) == 0;
+}
+
+/* Of what a worker says besides its progress the last lines are its reason, in their order. */
+static void last_words(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    Child child = {.pipe = ends[0], .log = open("log.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+    enum { SAID = 2 * CHILD_TAIL + 1 };
+    const char *wanted = "exit code 3", *log = "";
+    for (int i = 0; i < SAID; i++) {
+        dprintf(ends[1], "line %d\nstep %d\n", i, i);
+        log = arena_format(sample_arena, "%sline %d\n", log, i);
+        if (i >= SAID - CHILD_TAIL)
+            wanted =
+                arena_format(sample_arena, "%s%sline %d", wanted, i == SAID - CHILD_TAIL ? ": " : " | ", i);
+    }
+    close(ends[1]);
+    while (child_read(&child, is_progress, NULL)) {
+    }
+    assert_string_equal(child_reason(&child, 3, 0, sample_arena), wanted);
+    assert_string_equal(sample_file("log.txt", NULL), log);
+    const char *killed = child_reason(&child, -1, SIGKILL, sample_arena);
+    assert_int_equal(strncmp(killed, "killed by signal 9 (Killed): line ", 34), 0);
+    close(ends[0]);
+    close(child.log);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
@@ -455,6 +487,7 @@ int main(void) {
         TEST(threads_are_stored),
         TEST(rules_of_their_own),
         TEST(newest_submission),
+        TEST(last_words),
         TEST(guarded),
         TEST(one_holder),
         TEST(workers_inherit_the_lock),
