@@ -217,6 +217,13 @@ eval_method() {
         refused "has no run of method 'xyz'" eval h/x.db --experiment e2e --method xyz --method "$two" --lengths 24
 }
 
+# Runs that are not trained yet are left out, and stay as they are.
+eval_of_trained_runs() {
+    fresh u && sql u/x.db "UPDATE run SET status = 'pending', steps = NULL WHERE key = (SELECT min(run) FROM point WHERE experiment = 1)" &&
+        try 0 eval u/x.db --experiment e2e --lengths 24 && says err "1 of 4 runs are not trained yet and were left out" &&
+        is "3|1" u/x.db "SELECT (SELECT count(*) FROM evaluation WHERE length = 24), count(*) FROM run WHERE status = 'pending'"
+}
+
 # --- methods, export, bench ---
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
@@ -310,5 +317,6 @@ for command in $commands; do
         [ "$option" = help ] || check "$command --$option does what it says" "${command}_${option//-/_}"
     done
 done
+check "eval is of trained runs" eval_of_trained_runs
 check "export is of one run" export_is_of_one_run
 exit $failed

@@ -181,6 +181,18 @@ mistake() {
         is failed,failed mistake/x.db "$statuses"
 }
 
+# What a worker finished whose parent was killed is taken over, and not done again.
+orphan() {
+    local key
+    key=$(sqlite3 whole/x.db "SELECT key FROM run WHERE seed = 1")
+    fresh orphan && sqlite3 orphan/x.db "UPDATE run SET status = 'running', steps = NULL WHERE seed = 1; DELETE FROM train_log;
+        DELETE FROM evaluation_window; DELETE FROM position_loss; DELETE FROM evaluation WHERE run = '$key'" &&
+        rm "orphan/e2e/$key/model.safetensors" && try 0 worker "orphan/e2e/$key" && [ -e "orphan/e2e/$key/result.db" ] &&
+        try 0 run e2e.json --db orphan/x.db && says err "nothing to do: 2 of 2 runs are done" &&
+        [ ! -e "orphan/e2e/$key/result.db" ] && is "done 2 4" orphan/x.db "SELECT status || ' ' || (SELECT count(*) FROM
+            evaluation WHERE run = key) || ' ' || (SELECT count(*) FROM train_log WHERE run = key) FROM run WHERE seed = 1"
+}
+
 # `run`, `eval`, `submit` and `collect`, all at once: each waits for three seconds and names who holds the lock.
 locked() {
     local holder i codes=
@@ -226,5 +238,6 @@ for option in $options; do
 done
 check "a stopped sweep has work left, whatever has failed" stopped
 check "a mistake is not tried again" mistake
+check "what an orphan finished is taken over" orphan
 check "no two commands work on one database" locked
 exit $failed

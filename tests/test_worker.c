@@ -118,6 +118,33 @@ static void senseless_tasks(void **state) {
     if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
 }
 
+/* Weights that are gone are trained again, with a note; where only evaluations are asked for, that is an
+ * error. */
+static void lost_weights(void **state) {
+    (void)state;
+    Err err;
+    assign();
+    if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
+    WorkerTask task = {0};
+    missing_task(&task, NULL, point, sample_arena);
+    task.trained = true;
+    for (int only = 1; only >= 0; only--) {
+        task.evaluate_only = only;
+        if (!worker_assign("w", point->config, &task, &err)) fail_msg("%s", err.text);
+        unlink("w/model.safetensors");
+        unlink("w/result.db");
+        ExitCode code = work(NULL, &err);
+        assert_int_equal(code == EXIT_DONE, !only);
+        assert_int_equal(is_there("model.safetensors") && is_there("result.db"), !only);
+        assert_int_equal(strstr(lines, "; training again\n") != NULL, !only);
+        if (only && !strstr(err.text, "no weights in 'w'")) fail_msg("%s", err.text);
+    }
+    expect("SELECT steps FROM run", "3");
+    if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text); /* they are there: nothing is trained */
+    assert_null(strstr(lines, "step "));
+    expect("SELECT steps IS NULL FROM run", "1");
+}
+
 /* Two workers do not share a folder: the second waits for a moment. */
 static void one_in_a_folder(void **state) {
     (void)state;
@@ -142,6 +169,6 @@ static void one_in_a_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(does_its_task), TEST(stopped_among_evaluations),
-                                       TEST(senseless_tasks), TEST(one_in_a_folder)};
+                                       TEST(senseless_tasks), TEST(lost_weights), TEST(one_in_a_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
