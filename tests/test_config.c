@@ -157,6 +157,9 @@ static void test_trained(void **state) {
         const char *after = good("", (const char *const[]){cases[i].set, NULL})->points->trained;
         assert_int_equal(strcmp(before, after) == 0, cases[i].same);
     }
+    static const char *const lists[] = {"data.valid_files=[\"v\"]", "data.test_files=[\"v\"]"};
+    for (int i = 0; i < COUNT_OF(lists); i++) /* a corpus is known by its hash, wherever its files are */
+        assert_null(strstr(good("", (const char *const[]){lists[i], NULL})->points->trained, "_files"));
 }
 
 static void test_lengths(void **state) {
