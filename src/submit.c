@@ -127,8 +127,8 @@ static const char **sbatch_arguments(const Submit *submit, int first, int count)
 static bool append_line(const char *path, const char *line, Err *err) {
     int fd = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err);
     if (fd < 0) return false;
-    bool fine =
-        (file_write(fd, line, strlen(line)) && fsync(fd) == 0) || err_system(err, "cannot write '%s'", path);
+    bool fine = (file_write(fd, line, strlen(line)) && fsync(fd) == 0 && file_sync_folder(path)) ||
+                err_system(err, "cannot write '%s'", path);
     close(fd);
     return fine;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "laws.h"
+#include "naive.h"
 
 static const AttentionOptions options[] = {
     {.window = 7},
@@ -134,6 +135,38 @@ static void neutral_options_change_nothing(void **state) {
     arena_free(arena);
 }
 
+/* Of equal scores the first k keys count: with queries of zero, and no method that adds to them, all scores
+   of a row are equal. */
+static void first_of_equal_scores(void **state) {
+    (void)state;
+    static const AttentionOptions ties[] = {
+        {.top_k = 1}, {.top_k = 5}, {.top_k = 3, .window = 20}, {.top_k = 4, .window = 20, .sinks = 2}};
+    if (!position_control()) skip();
+    Arena *arena = arena_new(0);
+    Err err;
+    LawCase c = make_case(position_control(), 0, arena);
+    for (int i = 0; i < COUNT_OF(ties); i++) {
+        LawCase tied = c;
+        tied.model.attention = ties[i];
+        Model *model = law_model(&tied, arena);
+        for (int p = 0; p < model->param_count; p++) { /* q, the first third of the rows */
+            const Param *param = &model->params[p];
+            if (strstr(param->name, "attention.qkv"))
+                memset(model->values + param->offset, 0, param->size / 3 * sizeof(float));
+        }
+        const uint16_t **tokens = law_tokens(&tied, c.batch, c.length, arena);
+        size_t rows = (size_t)c.batch * (size_t)c.length;
+        float *nll = NEW(arena, rows, float);
+        double *expected = NEW(arena, rows, double);
+        model_evaluate(model, pass_new(model, c.batch, c.length, false, arena), tokens, c.batch, nll);
+        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (PositionPlace){0}, tokens, c.batch,
+                  c.length, expected, 0, NULL);
+        if (!law_nll_agree(nll, expected, c.batch, c.length, &err))
+            fail_msg("top_k %d: %s", (int)ties[i].top_k, err.text);
+    }
+    arena_free(arena);
+}
+
 /* Memory stays linear in the length, and is counted as it is taken. */
 static void bytes_are_counted(void **state) {
     for (int i = 0; i < COUNT_OF(options); i++)
@@ -209,6 +242,7 @@ int main(int argc, char **argv) {
                 {"sinks_go_with_the_method_or_are_refused", sinks_go_with_the_method_or_are_refused}};
     int count = 0;
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(rules_across_options);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(first_of_equal_scores);
     for (int i = 0; i < position_method_count; i++)
         for (int k = 0; k < COUNT_OF(each) && count < COUNT_OF(tests); k++) {
             if (argc > 1 && strcmp(argv[1], position_methods[i]->name) != 0) continue;

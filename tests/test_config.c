@@ -157,6 +157,9 @@ static void test_trained(void **state) {
         const char *after = good("", (const char *const[]){cases[i].set, NULL})->points->trained;
         assert_int_equal(strcmp(before, after) == 0, cases[i].same);
     }
+    static const char *const lists[] = {"data.valid_files=[\"v\"]", "data.test_files=[\"v\"]"};
+    for (int i = 0; i < COUNT_OF(lists); i++) /* a corpus is known by its hash, wherever its files are */
+        assert_null(strstr(good("", (const char *const[]){lists[i], NULL})->points->trained, "_files"));
 }
 
 static void test_lengths(void **state) {
@@ -293,6 +296,13 @@ static void test_sweep(void **state) {
          ","
          "'exclude':[{'method':'t5'},{'method':{'max_exponent':4}}]",
          NULL, "alibi* 128 1, alibi 128 1"},
+        {"'sweep':{'method.trainable':[true,false]},'exclude':[{'method.trainable':true}]", NULL,
+         "alibi 128 1"},
+        {"'sweep':{'method.trainable':[true,false]},'exclude':[{'method.trainable':false}]", NULL,
+         "alibi* 128 1"},
+        {"'sweep':{'evaluate.lengths':[[16],[16,32],[32,16]],'train.seed':[1,2]},"
+         "'exclude':[{'evaluate.lengths':[16],'train.seed':1},{'evaluate.lengths':[16,32],'train.seed':2}]",
+         NULL, "alibi 128 2, alibi 128 1, alibi 128 1, alibi 128 2"},
         {"'sweep':{'train.seed':[1,2]}", "train.seed=7", "alibi 128 7"},
         {"'sweep':{'train.seed':[1,2]}", "sweep.train.seed=[4]", "alibi 128 4"},
         {"", "sweep.train.seed=[4,5]", "alibi 128 4, alibi 128 5"},
@@ -361,6 +371,9 @@ static void test_mistakes(void **state) {
         {"'train':{'seed':9007199254740993}", "a double cannot hold this number exactly"},
         {"'train':{'seed':9.007199254740993e15}", "a double cannot hold this number exactly"},
         {"'evaluate':{'tokens':9007199254740993}", "a double cannot hold this number exactly"},
+        {"'evaluate':{'variants':[{'name':'x','attention':{}},{'name':'y','attention':{}},{'name':'y',"
+         "'attention':{'window':3}}]}",
+         "'evaluate.variants[2].name' must be different from the others' names"},
         {"'evaluate':{'variants':[{'name':'x','method':{'name':'t5'}}]}",
          "'evaluate.variants[0]': 'position.bias' is not a tensor of both"},
         {"'evaluate':{'variants':[{'name':'x','attention':{'nope':1}}]}",

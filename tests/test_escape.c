@@ -105,7 +105,12 @@ static const struct {
     int kinds;
     bool all;
 } places[] = {
-    {"UPDATE run SET label = %1$s WHERE rowid = %2$d;", DONE | FAILED, false},
+    {"UPDATE run SET label = %1$s WHERE rowid = %2$d;"
+     "INSERT OR IGNORE INTO bench_result SELECT bench, method, %1$s, length, phase, tokens_per_second,"
+     " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio, ratio_low, ratio_high, "
+     "peak_bytes "
+     "FROM bench_result WHERE label = 'Rotary';",
+     DONE | FAILED, false},
     {"UPDATE run SET method_options = %1$s WHERE rowid = %2$d;", DONE, false},
     {"UPDATE run SET cpu = %1$s, blas = %1$s, revision = %1$s, started = %1$s, finished = %1$s WHERE rowid = "
      "%2$d;"

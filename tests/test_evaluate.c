@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "evaluate.h"
+#include "linear.h"
 #include "tiny.h"
 
 #include <math.h>
@@ -280,6 +281,24 @@ static void broken_weights(void **state) {
     assert_int_equal(result.tokens, 99);
 }
 
+/* Another precision is another number, or refused where the machine has none. */
+static void precision_is_the_requests(void **state) {
+    (void)state;
+    ModelOptions options = tiny_options();
+    const Model *model = tiny_model(&options, "none", 16, arena);
+    const Corpus *corpus = tiny_corpus(300, arena);
+    EvaluateRequest request = request_of(0, 16, 16);
+    double plain = evaluate(model, corpus, request).nll;
+    request.precision = PRECISION_BF16;
+    Err err, refusal = {0};
+    Evaluation result;
+    bool there = precision_check(PRECISION_BF16, "evaluation", "evaluate.precision", &err);
+    assert_int_equal(evaluate_run(model, corpus, &request, NULL, NULL, &result, arena, scratch, &refusal),
+                     there);
+    if (!there) assert_string_equal(refusal.text, err.text);
+    if (there) assert_true(result.nll != plain && fabs(result.nll / plain - 1) < 0.02);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -294,6 +313,7 @@ int main(void) {
         TEST(too_short),
         TEST(unreached),
         TEST(broken_weights),
+        TEST(precision_is_the_requests),
     };
     return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);
 }

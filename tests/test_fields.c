@@ -63,7 +63,7 @@ static void test_values(void **state) {
         "{}",
         "[1,[2,{}],{\"a\":[]}]",
         "{\"b\":1,\"a\":{\"c\":\"\\u0001\\u001f\\\"\\\\\"}}",
-        "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F\"",
+        "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\\u007f\"",
     };
     for (int i = 0; i < COUNT_OF(same); i++) {
         Json *json = parse(same[i]);

@@ -78,7 +78,7 @@ static void clipping_scales_in_place(void **state) {
     Arena *arena = arena_new(0);
     LawCase c = small_case(t5_options(arena));
     Model *model = law_model(&c, arena);
-    const double clips[] = {0, 5, 10, 20};
+    const double clips[] = {0, 5, 9, 10, 20};
     for (int n = 0; n < COUNT_OF(clips); n++) {
         OptimizerOptions options = {.name = OPT_NAG, .momentum = 0.9, .clip = clips[n]};
         Optimizer *optimizer = optimizer_new(&options, model, arena);
@@ -86,11 +86,39 @@ static void clipping_scales_in_place(void **state) {
         size_t last = naive_param(model, "position.bias")->offset;
         gradients[0] = 6, gradients[last] = -8;
         near(optimizer_step(optimizer, model, gradients, 1e-3), 10, 1e-5);
-        double scale = clips[n] == 5 ? 0.5 : 1;
+        double scale = clips[n] > 0 && clips[n] < 10 ? clips[n] / 10 : 1;
         near(gradients[0], 6 * scale, 1e-6);
         near(gradients[last], -8 * scale, 1e-6);
         near(optimizer->first[0], -1e-3 * 6 * scale, 1e-9);
         assert_null(optimizer->second);
+    }
+    arena_free(arena);
+}
+
+static void project_to_one(const PositionShape *shape, const void *options, int index, float *value) {
+    (void)shape, (void)options, (void)index;
+    value[0] = 1;
+}
+
+/* A method's constraint on its parameters holds after every update. */
+static void updates_are_projected(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    LawCase c = small_case(t5_options(arena));
+    PositionMethod method = *c.position.method;
+    method.project = project_to_one;
+    c.position.method = &method;
+    for (int name = OPT_ADAMW; name <= OPT_NAG; name++) {
+        Model *model = law_model(&c, arena);
+        OptimizerOptions options = {.name = name, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .momentum = 0.9};
+        Optimizer *optimizer = optimizer_new(&options, model, arena);
+        float *gradients = NEW(arena, model->size, float);
+        size_t at = naive_param(model, "position.bias")->offset;
+        gradients[at] = 3, gradients[at + 1] = 3;
+        float before = model->values[at + 1];
+        optimizer_step(optimizer, model, gradients, 0.01);
+        near(model->values[at], 1, 0);
+        assert_true(model->values[at + 1] < before);
     }
     arena_free(arena);
 }
@@ -197,8 +225,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_are_the_closed_forms), cmocka_unit_test(adamw_steps_by_the_rate),
         cmocka_unit_test(clipping_scales_in_place),     cmocka_unit_test(broken_gradients_change_nothing),
-        cmocka_unit_test(optimizer_is_counted),         cmocka_unit_test(schedule_has_its_endpoints),
-        cmocka_unit_test(options_have_their_defaults),  cmocka_unit_test(options_have_their_bounds),
+        cmocka_unit_test(updates_are_projected),        cmocka_unit_test(optimizer_is_counted),
+        cmocka_unit_test(schedule_has_its_endpoints),   cmocka_unit_test(options_have_their_defaults),
+        cmocka_unit_test(options_have_their_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

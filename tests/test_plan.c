@@ -134,6 +134,29 @@ static void test_merge(void **state) {
     assert_int_equal(plan->count, 2); /* a and b hold the same text */
 }
 
+/* Other shares make another corpus. */
+static void test_corpora(void **state) {
+    (void)state;
+    static const char *const sweeps[] = {"'sweep':{'data.split.valid':[0.2,0.3]}",
+                                         "'sweep':{'data.split.test':[0.1,0.2]}"};
+    for (int i = 0; i < COUNT_OF(sweeps); i++) {
+        const Plan *plan = good(sweeps[i]);
+        assert_int_equal(plan->count, 2);
+        assert_ptr_not_equal(plan->points[0].corpus, plan->points[1].corpus);
+        assert_string_not_equal(plan->points[0].key, plan->points[1].key);
+    }
+}
+
+/* What a method cannot do costs nothing. */
+static void test_limit(void **state) {
+    (void)state;
+    const PlanPoint *all = good("'sweep':{'method':['learned'],'evaluate.lengths':[[16,17,100]]}")->points;
+    const PlanPoint *one = good("'sweep':{'method':['learned'],'evaluate.lengths':[[16]]}")->points;
+    assert_int_equal(all->request_count, 3);
+    assert_true(all->evaluate_flops == one->evaluate_flops && one->evaluate_flops > 0);
+    assert_int_equal(all->evaluate_bytes, one->evaluate_bytes);
+}
+
 static void test_labels(void **state) {
     (void)state;
     const Plan *plan =
@@ -375,6 +398,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_point, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_corpora, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_absent, setup, teardown),

@@ -8,6 +8,7 @@
 
 #include "lanes.h"
 #include "tiny.h"
+#include "linear.h"
 #include "train.h"
 
 #include <math.h>
@@ -35,7 +36,8 @@ typedef struct Run {
     int notes;
     char note[1024]; /* all of them */
     const char *revision;
-    int threads; /* 0: 1 */
+    int threads;      /* 0: 1 */
+    const char *hash; /* of the corpus, NULL: tiny_corpus's */
 } Run;
 
 static int setup(void **state) {
@@ -85,7 +87,8 @@ static void on_note(void *user, const char *message) {
 
 static bool train(Run *run) {
     Position position = tiny_position(run->method, arena);
-    const Corpus *corpus = tiny_corpus(301, arena);
+    Corpus *corpus = tiny_corpus(301, arena);
+    if (run->hash) snprintf(corpus->hash, sizeof corpus->hash, "%s", run->hash);
     TrainHooks hooks = {on_progress, on_note, run, run->revision};
     run->result_model = model_new(&run->model, &position, (int)run->train.length, arena);
     run->result_model->threads = run->threads ? run->threads : 1;
@@ -374,6 +377,85 @@ static void states_of_other_runs(void **state) {
     assert_int_equal(mistaken.calls, 0);
 }
 
+/* Another value of a field, within its bounds where that is easily said. */
+static void change_field(void *options, const Field *field) {
+    static const struct {
+        const char *key;
+        int64_t value;
+    } values[] = {{"length", 4}, {"tokens_per_step", 96}, {"heads", 4}, {"width", 16}, {"tokens", 96}};
+    void *at = (char *)options + field->offset;
+    if (field->type == FIELD_BOOL) *(bool *)at = !*(bool *)at;
+    if (field->type == FIELD_CHOICE) *(int *)at = field->choices[*(int *)at + 1] ? *(int *)at + 1 : 0;
+    if (field->type == FIELD_REAL) *(double *)at = *(double *)at > 0 ? *(double *)at / 2 : 0.5;
+    if (field->type == FIELD_INT) ++*(int64_t *)at;
+    for (int i = 0; field->type == FIELD_INT && i < COUNT_OF(values); i++)
+        if (strcmp(field->key, values[i].key) == 0) *(int64_t *)at = values[i].value;
+}
+
+/* The state is another run's as soon as anything differs that decides what is trained: every field of every
+   section but how often states are saved, the method, its options, and the corpus. */
+static void every_setting_makes_another_run(void **state) {
+    (void)state;
+    Run first = run_new("none"), run;
+    first.state = state_path;
+    first.stop_after = 1;
+    assert_stopped(&first);
+    const char *copy = arena_format(arena, "cp %s %s.copy", state_path, state_path),
+               *restore = arena_format(arena, "cp %s.copy %s", state_path, state_path);
+    assert_int_equal(system(copy), 0);
+    const struct {
+        size_t offset;
+        const Field *fields;
+        int count;
+    } sections[] = {
+        {offsetof(Run, train), train_fields, train_field_count},
+        {offsetof(Run, optimizer), optimizer_fields, optimizer_field_count},
+        {offsetof(Run, schedule), schedule_fields, schedule_field_count},
+        {offsetof(Run, model), model_fields, model_field_count},
+        {offsetof(Run, model) + offsetof(ModelOptions, attention), attention_fields, attention_field_count}};
+    int others = 0;
+    for (int s = 0; s < COUNT_OF(sections); s++)
+        for (int i = 0; i < sections[s].count + 3; i++) {
+            bool field = i < sections[s].count;
+            if (!field && s > 0) break;
+            run = first;
+            if (field) change_field((char *)&run + sections[s].offset, &sections[s].fields[i]);
+            if (i == sections[s].count) run.hash = "another corpus";
+            if (i == sections[s].count + 1) run.method = "alibi";
+            if (i == sections[s].count + 2) run.method = "none"; /* nothing has changed */
+            bool same =
+                i == sections[s].count + 2 || (field && strcmp(sections[s].fields[i].key, "checkpoint") == 0);
+            Err err;
+            if (!precision_check(run.train.precision, "", "", &err)) continue;
+            assert_int_equal(system(restore), 0);
+            train(&run);
+            const char *name = field ? sections[s].fields[i].key : "corpus or method";
+            if (same != (strstr(run.note, "is the state of another run") == NULL))
+                fail_msg("%s: %s", name, run.note);
+            if (same != (strstr(run.note, "resuming from step 1") != NULL))
+                fail_msg("%s: %s", name, run.note);
+            others += !same;
+            train_forget(state_path);
+        }
+    assert_true(others >= 35);
+}
+
+/* The time of all sessions, and the last twentieth of the losses, rounded up. */
+static void sums_over_sessions(void **state) {
+    (void)state;
+    Run run = run_new("none");
+    run.train.tokens = 21 * 48;
+    run.state = state_path;
+    run.stop_after = 20;
+    assert_stopped(&run);
+    double before = run.result.seconds;
+    run.stop_after = 0;
+    train_well(&run);
+    assert_true(before > 0 && run.result.seconds > before);
+    const TrainLog *log = run.result.log;
+    assert_true(fabs(run.result.final_loss - (log[19].loss + log[20].loss) / 2) < 1e-12);
+}
+
 static void states_are_saved_in_time(void **state) {
     (void)state;
     Run run = run_new("none");
@@ -499,6 +581,8 @@ int main(void) {
         TEST(senseless_states),
         TEST(states_of_other_runs),
         TEST(states_are_saved_in_time),
+        TEST(every_setting_makes_another_run),
+        TEST(sums_over_sessions),
         TEST(states_that_cannot_be_written),
         TEST(memory_is_what_was_said),
         TEST(micro_batches),

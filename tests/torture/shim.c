@@ -6,10 +6,15 @@
  * worker), in a counter shared through the file TORTURE_COUNTER. At call number TORTURE_AT the process is
  * killed (TORTURE_ACTION=kill) or halted (stop), or the call fails (ENOSPC, EIO), and with TORTURE_FOREVER=1
  * every later one, too. unlink never fails.
+ *
+ * Without a role, and in all processes: TORTURE_LOG names a file to which each write, fsync and rename of
+ * files, each mkdir, and each making of a file that is appended to, adds a line: the process, the call, and
+ * the whole paths, separated by tabs (tests/test_publish.sh).
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdarg.h>
@@ -20,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static atomic_long *counter; /* NULL: not the role, or not asked for */
@@ -27,6 +33,7 @@ static long at;
 static int error; /* 0: the signal */
 static int deadly = SIGKILL;
 static bool forever;
+static int log_file = -1; /* of TORTURE_LOG */
 
 static long number(const char *name) {
     const char *text = getenv(name);
@@ -42,7 +49,44 @@ static bool has_role(const char *role) {
     return worker == (strcmp(role, "worker") == 0);
 }
 
+/* One line, in one system call past this shim's own functions. */
+static void log_line(const char *call, const char *path, const char *other) {
+    char line[3 * PATH_MAX];
+    int saved = errno, size;
+    size = snprintf(line, sizeof line, "%d\t%s\t%s\t%s\n", (int)getpid(), call, path, other);
+    if (size < (int)sizeof line && syscall(SYS_write, log_file, line, size) != size) _exit(99);
+    errno = saved;
+}
+
+static void log_descriptor(const char *call, int file) {
+    char link[64], path[PATH_MAX];
+    if (log_file < 0) return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    path[size > 0 ? size : 0] = '\0';
+    if (*path == '/') log_line(call, path, ""); /* no pipe */
+}
+
+static const char *whole(const char *path, char buffer[2 * PATH_MAX]) {
+    char here[PATH_MAX];
+    if (*path == '/' || !getcwd(here, sizeof here)) return path;
+    snprintf(buffer, 2 * PATH_MAX, "%s/%s", here, strncmp(path, "./", 2) ? path : path + 2);
+    return buffer;
+}
+
+static void log_rename(const char *from, const char *to) {
+    char whole_from[2 * PATH_MAX], whole_to[2 * PATH_MAX];
+    if (log_file >= 0) log_line("rename", whole(from, whole_from), whole(to, whole_to));
+}
+
+static void log_path(const char *call, const char *path) {
+    char whole_path[2 * PATH_MAX];
+    if (log_file >= 0) log_line(call, whole(path, whole_path), "");
+}
+
 __attribute__((constructor)) static void begin(void) {
+    const char *log = getenv("TORTURE_LOG");
+    if (log) log_file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     const char *path = getenv("TORTURE_COUNTER"), *role = getenv("TORTURE_ROLE"),
                *action = getenv("TORTURE_ACTION");
     if (!path || !role || !has_role(role)) return;
@@ -81,22 +125,27 @@ static bool is_file(int file) {
 
 ssize_t write(int file, const void *bytes, size_t size) {
     if (is_file(file) && struck(true)) return -1;
+    log_descriptor("write", file);
     REAL(write, file, bytes, size);
 }
 ssize_t pwrite(int file, const void *bytes, size_t size, off_t place) {
     if (struck(true)) return -1;
+    log_descriptor("write", file);
     REAL(pwrite, file, bytes, size, place);
 }
 ssize_t pwrite64(int file, const void *bytes, size_t size, off64_t place) {
     if (struck(true)) return -1;
+    log_descriptor("write", file);
     REAL(pwrite64, file, bytes, size, place);
 }
 int fsync(int file) {
     if (struck(true)) return -1;
+    log_descriptor("sync", file);
     REAL(fsync, file);
 }
 int fdatasync(int file) {
     if (struck(true)) return -1;
+    log_descriptor("sync", file);
     REAL(fdatasync, file);
 }
 int ftruncate(int file, off_t size) {
@@ -109,7 +158,11 @@ int ftruncate64(int file, off64_t size) {
 }
 int rename(const char *from, const char *to) {
     if (struck(true)) return -1;
-    REAL(rename, from, to);
+    static int (*real)(const char *, const char *);
+    if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+    int code = real(from, to);
+    if (code == 0) log_rename(from, to);
+    return code;
 }
 int unlink(const char *path) {
     if (struck(false)) return -1;
@@ -117,7 +170,17 @@ int unlink(const char *path) {
 }
 int mkdir(const char *path, mode_t mode) {
     if (struck(true)) return -1;
-    REAL(mkdir, path, mode);
+    static int (*real)(const char *, mode_t);
+    if (!real) real = (int (*)(const char *, mode_t))dlsym(RTLD_NEXT, "mkdir");
+    int code = real(path, mode);
+    if (code == 0) log_path("make", path);
+    return code;
+}
+
+/* A file that comes into being to be appended to never gets a name by a rename. */
+static void log_append(const char *path, int flags) {
+    if (log_file >= 0 && (flags & O_CREAT) && (flags & O_APPEND) && access(path, F_OK) != 0)
+        log_path("make", path);
 }
 
 #define REAL_OPEN(name)                                                                                      \
@@ -129,6 +192,7 @@ int mkdir(const char *path, mode_t mode) {
         va_end(rest);                                                                                        \
         if (struck(true)) return -1;                                                                         \
     }                                                                                                        \
+    log_append(path, flags);                                                                                 \
     REAL(name, path, flags, mode)
 
 int open(const char *path, int flags, ...) {

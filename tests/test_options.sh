@@ -1,0 +1,323 @@
+#!/usr/bin/env bash
+# Every option of every command has the effect that its --help promises: commands and options are read from there, and each
+# must have a function here that shows it. (Those of `run` are in tests/test_run.sh; what the formats look like, and what
+# the numbers are, is tested elsewhere.)
+set -u
+cd "$(dirname "$0")/.." || exit 1
+POSLAB=${POSLAB:-$PWD/poslab}
+tree=$PWD
+# In memory, where there is such a folder that programs may be started from: syncs take long.
+home=$(mktemp -d -p /dev/shm 2>/dev/null) && printf '#!/bin/sh\n' >"$home/program" && chmod +x "$home/program" && "$home/program" ||
+    home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+number=0 failed=0
+export LC_ALL=C PATH=$home/bin:$PATH TMPDIR=$home
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+
+check() { # check NAME COMMAND...
+    local name=$1
+    shift
+    number=$((number + 1))
+    if "$@" >check.out 2>&1; then
+        echo "ok $number - $name"
+    else
+        failed=1
+        echo "not ok $number - $name"
+        sed 's/^/# /' check.out out err 2>/dev/null | head -30
+    fi
+}
+
+try() { # try CODE ARGUMENT...
+    local code=$1 got
+    shift
+    "$POSLAB" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
+}
+
+says() { # says FILE TEXT...
+    local file=$1 text
+    shift
+    for text; do
+        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
+    done
+}
+
+lacks() { # lacks FILE TEXT...
+    local file=$1 text
+    shift
+    for text; do
+        ! grep -qF -- "$text" "$file" || { echo "'$text' is in $file"; return 1; }
+    done
+}
+
+sql() { # sql DB QUERY
+    sqlite3 -batch "$1" "$2"
+}
+
+is() { # is WANTED DB QUERY
+    local got
+    got=$(sql "$2" "$3")
+    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
+}
+
+is_json() { # is_json FILE...
+    local file
+    for file; do
+        is 1 :memory: "SELECT json_valid(CAST(readfile('$file') AS TEXT))" || return
+    done
+}
+
+fresh() { # fresh NAME: a copy of the database with its run folders
+    mkdir -p "$1" && cp x/x.db "$1/" && cp -r x/e2e x/other "$1/"
+}
+
+refused() { # refused TEXT ARGUMENT...: a value that none is
+    local text=$1
+    shift
+    try 2 "$@" && says err "$text"
+}
+
+# --- plan, status ---
+
+plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
+plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
+plan_ranks() {
+    try 0 plan e2e.json --ranks 2 --ranks 4 --json && says out '"ranks": 2' '"ranks": 4' && try 0 plan e2e.json --json &&
+        lacks out '"ranks": 2' && refused "expected up to" plan e2e.json --ranks 0
+}
+plan_network() {
+    local slow fast
+    try 0 plan e2e.json --ranks 2 --network 1 && slow=$(cat out) && try 0 plan e2e.json --ranks 2 --network 100 && fast=$(cat out) &&
+        says out "100 Gbit" && [ "$slow" != "$fast" ] && refused "--network takes a whole number from 1" plan e2e.json --network 0
+}
+status_json() { try 0 status x/x.db --json && is_json out; }
+status_experiment() {
+    try 0 status x/x.db && says out e2e other && try 0 status x/x.db --experiment other && says out other && lacks out e2e &&
+        refused "has no experiment 'none'" status x/x.db --experiment none
+}
+
+# --- table, plot, report, analyse ---
+
+table_json() { try 0 table x/x.db --json && is_json out; }
+table_experiment() {
+    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: "
+}
+table_format() {
+    try 0 table x/x.db --format csv && says out "experiment,run_key," && try 0 table x/x.db -f md && says out "|:--" &&
+        try 0 table x/x.db --format latex && says out '\begin{tabular}' && try 0 table x/x.db --format text && says out "------" &&
+        try 0 table x/x.db --format json && is_json out && refused "unknown table format 'xml'" table x/x.db --format xml
+}
+table_paper() {
+    cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
+        try 0 table paper.db --experiment e2e --paper && says out ", paper" && try 0 table paper.db && lacks out ", paper"
+}
+table_rows() { try 0 table x/x.db --experiment e2e --rows seed --columns method && says out "seed" && ! says out "params"; }
+table_columns() {
+    try 0 table x/x.db --experiment e2e --columns method && says out "by method" && refused "no field 'metod'" table x/x.db --columns metod
+}
+table_where() {
+    try 0 table x/x.db --format csv --where method="$one" --where seed=1 && says out ",$one," && lacks out ",$two," &&
+        [ "$(wc -l <out)" = 3 ] && try 0 table x/x.db --format csv --where seed=1 --where seed=2 --where "method=$two" &&
+        [ "$(wc -l <out)" = 5 ] && refused "takes FIELD=VALUE" table x/x.db --where seed
+}
+table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
+
+plot_experiment() {
+    try 0 plot x/x.db -o p1.svg --experiment other && says p1.svg "<svg" && refused "no experiment 'none'" plot x/x.db -o p.svg --experiment none
+}
+plot_format() {
+    try 0 plot x/x.db --experiment e2e -o p2 --format png && [ "$(head -c 4 p2 | tail -c 3)" = PNG ] &&
+        try 0 plot x/x.db --experiment e2e -o p3 -f svg && says p3 "<svg" && refused "xyz" plot x/x.db -o p --format xyz
+}
+plot_output() { try 0 plot x/x.db --experiment e2e --output p4.svg && says p4.svg "<svg" && says out p4.svg; }
+plot_template() {
+    printf 'set terminal svg\nset output figure\nplot sin(x)\n' >mine.gp
+    try 0 plot x/x.db --experiment e2e -o p5.svg && cp p5.svg p6.svg && try 0 plot x/x.db --experiment e2e -o p5.svg --template mine.gp
+    ! cmp -s p5.svg p6.svg && try 2 plot x/x.db -o p5.svg --template none.gp
+}
+plot_figure() {
+    try 0 plot x/x.db --experiment e2e --figure loss -o p7.svg && says p7.svg "<svg" "loss" &&
+        refused "did you mean 'loss'" plot x/x.db --figure los -o p.svg
+}
+report_experiment() { try 0 report x/x.db -o r1.html --experiment other && says r1.html other && lacks r1.html e2e; }
+report_output() { try 0 report x/x.db --output r2.html && says r2.html "</html>" && says out r2.html && [ ! -e x/x.html ]; }
+report_claims() {
+    printf '{"source": "S", "claims": [{"text": "T of mine", "quantity": "growth", "method": "%s", "at_most": 9}]}' "$one" >mine.json
+    try 0 report x/x.db -o r3.html --claims mine.json && says r3.html "T of mine" && try 2 report x/x.db -o r4.html --claims none.json &&
+        [ ! -e r4.html ]
+}
+analyse_json() { try 0 analyse x/x.db curves --json && is_json out; }
+analyse_experiment() { try 0 analyse x/x.db curves --experiment other && says out "other: " && lacks out "e2e: "; }
+analyse_format() {
+    try 0 analyse x/x.db curves --format csv && says out "experiment," && try 0 analyse x/x.db curves -f md && says out "|" &&
+        try 0 analyse x/x.db curves --format text && says out "----" && try 2 analyse x/x.db curves --format xml
+}
+analyse_baseline() {
+    try 0 analyse x/x.db compare --experiment e2e --baseline "$one" && cp out against && try 0 analyse x/x.db compare --experiment e2e --baseline "$two" &&
+        ! cmp -s out against && refused "baseline" analyse x/x.db compare && refused "none" analyse x/x.db compare --baseline nonesuch
+}
+analyse_paper() {
+    cp x/x.db analysed.db && try 0 reference analysed.db reference.csv && try 0 analyse analysed.db curves --experiment e2e && cp out plain &&
+        try 0 analyse analysed.db curves --experiment e2e --paper && says out "Press et al." && ! cmp -s out plain
+}
+analyse_resamples() {
+    try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --resamples 200 --format csv && cp out few &&
+        try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --resamples 300 --format csv && ! cmp -s out few &&
+        refused "--resamples takes a whole number from 100" analyse x/x.db compare --baseline "$one" --resamples 99 &&
+        refused "to 10000000, got" analyse x/x.db compare --baseline "$one" --resamples 10000001
+}
+analyse_block() {
+    try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --block 16 --format csv && cp out small &&
+        try 0 analyse x/x.db compare --experiment e2e --baseline "$one" --block 250 --format csv && ! cmp -s out small &&
+        refused "--block takes a whole number from 1" analyse x/x.db compare --baseline "$one" --block 0
+}
+analyse_claims() {
+    printf '{"source": "S", "claims": [{"text": "T of mine", "quantity": "growth", "method": "%s", "at_most": 9}]}' "$one" >mine.json
+    try 0 analyse x/x.db claims --experiment e2e --claims mine.json && says out "T of mine"
+}
+
+# --- eval ---
+
+evaluated="SELECT group_concat(x, ' ') FROM (SELECT DISTINCT length || protocol || stride || split || requested || variant AS x"
+evaluated+=" FROM evaluation WHERE id > 10 ORDER BY 1)"
+eval_jobs() {
+    fresh j && try 0 eval j/x.db --experiment e2e --lengths 24 -j 2 && [ "$(sed -n 's/^\(start\|done\).*/\1/p' err | head -2 | tr -d '\n')" = startstart ]
+}
+eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
+eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }
+eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_experiment() { fresh e && try 0 eval e/x.db --experiment other --lengths 24 && is 1 e/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_lengths() { fresh l && try 0 eval l/x.db --experiment other --lengths 24 --lengths 40 && is "24nonoverlapping24valid500 40nonoverlapping40valid500" l/x.db "$evaluated"; }
+eval_multiples() { fresh m && try 0 eval m/x.db --experiment other --multiples 1.5 --multiples 4 && is "24nonoverlapping24valid500 64nonoverlapping64valid500" m/x.db "$evaluated"; }
+eval_protocol() {
+    fresh p && try 0 eval p/x.db --experiment other --lengths 16 --protocol strided:0.25,last_n:100:8 --protocol strided:4 &&
+        is "16last_n8valid100 16strided4valid500" p/x.db "$evaluated" && refused "did you mean 'strided'" eval p/x.db --protocol stridden:2
+}
+eval_split() { fresh s && try 0 eval s/x.db --experiment other --lengths 16 --split test && is "16nonoverlapping16test500" s/x.db "$evaluated"; }
+eval_targets() { fresh g && try 0 eval g/x.db --experiment other --lengths 16 --targets 90 && is "16nonoverlapping16valid90" g/x.db "$evaluated"; }
+eval_variant() {
+    echo '[{"name": "near", "attention": {"window": 8}}]' >changes.json
+    fresh v && try 0 eval v/x.db --experiment other --lengths 16 --variant changes.json --variant '{"name": "warm", "attention": {"temperature": 1.5}}' &&
+        is "16nonoverlapping16valid500near 16nonoverlapping16valid500warm" v/x.db "$evaluated" &&
+        refused "has a variant 'warm' already" eval v/x.db --experiment other --variant '{"name": "warm", "attention": {"temperature": 2}}' &&
+        try 0 eval v/x.db --experiment other --lengths 24 --variant '{"name": "warm", "attention": {"temperature": 1.5}}'
+}
+eval_run() {
+    local key
+    key=$(sql x/x.db "SELECT max(run) FROM point WHERE experiment = 1")
+    fresh r && try 0 eval r/x.db --experiment e2e --run "${key:0:12}" --lengths 24 && is "$key" r/x.db "SELECT group_concat(run) FROM evaluation WHERE length = 24" &&
+        refused "has no run 'xyz'" eval r/x.db --experiment e2e --run "$key" --run xyz --lengths 24 &&
+        refused "has no run '${key:0:4}zzzz'" eval r/x.db --experiment e2e --run "${key:0:4}zzzz" --lengths 24
+}
+eval_method() {
+    fresh h && try 0 eval h/x.db --experiment e2e --method "$two" --lengths 24 &&
+        is "$two|2" h/x.db "SELECT method, count(*) FROM evaluation JOIN run ON run = key WHERE length = 24" &&
+        refused "has no run of method 'xyz'" eval h/x.db --experiment e2e --method xyz --method "$two" --lengths 24
+}
+
+# Runs that are not trained yet are left out, and stay as they are.
+eval_of_trained_runs() {
+    fresh u && sql u/x.db "UPDATE run SET status = 'pending', steps = NULL WHERE key = (SELECT min(run) FROM point WHERE experiment = 1)" &&
+        try 0 eval u/x.db --experiment e2e --lengths 24 && says err "1 of 4 runs are not trained yet and were left out" &&
+        is "3|1" u/x.db "SELECT (SELECT count(*) FROM evaluation WHERE length = 24), count(*) FROM run WHERE status = 'pending'"
+}
+
+# --- methods, export, bench ---
+
+methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
+methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
+exported() { # exported NAME OPTION...: a file of that run
+    local name=$1
+    shift
+    try 0 export x/x.db "$(sql x/x.db 'SELECT min(run) FROM point WHERE experiment = 1')" "$name" "$@"
+}
+export_initial() { exported w && exported w0 --initial && says w0 embedding.weight && ! cmp -s w w0; }
+export_batches() { exported b2 --batches 2 && exported b3 --batches 3 && says b3 '"dtype":"I32"' && [ "$(stat -c %s b3)" -gt "$(stat -c %s b2)" ]; }
+export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
+# One run, and its own weights: no run, several, and another one's are refused.
+export_is_of_one_run() {
+    local keys
+    mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
+    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "more than one run's key begins with ''" export x/x.db "" f &&
+        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "more than one run's key begins with 'ab'" export ab.db ab f &&
+        refused "no run's key begins with 'xyz'" export x/x.db xyz f && fresh swapped &&
+        cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
+        says err "holds the weights of another run" && [ ! -e f ]
+}
+bench() { # bench OPTION...: the shortest
+    try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --phase train "$@"
+}
+bench_threads() { bench --threads 2 --json && is_json out && says out '"threads": 2' && bench --json && says out '"threads": 1'; }
+bench_db() { cp x/x.db bench.db && bench --db bench.db && is "1" bench.db "SELECT count(DISTINCT bench) FROM bench_result" && bench && is 1 bench.db "SELECT count(*) FROM bench"; }
+bench_set() { cp x/x.db bench.db && bench --db bench.db --set model.layers=1 && is 1 bench.db "SELECT json_extract(config, '\$.model.layers') FROM bench"; }
+bench_json() { bench --json && is_json out; }
+bench_format() { bench --format csv && says out "phase,method,length" && bench --format json && is_json out && refused xml bench e2e.json --format xml; }
+bench_lengths() { bench --lengths 32 --format csv && says out ",32," && says out ",16,"; }
+bench_methods() { bench --format csv && says out ",$one," && lacks out ",$two," && bench --methods "$two" --format csv && says out ",$one," ",$two,"; }
+bench_phase() { bench --format csv && says out "train," && lacks out "evaluate," && bench --phase evaluate --format csv && says out "evaluate," && lacks out "train,"; }
+bench_precision() { bench --precision fp32 && refused "'fp16'" bench e2e.json --precision fp16; }
+bench_rounds() { cp x/x.db bench.db && bench --rounds 2 --db bench.db && is 2 bench.db "SELECT json_extract(config, '\$.rounds') FROM bench" && refused "--rounds takes" bench --rounds 0; }
+
+# --- submit, collect, worker ---
+
+submit_dry_run() { try 0 submit e2e.json --dry-run --db none/x.db && says out "#!/bin/bash" && [ ! -e none ]; }
+submit_db() { # % is sbatch's own in the pattern of a log's name
+    try 0 submit e2e.json --db sub%A/x.db && [ -e sub%A/x.db ] && [ -e sub%A/e2e/cluster/1/manifest ] &&
+        says sbatch.arguments "sub%%A/e2e/cluster/1/log/%A_%a.log" "sub%A/e2e/cluster/1/task.sh"
+}
+submit_set() { try 0 submit e2e.json -n --set sweep.train.seed='[5]' && says out "2 of 2 runs are missing"; }
+submit_partition() { try 0 submit e2e.json -n --partition p,q && says out "#SBATCH --partition=p,q"; }
+submit_account() { try 0 submit e2e.json -n --account a.b && says out "#SBATCH --account=a.b"; }
+submit_time() { try 0 submit e2e.json -n --time 1:02:03 && says out "#SBATCH --time=1:02:03"; }
+submit_memory() { try 0 submit e2e.json -n --memory 3G && says out "#SBATCH --mem=3G"; }
+submit_limit() { try 0 submit e2e.json -n --limit 2 && says out "--array=1-4%2"; }
+submit_script() {
+    echo 'echo mine' >mine.sh
+    try 0 submit e2e.json --db script/x.db --script mine.sh && says script/e2e/cluster/1/task.sh "echo mine"
+}
+collect_db() { try 0 submit other.json --db coll/x.db && try 0 worker --task 1 coll/other/cluster/1/manifest && try 0 collect other.json --db coll/x.db && is done coll/x.db "SELECT status FROM run"; }
+collect_experiment() { try 0 collect x/x.db --experiment other && says out "other: " && lacks out "e2e: "; }
+worker_threads() { try 0 submit other.json --db work/x.db && try 0 worker --threads 2 --task 1 work/other/cluster/1/manifest && is 2 "$(echo work/other/*/result.db)" "SELECT threads FROM run"; }
+worker_task() { try 0 submit e2e.json --db task/x.db && try 0 worker --task 2 task/e2e/cluster/1/manifest && is "$(sed -n 2p task/e2e/cluster/1/manifest | grep -o '"key":"[0-9a-f]*' | cut -d '"' -f 4 | head -1)" "$(echo task/e2e/*/result.db)" "SELECT key FROM run" && try 2 worker --task 9 task/e2e/cluster/1/manifest; }
+
+# --- all of them ---
+
+mkdir bin text results
+cp -r "$tree/plots" plots
+printf '#!/bin/sh\nprintf "%%s\\n" "$@" >sbatch.arguments\necho 1\n' >bin/sbatch
+printf '#!/bin/sh\n' >bin/squeue
+printf '#!/bin/sh\n' >bin/scontrol
+chmod +x bin/*
+for i in 1 2 3 4; do
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
+        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+done
+# Two methods; where the file of one is deleted, another.
+has() { "$POSLAB" methods "$1" >/dev/null 2>&1; }
+one=alibi two=sinusoidal
+has $one || one=kerple
+has $two || two=rotary
+sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" -e 's/1920/256/; s/, 4\]/]/; s/"test": 0.05/"test": 0.1/' "$tree/tests/fixtures/e2e.json" >e2e.json
+sed -e 's/"e2e"/"other"/' -e "s/\"sweep\":.*/\"method\": \"$one\", \"sweep\": { \"train.seed\": [9] }/" e2e.json >other.json
+printf 'table,dataset,split,method,train_length,eval_length,stride,perplexity\n2,d,valid,%s,100,100,100,20\n2,d,valid,%s,100,200,200,30\n' \
+    "$one" "$one" >reference.csv
+check "runs of two experiments" try 0 run e2e.json -q --db x/x.db
+check "and of the other" try 0 run other.json -q --db x/x.db
+
+shown="run" # what has no options but --help is there, too
+commands=$("$POSLAB" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')
+check "poslab --help lists commands" test "$(echo "$commands" | wc -l)" -ge 16
+for command in $commands; do
+    [ "$command" != $shown ] || continue
+    "$POSLAB" "$command" --help >listed
+    check "$command --help" says listed "usage: poslab $command" "-h, --help"
+    for option in $(grep -oE '^ +(-., +)?--[a-z-]+' listed | grep -oE '[a-z-]+$' | sed 's/^--//'); do
+        [ "$option" = help ] || check "$command --$option does what it says" "${command}_${option//-/_}"
+    done
+done
+check "eval is of trained runs" eval_of_trained_runs
+check "export is of one run" export_is_of_one_run
+exit $failed

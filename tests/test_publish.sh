@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Files are published in one way: written under a temporary name, synced, renamed, and their folder synced. Every
+# command that writes files runs under tests/torture/shim.c, which logs writes, syncs and renames. Each rename must have
+# the sync of that file before it, with no write in between, and the sync of the folder after it; and each file that is
+# there in the end must have come by a rename, but for those that are listed below. What is appended to, and a folder,
+# is made once: then the folder above it is synced.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+POSLAB=${POSLAB:-$PWD/poslab}
+shim=$PWD/tests/torture/shim.c
+fixtures=$PWD/tests/fixtures plots=$PWD/plots papers=$PWD/results/paper
+home=$(cd "$(mktemp -d)" && pwd -P)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+number=0 failed=0
+export LC_ALL=C TMPDIR=$home/tmp PATH=$home/bin:$PATH
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+
+check() { # check NAME COMMAND...
+    local name=$1
+    shift
+    number=$((number + 1))
+    if "$@" >check.out 2>&1; then
+        echo "ok $number - $name"
+    else
+        failed=1
+        echo "not ok $number - $name"
+        sed 's/^/# /' check.out err 2>/dev/null | head -20
+    fi
+}
+
+logged() { # logged CODE ARGUMENT...: poslab under the shim exits with it
+    local code=$1
+    shift
+    LD_PRELOAD=$home/shim.so TORTURE_LOG=$home/calls "$POSLAB" "$@" >out 2>err </dev/null
+    [ $? = "$code" ]
+}
+
+# Renames whose file was not synced after its last write; and what was made or renamed while its folder was not synced
+# before the same process wrote to another file. A run's log, and locks, may be lost.
+cat >unsynced.awk <<'END'
+BEGIN { FS = "\t" }
+function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
+function complain() {
+    for (key in open) if (split(key, part, SUBSEP) && part[1] == $1 && open[key] != $3) { print open[key] ": its folder is not synced"; delete open[key] }
+}
+$2 == "write" { complain(); synced[$3] = 0 }
+$2 == "sync" { synced[$3] = 1; delete open[$1, $3] }
+$2 == "make" && $3 !~ /\/log.txt$/ { open[$1, folder($3)] = $3 }
+$2 == "rename" {
+    if (!synced[$3]) print $4 ": it is not synced before it gets its name"
+    synced[$4] = synced[$3]
+    open[$1, folder($4)] = $4
+    renames++
+}
+END {
+    for (key in open) print open[key] ": its folder is not synced"
+    if (renames < 20) print renames + 0 " renames: the log is not whole"
+}
+END
+
+# What is not published: texts and configs of this test, databases (SQLite syncs them), locks, logs, and what is only
+# appended to. `program` is a copy that is published, too.
+published() {
+    awk -F '\t' '$2 == "rename" { print $4 }' calls | sort -u >renamed
+    find "$home/results" "$home/figures" "$home/tmp" -type f ! -name '*.db' ! -name '*.db.lock' ! -name log.txt ! -name '*.log' ! -name jobs |
+        sort >there
+    [ -s there ] && comm -13 renamed there >strangers && [ ! -s strangers ] && return
+    echo "not renamed to:"
+    cat strangers
+    return 1
+}
+
+check "the shim" gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$shim" -ldl
+mkdir bin text tmp figures
+printf '#!/bin/sh\necho 1\n' >bin/sbatch
+printf '#!/bin/sh\n' >bin/squeue
+printf '#!/bin/sh\n' >bin/scontrol
+chmod +x bin/*
+for i in 1 2 3; do
+    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 400; i++)
+        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+done
+method=$("$POSLAB" methods --format md | awk -F '`' 'NR == 3 { print $2 }')
+sed -e "s/\"alibi\", \"sinusoidal\"/\"$method\"/; s/1920/256/" -e 's/"length": 16/"checkpoint": 1e-6, &/' "$fixtures/e2e.json" >e2e.json
+sed 's/"e2e"/"later"/' e2e.json >later.json
+
+db=results/e2e.db
+check "run" logged 0 run e2e.json
+check "eval" logged 0 eval $db --lengths 48
+check "plot" logged 0 plot $db -o figures/curves.svg --template "$plots/curves.gp"
+check "plot another format" logged 0 plot $db -o figures/curves.png --template "$plots/curves.gp"
+check "report" logged 0 report $db -o figures/report.html --claims "$papers/claims.json"
+key=$(sqlite3 -batch $db "SELECT min(key) FROM run")
+check "export" logged 0 export $db "$key" figures/weights.safetensors
+check "export of tokens" logged 0 export $db "$key" figures/tokens.safetensors --tokens valid
+check "submit" logged 0 submit later.json
+check "a task" logged 0 worker --task 1 results/later/cluster/1/manifest
+check "the task again, with more to do" logged 0 submit later.json --set 'evaluate.multiples=[1,3]'
+check "its task" logged 0 worker --task 1 results/later/cluster/2/manifest
+check "collect" logged 1 collect later.json # the other run was lost
+unsynced() {
+    awk -f unsynced.awk calls >complaints && cat complaints && [ ! -s complaints ]
+}
+check "every file is synced, renamed, and its folder synced" unsynced
+check "every file that is there was renamed to" published
+for file in config.json requests.json model.safetensors result.db state.safetensors manifest task.sh program; do
+    check "$file was published" grep -q "	rename	.*/$file\$" calls
+done
+for file in curves.svg curves.dat curves.png report.html weights.safetensors tokens.safetensors; do
+    check "$file was published" grep -q "	rename	.*/figures/$file\$" calls
+done
+exit $failed
