@@ -105,12 +105,7 @@ static const struct {
     int kinds;
     bool all;
 } places[] = {
-    {"UPDATE run SET label = %1$s WHERE rowid = %2$d;"
-     "INSERT OR IGNORE INTO bench_result SELECT bench, method, %1$s, length, phase, tokens_per_second,"
-     " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio, ratio_low, ratio_high, "
-     "peak_bytes "
-     "FROM bench_result WHERE label = 'Rotary';",
-     DONE | FAILED, false},
+    {"UPDATE run SET label = %1$s WHERE rowid = %2$d;", DONE | FAILED, false},
     {"UPDATE run SET method_options = %1$s WHERE rowid = %2$d;", DONE, false},
     {"UPDATE run SET cpu = %1$s, blas = %1$s, revision = %1$s, started = %1$s, finished = %1$s WHERE rowid = "
      "%2$d;"
@@ -436,12 +431,20 @@ static void test_figures(void **state) {
     static const char *const kinds[] = {"curves", "position", "cost", "early", "paper", "loss"};
     assert_int_equal(symlink(getenv("PLOTS"), "plots"), 0);
     make_base();
+    /* The cost figure draws methods that a bench measured: here all of them, whatever their names. */
+    static const char *const benches = "INSERT OR IGNORE INTO bench_result SELECT b.bench, b.method, "
+                                       "r.label, b.length, phase, tokens_per_second,"
+                                       " tokens_per_second_low, tokens_per_second_high, flops_per_second, "
+                                       "share, ratio, ratio_low, ratio_high,"
+                                       " b.peak_bytes FROM bench_result b, run r WHERE b.label = 'Rotary'";
     for (int k = 0; k < COUNT_OF(kinds); k++) {
         int lines[2];
         for (int plain = 0; plain < 2; plain++) {
             Err err = {0};
-            Store *store = store_with(DONE, plain);
-            if (!plot_figure(store, &(PlotOptions){.kind = kinds[k], .figure = "f.svg"}, &err))
+            store_close(store_with(DONE, plain));
+            assert_int_equal(sample_outside(benches), SQLITE_OK);
+            Store *store = store_open("x.db", STORE_READ, &err);
+            if (!store || !plot_figure(store, &(PlotOptions){.kind = kinds[k], .figure = "f.svg"}, &err))
                 fail_msg("%s: %s", kinds[k], err.text);
             store_close(store);
             const char *svg = sample_file("f.svg", NULL), *data = sample_file("f.dat", NULL);
