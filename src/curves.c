@@ -168,12 +168,12 @@ static bool read_signature(Curves *curves, Store *store, const char *const *expe
                     " || ' precision=' || group_concat(DISTINCT eval_precision)"
                     " || ' seeds=' || count(DISTINCT seed)"
                     " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
-                    " || coalesce((SELECT ' train.tokens=' || group_concat(budget)"
+                    " || coalesce((SELECT iif(count(DISTINCT tokens) > 1,"
+                    "     ' train.tokens=' || group_concat(budget), '')"
                     "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
                     "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
                     "     FROM run WHERE key IN (SELECT run_key FROM outcome WHERE experiment = ?1)"
-                    "     ORDER BY train_length, tokens)"
-                    "   HAVING count(DISTINCT tokens) > 1), '')"
+                    "     ORDER BY train_length, tokens)), '')"
                     " FROM outcome WHERE experiment = ?1",
                     experiment);
     if (query_next(query)) {

@@ -9,8 +9,8 @@
 
 enum { SCHEMA_VERSION = 2, SCHEMA_OBJECTS = 14 /* tables and views */ };
 
-/* A macro stands for what store.c's migrations make, too. Those are of the version that they lead to: whoever
-   changes a macro moves its old text into the migration that used it. */
+/* A macro stands for what the migrations at the end make, too. Those are of the version that they lead to:
+   whoever changes a macro moves its old text into the migration that used it. */
 
 #define SCHEMA_PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define SCHEMA_BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
@@ -245,5 +245,27 @@ static const char schema_sql[] =
     ") STRICT;\n"
 
     SCHEMA_BENCH SCHEMA_VIEWS;
+
+/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. A table that has
+   changed is made anew: SQLite keeps the text of a CREATE, and ALTER TABLE would change that. */
+static const char *const migrations[SCHEMA_VERSION] = {
+    [1] =
+        "DROP VIEW curve; DROP VIEW outcome;"
+
+        "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run;" SCHEMA_RUN
+        "INSERT INTO main.run SELECT *, NULL, NULL FROM old_run; DROP TABLE old_run;"
+
+        "CREATE TEMP TABLE old_request AS SELECT * FROM main.request; DROP TABLE main.request;" SCHEMA_REQUEST
+        "INSERT INTO main.request (experiment, run, split, protocol, stride_rule, length, requested, stride, "
+        "added) SELECT experiment, run, split, protocol, stride_rule, length, requested, stride, added FROM "
+        "old_request; DROP TABLE old_request;"
+
+        "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation; DROP TABLE "
+        "main.evaluation;" SCHEMA_EVALUATION
+        "INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
+        "DROP TABLE old_evaluation;"
+
+    SCHEMA_BENCH SCHEMA_VIEWS,
+};
 
 #endif
