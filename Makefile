@@ -271,6 +271,11 @@ torture: test-setup ## a sweep killed and starved at every place, and at random 
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(TORTURE) full $(EVERY)
 
+hostile: test-setup ## each column of a database with each evil value, and all commands that read it (minutes)
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_hostile
+	@$(BUILD)/tests/test_hostile all
+.PHONY: hostile
+
 # Each target for SECONDS; what is found, and the inputs that were kept, stay in BUILD/fuzz.
 SECONDS  ?= 600
 FUZZERS   = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

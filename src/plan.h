@@ -50,6 +50,9 @@ Plan *plan_elsewhere(const Experiment *experiment, Arena *arena, Err *err);
    too small are notices, in the words of the error that running would give. */
 Plan *plan_outline(const Experiment *experiment, Arena *arena, Err *err);
 
+/* The key of a run of this config on the corpus with this hash. */
+void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena);
+
 /* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program and BLAS. */
 double plan_resident(const PlanPoint *point);
 
