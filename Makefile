@@ -54,7 +54,7 @@ ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 SANITIZE="-fsanitize=address,undef
 VALGRIND  = MPI=0 BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = MPI=0 BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
 E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/cluster.sh tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh tests/deletions.sh,$(wildcard tests/*.sh)) tests/golden/frozen.sh
+SCRIPTS   = $(filter-out tests/cluster.sh tests/releases.sh tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh tests/deletions.sh,$(wildcard tests/*.sh)) tests/golden/frozen.sh
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
@@ -213,6 +213,12 @@ test-cluster: test-setup ## a sweep on a real Slurm of two nodes, started here a
 	@LIMIT=30m tests/run.sh "POSLAB=$(abspath $(PROGRAM)) bash tests/cluster.sh"
 .PHONY: test-cluster
 
+# Each release is installed once, into /var/tmp/poslab-releases (some 700 MB each).
+test-releases: ## build and test in Debian 12 and 13, Ubuntu 22.04 and 24.04, installed by debootstrap; as root
+	@.ci/install debootstrap curl
+	@LIMIT=2h tests/run.sh "bash tests/releases.sh"
+.PHONY: test-releases
+
 lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
 	@tests/lint.sh
 
@@ -263,6 +269,11 @@ TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash tests/torture.sh
 torture: test-setup ## a sweep killed and starved at every place, and at random times
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(TORTURE) full $(EVERY)
+
+hostile: test-setup ## each column of a database with each evil value, and all commands that read it (minutes)
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_hostile
+	@$(BUILD)/tests/test_hostile all
+.PHONY: hostile
 
 # Each target for SECONDS; what is found, and the inputs that were kept, stay in BUILD/fuzz.
 SECONDS  ?= 600

@@ -1,14 +1,17 @@
-/* check: see check.h. */
+/* check: see check.h. What SQL can compare is in `rules`, the rest in check_numbers.c. */
 #include "check.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "check_numbers.h"
 #include "checkpoint.h"
+#include "contents.h"
 #include "escape.h"
 #include "folder.h"
 
-/* Sums of doubles in another order than the program's. */
+/* Sums of doubles in another order than the program's; a part that is not finite makes the whole so. */
+#define SUM(of)      "iif(count(" of ".nll_sum) = count(*), sum(" of ".nll_sum), NULL)"
 #define DIFFER(a, b) "(" a " IS NULL) <> (" b " IS NULL) OR abs(" a " - " b ") > 1e-9 * abs(" b ")"
 #define EVALUATION                                                                                           \
     "'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' || e.length || "  \
@@ -17,10 +20,15 @@
 
 /* A row for each problem, in words. */
 static const char *const rules[] = {
+    "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
     "SELECT 'table ' || \"table\" || ': a row refers to a row of ' || parent || ' that is not there'"
     " FROM pragma_foreign_key_check",
     "SELECT 'run ' || key || ': it is ' || status || ' but has no training' FROM run"
     " WHERE status IN ('done', 'diverged') AND steps IS NULL",
+    "SELECT 'run ' || key || ': it is ' || status || iif(status = 'done', ' and', ' but not') || ' diverged "
+    "at a step'"
+    " FROM run WHERE (status = 'done' AND diverged_step IS NOT NULL) OR (status = 'diverged' AND "
+    "diverged_step IS NULL)",
     "SELECT 'run ' || key || ': ' || count(l.step) || ' of ' || r.steps || ' updates are logged' FROM run r"
     " LEFT JOIN train_log l ON l.run = r.key WHERE r.steps IS NOT NULL GROUP BY key"
     " HAVING count(l.step) <> r.steps OR (r.steps > 0 AND (min(l.step) <> 1 OR max(l.step) <> r.steps))",
@@ -35,16 +43,25 @@ static const char *const rules[] = {
     " HAVING count(w.window) <> e.windows OR max(w.window) <> e.windows - 1 OR min(w.window) <> 0",
     "SELECT " EVALUATION "|| 'its loss is not the sum of its windows'"
     " FROM evaluation e JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
-    " HAVING sum(w.nll_sum IS NULL) = 0 AND (" DIFFER("sum(w.nll_sum)", "e.nll_sum") ")",
-    "SELECT " EVALUATION "|| 'positions have ' || sum(b.tokens) || ' of ' || e.tokens || ' targets'"
-    " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
-    " HAVING sum(b.tokens) <> e.tokens",
+    " HAVING " DIFFER(SUM("w"), "e.nll_sum"),
+    "SELECT " EVALUATION
+    "|| 'positions have ' || coalesce(sum(b.tokens), 0) || ' of ' || e.tokens || ' targets'"
+    " FROM evaluation e LEFT JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
+    " HAVING coalesce(sum(b.tokens), 0) <> e.tokens",
     "SELECT " EVALUATION "|| 'its loss is not the sum of its positions'"
     " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
-    " HAVING sum(b.nll_sum IS NULL) = 0 AND (" DIFFER("sum(b.nll_sum)", "e.nll_sum") ")",
+    " HAVING " DIFFER(SUM("b"), "e.nll_sum"),
+    "SELECT " EVALUATION "|| 'it is beyond the limit of the method and has numbers' FROM evaluation e"
+    " WHERE status = 'beyond_limit' AND (nll_sum IS NOT NULL OR tokens <> 0 OR windows <> 0)",
     "SELECT " EVALUATION "|| 'more targets than were asked for, or none' FROM evaluation e"
     " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND tokens > requested))",
     "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
+    "SELECT 'request ' || run || ', ' || protocol || ', length ' || length || ': a stride of ' || stride"
+    " FROM request WHERE stride_rule = 'L' AND stride <> length",
+    "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
+    "beyond its "
+    "quartiles' FROM bench_result WHERE tokens_per_second NOT BETWEEN tokens_per_second_low AND"
+    " tokens_per_second_high OR ratio NOT BETWEEN ratio_low AND ratio_high",
 };
 
 /* A row for each fact that is not a problem but explains a difference. */
@@ -59,20 +76,29 @@ typedef struct Check {
     Arena *arena;
 } Check;
 
-static void problem(Check *check, const char *text) {
+static void problem(void *user, const char *text) {
+    Check *check = user;
     escape_line(check->out, "%s", text);
     check->problems++;
+}
+
+/* What damage keeps from being read is one more problem. */
+static bool go_on(Check *check, bool fine, const Err *err) {
+    if (!fine && err->code == EXIT_DAMAGED) problem(check, err->text);
+    return fine || err->code == EXIT_DAMAGED;
 }
 
 static bool check_rows(Check *check, Err *err) {
     for (int i = 0; i < COUNT_OF(rules); i++) {
         Query *query = query_begin(check->store, rules[i], NULL);
         while (query_next(query)) problem(check, query_text(query, 0));
-        if (!query_end(query, err)) return false;
+        if (!go_on(check, query_end(query, err), err)) return false;
     }
     Query *query = query_begin(check->store, notes, NULL);
-    while (query_next(query)) fprintf(check->out, "%s\n", query_text(query, 0));
-    return query_end(query, err);
+    while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
+    return go_on(check, query_end(query, err), err) &&
+           go_on(check, contents_each(check->store, problem, check, err), err) &&
+           go_on(check, check_numbers(check->store, problem, check, check->arena, err), err);
 }
 
 typedef struct Run {
@@ -80,23 +106,9 @@ typedef struct Run {
     bool trained;
 } Run;
 
-/* A method of these that no file of methods/ has; NULL: all are here. */
-static const char *unknown_method(const Json *method) {
-    for (; method; method = json_get(method, "with")) {
-        const char *name = json_text(json_get(method, "name"), "");
-        if (*name && !position_find(name)) return name;
-    }
-    return NULL;
-}
-
 /* Whether the config names a method whose file is gone: then nothing can be said about its weights. */
 static bool check_methods(Check *check, const Run *run) {
-    Err ignored; /* config_parse will say what is wrong with it */
-    Json *config = json_parse(run->config, strlen(run->config), "", &ignored);
-    const Json *variants = json_get(json_get(config, "evaluate"), "variants");
-    const char *name = unknown_method(json_get(config, "method"));
-    for (int i = 0; !name && i < json_count(variants); i++)
-        name = unknown_method(json_get(json_at(variants, i), "method"));
+    const char *name = check_missing_method(run->config, check->arena);
     if (name) {
         char word[JSON_SHOWN];
         problem(check,
@@ -105,7 +117,6 @@ static bool check_methods(Check *check, const Run *run) {
                              run->key, json_show_text(name, word)));
         check->unknown++;
     }
-    json_free(config);
     return !name;
 }
 
@@ -120,13 +131,10 @@ static void check_weights(Check *check, const TensorFile *file, const char *path
     if (!check_methods(check, run)) return;
     Config *config =
         config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
-    bool fine = config != NULL;
-    if (fine) {
-        Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
-        model_allocate(model, check->arena);
-        fine = train_restore(model, file, path, &why);
-    }
-    if (!fine) problem(check, why.text);
+    if (!config) return; /* said by check_numbers */
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
+    model_allocate(model, check->arena);
+    if (!train_restore(model, file, path, &why)) problem(check, why.text);
 }
 
 static bool check_tensors(Check *check, const char *path, const Run *run, bool weights, Err *err) {

@@ -131,6 +131,26 @@ static void store_bins(Sums *sums, Arena *arena) {
     }
 }
 
+void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena) {
+    EvaluateSpan span = evaluate_span(request, count);
+    *result = (Evaluation){.request = *request, .tokens = span.end - span.first};
+    result->windows = (result->tokens + request->stride - 1) / request->stride;
+    result->window = NEW(arena, result->windows, EvaluateWindow);
+    Sums sums = {.result = result};
+    for (int64_t w = 0; w < result->windows; w++) {
+        Window window = window_at(request, span, w);
+        int64_t position = window.scored - window.start, end = window.end - window.start;
+        result->window[w].tokens = end - position;
+        while (position < end) {
+            int bin = bin_of(position);
+            int64_t next = bin + 1 < EVALUATE_BINS && bin_first(bin + 1) < end ? bin_first(bin + 1) : end;
+            sums.tokens[bin] += next - position;
+            position = next;
+        }
+    }
+    store_bins(&sums, arena);
+}
+
 /* Blocks [first, last) have windows of equal length: evaluates them, as many at a time as fit. */
 static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, Sums *sums,

@@ -75,6 +75,10 @@ EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
    the whole length. The error (usage) begins with `place`. */
 bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err);
 
+/* The targets of each window and bin that evaluate_run finds in a split of `count` tokens, without losses:
+   fills tokens, windows, window, bins and bin. */
+void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena);
+
 /* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.
    progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,

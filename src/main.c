@@ -229,7 +229,7 @@ static ExitCode do_reference(const Arguments *arguments, Err *err) {
 
 static ExitCode do_check(const Arguments *arguments, Err *err) {
     int64_t problems = 0;
-    Store *store = store_open(arguments->words[0], STORE_READ, err);
+    Store *store = store_open(arguments->words[0], STORE_CHECK, err);
     bool fine = store && check_print(store, stdout, &problems, err);
     store_close(store);
     if (fine && problems)

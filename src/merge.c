@@ -1,4 +1,5 @@
 /* merge: see merge.h. Conflicts are found first; their keys, in a temporary table, are left out after that.
+ * What there is to say is printed when the transaction has ended: whoever reads it may be slow.
  */
 #include "merge.h"
 
@@ -97,26 +98,35 @@ static const char *const merge_sql[] = {
     " (t.created, t.host, t.threads, t.precision, t.config) WHERE true ON CONFLICT DO NOTHING",
 };
 
-/* Names the rows of a query, two columns each. */
-static bool print_rows(Store *store, const char *path, const char *kind, const char *sql, FILE *out,
-                       int64_t *count, Err *err) {
+/* Adds a line to a text that is printed when the database is no longer locked. */
+static void add_line(const char **said, const char *line, Arena *arena) {
+    *said = arena_format(arena, "%s%s\n", *said, escape_text(ESCAPE_LINE, line, arena));
+}
+
+/* Adds a line for each row of a query, two columns each. */
+static bool say_rows(Store *store, const char **said, const char *path, const char *kind, const char *sql,
+                     int64_t *count, Err *err) {
     Query *query = query_begin(store, sql, NULL);
     for (*count = 0; query_next(query); ++*count)
-        escape_line(out, "%s: %s %s: %s", path, kind, query_text(query, 0), query_text(query, 1));
+        add_line(said,
+                 arena_format(store_arena(store), "%s: %s %s: %s", path, kind, query_text(query, 0),
+                              query_text(query, 1)),
+                 store_arena(store));
     return query_end(query, err);
 }
 
-/* Within the transaction. */
-static bool merge_attached(Store *store, const char *path, FILE *out, int64_t *conflicts, Err *err) {
+/* Within the transaction. said: what is to be printed after it. */
+static bool merge_attached(Store *store, const char *path, const char **said, int64_t *conflicts, Err *err) {
     int64_t last = 0, runs = 0, evaluations = 0, before = 0, kept = 0;
+    *said = "";
     bool ok =
         store_execute(store, err, create_sql) && store_execute(store, err, conflict_sql) &&
-        print_rows(store, path, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
-                   out, conflicts, err) &&
-        print_rows(store, path, "experiment",
-                   "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
-                   " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
-                   out, &kept, err) &&
+        say_rows(store, said, path, "conflict in run",
+                 "SELECT key, what || '; kept as it is here' FROM conflict", conflicts, err) &&
+        say_rows(store, said, path, "experiment",
+                 "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
+                 " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
+                 &kept, err) &&
         store_execute(store, err,
                       "INSERT INTO main.experiment (name, config, created) SELECT name, config, created"
                       " FROM theirs.experiment WHERE true ON CONFLICT DO NOTHING") &&
@@ -127,9 +137,11 @@ static bool merge_attached(Store *store, const char *path, FILE *out, int64_t *c
         ok = store_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
     ok = ok && STORE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
          STORE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
-    if (ok)
-        escape_line(out, "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
-                    (long long)runs, (long long)(evaluations - before), (long long)*conflicts);
+    add_line(said,
+             arena_format(store_arena(store),
+                          "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
+                          (long long)runs, (long long)(evaluations - before), (long long)*conflicts),
+             store_arena(store));
     return ok;
 }
 
@@ -139,8 +151,10 @@ static bool merge_one(Store *store, const char *path, FILE *out, int64_t *confli
     store_close(theirs);
     const char *file = arena_format(store_arena(store), "%s%s", *path == '/' ? "" : "./", path);
     if (!STORE_RUN(store, err, "ATTACH ? AS theirs", value_text(file))) return false;
+    const char *said;
     bool ok = store_execute(store, err, "BEGIN IMMEDIATE");
-    ok = ok && store_finish(store, err, merge_attached(store, path, out, conflicts, err));
+    ok = ok && store_finish(store, err, merge_attached(store, path, &said, conflicts, err));
+    if (ok) fputs(said, out);
     if (!ok &&
         err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
         Err cause = *err;

@@ -185,13 +185,14 @@ static bool check_memory(const PlanPoint *point, Arena *arena, Err *err) {
 
 /* ---- points ---- */
 
-static void set_key(PlanPoint *point, Arena *arena) {
+void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena) {
     char digest[HASH_TEXT];
-    const char *text =
-        arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, point->corpus->hash, point->config->trained);
+    ArenaMark mark = arena_mark(arena);
+    const char *text = arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, corpus, config->trained);
     hash_bytes(text, strlen(text), digest);
-    memcpy(point->key, digest, KEY_TEXT - 1);
-    point->key[KEY_TEXT - 1] = '\0';
+    arena_release(arena, mark);
+    memcpy(key, digest, KEY_TEXT - 1);
+    key[KEY_TEXT - 1] = '\0';
 }
 
 static void add_section(PlanPoint *point, const EvaluateOptions *section, Arena *arena) {
@@ -228,9 +229,7 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
         point.requests = config_requests(config, &point.request_count, arena);
         add_section(&point, &config->evaluate, arena);
         if (!point.corpus || !check_splits(&point, err)) return NULL;
-        ArenaMark mark = arena_mark(arena);
-        set_key(&point, arena);
-        arena_release(arena, mark);
+        plan_key(point.key, config, point.corpus->hash, arena);
         int known = 0;
         while (known < plan->count && strcmp(plan->points[known].key, point.key) != 0) known++;
         if (known < plan->count)

@@ -52,6 +52,9 @@ Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Er
    give. */
 Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err);
 
+/* The key of a run of this config on the corpus with this hash. */
+void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena);
+
 /* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program, threads and
    BLAS. */
 double plan_resident(const PlanPoint *point);

@@ -9,8 +9,8 @@
 
 enum { SCHEMA_VERSION = 3, SCHEMA_OBJECTS = 14 /* tables and views */ };
 
-/* A macro stands for what store.c's migrations make, too. Those are of the version that they lead to: whoever
-   changes a macro moves its old text into the migration that used it. */
+/* A macro stands for what the migrations at the end make, too. Those are of the version that they lead to:
+   whoever changes a macro moves its old text into the migration that used it. */
 
 /* Whether a window of an evaluation had its whole length: the targets before it, or those up to its end. */
 #define SCHEMA_REACHED "(e.protocol = 'last_n' OR e.tokens / e.stride * e.stride >= e.length)"
@@ -254,5 +254,33 @@ static const char schema_sql[] =
     ") STRICT;\n"
 
     SCHEMA_BENCH SCHEMA_VIEWS;
+
+/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. The last
+   migration that changes a table makes it anew: SQLite keeps the text of a CREATE, and ALTER TABLE would
+   change that. What a later one makes anew needs no text of its own before. */
+static const char *const migrations[SCHEMA_VERSION] = {
+    [1] =
+        "DROP VIEW curve; DROP VIEW outcome;"
+
+        "ALTER TABLE main.run ADD COLUMN machine TEXT; ALTER TABLE main.run ADD COLUMN ranks INTEGER;"
+
+        "CREATE TEMP TABLE old_request AS SELECT * FROM main.request; DROP TABLE main.request;" SCHEMA_REQUEST
+        "INSERT INTO main.request (experiment, run, split, protocol, stride_rule, length, requested, stride, "
+        "added) SELECT experiment, run, split, protocol, stride_rule, length, requested, stride, added FROM "
+        "old_request; DROP TABLE old_request;"
+
+        "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation; DROP TABLE "
+        "main.evaluation;" SCHEMA_EVALUATION
+        "INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
+        "DROP TABLE old_evaluation;"
+
+    SCHEMA_BENCH,
+    [2] = "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+
+          "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run;" SCHEMA_RUN
+          "INSERT INTO main.run SELECT *, NULL, NULL, NULL FROM old_run; DROP TABLE old_run;"
+
+    SCHEMA_VIEWS,
+};
 
 #endif

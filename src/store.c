@@ -3,7 +3,8 @@
  * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
  * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
  * transaction. Errors of SQLite become an Err in one place, `fail`: a damaged file, a file in use, or the
- * system's refusal to write. A statement that SQLite does not understand is a bug.
+ * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
+ * fails while it runs has met contents that it cannot compute with, and they are damaged.
  */
 #include "statement.h"
 
@@ -12,19 +13,37 @@
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "contents.h"
+#include "holder.h"
 #include "schema.h"
 
-enum { APPLICATION_ID = 0x706F736C, BUSY_MILLISECONDS = 3000, MAX_QUERIES = 8 };
+/* STRICT tables came with 3.37. */
+#define SQLITE_FLOOR 3037000
+#if SQLITE_VERSION_NUMBER < SQLITE_FLOOR
+#error "poslab needs SQLite 3.37 or later (libsqlite3-dev)"
+#endif
+
+enum { APPLICATION_ID = 0x706F736C, MAX_QUERIES = 8 };
+static const double announced = 3; /* seconds of waiting for others, before it is said */
 
 const char *const run_status_names[] = {"pending", "running", "done", "diverged", "failed", NULL};
 
+/* A value of a row that was read. */
+typedef struct Cell {
+    int type;      /* of SQLite */
+    int64_t whole; /* the value as each of these */
+    double real;
+    const char *text; /* NULL for numbers: made when asked for */
+} Cell;
+
 struct Query {
-    Store *store;
-    sqlite3_stmt *statement; /* NULL: free, or failed to prepare */
-    bool used, failed;
+    Arena *arena; /* NULL: free */
+    Cell *cells;  /* [rows, columns] */
+    int columns;
+    int64_t rows, row;
+    bool failed;
     Err err;
 };
 
@@ -35,34 +54,35 @@ struct Store {
     const char *sql;         /* of the statement kept prepared */
     sqlite3_stmt *statement; /* NULL at first */
     Query queries[MAX_QUERIES];
+    StoreWait wait;
+    double waiting; /* when the wait began */
+    bool said, stopped;
 };
 
 /* --- errors --- */
 
-/* Who holds a lock on the file, " (process 123, sqlite3)", from /proc/locks; "" where that is unknown. */
-static const char *lock_holder(const Store *store) {
-    struct stat file;
-    FILE *locks = stat(store->path, &file) == 0 ? fopen("/proc/locks", "re") : NULL;
-    const char *holder = "";
-    char line[256];
-    while (locks && !*holder && fgets(line, sizeof line, locks)) {
-        int process;
-        unsigned device_major, device_minor;
-        unsigned long long inode;
-        if (sscanf(line, "%*d: %*s %*s %*s %d %x:%x:%llu", &process, &device_major, &device_minor, &inode) !=
-            4)
-            continue;
-        if (inode != file.st_ino || process == getpid() || device_major != major(file.st_dev) ||
-            device_minor != minor(file.st_dev))
-            continue;
-        char name[64] = "unknown";
-        FILE *comm = fopen(arena_format(store->arena, "/proc/%d/comm", process), "re");
-        if (comm && fgets(name, sizeof name, comm)) name[strcspn(name, "\n")] = '\0';
-        if (comm) fclose(comm);
-        holder = arena_format(store->arena, " (process %d, %s)", process, name);
+/* SQLite's busy handler: whether to try again. A lock that is held for longer than a moment is announced. */
+static int wait_for_others(void *user, int attempt) {
+    Store *store = user;
+    if (attempt == 0) {
+        store->waiting = time_now();
+        store->said = store->stopped = false;
     }
-    if (locks) fclose(locks);
-    return holder;
+    double waited = time_now() - store->waiting;
+    if (waited >= store->wait.seconds) return 0;
+    const char *message = NULL;
+    if (waited >= announced && !store->said)
+        message = arena_format(store->arena, "waiting for database '%s', which is in use%s", store->path,
+                               holder_of(store->path, store->arena));
+    store->said |= message != NULL;
+    if (!store->wait.go_on && message) fprintf(stderr, "poslab: %s\n", message);
+    store->stopped = store->wait.go_on && !store->wait.go_on(store->wait.user, message);
+    usleep(attempt < 20 ? 5000 : 100000);
+    return !store->stopped;
+}
+
+void store_set_wait(Store *store, StoreWait wait) {
+    store->wait = wait;
 }
 
 /* The last error of SQLite as an Err; returns false. */
@@ -75,14 +95,18 @@ static bool fail(Store *store, Err *err) {
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
         return err_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
+    case SQLITE_ERROR: /* of values: text that is no JSON, a sum beyond 64 bits */
+        return err_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
+                       store->path, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+        if (store->stopped)
+            return err_set(err, EXIT_STOPPED, "stopped while waiting for database '%s'", store->path);
         return err_set(
             err, EXIT_SYSTEM,
             "database '%s' is in use%s: another poslab, sqlite3 or a viewer holds it; close that and "
             "repeat the command",
-            store->path, lock_holder(store));
-    case SQLITE_ERROR:
+            store->path, holder_of(store->path, store->arena));
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         BUG("database '%s': %s", store->path, text);
@@ -93,6 +117,33 @@ static bool fail(Store *store, Err *err) {
 }
 
 /* --- statements --- */
+
+/* SQLite keeps the text of each CREATE as it was; others may have added tables and views of their own. */
+static bool has_schema(Store *store) {
+    static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
+    sqlite3_stmt *statement = NULL;
+    bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+               sqlite3_bind_text(statement, 1, schema_sql, -1, SQLITE_STATIC) == SQLITE_OK &&
+               sqlite3_bind_int(statement, 2, SCHEMA_OBJECTS) == SQLITE_OK &&
+               sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return has;
+}
+
+static bool check_schema(Store *store, Err *err) {
+    return has_schema(store) ||
+           err_set(err, EXIT_DAMAGED, "database '%s' is damaged: its schema is not that of version %d",
+                   store->path, SCHEMA_VERSION);
+}
+
+static bool prepare(Store *store, sqlite3_stmt **statement, const char *sql, Err *err) {
+    if (sqlite3_prepare_v2(store->db, sql, -1, statement, NULL) == SQLITE_OK) return true;
+    fail(store, err);
+    if ((sqlite3_errcode(store->db) & 0xff) != SQLITE_ERROR) return false;
+    if (has_schema(store)) BUG("%s: %s", err->text, sql);
+    check_schema(store, err);
+    return false;
+}
 
 static void bind(sqlite3_stmt *statement, int place, Value value) {
     if (value.type == VALUE_WHOLE)
@@ -109,8 +160,7 @@ bool store_step(Store *store, Err *err, int64_t *result, const char *sql, const 
     if (store->sql != sql) {
         sqlite3_finalize(store->statement);
         store->sql = NULL;
-        if (sqlite3_prepare_v2(store->db, sql, -1, &store->statement, NULL) != SQLITE_OK)
-            return fail(store, err);
+        if (!prepare(store, &store->statement, sql, err)) return false;
         store->sql = sql;
     }
     if (sqlite3_bind_parameter_count(store->statement) != count) BUG("%d values for: %s", count, sql);
@@ -185,50 +235,11 @@ static bool create_schema(Store *store, Err *err) {
     return store_finish(store, err, ok);
 }
 
-/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. The last
-   migration that changes a table makes it anew: SQLite keeps the text of a CREATE, and ALTER TABLE would
-   change that. What a later one makes anew needs no text of its own before. */
-static const char *const migrations[SCHEMA_VERSION] = {
-    [1] =
-        "DROP VIEW curve; DROP VIEW outcome;"
-
-        "ALTER TABLE main.run ADD COLUMN machine TEXT; ALTER TABLE main.run ADD COLUMN ranks INTEGER;"
-
-        "CREATE TEMP TABLE old_request AS SELECT * FROM main.request; DROP TABLE main.request;" SCHEMA_REQUEST
-        "INSERT INTO main.request (experiment, run, split, protocol, stride_rule, length, requested, stride, "
-        "added) SELECT experiment, run, split, protocol, stride_rule, length, requested, stride, added FROM "
-        "old_request; DROP TABLE old_request;"
-
-        "CREATE TEMP TABLE old_evaluation AS SELECT * FROM main.evaluation; DROP TABLE "
-        "main.evaluation;" SCHEMA_EVALUATION
-        "INSERT INTO main.evaluation SELECT *, 'fp32', '', '{}' FROM old_evaluation;"
-        "DROP TABLE old_evaluation;"
-
-    SCHEMA_BENCH,
-    [2] = "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-
-          "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run;" SCHEMA_RUN
-          "INSERT INTO main.run SELECT *, NULL, NULL, NULL FROM old_run; DROP TABLE old_run;"
-
-    SCHEMA_VIEWS,
-};
-
 static bool get_version(Store *store, int64_t *version, Err *err) {
     int64_t application = 0;
     return STORE_GET(store, err, &application, "PRAGMA application_id") &&
            STORE_GET(store, err, version, "PRAGMA user_version") &&
            check_identity(store->path, (uint32_t)application, (uint32_t)*version, err);
-}
-
-/* SQLite keeps the text of each CREATE as it was; others may have added tables and views of their own. */
-static bool check_schema(Store *store, Err *err) {
-    int64_t ours = 0;
-    if (!store_step(store, err, &ours, "SELECT count(*) FROM sqlite_schema WHERE instr(?, sql || ';')",
-                    STORE_VALUES(value_text(schema_sql))))
-        return false;
-    return ours == SCHEMA_OBJECTS ||
-           err_set(err, EXIT_DAMAGED, "database '%s' is damaged: its schema is not that of version %d",
-                   store->path, SCHEMA_VERSION);
 }
 
 /* Within a transaction. The version is asked again: another process may have been faster. */
@@ -269,11 +280,25 @@ static bool migrate(Store *store, Err *err) {
     return ok && store_execute(store, err, "PRAGMA foreign_keys = ON");
 }
 
+/* The library may be another one than that of the headers, and may lack functions. */
+static bool check_library(Store *store, Err *err) {
+    if (sqlite3_libversion_number() >= SQLITE_FLOOR &&
+        sqlite3_exec(store->db, "SELECT exp(1), json_valid('{}')", NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    return err_set(
+        err, EXIT_SYSTEM,
+        "the library SQLite %s that poslab runs with does not suffice; install 3.37 or later, with "
+        "mathematical functions and JSON",
+        sqlite3_libversion());
+}
+
 static bool check_pages(Store *store, Err *err) {
     Query *check = query_begin(store, "PRAGMA quick_check(1)", NULL);
     bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
-    err_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, query_text(check, 0));
-    return query_end(check, err) && good;
+    if (!good)
+        err_set(&check->err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, query_text(check, 0));
+    check->failed |= !good;
+    return query_end(check, err);
 }
 
 static bool prepare_store(Store *store, StoreMode mode, Err *err) {
@@ -287,14 +312,16 @@ static bool prepare_store(Store *store, StoreMode mode, Err *err) {
         return fail(store, err);
     }
     sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_timeout(store->db, BUSY_MILLISECONDS);
-    if (!store_execute(store, err,
+    sqlite3_busy_handler(store->db, wait_for_others, store);
+    if (!check_library(store, err) ||
+        !store_execute(store, err,
                        "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
                        "PRAGMA cell_size_check = ON") ||
-        (mode == STORE_CREATE && !create_schema(store, err)) || !check_pages(store, err) ||
-        !migrate(store, err))
+        (mode == STORE_CREATE && !create_schema(store, err)) ||
+        (mode != STORE_CHECK && !check_pages(store, err)) || !migrate(store, err) ||
+        (mode != STORE_CHECK && !contents_check(store, err)))
         return false;
-    if (mode == STORE_READ) return store_execute(store, err, "PRAGMA query_only = ON");
+    if (mode == STORE_READ || mode == STORE_CHECK) return store_execute(store, err, "PRAGMA query_only = ON");
     if (sqlite3_db_readonly(store->db, "main"))
         return err_set(err, EXIT_SYSTEM, "database '%s' cannot be written: its permissions forbid it",
                        store->path);
@@ -307,6 +334,7 @@ Store *store_open(const char *path, StoreMode mode, Err *err) {
     Store *store = NEW(arena, 1, Store);
     store->arena = arena;
     store->path = arena_copy(arena, path);
+    store->wait.seconds = STORE_PATIENCE;
     if (prepare_store(store, mode, err)) return store;
     store_close(store);
     return NULL;
@@ -315,7 +343,7 @@ Store *store_open(const char *path, StoreMode mode, Err *err) {
 void store_close(Store *store) {
     if (!store) return;
     sqlite3_finalize(store->statement);
-    for (int i = 0; i < MAX_QUERIES; i++) sqlite3_finalize(store->queries[i].statement);
+    for (int i = 0; i < MAX_QUERIES; i++) arena_free(store->queries[i].arena);
     sqlite3_close(store->db);
     arena_free(store->arena);
 }
@@ -334,49 +362,89 @@ Arena *store_arena(Store *store) {
 
 /* --- queries --- */
 
+static void add_row(Query *query, sqlite3_stmt *statement) {
+    size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
+    if ((rows & (rows - 1)) == 0)
+        query->cells =
+            arena_grow(query->arena, query->cells, rows, rows ? 2 * rows : 1, columns * sizeof(Cell));
+    for (int c = 0; c < query->columns; c++) {
+        Cell *cell = &query->cells[rows * columns + (size_t)c];
+        *cell = (Cell){.type = sqlite3_column_type(statement, c),
+                       .whole = sqlite3_column_int64(statement, c),
+                       .real = sqlite3_column_double(statement, c)};
+        if (cell->type == SQLITE_TEXT || cell->type == SQLITE_BLOB) {
+            const char *text = (const char *)sqlite3_column_text(statement, c);
+            cell->text = arena_copy(query->arena, text ? text : "");
+        }
+    }
+}
+
+/* All rows at once: what reads holds no lock while its caller computes, prints or waits for a pager. */
+static bool read_rows(Query *query, Store *store, const char *sql, const char *const *parameters) {
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(store, &statement, sql, &query->err)) return false;
+    for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, value_text(parameters[i]));
+    query->columns = sqlite3_column_count(statement);
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) add_row(query, statement);
+    bool ok = code == SQLITE_DONE || fail(store, &query->err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
 Query *query_begin(Store *store, const char *sql, const char *const *parameters) {
     int free_place = 0;
-    while (free_place < MAX_QUERIES && store->queries[free_place].used) free_place++;
+    while (free_place < MAX_QUERIES && store->queries[free_place].arena) free_place++;
     if (free_place == MAX_QUERIES) BUG("more than %d queries at a time", MAX_QUERIES);
     Query *query = &store->queries[free_place];
-    *query = (Query){.store = store, .used = true};
-    query->failed = sqlite3_prepare_v2(store->db, sql, -1, &query->statement, NULL) != SQLITE_OK;
-    if (query->failed) fail(store, &query->err);
-    for (int i = 0; !query->failed && parameters && parameters[i]; i++)
-        bind(query->statement, i + 1, value_text(parameters[i]));
+    *query = (Query){.arena = arena_new(0), .row = -1};
+    query->failed = !read_rows(query, store, sql, parameters);
     return query;
 }
 
 bool query_next(Query *query) {
-    if (query->failed) return false;
-    int code = sqlite3_step(query->statement);
-    query->failed = code != SQLITE_ROW && code != SQLITE_DONE;
-    if (query->failed) fail(query->store, &query->err);
-    return code == SQLITE_ROW;
+    if (query->row < query->rows) query->row++;
+    return query->row < query->rows;
+}
+
+/* NULL where there is no row. */
+static Cell *cell_at(const Query *query, int column) {
+    if (query->row < 0 || query->row >= query->rows) return NULL;
+    return &query->cells[query->row * query->columns + column];
 }
 
 const char *query_text(Query *query, int column) {
-    const char *text = query->statement ? (const char *)sqlite3_column_text(query->statement, column) : NULL;
-    return text ? text : "";
+    Cell *cell = cell_at(query, column);
+    if (!cell || cell->type == SQLITE_NULL) return "";
+    if (!cell->text) { /* as SQLite writes numbers */
+        char text[64];
+        bool whole = cell->type == SQLITE_INTEGER;
+        if (whole) sqlite3_snprintf(sizeof text, text, "%lld", (long long)cell->whole);
+        if (!whole) sqlite3_snprintf(sizeof text, text, "%!.15g", cell->real);
+        cell->text = arena_copy(query->arena, text);
+    }
+    return cell->text;
 }
 
 double query_real(Query *query, int column) {
-    return query_is_null(query, column) ? NAN : sqlite3_column_double(query->statement, column);
+    const Cell *cell = cell_at(query, column);
+    return cell && cell->type != SQLITE_NULL ? cell->real : NAN;
 }
 
 int64_t query_int(Query *query, int column) {
-    return sqlite3_column_int64(query->statement, column);
+    const Cell *cell = cell_at(query, column);
+    return cell ? cell->whole : 0;
 }
 
 bool query_is_null(Query *query, int column) {
-    return sqlite3_column_type(query->statement, column) == SQLITE_NULL;
+    const Cell *cell = cell_at(query, column);
+    return !cell || cell->type == SQLITE_NULL;
 }
 
 bool query_end(Query *query, Err *err) {
     bool ok = !query->failed;
     if (!ok) *err = query->err;
-    sqlite3_finalize(query->statement);
-    query->statement = NULL;
-    query->used = false;
+    arena_free(query->arena);
+    query->arena = NULL;
     return ok;
 }

@@ -11,14 +11,33 @@
 
 typedef struct Store Store;
 
-typedef enum StoreMode { STORE_READ, STORE_WRITE, STORE_CREATE /* write, made if missing */ } StoreMode;
+typedef enum StoreMode {
+    STORE_READ,
+    STORE_WRITE,
+    STORE_CREATE, /* write, made if missing */
+    STORE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them */
+} StoreMode;
 
-/* Checks application_id, user_version and quick_check; an older schema is brought up to date, in one
-   transaction and whatever the mode. A file that is no poslab database, is damaged or newer, is refused and
-   left untouched (EXIT_DAMAGED); a missing file in STORE_READ/WRITE is EXIT_USAGE. */
+/* Checks application_id, user_version, quick_check and all values (contents.h); an older schema is brought up
+   to date, in one transaction and whatever the mode. A file that is no poslab database, is damaged or newer,
+   is refused and left untouched (EXIT_DAMAGED); a missing file in STORE_READ/WRITE/CHECK is EXIT_USAGE, a
+   library SQLite that is too old EXIT_SYSTEM. */
 Store *store_open(const char *path, StoreMode mode, Err *err);
 void store_close(Store *store); /* NULL is allowed */
 const char *store_path(const Store *store);
+
+/* What a store does while another process has the file locked, as a viewer or a shell may for long: it tries
+   again, for `seconds` (by default STORE_PATIENCE; then EXIT_SYSTEM), and says so after some seconds. A
+   transaction that waited in vain is taken back. go_on is called several times a second, with a message when
+   there is one to show, else NULL; it returns false to stop waiting (EXIT_STOPPED). NULL: messages go to
+   stderr. */
+enum { STORE_PATIENCE = 600 };
+typedef struct StoreWait {
+    double seconds;
+    bool (*go_on)(void *user, const char *message);
+    void *user;
+} StoreWait;
+void store_set_wait(Store *store, StoreWait wait);
 
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const run_status_names[]; /* "pending", ..., NULL */
@@ -60,12 +79,12 @@ RunStatus store_status(Store *store, const char *key);
 bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);
 
 /* Queries, for tables, figures and status. Parameters are bound in order as text: NULL-terminated list, or
-   NULL. A query that cannot be prepared is a bug; an error while stepping ends the rows and is kept for
-   query_end. */
+   NULL. query_begin reads all rows, so that no lock is held while they are printed. A query that cannot be
+   prepared is a bug; any other error ends the rows and is kept for query_end. */
 typedef struct Query Query;
 Query *query_begin(Store *store, const char *sql, const char *const *parameters);
 bool query_next(Query *query);
-const char *query_text(Query *query, int column); /* valid until the next query_next; "" for NULL */
+const char *query_text(Query *query, int column); /* valid until query_end; "" for NULL */
 double query_real(Query *query, int column);      /* NAN for NULL */
 int64_t query_int(Query *query, int column);
 bool query_is_null(Query *query, int column);

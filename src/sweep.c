@@ -327,8 +327,20 @@ static void listen_to_workers(Sweep *sweep) {
     }
 }
 
+/* While another program has the database locked, nobody listens to the workers. */
+static bool heed_while_waiting(void *user, const char *message) {
+    Sweep *sweep = user;
+    heed_signals(sweep);
+    for (int i = 0; i < sweep->options->jobs; i++)
+        if (sweep->slots[i]) sweep->slots[i]->heard = time_now();
+    if (message) progress_say(sweep->progress, true, "%s", message);
+    return !sweep->killing;
+}
+
 static void run_jobs(Sweep *sweep) {
     static const int handled[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    store_set_wait(sweep->store,
+                   (StoreWait){.seconds = STORE_PATIENCE, .go_on = heed_while_waiting, .user = sweep});
     signals_handle(handled, on_signal, 0);
     while (sweep->running || (sweep->next < sweep->count && !sweep->stopping)) {
         heed_signals(sweep);

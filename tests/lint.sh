@@ -24,7 +24,7 @@ LAYERS=(
     "profile ops tile bf16 linear product" # beside these, methods/*.c
     "attention attention_work attention_options attention_head attention_terms attention_vectors attention_tiles attention_rows model pass step optim data documents batches machine"
     "checkpoint session train evaluate"
-    "requests adaptive allocation config axes plan crowd scaling label store schema statement record reference merge speed"
+    "requests adaptive allocation config axes plan crowd scaling label holder contents store schema statement record reference merge speed"
     "folder lock missing scratch delivery task queue submit collect sweep worker child progress catalog export stats table curves gnuplot figure figure_length figure_position figure_bias figure_loss claims verdict html page gallery plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early findings"
     "arguments launch cluster main"
 )

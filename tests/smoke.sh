@@ -5,6 +5,7 @@ set -u
 program=$(realpath "${POSLAB:-./poslab}")
 fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
 template=$(cd "$(dirname "$0")/../plots" && pwd)/curves.gp
+papers=$(cd "$(dirname "$0")/../results/paper" && pwd)
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1
@@ -15,6 +16,7 @@ check() { # check CODE ARGUMENT...: poslab must exit with this code
     shift
     name="poslab $*"
     name=${name//"$template"/curves.gp}
+    name=${name//"$papers"\//}
     "$program" "$@" >out 2>&1 </dev/null
     got=$?
     number=$((number + 1))
@@ -40,6 +42,18 @@ check 0 run e2e.json --set 'evaluate.multiples=[1,8]'
 check 0 status results/e2e.db
 check 0 table results/e2e.db -f csv
 check 0 plot results/e2e.db --template "$template" -o e2e.svg
+check 0 table results/e2e.db
+check 0 table results/e2e.db --json
+check 0 bench e2e.json --rounds 1 --db results/e2e.db
+check 0 reference results/e2e.db "$papers"/*.csv
+check 0 eval results/e2e.db --lengths 24 -q
+for what in curves matrix short-long cost early positions claims claim-points; do
+    check 0 analyse results/e2e.db $what
+done
+check 0 analyse results/e2e.db compare --baseline "$(sed 's/.*"method": \["\([a-z]*\)".*/\1/;t;d' e2e.json)" --resamples 100
+check 0 report results/e2e.db --claims "$papers/claims.json" -o e2e.html
+check 0 check results/e2e.db
+check 0 merge merged.db results/e2e.db
 check 0 methods
 check 0 methods "$(sed 's/.*"method": \["\([a-z]*\)".*/\1/;t;d' e2e.json)"
 key=$(basename "$(ls -d results/e2e/*/ | head -1)")

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "contents.h"
+#include "dump.h"
 #include "samples.h"
 
 #include <string.h>
@@ -20,7 +20,23 @@
 static const Plan *plan;
 static const char *key; /* of the first run, whose evaluations are 1, 2 and 3 */
 
-/* Two trained and evaluated runs whose bins add up. */
+/* Statements that give an evaluation the position bins of its protocol, with its loss spread over them. */
+static const char *bins_sql(int64_t id, const EvaluateRequest *request, int64_t tokens) {
+    Evaluation layout;
+    evaluate_layout(request, tokens, &layout, sample_arena);
+    const char *sql =
+        arena_format(sample_arena, "DELETE FROM position_loss WHERE evaluation = %lld;", (long long)id);
+    for (int i = 0; i < layout.bins; i++)
+        sql = arena_format(
+            sample_arena,
+            "%sINSERT INTO position_loss SELECT id, %d, %lld, %lld, nll_sum * %lld / tokens, %lld FROM"
+            " evaluation WHERE id = %lld;",
+            sql, i, (long long)layout.bin[i].first, (long long)layout.bin[i].last,
+            (long long)layout.bin[i].tokens, (long long)layout.bin[i].tokens, (long long)id);
+    return sql;
+}
+
+/* Two trained and evaluated runs in which `check` finds nothing wrong. */
 static int setup(void **state) {
     if (sample_setup(state)) return 1;
     plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -29,9 +45,19 @@ static int setup(void **state) {
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
     store_close(store);
-    contents_change(
-        "x.db",
-        "UPDATE position_loss SET nll_sum = (SELECT nll_sum FROM evaluation WHERE id = evaluation) / 2");
+    for (int i = 0; i < plan->count; i++)
+        for (int k = 0; k < plan->points[i].request_count; k++) {
+            const EvaluateRequest *request = &plan->points[i].requests[k];
+            int64_t id = (int64_t)i * plan->points[i].request_count + k + 1;
+            dump_change("x.db", bins_sql(id, request, plan->points[i].corpus->splits[request->split].count));
+        }
+    dump_change("x.db",
+                "UPDATE run SET final_loss = (SELECT loss FROM train_log WHERE step = 3 AND run = key)");
+    const Config *config = plan->points[0].config;
+    for (int step = 1; step <= 3; step++)
+        dump_change("x.db",
+                    arena_format(sample_arena, "UPDATE train_log SET rate = %.17g WHERE step = %d",
+                                 schedule_rate(&config->schedule, config->optimizer.lr, step, 3), step));
     return 0;
 }
 
@@ -40,7 +66,7 @@ static char said[16384];
 static int64_t problems(void) {
     Err err = {0};
     int64_t count = -1;
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Store *store = store_open("x.db", STORE_CHECK, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
     if (!check_print(store, out, &count, &err)) fail_msg("%s", err.text);
@@ -93,16 +119,16 @@ static void rows(void **state) {
         {"UPDATE evaluation SET precision = 'bf16', variant = 'v', windows = 9 WHERE id = 3",
          "length 64, bf16, v: "},
     };
-    assert_int_equal(problems(), 0);
+    if (problems()) fail_msg("%s", said);
     assert_non_null(strstr(
         said, "x.db: 0 problems; 0 files in run folders read; 2 trained runs without a folder here\n"));
-    contents_copy("sound.db", "x.db");
+    dump_copy("sound.db", "x.db");
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *sql = cases[i].sql, *mark = strchr(sql, '?');
-        contents_copy("x.db", "sound.db");
-        contents_change(
-            "x.db",
-            !mark ? sql : arena_format(sample_arena, "%.*s'%s'%s", (int)(mark - sql), sql, key, mark + 1));
+        dump_copy("x.db", "sound.db");
+        dump_change("x.db",
+                    !mark ? sql
+                          : arena_format(sample_arena, "%.*s'%s'%s", (int)(mark - sql), sql, key, mark + 1));
         expect(sql, cases[i].words);
         if (!strstr(said, key) && i) fail_msg("%s: the run is not named:\n%s", sql, said);
     }
@@ -128,30 +154,30 @@ static const char *write_weights(const char *belongs_to, int ffn) {
 static void files(void **state) {
     (void)state;
     const char *path = write_weights(key, 16), *folder = arena_format(sample_arena, "x/%s", key);
-    assert_int_equal(problems(), 0);
+    if (problems()) fail_msg("%s", said);
     assert_non_null(strstr(
         said, "x.db: 0 problems; 1 files in run folders read; 1 trained runs without a folder here\n"));
-    contents_copy("good", path);
+    dump_copy("good", path);
 
     write_weights(plan->points[1].key, 16);
     expect("weights of another run", arena_format(sample_arena, "belongs to run %s", plan->points[1].key));
     write_weights(key, 24);
     expect("weights of another model", path);
-    contents_copy(path, "good");
+    dump_copy(path, "good");
     assert_int_equal(truncate(path, 3000), 0);
     expect("weights that are cut off", arena_format(sample_arena, "checkpoint './%s' is damaged", path));
     assert_int_equal(unlink(path), 0);
     expect("no weights", arena_format(sample_arena, "checkpoint './%s' is missing", path));
-    contents_copy(path, "good");
+    dump_copy(path, "good");
 
     static const char *const states[] = {"state.safetensors", "state.safetensors.new",
                                          "state.safetensors.old", "result.db"};
     for (int i = 0; i < COUNT_OF(states); i++) {
         const char *file = arena_format(sample_arena, "%s/%s", folder, states[i]);
-        contents_copy(file, "corpus.txt");
+        dump_copy(file, "corpus.txt");
         expect("a damaged file", states[i]);
-        contents_copy(file, i < 3 ? "good" : "x.db");
-        assert_int_equal(problems(), 0);
+        dump_copy(file, i < 3 ? "good" : "x.db");
+        if (problems()) fail_msg("%s", said);
         assert_non_null(strstr(said, "2 files in run folders read"));
         assert_int_equal(unlink(file), 0);
     }

@@ -106,7 +106,7 @@ static const struct {
     bool all;
 } places[] = {
     {"UPDATE run SET label = %1$s WHERE rowid = %2$d;", DONE | FAILED, false},
-    {"UPDATE run SET method_options = %1$s WHERE rowid = %2$d;", DONE, false},
+    {"UPDATE run SET method_options = json_object('x', %1$s) WHERE rowid = %2$d;", DONE, false},
     {"UPDATE run SET cpu = %1$s, blas = %1$s, revision = %1$s, started = %1$s, finished = %1$s WHERE rowid = "
      "%2$d;"
      "UPDATE evaluation SET revision = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);",
@@ -116,7 +116,7 @@ static const struct {
      DONE, false},
     {"UPDATE request SET split = %1$s; UPDATE evaluation SET split = %1$s;", DONE, true},
     {"UPDATE corpus SET hash = %1$s, tokenizer = %1$s;", DONE, true},
-    {"UPDATE experiment SET name = %1$s, config = %1$s;", DONE | FAILED, true},
+    {"UPDATE experiment SET name = %1$s, config = json_object('name', %1$s);", DONE | FAILED, true},
     {"UPDATE reference SET source = %1$s;", DONE, true},
     {"UPDATE bench SET cpu = %1$s, blas = %1$s;", DONE, true},
     {"UPDATE run SET method = %1$s, status = 'failed', reason = %1$s WHERE rowid = %2$d;", FAILED, false},

@@ -151,34 +151,138 @@ static void test_killed_writer(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
-static void test_busy(void **state) {
-    (void)state;
-    Err err;
-    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+/* Another program that runs SQL on x.db and keeps its transaction for so many milliseconds, 0: until killed.
+ */
+static pid_t start_holder(const char *sql, int milliseconds) {
     int ready[2];
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (child == 0) {
         sqlite3 *db;
         sqlite3_open("x.db", &db);
-        sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
-        if (write(ready[1], "x", 1) == 1) pause();
+        sqlite3_exec(db, sql, NULL, NULL, NULL);
+        if (write(ready[1], "x", 1) == 1 && !milliseconds) pause();
+        usleep((useconds_t)milliseconds * 1000);
         _exit(0);
     }
     char byte;
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_false(store_plan(store, plan, &err));
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    assert_int_equal(err.code, EXIT_SYSTEM);
-    if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
-        !strstr(err.text, arena_format(sample_arena, "process %d", (int)child)))
-        fail_msg("%s", err.text);
-    assert_true(store_plan(store, plan, &err));
-    store_close(store);
     close(ready[0]);
     close(ready[1]);
+    return child;
+}
+
+static void end_holder(pid_t holder) {
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+}
+
+static const char *const read_lock = "BEGIN; SELECT * FROM run", *const write_lock = "BEGIN EXCLUSIVE";
+
+/* Whatever lock another program holds: the store waits until it is released, says for whom, and nothing is
+ * lost. */
+static void test_waits_for_others(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    Store *store = sample_store(plan);
+    const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
+    assert_true(store_write_result("result.db", record, &err));
+    int terminal = dup(STDERR_FILENO);
+    assert_non_null(freopen("said", "w", stderr));
+    pid_t reader = start_holder(read_lock, 3300);
+    bool imported = store_import(store, "result.db", &err);
+    end_holder(reader);
+    pid_t writer = start_holder(write_lock, 200);
+    bool planned = store_plan(store, plan, &err);
+    end_holder(writer);
+    fflush(stderr);
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+    if (!imported || !planned) fail_msg("%s", err.text);
+    sample_expect(store, "SELECT count(*) FROM evaluation", "3");
+    assert_string_equal(
+        sample_file("said", NULL),
+        arena_format(sample_arena,
+                     "poslab: waiting for database 'x.db', which is in use (process %d, test_faults)\n",
+                     (int)reader));
+    store_close(store);
+}
+
+typedef struct Waited {
+    int asked, most;
+} Waited;
+
+static bool count_wait(void *user, const char *message) {
+    Waited *waited = user;
+    (void)message;
+    return ++waited->asked < waited->most;
+}
+
+/* In vain: an error that names the process, or, where the caller gives up, EXIT_STOPPED; then all is as
+ * before. */
+static void test_waits_in_vain(void **state) {
+    (void)state;
+    Err err;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    Store *store = sample_store(plan);
+    const char *before = sample_dump();
+    assert_true(store_write_result(
+        "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities), &err));
+    const char *const locks[] = {read_lock, write_lock};
+    for (int i = 0; i < COUNT_OF(locks); i++) {
+        pid_t holder = start_holder(locks[i], 0);
+        Waited waited = {.most = 3};
+        store_set_wait(store, (StoreWait){.seconds = 0.05});
+        assert_false(store_import(store, "result.db", &err));
+        assert_int_equal(err.code, EXIT_SYSTEM);
+        if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
+            !strstr(err.text, arena_format(sample_arena, "process %d", (int)holder)))
+            fail_msg("%s", err.text);
+        store_set_wait(store, (StoreWait){.seconds = 60, .go_on = count_wait, .user = &waited});
+        assert_false(store_import(store, "result.db", &err));
+        assert_int_equal(err.code, EXIT_STOPPED);
+        assert_int_equal(waited.asked, 3);
+        end_holder(holder);
+    }
+    assert_string_equal(sample_dump(), before);
+    if (!store_import(store, "result.db", &err)) fail_msg("%s", err.text);
+    store_close(store);
+}
+
+/* Who reads a query row by row, as slowly as a pager does, keeps nobody from writing. */
+static void test_readers_hold_no_lock(void **state) {
+    (void)state;
+    Err err;
+    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    Store *store = store_open("x.db", STORE_READ, &err);
+    Query *query = query_begin(store, "SELECT key FROM run ORDER BY key", NULL);
+    assert_true(query_next(query));
+    assert_int_equal(sample_outside("UPDATE run SET reason = 'written meanwhile'"), SQLITE_OK);
+    assert_true(query_next(query));
+    assert_false(query_next(query));
+    assert_true(query_end(query, &err));
+    sample_expect(store, "SELECT DISTINCT reason FROM run", "written meanwhile");
+    store_close(store);
+}
+
+/* The library may be older than the headers; this program's function comes before the library's. */
+static int pretended_version;
+int sqlite3_libversion_number(void);
+int sqlite3_libversion_number(void) {
+    return pretended_version ? pretended_version : SQLITE_VERSION_NUMBER;
+}
+
+static void test_old_library(void **state) {
+    (void)state;
+    Err err;
+    pretended_version = 3036000;
+    Store *store = store_open("x.db", STORE_CREATE, &err);
+    pretended_version = 0;
+    assert_null(store);
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "install 3.37 or later"));
+    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
 }
 
 /* No space, played by a limit on the size of files: an error with the path, and nothing lost. */
@@ -240,8 +344,16 @@ static void test_stale_result(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_refused), TEST(test_damage),   TEST(test_killed_writer),
-        TEST(test_busy),    TEST(test_no_space), TEST(test_stale_result),
+        TEST(test_refused),
+        TEST(test_damage),
+        TEST(test_killed_writer),
+        TEST(test_no_space),
+        TEST(test_stale_result),
+        TEST(test_waits_for_others),
+        TEST(test_waits_in_vain),
+
+        TEST(test_readers_hold_no_lock),
+        TEST(test_old_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

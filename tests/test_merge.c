@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "contents.h"
+#include "dump.h"
 #include "samples.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ static void make(const char *path, int first, bool evaluated) {
             sample_import(
                 store, sample_record(&plan->points[i], RUN_DONE, NULL, evaluated ? perplexities[i] : NULL));
     store_close(store);
-    contents_change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
+    dump_change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
                             "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
     assert_int_equal(rename("x.db", path), 0);
 }
@@ -66,15 +66,15 @@ static const char others[] =
 static void comes_whole(void **state) {
     (void)state;
     make("theirs.db", 2, true);
-    contents_change("theirs.db", others);
+    dump_change("theirs.db", others);
     for (int planned = 0; planned < 2; planned++) {
         if (planned) make("ours.db", 0, true);
         assert_int_equal(merge("theirs.db", NULL), 0);
         assert_non_null(strstr(said, "theirs.db: 2 trained runs and 6 evaluations added, 0 conflicts"));
-        contents_expect("ours.db", contents_of("theirs.db"), "merged");
+        dump_expect("ours.db", dump_of("theirs.db"), "merged");
         assert_int_equal(merge("theirs.db", "theirs.db"), 0);
         assert_non_null(strstr(said, "0 trained runs and 0 evaluations added, 0 conflicts"));
-        contents_expect("ours.db", contents_of("theirs.db"), "merged again");
+        dump_expect("ours.db", dump_of("theirs.db"), "merged again");
         assert_int_equal(unlink("ours.db"), 0);
     }
 }
@@ -85,36 +85,36 @@ static void two_halves(void **state) {
     make("whole.db", 2, true);
     make("ours.db", -1, true);
     make("theirs.db", 1, true);
-    contents_change("ours.db",
+    dump_change("ours.db",
                     "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
-    contents_change("whole.db",
+    dump_change("whole.db",
                     "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    contents_expect("ours.db", contents_of("whole.db"), "two halves");
+    dump_expect("ours.db", dump_of("whole.db"), "two halves");
 }
 
 /* What was not done there changes nothing here; what another process is at work on is pending here. */
 static void unfinished(void **state) {
     (void)state;
     make("theirs.db", 0, true);
-    contents_change("theirs.db", "UPDATE run SET status = 'running'");
+    dump_change("theirs.db", "UPDATE run SET status = 'running'");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    contents_change("theirs.db", "UPDATE run SET status = 'pending'");
-    contents_expect("ours.db", contents_of("theirs.db"), "running there, new here");
+    dump_change("theirs.db", "UPDATE run SET status = 'pending'");
+    dump_expect("ours.db", dump_of("theirs.db"), "running there, new here");
     assert_int_equal(unlink("ours.db"), 0);
 
     make("ours.db", 2, true);
-    const char *before = contents_of("ours.db");
-    contents_change("theirs.db", "UPDATE run SET status = 'failed', reason = 'x'");
+    const char *before = dump_of("ours.db");
+    dump_change("theirs.db", "UPDATE run SET status = 'failed', reason = 'x'");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    contents_expect("ours.db", before, "failed there, done here");
+    dump_expect("ours.db", before, "failed there, done here");
 
     make("theirs.db", 2, false);
-    contents_change("theirs.db", "UPDATE run SET status = 'running'"); /* being evaluated */
+    dump_change("theirs.db", "UPDATE run SET status = 'running'"); /* being evaluated */
     make("ours.db", 0, true);
     assert_int_equal(merge("theirs.db", NULL), 0);
-    contents_change("theirs.db", "UPDATE run SET status = 'pending'");
-    contents_expect("ours.db", contents_of("theirs.db"), "trained there, pending here");
+    dump_change("theirs.db", "UPDATE run SET status = 'pending'");
+    dump_expect("ours.db", dump_of("theirs.db"), "trained there, pending here");
 }
 
 /* Where the numbers agree, what is here stays as it is, whatever else is said there. */
@@ -122,8 +122,8 @@ static void what_is_there_stays(void **state) {
     (void)state;
     make("ours.db", 2, true);
     make("theirs.db", 2, true);
-    const char *before = contents_of("ours.db");
-    contents_change("theirs.db",
+    const char *before = dump_of("ours.db");
+    dump_change("theirs.db",
                     "UPDATE run SET label = 'L', status = 'failed', reason = 'r', started = '1', "
                     "finished = '2', revision = 'o',"
                     " host = 'o', cpu = 'o', blas = 'o', threads = 9, train_seconds = 99, peak_bytes = "
@@ -134,7 +134,7 @@ static void what_is_there_stays(void **state) {
                     " blas = 'o', threads = 9; UPDATE position_loss SET nll_sum = 9; UPDATE "
                     "evaluation_window SET nll_sum = 9");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    contents_expect("ours.db", before, "other provenance");
+    dump_expect("ours.db", before, "other provenance");
 }
 
 /* Each number that can differ. The run is left out, all of it; the other run's new evaluation comes in. */
@@ -174,26 +174,26 @@ static void conflicts(void **state) {
         "INSERT INTO position_loss VALUES (99, 0, 0, 47, 1.5, 500)";
     const char *key = plan->points[0].key, *other = plan->points[1].key;
     make("before.db", 2, true);
-    contents_copy("there.db", "before.db");
-    contents_change("there.db", arena_format(sample_arena, more, other));
-    const char *wanted = contents_of("there.db");
-    contents_change(
+    dump_copy("there.db", "before.db");
+    dump_change("there.db", arena_format(sample_arena, more, other));
+    const char *wanted = dump_of("there.db");
+    dump_change(
         "there.db",
         "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
         " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
-    contents_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
+    dump_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        contents_copy("ours.db", "before.db");
-        contents_copy("theirs.db", "there.db");
+        dump_copy("ours.db", "before.db");
+        dump_copy("theirs.db", "there.db");
         const char *sql = cases[i].sql;
-        contents_change("theirs.db",
+        dump_change("theirs.db",
                         arena_format(sample_arena, "%.*s'%s'", (int)(strlen(sql) - 1), sql, key));
         assert_int_equal(merge("theirs.db", NULL), 1);
         const char *line = arena_format(
             sample_arena, "theirs.db: conflict in run %s: %s; kept as it is here\n", key, cases[i].what);
         if (!strstr(said, line)) fail_msg("%s: %s", sql, said);
         assert_non_null(strstr(said, "0 trained runs and 1 evaluations added, 1 conflicts"));
-        contents_expect("ours.db", wanted, sql);
+        dump_expect("ours.db", wanted, sql);
     }
     assert_int_equal(merge("theirs.db", "theirs.db"), 2); /* the sum over files */
 }
@@ -203,7 +203,7 @@ static void other_experiment(void **state) {
     (void)state;
     make("theirs.db", 2, true);
     make("ours.db", 0, true);
-    contents_change(
+    dump_change(
         "ours.db",
         "PRAGMA foreign_keys = ON; UPDATE experiment SET config = '{}'; DELETE FROM point WHERE ordinal = 1;"
         "DELETE FROM run WHERE key NOT IN (SELECT run FROM point)");
@@ -228,8 +228,8 @@ static void misfits(void **state) {
     make("ours.db", 1, true);
     make("theirs.db", 2, true);
     make("broken.db", 2, true);
-    const char *before = contents_of("ours.db");
-    contents_change(
+    const char *before = dump_of("ours.db");
+    dump_change(
         "broken.db",
         "PRAGMA foreign_keys = OFF; INSERT INTO evaluation SELECT 99, 'nobody', split, protocol, length,"
         " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
@@ -238,13 +238,13 @@ static void misfits(void **state) {
     assert_false(merge_databases(store, (const char *const[]){"broken.db", NULL}, stdout, &found, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "'broken.db' does not fit in"));
-    contents_expect("ours.db", before, "nothing of it");
+    dump_expect("ours.db", before, "nothing of it");
     assert_false(merge_databases(store, (const char *const[]){"none.db", NULL}, stdout, &found, &err));
     FILE *out = fmemopen(said, sizeof said, "w");
     assert_true(merge_databases(store, (const char *const[]){"theirs.db", NULL}, out, &found, &err));
     fclose(out);
     store_close(store);
-    contents_expect("ours.db", contents_of("theirs.db"), "after it");
+    dump_expect("ours.db", dump_of("theirs.db"), "after it");
 }
 
 /* --- which evaluation it is --- */
@@ -294,7 +294,7 @@ static void identity_in_the_schema(void **state) {
     (void)state;
     Err err;
     make("ours.db", 1, true);
-    contents_copy("before.db", "ours.db");
+    dump_copy("before.db", "ours.db");
     Store *store = store_open("ours.db", STORE_READ, &err);
     const char *column,
         *key = sample_value(store, "SELECT group_concat(name, ', ') FROM (SELECT i.name FROM"
@@ -304,9 +304,9 @@ static void identity_in_the_schema(void **state) {
     sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "3");
     store_close(store);
     for (int i = 0; (column = identity_column(i)) != NULL; i++) {
-        contents_copy("ours.db", "before.db");
+        dump_copy("ours.db", "before.db");
         const char *value = alternative(column);
-        contents_change("ours.db", arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1",
+        dump_change("ours.db", arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1",
                                                 column, value));
         store = store_open("ours.db", STORE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
@@ -325,18 +325,18 @@ static void identity_in_imports(void **state) {
     make("before.db", 2, false);
     make("ours.db", 1, true);
     assert_int_equal(merge("before.db", NULL), 0);
-    contents_copy("before.db", "ours.db"); /* two trained runs, the first of them evaluated */
+    dump_copy("before.db", "ours.db"); /* two trained runs, the first of them evaluated */
     for (int i = 0; (column = identity_column(i)) != NULL; i++)
         for (int imported = 0; imported < 2; imported++) {
-            contents_copy("ours.db", "before.db");
-            contents_copy("theirs.db", "before.db");
-            contents_change("theirs.db", twin_sql(column));
-            const char *wanted = contents_of("theirs.db");
+            dump_copy("ours.db", "before.db");
+            dump_copy("theirs.db", "before.db");
+            dump_change("theirs.db", twin_sql(column));
+            const char *wanted = dump_of("theirs.db");
             if (!imported) assert_int_equal(merge("theirs.db", NULL), 0);
             Store *store = imported ? store_open("ours.db", STORE_WRITE, &err) : NULL;
             if (store && !store_import(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
             store_close(store);
-            contents_expect("ours.db", wanted, column);
+            dump_expect("ours.db", wanted, column);
         }
 }
 

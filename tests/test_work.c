@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "contents.h"
+#include "dump.h"
 #include "samples.h"
 
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static void change(const char *format, ...) {
     va_start(args, format);
     vsnprintf(sql, sizeof sql, format, args);
     va_end(args);
-    contents_change("x.db", sql);
+    dump_change("x.db", sql);
 }
 
 /* --- what is missing --- */
@@ -56,9 +56,9 @@ static void what_is_missing(void **state) {
     Store *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
     store_close(store);
-    contents_copy("whole.db", "x.db");
+    dump_copy("whole.db", "x.db");
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        contents_copy("x.db", "whole.db");
+        dump_copy("x.db", "whole.db");
         change("UPDATE run SET status = '%s' WHERE key = '%s'", cases[i].status, point->key);
         if (!cases[i].trained) change("UPDATE run SET steps = NULL");
         if (!cases[i].whole)
@@ -108,12 +108,12 @@ static void forgotten(void **state) {
     Store *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[1], RUN_DONE, NULL, sample_perplexities));
     store_close(store);
-    contents_copy("one.db", "x.db");
+    dump_copy("one.db", "x.db");
     store = store_open("x.db", STORE_WRITE, &err);
     sample_import(store, sample_record(&plan->points[0], RUN_DIVERGED, "loss", sample_perplexities));
     change("UPDATE run SET started = NULL, finished = iif(key = '%s', NULL, finished)", plan->points[0].key);
     assert_true(store_forget(store, plan->points[0].key, &err));
-    contents_expect("x.db", contents_of("one.db"), "forgotten");
+    dump_expect("x.db", dump_of("one.db"), "forgotten");
     assert_false(store_forget(store, "nobody", &err));
     store_close(store);
 }
@@ -135,9 +135,9 @@ static void other_experiments(void **state) {
     for (int i = 0; i < COUNT_OF(names); i++) {
         ((Experiment *)plan->experiment)->name = names[i];
         for (int k = 0; k < plan->count; k++) ((Config *)plan->points[k].config)->name = names[i];
-        const char *before = contents_of("x.db");
+        const char *before = dump_of("x.db");
         if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
-        contents_expect("x.db", before, names[i]);
+        dump_expect("x.db", before, names[i]);
     }
     sample_expect(store, "SELECT count(*) || (SELECT count(*) FROM request) FROM point", "618");
     store_close(store);

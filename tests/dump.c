@@ -5,13 +5,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "contents.h"
+#include "dump.h"
 #include "samples.h"
 
 #include <sqlite3.h>
 #include <string.h>
 
-void contents_change(const char *path, const char *sql) {
+void dump_change(const char *path, const char *sql) {
     sqlite3 *db;
     char *error = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -20,7 +20,7 @@ void contents_change(const char *path, const char *sql) {
     sqlite3_close(db);
 }
 
-void contents_copy(const char *to, const char *from) {
+void dump_copy(const char *to, const char *from) {
     size_t size;
     const char *bytes = sample_file(from, &size);
     FILE *file = fopen(to, "wb");
@@ -50,7 +50,7 @@ static const char *column_sql(const char *table, const char *column) {
     return arena_format(sample_arena, "quote(%s)", column);
 }
 
-const char *contents_of(const char *path) {
+const char *dump_of(const char *path) {
     Err err;
     const char *text = "", *sql;
     Store *store = store_open(path, STORE_READ, &err);
@@ -79,8 +79,8 @@ const char *contents_of(const char *path) {
     return text;
 }
 
-void contents_expect(const char *path, const char *wanted, const char *what) {
-    const char *found = contents_of(path);
+void dump_expect(const char *path, const char *wanted, const char *what) {
+    const char *found = dump_of(path);
     if (!strcmp(found, wanted)) return;
     int at = 0, line = 0;
     for (; found[at] == wanted[at]; at++)
