@@ -6,7 +6,7 @@
 
 const Law laws[] = {
     {"form", law_form, false},
-    {"options", law_options, false},
+    {"options", law_options, true},
     {"init", law_init, false},
     {"purity", law_purity, false},
     {"adjoint", law_adjoint, false},
