@@ -3,7 +3,8 @@
 # and runs beside others; a wrong sign is found; without the file all is as before. And the README's table of methods
 # is what `poslab methods` says.
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+here=${here%/tests*}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0 number=0
