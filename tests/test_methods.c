@@ -4,8 +4,10 @@
  * Options are varied: the defaults, every choice, both bounds of every number (where a bound is refused
  * beside the other defaults, beside the other options' bounds). So are the sizes: one head and several, head
  * counts that are no power of two, odd head sizes where the method's check allows them, one layer and more, a
- * batch of one, layers without the method, lengths that are no multiple of anything. Usage: test_methods
- * [METHOD [LAW]]
+ * batch of one, layers without the method, lengths that are no multiple of anything.
+ *
+ * Usage: test_methods [METHOD [LAW]]
+ *        test_methods --short           defaults alone, for slow builds
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -30,6 +32,7 @@ static const Size sizes[] = {
 };
 
 static const char *only_method, *only_law;
+static bool defaults_only;
 static int runs;
 static char at_work[1024]; /* the case of the law that has been begun and has not ended */
 
@@ -140,7 +143,7 @@ static bool run_value(const PositionMethod *m, const Position *with, const Field
 }
 
 static void run_values(const PositionMethod *m, const Position *with, Arena *arena) {
-    for (int i = 0; i < m->field_count; i++) {
+    for (int i = 0; i < m->field_count && !defaults_only; i++) {
         const Field *f = &m->fields[i];
         double values[16] = {f->low, f->high};
         int count = f->type == FIELD_TEXT || (f->low == 0 && f->high == 0) ? 0 : 2;
@@ -221,7 +224,8 @@ int main(int argc, char **argv) {
     int count = 0;
     bool law_known = argc <= 2;
     lanes_set(3); /* evaluation side by side; tests/test_laws.c has one lane */
-    only_method = argc > 1 ? argv[1] : NULL;
+    defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
+    only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
     for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {
         law_names[i] = laws[i].name;

@@ -1,6 +1,7 @@
 /* The model against the naive one, and what the model promises beside: its table of parameters, its memory,
  * long sequences. The laws (laws_model.c) say the same of small cases for every method and option; here the
- * sizes are those at which tiles, chunks and blocks of logits end.
+ * sizes are those at which tiles, chunks and blocks of logits end. "test_model long" takes sequences as long
+ * as experiments have them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,11 +18,7 @@
 #include "need.h"
 #include "ops.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { LONG = 4096 };
-#else
-enum { LONG = 32768 };
-#endif
+static int longest = 4096; /* attention takes time with the square of the length */
 
 static Position defaults_of(const PositionMethod *m, Arena *arena) {
     Position position = {.method = m};
@@ -326,9 +323,9 @@ static void long_sequences_stay_finite(void **state) {
                      .seed = 2};
         PositionShape shape = law_shape(&c);
         const PositionMethod *m = position_methods[n];
-        int length = m->limit && m->limit(&shape, c.position.options) < LONG
+        int length = m->limit && m->limit(&shape, c.position.options) < longest
                          ? m->limit(&shape, c.position.options)
-                         : LONG;
+                         : longest;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 1, length, arena);
         float *nll = NEW(arena, length, float);
@@ -381,7 +378,7 @@ static void the_blas_is_measured(void **state) {
     assert_true(strlen(ops_blas_name()) < 255);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_the_designs),
         cmocka_unit_test(initial_values_have_their_deviation),
@@ -395,5 +392,6 @@ int main(void) {
         cmocka_unit_test(flops_are_the_closed_form),
         cmocka_unit_test(the_blas_is_measured),
     };
+    if (argc == 2 && strcmp(argv[1], "long") == 0) longest = 32768;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
