@@ -14,12 +14,6 @@ static float *evaluate(const Model *model, const uint16_t *const *tokens, int se
     return nll;
 }
 
-static double *widened(const float *x, size_t count, Arena *arena) {
-    double *wide = NEW(arena, count, double);
-    for (size_t i = 0; i < count; i++) wide[i] = x[i];
-    return wide;
-}
-
 /* ---- agreement ---- */
 
 /* Evaluation, training pass and gradients against the naive model, for the model's present values. */
@@ -127,11 +121,11 @@ bool law_batch(const LawCase *c, Arena *arena, Err *err) {
         PassPlace place = {.first_sequence = b};
         model_train(model, b % 2 ? small : pass, tokens + b, 1, place, 1, alone + b * T, sum);
     }
-    return law_nll_agree(alone, widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
+    return law_nll_agree(alone, law_widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
            (c->position.with != NULL || /* rows stand elsewhere in training */
             law_nll_agree(evaluate(model, tokens, B, T, arena),
-                          widened(together, (size_t)B * (size_t)T, arena), B, T, err)) &&
-           law_gradients_agree(model, sum, widened(whole, model->size, arena), err);
+                          law_widened(together, (size_t)B * (size_t)T, arena), B, T, err)) &&
+           law_gradients_agree(model, sum, law_widened(whole, model->size, arena), err);
 }
 
 /* ---- length ---- */

@@ -118,18 +118,11 @@ static bool run_options(const Position *position, bool every_size) {
     return any;
 }
 
-static Position defaults_of(const PositionMethod *m, const Position *with, Arena *arena) {
-    Position position = {.method = m, .with = with};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(position.options, m->fields, m->field_count);
-    return position;
-}
-
 /* One option at one value, beside defaults or, if that is refused everywhere, beside another option's bounds.
  */
 static bool run_value(const PositionMethod *m, const Position *with, const Field *field, double value,
                       Arena *arena) {
-    Position position = defaults_of(m, with, arena);
+    Position position = law_defaults(m, with, arena);
     put(position.options, field, value);
     if (run_options(&position, false)) return true;
     for (int j = 0; j < m->field_count; j++)
@@ -165,12 +158,12 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
     for (int i = 0; i < position_method_count; i++) {
         const PositionMethod *partner = position_methods[i];
         if (!(partner->claims & POS_BY_POSITION)) continue;
-        Position with = defaults_of(partner, NULL, arena), position = defaults_of(m, &with, arena);
+        Position with = law_defaults(partner, NULL, arena), position = law_defaults(m, &with, arena);
         bool any = run_options(&position, first);
         for (int f = 0; f < partner->field_count && !any; f++)
             for (int k = 0; partner->fields[f].type == FIELD_CHOICE && partner->fields[f].choices[k] && !any;
                  k++) {
-                with = defaults_of(partner, NULL, arena);
+                with = law_defaults(partner, NULL, arena);
                 put(with.options, &partner->fields[f], k);
                 any = run_options(&position, false);
             }
@@ -186,7 +179,7 @@ static void all_laws(void **state) {
     if (m->positions) {
         run_partners(m, arena);
     } else {
-        Position position = defaults_of(m, NULL, arena);
+        Position position = law_defaults(m, NULL, arena);
         assert_true(run_options(&position, true));
         run_values(m, NULL, arena);
     }

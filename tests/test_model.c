@@ -15,20 +15,14 @@
 #include "laws.h"
 #include "linear.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "ops.h"
 
 static int longest = 4096; /* attention takes time with the square of the length */
 
-static Position defaults_of(const PositionMethod *m, Arena *arena) {
-    Position position = {.method = m};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(position.options, m->fields, m->field_count);
-    return position;
-}
-
 static LawCase small_case(const char *method, Arena *arena) {
-    return (LawCase){.position = defaults_of(need_method(method), arena),
+    return (LawCase){.position = law_defaults(need_method(method), NULL, arena),
                      .model = {.layers = 2,
                                .heads = 3,
                                .width = 12,
@@ -41,10 +35,6 @@ static LawCase small_case(const char *method, Arena *arena) {
                      .batch = 3,
                      .length = 21,
                      .seed = 5};
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
 }
 
 /* ---- the table of parameters ---- */
@@ -285,7 +275,7 @@ static void model_agrees_with_the_naive_one(void **state) {
         if (!position_find(sizes[n].method)) continue; /* deleted */
         Arena *arena = arena_new(0);
         Err err;
-        LawCase c = {.position = defaults_of(position_find(sizes[n].method), arena),
+        LawCase c = {.position = law_defaults(position_find(sizes[n].method), NULL, arena),
                      .model = {.layers = sizes[n].layers,
                                .heads = sizes[n].heads,
                                .width = sizes[n].width,
@@ -310,7 +300,7 @@ static void long_sequences_stay_finite(void **state) {
     (void)state;
     for (int n = 0; n < position_method_count; n++) {
         Arena *arena = arena_new(0);
-        LawCase c = {.position = defaults_of(position_methods[n], arena),
+        LawCase c = {.position = law_defaults(position_methods[n], NULL, arena),
                      .model = {.layers = 1,
                                .heads = 1,
                                .width = 4,
