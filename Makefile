@@ -191,7 +191,7 @@ programs  = $(patsubst %,$1/tests/%,$2)
 with      = "POSLAB=$(abspath $(if $(filter build,$1),.,$1)/$(or $3,poslab)) bash $(call script,$2)"
 QUICK     = layers owners memory names format links lengths modes
 
-T        ?=
+T         =
 CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/$t.sh tests/*/$t.sh)),\
               $(error tests/ has no program or script '$(T)')))
 check: test-setup ## unit programs and a run of the whole path, plain; T=NAME: this program or script alone
