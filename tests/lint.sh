@@ -183,10 +183,10 @@ check_tidy() {
 }
 
 check_cppcheck() {
-    local output
-    # shellcheck disable=SC2046
+    local output folders=()
+    mapfile -t folders < <(for file in "${tests[@]}"; do echo "-I${file%/*}"; done | sort -u)
     output=$(cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,style,performance,portability -j "$jobs" \
-        --library="$here/cppcheck.cfg" --suppressions-list="$here/cppcheck.supp" --inline-suppr -D_GNU_SOURCE -D__GNUC__ -Isrc $(printf -- '-I%s ' $(printf '%s\n' "${tests[@]%/*}" | sort -u)) \
+        --library="$here/cppcheck.cfg" --suppressions-list="$here/cppcheck.supp" --inline-suppr -D_GNU_SOURCE -D__GNUC__ -Isrc "${folders[@]}" \
         --template='{file}:{line}: {severity}: {message} [{id}]' src methods "${tests[@]}" 2>&1) && [ -z "$output" ] ||
         say "$output"
 }
