@@ -201,8 +201,8 @@ check: test-setup ## unit programs and a run of the whole path, plain; T=NAME: t
 
 test: test-setup ## what finds faults, each once: lint, laws, unit programs with sanitizers, end to end, torture in short
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(KERNELS))
-	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out $(LONG),$(TESTS)))
-	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
+	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention,$(TESTS)))
+	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
 	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" "$(call script,lint) cppcheck" \
 	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG),$(TESTS))) $(call programs,$(BUILD),$(KERNELS))
 
