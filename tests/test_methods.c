@@ -7,7 +7,7 @@
  * batch of one, layers without the method, lengths that are no multiple of anything.
  *
  * Usage: test_methods [METHOD [LAW]]
- *        test_methods --short           defaults alone, for slow builds
+ *        test_methods --short           defaults at the small sizes, for slow builds
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -101,7 +101,7 @@ static void begin(const Law *law, const LawCase *c) {
 /* Runs all laws on all sizes that the method accepts; true if there was one. */
 static bool run_options(const Position *position, bool every_size) {
     bool any = false;
-    for (int n = 0; n < COUNT_OF(sizes) && (every_size || n < 4); n++) {
+    for (int n = 0; n < COUNT_OF(sizes) && ((every_size && !defaults_only) || n < 4); n++) {
         LawCase c = make_case(position, n);
         if ((any && SANITIZED && !every_size) || !accepted(&c)) continue;
         for (int i = 0; i < law_count; i++) {
