@@ -18,7 +18,7 @@ ONEDNN   := $(or $(ONEDNN),$(shell printf '\043include <dnnl.h>\n\043if DNNL_CPU
 CHECKED  += -DPOSLAB_ONEDNN=$(ONEDNN)
 LDLIBS    = $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp) -lopenblas -lcjson -lsqlite3 -lcrypto -lm $(MPI_LIBS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE)
-MAKEFLAGS += --no-print-directory
+MAKEFLAGS += --no-print-directory -r
 
 # MPI, if pkg-config knows Open MPI or MPICH; MPI=0 does without, MPI=1 insists, MPI_NAME=mpich (ompi-c) chooses.
 MPI_KNOWN := $(firstword $(foreach m,$(or $(MPI_NAME),ompi-c mpich),$(shell pkg-config --exists $m 2>/dev/null && echo $m)))
@@ -38,8 +38,13 @@ SOURCES  := $(wildcard src/*.c)
 METHODS  := $(sort $(wildcard methods/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
 LIBRARY   = $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
-TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
-HELPERS  := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
+# Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
+TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter test_%,$(notdir $(basename $(TESTED))))
+HELPERS  := $(patsubst %,$(BUILD)/tests/%.o,$(filter-out test_%,$(notdir $(basename $(TESTED)))))
+TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(TESTED))))
+script    = $(or $(wildcard tests/$1.sh tests/*/$1.sh),$(error tests/ has no $1.sh))
+vpath %.c $(TEST_DIRS)
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
 ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods 2>&1 || echo unknown),)
@@ -50,11 +55,9 @@ SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
 # Other builds, each in a folder of its own. Valgrind 3.19 knows no AVX-512, so its build is not for this machine.
 PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
-ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 CFLAGS="$(CFLAGS) -Werror" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 VALGRIND  = MPI=0 BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
 COVERAGE  = MPI=0 BUILD=$(BUILD)/coverage OPT=-O1 SANITIZE="--coverage -fprofile-update=atomic"
-E2E       = $(wildcard tests/e2e.sh)
-SCRIPTS   = $(filter-out tests/cluster.sh tests/releases.sh tests/run.sh tests/e2e.sh tests/smoke.sh tests/torture.sh tests/report.sh tests/deletions.sh,$(wildcard tests/*.sh)) tests/golden/frozen.sh
 
 all: $(PROGRAM) ## build ./poslab (the default)
 
@@ -65,10 +68,13 @@ $(BUILD)/src/%.o: src/%.c $(BUILD)/flags | $(BUILD)/src
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/tests
-	$(SHORT) $(CC) $(ALL_CFLAGS) -Itests -c -o $@ $<
+$(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
+	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
 $(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
+tests/%.c tests/%.h: ;
 
 # Archives, so that a test links only what it uses.
 $(BUILD)/libposlab.a: $(LIBRARY)
@@ -176,62 +182,92 @@ zoo: setup ## train and evaluate configs/zoo.json, all methods, then tables and 
 build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 .PHONY: build-tests
 
-test: test-setup ## run all tests: lint, unit, end to end; again with sanitizers; in short under valgrind
+# Three commands (tests/README.md): check while working, test before every commit that others see, test-all at times.
+# LONG takes minutes and computes what a plain build computes as well; it comes first, so that it does not run alone at
+# the end. KERNELS compute with what the compiler made of them at full optimisation: they run in that build, too.
+LONG      = test_methods test_laws test_attention
+KERNELS   = $(filter test_tile test_linear test_golden% test_equal test_dropout test_optim,$(TESTS))
+SCRIPTS   = $(wildcard tests/test_*.sh tests/*/test_*.sh)
+run_tests = $(call script,run)
+programs  = $(patsubst %,$1/tests/%,$2)
+with      = "POSLAB=$(abspath $(if $(filter build,$1),.,$1)/$(or $3,poslab)) bash $(call script,$2)"
+QUICK     = layers owners memory names format links lengths modes
+
+T         =
+CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/$t.sh tests/*/$t.sh)),\
+              $(error tests/ has no program or script '$(T)')))
+check: test-setup ## unit programs and a run of the whole path, plain; T=NAME: this program or script alone
+	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(if $(T),$(filter-out %.sh,$(CHOSEN)),$(filter-out $(LONG),$(TESTS))))
+	@$(run_tests) $(if $(T),$(foreach t,$(CHOSEN),$(if $(filter %.sh,$t),"POSLAB=$(abspath $(PROGRAM)) bash $t",$(BUILD)/tests/$t)),\
+	    $(call with,$(BUILD),smoke) $(call programs,$(BUILD),$(filter-out $(LONG),$(TESTS))))
+
+test: test-setup ## what finds faults, each once: lint, laws, unit programs with sanitizers, end to end, torture in short
+	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(KERNELS))
+	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention,$(TESTS)))
+	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
+	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" "$(call script,lint) cppcheck" \
+	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG),$(TESTS))) $(call programs,$(BUILD),$(KERNELS))
+
+test-all: test-setup ## all of it, also with sanitizers and valgrind; mutants of the core, clang-tidy, torture (an hour)
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@tests/run.sh $(SCRIPTS:%="bash %") "$(TORTURE)" $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) $(call checked,tests/smoke.sh)
+	@LIMIT=2h $(run_tests) "$(call script,torture) full $(EVERY)" "$(BUILD)/tests/test_laws core" \
+	    $(call with,$(BUILD)/valgrind,e2e,checked) $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) \
+	    "$(BUILD)/tests/test_model long" $(SCRIPTS:%="bash %") $(call script,lint)
+.PHONY: check test-all
 
-# The test commands of a build: its cmocka programs, the long ones first so that none runs alone at the end, and the
-# end-to-end test with its program.
-LONG    = test_methods test_laws test_attention
-suite   = $(foreach t,$(LONG) $(filter-out $(LONG),$(TESTS)),$1/tests/$t) $(if $(E2E),"POSLAB=$(abspath $(if $(filter build,$1),.,$1)/poslab) bash $(E2E)")
-checked = "POSLAB=$(abspath $(BUILD)/valgrind/checked) bash $1"
+# The test commands of a build: its cmocka programs, and the end-to-end test with its program.
+suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call with,$1,e2e)
 
 # Needs python3-torch, which nothing else does; without it, it says so and leaves it at that.
 PYTHON ?= /usr/bin/python3
 torch-check: $(PROGRAM) ## every method against one written independently in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch_check.py ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) $(wildcard tests/torch_check.py tests/*/torch_check.py) ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
 # The two take turns on whatever the machine has left: let it have nothing else to do.
 torch-speed: $(PROGRAM) data ## how fast PyTorch trains the same models (minutes, on an idle machine)
 	@mkdir -p $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch_speed.py ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) $(wildcard tests/torch_speed.py tests/*/torch_speed.py) ./poslab $(BUILD)/torch; \
 	else echo "torch-speed: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 .PHONY: torch-check torch-speed
 
 report-test: test-setup $(PROGRAM) ## the report in a headless browser: sorting, policy, phone, print
 	@.ci/install chromium chromium-driver curl texlive-latex-recommended
-	@tests/run.sh "POSLAB=$(abspath $(PROGRAM)) bash tests/report.sh"
+	@$(run_tests) $(call with,$(BUILD),report)
 
 CLUSTER_PACKAGES = slurmctld slurmd slurm-client munge openmpi-bin libopenmpi-dev pkg-config
 test-cluster: test-setup ## a sweep on a real Slurm of two nodes, started here and torn down again; as root
 	@.ci/install $(CLUSTER_PACKAGES)
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
-	@LIMIT=30m tests/run.sh "POSLAB=$(abspath $(PROGRAM)) bash tests/cluster.sh"
+	@LIMIT=30m $(run_tests) $(call with,$(BUILD),cluster)
 .PHONY: test-cluster
 
 # Each release is installed once, into /var/tmp/poslab-releases (some 700 MB each).
 test-releases: ## build and test in Debian 12 and 13, Ubuntu 22.04 and 24.04, installed by debootstrap; as root
 	@.ci/install debootstrap curl
-	@LIMIT=2h tests/run.sh "bash tests/releases.sh"
+	@LIMIT=2h $(run_tests) $(call with,$(BUILD),releases)
 .PHONY: test-releases
 
-lint: test-setup ## layers, owners, memory, names, format, warnings, clang-tidy, cppcheck, lengths
-	@tests/lint.sh
+lint: test-setup ## layers, owners, memory, names, format, links, warnings, clang-tidy, cppcheck, lengths
+	@$(call script,lint)
+
+lint-quick: ## what needs no compiler: layers, names, format, links (seconds)
+	@$(call script,lint) layers names format links
+.PHONY: lint-quick
 
 format: ## lay out all C files as .clang-format says
-	clang-format -i src/*.[ch] methods/*.c tests/*.[ch]
+	clang-format -i src/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*.[ch] tests/*/*.[ch]))
 
 sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
-	@tests/run.sh $(call suite,$(BUILD)/asan)
+	@$(run_tests) $(call suite,$(BUILD)/asan)
 
 valgrind: test-setup ## all of the end-to-end test under valgrind (a quarter of an hour)
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
-	@LIMIT=2h tests/run.sh $(call checked,$(E2E))
+	@LIMIT=2h $(run_tests) $(call with,$(BUILD)/valgrind,e2e,checked)
 
 # A program that is poslab under valgrind, its workers too. With these variables set poslab need not start itself
 # anew, which from /proc/self/exe would start valgrind.
@@ -240,7 +276,7 @@ valgrind-wrapper: $(PROGRAM)
 	    $(if $(filter x86_64,$(shell uname -m)),'export OPENBLAS_CORETYPE=Nehalem') \
 	    'exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \' \
     '    --trace-children=yes \' \
-	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath tests/valgrind.supp) \' \
+	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath $(wildcard tests/valgrind.supp tests/*/valgrind.supp)) \' \
 	    '    $(abspath $(PROGRAM)) "$$@"' >$(BUILD)/checked
 	@chmod +x $(BUILD)/checked
 .PHONY: valgrind-wrapper
@@ -249,23 +285,23 @@ coverage: test-setup ## line coverage: at least 90 % of src and all of methods
 	@.ci/install gcovr
 	@$(MAKE) $(PARALLEL) $(COVERAGE) build-tests
 	@find $(BUILD)/coverage -name '*.gcda' -delete
-	@tests/run.sh $(call suite,$(BUILD)/coverage)
+	@$(run_tests) $(call suite,$(BUILD)/coverage)
 	gcovr -r . --filter src/ --fail-under-line 90 $(BUILD)/coverage
 	gcovr -r . --filter methods/ --fail-under-line 100 $(BUILD)/coverage
 
-mutants: test-setup ## which law catches which spoilt method
+mutants: test-setup ## which law catches which spoilt method, and which mutant of the core
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
 	@$(BUILD)/tests/test_laws mutants
 
 # Each deletion is a copy of the tree, linked anew and tested; DELETE="foo bar" tries these alone, by default all.
 test-deletions: test-setup ## the tests without any one file of methods/: all must build and pass
 	@$(MAKE) $(PARALLEL) build-tests
-	@tests/deletions.sh $(DELETE)
+	@$(call script,deletions) $(DELETE)
 .PHONY: test-deletions
 
 # Every EVERYth call that changes a file is struck; 1 takes about half an hour.
 EVERY    ?= 1
-TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash tests/torture.sh
+TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash $(call script,torture)
 torture: test-setup ## a sweep killed and starved at every place, and at random times
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(TORTURE) full $(EVERY)
@@ -349,7 +385,7 @@ help: ## this list
 	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
 flags: # for tests/lint.sh
-	@echo '$(CHECKED)'
+	@echo '$(CHECKED) $(TEST_DIRS:%=-I%)'
 
 FORCE:
 .PHONY: all report-test setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \

@@ -10,7 +10,9 @@
 set -u
 POSLAB=${POSLAB:-./poslab}
 [ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+fixtures=$root/tests/fixtures
 [ "$(id -u)" = 0 ] || { echo "cluster.sh: slurmctld, slurmd and munged are started as root; run it as root" >&2; exit 1; }
 home=$(mktemp -d)
 chmod 755 "$home"

@@ -8,7 +8,8 @@
 set -u
 CORE=" sinusoidal rotary t5 alibi none "
 LONG=" test_methods test_laws test_model test_attention "
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+here=${here%/tests*}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
@@ -41,7 +42,7 @@ for method in "" "$@"; do
     [ -z "$method" ] || for other in $(grep -vx "$method" <<<"$others" | shuf -n 2 --random-source=<(yes "$method")); do
         run build/tests/test_methods "$other"
     done
-    [ $core = 0 ] || run bash tests/e2e.sh
+    [ $core = 0 ] || run bash "$(ls tests/{,*/}e2e.sh 2>/dev/null)"
     if [ -z "$method" ]; then
         [ $skipped = 0 ] || { echo "not ok - with all methods, tests are skipped"; failed=1; }
     else

@@ -6,8 +6,9 @@
 set -u
 POSLAB=${POSLAB:-./poslab}
 [ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
-plots=$(cd "$(dirname "$0")/../plots" && pwd)
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+fixtures=$root/tests/fixtures plots=$root/plots
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1
@@ -155,7 +156,7 @@ check "plan names every point" says out "$one L=16 seed=1" "$one L=16 seed=2" "$
 check "plan --json" try 0 plan e2e.json --json
 check "plan prints JSON" is_json out
 check "plan writes nothing" test ! -e results
-paper=$fixtures/../../configs/paper/wikitext103.json
+paper=$root/configs/paper/wikitext103.json
 check "plan of the paper's settings, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
 check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
     "\`run\` would refuse" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"

@@ -6,7 +6,7 @@
 
 const Law laws[] = {
     {"form", law_form, false},
-    {"options", law_options, false},
+    {"options", law_options, true},
     {"init", law_init, false},
     {"purity", law_purity, false},
     {"adjoint", law_adjoint, false},
@@ -73,6 +73,19 @@ void law_away(float *value, size_t size, uint64_t seed, const char *name) {
             value[i] *= (float)(0.7 + 0.6 * rng_uniform(&rng));
         }
     }
+}
+
+Position law_defaults(const PositionMethod *method, const Position *with, Arena *arena) {
+    Position position = {.method = method, .with = with};
+    if (method->options_size) position.options = arena_alloc(arena, 1, method->options_size);
+    fields_default(position.options, method->fields, method->field_count);
+    return position;
+}
+
+double *law_widened(const float *x, size_t count, Arena *arena) {
+    double *wide = NEW(arena, count, double);
+    for (size_t i = 0; i < count; i++) wide[i] = x[i];
+    return wide;
 }
 
 Model *law_model(const LawCase *c, Arena *arena) {

@@ -83,6 +83,12 @@ PositionShape law_shape(const LawCase *c);
  * stay. */
 void law_away(float *value, size_t size, uint64_t seed, const char *name);
 
+/* A method with its default options; `with`: its partner, or NULL. */
+Position law_defaults(const PositionMethod *method, const Position *with, Arena *arena);
+
+/* x[count] in double. */
+double *law_widened(const float *x, size_t count, Arena *arena);
+
 /* A model with its weights moved away from their initial values. */
 Model *law_model(const LawCase *c, Arena *arena);
 

@@ -12,12 +12,6 @@
 #define RESULT_TOLERANCE 2e-5
 #define SOME_TENS        50
 
-static double *widened(const float *x, size_t count, Arena *arena) {
-    double *wide = NEW(arena, count, double);
-    for (size_t i = 0; i < count; i++) wide[i] = x[i];
-    return wide;
-}
-
 static float *normal(size_t count, const LawCase *c, const char *name, Arena *arena) {
     float *x = NEW(arena, count, float);
     Rng rng = rng_stream(c->seed, "attention", name);
@@ -41,9 +35,9 @@ static double *expected(const LawCase *c, const Probe *p, int T, const float *qk
     NaiveScores n = {.in = {.position = &c->position, .shape = &p->shape, .length = T},
                      .q = parts[0],
                      .k = parts[1],
-                     .x = widened(x, (size_t)T * (size_t)C, arena),
+                     .x = law_widened(x, (size_t)T * (size_t)C, arena),
                      .arena = arena};
-    for (int i = 0; i < p->count; i++) n.in.param[i] = widened(p->value[i], p->sizes[i], arena);
+    for (int i = 0; i < p->count; i++) n.in.param[i] = law_widened(p->value[i], p->sizes[i], arena);
     for (int row = 0; row < H * T; row++) {
         int h = row / T, i = row % T;
         double top = -INFINITY, sum = 0, *to = out + (size_t)i * C + h * D;

@@ -54,7 +54,22 @@ static void project(const LawCase *c, const Param *param, Number *numbers, Arena
     }
 }
 
-static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, Arena *arena, Err *err) {
+enum { UPDATES = 3 };
+
+/* The gradients of each update, the same for all optimisers. */
+static void draw_gradients(const LawCase *c, float *drawn[UPDATES], Arena *arena) {
+    const Model *model = law_model(c, arena);
+    for (int t = 0; t < UPDATES; t++) {
+        Rng rng = rng_stream(c->seed + (uint64_t)t + 1, "gradients", "");
+        drawn[t] = NEW(arena, model->size, float);
+        for (int p = 0; p < model->param_count; p++)
+            for (size_t i = 0; i < model->params[p].size; i++)
+                drawn[t][model->params[p].offset + i] = (float)(rng_normal(&rng) * exp(2 * rng_normal(&rng)));
+    }
+}
+
+static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, float *const drawn[UPDATES],
+                            Arena *arena, Err *err) {
     Model *model = law_model(c, arena);
     Optimizer *optimizer = optimizer_new(options, model, arena);
     Number *numbers = NEW(arena, model->size, Number);
@@ -62,16 +77,11 @@ static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, A
     double last = 0;
     for (size_t i = 0; i < model->size; i++)
         numbers[i] = (Number){.w = model->values[i], .moved = fabs((double)model->values[i])};
-    for (int t = 1; t <= 3; t++) {
+    for (int t = 1; t <= UPDATES; t++) {
         double rate = 0.3 / t, squares = 0;
-        Rng rng = rng_stream(c->seed + (uint64_t)t, "gradients", "");
-        for (int p = 0; p < model->param_count; p++)
-            for (size_t i = 0; i < model->params[p].size; i++) {
-                float *g = &gradients[model->params[p].offset + i];
-                *g = (float)(rng_normal(&rng) * exp(2 * rng_normal(&rng)));
-                squares += (double)*g * *g;
-            }
+        memcpy(gradients, drawn[t - 1], model->size * sizeof *gradients);
         memcpy(given, gradients, model->size * sizeof *given);
+        for (size_t i = 0; i < model->size; i++) squares += (double)given[i] * given[i];
         double norm = optimizer_step(optimizer, model, gradients, rate);
         if (!(fabs(norm - sqrt(squares)) <= 1e-6 * norm))
             return BROKEN(err, "the norm is %.9g, not %.9g", norm, sqrt(squares));
@@ -94,12 +104,14 @@ static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, A
     gradients[naive_param(model, "embedding.weight")->offset] = NAN;
     memcpy(given, model->values, model->size * sizeof *given);
     if (isfinite(optimizer_step(optimizer, model, gradients, 0.1)) ||
-        memcmp(given, model->values, model->size * sizeof *given) != 0 || optimizer->step != 3)
+        memcmp(given, model->values, model->size * sizeof *given) != 0 || optimizer->step != UPDATES)
         return BROKEN(err, "a gradient that is not finite changes the weights, or goes unnoticed");
     return true;
 }
 
 bool law_optimizer(const LawCase *c, Arena *arena, Err *err) {
+    float *drawn[UPDATES];
+    draw_gradients(c, drawn, arena);
     for (int name = OPT_ADAMW; name <= OPT_NAG; name++)
         for (int clip = 0; clip < 3; clip++) {
             OptimizerOptions options = {.name = name,
@@ -110,18 +122,27 @@ bool law_optimizer(const LawCase *c, Arena *arena, Err *err) {
                                         .decay = 0.3,
                                         .momentum = 0.95,
                                         .clip = (double[]){0, 0.5, 1e9}[clip]};
-            if (!optimizer_holds(c, &options, arena, err)) return false;
+            if (!optimizer_holds(c, &options, drawn, arena, err)) return false;
         }
     return true;
 }
 
 /* ---- accounting ---- */
 
+/* The naive losses of one block: what they depend on, and [end - start] of them. */
+typedef struct Block {
+    int64_t start, end, number;
+    const double *nll;
+} Block;
+
 typedef struct Stretch { /* a stream and the losses expected on it */
     const LawCase *c;
     const Model *model;
+    const double *values;
     Corpus corpus;
-    Arena *arena;
+    Arena *arena, *kept; /* kept: of the blocks, whose losses several requests need */
+    Block blocks[256];
+    int block_count;
 } Stretch;
 
 static bool near(double got, double expected, int64_t tokens) {
@@ -152,11 +173,24 @@ static bool bins_add_up(const Evaluation *e, const double *at, const int64_t *co
     return true;
 }
 
+static const double *block_nll(Stretch *s, const Stream *stream, int64_t start, int64_t end, int64_t number) {
+    for (int i = 0; i < s->block_count; i++)
+        if (s->blocks[i].start == start && s->blocks[i].end == end && s->blocks[i].number == number)
+            return s->blocks[i].nll;
+    double *nll = NEW(s->kept, end - start, double);
+    const uint16_t *tokens = stream->tokens + start;
+    PositionPlace place = {.seed = s->model->seed, .sequence = number};
+    naive_run(s->model, s->values, NAIVE_HOOKS, place, &tokens, 1, (int)(end - start), nll, 0, NULL);
+    if (s->block_count == COUNT_OF(s->blocks)) BUG("more blocks than are kept");
+    s->blocks[s->block_count++] = (Block){start, end, number, nll};
+    return nll;
+}
+
 /* Every block by itself through the naive model, as evaluate.h defines it. */
-static bool counts_right(const Stretch *s, const EvaluateRequest *request, Arena *arena, Err *err) {
+static bool counts_right(Stretch *s, const EvaluateRequest *request, Arena *arena, Err *err) {
     const Stream *stream = &s->corpus.splits[request->split];
     int64_t targets = stream->count - 1, L = request->length, S = request->stride, block = 0;
-    double *nll = NEW(arena, L, double), *at = NEW(arena, L, double), total = 0;
+    double *at = NEW(arena, L, double), total = 0;
     int64_t *counts = NEW(arena, L, int64_t);
     Evaluation result;
     if (request->tokens && request->tokens < targets) targets = request->tokens;
@@ -168,10 +202,7 @@ static bool counts_right(const Stretch *s, const EvaluateRequest *request, Arena
         int64_t end = (block + 1) * S, start = end > L ? end - L : 0;
         double sum = 0;
         if (end > targets) end = targets;
-        const uint16_t *tokens = stream->tokens + start;
-        PositionPlace place = {.seed = s->model->seed, .sequence = block};
-        naive_run(s->model, naive_values(s->model, arena), NAIVE_HOOKS, place, &tokens, 1, (int)(end - start),
-                  nll, 0, NULL);
+        const double *nll = block_nll(s, stream, start, end, block);
         for (int64_t k = block * S; k < end; k++)
             sum += nll[k - start], at[k - start] += nll[k - start], counts[k - start]++;
         if (block >= result.windows || result.window[block].tokens != end - block * S ||
@@ -235,7 +266,8 @@ bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
                                          {60, 60}, {60, 59}, {100, 100}, {100, 9}, {59, 2}};
     LawCase small = *c; /* several windows in one pass, and a last group that is not full */
     small.model.max_tokens_in_flight = 16;
-    Stretch s = {.c = &small, .model = law_model(&small, arena), .arena = arena_new(0)};
+    Stretch s = {.c = &small, .model = law_model(&small, arena), .arena = arena_new(0), .kept = arena_new(0)};
+    s.values = naive_values(s.model, s.kept);
     uint16_t *tokens =
         malloc(TOKENS * sizeof *tokens); /* not from the arena: a sanitizer sees where it ends */
     if (!tokens) die("no memory");
@@ -269,6 +301,7 @@ bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
         }
     holds = holds && refuses_right(&s, arena, err);
     arena_free(s.arena);
+    arena_free(s.kept);
     free(tokens);
     return holds;
 }

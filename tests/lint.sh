@@ -6,16 +6,20 @@
 #     memory    malloc and its family are called in arena.c only
 #     names     no method's name in src/
 #     format    clang-format
-#     warnings  gcc and clang, with the Makefile's flags and -Werror
+#     links     every relative link of a document leads to a file
+#     warnings  gcc, with the Makefile's flags and -Werror
+#     clang     clang, likewise
 #     tidy      clang-tidy (.clang-tidy)
 #     cppcheck  cppcheck (tests/cppcheck.supp)
 #     lengths   no file above 450 lines
 #     modes     what begins with #! may be run
 #
-# Every finding is printed with its place. Run by `make lint`; tests/test_lint.sh shows that each check bites.
+# Every finding is printed with its place. Run by `make lint`, without the slow ones by `make lint-quick`;
+# test_lint.sh shows that each check bites.
 set -u
-shopt -s nullglob
-cd "${LINT_ROOT:-$(dirname "$0")/..}" || exit 1
+shopt -s nullglob extglob
+here=$(cd "$(dirname "$0")" && pwd)
+cd "${LINT_ROOT:-${here%/tests*}}" || exit 1
 
 # Layers from the bottom up: a file may include its own line and the lines above it.
 LAYERS=(
@@ -40,10 +44,10 @@ declare -A OWNER=(
 LIBC="assert complex ctype errno float inttypes iso646 limits math stdalign stdarg stdbool stddef stdint stdio stdlib string tgmath"
 LONGEST=450
 
-flags=$(make -s flags)
 jobs=$(nproc)
-sources=(src/*.c methods/*.c tests/*.c)
-headers=(src/*.h tests/*.h)
+tests=(tests/*.c tests/!(fuzz|torture)/!(shim).c)
+sources=(src/*.c methods/*.c "${tests[@]}")
+headers=(src/*.h tests/*.h tests/!(fuzz)/*.h)
 found=0
 
 say() {
@@ -72,29 +76,31 @@ code() {
         sed -E 's/"([^"\\]|\\.)*"/""/g'
 }
 
-layer_of() { # layer_of FILE: its number, from its name; figure_x.c belongs to figure
-    local name i word
-    name=$(basename "$1")
+declare -A LAYER_OF # of a name its layer
+for layer in "${!LAYERS[@]}"; do
+    for name in ${LAYERS[layer]}; do LAYER_OF[$name]=$layer; done
+done
+
+layer_of() { # layer_of FILE: sets layer to its number, from its name; figure_x.c belongs to figure
+    local name=${1##*/}
     name=${name%.*}
-    name=${name%%_*}
-    for i in "${!LAYERS[@]}"; do
-        for word in ${LAYERS[i]}; do
-            [ "$word" != "$name" ] || { echo "$i"; return; }
-        done
-    done
-    return 1
+    layer=${LAYER_OF[${name%%_*}]:-}
+    [ -n "$layer" ]
 }
 
+# What a header includes is checked in that header, so that direct includes are enough.
 check_layers() {
-    local file header own other
+    local file header line text own
     for file in src/*.[ch]; do
-        own=$(layer_of "$file") || { say "$file: belongs to no layer; enter it in tests/lint.sh"; continue; }
-        # shellcheck disable=SC2086 # the flags are words
-        for header in $(gcc $flags -MM "$file" 2>&1 | tr -d '\\' | tr ' ' '\n' | grep '\.h$'); do
-            other=$(layer_of "$header") || continue
-            [ "$other" -le "$own" ] || say "$file: layer $own includes $header of layer $other; arrows point down only"
-        done
+        layer_of "$file" || say "$file: belongs to no layer; enter it in tests/lint.sh"
     done
+    while IFS=: read -r file line text; do
+        layer_of "$file" || continue
+        own=$layer header=${text#*\"}
+        header=${header%%\"*}
+        layer_of "$header" || continue
+        [ "$layer" -le "$own" ] || say "$file:$line: layer $own includes $header of layer $layer; arrows point down only"
+    done < <(grep -nE '^ *# *include *"' src/*.[ch] /dev/null)
     for file in methods/*; do
         [[ $file == *.c ]] || say "$file: methods/ holds one .c file per method and nothing else"
         while IFS= read -r header; do
@@ -139,14 +145,28 @@ check_names() {
 }
 
 check_format() {
-    clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}" || found=1
+    printf '%s\0' "${sources[@]}" "${headers[@]}" | xargs -0 -P "$jobs" -n 40 clang-format --dry-run -Werror || found=1
+}
+
+# [text](target): targets of other places, and those inside the same page, are not looked at.
+check_links() {
+    local place file target
+    while IFS= read -r place; do
+        file=${place%%:*} target=${place#*](}
+        target=${target%)}
+        target=${target%%#*}
+        [[ -z $target || $target == *:* ]] || [ -e "$(dirname "$file")/$target" ] || say "$place: there is no $target"
+    done < <(find . -name '*.md' -not -path './build/*' -not -path './.git/*' -exec grep -noHE '\]\([^) ]+\)' {} +)
 }
 
 check_warnings() {
-    # shellcheck disable=SC2086
-    each gcc $flags -Itests -Werror -c -o /dev/null
-    # shellcheck disable=SC2086
-    each clang $flags -Itests -Werror -fsyntax-only
+    # shellcheck disable=SC2046 # the flags are words
+    each gcc $(make -s flags) -Werror -c -o /dev/null
+}
+
+check_clang() {
+    # shellcheck disable=SC2046
+    each clang $(make -s flags) -Werror -fsyntax-only
 }
 
 # On standard error clang-tidy only counts what it does not show. The analyser follows paths up to NODES states in a
@@ -158,15 +178,16 @@ tidy() {
 export -f tidy
 
 check_tidy() {
-    # shellcheck disable=SC2086
-    each tidy $flags -Itests
+    # shellcheck disable=SC2046
+    each tidy $(make -s flags)
 }
 
 check_cppcheck() {
-    local output
+    local output folders=()
+    mapfile -t folders < <(for file in "${tests[@]}"; do echo "-I${file%/*}"; done | sort -u)
     output=$(cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,style,performance,portability -j "$jobs" \
-        --library=tests/cppcheck.cfg --suppressions-list=tests/cppcheck.supp --inline-suppr -D_GNU_SOURCE -D__GNUC__ -Isrc -Itests \
-        --template='{file}:{line}: {severity}: {message} [{id}]' src methods tests 2>&1) && [ -z "$output" ] ||
+        --library="$here/cppcheck.cfg" --suppressions-list="$here/cppcheck.supp" --inline-suppr -D_GNU_SOURCE -D__GNUC__ -Isrc "${folders[@]}" \
+        --template='{file}:{line}: {severity}: {message} [{id}]' src methods "${tests[@]}" 2>&1) && [ -z "$output" ] ||
         say "$output"
 }
 
@@ -180,7 +201,7 @@ check_lengths() {
 
 check_modes() {
     local file
-    for file in .ci/* tests/*.sh tests/*.py plots/* results/*/*.sh; do
+    for file in .ci/* tests/*.sh tests/*.py tests/*/*.sh tests/*/*.py plots/* results/*/*.sh; do
         [ ! -f "$file" ] || [ -x "$file" ] || [ "$(head -c 2 "$file")" != "#!" ] || say "$file: chmod +x $file"
     done
 }

@@ -34,6 +34,7 @@ typedef struct Run {
 typedef struct Layer {
     double *x, *normed1, *placed, *qkv, *mixed;
     double *y, *normed2, *u, *acted;
+    const NaiveCore **cores; /* [B] */
 } Layer;
 
 static size_t place(const Run *r, int layer, const char *part) {
@@ -137,10 +138,11 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         memcpy(a->qkv + (size_t)n * 3 * C, qk + (size_t)n * 2 * C, (size_t)(2 * C) * sizeof *qk);
         memcpy(a->qkv + (size_t)n * 3 * C + 2 * C, v + (size_t)n * C, (size_t)C * sizeof *v);
     }
-    for (int b = 0; b < r->B; b++) {
-        size_t row = (size_t)b * r->T * C;
+    a->cores = NEW(r->arena, B, const NaiveCore *);
+    for (int b = 0; b < B; b++) {
+        size_t row = (size_t)b * T * C;
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
-        naive_attend(&one, a->mixed + row, a->qkv + 3 * row, a->normed1 + row);
+        a->cores[b] = naive_attend(&one, a->mixed + row, a->qkv + 3 * row, a->normed1 + row);
     }
     linear(out, a->mixed, weight(r, l, "attention.out.weight"), weight(r, l, "attention.out.bias"), r->N, C,
            C);
@@ -156,7 +158,7 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
     for (int b = 0; b < r->B; b++) {
         size_t row = (size_t)b * r->T * C;
         one.sequence = b, one.context = naive_position_context(r->position, l, b);
-        naive_attend_backward(&one, dqkv + 3 * row, dnormed1 + row, dmixed + row, a->qkv + 3 * row,
+        naive_attend_backward(&one, a->cores[b], dqkv + 3 * row, dnormed1 + row, dmixed + row,
                               a->normed1 + row);
     }
     double *dqk = array(r, (size_t)r->N * 2 * C), *dv = array(r, (size_t)r->N * C);

@@ -6,16 +6,17 @@
 #include <string.h>
 
 /* All of one sequence: vectors [H,T,D], scores [H,T,T]. */
-typedef struct Core {
+typedef struct NaiveCore {
     int H, T, D, C, n[2], horizon, window, sinks, last;
-    bool active;                  /* the method acts */
-    double temperature, *stretch; /* [T] */
+    bool active;                        /* the method acts */
+    double temperature, root, *stretch; /* root: of D; [T] */
     double *q, *k, *v, *far_q, *far_k, *sink_q;
     float *r[2];            /* [H,n,D] */
-    double *pair, *gates;   /* [H,T,T], [H,T] */
-    double *before, *s, *p; /* [H,T,T]: S before and after the change, P */
+    double *pair, *gates;   /* [H,T,T] or NULL, [H,T] */
+    double *before, *s, *p; /* [H,T,T]: S before and after the change (the same without one), P */
     bool *seen;             /* [T,T] */
-} Core;
+} NaiveCore;
+typedef NaiveCore Core;
 
 static const PositionRole roles[2] = {POS_KEY, POS_VALUE};
 
@@ -151,6 +152,7 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     if (o->window && o->window < c->T && meant(o->window_layers, c->active))
         c->window = (int)o->window, c->sinks = (int)o->sinks;
     c->last = c->window + c->sinks - 1;
+    c->root = sqrt(c->D);
     c->stretch = array(a, c->T);
     for (int i = 0; i < c->T; i++)
         c->stretch[i] = meant(o->scale_layers, c->active) ? stretch_of(o, shape->train_length, i) : 1;
@@ -160,9 +162,9 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     turn_all(a, c, POS_KEY, c->k, c->T, 1);
     if (c->window) turn_all(a, c, POS_QUERY, c->sink_q, c->last, 1);
     size_t square = (size_t)c->T * c->T, pairs = (size_t)c->H * square;
-    c->pair = array(a, pairs), c->gates = array(a, (size_t)c->H * c->T),
-    c->seen = NEW(a->arena, square, bool);
-    c->before = array(a, pairs), c->s = array(a, pairs), c->p = array(a, pairs);
+    c->gates = array(a, (size_t)c->H * c->T), c->seen = NEW(a->arena, square, bool);
+    c->before = array(a, pairs), c->p = array(a, pairs);
+    c->s = c->active && m->scores ? array(a, pairs) : c->before;
     if (c->active && m->horizon) {
         c->horizon = m->horizon(shape, a->context->options);
         c->far_q = part_of(a, c, qkv, 0), c->far_k = part_of(a, c, qkv, 1);
@@ -176,6 +178,7 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
     }
     if (c->active && m->pair_bias) {
         float *pair = NEW(a->arena, square, float);
+        c->pair = array(a, pairs);
         for (int h = 0; h < c->H; h++) {
             m->pair_bias(a->context, pair, h, 0, c->T);
             for (size_t i = 0; i < square; i++) c->pair[h * square + i] = pair[i];
@@ -193,19 +196,20 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
 static void make_scores(const NaiveAttention *a, Core *c) {
     const PositionMethod *m = a->model->position.method;
     for (int h = 0; h < c->H; h++)
-        for (int i = 0; i < c->T; i++)
+        for (int i = 0; i < c->T; i++) {
+            double gates = 0; /* of keys j + 1 to i */
             for (int j = i; j >= 0; j--) {
                 size_t at = ((size_t)h * c->T + i) * c->T + j;
                 int d = distance(c, i, j);
-                double product = dot(query_for(c, h, i, j), key_for(c, h, i, j), c->D), gates = 0;
+                double product = dot(query_for(c, h, i, j), key_for(c, h, i, j), c->D);
                 if (c->n[0])
                     product += dot_float(vector_query(c, h, i, j), c->r[0] + vector_at(c, 0, h, d), c->D);
-                for (int l = j + 1; l <= i; l++) gates += c->gates[h * c->T + l];
                 double bias = c->active ? a->bias[h * c->T + d] : 0;
                 c->seen[i * c->T + j] = !c->window || j < c->sinks || j > i - c->window;
-                c->before[at] = product / sqrt(c->D) + bias + c->pair[at] + gates;
-                c->s[at] = c->before[at];
+                c->before[at] = product / c->root + bias + (c->pair ? c->pair[at] : 0) + gates;
+                gates += c->gates[h * c->T + j];
             }
+        }
     if (!c->active || !m->scores) return;
     PositionScores block = block_of(a, c, c->before);
     m->scores(a->context, &block);
@@ -237,14 +241,17 @@ static double value_of(const Core *c, int h, int i, int j, int e) {
     return c->n[1] ? value + c->r[1][vector_at(c, 1, h, distance(c, i, j)) + e] : value;
 }
 
-void naive_attend(const NaiveAttention *a, double *mixed, const double *qkv, const double *x) {
+const NaiveCore *naive_attend(const NaiveAttention *a, double *mixed, const double *qkv, const double *x) {
     const Core *c = forward(a, qkv, x);
     for (int h = 0; h < c->H; h++)
         for (int i = 0; i < c->T; i++)
-            for (int e = 0; e < c->D; e++)
-                for (int j = 0; j <= i; j++)
-                    mixed[(size_t)i * c->C + h * c->D + e] +=
-                        c->p[((size_t)h * c->T + i) * c->T + j] * value_of(c, h, i, j, e);
+            for (int j = 0; j <= i; j++) {
+                double p = c->p[((size_t)h * c->T + i) * c->T + j];
+                if (p == 0) continue; /* not seen, not chosen */
+                for (int e = 0; e < c->D; e++)
+                    mixed[(size_t)i * c->C + h * c->D + e] += p * value_of(c, h, i, j, e);
+            }
+    return c;
 }
 
 /* ---- backward ---- */
@@ -271,6 +278,7 @@ static void values_backward(const Core *c, Gradient *g, const double *dmixed) {
         const double *p = c->p + (size_t)row * c->T, *dout = dmixed + (size_t)i * c->C + h * c->D;
         double *ds = g->ds + (size_t)row * c->T, mean = 0;
         for (int j = 0; j <= i; j++) {
+            if (p[j] == 0) continue; /* then ds is zero, too */
             for (int e = 0; e < c->D; e++) {
                 ds[j] += dout[e] * value_of(c, h, i, j, e);
                 g->v[(size_t)(h * c->T + j) * c->D + e] += dout[e] * p[j];
@@ -301,8 +309,12 @@ static void change_backward(const NaiveAttention *a, const Core *c, Gradient *g)
 static void scores_backward(const NaiveAttention *a, const Core *c, Gradient *g) {
     for (int row = 0; row < c->H * c->T; row++) {
         int h = row / c->T, i = row % c->T;
+        double before = 0; /* sum of ds of keys 0 to j - 1: their scores contain the gate of key j */
         for (int j = 0; j <= i; j++) {
-            double ds = g->ds[(size_t)row * c->T + j];
+            double ds = g->ds[(size_t)row * c->T + j], share = ds / c->root;
+            g->gates[h * c->T + j] += before;
+            if (ds == 0) continue;
+            before += ds;
             int d = distance(c, i, j);
             bool far = c->horizon && d >= c->horizon, sink = c->window && j < c->sinks;
             size_t qi = (size_t)row * c->D, kj = (size_t)(h * c->T + j) * c->D;
@@ -311,14 +323,13 @@ static void scores_backward(const NaiveAttention *a, const Core *c, Gradient *g)
             double *near_q = sink ? g->sink_q : g->q, *dq = far ? g->far_q : near_q,
                    *dk = far ? g->far_k : g->k;
             for (int e = 0; e < c->D; e++) {
-                dq[qi + e] += ds * k[e] / sqrt(c->D);
-                dk[kj + e] += ds * q[e] / sqrt(c->D);
+                dq[qi + e] += share * k[e];
+                dk[kj + e] += share * q[e];
                 if (!c->n[0]) continue;
-                near_q[qi + e] += ds * c->r[0][vector_at(c, 0, h, d) + e] / sqrt(c->D);
-                g->r[0][vector_at(c, 0, h, d) + e] += (float)(ds * vq[e] / sqrt(c->D));
+                near_q[qi + e] += share * c->r[0][vector_at(c, 0, h, d) + e];
+                g->r[0][vector_at(c, 0, h, d) + e] += (float)(share * vq[e]);
             }
             if (c->active) a->dbias[h * c->T + d] += ds;
-            for (int l = j + 1; l <= i; l++) g->gates[h * c->T + l] += ds;
         }
     }
 }
@@ -341,9 +352,8 @@ static void hooks_backward(const NaiveAttention *a, const Core *c, Gradient *g, 
     for (size_t i = 0; i < inputs; i++) dx[i] += change[i];
 }
 
-void naive_attend_backward(const NaiveAttention *a, double *dqkv, double *dx, const double *dmixed,
-                           const double *qkv, const double *x) {
-    const Core *c = forward(a, qkv, x);
+void naive_attend_backward(const NaiveAttention *a, const NaiveCore *c, double *dqkv, double *dx,
+                           const double *dmixed, const double *x) {
     Gradient g = gradient_new(a, c);
     values_backward(c, &g, dmixed);
     if (c->active && a->model->position.method->scores) change_backward(a, c, &g);

@@ -19,11 +19,13 @@ typedef struct NaiveAttention {
     Arena *arena;
 } NaiveAttention;
 
+typedef struct NaiveCore NaiveCore; /* what the backward pass needs of the forward pass */
+
 /* mixed[T,C] from qkv[T,3C] and what it is projected from, x[T,C]. */
-void naive_attend(const NaiveAttention *a, double *mixed, const double *qkv, const double *x);
+const NaiveCore *naive_attend(const NaiveAttention *a, double *mixed, const double *qkv, const double *x);
 
 /* dqkv, dx and the gradients in the context +=. */
-void naive_attend_backward(const NaiveAttention *a, double *dqkv, double *dx, const double *dmixed,
-                           const double *qkv, const double *x);
+void naive_attend_backward(const NaiveAttention *a, const NaiveCore *core, double *dqkv, double *dx,
+                           const double *dmixed, const double *x);
 
 #endif

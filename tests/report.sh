@@ -6,7 +6,8 @@
 # policy; every column of every table sorts both ways, by number where it has numbers; a hostile name stays text; no
 # page is wider than the screen of a phone. Screenshots (light, dark, phone, print) go to FOLDER.
 set -u
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
 poslab=${POSLAB:-$root/poslab}
 work=$(mktemp -d)
 database=${1:+$(realpath "$1")}

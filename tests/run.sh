@@ -3,10 +3,12 @@
 #
 # A cmocka program counts its tests (TAP lines: "ok 1 - name", "not ok 2 - name"); so does a shell script that prints
 # such lines. A command without them is one test, passed if it exits with 0. A command that fails without a failed
-# test (it crashed, could not start, or took longer than LIMIT) is one failed test. What failed is shown; the last
-# line is the sum.
+# test (it crashed, could not start, or took longer than LIMIT) is one failed test. What failed is shown, then the ten
+# slowest commands; the last line is the sum. The seconds of every command, and those of its processor, are kept in
+# TIMES (build/test-times), slowest first; a command that was not run keeps its line.
 set -u
 limit=${LIMIT:-20m}
+times=${TIMES:-build/test-times}
 export CMOCKA_MESSAGE_OUTPUT=tap
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 1)} # before the next line: nproc heeds OMP_NUM_THREADS
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 # the tests' matrices are small; workers set their own
@@ -18,13 +20,23 @@ trap 'rm -rf "$folder"' EXIT
 passed=0 failed=0 skipped=0 finished=0
 commands=("$@")
 
-# start NUMBER: the command writes NUMBER.output and, when it has ended, NUMBER.status: exit status and seconds.
+# start NUMBER: the command writes NUMBER.output and, when it has ended, NUMBER.status: exit status and seconds; those
+# of the clock, of the processor for the program and for the kernel are in NUMBER.time.
 start() {
     {
-        from=$SECONDS
-        timeout -k 10 "$limit" bash -c "${commands[$1]}" >"$folder/$1.output" 2>&1 </dev/null
-        echo "$? $((SECONDS - from))" >"$folder/$1.status"
+        TIMEFORMAT='%R %U %S'
+        { time timeout -k 10 "$limit" bash -c "${commands[$1]}" >"$folder/$1.output" 2>&1 </dev/null; } 2>"$folder/$1.time"
+        echo "$? $(cut -d . -f 1 "$folder/$1.time")" >"$folder/$1.status"
     } &
+}
+
+# table: of all commands that have ended "seconds processor command", slowest first.
+table() {
+    local number
+    for number in "${!commands[@]}"; do
+        [ -s "$folder/$number.status" ] || continue
+        awk -v command="${commands[number]//\\/\\\\}" 'NF == 3 { printf "%8.1f %8.1f %s\n", $1, $2 + $3, command }' "$folder/$number.time"
+    done | sort -rn
 }
 
 # report NUMBER: counts what a command that has ended says.
@@ -56,6 +68,17 @@ done
 wait
 while [ -s "$folder/$finished.status" ]; do report $((finished++)); done
 [ $finished = $# ] || failed=$((failed + 1))
+
+table >"$folder/table"
+if [ -d "$(dirname "$times")" ]; then
+    [ ! -e "$times" ] || awk 'NR == FNR { $1 = $2 = ""; ran[$0]; next } { line = $0; $1 = $2 = "" } !($0 in ran) { print line }' \
+        "$folder/table" "$times" >"$folder/others"
+    cat "$folder/table" "$folder/others" 2>/dev/null | sort -rn >"$times.new" && mv "$times.new" "$times"
+fi
+if [ $# -gt 1 ]; then
+    echo "The slowest (seconds, of them at work, command):"
+    head -10 "$folder/table"
+fi
 
 summary="$passed passed, $failed failed"
 [ $skipped = 0 ] || summary="$summary, $skipped skipped"

@@ -37,7 +37,7 @@ int sample_teardown(void **state) {
     return chdir(home) != 0 || system(command) != 0;
 }
 
-static void put_file(const char *path, const char *text) {
+void sample_put_file(const char *path, const char *text) {
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
@@ -48,13 +48,14 @@ const Plan *sample_plan(const char *extra) {
     Err err = {0};
     char text[4096] = "";
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = (char)('a' + i * i % 23);
-    put_file("corpus.txt", text);
-    put_file("x.json",
-             arena_format(sample_arena,
-                          "{\"name\": \"x\", \"data\": {\"files\": [\"corpus.txt\"], \"split\": {\"valid\": "
-                          "0.25, \"test\": 0.25}}, \"model\": {\"layers\": 1, \"heads\": 2, \"width\": 16, "
-                          "\"ffn\": 16}, %s}",
-                          extra));
+    sample_put_file("corpus.txt", text);
+    sample_put_file(
+        "x.json",
+        arena_format(sample_arena,
+                     "{\"name\": \"x\", \"data\": {\"files\": [\"corpus.txt\"], \"split\": {\"valid\": "
+                     "0.25, \"test\": 0.25}}, \"model\": {\"layers\": 1, \"heads\": 2, \"width\": 16, "
+                     "\"ffn\": 16}, %s}",
+                     extra));
     Experiment *experiment = config_read("x.json", NULL, sample_arena, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s", err.text);

@@ -3,9 +3,9 @@
 # test runs it under valgrind, where all of e2e.sh takes many minutes (make valgrind).
 set -u
 program=$(realpath "${POSLAB:-./poslab}")
-fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
-template=$(cd "$(dirname "$0")/../plots" && pwd)/curves.gp
-papers=$(cd "$(dirname "$0")/../results/paper" && pwd)
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+fixtures=$root/tests/fixtures template=$root/plots/curves.gp papers=$root/results/paper
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1

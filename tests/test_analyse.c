@@ -466,23 +466,16 @@ static void mistakes(void **state) {
 
 /* --- reference --- */
 
-static void put_file(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void reference(void **state) {
     (void)state;
     Err err = {0};
     int64_t rows = 0;
     Store *store = results(plan_of("[1]"), -1);
-    put_file("a.csv", "table,dataset,split,method,train_length,eval_length,stride,perplexity\n"
-                      "2,w,valid,alibi,512,512,512,20\n2,w,valid,alibi,512,1024,1024,19\n\n"
-                      "2,w,valid,alibi,512,2048,2048,20.5\n13,w,valid,alibi,512,512,1,18\n");
-    put_file("b.csv", "source,method,phase,train_length,words_per_second,memory_gb\r\n"
-                      "\"Me, \"\"2026\"\"\",alibi,train,512,100,\r\nMe,t5,eval,512,,3e0\r\n");
+    sample_put_file("a.csv", "table,dataset,split,method,train_length,eval_length,stride,perplexity\n"
+                             "2,w,valid,alibi,512,512,512,20\n2,w,valid,alibi,512,1024,1024,19\n\n"
+                             "2,w,valid,alibi,512,2048,2048,20.5\n13,w,valid,alibi,512,512,1,18\n");
+    sample_put_file("b.csv", "source,method,phase,train_length,words_per_second,memory_gb\r\n"
+                             "\"Me, \"\"2026\"\"\",alibi,train,512,100,\r\nMe,t5,eval,512,,3e0\r\n");
     const char *const files[] = {"a.csv", "b.csv", NULL};
     for (int twice = 0; twice < 2; twice++) {
         if (!reference_import(store, files, &rows, &err)) fail_msg("%s", err.text);
@@ -558,7 +551,7 @@ static void reference(void **state) {
         {HEAD "caf\xE9,512,512,512,3\n", "reference 'bad.csv': line 2, column 4: invalid UTF-8"},
     };
     for (int i = 0; i < COUNT_OF(bad); i++) {
-        put_file("bad.csv", bad[i].text);
+        sample_put_file("bad.csv", bad[i].text);
         assert_false(reference_import(store, (const char *const[]){"a.csv", "bad.csv", NULL}, &rows, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (!strstr(err.text, bad[i].message)) fail_msg("'%s' does not say '%s'", err.text, bad[i].message);

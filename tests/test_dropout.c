@@ -12,18 +12,12 @@
 
 #include "laws.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "ops.h"
 
-static Position defaults_of(const PositionMethod *m, Arena *arena) {
-    Position position = {.method = m};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(position.options, m->fields, m->field_count);
-    return position;
-}
-
 static LawCase small_case(const char *method, Arena *arena) {
-    return (LawCase){.position = defaults_of(need_method(method), arena),
+    return (LawCase){.position = law_defaults(need_method(method), NULL, arena),
                      .model = {.layers = 2,
                                .heads = 3,
                                .width = 12,
@@ -36,10 +30,6 @@ static LawCase small_case(const char *method, Arena *arena) {
                      .batch = 3,
                      .length = 21,
                      .seed = 5};
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
 }
 
 static double train_sum(const Model *model, Pass *pass, const uint16_t *const *tokens, int first,

@@ -13,6 +13,7 @@
 
 #include "laws.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "probe.h"
 
@@ -46,10 +47,6 @@ static LawCase sized(Position position, int heads, int width) {
                      .batch = 1,
                      .length = 40,
                      .seed = 11};
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.12g is not %.12g", got, expected);
 }
 
 /* ---- ALiBi ---- */

@@ -13,6 +13,7 @@
 
 #include "laws.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "probe.h"
 
@@ -62,10 +63,6 @@ static LawCase sized(const char *method, const char *json, int heads, int head_d
                      .batch = 1,
                      .length = 40,
                      .seed = 11};
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.12g is not %.12g", got, expected);
 }
 
 /* ---- the rotary family: frequencies and scales ---- */

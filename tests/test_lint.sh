@@ -2,7 +2,8 @@
 # Shows that every check of lint.sh bites: a small copy of the tree passes, and each of these spoilt ones fails with
 # a message that names the spoilt file.
 set -eu
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+here=${here%/tests*}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0 number=0
@@ -10,7 +11,7 @@ failed=0 number=0
 mkdir -p "$tree"/{src,methods,tests}
 cd "$here"
 cp Makefile .clang-format .clang-tidy "$tree"
-cp tests/lint.sh tests/cppcheck.* "$tree/tests"
+cp tests/{,tools/}lint.sh tests/{,tools/}cppcheck.* "$tree/tests" 2>/dev/null || true
 cp src/{base,arena,rng,position}.[ch] src/{json,fields,hash,checkpoint}.h "$tree/src"
 cp methods/*.c "$tree/methods"
 touch "$tree"/methods/{alibi,none}.c # they may be deleted
@@ -40,7 +41,7 @@ spoil() {
 }
 
 status=0
-message=$("$tree/tests/lint.sh" layers owners memory names lengths modes cppcheck 2>&1) || status=1
+message=$("$tree/tests/lint.sh" layers owners memory names links lengths modes cppcheck 2>&1) || status=1
 [ $status = 0 ] || sed 's/^/# /' <<<"$message"
 result $status "an unspoilt tree passes"
 
@@ -64,7 +65,9 @@ spoil names src/base.h "in capitals, in a comment" <<<'/* as ALiBi does */'
 spoil names src/base.c "the control's name" <<<'static const char *control = "none";'
 spoil format src/rng.c "a line out of format" <<<'int  spaced ;'
 spoil warnings src/rng.c "an unused variable" <<<'static int unused;'
-spoil warnings src/rng.c "what only clang warns of" <<<'int same(int a); int same(int a) { if ((a == 1)) return 1; return 0; }'
+spoil clang src/rng.c "what clang warns of" <<<'int same(int a); int same(int a) { if ((a == 1)) return 1; return 0; }'
+spoil links src/README.md "a link that leads nowhere" <<<'See [the core](core.h#anchor).'
+spoil links README.md "the same in a table" <<<'| [here](#there) | [x](https://x.org/y) | [gone](methods/gone.c) |'
 spoil cppcheck src/base.c "an array out of bounds" <<<'int beyond(void) { int a[2] = {0, 0}; return a[2]; }'
 spoil tidy src/base.c "a null pointer followed" <<<'int follow(int a); int follow(int a) { int *p = 0; if (a) p = &a; return *p; }'
 spoil lengths src/rng.c "a file too long" < <(yes '' | head -450)

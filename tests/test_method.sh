@@ -3,7 +3,8 @@
 # and runs beside others; a wrong sign is found; without the file all is as before. And the README's table of methods
 # is what `poslab methods` says.
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+here=${here%/tests*}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 failed=0 number=0
@@ -46,7 +47,9 @@ up_to_date() {
 check "the README's table is up to date (make readme-methods)" up_to_date
 
 # With what is built already: only what is new is compiled.
-cp -a Makefile src methods tests configs build poslab "$tree" && cd "$tree" || exit 1
+cp -a Makefile src methods tests configs poslab "$tree" && mkdir "$tree/build" &&
+    find build -mindepth 1 -maxdepth 1 ! -name asan ! -name valgrind ! -name coverage ! -name fuzz ! -name torch \
+        -exec cp -a -t "$tree/build" {} + && cd "$tree" || exit 1
 before=$(find methods configs | sort)
 make_method() {
     make -s method "$@"

@@ -4,8 +4,10 @@
  * Options are varied: the defaults, every choice, both bounds of every number (where a bound is refused
  * beside the other defaults, beside the other options' bounds). So are the sizes: one head and several, head
  * counts that are no power of two, odd head sizes where the method's check allows them, one layer and more, a
- * batch of one, layers without the method, lengths that are no multiple of anything. Usage: test_methods
- * [METHOD [LAW]]
+ * batch of one, layers without the method, lengths that are no multiple of anything.
+ *
+ * Usage: test_methods [METHOD [LAW]]
+ *        test_methods --short           defaults at the small sizes, for slow builds
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -29,6 +31,7 @@ static const Size sizes[] = {
 };
 
 static const char *only_method, *only_law;
+static bool defaults_only;
 static int runs;
 static char at_work[1024]; /* the case of the law that has been begun and has not ended */
 
@@ -97,7 +100,7 @@ static void begin(const Law *law, const LawCase *c) {
 /* Runs all laws on all sizes that the method accepts; true if there was one. */
 static bool run_options(const Position *position, bool every_size) {
     bool any = false;
-    for (int n = 0; n < COUNT_OF(sizes) && (every_size || n < 4); n++) {
+    for (int n = 0; n < COUNT_OF(sizes) && ((every_size && !defaults_only) || n < 4); n++) {
         LawCase c = make_case(position, n);
         if ((any && SANITIZED && !every_size) || !accepted(&c)) continue;
         for (int i = 0; i < law_count; i++) {
@@ -114,18 +117,11 @@ static bool run_options(const Position *position, bool every_size) {
     return any;
 }
 
-static Position defaults_of(const PositionMethod *m, const Position *with, Arena *arena) {
-    Position position = {.method = m, .with = with};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(position.options, m->fields, m->field_count);
-    return position;
-}
-
 /* One option at one value, beside defaults or, if that is refused everywhere, beside another option's bounds.
  */
 static bool run_value(const PositionMethod *m, const Position *with, const Field *field, double value,
                       Arena *arena) {
-    Position position = defaults_of(m, with, arena);
+    Position position = law_defaults(m, with, arena);
     put(position.options, field, value);
     if (run_options(&position, false)) return true;
     for (int j = 0; j < m->field_count; j++)
@@ -139,7 +135,7 @@ static bool run_value(const PositionMethod *m, const Position *with, const Field
 }
 
 static void run_values(const PositionMethod *m, const Position *with, Arena *arena) {
-    for (int i = 0; i < m->field_count; i++) {
+    for (int i = 0; i < m->field_count && !defaults_only; i++) {
         const Field *f = &m->fields[i];
         double values[16] = {f->low, f->high};
         int count = f->type == FIELD_TEXT || (f->low == 0 && f->high == 0) ? 0 : 2;
@@ -161,12 +157,12 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
     for (int i = 0; i < position_method_count; i++) {
         const PositionMethod *partner = position_methods[i];
         if (!(partner->claims & POS_BY_POSITION)) continue;
-        Position with = defaults_of(partner, NULL, arena), position = defaults_of(m, &with, arena);
+        Position with = law_defaults(partner, NULL, arena), position = law_defaults(m, &with, arena);
         bool any = run_options(&position, first);
         for (int f = 0; f < partner->field_count && !any; f++)
             for (int k = 0; partner->fields[f].type == FIELD_CHOICE && partner->fields[f].choices[k] && !any;
                  k++) {
-                with = defaults_of(partner, NULL, arena);
+                with = law_defaults(partner, NULL, arena);
                 put(with.options, &partner->fields[f], k);
                 any = run_options(&position, false);
             }
@@ -182,7 +178,7 @@ static void all_laws(void **state) {
     if (m->positions) {
         run_partners(m, arena);
     } else {
-        Position position = defaults_of(m, NULL, arena);
+        Position position = law_defaults(m, NULL, arena);
         assert_true(run_options(&position, true));
         run_values(m, NULL, arena);
     }
@@ -220,7 +216,8 @@ int main(int argc, char **argv) {
     int count = 0;
     bool law_known = argc <= 2;
     law_threads = 3; /* evaluation side by side; tests/test_laws.c has one lane */
-    only_method = argc > 1 ? argv[1] : NULL;
+    defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
+    only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
     for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {
         law_names[i] = laws[i].name;

@@ -1,6 +1,7 @@
 /* The model against the naive one, and what the model promises beside: its table of parameters, its memory,
  * long sequences. The laws (laws_model.c) say the same of small cases for every method and option; here the
- * sizes are those at which tiles, chunks and blocks of logits end.
+ * sizes are those at which tiles, chunks and blocks of logits end. "test_model long" takes sequences as long
+ * as experiments have them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,24 +15,14 @@
 #include "laws.h"
 #include "linear.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "ops.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { LONG = 4096 };
-#else
-enum { LONG = 32768 };
-#endif
-
-static Position defaults_of(const PositionMethod *m, Arena *arena) {
-    Position position = {.method = m};
-    if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(position.options, m->fields, m->field_count);
-    return position;
-}
+static int longest = 4096; /* attention takes time with the square of the length */
 
 static LawCase small_case(const char *method, Arena *arena) {
-    return (LawCase){.position = defaults_of(need_method(method), arena),
+    return (LawCase){.position = law_defaults(need_method(method), NULL, arena),
                      .model = {.layers = 2,
                                .heads = 3,
                                .width = 12,
@@ -44,10 +35,6 @@ static LawCase small_case(const char *method, Arena *arena) {
                      .batch = 3,
                      .length = 21,
                      .seed = 5};
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
 }
 
 /* ---- the table of parameters ---- */
@@ -288,7 +275,7 @@ static void model_agrees_with_the_naive_one(void **state) {
         if (!position_find(sizes[n].method)) continue; /* deleted */
         Arena *arena = arena_new(0);
         Err err;
-        LawCase c = {.position = defaults_of(position_find(sizes[n].method), arena),
+        LawCase c = {.position = law_defaults(position_find(sizes[n].method), NULL, arena),
                      .model = {.layers = sizes[n].layers,
                                .heads = sizes[n].heads,
                                .width = sizes[n].width,
@@ -313,7 +300,7 @@ static void long_sequences_stay_finite(void **state) {
     (void)state;
     for (int n = 0; n < position_method_count; n++) {
         Arena *arena = arena_new(0);
-        LawCase c = {.position = defaults_of(position_methods[n], arena),
+        LawCase c = {.position = law_defaults(position_methods[n], NULL, arena),
                      .model = {.layers = 1,
                                .heads = 1,
                                .width = 4,
@@ -326,9 +313,9 @@ static void long_sequences_stay_finite(void **state) {
                      .seed = 2};
         PositionShape shape = law_shape(&c);
         const PositionMethod *m = position_methods[n];
-        int length = m->limit && m->limit(&shape, c.position.options) < LONG
+        int length = m->limit && m->limit(&shape, c.position.options) < longest
                          ? m->limit(&shape, c.position.options)
-                         : LONG;
+                         : longest;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 1, length, arena);
         float *nll = NEW(arena, length, float);
@@ -381,7 +368,7 @@ static void the_blas_is_measured(void **state) {
     assert_true(strlen(ops_blas_name()) < 255);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_the_designs),
         cmocka_unit_test(initial_values_have_their_deviation),
@@ -395,5 +382,6 @@ int main(void) {
         cmocka_unit_test(flops_are_the_closed_form),
         cmocka_unit_test(the_blas_is_measured),
     };
+    if (argc == 2 && strcmp(argv[1], "long") == 0) longest = 32768;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

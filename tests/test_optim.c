@@ -12,6 +12,7 @@
 
 #include "laws.h"
 #include "naive.h"
+#include "near.h"
 #include "need.h"
 #include "optim.h"
 
@@ -35,10 +36,6 @@ static void *t5_options(Arena *arena) {
     void *options = arena_alloc(arena, 1, m->options_size);
     fields_default(options, m->fields, m->field_count);
     return options;
-}
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
 }
 
 static void updates_are_the_closed_forms(void **state) {

@@ -4,9 +4,10 @@
 # N ranks of one thread must compute, bit for bit, what N threads of one process do, evaluate to the same bits
 # whatever their number, agree across numbers to rounding, and go on from the last state when one of them dies.
 set -u
-cd "$(dirname "$0")/.." || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-fixtures=$PWD/tests/fixtures
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+POSLAB=${POSLAB:-$root/poslab}
+fixtures=$root/tests/fixtures
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 number=0 failed=0

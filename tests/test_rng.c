@@ -8,11 +8,8 @@
 
 #include <math.h>
 
+#include "near.h"
 #include "rng.h"
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
-}
 
 /* SplitMix64 with state 1234567: the values of Rosetta Code, "Pseudo-random numbers/Splitmix64"; with state
    0: those of Java's SplittableRandom and of the xoshiro authors' splitmix64.c. */

@@ -2,9 +2,10 @@
 # submit, status and collect with a scheduler of a few lines: sbatch writes down what it is given, squeue prints a
 # file, scontrol knows MaxArraySize. (tests/cluster.sh has the real one.)
 set -u
-cd "$(dirname "$0")/.." || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-fixtures=$PWD/tests/fixtures
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+POSLAB=${POSLAB:-$root/poslab}
+fixtures=$root/tests/fixtures
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1

@@ -9,12 +9,9 @@
 #include <math.h>
 
 #include "arena.h"
+#include "near.h"
 #include "rng.h"
 #include "tile.h"
-
-static void near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance)) fail_msg("%.9g is not %.9g", got, expected);
-}
 
 static float exp_of(float x) {
     float lanes[TILE_LANES];

@@ -3,13 +3,15 @@
 #
 # Without arguments a short form for `make test` that takes a place here and there; `make torture` gives it FULL and
 # takes every EVERYth (1). A place is the n-th call that changes a file, of the runner or of its workers, as
-# tests/torture/shim.c counts them. After each attempt the same command is repeated until it is done; then all
+# shim.c counts them. After each attempt the same command is repeated until it is done; then all
 # losses in the database (to the last bit) and the weights (by cmp) must be those of an undisturbed sweep, and
 # `poslab check` must find nothing. What this does not show: a killed process is no power loss.
 set -u
 POSLAB=${POSLAB:-./poslab}
 [ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-shim=$(cd "$(dirname "$0")/torture" && pwd)/shim.c
+root=$(cd "$(dirname "$0")" && pwd)
+root=${root%/tests*}
+shim=$(ls "$root"/tests/*/shim.c)
 full=${1:-} every=${2:-1}
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
@@ -384,10 +386,10 @@ writes out "$every" table x/x.db --format latex
 writes figure.svg "$every" plot x/x.db -o figure.svg
 writes page.html $((7 * every)) report x/x.db -o page.html
 "$POSLAB" run tiny.json -q --db y/y.db --set 'sweep.train.seed=[2, 3]' 2>err || bad "a database to merge"
-sqlite3 version1.db <"$(dirname "$shim")/../fixtures/version1.sql" || bad "a database of schema version 1"
+sqlite3 version1.db <"$root/tests/fixtures/version1.sql" || bad "a database of schema version 1"
 stores version1.db status copy.db # migrates it
 stores x/x.db merge copy.db y/y.db
-stores x/x.db reference copy.db "$(dirname "$shim")/../../results/paper/perplexity.csv"
+stores x/x.db reference copy.db "$root/results/paper/perplexity.csv"
 echo "# other commands, ENOSPC, EIO or SIGKILL at $starved places"
 
 # --- random times ---

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# frozen_database.sh: writes the database of frozen.sh, as SQL, to standard output.
+# frozen_database.sh: writes the database of test_frozen.sh, as SQL, to standard output.
 #
 # It trains small models on text that any machine can write. Its numbers differ from machine to machine, so that it is run
-# only when the database needs other contents or a newer schema; then `frozen.sh --update`.
+# only when the database needs other contents or a newer schema; then `test_frozen.sh --update`.
 set -eu
 POSLAB=${POSLAB:-$(cd "$(dirname "$0")/../.." && pwd)/poslab}
 home=$(mktemp -d)

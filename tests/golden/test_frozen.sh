@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# frozen.sh [--update]: outputs that must not change while the code is restructured.
+# test_frozen.sh [--update]: outputs that must not change while the code is restructured.
 #
 # Compares, byte for byte, with the files in tests/golden/frozen:
 #
@@ -9,7 +9,7 @@
 #     weights.tsv   SHA-256 of the trained weights, and the losses, of short runs. Their bits depend on the compiler, the
 #                   CPU and the BLAS: each line names these, and a machine without a line of its own skips the comparison
 #
-# A change that is meant to change an output runs `frozen.sh --update`, and shows the difference in its commit.
+# A change that is meant to change an output runs `test_frozen.sh --update`, and shows the difference in its commit.
 # POSLAB names the program (default ./poslab).
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
