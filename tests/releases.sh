@@ -6,7 +6,7 @@
 #
 # FOLDER (default /var/tmp/poslab-releases) keeps the installed releases for the next time; UBUNTU and DEBIAN are mirrors.
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")
 folder=${FOLDER:-/var/tmp/poslab-releases}
 debian=${DEBIAN:-http://deb.debian.org/debian}
 ubuntu=${UBUNTU:-http://archive.ubuntu.com/ubuntu}

@@ -3,7 +3,7 @@
 # changed. Whatever can be computed again from other columns is compared with them.
 set -u
 program=$(realpath "${POSLAB:-./poslab}")
-fixtures=$(cd "$(dirname "$0")/fixtures" && pwd)
+fixtures=$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")/tests/fixtures
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1

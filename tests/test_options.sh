@@ -3,7 +3,7 @@
 # must have a function here that shows it. (Those of `run` are in tests/test_run.sh; what the formats look like, and what
 # the numbers are, is tested elsewhere.)
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
 tree=$PWD
 # In memory, where there is such a folder that programs may be started from: syncs take long.

@@ -5,7 +5,7 @@
 # there in the end must have come by a rename, but for those that are listed below. What is appended to, and a folder,
 # is made once: then the folder above it is synced.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
 shim=$PWD/tests/torture/shim.c
 fixtures=$PWD/tests/fixtures plots=$PWD/plots papers=$PWD/results/paper

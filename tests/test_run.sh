@@ -3,7 +3,7 @@
 # function here that shows it. A worker that fails, or hangs, is one that tests/torture/shim.c strikes once. And no command
 # that holds a database's lock works on one that another process holds.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
 shim=$PWD/tests/torture/shim.c
 fixtures=$PWD/tests/fixtures

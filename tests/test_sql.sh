@@ -2,7 +2,7 @@
 # The SQL in src/ is that of the oldest SQLite that is supported, 3.37: nothing in it is newer. What is newer is listed
 # below, with the version that brought it; each is shown to be found. `make test-releases` runs every statement there.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the system does to a sweep: ignored signals, limits on memory, files and threads, links in its way.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
 fixtures=$PWD/tests/fixtures
 home=$(mktemp -d)

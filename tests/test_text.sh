@@ -3,7 +3,7 @@
 # a terminal would obey, and folders with odd names.
 # shellcheck disable=SC2016 # what $ stands for here is not for this shell
 set -u
-cd "$(dirname "$0")/.." || exit 1
+cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 tree=$PWD
 POSLAB=${POSLAB:-$PWD/poslab}
 home=$(mktemp -d)
