@@ -39,11 +39,11 @@ METHODS  := $(sort $(wildcard methods/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
 LIBRARY   = $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
-TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*.c tests/*/*.c))
+TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
 TESTS    := $(filter test_%,$(notdir $(basename $(TESTED))))
 HELPERS  := $(patsubst %,$(BUILD)/tests/%.o,$(filter-out test_%,$(notdir $(basename $(TESTED)))))
 TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(TESTED))))
-script    = $(or $(wildcard tests/$1.sh tests/*/$1.sh),$(error tests/ has no $1.sh))
+script    = $(or $(wildcard tests/*/$1.sh),$(error tests/ has no $1.sh))
 vpath %.c $(TEST_DIRS)
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
@@ -187,14 +187,14 @@ build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 # the end. KERNELS compute with what the compiler made of them at full optimisation: they run in that build, too.
 LONG      = test_methods test_laws test_attention
 KERNELS   = $(filter test_tile test_linear test_golden% test_equal test_dropout test_optim,$(TESTS))
-SCRIPTS   = $(wildcard tests/test_*.sh tests/*/test_*.sh)
-run_tests = $(call script,run)
+SCRIPTS   = $(wildcard tests/*/test_*.sh)
+run_tests = tests/tools/run.sh
 programs  = $(patsubst %,$1/tests/%,$2)
 with      = "POSLAB=$(abspath $(if $(filter build,$1),.,$1)/$(or $3,poslab)) bash $(call script,$2)"
 QUICK     = layers owners memory names format links lengths modes
 
 T         =
-CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/$t.sh tests/*/$t.sh)),\
+CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/*/$t.sh)),\
               $(error tests/ has no program or script '$(T)')))
 check: test-setup ## unit programs and a run of the whole path, plain; T=NAME: this program or script alone
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(if $(T),$(filter-out %.sh,$(CHOSEN)),$(filter-out $(LONG),$(TESTS))))
@@ -224,13 +224,13 @@ suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call wi
 PYTHON ?= /usr/bin/python3
 torch-check: $(PROGRAM) ## every method against one written independently in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) $(wildcard tests/torch_check.py tests/*/torch_check.py) ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
 # The two take turns on whatever the machine has left: let it have nothing else to do.
 torch-speed: $(PROGRAM) data ## how fast PyTorch trains the same models (minutes, on an idle machine)
 	@mkdir -p $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) $(wildcard tests/torch_speed.py tests/*/torch_speed.py) ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_speed.py ./poslab $(BUILD)/torch; \
 	else echo "torch-speed: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 .PHONY: torch-check torch-speed
 
@@ -259,7 +259,7 @@ lint-quick: ## what needs no compiler: layers, names, format, links (seconds)
 .PHONY: lint-quick
 
 format: ## lay out all C files as .clang-format says
-	clang-format -i src/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*.[ch] tests/*/*.[ch]))
+	clang-format -i src/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*/*.[ch]))
 
 sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
@@ -276,7 +276,7 @@ valgrind-wrapper: $(PROGRAM)
 	    $(if $(filter x86_64,$(shell uname -m)),'export OPENBLAS_CORETYPE=Nehalem') \
 	    'exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \' \
     '    --trace-children=yes \' \
-	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath $(wildcard tests/valgrind.supp tests/*/valgrind.supp)) \' \
+	    '    --trace-children-skip="*gnuplot*,/bin/*,/usr/bin/*" --suppressions=$(abspath tests/tools/valgrind.supp) \' \
 	    '    $(abspath $(PROGRAM)) "$$@"' >$(BUILD)/checked
 	@chmod +x $(BUILD)/checked
 .PHONY: valgrind-wrapper
