@@ -45,8 +45,8 @@ typedef struct PositionShape {
     int train_length; /* the length the model is trained at; the same in training and evaluation */
 } PositionShape;
 
-/* What a method promises; tests/laws.c checks each claim on every method, both that it holds where it is made
-   and that it fails where it is not. */
+/* What a method promises; tests/laws/laws.c checks each claim on every method, both that it holds where it is
+   made and that it fails where it is not. */
 typedef enum PositionClaim {
     POS_SHIFT_INVARIANT =
         1 << 0, /* scores depend on q_i, k_j and i - j only: moving both positions changes nothing */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # releases.sh [RELEASE...]: poslab built and tested in each release that is supported: Debian 12 and 13, Ubuntu 22.04
 # and 24.04. Each is a folder made by debootstrap, in which the tree is built with the release's own packages, its SQLite
-# first of all, and tests/smoke.sh runs every command, which prepares every statement. Prints TAP lines; a release whose
+# first of all, and tests/cli/smoke.sh runs every command, which prepares every statement. Prints TAP lines; a release whose
 # mirror cannot be reached is skipped, with the reason. As root; run by `make test-releases`.
 #
 # FOLDER (default /var/tmp/poslab-releases) keeps the installed releases for the next time; UBUNTU and DEBIAN are mirrors.
@@ -42,7 +42,7 @@ build_and_run() {
         cp -r "$here/results/paper" "$root/poslab/results/" &&
         unshare --mount --pid --fork chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 bash -c '
             mount -t proc proc /proc && cd /poslab && make -j"$(nproc)" MPI=0 ONEDNN=0 >build.log 2>&1 || { tail -20 build.log; exit 1; }
-            bash tests/smoke.sh'
+            bash tests/cli/smoke.sh'
 }
 
 [ "$(id -u)" = 0 ] || { echo "ok 1 - releases # SKIP only root can install and enter them"; exit 0; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every option of every command has the effect that its --help promises: commands and options are read from there, and each
-# must have a function here that shows it. (Those of `run` are in tests/test_run.sh; what the formats look like, and what
+# must have a function here that shows it. (Those of `run` are in tests/cli/test_run.sh; what the formats look like, and what
 # the numbers are, is tested elsewhere.)
 set -u
 cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Files are published in one way: written under a temporary name, synced, renamed, and their folder synced. Every
-# command that writes files runs under tests/torture/shim.c, which logs writes, syncs and renames. Each rename must have
+# command that writes files runs under tests/faults/shim.c, which logs writes, syncs and renames. Each rename must have
 # the sync of that file before it, with no write in between, and the sync of the folder after it; and each file that is
 # there in the end must have come by a rename, but for those that are listed below. What is appended to, and a folder,
 # is made once: then the folder above it is synced.
 set -u
 cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
-shim=$PWD/tests/torture/shim.c
+shim=$PWD/tests/faults/shim.c
 fixtures=$PWD/tests/fixtures plots=$PWD/plots papers=$PWD/results/paper
 home=$(cd "$(mktemp -d)" && pwd -P)
 trap 'rm -rf "$home"' EXIT

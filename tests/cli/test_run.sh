@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every option of `run` has the effect that `run --help` promises: the options are read from there, and each must have a
-# function here that shows it. A worker that fails, or hangs, is one that tests/torture/shim.c strikes once. And no command
+# function here that shows it. A worker that fails, or hangs, is one that tests/faults/shim.c strikes once. And no command
 # that holds a database's lock works on one that another process holds.
 set -u
 cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
-shim=$PWD/tests/torture/shim.c
+shim=$PWD/tests/faults/shim.c
 fixtures=$PWD/tests/fixtures
 # In memory, where there is such a folder that programs may be started from: syncs take long.
 home=$(mktemp -d -p /dev/shm 2>/dev/null) && printf '#!/bin/sh\n' >"$home/program" && chmod +x "$home/program" && "$home/program" ||

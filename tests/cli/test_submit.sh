@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # submit, status and collect with a scheduler of a few lines: sbatch writes down what it is given, squeue prints a
-# file, scontrol knows MaxArraySize. (tests/cluster.sh has the real one.)
+# file, scontrol knows MaxArraySize. (tests/cli/cluster.sh has the real one.)
 set -u
 root=$(cd "$(dirname "$0")" && pwd)
 root=${root%/tests*}

@@ -1,4 +1,5 @@
-/* shim: preloaded into poslab by tests/torture.sh, counts the calls that change files and fails one of them.
+/* shim: preloaded into poslab by tests/faults/torture.sh, counts the calls that change files and fails one of
+ * them.
  *
  * Counted are write, pwrite, fsync, fdatasync, ftruncate, rename and unlink of files, open with O_CREAT,
  * mkdir, and fflush and fclose of streams on files (what stdio writes itself is not seen; the program has no
@@ -9,7 +10,7 @@
  *
  * Without a role, and in all processes: TORTURE_LOG names a file to which each write, fsync and rename of
  * files, each mkdir, and each making of a file that is appended to, adds a line: the process, the call, and
- * the whole paths, separated by tabs (tests/test_publish.sh).
+ * the whole paths, separated by tabs (tests/cli/test_publish.sh).
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* laws: what must be true of every position method, and of the model around it.
  *
  * A law is a plain function of a case: a method with options, the sizes of a model, a batch. It returns true,
- * or false with the reason in err. tests/test_methods.c runs every law on every registered method;
- * tests/test_laws.c shows that every law bites, on spoilt copies. No law knows a method by name, so a new
- * file in methods/ is covered as it is; where tests/naive.c has formulas for a method, `agreement` uses them
- * too.
+ * or false with the reason in err. tests/laws/test_methods.c runs every law on every registered method;
+ * tests/laws/test_laws.c shows that every law bites, on spoilt copies. No law knows a method by name, so a
+ * new file in methods/ is covered as it is; where tests/laws/naive.c has formulas for a method, `agreement`
+ * uses them too.
  *
  * Tolerances follow from float32 (half a unit in the last place is 6e-8 of a number) and are stated where
  * they are used, always as a share of something measured.

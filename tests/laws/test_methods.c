@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
     const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
     bool law_known = argc <= 2;
-    law_threads = 3; /* evaluation side by side; tests/test_laws.c has one lane */
+    law_threads = 3; /* evaluation side by side; tests/laws/test_laws.c has one lane */
     defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
     only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;

@@ -10,7 +10,7 @@
 #     warnings  gcc, with the Makefile's flags and -Werror
 #     clang     clang, likewise
 #     tidy      clang-tidy (.clang-tidy)
-#     cppcheck  cppcheck (tests/cppcheck.supp)
+#     cppcheck  cppcheck (tests/tools/cppcheck.supp)
 #     lengths   no file above 450 lines
 #     modes     what begins with #! may be run
 #
@@ -92,7 +92,7 @@ layer_of() { # layer_of FILE: sets layer to its number, from its name; figure_x.
 check_layers() {
     local file header line text own
     for file in src/*.[ch]; do
-        layer_of "$file" || say "$file: belongs to no layer; enter it in tests/lint.sh"
+        layer_of "$file" || say "$file: belongs to no layer; enter it in tests/tools/lint.sh"
     done
     while IFS=: read -r file line text; do
         layer_of "$file" || continue

@@ -1,5 +1,5 @@
 /* need: any file of methods/ may be deleted. A test that needs a method by name is then skipped, and says so;
- * while all are there, none is skipped (tests/deletions.sh).
+ * while all are there, none is skipped (tests/tools/deletions.sh).
  */
 #ifndef POSLAB_TESTS_NEED_H
 #define POSLAB_TESTS_NEED_H

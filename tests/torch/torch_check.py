@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every method once more in PyTorch, from the papers and their authors' code: is it the same function?
 
-    tests/torch_check.py POSLAB FOLDER [LABEL...]      (in the repository; LABEL: only cases whose label has it)
+    tests/torch/torch_check.py POSLAB FOLDER [LABEL...]      (in the repository; LABEL: only cases whose label has it)
 
 Trains tiny models with POSLAB in FOLDER, exports their weights and tokens, and computes in float64, by autograd: the
 losses of the evaluations, and loss and norm of the gradient of the first updates. Nothing is shared with the

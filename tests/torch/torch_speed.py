@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same model trained by PyTorch and by poslab, in turns: which is faster?
 
-    tests/torch_speed.py POSLAB FOLDER [ROUNDS]      (in the repository, on a machine that does nothing else)
+    tests/torch/torch_speed.py POSLAB FOLDER [ROUNDS]      (in the repository, on a machine that does nothing else)
 
 R1 has 4 layers of width 128, ffn 512, T = 128, 4,096 tokens an update; R2 6 layers of width 256, ffn 1024, T = 512,
 8,192 tokens an update; both 8 heads, 256 tokens, no position method. PyTorch gets float32, its own AdamW over all
