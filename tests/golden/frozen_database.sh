@@ -22,7 +22,7 @@ cat >frozen.json <<'CONFIG'
 CONFIG
 "$POSLAB" run frozen.json --db frozen.db -q
 "$POSLAB" eval frozen.db --method rotary --variant yarn -q
-"$POSLAB" bench frozen.json --lengths 16,32 --methods sinusoidal,rotary,t5,alibi,none --rounds 3 --db frozen.db >/dev/null
+"$POSLAB" bench frozen.json --lengths 16,32 --methods sinusoidal,rotary,t5,alibi,none,learned --rounds 3 --db frozen.db >/dev/null
 # A run that diverged and one that failed, as workers store them.
 sqlite3 frozen.db "
     UPDATE run SET status = 'diverged', reason = 'the loss is not finite', diverged_step = 7

@@ -564,8 +564,8 @@ static void reference(void **state) {
 
     /* A mark, line ends of all kinds, numbers as spreadsheets write them; what is new replaces what was
      * there. */
-    put_file("c.csv", "\xEF\xBB\xBF" HEAD
-                      "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
+    sample_put_file("c.csv", "\xEF\xBB\xBF" HEAD
+                             "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
     if (!reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err)) fail_msg("%s", err.text);
     assert_int_equal(rows, 2);
     sample_expect(store,
@@ -573,7 +573,7 @@ static void reference(void **state) {
                   " method = 'alibi' AND train_length = 512 AND eval_length = 512 AND stride = 512",
                   "20.5");
     sample_expect(store, "SELECT count(*) FROM reference", "8");
-    put_file("c.csv", HEAD "alibi,512,512,512,20.7\n");
+    sample_put_file("c.csv", HEAD "alibi,512,512,512,20.7\n");
     assert_true(reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err));
     sample_expect(store,
                   "SELECT value FROM reference WHERE quantity = 'perplexity' AND dataset IS NULL AND"

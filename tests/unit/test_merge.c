@@ -34,7 +34,7 @@ static void make(const char *path, int first, bool evaluated) {
                 store, sample_record(&plan->points[i], RUN_DONE, NULL, evaluated ? perplexities[i] : NULL));
     store_close(store);
     dump_change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
-                            "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
+                        "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
     assert_int_equal(rename("x.db", path), 0);
 }
 
@@ -86,9 +86,9 @@ static void two_halves(void **state) {
     make("ours.db", -1, true);
     make("theirs.db", 1, true);
     dump_change("ours.db",
-                    "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
+                "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
     dump_change("whole.db",
-                    "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
+                "INSERT INTO reference VALUES ('Mine', NULL, NULL, 'rotary', 1, NULL, NULL, 'x', 2)");
     assert_int_equal(merge("theirs.db", NULL), 0);
     dump_expect("ours.db", dump_of("whole.db"), "two halves");
 }
@@ -124,15 +124,15 @@ static void what_is_there_stays(void **state) {
     make("theirs.db", 2, true);
     const char *before = dump_of("ours.db");
     dump_change("theirs.db",
-                    "UPDATE run SET label = 'L', status = 'failed', reason = 'r', started = '1', "
-                    "finished = '2', revision = 'o',"
-                    " host = 'o', cpu = 'o', blas = 'o', threads = 9, train_seconds = 99, peak_bytes = "
-                    "9, machine = '{}', ranks = 9;"
-                    "UPDATE train_log SET rate = 9, norm = 9;"
-                    "UPDATE evaluation SET seconds = 99, peak_bytes = 9, finished = '2', revision = 'o', "
-                    "host = 'o', cpu = 'o',"
-                    " blas = 'o', threads = 9; UPDATE position_loss SET nll_sum = 9; UPDATE "
-                    "evaluation_window SET nll_sum = 9");
+                "UPDATE run SET label = 'L', status = 'failed', reason = 'r', started = '1', "
+                "finished = '2', revision = 'o',"
+                " host = 'o', cpu = 'o', blas = 'o', threads = 9, train_seconds = 99, peak_bytes = "
+                "9, machine = '{}', ranks = 9;"
+                "UPDATE train_log SET rate = 9, norm = 9;"
+                "UPDATE evaluation SET seconds = 99, peak_bytes = 9, finished = '2', revision = 'o', "
+                "host = 'o', cpu = 'o',"
+                " blas = 'o', threads = 9; UPDATE position_loss SET nll_sum = 9; UPDATE "
+                "evaluation_window SET nll_sum = 9");
     assert_int_equal(merge("theirs.db", NULL), 0);
     dump_expect("ours.db", before, "other provenance");
 }
@@ -177,17 +177,15 @@ static void conflicts(void **state) {
     dump_copy("there.db", "before.db");
     dump_change("there.db", arena_format(sample_arena, more, other));
     const char *wanted = dump_of("there.db");
-    dump_change(
-        "there.db",
-        "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
-        " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
+    dump_change("there.db",
+                "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
+                " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
     dump_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
     for (int i = 0; i < COUNT_OF(cases); i++) {
         dump_copy("ours.db", "before.db");
         dump_copy("theirs.db", "there.db");
         const char *sql = cases[i].sql;
-        dump_change("theirs.db",
-                        arena_format(sample_arena, "%.*s'%s'", (int)(strlen(sql) - 1), sql, key));
+        dump_change("theirs.db", arena_format(sample_arena, "%.*s'%s'", (int)(strlen(sql) - 1), sql, key));
         assert_int_equal(merge("theirs.db", NULL), 1);
         const char *line = arena_format(
             sample_arena, "theirs.db: conflict in run %s: %s; kept as it is here\n", key, cases[i].what);
@@ -306,8 +304,8 @@ static void identity_in_the_schema(void **state) {
     for (int i = 0; (column = identity_column(i)) != NULL; i++) {
         dump_copy("ours.db", "before.db");
         const char *value = alternative(column);
-        dump_change("ours.db", arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1",
-                                                column, value));
+        dump_change("ours.db",
+                    arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1", column, value));
         store = store_open("ours.db", STORE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
         const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run asks for it, too */
