@@ -283,6 +283,14 @@ bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
                                        .protocol = PROTOCOL_STRIDED,
                                        .length = lengths[i][0],
                                        .stride = lengths[i][1]};
+            int64_t targets = limit ? limit : TOKENS - 1;
+            if (targets / request.stride * request.stride < request.length) { /* no window is that long */
+                Err refusal;
+                if (evaluate_check(&request, TOKENS, "law", &refusal) || refusal.code != EXIT_USAGE)
+                    holds = BROKEN(err, "length %lld with stride %lld is accepted on %lld targets",
+                                   (long long)request.length, (long long)request.stride, (long long)targets);
+                continue;
+            }
             ArenaMark mark = arena_mark(arena);
             size_t used = arena_used(s.arena);
             holds = counts_right(&s, &request, arena, err);
