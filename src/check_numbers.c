@@ -208,16 +208,19 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
 }
 
 static bool check_evaluation(const Numbers *numbers, Query *row, Err *err) {
-    const EvaluateRequest request = {.split = find_name(query_text(row, 2), split_names),
-                                     .protocol = find_name(query_text(row, 3), protocol_names),
-                                     .length = query_int(row, 4),
-                                     .stride = query_int(row, 5),
-                                     .tokens = query_int(row, 6)};
+    EvaluateRequest request = {.split = find_name(query_text(row, 2), split_names),
+                               .protocol = find_name(query_text(row, 3), protocol_names),
+                               .length = query_int(row, 4),
+                               .stride = query_int(row, 5),
+                               .tokens = query_int(row, 6)};
     const char *name = query_text(row, 1);
     if (request.split < 0 || request.protocol < 0)
         return PROBLEM(numbers, "%s: there is no such %s", name, request.split < 0 ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
+    const int64_t most =
+        query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
+    if (request.protocol != PROTOCOL_LAST_N && request.tokens > most) request.tokens = most;
     EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
     if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {

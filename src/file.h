@@ -4,8 +4,8 @@
  * comes through here. The bytes go to PATH.tmp by write(2), whose every failure is kept; then the file is
  * synced, renamed to PATH, and its folder synced. Whoever is stopped on the way leaves PATH as it was. The
  * temporary name is fixed, so that what a killed process leaves behind is removed by the next one. A PATH
- * that is there and no regular file (a device, a folder) is refused. Symbolic links are followed neither there
- * nor by file_open.
+ * that is there and no regular file (a device, a folder) is refused. Symbolic links are followed neither
+ * there nor by file_open.
  */
 #ifndef POSLAB_FILE_H
 #define POSLAB_FILE_H

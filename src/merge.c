@@ -4,6 +4,7 @@
 #include "merge.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "escape.h"
 #include "statement.h"
@@ -146,6 +147,10 @@ static bool merge_attached(Store *store, const char *path, const char **said, in
 }
 
 static bool merge_one(Store *store, const char *path, FILE *out, int64_t *conflicts, Err *err) {
+    struct stat ours, others;
+    if (stat(store_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
+        ours.st_ino == others.st_ino)
+        return err_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
     Store *theirs = store_open(path, STORE_READ, err); /* checks it and repairs what was left half done */
     if (!theirs) return false;
     store_close(theirs);

@@ -217,20 +217,21 @@ const char *record_host(Arena *arena) {
 static bool write_training(Store *store, const RunRecord *record, Err *err) {
     const TrainResult *result = record->training;
     const char *key = record->point->key;
-    bool ok = STORE_RUN(
-        store, err,
-        "UPDATE run SET revision = ?, host = ?, cpu = ?, blas = ?, threads = ?, steps = ?,"
-        " diverged_step = ?, train_tokens = ?, train_seconds = ?, final_loss = ?, peak_bytes = ?,"
-        " machine = ?, ranks = ?, processor_seconds = ?, load = ?, settings = ?"
-        " WHERE key = ?",
-        value_text(result->revision), value_text(record_host(store_arena(store))),
-        value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()), value_whole(record->threads),
-        value_whole(result->steps), result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
-        value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
-        value_whole((int64_t)result->peak_bytes), value_text(machine_text(store_arena(store))),
-        value_whole(ranks_count()), value_real(result->session.processor_seconds),
-        value_real(result->session.load_seconds / result->seconds), value_text(result->session.settings),
-        value_text(key));
+    bool ok =
+        STORE_RUN(store, err,
+                  "UPDATE run SET revision = ?, host = ?, cpu = ?, blas = ?, threads = ?, steps = ?,"
+                  " diverged_step = ?, train_tokens = ?, train_seconds = ?, final_loss = ?, peak_bytes = ?,"
+                  " machine = ?, ranks = ?, processor_seconds = ?, load = ?, settings = ?"
+                  " WHERE key = ?",
+                  value_text(result->revision), value_text(record_host(store_arena(store))),
+                  value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()),
+                  value_whole(record->threads), value_whole(result->steps),
+                  result->diverged ? value_whole(result->diverged_step) : value_text(NULL),
+                  value_whole(result->tokens), value_real(result->seconds), value_real(result->final_loss),
+                  value_whole((int64_t)result->peak_bytes), value_text(machine_text(store_arena(store))),
+                  value_whole(ranks_count()), value_real(result->session.processor_seconds),
+                  value_real(result->session.load_seconds / result->seconds),
+                  value_text(result->session.settings), value_text(key));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
         ok = STORE_RUN(store, err,

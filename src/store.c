@@ -21,7 +21,7 @@
 
 /* STRICT tables came with 3.37. */
 #define SQLITE_FLOOR 3037000
-#if SQLITE_VERSION_NUMBER < SQLITE_FLOOR
+#if defined SQLITE_VERSION_NUMBER && SQLITE_VERSION_NUMBER < SQLITE_FLOOR
 #error "poslab needs SQLite 3.37 or later (libsqlite3-dev)"
 #endif
 

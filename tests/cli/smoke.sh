@@ -38,7 +38,7 @@ echo x >>bad.json
 check 0 plan e2e.json
 check 0 run e2e.json -j 2
 check 0 run e2e.json
-check 0 run e2e.json --set 'evaluate.multiples=[1,8]'
+check 0 run e2e.json --set 'evaluate.multiples=[1,6]'
 check 0 status results/e2e.db
 check 0 table results/e2e.db -f csv
 check 0 plot results/e2e.db --template "$template" -o e2e.svg

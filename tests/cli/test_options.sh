@@ -85,7 +85,17 @@ plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says 
 plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
 plan_ranks() {
     try 0 plan e2e.json --ranks 2 --ranks 4 --json && says out '"ranks": 2' '"ranks": 4' && try 0 plan e2e.json --json &&
-        lacks out '"ranks": 2' && refused "expected up to" plan e2e.json --ranks 0
+        lacks out '"ranks": 2' && refused "--ranks takes up to 16 whole numbers" plan e2e.json --ranks 0
+}
+plan_jobs() {
+    try 0 plan e2e.json && lacks out "runs at a time need" && (ulimit -n 64 && try 0 plan e2e.json -j 60 \
+        --set sweep.train.seed="[$(seq -s , 30)]") && says out "60 runs at a time need" &&
+        refused "--jobs takes a whole number from 1" plan e2e.json -j 0
+}
+plan_threads() {
+    local one
+    try 0 plan e2e.json --json && one=$(cat out) && try 0 plan e2e.json --json --threads 8 && [ "$one" != "$(cat out)" ] &&
+        refused "--threads takes a whole number from 1 to 256" plan e2e.json --threads 0
 }
 plan_network() {
     local slow fast

@@ -115,7 +115,7 @@ retry_changed() {
     local left="SELECT group_concat(seed) FROM run WHERE train_seconds = 99"
     fresh changed && sqlite3 changed/x.db "UPDATE run SET train_seconds = 99;
         UPDATE run SET revision = 'other', status = iif(seed = 1, 'diverged', 'done') WHERE seed < 3" &&
-        try 0 run e2e.json --db changed/x.db && is 1,2 changed/x.db "$left" && says err "2 of 2 runs were trained by another" &&
+        try 1 run e2e.json --db changed/x.db && is 1,2 changed/x.db "$left" && says err "2 of 2 runs were trained by another" &&
         sqlite3 changed/x.db "UPDATE run SET revision = (SELECT revision FROM evaluation) WHERE seed = 2" &&
         try 0 run e2e.json --db changed/x.db --retry changed && is 2 changed/x.db "$left" &&
         is 2 changed/x.db "SELECT count(*) FROM run WHERE status = 'done'"
@@ -158,7 +158,7 @@ stopped() {
         is failed,running stopped/x.db "$statuses" >/dev/null 2>&1 && break
         sleep 0.01
     done
-    kill -INT $runner
+    kill $runner
     wait $runner
     code=$?
     [ $code = 3 ] && is failed,pending stopped/x.db "$statuses" && says err "continue with: poslab run long.json" && return

@@ -358,7 +358,9 @@ static void test_or_zero(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) {
         double factor = NAN;
         Err err = {0};
-        bool read = fields_read(&factor, rows, 1, parse(cases[i].json), NULL, "text", "method", arena, &err);
+        Json *json = parse(cases[i].json);
+        bool read = fields_read(&factor, rows, 1, json, NULL, "text", "method", arena, &err);
+        json_free(json);
         if (read != cases[i].accepted) fail_msg("%s: %s", cases[i].json, read ? "accepted" : err.text);
         if (!read && !strstr(err.text, "text: 'method.factor' must be 0 or in [1, 8], got "))
             fail_msg("%s", err.text);

@@ -374,10 +374,27 @@ static void identity_in_requests(void **state) {
     store_close(store);
 }
 
+/* A database is not merged with itself, by whatever name: it would wait for its own lock. */
+static void not_with_itself(void **state) {
+    (void)state;
+    Err err = {0};
+    int64_t conflicts;
+    Store *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
+    assert_int_equal(symlink("x.db", "link.db"), 0);
+    static const char *const names[] = {"x.db", "./x.db", "link.db"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        assert_false(merge_databases(store, (const char *const[]){names[i], NULL}, stdout, &conflicts, &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_non_null(strstr(err.text, "is the database itself"));
+    }
+    store_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(not_with_itself),
         TEST(comes_whole),
         TEST(two_halves),
         TEST(unfinished),
