@@ -10,7 +10,7 @@ WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
             -Wno-psabi # vectors are passed between our own functions only
 # Contracting a*b+c is not -ffast-math: each result is at most more exact. Nothing here reads errno after sqrt or exp.
 CHECKED   = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \
-            $(WARN) $(CFLAGS) $(SANITIZE) -Isrc $(MPI_FLAGS)
+            $(WARN) $(CFLAGS) $(SANITIZE) -iquote src $(MPI_FLAGS)
 ALL_CFLAGS = $(CHECKED) -MMD -MP
 # bf16 by oneDNN, where it is there and runs in the thread that calls it: sequential (1) or by OpenMP (2).
 ONEDNN   := $(or $(ONEDNN),$(shell printf '\043include <dnnl.h>\n\043if DNNL_CPU_RUNTIME > 2\n\043error\n\043endif\n' | \
@@ -34,10 +34,10 @@ BUILD_PACKAGES = gcc libc6-dev libopenblas-dev libcjson-dev libsqlite3-dev libss
 RUN_PACKAGES   = gnuplot-nox perl-doc
 TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy cppcheck valgrind libc6-dbg
 
-SOURCES  := $(wildcard src/*.c)
+SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
-LIBRARY   = $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
+LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
 TESTS    := $(filter test_%,$(notdir $(basename $(TESTED))))
@@ -48,7 +48,7 @@ vpath %.c $(TEST_DIRS)
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
 ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods 2>&1 || echo unknown),)
-REVISION := $(REVISION).$(shell cat src/*.[ch] methods/*.c | sha256sum | cut -c1-8)
+REVISION := $(REVISION).$(shell find src methods -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
 endif
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
@@ -64,7 +64,8 @@ all: $(PROGRAM) ## build ./poslab (the default)
 $(PROGRAM): $(OBJECTS)
 	$(SHORT) $(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
 
-$(BUILD)/src/%.o: src/%.c $(BUILD)/flags | $(BUILD)/src
+$(BUILD)/src/%.o: src/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -103,7 +104,7 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	    grep -qE "^ *\.name = \"$$m\"," methods/$$m.c || { echo "methods/$$m.c: the method's name must be the file's:" \
 	        "write .name = \"$$m\", on a line of its own, or rename the file" >&2; exit 2; }; done
 	$(call keep,\
-	   echo '#include "position.h"'; \
+	   echo '#include "position/position.h"'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const position_methods[] = {'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
@@ -112,7 +113,7 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 comma = ,
 
 # The revision reaches the file that says it, and it alone: a commit compiles little again.
-REVISED   = $(BUILD)/src/revision.o
+REVISED   = $(BUILD)/src/sys/version.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
 	$(call keep,echo '$(REVISION)')
 $(REVISED): $(BUILD)/revision
@@ -251,7 +252,7 @@ test-releases: ## build and test in Debian 12 and 13, Ubuntu 22.04 and 24.04, in
 	@LIMIT=2h $(run_tests) $(call with,$(BUILD),releases)
 .PHONY: test-releases
 
-lint: test-setup ## layers, owners, memory, names, format, links, warnings, clang-tidy, cppcheck, lengths
+lint: test-setup ## layers, memory, names, format, links, warnings, clang-tidy, cppcheck, lengths
 	@$(call script,lint)
 
 lint-quick: ## what needs no compiler: layers, names, format, links (seconds)
@@ -259,7 +260,7 @@ lint-quick: ## what needs no compiler: layers, names, format, links (seconds)
 .PHONY: lint-quick
 
 format: ## lay out all C files as .clang-format says
-	clang-format -i src/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*/*.[ch]))
+	clang-format -i src/*/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*/*.[ch]))
 
 sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
@@ -318,7 +319,7 @@ FUZZ      = MPI=0 BUILD=$(BUILD)/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=fuzz
 fuzz: test-setup ## the readers of configs, safetensors and tokens under libFuzzer
 	@$(MAKE) $(PARALLEL) $(FUZZ) $(BUILD)/fuzz/libposlab.a
 	@set -e; for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/$$f.inputs; \
-	    clang -std=c11 -D_GNU_SOURCE -O1 -g -Isrc -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f tests/fuzz/$$f.c \
+	    clang -std=c11 -D_GNU_SOURCE -O1 -g -iquote src -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f tests/fuzz/$$f.c \
 	        $(BUILD)/fuzz/libposlab.a $(LDLIBS); \
 	    ASAN_OPTIONS=detect_leaks=1 $(BUILD)/fuzz/$$f -max_total_time=$(SECONDS) -rss_limit_mb=2048 -print_final_stats=1 \
 	        -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/$$f.inputs tests/fuzz/seeds/$$f 2>$(BUILD)/fuzz/$$f.log || \
@@ -335,10 +336,10 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
 	    { echo "make method NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
 	@for f in methods/$(NAME).c configs/$(NAME).json; do [ ! -e $$f ] || { echo "$$f is there already" >&2; exit 2; }; done
-	@! grep -qiE '(^|[^a-z0-9])$(NAME)([^a-z0-9]|$$)' src/*.[ch] || \
-	    { echo "'$(NAME)' is a word in src/, which names no method (make lint): take another" >&2; exit 2; }
-	@sed 's/@NAME@/$(NAME)/g' src/skeleton.c.in >methods/$(NAME).c
-	@sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/skeleton.json.in >configs/$(NAME).json
+	@found=$$(awk -v check=names -v methods='$(NAME)' -f tests/tools/lint_structure.awk src/*/*.[ch] | head -1); \
+	    [ -z "$$found" ] || { echo "'$(NAME)' is a string in src/, which names no method ($$found): take another" >&2; exit 2; }
+	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >methods/$(NAME).c
+	@sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/position/skeleton.json.in >configs/$(NAME).json
 	@echo 'methods/$(NAME).c      write it: every hook is explained there'
 	@echo 'make laws NAME=$(NAME)    what is wrong with it'
 	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
@@ -369,7 +370,7 @@ at = '$(subst ','\'',$(DESTDIR)$(PREFIX))'/$1
 install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates, claims
 	install -d $(call at,bin) $(call at,share/man/man1) $(call at,share/poslab/plots) $(call at,share/poslab/results/paper)
 	install -m 755 $(PROGRAM) $(call at,bin/poslab)
-	install -m 644 src/poslab.1 $(call at,share/man/man1/poslab.1)
+	install -m 644 src/cli/poslab.1 $(call at,share/man/man1/poslab.1)
 	install -m 644 $(wildcard plots/*.gp) $(call at,share/poslab/plots)
 	install -m 644 results/paper/claims.json $(call at,share/poslab/results/paper)
 
@@ -390,4 +391,4 @@ flags: # for tests/lint.sh
 FORCE:
 .PHONY: all report-test setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
         help flags FORCE
--include $(wildcard $(BUILD)/*.d $(BUILD)/src/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/src/*/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)

@@ -13,7 +13,7 @@
  * definite one -m d (Chi et al., "KERPLE", 2022, arXiv 2205.09921, section 3): every distance stays visible,
  * where the straight line shuts far keys out. dB/dm_h = -d, or -d exp(-m_h d).
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -12,7 +12,7 @@
  * They are those of the PyTorch code github.com/gcambara/cape for text, too. Option `centred` subtracts the
  * mean position first, in evaluation too ("normalize" there).
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -18,7 +18,7 @@
  * addition. Rows of scores stand in memory. At 4 instructions a cycle the floor in training is 1.2 times none
  * at T = 128 and 1.3 times at 512 for the model of `poslab bench` (width 128, 8 heads of 16, n = 64).
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 #include <string.h>

@@ -17,7 +17,7 @@
  *     db_h = g_h,     dB_hw = g_h silu(z_w),     dA_w = dz_w u,     da_w = dz_w
  *     dz_w = silu'(z_w) sum over h of g_h B_hw,     silu'(z) = s (1 + z (1 - s)),     s = 1 / (1 + exp(-z))
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

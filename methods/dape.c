@@ -18,7 +18,7 @@
  * alone, and 4 instructions a cycle, the floor in training is 1.2 times none at T = 128 and 1.6 times at 512
  * for the model of `poslab bench` (width 128, 8 heads of 16), evaluating 1.1 and 1.4 times.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 #include <string.h>

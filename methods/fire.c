@@ -18,7 +18,7 @@
  * gradient is the sums of dB and of x dB over each run. So the floor is that of an added bias: a pass over
  * the scores.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -19,7 +19,7 @@
  * Speed: the gates cost T C H products per layer, a hundredth of the projections; scores get one pass of
  * additions, and their gradients one of column sums. The floor is that of none.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -12,7 +12,7 @@
  * gives each layer a set of its own. The bias is added after the scaling, as in that code (the paper's
  * equation 1 divides it by sqrt(D), too). With p = 1 the power kind is ALiBi with slopes a.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -12,7 +12,7 @@
  *
  *     x_t += (1 - f) P[n] + f P[n+1],    n = floor(p_t), f = p_t - n
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <limits.h>
 #include <math.h>

@@ -4,7 +4,7 @@
  * depend on how many keys there are; Haviv et al., "Transformer language models without positional encodings
  * still learn positional information", 2022, arXiv 2203.16634). What a method gains is measured against this.
  */
-#include "position.h"
+#include "position/position.h"
 
 const PositionMethod method_none = {
     .name = "none",

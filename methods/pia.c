@@ -11,7 +11,7 @@
  * The authors' code (github.com/ofirpress/shortformer, fairseq/modules/transformer_layer.py) adds them after
  * the LayerNorm and uses fairseq's sinusoids, whose first position is 2.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 #include <string.h>

@@ -13,7 +13,7 @@
  * computer programming 2, algorithm 3.4.2 S): position n is taken with probability (still needed) / (still
  * there).
  */
-#include "position.h"
+#include "position/position.h"
 
 typedef struct Options {
     int64_t range;

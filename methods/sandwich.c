@@ -13,7 +13,7 @@
  * (meta-pytorch, attn_gym/mods/sandwich.py), whose sum begins at k = 0: its scores differ by cos(d) -
  * cos(d / base), divided by 8 h / H. No code of the authors was found.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -9,7 +9,7 @@
  * for t = 0, 1, ... and i = 0 .. C/2-1. alpha starts at C^(-1/2). dL/dalpha is the sum of dx PE. Angles are
  * computed in double.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

@@ -9,7 +9,7 @@
  * onmt/modules/embeddings.py and config_shape). There, evaluation begins at position K; `evaluation_shift`
  * says where it does here.
  */
-#include "position.h"
+#include "position/position.h"
 
 typedef struct Options {
     int64_t max_shift, evaluation_shift;

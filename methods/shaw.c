@@ -14,7 +14,7 @@
  * gets one number and a row of probabilities gives one. The floor is none's products, those tiles twice, and
  * one pass over scores.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 #include <string.h>

@@ -12,7 +12,7 @@
  * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a
  * thousandth.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

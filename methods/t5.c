@@ -18,7 +18,7 @@
  * starts at zero unless `init_deviation` says otherwise; transformers' T5 starts with a deviation of
  * 1/sqrt(C), x-transformers with 1.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

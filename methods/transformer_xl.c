@@ -20,7 +20,7 @@
  * none's 4 D operations per pair in training's forward pass 6 D, of 10 D in the backward pass 16 D; W_R R
  * costs T C C per pass and layer.
  */
-#include "position.h"
+#include "position/position.h"
 
 #include <math.h>
 

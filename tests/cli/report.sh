@@ -41,7 +41,7 @@ cd "$work" || exit 1
 # --- the report ---
 
 if [ -z "$database" ]; then
-    head -c 60000 "$root"/src/*.c | tr -d '\0' >corpus.txt
+    head -c 60000 "$root"/src/*/*.c | tr -d '\0' >corpus.txt
     cat >x.json <<'JSON'
 { "name": "x", "data": { "files": ["corpus.txt"], "split": { "valid": 0.1, "test": 0.1 } },
   "model": { "layers": 1, "heads": 2, "width": 16, "ffn": 16 },

@@ -61,7 +61,7 @@ check "a path is refused" fails "got '../x'" make_method NAME=../x
 check "a method that exists is refused" fails "methods/$(basename "$(ls methods/*.c | head -1)") is there already" \
     make_method NAME="$(basename "$(ls methods/*.c | head -1)" .c)"
 check "an experiment that exists is refused" fails "configs/quickstart.json is there already" make_method NAME=quickstart
-check "a word of src/ is refused" fails "'arena' is a word in src/" make_method NAME=arena
+check "a string of src/ is refused" fails "'train' is a string in src/" make_method NAME=train
 check "nothing was written" test "$before" = "$(find methods configs | sort)"
 
 check "make method writes one" make_method NAME=sample_probe

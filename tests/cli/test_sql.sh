@@ -36,7 +36,7 @@ newer() {
         }' "$@"
 }
 
-found=$(newer src/*.[ch])
+found=$(newer src/*/*.[ch])
 if [ -z "$found" ]; then
     echo "ok 1 - the SQL in src/ needs no SQLite later than 3.37"
 else

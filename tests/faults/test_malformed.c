@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "config.h"
+#include "experiment/config.h"
 #include "need.h"
 
 #include <string.h>

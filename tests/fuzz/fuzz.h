@@ -3,7 +3,7 @@
 #ifndef POSLAB_FUZZ_H
 #define POSLAB_FUZZ_H
 
-#include "arena.h"
+#include "base/arena.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

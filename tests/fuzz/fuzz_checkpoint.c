@@ -1,6 +1,6 @@
 /* Safetensors. The checksum would refuse nearly every input at the end; all that comes before it is reached.
  */
-#include "checkpoint.h"
+#include "train/safetensors.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

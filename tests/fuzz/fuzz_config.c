@@ -1,5 +1,5 @@
 /* Experiments: what is accepted has points, and each resolves to what reads back as itself. */
-#include "config.h"
+#include "experiment/config.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

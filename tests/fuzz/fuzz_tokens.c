@@ -1,5 +1,5 @@
 /* Token files, with and without a head; the first byte of an input chooses the tokenizer. */
-#include "data.h"
+#include "data/corpus.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

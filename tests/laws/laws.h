@@ -12,7 +12,7 @@
 #ifndef POSLAB_TESTS_LAWS_H
 #define POSLAB_TESTS_LAWS_H
 
-#include "model.h"
+#include "model/model.h"
 
 typedef struct LawCase {
     Position position;

@@ -2,7 +2,7 @@
  * method (naive_scores.c), softmax and sums of values in plain loops. */
 #include <math.h>
 
-#include "attention.h"
+#include "attention/attention.h"
 #include "laws_scores.h"
 #include "naive_scores.h"
 #include "probe.h"

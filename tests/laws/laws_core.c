@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evaluate.h"
+#include "train/evaluate.h"
 #include "laws.h"
 #include "naive.h"
-#include "optim.h"
+#include "train/optimizer.h"
 
 /* ---- optimizer ---- */
 

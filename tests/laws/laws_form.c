@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "hash.h"
+#include "base/sha256.h"
 #include "laws_scores.h"
 #include "naive.h"
 #include "probe.h"

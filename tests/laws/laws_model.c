@@ -4,7 +4,7 @@
 
 #include "laws.h"
 #include "naive.h"
-#include "optim.h"
+#include "train/optimizer.h"
 
 /* nll of an evaluating pass of its own */
 static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,

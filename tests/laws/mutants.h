@@ -6,7 +6,7 @@
 #ifndef POSLAB_TESTS_MUTANTS_H
 #define POSLAB_TESTS_MUTANTS_H
 
-#include "position.h"
+#include "position/position.h"
 
 typedef struct MethodMutant {
     const char *what, *method, *law;

@@ -12,7 +12,7 @@
 #ifndef POSLAB_TESTS_NAIVE_H
 #define POSLAB_TESTS_NAIVE_H
 
-#include "model.h"
+#include "model/model.h"
 
 typedef enum NaiveWay { NAIVE_HOOKS, NAIVE_FORMULAS } NaiveWay;
 

@@ -370,7 +370,7 @@ static const char *find_once(const CoreMutant *mutant, const char *tree, char **
                              Arena *arena) {
     glob_t files;
     const char *wrong = "its text is not there: adapt the mutant";
-    if (glob(arena_format(arena, "%s/src/*.c", tree), 0, NULL, &files) != 0) return "no sources";
+    if (glob(arena_format(arena, "%s/src/*/*.c", tree), 0, NULL, &files) != 0) return "no sources";
     for (size_t i = 0; i < files.gl_pathc; i++) {
         char *here = read_text(files.gl_pathv[i], arena), *found = here ? strstr(here, mutant->text) : NULL;
         if (!found) continue;
@@ -398,8 +398,8 @@ static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TE
     if (!wrong) {
         char *edited = arena_format(arena, "%.*s%s%s", (int)(at - text), text, mutant->replacement,
                                     at + strlen(mutant->text));
-        const char *name = strrchr(path, '/') + 1;
-        const char *object = arena_format(arena, "%s/build/src/%.*so", folder, (int)strlen(name) - 1, name);
+        const char *name = path + strlen(folder) + 1; /* src/FOLDER/FILE.c */
+        const char *object = arena_format(arena, "%s/build/%.*so", folder, (int)strlen(name) - 1, name);
         const char *kept = arena_format(arena, "%s/kept.o", folder);
         if (!object_kept(object, kept, false) || !write_text(path, edited) || make() != 0) {
             wrong = "does not compile";

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # lint.sh [CHECK...]: what the compiler does not enforce. Without arguments all checks are made.
 #
-#     layers    a file of src/ includes its own layer or lower ones; a method sees position.h and libc only
-#     owners    a library's header is included by the one file that owns the library
-#     memory    malloc and its family are called in arena.c only
-#     names     no method's name in src/
+#     layers    includes point down the order of folders, no circles, private and library headers, methods
+#     memory    malloc and its family are called in base/ alone
+#     names     no method's name in quotes in src/
 #     format    clang-format
 #     links     every relative link of a document leads to a file
 #     warnings  gcc, with the Makefile's flags and -Werror
@@ -18,36 +17,16 @@
 # test_lint.sh shows that each check bites.
 set -u
 shopt -s nullglob extglob
+structure=$(cd "$(dirname "$0")" && pwd)/lint_structure
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${LINT_ROOT:-${here%/tests*}}" || exit 1
 
-# Layers from the bottom up: a file may include its own line and the lines above it.
-LAYERS=(
-    "base signals arena units file escape command rng hash paths scan filetype json fields lanes ranks revision"
-    "position"
-    "profile ops tile bf16 linear product" # beside these, methods/*.c
-    "attention attention_work attention_options attention_head attention_terms attention_vectors attention_tiles attention_rows model pass step optim data documents batches machine"
-    "checkpoint session train evaluate"
-    "requests adaptive allocation config axes plan crowd scaling label holder contents store schema statement record reference merge speed"
-    "folder lock missing scratch delivery task queue submit collect sweep worker child progress catalog export stats table curves gnuplot figure figure_length figure_position figure_bias figure_loss claims verdict html page gallery plot status paper sheet facts pivot check merge report bench revisit frame series analyse analysis extrapolate contrast cost early findings"
-    "arguments launch cluster main"
-)
-declare -A OWNER=(
-    [cblas.h]=src/ops.c
-    [dnnl.h]=src/bf16.c
-    [cJSON.h]=src/json.c
-    [sqlite3.h]=src/store.c
-    [mpi.h]=src/ranks.c
-    [openssl]=src/hash.c
-    [cmocka.h]=tests
-)
-LIBC="assert complex ctype errno float inttypes iso646 limits math stdalign stdarg stdbool stddef stdint stdio stdlib string tgmath"
 LONGEST=450
 
 jobs=$(nproc)
 tests=(tests/*.c tests/!(fuzz|torture)/!(shim).c)
-sources=(src/*.c methods/*.c "${tests[@]}")
-headers=(src/*.h tests/*.h tests/!(fuzz)/*.h)
+sources=(src/*/*.c methods/*.c "${tests[@]}")
+headers=(src/*/*.h tests/*.h tests/!(fuzz)/*.h)
 found=0
 
 say() {
@@ -69,80 +48,14 @@ each() {
     printf '%s\0' "${sources[@]}" | xargs -0 -r -P "$jobs" -n 1 bash -c 'quiet "$@"' each "$@" || found=1
 }
 
-# The code of a file without comments and strings: "FILE:LINE:CODE" per line.
-code() {
-    gcc -fpreprocessed -dD -E "$1" 2>/dev/null |
-        awk -v file="$1" '/^# [0-9]+ "/ { line = $2; next } { print file ":" line++ ":" $0 }' |
-        sed -E 's/"([^"\\]|\\.)*"/""/g'
-}
-
 declare -A LAYER_OF # of a name its layer
 for layer in "${!LAYERS[@]}"; do
     for name in ${LAYERS[layer]}; do LAYER_OF[$name]=$layer; done
 done
 
-layer_of() { # layer_of FILE: sets layer to its number, from its name; figure_x.c belongs to figure
-    local name=${1##*/}
-    name=${name%.*}
-    layer=${LAYER_OF[${name%%_*}]:-}
-    [ -n "$layer" ]
-}
-
 # What a header includes is checked in that header, so that direct includes are enough.
-check_layers() {
-    local file header line text own
-    for file in src/*.[ch]; do
-        layer_of "$file" || say "$file: belongs to no layer; enter it in tests/tools/lint.sh"
-    done
-    while IFS=: read -r file line text; do
-        layer_of "$file" || continue
-        own=$layer header=${text#*\"}
-        header=${header%%\"*}
-        layer_of "$header" || continue
-        [ "$layer" -le "$own" ] || say "$file:$line: layer $own includes $header of layer $layer; arrows point down only"
-    done < <(grep -nE '^ *# *include *"' src/*.[ch] /dev/null)
-    for file in methods/*; do
-        [[ $file == *.c ]] || say "$file: methods/ holds one .c file per method and nothing else"
-        while IFS= read -r header; do
-            [[ $header == *'"position.h"'* ]] && continue
-            [[ $header =~ \<([a-z0-9]+)\.h\> && " $LIBC " == *" ${BASH_REMATCH[1]} "* ]] && continue
-            say "$file:$header: a method sees position.h and libc only"
-        done < <(grep -n '^ *# *include' "$file")
-    done
-}
-
-check_owners() {
-    local header place
-    for header in "${!OWNER[@]}"; do
-        while IFS= read -r place; do
-            [[ $place == "${OWNER[$header]}"* ]] || say "$place: $header belongs to ${OWNER[$header]}"
-        done < <(grep -nE "^ *# *include.*\\b${header/./\\.}" "${sources[@]}" "${headers[@]}" /dev/null | grep -v '^tests/')
-    done
-}
-
-check_memory() {
-    local file place
-    for file in src/*.[ch] methods/*; do
-        [ "$file" != src/arena.c ] || continue
-        while IFS= read -r place; do
-            say "$place: memory comes from an arena (arena.h)"
-        done < <(code "$file" | grep -E '\b(malloc|calloc|realloc|reallocarray|free|aligned_alloc|posix_memalign|strn?dup|v?asprintf)\b')
-    done
-}
-
-# Names that are words, too, stand in quotes where they are names ("shape" is also a key of safetensors).
-WORDS="none pi shape learned randomised cape"
-check_names() {
-    local file name pattern
-    for file in methods/*.c; do
-        name=$(basename "$file" .c)
-        pattern="(^|[^a-z0-9])$name([^a-z0-9]|\$)"
-        [[ " $WORDS " != *" $name "* ]] || pattern="\"$name\""
-        while IFS= read -r place; do
-            say "$place  <- src/ names no method ($name)"
-        done < <(grep -niE "$pattern" src/*.[ch] /dev/null | grep -v 'src/checkpoint.c:.*json_.*"shape"')
-    done
-}
+# shellcheck source=tests/lint_structure.sh
+. "$structure.sh"
 
 check_format() {
     printf '%s\0' "${sources[@]}" "${headers[@]}" | xargs -0 -P "$jobs" -n 40 clang-format --dry-run -Werror || found=1
@@ -193,7 +106,7 @@ check_cppcheck() {
 
 check_lengths() {
     local file lines
-    for file in src/*.[ch] methods/*; do
+    for file in src/*/*.[ch] methods/*; do
         lines=$(wc -l <"$file")
         [ "$lines" -le $LONGEST ] || say "$file: $lines lines; split it (at most $LONGEST)"
     done

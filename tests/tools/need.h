@@ -4,7 +4,7 @@
 #ifndef POSLAB_TESTS_NEED_H
 #define POSLAB_TESTS_NEED_H
 
-#include "position.h"
+#include "position/position.h"
 
 /* The method of that name. If its file is not there, the running test ends here, skipped. */
 const PositionMethod *need_method(const char *name);

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "samples.h"
-#include "revision.h"
+#include "sys/version.h"
 
 #include "need.h"
 

@@ -6,7 +6,7 @@
 #ifndef POSLAB_TESTS_SAMPLES_H
 #define POSLAB_TESTS_SAMPLES_H
 
-#include "store.h"
+#include "store/database.h"
 
 /* cmocka fixtures: each test runs in an empty folder of its own, with an arena. */
 int sample_setup(void **state);

@@ -2,8 +2,8 @@
 #ifndef POSLAB_TESTS_TINY_H
 #define POSLAB_TESTS_TINY_H
 
-#include "data.h"
-#include "model.h"
+#include "data/corpus.h"
+#include "model/model.h"
 
 enum { TINY_VOCABULARY = 11 };
 

@@ -10,6 +10,7 @@ one is larger than float32 explains. With top_k, updates are compared up to the 
 next one are as near as float32 rounds: which one counts is not said there. Where positions are drawn at random evaluation is compared if it is not, and
 training must differ from that without drawing.
 """
+import glob
 import json
 import math
 import os
@@ -379,7 +380,7 @@ def main():
     program, folder, wanted, failed = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3:], 0
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/corpus.txt", "w") as file:  # what nobody edits meanwhile
-        file.write("".join(open(f"src/{name}").read() for name in sorted(os.listdir("src")) if name.endswith(".h")))
+        file.write("".join(open(path).read() for path in sorted(glob.glob("src/*/*.h"))))
     print(f"{'largest relative deviations of':60s} {'nll':>8s} {'loss':>8s} {'gradient':>8s}")
     for c in configs():
         path, db = f"{folder}/{c['name']}.json", f"{folder}/{c['name']}.db"

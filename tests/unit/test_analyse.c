@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyse.h"
-#include "reference.h"
-#include "stats.h"
+#include "analysis/analysis.h"
+#include "store/reference_import.h"
+#include "math/stats.h"
 
 /* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64, each nonoverlapping and strided.
  */

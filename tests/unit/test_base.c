@@ -11,13 +11,13 @@
 
 #include <cmocka.h>
 
-#include "arena.h"
-#include "base.h"
-#include "file.h"
-#include "hash.h"
-#include "lanes.h"
-#include "ops.h"
-#include "signals.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "sys/atomic_file.h"
+#include "base/sha256.h"
+#include "sys/threads.h"
+#include "math/nn_ops.h"
+#include "sys/signals.h"
 
 /* ---- lanes ---- */
 

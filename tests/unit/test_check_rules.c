@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "folder.h"
-#include "worker.h"
+#include "store/integrity.h"
+#include "store/run_folder.h"
+#include "run/worker.h"
 
 static const Plan *plan;
 static const char *key; /* of the first run, whose evaluations are 1, 2 and 3 */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "checkpoint.h"
-#include "hash.h"
+#include "train/safetensors.h"
+#include "base/sha256.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data.h"
+#include "data/corpus.h"
 
 #include <stdlib.h>
 #include <string.h>

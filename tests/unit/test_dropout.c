@@ -14,7 +14,7 @@
 #include "naive.h"
 #include "near.h"
 #include "need.h"
-#include "ops.h"
+#include "math/nn_ops.h"
 
 static LawCase small_case(const char *method, Arena *arena) {
     return (LawCase){.position = law_defaults(need_method(method), NULL, arena),

@@ -16,14 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analyse.h"
-#include "escape.h"
-#include "plot.h"
-#include "report.h"
-#include "scan.h"
-#include "series.h"
-#include "status.h"
-#include "table.h"
+#include "analysis/analysis.h"
+#include "base/escape.h"
+#include "report/plot.h"
+#include "report/report.h"
+#include "base/json_syntax.h"
+#include "analysis/results.h"
+#include "cli/cmd_status.h"
+#include "cli/cmd_table.h"
 
 static const struct Evil {
     const char *bytes;

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "evaluate.h"
-#include "linear.h"
+#include "train/evaluate.h"
+#include "math/linear.h"
 #include "tiny.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fields.h"
+#include "base/options.h"
 
 #include <float.h>
 #include <math.h>

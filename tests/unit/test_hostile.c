@@ -20,16 +20,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "analyse.h"
-#include "check.h"
-#include "export.h"
-#include "merge.h"
-#include "plot.h"
-#include "reference.h"
-#include "report.h"
-#include "speed.h"
-#include "status.h"
-#include "table.h"
+#include "analysis/analysis.h"
+#include "store/integrity.h"
+#include "cli/cmd_export.h"
+#include "store/merge.h"
+#include "report/plot.h"
+#include "store/reference_import.h"
+#include "report/report.h"
+#include "store/bench_results.h"
+#include "cli/cmd_status.h"
+#include "cli/cmd_table.h"
 
 static int every = 61; /* of the loop, one in so many; of the commands, a third at a time */
 static char papers[4096];

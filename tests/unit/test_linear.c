@@ -21,12 +21,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bf16.h"
-#include "evaluate.h"
-#include "lanes.h"
-#include "linear.h"
+#include "math/bf16.h"
+#include "train/evaluate.h"
+#include "sys/threads.h"
+#include "math/linear.h"
 #include "tiny.h"
-#include "train.h"
+#include "train/train.h"
 
 enum { LANES = 4 };
 

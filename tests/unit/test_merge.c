@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "merge.h"
-#include "statement.h"
+#include "store/merge.h"
+#include "store/internal.h"
 
 static const Plan *plan; /* two methods, three lengths */
 static const double perplexities[2][3] = {{4, 5, 6}, {7, 8, 9}};

@@ -13,11 +13,11 @@
 #include <math.h>
 
 #include "laws.h"
-#include "linear.h"
+#include "math/linear.h"
 #include "naive.h"
 #include "near.h"
 #include "need.h"
-#include "ops.h"
+#include "math/nn_ops.h"
 
 static int longest = 4096; /* attention takes time with the square of the length */
 

@@ -13,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyse.h"
-#include "claims.h"
-#include "curves.h"
-#include "reference.h"
-#include "series.h"
-#include "speed.h"
-#include "table.h"
+#include "analysis/analysis.h"
+#include "analysis/claims.h"
+#include "analysis/curves.h"
+#include "store/reference_import.h"
+#include "analysis/results.h"
+#include "store/bench_results.h"
+#include "cli/cmd_table.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
 

@@ -14,7 +14,7 @@
 #include "naive.h"
 #include "near.h"
 #include "need.h"
-#include "optim.h"
+#include "train/optimizer.h"
 
 static LawCase small_case(void *options) {
     return (LawCase){.position = {.method = need_method("t5"), .options = options},

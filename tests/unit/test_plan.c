@@ -5,10 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "crowd.h"
+#include "experiment/plan_memory.h"
 #include "need.h"
-#include "plan.h"
-#include "scaling.h"
+#include "experiment/plan.h"
+#include "experiment/mpi_estimate.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyse.h"
-#include "claims.h"
-#include "plot.h"
-#include "report.h"
-#include "table.h"
-#include "verdict.h"
+#include "analysis/analysis.h"
+#include "analysis/claims.h"
+#include "report/plot.h"
+#include "report/report.h"
+#include "cli/cmd_table.h"
+#include "report/summary.h"
 
 static char fixture[4096], plots[4096];
 

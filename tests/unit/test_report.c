@@ -16,12 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analyse.h"
-#include "claims.h"
-#include "hash.h"
-#include "html.h"
-#include "plot.h"
-#include "report.h"
+#include "analysis/analysis.h"
+#include "analysis/claims.h"
+#include "base/sha256.h"
+#include "report/html.h"
+#include "report/plot.h"
+#include "report/report.h"
 
 #define SEEDS                                                                                                \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "near.h"
-#include "rng.h"
+#include "base/random.h"
 
 /* SplitMix64 with state 1234567: the values of Rosetta Code, "Pseudo-random numbers/Splitmix64"; with state
    0: those of Java's SplittableRandom and of the xoshiro authors' splitmix64.c. */

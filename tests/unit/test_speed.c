@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyse.h"
-#include "bench.h"
-#include "claims.h"
-#include "plot.h"
-#include "merge.h"
-#include "speed.h"
+#include "analysis/analysis.h"
+#include "cli/cmd_bench.h"
+#include "analysis/claims.h"
+#include "report/plot.h"
+#include "store/merge.h"
+#include "store/bench_results.h"
 
 #define METHODS                                                                                              \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \

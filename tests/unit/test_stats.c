@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "rng.h"
-#include "stats.h"
+#include "base/random.h"
+#include "math/stats.h"
 
 #include <math.h>
 #include <string.h>

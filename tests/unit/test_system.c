@@ -5,11 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "child.h"
-#include "command.h"
-#include "file.h"
-#include "lock.h"
-#include "queue.h"
+#include "run/worker_process.h"
+#include "sys/process.h"
+#include "sys/atomic_file.h"
+#include "sys/lock.h"
+#include "slurm/squeue.h"
 #include "samples.h"
 
 #include <fcntl.h>

@@ -14,12 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "facts.h"
-#include "plot.h"
-#include "series.h"
-#include "status.h"
-#include "check.h"
-#include "table.h"
+#include "analysis/observations.h"
+#include "report/plot.h"
+#include "analysis/results.h"
+#include "cli/cmd_status.h"
+#include "store/integrity.h"
+#include "cli/cmd_table.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
 #define TWO_SEEDS                                                                                            \

@@ -8,10 +8,10 @@
 
 #include <math.h>
 
-#include "arena.h"
+#include "base/arena.h"
 #include "near.h"
-#include "rng.h"
-#include "tile.h"
+#include "base/random.h"
+#include "math/simd.h"
 
 static float exp_of(float x) {
     float lanes[TILE_LANES];

@@ -6,10 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "lanes.h"
+#include "sys/threads.h"
 #include "tiny.h"
-#include "linear.h"
-#include "train.h"
+#include "math/linear.h"
+#include "train/train.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -19,13 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
-#include "delivery.h"
-#include "folder.h"
-#include "lanes.h"
-#include "lock.h"
-#include "missing.h"
-#include "queue.h"
+#include "run/worker_process.h"
+#include "run/result_file.h"
+#include "store/run_folder.h"
+#include "sys/threads.h"
+#include "sys/lock.h"
+#include "run/missing_work.h"
+#include "slurm/squeue.h"
 
 static void change(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void change(const char *format, ...) {

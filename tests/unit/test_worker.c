@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "missing.h"
-#include "worker.h"
+#include "run/missing_work.h"
+#include "run/worker.h"
 
 static const PlanPoint *point;
 static char lines[16384]; /* what the worker said */

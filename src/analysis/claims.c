@@ -1,0 +1,434 @@
+/* claims: see claims.h. */
+#include "analysis/claims.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/options.h"
+#include "base/table.h"
+#include "store/bench_results.h"
+
+const char *const verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
+
+static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
+
+typedef struct Judge {
+    Store *store;
+    const SpeedList *benches;
+    const SeriesSet *set;
+    Claim *claim;
+    Arena *arena;
+} Judge;
+
+/* --- points --- */
+
+/* logs[count]: the logarithms of what the seeds measured. Returns the point, to be completed. */
+static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
+                             const double *logs, int count) {
+    Claim *claim = judge->claim;
+    if (!count) return NULL;
+    if ((claim->count & (claim->count - 1)) == 0)
+        claim->points = arena_grow(judge->arena, claim->points, (size_t)claim->count,
+                                   claim->count ? 2 * (size_t)claim->count : 1, sizeof(ClaimPoint));
+    ClaimPoint *point = &claim->points[claim->count++];
+    *point = (ClaimPoint){.series = series, .against = against, .length = length, .seeds = count};
+    point->ratio = exp(stats_mean(logs, count));
+    double low = INFINITY, high = -INFINITY, margin = count > 1 ? 0 : one_seed_margin;
+    for (int i = 0; i < count; i++) {
+        low = fmin(low, logs[i]);
+        high = fmax(high, logs[i]);
+    }
+    point->low = exp(low - margin);
+    point->high = exp(high + margin);
+    return point;
+}
+
+static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
+    double multiple = (double)length / (double)train_length;
+    return multiple >= claim->from - 1e-9 && (claim->to <= 0 || multiple <= claim->to + 1e-9);
+}
+
+/* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
+ */
+static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                       const SeriesCell *other_base) {
+    int count = 0;
+    for (int i = 0; i < cell->count; i++) {
+        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
+        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
+        const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
+        if (!at || (other && (!theirs || !their_base))) continue;
+        logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
+    }
+    return count;
+}
+
+static bool add_growth(const Judge *judge, const Series *series, const Series *against, Err *err) {
+    (void)err;
+    const SeriesCell *base = series_cell(series, series->train_length);
+    const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
+    for (int k = 0; base && k < series->count; k++) {
+        const SeriesCell *cell = &series->cells[k],
+                         *other = against ? series_cell(against, cell->length) : NULL;
+        if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
+        if (against && (!other || !other_base)) continue;
+        double *logs = NEW(judge->arena, cell->count, double);
+        int count = growth_logs(logs, cell, base, other, other_base);
+        add_point(judge, series, against, cell->length, logs, count);
+    }
+    return true;
+}
+
+/* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
+   was trained on fewer tokens might be better by any factor with as many. */
+static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
+                     const SeriesCell *other, Err *err) {
+    double *logs = NEW(judge->arena, cell->count, double);
+    int count = 0;
+    for (int i = 0; i < cell->count; i++) {
+        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
+        if (theirs) logs[count++] = cell->seeds[i].loss - theirs->loss;
+    }
+    ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
+    if (!point) return true;
+    if (series_budget(series) && series_budget(series) < series_budget(against)) point->low = 0;
+    if (count < 2) return true;
+    StatsDifference difference;
+    if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
+                        judge->arena, err))
+        return false;
+    if (isfinite(difference.low)) {
+        point->low = fmin(point->low, exp(difference.low));
+        point->high = fmax(point->high, exp(difference.high));
+    }
+    return true;
+}
+
+static bool add_versus(const Judge *judge, const Series *series, const Series *against, Err *err) {
+    for (int k = 0; k < series->count; k++) {
+        const SeriesCell *cell = &series->cells[k], *other = series_cell(against, cell->length);
+        if (!other || other->stride != cell->stride) continue;
+        if (!in_range(judge->claim, cell->length, series->train_length)) continue;
+        if (!add_pair(judge, series, against, cell, other, err)) return false;
+    }
+    return true;
+}
+
+static bool add_short_long(const Judge *judge, const Series *series, const Series *against, Err *err) {
+    int64_t length = against->train_length;
+    const SeriesCell *cell = series_cell(series, length), *other = series_cell(against, length);
+    if (!cell || !other || other->stride != cell->stride) return true;
+    return add_pair(judge, series, against, cell, other, err);
+}
+
+static bool is_known(const Claim *claim, const Series *series, const Series *against, int64_t length) {
+    for (int i = 0; i < claim->count; i++) {
+        const ClaimPoint *point = &claim->points[i];
+        if (!point->seeds && point->length == length && !strcmp(point->series->label, series->label) &&
+            !strcmp(point->against->label, against->label))
+            return true;
+    }
+    return false;
+}
+
+/* At one length the times are compared that each round had over the reference's; at two, what was reached.
+   Each length counts once, whatever the runs' training lengths. */
+static void add_bench(const Judge *judge, const SpeedBench *bench, const Series *series,
+                      const Series *against) {
+    bool longer = against->train_length > series->train_length;
+    for (int i = 0; i < bench->count; i++) {
+        const SpeedResult *ours = &bench->results[i];
+        const SpeedResult *theirs =
+            speed_find(bench, against->label, longer ? against->train_length : ours->length, true);
+        if (!ours->train || strcmp(ours->label, series->label) || !theirs) continue;
+        if (longer && ours->length != series->train_length) continue;
+        if (is_known(judge->claim, series, against, ours->length)) continue;
+        double speed = log(longer ? ours->rate / theirs->rate : theirs->ratio / ours->ratio);
+        ClaimPoint *point = add_point(judge, series, against, ours->length, &speed, 1);
+        point->low = longer ? ours->rate_low / theirs->rate_high : theirs->ratio_low / ours->ratio_high;
+        point->high = longer ? ours->rate_high / theirs->rate_low : theirs->ratio_high / ours->ratio_low;
+        point->seeds = 0;
+    }
+}
+
+static bool add_speed(const Judge *judge, const Series *series, const Series *against, Err *err) {
+    (void)err;
+    for (int b = 0; b < judge->benches->count; b++)
+        if (judge->benches->items[b].own) add_bench(judge, &judge->benches->items[b], series, against);
+    return true;
+}
+
+/* Of runs: what a run allocates does not depend on what else the machine does. */
+static bool add_memory(const Judge *judge, const Series *series, const Series *against, Err *err) {
+    (void)err;
+    double *logs = NEW(judge->arena, series->run_count, double);
+    int count = 0;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < against->run_count; k++) {
+            double ours = (double)series->runs[i].peak_bytes, theirs = (double)against->runs[k].peak_bytes;
+            if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
+            logs[count++] = log(ours / theirs);
+            break; /* a seed may be there twice, where a database is not the program's own */
+        }
+    ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
+    if (count == 1) point->low = point->high = point->ratio;
+    return true;
+}
+
+/* --- quantities --- */
+
+enum { SAME_LENGTH, LONGER, ALONE };
+static const struct {
+    const char *name, *words; /* words: %s is the other method */
+    int against;
+    bool whole_run; /* the same under every protocol */
+    bool (*add)(const Judge *judge, const Series *series, const Series *against, Err *err);
+} quantities[] = {
+    {"growth", "perplexity over that at the training length", ALONE, false, add_growth},
+    {"growth_against", "growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false,
+     add_growth},
+    {"versus", "perplexity over that of %s", SAME_LENGTH, false, add_versus},
+    {"short_against_long", "perplexity over that of %s trained at the length of evaluation", LONGER, false,
+     add_short_long},
+    {"train_speed", "training speed over that of %s", SAME_LENGTH, true, add_speed},
+    {"train_memory", "peak memory in training over that of %s", SAME_LENGTH, true, add_memory},
+    {"short_long_speed", "training speed over that of %s trained longer", LONGER, true, add_speed},
+    {"short_long_memory", "peak memory in training over that of %s trained longer", LONGER, true, add_memory},
+};
+
+/* --- reading --- */
+
+static const Field claim_fields[] = {
+    {"text", FIELD_TEXT, offsetof(Claim, text), .help = "the claim, a sentence"},
+    {"section", FIELD_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
+    {"paper", FIELD_TEXT, offsetof(Claim, paper), .help = "its figures there"},
+    {"quantity", FIELD_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
+    {"method", FIELD_TEXT, offsetof(Claim, method), .help = "key of the method"},
+    {"against", FIELD_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
+    {"protocol", FIELD_CHOICE, offsetof(Claim, protocol), .choices = protocol_names, .help = "of evaluation"},
+    {"from", FIELD_REAL, offsetof(Claim, from), .low = 0, .high = 1e6,
+     .help = "least multiple of the training length"},
+    {"to", FIELD_REAL, offsetof(Claim, to), .low = 0, .high = 1e6, .help = "greatest multiple; 0: any"},
+    {"at_least", FIELD_REAL, offsetof(Claim, at_least), .low = 0, .high = 1e6,
+     .help = "lower bound; 0: none"},
+    {"at_most", FIELD_REAL, offsetof(Claim, at_most), .low = 0, .high = 1e6, .help = "upper bound; 0: none"},
+};
+
+static bool find_quantity(Claim *claim, const char *place, const char *path, Arena *arena, Err *err) {
+    const char *list = "";
+    for (int i = 0; i < COUNT_OF(quantities); i++) {
+        claim->quantity = i;
+        if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
+        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", quantities[i].name);
+    }
+    return err_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", place, path, list,
+                   claim->quantity_name);
+}
+
+static bool read_claims(ClaimList *list, const Json *json, const char *place, Arena *arena, Err *err) {
+    const Json *array = json_get(json, "claims");
+    if (!json_is_array(array)) return json_refuse(array, place, "claims", "an array", err);
+    list->source = arena_copy(arena, json_text(json_get(json, "source"), ""));
+    list->items = NEW(arena, json_count(array), Claim);
+    for (list->count = 0; list->count < json_count(array); list->count++) {
+        Claim *claim = &list->items[list->count];
+        const char *path = arena_format(arena, "claims.%d", list->count);
+        fields_default(claim, claim_fields, COUNT_OF(claim_fields));
+        if (!fields_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
+                         place, path, arena, err) ||
+            !find_quantity(claim, place, path, arena, err))
+            return false;
+        if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
+        return err_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
+                       place, path);
+    }
+    return true;
+}
+
+static const char *find_file(Arena *arena) {
+    static const char name[] = "results/paper/claims.json";
+    char program[4096] = "";
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = length > 0 ? strrchr(program, '/') : NULL;
+    if (slash) *slash = '\0';
+    const char *const places[] = {name, arena_format(arena, "%s/%s", program, name),
+                                  arena_format(arena, "%s/../share/poslab/%s", program, name)};
+    for (int i = 0; i < COUNT_OF(places); i++)
+        if (access(places[i], R_OK) == 0) return arena_copy(arena, places[i]);
+    return NULL;
+}
+
+/* --- judging --- */
+
+static bool is_one_of(const char *name, const char *list) {
+    size_t size = strlen(name);
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        if (strcspn(list, ",") == size && !strncmp(list, name, size)) return true;
+    return false;
+}
+
+/* With several variants of a method, a claim is about the one with its standard options, if that is there. */
+static bool is_meant(const SeriesSet *set, const Series *series) {
+    const PositionMethod *method = position_find(series->method);
+    if (!method || !strcmp(series->label, method->label)) return true;
+    for (int i = 0; i < set->count; i++)
+        if (!strcmp(set->items[i].method, series->method) && !strcmp(set->items[i].label, method->label))
+            return false;
+    return true;
+}
+
+/* The same runs under the same protocol as an earlier series of whole runs. */
+static bool is_repeated(const SeriesSet *set, int index) {
+    const Series *series = &set->items[index];
+    for (int i = 0; i < index; i++)
+        if (!strcmp(set->items[i].name, series->name) && set->items[i].train_length == series->train_length &&
+            !strcmp(set->items[i].corpus, series->corpus))
+            return true;
+    return false;
+}
+
+static bool comparable(const Series *series, const Series *other, int against) {
+    bool lengths = against == LONGER ? other->train_length > series->train_length
+                                     : other->train_length == series->train_length;
+    return lengths && !strcmp(other->variant, series->variant) && !strcmp(other->corpus, series->corpus) &&
+           series_same_protocol(other, series);
+}
+
+static bool add_series(const Judge *judge, const Series *series, Err *err) {
+    const Claim *claim = judge->claim;
+    const SeriesSet *set = judge->set;
+    int against = quantities[claim->quantity].against;
+    if (against == ALONE) return quantities[claim->quantity].add(judge, series, NULL, err);
+    for (int i = 0; i < set->count; i++) {
+        const Series *other = &set->items[i];
+        if (!is_one_of(other->method, claim->against) || !is_meant(set, other)) continue;
+        if (!comparable(series, other, against)) continue;
+        if (against == LONGER && !in_range(claim, other->train_length, series->train_length)) continue;
+        if (!quantities[claim->quantity].add(judge, series, other, err)) return false;
+    }
+    return true;
+}
+
+/* "1.77 (Label at 128, 2x)" */
+static const char *point_text(const Judge *judge, const ClaimPoint *point) {
+    bool whole = quantities[judge->claim->quantity].whole_run;
+    const char *other = point->against && strchr(judge->claim->against, ',')
+                            ? arena_format(judge->arena, "%s, ", point->against->name)
+                            : "";
+    if (whole)
+        return arena_format(judge->arena, "%.3g (%strained at %lld)", point->ratio, other,
+                            (long long)point->length);
+    return arena_format(judge->arena, "%.3g (%strained at %lld, evaluated at %lld)", point->ratio, other,
+                        (long long)point->series->train_length, (long long)point->length);
+}
+
+static const char *quantity_words(const Judge *judge) {
+    const Claim *claim = judge->claim;
+    const char *names = "";
+    for (int i = 0; i < claim->count; i++) {
+        const Series *other = claim->points[i].against;
+        if (!other) break;
+        bool seen = false;
+        for (int k = 0; k < i; k++) seen |= !strcmp(claim->points[k].against->label, other->label);
+        if (!seen) names = arena_format(judge->arena, "%s%s%s", names, *names ? ", " : "", other->label);
+    }
+    char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *place = strstr(words, "%s");
+    if (!place) return words;
+    *place = '\0';
+    return arena_format(judge->arena, "%s%s%s", words, names, place + 2);
+}
+
+/* What is missing for a claim that has no point. */
+static const char *untested_text(const Judge *judge) {
+    bool there = false, speed = quantities[judge->claim->quantity].add == add_speed;
+    for (int i = 0; i < judge->set->count; i++)
+        there |= !strcmp(judge->set->items[i].method, judge->claim->method);
+    if (there && speed)
+        return "No bench here that would show it: `poslab bench CONFIG --db DB` measures speeds, those of "
+               "runs "
+               "depend on what else the machine does.";
+    return there ? "No evaluation here that would show it: other methods, training lengths, evaluation "
+                   "lengths or a "
+                   "protocol are missing."
+                 : "The method is not part of this experiment.";
+}
+
+static void settle(const Judge *judge) {
+    Claim *claim = judge->claim;
+    int holds = 0, fails = 0, few = 0, most = 0;
+    const ClaimPoint *low = claim->points, *high = claim->points;
+    claim->verdict = VERDICT_UNTESTED;
+    claim->finding = untested_text(judge);
+    if (!claim->count) return;
+    few = most = claim->points[0].seeds;
+    for (int i = 0; i < claim->count; i++) {
+        ClaimPoint *point = &claim->points[i];
+        point->holds = claim->at_least > 0 ? point->low >= claim->at_least : point->high <= claim->at_most;
+        point->fails = claim->at_least > 0 ? point->high < claim->at_least : point->low > claim->at_most;
+        holds += point->holds;
+        fails += point->fails;
+        if (point->ratio < low->ratio) low = point;
+        if (point->ratio > high->ratio) high = point;
+        if (point->seeds < few) few = point->seeds;
+        if (point->seeds > most) most = point->seeds;
+    }
+    claim->seeds = most;
+    claim->verdict = holds == claim->count       ? VERDICT_SUPPORTED
+                     : 2 * fails >= claim->count ? VERDICT_CONTRADICTED
+                                                 : VERDICT_UNDECIDED;
+    const char *range = low == high ? point_text(judge, low)
+                                    : arena_format(judge->arena, "between %s and %s", point_text(judge, low),
+                                                   point_text(judge, high));
+    const char *seeds = !most         ? "measured in turns by `poslab bench`"
+                        : few == most ? arena_format(judge->arena, "n = %d", few)
+                                      : arena_format(judge->arena, "n = %d to %d", few, most);
+    int open = claim->count - holds - fails;
+    const char *counts = claim->count > 1
+                             ? arena_format(judge->arena,
+                                            "Of %d points it clearly is at %d, clearly is not at %d, and %d "
+                                            "%s open",
+                                            claim->count, holds, fails, open, open == 1 ? "is" : "are")
+                         : holds ? "It clearly is"
+                         : fails ? "It clearly is not"
+                                 : "That is open";
+    claim->finding = arena_format(judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (%s).",
+                                  claim->points[0].series->label, quantity_words(judge), range,
+                                  claim->at_least > 0 ? "least" : "most",
+                                  claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
+}
+
+static bool judge_claim(const Judge *judge, Err *err) {
+    const Claim *claim = judge->claim;
+    for (int i = 0; i < judge->set->count; i++) {
+        const Series *series = &judge->set->items[i];
+        if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
+        if (quantities[claim->quantity].whole_run
+                ? is_repeated(judge->set, i)
+                : strcmp(series->protocol, protocol_names[claim->protocol]) != 0)
+            continue;
+        if (!add_series(judge, series, err)) return false;
+    }
+    settle(judge);
+    return true;
+}
+
+const ClaimList *claims_judge(Store *store, const SeriesSet *set, const char *file, Arena *arena, Err *err) {
+    ClaimList *list = NEW(arena, 1, ClaimList);
+    list->source = "";
+    if (!file) file = find_file(arena);
+    if (!file) return list;
+    const char *place = arena_format(arena, "claims '%s'", file);
+    Json *json = json_read_file(file, place, err);
+    if (!json) return NULL;
+    const SpeedList *benches = speed_read(store, set->experiment, arena, err);
+    bool fine = benches && read_claims(list, json, place, arena, err);
+    json_free(json);
+    for (int i = 0; fine && i < list->count; i++) {
+        const Judge judge = {
+            .store = store, .benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
+        fine = judge_claim(&judge, err);
+        list->counts[list->items[i].verdict]++;
+    }
+    return fine ? list : NULL;
+}

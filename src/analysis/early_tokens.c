@@ -1,0 +1,228 @@
+/* early: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the paper) and
+ * `positions` (loss by position in the window).
+ *
+ * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
+ * windows, the fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer
+ * context. With N(l) the loss (nats per token) under nonoverlapping evaluation and S(l) under strided
+ * evaluation, where almost every target has l tokens of context, at the same targets:
+ *
+ *     early(l) = N(l) - S(l)                     what short contexts at the starts of windows cost
+ *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
+ *     gain        = longer context + fewer early tokens
+ *
+ * L is the training length; gains are positive where l is better. Beside them stands the nonoverlapping loss
+ * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
+ * below): a method that breaks beyond its training length shows it in the second. Losses are means over
+ * seeds.
+ */
+#include "analysis/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- losses by position --- */
+
+typedef struct Bin {
+    int64_t first, last, tokens;
+    double nats; /* summed over seeds, as tokens are */
+} Bin;
+
+enum { MOST_BINS = 128 };
+
+/* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
+static int read_bins(Bin *bins, const Analysis *analysis, const SeriesCell *cell, Err *err) {
+    int count = 0;
+    for (int s = 0; s < cell->count; s++) {
+        const char *const parameters[] = {
+            arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
+        Query *query =
+            query_begin(analysis->store,
+                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                        " ORDER BY first",
+                        parameters);
+        for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
+            if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
+            bins[b].nats += query_real(query, 2);
+            bins[b].tokens += query_int(query, 3);
+        }
+        if (!query_end(query, err)) return -1;
+    }
+    return count;
+}
+
+/* Mean loss at positions [from, to), by the bins that begin there; NAN without any. */
+static double loss_between(const Bin *bins, int count, int64_t from, int64_t to) {
+    double nats = 0, tokens = 0;
+    for (int b = 0; b < count; b++) {
+        if (bins[b].first < from || bins[b].first >= to) continue;
+        nats += bins[b].nats;
+        tokens += (double)bins[b].tokens;
+    }
+    return tokens > 0 ? nats / tokens : NAN;
+}
+
+enum {
+    P_LENGTH = KEYS,
+    P_FIRST,
+    P_LAST,
+    P_TOKENS,
+    P_SEEDS,
+    P_NATS,
+    P_PERPLEXITY,
+    P_SHOWN,
+};
+
+static const FrameColumn positions_columns[] = {
+    ANALYSIS_KEYS(FRAME_GROUP, FRAME_GROUP),
+    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
+    {"first", "from position", FRAME_WHOLE, FRAME_BOTH, 0},
+    {"last", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"tokens", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"nats", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+};
+
+static bool run_positions(const Analysis *analysis, Err *err) {
+    for (int i = 0; i < analysis->set->count; i++) {
+        const Series *series = &analysis->set->items[i];
+        for (int k = 0; k < series->count; k++) {
+            const SeriesCell *cell = &series->cells[k];
+            Bin bins[MOST_BINS] = {{0}};
+            int count = read_bins(bins, analysis, cell, err);
+            if (count < 0) return false;
+            for (int b = 0; b < count; b++) {
+                FrameCell *row = analysis_row(analysis, series);
+                double nats = bins[b].nats / (double)bins[b].tokens;
+                row[P_LENGTH] = frame_number((double)cell->length);
+                row[P_FIRST] = frame_number((double)bins[b].first);
+                row[P_LAST] = frame_number((double)bins[b].last);
+                row[P_TOKENS] = frame_number((double)bins[b].tokens);
+                row[P_SEEDS] = frame_number(cell->count);
+                row[P_NATS] = frame_number(nats);
+                row[P_PERPLEXITY] = frame_number(exp(nats));
+                row[P_SHOWN] = frame_text(arena_format(analysis->arena, "%.3f", nats));
+            }
+        }
+    }
+    frame_note(analysis->frame,
+               "Nats per token at positions of the window, counted from 0, by evaluation length.");
+    return true;
+}
+
+const AnalysisKind analysis_positions = {
+    .name = "positions",
+    .title = "loss by position in the window",
+    .columns = positions_columns,
+    .column_count = COUNT_OF(positions_columns),
+    .run = run_positions,
+};
+
+/* --- the decomposition --- */
+
+enum {
+    STRIDED = KEYS,
+    LENGTH,
+    SEEDS,
+    PLAIN_PERPLEXITY,
+    STRIDED_PERPLEXITY,
+    EARLY,
+    GAIN,
+    GAIN_CONTEXT,
+    GAIN_EARLY,
+    BELOW,
+    ABOVE,
+};
+
+static const FrameColumn early_columns[] = {
+    ANALYSIS_KEYS(0, FRAME_GROUP),
+    {"strided_rule", "stride", FRAME_TEXT, FRAME_BOTH, 0},
+    {"eval_length", "length", FRAME_WHOLE, FRAME_BOTH, 0},
+    {"seeds", "seeds", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
+    {"nonoverlapping_perplexity", "nonoverlapping", FRAME_REAL, FRAME_BOTH, -1},
+    {"strided_perplexity", "strided", FRAME_REAL, FRAME_BOTH, -1},
+    {"early_nats", "early tokens cost", FRAME_REAL, FRAME_BOTH, 4},
+    {"gain_nats", "gain since L", FRAME_REAL, FRAME_BOTH, 4},
+    {"gain_context_nats", "by context", FRAME_REAL, FRAME_BOTH, 4},
+    {"gain_early_nats", "by fewer early", FRAME_REAL, FRAME_BOTH, 4},
+    {"below_nats", "loss below L", FRAME_REAL, FRAME_BOTH, 4},
+    {"beyond_nats", "loss beyond L", FRAME_REAL, FRAME_BOTH, 4},
+};
+
+static double loss_at(const Series *series, int64_t length) {
+    const SeriesCell *cell = series ? series_cell(series, length) : NULL;
+    return cell ? series_loss(cell) : NAN;
+}
+
+/* strided: NULL where there is none. */
+static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
+                       const SeriesCell *cell, Err *err) {
+    Bin bins[MOST_BINS] = {{0}};
+    int count = read_bins(bins, analysis, cell, err);
+    if (count < 0) return false;
+    int64_t L = plain->train_length;
+    double N = series_loss(cell), N_L = loss_at(plain, L);
+    double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
+    FrameCell *row = analysis_row(analysis, plain);
+    row[STRIDED] = frame_text(strided ? strided->rule : NULL);
+    row[LENGTH] = frame_number((double)cell->length);
+    row[SEEDS] = frame_number(cell->count);
+    row[PLAIN_PERPLEXITY] = frame_number(exp(N));
+    row[STRIDED_PERPLEXITY] = frame_number(exp(S));
+    row[EARLY] = frame_number(N - S);
+    row[GAIN] = frame_number(N_L - N);
+    row[GAIN_CONTEXT] = frame_number(S_L - S);
+    row[GAIN_EARLY] = frame_number((N_L - S_L) - (N - S));
+    row[BELOW] = frame_number(loss_between(bins, count, 0, L));
+    row[ABOVE] = frame_number(loss_between(bins, count, L, INT64_MAX));
+    return true;
+}
+
+static bool is_protocol(const Series *series, Protocol protocol) {
+    return !strcmp(series->protocol, protocol_names[protocol]);
+}
+
+/* The same method, evaluated on the same targets with a stride. */
+static bool is_strided_of(const Series *strided, const Series *plain) {
+    return is_protocol(strided, PROTOCOL_STRIDED) && !strcmp(strided->name, plain->name) &&
+           !strcmp(strided->corpus, plain->corpus) && !strcmp(strided->split, plain->split) &&
+           strided->train_length == plain->train_length && strided->requested == plain->requested &&
+           !strcmp(strided->precision, plain->precision);
+}
+
+static bool run_early(const Analysis *analysis, Err *err) {
+    const SeriesSet *set = analysis->set;
+    bool lacking = false;
+    for (int i = 0; i < set->count; i++) {
+        const Series *plain = &set->items[i];
+        if (!is_protocol(plain, PROTOCOL_NONOVERLAPPING) || strcmp(plain->rule, "L")) continue;
+        int strided = 0;
+        for (int k = 0; k <= set->count; k++) { /* after the last one: none, if there was none */
+            const Series *other = k < set->count ? &set->items[k] : NULL;
+            if (other ? !is_strided_of(other, plain) : strided > 0) continue;
+            strided++;
+            lacking |= !other;
+            for (int c = 0; c < plain->count; c++)
+                if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
+        }
+    }
+    frame_note(analysis->frame,
+               "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
+               "context (strided) + by fewer early tokens.");
+    frame_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
+                                "outside the training length.");
+    if (lacking)
+        frame_note(analysis->frame,
+                   "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
+                   "strided:0.125` adds it.");
+    return true;
+}
+
+const AnalysisKind analysis_early = {
+    .name = "early",
+    .title = "the early-token curse",
+    .columns = early_columns,
+    .column_count = COUNT_OF(early_columns),
+    .run = run_early,
+};

@@ -1,0 +1,268 @@
+/* extrapolate: the analyses `curves` (Figure 1 of the paper) and `matrix` (its Table 5).
+ *
+ * Of a curve trained at L, by mean perplexity over seeds, P(l), at the lengths l >= L that were evaluated:
+ *
+ *     within 5 %   the last length up to which every P(l) <= 1.05 P(L); one without a perplexity ends it
+ *     gained       l - L of the lowest P(l): how many tokens longer than in training still help
+ *     ratio        P(l) / P(L), at every l
+ *
+ * ">=" before a number says that it is the longest length that was evaluated: the true one may be longer.
+ */
+#include "analysis/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double tolerance = 1.05;
+
+typedef struct Reach {
+    int64_t within, best; /* lengths; 0: unknown, for want of a perplexity at L */
+    int64_t longest;      /* evaluated */
+    double base;          /* P(L) */
+} Reach;
+
+/* perplexities[count] at ascending lengths; NAN where there is none. */
+static Reach find_reach(const int64_t *lengths, const double *perplexities, int count, int64_t train_length) {
+    Reach reach = {.base = NAN, .longest = count ? lengths[count - 1] : 0};
+    double lowest = INFINITY;
+    bool holds = false;
+    for (int i = 0; i < count; i++) {
+        if (lengths[i] < train_length) continue;
+        if (lengths[i] == train_length) {
+            reach.base = perplexities[i];
+            holds = true;
+        }
+        holds = holds && perplexities[i] <= tolerance * reach.base;
+        if (holds) reach.within = lengths[i];
+        if (isfinite(reach.base) && perplexities[i] < lowest) {
+            lowest = perplexities[i];
+            reach.best = lengths[i];
+        }
+    }
+    return reach;
+}
+
+/* --- curves --- */
+
+enum {
+    SOURCE = KEYS,
+    WITHIN,
+    WITHIN_TEXT,
+    BEST,
+    GAINED,
+    GAINED_TEXT,
+    LENGTH,
+    MULTIPLE,
+    SEEDS,
+    OUTCOME,
+    PERPLEXITY,
+    DEVIATION,
+    RATIO,
+    SHOWN
+};
+
+static const FrameColumn curves_columns[] = {
+    ANALYSIS_KEYS(0, FRAME_GROUP),
+    {"source", "source", FRAME_TEXT, FRAME_BOTH | FRAME_VARYING | FRAME_GROUP, 0},
+    {"within_5_percent", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"", "within 5 % to", FRAME_WHOLE, FRAME_PEOPLE, 0},
+    {"best_length", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"tokens_gained", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"", "gained", FRAME_WHOLE, FRAME_PEOPLE, 0},
+    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
+    {"multiple", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"outcome", "", FRAME_TEXT, FRAME_PROGRAMS, 0},
+    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"perplexity_sd", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"ratio", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+};
+
+/* What all rows of a curve say about the whole of it. */
+static void put_reach(FrameCell *row, const Reach *reach, int64_t train_length, Arena *arena) {
+    if (!reach->within) return;
+    bool all = reach->within == reach->longest, last = reach->best == reach->longest;
+    row[WITHIN] = frame_number((double)reach->within);
+    row[BEST] = frame_number((double)reach->best);
+    row[GAINED] = frame_number((double)(reach->best - train_length));
+    row[WITHIN_TEXT] = frame_text(arena_format(arena, "%s%lld", all ? ">= " : "", (long long)reach->within));
+    row[GAINED_TEXT] =
+        frame_text(arena_format(arena, "%s%lld", last ? ">= " : "", (long long)(reach->best - train_length)));
+}
+
+static void put_length(FrameCell *row, const Reach *reach, int64_t train_length, int64_t length,
+                       double perplexity, const char *shown, Arena *arena) {
+    double ratio = perplexity / reach->base;
+    row[LENGTH] = frame_number((double)length);
+    row[MULTIPLE] = frame_number((double)length / (double)train_length);
+    row[PERPLEXITY] = frame_number(perplexity);
+    row[RATIO] = frame_number(ratio);
+    bool both = isfinite(ratio) && length != train_length;
+    row[SHOWN] = frame_text(both ? arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio) : shown);
+}
+
+static void add_curve(const Analysis *analysis, const Series *series) {
+    Arena *arena = analysis->arena;
+    int64_t *lengths = NEW(arena, series->count, int64_t);
+    double *perplexities = NEW(arena, series->count, double);
+    int count = 0;
+    for (int i = 0; i < series->count; i++) {
+        if (!series_evaluated(&series->cells[i])) continue;
+        lengths[count] = series->cells[i].length;
+        perplexities[count++] = series->cells[i].mean;
+    }
+    Reach reach = find_reach(lengths, perplexities, count, series->train_length);
+    for (int i = 0; i < series->count; i++) {
+        const SeriesCell *cell = &series->cells[i];
+        FrameCell *row = analysis_row(analysis, series);
+        row[SOURCE] = frame_text("here");
+        put_reach(row, &reach, series->train_length, arena);
+        put_length(row, &reach, series->train_length, cell->length, cell->mean, series_text(cell, arena),
+                   arena);
+        row[SEEDS] = frame_number(cell->count);
+        row[OUTCOME] = frame_text(cell->count ? "done" : cell->outcome);
+        row[DEVIATION] = frame_number(cell->deviation);
+    }
+}
+
+/* --- the reference curves beside ours --- */
+
+enum { REFERENCE_MOST = 256 }; /* lengths of one curve */
+
+typedef struct Reference {
+    const char *source, *split, *method;
+    int64_t train_length, lengths[REFERENCE_MOST];
+    double perplexities[REFERENCE_MOST];
+    int count;
+} Reference;
+
+static void add_reference(const Analysis *analysis, const Reference *reference) {
+    if (reference->count < 2) return; /* no curve */
+    Reach reach =
+        find_reach(reference->lengths, reference->perplexities, reference->count, reference->train_length);
+    const char *name = reference->method;
+    for (int i = 0; i < analysis->set->count; i++) /* as our tables call it, if they do */
+        if (!strcmp(analysis->set->items[i].method, reference->method)) {
+            name = analysis->set->items[i].label;
+            break;
+        }
+    const Series series = {.method = reference->method,
+                           .name = name,
+                           .split = reference->split,
+                           .protocol = "nonoverlapping",
+                           .rule = "L",
+                           .evaluated = arena_format(analysis->arena, "%s, nonoverlapping", reference->split),
+                           .train_length = reference->train_length};
+    for (int i = 0; i < reference->count; i++) {
+        FrameCell *row = analysis_row(analysis, &series);
+        double perplexity = reference->perplexities[i];
+        row[SOURCE] = frame_text(reference->source);
+        put_reach(row, &reach, reference->train_length, analysis->arena);
+        put_length(row, &reach, reference->train_length, reference->lengths[i], perplexity,
+                   frame_perplexity(perplexity, analysis->arena), analysis->arena);
+        row[OUTCOME] = frame_text("done");
+    }
+}
+
+static bool add_references(const Analysis *analysis, Err *err) {
+    const char *const parameters[] = {analysis->set->experiment, NULL};
+    Query *query =
+        query_begin(analysis->store,
+                    "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
+                    " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
+                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                    " (SELECT method FROM outcome WHERE experiment = ?)"
+                    " ORDER BY source, dataset, split, train_length, method, eval_length",
+                    parameters);
+    Reference *reference = NEW(analysis->arena, 1, Reference);
+    int rows = 0;
+    for (; query_next(query); rows++) {
+        const char *source = query_text(query, 0), *split = query_text(query, 1),
+                   *method = query_text(query, 2);
+        int64_t train_length = query_int(query, 3);
+        bool same = reference->count && !strcmp(reference->source, source) &&
+                    !strcmp(reference->split, split) && !strcmp(reference->method, method) &&
+                    reference->train_length == train_length;
+        if (!same) {
+            add_reference(analysis, reference);
+            *reference = (Reference){.source = arena_copy(analysis->arena, source),
+                                     .split = arena_copy(analysis->arena, split),
+                                     .method = arena_copy(analysis->arena, method),
+                                     .train_length = train_length};
+        }
+        if (reference->count == REFERENCE_MOST) continue;
+        reference->lengths[reference->count] = query_int(query, 4);
+        reference->perplexities[reference->count++] = query_real(query, 5);
+    }
+    add_reference(analysis, reference);
+    if (!rows)
+        frame_note(analysis->frame,
+                   "No reference curves of these methods; `poslab reference DB` imports the paper's.");
+    return query_end(query, err);
+}
+
+static void put_marks(const Analysis *analysis) {
+    const char *note = series_beyond_text(analysis->set);
+    if (note) frame_note(analysis->frame, note);
+}
+
+static bool run_curves(const Analysis *analysis, Err *err) {
+    for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
+    frame_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
+                                "length before the perplexity exceeds 1.05 times that value.");
+    frame_note(analysis->frame,
+               "gained: tokens beyond the training length at which the perplexity is lowest. "
+               ">=: the longest length evaluated.");
+    put_marks(analysis);
+    return !analysis->options->paper || add_references(analysis, err);
+}
+
+const AnalysisKind analysis_curves = {
+    .name = "curves",
+    .title = "perplexity by evaluation length",
+    .columns = curves_columns,
+    .column_count = COUNT_OF(curves_columns),
+    .run = run_curves,
+};
+
+/* --- matrix --- */
+
+enum { M_LENGTH = KEYS, M_SEEDS, M_OUTCOME, M_PERPLEXITY, M_DEVIATION, M_SHOWN };
+
+static const FrameColumn matrix_columns[] = {
+    ANALYSIS_KEYS(FRAME_GROUP, 0),
+    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
+    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
+    {"outcome", "", FRAME_TEXT, FRAME_PROGRAMS, 0},
+    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"perplexity_sd", "", FRAME_REAL, FRAME_PROGRAMS, 0},
+    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+};
+
+static bool run_matrix(const Analysis *analysis, Err *err) {
+    (void)err;
+    for (int i = 0; i < analysis->set->count; i++) {
+        const Series *series = &analysis->set->items[i];
+        for (int k = 0; k < series->count; k++) {
+            const SeriesCell *cell = &series->cells[k];
+            FrameCell *row = analysis_row(analysis, series);
+            row[M_LENGTH] = frame_number((double)cell->length);
+            row[M_SEEDS] = frame_number(cell->count);
+            row[M_OUTCOME] = frame_text(cell->count ? "done" : cell->outcome);
+            row[M_PERPLEXITY] = frame_number(cell->mean);
+            row[M_DEVIATION] = frame_number(cell->deviation);
+            row[M_SHOWN] = frame_text(series_text(cell, analysis->arena));
+        }
+    }
+    put_marks(analysis);
+    return true;
+}
+
+const AnalysisKind analysis_matrix = {
+    .name = "matrix",
+    .title = "perplexity, training by evaluation length",
+    .columns = matrix_columns,
+    .column_count = COUNT_OF(matrix_columns),
+    .run = run_matrix,
+};

@@ -1,0 +1,380 @@
+/* facts: see facts.h. */
+#include "analysis/observations.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+
+/* --- fields --- */
+
+/* A negative number is not known. */
+static const char *whole_text(int64_t number, Arena *arena) {
+    return number < 0 ? "" : arena_format(arena, "%lld", (long long)number);
+}
+
+#define TEXT_FIELD(what)                                                                                     \
+    static const char *what##_text(const Fact *fact, Arena *arena) {                                         \
+        (void)arena;                                                                                         \
+        return fact->series->what;                                                                           \
+    }
+#define WHOLE_FIELD(what, value)                                                                             \
+    static const char *what##_text(const Fact *fact, Arena *arena) {                                         \
+        return whole_text(value, arena);                                                                     \
+    }                                                                                                        \
+    static double what##_number(const Fact *fact) {                                                          \
+        return (double)(value);                                                                              \
+    }
+TEXT_FIELD(name)
+TEXT_FIELD(evaluated)
+TEXT_FIELD(split)
+TEXT_FIELD(protocol)
+TEXT_FIELD(rule)
+TEXT_FIELD(variant)
+TEXT_FIELD(eval_variant)
+TEXT_FIELD(precision)
+TEXT_FIELD(corpus)
+WHOLE_FIELD(requested, fact->series->requested)
+WHOLE_FIELD(train_length, fact->series->train_length)
+WHOLE_FIELD(parameters, fact->series->parameters)
+WHOLE_FIELD(position_parameters, fact->series->position_parameters)
+WHOLE_FIELD(eval_length, fact->cell->length)
+WHOLE_FIELD(seed, fact->seed)
+
+static double multiple_number(const Fact *fact) {
+    return (double)fact->cell->length / (double)fact->series->train_length;
+}
+
+static const char *multiple_text(const Fact *fact, Arena *arena) {
+    return arena_format(arena, "%.4gx", multiple_number(fact));
+}
+
+static const char *source_text(const Fact *fact, Arena *arena) {
+    (void)arena;
+    return fact->paper ? "paper" : "here";
+}
+
+enum { EVALUATED = FACT_SPLIT | FACT_PROTOCOL | FACT_STRIDE | FACT_TARGETS | FACT_PRECISION };
+const FactField fact_fields[] = {
+    {"method", "method", "", "method", FACT_METHOD, name_text, NULL},
+    {"source", "source", "", "source", FACT_SOURCE, source_text, NULL},
+    {"evaluated", "evaluated on", "", "protocol", EVALUATED, evaluated_text, NULL},
+    {"split", "split", "", "split", FACT_SPLIT, split_text, NULL},
+    {"protocol", "protocol", "", "protocol", FACT_PROTOCOL, protocol_text, NULL},
+    {"stride_rule", "stride", "", "stride", FACT_STRIDE, rule_text, NULL},
+    {"requested", "targets", "", "number of targets", FACT_TARGETS, requested_text, requested_number},
+    {"eval_precision", "precision", "", "precision", FACT_PRECISION, precision_text, NULL},
+    {"corpus", "corpus", "", "corpus", FACT_CORPUS, corpus_text, NULL},
+    {"train_length", "trained", "at", "training length", FACT_TRAIN_LENGTH, train_length_text,
+     train_length_number},
+    {"parameters", "all", "params", "number of parameters", 0, parameters_text, parameters_number},
+    {"position_parameters", "position", "params", "number of position parameters", 0,
+     position_parameters_text, position_parameters_number},
+    {"variant", "variant", "", "variant", 0, variant_text, NULL},
+    {"eval_variant", "changed", "after", "variant of the evaluation", 0, eval_variant_text, NULL},
+    {"seed", "seed", "", "seed", FACT_SEED, seed_text, seed_number},
+    {"eval_length", "evaluated", "at", "evaluation length", FACT_LENGTH, eval_length_text,
+     eval_length_number},
+    {"multiple", "times", "length", "multiple of the training length", FACT_LENGTH, multiple_text,
+     multiple_number},
+};
+const int fact_field_count = COUNT_OF(fact_fields);
+
+const FactField *facts_field(const char *name, Err *err) {
+    const char *names[COUNT_OF(fact_fields) + 1] = {0};
+    for (int i = 0; i < COUNT_OF(fact_fields); i++) {
+        names[i] = fact_fields[i].name;
+        if (!strcmp(names[i], name)) return &fact_fields[i];
+    }
+    const char *nearest = nearest_name(name, names);
+    if (nearest)
+        err_set(err, EXIT_USAGE, "tables have no field '%s'; did you mean '%s'?", name, nearest);
+    else
+        err_set(err, EXIT_USAGE, "tables have no field '%s'; `poslab table --help` lists them", name);
+    return NULL;
+}
+
+int facts_fields(const FactField **fields, int most, const char *list, Err *err) {
+    char name[64];
+    int count = 0;
+    for (;; list++) {
+        size_t size = strcspn(list, ",");
+        snprintf(name, sizeof name, "%.*s", (int)size, list);
+        if (count == most) {
+            err_set(err, EXIT_USAGE, "at most %d field%s, got one more: '%s'", most, most == 1 ? "" : "s",
+                    name);
+            return 0;
+        }
+        fields[count] = facts_field(name, err);
+        if (!fields[count++]) return 0;
+        list += size;
+        if (!*list) return count;
+    }
+}
+
+/* --- conditions --- */
+
+int facts_where(FactWhere **where, const char *const *texts, Arena *arena, Err *err) {
+    int count = 0;
+    while (texts && texts[count]) count++;
+    *where = NEW(arena, count, FactWhere);
+    for (int i = 0; i < count; i++) {
+        const char *equals = strchr(texts[i], '=');
+        if (!equals) {
+            err_set(err, EXIT_USAGE, "--where takes FIELD=VALUE, got '%s'", texts[i]);
+            return -1;
+        }
+        const char *name = arena_format(arena, "%.*s", (int)(equals - texts[i]), texts[i]);
+        (*where)[i] = (FactWhere){.field = facts_field(name, err), .value = equals + 1};
+        if (!(*where)[i].field) return -1;
+    }
+    return count;
+}
+
+/* Numbers are compared as numbers, "2" is "2.0" and "2x": whole ones exactly, others as they are shown. */
+static bool same_value(const char *a, const char *b, bool number) {
+    char *end_a, *end_b;
+    if (!number) return !strcmp(a, b);
+    double first = strtod(a, &end_a), second = strtod(b, &end_b);
+    double within = first == floor(first) && second == floor(second) ? 0 : 1e-3 * fabs(first);
+    return end_a != a && end_b != b && fabs(first - second) <= within;
+}
+
+bool facts_allow(const FactWhere *where, int count, const FactField *field, const char *const *values,
+                 int value_count) {
+    bool asked = false;
+    for (int i = 0; i < count; i++) {
+        if (where[i].field != field) continue;
+        asked = true;
+        for (int v = 0; v < value_count; v++)
+            if (same_value(values[v], where[i].value, field->number != NULL)) return true;
+    }
+    return !asked;
+}
+
+/* A method may be called by its key, its label or its name in the table. */
+static bool is_wanted(const Fact *fact, const FactOptions *options, Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    bool wanted = true;
+    for (int i = 0; wanted && i < fact_field_count; i++) {
+        const FactField *field = &fact_fields[i];
+        if (field->shows == FACT_SEED) continue; /* chosen seed by seed */
+        const char *values[] = {field->text(fact, arena), fact->series->method, fact->series->label};
+        wanted = facts_allow(options->where, options->where_count, field, values,
+                             field->shows == FACT_METHOD ? COUNT_OF(values) : 1);
+    }
+    arena_release(arena, mark);
+    return wanted;
+}
+
+static bool seed_wanted(const FactOptions *options, int64_t seed) {
+    char text[32];
+    const char *const value = text;
+    snprintf(text, sizeof text, "%lld", (long long)seed);
+    for (int i = 0; i < fact_field_count; i++)
+        if (fact_fields[i].shows == FACT_SEED)
+            return facts_allow(options->where, options->where_count, &fact_fields[i], &value, 1);
+    return true;
+}
+
+/* --- reading --- */
+
+static bool seeds_chosen(const FactOptions *options) {
+    for (int i = 0; i < options->where_count; i++)
+        if (options->where[i].field->shows == FACT_SEED) return true;
+    return options->by_seed;
+}
+
+static bool is_chosen(const FactOptions *options, int64_t seed, int64_t only) {
+    return seed_wanted(options, seed) && (only < 0 || seed == only);
+}
+
+/* The cell with the seeds that are wanted, or with `only` (-1: all of these). */
+static const SeriesCell *choose_seeds(const SeriesCell *cell, const FactOptions *options, int64_t only,
+                                      Arena *arena) {
+    if (!cell || !seeds_chosen(options)) return cell;
+    SeriesCell *chosen = NEW(arena, 1, SeriesCell);
+    double *perplexities = NEW(arena, cell->count, double);
+    *chosen = *cell;
+    chosen->seeds = NEW(arena, cell->count, SeriesSeed);
+    chosen->lost = NEW(arena, cell->lost_count, SeriesLost);
+    chosen->count = chosen->lost_count = 0;
+    for (int i = 0; i < cell->count; i++) {
+        if (!is_chosen(options, cell->seeds[i].seed, only)) continue;
+        perplexities[chosen->count] = exp(cell->seeds[i].loss);
+        chosen->seeds[chosen->count++] = cell->seeds[i];
+    }
+    for (int i = 0; i < cell->lost_count; i++)
+        if (is_chosen(options, cell->lost[i].seed, only)) chosen->lost[chosen->lost_count++] = cell->lost[i];
+    chosen->asked = chosen->count + chosen->lost_count;
+    chosen->outcome = chosen->lost_count ? chosen->lost->outcome : NULL;
+    chosen->mean = stats_mean(perplexities, chosen->count);
+    chosen->deviation = stats_deviation(perplexities, chosen->count);
+    return chosen;
+}
+
+static void add_fact(FactList *list, Fact fact, Arena *arena) {
+    int count = list->count++;
+    if ((count & (count - 1)) == 0)
+        list->items =
+            arena_grow(arena, list->items, (size_t)count, count ? 2 * (size_t)count : 1, sizeof fact);
+    list->items[count] = fact;
+}
+
+/* The fact of these seeds, if the cell has any of them. */
+static void add_seeds(FactList *list, Fact fact, const SeriesCell *cell, const SeriesCell *base,
+                      const FactOptions *options, Arena *arena) {
+    fact.cell = choose_seeds(cell, options, fact.seed, arena);
+    fact.base = choose_seeds(base, options, fact.seed, arena);
+    if (fact.cell->asked) add_fact(list, fact, arena);
+}
+
+static void add_series(FactList *list, const Series *series, const FactOptions *options, Arena *arena) {
+    const SeriesCell *base = series_cell(series, series->train_length);
+    for (int k = 0; k < series->count; k++) {
+        const SeriesCell *cell = &series->cells[k];
+        Fact fact = {.series = series, .cell = cell, .seed = -1};
+        if (!is_wanted(&fact, options, arena)) continue;
+        if (!options->by_seed) add_seeds(list, fact, cell, base, options, arena);
+        for (int s = 0; options->by_seed && s < cell->count + cell->lost_count; s++) {
+            fact.seed = s < cell->count ? cell->seeds[s].seed : cell->lost[s - cell->count].seed;
+            add_seeds(list, fact, cell, base, options, arena);
+        }
+    }
+}
+
+static void put_perplexity(SeriesCell *cell, int64_t length, double perplexity, Arena *arena) {
+    *cell = (SeriesCell){.length = length, .asked = 1, .mean = perplexity, .deviation = NAN};
+    cell->outcome = isnan(perplexity) ? "missing" : NULL;
+    cell->count = !isnan(perplexity);
+    cell->seeds = NEW(arena, 1, SeriesSeed);
+    cell->seeds[0].loss = log(perplexity);
+}
+
+/* The paper's curve as a series with a cell at each multiple of ours; cells of one seed, for want of more. */
+static void add_curve(FactList *list, const PaperCurve *curve, const Series *like, Arena *arena) {
+    Series *series = NEW(arena, 1, Series);
+    *series =
+        (Series){.name = arena_format(arena, "%s, paper", like->label),
+                 .label = like->label,
+                 .method = curve->method,
+                 .variant = "",
+                 .eval_variant = "",
+                 .precision = like->precision,
+                 .split = curve->split,
+                 .protocol = like->protocol,
+                 .rule = like->rule,
+                 .corpus = curve->dataset,
+                 .evaluated = arena_format(arena, "%s, %s, %s", curve->dataset, curve->split, like->protocol),
+                 .train_length = curve->train_length,
+                 .parameters = -1,
+                 .position_parameters = -1,
+                 .count = like->count};
+    series->cells = NEW(arena, like->count, SeriesCell);
+    SeriesCell *base = NEW(arena, 1, SeriesCell);
+    put_perplexity(base, curve->train_length, curve->perplexities[0], arena);
+    for (int k = 0; k < like->count; k++) {
+        Fact fact = {.series = series, .cell = &series->cells[k], .base = base, .seed = -1, .paper = true};
+        double multiple = (double)like->cells[k].length / (double)like->train_length;
+        double perplexity = paper_at(curve, multiple, &fact.between);
+        put_perplexity(&series->cells[k], llround(multiple * (double)curve->train_length), perplexity, arena);
+        add_fact(list, fact, arena);
+    }
+}
+
+/* Behind the last series of a method, its curves in the paper: as its series evaluated without overlap has
+ * them. */
+static void add_paper(FactList *list, int last, const FactOptions *options, Arena *arena) {
+    const Series *like = NULL, *series = &list->set->items[last];
+    for (int i = last + 1; i < list->set->count; i++)
+        if (!strcmp(list->set->items[i].method, series->method)) return;
+    for (int i = 0; i <= last; i++) {
+        const Series *other = &list->set->items[i];
+        Fact fact = {.series = other, .cell = other->cells, .seed = -1};
+        if (strcmp(other->method, series->method) || strcmp(other->rule, "L")) continue;
+        for (int k = 0; !like && k < other->count; k++) {
+            fact.cell = &other->cells[k];
+            if (is_wanted(&fact, options, arena)) like = other;
+        }
+    }
+    for (int i = 0; like && i < list->paper->count; i++)
+        if (!strcmp(list->paper->items[i].method, series->method))
+            add_curve(list, &list->paper->items[i], like, arena);
+}
+
+static FactList *gather(const SeriesSet *set, const Paper *paper, const FactOptions *options, Arena *arena) {
+    FactList *list = NEW(arena, 1, FactList);
+    *list = (FactList){.set = set, .paper = paper};
+    for (int i = 0; i < set->count; i++) {
+        add_series(list, &set->items[i], options, arena);
+        if (paper) add_paper(list, i, options, arena);
+    }
+    return list;
+}
+
+static const Paper *read_paper(Store *store, const char *experiment, Arena *arena, Err *err) {
+    const Paper *paper = paper_read(store, experiment, arena, err);
+    if (!paper || paper->count) return paper;
+    err_set(
+        err, EXIT_USAGE,
+        "database '%s' has no reference curves of these methods; `poslab reference DB` imports the paper's",
+        store_path(store));
+    return NULL;
+}
+
+const FactList *facts_read(Store *store, const char *experiment, const FactOptions *options, Arena *arena,
+                           Err *err) {
+    const SeriesSet *set = series_read(store, experiment, arena, err);
+    const Paper *paper = set && options->paper ? read_paper(store, experiment, arena, err) : NULL;
+    return set && (paper || !options->paper) ? gather(set, paper, options, arena) : NULL;
+}
+
+/* --- conditions that nothing fulfils --- */
+
+enum { MOST_VALUES = 20 };
+
+/* "the values 16, 32" of a field in all experiments. */
+static const char *values_of(const FactField *field, const FactList *const *lists, int count, Arena *arena) {
+    const char *values[MOST_VALUES], *text = "";
+    int known = 0;
+    for (int e = 0; e < count; e++)
+        for (int i = 0; i < lists[e]->count && known < MOST_VALUES; i++) {
+            const char *value = field->text(&lists[e]->items[i], arena);
+            int k = 0;
+            while (k < known && strcmp(values[k], value)) k++;
+            if (k == known) values[known++] = value;
+        }
+    for (int k = 0; k < known; k++) text = arena_format(arena, "%s%s'%s'", text, k ? ", " : "", values[k]);
+    return known ? arena_format(arena, "it has %s%s", text, known == MOST_VALUES ? ", ..." : "")
+                 : "it has no value here";
+}
+
+bool facts_choose(Store *store, const char **names, int *count, const FactOptions *options, Arena *arena,
+                  Err *err) {
+    const FactList **lists = NEW(arena, *count, const FactList *);
+    FactOptions all = {.by_seed = !options->paper, .paper = options->paper};
+    bool *matched = NEW(arena, options->where_count, bool);
+    int kept = 0;
+    for (int e = 0; e < *count; e++) {
+        lists[e] = facts_read(store, names[e], &all, arena, err);
+        if (!lists[e]) return false;
+        for (int i = 0; i < options->where_count; i++) {
+            FactOptions one = all;
+            one.where = &options->where[i];
+            one.where_count = 1;
+            matched[i] |= gather(lists[e]->set, lists[e]->paper, &one, arena)->count > 0;
+        }
+    }
+    for (int i = 0; i < options->where_count; i++)
+        if (!matched[i])
+            return err_set(err, EXIT_USAGE, "--where %s=%s: no evaluation has this '%s'; %s",
+                           options->where[i].field->name, options->where[i].value,
+                           options->where[i].field->name,
+                           values_of(options->where[i].field, lists, *count, arena));
+    for (int e = 0; e < *count; e++)
+        if (gather(lists[e]->set, lists[e]->paper, options, arena)->count) names[kept++] = names[e];
+    if (kept) return *count = kept, true;
+    return err_set(err, EXIT_USAGE,
+                   "no evaluation fulfils all of --where; each condition alone holds for some");
+}

@@ -1,0 +1,36 @@
+/* paper: the curves of the papers, from the table `reference`, beside ours.
+ *
+ * A curve is a method at one training length, evaluated without overlap from that length on. Of those that a
+ * source gives, the ones taken are at the training lengths where it has most of the experiment's methods;
+ * where it prints a curve twice, the longer one. Other data and another model make its perplexities
+ * incomparable with ours, but not their ratios to the value at the training length, at the same multiple of
+ * it.
+ */
+#ifndef POSLAB_PAPER_H
+#define POSLAB_PAPER_H
+
+#include "store/database.h"
+
+typedef struct PaperCurve {
+    const char *source, *dataset, *split, *method;
+    int64_t train_length;
+    int64_t *lengths; /* [count] ascending, from the training length on */
+    double *perplexities;
+    int count;
+} PaperCurve;
+
+typedef struct Paper {
+    PaperCurve *items;
+    int count;
+    const char *sources; /* in words; "" if there are none */
+} Paper;
+
+/* Of the methods of an experiment; NULL and err if reading fails. */
+const Paper *paper_read(Store *store, const char *experiment, Arena *arena, Err *err);
+
+/* The perplexity at this multiple of the training length; between two lengths by a straight line in the
+   logarithms of both (*between is then true); NAN outside. A length within a thousandth counts as the same.
+ */
+double paper_at(const PaperCurve *curve, double multiple, bool *between);
+
+#endif

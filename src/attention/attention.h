@@ -1,0 +1,99 @@
+/* attention: causal multi-head attention in tiles, forward and backward. The only caller of score hooks in a
+ * pass (figure_bias.c draws the biases alone).
+ *
+ * Per head, with q and k after the method's transform:
+ *
+ *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i;     P = softmax over j;     out_i = sum_j P[i,j]
+ * v_j
+ *
+ * Neither pass holds more of S than one tile of rows by columns: the forward pass keeps a running maximum and
+ * sum per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j]; the
+ * backward pass computes P = exp(S - lse) again, tile by tile (Dao et al. 2022, arXiv 2205.14135), with
+ *
+ *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i;  dQ = dS K / sqrt(D);  dK = dS^T
+ * Q / sqrt(D)
+ *
+ * and sums dS along diagonals, so that a distance bias costs O(T) per head however its values are made.
+ *
+ * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v; within each, head
+ * by head.
+ */
+#ifndef POSLAB_ATTENTION_H
+#define POSLAB_ATTENTION_H
+
+#include "position/position.h"
+
+/* Changes of attention that combine with every method; the section `model.attention` of a config.
+ *
+ * window: query i sees the keys j > i - window only; tiles outside are not computed. sinks: so many first
+ * keys are seen as well, as in StreamingLLM (Xiao et al. 2024, arXiv 2309.17453, section 3.2: positions are
+ * those inside the cache): to them the query stands at min(i, window + sinks - 1), which transforms, distance
+ * biases and relative vectors follow; pair biases, gates and changed scores stay with i. top_k: of the scores
+ * of a row the k highest count (Gupta et al. 2021, arXiv 2106.06899), of equal ones the first; whole rows are
+ * computed. scale: q_i, before any transform, is multiplied by max(1, ln(i+1) / ln L), L the training length
+ * (Chiang and Cholak 2022, arXiv 2202.12172; the maximum and the base as in kexue.fm/archives/8823), or as in
+ * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1). temperature: all scores, biases included, are
+ * multiplied by it. A struct of zeros is plain attention.
+ */
+typedef enum AttentionLayers { LAYERS_ALL, LAYERS_POSITION, LAYERS_NOPE } AttentionLayers;
+typedef enum AttentionScale { SCALE_NONE, SCALE_LOG_N, SCALE_LLAMA4 } AttentionScale;
+
+typedef struct AttentionOptions {
+    int64_t nope_every; /* every n-th layer works without the position method's layer hooks; 0: none */
+    int64_t window, sinks, top_k;           /* 0: off */
+    int window_layers, scale, scale_layers; /* AttentionLayers, AttentionScale, AttentionLayers */
+    int64_t scale_floor;
+    double scale_coefficient, temperature;
+} AttentionOptions;
+
+extern const Field attention_fields[];
+extern const int attention_field_count;
+
+/* Rules across options. `place` as in fields_read. */
+bool attention_check(const AttentionOptions *options, const char *place, Err *err);
+
+/* Whether the position method acts in layer `layer` (from 0). */
+bool attention_has_position(const AttentionOptions *options, int layer);
+
+/* The work space for one length. It belongs to the arena; its size grows with T (D + H), not with T squared.
+ */
+typedef struct Attention Attention;
+
+/* `context` is the method's, with tables and parameters of this length; it and the options must outlive the
+ * Attention. */
+Attention *attention_new(const Position *position, const PositionContext *context,
+                         const AttentionOptions *options, bool training, Arena *arena);
+
+/* Once per pass over the layers: computes the biases that all layers share from the parameters' present
+ * values. */
+void attention_begin(Attention *attention);
+
+/* Before the forward or the backward pass of a layer, with the layer's parameters in the context: computes
+ * the biases that are the layer's own. */
+void attention_layer(Attention *attention, int layer);
+
+/* Dropout of probabilities: the place of (sequence, head, i, j) in the stream `key` decides. p = 0: none. */
+typedef struct AttentionDropout {
+    double p;
+    uint64_t key;
+    int64_t first_sequence;
+} AttentionDropout;
+
+/* Whether x[B,T,C] is read, what q, k and v are projected from. */
+bool attention_reads_input(const PositionMethod *method);
+
+/* out[B,T,C]; lse[B,H,T] (NULL when no backward pass follows) */
+void attention_forward(Attention *attention, float *out, float *lse, const float *qkv, const float *x,
+                       int sequences, AttentionDropout dropout);
+
+/* dqkv[B,T,3C] is overwritten, dx[B,T,C] += what reaches x by other ways; out and lse are the forward pass's.
+ * Hands the gradient of the layer's own biases to the method. */
+void attention_backward(Attention *attention, float *dqkv, float *dx, const float *dout, const float *out,
+                        const float *lse, const float *qkv, const float *x, int sequences,
+                        AttentionDropout dropout);
+
+/* Once per pass after the backward passes of all layers: hands the gradient of the biases that all
+ * layers share to the method. */
+void attention_end(Attention *attention);
+
+#endif

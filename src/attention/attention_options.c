@@ -1,0 +1,70 @@
+/* attention_options: the options of attention, and what they make of a layer. */
+#include <math.h>
+
+#include "attention/internal.h"
+
+static const char *const layer_names[] = {"all", "position", "nope", NULL};
+static const char *const scale_names[] = {"off", "log_n", "llama4", NULL};
+
+const Field attention_fields[] = {
+    {"nope_every", FIELD_INT, offsetof(AttentionOptions, nope_every), .standard = 0, .low = 0, .high = 1024,
+     .help = "every n-th layer works without the position method; 0: all layers have it"},
+    {"window", FIELD_INT, offsetof(AttentionOptions, window), .standard = 0, .low = 0, .high = 1 << 24,
+     .help = "a query sees this many keys, itself included; 0: all"},
+    {"sinks", FIELD_INT, offsetof(AttentionOptions, sinks), .standard = 0, .low = 0, .high = COLUMNS,
+     .help = "with a window: first keys that are always seen"},
+    {"window_layers", FIELD_CHOICE, offsetof(AttentionOptions, window_layers), .standard = LAYERS_POSITION,
+     .choices = layer_names, .help = "layers with the window: all, or those with or without the method"},
+    {"top_k", FIELD_INT, offsetof(AttentionOptions, top_k), .standard = 0, .low = 0, .high = 1 << 24,
+     .help = "only the k highest scores of a query count; 0: all"},
+    {"scale", FIELD_CHOICE, offsetof(AttentionOptions, scale), .standard = SCALE_NONE, .choices = scale_names,
+     .help = "queries grow with their position i: max(1, ln(i+1) / ln L), or Llama 4's way"},
+    {"scale_floor", FIELD_INT, offsetof(AttentionOptions, scale_floor), .standard = 8192, .low = 1,
+     .high = 1 << 24, .help = "llama4: factor 1 + coefficient ln(floor((i+1) / scale_floor) + 1)"},
+    {"scale_coefficient", FIELD_REAL, offsetof(AttentionOptions, scale_coefficient), .standard = 0.1,
+     .low = 0, .high = 10, .help = "llama4: see scale_floor"},
+    {"scale_layers", FIELD_CHOICE, offsetof(AttentionOptions, scale_layers), .standard = LAYERS_ALL,
+     .choices = layer_names, .help = "layers with that scale"},
+    {"temperature", FIELD_REAL, offsetof(AttentionOptions, temperature), .standard = 1, .low = 0.01,
+     .high = 100, .help = "scores with all their biases are multiplied by this"},
+};
+const int attention_field_count = COUNT_OF(attention_fields);
+
+bool attention_check(const AttentionOptions *o, const char *place, Err *err) {
+    if (o->sinks && !o->window)
+        return err_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' needs 'model.attention.window' above 0",
+                       place);
+    if (!o->nope_every && (o->scale_layers == LAYERS_NOPE || o->window_layers == LAYERS_NOPE))
+        return err_set(err, EXIT_USAGE,
+                       "%s: 'model.attention.%s' \"nope\" needs 'model.attention.nope_every' above 0", place,
+                       o->scale_layers == LAYERS_NOPE ? "scale_layers" : "window_layers");
+    return true;
+}
+
+bool attention_has_position(const AttentionOptions *options, int layer) {
+    return options->nope_every == 0 || (layer + 1) % options->nope_every != 0;
+}
+
+/* Whether an option for these layers acts in a layer with (or without) the position method. */
+static bool meant(int layers, bool has_position) {
+    return layers == LAYERS_ALL || (layers == LAYERS_POSITION) == has_position;
+}
+
+void layer_choose(Attention *a, int layer) {
+    const AttentionOptions *o = a->options;
+    bool has = attention_has_position(o, layer), windowed = o->window && meant(o->window_layers, has);
+    a->active = has;
+    a->use = has && a->has_terms ? &a->terms : NULL;
+    a->window = windowed && o->window < a->length ? (int)o->window : 0;
+    a->sinks = a->window ? (int)o->sinks : 0;
+    a->stretch = a->stretches && meant(o->scale_layers, has) ? a->stretches : NULL;
+}
+
+void stretches_fill(float *factors, const AttentionOptions *o, int train_length, int length) {
+    double unit = log(train_length < 2 ? 2 : train_length);
+    for (int i = 0; i < length; i++) {
+        double steps = floor((i + 1.0) / (double)o->scale_floor);
+        double factor = o->scale == SCALE_LOG_N ? log1p(i) / unit : 1 + o->scale_coefficient * log1p(steps);
+        factors[i] = (float)(factor > 1 ? factor : 1);
+    }
+}

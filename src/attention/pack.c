@@ -1,0 +1,146 @@
+/* attention_head: one head of one sequence, packed, on its way into the engines and back. */
+#include <string.h>
+
+#include "attention/internal.h"
+
+static Pair pair_new(const Attention *a, Arena *arena) {
+    size_t packed = (size_t)a->padded * a->wide;
+    Pair pair = {0};
+    float **buffers[] = {&pair.q, &pair.k, &pair.k_panels, &pair.dq, &pair.dk};
+    for (int i = 0; i < (a->training ? 5 : 3); i++) *buffers[i] = NEW(arena, packed, float);
+    return pair;
+}
+
+Head head_new(const Attention *a, Arena *arena) {
+    size_t packed = (size_t)a->padded * a->wide, length = (size_t)a->length;
+    const Vectors *vectors = a->terms.vectors;
+    Head head = {.near = pair_new(a, arena)};
+    if (a->method->horizon) head.far = pair_new(a, arena);
+    if (a->turns_sinks) head.sink.q = NEW(arena, packed, float);
+    if (a->turns_sinks && a->training) head.sink.dq = NEW(arena, packed, float);
+    head.v = NEW(arena, packed, float), head.o = NEW(arena, packed, float);
+    for (int i = 0; i < VECTOR_ROLES; i++) {
+        size_t rows = (size_t)(vectors[i].near + PANEL) * a->wide;
+        if (!vectors[i].count) continue;
+        head.rows[i] = NEW(arena, rows, float), head.panels[i] = NEW(arena, rows, float);
+        if (a->training) head.drows[i] = NEW(arena, rows, float);
+    }
+    if (a->method->gate) head.sums = NEW(arena, length, double);
+    if (!a->training) return head;
+    if (a->method->gate) head.dsums = NEW(arena, length, double);
+    head.dv = NEW(arena, packed, float), head.v_panels = NEW(arena, packed, float);
+    head.delta = NEW(arena, a->padded, float);
+    return head;
+}
+
+void head_select(Attention *a, int h) {
+    if (a->kept) a->at = a->kept[h];
+}
+
+void head_pack(const Attention *a, float *packed, const float *from, int stride) {
+    for (int t = 0; t < a->length; t++)
+        for (int i = 0; i < a->size; i++) packed[(size_t)t * a->wide + i] = from[(size_t)t * stride + i];
+}
+
+void head_unpack(const Attention *a, float *to, int stride, const float *packed) {
+    for (int t = 0; t < a->length; t++)
+        for (int i = 0; i < a->size; i++) to[(size_t)t * stride + i] = packed[(size_t)t * a->wide + i];
+}
+
+void panels_fill(const Attention *a, float *panels, const float *packed, int count) {
+    for (int t = 0; t < count; t += PANEL, panels += (size_t)a->wide * PANEL)
+        for (int i = 0; i < a->wide; i++)
+            for (int j = 0; j < PANEL; j++) panels[i * PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
+}
+
+static void stretch(const Attention *a, float *x) {
+    if (!a->stretch) return;
+    for (int t = 0; t < a->length; t++)
+        for (int i = 0; i < a->size; i++) x[(size_t)t * a->wide + i] *= a->stretch[t];
+}
+
+/* The head's queries, stretched: what transforms that add to them (an affine one) add stays as it is. */
+static void queries_pack(const Attention *a, float *packed, const float *from) {
+    head_pack(a, packed, from, 3 * a->width);
+    stretch(a, packed);
+}
+
+/* What the head in hand has besides near: the queries as sinks see them, and the far pair. */
+static bool has_sink_queries(const Attention *a) {
+    return a->sinks && a->turns_sinks && a->active;
+}
+
+static bool has_far(const Attention *a) {
+    return a->use && a->use->horizon;
+}
+
+void head_load(Attention *a, const float *qkv, int h, bool values) {
+    const float *from = qkv + (size_t)h * a->size;
+    const PositionMethod *m = a->method;
+    PositionContext context = *a->context;
+    context.head = h;
+    queries_pack(a, a->at.near.q, from);
+    head_pack(a, a->at.near.k, from + a->width, 3 * a->width);
+    head_pack(a, a->at.v, from + 2 * a->width, 3 * a->width);
+    if (m->transform && a->active) {
+        m->transform(&context, POS_QUERY, a->at.near.q, a->wide);
+        m->transform(&context, POS_KEY, a->at.near.k, a->wide);
+    }
+    if (m->transform && has_far(a)) {
+        const Pair *far = &a->at.far;
+        queries_pack(a, far->q, from);
+        head_pack(a, far->k, from + a->width, 3 * a->width);
+        m->transform(&context, POS_QUERY_FAR, far->q, a->wide);
+        m->transform(&context, POS_KEY_FAR, far->k, a->wide);
+        panels_fill(a, far->k_panels, far->k, a->padded);
+    }
+    if (m->transform && has_sink_queries(a)) {
+        context.tables = a->sink_tables;
+        queries_pack(a, a->at.sink.q, from);
+        m->transform(&context, POS_QUERY, a->at.sink.q, a->wide);
+    }
+    panels_fill(a, a->at.near.k_panels, a->at.near.k, a->padded);
+    if (values) panels_fill(a, a->at.v_panels, a->at.v, a->padded);
+}
+
+void head_clear(Attention *a) {
+    size_t bytes = (size_t)a->padded * a->wide * sizeof(float);
+    float *gradients[] = {a->at.near.dq, a->at.near.dk, a->at.dv};
+    for (int i = 0; i < COUNT_OF(gradients); i++) memset(gradients[i], 0, bytes);
+    if (has_far(a)) {
+        memset(a->at.far.dq, 0, bytes);
+        memset(a->at.far.dk, 0, bytes);
+    }
+    if (has_sink_queries(a)) memset(a->at.sink.dq, 0, bytes);
+}
+
+static void add(const Attention *a, float *to, const float *from) {
+    for (size_t i = 0; i < (size_t)a->length * a->wide; i++) to[i] += from[i];
+}
+
+void head_return(Attention *a, float *dqkv, int h) {
+    const PositionMethod *m = a->method;
+    PositionContext context = *a->context;
+    context.head = h;
+    if (m->transform && a->active) {
+        m->transform_backward(&context, POS_QUERY, a->at.near.dq, a->wide);
+        m->transform_backward(&context, POS_KEY, a->at.near.dk, a->wide);
+    }
+    if (has_far(a)) {
+        const Pair *far = &a->at.far;
+        m->transform_backward(&context, POS_QUERY_FAR, far->dq, a->wide);
+        m->transform_backward(&context, POS_KEY_FAR, far->dk, a->wide);
+        add(a, a->at.near.dq, far->dq);
+        add(a, a->at.near.dk, far->dk);
+    }
+    if (has_sink_queries(a)) {
+        context.tables = a->sink_tables;
+        m->transform_backward(&context, POS_QUERY, a->at.sink.dq, a->wide);
+        add(a, a->at.near.dq, a->at.sink.dq);
+    }
+    stretch(a, a->at.near.dq);
+    float *to = dqkv + (size_t)h * a->size;
+    head_unpack(a, to, 3 * a->width, a->at.near.dq);
+    head_unpack(a, to + a->width, 3 * a->width, a->at.near.dk);
+    head_unpack(a, to + 2 * a->width, 3 * a->width, a->at.dv);
+}

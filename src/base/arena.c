@@ -1,0 +1,188 @@
+/* arena: chunks in a list, used from first to last.
+ *
+ * The list only grows; releasing moves the position back and leaves later chunks empty for reuse. A mark is
+ * the number of bytes in use, gaps at the end of chunks included, so that it alone tells where to go back to.
+ */
+#include "base/arena.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { ALIGNMENT = 64, SMALL_CHUNK = 64 * 1024 };
+
+static const size_t MOST = SIZE_MAX / 4;
+
+typedef struct Chunk {
+    struct Chunk *next;
+    unsigned char *bytes;
+    size_t size, start; /* start: sum of the sizes of all chunks before this one */
+} Chunk;
+
+struct Arena {
+    Chunk *first, *current;
+    size_t used, peak; /* used counts from the start of the first chunk, gaps included */
+    bool counting;
+    bool inside; /* another arena's memory: cannot grow */
+};
+
+static Chunk *chunk_new(size_t size, size_t start) {
+    Chunk *chunk = malloc(sizeof *chunk);
+    unsigned char *bytes = aligned_alloc(ALIGNMENT, size);
+    if (!chunk || !bytes) {
+        free(chunk);
+        free(bytes);
+        die("no memory for %zu bytes; lower model.max_tokens_in_flight, the model or the lengths", size);
+    }
+    *chunk = (Chunk){.bytes = bytes, .size = size, .start = start};
+    return chunk;
+}
+
+static size_t round_up(size_t bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+Arena *arena_new(size_t first_chunk) {
+    Arena *arena = calloc(1, sizeof *arena);
+    if (!arena) die("no memory");
+    arena->first = arena->current = chunk_new(round_up(first_chunk ? first_chunk : SMALL_CHUNK), 0);
+    return arena;
+}
+
+Arena *arena_new_counting(void) {
+    Arena *arena = calloc(1, sizeof *arena);
+    if (!arena) die("no memory");
+    arena->counting = true;
+    return arena;
+}
+
+Arena *arena_new_inside(Arena *parent, size_t bytes) {
+    Arena *arena = NEW(parent, 1, Arena);
+    Chunk *chunk = NEW(parent, 1, Chunk);
+    unsigned char *memory = NEW(parent, bytes, unsigned char);
+    if (!arena) return NULL;
+    *chunk = (Chunk){.bytes = memory, .size = round_up(bytes)};
+    *arena = (Arena){.first = chunk, .current = chunk, .inside = true};
+    return arena;
+}
+
+void arena_free(Arena *arena) {
+    if (!arena) return;
+    for (Chunk *chunk = arena->first, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk->bytes);
+        free(chunk);
+    }
+    free(arena);
+}
+
+void *arena_alloc(Arena *arena, size_t count, size_t size) {
+    size_t bytes;
+    bool fits = !__builtin_mul_overflow(count, size, &bytes) && bytes <= MOST;
+    if (!fits && !arena->counting) die("no memory for %zu items of %zu bytes", count, size);
+    bytes = fits ? round_up(bytes) : MOST;
+    if (arena->counting) {
+        arena->used = arena->used + bytes < MOST ? arena->used + bytes : MOST;
+        if (arena->used > arena->peak) arena->peak = arena->used;
+        return NULL;
+    }
+    Chunk *chunk = arena->current;
+    while (arena->used + bytes > chunk->start + chunk->size) {
+        Chunk *next = chunk->next;
+        if (arena->inside)
+            BUG("%zu bytes and %zu are more than the %zu set aside", arena->used, bytes, chunk->size);
+        if (!next ||
+            next->size < bytes) { /* a following chunk too small for this is dropped with all behind it */
+            for (Chunk *drop = next, *after; drop; drop = after) {
+                after = drop->next;
+                free(drop->bytes);
+                free(drop);
+            }
+            next = chunk_new(bytes > chunk->size ? bytes : chunk->size, chunk->start + chunk->size);
+            chunk->next = next;
+        }
+        arena->used = next->start;
+        arena->current = chunk = next;
+    }
+    void *memory = chunk->bytes + (arena->used - chunk->start);
+    arena->used += bytes;
+    if (arena->used > arena->peak) arena->peak = arena->used;
+    return memset(memory, 0, bytes);
+}
+
+char *arena_copy(Arena *arena, const char *text) {
+    size_t size = strlen(text) + 1;
+    return memcpy(arena_alloc(arena, size, 1), text, size);
+}
+
+char *arena_format(Arena *arena, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = arena_alloc(arena, (size_t)length + 1, 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)length + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+void *arena_grow(Arena *arena, void *old, size_t old_count, size_t new_count, size_t size) {
+    void *memory = arena_alloc(arena, new_count, size);
+    if (old_count) memcpy(memory, old, old_count * size);
+    return memory;
+}
+
+ArenaMark arena_mark(const Arena *arena) {
+    return arena->used;
+}
+
+void arena_release(Arena *arena, ArenaMark mark) {
+    if (mark > arena->used) BUG("arena mark %zu lies beyond the %zu bytes in use", mark, arena->used);
+    arena->used = mark;
+    if (arena->counting) return;
+    Chunk *chunk = arena->first;
+    while (chunk->next && mark > chunk->start + chunk->size) chunk = chunk->next;
+    arena->current = chunk;
+}
+
+size_t arena_used(const Arena *arena) {
+    return arena->used;
+}
+
+size_t arena_peak(const Arena *arena) {
+    return arena->peak;
+}
+
+/* The number in a file, INFINITY where there is none. */
+static double number_in(const char *path) {
+    double number = INFINITY;
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%lf", &number) != 1) number = INFINITY;
+    if (file) fclose(file);
+    return number;
+}
+
+double arena_limit(void) {
+    static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
+    double bytes = INFINITY;
+    for (int i = 0; i < COUNT_OF(limits); i++) {
+        struct rlimit limit;
+        if (getrlimit(limits[i], &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+            bytes = fmin(bytes, (double)limit.rlim_cur);
+    }
+    return bytes;
+}
+
+double arena_memory(void) {
+    double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    bytes = fmin(bytes, number_in("/sys/fs/cgroup/memory.max")); /* a container's, cgroup v2 */
+    return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* and v1 */
+}
+
+double arena_machine(int threads) {
+    return fmin(arena_memory(), arena_limit() - ARENA_LIBRARIES - (threads - 1.0) * ARENA_THREAD);
+}

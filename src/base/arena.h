@@ -1,0 +1,55 @@
+/* arena: all memory of the program.
+ *
+ * An arena hands out zeroed, 64-byte aligned memory in stack order and frees all of it at once. There are
+ * three lifetimes: the experiment, the run, the step. The owner of an arena owns everything in it; nobody
+ * frees a single allocation. A counting arena hands out no memory but adds up what would be used: the same
+ * layout code that allocates a model's activations also tells, before anything runs, how many bytes they
+ * take.
+ */
+#ifndef POSLAB_ARENA_H
+#define POSLAB_ARENA_H
+
+#include "base/error.h"
+
+typedef struct Arena Arena;
+typedef size_t ArenaMark;
+
+Arena *
+arena_new(size_t first_chunk);   /* bytes of the first chunk, 0 for a small default; dies without memory */
+Arena *arena_new_counting(void); /* arena_alloc returns NULL and counts */
+void arena_free(Arena *arena);   /* NULL is allowed */
+
+/* An arena of exactly so many bytes of another one's, which frees them; more is a bug. NULL if that one
+ * counts. */
+Arena *arena_new_inside(Arena *parent, size_t bytes);
+
+/* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is the end (die); a count
+   stays at SIZE_MAX / 4 then. */
+void *arena_alloc(Arena *arena, size_t count, size_t size);
+char *arena_copy(Arena *arena, const char *text); /* a copy of a string */
+char *arena_format(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void *arena_grow(Arena *arena, void *old, size_t old_count, size_t new_count,
+                 size_t size); /* copies, zeroes rest */
+
+/* Everything allocated after the mark is given back (the chunks are kept for reuse). */
+ArenaMark arena_mark(const Arena *arena);
+void arena_release(Arena *arena, ArenaMark mark);
+
+size_t arena_used(const Arena *arena); /* bytes in use, alignment included */
+size_t arena_peak(const Arena *arena); /* the largest arena_used so far */
+
+/* What rlimits leave to the whole process, INFINITY without any; what the libraries take of it for one
+   thread, and for each further thread: its stack and its buffer of the BLAS. */
+double arena_limit(void);
+enum { ARENA_LIBRARIES = 256 << 20, ARENA_THREAD = 144 << 20 };
+
+/* Bytes that all processes together can have: the machine's memory, or a container's. */
+double arena_memory(void);
+
+/* Bytes that the arenas of a process with so many threads can have: the machine's memory, or less where a
+   limit says so. What needs more is refused before it is tried. */
+double arena_machine(int threads);
+
+#define NEW(arena, count, Type) ((Type *)arena_alloc((arena), (size_t)(count), sizeof(Type)))
+
+#endif

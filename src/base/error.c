@@ -1,0 +1,55 @@
+/* base: errors as sentences, and a clock. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+bool err_set(Err *err, ExitCode code, const char *format, ...) {
+    va_list args;
+    err->code = code;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    return false;
+}
+
+bool err_system(Err *err, const char *format, ...) {
+    int saved = errno;
+    va_list args;
+    err->code = EXIT_SYSTEM;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    size_t used = strlen(err->text);
+    snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(saved));
+    return false;
+}
+
+void die(const char *format, ...) {
+    va_list args;
+    fputs("poslab: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(EXIT_SYSTEM);
+}
+
+void bug_report(const char *file, int line, const char *format, ...) {
+    va_list args;
+    fprintf(stderr, "poslab: bug at %s:%d: ", file, line);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("; please report it with the command and the config\n", stderr);
+    abort();
+}
+
+double time_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}

@@ -1,0 +1,272 @@
+/* escape: see escape.h. A text is decoded into characters; each becomes a piece of output. */
+#include "base/escape.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 32, INVALID = 0x110000 };
+
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%"
+
+/* --- characters --- */
+
+/* The code point at `at` and its size in bytes; INVALID and 1 for a byte that begins none (RFC 3629). */
+static int decode(const char *at, unsigned *code) {
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned first = (unsigned char)*at;
+    int size = first < 0x80   ? 1
+               : first < 0xC0 ? 0
+               : first < 0xE0 ? 2
+               : first < 0xF0 ? 3
+               : first < 0xF8 ? 4
+                              : 0;
+    *code = size > 1 ? first & (0x7FU >> size) : first;
+    for (int i = 1; i < size; i++) {
+        if ((at[i] & 0xC0) != 0x80) size = 0;
+        *code = *code << 6 | ((unsigned)at[i] & 0x3F);
+    }
+    bool surrogate = *code >= 0xD800 && *code <= 0xDFFF;
+    if (size && *code >= least[size] && *code < INVALID && !surrogate) return size;
+    *code = INVALID;
+    return 1;
+}
+
+static bool is_space(unsigned code) {
+    return code >= '\t' && code <= '\r';
+}
+
+/* Whether a character may come out as it is. */
+static bool is_visible(unsigned code) {
+    static const struct {
+        unsigned first, last;
+    } hidden[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x2028, 0x2029},  {0x202A, 0x202E},
+                  {0x2066, 0x2069}, {0xFFFE, 0xFFFF}, {INVALID, INVALID}};
+    for (int i = 0; i < COUNT_OF(hidden); i++)
+        if (code >= hidden[i].first && code <= hidden[i].last) return false;
+    return true;
+}
+
+int escape_size(const char *at) {
+    unsigned code;
+    int size = decode(at, &code);
+    return is_visible(code) || code == '\n' || code == '\t' ? size : 0;
+}
+
+int escape_width(const char *text) {
+    unsigned code;
+    int width = 0;
+    for (; *text; width++) text += decode(text, &code);
+    return width;
+}
+
+/* --- formats --- */
+
+typedef struct Substitute {
+    const char *text, *becomes;
+} Substitute;
+
+static const Substitute xml[] = {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"},
+                                 {"'", "&#39;"}, {"\n", "\n"},  {"\t", "\t"},  {NULL, NULL}};
+
+/* Characters that Markdown, with the extensions of GitHub, takes for its own. */
+static const Substitute markdown[] = {{"*", "\\*"},   {"_", "\\_"}, {"`", "\\`"}, {"|", "\\|"},
+                                      {"\\", "\\\\"}, {"<", "\\<"}, {"[", "\\["}, {"]", "\\]"},
+                                      {"&", "\\&"},   {"~", "\\~"}, {"$", "\\$"}, {NULL, NULL}};
+
+static const Substitute code[] = {{"`", "'"}, {NULL, NULL}};
+
+static const Substitute csv[] = {{"\"", "\"\""}, {"\n", "\n"}, {"\r", "\r"}, {"\t", "\t"}, {NULL, NULL}};
+
+static const Substitute json[] = {{"\"", "\\\""}, {"\\", "\\\\"}, {NULL, NULL}};
+
+/* Characters that TeX takes for its own or, in its default font encoding, has elsewhere. */
+static const Substitute latex[] = {
+    {"\\", "\\textbackslash{}"},
+    {"{", "\\{"},
+    {"}", "\\}"},
+    {"$", "\\$"},
+    {"&", "\\&"},
+    {"#", "\\#"},
+    {"%", "\\%"},
+    {"_", "\\_"},
+    {"^", "\\textasciicircum{}"},
+    {"~", "\\textasciitilde{}"},
+    {"<", "\\textless{}"},
+    {">", "\\textgreater{}"},
+    {"|", "\\textbar{}"},
+    {"`", "\\textasciigrave{}"},
+    {"'", "\\textquotesingle{}"},
+    {"-", "-{}"},
+    {"±", "$\\pm$"},
+    {"×", "$\\times$"},
+    {"–", "--"},
+    {"—", "---"},
+    {"…", "\\dots{}"},
+    {"µ", "$\\mu$"},
+    {NULL, NULL},
+};
+
+static const Substitute none[] = {{NULL, NULL}};
+
+static const Substitute *const substitutes[] = {
+    [ESCAPE_LINE] = none,  [ESCAPE_MARKDOWN] = markdown, [ESCAPE_CODE] = code, [ESCAPE_LATEX] = latex,
+    [ESCAPE_XML] = xml,    [ESCAPE_CSV] = csv,           [ESCAPE_JSON] = json, [ESCAPE_GNUPLOT] = none,
+    [ESCAPE_SHELL] = none, [ESCAPE_PATH] = none,
+};
+
+/* Latin letters with marks are known to LaTeX in every encoding; what else is beyond ASCII may stop it. */
+static bool is_latin(unsigned letter) {
+    static const unsigned unknown[] = {0xD0, 0xD7, 0xDE, 0xF0, 0xF7, 0xFE}; /* eth, thorn, signs */
+    for (int i = 0; i < COUNT_OF(unknown); i++)
+        if (letter == unknown[i]) return false;
+    return letter < 0x7F || (letter >= 0xC0 && letter <= 0xFF);
+}
+
+/* The character at `at` as `format` has it; returns how many bytes of the text it is. */
+static int translate(Escape format, const char *at, char piece[PIECE]) {
+    unsigned letter;
+    int size = decode(at, &letter);
+    const Substitute *entry = substitutes[format];
+    while (entry->text && (strlen(entry->text) != (size_t)size || memcmp(entry->text, at, (size_t)size)))
+        entry++;
+    if (entry->text)
+        snprintf(piece, PIECE, "%s", entry->becomes);
+    else if (is_visible(letter) && (format != ESCAPE_LATEX || is_latin(letter)))
+        snprintf(piece, PIECE, "%.*s", size, at);
+    else if (format == ESCAPE_JSON)
+        snprintf(piece, PIECE, "\\u%04x", letter == INVALID ? 0xFFFD : letter);
+    else if (is_space(letter))
+        snprintf(piece, PIECE, " ");
+    else
+        snprintf(piece, PIECE, format == ESCAPE_LATEX ? "?" : "\xEF\xBF\xBD");
+    return size;
+}
+
+/* Bytes in octal, but for a few that no program takes for its own; a digit behind would belong to the number.
+ */
+static void put_octal(const char *bytes, char piece[PIECE]) {
+    for (; *bytes; bytes++) {
+        bool plain = isalpha((unsigned char)*bytes) || strchr("/._-", *bytes);
+        piece += sprintf(piece, plain ? "%c" : "\\%03o", (unsigned char)*bytes);
+    }
+}
+
+/* The next piece of output; returns how many bytes of the text it is. */
+static int next_piece(Escape format, bool octal, const char *at, char piece[PIECE]) {
+    char text[PIECE] = {*at, '\0'};
+    bool exact = format == ESCAPE_SHELL || format == ESCAPE_PATH;
+    int size = exact ? 1 : translate(format, at, text);
+    if (octal)
+        put_octal(text, piece);
+    else
+        snprintf(piece, PIECE, "%s", exact && *at == '\'' ? "'\\''" : text);
+    return size;
+}
+
+/* --- whole texts --- */
+
+static bool is_number(const char *text) {
+    char *end;
+    if (!*text || text[strspn(text, "+-.0123456789eE")]) return false;
+    strtod(text, &end);
+    return !*end;
+}
+
+/* Whether a spreadsheet would take the text for a formula; the fullwidth forms of the signs count, too. */
+static bool is_formula(const char *text) {
+    static const char *const starts[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"};
+    for (int i = 0; i < COUNT_OF(starts); i++)
+        if (!strncmp(text, starts[i], strlen(starts[i]))) return !is_number(text);
+    return false;
+}
+
+static bool is_printable(const char *text) {
+    unsigned letter;
+    bool printable = true;
+    for (; *text; text += decode(text, &letter))
+        printable = printable && escape_size(text) && *text != '\n' && *text != '\t';
+    return printable;
+}
+
+/* What stands before and behind the characters. */
+static void find_quotes(Escape format, const char *text, const char **before, const char **behind) {
+    bool quoted = text[strcspn(text, ",\"\r\n")] != '\0', plain = *text && !text[strspn(text, PLAIN)];
+    *before = *behind = "";
+    switch (format) {
+    case ESCAPE_CSV:
+        *before = is_formula(text) ? (quoted ? "\"'" : "'") : quoted ? "\"" : "";
+        *behind = quoted ? "\"" : "";
+        break;
+    case ESCAPE_JSON:
+    case ESCAPE_GNUPLOT:
+    case ESCAPE_PATH:
+        *before = *behind = "\"";
+        break;
+    case ESCAPE_SHELL:
+        *before = plain ? "" : is_printable(text) ? "'" : "$'";
+        *behind = plain ? "" : "'";
+        break;
+    default:
+        break;
+    }
+}
+
+typedef struct Sink {
+    FILE *file; /* or */
+    char *text; /* or NULL: only count */
+    size_t size;
+} Sink;
+
+static void put(Sink *sink, const char *text) {
+    size_t size = strlen(text);
+    if (sink->file) fwrite(text, 1, size, sink->file);
+    if (sink->text) memcpy(sink->text + sink->size, text, size);
+    sink->size += size;
+}
+
+static void escape(Sink *sink, Escape format, const char *text) {
+    const char *before, *behind;
+    char piece[PIECE];
+    find_quotes(format, text, &before, &behind);
+    put(sink, before);
+    bool octal = format == ESCAPE_GNUPLOT || format == ESCAPE_PATH || *before == '$';
+    for (const char *at = text; *at; put(sink, piece)) at += next_piece(format, octal, at, piece);
+    put(sink, behind);
+}
+
+void escape_put(Escape format, const char *text, FILE *out) {
+    escape(&(Sink){.file = out}, format, text);
+}
+
+size_t escape_into(Escape format, const char *text, char *out) {
+    Sink sink = {.text = out};
+    escape(&sink, format, text);
+    return sink.size;
+}
+
+const char *escape_text(Escape format, const char *text, Arena *arena) {
+    char *out = arena_alloc(arena, escape_into(format, text, NULL) + 1, 1); /* its last byte is zero */
+    escape_into(format, text, out);
+    return out;
+}
+
+void escape_line_list(FILE *out, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    size_t size = (size_t)vsnprintf(NULL, 0, format, again) + 1;
+    va_end(again);
+    Arena *arena = arena_new(0);
+    char *line = arena_alloc(arena, size, 1);
+    vsnprintf(line, size, format, args);
+    escape_put(ESCAPE_LINE, line, out);
+    putc('\n', out);
+    arena_free(arena);
+}
+
+void escape_line(FILE *out, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    escape_line_list(out, format, args);
+    va_end(args);
+}

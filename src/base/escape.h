@@ -1,0 +1,45 @@
+/* escape: text from outside (names in a database, configs, messages of other programs) in every format.
+ *
+ * Each writer passes each text that is not the program's own through one of these, and through nothing else.
+ * In all formats invalid UTF-8, control characters (C0, DEL, C1) and characters that reorder a line (bidi
+ * embeddings, overrides, isolates) or end it (U+2028, U+2029) do not come out: white space becomes a space,
+ * the others U+FFFD, one for each character or invalid byte. JSON escapes them, and loses only invalid bytes.
+ */
+#ifndef POSLAB_ESCAPE_H
+#define POSLAB_ESCAPE_H
+
+#include <stdarg.h>
+
+#include "base/arena.h"
+
+typedef enum Escape {
+    ESCAPE_LINE,     /* plain text on one line: terminals, comments in data files and scripts */
+    ESCAPE_MARKDOWN, /* within a paragraph or a cell */
+    ESCAPE_CODE,     /* between backticks of Markdown */
+    ESCAPE_LATEX,    /* characters that LaTeX may not know are "?" */
+    ESCAPE_XML,      /* HTML, too: contents and quoted attributes; tabs and line feeds stay */
+    ESCAPE_CSV,      /* a field after RFC 4180; line breaks stay. What a spreadsheet would take for a formula
+                        (= + - @, a tab or CR at the start) begins with an apostrophe, unless it is a number */
+    ESCAPE_JSON,     /* a string, with its quotes */
+    ESCAPE_GNUPLOT,  /* a string of gnuplot, with its quotes: ESCAPE_LINE within */
+    ESCAPE_SHELL,    /* a word; exactly these bytes */
+    ESCAPE_PATH,     /* a path as a string of gnuplot, with its quotes; exactly these bytes */
+} Escape;
+
+void escape_put(Escape format, const char *text, FILE *out);
+const char *escape_text(Escape format, const char *text, Arena *arena);
+
+/* Into `out`, without a zero byte at the end; NULL: only counts. Returns the number of bytes. */
+size_t escape_into(Escape format, const char *text, char *out);
+
+/* A line for people, as ESCAPE_LINE has what the format makes. */
+void escape_line(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void escape_line_list(FILE *out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
+/* Columns of ESCAPE_LINE on a terminal: its characters. */
+int escape_width(const char *text);
+
+/* Bytes of the character at `at`; 0 if it is none that may come out. */
+int escape_size(const char *at);
+
+#endif

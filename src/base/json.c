@@ -1,0 +1,399 @@
+/* json: JSON trees.
+ *
+ * A Json is a cJSON node under another name. Text is checked by scan.c before cJSON sees it, duplicate keys
+ * afterwards, so that cJSON's leniency never shows. Printing is our own: cJSON writes numbers with up to 17
+ * digits.
+ */
+#include "base/json.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "sys/atomic_file.h"
+#include "base/json_syntax.h"
+
+enum { PATH_SIZE = 256, KEY_SIZE = 64 };
+
+static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
+
+static cJSON *node(const Json *json) {
+    return (cJSON *)json;
+}
+
+static Json *made(cJSON *item) {
+    if (!item) die("no memory for JSON");
+    return (Json *)item;
+}
+
+/* The path of member `key` of the object at `path`. */
+static const char *path_join(char out[PATH_SIZE], const char *path, const char *key) {
+    char word[JSON_SHOWN];
+    snprintf(out, PATH_SIZE, "%.180s%s%s", path, *path ? "." : "", json_show_text(key, word));
+    return out;
+}
+
+/* ---- numbers ---- */
+
+const char *json_number_text(double number, char out[JSON_NUMBER]) {
+    number += 0; /* -0 becomes 0 */
+    bool whole = number == floor(number) && fabs(number) <= whole_limit;
+    snprintf(out, JSON_NUMBER, isfinite(number) ? "%.0f" : "null", number);
+    for (int digits = 1; !whole && isfinite(number) && digits <= DBL_DECIMAL_DIG; digits++) {
+        snprintf(out, JSON_NUMBER, "%.*g", digits, number);
+        if (strtod(out, NULL) == number) break;
+    }
+    return out;
+}
+
+/* ---- reading text ---- */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No object anywhere in the tree has two members of one name. */
+static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, const char *place, Err *err) {
+    char inner[PATH_SIZE], number[JSON_NUMBER];
+    ArenaMark mark = arena_mark(scratch);
+    int count = cJSON_IsObject(json) ? cJSON_GetArraySize(json) : 0, index = 0;
+    const char **sorted = count ? NEW(scratch, count, const char *) : NULL;
+    const cJSON *child;
+    cJSON_ArrayForEach(child, json) {
+        if (count) sorted[index] = child->string;
+        index++;
+        if (!child->child) continue;
+        snprintf(number, sizeof number, "%d", index);
+        if (!keys_unique(child, path_join(inner, path, count ? child->string : number), scratch, place, err))
+            return false;
+    }
+    if (count) qsort(sorted, (size_t)count, sizeof *sorted, by_name);
+    for (int i = 1; i < count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            return err_set(err, EXIT_USAGE, "%s: the key '%s' is there twice; keep one of them", place,
+                           path_join(inner, path, sorted[i]));
+    arena_release(scratch, mark);
+    return true;
+}
+
+Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
+    if (!scan_json(text, length, place, err)) return NULL;
+    size_t mark = scan_mark(text, length);
+    Json *json = made(cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false));
+    Arena *scratch = arena_new(0);
+    bool unique = keys_unique(node(json), "", scratch, place, err);
+    arena_free(scratch);
+    if (unique) return json;
+    json_free(json);
+    return NULL;
+}
+
+Json *json_read_file(const char *path, const char *place, Err *err) {
+    Arena *scratch = arena_new(0);
+    size_t size;
+    const char *text = file_read(path, SCAN_SIZE, &size, scratch);
+    Json *json = text ? json_parse(text, size, place, err) : NULL;
+    if (!text) {
+        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
+        err_system(err, "%s: cannot read", place);
+        if (typing) err->code = EXIT_USAGE;
+    }
+    arena_free(scratch);
+    return json;
+}
+
+void json_free(Json *json) {
+    cJSON_Delete(node(json));
+}
+
+Json *json_copy(const Json *json) {
+    return made(cJSON_Duplicate(node(json), true));
+}
+
+/* ---- looking ---- */
+
+bool json_is_object(const Json *json) {
+    return cJSON_IsObject(node(json));
+}
+
+bool json_is_array(const Json *json) {
+    return cJSON_IsArray(node(json));
+}
+
+bool json_is_text(const Json *json) {
+    return cJSON_IsString(node(json));
+}
+
+bool json_is_number(const Json *json) {
+    return cJSON_IsNumber(node(json));
+}
+
+bool json_is_bool(const Json *json) {
+    return cJSON_IsBool(node(json));
+}
+
+bool json_truth(const Json *json) {
+    return cJSON_IsTrue(node(json));
+}
+
+const Json *json_get(const Json *object, const char *key) {
+    return json_is_object(object) ? (const Json *)cJSON_GetObjectItemCaseSensitive(node(object), key) : NULL;
+}
+
+Json *json_get_mutable(Json *object, const char *key) {
+    return (Json *)node(json_get(object, key));
+}
+
+const Json *json_at_path(const Json *json, const char *path) {
+    char key[KEY_SIZE];
+    while (json) {
+        size_t size = strcspn(path, ".");
+        if (size >= sizeof key) return NULL;
+        memcpy(key, path, size);
+        key[size] = '\0';
+        json = json_get(json, key);
+        if (!path[size]) break;
+        path += size + 1;
+    }
+    return json;
+}
+
+const Json *json_at(const Json *array, int index) {
+    return json_is_array(array) ? json_member(array, index) : NULL;
+}
+
+int json_count(const Json *json) {
+    return json_is_array(json) || json_is_object(json) ? cJSON_GetArraySize(node(json)) : 0;
+}
+
+const char *json_key(const Json *object, int index) {
+    return json_is_object(object) && json_member(object, index) ? node(json_member(object, index))->string
+                                                                : NULL;
+}
+
+const Json *json_member(const Json *object, int index) {
+    return (const Json *)cJSON_GetArrayItem(node(object), index);
+}
+
+const Json *json_first(const Json *json) {
+    return json ? (const Json *)node(json)->child : NULL;
+}
+
+const Json *json_next(const Json *json) {
+    return (const Json *)node(json)->next;
+}
+
+const char *json_name(const Json *json) {
+    return node(json)->string;
+}
+
+const char *json_text(const Json *json, const char *fallback) {
+    return json_is_text(json) ? node(json)->valuestring : fallback;
+}
+
+double json_number(const Json *json, double fallback) {
+    return json_is_number(json) ? node(json)->valuedouble : fallback;
+}
+
+int json_characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* bytes that continue a character do not count */
+    return count;
+}
+
+const char *json_show_text(const char *text, char out[JSON_SHOWN]) {
+    size_t size = strlen(text), keep = size < 60 ? size : 60;
+    while (keep < size && keep > 0 && (text[keep] & 0xC0) == 0x80) keep--; /* not inside a character */
+    for (size_t i = 0; i < keep; i++) out[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
+    snprintf(out + keep, JSON_SHOWN - keep, "%s", keep < size ? "..." : "");
+    return out;
+}
+
+const char *json_show(const Json *json, char out[JSON_SHOWN]) {
+    char word[JSON_SHOWN];
+    const char *kind = json_is_object(json)  ? "an object"
+                       : json_is_array(json) ? "a list"
+                       : json                ? "null"
+                                             : "nothing";
+    if (json_is_number(json)) return json_number_text(node(json)->valuedouble, out);
+    if (json_is_bool(json)) kind = json_truth(json) ? "true" : "false";
+    if (json_is_text(json))
+        snprintf(out, JSON_SHOWN, "\"%.66s\"", json_show_text(node(json)->valuestring, word));
+    else
+        snprintf(out, JSON_SHOWN, "%s", kind);
+    return out;
+}
+
+bool json_refuse(const Json *json, const char *place, const char *path, const char *wanted, Err *err) {
+    char value[JSON_SHOWN];
+    return err_set(err, EXIT_USAGE, "%s: '%s' must be %s, got %s", place, path, wanted,
+                   json_show(json, value));
+}
+
+bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err) {
+    if (json && !json_is_array(json)) return json_refuse(json, place, path, "a list", err);
+    int count = json_count(json);
+    if (!json || (count > 0 && count <= most)) return true;
+    return err_set(err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d", place, path, most,
+                   count);
+}
+
+/* ---- building ---- */
+
+Json *json_new_object(void) {
+    return made(cJSON_CreateObject());
+}
+
+Json *json_new_array(void) {
+    return made(cJSON_CreateArray());
+}
+
+Json *json_new_text(const char *text) {
+    return made(cJSON_CreateString(text));
+}
+
+Json *json_new_number(double number) {
+    return made(cJSON_CreateNumber(number));
+}
+
+Json *json_new_bool(bool truth) {
+    return made(cJSON_CreateBool(truth));
+}
+
+Json *json_new_null(void) {
+    return made(cJSON_CreateNull());
+}
+
+void json_add(Json *object, const char *key, Json *value) {
+    if (!cJSON_AddItemToObject(node(object), key, node(value))) die("no memory for JSON");
+}
+
+void json_set(Json *object, const char *key, Json *value) {
+    if (!json_get(object, key))
+        json_add(object, key, value);
+    else if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
+        die("no memory for JSON");
+}
+
+void json_set_text(Json *object, const char *key, const char *text) {
+    json_set(object, key, json_new_text(text));
+}
+
+void json_set_number(Json *object, const char *key, double number) {
+    json_set(object, key, json_new_number(number));
+}
+
+void json_append(Json *array, Json *value) {
+    if (!cJSON_AddItemToArray(node(array), node(value))) die("no memory for JSON");
+}
+
+void json_remove(Json *object, const char *key) {
+    cJSON_DeleteItemFromObjectCaseSensitive(node(object), key);
+}
+
+bool json_set_path(Json *root, const char *path, Json *value, const char *place, Err *err) {
+    char key[KEY_SIZE], word[JSON_SHOWN];
+    cJSON *object = node(root);
+    const char *from = path;
+    for (int depth = 0; depth < SCAN_DEPTH; depth++) {
+        size_t size = strcspn(from, ".");
+        if (size == 0 || size >= sizeof key) break;
+        memcpy(key, from, size);
+        key[size] = '\0';
+        if (!from[size]) {
+            json_set((Json *)object, key, value);
+            return true;
+        }
+        cJSON *next = cJSON_GetObjectItemCaseSensitive(object, key);
+        if (!next || (cJSON_IsString(next) && strcmp(key, "method") == 0)) {
+            Json *fresh = json_new_object();
+            if (next) json_set_text(fresh, "name", next->valuestring);
+            json_set((Json *)object, key, fresh);
+            next = node(fresh);
+        }
+        from += size + 1;
+        if (!cJSON_IsObject(next)) {
+            json_free(value);
+            return err_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", place,
+                           json_show_text(path, word), key);
+        }
+        object = next;
+    }
+    json_free(value);
+    return err_set(err, EXIT_USAGE,
+                   "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", place,
+                   json_show_text(path, word));
+}
+
+/* ---- printing ---- */
+
+typedef struct Writer {
+    char *out; /* NULL: only count */
+    size_t length;
+    bool pretty;
+} Writer;
+
+static void put(Writer *writer, const char *text, size_t size) {
+    if (writer->out) memcpy(writer->out + writer->length, text, size);
+    writer->length += size;
+}
+
+static void put_text(Writer *writer, const char *text) {
+    writer->length += escape_into(ESCAPE_JSON, text, writer->out ? writer->out + writer->length : NULL);
+}
+
+static void put_line(Writer *writer, int depth) {
+    if (!writer->pretty) return;
+    put(writer, "\n", 1);
+    for (int i = 0; i < depth; i++) put(writer, "  ", 2);
+}
+
+static void put_value(Writer *writer, const cJSON *json, int depth) {
+    char number[JSON_NUMBER];
+    if (cJSON_IsString(json)) {
+        put_text(writer, json->valuestring);
+    } else if (cJSON_IsObject(json) || cJSON_IsArray(json)) {
+        bool keyed = cJSON_IsObject(json);
+        const cJSON *child;
+        put(writer, keyed ? "{" : "[", 1);
+        cJSON_ArrayForEach(child, json) {
+            if (child != json->child) put(writer, ",", 1);
+            put_line(writer, depth + 1);
+            if (keyed) {
+                put_text(writer, child->string);
+                put(writer, ": ", writer->pretty ? 2 : 1);
+            }
+            put_value(writer, child, depth + 1);
+        }
+        if (json->child) put_line(writer, depth);
+        put(writer, keyed ? "}" : "]", 1);
+    } else {
+        const char *word = cJSON_IsBool(json) ? (cJSON_IsTrue(json) ? "true" : "false") : "null";
+        if (cJSON_IsNumber(json)) word = json_number_text(json->valuedouble, number);
+        put(writer, word, strlen(word));
+    }
+}
+
+static char *print(const Json *json, bool pretty, Arena *arena) {
+    Writer writer = {.pretty = pretty};
+    for (int pass = 0; pass < 2; pass++) {
+        writer.length = 0;
+        put_value(&writer, node(json), 0);
+        if (pretty) put(&writer, "\n", 1);
+        if (!writer.out) writer.out = arena_alloc(arena, writer.length + 1, 1); /* its last byte is zero */
+    }
+    return writer.out;
+}
+
+char *json_print(const Json *json, Arena *arena) {
+    return print(json, false, arena);
+}
+
+char *json_print_pretty(const Json *json, Arena *arena) {
+    return print(json, true, arena);
+}

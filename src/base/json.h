@@ -1,0 +1,77 @@
+/* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json. */
+#ifndef POSLAB_JSON_H
+#define POSLAB_JSON_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+typedef struct Json Json; /* a cJSON tree under our name */
+
+/* Reading text: strict JSON, at most 64 deep and 16 MiB, no duplicate keys, nothing behind the value.
+   `place` names the text in errors ("config 'x.json'"). The tree must be given to json_free. */
+Json *json_parse(const char *text, size_t length, const char *place, Err *err);
+Json *json_read_file(const char *path, const char *place, Err *err);
+void json_free(Json *json);
+Json *json_copy(const Json *json);
+
+/* Looking: NULL (or the fallback) where there is nothing of that kind. Text lives as long as the tree. */
+bool json_is_object(const Json *json);
+bool json_is_array(const Json *json);
+bool json_is_text(const Json *json);
+bool json_is_number(const Json *json);
+bool json_is_bool(const Json *json);
+bool json_truth(const Json *json); /* false for everything but true */
+const Json *json_get(const Json *object, const char *key);
+Json *json_get_mutable(Json *object, const char *key);
+const Json *json_at_path(const Json *json, const char *path); /* dotted: "train.optimizer.lr" */
+const Json *json_at(const Json *array, int index);
+int json_count(const Json *json);                       /* of an array or object, else 0 */
+const char *json_key(const Json *object, int index);    /* key of the index-th member */
+const Json *json_member(const Json *object, int index); /* value of the index-th member */
+const Json *json_first(const Json *json);               /* of an array or object; NULL if it is empty */
+const Json *json_next(const Json *json);                /* the one after it; NULL if it is the last */
+const char *json_name(const Json *json);                /* the key of a member of an object */
+const char *json_text(const Json *json, const char *fallback);
+double json_number(const Json *json, double fallback);
+int json_characters(const char *text); /* of UTF-8 */
+
+/* The functions that take an index or a key walk through the list; a loop over many uses json_first and
+   json_next. Building: the tree takes ownership of values; setting an existing key replaces it. json_add is
+   for a key that is not there yet, and does not look. */
+Json *json_new_object(void);
+Json *json_new_array(void);
+Json *json_new_text(const char *text);
+Json *json_new_number(double number);
+Json *json_new_bool(bool truth);
+Json *json_new_null(void);
+void json_set(Json *object, const char *key, Json *value);
+void json_add(Json *object, const char *key, Json *value);
+void json_set_text(Json *object, const char *key, const char *text);
+void json_set_number(Json *object, const char *key, double number);
+void json_append(Json *array, Json *value);
+void json_remove(Json *object, const char *key);
+
+/* Sets the value at a dotted path ("train.optimizer.lr"), making missing objects on the way; takes ownership.
+   Fails where something on the way is not an object. A `method` that is a string and is entered
+   ("method.base") becomes {"name": string} first. */
+bool json_set_path(Json *root, const char *path, Json *value, const char *place, Err *err);
+
+/* The tree as text, owned by the arena. Numbers are written with the fewest digits that read back exactly;
+   whole numbers without exponent. Deterministic: equal trees give equal bytes. */
+char *json_print(const Json *json, Arena *arena);        /* compact, on one line */
+char *json_print_pretty(const Json *json, Arena *arena); /* indented, with a newline at the end */
+
+/* The refusal of a value, EXIT_USAGE: "PLACE: 'PATH' must be WANTED, got VALUE". NULL is "nothing". */
+bool json_refuse(const Json *json, const char *place, const char *path, const char *wanted, Err *err);
+
+/* Whether a list, if it is there, is one and has between 1 and `most` items; the same kind of error. */
+bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err);
+
+/* For other error messages: a value in a few words (3, "fast", an object), clipped and on one line; the same
+   for text, without quotes; and a number with the fewest digits that read back exactly. All return `out`. */
+enum { JSON_SHOWN = 72, JSON_NUMBER = 32 };
+const char *json_show(const Json *json, char out[JSON_SHOWN]);
+const char *json_show_text(const char *text, char out[JSON_SHOWN]);
+const char *json_number_text(double number, char out[JSON_NUMBER]);
+
+#endif

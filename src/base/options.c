@@ -1,0 +1,240 @@
+/* fields: see fields.h. What each type of field has of its own stands in the table `kinds`; numbers, truths
+ * and choices are all checked as a double, for which NAN means that the JSON value is not of the type.
+ */
+#include "base/options.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+enum { PATH_SIZE = 256, WORD_SIZE = 48, LIST_SIZE = 400 };
+
+static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
+
+static double value_whole(const Field *field, const Json *json) {
+    (void)field;
+    double number = json_number(json, NAN);
+    return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
+}
+
+static double value_real(const Field *field, const Json *json) {
+    (void)field;
+    return json_number(json, NAN);
+}
+
+static double value_bool(const Field *field, const Json *json) {
+    (void)field;
+    return json_is_bool(json) ? json_truth(json) : NAN;
+}
+
+static double value_choice(const Field *field, const Json *json) {
+    const char *word = json_text(json, "");
+    for (int i = 0; field->choices[i]; i++)
+        if (strcmp(word, field->choices[i]) == 0) return i;
+    return NAN;
+}
+
+static void store_int(void *member, double number) {
+    *(int64_t *)member = (int64_t)number;
+}
+
+static void store_real(void *member, double number) {
+    *(double *)member = number + 0; /* -0 becomes 0 */
+}
+
+static void store_bool(void *member, double number) {
+    *(bool *)member = number != 0;
+}
+
+static void store_choice(void *member, double number) {
+    *(int *)member = (int)number;
+}
+
+static Json *write_int(const void *member, const Field *field) {
+    (void)field;
+    return json_new_number((double)*(const int64_t *)member);
+}
+
+static Json *write_real(const void *member, const Field *field) {
+    (void)field;
+    return json_new_number(*(const double *)member);
+}
+
+static Json *write_bool(const void *member, const Field *field) {
+    (void)field;
+    return json_new_bool(*(const bool *)member);
+}
+
+static Json *write_choice(const void *member, const Field *field) {
+    return json_new_text(field->choices[*(const int *)member]);
+}
+
+static Json *write_text(const void *member, const Field *field) {
+    (void)field;
+    return json_new_text(*(const char *const *)member);
+}
+
+static const struct Kind {
+    const char *wanted;
+    double (*value)(const Field *field, const Json *json);
+    void (*store)(void *member, double number);
+    Json *(*write)(const void *member, const Field *field);
+} kinds[] = {
+    [FIELD_INT] = {"a whole number", value_whole, store_int, write_int},
+    [FIELD_REAL] = {"a number", value_real, store_real, write_real},
+    [FIELD_BOOL] = {"true or false", value_bool, store_bool, write_bool},
+    [FIELD_CHOICE] = {"one of", value_choice, store_choice, write_choice},
+    [FIELD_TEXT] = {"text", NULL, NULL, write_text},
+};
+
+void fields_default(void *options, const Field *fields, int count) {
+    for (int i = 0; i < count; i++) {
+        const Field *field = &fields[i];
+        void *member = (char *)options + field->offset;
+        if (kinds[field->type].store)
+            kinds[field->type].store(member, field->standard);
+        else
+            *(const char **)member = field->choices ? field->choices[0] : "";
+    }
+}
+
+void fields_write(Json *object, const void *options, const Field *fields, int count) {
+    for (int i = 0; i < count; i++) {
+        const void *member = (const char *)options + fields[i].offset;
+        json_set(object, fields[i].key, kinds[fields[i].type].write(member, &fields[i]));
+    }
+}
+
+/* ---- reading ---- */
+
+/* Where a member stands, and how to complain about it: "place: 'path.key' must be ..., got value". */
+typedef struct Site {
+    const char *place, *path, *key;
+    Err *err;
+} Site;
+
+static bool complain(const Site *site, const Json *json, const char *wanted) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s%s%s", site->path, *site->path ? "." : "", site->key);
+    return json_refuse(json, site->place, path, wanted, site->err);
+}
+
+/* Adds ", word" to a list in a buffer, as far as there is room. */
+static void list_add(char list[LIST_SIZE], const char *word) {
+    size_t used = strlen(list);
+    if (used + strlen(word) + 8 < LIST_SIZE) sprintf(list + used, "%s%s", used ? ", " : "", word);
+}
+
+static bool read_choice(const Site *site, const Json *json, const Field *field) {
+    char list[LIST_SIZE] = "", wanted[LIST_SIZE + 80];
+    for (int i = 0; field->choices[i]; i++) list_add(list, field->choices[i]);
+    const char *near = nearest_name(json_text(json, ""), field->choices);
+    snprintf(wanted, sizeof wanted, "one of %s%s%s%s", list, near ? " (did you mean '" : "", near ? near : "",
+             near ? "'?)" : "");
+    return complain(site, json, wanted);
+}
+
+static bool read_member(void *member, const Field *field, const Json *json, const Site *site, Arena *arena) {
+    const struct Kind *kind = &kinds[field->type];
+    if (field->type == FIELD_TEXT) {
+        if (!json_is_text(json)) return complain(site, json, kind->wanted);
+        *(const char **)member = arena_copy(arena, json_text(json, ""));
+        return true;
+    }
+    double number = kind->value(field, json);
+    if (isnan(number))
+        return field->choices ? read_choice(site, json, field) : complain(site, json, kind->wanted);
+    bool ranged = field->low != 0 || field->high != 0;
+    if (ranged && !(number >= field->low && number <= field->high) && !(field->or_zero && number == 0)) {
+        char low[JSON_NUMBER], high[JSON_NUMBER], wanted[2 * JSON_NUMBER + 16];
+        snprintf(wanted, sizeof wanted, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
+                 json_number_text(field->low, low), json_number_text(field->high, high));
+        return complain(site, json, wanted);
+    }
+    kind->store(member, number);
+    return true;
+}
+
+static bool unknown(const Site *site, const Field *fields, int count, const char *const *skip) {
+    char key[JSON_SHOWN], list[LIST_SIZE] = "";
+    const char *near = NULL;
+    for (int i = 0; i < count; i++) {
+        near =
+            nearest_name(site->key, (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
+        list_add(list, fields[i].key);
+    }
+    for (int i = 0; skip && skip[i]; i++) {
+        near = nearest_name(site->key, (const char *const[]){near ? near : skip[i], skip[i], NULL});
+        list_add(list, skip[i]);
+    }
+    return err_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->place, site->path,
+                   *site->path ? "." : "", json_show_text(site->key, key),
+                   near ? "did you mean '" : "known here: ",
+                   near    ? near
+                   : *list ? list
+                           : "nothing",
+                   near ? "'?" : "");
+}
+
+bool fields_read(void *options, const Field *fields, int count, const Json *object, const char *const *skip,
+                 const char *place, const char *path, Arena *arena, Err *err) {
+    Site site = {.place = place, .path = path, .err = err};
+    if (!json_is_object(object)) {
+        site.path = "";
+        site.key = *path ? path : "the config";
+        return !object || complain(&site, object, "an object");
+    }
+    for (int m = 0; m < json_count(object); m++) {
+        site.key = json_key(object, m);
+        bool skipped = false;
+        for (int k = 0; skip && skip[k]; k++) skipped |= strcmp(site.key, skip[k]) == 0;
+        if (skipped) continue;
+        int i = 0;
+        while (i < count && strcmp(site.key, fields[i].key) != 0) i++;
+        if (i == count) return unknown(&site, fields, count, skip);
+        void *member = (char *)options + fields[i].offset;
+        if (!read_member(member, &fields[i], json_member(object, m), &site, arena)) return false;
+    }
+    return true;
+}
+
+/* ---- names ---- */
+
+/* Changes that turn a into b: a character inserted, dropped or replaced, or two neighbours swapped (Damerau's
+   distance, restricted form), letters compared without case. Both shorter than WORD_SIZE. */
+static int distance(const char *a, const char *b) {
+    int rows[3][WORD_SIZE], *before = rows[0], *last = rows[1], *row = rows[2];
+    int m = (int)strlen(a), n = (int)strlen(b);
+    for (int j = 0; j <= n; j++) last[j] = before[j] = j;
+    for (int i = 1; i <= m; i++) {
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+            int best = last[j - 1] + (x != y);
+            if (last[j] + 1 < best) best = last[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+                           y == tolower((unsigned char)a[i - 2]);
+            if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
+            row[j] = best;
+        }
+        int *free_row = before;
+        before = last, last = row, row = free_row;
+    }
+    return last[n];
+}
+
+const char *nearest_name(const char *word, const char *const *names) {
+    const char *nearest = NULL;
+    int length = (int)strnlen(word, WORD_SIZE);
+    int least =
+        length < 6 ? 2 : length / 3 + 1; /* a third of the letters may be wrong, and one in any case */
+    for (int i = 0; length > 0 && length < WORD_SIZE && names[i]; i++) {
+        if (strlen(names[i]) >= WORD_SIZE) continue;
+        int changes = distance(word, names[i]);
+        if (changes >= least) continue;
+        least = changes;
+        nearest = names[i];
+    }
+    return nearest;
+}

@@ -1,0 +1,55 @@
+/* rng: SplitMix64 used as a counter-based generator. */
+#include "base/random.h"
+
+#include <math.h>
+
+static uint64_t mix(uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* FNV-1a over the bytes of a name, the terminating zero included so that ("ab","c") differs from ("a","bc").
+ */
+static uint64_t name_hash(uint64_t hash, const char *text) {
+    do {
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    } while (*text++);
+    return hash;
+}
+
+Rng rng_stream(uint64_t seed, const char *purpose, const char *detail) {
+    uint64_t hash = name_hash(name_hash(0xcbf29ce484222325u, purpose), detail);
+    return (Rng){.key = mix(mix(seed + 0x9e3779b97f4a7c15u) ^ hash)};
+}
+
+Rng rng_substream(Rng stream, uint64_t index) {
+    return (Rng){.key = mix(mix(stream.key + 0xd1b54a32d192ed03u) ^ mix(index + 0x9e3779b97f4a7c15u))};
+}
+
+uint64_t rng_at(uint64_t key, uint64_t counter) {
+    return mix(key + (counter + 1) * 0x9e3779b97f4a7c15u);
+}
+
+uint64_t rng_next(Rng *rng) {
+    return rng_at(rng->key, rng->counter++);
+}
+
+double rng_uniform(Rng *rng) {
+    return (double)(rng_next(rng) >> 11) * 0x1p-53;
+}
+
+double rng_normal(Rng *rng) {
+    double u = 1.0 - rng_uniform(rng); /* in (0, 1]: the logarithm is finite */
+    double v = rng_uniform(rng);
+    return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
+}
+
+uint64_t rng_below(Rng *rng, uint64_t bound) {
+    uint64_t skip = -bound % bound; /* 2^64 mod bound: the numbers below it would be drawn once too often */
+    uint64_t draw;
+    do {
+        draw = rng_next(rng);
+    } while (draw < skip);
+    return draw % bound;
+}

@@ -1,0 +1,39 @@
+/* bench: `poslab bench`, what each method costs and how near the machine's limit it runs.
+ *
+ * Per method, precision, length and phase (train, evaluate): tokens/s, FLOP/s by model_flops, their share of
+ * the rate of matrix products in that precision measured in the same run, bytes of the pass, time in matrix
+ * products, attention and the rest, the ratio of the time per token to that of the reference method, and the
+ * ratio of the speed to that in the first precision. All of one phase, all lengths too, take turns, round by
+ * round, so that a machine that slows down slows all of them down (and all are in memory at once). Beside
+ * each turn of another method the reference takes one, which its ratio is made with; beside each of the
+ * reference matrix products are measured. Figures are medians over rounds, with quartiles. Started by mpirun,
+ * an update or an evaluation is that of all ranks together.
+ */
+#ifndef POSLAB_BENCH_H
+#define POSLAB_BENCH_H
+
+#include "math/linear.h"
+#include "model/model.h"
+
+typedef struct BenchOptions {
+    ModelOptions model;
+    const char *const *methods; /* NULL-terminated names; NULL: all of the registry */
+    const char *reference;      /* the method that ratios refer to; measured too */
+    int lengths[16];
+    int length_count;
+    int64_t tokens_per_step; /* tokens of one training measurement */
+    int rounds, threads;
+    int precisions[PRECISION_COUNT];
+    int precision_count;  /* at least 1 */
+    bool train, evaluate; /* phases */
+    bool json;
+    const char *format;   /* text (or NULL), csv or json */
+    const char *database; /* where the figures are kept, too; NULL: nowhere */
+} BenchOptions;
+
+/* Prints the table (or JSON, or the ratios as CSV, which catalog.h reads) to `out`. Fails (usage) on an
+ * unknown method, one whose check refuses the shape, more than the machine's memory and a precision that is
+ * not to be had here, and where the database cannot be written; that is tried before anything is measured. */
+bool bench_run(const BenchOptions *options, FILE *out, Err *err);
+
+#endif

@@ -1,0 +1,245 @@
+/* catalog: a method is turned into JSON, which is either printed or read out as text. */
+#include "cli/cmd_methods.h"
+
+#include <string.h>
+
+#include "model/model.h"
+
+static const struct {
+    unsigned bit;
+    const char *name, *help;
+} claims[] = {
+    {POS_SHIFT_INVARIANT, "shift-invariant", "scores depend on the distance only"},
+    {POS_PREFIX_STABLE, "prefix-stable", "outputs do not depend on later length"},
+    {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
+    {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
+};
+
+static const char *const type_names[] = {[FIELD_INT] = "integer",
+                                         [FIELD_REAL] = "number",
+                                         [FIELD_BOOL] = "boolean",
+                                         [FIELD_CHOICE] = "choice",
+                                         [FIELD_TEXT] = "text"};
+
+/* Each hook's place in the pass, if the method has it. */
+static Json *hooks_of(const PositionMethod *method) {
+    Json *list = json_new_array();
+    for (int i = 0; i < POS_HOOK_COUNT; i++)
+        if (position_hooks(method) >> i & 1) json_append(list, json_new_text(position_hook_names[i]));
+    if (method->limit) json_append(list, json_new_text("limit"));
+    return list;
+}
+
+static Json *option_to_json(const Field *field) {
+    Json *option = json_new_object();
+    json_set_text(option, "key", field->key);
+    json_set_text(option, "type", type_names[field->type]);
+    switch (field->type) {
+    case FIELD_INT:
+    case FIELD_REAL:
+        json_set_number(option, "default", field->standard);
+        break;
+    case FIELD_BOOL:
+        json_set(option, "default", json_new_bool(field->standard != 0));
+        break;
+    case FIELD_CHOICE:
+        json_set_text(option, "default", field->choices[(int)field->standard]);
+        break;
+    case FIELD_TEXT:
+        json_set_text(option, "default", field->choices ? field->choices[0] : "");
+        break;
+    }
+    if (field->low != 0 || field->high != 0) {
+        json_set_number(option, "low", field->low);
+        json_set_number(option, "high", field->high);
+        if (field->or_zero) json_set(option, "or_zero", json_new_bool(true));
+    }
+    if (field->type == FIELD_CHOICE) {
+        Json *choices = json_new_array();
+        for (const char *const *choice = field->choices; *choice; choice++)
+            json_append(choices, json_new_text(*choice));
+        json_set(option, "choices", choices);
+    }
+    json_set_text(option, "help", field->help ? field->help : "");
+    return option;
+}
+
+static Json *method_to_json(const PositionMethod *method) {
+    Json *root = json_new_object(), *claimed = json_new_array(), *options = json_new_array();
+    json_set_text(root, "name", method->name);
+    json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
+    json_set_text(root, "citation", method->citation ? method->citation : "");
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name));
+    json_set(root, "claims", claimed);
+    json_set(root, "hooks", hooks_of(method));
+    for (int i = 0; i < method->field_count; i++) json_append(options, option_to_json(&method->fields[i]));
+    json_set(root, "options", options);
+    return root;
+}
+
+static void print_json(FILE *out, Json *json) {
+    Arena *arena = arena_new(0);
+    fputs(json_print_pretty(json, arena), out);
+    arena_free(arena);
+    json_free(json);
+}
+
+static void print_names(FILE *out, const char *title, const Json *list) {
+    fprintf(out, "%-10s", title);
+    for (int i = 0; i < json_count(list); i++)
+        fprintf(out, "%s%s", i ? ", " : "", json_text(json_at(list, i), ""));
+    fputs(json_count(list) ? "\n" : "none\n", out);
+}
+
+/* "  base     number   10000   in [1, 1e+09]   what it is" */
+static void print_option(FILE *out, const Json *option) {
+    char shown[JSON_SHOWN];
+    const Json *choices = json_get(option, "choices");
+    fprintf(out, "  %-14s %-8s default %-8s ", json_text(json_get(option, "key"), ""),
+            json_text(json_get(option, "type"), ""), json_show(json_get(option, "default"), shown));
+    if (json_get(option, "low")) {
+        char low[JSON_NUMBER], high[JSON_NUMBER];
+        fprintf(out, "%sin [%s, %s]: ", json_get(option, "or_zero") ? "0 or " : "",
+                json_number_text(json_number(json_get(option, "low"), 0), low),
+                json_number_text(json_number(json_get(option, "high"), 0), high));
+    }
+    for (int i = 0; i < json_count(choices); i++)
+        fprintf(out, "%s%s%s", i ? ", " : "one of ", json_text(json_at(choices, i), ""),
+                i + 1 == json_count(choices) ? ": " : "");
+    fprintf(out, "%s\n", json_text(json_get(option, "help"), ""));
+}
+
+/* ---- the list ---- */
+
+enum { MOST_COSTS = 4096 };
+
+typedef struct Cost {
+    char phase[16], method[64];
+    int length;
+    double ratio;
+} Cost;
+
+typedef struct Costs {
+    Cost *rows;
+    int count;
+} Costs;
+
+/* Rows after the head: phase,method,length,ratio,... There need not be a file. */
+static bool read_costs(Costs *costs, Arena *arena, Err *err) {
+    FILE *file = fopen(CATALOG_COST, "re");
+    char line[512];
+    if (!file) return true;
+    costs->rows = NEW(arena, MOST_COSTS, Cost);
+    bool fine = fgets(line, sizeof line, file) != NULL;
+    while (fine && fgets(line, sizeof line, file) && costs->count < MOST_COSTS) {
+        Cost *cost = &costs->rows[costs->count++];
+        fine = sscanf(line, "%15[^,],%63[^,],%d,%lf", cost->phase, cost->method, &cost->length,
+                      &cost->ratio) == 4;
+    }
+    fclose(file);
+    return fine || err_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
+                           CATALOG_COST, costs->count + 1);
+}
+
+/* "1.01, 1.03": the phase's ratios at all lengths; "" where nothing was measured. Without a method the
+   lengths, "128, 512". */
+static const char *costs_text(const Costs *costs, const char *phase, const char *method, Arena *arena) {
+    const char *text = "";
+    for (int i = 0; i < costs->count; i++) {
+        const Cost *cost = &costs->rows[i];
+        if (strcmp(cost->phase, phase) != 0 ||
+            strcmp(cost->method, method ? method : costs->rows[0].method) != 0)
+            continue;
+        const char *comma = *text ? ", " : "";
+        text = method ? arena_format(arena, "%s%s%.2f", text, comma, cost->ratio)
+                      : arena_format(arena, "%s%s%d", text, comma, cost->length);
+    }
+    return text;
+}
+
+static const char *joined(const Json *list, Arena *arena) {
+    const char *text = "";
+    for (int i = 0; i < json_count(list); i++)
+        text = arena_format(arena, "%s%s%s", text, *text ? ", " : "", json_text(json_at(list, i), ""));
+    return text;
+}
+
+/* Numbers that the method learns in the model that configs have by default, trained at 128 tokens. */
+static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
+    ModelOptions options;
+    Position position;
+    model_default(&options);
+    options.vocabulary = 256;
+    if (!position_default(&position, method, arena)) return 0;
+    return model_new(&options, &position, 128, arena)->position_parameters;
+}
+
+static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *arena) {
+    const char *const formats[] = {"%-17s %-22s %-25s %-40s %6s  %-12s %-12s %s\n",
+                                   "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n"};
+    const char *row = formats[markdown];
+    const char *train = arena_format(arena, "train %s", costs_text(costs, "train", NULL, arena));
+    const char *evaluate = arena_format(arena, "eval %s", costs_text(costs, "evaluate", NULL, arena));
+    fprintf(out, markdown ? "| %s | %s | %s | %s | %s | %s | %s | %s |\n" : row, "method", "label", "hooks",
+            "claims", "learns", train, evaluate, "paper");
+    if (markdown) fputs("|---|---|---|---|---:|---|---|---|\n", out);
+    for (int i = 0; i < position_method_count; i++) {
+        const PositionMethod *method = position_methods[i];
+        Json *json = method_to_json(method);
+        fprintf(out, row, method->name, json_text(json_get(json, "label"), ""),
+                joined(json_get(json, "hooks"), arena), joined(json_get(json, "claims"), arena),
+                arena_format(arena, "%lld", (long long)numbers_learnt(method, arena)),
+                costs_text(costs, "train", method->name, arena),
+                costs_text(costs, "evaluate", method->name, arena),
+                json_text(json_get(json, "citation"), ""));
+        json_free(json);
+    }
+}
+
+bool catalog_list(FILE *out, const char *format, Err *err) {
+    Arena *arena = arena_new(0);
+    Costs costs = {0};
+    bool fine = read_costs(&costs, arena, err), markdown = format && strcmp(format, "md") == 0;
+    if (fine && format && strcmp(format, "json") == 0) {
+        Json *list = json_new_array();
+        for (int i = 0; i < position_method_count; i++) {
+            Json *json = method_to_json(position_methods[i]);
+            json_set_number(json, "parameters", (double)numbers_learnt(position_methods[i], arena));
+            json_append(list, json);
+        }
+        print_json(out, list);
+    } else if (fine && format && !markdown && strcmp(format, "text") != 0) {
+        fine = err_set(err, EXIT_USAGE, "--format is text, md or json, got '%s'", format);
+    } else if (fine) {
+        print_list(out, markdown, &costs, arena);
+    }
+    arena_free(arena);
+    return fine;
+}
+
+bool catalog_show(const char *name, FILE *out, bool json, Err *err) {
+    const char *nearest = NULL;
+    const PositionMethod *method = position_find_or_nearest(name, &nearest);
+    if (!method && nearest)
+        return err_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
+    if (!method)
+        return err_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
+    Json *root = method_to_json(method);
+    if (json) {
+        print_json(out, root);
+        return true;
+    }
+    const Json *options = json_get(root, "options");
+    fprintf(out, "%s (%s)\n%s\n\n", method->name, json_text(json_get(root, "label"), ""),
+            json_text(json_get(root, "citation"), ""));
+    print_names(out, "hooks", json_get(root, "hooks"));
+    print_names(out, "claims", json_get(root, "claims"));
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit)
+            fprintf(out, "          %s: %s\n", claims[i].name, claims[i].help);
+    fprintf(out, "options%s\n", json_count(options) ? "" : "   none");
+    for (int i = 0; i < json_count(options); i++) print_option(out, json_at(options, i));
+    json_free(root);
+    return true;
+}

@@ -1,0 +1,61 @@
+/* batches: the order in which training visits a stream; see data.h. */
+#include "data/corpus.h"
+#include "base/random.h"
+
+struct Batches {
+    const uint16_t *tokens;
+    int length;
+    Rng rng;         /* named by the seed; each epoch draws from a substream of its own */
+    int64_t windows; /* of one epoch: as many as fit whatever the phase, so that an index names its epoch at
+                        once */
+    int64_t phases;
+    int64_t epoch, phase; /* what `order` is of */
+    int64_t *order;
+};
+
+Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
+                     Err *err) {
+    if (length < 1) BUG("batches of length %d", length);
+    if (stream->count < (int64_t)length + 1) {
+        err_set(err, EXIT_USAGE,
+                "%s: 'train.length' %d needs at least %d tokens to train on, the corpus has %lld; name more "
+                "'data.files' or lower 'train.length'",
+                place, length, length + 1, (long long)stream->count);
+        return NULL;
+    }
+    Batches *batches = NEW(arena, 1, Batches);
+    int64_t windows = stream->count / length - 1;
+    if (windows < 1) windows = 1;
+    int64_t slack =
+        stream->count - windows * length; /* phases that leave room for all windows and the last target */
+    batches->tokens = stream->tokens;
+    batches->length = length;
+    batches->rng = rng_stream(seed, "batch", "");
+    batches->windows = windows;
+    batches->phases = slack < length ? slack : length;
+    batches->epoch = -1;
+    batches->order = NEW(arena, windows, int64_t);
+    return batches;
+}
+
+/* The epoch's phase, then its order (Fisher and Yates). */
+static void draw_epoch(Batches *batches, int64_t epoch) {
+    Rng rng = rng_substream(batches->rng, (uint64_t)epoch);
+    int64_t *order = batches->order;
+    batches->epoch = epoch;
+    batches->phase = (int64_t)rng_below(&rng, (uint64_t)batches->phases);
+    for (int64_t i = 0; i < batches->windows; i++) order[i] = i;
+    for (int64_t i = batches->windows - 1; i > 0; i--) {
+        int64_t j = (int64_t)rng_below(&rng, (uint64_t)i + 1), swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
+}
+
+const uint16_t *batches_sequence(Batches *batches, int64_t index) {
+    if (index < 0) BUG("sequence %lld of the batches", (long long)index);
+    int64_t epoch = index / batches->windows;
+    if (epoch != batches->epoch) draw_epoch(batches, epoch);
+    int64_t window = batches->order[index % batches->windows];
+    return batches->tokens + batches->phase + window * batches->length;
+}

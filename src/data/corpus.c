@@ -1,0 +1,213 @@
+/* data: documents ordered, joined and cut.
+ *
+ * The documents that documents.c has read are ordered by their hash, joined as 16-bit tokens, and cut into
+ * splits. The three lists stand one behind the other in one array of tokens; a split is a range of it.
+ *
+ * Corpus hash, exactly: for train, valid, test: the split's token count; then for each part of a document in
+ * it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all little-endian.
+ */
+#include "data/corpus.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/documents.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
+
+const char *const split_names[] = {"train", "valid", "test", NULL};
+static const char *const tokenizers[] = {"bytes", "uint16", "uint32", NULL};
+
+const Field data_fields[] = {
+    {"tokenizer", FIELD_CHOICE, offsetof(DataOptions, tokenizer), .standard = TOKENIZER_BYTES,
+     .choices = tokenizers,
+     .help = "bytes, or little-endian tokens of 16 bits (nanoGPT, llm.c); 32: plans only"},
+};
+const int data_field_count = COUNT_OF(data_fields);
+
+const Field split_fields[] = {
+    {"valid", FIELD_REAL, offsetof(DataOptions, valid), .standard = 0.05, .low = 0, .high = 1,
+     .help = "share of the stream for validation, before the test share"},
+    {"test", FIELD_REAL, offsetof(DataOptions, test), .standard = 0.05, .low = 0, .high = 1,
+     .help = "share of the stream for the test split, at its end"},
+};
+const int split_field_count = COUNT_OF(split_fields);
+
+/* --- documents are ordered, joined and cut --- */
+
+/* Two documents of one order have one name and one content: it does not matter which comes first. */
+static int by_order(const void *a, const void *b) {
+    const Document *left = a, *right = b;
+    if (left->list != right->list) return (int)left->list - (int)right->list;
+    return strcmp(left->order, right->order);
+}
+
+static bool join_document(const Documents *documents, const Document *document, int vocabulary,
+                          uint16_t *tokens) {
+    int size = documents_token_size(documents);
+    const unsigned char *bytes = document->tokens;
+    for (int64_t i = 0; i < document->count; i++, bytes += size) {
+        int token = size == 1 ? bytes[0] : bytes[0] | bytes[1] << 8;
+        if (token >= vocabulary)
+            return err_set(
+                documents->err, EXIT_USAGE,
+                "%s: file '%s': token %lld is %d, outside the vocabulary of %d; raise 'model.vocabulary' "
+                "or check 'data.tokenizer'",
+                documents->place, document->path, (long long)i, token, vocabulary);
+        tokens[i] = (uint16_t)token;
+    }
+    return true;
+}
+
+static int64_t list_count(const Documents *documents, Split list) {
+    int64_t sum = 0;
+    for (int i = 0; i < documents->count; i++)
+        if (documents->items[i].list == list) sum += documents->items[i].count;
+    return sum;
+}
+
+/* Ranges of the joined tokens: the lists follow one another, and the first one is cut by the shares. */
+static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+    int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
+    int64_t shares[SPLIT_COUNT] = {0};
+    shares[SPLIT_VALID] = llround((double)listed * documents->options->valid);
+    shares[SPLIT_TEST] = llround((double)listed * documents->options->test);
+    shares[SPLIT_TRAIN] = listed - shares[SPLIT_VALID] - shares[SPLIT_TEST];
+    for (Split split = 0; split < SPLIT_COUNT; split++, start += shares[split - 1])
+        corpus->splits[split] = (Stream){.tokens = tokens + start, .count = shares[split]};
+    for (Split split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
+        int64_t count = list_count(documents, split);
+        if (count) corpus->splits[split] = (Stream){.tokens = tokens + start, .count = count};
+        start += count;
+    }
+}
+
+/* The part of a document that is in a split: [*from, *to), from among all tokens; empty where from >= to. */
+static void part_in_split(const Document *document, const Stream *split, const uint16_t *tokens,
+                          int64_t *from, int64_t *to) {
+    int64_t first = split->tokens - tokens, end = first + split->count;
+    int64_t last = document->start + document->count;
+    *from = document->start > first ? document->start : first;
+    *to = last < end ? last : end;
+}
+
+/* Counts the documents of each split and hashes the corpus on the way. */
+static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
+    Hash *hash = hash_begin();
+    for (Split split = 0; split < SPLIT_COUNT; split++) {
+        Stream *stream = &corpus->splits[split];
+        hash_add(hash, &stream->count, sizeof stream->count);
+        for (int i = 0; i < documents->count; i++) {
+            const Document *document = &documents->items[i];
+            int64_t from, to;
+            part_in_split(document, stream, tokens, &from, &to);
+            if (from >= to) continue;
+            int64_t count = to - from;
+            hash_add(hash, &count, sizeof count);
+            hash_add(hash, tokens + from, (size_t)count * sizeof *tokens);
+            if (from == document->start) stream->documents++;
+        }
+        if (stream->count && !stream->documents) stream->documents = 1;
+    }
+    hash_end(hash, corpus->hash);
+}
+
+/* Documents whose tokens another split has, too: the last list was cut between copies. */
+static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint16_t *tokens) {
+    typedef struct Content {
+        int documents;
+        unsigned splits; /* a bit for each that it is in */
+    } Content;
+    Content *contents = NEW(documents->scratch, documents->count, Content);
+    int64_t copies = 0;
+    for (int i = 0; i < documents->count; i++) {
+        const Document *document = &documents->items[i];
+        Content *content = &contents[document->content];
+        content->documents++;
+        for (int split = 0; split < SPLIT_COUNT; split++) {
+            int64_t from, to;
+            part_in_split(document, &corpus->splits[split], tokens, &from, &to);
+            if (from < to) content->splits |= 1u << split;
+        }
+    }
+    for (int i = 0; i < documents->count; i++)
+        if (contents[i].documents > 1 && contents[i].splits & (contents[i].splits - 1))
+            copies += contents[i].documents;
+    return copies;
+}
+
+const char *corpus_note(const Corpus *corpus, Arena *arena) {
+    const char *empty = "", *copies = "";
+    if (corpus->empty)
+        empty = arena_format(arena, "%lld empty file%s skipped", (long long)corpus->empty,
+                             corpus->empty == 1 ? "" : "s");
+    if (corpus->copies)
+        copies =
+            arena_format(arena, "%lld files are copies of files in another split", (long long)corpus->copies);
+    return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
+}
+
+static bool check_options(const Documents *documents, int vocabulary) {
+    const DataOptions *options = documents->options;
+    const char *place = documents->place;
+    double shares[SPLIT_COUNT] = {0, options->valid, options->test};
+    if (options->tokenizer == TOKENIZER_UINT32)
+        return err_set(documents->err, EXIT_USAGE,
+                       "%s: 'data.tokenizer': tokens of 32 bits can be planned, not read yet; use uint16",
+                       place);
+    if (vocabulary < 1 || vocabulary > UINT16_MAX + 1)
+        return err_set(
+            documents->err, EXIT_USAGE,
+            "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d", place,
+            tokenizers[options->tokenizer], vocabulary);
+    if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
+        return err_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", place);
+    for (Split split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
+        bool listed = options->files[split] && *options->files[split];
+        if (listed && shares[split] > 0)
+            return err_set(documents->err, EXIT_USAGE,
+                           "%s: 'data.split.%s' must be 0 where '%s' is given, got %g", place,
+                           split_names[split], documents_keys[split], shares[split]);
+    }
+    if (!(options->valid >= 0 && options->test >= 0 && options->valid + options->test < 1))
+        return err_set(
+            documents->err, EXIT_USAGE,
+            "%s: 'data.split.valid' and 'data.split.test' must leave something to train on: their sum must "
+            "be below 1, got %g",
+            place, options->valid + options->test);
+    return true;
+}
+
+static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Arena *arena) {
+    if (!check_options(documents, vocabulary) || !documents_read(documents, arena)) return false;
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
+    uint16_t *tokens = NEW(arena, documents->total, uint16_t);
+    int64_t start = 0;
+    for (int i = 0; i < documents->count; i++) {
+        Document *document = &documents->items[i];
+        document->start = start;
+        if (!join_document(documents, document, vocabulary, tokens + start)) return false;
+        start += document->count;
+    }
+    cut_splits(documents, corpus, tokens);
+    hash_corpus(documents, corpus, tokens);
+    corpus->empty = documents->empty;
+    corpus->copies = count_copies(documents, corpus, tokens);
+    corpus->vocabulary = vocabulary;
+    corpus->bytes_per_token = documents->options->tokenizer == TOKENIZER_BYTES ? 1 : 0;
+    return true;
+}
+
+Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err) {
+    if (vocabulary == 0 && options->tokenizer == TOKENIZER_BYTES) vocabulary = 256;
+    ArenaMark mark = arena_mark(arena);
+    Corpus *corpus = NEW(arena, 1, Corpus);
+    Arena *scratch = arena_new(0);
+    Documents documents = {.options = options, .place = place, .scratch = scratch, .err = err};
+    bool good = read_corpus(&documents, vocabulary, corpus, arena);
+    arena_free(scratch);
+    if (good) return corpus;
+    arena_release(arena, mark);
+    return NULL;
+}

@@ -1,0 +1,74 @@
+/* data: a corpus as three streams of tokens.
+ *
+ * A corpus is a list of documents (files), named by paths and patterns (paths.h). A file is one document,
+ * however often it is named; an empty one that a pattern matches is left out. Documents are ordered by the
+ * SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order that depends on
+ * nothing else. They are joined in that order, nothing between them, and the joined stream of N tokens is
+ * cut: the last round(N test) tokens are the test split, the round(N valid) tokens before them the validation
+ * split, the rest is for training. `valid_files` and `test_files` name splits of their own instead (then the
+ * share must be 0).
+ *
+ * Tokenizers: `bytes` (vocabulary 256; a UTF-8 byte-order mark at the beginning of a file is left out);
+ * `uint16`: little-endian token streams as nanoGPT writes them (no header) and as llm.c writes them (256
+ * int32 of header: magic 20240520, version 1, token count), vocabulary from the config. `uint32` is for plans
+ * alone: streams are kept in 16 bits.
+ *
+ * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
+ */
+#ifndef POSLAB_DATA_H
+#define POSLAB_DATA_H
+
+#include "base/arena.h"
+#include "base/options.h"
+#include "base/sha256.h"
+
+typedef enum Tokenizer { TOKENIZER_BYTES, TOKENIZER_UINT16, TOKENIZER_UINT32 } Tokenizer;
+typedef enum Split { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
+extern const char *const split_names[]; /* "train", "valid", "test", NULL */
+
+typedef struct DataOptions {
+    int tokenizer;                   /* Tokenizer */
+    double valid, test;              /* shares of the stream, from "split" */
+    const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
+} DataOptions;
+
+extern const Field data_fields[], split_fields[];
+extern const int data_field_count, split_field_count;
+
+typedef struct Stream {
+    const uint16_t *tokens;
+    int64_t count;
+    int64_t documents; /* documents that begin in this split (at least 1 unless empty) */
+} Stream;
+
+typedef struct Corpus {
+    Stream splits[SPLIT_COUNT];
+    int vocabulary;
+    double bytes_per_token; /* 1 for bytes; 0: unknown (uint16) */
+    int64_t empty;          /* files left out since they are empty */
+    int64_t copies; /* files whose content is in more than one split, since the stream was cut there */
+    char hash[HASH_TEXT];
+} Corpus;
+
+/* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file
+   matches a pattern, a folder or file cannot be read, a file or its content is in two lists, an empty file
+   that no pattern but its name has found, a file of another kind (filetype.h), a token outside the vocabulary
+   (file, offset, token), a damaged header, an odd size. */
+Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err);
+
+/* What a user should know about a corpus that was read, in a few words; "": nothing. */
+const char *corpus_note(const Corpus *corpus, Arena *arena);
+
+/* Whether a file that the options name is not there (or a glob that matches nothing). */
+bool corpus_missing(const DataOptions *options);
+
+/* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
+   [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
+   so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
+   length and index alone. Fails (usage) if the stream is shorter than one window. */
+typedef struct Batches Batches;
+Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
+                     Err *err);
+const uint16_t *batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
+
+#endif

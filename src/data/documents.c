@@ -1,0 +1,290 @@
+/* documents: see documents.h. Patterns become paths (sorted, each file once), paths become documents: raw
+ * bytes in a scratch arena, so that each file is read exactly once.
+ */
+#include "data/documents.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data/file_type.h"
+#include "sys/path_pattern.h"
+#include "base/json_syntax.h"
+
+enum { SOME_DOCUMENTS = 64 }; /* room at first */
+
+const char *const documents_keys[SPLIT_COUNT] = {"data.files", "data.valid_files", "data.test_files"};
+
+int documents_token_size(const Documents *documents) {
+    return documents->options->tokenizer == TOKENIZER_BYTES ? 1 : 2;
+}
+
+/* --- patterns become paths --- */
+
+static void add_path(Documents *documents, Split list, const char *path, bool wild) {
+    if (documents->count == documents->room) {
+        size_t count = (size_t)documents->count;
+        documents->items =
+            arena_grow(documents->scratch, documents->items, count, 2 * count, sizeof(Document));
+        documents->room *= 2;
+    }
+    documents->items[documents->count++] = (Document){.path = path, .list = list, .wild = wild};
+}
+
+static bool add_pattern(Documents *documents, Split list, const char *pattern) {
+    Paths found;
+    const char *place = arena_format(documents->scratch, "%s: '%s'", documents->place, documents_keys[list]);
+    if (!paths_find(&found, pattern, place, documents->scratch, documents->err)) return false;
+    for (int i = 0; i < found.count; i++) add_path(documents, list, found.items[i], found.wild);
+    if (found.count) return true;
+    const char *remedy = strncmp(pattern, "data/", 5) == 0
+                             ? "`make data` prepares the default corpus in data/perl"
+                             : "paths are relative to the folder where poslab is started";
+    return err_set(documents->err, EXIT_USAGE, "%s: %s '%s'; %s", place,
+                   found.wild ? "no file matches" : "there is no file", pattern, remedy);
+}
+
+bool corpus_missing(const DataOptions *options) {
+    Arena *scratch = arena_new(0);
+    bool missing = false;
+    for (Split list = 0; list < SPLIT_COUNT; list++)
+        for (const char **pattern = options->files[list]; pattern && *pattern && !missing; pattern++) {
+            Paths found;
+            Err ignored;
+            missing = paths_find(&found, *pattern, "", scratch, &ignored) && found.count == 0;
+        }
+    arena_free(scratch);
+    return missing;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
+}
+
+/* Paths of one file are neighbours. The first one gives the document its name: which one that is depends on
+   the base names, as the order of documents does. */
+static int by_file(const void *a, const void *b) {
+    const Document *left = a, *right = b;
+    const struct stat *x = &left->status, *y = &right->status;
+    if (x->st_dev != y->st_dev) return x->st_dev < y->st_dev ? -1 : 1;
+    if (x->st_ino != y->st_ino) return x->st_ino < y->st_ino ? -1 : 1;
+    int order = strcmp(base_name(left->path), base_name(right->path));
+    if (!order) order = strcmp(left->path, right->path);
+    return order ? order : (int)left->list - (int)right->list;
+}
+
+/* What is in two lists would be learnt and then tested. */
+static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
+    return err_set(documents->err, EXIT_USAGE,
+                   "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->place,
+                   a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
+}
+
+/* All files of all lists, sorted by path, each once, by whatever and however many paths it is named. */
+static bool list_paths(Documents *documents) {
+    for (Split list = 0; list < SPLIT_COUNT; list++)
+        for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
+            if (!add_pattern(documents, list, *pattern)) return false;
+    for (int i = 0; i < documents->count; i++) {
+        Document *document = &documents->items[i];
+        if (stat(document->path, &document->status) != 0)
+            document->status = (struct stat){0}; /* see opening */
+    }
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_file);
+    int kept = 0;
+    for (int i = 0; i < documents->count; i++) {
+        const Document *next = &documents->items[i];
+        Document *last = kept ? &documents->items[kept - 1] : NULL;
+        bool repeated = last && next->status.st_ino && last->status.st_ino == next->status.st_ino &&
+                        last->status.st_dev == next->status.st_dev;
+        if (repeated && last->list != next->list) return in_two_lists(documents, last, next, "are one file");
+        if (repeated)
+            last->wild &= next->wild;
+        else
+            documents->items[kept++] = *next;
+    }
+    documents->count = kept;
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_path);
+    return true;
+}
+
+/* Looks at the sizes first: the bytes as they are and the tokens made of them are held at once. */
+static bool check_memory(const Documents *documents, const Arena *arena) {
+    double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = arena_machine(1);
+    Split most = SPLIT_TRAIN;
+    for (int i = 0; i < documents->count; i++) {
+        const Document *document = &documents->items[i];
+        if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
+        double bytes = (double)document->status.st_size *
+                       (1 + (double)sizeof(uint16_t) / documents_token_size(documents));
+        need[document->list] += bytes;
+        sum += bytes;
+        if (need[document->list] > need[most]) most = document->list;
+    }
+    return sum <= machine ||
+           err_set(documents->err, EXIT_USAGE,
+                   "%s: '%s': reading the corpus takes %.1f GiB, the machine has %.1f GiB; name fewer or "
+                   "smaller files",
+                   documents->place, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
+}
+
+/* --- paths become documents --- */
+
+/* The header that llm.c writes in front of its tokens; a file without its magic number has none. */
+static bool skip_header(const Documents *documents, Document *document, int64_t size) {
+    int32_t header[3];
+    if (size < (int64_t)sizeof header) return true;
+    memcpy(header, document->tokens, sizeof header);
+    if (header[0] != LLMC_MAGIC) return true;
+    int64_t rest = size - LLMC_INTS * (int64_t)sizeof(int32_t);
+    if (header[1] != LLMC_VERSION)
+        return err_set(documents->err, EXIT_USAGE,
+                       "%s: file '%s': llm.c header of version %d; only version %d is known",
+                       documents->place, document->path, (int)header[1], LLMC_VERSION);
+    if (header[2] <= 0 || rest != 2 * (int64_t)header[2])
+        return err_set(
+            documents->err, EXIT_USAGE,
+            "%s: file '%s': its llm.c header promises %d tokens, %lld bytes follow it; the file is "
+            "damaged, make it again",
+            documents->place, document->path, (int)header[2], (long long)(rest < 0 ? 0 : rest));
+    document->tokens += LLMC_INTS * sizeof(int32_t);
+    document->count = header[2];
+    return true;
+}
+
+static bool read_bytes(const Documents *documents, const Document *document, int fd, unsigned char *bytes,
+                       int64_t size) {
+    for (int64_t done = 0; done < size;) {
+        ssize_t got = read(fd, bytes + done, (size_t)(size - done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            return err_system(documents->err, "%s: cannot read file '%s'", documents->place, document->path);
+        if (got == 0)
+            return err_set(documents->err, EXIT_SYSTEM,
+                           "%s: file '%s' became shorter while it was read; try again", documents->place,
+                           document->path);
+        done += got;
+    }
+    return true;
+}
+
+/* Checks what kind of file it is before memory is taken for it. */
+static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
+    const char *place = documents->place, *path = document->path;
+    int64_t size = status->st_size;
+    if (S_ISDIR(status->st_mode))
+        return err_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
+                       place, path, path);
+    if (!S_ISREG(status->st_mode))
+        return err_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", place, path);
+    if (size % documents_token_size(documents))
+        return err_set(
+            documents->err, EXIT_USAGE,
+            "%s: file '%s' has an odd size (%lld bytes), so it is no stream of 16-bit tokens; for text "
+            "set 'data.tokenizer' to \"bytes\"",
+            place, path, (long long)size);
+    return true;
+}
+
+/* What the tokenizer makes of the bytes. */
+static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
+    bool text = documents->options->tokenizer == TOKENIZER_BYTES;
+    const char *wrong = text ? filetype_not_text(bytes, size) : filetype_not_tokens(bytes, size);
+    if (wrong)
+        return err_set(documents->err, EXIT_USAGE, "%s: file '%s' %s", documents->place, document->path,
+                       wrong);
+    int64_t mark = text ? (int64_t)scan_mark(bytes, (size_t)size) : 0;
+    document->tokens = bytes + mark;
+    document->count = (size - mark) / documents_token_size(documents);
+    if (!text && !skip_header(documents, document, size)) return false;
+    document->size = document->count * documents_token_size(documents);
+    const char *base = base_name(document->path);
+    Hash *hash = hash_begin();
+    hash_add(hash, base, strlen(base) + 1);
+    hash_add(hash, bytes + mark, (size_t)(size - mark));
+    hash_end(hash, document->order);
+    documents->total += document->count;
+    return true;
+}
+
+static bool read_document(Documents *documents, Document *document) {
+    /* Without O_NONBLOCK the opening of a named pipe would wait for its writer. */
+    int fd = open(document->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        err_system(documents->err, "%s: cannot open file '%s'", documents->place, document->path);
+        if (fd >= 0) close(fd);
+        return false;
+    }
+    bool good = check_file(documents, document, &status);
+    if (good) {
+        unsigned char *bytes = NEW(documents->scratch, status.st_size, unsigned char);
+        good = read_bytes(documents, document, fd, bytes, status.st_size) &&
+               take_tokens(documents, document, bytes, status.st_size);
+    }
+    close(fd);
+    return good;
+}
+
+/* Reads all documents. An empty file is left out where a pattern matched it, and refused where it is named.
+ */
+static bool read_all(Documents *documents) {
+    int kept = 0, listed[SPLIT_COUNT] = {0}, left[SPLIT_COUNT] = {0};
+    for (int i = 0; i < documents->count; i++) {
+        Document *document = &documents->items[i];
+        if (!read_document(documents, document)) return false;
+        listed[document->list]++;
+        left[document->list] += document->count > 0;
+        if (document->count == 0 && !document->wild)
+            return err_set(documents->err, EXIT_USAGE, "%s: file '%s' is empty; remove it from '%s'",
+                           documents->place, document->path, documents_keys[document->list]);
+        if (document->count == 0)
+            documents->empty++;
+        else
+            documents->items[kept++] = *document;
+    }
+    for (Split list = 0; list < SPLIT_COUNT; list++)
+        if (listed[list] && !left[list])
+            return err_set(documents->err, EXIT_USAGE, "%s: '%s' matches empty files only", documents->place,
+                           documents_keys[list]);
+    documents->count = kept;
+    return true;
+}
+
+/* --- documents are compared --- */
+
+static int by_content(const void *a, const void *b) {
+    const Document *left = a, *right = b;
+    if (left->size != right->size) return left->size < right->size ? -1 : 1;
+    int order = memcmp(left->tokens, right->tokens, (size_t)left->size);
+    if (!order) order = (int)left->list - (int)right->list;
+    return order ? order : strcmp(left->path, right->path);
+}
+
+/* Numbers the contents. No two lists may have the same. */
+static bool compare_contents(Documents *documents) {
+    qsort(documents->items, (size_t)documents->count, sizeof(Document), by_content);
+    for (int i = 1; i < documents->count; i++) {
+        Document *next = &documents->items[i];
+        const Document *last = next - 1;
+        bool same = last->size == next->size && memcmp(last->tokens, next->tokens, (size_t)last->size) == 0;
+        if (same && last->list != next->list)
+            return in_two_lists(documents, last, next, "have the same content");
+        next->content = last->content + !same;
+    }
+    return true;
+}
+
+bool documents_read(Documents *documents, const Arena *arena) {
+    documents->items = NEW(documents->scratch, SOME_DOCUMENTS, Document);
+    documents->room = SOME_DOCUMENTS;
+    return list_paths(documents) && check_memory(documents, arena) && read_all(documents) &&
+           compare_contents(documents);
+}

@@ -1,0 +1,173 @@
+/* filetype: see filetype.h. */
+#include "data/file_type.h"
+
+#include <string.h>
+
+#include "base/json_syntax.h"
+
+enum { LEAST = 32, LEAST_TEXT = 64, LEAST_BYTES = 128, LONG_TEXT = 4096 }; /* bytes that a pattern needs */
+
+#define CONVERT(what)    "is " what "; write its text or its tokens into a file without a format"
+#define COMPRESSED(what) "is compressed (" what "); decompress it first"
+#define TOKENS_16        "write them as unsigned 16-bit integers, as numpy's x.astype('uint16').tofile(NAME) does"
+#define LLMC_OTHER       "is a file of llm.c, but none of its files of tokens"
+
+static const struct Format {
+    int offset, size;
+    const char *magic, *what;
+} formats[] = {
+#define FORMAT(offset, magic, what)                                                                          \
+    { offset, sizeof magic - 1, magic, what }
+    FORMAT(0, "\x93NUMPY", "is a NumPy array (.npy); if it holds tokens, " TOKENS_16),
+    FORMAT(0, "PK\3\4", "is a zip archive (.zip, .npz, .pt); unpack it, and if it holds tokens, " TOKENS_16),
+    FORMAT(0, "\x1f\x8b\x08", COMPRESSED("gzip")),
+    FORMAT(0, "\x28\xb5\x2f\xfd", COMPRESSED("zstd")),
+    FORMAT(0,
+           "\xfd"
+           "7zXZ\0",
+           COMPRESSED("xz")),
+    FORMAT(0, "\x04\x22\x4d\x18", COMPRESSED("lz4")),
+    FORMAT(4, "1AY&SY", COMPRESSED("bzip2")),
+    FORMAT(0, "7z\xbc\xaf\x27\x1c", CONVERT("a 7z archive")),
+    FORMAT(257, "ustar", CONVERT("a tar archive")),
+    FORMAT(0, "PAR1", CONVERT("a Parquet file")),
+    FORMAT(0, "ARROW1\0\0", CONVERT("an Arrow file")),
+    FORMAT(0, "\x89HDF\r\n\x1a\n", CONVERT("an HDF5 file")),
+    FORMAT(0, "\x80\x04\x95", CONVERT("a Python pickle")),
+    FORMAT(0, "\x80\x05\x95", CONVERT("a Python pickle")),
+    FORMAT(0, "SQLite format 3", CONVERT("an SQLite database")),
+    FORMAT(0, "%PDF-", CONVERT("a PDF document")),
+    FORMAT(0, "MMIDIDX\0", "is an index of Megatron; name the .bin file that belongs to it"),
+#undef FORMAT
+};
+
+static const struct Magic {
+    int32_t magic;
+    const char *what;
+} magics[] = {
+    {20240801,
+     "has llm.c's header of Llama 3, whose tokens have 32 bits; only tokens of 16 bits can be read: "
+     "use a tokenizer with at most 65536 tokens"},
+    {20240522, LLMC_OTHER},
+    {20240326, LLMC_OTHER},
+    {20240327, LLMC_OTHER},
+    {20240328, LLMC_OTHER},
+    {20240527, LLMC_OTHER},
+};
+
+static int32_t first_int(const unsigned char *bytes, int64_t size) {
+    int32_t first = 0;
+    if (size >= (int64_t)sizeof first) memcpy(&first, bytes, sizeof first);
+    return first;
+}
+
+static const char *known_format(const unsigned char *bytes, int64_t size) {
+    for (int i = 0; i < COUNT_OF(formats); i++) {
+        const struct Format *format = &formats[i];
+        if (size >= format->offset + format->size &&
+            memcmp(bytes + format->offset, format->magic, (size_t)format->size) == 0)
+            return format->what;
+    }
+    for (int i = 0; i < COUNT_OF(magics); i++)
+        if (first_int(bytes, size) == magics[i].magic) return magics[i].what;
+    return NULL;
+}
+
+/* ---- text ---- */
+
+/* UTF-16, UTF-32 and arrays of integers have zeros at the same places of every group of 8 bytes: nearly
+   always if the characters or integers are small; in a long file, much more often than elsewhere. */
+static bool has_zeros_of_integers(const unsigned char *bytes, int64_t size) {
+    int64_t first = 0, last = 0, groups = size / 8;
+    for (int64_t i = 0; i < groups; i++) {
+        first += bytes[8 * i] == 0;
+        last += bytes[8 * i + 7] == 0;
+    }
+    int64_t most = first > last ? first : last, least = first + last - most;
+    return (size >= LEAST && 4 * most > 3 * groups && 4 * least < groups) ||
+           (size >= LONG_TEXT && 50 * most > groups && most > 8 * least);
+}
+
+const char *filetype_not_text(const unsigned char *bytes, int64_t size) {
+    const char *encoding = scan_encoding(bytes, (size_t)size);
+    if (encoding)
+        return strcmp(encoding, "UTF-32") == 0 ? "is UTF-32 text; convert it to UTF-8"
+                                               : "is UTF-16 text; convert it to UTF-8";
+    if (first_int(bytes, size) == LLMC_MAGIC)
+        return "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\"";
+    const char *format = known_format(bytes, size);
+    if (format || !has_zeros_of_integers(bytes, size)) return format;
+    return "has zero bytes at regular places, as UTF-16 text and integers have; convert text to UTF-8, for "
+           "16-bit tokens set 'data.tokenizer' to \"uint16\"";
+}
+
+/* ---- tokens ---- */
+
+static bool is_control(int byte) {
+    return byte < 0x20 && !(byte >= '\t' && byte <= '\r');
+}
+
+static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
+    int highest = 0, odd_highest = 0;
+    bool control = false;
+    for (int64_t i = 0; i < size; i++) {
+        control |= is_control(bytes[i]);
+        if (bytes[i] > highest) highest = bytes[i];
+        if (i % 2 && bytes[i] > odd_highest) odd_highest = bytes[i];
+    }
+    Err ignored;
+    bool text =
+        !control && ((size >= LEAST_TEXT && scan_utf8((const char *)bytes, (size_t)size, "", &ignored)) ||
+                     size >= LONG_TEXT);
+    if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
+    if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
+        return "has no byte above 127, as values of 8 bits do; " TOKENS_16;
+    return NULL;
+}
+
+/* Integers of 32 and 64 bits, either byte order, show as 16-bit values of which every second one is 0 (or
+   small, where numbers go beyond 65535). */
+static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) {
+    int most[2][4] = {{0}}; /* by byte order, and by place among 4 values */
+    for (int64_t i = 0; i + 1 < size; i += 2) {
+        int little = bytes[i] | bytes[i + 1] << 8, big = bytes[i + 1] | bytes[i] << 8;
+        int *place = &most[0][i / 2 % 4];
+        if (little > *place) *place = little;
+        place = &most[1][i / 2 % 4];
+        if (big > *place) *place = big;
+    }
+    if (size < LEAST || size % 4) return NULL;
+    for (int order = 0; order < 2; order++) {
+        const int *place = most[order];
+        int high = order ? 0 : 1, low = 1 - high; /* the halves of an integer of 32 bits */
+        int highest = place[high] > place[high + 2] ? place[high] : place[high + 2];
+        int lowest = place[low] > place[low + 2] ? place[low] : place[low + 2];
+        bool zeros = highest == 0 && lowest > 0, small = highest > 0 && highest < 4 && lowest >= 4096;
+        if (!zeros && !small) continue;
+        if (size % 8 == 0 && (order ? place[0] + place[1] == 0 : place[2] + place[3] == 0))
+            return "looks like integers of 64 bits; " TOKENS_16;
+        return "looks like integers of 32 bits (every second 16-bit value is 0 or small); " TOKENS_16;
+    }
+    return NULL;
+}
+
+/* Whole numbers as floating-point numbers: of 32 bits below 0x4780 (65536) and with the last byte 0; of 64
+   bits with the last two of four 16-bit values 0. */
+static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
+    bool single = size >= LEAST && size % 4 == 0, wide = size >= LEAST && size % 8 == 0, any = false;
+    for (int64_t i = 0; i + 1 < size && (single || wide); i += 2) {
+        int word = bytes[i] | bytes[i + 1] << 8, place = (int)(i / 2 % 4);
+        any |= word > 0;
+        single &= place % 2 ? word == 0 || (word >= 0x3F80 && word < 0x4780) : word % 256 == 0;
+        wide &= place < 2 ? word == 0 : place == 2 || word == 0 || (word >= 0x3FF0 && word < 0x40F0);
+    }
+    return any && (single || wide) ? "looks like floating-point numbers; " TOKENS_16 : NULL;
+}
+
+const char *filetype_not_tokens(const unsigned char *bytes, int64_t size) {
+    if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* its reader checks what follows */
+    const char *what = known_format(bytes, size);
+    if (!what) what = text_as_tokens(bytes, size);
+    if (!what) what = reals_as_tokens(bytes, size);
+    return what ? what : integers_as_tokens(bytes, size);
+}

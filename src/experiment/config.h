@@ -1,0 +1,71 @@
+/* config: an experiment file, resolved.
+ *
+ * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any
+ * field; `exclude` is a list of objects of path: value pairs, each removing the points that match all its
+ * pairs. Every point is read into one Config with all defaults spelled out, and all points are checked before
+ * anything runs.
+ */
+#ifndef POSLAB_CONFIG_H
+#define POSLAB_CONFIG_H
+
+#include "experiment/adaptive_softmax.h"
+#include "experiment/slurm_config.h"
+#include "data/corpus.h"
+#include "model/model.h"
+#include "train/optimizer.h"
+#include "experiment/evaluation_config.h"
+#include "train/train.h"
+
+enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
+
+typedef struct Config {
+    const char *place; /* "config 'x.json'", for errors */
+    const char *name;  /* of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
+    DataOptions data;
+    ModelOptions model;       /* vocabulary set for `bytes` */
+    AdaptiveOptions adaptive; /* "model.adaptive" */
+    Position position;
+    TrainOptions train;
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    EvaluateOptions evaluate;
+    const char
+        *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
+    const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
+                            data's file lists (the corpus hash stands for them) and train.checkpoint */
+} Config;
+
+typedef struct Experiment {
+    const char *name;
+    const char *source;    /* the file's JSON with --set applied, canonical */
+    const char *directory; /* results folder of this experiment: results/NAME */
+    Allocation allocation; /* of the section `cluster` */
+    Config *points;
+    int count;
+} Experiment;
+
+/* sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
+Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err);
+
+/* The same from the text of an experiment, which must have a name. */
+Experiment *config_read_text(const char *text, const char *place, Arena *arena, Err *err);
+
+/* One point from the text of its `resolved` JSON, as a worker gets it. */
+Config *config_parse(const char *text, const char *place, Arena *arena, Err *err);
+
+/* Whether the program can run a config, and not only reckon with it: an error (usage) names what it cannot do
+ * yet. */
+bool config_runnable(const Config *config, Err *err);
+
+/* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
+EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
+
+/* The trained model as a variant changes it; the variant's options may come from elsewhere than the config.
+ * Owned by the arena, except for the values, which are the model's. */
+Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
+                      Err *err);
+
+/* The method's options as canonical JSON ("{}" without options). */
+const char *config_method_options(const Position *position, Arena *arena);
+
+#endif

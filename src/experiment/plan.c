@@ -1,0 +1,460 @@
+/* plan: see plan.h. A point's sizes come from the code that does the work, run on counting arenas; FLOPs and
+ * times are reckoned in double, where nothing overflows.
+ */
+#include "experiment/plan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "experiment/plan_memory.h"
+#include "base/escape.h"
+#include "experiment/run_label.h"
+#include "math/linear.h"
+#include "experiment/mpi_estimate.h"
+#include "base/text.h"
+
+/* ---- corpora ---- */
+
+static bool same_files(const char **a, const char **b) {
+    if (!a || !b) return a == b;
+    while (*a && *b && strcmp(*a, *b) == 0) a++, b++;
+    return *a == *b; /* both NULL */
+}
+
+static bool same_corpus(const Config *a, const Config *b) {
+    bool same = a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
+                a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary;
+    for (int s = 0; same && s < SPLIT_COUNT; s++) same = same_files(a->data.files[s], b->data.files[s]);
+    return same;
+}
+
+static void add_notice(Plan *plan, const char *text, Arena *arena) {
+    for (int i = 0; i < plan->notice_count; i++)
+        if (!strcmp(plan->notices[i], text)) return;
+    plan->notices = arena_grow(arena, plan->notices, (size_t)plan->notice_count,
+                               (size_t)plan->notice_count + 1, sizeof *plan->notices);
+    plan->notices[plan->notice_count++] = arena_copy(arena, text);
+}
+
+/* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
+static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Err *err) {
+    if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_missing(&config->data)) return NULL;
+    add_notice(plan, err->text, arena);
+    Corpus *corpus = NEW(arena, 1, Corpus);
+    corpus->vocabulary = (int)config->model.vocabulary;
+    strcpy(corpus->hash, "absent");
+    return corpus;
+}
+
+static bool is_absent(const Corpus *corpus) {
+    return corpus->splits[SPLIT_TRAIN].count == 0;
+}
+
+/* The corpus of the first point in the plan with the same data, or one newly read. */
+static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Err *err) {
+    for (int i = 0; i < plan->count; i++)
+        if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
+    const Corpus *corpus =
+        corpus_read(&config->data, (int)config->model.vocabulary, config->place, arena, err);
+    return !corpus && outline ? absent_corpus(plan, config, arena, err) : corpus;
+}
+
+static bool check_splits(const PlanPoint *point, Err *err) {
+    const Config *config = point->config;
+    const Corpus *corpus = point->corpus;
+    long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
+    if (is_absent(corpus)) train = rest = INT64_MAX; /* what the config alone says is checked */
+    if (train < config->train.length + 1)
+        return err_set(
+            err, EXIT_USAGE,
+            "%s: 'train.length' %lld needs at least %lld tokens to train on, the corpus has %lld; name "
+            "more 'data.files' or lower 'train.length'",
+            config->place, (long long)config->train.length, (long long)config->train.length + 1, train);
+    for (int i = 0; i < point->request_count && rest >= 2; i++)
+        if (!evaluate_check(&point->requests[i], rest, config->place, err)) return false;
+    if (rest >= 2) return true;
+    const char *split = split_names[config->evaluate.split];
+    return err_set(
+        err, EXIT_USAGE,
+        "%s: 'evaluate.split' %s needs at least 2 tokens, it has %lld; raise 'data.split.%s' or name "
+        "'data.%s_files'",
+        config->place, split, rest, split, split);
+}
+
+/* ---- sizes ---- */
+
+/* Targets that a request scores, and the windows that it takes. */
+static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
+    if (is_absent(corpus)) return (double)request->tokens;
+    EvaluateSpan span = evaluate_span(request, corpus->splits[request->split].count);
+    return (double)(span.end - span.first);
+}
+
+static double request_windows(const EvaluateRequest *request, const Corpus *corpus) {
+    return ceil(request_targets(request, corpus) / (double)request->stride);
+}
+
+/* Tokens that pass through the model: window k of N targets ends at min((k+1) S, N) and starts at (k+1) S -
+   L, or at 0 where there is no text before. */
+static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
+    double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
+    double length = (double)request->length, stride = (double)request->stride;
+    double before =
+        is_absent(corpus) ? 0 : (double)evaluate_span(request, corpus->splits[request->split].count).first;
+    double growing = before > 0 ? 0 : fmin(floor(length / stride), windows); /* windows that start at 0 */
+    return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
+}
+
+static bool beyond_limit(const Model *model, int64_t length) {
+    return !position_usable(&model->position, &model->shape, length);
+}
+
+static void measure(PlanPoint *point, Arena *scratch) {
+    const Config *config = point->config;
+    ModelOptions weights = config->model, compute = config->model;
+    weights.vocabulary = adaptive_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
+    compute.vocabulary = adaptive_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
+    ArenaMark mark = arena_mark(scratch);
+    Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
+    point->parameters = model->parameters;
+    point->position_parameters = model->position_parameters;
+    point->steps = train_steps(&config->train);
+    double per_step = (double)train_sequences(&config->train) * (double)config->train.length;
+    point->train_flops =
+        (double)point->steps * per_step * model_flops(&compute, (int)config->train.length, true);
+    model->threads = point->threads;
+    point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
+    for (int i = 0; i < point->request_count; i++) {
+        const EvaluateRequest *request = &point->requests[i];
+        Err err;
+        Model *changed =
+            request->variant ? config_variant(config, model, request->variant, scratch, &err) : model;
+        if (!changed) BUG("%s", err.text);
+        if (beyond_limit(changed, request->length)) continue; /* an outcome that costs nothing */
+        changed->precision = request->precision;
+        size_t bytes = evaluate_bytes(changed, request->length) + model->size * sizeof(float);
+        if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
+        point->evaluate_flops +=
+            request_tokens(request, point->corpus) * model_flops(&compute, (int)request->length, false);
+    }
+    arena_release(scratch, mark);
+}
+
+/* What a worker holds besides its arenas' peak: the tokens, an epoch's order and the log of all steps. */
+static double kept_bytes(const PlanPoint *point) {
+    double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
+    double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
+    for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
+    return bytes;
+}
+
+/* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory less all
+   that is computed here, for training lengths 1,024 to 16,384, without oneDNN and with it; and for each
+   further thread, of up to 8. */
+static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0, thread_bytes = 0.4 * 1048576.0;
+
+double plan_resident(const PlanPoint *point) {
+    return fmax((double)point->train_bytes, (double)point->evaluate_bytes) + kept_bytes(point) +
+           process_bytes + (point->threads - 1) * thread_bytes;
+}
+
+/* Refuses what the machine cannot hold: the arenas, the tokens, and what is kept of every step and window. */
+static bool check_memory(const PlanPoint *point, Arena *arena, Err *err) {
+    const Corpus *corpus = point->corpus;
+    double machine = arena_machine(point->threads);
+    double train = kept_bytes(point) + (double)point->train_bytes;
+    double evaluate = kept_bytes(point) + (double)point->evaluate_bytes;
+    for (int i = 0; i < point->request_count; i++)
+        evaluate += request_windows(&point->requests[i], corpus) * sizeof(EvaluateWindow);
+    if (machine <= 0)
+        return err_set(err, EXIT_SYSTEM,
+                       "%s: the limit on memory (ulimit -v, ulimit -d) leaves nothing for %d thread%s: lower "
+                       "--threads, or raise it to more than %s",
+                       point->config->place, point->threads, point->threads == 1 ? "" : "s",
+                       units_bytes(arena_limit() - machine, arena));
+    if (train <= machine && evaluate <= machine) return true;
+    bool training = train > machine;
+    return err_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s%s",
+                   point->config->place, plan_label(point, arena),
+                   units_bytes(training ? train : evaluate, arena), training ? "train" : "evaluate",
+                   units_bytes(machine, arena),
+                   training ? "'model.max_tokens_in_flight', 'train.length' or the model"
+                            : "the largest of 'evaluate.lengths', raise a stride, or shrink the model",
+                   point->threads > 1 ? ", or lower --threads" : "");
+}
+
+/* ---- points ---- */
+
+void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena) {
+    char digest[HASH_TEXT];
+    ArenaMark mark = arena_mark(arena);
+    const char *text = arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, corpus, config->trained);
+    hash_bytes(text, strlen(text), digest);
+    arena_release(arena, mark);
+    memcpy(key, digest, KEY_TEXT - 1);
+    key[KEY_TEXT - 1] = '\0';
+}
+
+static void add_section(PlanPoint *point, const EvaluateOptions *section, Arena *arena) {
+    point->sections = arena_grow(arena, point->sections, (size_t)point->section_count,
+                                 (size_t)point->section_count + 1, sizeof *point->sections);
+    point->sections[point->section_count++] = section;
+}
+
+static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *arena) {
+    int most = point->request_count + other->request_count;
+    point->requests = arena_grow(arena, point->requests, (size_t)point->request_count, (size_t)most,
+                                 sizeof(EvaluateRequest));
+    add_section(point, &other->config->evaluate, arena);
+    for (int i = 0; i < other->request_count; i++) {
+        int known = 0;
+        while (known < point->request_count && !evaluate_same(&point->requests[known], &other->requests[i]))
+            known++;
+        if (known == point->request_count) point->requests[point->request_count++] = other->requests[i];
+    }
+}
+
+static Plan *make(const Experiment *experiment, int threads, bool outline, bool elsewhere, Arena *arena,
+                  Err *err) {
+    Plan *plan = NEW(arena, 1, Plan);
+    plan->experiment = experiment;
+    plan->points = NEW(arena, experiment->count, PlanPoint);
+    for (int i = 0; i < experiment->count; i++) {
+        const Config *config = &experiment->points[i];
+        bool runs = config_runnable(config, err);
+        if (!runs && !outline) return NULL;
+        if (!runs) add_notice(plan, err->text, arena);
+        PlanPoint point = {
+            .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
+        point.requests = config_requests(config, &point.request_count, arena);
+        add_section(&point, &config->evaluate, arena);
+        if (!point.corpus || !check_splits(&point, err)) return NULL;
+        plan_key(point.key, config, point.corpus->hash, arena);
+        int known = 0;
+        while (known < plan->count && strcmp(plan->points[known].key, point.key) != 0) known++;
+        if (known < plan->count)
+            merge_requests(&plan->points[known], &point, arena);
+        else
+            plan->points[plan->count++] = point;
+    }
+    for (int i = 0; i < plan->count; i++) {
+        measure(&plan->points[i], arena);
+        if (check_memory(&plan->points[i], arena, err)) continue;
+        if (!outline && !elsewhere) return NULL;
+        add_notice(plan, err->text, arena);
+    }
+    return plan;
+}
+
+Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+    return make(experiment, threads, false, false, arena, err);
+}
+
+Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+    return make(experiment, threads, false, true, arena, err);
+}
+
+Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err) {
+    Plan *plan = make(experiment, threads, true, false, arena, err);
+    if (plan && !crowd_check(crowd_of(plan, arena), plan->count, jobs, arena, err))
+        add_notice(plan, err->text, arena);
+    return plan;
+}
+
+/* "method(option=value)", with what is not the default. */
+static const char *method_label(const Position *position, Arena *arena) {
+    const PositionMethod *method = position->method;
+    void *standard = arena_alloc(arena, 1, method->options_size);
+    Json *now = json_new_object(), *then = json_new_object();
+    fields_default(standard, method->fields, method->field_count);
+    fields_write(then, standard, method->fields, method->field_count);
+    fields_write(now, position->options, method->fields, method->field_count);
+    const char *list = "";
+    for (int i = 0; i < method->field_count; i++) {
+        const Json *value = json_member(now, i);
+        const char *text = json_print(value, arena);
+        if (strcmp(text, json_print(json_member(then, i), arena)) == 0) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? "," : "", method->fields[i].key,
+                            json_text(value, text));
+    }
+    json_free(now);
+    json_free(then);
+    return arena_format(arena, "%s%s%s%s", method->name, *list ? "(" : "", list, *list ? ")" : "");
+}
+
+const char *plan_label(const PlanPoint *point, Arena *arena) {
+    const Position *position = &point->config->position;
+    return arena_format(arena, "%s%s%s L=%lld seed=%lld", method_label(position, arena),
+                        position->with ? "+" : "", position->with ? method_label(position->with, arena) : "",
+                        (long long)point->config->train.length, (long long)point->config->train.seed);
+}
+
+/* ---- printing ---- */
+
+/* The share of the measured rate of matrix products that a run reaches; the rest goes to softmax, norms,
+   activations and the optimiser. Measured: from 0.5 (width 128, two threads, evaluation) to 0.9 (width 512,
+   one thread). */
+static const double efficiency = 0.7;
+
+/* Seconds per FLOP of a run. The shape measured is that of the first point's feed-forward layer, within
+   bounds that keep the measurement short. */
+static double seconds_per_flop(const Plan *plan) {
+    const ModelOptions *model = &plan->points[0].config->model;
+    int n = model->ffn < 4096 ? (int)model->ffn : 4096, k = model->width < 4096 ? (int)model->width : 4096;
+    return 1 / (efficiency * linear_rate(PRECISION_FP32, 256, n, k, 0.2));
+}
+
+/* The first point with a corpus stands for it. */
+static bool first_of_corpus(const Plan *plan, int index) {
+    int i = 0;
+    while (plan->points[i].corpus != plan->points[index].corpus) i++;
+    return i == index;
+}
+
+static Json *corpus_json(const Corpus *corpus) {
+    Json *json = json_new_object();
+    json_set_text(json, "hash", corpus->hash);
+    json_set_number(json, "vocabulary", corpus->vocabulary);
+    for (int s = 0; s < SPLIT_COUNT; s++)
+        json_set_number(json, split_names[s], (double)corpus->splits[s].count);
+    json_set_number(json, "empty_files", (double)corpus->empty);
+    json_set_number(json, "copied_files", (double)corpus->copies);
+    return json;
+}
+
+/* One row, of a point or of the totals. */
+typedef struct Row {
+    const char *label, *key;
+    double parameters, position, steps, train, evaluate, bytes, resident, seconds;
+} Row;
+
+static const char *count_text(double number, Arena *arena) {
+    return isnan(number) ? "" : arena_format(arena, "%.0f", number);
+}
+
+static const struct Column {
+    const char *key, *head;
+    size_t offset; /* of a double in Row */
+    const char *(*text)(double number, Arena *arena);
+} columns[] = {
+    {"parameters", "parameters", offsetof(Row, parameters), count_text},
+    {"position_parameters", "position", offsetof(Row, position), count_text},
+    {"steps", "steps", offsetof(Row, steps), count_text},
+    {"train_flops", "training", offsetof(Row, train), units_flops},
+    {"evaluate_flops", "evaluation", offsetof(Row, evaluate), units_flops},
+    {"peak_bytes", "memory", offsetof(Row, bytes), units_bytes},
+    {"resident_bytes", "resident", offsetof(Row, resident), units_bytes},
+    {"seconds", "time, about", offsetof(Row, seconds), units_seconds},
+};
+
+static double row_number(const Row *row, int column) {
+    double number;
+    memcpy(&number, (const char *)row + columns[column].offset, sizeof number);
+    return number;
+}
+
+static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
+    int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
+    for (int r = 0; r < count; r++)
+        if (escape_width(rows[r].label) > label_width) label_width = escape_width(rows[r].label);
+    for (int c = 0; c < COUNT_OF(columns); c++) {
+        widths[c] = (int)strlen(columns[c].head);
+        for (int r = 0; r < count; r++) {
+            int width = (int)strlen(columns[c].text(row_number(&rows[r], c), arena));
+            if (width > widths[c]) widths[c] = width;
+        }
+    }
+    for (int i = 0; i < plan->count; i++) {
+        const Corpus *corpus = plan->points[i].corpus;
+        if (!first_of_corpus(plan, i)) continue;
+        fprintf(out, "corpus %s\n      ", corpus->hash);
+        for (int s = 0; s < SPLIT_COUNT; s++)
+            fprintf(out, " %s %lld,", split_names[s], (long long)corpus->splits[s].count);
+        const char *note = corpus_note(corpus, arena);
+        fprintf(out, " vocabulary %d\n%s%s%s\n", corpus->vocabulary, *note ? "       " : "", note,
+                *note ? "\n" : "");
+    }
+    fprintf(out, "%-*s  %-*s", label_width, "run", KEY_TEXT - 1, "key");
+    for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
+    fputc('\n', out);
+    for (int r = 0; r < count; r++) {
+        fprintf(out, "%s%*s  %-*s", rows[r].label, label_width - escape_width(rows[r].label), "",
+                KEY_TEXT - 1, rows[r].key);
+        for (int c = 0; c < COUNT_OF(columns); c++)
+            fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
+        fputc('\n', out);
+    }
+    fprintf(out,
+            "\nThe time is for one run after the other, each on one thread; resident is memory with corpus, "
+            "program and BLAS, of one run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses "
+            "more --jobs.\n",
+            crowd_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
+            units_bytes(arena_memory(), arena));
+    for (int i = 0; i < plan->notice_count; i++) {
+        fputs("This is a plan only, `run` would refuse: ", out);
+        escape_put(ESCAPE_LINE, plan->notices[i], out);
+        putc('\n', out);
+    }
+}
+
+static Json *row_json(const Row *row) {
+    Json *json = json_new_object();
+    json_set_text(json, "label", row->label);
+    json_set_text(json, "key", row->key);
+    for (int c = 0; c < COUNT_OF(columns); c++) json_set_number(json, columns[c].key, row_number(row, c));
+    return json;
+}
+
+static void print_json(const Plan *plan, const Row *rows, double rate, FILE *out, Arena *arena) {
+    Json *json = json_new_object(), *corpora = json_new_array(), *points = json_new_array();
+    Json *notices = json_new_array();
+    for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i]));
+    for (int i = 0; i < plan->count; i++) {
+        if (first_of_corpus(plan, i)) json_append(corpora, corpus_json(plan->points[i].corpus));
+        json_append(points, row_json(&rows[i]));
+    }
+    json_set_text(json, "experiment", plan->experiment->name);
+    json_set(json, "corpora", corpora);
+    json_set(json, "points", points);
+    json_set(json, "total", row_json(&rows[plan->count]));
+    json_set(json, "notices", notices);
+    if (plan->rank_count) json_set(json, "ranks", scaling_json(plan, rate));
+    json_set_number(json, "fitting_at_once", crowd_fitting(crowd_of(plan, arena), plan->count, arena));
+    fputs(json_print_pretty(json, arena), out);
+    json_free(json);
+}
+
+void plan_print(const Plan *plan, bool json, FILE *out) {
+    Arena *arena = arena_new(0);
+    double rate = seconds_per_flop(plan);
+    const char **variants = label_variants(plan, arena);
+    Row *rows = NEW(arena, plan->count + 1, Row), *total = &rows[plan->count];
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        rows[i] = (Row){.label = plan_label(point, arena),
+                        .key = point->key,
+                        .parameters = (double)point->parameters,
+                        .position = (double)point->position_parameters,
+                        .steps = (double)point->steps,
+                        .train = point->train_flops,
+                        .evaluate = point->evaluate_flops,
+                        .bytes = fmax((double)point->train_bytes, (double)point->evaluate_bytes),
+                        .resident = plan_resident(point),
+                        .seconds = (point->train_flops + point->evaluate_flops) * rate};
+        if (*variants[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, variants[i]);
+        if (!json) rows[i].label = escape_text(ESCAPE_LINE, rows[i].label, arena);
+        total->steps += rows[i].steps;
+        total->train += rows[i].train;
+        total->evaluate += rows[i].evaluate;
+        total->bytes = fmax(total->bytes, rows[i].bytes);
+        total->resident = fmax(total->resident, rows[i].resident);
+        total->seconds += rows[i].seconds;
+    }
+    total->label = arena_format(arena, "total of %d run%s", plan->count, plan->count == 1 ? "" : "s");
+    total->key = "";
+    total->parameters = total->position = NAN; /* sums that mean nothing */
+    if (json) print_json(plan, rows, rate, out, arena);
+    if (!json) print_table(plan, rows, out, arena);
+    if (!json && plan->rank_count) scaling_print(plan, rate, out);
+    arena_free(arena);
+}

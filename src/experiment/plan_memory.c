@@ -1,0 +1,65 @@
+/* crowd: see crowd.h. */
+#include "experiment/plan_memory.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/text.h"
+
+const PlanPoint **crowd_of(const Plan *plan, Arena *arena) {
+    const PlanPoint **points = NEW(arena, plan->count + 1, const PlanPoint *);
+    for (int i = 0; i < plan->count; i++) points[i] = &plan->points[i];
+    return points;
+}
+
+/* A worker takes a pipe and a log; others are for databases, locks and what the process inherited. */
+enum { FILES_OF_WORKER = 2, FILES_BESIDE = 32 };
+
+static bool check_files(int workers, Err *err) {
+    rlim_t wanted = (rlim_t)(FILES_BESIDE + FILES_OF_WORKER * workers);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || wanted <= limit.rlim_cur) return true;
+    if (wanted <= limit.rlim_max) {
+        limit.rlim_cur = wanted;
+        return setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
+               err_system(err, "cannot raise the limit on open files to %d", (int)wanted);
+    }
+    int most = ((int)limit.rlim_max - FILES_BESIDE) / FILES_OF_WORKER;
+    return err_set(
+        err, EXIT_USAGE,
+        "%d runs at a time need %d open files, the limit (ulimit -n) is %d; make --jobs at most %d", workers,
+        (int)wanted, (int)limit.rlim_max, most > 1 ? most : 1);
+}
+
+static int by_size(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left < right) - (left > right);
+}
+
+/* Bytes of each point, the most first. */
+static double *sizes_of(const PlanPoint *const *points, int count, Arena *arena) {
+    double *sizes = NEW(arena, count + 1, double);
+    for (int i = 0; i < count; i++) sizes[i] = plan_resident(points[i]);
+    qsort(sizes, (size_t)count, sizeof *sizes, by_size);
+    return sizes;
+}
+
+int crowd_fitting(const PlanPoint *const *points, int count, Arena *arena) {
+    const double *sizes = sizes_of(points, count, arena);
+    double sum = 0, memory = arena_memory();
+    int fitting = 0;
+    while (fitting < count && (sum += sizes[fitting]) <= memory) fitting++;
+    return fitting;
+}
+
+bool crowd_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Err *err) {
+    const double *sizes = sizes_of(points, count, arena);
+    int together = jobs < count ? jobs : count, fitting = crowd_fitting(points, count, arena);
+    if (together <= 1) return true;
+    if (together <= fitting) return check_files(together, err);
+    double sum = 0;
+    for (int i = 0; i < together; i++) sum += sizes[i];
+    return err_set(err, EXIT_USAGE,
+                   "%d runs at a time need up to %s, the machine has %s; make --jobs at most %d", together,
+                   units_bytes(sum, arena), units_bytes(arena_memory(), arena), fitting > 1 ? fitting : 1);
+}

@@ -1,0 +1,141 @@
+/* label: see label.h. Configs are compared as JSON, path by path, so that every field that exists, or will
+ * exist, can be what sets two points apart.
+ */
+#include "experiment/run_label.h"
+
+#include <string.h>
+
+/* Settings with a column of their own, or none that concerns training. */
+static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
+
+/* A method's own: they set points apart only where points of the same method differ in them. */
+static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
+
+/* A value in words: JSON, without the quotes around a text (escapes stay: no control character survives). */
+static const char *value_text(const Json *value, Arena *arena) {
+    if (!value) return "absent";
+    char *text = json_print(value, arena);
+    if (json_is_text(value)) {
+        text++;
+        text[strlen(text) - 1] = '\0';
+    }
+    return text;
+}
+
+static bool same_value(const Json *a, const Json *b, Arena *arena) {
+    if (!a || !b) return a == b;
+    ArenaMark mark = arena_mark(arena);
+    bool same = strcmp(json_print(a, arena), json_print(b, arena)) == 0;
+    arena_release(arena, mark);
+    return same;
+}
+
+/* Without its partner. */
+static const char *label_alone(const Position *position, Arena *arena) {
+    const PositionMethod *method = position->method;
+    if (!method->field_count) return method->label;
+    void *standard = arena_alloc(arena, 1, method->options_size);
+    fields_default(standard, method->fields, method->field_count);
+    Json *now = json_new_object(), *then = json_new_object();
+    fields_write(now, position->options, method->fields, method->field_count);
+    fields_write(then, standard, method->fields, method->field_count);
+
+    const char *list = "";
+    for (int i = 0; i < json_count(now); i++) {
+        const char *key = json_key(now, i);
+        const Json *value = json_member(now, i);
+        if (same_value(value, json_get(then, key), arena)) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? ", " : "", key, value_text(value, arena));
+    }
+    json_free(now);
+    json_free(then);
+    return *list ? arena_format(arena, "%s (%s)", method->label, list) : method->label;
+}
+
+const char *label_method(const Position *position, Arena *arena) {
+    const char *label = label_alone(position, arena);
+    return position->with ? arena_format(arena, "%s + %s", label_alone(position->with, arena), label) : label;
+}
+
+static bool same_at(const Json *a, const Json *b, const char *path, Arena *arena) {
+    return same_value(json_at_path(a, path), json_at_path(b, path), arena);
+}
+
+typedef struct Paths {
+    const char *items[256];
+    int count;
+} Paths;
+
+static void paths_add(Paths *paths, const char *path) {
+    for (int i = 0; i < paths->count; i++)
+        if (!strcmp(paths->items[i], path)) return;
+    if (paths->count == COUNT_OF(paths->items)) BUG("more than %d settings differ", paths->count);
+    paths->items[paths->count++] = path;
+}
+
+static bool is_listed(const char *path, const char *const *list) {
+    while (*list && strcmp(path, *list) != 0) list++;
+    return *list != NULL;
+}
+
+/* Adds the paths of all leaves of `node` (at `path` of its tree) that differ in `other`, a whole tree. */
+static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
+                            bool same_method, Arena *arena) {
+    if (is_listed(path, own_columns) || (!same_method && is_listed(path, tuning))) return;
+    if (!json_is_object(node)) {
+        if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
+        return;
+    }
+    for (int i = 0; i < json_count(node); i++) {
+        const char *below = arena_format(arena, "%s%s%s", path, *path ? "." : "", json_key(node, i));
+        add_differences(paths, json_member(node, i), below, other, same_method, arena);
+    }
+}
+
+static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_method, Arena *arena) {
+    add_differences(paths, a, "", b, same_method, arena);
+    add_differences(paths, b, "", a, same_method, arena);
+}
+
+static Json *parse_resolved(const PlanPoint *point) {
+    Err err;
+    const char *text = point->config->resolved;
+    Json *json = json_parse(text, strlen(text), point->config->place, &err);
+    if (!json) BUG("a resolved config is no JSON: %s", err.text);
+    return json;
+}
+
+const char **label_variants(const Plan *plan, Arena *arena) {
+    const char **variants = NEW(arena, plan->count, const char *);
+    if (!plan->count) return variants;
+    Json **trees = NEW(arena, plan->count, Json *);
+    Paths paths = {.count = 0};
+    for (int i = 0; i < plan->count; i++) {
+        trees[i] = parse_resolved(&plan->points[i]);
+        int length = 0, alike = 0; /* the first of the same training length, and of the same method there */
+        while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
+        while (!same_at(trees[alike], trees[i], "train.length", arena) ||
+               !same_at(trees[alike], trees[i], "method", arena))
+            alike++;
+        add_both_ways(&paths, trees[i], trees[alike], true, arena);
+        add_both_ways(&paths, trees[i], trees[length], false, arena);
+    }
+    for (int i = 0; i < plan->count; i++) {
+        variants[i] = "";
+        for (int k = 0; k < paths.count; k++) {
+            const char *value = value_text(json_at_path(trees[i], paths.items[k]), arena);
+            variants[i] = arena_format(arena, "%s%s%s=%s", variants[i], k ? " " : "", paths.items[k], value);
+        }
+    }
+    for (int i = 0; i < plan->count; i++) json_free(trees[i]);
+    return variants;
+}
+
+const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena) {
+    if (request->protocol != protocol->name) return NULL;
+    if (protocol->name == PROTOCOL_NONOVERLAPPING) return "L";
+    double rule = protocol->stride;
+    if (requests_stride(protocol, request->length) != request->stride) return NULL;
+    if (protocol->targets && protocol->targets != request->tokens) return NULL;
+    return rule < 1 ? arena_format(arena, "%g L", rule) : arena_format(arena, "%g", rule);
+}

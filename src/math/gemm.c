@@ -1,0 +1,214 @@
+/* tile: a block of the result stays in registers while the inner index runs.
+ *
+ * One kernel serves all products: element (r, p) of the left factor stands at a[r * row + p * step], with
+ * (row, step) = (lda, 1) as it is and (1, lda) where it is turned. The number of rows and vectors of a block
+ * are constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A sum
+ * waits four cycles for its last product and two products begin in each: a block needs eight sums at least.
+ * Of AVX-512's 32 registers 8 x 2 are sums, or 16 x 1 in what is only one vector wide; of the 16 elsewhere 4
+ * x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in the products of layers (12
+ * x 2 of 32). Both factors are held in registers as they come: left to itself GCC reads a vector of the right
+ * one again for each row, and loads all rows of the left one ahead, for which sums have to leave their
+ * registers.
+ */
+#include "math/simd.h"
+
+#include <string.h>
+
+#if defined(__AVX__)                                     /* a Vec is one register */
+#define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* its value is needed here, in a register */
+#else
+#define HOLD(vector) (void)(vector)
+#endif
+
+enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES, TALL = 16 };
+
+/* c = from (NULL: 0) + a b. `from` is added last, which is as exact as adding it apart. */
+static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
+                                                        const float *from, ptrdiff_t ldf, const float *a,
+                                                        size_t row, size_t step, const float *b, size_t ldb,
+                                                        int k) {
+    Vec sum[TALL][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) sum[r][v] = vec_all(0);
+    }
+    for (int p = 0; p < k; p++, a += step, b += ldb) {
+        Vec right[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) {
+            right[v] = vec_load(b + v * TILE_LANES);
+            HOLD(right[v]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            Vec left = vec_all(a[r * row]);
+            HOLD(left);
+#pragma GCC unroll 2
+            for (int v = 0; v < vecs; v++) sum[r][v] += left * right[v];
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) {
+            if (from) sum[r][v] += vec_load(from + r * ldf + v * TILE_LANES);
+            vec_store(c + r * ldc + v * TILE_LANES, sum[r][v]);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void product(float *c, size_t ldc, const float *from,
+                                                          ptrdiff_t ldf, const float *a, size_t row,
+                                                          size_t step, const float *b, size_t ldb, int m,
+                                                          int n, int k) {
+#define NEXT(rows, vecs)                                                                                     \
+    block(rows, vecs, c + i * ldc + j, ldc, from ? from + i * ldf + j : NULL, ldf, a + i * row, row, step,   \
+          b + j, ldb, k)
+    for (int j = 0; j < n; j += WIDE) {
+        int i = 0;
+        if (n - j < WIDE) { /* one vector is left: of 16 lanes, as n is a multiple of 16 */
+            for (; i + TALL <= m; i += TALL) NEXT(TALL, 1);
+            for (; i < m; i += ROWS) NEXT(ROWS, 1);
+        }
+        for (; i < m; i += ROWS) NEXT(ROWS, 2);
+    }
+#undef NEXT
+}
+
+void tile_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    product(c, (size_t)ldc, from, ldf, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k);
+}
+
+void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
+}
+
+/* Where both factors lie along the inner index a sum is a vector of partial ones, and as many such vectors as
+   one has lanes are folded into one. Of two, x and y, a step makes one: lane l is the sum of two lanes
+   `apart` of each other, of x where that bit of l is clear, of y where it is set. */
+#if defined(__AVX512F__)
+#define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
+#else
+#define LANES(at, apart) LANES_8(at, apart, 0)
+#endif
+#define LANES_8(at, apart, l) LANES_4(at, apart, l), LANES_4(at, apart, (l) + 4)
+#define LANES_4(at, apart, l) at(l, apart), at((l) + 1, apart), at((l) + 2, apart), at((l) + 3, apart)
+#define NEAR(l, apart)        ((l) & (apart) ? TILE_LANES + ((l) ^ (apart)) : (l))
+#define FAR(l, apart)         (NEAR(l, apart) + (apart))
+#if defined(__clang__)
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (IntVec){__VA_ARGS__})
+#endif
+#define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
+
+static inline Vec fold(Vec v[TILE_LANES]) { /* lane i: the sum of v[i], which is overwritten */
+#pragma GCC unroll 8
+    for (int i = 0; i < TILE_LANES / 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 1);
+#pragma GCC unroll 4
+    for (int i = 0; i < TILE_LANES / 4; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 2);
+#pragma GCC unroll 2
+    for (int i = 0; i < TILE_LANES / 8; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 4);
+#if defined(__AVX512F__)
+    v[0] = FOLD(v[0], v[1], 8);
+#endif
+    return v[0];
+}
+
+enum { DOWN = 4, ACROSS = TILE_LANES / DOWN };
+
+/* c[DOWN, ACROSS] = from (NULL: 0) + a[DOWN, k] b[ACROSS, k]^T */
+static void block_along(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t lda,
+                        const float *b, size_t ldb, int k) {
+    Vec sum[TILE_LANES];
+    float sums[TILE_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_LANES; i++) sum[i] = vec_all(0);
+    for (int p = 0; p < k; p += TILE_LANES) {
+        Vec right[ACROSS];
+#pragma GCC unroll 4
+        for (int v = 0; v < ACROSS; v++) {
+            right[v] = vec_load(b + v * ldb + p);
+            HOLD(right[v]);
+        }
+#pragma GCC unroll 4
+        for (int r = 0; r < DOWN; r++) {
+            Vec left = vec_load(a + r * lda + p);
+            HOLD(left);
+#pragma GCC unroll 4
+            for (int v = 0; v < ACROSS; v++) sum[r * ACROSS + v] += left * right[v];
+        }
+    }
+    vec_store(sums, fold(sum));
+    for (int r = 0; r < DOWN; r++)
+        for (int v = 0; v < ACROSS; v++)
+            c[r * ldc + v] = sums[r * ACROSS + v] + (from ? from[r * ldf + v] : 0);
+}
+
+void tile_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+             int m, int n, int k) {
+    for (int i = 0; i < m; i += DOWN)
+        for (int j = 0; j < n; j += ACROSS)
+            block_along(c + (size_t)i * ldc + j, (size_t)ldc, from ? from + (ptrdiff_t)i * ldf + j : NULL,
+                        ldf, a + (size_t)i * lda, (size_t)lda, b + (size_t)j * ldb, (size_t)ldb, k);
+}
+
+/* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
+   columns: a panel, 16 KiB, is read from the first cache by all blocks of rows, and packing it costs one copy
+   for all rows of the result. */
+enum { TOP = TILE_LANES == 16 ? 12 : 6, STEPS = 4096 / WIDE, WIDEST = TILE_ROOM / STEPS, LEFT = 8 * TOP };
+
+/* To panels from b[steps, n], or from b[n, steps] if it is turned. */
+static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int steps) {
+    for (int j = 0; j < n; j += WIDE, to += WIDE * steps) {
+        if (!turned) {
+            for (int p = 0; p < steps; p++) memcpy(to + p * WIDE, b + p * ldb + j, WIDE * sizeof *to);
+            continue;
+        }
+        int p = 0;
+        for (; p + 8 <= steps; p += 8) /* half a line of each column at a time */
+            for (int x = 0; x < WIDE; x++)
+                for (int y = 0; y < 8; y++) to[(p + y) * WIDE + x] = b[(size_t)(j + x) * ldb + p + y];
+        for (; p < steps; p++)
+            for (int x = 0; x < WIDE; x++) to[p * WIDE + x] = b[(size_t)(j + x) * ldb + p];
+    }
+}
+
+/* c[m, WIDE] = from (none: 0) + a[m, steps] panel. Of the last eight rows, six would leave two, each of which
+   alone takes as long as four. */
+static void times_panel(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t row,
+                        size_t step, const float *panel, int m, int steps) {
+    int i = 0;
+#define NEXT(rows)                                                                                           \
+    block(rows, 2, c + i * ldc, ldc, from ? from + i * ldf : NULL, ldf, a + i * row, row, step, panel, WIDE, \
+          steps)
+    for (; i + TOP <= m && m - i != 8; i += TOP) NEXT(TOP);
+    for (; i + 4 <= m; i += 4) NEXT(4);
+    for (; i < m; i++) NEXT(1);
+#undef NEXT
+}
+
+bool tile_fits(int n) {
+    return n % WIDE == 0;
+}
+
+void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,
+                  bool turn_b, int m, int n, int k, float *room) {
+    size_t row = turn_a ? 1 : (size_t)k, step = turn_a ? (size_t)m : 1, ldb = (size_t)(turn_b ? k : n),
+           ldc = (size_t)n;
+    for (int j0 = 0; j0 < n; j0 += WIDEST)
+        for (int p = 0; p < k; p += STEPS) {
+            int columns = n - j0 < WIDEST ? n - j0 : WIDEST, steps = k - p < STEPS ? k - p : STEPS;
+            const float *start = p ? c : from; /* what the steps before this one came to */
+            ptrdiff_t lds = p ? n : ldf;
+            pack(room, b + (turn_b ? j0 * ldb + p : p * ldb + j0), ldb, turn_b, columns, steps);
+            for (int i = 0; i < m; i += LEFT)
+                for (int j = 0; j < columns; j += WIDE)
+                    times_panel(c + i * ldc + j0 + j, ldc, start ? start + i * lds + j0 + j : NULL, lds,
+                                a + i * row + p * step, row, step, room + (size_t)j * steps,
+                                m - i < LEFT ? m - i : LEFT, steps);
+        }
+}

@@ -1,0 +1,142 @@
+/* linear: see linear.h. A bias costs no pass of its own: tiles add it as they write the result, and the BLAS
+ * adds the product to it.
+ */
+#include "math/linear.h"
+
+#include <string.h>
+
+#include "math/bf16.h"
+#include "math/nn_ops.h"
+#include "math/timers.h"
+#include "math/simd.h"
+
+/* Up to these numbers of weights the tiles' products are faster than the BLAS's, measured with 1,024 and 512
+   rows; the sum over all rows is the BLAS's field, but for the smallest. */
+enum { NARROW = 1 << 18, NARROWEST = 1 << 14 };
+
+struct Linear {
+    Precision precision;
+    size_t weights, inputs, outputs; /* room */
+    const float *values;
+    uint16_t *w, *x, *dy; /* rounded: all weights, and one product's input and gradient; of bf16 */
+    float *room;          /* [TILE_ROOM] of fp32 */
+};
+
+const char *const precision_names[] = {[PRECISION_FP32] = "fp32", [PRECISION_BF16] = "bf16", NULL};
+
+bool precision_check(int precision, const char *place, const char *path, Err *err) {
+    const char *obstacle = precision == PRECISION_BF16 ? bf16_obstacle() : NULL;
+    if (!obstacle) return true;
+    return err_set(err, EXIT_USAGE, "%s: '%s' cannot be \"%s\": %s, or choose \"%s\"", place, path,
+                   precision_names[precision], obstacle, precision_names[PRECISION_FP32]);
+}
+
+bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Err *err) {
+    int found = 0;
+    for (const char *word = text; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL) {
+        size_t size = strcspn(word, ",");
+        int p = 0;
+        while (p < PRECISION_COUNT &&
+               (strlen(precision_names[p]) != size || strncmp(precision_names[p], word, size)))
+            p++;
+        if (p == PRECISION_COUNT || found == PRECISION_COUNT)
+            return err_set(err, EXIT_USAGE, "--precision is fp32, bf16 or both, got '%s'", text);
+        precisions[found++] = p;
+    }
+    if (found) *count = found;
+    return true;
+}
+
+Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena) {
+    Linear *linear = NEW(arena, 1, Linear),
+           made = {
+               .precision = (Precision)precision, .weights = weights, .inputs = inputs, .outputs = outputs};
+    if (precision == PRECISION_BF16) {
+        made.w = NEW(arena, weights, uint16_t);
+        made.x = NEW(arena, inputs, uint16_t);
+        made.dy = NEW(arena, outputs, uint16_t);
+    } else {
+        made.room = NEW(arena, TILE_ROOM, float);
+    }
+    if (linear && precision == PRECISION_BF16 && bf16_obstacle()) BUG("bf16: %s", bf16_obstacle());
+    if (linear) *linear = made;
+    return linear;
+}
+
+void linear_begin(Linear *linear, const float *values) {
+    double start = time_now();
+    linear->values = values;
+    if (linear->precision == PRECISION_BF16) bf16_round(linear->w, values, linear->weights);
+    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+}
+
+static bool tiles_win(int most, int o, int i, int columns) {
+    return (int64_t)o * i <= most && tile_fits(columns);
+}
+
+static void round_into(uint16_t *to, size_t room, const float *from, int rows, int columns) {
+    size_t count = (size_t)rows * (size_t)columns;
+    if (count > room) BUG("%zu numbers where %zu were announced", count, room);
+    bf16_round(to, from, count);
+}
+
+void linear_forward(Linear *linear, float *y, const float *x, const float *w, const float *bias, int n, int o,
+                    int i) {
+    double start = time_now();
+    bool tiles = linear->precision == PRECISION_FP32 && tiles_win(NARROW, o, i, o);
+    for (int row = 0; bias && !tiles && row < n; row++)
+        memcpy(y + (size_t)row * o, bias, (size_t)o * sizeof *y);
+    if (tiles) {
+        tile_product(y, bias, 0, x, false, w, true, n, o, i, linear->room);
+    } else if (linear->precision == PRECISION_BF16) {
+        round_into(linear->x, linear->inputs, x, n, i);
+        bf16_product(y, linear->x, false, linear->w + (w - linear->values), true, bias, n, o, i);
+    } else {
+        ops_product(y, x, false, w, true, bias, n, o, i);
+    }
+    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+}
+
+void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const float *dy, const float *x,
+                     const float *w, int n, int o, int i) {
+    double start = time_now();
+    if (linear->precision == PRECISION_BF16) {
+        round_into(linear->dy, linear->outputs, dy, n, o);
+        round_into(linear->x, linear->inputs, x, n, i);
+        if (dx) bf16_product(dx, linear->dy, false, linear->w + (w - linear->values), false, false, n, i, o);
+        bf16_product(dw, linear->dy, true, linear->x, false, true, o, i, n);
+    } else {
+        if (dx && tiles_win(NARROW, o, i, i))
+            tile_product(dx, NULL, 0, dy, false, w, false, n, i, o, linear->room);
+        else if (dx)
+            ops_product(dx, dy, false, w, false, false, n, i, o);
+        if (tiles_win(NARROWEST, o, i, i))
+            tile_product(dw, dw, i, dy, true, x, false, o, i, n, linear->room);
+        else
+            ops_product(dw, dy, true, x, false, true, o, i, n);
+    }
+    for (int row = 0; dbias && row < n; row++) {
+        const float *from = dy + (size_t)row * o;
+        for (int j = 0; j < o; j++) dbias[j] += from[j];
+    }
+    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+}
+
+double linear_rate(int precision, int n, int o, int i, double seconds) {
+    Arena *arena = arena_new(0);
+    float *x = NEW(arena, (size_t)n * i, float), *w = NEW(arena, (size_t)o * i, float);
+    float *y = NEW(arena, (size_t)n * o, float);
+    uint16_t *x16 = NEW(arena, (size_t)n * i, uint16_t), *w16 = NEW(arena, (size_t)o * i, uint16_t);
+    double best = 0, end = time_now() + seconds;
+    for (int calls = 0; calls < 3 || time_now() < end; calls++) { /* the best call: what the machine can do */
+        double start = time_now();
+        if (precision == PRECISION_BF16)
+            bf16_product(y, x16, false, w16, true, false, n, o, i);
+        else
+            ops_product(y, x, false, w, true, false, n, o, i);
+        double rate = 2.0 * n * o * i / (time_now() - start);
+        if (calls && rate > best) best = rate;
+    }
+    arena_free(arena);
+    return best;
+}

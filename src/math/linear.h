@@ -1,0 +1,48 @@
+/* linear: the linear layers of a pass, in one of two precisions.
+ *
+ * fp32 multiplies in float32. bf16 rounds both factors of every product (forward, dx and dw) to bfloat16 and
+ * sums in float32; weights, gradients, biases and results stay float32. Weights are rounded once for a whole
+ * pass, inputs and gradients with the product that takes them.
+ *
+ * Letters: N rows, I inputs, O outputs; row-major. Backward adds to weight gradients (+=).
+ */
+#ifndef POSLAB_LINEAR_H
+#define POSLAB_LINEAR_H
+
+#include "base/arena.h"
+
+typedef enum Precision { PRECISION_FP32, PRECISION_BF16, PRECISION_COUNT } Precision;
+extern const char *const precision_names[]; /* "fp32", "bf16", NULL */
+
+/* Whether this build and CPU have the precision. The error (usage) names place and path ('train.precision')
+   and says what to do. */
+bool precision_check(int precision, const char *place, const char *path, Err *err);
+
+/* "fp32,bf16" into Precisions; NULL leaves them as they are. The error (usage) is about --precision. */
+bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Err *err);
+
+/* What one thread's pass works with. Lies in the arena. */
+typedef struct Linear Linear;
+
+/* For a model of `weights` values, inputs x of up to `inputs` and dy of up to `outputs` numbers (0: no
+   backward). precision is a Precision that precision_check accepts, if the arena does not only count. */
+Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena);
+
+/* The start of a pass: all weights w that follow lie in values[weights], which stays as it is until the end.
+ */
+void linear_begin(Linear *linear, const float *values);
+
+/* y[N,O] = x[N,I] w[O,I]^T + bias[O] (bias may be NULL) */
+void linear_forward(Linear *linear, float *y, const float *x, const float *w, const float *bias, int n, int o,
+                    int i);
+/* dx[N,I] = dy w (overwritten; may be NULL); dw[O,I] += dy^T x; dbias[O] += column sums of dy (may be NULL)
+ */
+void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const float *dy, const float *x,
+                     const float *w, int n, int o, int i);
+
+/* The rate in FLOP/s that the library (fp32: the BLAS, bf16: oneDNN) reaches on such products, measured for
+   about `seconds` at the shape n, o, i of linear_forward. Narrow layers of fp32 may be faster: they are not
+   its. */
+double linear_rate(int precision, int n, int o, int i, double seconds);
+
+#endif

@@ -1,0 +1,213 @@
+/* ops: BLAS for the large products, plain loops for the rest.
+ *
+ * Sums that the compiler may take apart into lanes say so (`omp simd reduction`); nothing else is reordered.
+ */
+#include "math/nn_ops.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "math/simd.h"
+
+void ops_product(float *c, const float *a, bool a_transposed, const float *b, bool b_transposed, bool add,
+                 int m, int n, int k) {
+    cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
+                b_transposed ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, a_transposed ? m : k, b,
+                b_transposed ? k : n, add ? 1.0f : 0.0f, c, n);
+}
+
+void ops_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
+                         int k, bool turn_a, bool turn_b, bool add) {
+    cblas_sgemm(CblasRowMajor, turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, m, n,
+                k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
+}
+
+static const float norm_epsilon = 1e-5f;
+
+void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+              int n, int c) {
+    for (int row = 0; row < n; row++, x += c, y += c) {
+        float sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int i = 0; i < c; i++) sum += x[i];
+        float m = sum / (float)c;
+#pragma omp simd reduction(+ : squares)
+        for (int i = 0; i < c; i++) squares += (x[i] - m) * (x[i] - m);
+        float r = 1.0f / sqrtf(squares / (float)c + norm_epsilon);
+        for (int i = 0; i < c; i++) y[i] = (x[i] - m) * r * weight[i] + bias[i];
+        mean[row] = m;
+        rstd[row] = r;
+    }
+}
+
+void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                       const float *weight, const float *mean, const float *rstd, int n, int c) {
+    for (int row = 0; row < n; row++, x += c, dx += c, dy += c) {
+        float m = mean[row], r = rstd[row], sum = 0, product = 0;
+#pragma omp simd reduction(+ : sum, product)
+        for (int i = 0; i < c; i++) {
+            float normed = (x[i] - m) * r, g = dy[i] * weight[i];
+            dweight[i] += dy[i] * normed;
+            dbias[i] += dy[i];
+            sum += g;
+            product += g * normed;
+        }
+        sum /= (float)c;
+        product /= (float)c;
+        for (int i = 0; i < c; i++) dx[i] += r * (dy[i] * weight[i] - sum - (x[i] - m) * r * product);
+    }
+}
+
+void ops_relu(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
+}
+
+void ops_relu_backward(float *dy, const float *y, size_t count) {
+    for (size_t i = 0; i < count; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+void ops_gelu(float *y, const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+}
+
+void ops_gelu_backward(float *dy, const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        float cumulative = 0.5f * (1.0f + erff(x[i] * 0.70710678f));
+        float density = 0.39894228f * expf(-0.5f * x[i] * x[i]);
+        dy[i] *= cumulative + x[i] * density;
+    }
+}
+
+static float sigmoid(float x) {
+    return 1.0f / (1.0f + expf(-x));
+}
+
+void ops_swiglu(float *y, const float *x, int n, int f) {
+    for (int row = 0; row < n; row++, x += 2 * f, y += f) {
+        const float *gate = x, *value = x + f;
+        for (int i = 0; i < f; i++) y[i] = gate[i] * sigmoid(gate[i]) * value[i];
+    }
+}
+
+void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f) {
+    for (int row = 0; row < n; row++, x += 2 * f, dx += 2 * f, dy += f) {
+        const float *gate = x, *value = x + f;
+        for (int i = 0; i < f; i++) {
+            float s = sigmoid(gate[i]);
+            dx[i] = dy[i] * value[i] * s * (1.0f + gate[i] * (1.0f - s));
+            dx[f + i] = dy[i] * gate[i] * s;
+        }
+    }
+}
+
+void ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first) {
+    if (p <= 0) return;
+    uint64_t limit = (uint64_t)(p * 0x1p53);
+    float keep = (float)(1 / (1 - p));
+    for (size_t i = 0; i < count; i++) x[i] = rng_at(key, first + i) >> 11 < limit ? 0 : x[i] * keep;
+}
+
+void ops_add(float *y, const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) y[i] += x[i];
+}
+
+/* A row of logits is walked in vectors; the last, partial one is filled up with -infinity. */
+static Vec row_load(const float *row, int j, int v) {
+    if (j + TILE_LANES <= v) return vec_load(row + j);
+    float lanes[TILE_LANES];
+    for (int l = 0; l < TILE_LANES; l++) lanes[l] = j + l < v ? row[j + l] : -INFINITY;
+    return vec_load(lanes);
+}
+
+static void row_store(float *row, int j, int v, Vec x) {
+    if (j + TILE_LANES <= v) {
+        vec_store(row + j, x);
+        return;
+    }
+    float lanes[TILE_LANES];
+    vec_store(lanes, x);
+    for (int l = 0; j + l < v; l++) row[j + l] = lanes[l];
+}
+
+void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale) {
+    for (int row = 0; row < n; row++, logits += v) {
+        Vec top_lanes = vec_all(-INFINITY), sum_lanes = vec_all(0);
+        for (int j = 0; j < v; j += TILE_LANES) top_lanes = vec_max(row_load(logits, j, v), top_lanes);
+        float top = vec_top(top_lanes);
+        for (int j = 0; j < v; j += TILE_LANES) sum_lanes += vec_exp(row_load(logits, j, v) - top);
+        float sum = vec_sum(sum_lanes);
+        nll[row] = top + logf(sum) - logits[target[row]];
+        if (scale == 0) continue;
+        float factor = scale / sum;
+        for (int j = 0; j < v; j += TILE_LANES)
+            row_store(logits, j, v, vec_exp(row_load(logits, j, v) - top) * factor);
+        logits[target[row]] -= scale;
+    }
+}
+
+double ops_norm_squared(const float *x, size_t count) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < count; i++) sum += (double)x[i] * x[i];
+    return sum;
+}
+
+const char *ops_blas_name(void) {
+    static char name[256]; /* written once, with the same text each time */
+    snprintf(name, sizeof name, "%s core %s", openblas_get_config(), openblas_get_corename());
+    return name;
+}
+
+void ops_one_thread_environment(void) {
+    static const char *const variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
+    for (int i = 0; i < COUNT_OF(variables); i++) setenv(variables[i], "1", 1);
+}
+
+void ops_one_thread(char **arguments) {
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    if (isfinite(arena_limit()) && (!threads || strcmp(threads, "1") != 0)) {
+        ops_one_thread_environment();
+        execv("/proc/self/exe", arguments);
+    }
+    if (arena_limit() < ARENA_LIBRARIES) {
+        fprintf(stderr,
+                "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
+                " to %d MiB and more\n",
+                ARENA_LIBRARIES >> 20);
+        _exit(EXIT_SYSTEM); /* their own way out may wait for the threads */
+    }
+    openblas_set_num_threads(1);
+}
+
+/* Parts of OpenBLAS that its headers do not declare. */
+void *blas_memory_alloc(int unused) __attribute__((weak));
+void blas_memory_free(void *buffer) __attribute__((weak));
+
+enum { BLAS_BUFFER = 136 << 20, BLAS_BUFFERS_MOST = 256 }; /* BLAS_BUFFER: 128 MiB, and what manages them */
+
+static bool can_map(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED && munmap(memory, bytes) == 0;
+}
+
+bool ops_reserve(int threads, Err *err) {
+    void *buffers[BLAS_BUFFERS_MOST];
+    int count = 0;
+    if (!blas_memory_alloc || !blas_memory_free) return true;
+    while (count < threads && count < BLAS_BUFFERS_MOST && can_map(BLAS_BUFFER))
+        buffers[count++] = blas_memory_alloc(0);
+    bool fine = count == threads || count == BLAS_BUFFERS_MOST;
+    while (count > 0) blas_memory_free(buffers[--count]);
+    return fine ||
+           err_set(err, EXIT_SYSTEM,
+                   "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
+                   "limit on memory (ulimit -v, ulimit -d)",
+                   threads, threads == 1 ? "" : "s");
+}

@@ -1,0 +1,66 @@
+/* ops: the dense mathematics of the model. The only module that sees cblas.h.
+ *
+ * Forward and backward stand beside each other; backward functions add to weight gradients (+=). All arrays
+ * are row-major float32. Letters: N rows, C width, F ffn, V vocabulary.
+ */
+#ifndef POSLAB_OPS_H
+#define POSLAB_OPS_H
+
+#include "base/error.h"
+
+/* c[M,N] = a b, or c += a b with `add`, with a [M,K] and b [K,N], each stored row by row, or column by column
+   (the transpose row by row) when so marked. */
+void ops_product(float *c, const float *a, bool a_transposed, const float *b, bool b_transposed, bool add,
+                 int m, int n, int k);
+
+/* c[m,n] = a[m,k] b[k,n] with leading dimensions; turned: a lies as [k,m], b as [n,k]; with add: c +=
+ * instead. */
+void ops_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
+                         int k, bool turn_a, bool turn_b, bool add);
+
+/* LayerNorm, eps 1e-5: y = (x - mean) * rstd * weight + bias; mean and rstd are [N]. */
+void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
+              int n, int c);
+/* dx[N,C] += ...; dweight[C], dbias[C] += ... */
+void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                       const float *weight, const float *mean, const float *rstd, int n, int c);
+
+/* x = max(x, 0), in place; backward: dx = dy where y > 0, in place in dy. */
+void ops_relu(float *x, size_t count);
+void ops_relu_backward(float *dy, const float *y, size_t count);
+
+/* Exact GELU, y = x (1 + erf(x / sqrt 2)) / 2; backward in place in dy, given x. */
+void ops_gelu(float *y, const float *x, size_t count);
+void ops_gelu_backward(float *dy, const float *x, size_t count);
+
+/* SwiGLU: x[N,2F] holds gate and value; y[N,F] = gate sigmoid(gate) value. Backward: dx[N,2F] overwritten. */
+void ops_swiglu(float *y, const float *x, int n, int f);
+void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f);
+
+/* Inverted dropout in place: keeps x / (1-p) where the stream's number at place `first + index` says so, else
+   0. The same call on gradients is its backward. p = 0 does nothing. */
+void ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first);
+
+void ops_add(float *y, const float *x, size_t count); /* y += x */
+
+/* Cross-entropy of logits[N,V]: nll[n] = log sum exp(logits[n]) - logits[n, target[n]], in nats. With scale
+   != 0 logits become their gradient, scale (softmax - onehot). */
+void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale);
+
+double ops_norm_squared(const float *x, size_t count); /* sum of squares, in double */
+
+/* Makes the BLAS run on one thread: parallel are workers and lanes, which compute whole micro-batches. For
+   the start of the program. (Workers also get it by environment, and lanes see to it themselves, since in an
+   OpenMP build this call is for the calling thread.) OpenBLAS waits for ever for memory that it cannot have,
+   in threads that it starts when it is loaded: under a limit on memory the program therefore starts itself
+   anew with that environment, and under one that is too low it ends with EXIT_SYSTEM. */
+void ops_one_thread(char **arguments);
+void ops_one_thread_environment(void); /* for programs to be started */
+
+/* Maps the buffers that the BLAS needs for so many threads at a time, which it then keeps: where the system
+   refuses memory to it later, it tries again for ever. For the start of a command that computes. */
+bool ops_reserve(int threads, Err *err);
+
+const char *ops_blas_name(void); /* name and kernel of the BLAS */
+
+#endif

@@ -1,0 +1,137 @@
+/* stats: see stats.h, which says exactly what is computed. */
+#include "math/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double stats_mean(const double *numbers, int count) {
+    double sum = 0;
+    for (int i = 0; i < count; i++) sum += numbers[i];
+    return count ? sum / count : NAN;
+}
+
+double stats_deviation(const double *numbers, int count) {
+    double mean = stats_mean(numbers, count), squares = 0;
+    for (int i = 0; i < count; i++) squares += (numbers[i] - mean) * (numbers[i] - mean);
+    return count > 1 ? sqrt(squares / (count - 1)) : NAN;
+}
+
+double stats_quantile(const double *sorted, int count, double share) {
+    if (!count) return NAN;
+    double place = (count - 1) * share;
+    int below = (int)floor(place), above = below + 1 < count ? below + 1 : below;
+    return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+}
+
+int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
+    int units = 0, first = 0; /* of the unit that is still open */
+    int64_t covered = 0;
+    for (int w = 0; w < windows; w++) {
+        unit[w] = units;
+        covered += tokens[w];
+        if (covered < least) continue;
+        units++;
+        first = w + 1;
+        covered = 0;
+    }
+    for (int w = first; w < windows && units; w++) unit[w] = units - 1;
+    return units ? units : windows > 0;
+}
+
+/* d of each method, from how often each seed was drawn and what the drawn units sum to. */
+static void estimate(double *d, int stride, const double *sums, const int *drawn, double tokens,
+                     const StatsPanel *panel) {
+    for (int m = 0; m < panel->methods; m++) {
+        double nats = 0;
+        for (int s = 0; s < panel->seeds; s++) nats += drawn[s] * sums[m * panel->seeds + s];
+        d[m * stride] = nats / (panel->seeds * tokens);
+    }
+}
+
+/* One replicate: d[m * stride] for each method. */
+static void resample(double *d, int stride, const StatsPanel *panel, Rng rng, double *sums, int *drawn) {
+    int width = panel->methods * panel->seeds;
+    double tokens = 0;
+    memset(sums, 0, (size_t)width * sizeof *sums);
+    memset(drawn, 0, (size_t)panel->seeds * sizeof *drawn);
+    for (int s = 0; s < panel->seeds; s++) drawn[rng_below(&rng, (uint64_t)panel->seeds)]++;
+    for (int u = 0; u < panel->units; u++) {
+        size_t unit = rng_below(&rng, (uint64_t)panel->units);
+        const double *nats = panel->nats + unit * (size_t)width;
+        for (int i = 0; i < width; i++) sums[i] += nats[i];
+        tokens += panel->tokens[unit];
+    }
+    estimate(d, stride, sums, drawn, tokens, panel);
+}
+
+/* The estimate itself: everything drawn once. */
+static void observe(double *d, const StatsPanel *panel, double *sums, int *drawn) {
+    int width = panel->methods * panel->seeds;
+    double tokens = 0;
+    memset(sums, 0, (size_t)width * sizeof *sums);
+    for (int s = 0; s < panel->seeds; s++) drawn[s] = 1;
+    for (int u = 0; u < panel->units; u++) {
+        for (int i = 0; i < width; i++) sums[i] += panel->nats[(size_t)u * (size_t)width + (size_t)i];
+        tokens += panel->tokens[u];
+    }
+    estimate(d, 1, sums, drawn, tokens, panel);
+}
+
+static void summarise(StatsDifference *difference, double *replicates, int resamples) {
+    double d = difference->nats, least = fabs(d) - 1e-12 * fabs(d) - 1e-300;
+    int beyond = 0;
+    for (int r = 0; r < resamples; r++) beyond += fabs(replicates[r] - d) >= least;
+    qsort(replicates, (size_t)resamples, sizeof *replicates, by_value);
+    difference->low = stats_quantile(replicates, resamples, 0.025);
+    difference->high = stats_quantile(replicates, resamples, 0.975);
+    difference->p = (beyond + 1.0) / (resamples + 1.0);
+}
+
+void stats_compare(StatsDifference *differences, const StatsPanel *panel, int resamples, Arena *scratch) {
+    bool some = panel->seeds > 0 && panel->units > 0;
+    ArenaMark mark = arena_mark(scratch);
+    double *sums = NEW(scratch, panel->methods * panel->seeds, double);
+    double *observed = NEW(scratch, panel->methods, double);
+    int *drawn = NEW(scratch, panel->seeds, int);
+    if (some) observe(observed, panel, sums, drawn);
+    for (int m = 0; m < panel->methods; m++)
+        differences[m] = (StatsDifference){.nats = some ? observed[m] : NAN,
+                                           .low = NAN,
+                                           .high = NAN,
+                                           .p = NAN,
+                                           .seeds = panel->seeds,
+                                           .units = panel->units};
+    if (some && panel->seeds > 1) {
+        double *replicates = NEW(scratch, (size_t)panel->methods * (size_t)resamples, double);
+        Rng stream = rng_stream(STATS_SEED, "bootstrap", "");
+        for (int r = 0; r < resamples; r++)
+            resample(replicates + r, resamples, panel, rng_substream(stream, (uint64_t)r), sums, drawn);
+        for (int m = 0; m < panel->methods; m++)
+            summarise(&differences[m], replicates + (size_t)m * (size_t)resamples, resamples);
+    }
+    arena_release(scratch, mark);
+}
+
+void stats_holm(double *adjusted, const double *p, int count, Arena *scratch) {
+    ArenaMark mark = arena_mark(scratch);
+    double *sorted = NEW(scratch, count, double), largest = 0;
+    int members = 0;
+    for (int i = 0; i < count; i++)
+        if (!isnan(p[i])) sorted[members++] = p[i];
+    qsort(sorted, (size_t)members, sizeof *sorted, by_value);
+    for (int i = 0; i < count; i++) adjusted[i] = p[i];
+    for (int k = 0; k < members; k++) {
+        largest = fmin(fmax(largest, sorted[k] * (members - k)), 1);
+        for (int i = 0; i < count; i++)
+            if (p[i] == sorted[k] && (k == 0 || sorted[k] != sorted[k - 1])) adjusted[i] = largest;
+    }
+    arena_release(scratch, mark);
+}

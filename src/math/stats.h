@@ -1,0 +1,73 @@
+/* stats: how sure a difference between two methods is.
+ *
+ * Everything here can be recomputed by an outsider from `evaluation_window`; this is the exact algorithm.
+ *
+ * Input. Two methods, evaluated by the same request on the same corpus, so that their windows hold the same
+ * targets. Seeds that both have, in ascending order: s = 0..S-1 (a seed gives both the same batches and the
+ * same initial weights). Consecutive windows are joined to units, first to last, a unit being closed as soon
+ * as it covers at least max(L, block) targets; what is left at the end joins the last unit. u = 0..U-1 are
+ * the units, n[u] their targets, x[u,s] = (nats of the method) - (nats of the baseline), summed over the
+ * unit. Neighbouring windows of one document resemble each other: units of single short windows would make
+ * intervals too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block = 1 gives single windows.
+ *
+ * Estimate. d = sum_u sum_s x[u,s] / (S sum_u n[u]), in nats per token.
+ *
+ * Bootstrap (Efron and Tibshirani 1993, chapters 8, 13, 16), r = 0..R-1. The generator of replicate r is
+ * rng_substream(rng_stream(1, "bootstrap", ""), r) (rng.h). It draws S numbers with rng_below(S), the seeds,
+ * and then U numbers with rng_below(U), the units; both with replacement, crossed: every drawn unit is taken
+ * of every drawn seed, and of both methods. d*[r] is the estimate from what was drawn, a unit or seed
+ * counting as often as it was drawn. The draws depend on S, U and r alone, so that every method meets the
+ * same ones.
+ *
+ * Interval. The quantiles of d* at 0.025 and 0.975, by linear interpolation between the two order statistics
+ * about 1 + (R - 1) q (type 7 of Hyndman and Fan 1996, as in R and NumPy). In nats; perplexity comes last:
+ * the ratio of perplexities is exp(d), its interval exp of the ends, and therefore not symmetric about it.
+ *
+ * p-value. Two-sided, for d = 0: (c + 1) / (R + 1), c the number of replicates with |d*[r] - d| >= |d| (less
+ * 1e-12 |d| + 1e-300, so that equal numbers are equal in spite of rounding).
+ *
+ * Holm (1979). Of m p-values, the k-th smallest (k = 1..m) times (m - k + 1), raised to the largest of those
+ * before it, at most 1.
+ *
+ * One seed. Nothing is known about how seeds differ: there is no interval and no p-value, only d.
+ * Few seeds. A percentile interval cannot leave the range of the seeds. Where seeds differ much more than
+ * windows it covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
+ */
+#ifndef POSLAB_STATS_H
+#define POSLAB_STATS_H
+
+#include "base/arena.h"
+
+enum { STATS_SEED = 1, STATS_RESAMPLES = 10000, STATS_BLOCK = 1024, STATS_FEW_UNITS = 20 };
+
+/* The differences of several methods that share seeds and units with the baseline. */
+typedef struct StatsPanel {
+    int seeds, units, methods;
+    const double *tokens; /* [units] */
+    const double *nats;   /* [units, methods, seeds] method minus baseline */
+} StatsPanel;
+
+typedef struct StatsDifference {
+    double nats;      /* d, per token */
+    double low, high; /* NAN with one seed, as is p */
+    double p;
+    int seeds, units;
+} StatsDifference;
+
+/* differences[methods]; no units or no seeds: all NAN. */
+void stats_compare(StatsDifference *differences, const StatsPanel *panel, int resamples, Arena *scratch);
+
+/* Joins windows to units: unit[window] is the number of its unit. Returns how many there are. */
+int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least);
+
+/* Adjusted p-values; NANs are no members of the family and stay. */
+void stats_holm(double *adjusted, const double *p, int count, Arena *scratch);
+
+/* Of a sorted array, type 7; NAN if it is empty. */
+double stats_quantile(const double *sorted, int count, double share);
+
+/* Mean, and standard deviation with n - 1: NAN for one number; both NAN for none. */
+double stats_mean(const double *numbers, int count);
+double stats_deviation(const double *numbers, int count);
+
+#endif

@@ -1,0 +1,96 @@
+/* pass_memory: what a pass works in, allocated at once; with a counting arena, what it would take. */
+#include "model/internal.h"
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* For products of up to `rows` rows, but `logits_rows` of logits and `length` of what a method adds to the
+ * input. */
+static Linear *linear_for(const Model *model, size_t rows, size_t logits_rows, size_t length, bool training,
+                          Arena *arena) {
+    const ModelOptions *options = &model->options;
+    size_t width = (size_t)options->width, inner = (size_t)model_ffn_rows(options);
+    size_t inputs = rows * larger(width, (size_t)options->ffn);
+    size_t outputs = larger(rows * larger(3 * width, inner), logits_rows * (size_t)options->vocabulary);
+    if (model->acting->method->input) {
+        inputs = larger(inputs, length * width);
+        outputs = larger(outputs, length * 2 * width);
+    }
+    return linear_new(model->precision, model->size, inputs, training ? outputs : 0, arena);
+}
+
+static float *floats(Arena *arena, size_t rows, size_t columns) {
+    return NEW(arena, rows * columns, float);
+}
+
+Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena) {
+    const ModelOptions *options = &model->options;
+    size_t rows = (size_t)sequences * (size_t)length, width = (size_t)options->width,
+           ffn = (size_t)options->ffn;
+    Pass p = {.length = length, .sequences = sequences, .training = training};
+    p.chunk = rows < CHUNK_ROWS ? (int)rows : CHUNK_ROWS;
+    int fit = LOGITS_FLOATS / (int)options->vocabulary;
+    p.logits_rows = fit < 32 ? 32 : fit > CHUNK_ROWS ? CHUNK_ROWS : fit;
+    if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
+    Pass *pass = NEW(arena, 1, Pass);
+    p.context = (PositionContext){&model->shape, model->acting->options, .length = length};
+    const PositionMethod *method = model->acting->method;
+    p.context.tables = position_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
+    p.plain = p.context.tables;
+    if (model->position.with) {
+        p.positions = NEW(arena, length, double);
+        p.tables = NEW(arena, sequences, const void *);
+        p.moving = arena_new_inside(arena, (size_t)sequences *
+                                               position_table_bytes(model->acting, &model->shape, length));
+    }
+    if (pass) pass->context = p.context;
+    p.attention = attention_new(model->acting, pass ? &pass->context : &p.context, &options->attention,
+                                training, arena);
+
+    int kept = training ? (int)options->layers : 1;
+    size_t kept_rows = training ? rows : (size_t)p.chunk;
+    p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)length, training, arena);
+    p.whole_input = training || attention_reads_input(method);
+    p.layers = NEW(arena, kept, Layer);
+    p.x = floats(arena, rows, width);
+    for (int l = 0; l < kept; l++) {
+        Layer at = {.x1 = p.x, .x2 = p.x};
+        if (training) at.x1 = floats(arena, rows, width), at.x2 = floats(arena, rows, width);
+        at.normed1 = floats(arena, p.whole_input ? rows : kept_rows, width);
+        at.normed2 = floats(arena, kept_rows, width);
+        at.mean1 = floats(arena, kept_rows, 1), at.rstd1 = floats(arena, kept_rows, 1);
+        at.mean2 = floats(arena, kept_rows, 1), at.rstd2 = floats(arena, kept_rows, 1);
+        at.qkv = floats(arena, rows, 3 * width), at.mixed = floats(arena, rows, width);
+        at.lse = training ? floats(arena, rows, (size_t)options->heads) : NULL;
+        at.active = floats(arena, kept_rows, ffn);
+        at.inner = options->activation == ACT_RELU
+                       ? at.active
+                       : floats(arena, kept_rows, (size_t)model_ffn_rows(options));
+        if (p.layers) p.layers[l] = at;
+    }
+    p.normed = floats(arena, (size_t)p.logits_rows, width);
+    p.mean = floats(arena, (size_t)p.logits_rows, 1), p.rstd = floats(arena, (size_t)p.logits_rows, 1);
+    p.out = floats(arena, (size_t)p.chunk, width);
+    if (method->input) {
+        p.p = floats(arena, (size_t)length, width), p.pqk = floats(arena, (size_t)length, 2 * width);
+        p.dp = training && method->input_backward ? floats(arena, (size_t)length, width) : NULL;
+    }
+    p.logits = floats(arena, (size_t)p.logits_rows, (size_t)options->vocabulary);
+    if (training) {
+        p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
+        p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);
+        p.dactive = floats(arena, (size_t)p.chunk, ffn);
+        p.dinner = options->activation == ACT_SWIGLU ? floats(arena, (size_t)p.chunk, 2 * ffn) : p.dactive;
+    }
+    if (pass) *pass = p;
+    return pass;
+}
+
+size_t pass_bytes(const Model *model, int sequences, int length, bool training) {
+    Arena *arena = arena_new_counting();
+    pass_new(model, sequences, length, training, arena);
+    size_t bytes = arena_peak(arena);
+    arena_free(arena);
+    return bytes;
+}

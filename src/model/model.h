@@ -1,0 +1,134 @@
+/* model: the shared decoder-only transformer, forward and backward.
+ *
+ *     x = sqrt(C) E[token], embed hook, dropout
+ *     layers times:  x += dropout(O(attention(LN1(x))))     x += dropout(W2(act(W1(LN2(x)))))
+ *     loss = mean cross-entropy in nats of final_norm(x) E^T
+ *
+ * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
+ * linear weights N(0, 1/in) with the two output projections of a block (attention.out, ffn.out) divided by
+ * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that
+ * all shared tensors start bit-equal under every method.
+ *
+ * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
+ */
+#ifndef POSLAB_MODEL_H
+#define POSLAB_MODEL_H
+
+#include "attention/attention.h"
+
+typedef enum Activation { ACT_RELU, ACT_GELU, ACT_SWIGLU } Activation;
+
+typedef struct ModelOptions {
+    int64_t layers, heads, width, ffn;
+    int64_t vocabulary; /* 0 in a config: the tokenizer's (bytes: 256); always set before model_new */
+    int activation;     /* Activation */
+    bool final_norm;
+    double dropout, attention_dropout, activation_dropout;
+    int64_t max_tokens_in_flight; /* rows of one micro-batch; bounds the memory of activations */
+    AttentionOptions attention;
+} ModelOptions;
+
+extern const Field model_fields[];
+extern const int model_field_count;
+
+void model_default(ModelOptions *options);     /* every default, those of attention too */
+Json *model_json(const ModelOptions *options); /* the section `model` with all defaults spelled out */
+
+/* Rules across options: width divisible by heads, the method's own check. `place` as in fields_read. */
+bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place,
+                 Err *err);
+
+/* One row per parameter tensor; initialisation, optimiser, checkpoint and gradient check loop over these. */
+typedef enum ParamInit { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_METHOD } ParamInit;
+
+typedef struct Param {
+    const char *name; /* "layers.0.norm1.weight": the name in safetensors */
+    int rank, dims[2];
+    size_t offset, size; /* in floats, into values, gradients and optimiser state alike */
+    ParamInit init;
+    double deviation; /* of INIT_NORMAL */
+    int index;        /* of INIT_METHOD: the method's tensor */
+    bool decay;       /* weight decay applies */
+} Param;
+
+/* Offsets into values and gradients, for the passes. */
+typedef struct LayerIndex {
+    size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
+    size_t position[POS_MAX_TENSORS]; /* the method's tensors as this layer sees them */
+} LayerIndex;
+
+#define MODEL_NOWHERE SIZE_MAX /* place of a tensor that is not there */
+
+typedef struct ModelIndex {
+    size_t embedding, norm_w, norm_b;
+    size_t position[POS_MAX_TENSORS]; /* the shared ones; nowhere if per layer */
+    int positions;
+    LayerIndex *layers;
+} ModelIndex;
+
+typedef struct Model {
+    ModelOptions options;
+    PositionShape shape;
+    Position position;      /* as the config has it */
+    const Position *acting; /* whose hooks act: it or its partner */
+    uint64_t seed;          /* of model_init; in evaluation, of positions that are drawn */
+    int precision;          /* Precision of the passes made for it; PRECISION_FP32 unless set */
+    int threads;            /* lanes (lanes.h) that train and evaluate it; 1 unless set */
+    Param *params;
+    int param_count;
+    size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */
+    int64_t parameters; /* without padding */
+    int64_t position_parameters;
+    float *values; /* [size]; NULL until model_allocate */
+    ModelIndex *index;
+} Model;
+
+/* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed
+ * values. */
+Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena);
+void model_allocate(Model *model, Arena *arena);
+void model_init(Model *model, uint64_t seed);
+
+/* The same weights under another method or other attention; NULL where it has other tensors, and err says
+ * which. The values are shared with `model`, which must outlive it. */
+Model *model_changed(const Model *model, const Position *position, const AttentionOptions *attention,
+                     const char *place, Arena *arena, Err *err);
+
+/* Brings the method's tensors back to the values that they may have, as its project hook says. */
+void model_project(Model *model);
+
+/* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */
+int model_ffn_rows(const ModelOptions *options);
+
+/* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
+typedef struct Pass Pass;
+Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena);
+
+/* Bytes that pass_new takes, without taking them. */
+size_t pass_bytes(const Model *model, int sequences, int length, bool training);
+
+/* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
+ * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
+typedef struct PassPlace {
+    uint64_t seed;
+    int64_t step;
+    int first_sequence; /* index within the step of this pass's sequence 0 */
+} PassPlace;
+
+/* The place of the evaluations that follow (of training it is an argument). */
+void pass_move(Pass *pass, PassPlace place);
+
+/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
+   the loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's.
+ */
+void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
+
+/* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
+void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
+                 PassPlace place, float scale, float *nll, float *gradients);
+
+/* FLOPs counted per token: 2 per matrix weight (E once, as the output projection) and, for causal attention,
+   2 T C per layer (scores and values over half the square); training counts three times as much. */
+double model_flops(const ModelOptions *options, int length, bool training);
+
+#endif

@@ -1,0 +1,77 @@
+/* position_rotation: what methods that turn pairs of coordinates share (see position.h). */
+#include "position/position.h"
+
+#include <math.h>
+
+const char *const position_pair_names[] = {[POS_INTERLEAVED] = "interleaved", [POS_HALF] = "half", NULL};
+
+int position_rotated(const PositionShape *shape, const void *options) {
+    double exact = ((const PositionRotation *)options)->fraction * shape->head_dim;
+    int n = 2 * (int)lround(exact / 2);
+    return fabs(exact - n) < 1e-6 ? n : -1;
+}
+
+bool position_check_rotated(const char *name, const PositionShape *shape, const void *options, Err *err) {
+    if (position_rotated(shape, options) >= 0) return true;
+    return err_set(err, EXIT_USAGE,
+                   "%s rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
+                   name, ((const PositionRotation *)options)->fraction, shape->head_dim);
+}
+
+double position_base_frequency(const PositionContext *context, int pair) {
+    const PositionRotation *rotation = context->options;
+    return pow(rotation->base, -2.0 * pair / position_rotated(context->shape, rotation));
+}
+
+double position_factor(const PositionContext *context, double factor) {
+    return factor > 0 ? factor : fmax(1, (double)context->length / context->shape->train_length);
+}
+
+void position_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,
+                          int length, int n) {
+    int half = n / 2;
+    float *cosines = table + i, *sines = cosines + (size_t)length * half;
+    for (int t = 0; t < length; t++) {
+        double angle = position_at(positions, t) * frequency;
+        cosines[(size_t)t * half] = (float)(amplitude * cos(angle));
+        sines[(size_t)t * half] = (float)(amplitude * sin(angle));
+    }
+}
+
+void position_rotate(float *x, int stride, const float *table, int length, int n, PositionPairs pairs,
+                     float direction) {
+    int half = n / 2;
+    const float *cosines = table, *sines = table + (size_t)length * half;
+    for (int t = 0; t < length; t++, x += stride, cosines += half, sines += half) {
+        if (pairs == POS_INTERLEAVED) {
+            for (int i = 0; i < half; i++) {
+                float a = x[2 * i], b = x[2 * i + 1], s = direction * sines[i];
+                x[2 * i] = a * cosines[i] - b * s;
+                x[2 * i + 1] = a * s + b * cosines[i];
+            }
+        } else {
+            for (int i = 0; i < half; i++) {
+                float a = x[i], b = x[half + i], s = direction * sines[i];
+                x[i] = a * cosines[i] - b * s;
+                x[half + i] = a * s + b * cosines[i];
+            }
+        }
+    }
+}
+
+/* By the table and the options of the pass. */
+static void rotate(const PositionContext *context, float *x, int stride, float direction) {
+    const PositionRotation *rotation = context->options;
+    position_rotate(x, stride, context->tables, context->length, position_rotated(context->shape, rotation),
+                    rotation->pairs, direction);
+}
+
+void position_rotate_forward(const PositionContext *context, PositionRole role, float *x, int stride) {
+    (void)role;
+    rotate(context, x, stride, 1);
+}
+
+void position_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
+    (void)role;
+    rotate(context, dx, stride, -1);
+}

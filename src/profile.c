@@ -1,4 +1,0 @@
-/* profile: the counters. */
-#include "profile.h"
-
-_Thread_local double profile_seconds[PROFILE_PARTS];

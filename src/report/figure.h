@@ -1,0 +1,70 @@
+/* figure: what is drawn, and what plot.c and the files with the figures share.
+ *
+ * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
+ * the lowest and highest seed. A panel with more than FIGURE_STYLES different lines is drawn in parts, with
+ * the first line in each. It is written as a data file, a block for each line, and drawn by a template of its
+ * kind (plots/NAME.gp; plots/curves.gp says what all of them get). A kind of figure is one const FigureKind
+ * with a function that fills a Figure from an experiment.
+ */
+#ifndef POSLAB_FIGURE_H
+#define POSLAB_FIGURE_H
+
+#include "analysis/results.h"
+
+enum { FIGURE_STYLES = 8 }; /* lines that plots/style.gp tells apart */
+
+typedef struct FigurePoint {
+    double x, y, deviation, low, high;
+    int seeds;
+} FigurePoint;
+
+typedef struct FigureLine {
+    const char *name;    /* in the legend */
+    const char *key;     /* lines of equal keys look the same in every panel */
+    const char *comment; /* in the data file */
+    FigurePoint *points;
+    int count, panel;
+} FigureLine;
+
+typedef struct FigurePanel {
+    const char *title; /* "" for none */
+    double mark;       /* x of a vertical line, the training length; 0: none */
+    int64_t trained;   /* the training length; 0: several */
+} FigurePanel;
+
+typedef struct Figure {
+    const char *experiment, *signature;
+    FigureLine *lines; /* sorted by panel when drawn */
+    FigurePanel *panels;
+    int line_count, panel_count;
+    const int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
+    int tic_count;
+    bool linear; /* y is not logarithmic, however far it reaches */
+    Arena *arena;
+} Figure;
+
+typedef struct FigureKind {
+    const char *name, *help;                              /* the template is plots/NAME.gp */
+    const char *y, *x;                                    /* what they are, for the data file */
+    bool (*make)(Figure *figure, Store *store, Err *err); /* figure->experiment and ->arena are set */
+    const char *missing;                                  /* why there may be nothing to draw */
+    double
+        ceiling; /* the axis ends at so many times the highest y at a panel's mark; 0: it shows everything */
+} FigureKind;
+
+extern const FigureKind figure_curves, figure_position, figure_cost, figure_bias, figure_early, figure_paper,
+    figure_loss;
+
+int figure_panel(Figure *figure, const char *title, double mark, int64_t trained); /* returns its index */
+FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment);
+void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
+
+/* A point of the seeds' values at x. */
+FigurePoint figure_values(double x, const double *values, int count);
+
+/* Draws to a file and writes the data beside it ("a.svg": "a.dat"); template: NULL for the kind's own.
+   Errors: see plot.h. */
+bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
+                 const char *template, Err *err);
+
+#endif

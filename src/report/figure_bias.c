@@ -1,0 +1,149 @@
+/* figure_bias: the biases that trained models add to scores, by distance, for each head: of methods that have
+ * a bias by distance or by pair (then those of the last query), from the weights beside the database. Drawn
+ * is the first seed of each method and training length, to twice the training length. A constant shift of a
+ * head's biases changes nothing, so each begins at 0; where each layer has biases of its own, they are the
+ * first layer's.
+ */
+#include "report/figure.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "train/safetensors.h"
+#include "experiment/config.h"
+#include "store/run_folder.h"
+
+typedef struct Trained {
+    const char *key, *label, *variant, *experiment;
+    const Config *config;
+} Trained;
+
+/* The method's context with the weights in the file; false where they are not those of the config. */
+static bool load(PositionContext *context, const Trained *trained, const TensorFile *file, int length,
+                 Arena *arena) {
+    const PositionMethod *method = trained->config->position.method;
+    const Model *model = model_new(&trained->config->model, &trained->config->position,
+                                   (int)trained->config->train.length, arena);
+    PositionShape *shape = NEW(arena, 1, PositionShape);
+    PositionTensor tensors[POS_MAX_TENSORS];
+    *shape = model->shape;
+    *context =
+        (PositionContext){.shape = shape, .options = trained->config->position.options, .length = length};
+    int count = position_layout(&trained->config->position, shape, tensors);
+    for (int i = 0; i < count; i++) {
+        const Tensor *tensor =
+            checkpoint_find(file, arena_format(arena, "%sposition.%s",
+                                               tensors[i].per_layer ? "layers.0." : "", tensors[i].name));
+        if (!tensor || tensor->rank != tensors[i].rank || tensor->type != TENSOR_F32) return false;
+        for (int d = 0; d < tensor->rank; d++)
+            if (tensor->dims[d] != tensors[i].dims[d]) return false;
+        context->param[i] = tensor->data;
+    }
+    context->tables = position_prepare(method, shape, context->options, length, NULL, arena);
+    return true;
+}
+
+/* Whether the curve bends at d, by more than what no eye sees. Between its bends it is a straight line. */
+static bool bends(const float *bias, int d, int length, double range) {
+    if (d == 0 || d == length - 1) return true;
+    return fabs((double)bias[d + 1] - 2 * (double)bias[d] + (double)bias[d - 1]) > 1e-4 * range;
+}
+
+static double range_of(const float *bias, int length) {
+    float low = bias[0], high = bias[0];
+    for (int d = 1; d < length; d++) {
+        low = fminf(low, bias[d]);
+        high = fmaxf(high, bias[d]);
+    }
+    return (double)high - (double)low;
+}
+
+/* bias[H,T] by distance: of a pair bias its last row, read backwards; where there are both, their sum. */
+static float *biases(const PositionMethod *method, const PositionContext *context, Arena *arena) {
+    int heads = context->shape->heads, length = context->length;
+    float *bias = NEW(arena, heads * length, float), *row = NEW(arena, length, float);
+    if (method->distance_bias) method->distance_bias(context, bias);
+    for (int h = 0; method->pair_bias && h < heads; h++) {
+        method->pair_bias(context, row, h, length - 1, 1);
+        for (int d = 0; d < length; d++) bias[h * length + d] += row[length - 1 - d];
+    }
+    return bias;
+}
+
+static void add_heads(Figure *figure, const Trained *trained, const PositionContext *context) {
+    int heads = context->shape->heads, length = context->length;
+    const float *bias = biases(trained->config->position.method, context, figure->arena);
+    const char *name = *trained->variant
+                           ? arena_format(figure->arena, "%s %s", trained->label, trained->variant)
+                           : trained->label;
+    int64_t trained_at = trained->config->train.length;
+    int panel =
+        figure_panel(figure, arena_format(figure->arena, "%s, trained at %lld", name, (long long)trained_at),
+                     (double)trained_at, trained_at);
+    for (int h = 0; h < heads; h++) {
+        const char *head = arena_format(figure->arena, "head %d", h + 1);
+        FigureLine *line = figure_line(figure, panel, head, head,
+                                       arena_format(figure->arena, "%s; run %s", name, trained->key));
+        const float *curve = bias + h * length;
+        double range = range_of(curve, length);
+        for (int d = 0; d < length; d++) {
+            double value = (double)curve[d] - (double)curve[0];
+            if (bends(curve, d, length, range)) figure_point(figure, line, figure_values(d, &value, 1));
+        }
+    }
+}
+
+static bool add_run(Figure *figure, Store *store, const Trained *trained, Err *err) {
+    const char *path = folder_weights(store, trained->key, figure->arena);
+    TensorFile file;
+    PositionContext context;
+    if (!path) return true;
+    if (!checkpoint_read(path, &file, figure->arena, err)) return false;
+    int length = 2 * (int)trained->config->train.length + 1;
+    bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key) == 0 &&
+                load(&context, trained, &file, length, figure->arena);
+    json_free(file.metadata);
+    if (!fine) return err_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
+    add_heads(figure, trained, &context);
+    return true;
+}
+
+static bool make_bias(Figure *figure, Store *store, Err *err) {
+    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+    if (!set) return false;
+    figure->signature = set->signature;
+    figure->linear = true;
+    const char *const parameters[] = {figure->experiment, NULL};
+    bool fine = true;
+    Query *query =
+        query_begin(store,
+                    "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
+                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
+                    " ORDER BY min(p.ordinal)",
+                    parameters);
+    while (fine && query_next(query)) {
+        Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
+                           .label = arena_copy(figure->arena, query_text(query, 1)),
+                           .variant = arena_copy(figure->arena, query_text(query, 2))};
+        const char *place = arena_format(figure->arena, "run %s", trained.key);
+        trained.config =
+            config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);
+        fine = trained.config != NULL;
+        const PositionMethod *method = fine ? trained.config->position.method : NULL;
+        if (fine && (method->distance_bias || method->pair_bias))
+            fine = add_run(figure, store, &trained, err);
+    }
+    Err other;
+    return query_end(query, fine ? err : &other) && fine;
+}
+
+const FigureKind figure_bias = {
+    .name = "bias",
+    .help = "biases by distance for each head, from the trained weights",
+    .x = "distance",
+    .y = "bias",
+    .make = make_bias,
+    .missing = "no trained method with a bias by distance or by pair whose weights lie beside the database",
+};

@@ -1,0 +1,77 @@
+/* figure_loss: the loss of training by update, which shows whether a method had converged when it was
+ * compared.
+ *
+ * One panel for each training length. A run's log is averaged over windows of equal numbers of updates, so
+ * that what is drawn is the course and not the noise of single batches; a point stands in the middle of its
+ * window, over the seeds that have it.
+ */
+#include "report/figure.h"
+
+#include <string.h>
+
+enum { WINDOWS = 60, MOST_SEEDS = 1000 };
+
+static const char sql[] =
+    "WITH chosen AS (SELECT r.key, r.label || iif(p.variant = '', '', ' ' || p.variant) AS name,"
+    "  r.train_length AS length, min(p.ordinal) AS ordinal,"
+    "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps"
+    "  FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    "  WHERE x.name = ? AND r.status IN ('done', 'diverged') GROUP BY r.key),"
+    " windows AS (SELECT name, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
+    "  FROM chosen c JOIN train_log t ON t.run = c.key GROUP BY c.key, (t.step - 1) * %d / c.steps),"
+    " lines AS (SELECT name, length, min(ordinal) AS place FROM chosen GROUP BY name, length)"
+    "SELECT w.name, w.length, w.step, w.loss FROM windows w JOIN lines l USING (name, length)"
+    " ORDER BY l.place, w.step, w.ordinal";
+
+/* What is read of one window: its seeds' losses. */
+typedef struct Window {
+    FigureLine *line;
+    double step, losses[MOST_SEEDS];
+    int count;
+} Window;
+
+static void end_window(Figure *figure, Window *window) {
+    if (window->count)
+        figure_point(figure, window->line, figure_values(window->step, window->losses, window->count));
+    window->count = 0;
+}
+
+static int find_panel(Figure *figure, int64_t length) {
+    for (int p = 0; p < figure->panel_count; p++)
+        if (figure->panels[p].trained == length) return p;
+    return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
+}
+
+static bool make_loss(Figure *figure, Store *store, Err *err) {
+    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+    if (!set) return false;
+    figure->signature = set->signature;
+    figure->linear = true;
+    const char *const parameters[] = {figure->experiment, NULL};
+    Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
+    Window *window = NEW(figure->arena, 1, Window);
+    while (query_next(query)) {
+        const char *name = query_text(query, 0);
+        int panel = find_panel(figure, query_int(query, 1));
+        double step = query_real(query, 2);
+        bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
+        if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
+        if (!same_line) {
+            name = arena_copy(figure->arena, name);
+            window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
+        }
+        window->step = step;
+        window->losses[window->count++] = query_real(query, 3);
+    }
+    end_window(figure, window);
+    return query_end(query, err);
+}
+
+const FigureKind figure_loss = {
+    .name = "loss",
+    .help = "loss of training by update",
+    .x = "update",
+    .y = "nats per token",
+    .make = make_loss,
+    .missing = "no trained run yet",
+};

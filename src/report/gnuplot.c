@@ -1,0 +1,128 @@
+/* gnuplot: see gnuplot.h. */
+#include "report/gnuplot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "sys/atomic_file.h"
+
+enum { FIGURE = 9 }; /* the descriptor that gnuplot draws to */
+
+const char *const gnuplot_formats[] = {"svg", "png", "pdf", NULL};
+
+/* From "./" on, since gnuplot would take "< x" for a command and "~" for a home. */
+const char *gnuplot_path(const char *path, Arena *arena) {
+    return escape_text(ESCAPE_PATH, *path == '/' ? path : arena_format(arena, "./%s", path), arena);
+}
+
+/* The folder of a path, with its slash; "" for one without. */
+static const char *folder_of(const char *path, Arena *arena) {
+    const char *slash = strrchr(path, '/');
+    return slash ? arena_format(arena, "%.*s", (int)(slash - path + 1), path) : "";
+}
+
+const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Err *err) {
+    char program[4096] = "";
+    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) program[0] = '\0';
+    const char *folder = folder_of(program, arena);
+    const char *const places[] = {
+        beside ? arena_format(arena, "%s%s", folder_of(beside, arena), name) : "",
+        arena_format(arena, "plots/%s", name),
+        arena_format(arena, "%splots/%s", folder, name),
+        arena_format(arena, "%s../share/poslab/plots/%s", folder, name),
+    };
+    for (int i = 0; i < COUNT_OF(places); i++)
+        if (*places[i] && access(places[i], R_OK) == 0) return places[i];
+    err_set(err, EXIT_SYSTEM,
+            "no template plots/%s here or beside the program; `make install` puts it into share/poslab",
+            name);
+    return NULL;
+}
+
+FILE *gnuplot_begin(const char *format, Arena *arena, Err *err) {
+    FILE *script = tmpfile();
+    if (!script) {
+        err_system(err, "cannot make a temporary file");
+        return NULL;
+    }
+    fprintf(script, "set encoding utf8\nfigure = '/dev/fd/%d'\nformat = %s\n", FIGURE,
+            escape_text(ESCAPE_GNUPLOT, format, arena));
+    return script;
+}
+
+/* Takes over all that comes through the pipe; false with err set if that is nothing. */
+static bool take_figure(FILE *out, int pipe, Err *err) {
+    char bytes[65536];
+    bool any = false;
+    for (ssize_t got; (got = read(pipe, bytes, sizeof bytes)) != 0;) {
+        if (got < 0 && errno != EINTR) return err_system(err, "cannot read what gnuplot draws");
+        if (got > 0) any |= fwrite(bytes, 1, (size_t)got, out) > 0;
+    }
+    return any || err_set(err, EXIT_SYSTEM, "gnuplot drew nothing; its messages, if any, are above");
+}
+
+/* The environment without the variables that change what gnuplot draws, or keep it from drawing, in UTF-8. */
+static char **environment(Arena *arena) {
+    static const char *const dropped[] = {
+        "GNUTERM=",    "GNUPLOT_LIB=", "GNUPLOT_DEFAULT_GDFONT=", "GNUPLOT_FONTPATH=", "GNUPLOT_PS_DIR=",
+        "GDFONTPATH=", "LC_"};
+    static char locale[] = "LC_ALL=C.UTF-8";
+    int count = 0, kept = 0;
+    while (environ[count]) count++;
+    char **variables = NEW(arena, count + 2, char *);
+    for (int i = 0; i < count; i++) {
+        bool keep = true;
+        for (int k = 0; k < COUNT_OF(dropped); k++)
+            keep &= strncmp(environ[i], dropped[k], strlen(dropped[k])) != 0;
+        if (keep) variables[kept++] = environ[i];
+    }
+    variables[kept] = locale;
+    return variables;
+}
+
+/* gnuplot with the script as its input and `end` as FIGURE. */
+static bool start(pid_t *pid, FILE *script, int end, char **variables, Err *err) {
+    static char program[] = "gnuplot", defaults[] = "-d"; /* -d: without the user's own start-up file */
+    char *const arguments[] = {program, defaults, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, end, FIGURE); /* which may have been the script's number */
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
+    posix_spawn_file_actions_destroy(&actions);
+    if (code == ENOENT)
+        return err_set(err, EXIT_SYSTEM,
+                       "gnuplot is not installed (Debian, Ubuntu: apt install gnuplot-nox)");
+    return !code || err_set(err, EXIT_SYSTEM, "cannot start gnuplot: %s", strerror(code));
+}
+
+static bool run(FILE *out, FILE *script, Arena *arena, Err *err) {
+    int ends[2], status = 0;
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC) != 0) return err_system(err, "cannot make a pipe");
+    bool fine = start(&pid, script, ends[1], environment(arena), err), started = fine;
+    close(ends[1]);
+    fine = fine && take_figure(out, ends[0], err);
+    close(ends[0]);
+    while (started && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) return err_system(err, "cannot wait for gnuplot");
+    if (!started || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return fine;
+    return err_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
+}
+
+bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Err *err) {
+    File file;
+    fprintf(script, "load %s\n", gnuplot_path(template, arena));
+    bool fine = (fflush(script) == 0 && !ferror(script)) || err_system(err, "cannot write a temporary file");
+    rewind(script);
+    FILE *out = fine ? file_begin(&file, figure, arena, err) : NULL;
+    fine = out && file_end(&file, run(out, script, arena, err), err);
+    fclose(script);
+    return fine;
+}

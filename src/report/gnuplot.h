@@ -1,0 +1,28 @@
+/* gnuplot: running gnuplot on a template.
+ *
+ * gnuplot reads its commands from a temporary file: assignments of variables, then `load` of a template that
+ * users may edit. Names reach it as quoted strings only, and no shell. gnuplot itself does not notice a full
+ * disk, so what it draws comes through a pipe and is written here: a figure that was there stays as it was
+ * until the new one is complete.
+ */
+#ifndef POSLAB_GNUPLOT_H
+#define POSLAB_GNUPLOT_H
+
+#include "base/arena.h"
+
+extern const char *const gnuplot_formats[]; /* "svg", "png", "pdf", NULL */
+
+/* A path as a string of gnuplot. */
+const char *gnuplot_path(const char *path, Arena *arena);
+
+/* A template of that name ("curves.gp"): in the folder of `beside` (if not NULL), in plots/ here, where the
+   program was built, or where it was installed. NULL and err if there is none. */
+const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Err *err);
+
+/* The temporary file for commands, with the variables `figure` and `format` set; NULL and err on failure. */
+FILE *gnuplot_begin(const char *format, Arena *arena, Err *err);
+
+/* Loads the template, runs gnuplot, closes the script and puts the figure in its place. */
+bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Err *err);
+
+#endif

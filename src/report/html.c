@@ -1,0 +1,175 @@
+/* html: see html.h. */
+#include "report/html.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/sha256.h"
+#include "report/page.h"
+
+const char *html_hash(const char *text, Arena *arena) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char hex[HASH_TEXT], base64[45] = "";
+    unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
+    hash_bytes(text, strlen(text), hex);
+    for (int i = 0; i < 32; i++) {
+        const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+    }
+    for (int i = 0, at = 0; i < 33; i += 3) {
+        unsigned group = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6) base64[at++] = digits[group >> shift & 63];
+    }
+    base64[43] = '='; /* 32 bytes are 43 digits */
+    return arena_format(arena, "sha256-%s", base64);
+}
+
+void html_text(const char *text, FILE *out) {
+    escape_put(ESCAPE_XML, text, out);
+}
+
+void html_element(const char *name, const char *text, FILE *out) {
+    fprintf(out, "<%s>", name);
+    html_text(text, out);
+    fprintf(out, "</%.*s>\n", (int)strcspn(name, " "), name);
+}
+
+void html_begin(FILE *out, const char *title) {
+    Arena *arena = arena_new(0);
+    fprintf(out,
+            "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
+            "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
+            "'none'; "
+            "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\"/>\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+            "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+            "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
+            html_hash(page_style, arena), html_hash(page_script, arena));
+    html_element("title", title, out);
+    fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
+    arena_free(arena);
+}
+
+void html_end(FILE *out) {
+    fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", page_script);
+}
+
+static void put_cell(const SheetCell *cell, const SheetColumn *column, FILE *out) {
+    fputs("<td", out);
+    if (column->left || cell->best)
+        fprintf(out, " class=\"%s%s%s\"", column->left ? "left" : "", column->left && cell->best ? " " : "",
+                cell->best ? "best" : "");
+    if (isfinite(cell->value)) fprintf(out, " data-value=\"%.17g\"", cell->value);
+    putc('>', out);
+    html_text(cell->text ? cell->text : "", out);
+    fputs("</td>", out);
+}
+
+void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena) {
+    fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
+    html_text(label, out);
+    fputs("\">\n<table class=\"sortable\">\n", out);
+    if (*sheet->caption) html_element("caption", sheet->caption, out);
+    fputs("<thead><tr>", out);
+    for (int c = 0; c < sheet->column_count; c++) {
+        fputs(sheet->columns[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
+        html_text(sheet_head(&sheet->columns[c], arena), out);
+        fputs("</th>", out);
+    }
+    fputs("</tr></thead>\n<tbody>\n", out);
+    for (int r = 0; r < sheet->rows; r++) {
+        fputs("<tr>", out);
+        for (int c = 0; c < sheet->column_count; c++)
+            put_cell(sheet_cell(sheet, r, c), &sheet->columns[c], out);
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody>\n</table>\n</div>\n", out);
+}
+
+/* Whether `text` begins with `word`; then moves it behind. */
+static bool skip(const char **text, const char *word) {
+    size_t size = strlen(word);
+    if (strncmp(*text, word, size)) return false;
+    *text += size;
+    return true;
+}
+
+/* What gnuplot gives to most groups; the whole drawing has it here. */
+#define GRID                                                                                                 \
+    " fill=\"none\" color=\"gray\" stroke=\"currentColor\" stroke-width=\"1.00\"" /* its lines say theirs */
+#define USUAL_SIZE " font-size=\"14.00\""
+#define USUAL      " fill=\"none\" color=\"black\" stroke=\"currentColor\" stroke-width=\"1.00\""
+
+/* What stands at `at` and says nothing: defaults, what is usual, the font that the whole drawing has, groups
+   without contents, space before space, gnuplot's names for its plots. It is a third of a drawing. Returns
+   what is behind it, or `at`. */
+static const char *skip_noise(const char *at, const char *font) {
+    static const char *const defaults[] = {
+        " stroke-linecap=\"butt\"", " stroke-linejoin=\"miter\"", USUAL, USUAL_SIZE, GRID,
+        " class=\"gridline\""};
+    for (int i = 0; i < COUNT_OF(defaults); i++)
+        if (skip(&at, defaults[i])) return at;
+    if (*font && skip(&at, font)) return at;
+    const char *end = NULL;
+    if (!strncmp(at, "<g ", 3) && (end = strchr(at, '>')) && skip(&end, ">\n</g>\n")) return end;
+    if (*at && strchr(" \t\n", *at) && at[1] && strchr(" \t\n", at[1])) return at + 1;
+    if (!strncmp(at, "<title>gnuplot_plot", 19) && (end = strstr(at, "</title>\n"))) return end + 9;
+    return at;
+}
+
+/* The attribute ` font-family="..."` of the first text, "" without any. */
+static const char *font_of(const char *svg, char *font, size_t size) {
+    const char *at = strstr(svg, " font-family=\""), *end = at ? strchr(at + 14, '"') : NULL;
+    bool fits = end && (size_t)(end - at) + 2 < size;
+    snprintf(font, size, "%.*s", fits ? (int)(end - at) + 1 : 0, fits ? at : "");
+    return font;
+}
+
+/* "rgb(  0, 114, 178)" as "#0072b2"; moves behind it. */
+static bool put_colour(const char **at, FILE *out) {
+    unsigned red, green, blue;
+    int size = 0;
+    if (strncmp(*at, "rgb(", 4) || sscanf(*at, "rgb(%3u,%3u,%3u)%n", &red, &green, &blue, &size) < 3 ||
+        !size || (red | green | blue) > 255)
+        return false;
+    fprintf(out, "#%02x%02x%02x", red, green, blue);
+    *at += size;
+    return true;
+}
+
+bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out) {
+    static const char *const names[] = {" id='", " id=\"", "href='#", "href=\"#", "url(#"};
+    const char *view = strstr(svg, "viewBox=\""), *at = strstr(svg, "<g id=\"gnuplot_canvas\">");
+    if (!view || !at) return false;
+    view += strlen("viewBox=\"");
+    char text[256];
+    const char *font = font_of(at, text, sizeof text);
+    fprintf(out,
+            "<svg viewBox=\"%.*s\"%s" USUAL USUAL_SIZE " role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
+            "xmlns:xlink=\"http://www.w3.org/1999/xlink\" aria-label=\"",
+            (int)strcspn(view, "\"<>"), view, font);
+    html_text(label, out);
+    fputs("\">\n", out);
+    const char *background = strstr(at, "<rect x=\"0\" y=\"0\"");
+    while (*at) {
+        if (at == background && background) at += strcspn(at, ">") + 1;
+        const char *behind = skip_noise(at, font);
+        if (behind != at) {
+            at = behind;
+            continue;
+        }
+        bool named = false;
+        for (int i = 0; !named && i < COUNT_OF(names); i++) {
+            named = skip(&at, names[i]);
+            if (named) fprintf(out, "%s%s", names[i], prefix);
+        }
+        if (named || !*at) continue;
+        if (put_colour(&at, out)) continue;
+        int size = escape_size(at);
+        fwrite(at, 1, (size_t)size, out); /* what gnuplot draws has been escaped before */
+        at += size ? size : 1;
+    }
+    return true;
+}

@@ -1,0 +1,31 @@
+/* html: writing one self-contained page.
+ *
+ * Everything that is not this program's own goes through html_text, which escapes what HTML takes for its
+ * own (ESCAPE_XML). The page may load nothing and run nothing but
+ * its one style sheet and one script, which its content security policy names by their SHA-256. It is
+ * well-formed XML, too.
+ */
+#ifndef POSLAB_HTML_H
+#define POSLAB_HTML_H
+
+#include "base/display_table.h"
+
+void html_begin(FILE *out, const char *title); /* to the opening of <main> */
+void html_end(FILE *out);
+
+void html_text(const char *text, FILE *out);
+void html_element(const char *name, const char *text,
+                  FILE *out); /* <name>text</name>; name may carry attributes */
+
+/* A table that the page's script makes sortable; `label` names it for those who do not see it. */
+void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena);
+
+/* The drawing of an SVG file by gnuplot, inline: without prolog, background, size and what says nothing, its
+   ids made different from those of others by `prefix`. Something else than an SVG is left out; returns
+   whether it was one. */
+bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out);
+
+/* "sha256-" and the digest in base64, as a policy names a text. */
+const char *html_hash(const char *text, Arena *arena);
+
+#endif

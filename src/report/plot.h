@@ -1,0 +1,23 @@
+/* plot: `poslab plot`: figures of an experiment, drawn by gnuplot from templates that users may edit.
+ *
+ * One table of figures (plot.c); each fills a Figure (figure.h), which is written as text beside the drawing
+ * (figure.svg: figure.dat) and drawn by plots/NAME.gp.
+ */
+#ifndef POSLAB_PLOT_H
+#define POSLAB_PLOT_H
+
+#include "store/database.h"
+
+typedef struct PlotOptions {
+    const char *experiment; /* NULL: the only one; with several it must be named */
+    const char *kind;       /* name of a figure; NULL: curves */
+    const char *figure;     /* file to write */
+    const char *format;     /* svg, png or pdf; NULL: from the file's suffix */
+    const char *template;   /* NULL: plots/KIND.gp here, beside the program, or where it was installed */
+} PlotOptions;
+
+/* Errors: nothing to draw, an unknown figure or format (usage); no gnuplot, no template, no space (system). A
+   file that was there stays as it was until the new one is complete. */
+bool plot_figure(Store *store, const PlotOptions *options, Err *err);
+
+#endif

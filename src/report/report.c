@@ -1,0 +1,398 @@
+/* report: see report.h. A Report is one experiment while it is written; `sections` is the order of the page.
+ */
+#include "report/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/claims.h"
+#include "analysis/curves.h"
+#include "sys/atomic_file.h"
+#include "report/report_figures.h"
+#include "report/html.h"
+#include "analysis/pivot.h"
+#include "report/summary.h"
+
+typedef struct Report {
+    Store *store;
+    const char *name; /* of the experiment */
+    int index;        /* among those of the file */
+    const SeriesSet *set;
+    const ClaimList *claims;
+    FILE *out;
+    Arena *arena;
+} Report;
+
+/* --- what was compared --- */
+
+static void put_term(const Report *report, const char *term, const char *text) {
+    if (!*text) return;
+    html_element("dt", term, report->out);
+    html_element("dd", text, report->out);
+}
+
+/* The different values of a query's first column, in their order. */
+static const char *list_of(const Report *report, const char *sql, Err *err) {
+    const char *const parameters[] = {report->name, NULL};
+    const char *list = "";
+    Query *query = query_begin(report->store, sql, parameters);
+    while (query_next(query))
+        if (*query_text(query, 0))
+            list = arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", query_text(query, 0));
+    return query_end(query, err) ? list : NULL;
+}
+
+static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Err *err) {
+    fputs("<dl>\n", report->out);
+    for (int i = 0; i < count; i++) {
+        const char *list = list_of(report, lists[i][1], err);
+        if (!list) return false;
+        put_term(report, lists[i][0], list);
+    }
+    fputs("</dl>\n", report->out);
+    return true;
+}
+
+#define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+
+static bool put_compared(const Report *report, Err *err) {
+    static const char *const lists[][2] = {
+        {"trained at",
+         "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
+        {"evaluated at",
+         "SELECT group_concat(l, ', ') || ' tokens' FROM (SELECT DISTINCT eval_length AS l FROM outcome"
+         " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
+        {"evaluated how",
+         "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
+         " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
+         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', '')) ||"
+         " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
+         " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
+        {"seeds",
+         "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" RUNS
+         " WHERE x.name = ? GROUP BY r.label, p.variant, r.train_length)"},
+        {"model", "SELECT DISTINCT json_extract(r.config, '$.model.layers') || ' layers, ' ||"
+                  " json_extract(r.config, '$.model.heads') || ' heads, width ' || json_extract(r.config, "
+                  "'$.model.width') ||"
+                  " ', feed-forward ' || json_extract(r.config, '$.model.ffn')" RUNS " WHERE x.name = ?"},
+        {"training", "SELECT DISTINCT json_extract(r.config, '$.train.tokens') || ' tokens, ' ||"
+                     " json_extract(r.config, '$.train.tokens_per_step') || ' at a time, ' ||"
+                     " json_extract(r.config, '$.train.optimizer.name') || ', learning rate ' ||"
+                     " json_extract(r.config, '$.train.optimizer.lr')" RUNS " WHERE x.name = ?"},
+        {"text",
+         "SELECT DISTINCT c.tokenizer || ', vocabulary ' || c.vocabulary || '; ' || c.documents ||"
+         " ' documents; ' || c.train_tokens || ' tokens to train on, ' || c.valid_tokens || ' to validate, '"
+         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
+    };
+    html_element("h2", "What was compared", report->out);
+    fputs("<ul>\n", report->out);
+    for (int i = 0; i < report->set->count; i++) {
+        const Series *series = &report->set->items[i];
+        const PositionMethod *method = position_find(series->method);
+        bool seen = false;
+        for (int k = 0; k < i; k++) seen |= !strcmp(report->set->items[k].name, series->name);
+        if (seen) continue;
+        fputs("<li><b>", report->out);
+        html_text(series->name, report->out);
+        fputs("</b>", report->out);
+        if (method && method->citation)
+            html_text(arena_format(report->arena, ": %s", method->citation), report->out);
+        fputs("</li>\n", report->out);
+    }
+    fputs("</ul>\n", report->out);
+    return put_lists(report, lists, COUNT_OF(lists), err);
+}
+
+/* --- verdict and claims --- */
+
+static const struct {
+    const char *class, *sign;
+} marks[VERDICTS] = {
+    [VERDICT_SUPPORTED] = {"supported", "✓"},
+    [VERDICT_CONTRADICTED] = {"contradicted", "✗"},
+    [VERDICT_UNDECIDED] = {"undecided", "?"},
+    [VERDICT_UNTESTED] = {"untested", "–"},
+};
+
+static bool put_verdict(const Report *report, Err *err) {
+    const char **sentences = verdict_sentences(report->store, report->set, report->arena, err);
+    if (!sentences) return false;
+    html_element("h2", "The verdict", report->out);
+    if (report->claims->count) {
+        fprintf(report->out, "<p>Of %d claims of the paper, here:</p>\n<ul class=\"tally\">\n",
+                report->claims->count);
+        for (int v = 0; v < VERDICTS; v++)
+            fprintf(report->out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
+                    report->claims->counts[v], verdict_names[v]);
+        fputs("</ul>\n", report->out);
+    }
+    for (; *sentences; sentences++) html_element("p", *sentences, report->out);
+    if (!report->set->count) html_element("p", "No evaluations are asked for.", report->out);
+    return true;
+}
+
+static void put_points(const Report *report, const Claim *claim) {
+    static const char *const heads[] = {"method", "against", "trained at", "length", "n",
+                                        "ratio",  "from",    "to",         "clear"};
+    enum { METHOD, AGAINST, TRAINED, LENGTH, SEEDS, RATIO, LOW, HIGH, CLEAR };
+    Sheet sheet = sheet_new(claim->count, COUNT_OF(heads), report->arena);
+    for (int c = 0; c < COUNT_OF(heads); c++) {
+        sheet.columns[c].head = heads[c];
+        sheet.columns[c].left = c <= AGAINST || c == CLEAR;
+    }
+    for (int r = 0; r < claim->count; r++) {
+        const ClaimPoint *point = &claim->points[r];
+        const double numbers[] = {(double)point->series->train_length,
+                                  (double)point->length,
+                                  point->seeds,
+                                  point->ratio,
+                                  point->low,
+                                  point->high};
+        SheetCell *cells = sheet_cell(&sheet, r, 0);
+        cells[METHOD].text = point->series->name;
+        cells[AGAINST].text = point->against ? point->against->name : "";
+        for (int i = 0; i < COUNT_OF(numbers); i++) {
+            cells[TRAINED + i].value = numbers[i];
+            cells[TRAINED + i].text =
+                arena_format(report->arena, TRAINED + i < RATIO ? "%.0f" : "%.4f", numbers[i]);
+        }
+        if (!point->seeds) cells[SEEDS].text = "bench", cells[TRAINED].text = "";
+        cells[CLEAR].text = point->holds ? "holds" : point->fails ? "fails" : "open";
+    }
+    fprintf(report->out, "<details><summary>%d point%s</summary>\n", claim->count,
+            claim->count == 1 ? "" : "s");
+    html_sheet(&sheet, "Points of this claim", report->out, report->arena);
+    fputs("</details>\n", report->out);
+}
+
+static bool put_claims(const Report *report, Err *err) {
+    (void)err;
+    if (!report->claims->count) return true;
+    html_element("h2", "The paper's claims", report->out);
+    html_element("p class=\"note\"", report->claims->source, report->out);
+    html_element(
+        "p class=\"note\"",
+        "A point is a ratio at one length. Its interval is the range of the seeds, for perplexities on the "
+        "same "
+        "windows widened to the 95 % interval of the paired bootstrap; with one seed, 5 % to both sides, "
+        "which no "
+        "test stands behind; it begins at 0 where the other was trained on more tokens. Speeds of a bench "
+        "have the quartiles of its rounds. "
+        "Supported: the whole interval is on the claim's side at every point. Contradicted: it is beyond it "
+        "at "
+        "half of the points or more. Else undecided. Claims are judged one by one, without correction for "
+        "their "
+        "number, and on a model and a text far smaller than the paper's.",
+        report->out);
+    for (int i = 0; i < report->claims->count; i++) {
+        const Claim *claim = &report->claims->items[i];
+        fprintf(report->out, "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n",
+                marks[claim->verdict].class, marks[claim->verdict].sign, verdict_names[claim->verdict],
+                claim->seeds == 1 ? ", by one seed only" : "");
+        html_element("h3", claim->text, report->out);
+        html_element("p", claim->finding, report->out);
+        html_element("p class=\"note\"",
+                     arena_format(report->arena, "The paper, %s%s%s", claim->section,
+                                  *claim->paper ? ": " : ".", claim->paper),
+                     report->out);
+        if (claim->count) put_points(report, claim);
+        fputs("</section>\n", report->out);
+    }
+    return true;
+}
+
+/* --- figures --- */
+
+static bool put_figures(const Report *report, Err *err) {
+    html_element("h2", "Figures", report->out);
+    return gallery_write(report->store, report->name, report->index, report->out, report->arena, err);
+}
+
+/* --- tables --- */
+
+static void put_sheets(const Report *report, const SheetSet *sheets, const char *title) {
+    html_element("h3", title, report->out);
+    for (int i = 0; i < sheets->count; i++) html_sheet(&sheets->items[i], title, report->out, report->arena);
+    for (int i = 0; i < sheets->note_count; i++)
+        html_element("p class=\"note\"", sheets->notes[i], report->out);
+    html_element("p class=\"signature\"", sheets->signature, report->out);
+}
+
+static double mean_of(const Series *series, double (*number)(const SeriesRun *run)) {
+    double sum = 0;
+    for (int i = 0; i < series->run_count; i++) sum += number(&series->runs[i]);
+    return series->run_count ? sum / series->run_count : NAN;
+}
+
+static double run_speed(const SeriesRun *run) {
+    return (double)run->tokens / run->seconds;
+}
+
+static double run_seconds(const SeriesRun *run) {
+    return run->seconds;
+}
+
+static double run_processor(const SeriesRun *run) {
+    return run->processor_seconds;
+}
+
+static double run_load(const SeriesRun *run) {
+    return run->load;
+}
+
+static double run_mebibytes(const SeriesRun *run) {
+    return (double)run->peak_bytes / (1 << 20);
+}
+
+static void put_cost(const Report *report) {
+    static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
+                                        "tokens/s", "seconds",    "processor",  "load",
+                                        "MiB",      "runs"};
+    const SeriesSet *set = report->set;
+    const Series **rows = NEW(report->arena, set->count, const Series *);
+    int count = 0;
+    for (int i = 0; i < set->count; i++) {
+        bool seen = false; /* training is the same under every protocol */
+        for (int k = 0; k < count; k++)
+            seen |= !strcmp(rows[k]->name, set->items[i].name) &&
+                    rows[k]->train_length == set->items[i].train_length &&
+                    !strcmp(rows[k]->corpus, set->items[i].corpus);
+        if (!seen) rows[count++] = &set->items[i];
+    }
+    Sheet sheet = sheet_new(count, COUNT_OF(heads), report->arena);
+    for (int c = 0; c < COUNT_OF(heads); c++) sheet.columns[c].head = heads[c];
+    sheet.columns[0].left = true;
+    for (int r = 0; r < count; r++) {
+        const Series *series = rows[r];
+        const double numbers[] = {
+            (double)series->train_length, (double)series->parameters,     (double)series->position_parameters,
+            mean_of(series, run_speed),   mean_of(series, run_seconds),   mean_of(series, run_processor),
+            mean_of(series, run_load),    mean_of(series, run_mebibytes), series->run_count};
+        SheetCell *cells = sheet_cell(&sheet, r, 0);
+        cells[0].text = series->name;
+        for (int i = 0; i < COUNT_OF(numbers); i++) {
+            cells[i + 1].value = numbers[i];
+            cells[i + 1].text =
+                isfinite(numbers[i])
+                    ? arena_format(report->arena, i >= 4 && i <= 7 ? "%.1f" : "%.0f", numbers[i])
+                    : "-";
+        }
+    }
+    html_element("h3", "Cost of training", report->out);
+    html_sheet(&sheet, "Cost of training", report->out, report->arena);
+    html_element("p class=\"note\"",
+                 "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
+                 "machine); runs at a time slow each other down, and so does all "
+                 "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
+                 report->out);
+    const char *warning = series_speed_warning(set, report->arena);
+    if (warning) html_element("p class=\"note\"", warning, report->out);
+}
+
+static bool put_tables(const Report *report, Err *err) {
+    static const struct {
+        const char *title;
+        bool ratio;
+    } tables[] = {{"Perplexity by evaluation length", false},
+                  {"Perplexity over that at the training length", true}};
+    if (!report->set->count) return true;
+    html_element("h2", "Tables", report->out);
+    for (int i = 0; i < COUNT_OF(tables); i++) {
+        const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
+        const SheetSet *sheets = pivot_make(report->store, report->name, &options, report->arena, err);
+        if (!sheets) return false;
+        put_sheets(report, sheets, tables[i].title);
+    }
+    put_cost(report);
+    return true;
+}
+
+/* --- config and provenance --- */
+
+static bool put_config(const Report *report, Err *err) {
+    const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
+    if (!text) return false;
+    Err ignored;
+    Json *json = json_parse(text, strlen(text), "config", &ignored);
+    html_element("h2", "Config", report->out);
+    html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
+    json_free(json);
+    return true;
+}
+
+static bool put_provenance(const Report *report, Err *err) {
+    static const char *const lists[][2] = {
+        {"runs", "SELECT count(*) || ' ' || r.status" RUNS " WHERE x.name = ? GROUP BY r.status"},
+        {"not finished",
+         "SELECT r.label || ', L = ' || r.train_length || ', seed ' || r.seed || ': ' || r.status ||"
+         " coalesce(', ' || r.reason, '')" RUNS
+         " WHERE x.name = ? AND r.status <> 'done' ORDER BY p.ordinal"},
+        {"trained",
+         "SELECT min(r.started) || ' to ' || max(r.finished) || ' (UTC)'" RUNS " WHERE x.name = ?"},
+        {"poslab", "SELECT DISTINCT r.revision" RUNS " WHERE x.name = ?"},
+        {"processor", "SELECT DISTINCT r.cpu" RUNS " WHERE x.name = ?"},
+        {"BLAS",
+         "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
+         " WHERE x.name = ?"},
+        {"resumed in another setting",
+         "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
+         " ORDER BY p.ordinal"},
+        {"corpus",
+         "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
+        {"references",
+         "SELECT DISTINCT source FROM reference WHERE method IN (SELECT method FROM outcome WHERE"
+         " experiment = ?) ORDER BY source"},
+        {"run keys",
+         "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
+    };
+    html_element("h2", "Provenance", report->out);
+    return put_lists(report, lists, COUNT_OF(lists), err);
+}
+
+/* --- the page --- */
+
+static bool (*const sections[])(const Report *, Err *) = {
+    put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
+};
+
+static bool put_experiment(Report *report, const char *claims, Err *err) {
+    report->set = series_read(report->store, report->name, report->arena, err);
+    report->claims =
+        report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
+    if (!report->claims) return false;
+    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), report->name, report->out);
+    html_element("p class=\"lead\"",
+                 "Position methods of transformers compared: trained on short sequences, evaluated on longer "
+                 "ones. Written "
+                 "by poslab from its database.",
+                 report->out);
+    bool fine = true;
+    for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
+    return fine;
+}
+
+static bool put_page(Store *store, const ReportOptions *options, FILE *out, Arena *arena, Err *err) {
+    int count = 0;
+    const char **names = curves_experiments(store, options->experiment, &count, arena, err);
+    if (!names) return false;
+    html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
+    if (count > 1) fputs("<nav>", out);
+    for (int i = 0; count > 1 && i < count; i++)
+        html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
+    if (count > 1) fputs("</nav>\n", out);
+    for (int i = 0; i < count; i++) {
+        Report report = {.store = store, .name = names[i], .index = i, .out = out, .arena = arena};
+        if (!put_experiment(&report, options->claims, err)) return false;
+    }
+    html_end(out);
+    return true;
+}
+
+bool report_write(Store *store, const ReportOptions *options, Err *err) {
+    Arena *arena = arena_new(0);
+    File file;
+    FILE *out = file_begin(&file, options->path, arena, err);
+    bool fine = out && file_end(&file, put_page(store, options, out, arena, err), err);
+    arena_free(arena);
+    return fine;
+}

@@ -1,0 +1,23 @@
+/* report: `poslab report`: one self-contained HTML file about a database's experiments.
+ *
+ * For each experiment: what was compared; the verdict, in sentences that follow from the numbers, and each
+ * claim of the paper as supported, contradicted or undecided (claims.h); the figures, drawn by gnuplot and
+ * inline; tables that can be sorted; the config; provenance. The same database gives the same file. It loads
+ * nothing (html.h).
+ */
+#ifndef POSLAB_REPORT_H
+#define POSLAB_REPORT_H
+
+#include "store/database.h"
+
+typedef struct ReportOptions {
+    const char *experiment; /* NULL: all */
+    const char *path;       /* file to write; one that was there stays until the new one is complete */
+    const char *claims;     /* file; NULL: the standard one */
+} ReportOptions;
+
+/* Without gnuplot the figures are left out, and the report says so. Errors: no experiment, claims that cannot
+   be read, failure to read or to write. */
+bool report_write(Store *store, const ReportOptions *options, Err *err);
+
+#endif

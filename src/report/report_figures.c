@@ -1,0 +1,85 @@
+/* gallery: see gallery.h. */
+#include "report/report_figures.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "sys/atomic_file.h"
+#include "report/html.h"
+#include "report/plot.h"
+
+typedef struct Gallery {
+    Store *store;
+    const char *experiment;
+    int index;
+    FILE *out;
+    Arena *arena;
+} Gallery;
+
+static const struct {
+    const char *kind, *title, *caption;
+} figures[] = {
+    {"curves", "Perplexity by evaluation length",
+     "Each panel is one training length, marked by the dotted line, and one protocol. Bands are the range of "
+     "the seeds."},
+    {"paper", "Ours against the paper's",
+     "Perplexity over that at the training length: data and models differ, shapes can be compared."},
+    {"position", "Loss by position",
+     "In the longest windows evaluated. A method that breaks beyond its training length shows it to the "
+     "right of the line."},
+    {"early", "Early tokens",
+     "In nonoverlapping windows the first tokens have little context; with a small stride nearly all have "
+     "full context. "
+     "What falls in the first and not in the second is not owed to longer context."},
+    {"cost", "Cost against perplexity",
+     "Training speed as a bench of the model measured it, methods in turns."},
+    {"bias", "Biases by distance",
+     "What trained models add to the scores of each head, first seed, less the value at distance 0."},
+    {"loss", "Loss of training",
+     "Means over windows of updates. Methods whose curves still fall steeply at the end, or lie flat above "
+     "the "
+     "others', are compared before they have converged."},
+};
+
+/* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
+static bool put_figure(const Gallery *gallery, int index, const char *folder, Err *err) {
+    const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, figures[index].kind);
+    const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, figures[index].kind);
+    const PlotOptions options = {
+        .experiment = gallery->experiment, .kind = figures[index].kind, .figure = path};
+    bool fine = plot_figure(gallery->store, &options, err);
+    const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
+    if (fine && !svg) err_system(err, "cannot read '%s'", path);
+    unlink(path);
+    unlink(data);
+    if (!svg) return err->code == EXIT_USAGE;
+    fputs("<figure>\n<div class=\"wide\">", gallery->out);
+    const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
+    html_svg(svg, prefix, arena_format(gallery->arena, "%s: %s", gallery->experiment, figures[index].title),
+             gallery->out);
+    fputs("</div>\n<figcaption><b>", gallery->out);
+    html_text(figures[index].title, gallery->out);
+    fputs(".</b> ", gallery->out);
+    html_text(figures[index].caption, gallery->out);
+    fputs("</figcaption>\n</figure>\n", gallery->out);
+    return true;
+}
+
+bool gallery_write(Store *store, const char *experiment, int index, FILE *out, Arena *arena, Err *err) {
+    const Gallery gallery = {store, experiment, index, out, arena};
+    const char *temporary = getenv("TMPDIR");
+    char *folder =
+        arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    if (!mkdtemp(folder)) return err_system(err, "cannot make a folder '%s'", folder);
+    Err why;
+    bool drawn = true;
+    for (int i = 0; drawn && i < COUNT_OF(figures); i++) drawn = put_figure(&gallery, i, folder, &why);
+    if (!drawn) {
+        const char *note = arena_format(arena, "Not all figures could be drawn: %s.", why.text);
+        html_element("p class=\"note\"", note, out);
+        escape_line(stderr, "poslab: %s", note);
+    }
+    rmdir(folder);
+    return true;
+}

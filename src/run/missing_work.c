@@ -1,0 +1,35 @@
+/* missing: see missing.h. */
+#include "run/missing_work.h"
+
+#include <string.h>
+
+#include "sys/version.h"
+
+static bool found(Store *store, const char *sql, const char *const *values) {
+    Err ignored;
+    Query *query = query_begin(store, sql, values);
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
+}
+
+bool missing_is_trained(Store *store, const char *key) {
+    return found(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL",
+                 (const char *const[]){key, NULL});
+}
+
+bool missing_is_changed(Store *store, const char *key) {
+    return found(store, "SELECT 1 FROM run WHERE key = ? AND steps IS NOT NULL AND revision IS NOT ?",
+                 (const char *const[]){key, revision(), NULL});
+}
+
+bool missing_task(WorkerTask *task, Store *store, const PlanPoint *point, Arena *arena) {
+    RunStatus status = store ? store_status(store, point->key) : RUN_PENDING;
+    memcpy(task->key, point->key, sizeof point->key);
+    task->trained = store && missing_is_trained(store, point->key);
+    task->requests = NEW(arena, point->request_count, EvaluateRequest);
+    task->request_count = 0;
+    for (int i = 0; i < point->request_count; i++)
+        if (!store || !store_has_evaluation(store, point->key, &point->requests[i]))
+            task->requests[task->request_count++] = point->requests[i];
+    return status != RUN_DIVERGED && (task->request_count || !task->trained || status != RUN_DONE);
+}

@@ -1,0 +1,177 @@
+/* progress: two displays of the same numbers, bars and plain lines.
+ *
+ * The bars are the last lines on the screen: to say something they are erased (cursor up, clear to the end),
+ * the line is printed, and they are drawn again below it.
+ */
+#include "run/progress.h"
+#include "base/escape.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { BAR = 20, LINE = 512, TENTHS = 10 };
+static const double SECONDS_BETWEEN_DRAWINGS = 0.2;
+
+typedef struct Slot {
+    bool busy;
+    ProgressRun run;
+    double share;    /* of the run's work */
+    double left;     /* seconds of training left; NAN: unknown */
+    int tenth;       /* of the share, as last shown on a plain line */
+    char state[128]; /* "step 12/400  loss 2.345  18230 tokens/s" */
+} Slot;
+
+struct Progress {
+    int slots, runs, done, drawn; /* drawn: lines on the screen */
+    double work, finished;        /* FLOPs */
+    bool quiet, terminal, colour;
+    double begin, last;
+    Slot *slot;
+};
+
+Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena) {
+    Progress *progress = NEW(arena, 1, Progress);
+    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+    *progress = (Progress){.slots = slots, .runs = runs, .done = done, .work = work, .quiet = quiet};
+    progress->terminal = !quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    progress->colour = progress->terminal && !(no_colour && *no_colour);
+    progress->begin = time_now();
+    progress->slot = NEW(arena, slots, Slot);
+    return progress;
+}
+
+/* "1h02m", "3m05s", "12s"; "" if unknown. */
+static void format_seconds(char out[32], double seconds) {
+    long long s = isfinite(seconds) && seconds < 1e9 ? llround(seconds) : -1;
+    if (s < 0)
+        *out = '\0';
+    else if (s >= 3600)
+        snprintf(out, 32, "%lldh%02lldm", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, 32, "%lldm%02llds", s / 60, s % 60);
+    else
+        snprintf(out, 32, "%llds", s);
+}
+
+static void format_left(char out[48], double seconds) {
+    char text[32];
+    format_seconds(text, seconds);
+    snprintf(out, 48, *text ? "  %s left" : "%s", text);
+}
+
+static int screen_width(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+/* One line of the display, cut to the screen, so that a line on the screen is a line here. */
+static void draw_line(Progress *progress, double share, const char *text) {
+    char bar[BAR + 1];
+    int full = (int)(share * BAR + 0.5);
+    for (int i = 0; i < BAR; i++) bar[i] = i < full ? '#' : '.';
+    bar[BAR] = '\0';
+    int room = screen_width() - BAR - 10;
+    const char *on = progress->colour ? "\033[32m" : "", *off = progress->colour ? "\033[0m" : "";
+    fprintf(stderr, "%s[%s]%s %3.0f %% %.*s\n", on, bar, off, floor(100 * share), room > 0 ? room : 0, text);
+    progress->drawn++;
+}
+
+static void erase(Progress *progress) {
+    if (progress->drawn) fprintf(stderr, "\033[%dA\033[J", progress->drawn);
+    progress->drawn = 0;
+}
+
+static void draw(Progress *progress) {
+    char text[LINE], left[48];
+    double finished = progress->finished;
+    erase(progress);
+    for (int i = 0; i < progress->slots; i++) {
+        const Slot *slot = &progress->slot[i];
+        if (!slot->busy) continue;
+        finished += slot->share * (slot->run.train_work + slot->run.evaluate_work);
+        format_left(left, slot->left);
+        snprintf(text, sizeof text, "%s  %s%s", slot->run.label, slot->state, left);
+        draw_line(progress, slot->share, text);
+    }
+    double elapsed = time_now() - progress->begin, share = progress->work > 0 ? finished / progress->work : 1;
+    format_left(left, share > 0.01 ? elapsed * (1 - share) / share : NAN);
+    snprintf(text, sizeof text, "%d of %d runs%s", progress->done, progress->runs, left);
+    draw_line(progress, share > 1 ? 1 : share, text);
+    fflush(stderr);
+    progress->last = time_now();
+}
+
+void progress_draw(Progress *progress) {
+    if (progress->terminal && time_now() - progress->last >= SECONDS_BETWEEN_DRAWINGS) draw(progress);
+}
+
+void progress_close(Progress *progress) {
+    erase(progress);
+    fflush(stderr);
+}
+
+void progress_say(Progress *progress, bool important, const char *format, ...) {
+    if (progress->quiet && !important) return;
+    bool again = progress->drawn > 0;
+    erase(progress);
+    va_list args;
+    va_start(args, format);
+    escape_line_list(stderr, format, args);
+    va_end(args);
+    if (again) draw(progress);
+}
+
+void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
+    progress->slot[slot] = (Slot){.busy = true, .run = *run, .left = NAN, .state = "starting"};
+    if (progress->terminal)
+        draw(progress);
+    else
+        progress_say(progress, false, "start   %s", run->label);
+}
+
+/* The plain display: a line whenever another tenth of the run is done. */
+static void show_tenth(Progress *progress, Slot *slot) {
+    int tenth = (int)(slot->share * TENTHS);
+    if (progress->terminal || tenth <= slot->tenth || tenth >= TENTHS) return;
+    char left[48];
+    slot->tenth = tenth;
+    format_left(left, slot->left);
+    progress_say(progress, false, "%5d %% %s  %s%s", tenth * 100 / TENTHS, slot->run.label, slot->state,
+                 left);
+}
+
+void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
+                   double tokens_per_second) {
+    Slot *at = &progress->slot[slot];
+    double all = at->run.train_work + at->run.evaluate_work;
+    double seconds_per_flop =
+        (double)(at->run.tokens_per_step * steps) / tokens_per_second / at->run.train_work;
+    if (all > 0) at->share = at->run.train_work * (double)step / (double)steps / all;
+    at->left = seconds_per_flop * all * (1 - at->share);
+    snprintf(at->state, sizeof at->state, "step %lld/%lld  loss %.3f  %.0f tokens/s", (long long)step,
+             (long long)steps, loss, tokens_per_second);
+    show_tenth(progress, at);
+}
+
+void progress_evaluate(Progress *progress, int slot, int number, int count, double share) {
+    Slot *at = &progress->slot[slot];
+    double all = at->run.train_work + at->run.evaluate_work;
+    double part = count ? (number - 1 + share) / count : 1;
+    if (all > 0) at->share = (at->run.train_work + at->run.evaluate_work * part) / all;
+    at->left = NAN;
+    snprintf(at->state, sizeof at->state, "evaluation %d/%d", number, count);
+    show_tenth(progress, at);
+}
+
+void progress_end(Progress *progress, int slot, const char *outcome, bool done) {
+    Slot *at = &progress->slot[slot];
+    at->busy = false;
+    progress->finished += at->run.train_work + at->run.evaluate_work;
+    progress->done += done;
+    progress_say(progress, !done, "%-7s %s  (%d of %d)", outcome, at->run.label, progress->done,
+                 progress->runs);
+}

@@ -1,0 +1,37 @@
+/* progress: how far a sweep is, on stderr.
+ *
+ * On a terminal: one line for each running worker (bar, loss, tokens per second, time left) and one for the
+ * whole, redrawn in place. Elsewhere: plain lines, when a run starts, about every 10 %, and when it ends.
+ * NO_COLOR is heeded. A quiet display shows failures and nothing else.
+ */
+#ifndef POSLAB_PROGRESS_H
+#define POSLAB_PROGRESS_H
+
+#include "base/arena.h"
+
+typedef struct Progress Progress;
+
+typedef struct ProgressRun {
+    const char *label;
+    double train_work, evaluate_work; /* FLOPs still to be done, for shares and the time left */
+    int64_t tokens_per_step;
+} ProgressRun;
+
+/* slots: workers at a time; runs: all that were asked for; done: of these, before anything is started;
+   work: FLOPs to be done. */
+Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena);
+
+void progress_begin(Progress *progress, int slot, const ProgressRun *run);
+void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
+                   double tokens_per_second);
+void progress_evaluate(Progress *progress, int slot, int number, int count, double share);
+void progress_end(Progress *progress, int slot, const char *outcome, bool done); /* "done", "failed: ..." */
+
+/* A line that stays; `important` ones are shown in spite of quiet. */
+void progress_say(Progress *progress, bool important, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void progress_draw(Progress *progress);  /* to be called a few times per second */
+void progress_close(Progress *progress); /* removes the bars */
+
+#endif

@@ -1,0 +1,346 @@
+/* revisit: see revisit.h. Options become assignments to the experiment's JSON, which then takes the way of
+ * any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are chosen:
+ * they are assigned to the points that are left.
+ */
+#include "run/reevaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/grid.h"
+#include "analysis/curves.h"
+
+typedef struct Choice {
+    const char **words; /* NULL-terminated; NULL: all are chosen */
+    bool *found;        /* of each word, whether it chose anything */
+} Choice;
+
+typedef struct Revisit {
+    const RevisitOptions *options;
+    const char *database, *experiment;
+    Choice runs, methods; /* by beginnings of keys, by names */
+    Arena *arena;
+} Revisit;
+
+/* --- options as JSON --- */
+
+/* "a,b" as a NULL-terminated list; NULL for NULL. */
+static const char **split_list(const char *text, Arena *arena) {
+    if (!text) return NULL;
+    const char **items = NEW(arena, strlen(text) + 2, const char *);
+    char *rest = arena_copy(arena, text);
+    for (int i = 0; rest; i++) items[i] = strsep(&rest, ",");
+    return items;
+}
+
+static Choice choice(const char *text, Arena *arena) {
+    return (Choice){split_list(text, arena), NEW(arena, text ? strlen(text) + 2 : 1, bool)};
+}
+
+static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
+    bool any = !choice->words;
+    for (int i = 0; choice->words && choice->words[i]; i++) {
+        const char *word = choice->words[i];
+        if (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word)) continue;
+        any = choice->found[i] = true;
+    }
+    return any;
+}
+
+/* A word that chose nothing; NULL if there is none. */
+static const char *idle_word(const Choice *choice) {
+    for (int i = 0; choice->words && choice->words[i]; i++)
+        if (!choice->found[i]) return choice->words[i];
+    return NULL;
+}
+
+/* The number that a word is; NULL if it is none. */
+static Json *number_json(const char *word) {
+    Err ignored;
+    Json *json = json_parse(word, strlen(word), "", &ignored);
+    if (json_is_number(json)) return json;
+    json_free(json);
+    return NULL;
+}
+
+/* The numbers of an option; NULL: an error. */
+static Json *numbers_json(const char *option, const char *text, Arena *arena, Err *err) {
+    Json *list = json_new_array();
+    for (const char **words = split_list(text, arena); *words; words++) {
+        Json *number = number_json(*words);
+        if (number) {
+            json_append(list, number);
+            continue;
+        }
+        char shown[JSON_SHOWN];
+        err_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
+                json_show_text(text, shown));
+        json_free(list);
+        return NULL;
+    }
+    return list;
+}
+
+/* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
+static bool add_protocol(Json *list, const char *word, Arena *arena, Err *err) {
+    static const char *const shapes[][3] = {
+        [PROTOCOL_STRIDED] = {"stride"}, [PROTOCOL_LAST_N] = {"targets", "stride"}};
+    char *rest = arena_copy(arena, word);
+    const char *name = strsep(&rest, ":"), *nearest = nearest_name(name, protocol_names);
+    Json *json = json_new_object();
+    json_append(list, json);
+    json_set_text(json, "name", name);
+    int protocol = 0;
+    while (protocol_names[protocol] && strcmp(protocol_names[protocol], name)) protocol++;
+    if (!protocol_names[protocol])
+        return err_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    for (int i = 0; rest; i++) {
+        Json *number = number_json(strsep(&rest, ":"));
+        const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
+        if (number && key) {
+            json_set(json, key, number);
+            continue;
+        }
+        json_free(number);
+        return err_set(err, EXIT_USAGE,
+                       "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
+    }
+    return true;
+}
+
+/* Sets evaluate.KEY if `fine`, else frees the value (which may be NULL). */
+static bool set(Json *root, const char *key, Json *value, bool fine, const char *place, Err *err) {
+    char path[64];
+    snprintf(path, sizeof path, "evaluate.%s", key);
+    if (fine) return axes_set(root, path, value, place, err);
+    json_free(value);
+    return false;
+}
+
+/* Adds the items that one word stands for. */
+static bool add_variants(Json *list, const char *word, Err *err) {
+    size_t size = strlen(word);
+    bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
+    Json *json = text   ? json_parse(word, size, "--variant", err)
+                 : file ? json_read_file(word, word, err)
+                        : json_new_object();
+    if (!json) return false;
+    if (!text && !file) {
+        json_set_text(json, "name", word);
+        json_set_text(json, "method", word);
+    }
+    for (int i = 0; json_is_array(json) && i < json_count(json); i++)
+        json_append(list, json_copy(json_at(json, i)));
+    if (!json_is_array(json)) json_append(list, json_copy(json));
+    json_free(json);
+    return true;
+}
+
+/* The list of all; NULL: an error. */
+static Json *variants_json(const char *const *words, Err *err) {
+    Json *list = json_new_array();
+    bool fine = true;
+    for (; fine && *words; words++) fine = add_variants(list, *words, err);
+    if (fine) return list;
+    json_free(list);
+    return NULL;
+}
+
+/* The experiment's JSON with what the options say. */
+static bool apply(Json *root, const char *name, const RevisitOptions *options, const char *place,
+                  Arena *arena, Err *err) {
+    Json *evaluate = json_get_mutable(root, "evaluate"), *value;
+    bool fine = true;
+    json_set_text(root, "name", name);
+    for (int i = 0; evaluate && (options->lengths || options->multiples) && i < 2; i++)
+        json_remove(evaluate, i ? "lengths" : "multiples");
+    if (options->lengths) {
+        value = numbers_json("--lengths", options->lengths, arena, err);
+        fine = set(root, "lengths", value, value != NULL, place, err);
+    }
+    if (fine && options->multiples) {
+        value = numbers_json("--multiples", options->multiples, arena, err);
+        fine = set(root, "multiples", value, value != NULL, place, err);
+    }
+    if (fine && options->split) fine = set(root, "split", json_new_text(options->split), true, place, err);
+    if (fine && options->targets) {
+        value = number_json(options->targets);
+        if (!value) err_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
+        fine = set(root, "tokens", value, value != NULL, place, err);
+    }
+    const char **protocols = split_list(options->protocols, arena);
+    if (fine && protocols) {
+        value = json_new_array();
+        for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
+        fine = set(root, "protocols", value, fine, place, err);
+    }
+    return fine;
+}
+
+/* --- the plan --- */
+
+static const char *stored_config(Store *store, const char *name, Arena *arena, Err *err) {
+    Query *query =
+        query_begin(store, "SELECT config FROM experiment WHERE name = ?", (const char *const[]){name, NULL});
+    const char *text = query_next(query) ? arena_copy(arena, query_text(query, 0)) : "";
+    return query_end(query, err) ? text : NULL;
+}
+
+static bool is_point(Store *store, const char *name, const char *key) {
+    Err ignored;
+    Query *query = query_begin(store,
+                               "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
+                               " WHERE x.name = ? AND p.run = ?",
+                               (const char *const[]){name, key, NULL});
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
+}
+
+/* In tables a variant is its name: the experiment must not have it with other options. */
+static bool check_variants(const PlanPoint *point, Store *store, const char *name, Err *err) {
+    bool fine = true;
+    for (int i = 0; fine && i < point->request_count; i++) {
+        const EvaluateVariant *variant = point->requests[i].variant;
+        if (!variant) continue;
+        Query *query =
+            query_begin(store,
+                        "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
+                        " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
+                        (const char *const[]){name, point->key, variant->name, variant->options, NULL});
+        bool other = query_next(query);
+        if (other)
+            err_set(err, EXIT_USAGE, "experiment '%s' has a variant '%s' already, with %s; take another name",
+                    name, variant->name, query_text(query, 0));
+        Err ended;
+        if (!query_end(query, &ended)) return *err = ended, false;
+        fine = !other;
+    }
+    return fine;
+}
+
+/* Keeps the points that --run and --method name; all must be those that the database knows. */
+static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) {
+    int kept = 0;
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        if (!is_point(store, plan->experiment->name, point->key))
+            return err_set(
+                err, EXIT_USAGE,
+                "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
+                "changed, or `poslab run` has not seen this config",
+                plan->experiment->name, point->key);
+        if (!chooses(&revisit->runs, point->key, true) ||
+            !chooses(&revisit->methods, point->config->position.method->name, false))
+            continue;
+        if (!check_variants(point, store, plan->experiment->name, err)) return false;
+        plan->points[kept++] = *point;
+    }
+    plan->count = kept;
+    return true;
+}
+
+/* A chosen point that is trained as this config says (perhaps on another corpus); NULL if there is none. */
+static const PlanPoint *chosen(const Plan *plan, const Config *config) {
+    for (int i = 0; i < plan->count; i++)
+        if (strcmp(plan->points[i].config->trained, config->trained) == 0) return &plan->points[i];
+    return NULL;
+}
+
+/* The chosen points of the experiment, evaluated in variants. */
+static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Err *err) {
+    Experiment *changed = NEW(arena, 1, Experiment);
+    *changed = *plan->experiment;
+    changed->points = NEW(arena, plan->experiment->count, Config);
+    changed->count = 0;
+    for (int i = 0; i < plan->experiment->count; i++) {
+        const Config *config = &plan->experiment->points[i];
+        const PlanPoint *point = chosen(plan, config);
+        if (!point) continue;
+        const char *place = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
+                                         plan_label(point, arena));
+        Json *json = json_parse(config->resolved, strlen(config->resolved), place, err);
+        bool fine = json && set(json, "variants", json_copy(variants), true, place, err);
+        const Config *with = fine ? config_parse(json_print(json, arena), place, arena, err) : NULL;
+        json_free(json);
+        if (!with) return NULL;
+        changed->points[changed->count++] = *with;
+    }
+    return changed;
+}
+
+static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *err) {
+    Arena *arena = revisit->arena;
+    const char *text = stored_config(store, name, arena, err);
+    const char *place = arena_format(arena, "experiment '%s'", name);
+    Json *root = text ? json_parse(text, strlen(text), place, err) : NULL;
+    if (!root) return NULL;
+    bool fine = apply(root, name, revisit->options, place, arena, err);
+    const char *changed = json_print(root, arena);
+    json_free(root);
+    const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
+    Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
+    if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
+    const char *const *words = revisit->options->variants;
+    if (!*words || !plan->count) return plan;
+    Json *variants = variants_json(words, err);
+    experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
+    json_free(variants);
+    plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
+    return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
+}
+
+/* All plans before anything is evaluated; NULL-terminated. */
+static Plan **make_plans(Revisit *revisit, Err *err) {
+    int count = 0;
+    Store *store = store_open(revisit->database, STORE_READ, err);
+    const char **names =
+        store ? curves_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
+    Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
+    for (int i = 0; plans && i < count; i++) {
+        plans[i] = make_plan(revisit, store, names[i], err);
+        if (!plans[i]) plans = NULL;
+    }
+    store_close(store);
+    const char *run = idle_word(&revisit->runs), *method = idle_word(&revisit->methods);
+    if (plans && (run || method)) {
+        const char *kind = run                      ? ""
+                           : revisit->options->runs ? "of those named with the method "
+                                                    : "of method ";
+        err_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
+                revisit->database, kind, run ? run : method, revisit->database);
+        plans = NULL;
+    }
+    return plans;
+}
+
+/* "x.json": the database that `poslab run` keeps for it. */
+static bool find_database(Revisit *revisit, const char *what, Err *err) {
+    size_t size = strlen(what);
+    revisit->database = what;
+    revisit->experiment = revisit->options->experiment;
+    if (size < 5 || strcmp(what + size - 5, ".json")) return true;
+    const Experiment *experiment = config_read(what, NULL, revisit->arena, err);
+    if (!experiment) return false;
+    revisit->experiment = experiment->name;
+    const char *given = revisit->options->sweep.database;
+    revisit->database = given ? given : arena_format(revisit->arena, "%s.db", experiment->directory);
+    return true;
+}
+
+ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err) {
+    Revisit revisit = {.options = options, .arena = arena_new(0)};
+    revisit.runs = choice(options->runs, revisit.arena);
+    revisit.methods = choice(options->methods, revisit.arena);
+    Plan **plans = find_database(&revisit, what, err) ? make_plans(&revisit, err) : NULL;
+    ExitCode code = plans ? EXIT_DONE : err->code;
+    SweepOptions sweep = options->sweep;
+    sweep.database = revisit.database;
+    sweep.evaluate_only = true;
+    for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
+        ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
+        if (one != EXIT_DONE) code = one;
+    }
+    arena_free(revisit.arena);
+    return code;
+}

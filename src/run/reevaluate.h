@@ -1,0 +1,32 @@
+/* revisit: `poslab eval`: more evaluations of runs that are trained, from their checkpoints.
+ *
+ * The experiment is read as it stands in the database, with other lengths, protocols, another split or number
+ * of targets, or other variants in its section `evaluate`; what is not said stays as it was configured. What
+ * this asks for is added to what the experiment asks for (so tables show it) and, where it is missing,
+ * evaluated. Nothing is trained: runs without weights are left out. A variant must fit all runs that are
+ * chosen, the others need not know it.
+ */
+#ifndef POSLAB_REVISIT_H
+#define POSLAB_REVISIT_H
+
+#include "run/sweep.h"
+
+/* NULL: as configured. Lists are separated by commas. */
+typedef struct RevisitOptions {
+    const char *lengths;         /* "2048,4096" */
+    const char *multiples;       /* of the training length: "2,4" */
+    const char *protocols;       /* "nonoverlapping,strided:0.25,last_n:4096", last_n:TARGETS:STRIDE */
+    const char *split;           /* "test" */
+    const char *targets;         /* "65536"; "0": all of the split */
+    const char *const *variants; /* NULL-terminated: the name of a method, or an item of evaluate.variants or
+                                    a list of them, as JSON ({ or [) or in a file (*.json) */
+    const char *runs;            /* keys, or beginnings of keys; NULL: all */
+    const char *methods;         /* names: runs trained with these; NULL: all */
+    const char *experiment;      /* NULL: all in the database */
+    SweepOptions sweep;          /* database and evaluate_only are set here */
+} RevisitOptions;
+
+/* what: a database, or a config (*.json), which stands for its database. Exit code as sweep_run. */
+ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err);
+
+#endif

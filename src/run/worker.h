@@ -1,0 +1,62 @@
+/* worker: `poslab worker`, one run in a process of its own.
+ *
+ * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
+ * worker trains (or goes on from state.safetensors, or loads model.safetensors if the run is known to be
+ * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder.
+ * Interrupted by SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
+ *
+ * Progress goes to stdout, a line each:
+ *     step 12 400 2.3451 18230.5    step, of so many; loss; tokens per second
+ *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
+ *     note ...                      something that a person may want to read
+ */
+#ifndef POSLAB_WORKER_H
+#define POSLAB_WORKER_H
+
+#include "experiment/plan.h"
+
+typedef struct WorkerTask {
+    char key[KEY_TEXT];
+    bool trained;       /* the training is stored already: only evaluations are missing */
+    bool evaluate_only; /* and if its weights cannot be loaded, that is an error: it is not trained again */
+    EvaluateRequest *requests;
+    int request_count;
+} WorkerTask;
+
+/* Whether this machine has the precisions that the task needs; the error (usage) names the config's place. */
+bool worker_check(const WorkerTask *task, const Config *config, Err *err);
+
+/* Writes FOLDER/config.json and FOLDER/requests.json. */
+bool worker_assign(const char *folder, const Config *config, const WorkerTask *task, Err *err);
+
+/* The task as JSON (requests.json); to be given to json_free. */
+Json *worker_task_json(const WorkerTask *task);
+
+typedef struct WorkerOptions {
+    const char *config, *task, *place; /* JSON texts instead of the folder's files, and where they stand */
+    bool elsewhere; /* the folder may lie on a file system that other machines use: the result is put together
+                       in a scratch folder and then copied; what an earlier one has is not done again; another
+                       worker in the folder is waited for */
+    bool (*take)(void *user, const char *line); /* gets the lines instead of stdout */
+    void *user;
+} WorkerOptions;
+
+/* From now on these signals make the next, or the present, worker_run end, and lines reach stdout one by one:
+   before anything is printed. worker_run does it itself. */
+void worker_begin(void);
+
+/* Does it on so many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another
+   with err set. */
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err);
+
+/* With several ranks (ranks.h) all of them call worker_run; or rank 0 calls worker_call for each run and at
+   the end worker_dismiss, while the others are in worker_serve, which returns the code given there. */
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err);
+ExitCode worker_dismiss(ExitCode code);
+ExitCode worker_serve(int threads);
+
+/* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
+bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
+                        const char *corpus_hash, Err *err);
+
+#endif

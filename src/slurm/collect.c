@@ -1,0 +1,150 @@
+/* collect: see collect.h. */
+#include "slurm/collect.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/curves.h"
+#include "base/escape.h"
+#include "store/run_folder.h"
+#include "sys/lock.h"
+#include "sys/tempdir.h"
+
+typedef struct Collect {
+    Store *store;
+    const Queue *queue;
+    const char *scratch;
+    int count;
+    Arena *arena;
+} Collect;
+
+/* The keys of the experiment's runs, NULL-terminated. */
+static const char **list_keys(Store *store, const char *experiment, Arena *arena, Err *err) {
+    Query *query =
+        query_begin(store,
+                    "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
+                    " WHERE x.name = ? ORDER BY p.ordinal",
+                    (const char *const[]){experiment, NULL});
+    const char **keys = NEW(arena, 1, const char *);
+    for (int count = 0; query_next(query); count++) {
+        if (!count) keys = NEW(arena, query_int(query, 1) + 1, const char *);
+        keys[count] = arena_copy(arena, query_text(query, 0));
+    }
+    return query_end(query, err) ? keys : NULL;
+}
+
+/* One result file. What cannot be copied now (a task may be replacing it) can be copied next time. */
+static bool take_result(Collect *collect, const char *path, bool held, Err *err) {
+    const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
+    Err why;
+    if (!scratch_copy(copy, path, collect->arena, &why)) {
+        escape_line(stderr, "poslab: %s; collect again", why.text);
+        return true;
+    }
+    bool fine = store_import(collect->store, copy, &why);
+    if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
+    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
+    collect->count += fine;
+    return held || unlink(path) == 0 || err_system(err, "cannot remove '%s'", path);
+}
+
+bool collect_results(Store *store, const char *experiment, const Queue *queue, int *count, Err *err) {
+    Collect collect = {.store = store, .queue = queue, .arena = arena_new(0)};
+    const char **keys = list_keys(store, experiment, collect.arena, err);
+    collect.scratch = keys ? scratch_make(collect.arena, err) : NULL;
+    bool fine = collect.scratch != NULL;
+    for (; fine && *keys; keys++) {
+        ArenaMark mark = arena_mark(collect.arena);
+        bool held = queue_holds(queue, *keys) || (!queue->answered && queue_find(queue, *keys));
+        const char **places = folder_places(store, experiment, *keys, collect.arena);
+        for (; fine && *places; places++) {
+            const char *path = arena_format(collect.arena, "%s/result.db", *places);
+            if (access(path, F_OK) == 0) fine = take_result(&collect, path, held, err);
+        }
+        arena_release(collect.arena, mark);
+    }
+    scratch_remove(collect.scratch);
+    arena_free(collect.arena);
+    *count = collect.count;
+    return fine;
+}
+
+/* --- the command --- */
+
+typedef struct Tally {
+    int runs, complete, diverged, failed,
+        state[TASK_STATES]; /* diverged: of complete; state: of runs that are not */
+} Tally;
+
+static bool count_runs(Tally *tally, Store *store, const char *experiment, const Queue *queue, Err *err) {
+    Query *query =
+        query_begin(store,
+                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
+                    " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
+                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
+                    (const char *const[]){experiment, NULL});
+    while (query_next(query)) {
+        const char *status = query_text(query, 1);
+        const QueueTask *task = queue_find(queue, query_text(query, 0));
+        bool done = !strcmp(status, run_status_names[RUN_DONE]) && !query_int(query, 2);
+        tally->runs++;
+        if (done || !strcmp(status, run_status_names[RUN_DIVERGED]))
+            tally->complete++, tally->diverged += !done;
+        else if (!strcmp(status, run_status_names[RUN_FAILED]))
+            tally->failed++;
+        else if (task) /* what was delivered has been collected, and was not all */
+            tally->state[task->state == TASK_DELIVERED ? TASK_LOST : task->state]++;
+    }
+    return query_end(query, err);
+}
+
+static void print_tally(const Tally *tally, const char *experiment, int count) {
+    escape_put(ESCAPE_LINE, experiment, stdout);
+    printf(": collected %d result%s; %d of %d runs are complete", count, count == 1 ? "" : "s",
+           tally->complete, tally->runs);
+    int rest = tally->runs - tally->complete - tally->failed;
+    if (tally->failed) printf(", %d failed", tally->failed);
+    for (int s = 0; s < TASK_STATES; s++) {
+        if (tally->state[s]) printf(", %d %s", tally->state[s], task_state_names[s]);
+        rest -= tally->state[s];
+    }
+    if (rest) printf(", %d not submitted", rest);
+    putchar('\n');
+}
+
+static bool collect_one(Store *store, const char *experiment, ExitCode *code, Arena *arena, Err *err) {
+    Queue queue;
+    Tally tally = {0};
+    int count;
+    if (!queue_read(&queue, store_path(store), experiment, arena, err) ||
+        !collect_results(store, experiment, &queue, &count, err) ||
+        !count_runs(&tally, store, experiment, &queue, err))
+        return false;
+    print_tally(&tally, experiment, count);
+    int over = tally.complete + tally.failed + tally.state[TASK_LOST];
+    if (over < tally.runs)
+        *code = EXIT_STOPPED;
+    else if ((tally.complete < tally.runs || tally.diverged) && *code == EXIT_DONE)
+        *code = EXIT_SOME_FAILED;
+    return true;
+}
+
+ExitCode collect_run(const char *database, const char *experiment, Err *err) {
+    Arena *arena = arena_new(0);
+    Store *store = NULL;
+    const char **names = NULL;
+    int count = 0, lock = -1;
+    ExitCode code = EXIT_DONE;
+    if (access(database, F_OK) != 0) /* lest a lock be left for nothing */
+        err_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
+    else
+        lock = lock_database(database, arena, err);
+    if (lock >= 0) store = store_open(database, STORE_WRITE, err);
+    if (store) names = curves_experiments(store, experiment, &count, arena, err);
+    bool fine = names != NULL;
+    for (int i = 0; fine && i < count; i++) fine = collect_one(store, names[i], &code, arena, err);
+    store_close(store);
+    if (lock >= 0) close(lock);
+    arena_free(arena);
+    return fine ? code : err->code;
+}

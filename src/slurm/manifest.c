@@ -1,0 +1,106 @@
+/* task: see task.h. */
+#include "slurm/manifest.h"
+
+#include <string.h>
+
+#include "base/escape.h"
+#include "sys/atomic_file.h"
+#include "sys/mpi.h"
+
+const char *task_line(const WorkerTask *task, const Config *config, const char *label, const char *folder,
+                      Arena *arena) {
+    Json *line = json_new_object();
+    Err never;
+    Json *point = json_parse(config->resolved, strlen(config->resolved), "resolved config", &never);
+    if (!point) BUG("%s", never.text);
+    json_set_text(line, "key", task->key);
+    json_set_text(line, "label", label);
+    json_set_text(line, "folder", folder);
+    json_set(line, "task", worker_task_json(task));
+    json_set(line, "config", point);
+    const char *text = arena_format(arena, "%s\n", json_print(line, arena));
+    json_free(line);
+    return text;
+}
+
+/* --- reading --- */
+
+/* The next line of the file without its newline, *size bytes owned by the arena; NULL at the end. */
+static const char *next_line(FILE *file, size_t *size, Arena *arena) {
+    long begin = ftell(file);
+    int letter = getc(file);
+    if (letter == EOF || begin < 0) return NULL;
+    for (*size = 0; letter != EOF && letter != '\n'; letter = getc(file)) ++*size;
+    char *line = NEW(arena, *size + 1, char);
+    if (fseek(file, begin, SEEK_SET) != 0 || fread(line, 1, *size, file) != *size) return NULL;
+    getc(file);
+    return line;
+}
+
+bool task_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line), void *user,
+               Arena *arena, Err *err) {
+    FILE *file = fopen(manifest, "re");
+    if (!file) return err_system(err, "cannot read manifest '%s'", manifest);
+    bool fine = true, go_on = true;
+    for (int64_t number = 1; fine && go_on; number++) {
+        ArenaMark mark = arena_mark(arena);
+        size_t size;
+        const char *text = next_line(file, &size, arena);
+        if (!text) break;
+        char place[64];
+        snprintf(place, sizeof place, "manifest line %lld", (long long)number);
+        Json *line = json_parse(text, size, place, err);
+        fine = line != NULL;
+        arena_release(arena, mark);
+        if (fine) go_on = take(user, number, line);
+        json_free(line);
+    }
+    fine = fine && (!ferror(file) || err_system(err, "cannot read manifest '%s'", manifest));
+    fclose(file);
+    return fine;
+}
+
+/* --- doing --- */
+
+typedef struct Search {
+    int64_t wanted;
+    const char *config, *task, *folder, *label; /* NULL: not found */
+    Arena *arena;
+} Search;
+
+static bool find_line(void *user, int64_t number, const Json *line) {
+    Search *search = user;
+    if (number != search->wanted) return true;
+    search->folder = arena_copy(search->arena, json_text(json_get(line, "folder"), ""));
+    search->label = arena_copy(search->arena, json_text(json_get(line, "label"), ""));
+    search->config = json_print(json_get(line, "config"), search->arena);
+    search->task = json_print(json_get(line, "task"), search->arena);
+    return false;
+}
+
+/* The node of another rank may lack what this one's has. */
+static bool prepare(Search *search, const char *manifest, Arena *lines, Err *err) {
+    bool fine = task_each(manifest, find_line, search, lines, err) &&
+                (*search->folder || err_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",
+                                            manifest, (long long)search->wanted)) &&
+                file_make_folder(search->folder, err);
+    return ranks_agree(fine, err);
+}
+
+static bool run_line(const Search *search, const char *manifest, int threads, Arena *arena, Err *err) {
+    if (ranks_number() == 0) escape_line(stdout, "note run %s in '%s'", search->label, search->folder);
+    WorkerOptions options = {.config = search->config, .task = search->task, .elsewhere = true};
+    options.place = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
+    return worker_run(search->folder, threads, &options, err) == EXIT_DONE;
+}
+
+ExitCode task_run(const char *manifest, int64_t number, int threads, Err *err) {
+    Arena *arena = arena_new(0), *lines = arena_new(0);
+    Search search = {.wanted = number, .folder = "", .arena = arena};
+    worker_begin();
+    bool fine = prepare(&search, manifest, lines, err) && run_line(&search, manifest, threads, arena, err);
+    arena_free(lines);
+    arena_free(arena);
+    if (!fine && err->code == EXIT_STOPPED) err->code = EXIT_AGAIN;
+    return fine ? EXIT_DONE : err->code;
+}

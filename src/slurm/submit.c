@@ -1,0 +1,282 @@
+/* submit: what is missing, the files, the arrays. */
+#include "slurm/submit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "slurm/collect.h"
+#include "base/escape.h"
+#include "sys/atomic_file.h"
+#include "store/run_folder.h"
+#include "experiment/run_label.h"
+#include "sys/lock.h"
+#include "run/missing_work.h"
+#include "sys/tempdir.h"
+#include "slurm/manifest.h"
+
+enum { ARRAY_DEFAULT = 1001 }; /* Slurm's own default of MaxArraySize */
+
+typedef struct Submit {
+    const Plan *plan;
+    const SubmitOptions *options;
+    const char *database, *folder; /* folder: of this submission */
+    Store *store;                  /* NULL: there is none yet, and the run is dry */
+    Queue queue;
+    const char **lines; /* [count] of the manifest */
+    int count, held;    /* held: runs that the scheduler has already */
+    Arena *arena;
+} Submit;
+
+/* --- the script --- */
+
+static void add_option(FILE *out, const char *option, const char *value) {
+    if (*value) escape_line(out, "#SBATCH --%s=%s", option, value);
+}
+
+/* The warning goes to the script (B:), which passes it on and asks for another turn if the worker could save
+   its state. Slurm itself requeues where a node fails or a task is preempted; a cancelled one stays away. */
+static const char script_text[] =
+    "#SBATCH --requeue\n"
+    "#SBATCH --open-mode=append\n"
+    "# One task: task.sh PROGRAM MANIFEST FIRST does line FIRST + SLURM_ARRAY_TASK_ID of the manifest.\n"
+    "# Edit a copy freely (modules, another launcher) and give it to `poslab submit --script`.\n"
+    "program=$1 manifest=$2 line=$(($3 + SLURM_ARRAY_TASK_ID))\n"
+    "# The allocation's threads compute whole micro-batches side by side; below each of them the program "
+    "lets\n# the BLAS use one, whatever is said here.\n"
+    "export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}\n"
+    "warned=0\n"
+    "trap 'warned=1; kill -USR1 \"$worker\" 2>/dev/null' USR1\n"
+    "trap 'kill -TERM \"$worker\" 2>/dev/null' TERM\n"
+    "%s\"$program\" worker --threads \"$OMP_NUM_THREADS\" --task \"$line\" \"$manifest\" &\n"
+    "worker=$!\n"
+    "while wait \"$worker\"; code=$?; kill -0 \"$worker\" 2>/dev/null; do :; done\n"
+    "# 75: stopped with its state saved.%s\n"
+    "case \"$warned $code\" in '1 75'%s) scontrol requeue \"$SLURM_JOB_ID\" ;; esac\n"
+    "exit \"$code\"\n";
+
+static void print_script(const Submit *submit, FILE *out) {
+    const Allocation *at = &submit->plan->experiment->allocation;
+    Arena *arena = submit->arena;
+    fputs("#!/bin/bash\n", out);
+    add_option(out, "job-name", arena_format(arena, "poslab-%s", submit->plan->experiment->name));
+    add_option(out, "partition", at->partition);
+    add_option(out, "account", at->account);
+    add_option(out, "constraint", at->constraint);
+    add_option(out, "time", at->time);
+    add_option(out, "mem", at->memory);
+    add_option(out, "ntasks", arena_format(arena, "%lld", (long long)at->ranks));
+    add_option(out, "cpus-per-task", arena_format(arena, "%lld", (long long)at->threads));
+    add_option(out, "signal", arena_format(arena, "B:USR1@%lld", (long long)at->warning));
+    /* Open MPI would bind a rank with all its threads to one core, and ranks of two tasks to the same one. */
+    if (at->ranks > 1)
+        fprintf(out, script_text, "mpirun --bind-to none ",
+                " MPICH's mpirun may make it 0; with nothing left to do the next turn is short.", " | '1 0'");
+    else
+        fprintf(out, script_text, "", "", "");
+}
+
+/* --- the arrays --- */
+
+/* The most tasks of one array, whose numbers here begin with 1. */
+static bool array_most(int *most, Arena *arena, Err *err) {
+    static const char *const arguments[] = {"scontrol", "show", "config", NULL};
+    CommandResult scontrol;
+    if (!command_run(&scontrol, arguments, arena, err)) return false;
+    const char *line = scontrol.code == 0 ? strstr(scontrol.output, "\nMaxArraySize") : NULL;
+    int size = 0;
+    if (!line || sscanf(line, "\nMaxArraySize = %d", &size) != 1) size = ARRAY_DEFAULT;
+    *most = size > 2 ? size - 1 : 1;
+    return true;
+}
+
+/* In sbatch's output pattern % begins a place holder. */
+static const char *pattern(const char *path, Arena *arena) {
+    char *text = NEW(arena, 2 * strlen(path) + 1, char), *end = text;
+    for (; *path; path++) {
+        if (*path == '%') *end++ = '%';
+        *end++ = *path;
+    }
+    return text;
+}
+
+/* The command that submits `count` lines from `first` on. */
+static const char **sbatch_arguments(const Submit *submit, int first, int count) {
+    Arena *arena = submit->arena;
+    int64_t limit = submit->plan->experiment->allocation.limit;
+    const char *most = limit ? arena_format(arena, "%%%lld", (long long)limit) : "";
+    const char *at = submit->folder;
+    const char *words[] = {"sbatch",
+                           "--parsable",
+                           arena_format(arena, "--array=1-%d%s", count, most),
+                           arena_format(arena, "--output=%s/log/%%A_%%a.log", pattern(at, arena)),
+                           arena_format(arena, "%s/task.sh", at),
+                           arena_format(arena, "%s/program", at),
+                           arena_format(arena, "%s/manifest", at),
+                           arena_format(arena, "%d", first),
+                           NULL};
+    const char **arguments = NEW(arena, COUNT_OF(words), const char *);
+    memcpy(arguments, words, sizeof words);
+    return arguments;
+}
+
+static bool append_line(const char *path, const char *line, Err *err) {
+    int fd = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err);
+    if (fd < 0) return false;
+    bool fine = (file_write(fd, line, strlen(line)) && fsync(fd) == 0 && file_sync_folder(path)) ||
+                err_system(err, "cannot write '%s'", path);
+    close(fd);
+    return fine;
+}
+
+static bool submit_array(const Submit *submit, int first, int count, Err *err) {
+    CommandResult sbatch;
+    Arena *arena = submit->arena;
+    if (!command_run(&sbatch, sbatch_arguments(submit, first, count), arena, err)) return false;
+    const char *job = queue_job_number(sbatch.output, arena);
+    if (sbatch.code)
+        return err_set(err, EXIT_SYSTEM, "sbatch: %.400s; '%s' holds what was to be submitted",
+                       *sbatch.error ? sbatch.error : "it failed without a message", submit->folder);
+    if (!job)
+        return err_set(
+            err, EXIT_SYSTEM,
+            "sbatch printed no job number: '%.*s'; if squeue shows the job, cancel it (scancel) and "
+            "submit again: '%s' holds what was to be submitted",
+            (int)strcspn(sbatch.output, "\n"), sbatch.output, submit->folder);
+    printf("submitted job %s: %d run%s\n", job, count, count == 1 ? "" : "s");
+    return append_line(arena_format(arena, "%s/jobs", submit->folder),
+                       arena_format(arena, "%s %d %d\n", job, first, count), err);
+}
+
+/* --- the files --- */
+
+static bool write_manifest(const Submit *submit, Err *err) {
+    File file;
+    FILE *out =
+        file_begin(&file, arena_format(submit->arena, "%s/manifest", submit->folder), submit->arena, err);
+    for (int i = 0; out && i < submit->count; i++) fputs(submit->lines[i], out);
+    return out && file_end(&file, true, err);
+}
+
+static bool write_script(const Submit *submit, Err *err) {
+    const char *path = arena_format(submit->arena, "%s/task.sh", submit->folder);
+    File file;
+    if (submit->options->script) return scratch_copy(path, submit->options->script, submit->arena, err);
+    FILE *out = file_begin(&file, path, submit->arena, err);
+    if (out) print_script(submit, out);
+    return out && file_end(&file, true, err);
+}
+
+static bool write_submission(Submit *submit, Err *err) {
+    Arena *arena = submit->arena;
+    const char *home = queue_folder(submit->database, submit->plan->experiment->name, arena);
+    submit->folder = queue_submission(home, queue_last(home) + 1, arena);
+    const char *program = arena_format(arena, "%s/program", submit->folder);
+    return file_make_folder(arena_format(arena, "%s/log", submit->folder), err) &&
+           scratch_copy(program, "/proc/self/exe", arena, err) &&
+           (chmod(program, 0755) == 0 || err_system(err, "cannot make '%s' executable", program)) &&
+           write_manifest(submit, err) && write_script(submit, err);
+}
+
+/* --- what is missing --- */
+
+static void list_lines(Submit *submit) {
+    const Plan *plan = submit->plan;
+    const char **variants = label_variants(plan, submit->arena), *name = plan->experiment->name;
+    submit->lines = NEW(submit->arena, plan->count, const char *);
+    for (int i = 0; i < plan->count; i++) {
+        const PlanPoint *point = &plan->points[i];
+        WorkerTask task = {0};
+        if (!missing_task(&task, submit->store, point, submit->arena)) continue;
+        if (queue_holds(&submit->queue, point->key)) {
+            submit->held++;
+            continue;
+        }
+        const char *folder = submit->store ? folder_find(submit->store, name, point->key, submit->arena)
+                                           : folder_of_run(submit->database, name, point->key, submit->arena);
+        const char *label = arena_format(submit->arena, "%s%s%s", plan_label(point, submit->arena),
+                                         *variants[i] ? " " : "", variants[i]);
+        submit->lines[submit->count++] = task_line(&task, point->config, label, folder, submit->arena);
+    }
+}
+
+/* As comments, so that the whole output is a script. */
+static void print_dry(Submit *submit, int most) {
+    submit->folder = "FOLDER";
+    print_script(submit, stdout);
+    printf("\n# %d of %d runs are missing", submit->count + submit->held, submit->plan->count);
+    if (submit->held) printf(", %d of them with the scheduler already", submit->held);
+    printf("\n");
+    for (int first = 0; first < submit->count; first += most) {
+        int count = submit->count - first < most ? submit->count - first : most;
+        const char **arguments = sbatch_arguments(submit, first, count);
+        printf("#");
+        for (; *arguments; arguments++) {
+            putchar(' ');
+            escape_put(ESCAPE_SHELL, *arguments, stdout);
+        }
+        printf("\n");
+    }
+    for (int i = 0; i < submit->count; i++) printf("# %s", submit->lines[i]);
+}
+
+static bool submit_dry(Submit *submit, Err *err) {
+    int most;
+    if (access(submit->database, F_OK) == 0) {
+        submit->store = store_open(submit->database, STORE_READ, err);
+        if (!submit->store) return false;
+    }
+    if (!queue_read(&submit->queue, submit->database, submit->plan->experiment->name, submit->arena, err) ||
+        !array_most(&most, submit->arena, err))
+        return false;
+    list_lines(submit);
+    print_dry(submit, most);
+    return true;
+}
+
+/* With the lock held and the store open. */
+static bool submit_stored(Submit *submit, Err *err) {
+    const char *name = submit->plan->experiment->name;
+    int most, collected;
+    if (!store_plan(submit->store, submit->plan, err) ||
+        !queue_read(&submit->queue, submit->database, name, submit->arena, err))
+        return false;
+    if (submit->queue.count && !submit->queue.answered)
+        return err_set(err, EXIT_SYSTEM,
+                       "what was submitted before may still run; submit when the scheduler answers");
+    if (!collect_results(submit->store, name, &submit->queue, &collected, err)) return false;
+    list_lines(submit);
+    if (submit->held)
+        printf("%d run%s with the scheduler already\n", submit->held, submit->held == 1 ? " is" : "s are");
+    if (!submit->count) printf("nothing to submit\n");
+    if (!submit->count) return true;
+    if (!array_most(&most, submit->arena, err) || !write_submission(submit, err)) return false;
+    bool fine = true;
+    for (int first = 0; fine && first < submit->count; first += most)
+        fine = submit_array(submit, first, submit->count - first < most ? submit->count - first : most, err);
+    return fine;
+}
+
+static bool submit_locked(Submit *submit, Err *err) {
+    if (!file_make_folder(folder_of_database(submit->database, submit->arena), err)) return false;
+    int lock = lock_database(submit->database, submit->arena, err);
+    if (lock < 0) return false;
+    submit->store = store_open(submit->database, STORE_CREATE, err);
+    bool fine = submit->store && submit_stored(submit, err);
+    close(lock);
+    return fine;
+}
+
+ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Err *err) {
+    Submit submit = {.plan = plan, .options = options, .arena = arena_new(0)};
+    submit.database = options->database ? options->database
+                                        : arena_format(submit.arena, "%s.db", plan->experiment->directory);
+    bool fine = options->dry ? submit_dry(&submit, err) : submit_locked(&submit, err);
+    store_close(submit.store);
+    arena_free(submit.arena);
+    return fine ? EXIT_DONE : err->code;
+}

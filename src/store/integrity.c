@@ -1,0 +1,220 @@
+/* check: see check.h. What SQL can compare is in `rules`, the rest in check_numbers.c. */
+#include "store/integrity.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "store/integrity_numbers.h"
+#include "train/safetensors.h"
+#include "store/integrity_values.h"
+#include "base/escape.h"
+#include "store/run_folder.h"
+
+/* Sums of doubles in another order than the program's; a part that is not finite makes the whole so. */
+#define SUM(of)      "iif(count(" of ".nll_sum) = count(*), sum(" of ".nll_sum), NULL)"
+#define DIFFER(a, b) "(" a " IS NULL) <> (" b " IS NULL) OR abs(" a " - " b ") > 1e-9 * abs(" b ")"
+#define EVALUATION                                                                                           \
+    "'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' || e.length || "  \
+    "iif(e.precision = 'fp32', '', ', ' || e.precision) || iif(e.variant = '', '', ', ' || e.variant) || "   \
+    "': ' "
+
+/* A row for each problem, in words. */
+static const char *const rules[] = {
+    "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
+    "SELECT 'table ' || \"table\" || ': a row refers to a row of ' || parent || ' that is not there'"
+    " FROM pragma_foreign_key_check",
+    "SELECT 'run ' || key || ': it is ' || status || ' but has no training' FROM run"
+    " WHERE status IN ('done', 'diverged') AND steps IS NULL",
+    "SELECT 'run ' || key || ': it is ' || status || iif(status = 'done', ' and', ' but not') || ' diverged "
+    "at a step'"
+    " FROM run WHERE (status = 'done' AND diverged_step IS NOT NULL) OR (status = 'diverged' AND "
+    "diverged_step IS NULL)",
+    "SELECT 'run ' || key || ': ' || count(l.step) || ' of ' || r.steps || ' updates are logged' FROM run r"
+    " LEFT JOIN train_log l ON l.run = r.key WHERE r.steps IS NOT NULL GROUP BY key"
+    " HAVING count(l.step) <> r.steps OR (r.steps > 0 AND (min(l.step) <> 1 OR max(l.step) <> r.steps))",
+    "SELECT 'run ' || key || ': it is done without a final loss' FROM run"
+    " WHERE status = 'done' AND steps > 0 AND final_loss IS NULL",
+    "SELECT " EVALUATION
+    "|| 'windows have ' || coalesce(sum(w.tokens), 0) || ' of ' || e.tokens || ' targets'"
+    " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING coalesce(sum(w.tokens), 0) <> e.tokens",
+    "SELECT " EVALUATION "|| count(w.window) || ' of ' || e.windows || ' windows are there'"
+    " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING count(w.window) <> e.windows OR max(w.window) <> e.windows - 1 OR min(w.window) <> 0",
+    "SELECT " EVALUATION "|| 'its loss is not the sum of its windows'"
+    " FROM evaluation e JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
+    " HAVING " DIFFER(SUM("w"), "e.nll_sum"),
+    "SELECT " EVALUATION
+    "|| 'positions have ' || coalesce(sum(b.tokens), 0) || ' of ' || e.tokens || ' targets'"
+    " FROM evaluation e LEFT JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
+    " HAVING coalesce(sum(b.tokens), 0) <> e.tokens",
+    "SELECT " EVALUATION "|| 'its loss is not the sum of its positions'"
+    " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
+    " HAVING " DIFFER(SUM("b"), "e.nll_sum"),
+    "SELECT " EVALUATION "|| 'it is beyond the limit of the method and has numbers' FROM evaluation e"
+    " WHERE status = 'beyond_limit' AND (nll_sum IS NOT NULL OR tokens <> 0 OR windows <> 0)",
+    "SELECT " EVALUATION "|| 'more targets than were asked for, or none' FROM evaluation e"
+    " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND tokens > requested))",
+    "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
+    "SELECT 'request ' || run || ', ' || protocol || ', length ' || length || ': a stride of ' || stride"
+    " FROM request WHERE stride_rule = 'L' AND stride <> length",
+    "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
+    "beyond its "
+    "quartiles' FROM bench_result WHERE tokens_per_second NOT BETWEEN tokens_per_second_low AND"
+    " tokens_per_second_high OR ratio NOT BETWEEN ratio_low AND ratio_high",
+};
+
+/* A row for each fact that is not a problem but explains a difference. */
+static const char notes[] =
+    "SELECT 'note: run ' || key || ' was resumed in another setting; its last bits differ from those of an '"
+    " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+
+typedef struct Check {
+    Store *store;
+    FILE *out;
+    int64_t problems, unknown, files, absent; /* unknown: of the problems, methods that are not here */
+    Arena *arena;
+} Check;
+
+static void problem(void *user, const char *text) {
+    Check *check = user;
+    escape_line(check->out, "%s", text);
+    check->problems++;
+}
+
+/* What damage keeps from being read is one more problem. */
+static bool go_on(Check *check, bool fine, const Err *err) {
+    if (!fine && err->code == EXIT_DAMAGED) problem(check, err->text);
+    return fine || err->code == EXIT_DAMAGED;
+}
+
+static bool check_rows(Check *check, Err *err) {
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        Query *query = query_begin(check->store, rules[i], NULL);
+        while (query_next(query)) problem(check, query_text(query, 0));
+        if (!go_on(check, query_end(query, err), err)) return false;
+    }
+    Query *query = query_begin(check->store, notes, NULL);
+    while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
+    return go_on(check, query_end(query, err), err) &&
+           go_on(check, contents_each(check->store, problem, check, err), err) &&
+           go_on(check, check_numbers(check->store, problem, check, check->arena, err), err);
+}
+
+typedef struct Run {
+    const char *key, *config;
+    bool trained;
+} Run;
+
+/* Whether the config names a method whose file is gone: then nothing can be said about its weights. */
+static bool check_methods(Check *check, const Run *run) {
+    const char *name = check_missing_method(run->config, check->arena);
+    if (name) {
+        char word[JSON_SHOWN];
+        problem(check,
+                arena_format(check->arena,
+                             "run %s: its weights cannot be checked without methods/%s.c, which is missing",
+                             run->key, json_show_text(name, word)));
+        check->unknown++;
+    }
+    return !name;
+}
+
+/* Weights: whose they are, and whether they are a model of the run's config. */
+static void check_weights(Check *check, const TensorFile *file, const char *path, const Run *run) {
+    const char *other = json_text(json_get(file->metadata, "key"), "");
+    Err why;
+    if (strcmp(other, run->key) != 0) {
+        problem(check, arena_format(check->arena, "checkpoint '%s' belongs to run %s", path, other));
+        return;
+    }
+    if (!check_methods(check, run)) return;
+    Config *config =
+        config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
+    if (!config) return; /* said by check_numbers */
+    Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
+    model_allocate(model, check->arena);
+    if (!train_restore(model, file, path, &why)) problem(check, why.text);
+}
+
+static bool check_tensors(Check *check, const char *path, const Run *run, bool weights, Err *err) {
+    ArenaMark mark = arena_mark(check->arena);
+    TensorFile file;
+    Err why;
+    bool read = checkpoint_read(path, &file, check->arena, &why);
+    if (!read && why.code != EXIT_DAMAGED) return *err = why, false;
+    check->files++;
+    if (!read) problem(check, why.text);
+    if (read && weights) check_weights(check, &file, path, run);
+    if (read) json_free(file.metadata);
+    arena_release(check->arena, mark);
+    return true;
+}
+
+static void check_result(Check *check, const char *path) {
+    Err why;
+    Store *store = store_open(path, STORE_READ, &why);
+    check->files++;
+    if (!store) problem(check, why.text);
+    store_close(store);
+}
+
+/* One of the folders that a run may have. */
+static bool check_folder(Check *check, const char *folder, const Run *run, Err *err) {
+    const char *const names[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
+                                 "state.safetensors.old"};
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        const char *path = arena_format(check->arena, "%s/%s", folder, names[i]);
+        if (access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
+    }
+    const char *result = arena_format(check->arena, "%s/result.db", folder);
+    if (access(result, F_OK) == 0) check_result(check, result);
+    return true;
+}
+
+static bool check_run(Check *check, const Run *run, Err *err) {
+    const char **places = folder_places(check->store, NULL, run->key, check->arena), *there = NULL;
+    for (; *places; places++) {
+        if (access(*places, F_OK) != 0) continue;
+        there = *places;
+        if (!check_folder(check, *places, run, err)) return false;
+    }
+    if (!run->trained || folder_weights(check->store, run->key, check->arena)) return true;
+    if (there)
+        problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", there));
+    check->absent += !there;
+    return true;
+}
+
+/* All runs, whether or not an experiment still asks for them. */
+static bool check_folders(Check *check, Err *err) {
+    Query *query =
+        query_begin(check->store,
+                    "SELECT key, status = 'done' AND steps IS NOT NULL, config FROM run ORDER BY key", NULL);
+    bool fine = true;
+    while (fine && query_next(query)) {
+        ArenaMark mark = arena_mark(check->arena);
+        Run run = {.key = arena_copy(check->arena, query_text(query, 0)),
+                   .config = arena_copy(check->arena, query_text(query, 2)),
+                   .trained = query_int(query, 1)};
+        fine = check_run(check, &run, err);
+        arena_release(check->arena, mark);
+    }
+    return query_end(query, fine ? err : &(Err){0}) && fine;
+}
+
+bool check_print(Store *store, FILE *out, int64_t *problems, Err *err) {
+    Check check = {.store = store, .out = out, .arena = arena_new(0)};
+    bool fine = check_rows(&check, err) && check_folders(&check, err);
+    arena_free(check.arena);
+    *problems = check.problems;
+    if (!fine) return false;
+    fprintf(out, "%s: %lld problem%s; %lld files in run folders read", store_path(store),
+            (long long)check.problems, check.problems == 1 ? "" : "s", (long long)check.files);
+    if (check.absent) fprintf(out, "; %lld trained runs without a folder here", (long long)check.absent);
+    fputc('\n', out);
+    if (!check.unknown || check.unknown < check.problems) return true;
+    return err_set(err, EXIT_USAGE,
+                   "'%s' is intact, but methods of %lld run%s are missing here; restore their files",
+                   store_path(store), (long long)check.unknown, check.unknown == 1 ? "" : "s");
+}

@@ -1,0 +1,180 @@
+/* merge: see merge.h. Conflicts are found first; their keys, in a temporary table, are left out after that.
+ * What there is to say is printed when the transaction has ended: whoever reads it may be slow.
+ */
+#include "store/merge.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/escape.h"
+#include "store/internal.h"
+
+#define RUN_PLANNED                                                                                          \
+    "key, method, method_options, label, train_length, seed, parameters, position_parameters, config"
+#define BENCH               "created, revision, host, cpu, blas, machine, threads, precision, config, reference, gemm_rate"
+#define EVALUATIONS_OF_BOTH "theirs.evaluation t JOIN main.evaluation e USING (" EVALUATION_IS ")"
+#define NO_CONFLICT         "NOT IN (SELECT key FROM conflict)"
+
+static const char create_sql[] =
+    "CREATE TEMP TABLE IF NOT EXISTS conflict (key TEXT PRIMARY KEY, what TEXT NOT NULL);"
+    "CREATE TEMP TABLE IF NOT EXISTS newly (key TEXT PRIMARY KEY);" /* trained there and not here */
+    "DELETE FROM conflict; DELETE FROM newly";
+
+/* The first reason stays. */
+static const char conflict_sql[] =
+    "INSERT OR IGNORE INTO conflict SELECT key, 'its configuration differs' FROM theirs.run t JOIN main.run r"
+    " USING (key) WHERE (t.method, t.train_length, t.seed) <> (r.method, r.train_length, r.seed);"
+
+    "INSERT OR IGNORE INTO conflict SELECT key, 'its training ended differently' FROM theirs.run t"
+    " JOIN main.run r USING (key) WHERE t.steps IS NOT NULL AND r.steps IS NOT NULL"
+    " AND (t.steps <> r.steps OR t.final_loss IS NOT r.final_loss OR t.diverged_step IS NOT r.diverged_step);"
+
+    "INSERT OR IGNORE INTO conflict SELECT run, 'the loss of step ' || min(step) || ' differs'"
+    " FROM theirs.train_log t JOIN main.train_log l USING (run, step) WHERE t.loss IS NOT l.loss GROUP BY "
+    "run;"
+
+    "INSERT OR IGNORE INTO conflict SELECT run, 'its evaluation at length ' || min(length) || ' differs'"
+    " FROM " EVALUATIONS_OF_BOTH " WHERE t.nll_sum IS NOT e.nll_sum OR t.tokens <> e.tokens"
+    " OR t.windows <> e.windows OR t.status <> e.status GROUP BY run;";
+
+/* From `theirs` to `main`, in this order; ? is the number of the last evaluation that was there before. */
+static const char *const merge_sql[] = {
+    "INSERT INTO newly SELECT key FROM theirs.run t WHERE steps IS NOT NULL AND key " NO_CONFLICT
+    " AND NOT EXISTS (SELECT 1 FROM main.run r WHERE r.key = t.key AND r.steps IS NOT NULL)",
+
+    "INSERT INTO main.corpus (hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, "
+    "documents,"
+    " bytes_per_token) SELECT hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, "
+    "documents,"
+    " bytes_per_token FROM theirs.corpus WHERE true ON CONFLICT DO NOTHING",
+
+    "INSERT INTO main.run (" RUN_PLANNED ", status, reason, started, finished, corpus_id)"
+    " SELECT " RUN_PLANNED ", iif(status = 'running', 'pending', status), reason, started, finished,"
+    " (SELECT c.id FROM main.corpus c JOIN theirs.corpus t USING (hash, tokenizer, vocabulary)"
+    "  WHERE t.id = r.corpus_id)"
+    " FROM theirs.run r WHERE key " NO_CONFLICT " ON CONFLICT DO NOTHING",
+
+    "UPDATE main.run SET (status, reason, started, finished, " RUN_TRAINED ") = (SELECT"
+    " iif(status = 'running', 'pending', status), reason, started, finished, " RUN_TRAINED
+    " FROM theirs.run t WHERE t.key = run.key) WHERE key IN newly",
+
+    "INSERT INTO main.train_log (run, step, loss, rate, norm) SELECT run, step, loss, rate, norm"
+    " FROM theirs.train_log WHERE run IN newly",
+
+    "INSERT INTO main.evaluation (" EVALUATION_IS ", " EVALUATION_HAS ") SELECT " EVALUATION_IS
+    ", " EVALUATION_HAS " FROM theirs.evaluation WHERE run " NO_CONFLICT
+    " ORDER BY id ON CONFLICT DO NOTHING",
+
+    "INSERT INTO main.evaluation_window (evaluation, window, nll_sum, tokens)"
+    " SELECT e.id, w.window, w.nll_sum, w.tokens FROM theirs.evaluation_window w"
+    " JOIN theirs.evaluation t ON t.id = w.evaluation JOIN main.evaluation e USING (" EVALUATION_IS ")"
+    " WHERE e.id > ?",
+
+    "INSERT INTO main.position_loss (evaluation, bin, first, last, nll_sum, tokens)"
+    " SELECT e.id, b.bin, b.first, b.last, b.nll_sum, b.tokens FROM theirs.position_loss b"
+    " JOIN theirs.evaluation t ON t.id = b.evaluation JOIN main.evaluation e USING (" EVALUATION_IS ")"
+    " WHERE e.id > ?",
+
+    /* A point needs its run: those of conflicts are here already. */
+    "INSERT INTO main.point (experiment, ordinal, run, variant) SELECT m.id, p.ordinal, p.run, p.variant"
+    " FROM theirs.point p JOIN theirs.experiment x ON x.id = p.experiment JOIN main.experiment m"
+    " ON (m.name, m.config) = (x.name, x.config) WHERE true ON CONFLICT DO NOTHING",
+
+    "INSERT INTO main.request (experiment, " EVALUATION_IS ", stride_rule, added)"
+    " SELECT m.id, q.run, q.split, q.protocol, q.length, q.stride, q.requested, q.precision, q.variant,"
+    " q.variant_options, q.stride_rule, q.added"
+    " FROM theirs.request q JOIN theirs.experiment x ON x.id = q.experiment JOIN main.experiment m"
+    " ON (m.name, m.config) = (x.name, x.config) JOIN main.point p ON (p.experiment, p.run) = (m.id, q.run)"
+    " WHERE true ON CONFLICT DO NOTHING",
+
+    "INSERT INTO main.reference SELECT * FROM theirs.reference EXCEPT SELECT * FROM main.reference",
+
+    "INSERT INTO main.bench (" BENCH ") SELECT " BENCH " FROM theirs.bench EXCEPT SELECT " BENCH
+    " FROM main.bench",
+
+    "INSERT INTO main.bench_result SELECT m.id, r.method, r.label, r.length, r.phase, r.tokens_per_second,"
+    " r.tokens_per_second_low, r.tokens_per_second_high, r.flops_per_second, r.share, r.ratio, r.ratio_low,"
+    " r.ratio_high, r.peak_bytes FROM theirs.bench_result r JOIN theirs.bench t ON t.id = r.bench"
+    " JOIN main.bench m ON (m.created, m.host, m.threads, m.precision, m.config) ="
+    " (t.created, t.host, t.threads, t.precision, t.config) WHERE true ON CONFLICT DO NOTHING",
+};
+
+/* Adds a line to a text that is printed when the database is no longer locked. */
+static void add_line(const char **said, const char *line, Arena *arena) {
+    *said = arena_format(arena, "%s%s\n", *said, escape_text(ESCAPE_LINE, line, arena));
+}
+
+/* Adds a line for each row of a query, two columns each. */
+static bool say_rows(Store *store, const char **said, const char *path, const char *kind, const char *sql,
+                     int64_t *count, Err *err) {
+    Query *query = query_begin(store, sql, NULL);
+    for (*count = 0; query_next(query); ++*count)
+        add_line(said,
+                 arena_format(store_arena(store), "%s: %s %s: %s", path, kind, query_text(query, 0),
+                              query_text(query, 1)),
+                 store_arena(store));
+    return query_end(query, err);
+}
+
+/* Within the transaction. said: what is to be printed after it. */
+static bool merge_attached(Store *store, const char *path, const char **said, int64_t *conflicts, Err *err) {
+    int64_t last = 0, runs = 0, evaluations = 0, before = 0, kept = 0;
+    *said = "";
+    bool ok =
+        store_execute(store, err, create_sql) && store_execute(store, err, conflict_sql) &&
+        say_rows(store, said, path, "conflict in run",
+                 "SELECT key, what || '; kept as it is here' FROM conflict", conflicts, err) &&
+        say_rows(store, said, path, "experiment",
+                 "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
+                 " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
+                 &kept, err) &&
+        store_execute(store, err,
+                      "INSERT INTO main.experiment (name, config, created) SELECT name, config, created"
+                      " FROM theirs.experiment WHERE true ON CONFLICT DO NOTHING") &&
+        STORE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM main.evaluation") &&
+        STORE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation");
+    const Value value = value_whole(last);
+    for (int i = 0; ok && i < COUNT_OF(merge_sql); i++)
+        ok = store_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
+    ok = ok && STORE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
+         STORE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
+    add_line(said,
+             arena_format(store_arena(store),
+                          "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
+                          (long long)runs, (long long)(evaluations - before), (long long)*conflicts),
+             store_arena(store));
+    return ok;
+}
+
+static bool merge_one(Store *store, const char *path, FILE *out, int64_t *conflicts, Err *err) {
+    struct stat ours, others;
+    if (stat(store_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
+        ours.st_ino == others.st_ino)
+        return err_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
+    Store *theirs = store_open(path, STORE_READ, err); /* checks it and repairs what was left half done */
+    if (!theirs) return false;
+    store_close(theirs);
+    const char *file = arena_format(store_arena(store), "%s%s", *path == '/' ? "" : "./", path);
+    if (!STORE_RUN(store, err, "ATTACH ? AS theirs", value_text(file))) return false;
+    const char *said;
+    bool ok = store_execute(store, err, "BEGIN IMMEDIATE");
+    ok = ok && store_finish(store, err, merge_attached(store, path, &said, conflicts, err));
+    if (ok) fputs(said, out);
+    if (!ok &&
+        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
+        Err cause = *err;
+        err_set(err, EXIT_DAMAGED, "database '%s' does not fit in; %.500s", path, cause.text);
+    }
+    Err ignored;
+    return store_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
+}
+
+bool merge_databases(Store *store, const char *const *others, FILE *out, int64_t *conflicts, Err *err) {
+    *conflicts = 0;
+    for (int i = 0; others[i]; i++) {
+        int64_t found = 0;
+        if (!merge_one(store, others[i], out, &found, err)) return false;
+        *conflicts += found;
+    }
+    return true;
+}

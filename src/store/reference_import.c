@@ -1,0 +1,350 @@
+/* reference: see reference.h. All numbers of all files are read and compared before the database is changed.
+ */
+#include "store/reference_import.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/atomic_file.h"
+#include "sys/path_pattern.h"
+#include "base/json_syntax.h"
+#include "store/internal.h"
+
+static const char default_source[] = "Press et al. 2022 (arXiv 2108.12409)";
+
+enum { MOST_FIELDS = 32 };
+
+/* The columns: first those that say what a row is of, then the quantities. */
+enum {
+    TABLE,
+    SOURCE,
+    DATASET,
+    SPLIT,
+    METHOD,
+    TRAIN_LENGTH,
+    EVAL_LENGTH,
+    STRIDE,
+    PHASE,
+    KEYS,
+    PERPLEXITY = KEYS,
+    LOSS,
+    BITS_PER_BYTE,
+    WORDS_PER_SECOND,
+    TOKENS_PER_SECOND,
+    MEMORY_GB,
+    COLUMNS
+};
+static const char *const column_names[COLUMNS + 1] = {
+    "table",    "source", "dataset",    "split", "method",        "train_length",     "eval_length",
+    "stride",   "phase",  "perplexity", "loss",  "bits_per_byte", "words_per_second", "tokens_per_second",
+    "memory_gb"};
+
+static const struct {
+    const char *wanted;
+    double least;   /* what the number must reach, */
+    bool evaluated; /* and whether it depends on windows, or on the phase */
+} quantities[COLUMNS] = {
+    [PERPLEXITY] = {"a number of at least 1", 1, true},
+    [LOSS] = {"a number of at least 0", 0, true},
+    [BITS_PER_BYTE] = {"a number of at least 0", 0, true},
+    [WORDS_PER_SECOND] = {"a number of at least 0", 0, false},
+    [TOKENS_PER_SECOND] = {"a number of at least 0", 0, false},
+    [MEMORY_GB] = {"a number of at least 0", 0, false},
+};
+
+static const char *const split_values[] = {"train", "valid", "test", NULL};
+static const char *const phase_values[] = {"train", "eval", NULL};
+
+typedef struct Number {
+    const char *source, *dataset, *split, *method, *quantity; /* NULL: not given */
+    int64_t train_length, eval_length, stride;                /* 0: not given */
+    double value;
+    const char *path;
+    int line;
+} Number;
+
+typedef struct Reader {
+    const char *path;
+    int line;
+    int field[COLUMNS]; /* where a column is; -1: it is not there */
+    int count;          /* fields */
+    Number *numbers;
+    size_t number_count, room;
+    Arena *arena;
+    Err *err;
+} Reader;
+
+static bool complain(const Reader *reader, const char *what) {
+    return err_set(reader->err, EXIT_USAGE, "reference '%s', line %d: %s", reader->path, reader->line, what);
+}
+
+/* ---- fields ---- */
+
+/* Cuts a line at its commas, in place; quotes around a field are taken off, doubled ones in it halved.
+   Returns the number of fields, -1 if there are too many or a quote stays open. */
+static int cut_fields(char *line, char **fields) {
+    int count = 0;
+    for (char *from = line;; from++) {
+        if (count == MOST_FIELDS) return -1;
+        char *to = fields[count++] = from;
+        bool quoted = *from == '"';
+        for (from += quoted; quoted ? *from : *from && *from != ','; *to++ = *from++)
+            if (quoted && *from == '"' && *++from != '"') break;
+        if (quoted && from[-1] != '"') return -1;
+        bool last = !*from;
+        if (!last && *from != ',') return -1;
+        *to = '\0';
+        if (last) return count;
+    }
+}
+
+/* A field of the line; NULL if it is empty or the file has no such column. */
+static const char *field_of(const Reader *reader, char *const *fields, int column) {
+    const char *text = reader->field[column] < 0 ? "" : fields[reader->field[column]];
+    return *text ? text : NULL;
+}
+
+/* "in column 'perplexity': expected a number of at least 1, got 'x'" */
+static bool refuse_field(const Reader *reader, char *const *fields, int column, const char *wanted) {
+    char shown[JSON_SHOWN];
+    const char *text = field_of(reader, fields, column);
+    return complain(reader, arena_format(reader->arena, "column '%s' must be %s, got %s%s%s",
+                                         column_names[column], wanted, text ? "'" : "",
+                                         text ? json_show_text(text, shown) : "nothing", text ? "'" : ""));
+}
+
+/* Decimal notation only: strtod takes hexadecimal numbers, infinities and spaces, too. */
+static bool is_number(const char *text, double *number) {
+    char *end;
+    *number = strtod(text, &end);
+    return *text && text[strspn(text, "0123456789.+-eE")] == '\0' && !*end && isfinite(*number);
+}
+
+static bool read_length(const Reader *reader, char *const *fields, int column, int64_t *length) {
+    const char *text = field_of(reader, fields, column);
+    double number = 0;
+    *length = 0;
+    if (!text) return true;
+    if (!is_number(text, &number) || !(number >= 1 && number <= 1e15 && number == floor(number)))
+        return refuse_field(reader, fields, column, "a whole number from 1");
+    *length = (int64_t)number;
+    return true;
+}
+
+/* One of a few words, or nothing. */
+static bool read_word(const Reader *reader, char *const *fields, int column, const char *const *words) {
+    const char *text = field_of(reader, fields, column), *list = words[0];
+    bool known = !text;
+    for (int i = 0; words[i]; i++) {
+        known |= text && strcmp(text, words[i]) == 0;
+        if (i) list = arena_format(reader->arena, "%s, %s", list, words[i]);
+    }
+    return known || refuse_field(reader, fields, column, arena_format(reader->arena, "one of %s", list));
+}
+
+/* ---- lines ---- */
+
+static bool unknown_column(const Reader *reader, const char *name) {
+    char shown[JSON_SHOWN];
+    const char *near = nearest_name(name, column_names), *list = "";
+    for (int i = 0; i < COLUMNS; i++)
+        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", column_names[i]);
+    return complain(reader, arena_format(reader->arena, "unknown column '%s'; %s%s%s",
+                                         json_show_text(name, shown), near ? "did you mean '" : "known are ",
+                                         near ? near : list, near ? "'?" : ""));
+}
+
+static bool read_head(Reader *reader, char *line) {
+    char *names[MOST_FIELDS];
+    bool quantity = false, evaluated = false;
+    if (!strchr(line, ',') && strpbrk(line, ";\t"))
+        return complain(reader, "columns must be separated by commas");
+    reader->count = cut_fields(line, names);
+    if (reader->count < 0) return complain(reader, "this is no CSV");
+    for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
+    for (int i = 0; i < reader->count; i++) {
+        int column = 0;
+        while (column < COLUMNS && strcmp(names[i], column_names[column]) != 0) column++;
+        if (column == COLUMNS) return unknown_column(reader, names[i]);
+        if (reader->field[column] >= 0)
+            return complain(reader, arena_format(reader->arena, "column '%s' is there twice", names[i]));
+        reader->field[column] = i;
+        quantity |= column >= KEYS;
+        evaluated |= quantities[column].evaluated;
+    }
+    if (reader->field[METHOD] < 0 || reader->field[TRAIN_LENGTH] < 0)
+        return complain(reader, "the head must name the columns method and train_length");
+    if (evaluated && (reader->field[EVAL_LENGTH] < 0 || reader->field[STRIDE] < 0))
+        return complain(reader,
+                        "perplexities, losses and bits per byte need the columns eval_length and stride");
+    return quantity || complain(reader, "the head names no quantity, as perplexity");
+}
+
+static void add_number(Reader *reader, const Number *number) {
+    if (reader->number_count == reader->room) {
+        size_t room = reader->room ? 2 * reader->room : 256;
+        reader->numbers =
+            arena_grow(reader->arena, reader->numbers, reader->number_count, room, sizeof(Number));
+        reader->room = room;
+    }
+    reader->numbers[reader->number_count++] = *number;
+}
+
+static bool read_row(Reader *reader, char *const *fields) {
+    const char *source = field_of(reader, fields, SOURCE), *table = field_of(reader, fields, TABLE);
+    const char *phase = field_of(reader, fields, PHASE);
+    Number number = {.dataset = field_of(reader, fields, DATASET),
+                     .split = field_of(reader, fields, SPLIT),
+                     .method = field_of(reader, fields, METHOD),
+                     .path = reader->path,
+                     .line = reader->line};
+    for (int i = 0; i < reader->count; i++)
+        if (*fields[i] == ' ' || (*fields[i] && fields[i][strlen(fields[i]) - 1] == ' '))
+            return complain(reader,
+                            arena_format(reader->arena, "field %d begins or ends with a space", i + 1));
+    if (!read_length(reader, fields, TRAIN_LENGTH, &number.train_length) ||
+        !read_length(reader, fields, EVAL_LENGTH, &number.eval_length) ||
+        !read_length(reader, fields, STRIDE, &number.stride) ||
+        !read_word(reader, fields, SPLIT, split_values) || !read_word(reader, fields, PHASE, phase_values))
+        return false;
+    if (!number.method || !number.train_length) return complain(reader, "method or train_length is missing");
+    if (number.stride > number.eval_length && number.eval_length)
+        return refuse_field(reader, fields, STRIDE, "at most eval_length");
+    number.source = source  ? source
+                    : table ? arena_format(reader->arena, "%s, table %s", default_source, table)
+                            : default_source;
+    for (int c = KEYS; c < COLUMNS; c++) {
+        const char *text = field_of(reader, fields, c);
+        if (!text) continue;
+        if (!is_number(text, &number.value) || number.value < quantities[c].least)
+            return refuse_field(reader, fields, c, quantities[c].wanted);
+        if (quantities[c].evaluated && (!number.eval_length || !number.stride))
+            return refuse_field(reader, fields, c, "empty where eval_length or stride is");
+        if (quantities[c].evaluated && phase)
+            return refuse_field(reader, fields, c, "empty where a phase is given");
+        number.quantity =
+            phase ? arena_format(reader->arena, "%s_%s", phase, column_names[c]) : column_names[c];
+        add_number(reader, &number);
+    }
+    return true;
+}
+
+/* Cuts the next line off, in place; NULL at the end. Lines end with \n, \r\n or \r. */
+static char *next_line(char **rest) {
+    char *line = *rest;
+    if (!*line) return NULL;
+    char *end = line + strcspn(line, "\r\n");
+    *rest = end + (end[0] == '\r' && end[1] == '\n' ? 2 : *end != '\0');
+    *end = '\0';
+    return line;
+}
+
+static bool read_file(Reader *reader, const char *path) {
+    size_t size, begin;
+    char *text = file_read(path, SCAN_SIZE, &size, reader->arena), *fields[MOST_FIELDS], *line;
+    const char *place = arena_format(reader->arena, "reference '%s'", path);
+    if (!text) return err_system(reader->err, "cannot read '%s'", path);
+    if (size > SCAN_SIZE) return err_set(reader->err, EXIT_USAGE, "%s: larger than 16 MiB", place);
+    if (!scan_begin(text, size, &begin, place, reader->err) || !scan_utf8(text, size, place, reader->err))
+        return false;
+    reader->path = arena_copy(reader->arena, path);
+    reader->line = 1;
+    text += begin;
+    line = next_line(&text);
+    if (!line) return complain(reader, "no head");
+    if (!read_head(reader, line)) return false;
+    while ((line = next_line(&text)) != NULL) {
+        reader->line++;
+        if (!*line) continue;
+        if (cut_fields(line, fields) != reader->count)
+            return complain(reader, "as many fields as in the head are expected");
+        if (!read_row(reader, fields)) return false;
+    }
+    return true;
+}
+
+/* ---- numbers ---- */
+
+static int by_text(const char *a, const char *b) {
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+static int by_whole(int64_t a, int64_t b) {
+    return (a > b) - (a < b);
+}
+
+/* Numbers of the same thing are equal here. */
+static int by_thing(const void *a, const void *b) {
+    const Number *x = a, *y = b;
+    int order = by_text(x->source, y->source);
+    if (!order) order = by_text(x->dataset, y->dataset);
+    if (!order) order = by_text(x->split, y->split);
+    if (!order) order = by_text(x->method, y->method);
+    if (!order) order = by_text(x->quantity, y->quantity);
+    if (!order) order = by_whole(x->train_length, y->train_length);
+    if (!order) order = by_whole(x->eval_length, y->eval_length);
+    return order ? order : by_whole(x->stride, y->stride);
+}
+
+/* Sorts the numbers and keeps each once; two values for one thing are refused. */
+static bool compare_numbers(Reader *reader) {
+    size_t kept = 0;
+    if (reader->number_count) qsort(reader->numbers, reader->number_count, sizeof(Number), by_thing);
+    for (size_t i = 0; i < reader->number_count; i++) {
+        const Number *next = &reader->numbers[i], *last = kept ? &reader->numbers[kept - 1] : NULL;
+        bool repeated = last && by_thing(last, next) == 0;
+        if (repeated && last->value != next->value)
+            return err_set(
+                reader->err, EXIT_USAGE,
+                "reference '%s', line %d: %s is %.10g, but %.10g in '%s', line %d; remove one of them",
+                next->path, next->line, next->quantity, next->value, last->value, last->path, last->line);
+        if (!repeated) reader->numbers[kept++] = *next;
+    }
+    reader->number_count = kept;
+    return true;
+}
+
+static Value value_length(int64_t length) {
+    return length ? value_whole(length) : value_text(NULL);
+}
+
+static bool store_number(Store *store, const Number *number, Err *err) {
+    const Value values[] = {
+        value_text(number->source),   value_text(number->dataset),       value_text(number->split),
+        value_text(number->method),   value_whole(number->train_length), value_length(number->eval_length),
+        value_length(number->stride), value_text(number->quantity),      value_real(number->value)};
+    return store_step(store, err, NULL,
+                      "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
+                      " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
+                      values, COUNT_OF(values) - 1) &&
+           store_step(
+               store, err, NULL,
+               "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
+               " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               values, COUNT_OF(values));
+}
+
+static bool store_numbers(Store *store, const Reader *reader, Err *err) {
+    bool fine = store_execute(store, err, "BEGIN IMMEDIATE");
+    if (!fine) return false;
+    for (size_t i = 0; fine && i < reader->number_count; i++)
+        fine = store_number(store, &reader->numbers[i], err);
+    return store_finish(store, err, fine);
+}
+
+bool reference_import(Store *store, const char *const *files, int64_t *rows, Err *err) {
+    static const char standard[] = "results/paper/*.csv";
+    Arena *arena = arena_new(0);
+    Reader reader = {.arena = arena, .err = err};
+    Paths found = {0};
+    bool fine = *files || paths_find(&found, standard, "reference", arena, err);
+    if (fine && !*files && !found.count)
+        fine = err_set(err, EXIT_USAGE, "there is no %s here; name the files", standard);
+    for (int i = 0; fine && i < found.count; i++) fine = read_file(&reader, found.items[i]);
+    for (; fine && *files; files++) fine = read_file(&reader, *files);
+    fine = fine && compare_numbers(&reader) && store_numbers(store, &reader, err);
+    *rows = fine ? (int64_t)reader.number_count : 0;
+    arena_free(arena);
+    return fine;
+}

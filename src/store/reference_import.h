@@ -1,0 +1,20 @@
+/* reference: `poslab reference DB [FILE]...`: numbers from papers into the table `reference`.
+ *
+ * A file is CSV in UTF-8 with a head. The columns table, source, dataset, split, method, train_length,
+ * eval_length, stride and phase say what a row is of; the quantities are perplexity, loss and bits_per_byte,
+ * which need eval_length and stride, and words_per_second, tokens_per_second and memory_gb, whose name in the
+ * database follows the phase ("train_words_per_second"). method and train_length must be there; an unknown
+ * column is an error. A row's source is its `source`, or else the paper that this program is built after,
+ * with the number in `table`. An empty field is no number. Importing a file again changes nothing; a new
+ * value replaces an old one, but the files of one import must not contradict each other.
+ */
+#ifndef POSLAB_REFERENCE_H
+#define POSLAB_REFERENCE_H
+
+#include "store/database.h"
+
+/* files: NULL-terminated; empty: results/paper/ *.csv below the current folder. *rows: numbers imported. All
+   files or none. Errors name file and line. */
+bool reference_import(Store *store, const char *const *files, int64_t *rows, Err *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* file: see file.h. Streams are made by fopencookie, so that what stdio has buffered goes the same way as
+ * everything else.
+ */
+#include "sys/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool file_write(int fd, const void *bytes, size_t size) {
+    for (const char *next = bytes; size;) {
+        ssize_t done = write(fd, next, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done == 0) errno = ENOSPC; /* no device says so, but none may */
+        if (done <= 0) return false;
+        next += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+int file_open(const char *path, int flags, Err *err) {
+    struct stat status;
+    int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) return fd;
+    if (fd >= 0 || errno == ELOOP || errno == ENXIO) /* ENXIO: a pipe or a socket */
+        err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
+    else
+        err_system(err, "cannot open '%s'", path);
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+/* The folder of a path goes to `folder`. */
+static const char *folder_of(const char *path, char folder[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ".";
+    int size = snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    return size < PATH_MAX ? folder : ""; /* "": there is none of such a name, as opening it will say */
+}
+
+/* Some file systems cannot sync a folder (EINVAL) and need not. */
+bool file_sync_folder(const char *path) {
+    char folder[PATH_MAX];
+    int fd = open(folder_of(path, folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool good = fsync(fd) == 0 || errno == EINVAL;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return good;
+}
+
+static bool make_one(const char *path, Err *err) {
+    if (mkdir(path, 0777) == 0) return file_sync_folder(path) || err_system(err, "cannot sync '%s'", path);
+    return errno == EEXIST || err_system(err, "cannot make folder '%s'", path);
+}
+
+bool file_make_folder(const char *path, Err *err) {
+    char copy[PATH_MAX];
+    if (snprintf(copy, sizeof copy, "%s", path) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return err_system(err, "cannot make folder '%.200s...'", path);
+    }
+    for (char *slash = copy + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        if (!make_one(copy, err)) return false;
+    }
+    return make_one(copy, err);
+}
+
+/* The file is synced and closed and takes its name; errno tells what failed. */
+static bool settle(int fd, const char *temporary, const char *path) {
+    bool good = fsync(fd) == 0;
+    int saved = errno;
+    if (close(fd) != 0 && good) {
+        good = false;
+        saved = errno;
+    }
+    if (good && rename(temporary, path) == 0) return file_sync_folder(path);
+    if (good) saved = errno;
+    unlink(temporary);
+    errno = saved;
+    return false;
+}
+
+bool file_publish(const char *temporary, const char *path, Err *err) {
+    int fd = open(temporary, O_RDONLY | O_CLOEXEC);
+    return (fd >= 0 && settle(fd, temporary, path)) || err_system(err, "cannot write '%s'", path);
+}
+
+char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
+    FILE *file = fopen(path, "re");
+    if (!file) return NULL;
+    size_t count = 0, room = 64 * 1024, got = 0;
+    char *text = NEW(arena, room + 1, char);
+    while (count <= most && (got = fread(text + count, 1, room - count, file)) > 0) {
+        count += got;
+        if (count < room) continue;
+        text = arena_grow(arena, text, room + 1, 2 * room + 1, 1);
+        room *= 2;
+    }
+    int saved = ferror(file) ? errno : 0;
+    fclose(file);
+    if (size) *size = count;
+    text[count] = '\0';
+    errno = saved;
+    return saved ? NULL : text;
+}
+
+/* What stdio gives up; 0 is its word for failure. */
+static ssize_t take_bytes(void *user, const char *bytes, size_t size) {
+    File *file = user;
+    if (!file->error && file_write(file->fd, bytes, size)) return (ssize_t)size;
+    if (!file->error) file->error = errno;
+    return 0;
+}
+
+FILE *file_begin(File *file, const char *path, Arena *arena, Err *err) {
+    struct stat status;
+    *file = (File){.path = path, .temporary = arena_format(arena, "%s.tmp", path)};
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
+        return NULL;
+    }
+    unlink(file->temporary);
+    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file->fd < 0) {
+        err_system(err, "cannot write '%s'", path);
+        return NULL;
+    }
+    file->stream = fopencookie(file, "w", (cookie_io_functions_t){.write = take_bytes});
+    if (!file->stream) die("no memory for a stream");
+    return file->stream;
+}
+
+bool file_end(File *file, bool good, Err *err) {
+    bool written = fclose(file->stream) == 0 && !file->error;
+    if (good && written) {
+        if (settle(file->fd, file->temporary, file->path)) return true;
+        return err_system(err, "cannot write '%s'", file->path);
+    }
+    close(file->fd);
+    unlink(file->temporary);
+    errno = file->error;
+    return good ? err_system(err, "cannot write '%s'", file->path) : false;
+}
+
+void file_keep_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDONLY);
+}

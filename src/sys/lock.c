@@ -1,0 +1,56 @@
+/* lock: see lock.h. */
+#include "sys/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/atomic_file.h"
+
+enum { LOCK_TENTHS = 30 }; /* a killed parent's workers are gone long before */
+
+/* Without that, a lock would be left for nothing. */
+static bool can_be_database(const char *database, Err *err) {
+    struct stat status;
+    size_t size = strlen(database);
+    if (!size) return err_set(err, EXIT_USAGE, "the name of the database is empty");
+    if (database[size - 1] == '/' || (stat(database, &status) == 0 && !S_ISREG(status.st_mode)))
+        return err_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
+    return true;
+}
+
+int lock_database(const char *database, Arena *arena, Err *err) {
+    const char *path = arena_format(arena, "%s.lock", database);
+    int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
+    if (file < 0) return -1;
+    char holder[128] = "";
+    for (int i = 0; flock(file, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i < LOCK_TENTHS && errno == EWOULDBLOCK) {
+            usleep(100000);
+            continue;
+        }
+        if (errno != EWOULDBLOCK)
+            err_system(err, "cannot lock '%s'", path);
+        else {
+            ssize_t got = pread(file, holder, sizeof holder - 1, 0);
+            holder[got > 0 ? got : 0] = '\0';
+            err_set(err, EXIT_SYSTEM,
+                    "database '%s' is in use by %s; wait for it, or give another one with --db", database,
+                    *holder ? holder : "another process");
+        }
+        close(file);
+        return -1;
+    }
+    char host[64] = "?";
+    gethostname(host, sizeof host - 1);
+    const char *me = arena_format(arena, "process %d on %s", (int)getpid(), host);
+    if (ftruncate(file, 0) != 0 || !file_write(file, me, strlen(me))) {
+        err_system(err, "cannot write '%s'", path);
+        close(file);
+        return -1;
+    }
+    return file;
+}

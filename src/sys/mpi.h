@@ -1,0 +1,51 @@
+/* ranks: the processes of one run, which MPI connects. The only module that sees mpi.h.
+ *
+ * Started by mpirun, each process is one rank of several, and all of them do the same run: each computes its
+ * part of every update and of every evaluation, rank 0 reads and writes files and reports. Otherwise, and in
+ * a program built without MPI (`make MPI=0`), there is one rank, and all that is here does nothing.
+ *
+ * What is summed is summed in the order of ranks, element by element, whatever arrives first: the same number
+ * of ranks gives the same bits. (MPI_Allreduce promises no order.) Only the process's first thread calls
+ * this.
+ */
+#ifndef POSLAB_RANKS_H
+#define POSLAB_RANKS_H
+
+#include "base/error.h"
+
+/* Joins the other ranks, if mpirun started this process; at most once, before the first job of lanes. Fails
+   (usage) if it did and the program is built without MPI, or with another one than that mpirun's. */
+bool ranks_begin(Err *err);
+void ranks_end(void); /* at the end of the program; without ranks_begin it does nothing */
+
+/* For a process that will start another program, which is no rank. */
+void ranks_leave(void);
+
+enum { RANKS_PIECE = 1 << 22 }; /* floats that are summed at a time */
+
+int ranks_count(void);
+int ranks_number(void); /* of this process, from 0 on */
+
+/* All that follows must be called by every rank, in the same order and with the same sizes. */
+
+/* values[size] of the first `active` ranks are added up, in order; all ranks get the sum. The buffer has
+   ranks_buffer(size, ranks_count()) floats. */
+void ranks_sum(float *values, float *buffer, size_t size, int active);
+size_t ranks_buffer(size_t size, int ranks);
+
+/* Each rank has filled the part of values[ranks, part] that has its number; all get all of it. */
+void ranks_gather(float *values, size_t part);
+
+/* Each of values[size] is 0 on all ranks but one; all get that one. */
+void ranks_merge(double *values, size_t size);
+
+/* What rank 0 has, all have. */
+void ranks_share(void *bytes, size_t size);
+
+/* The bits that any rank has set. */
+unsigned ranks_any(unsigned bits);
+
+/* Whether all succeeded; if not, all have the error of the first rank that did not. */
+bool ranks_agree(bool fine, Err *err);
+
+#endif

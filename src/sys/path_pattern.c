@@ -1,0 +1,162 @@
+/* paths: see paths.h. The pattern is followed component by component, from a folder that is already found. */
+#include "sys/path_pattern.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct Folder {
+    dev_t device;
+    ino_t inode;
+} Folder;
+
+/* A list that grows in the arena. */
+typedef struct List {
+    void *items;
+    int count, room;
+} List;
+
+typedef struct Search {
+    const char *pattern, *place;
+    bool recursive; /* the pattern has a component `**` */
+    List found;     /* const char * */
+    List visited;   /* Folder: where the innermost `**` has been */
+    Arena *arena;
+    Err *err;
+} Search;
+
+static void *list_add(List *list, size_t size, Arena *arena) {
+    if (list->count == list->room) {
+        int room = list->room ? 2 * list->room : 16;
+        list->items = arena_grow(arena, list->items, (size_t)list->count, (size_t)room, size);
+        list->room = room;
+    }
+    return (char *)list->items + (size_t)list->count++ * size;
+}
+
+/* Whether errno says that there is nothing at a path, which is no error. */
+static bool is_absent(void) {
+    return errno == ENOENT || errno == ENOTDIR;
+}
+
+static bool cannot(const Search *search, const char *path) {
+    return err_system(search->err, "%s: pattern '%s': cannot read '%s'", search->place, search->pattern,
+                      path);
+}
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names in a folder, sorted, without "." and "..". */
+static bool list_folder(const Search *search, const char *folder, List *names) {
+    const char *path = *folder ? folder : ".";
+    DIR *stream = opendir(path);
+    if (!stream) return is_absent() || cannot(search, path);
+    const struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            *(const char **)list_add(names, sizeof(char *), search->arena) =
+                arena_copy(search->arena, entry->d_name);
+        errno = 0;
+    }
+    bool good = errno == 0 || cannot(search, path);
+    closedir(stream);
+    if (names->count) qsort(names->items, (size_t)names->count, sizeof(char *), by_text);
+    return good;
+}
+
+/* Whether there is a folder at a path; false with *good false if that cannot be told. */
+static bool is_folder(const Search *search, const char *path, struct stat *status, bool *good) {
+    if (stat(path, status) == 0) return S_ISDIR(status->st_mode);
+    *good = is_absent() || errno == ELOOP || cannot(search, path); /* a link to nowhere is no folder */
+    return false;
+}
+
+static bool add(Search *search, const char *path) {
+    struct stat status;
+    bool good = true;
+    if (search->recursive && is_folder(search, path, &status, &good)) return true;
+    if (good) *(const char **)list_add(&search->found, sizeof(char *), search->arena) = path;
+    return good;
+}
+
+static bool first_visit(Search *search, const struct stat *status) {
+    const Folder *known = search->visited.items;
+    for (int i = 0; i < search->visited.count; i++)
+        if (known[i].inode == status->st_ino && known[i].device == status->st_dev) return false;
+    *(Folder *)list_add(&search->visited, sizeof(Folder), search->arena) =
+        (Folder){status->st_dev, status->st_ino};
+    return true;
+}
+
+static bool follow(Search *search, const char *folder, const char *pattern);
+
+/* `**`: the pattern behind it, in this folder and in all below it. */
+static bool walk(Search *search, const char *folder, const char *pattern) {
+    struct stat status;
+    bool good = true;
+    if (!is_folder(search, *folder ? folder : ".", &status, &good) || !first_visit(search, &status))
+        return good;
+    List outer = search->visited, names = {0};
+    search->visited = (List){0}; /* a further `**` in the pattern has visited nothing yet */
+    good = follow(search, folder, pattern) && list_folder(search, folder, &names);
+    search->visited = outer;
+    for (int i = 0; good && i < names.count; i++) {
+        const char *name = ((const char **)names.items)[i];
+        if (*name != '.') good = walk(search, arena_format(search->arena, "%s%s/", folder, name), pattern);
+    }
+    return good;
+}
+
+/* Adds what the pattern matches in `folder`, which is "" or ends with a slash. */
+static bool follow(Search *search, const char *folder, const char *pattern) {
+    size_t size = strcspn(pattern, "/");
+    const char *part = arena_format(search->arena, "%.*s", (int)size, pattern);
+    const char *rest = pattern + size + strspn(pattern + size, "/");
+    if (strcmp(part, "**") == 0) {
+        while (strncmp(rest, "**/", 3) == 0) rest += 3;
+        return walk(search, folder, *rest && strcmp(rest, "**") != 0 ? rest : "*");
+    }
+    List names = {0};
+    bool wild = strpbrk(part, "*?[\\") != NULL, good = true;
+    if (wild)
+        good = list_folder(search, folder, &names);
+    else
+        *(const char **)list_add(&names, sizeof(char *), search->arena) = part;
+    for (int i = 0; good && i < names.count; i++) {
+        const char *name = ((const char **)names.items)[i];
+        const char *path = arena_format(search->arena, "%s%s", folder, name);
+        struct stat status;
+        if (wild && fnmatch(part, name, FNM_PERIOD) != 0) continue;
+        if (*rest)
+            good = follow(search, arena_format(search->arena, "%s/", path), rest);
+        else if (wild || lstat(path, &status) == 0)
+            good = add(search, path);
+        else
+            good = is_absent() || cannot(search, path);
+    }
+    return good;
+}
+
+bool paths_find(Paths *paths, const char *pattern, const char *place, Arena *arena, Err *err) {
+    struct stat status;
+    Search search = {.pattern = pattern, .place = place, .arena = arena, .err = err};
+    size_t root = strspn(pattern, "/");
+    const char *from = pattern + root;
+    search.recursive = strncmp(from, "**", 2) == 0 ? strchr("/", from[2]) != NULL : false;
+    for (const char *at = from; (at = strstr(at, "/**")) != NULL; at++)
+        search.recursive |= at[3] == '/' || at[3] == '\0';
+    bool itself = stat(pattern, &status) == 0, good = true;
+    if (itself)
+        *(const char **)list_add(&search.found, sizeof(char *), arena) = arena_copy(arena, pattern);
+    else
+        good = follow(&search, arena_format(arena, "%.*s", (int)root, pattern), from);
+    *paths = (Paths){search.found.items, search.found.count, !itself && strpbrk(pattern, "*?[\\") != NULL};
+    if (paths->count) qsort(paths->items, (size_t)paths->count, sizeof(char *), by_text);
+    return good;
+}

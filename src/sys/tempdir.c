@@ -1,0 +1,41 @@
+/* scratch: see scratch.h. */
+#include "sys/tempdir.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sys/atomic_file.h"
+
+const char *scratch_make(Arena *arena, Err *err) {
+    const char *home = getenv("TMPDIR");
+    char *folder = arena_format(arena, "%s/poslab-XXXXXX", home && *home ? home : "/tmp");
+    if (mkdtemp(folder)) return folder;
+    err_system(err, "cannot make a folder like '%s'", folder);
+    return NULL;
+}
+
+void scratch_remove(const char *folder) {
+    DIR *directory = folder ? opendir(folder) : NULL;
+    if (!directory) return;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        unlinkat(dirfd(directory), entry->d_name, 0); /* "." and ".." refuse */
+    closedir(directory);
+    rmdir(folder);
+}
+
+bool scratch_copy(const char *to, const char *from, Arena *arena, Err *err) {
+    File target;
+    char bytes[1 << 16];
+    FILE *in = fopen(from, "re");
+    if (!in) return err_system(err, "cannot read '%s'", from);
+    FILE *out = file_begin(&target, to, arena, err);
+    bool read = true;
+    if (out) {
+        for (size_t got; (got = fread(bytes, 1, sizeof bytes, in)) > 0;)
+            if (fwrite(bytes, 1, got, out) != got) break;
+        read = !ferror(in) || err_system(err, "cannot read '%s'", from);
+    }
+    fclose(in);
+    return out && file_end(&target, read, err);
+}

@@ -1,0 +1,285 @@
+/* evaluate: windows over a stream, grouped by shape, and sums in double.
+ *
+ * Target k is token k + 1. Windows come in the order of their blocks. Neighbours of equal length form a group
+ * and share one Pass; nonoverlapping has a group of full windows and perhaps a tail, strided has before them
+ * the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind them; last_n
+ * has none.
+ */
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sys/threads.h"
+#include "math/linear.h"
+#include "sys/mpi.h"
+
+const char *const protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
+
+/* Targets [start, end) are predicted, those from `scored` on are counted. */
+typedef struct Window {
+    int64_t start, scored, end;
+} Window;
+
+typedef struct Sums {
+    Evaluation *result;
+    double nll[EVALUATE_BINS];
+    int64_t tokens[EVALUATE_BINS];
+} Sums;
+
+static Window window_at(const EvaluateRequest *request, EvaluateSpan span, int64_t block) {
+    int64_t scored = span.first + block * request->stride, end = scored + request->stride;
+    int64_t start = end - request->length;
+    return (Window){.start = start > 0 ? start : 0, .scored = scored, .end = end < span.end ? end : span.end};
+}
+
+/* Positions 0..7 have bins of their own; from 4 on each octave has four. */
+static int bin_of(int64_t position) {
+    if (position < 4) return (int)position;
+    int octave = 63 - __builtin_clzll((unsigned long long)position);
+    int bin = 4 * (octave - 1) + (int)(position >> (octave - 2) & 3);
+    return bin < EVALUATE_BINS ? bin : EVALUATE_BINS - 1;
+}
+
+static int64_t bin_first(int bin) {
+    return bin < 4 ? bin : (int64_t)(4 + bin % 4) << (bin / 4 - 1);
+}
+
+static int sequences_per_pass(const Model *model, int64_t length) {
+    int64_t sequences = model->options.max_tokens_in_flight / length;
+    return sequences > 0 ? (int)sequences : 1;
+}
+
+/* Windows of one length, evaluated a round at a time: each lane of each rank makes one pass over `sequences`
+   of them, rank by rank. */
+typedef struct Group {
+    const Model *model;
+    const EvaluateRequest *request;
+    const uint16_t *stream;
+    EvaluateSpan span;
+    int64_t block, last; /* blocks [block, last) are still to do */
+    int length, sequences, lanes;
+    Pass **pass;             /* [lanes] */
+    float *nll;              /* [ranks, lanes * sequences, length] */
+    const uint16_t **tokens; /* [lanes * sequences] */
+} Group;
+
+static void group_allocate(Group *group, const Model *model, int64_t length, int64_t blocks, Arena *arena) {
+    group->model = model;
+    group->length = (int)length;
+    group->sequences = sequences_per_pass(model, length);
+    if (group->sequences > blocks) group->sequences = (int)blocks;
+    int64_t passes = (blocks + group->sequences - 1) / group->sequences;
+    group->lanes = model->threads < passes ? model->threads : (int)passes;
+    size_t windows = (size_t)group->lanes * (size_t)group->sequences;
+    group->nll = NEW(arena, (size_t)ranks_count() * windows * (size_t)length, float);
+    group->tokens = NEW(arena, windows, const uint16_t *);
+    group->pass = NEW(arena, group->lanes, Pass *);
+    for (int lane = 0; lane < group->lanes; lane++) {
+        Pass *pass = pass_new(model, group->sequences, group->length, false, arena);
+        if (group->pass) group->pass[lane] = pass;
+    }
+}
+
+/* Bytes of group_allocate. */
+static size_t group_bytes(const Model *model, int64_t length, int64_t blocks) {
+    Arena *count = arena_new_counting();
+    Group group;
+    group_allocate(&group, model, length, blocks, count);
+    size_t bytes = arena_peak(count);
+    arena_free(count);
+    return bytes;
+}
+
+static void group_share(void *user, int lane) {
+    const Group *group = user;
+    int64_t place = (int64_t)ranks_number() * group->lanes + lane;
+    int64_t block = group->block + place * group->sequences;
+    if (lane >= group->lanes || block >= group->last) return;
+    int count = group->last - block < group->sequences ? (int)(group->last - block) : group->sequences;
+    size_t first = (size_t)lane * (size_t)group->sequences;
+    for (int b = 0; b < count; b++)
+        group->tokens[first + b] = group->stream + window_at(group->request, group->span, block + b).start;
+    pass_move(group->pass[lane], (PassPlace){.seed = group->model->seed, .first_sequence = (int)block});
+    model_evaluate(group->model, group->pass[lane], group->tokens + first, count,
+                   group->nll + (size_t)place * (size_t)group->sequences * (size_t)group->length);
+}
+
+static void add_window(Sums *sums, const float *nll, Window window) {
+    EvaluateWindow *into = &sums->result->window[sums->result->windows++];
+    for (int64_t k = window.scored; k < window.end; k++) {
+        int64_t position = k - window.start;
+        int bin = bin_of(position);
+        sums->nll[bin] += nll[position];
+        sums->tokens[bin]++;
+        into->nll += nll[position];
+        into->tokens++;
+    }
+    sums->result->nll += into->nll;
+    sums->result->tokens += into->tokens;
+}
+
+static void store_bins(Sums *sums, Arena *arena) {
+    Evaluation *result = sums->result;
+    result->bin = NEW(arena, EVALUATE_BINS, EvaluateBin);
+    for (int b = 0; b < EVALUATE_BINS; b++) {
+        if (!sums->tokens[b]) continue;
+        int64_t last = b + 1 < EVALUATE_BINS ? bin_first(b + 1) - 1 : INT64_MAX;
+        if (last >= result->request.length) last = result->request.length - 1;
+        result->bin[result->bins++] = (EvaluateBin){
+            .first = bin_first(b), .last = last, .nll = sums->nll[b], .tokens = sums->tokens[b]};
+    }
+}
+
+void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena) {
+    EvaluateSpan span = evaluate_span(request, count);
+    *result = (Evaluation){.request = *request, .tokens = span.end - span.first};
+    result->windows = (result->tokens + request->stride - 1) / request->stride;
+    result->window = NEW(arena, result->windows, EvaluateWindow);
+    Sums sums = {.result = result};
+    for (int64_t w = 0; w < result->windows; w++) {
+        Window window = window_at(request, span, w);
+        int64_t position = window.scored - window.start, end = window.end - window.start;
+        result->window[w].tokens = end - position;
+        while (position < end) {
+            int bin = bin_of(position);
+            int64_t next = bin + 1 < EVALUATE_BINS && bin_first(bin + 1) < end ? bin_first(bin + 1) : end;
+            sums.tokens[bin] += next - position;
+            position = next;
+        }
+    }
+    store_bins(&sums, arena);
+}
+
+/* Blocks [first, last) have windows of equal length: evaluates them, as many at a time as fit. */
+static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
+                           int64_t last, bool (*progress)(void *, double), void *user, Sums *sums,
+                           Arena *scratch, Err *err) {
+    Evaluation *result = sums->result;
+    Window window = window_at(&result->request, span, first);
+    int64_t length = window.end - window.start, blocks = last - first;
+    Group group = {.request = &result->request, .stream = stream, .span = span, .last = last};
+    size_t bytes = group_bytes(model, length, blocks);
+    if (bytes > result->peak_bytes) result->peak_bytes = bytes;
+    ArenaMark mark = arena_mark(scratch);
+    group_allocate(&group, model, length, blocks, scratch);
+    bool go_on = true;
+    for (int64_t block = first, next; block < last && go_on; block = next) {
+        group.block = block;
+        lanes_run(group.lanes, group_share, &group);
+        ranks_gather(group.nll, (size_t)group.lanes * (size_t)group.sequences * (size_t)length);
+        next = block + (int64_t)ranks_count() * group.lanes * group.sequences;
+        for (int64_t b = block; b < next && b < last; b++)
+            add_window(sums, group.nll + (size_t)(b - block) * (size_t)length,
+                       window_at(&result->request, span, b));
+        go_on = !progress || progress(user, (double)result->tokens / (double)(span.end - span.first));
+        go_on = !ranks_any(!go_on);
+    }
+    arena_release(scratch, mark);
+    return go_on || err_set(err, EXIT_STOPPED, "evaluation stopped");
+}
+
+static bool same_variant(const EvaluateVariant *a, const EvaluateVariant *b) {
+    return a && b ? !strcmp(a->name, b->name) && !strcmp(a->options, b->options) : a == b;
+}
+
+bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b) {
+    return a->split == b->split && a->tokens == b->tokens && a->protocol == b->protocol &&
+           a->length == b->length && a->stride == b->stride && a->precision == b->precision &&
+           same_variant(a->variant, b->variant);
+}
+
+EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {
+    int64_t targets = count - 1, wanted = request->tokens;
+    if (wanted <= 0) wanted = targets;
+    if (request->protocol == PROTOCOL_LAST_N) return (EvaluateSpan){targets - wanted, targets};
+    return (EvaluateSpan){0, wanted};
+}
+
+static bool check_last(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    int64_t needed = request->tokens + request->length - request->stride + 1;
+    if (count >= needed && request->tokens > 0) return true;
+    return err_set(
+        err, EXIT_USAGE,
+        "%s: last_n with %lld targets at length %lld needs %lld tokens, the %s split has %lld; lower "
+        "'targets' or the longest length",
+        place, (long long)request->tokens, (long long)request->length, (long long)needed,
+        split_names[request->split], (long long)count);
+}
+
+/* Without text before the targets, a window of the whole length ends with the first block that has that many
+   targets up to its end. */
+static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    const char *split = split_names[request->split];
+    long long targets = count - 1, wanted = request->tokens, length = request->length;
+    long long needed = (length + request->stride - 1) / request->stride * request->stride;
+    if (wanted > targets)
+        return err_set(err, EXIT_USAGE,
+                       "%s: 'evaluate.tokens' must be at most %lld, the targets of the %s split, got %lld; "
+                       "lower it, or take 0 for all",
+                       place, targets, split, wanted);
+    if ((wanted > 0 ? wanted : targets) >= needed) return true;
+    if (wanted > 0)
+        return err_set(err, EXIT_USAGE,
+                       "%s: 'evaluate.tokens' must be at least %lld for evaluation at length %lld, got %lld; "
+                       "raise it, or remove this length from 'evaluate.lengths' or 'evaluate.multiples'",
+                       place, needed, length, wanted);
+    return err_set(err, EXIT_USAGE,
+                   "%s: evaluation at length %lld needs %lld targets, the %s split has %lld; remove this "
+                   "length from 'evaluate.lengths' or 'evaluate.multiples', or raise 'data.split.%s'",
+                   place, length, needed, split, targets, split);
+}
+
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+    const char *split = split_names[request->split];
+    if (count < 2)
+        return err_set(err, EXIT_USAGE,
+                       "%s: the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
+                       place, split, (long long)count);
+    return request->protocol == PROTOCOL_LAST_N ? check_last(request, count, place, err)
+                                                : check_first(request, count, place, err);
+}
+
+bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
+                  bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
+                  Arena *scratch, Err *err) {
+    const Stream *stream = &corpus->splits[request->split];
+    EvaluateSpan span = evaluate_span(request, stream->count);
+    int64_t targets = span.end - span.first, length = request->length, stride = request->stride;
+    if (length < 1 || stride < 1 || stride > length)
+        BUG("window %lld with stride %lld", (long long)length, (long long)stride);
+    *result = (Evaluation){.request = *request};
+    if (!evaluate_check(request, stream->count, "evaluation", err) ||
+        !precision_check(request->precision, "evaluation", "evaluate.precision", err))
+        return false;
+    Model at_precision = *model;
+    at_precision.precision = request->precision;
+    if (!position_usable(&model->position, &model->shape, length)) {
+        result->beyond_limit = true;
+        return true;
+    }
+    double begin = time_now();
+    int64_t blocks = (targets + stride - 1) / stride;
+    result->window = NEW(arena, blocks, EvaluateWindow);
+    Sums sums = {.result = result};
+    for (int64_t first = 0, last; first < blocks; first = last) {
+        Window window = window_at(request, span, first);
+        for (last = first + 1; last < blocks; last++) {
+            Window next = window_at(request, span, last);
+            if (next.end - next.start != window.end - window.start) break;
+        }
+        if (!evaluate_group(&at_precision, stream->tokens, span, first, last, progress, user, &sums, scratch,
+                            err))
+            return false;
+    }
+    if (result->tokens != targets || result->windows != blocks)
+        BUG("%lld of %lld targets scored in %lld of %lld windows", (long long)result->tokens,
+            (long long)targets, (long long)result->windows, (long long)blocks);
+    store_bins(&sums, arena);
+    result->seconds = time_now() - begin;
+    return true;
+}
+
+size_t evaluate_bytes(const Model *model, int64_t length) {
+    return group_bytes(model, length, INT32_MAX);
+}

@@ -1,0 +1,92 @@
+/* evaluate: perplexity of a split at one length.
+ *
+ * A stream of n tokens has n - 1 targets. With window length L and stride S <= L, block k holds the targets
+ * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts
+ * at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is
+ * scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
+ * exp(nll / tokens), never a mean of means. A length that no window reaches is refused: what was measured
+ * would be another one.
+ *
+ * last_n is strided evaluation of the last N targets alone, whose windows reach back over the text before
+ * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The same targets at every
+ * length, each with more than L - S tokens of context; so F + S must be at least L.
+ */
+#ifndef POSLAB_EVALUATE_H
+#define POSLAB_EVALUATE_H
+
+#include "data/corpus.h"
+#include "model/model.h"
+
+typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED, PROTOCOL_LAST_N } Protocol;
+extern const char *const protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */
+
+/* Options that are changed after training. */
+typedef struct EvaluateVariant {
+    const char *name;    /* not empty */
+    const char *options; /* canonical JSON of what is changed */
+} EvaluateVariant;
+
+typedef struct EvaluateRequest {
+    int split;      /* Split */
+    int64_t tokens; /* the first `tokens` targets of the split, 0: all; of last_n the last ones */
+    int protocol;   /* Protocol */
+    int64_t length; /* L */
+    int64_t stride; /* S, 1..L; L for nonoverlapping */
+    int precision;  /* Precision */
+    const EvaluateVariant *variant; /* NULL: as trained */
+} EvaluateRequest;
+
+bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b);
+
+enum { EVALUATE_BINS = 80 };
+
+typedef struct EvaluateWindow {
+    double nll;     /* nats, summed over the window's scored targets */
+    int64_t tokens; /* scored targets */
+} EvaluateWindow;
+
+typedef struct EvaluateBin {
+    int64_t first, last; /* positions in the window, 0-based, both inside */
+    double nll;
+    int64_t tokens;
+} EvaluateBin;
+
+typedef struct Evaluation {
+    EvaluateRequest request;
+    bool beyond_limit; /* the method cannot be used at this length: nothing was computed */
+    double nll;        /* nats; not finite if the model is broken */
+    int64_t tokens;    /* scored targets */
+    int64_t windows;
+    double seconds;
+    size_t peak_bytes;
+    EvaluateWindow *window; /* [windows] */
+    EvaluateBin *bin; /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
+    int bins;
+} Evaluation;
+
+/* The targets [first, end) of a split of `count` tokens that the request is for; evaluate_check says whether
+   it has them. */
+typedef struct EvaluateSpan {
+    int64_t first, end;
+} EvaluateSpan;
+EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
+
+/* Whether a split of `count` tokens has what the request needs: all of its targets, and text for a window of
+   the whole length. The error (usage) begins with `place`. */
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err);
+
+/* The targets of each window and bin that evaluate_run finds in a split of `count` tokens, without losses:
+   fills tokens, windows, window, bins and bin. */
+void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena);
+
+/* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.
+   progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
+bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
+                  bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
+                  Arena *scratch, Err *err);
+
+/* Bytes of the passes that evaluate_run makes at most at this length, in the model's precision, on its
+ * threads. */
+size_t evaluate_bytes(const Model *model, int64_t length);
+
+#endif

@@ -1,0 +1,101 @@
+/* optim: one loop over the parameter table; the formulas are in the header. */
+#include "train/optimizer.h"
+
+#include <math.h>
+
+#include "math/nn_ops.h"
+
+static const char *const optimizer_names[] = {"adamw", "nag", NULL};
+
+const Field optimizer_fields[] = {
+    {"name", FIELD_CHOICE, offsetof(OptimizerOptions, name), .standard = OPT_ADAMW,
+     .choices = optimizer_names, .help = "optimiser"},
+    {"lr", FIELD_REAL, offsetof(OptimizerOptions, lr), .standard = 2e-3, .low = 1e-9, .high = 100,
+     .help = "peak learning rate"},
+    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), .standard = 0.9, .low = 0, .high = 0.999999,
+     .help = "adamw: decay of the mean"},
+    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), .standard = 0.98, .low = 0, .high = 0.999999,
+     .help = "adamw: decay of the square"},
+    {"eps", FIELD_REAL, offsetof(OptimizerOptions, eps), .standard = 1e-8, .low = 1e-15, .high = 1,
+     .help = "adamw: added to the root"},
+    {"decay", FIELD_REAL, offsetof(OptimizerOptions, decay), .standard = 0.01, .low = 0, .high = 10,
+     .help = "weight decay, decoupled"},
+    {"momentum", FIELD_REAL, offsetof(OptimizerOptions, momentum), .standard = 0.99, .low = 0,
+     .high = 0.999999, .help = "nag: momentum"},
+    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), .standard = 1, .low = 0, .high = 1e9,
+     .help = "largest gradient norm; 0: no clipping"},
+};
+const int optimizer_field_count = COUNT_OF(optimizer_fields);
+
+const Field schedule_fields[] = {
+    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), .standard = 0.05, .low = 0, .high = 1,
+     .help = "share of the steps, linear from 0"},
+    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), .standard = 0.1, .low = 0, .high = 1,
+     .help = "share of lr where the cosine ends"},
+};
+const int schedule_field_count = COUNT_OF(schedule_fields);
+
+double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, int64_t steps) {
+    int64_t warmup = llround(schedule->warmup * (double)steps);
+    if (step <= warmup) return lr * (double)step / (double)warmup;
+    double place = (double)(step - warmup) / (double)(steps - warmup);
+    return lr * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + cos(M_PI * place)));
+}
+
+Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena) {
+    Optimizer *optimizer = NEW(arena, 1, Optimizer);
+    float *first = NEW(arena, model->size, float);
+    float *second = options->name == OPT_ADAMW ? NEW(arena, model->size, float) : NULL;
+    if (optimizer) *optimizer = (Optimizer){.options = *options, .first = first, .second = second};
+    return optimizer;
+}
+
+static void adamw(const Optimizer *optimizer, float *w, const float *g, float *m, float *v, size_t size,
+                  double rate, double decay) {
+    const OptimizerOptions *o = &optimizer->options;
+    float beta1 = (float)o->beta1, beta2 = (float)o->beta2, rest1 = (float)(1 - o->beta1);
+    float rest2 = (float)(1 - o->beta2), eps = (float)o->eps, keep = (float)(1 - rate * decay);
+    float step = (float)(rate / (1 - pow(o->beta1, (double)optimizer->step)));
+    float correct = (float)(1 / sqrt(1 - pow(o->beta2, (double)optimizer->step)));
+    for (size_t i = 0; i < size; i++) {
+        m[i] = beta1 * m[i] + rest1 * g[i];
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
+        w[i] = keep * w[i] - step * m[i] / (sqrtf(v[i]) * correct + eps);
+    }
+}
+
+static void nag(const Optimizer *optimizer, float *w, const float *g, float *u, size_t size, double rate,
+                double decay) {
+    double momentum = optimizer->options.momentum;
+    double change = optimizer->last_rate > 0 ? rate / optimizer->last_rate : 1;
+    float keep = (float)(1 - rate * decay), old = (float)(momentum * momentum * change);
+    float fresh = (float)((1 + momentum) * rate), slide = (float)(momentum * change), lr = (float)rate;
+    for (size_t i = 0; i < size; i++) {
+        w[i] = keep * w[i] + old * u[i] - fresh * g[i];
+        u[i] = slide * u[i] - lr * g[i];
+    }
+}
+
+double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate) {
+    const OptimizerOptions *options = &optimizer->options;
+    double norm = sqrt(ops_norm_squared(gradients, model->size));
+    if (!isfinite(norm)) return norm;
+    float scale = options->clip > 0 && norm > options->clip ? (float)(options->clip / norm) : 1;
+    if (scale != 1)
+        for (size_t i = 0; i < model->size; i++) gradients[i] *= scale;
+    optimizer->step++;
+    for (int p = 0; p < model->param_count; p++) {
+        const Param *param = &model->params[p];
+        size_t at = param->offset;
+        double decay = param->decay ? options->decay : 0;
+        if (options->name == OPT_ADAMW)
+            adamw(optimizer, model->values + at, gradients + at, optimizer->first + at,
+                  optimizer->second + at, param->size, rate, decay);
+        else
+            nag(optimizer, model->values + at, gradients + at, optimizer->first + at, param->size, rate,
+                decay);
+    }
+    optimizer->last_rate = rate;
+    model_project(model);
+    return norm;
+}

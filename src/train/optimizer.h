@@ -1,0 +1,50 @@
+/* optim: optimisers and the learning-rate schedule.
+ *
+ * AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with bias correction; for step t = 1, 2, ...
+ *     m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2
+ *     w = w - lr (m / (1-beta1^t) / (sqrt(v / (1-beta2^t)) + eps) + decay w)
+ * NAG as in fairseq (optim/nag.py), with lr' = lr / previous lr (1 at first):
+ *     w = w (1 - lr decay) + momentum^2 lr' u - (1 + momentum) lr g;  u = momentum lr' u - lr g
+ * Decay applies to the tensors whose Param says so (matrices of linear layers).
+ *
+ * Schedule over n steps with w = round(warmup n) warm-up steps, for step t = 1..n:
+ *     t <= w: lr t / w;   else  lr (floor + (1 - floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2)
+ * Clipping: gradients are scaled by min(1, clip / norm), norm taken over all tensors; 0 switches it off.
+ */
+#ifndef POSLAB_OPTIM_H
+#define POSLAB_OPTIM_H
+
+#include "model/model.h"
+
+typedef enum OptimizerName { OPT_ADAMW, OPT_NAG } OptimizerName;
+
+typedef struct OptimizerOptions {
+    int name; /* OptimizerName */
+    double lr, beta1, beta2, eps, decay, momentum, clip;
+} OptimizerOptions;
+
+typedef struct ScheduleOptions {
+    double warmup, floor; /* shares: of the steps, of lr */
+} ScheduleOptions;
+
+extern const Field optimizer_fields[], schedule_fields[];
+extern const int optimizer_field_count, schedule_field_count;
+
+double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, int64_t steps);
+
+typedef struct Optimizer {
+    OptimizerOptions options;
+    int64_t step;     /* updates made so far */
+    double last_rate; /* lr of the last update, 0 before the first */
+    float *first;     /* [model size]: m of AdamW, u of NAG */
+    float *second;    /* [model size]: v of AdamW, NULL for NAG */
+} Optimizer;
+
+Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena);
+
+/* One update of model->values from gradients[size] (which clipping scales in place). Returns the gradient
+   norm before clipping; with a norm that is not finite nothing is changed. Last comes the position method's
+   project hook. */
+double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate);
+
+#endif

@@ -1,0 +1,264 @@
+/* checkpoint: safetensors files, written so that they are whole or absent, read so that no damage passes.
+ *
+ * A file is accepted only in the form that checkpoint_write gives it: tensors in the order of their offsets,
+ * without gaps, from 0 to the last byte of the file. Every byte is then either the length of the header
+ * (checked against the size of the file) or covered by the checksum, so any flipped bit and any lost byte is
+ * found. The header ends in spaces that let the data begin at a multiple of 8; the checksum covers them.
+ */
+#include "train/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/atomic_file.h"
+#include "base/sha256.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they lie in memory");
+
+enum { PREFIX = 8, HEADER_MAX = 16 << 20, DIGITS = HASH_TEXT - 1, MAX_RANK = 2 };
+
+static const char metadata_key[] = "__metadata__", checksum_key[] = "sha256";
+static const char zeros[HASH_TEXT] = "0000000000000000000000000000000000000000000000000000000000000000";
+static const char *const type_names[] = {[TENSOR_F32] = "F32", [TENSOR_I32] = "I32"}; /* 4 bytes each */
+
+/* Bytes of a tensor, or -1 where its shape is none or overflows. */
+static int64_t tensor_bytes(const Tensor *tensor) {
+    int64_t bytes = 4;
+    if (tensor->rank < 1 || tensor->rank > MAX_RANK) return -1;
+    for (int i = 0; i < tensor->rank; i++)
+        if (tensor->dims[i] < 0 || __builtin_mul_overflow(bytes, tensor->dims[i], &bytes)) return -1;
+    return bytes;
+}
+
+const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next) {
+    for (int looked = 0; looked < file->count; looked++) {
+        const Tensor *tensor = &file->tensors[*next];
+        *next = (*next + 1) % file->count;
+        if (strcmp(tensor->name, name) == 0) return tensor;
+    }
+    return NULL;
+}
+
+const Tensor *checkpoint_find(const TensorFile *file, const char *name) {
+    int next = 0;
+    return checkpoint_next(file, name, &next);
+}
+
+/* --- writing --- */
+
+static Json *numbers(const int64_t *values, int count) {
+    Json *array = json_new_array();
+    for (int i = 0; i < count; i++) json_append(array, json_new_number((double)values[i]));
+    return array;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void check_names(const TensorFile *file, Arena *arena) {
+    const char **names = NEW(arena, file->count + 1, const char *);
+    for (int i = 0; i < file->count; i++) names[i] = file->tensors[i].name;
+    names[file->count] = metadata_key;
+    qsort(names, (size_t)file->count + 1, sizeof *names, by_name);
+    for (int i = 0; i < file->count; i++)
+        if (strcmp(names[i], names[i + 1]) == 0) BUG("two tensors of the name '%s'", names[i]);
+}
+
+/* The header as text, with zeros for the checksum. */
+static char *header_text(const TensorFile *file, Arena *arena) {
+    Json *root = json_new_object();
+    Json *metadata = file->metadata ? json_copy(file->metadata) : json_new_object();
+    json_set_text(metadata, checksum_key, zeros);
+    json_set(root, metadata_key, metadata);
+    for (int64_t i = 0, offset = 0; i < file->count; i++) {
+        const Tensor *tensor = &file->tensors[i];
+        int64_t bytes = tensor_bytes(tensor);
+        if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
+        Json *entry = json_new_object();
+        json_set_text(entry, "dtype", type_names[tensor->type]);
+        json_set(entry, "shape", numbers(tensor->dims, tensor->rank));
+        json_set(entry, "data_offsets", numbers((int64_t[]){offset, offset + bytes}, 2));
+        json_add(root, tensor->name, entry);
+        offset += bytes;
+    }
+    check_names(file, arena);
+    char *text = json_print(root, arena);
+    json_free(root);
+    size_t length = strlen(text), padding = (8 - (PREFIX + length) % 8) % 8;
+    return arena_format(arena, "%s%*s", text, (int)padding, "");
+}
+
+/* The place of the checksum's digits in a header. Inside a JSON string the quotes would have backslashes, so
+   that no text in the metadata can be taken for the member. */
+static char *find_digits(char *text, size_t length, const char *digits) {
+    char member[HASH_TEXT + 16];
+    int size = snprintf(member, sizeof member, "\"%s\":\"%s\"", checksum_key, digits);
+    char *found = memmem(text, length, member, (size_t)size);
+    return found ? found + size - 1 - DIGITS : NULL;
+}
+
+static void checksum(char digest[HASH_TEXT], const char *text, size_t length, const TensorFile *file) {
+    Hash *hash = hash_begin();
+    hash_add(hash, text, length);
+    for (int i = 0; i < file->count; i++)
+        hash_add(hash, file->tensors[i].data, (size_t)tensor_bytes(&file->tensors[i]));
+    hash_end(hash, digest);
+}
+
+/* What fails on the way is known to the stream. */
+static void write_contents(FILE *out, const char *text, const TensorFile *file) {
+    uint64_t length = strlen(text);
+    fwrite(&length, PREFIX, 1, out);
+    fwrite(text, 1, length, out);
+    for (int i = 0; i < file->count; i++) { /* an empty tensor may have no data */
+        size_t bytes = (size_t)tensor_bytes(&file->tensors[i]);
+        if (bytes) fwrite(file->tensors[i].data, 1, bytes, out);
+    }
+}
+
+bool checkpoint_write(const char *path, const TensorFile *file, Err *err) {
+    Arena *arena = arena_new(0);
+    char *text = header_text(file, arena);
+    char *digits = find_digits(text, strlen(text), zeros);
+    char digest[HASH_TEXT];
+    if (!digits) BUG("a checkpoint's header without room for its checksum");
+    if (strlen(text) > HEADER_MAX) BUG("a checkpoint's header of %zu bytes", strlen(text));
+    checksum(digest, text, strlen(text), file);
+    memcpy(digits, digest, DIGITS);
+    File target;
+    FILE *out = file_begin(&target, path, arena, err);
+    if (out) write_contents(out, text, file);
+    bool good = out && file_end(&target, true, err);
+    arena_free(arena);
+    return good;
+}
+
+/* --- reading --- */
+
+static bool damaged(Err *err, const char *path, const char *what) {
+    return err_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again", path, what);
+}
+
+static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Err *err) {
+    for (char *next = bytes; size;) {
+        ssize_t done = read(fd, next, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return err_system(err, "checkpoint '%s': cannot read", path);
+        if (done == 0) return damaged(err, path, "it ends too early");
+        next += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+/* A whole number in [0, 2^53]. */
+static bool whole(const Json *json, int64_t *value) {
+    double number = json_number(json, -1);
+    if (!json_is_number(json) || number < 0 || number > 0x1p53 || number != floor(number)) return false;
+    *value = (int64_t)number;
+    return true;
+}
+
+/* One entry of the header; its data must begin at *offset, which moves to its end. NULL, or what is wrong. */
+static const char *parse_tensor(Tensor *tensor, const Json *entry, char *data, int64_t size,
+                                int64_t *offset) {
+    const Json *shape = json_get(entry, "shape"), *range = json_get(entry, "data_offsets");
+    const char *type = json_text(json_get(entry, "dtype"), "");
+    int64_t from, to;
+    if (json_count(entry) != 3 || !json_is_array(shape) || !json_is_array(range) || json_count(range) != 2)
+        return "a tensor is not described by dtype, shape and data_offsets";
+    tensor->type = TENSOR_F32;
+    while (tensor->type <= TENSOR_I32 && strcmp(type, type_names[tensor->type]) != 0) tensor->type++;
+    if (tensor->type > TENSOR_I32) return "a tensor is neither F32 nor I32";
+    tensor->rank = json_count(shape);
+    if (tensor->rank < 1 || tensor->rank > MAX_RANK) return "a tensor is neither vector nor matrix";
+    for (int i = 0; i < tensor->rank; i++)
+        if (!whole(json_at(shape, i), &tensor->dims[i])) return "a shape is not made of whole numbers";
+    if (!whole(json_at(range, 0), &from) || !whole(json_at(range, 1), &to))
+        return "an offset is no whole number";
+    if (from != *offset || to < from || to > size) return "offsets leave gaps, overlap or go beyond the end";
+    if (tensor_bytes(tensor) != to - from) return "a shape does not fit its offsets";
+    tensor->data = data + from;
+    *offset = to;
+    return NULL;
+}
+
+/* Fills tensors from the header. NULL, or what is wrong. */
+static const char *parse_tensors(TensorFile *file, const Json *root, char *data, int64_t size, Arena *arena) {
+    int64_t offset = 0;
+    file->tensors = NEW(arena, json_count(root), Tensor);
+    for (const Json *member = json_first(root); member; member = json_next(member)) {
+        if (strcmp(json_name(member), metadata_key) == 0) continue;
+        Tensor *tensor = &file->tensors[file->count++];
+        const char *wrong = parse_tensor(tensor, member, data, size, &offset);
+        if (wrong) return wrong;
+        tensor->name = arena_copy(arena, json_name(member));
+    }
+    return offset == size ? NULL : "there is data that belongs to no tensor";
+}
+
+/* Compares the checksum; the header's digits become zeros on the way. NULL, or what is wrong. */
+static const char *verify(char *text, size_t length, const Json *metadata, const char *data, int64_t size) {
+    const char *stored = json_text(json_get(metadata, checksum_key), "");
+    char *digits = strlen(stored) == DIGITS ? find_digits(text, length, stored) : NULL;
+    if (!digits) return "it has no checksum";
+    memcpy(digits, zeros, DIGITS);
+    char digest[HASH_TEXT];
+    Hash *hash = hash_begin();
+    hash_add(hash, text, length);
+    hash_add(hash, data, (size_t)size);
+    hash_end(hash, digest);
+    return strcmp(digest, stored) == 0 ? NULL : "its checksum is wrong";
+}
+
+static const char *parse(TensorFile *file, const Json *root, char *text, size_t length, char *data,
+                         int64_t size, Arena *arena) {
+    const Json *metadata = json_get(root, metadata_key);
+    if (!json_is_object(metadata)) return "its header has no metadata";
+    for (const Json *member = json_first(metadata); member; member = json_next(member))
+        if (!json_is_text(member)) return "its metadata is not made of strings";
+    const char *wrong = parse_tensors(file, root, data, size, arena);
+    return wrong ? wrong : verify(text, length, metadata, data, size);
+}
+
+static bool read_open(int fd, const char *path, TensorFile *file, Arena *arena, Err *err) {
+    struct stat status;
+    uint64_t length;
+    if (fstat(fd, &status) != 0) return err_system(err, "checkpoint '%s': cannot read", path);
+    if (!S_ISREG(status.st_mode))
+        return err_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", path);
+    if (!read_bytes(fd, &length, PREFIX, path, err)) return false;
+    if (length < 2 || length > HEADER_MAX || (int64_t)length > status.st_size - PREFIX)
+        return damaged(err, path, "its header cannot be that long");
+    int64_t size = status.st_size - PREFIX - (int64_t)length;
+    char *text = NEW(arena, length + 1, char), *data = NEW(arena, size, char);
+    if (!read_bytes(fd, text, length, path, err) || !read_bytes(fd, data, (size_t)size, path, err))
+        return false;
+    if (text[0] != '{') return damaged(err, path, "its header is no JSON object");
+    Err detail;
+    Json *root = json_parse(text, length, "header", &detail);
+    if (!root) return damaged(err, path, "its header is no JSON object");
+    const char *wrong = parse(file, root, text, length, data, size, arena);
+    if (!wrong) file->metadata = json_copy(json_get(root, metadata_key));
+    json_free(root);
+    return wrong ? damaged(err, path, wrong) : true;
+}
+
+bool checkpoint_read(const char *path, TensorFile *file, Arena *arena, Err *err) {
+    *file = (TensorFile){0};
+    ArenaMark mark = arena_mark(arena);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return err_system(err, "checkpoint '%s': cannot open", path);
+    bool good = read_open(fd, path, file, arena, err);
+    close(fd);
+    if (good) return true;
+    arena_release(arena, mark);
+    *file = (TensorFile){0};
+    return false;
+}

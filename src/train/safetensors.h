@@ -1,0 +1,42 @@
+/* checkpoint: tensors in safetensors files.
+ *
+ * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
+ * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
+ * (SHA-256 over the header with the checksum's digits as zeros, then the data) stands in the metadata under
+ * "sha256". Files are written to a temporary name in the same folder, synced and renamed, and the folder is
+ * synced.
+ */
+#ifndef POSLAB_CHECKPOINT_H
+#define POSLAB_CHECKPOINT_H
+
+#include "base/arena.h"
+#include "base/options.h"
+
+typedef enum TensorType { TENSOR_F32, TENSOR_I32 } TensorType;
+
+typedef struct Tensor {
+    const char *name;
+    TensorType type;
+    int rank;
+    int64_t dims[2];
+    void *data; /* row-major; written from, or, after reading, in the arena */
+} Tensor;
+
+typedef struct TensorFile {
+    Tensor *tensors;
+    int count;
+    Json *metadata; /* object of strings; after reading the caller gives it to json_free */
+} TensorFile;
+
+bool checkpoint_write(const char *path, const TensorFile *file, Err *err);
+
+/* Reads and verifies everything: a file that is truncated, has a wrong checksum, overlapping or out-of-range
+   offsets or another dtype is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
+bool checkpoint_read(const char *path, TensorFile *file, Arena *arena, Err *err);
+
+/* NULL if absent. checkpoint_next looks from number *next on and then from the beginning, and moves *next
+   behind what it found: a loop over names in the file's order looks at each tensor once. */
+const Tensor *checkpoint_find(const TensorFile *file, const char *name);
+const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next);
+
+#endif

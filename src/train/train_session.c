@@ -1,0 +1,64 @@
+/* session: see session.h. */
+#include "train/train_session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/hardware.h"
+#include "math/nn_ops.h"
+#include "sys/mpi.h"
+
+static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
+
+static const char *setting_now(int threads, Arena *arena) {
+    threads *= ranks_count(); /* how they are spread over ranks changes no bit */
+    return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", ops_blas_name(),
+                        machine_cpu(arena));
+}
+
+Session session_new(int threads, Arena *arena) {
+    return (Session){.setting = setting_now(threads, arena)};
+}
+
+void session_start(Session *session) {
+    session->wall = time_now();
+    session->processor = machine_processor_seconds();
+}
+
+double session_stop(Session *session) {
+    double now = time_now(), seconds = now - session->wall;
+    session->processor_seconds += machine_processor_seconds() - session->processor;
+    if (!(now - session->sampled < SECONDS_BETWEEN_SAMPLES)) {
+        session->load = machine_load();
+        session->sampled = now;
+    }
+    session->load_seconds += session->load * seconds;
+    return seconds;
+}
+
+void session_write(const Session *session, Json *metadata, Arena *arena) {
+    json_set_text(metadata, "processor_seconds", arena_format(arena, "%a", session->processor_seconds));
+    json_set_text(metadata, "load_seconds", arena_format(arena, "%a", session->load_seconds));
+    json_set_text(metadata, "setting", session->setting);
+    if (session->settings) json_set_text(metadata, "settings", session->settings);
+}
+
+/* NAN where a state has none: those of earlier versions. */
+static double number_of(const Json *metadata, const char *key) {
+    return strtod(json_text(json_get(metadata, key), "nan"), NULL);
+}
+
+const char *session_read(Session *session, const Json *metadata, int64_t step, Arena *arena) {
+    const char *last = arena_copy(arena, json_text(json_get(metadata, "setting"), "an unknown setting"));
+    const char *before = json_text(json_get(metadata, "settings"), last);
+    bool same = !strcmp(last, session->setting);
+    session->processor_seconds = number_of(metadata, "processor_seconds");
+    session->load_seconds = number_of(metadata, "load_seconds");
+    if (!same)
+        session->settings =
+            arena_format(arena, "%s to step %lld; %s", before, (long long)step, session->setting);
+    else if (json_get(metadata, "settings"))
+        session->settings = arena_copy(arena, before);
+    return same ? NULL : last;
+}
