@@ -104,7 +104,7 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	    grep -qE "^ *\.name = \"$$m\"," methods/$$m.c || { echo "methods/$$m.c: the method's name must be the file's:" \
 	        "write .name = \"$$m\", on a line of its own, or rename the file" >&2; exit 2; }; done
 	$(call keep,\
-	   echo '#include "position/position.h"'; \
+	   echo '#include "position/encoding.h"'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const position_methods[] = {'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \

@@ -10,7 +10,7 @@
  * larger one turns slower than needed to reach T. Keys of an earlier, shorter pass are those of another base:
  * here, as in the post, all are computed at the T of the pass. With T <= L this is rotary.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

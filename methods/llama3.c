@@ -10,7 +10,7 @@
  * (ntk_parts.c) with other bounds. The factor s is given, or that of the pass: max(1, T / L). s = 1 is
  * rotary.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

@@ -16,7 +16,7 @@
  * position interpolation (pi.c): two of the points from which the authors' search starts. s is given, or that
  * of the pass: max(1, T / L). Where s = 1 this is rotary.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  * The factor s is given, or that of the pass: max(1, T / L) for T positions and the training length L. The
  * fastest pair cannot be the slowest, so there must be two. s = 1 is rotary, whose other options these are.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

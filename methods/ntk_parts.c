@@ -10,7 +10,7 @@
  * with w_i = base^(-2i/n). The factor s is given, or that of the pass: max(1, T / L). The authors' code, and
  * with it yarn.c, ramps over the index i instead, and scales the attention, too. s = 1 is rotary.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

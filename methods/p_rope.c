@@ -11,7 +11,7 @@
  * Gemma of 2 billion weights; Gemma 4's "proportional" rotary of transformers is p = 0.25 with half-split
  * pairs.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

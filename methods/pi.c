@@ -10,7 +10,7 @@
  * s, so near positions come closer together than in training: without tuning this costs at short distances.
  * s = 1 is rotary, whose other options these are.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 typedef struct Options {
     PositionRotation rotation;

@@ -15,7 +15,7 @@
  * Speed: tiles with keys on one side of w cost one product, the diagonal band of mixed ones two; the floor is
  * that of rotary and a second pair of rotations, some percent of attention.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

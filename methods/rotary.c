@@ -12,7 +12,7 @@
  * of a head only and leaves the others without position (GPT-NeoX, "rotary_pct"). Angles are computed in
  * double. The backward pass turns by the opposite angle.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 /* Its options are a PositionRotation and nothing more. */
 static const Field fields[] = {POS_ROTATION_FIELDS};

@@ -12,7 +12,7 @@
  * that keys of one length are those of another. Positions whose scale would leave what a float holds with
  * room to spare, 1e-15 to 1e15, are beyond the limit. A larger `scale_base` fades less: rotary in the limit.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

@@ -14,7 +14,7 @@
  * multiplies cosines and sines, hence m^2 the scores. The factor s is given, or that of the pass: max(1, T /
  * L). s = 1 is rotary.
  */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

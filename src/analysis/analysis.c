@@ -3,28 +3,15 @@
 
 #include <string.h>
 
-#include "analysis/internal.h"
-#include "analysis/curves.h"
 #include "base/options.h"
+#include "store/database.h"
+#include "analysis/curves.h"
+#include "analysis/internal.h"
 
 static const AnalysisKind *const kinds[] = {
     &analysis_curves, &analysis_matrix,    &analysis_compare, &analysis_short_long,   &analysis_cost,
     &analysis_early,  &analysis_positions, &analysis_claims,  &analysis_claim_points,
 };
-
-FrameCell *analysis_row(const Analysis *analysis, const Series *series) {
-    FrameCell *row = frame_row(analysis->frame);
-    row[KEY_EXPERIMENT] = frame_text(analysis->set->experiment);
-    row[KEY_METHOD] = frame_text(series->method);
-    row[KEY_NAME] = frame_text(series->name);
-    row[KEY_EVALUATED] = frame_text(series->evaluated);
-    row[KEY_SPLIT] = frame_text(series->split);
-    row[KEY_PROTOCOL] = frame_text(series->protocol);
-    row[KEY_STRIDE_RULE] = frame_text(series->rule);
-    row[KEY_REQUESTED] = frame_number((double)series->requested);
-    row[KEY_TRAIN_LENGTH] = frame_number((double)series->train_length);
-    return row;
-}
 
 /* The index of `wanted` among `count` names; -1 and an error if it is not there. */
 static int choose(const char *wanted, const char *what, const char *const *names, Err *err) {

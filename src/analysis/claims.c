@@ -7,6 +7,8 @@
 
 #include "base/options.h"
 #include "base/table.h"
+#include "position/encoding.h"
+#include "train/evaluate.h"
 #include "store/bench_results.h"
 
 const char *const verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};

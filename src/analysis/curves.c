@@ -15,27 +15,6 @@ static void *grown(Arena *arena, void *items, int count, size_t size) {
     return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
 }
 
-const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err) {
-    const char **names = NULL;
-    const char *parameters[] = {wanted, NULL};
-    Query *query = query_begin(store,
-                               wanted ? "SELECT name FROM experiment WHERE name = ?"
-                                      : "SELECT name FROM experiment ORDER BY id",
-                               parameters);
-    for (*count = 0; query_next(query); ++*count) {
-        names = grown(arena, names, *count, sizeof *names);
-        names[*count] = arena_copy(arena, query_text(query, 0));
-    }
-    if (!query_end(query, err)) return NULL;
-    if (*count) return names;
-    if (wanted)
-        err_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", store_path(store), wanted);
-    else
-        err_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
-                store_path(store));
-    return NULL;
-}
-
 Outcome curves_outcome(const CurveCell *cell) {
     for (int i = OUTCOME_DONE; i < OUTCOME_COUNT; i++)
         if (cell->seeds[i]) return (Outcome)i;

@@ -54,9 +54,6 @@ typedef struct Curves {
 #define CURVES_LABEL "label || " CURVES_CHANGED
 #define CURVES_NAME  "label || iif(variant = '', '', ' ' || variant) || " CURVES_CHANGED
 
-/* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
-const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err);
-
 /* What the experiment as now configured asks for; NULL and err if reading fails. */
 Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err);
 

@@ -16,6 +16,7 @@
  * seeds.
  */
 #include "analysis/internal.h"
+#include "train/evaluate.h"
 
 #include <math.h>
 #include <string.h>

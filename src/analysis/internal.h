@@ -6,8 +6,8 @@
 #ifndef POSLAB_ANALYSIS_H
 #define POSLAB_ANALYSIS_H
 
-#include "analysis/analysis.h"
 #include "base/table.h"
+#include "analysis/analysis.h"
 #include "analysis/results.h"
 
 typedef struct Analysis {
@@ -56,6 +56,18 @@ enum {
     }
 
 /* A new row with these columns filled; the others are empty. */
-FrameCell *analysis_row(const Analysis *analysis, const Series *series);
+static inline FrameCell *analysis_row(const Analysis *analysis, const Series *series) {
+    FrameCell *row = frame_row(analysis->frame);
+    row[KEY_EXPERIMENT] = frame_text(analysis->set->experiment);
+    row[KEY_METHOD] = frame_text(series->method);
+    row[KEY_NAME] = frame_text(series->name);
+    row[KEY_EVALUATED] = frame_text(series->evaluated);
+    row[KEY_SPLIT] = frame_text(series->split);
+    row[KEY_PROTOCOL] = frame_text(series->protocol);
+    row[KEY_STRIDE_RULE] = frame_text(series->rule);
+    row[KEY_REQUESTED] = frame_number((double)series->requested);
+    row[KEY_TRAIN_LENGTH] = frame_number((double)series->train_length);
+    return row;
+}
 
 #endif

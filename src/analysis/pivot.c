@@ -4,9 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/table.h"
 #include "analysis/curves.h"
 #include "analysis/observations.h"
-#include "base/table.h"
 
 enum { MOST_ROWS = 8 }; /* fields that rows show */
 static const double level = 0.05;

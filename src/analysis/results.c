@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/curves.h"
 #include "base/table.h"
+#include "analysis/curves.h"
 
 /* The array with room for one more; it doubles where `count` is a power of two. */
 static void *grown(Arena *arena, void *items, int count, size_t size) {

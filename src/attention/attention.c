@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "attention/internal.h"
+#include "base/clock.h"
 #include "math/timers.h"
+#include "position/encoding.h"
+#include "attention/internal.h"
 
 /* Tables for queries that stand where sinks see them. */
 static void place_sinks(Attention *a, Arena *arena) {

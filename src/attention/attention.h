@@ -21,7 +21,7 @@
 #ifndef POSLAB_ATTENTION_H
 #define POSLAB_ATTENTION_H
 
-#include "position/position.h"
+#include "position/encoding.h"
 
 /* Changes of attention that combine with every method; the section `model.attention` of a config.
  *

@@ -68,3 +68,45 @@ void stretches_fill(float *factors, const AttentionOptions *o, int train_length,
         factors[i] = (float)(factor > 1 ? factor : 1);
     }
 }
+
+static int smaller(int x, int y) {
+    return x < y ? x : y;
+}
+
+static int larger(int x, int y) {
+    return x > y ? x : y;
+}
+
+bool tile_next(const Attention *a, Tile *t) {
+    bool first = t->columns == 0;
+    int begin = first ? 0 : t->j0 + t->columns, end = t->i0 + ROWS;
+    t->cut = a->window && end > a->window;
+    if (t->cut && (first || t->sinks)) {
+        if (first && a->sinks) {
+            t->sinks = true;
+            t->j0 = 0, t->columns = smaller(round_to(a->sinks, PANEL), end);
+            return true;
+        }
+        begin = larger(a->sinks, t->i0 - a->window + 1) / PANEL * PANEL;
+    }
+    t->sinks = false;
+    t->j0 = begin;
+    t->columns = smaller(end - begin, COLUMNS);
+    return t->columns > 0;
+}
+
+bool tile_seen(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
+    int i = t->i0 + r;
+    *lo = 0;
+    *valid = i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns;
+    if (t->sinks) {
+        *valid = smaller(*valid, a->sinks);
+    } else if (t->cut) {
+        *lo = larger(0, larger(a->sinks, i - a->window + 1) - t->j0);
+    }
+    return *lo < *valid;
+}
+
+int tile_position(const Attention *a, const Tile *t, int i) {
+    return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;
+}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "attention/internal.h"
+#include "math/gemm.h"
 
 void rows_new(Attention *a, Arena *arena) {
     size_t block = ((size_t)a->heads + 1) * ROWS * (size_t)a->padded;

@@ -7,6 +7,7 @@
 
 #include "attention/internal.h"
 #include "math/nn_ops.h"
+#include "math/gemm.h"
 
 /* ---- which keys ---- */
 
@@ -16,40 +17,6 @@ static int smaller(int x, int y) {
 
 static int larger(int x, int y) {
     return x > y ? x : y;
-}
-
-bool tile_next(const Attention *a, Tile *t) {
-    bool first = t->columns == 0;
-    int begin = first ? 0 : t->j0 + t->columns, end = t->i0 + ROWS;
-    t->cut = a->window && end > a->window;
-    if (t->cut && (first || t->sinks)) {
-        if (first && a->sinks) {
-            t->sinks = true;
-            t->j0 = 0, t->columns = smaller(round_to(a->sinks, PANEL), end);
-            return true;
-        }
-        begin = larger(a->sinks, t->i0 - a->window + 1) / PANEL * PANEL;
-    }
-    t->sinks = false;
-    t->j0 = begin;
-    t->columns = smaller(end - begin, COLUMNS);
-    return t->columns > 0;
-}
-
-bool tile_seen(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
-    int i = t->i0 + r;
-    *lo = 0;
-    *valid = i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns;
-    if (t->sinks) {
-        *valid = smaller(*valid, a->sinks);
-    } else if (t->cut) {
-        *lo = larger(0, larger(a->sinks, i - a->window + 1) - t->j0);
-    }
-    return *lo < *valid;
-}
-
-int tile_position(const Attention *a, const Tile *t, int i) {
-    return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;
 }
 
 /* The run of the bias that belongs to query i and the tile's keys; NULL where there is none. But for sinks,

@@ -20,8 +20,8 @@
 #ifndef POSLAB_ATTENTION_WORK_H
 #define POSLAB_ATTENTION_WORK_H
 
-#include "attention/attention.h"
 #include "math/simd.h"
+#include "attention/attention.h"
 
 enum { ROWS = 32, PANEL = 32, COLUMNS = 256, SKEW = ROWS + COLUMNS };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "attention/internal.h"
+#include "math/gemm.h"
 
 void vectors_new(Vectors *v, const Attention *a, PositionRole role, Arena *arena) {
     const PositionMethod *m = a->method;

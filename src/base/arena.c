@@ -9,8 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 enum { ALIGNMENT = 64, SMALL_CHUNK = 64 * 1024 };
 
@@ -155,34 +153,4 @@ size_t arena_used(const Arena *arena) {
 
 size_t arena_peak(const Arena *arena) {
     return arena->peak;
-}
-
-/* The number in a file, INFINITY where there is none. */
-static double number_in(const char *path) {
-    double number = INFINITY;
-    FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%lf", &number) != 1) number = INFINITY;
-    if (file) fclose(file);
-    return number;
-}
-
-double arena_limit(void) {
-    static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
-    double bytes = INFINITY;
-    for (int i = 0; i < COUNT_OF(limits); i++) {
-        struct rlimit limit;
-        if (getrlimit(limits[i], &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-            bytes = fmin(bytes, (double)limit.rlim_cur);
-    }
-    return bytes;
-}
-
-double arena_memory(void) {
-    double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    bytes = fmin(bytes, number_in("/sys/fs/cgroup/memory.max")); /* a container's, cgroup v2 */
-    return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* and v1 */
-}
-
-double arena_machine(int threads) {
-    return fmin(arena_memory(), arena_limit() - ARENA_LIBRARIES - (threads - 1.0) * ARENA_THREAD);
 }

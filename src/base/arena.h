@@ -38,18 +38,6 @@ void arena_release(Arena *arena, ArenaMark mark);
 size_t arena_used(const Arena *arena); /* bytes in use, alignment included */
 size_t arena_peak(const Arena *arena); /* the largest arena_used so far */
 
-/* What rlimits leave to the whole process, INFINITY without any; what the libraries take of it for one
-   thread, and for each further thread: its stack and its buffer of the BLAS. */
-double arena_limit(void);
-enum { ARENA_LIBRARIES = 256 << 20, ARENA_THREAD = 144 << 20 };
-
-/* Bytes that all processes together can have: the machine's memory, or a container's. */
-double arena_memory(void);
-
-/* Bytes that the arenas of a process with so many threads can have: the machine's memory, or less where a
-   limit says so. What needs more is refused before it is tried. */
-double arena_machine(int threads);
-
 #define NEW(arena, count, Type) ((Type *)arena_alloc((arena), (size_t)(count), sizeof(Type)))
 
 #endif

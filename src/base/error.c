@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 bool err_set(Err *err, ExitCode code, const char *format, ...) {
     va_list args;
@@ -46,10 +45,4 @@ void bug_report(const char *file, int line, const char *format, ...) {
     va_end(args);
     fputs("; please report it with the command and the config\n", stderr);
     abort();
-}
-
-double time_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }

@@ -43,7 +43,4 @@ _Noreturn void bug_report(const char *file, int line, const char *format, ...)
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-/* Seconds of a clock that never goes back. */
-double time_now(void);
-
 #endif

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "sys/atomic_file.h"
 #include "base/json_syntax.h"
+#include "sys/atomic_file.h"
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
 

@@ -5,15 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/text.h"
+#include "sys/memory.h"
+#include "sys/mpi.h"
 #include "sys/threads.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
-#include "train/optimizer.h"
 #include "math/timers.h"
-#include "sys/mpi.h"
-#include "store/bench_results.h"
+#include "position/encoding.h"
+#include "model/activations.h"
+#include "model/transformer.h"
 #include "train/batch_gradient.h"
-#include "base/text.h"
+#include "train/optimizer.h"
+#include "store/bench_results.h"
 
 enum { MAX_ROUNDS = 1000 };
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "data/batches.h"
 #include "store/run_folder.h"
 #include "run/worker.h"
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "position/encoding.h"
 #include "model/model.h"
 
 static const struct {

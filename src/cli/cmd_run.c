@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "sys/threads.h"
 #include "sys/mpi.h"
+#include "sys/threads.h"
 #include "run/reevaluate.h"
 #include "slurm/manifest.h"
 

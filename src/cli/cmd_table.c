@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-#include "analysis/curves.h"
+#include "base/display_table.h"
 #include "base/escape.h"
+#include "base/json.h"
+#include "store/database.h"
+#include "analysis/curves.h"
 #include "analysis/observations.h"
 #include "analysis/pivot.h"
-#include "base/display_table.h"
 
 /* --- formats for programs --- */
 

@@ -34,6 +34,9 @@
 #include "cli/cmd_status.h"
 #include "run/sweep.h"
 #include "cli/cmd_table.h"
+#include "experiment/plan_print.h"
+#include "math/blas.h"
+#include "position/encoding.h"
 
 typedef struct Command {
     const char *name, *words, *letters, *help, *text;

@@ -1,6 +1,7 @@
 /* batches: the order in which training visits a stream; see data.h. */
 #include "data/corpus.h"
 #include "base/random.h"
+#include "data/batches.h"
 
 struct Batches {
     const uint16_t *tokens;

@@ -62,13 +62,4 @@ const char *corpus_note(const Corpus *corpus, Arena *arena);
 /* Whether a file that the options name is not there (or a glob that matches nothing). */
 bool corpus_missing(const DataOptions *options);
 
-/* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
-   [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
-   so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
-   length and index alone. Fails (usage) if the stream is shorter than one window. */
-typedef struct Batches Batches;
-Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
-                     Err *err);
-const uint16_t *batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
-
 #endif

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "data/file_type.h"
-#include "sys/path_pattern.h"
 #include "base/json_syntax.h"
+#include "sys/memory.h"
+#include "sys/path_pattern.h"
+#include "data/file_type.h"
 
 enum { SOME_DOCUMENTS = 64 }; /* room at first */
 

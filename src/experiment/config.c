@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "position/encoding.h"
 #include "experiment/grid.h"
 
 enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };

@@ -8,13 +8,14 @@
 #ifndef POSLAB_CONFIG_H
 #define POSLAB_CONFIG_H
 
-#include "experiment/adaptive_softmax.h"
-#include "experiment/slurm_config.h"
-#include "data/corpus.h"
+#include "position/encoding.h"
 #include "model/model.h"
+#include "data/corpus.h"
 #include "train/optimizer.h"
-#include "experiment/evaluation_config.h"
 #include "train/train.h"
+#include "experiment/adaptive_softmax.h"
+#include "experiment/evaluation_config.h"
+#include "experiment/slurm_config.h"
 
 enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
 

@@ -16,8 +16,8 @@
 #ifndef POSLAB_REQUESTS_H
 #define POSLAB_REQUESTS_H
 
-#include "train/evaluate.h"
 #include "base/options.h"
+#include "train/evaluate.h"
 
 typedef struct ProtocolOptions {
     int name;        /* Protocol */

@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#include "experiment/adaptive_softmax.h"
 #include "sys/mpi.h"
 #include "train/batch_gradient.h"
+#include "experiment/adaptive_softmax.h"
 
 /* Of one message between two machines: the order of magnitude of Ethernet and TCP. */
 static const double latency = 30e-6;

@@ -63,8 +63,4 @@ double plan_resident(const PlanPoint *point);
  * default. */
 const char *plan_label(const PlanPoint *point, Arena *arena);
 
-/* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate.
- */
-void plan_print(const Plan *plan, bool json, FILE *out);
-
 #endif

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/text.h"
+#include "sys/memory.h"
 
 const PlanPoint **crowd_of(const Plan *plan, Arena *arena) {
     const PlanPoint **points = NEW(arena, plan->count + 1, const PlanPoint *);

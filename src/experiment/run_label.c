@@ -2,6 +2,7 @@
  * exist, can be what sets two points apart.
  */
 #include "experiment/run_label.h"
+#include "position/encoding.h"
 
 #include <string.h>
 

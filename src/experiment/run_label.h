@@ -11,6 +11,7 @@
 #ifndef POSLAB_LABEL_H
 #define POSLAB_LABEL_H
 
+#include "position/encoding.h"
 #include "experiment/plan.h"
 
 const char *label_method(const Position *position, Arena *arena);

@@ -10,7 +10,7 @@
  * one again for each row, and loads all rows of the left one ahead, for which sums have to leave their
  * registers.
  */
-#include "math/simd.h"
+#include "math/gemm.h"
 
 #include <string.h>
 

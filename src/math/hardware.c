@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/memory.h"
 #include "math/bf16.h"
+#include "math/blas.h"
 #include "math/nn_ops.h"
 
 /* As the kernel calls them, on x86 and on ARM. */

@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "math/bf16.h"
+#include "math/blas.h"
+#include "math/gemm.h"
 #include "math/nn_ops.h"
 #include "math/timers.h"
-#include "math/simd.h"
 
 /* Up to these numbers of weights the tiles' products are faster than the BLAS's, measured with 1,024 and 512
    rows; the sum over all rows is the BLAS's field, but for the smallest. */
@@ -21,31 +23,6 @@ struct Linear {
     uint16_t *w, *x, *dy; /* rounded: all weights, and one product's input and gradient; of bf16 */
     float *room;          /* [TILE_ROOM] of fp32 */
 };
-
-const char *const precision_names[] = {[PRECISION_FP32] = "fp32", [PRECISION_BF16] = "bf16", NULL};
-
-bool precision_check(int precision, const char *place, const char *path, Err *err) {
-    const char *obstacle = precision == PRECISION_BF16 ? bf16_obstacle() : NULL;
-    if (!obstacle) return true;
-    return err_set(err, EXIT_USAGE, "%s: '%s' cannot be \"%s\": %s, or choose \"%s\"", place, path,
-                   precision_names[precision], obstacle, precision_names[PRECISION_FP32]);
-}
-
-bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Err *err) {
-    int found = 0;
-    for (const char *word = text; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL) {
-        size_t size = strcspn(word, ",");
-        int p = 0;
-        while (p < PRECISION_COUNT &&
-               (strlen(precision_names[p]) != size || strncmp(precision_names[p], word, size)))
-            p++;
-        if (p == PRECISION_COUNT || found == PRECISION_COUNT)
-            return err_set(err, EXIT_USAGE, "--precision is fp32, bf16 or both, got '%s'", text);
-        precisions[found++] = p;
-    }
-    if (found) *count = found;
-    return true;
-}
 
 Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena) {
     Linear *linear = NEW(arena, 1, Linear),

@@ -10,16 +10,7 @@
 #define POSLAB_LINEAR_H
 
 #include "base/arena.h"
-
-typedef enum Precision { PRECISION_FP32, PRECISION_BF16, PRECISION_COUNT } Precision;
-extern const char *const precision_names[]; /* "fp32", "bf16", NULL */
-
-/* Whether this build and CPU have the precision. The error (usage) names place and path ('train.precision')
-   and says what to do. */
-bool precision_check(int precision, const char *place, const char *path, Err *err);
-
-/* "fp32,bf16" into Precisions; NULL leaves them as they are. The error (usage) is about --precision. */
-bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Err *err);
+#include "math/precision.h"
 
 /* What one thread's pass works with. Lies in the arena. */
 typedef struct Linear Linear;

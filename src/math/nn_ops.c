@@ -1,33 +1,13 @@
-/* ops: BLAS for the large products, plain loops for the rest.
+/* nn_ops: see nn_ops.h.
  *
  * Sums that the compiler may take apart into lanes say so (`omp simd reduction`); nothing else is reordered.
  */
 #include "math/nn_ops.h"
 
-#include <cblas.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/arena.h"
 #include "base/random.h"
 #include "math/simd.h"
-
-void ops_product(float *c, const float *a, bool a_transposed, const float *b, bool b_transposed, bool add,
-                 int m, int n, int k) {
-    cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
-                b_transposed ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, a_transposed ? m : k, b,
-                b_transposed ? k : n, add ? 1.0f : 0.0f, c, n);
-}
-
-void ops_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
-                         int k, bool turn_a, bool turn_b, bool add) {
-    cblas_sgemm(CblasRowMajor, turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, m, n,
-                k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
-}
 
 static const float norm_epsilon = 1e-5f;
 
@@ -157,57 +137,4 @@ double ops_norm_squared(const float *x, size_t count) {
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < count; i++) sum += (double)x[i] * x[i];
     return sum;
-}
-
-const char *ops_blas_name(void) {
-    static char name[256]; /* written once, with the same text each time */
-    snprintf(name, sizeof name, "%s core %s", openblas_get_config(), openblas_get_corename());
-    return name;
-}
-
-void ops_one_thread_environment(void) {
-    static const char *const variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
-    for (int i = 0; i < COUNT_OF(variables); i++) setenv(variables[i], "1", 1);
-}
-
-void ops_one_thread(char **arguments) {
-    const char *threads = getenv("OPENBLAS_NUM_THREADS");
-    if (isfinite(arena_limit()) && (!threads || strcmp(threads, "1") != 0)) {
-        ops_one_thread_environment();
-        execv("/proc/self/exe", arguments);
-    }
-    if (arena_limit() < ARENA_LIBRARIES) {
-        fprintf(stderr,
-                "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
-                " to %d MiB and more\n",
-                ARENA_LIBRARIES >> 20);
-        _exit(EXIT_SYSTEM); /* their own way out may wait for the threads */
-    }
-    openblas_set_num_threads(1);
-}
-
-/* Parts of OpenBLAS that its headers do not declare. */
-void *blas_memory_alloc(int unused) __attribute__((weak));
-void blas_memory_free(void *buffer) __attribute__((weak));
-
-enum { BLAS_BUFFER = 136 << 20, BLAS_BUFFERS_MOST = 256 }; /* BLAS_BUFFER: 128 MiB, and what manages them */
-
-static bool can_map(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory != MAP_FAILED && munmap(memory, bytes) == 0;
-}
-
-bool ops_reserve(int threads, Err *err) {
-    void *buffers[BLAS_BUFFERS_MOST];
-    int count = 0;
-    if (!blas_memory_alloc || !blas_memory_free) return true;
-    while (count < threads && count < BLAS_BUFFERS_MOST && can_map(BLAS_BUFFER))
-        buffers[count++] = blas_memory_alloc(0);
-    bool fine = count == threads || count == BLAS_BUFFERS_MOST;
-    while (count > 0) blas_memory_free(buffers[--count]);
-    return fine ||
-           err_set(err, EXIT_SYSTEM,
-                   "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
-                   "limit on memory (ulimit -v, ulimit -d)",
-                   threads, threads == 1 ? "" : "s");
 }

@@ -1,8 +1,6 @@
-/* tile: matrix products on vectors, for attention's tiles and for narrow layers, and the exponential.
+/* simd: vectors of floats, and the exponential on them.
  *
- * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the
- * result, and a layer of width 64 or 128 some of it; these kernels keep the result in registers. They are
- * written with the compilers' vector types (GCC and Clang, any CPU); the build's -march decides how wide a
+ * Written with the compilers' vector types (GCC and Clang, any CPU); the build's -march decides how wide a
  * vector is.
  */
 #ifndef POSLAB_TILE_H
@@ -86,25 +84,5 @@ static inline Vec vec_exp(Vec x) {
     Vec scaled = (Vec)((BitVec)p + ((BitVec)t << 23));
     return vec_select(x < vec_all(-87.0f), vec_all(0.0f), scaled);
 }
-
-/* Products of tiles: m is a multiple of 8, n of 16, k any; row-major with leading dimensions.
-   tile_nn: c[m,n] = from + a[m,k] b[k,n];  tile_tn: c[m,n] = from + a[k,m]^T b[k,n].
-   from is NULL (0) or rows ldf apart: c itself (+=), one row for all (ldf = 0), a run that moves on by one
-   number with each row (ldf = -1).
-   tile_nt: c[m,n] = from + a[m,k] b[n,k]^T; m and n are multiples of 4, k of 16, and large beside m and n. */
-void tile_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
-             int m, int n, int k);
-void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
-             int m, int n, int k);
-
-void tile_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
-             int m, int n, int k);
-
-/* A larger product, without gaps: c[m,n] = from + a[m,k] b[k,n]; turned, a is [k,m] and b [n,k]. Any m and k
-   > 0, and n for which tile_fits says yes. room[TILE_ROOM] is written. */
-enum { TILE_ROOM = 1 << 17 };
-bool tile_fits(int n);
-void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,
-                  bool turn_b, int m, int n, int k, float *room);
 
 #endif

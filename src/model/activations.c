@@ -1,5 +1,7 @@
 /* pass_memory: what a pass works in, allocated at once; with a counting arena, what it would take. */
 #include "model/internal.h"
+#include "position/encoding.h"
+#include "model/activations.h"
 
 static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;

@@ -2,9 +2,9 @@
 #ifndef POSLAB_PASS_WORK_H
 #define POSLAB_PASS_WORK_H
 
-#include "attention/attention.h"
 #include "math/linear.h"
-#include "model/model.h"
+#include "attention/attention.h"
+#include "model/activations.h"
 
 enum { CHUNK_ROWS = 512, LOGITS_FLOATS = 1 << 18 };
 

@@ -1,5 +1,6 @@
 /* model: the table of parameters, their initial values, and what the options may be. Passes are in pass.c. */
 #include "model/model.h"
+#include "position/encoding.h"
 
 #include <math.h>
 #include <string.h>

@@ -14,6 +14,7 @@
 #ifndef POSLAB_MODEL_H
 #define POSLAB_MODEL_H
 
+#include "position/encoding.h"
 #include "attention/attention.h"
 
 typedef enum Activation { ACT_RELU, ACT_GELU, ACT_SWIGLU } Activation;
@@ -99,33 +100,6 @@ void model_project(Model *model);
 
 /* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */
 int model_ffn_rows(const ModelOptions *options);
-
-/* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
-typedef struct Pass Pass;
-Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena);
-
-/* Bytes that pass_new takes, without taking them. */
-size_t pass_bytes(const Model *model, int sequences, int length, bool training);
-
-/* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
- * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
-typedef struct PassPlace {
-    uint64_t seed;
-    int64_t step;
-    int first_sequence; /* index within the step of this pass's sequence 0 */
-} PassPlace;
-
-/* The place of the evaluations that follow (of training it is an argument). */
-void pass_move(Pass *pass, PassPlace place);
-
-/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
-   the loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's.
- */
-void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
-
-/* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
-void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
-                 PassPlace place, float scale, float *nll, float *gradients);
 
 /* FLOPs counted per token: 2 per matrix weight (E once, as the output projection) and, for causal attention,
    2 T C per layer (scores and values over half the square); training counts three times as much. */

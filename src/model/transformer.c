@@ -10,6 +10,9 @@
 
 #include "math/nn_ops.h"
 #include "model/internal.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 /* Dropout of width columns from row `row` of the pass on, at a site named by its layer and purpose. */
 static void drop(const Pass *pass, float *x, size_t row, size_t rows, size_t columns, double p,

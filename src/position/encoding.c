@@ -1,6 +1,7 @@
 /* position: the registry, looked up by name. The list itself is generated from methods/ (see the Makefile).
  */
-#include "position/position.h"
+#include "position/encoding.h"
+#include "position/rotary.h"
 
 #include <string.h>
 

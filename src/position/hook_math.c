@@ -4,7 +4,8 @@
 
 #include "math/nn_ops.h"
 #include "position/position.h"
-#include "math/simd.h"
+#include "math/gemm.h"
+#include "math/blas.h"
 
 enum { LONG = 32 }; /* inner sizes from which folding partial sums pays */
 

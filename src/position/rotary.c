@@ -1,5 +1,5 @@
 /* position_rotation: what methods that turn pairs of coordinates share (see position.h). */
-#include "position/position.h"
+#include "position/rotary.h"
 
 #include <math.h>
 

@@ -13,6 +13,7 @@
 #include "train/safetensors.h"
 #include "experiment/config.h"
 #include "store/run_folder.h"
+#include "position/encoding.h"
 
 typedef struct Trained {
     const char *key, *label, *variant, *experiment;

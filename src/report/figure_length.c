@@ -8,6 +8,7 @@
 
 #include "analysis/curves.h"
 #include "analysis/reference_curves.h"
+#include "train/evaluate.h"
 
 /* --- curves: one panel for each training length and protocol --- */
 

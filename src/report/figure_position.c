@@ -1,6 +1,7 @@
 /* figure_position: loss by position in the window, and cost against perplexity. */
 #include "report/figure.h"
 #include "store/bench_results.h"
+#include "train/evaluate.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#include "analysis/curves.h"
 #include "base/options.h"
+#include "store/database.h"
+#include "analysis/curves.h"
 #include "report/figure.h"
 #include "report/gnuplot.h"
 

@@ -5,12 +5,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "sys/atomic_file.h"
+#include "position/encoding.h"
+#include "store/database.h"
 #include "analysis/claims.h"
 #include "analysis/curves.h"
-#include "sys/atomic_file.h"
-#include "report/report_figures.h"
-#include "report/html.h"
 #include "analysis/pivot.h"
+#include "report/html.h"
+#include "report/report_figures.h"
 #include "report/summary.h"
 
 typedef struct Report {

@@ -4,6 +4,7 @@
  * the line is printed, and they are drawn again below it.
  */
 #include "run/progress.h"
+#include "base/clock.h"
 #include "base/escape.h"
 
 #include <math.h>

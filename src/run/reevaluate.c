@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "experiment/grid.h"
-#include "analysis/curves.h"
+#include "store/database.h"
 
 typedef struct Choice {
     const char **words; /* NULL-terminated; NULL: all are chosen */

@@ -3,8 +3,9 @@
 
 #include <unistd.h>
 
-#include "run/missing_work.h"
 #include "sys/tempdir.h"
+#include "store/runs.h"
+#include "run/run_task.h"
 
 /* A copy of the result file in the scratch folder, opened. NULL: it is damaged, or could not be copied (then
    err's code is another). */

@@ -7,7 +7,8 @@
 #define POSLAB_DELIVERY_H
 
 #include "store/database.h"
-#include "run/worker.h"
+#include "store/runs.h"
+#include "run/run_task.h"
 
 /* What is known of an earlier attempt. */
 typedef struct Earlier {

@@ -14,18 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "run/worker_process.h"
-#include "experiment/plan_memory.h"
+#include "base/clock.h"
 #include "sys/atomic_file.h"
-#include "store/run_folder.h"
-#include "experiment/run_label.h"
 #include "sys/lock.h"
-#include "run/missing_work.h"
-#include "run/progress.h"
 #include "sys/mpi.h"
-#include "sys/version.h"
 #include "sys/signals.h"
+#include "sys/version.h"
+#include "experiment/plan_memory.h"
+#include "experiment/run_label.h"
+#include "store/run_folder.h"
+#include "store/runs.h"
+#include "run/progress.h"
+#include "run/run_task.h"
 #include "run/worker.h"
+#include "run/worker_process.h"
 
 typedef struct Job {
     const PlanPoint *point;

@@ -19,6 +19,7 @@
 #ifndef POSLAB_SWEEP_H
 #define POSLAB_SWEEP_H
 
+#include "experiment/plan.h"
 #include "store/database.h"
 
 enum { SWEEP_JOBS_MOST = 1024 };

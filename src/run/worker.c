@@ -14,15 +14,18 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "run/result_file.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/mpi.h"
+#include "sys/signals.h"
+#include "sys/version.h"
+#include "math/blas.h"
 #include "math/linear.h"
 #include "math/nn_ops.h"
-#include "sys/mpi.h"
-#include "sys/version.h"
-#include "sys/signals.h"
 #include "store/database.h"
+#include "store/runs.h"
+#include "run/result_file.h"
 
 enum { LOCK_TENTHS = 50 };
 static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [elsewhere] */

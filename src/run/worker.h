@@ -13,15 +13,7 @@
 #ifndef POSLAB_WORKER_H
 #define POSLAB_WORKER_H
 
-#include "experiment/plan.h"
-
-typedef struct WorkerTask {
-    char key[KEY_TEXT];
-    bool trained;       /* the training is stored already: only evaluations are missing */
-    bool evaluate_only; /* and if its weights cannot be loaded, that is an error: it is not trained again */
-    EvaluateRequest *requests;
-    int request_count;
-} WorkerTask;
+#include "run/run_task.h"
 
 /* Whether this machine has the precisions that the task needs; the error (usage) names the config's place. */
 bool worker_check(const WorkerTask *task, const Config *config, Err *err);

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "sys/atomic_file.h"
-#include "math/nn_ops.h"
 #include "sys/mpi.h"
+#include "math/blas.h"
+#include "math/nn_ops.h"
 
 _Noreturn static void become_worker(const char *program, const char *folder, int output, int threads,
                                     pid_t parent) {

@@ -4,11 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/curves.h"
 #include "base/escape.h"
-#include "store/run_folder.h"
 #include "sys/lock.h"
 #include "sys/tempdir.h"
+#include "store/database.h"
+#include "store/run_folder.h"
+#include "store/runs.h"
 
 typedef struct Collect {
     Store *store;

@@ -8,8 +8,8 @@
 #ifndef POSLAB_COLLECT_H
 #define POSLAB_COLLECT_H
 
-#include "slurm/squeue.h"
 #include "store/database.h"
+#include "slurm/squeue.h"
 
 /* Takes over what is there of the points of an experiment; *count is the number of result files. With the
    database's lock held. A damaged file is named on stderr. */

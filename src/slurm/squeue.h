@@ -10,8 +10,8 @@
 #ifndef POSLAB_QUEUE_H
 #define POSLAB_QUEUE_H
 
-#include "sys/process.h"
 #include "base/json.h"
+#include "sys/process.h"
 
 typedef enum TaskState {
     TASK_PENDING,

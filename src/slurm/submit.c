@@ -9,14 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "slurm/collect.h"
 #include "base/escape.h"
 #include "sys/atomic_file.h"
-#include "store/run_folder.h"
-#include "experiment/run_label.h"
 #include "sys/lock.h"
-#include "run/missing_work.h"
 #include "sys/tempdir.h"
+#include "experiment/run_label.h"
+#include "store/run_folder.h"
+#include "store/runs.h"
+#include "run/run_task.h"
+#include "slurm/collect.h"
 #include "slurm/manifest.h"
 
 enum { ARRAY_DEFAULT = 1001 }; /* Slurm's own default of MaxArraySize */

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "sys/version.h"
+#include "math/blas.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
-#include "sys/version.h"
 #include "store/internal.h"
 
 static const char *const phases[] = {"evaluate", "train"};

@@ -18,6 +18,8 @@
 #include "store/integrity_values.h"
 #include "sys/lock_holder.h"
 #include "store/schema.h"
+#include "store/database.h"
+#include "base/clock.h"
 
 /* STRICT tables came with 3.37. */
 #define SQLITE_FLOOR 3037000
@@ -27,8 +29,6 @@
 
 enum { APPLICATION_ID = 0x706F736C, MAX_QUERIES = 8 };
 static const double announced = 3; /* seconds of waiting for others, before it is said */
-
-const char *const run_status_names[] = {"pending", "running", "done", "diverged", "failed", NULL};
 
 /* A value of a row that was read. */
 typedef struct Cell {
@@ -447,4 +447,26 @@ bool query_end(Query *query, Err *err) {
     arena_free(query->arena);
     query->arena = NULL;
     return ok;
+}
+
+const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err) {
+    const char **names = NULL;
+    const char *parameters[] = {wanted, NULL};
+    Query *query = query_begin(store,
+                               wanted ? "SELECT name FROM experiment WHERE name = ?"
+                                      : "SELECT name FROM experiment ORDER BY id",
+                               parameters);
+    for (*count = 0; query_next(query); ++*count) {
+        if (!(*count & (*count - 1)))
+            names = arena_grow(arena, names, (size_t)*count, *count ? 2 * (size_t)*count : 1, sizeof *names);
+        names[*count] = arena_copy(arena, query_text(query, 0));
+    }
+    if (!query_end(query, err)) return NULL;
+    if (*count) return names;
+    if (wanted)
+        err_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", store_path(store), wanted);
+    else
+        err_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
+                store_path(store));
+    return NULL;
 }

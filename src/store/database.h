@@ -7,7 +7,7 @@
 #ifndef POSLAB_STORE_H
 #define POSLAB_STORE_H
 
-#include "experiment/plan.h"
+#include "base/arena.h"
 
 typedef struct Store Store;
 
@@ -39,45 +39,6 @@ typedef struct StoreWait {
 } StoreWait;
 void store_set_wait(Store *store, StoreWait wait);
 
-typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
-extern const char *const run_status_names[]; /* "pending", ..., NULL */
-
-/* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among
-   the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
-bool store_plan(Store *store, const Plan *plan, Err *err);
-
-/* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
-   that experiment asks for. They stay there when it is planned anew. */
-bool store_add_requests(Store *store, const Plan *plan, Err *err);
-
-/* The outcome of one run, as a worker writes it. */
-typedef struct RunRecord {
-    const PlanPoint *point;
-    RunStatus status;            /* done, diverged or failed */
-    const char *reason;          /* of diverged and failed; else NULL */
-    const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
-    const Evaluation *evaluations;
-    int evaluation_count;
-    int threads; /* of the worker */
-} RunRecord;
-
-/* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
-   BLAS, time) is filled in here. */
-bool store_write_result(const char *path, const RunRecord *record, Err *err);
-
-/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
-   evaluation that is already there is left as it is). */
-bool store_import(Store *store, const char *path, Err *err);
-
-bool store_set_status(Store *store, const char *key, RunStatus status, const char *reason, Err *err);
-
-/* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
-bool store_forget(Store *store, const char *key, Err *err);
-
-/* RUN_PENDING if the run is unknown. */
-RunStatus store_status(Store *store, const char *key);
-bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);
-
 /* Queries, for tables, figures and status. Parameters are bound in order as text: NULL-terminated list, or
    NULL. query_begin reads all rows, so that no lock is held while they are printed. A query that cannot be
    prepared is a bug; any other error ends the rows and is kept for query_end. */
@@ -89,5 +50,8 @@ double query_real(Query *query, int column);      /* NAN for NULL */
 int64_t query_int(Query *query, int column);
 bool query_is_null(Query *query, int column);
 bool query_end(Query *query, Err *err);
+
+/* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
+const char **curves_experiments(Store *store, const char *wanted, int *count, Arena *arena, Err *err);
 
 #endif

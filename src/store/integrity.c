@@ -4,10 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/integrity_numbers.h"
-#include "train/safetensors.h"
-#include "store/integrity_values.h"
 #include "base/escape.h"
+#include "train/safetensors.h"
+#include "experiment/config.h"
+#include "store/integrity_numbers.h"
+#include "store/integrity_values.h"
 #include "store/run_folder.h"
 
 /* Sums of doubles in another order than the program's; a part that is not finite makes the whole so. */

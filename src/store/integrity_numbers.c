@@ -1,5 +1,8 @@
 /* check_numbers: see check_numbers.h. */
 #include "store/integrity_numbers.h"
+#include "position/encoding.h"
+#include "experiment/config.h"
+#include "experiment/plan.h"
 
 #include <math.h>
 #include <string.h>

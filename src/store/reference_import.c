@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/json_syntax.h"
+#include "base/options.h"
 #include "sys/atomic_file.h"
 #include "sys/path_pattern.h"
-#include "base/json_syntax.h"
 #include "store/internal.h"
 
 static const char default_source[] = "Press et al. 2022 (arXiv 2108.12409)";

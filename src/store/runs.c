@@ -1,9 +1,6 @@
-/* record: what the store keeps about experiments and runs: their plan, their status, their results.
- *
- * A result file is a database of its own with one run in it. Importing copies it in one transaction, and
- * importing it again changes nothing: a run's training replaces what was there (it is the same computation),
- * an evaluation that is already there is left as it is.
- */
+/* runs: see runs.h. */
+#include "store/runs.h"
+
 #include "store/internal.h"
 
 #include <math.h>
@@ -12,12 +9,15 @@
 #include <unistd.h>
 
 #include "sys/atomic_file.h"
-#include "experiment/run_label.h"
-#include "math/linear.h"
-#include "math/hardware.h"
-#include "math/nn_ops.h"
 #include "sys/mpi.h"
 #include "sys/version.h"
+#include "math/blas.h"
+#include "math/hardware.h"
+#include "math/linear.h"
+#include "math/nn_ops.h"
+#include "experiment/run_label.h"
+
+const char *const run_status_names[] = {"pending", "running", "done", "diverged", "failed", NULL};
 
 #define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
 

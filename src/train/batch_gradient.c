@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-#include "sys/threads.h"
 #include "sys/mpi.h"
+#include "sys/threads.h"
+#include "model/activations.h"
+#include "model/transformer.h"
 
 typedef struct StepLane {
     Pass *pass;

@@ -10,9 +10,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "sys/mpi.h"
 #include "sys/threads.h"
 #include "math/linear.h"
-#include "sys/mpi.h"
+#include "position/encoding.h"
+#include "model/activations.h"
+#include "model/transformer.h"
 
 const char *const protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
 

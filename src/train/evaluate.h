@@ -14,8 +14,8 @@
 #ifndef POSLAB_EVALUATE_H
 #define POSLAB_EVALUATE_H
 
-#include "data/corpus.h"
 #include "model/model.h"
+#include "data/corpus.h"
 
 typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED, PROTOCOL_LAST_N } Protocol;
 extern const char *const protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */

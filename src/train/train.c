@@ -14,9 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "sys/atomic_file.h"
-#include "math/linear.h"
 #include "sys/mpi.h"
+#include "math/linear.h"
+#include "position/encoding.h"
+#include "data/batches.h"
 #include "train/batch_gradient.h"
 
 static const char state_format[] = "poslab state 1";

@@ -12,10 +12,10 @@
 #ifndef POSLAB_TRAIN_H
 #define POSLAB_TRAIN_H
 
-#include "train/safetensors.h"
-#include "data/corpus.h"
 #include "model/model.h"
+#include "data/corpus.h"
 #include "train/optimizer.h"
+#include "train/safetensors.h"
 #include "train/train_session.h"
 
 typedef struct TrainOptions {

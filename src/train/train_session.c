@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "sys/mpi.h"
+#include "math/blas.h"
 #include "math/hardware.h"
 #include "math/nn_ops.h"
-#include "sys/mpi.h"
 
 static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "store/runs.h"
 
 static void refuse(const char *path, StoreMode mode, ExitCode code, const char *word) {
     Err err = {0};

@@ -16,6 +16,9 @@
 #include "near.h"
 #include "need.h"
 #include "probe.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 /* ---- a method with options given as JSON ---- */
 

@@ -16,6 +16,7 @@
 #include "near.h"
 #include "need.h"
 #include "probe.h"
+#include "position/encoding.h"
 
 static Arena *arena;
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "position/encoding.h"
 
 const Law laws[] = {
     {"form", law_form, false},

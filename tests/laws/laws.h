@@ -13,6 +13,7 @@
 #define POSLAB_TESTS_LAWS_H
 
 #include "model/model.h"
+#include "position/encoding.h"
 
 typedef struct LawCase {
     Position position;

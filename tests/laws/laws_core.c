@@ -7,6 +7,7 @@
 #include "laws.h"
 #include "naive.h"
 #include "train/optimizer.h"
+#include "position/encoding.h"
 
 /* ---- optimizer ---- */
 

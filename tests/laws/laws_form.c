@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "position/encoding.h"
 #include "laws_scores.h"
 #include "naive.h"
 #include "probe.h"

@@ -6,6 +6,9 @@
 #include "laws_scores.h"
 #include "naive.h"
 #include "probe.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 /* ---- purity ---- */
 

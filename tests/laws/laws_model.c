@@ -5,6 +5,9 @@
 #include "laws.h"
 #include "naive.h"
 #include "train/optimizer.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 /* nll of an evaluating pass of its own */
 static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "probe.h"
+#include "base/error.h"
+#include "base/arena.h"
+#include "position/position.h"
 
 enum { FAR_QUERY, FAR_KEY, PAIR_BIAS, KEY_VECTORS, VALUE_VECTORS, GATES, BIASES, ROWS_OF_SCORES, OUTPUTS };
 static const char *const hooks[OUTPUTS] = {"transform of far q", "transform of far k",

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "position/encoding.h"
 
 static const PositionMethod *real(const char *name) {
     return position_find(name);

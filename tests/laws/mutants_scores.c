@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "position/encoding.h"
 
 enum { MOST = 1 << 20 }; /* numbers that a mutant keeps aside */
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "naive_attention.h"
+#include "position/encoding.h"
+#include "model/model.h"
 
 /* ---- a run ---- */
 

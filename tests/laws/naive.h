@@ -13,6 +13,7 @@
 #define POSLAB_TESTS_NAIVE_H
 
 #include "model/model.h"
+#include "position/encoding.h"
 
 typedef enum NaiveWay { NAIVE_HOOKS, NAIVE_FORMULAS } NaiveWay;
 

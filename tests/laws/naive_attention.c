@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "attention/attention.h"
 
 /* All of one sequence: vectors [H,T,D], scores [H,T,T]. */
 typedef struct NaiveCore {

@@ -8,6 +8,7 @@
 #define POSLAB_TESTS_NAIVE_ATTENTION_H
 
 #include "naive_position.h"
+#include "model/model.h"
 
 typedef struct NaiveAttention {
     const Model *model;

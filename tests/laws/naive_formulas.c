@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "position/encoding.h"
 
 double naive_option(const Position *position, const char *key) {
     for (int i = 0; i < position->method->field_count; i++) {

@@ -5,6 +5,8 @@
 
 #include <math.h>
 #include <string.h>
+#include "position/encoding.h"
+#include "model/model.h"
 
 /* The method in one layer, or before the first one, where the tensors of layers are not to be seen. */
 typedef struct Site {

@@ -8,6 +8,7 @@
 #define POSLAB_TESTS_NAIVE_POSITION_H
 
 #include "naive.h"
+#include "position/encoding.h"
 
 typedef struct NaivePosition NaivePosition;
 

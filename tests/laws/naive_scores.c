@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <string.h>
+#include "base/error.h"
+#include "base/arena.h"
 
 static double option(const NaiveScores *n, const char *key) {
     return naive_option(n->in.position, key);

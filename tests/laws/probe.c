@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <string.h>
+#include "position/encoding.h"
 
 const char *const probe_hooks[PARTS] = {"embed", "input", "transform of q", "transform of k",
                                         "distance_bias"};

@@ -9,6 +9,9 @@
 
 #include "laws.h"
 #include "naive.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 static const AttentionOptions options[] = {
     {.window = 7},

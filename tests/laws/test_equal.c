@@ -10,6 +10,9 @@
 #include <cmocka.h>
 
 #include "laws.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 enum { HEADS = 6, LENGTH = 77, TRAIN_LENGTH = 40 };
 

@@ -23,6 +23,7 @@
 
 #include "laws.h"
 #include "mutants.h"
+#include "position/encoding.h"
 
 /* ---- the witness cases: every law must hold on them with the real methods ---- */
 

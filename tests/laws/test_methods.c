@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "laws.h"
+#include "position/encoding.h"
 
 typedef struct Size {
     int layers, heads, head_dim, ffn, activation, final_norm, batch, length, train_length, nope_every;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "need.h"
+#include "position/encoding.h"
 
 static bool any_skipped;
 

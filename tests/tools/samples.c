@@ -7,6 +7,7 @@
 
 #include "samples.h"
 #include "sys/version.h"
+#include "store/runs.h"
 
 #include "need.h"
 

@@ -7,6 +7,7 @@
 #define POSLAB_TESTS_SAMPLES_H
 
 #include "store/database.h"
+#include "store/runs.h"
 
 /* cmocka fixtures: each test runs in an empty folder of its own, with an arena. */
 int sample_setup(void **state);

@@ -2,6 +2,7 @@
 #include "tiny.h"
 
 #include "need.h"
+#include "position/encoding.h"
 
 ModelOptions tiny_options(void) {
     ModelOptions options;

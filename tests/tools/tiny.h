@@ -4,6 +4,7 @@
 
 #include "data/corpus.h"
 #include "model/model.h"
+#include "position/encoding.h"
 
 enum { TINY_VOCABULARY = 11 };
 

@@ -15,6 +15,7 @@
 #include "analysis/analysis.h"
 #include "store/reference_import.h"
 #include "math/stats.h"
+#include "store/runs.h"
 
 /* Two methods, two training lengths, seeds 1 to `seeds`; lengths 16, 32, 64, each nonoverlapping and strided.
  */

@@ -18,6 +18,8 @@
 #include "sys/threads.h"
 #include "math/nn_ops.h"
 #include "sys/signals.h"
+#include "math/blas.h"
+#include "base/clock.h"
 
 /* ---- lanes ---- */
 

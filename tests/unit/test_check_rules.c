@@ -16,6 +16,7 @@
 #include "store/integrity.h"
 #include "store/run_folder.h"
 #include "run/worker.h"
+#include "store/runs.h"
 
 static const Plan *plan;
 static const char *key; /* of the first run, whose evaluations are 1, 2 and 3 */

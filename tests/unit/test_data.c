@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "data/corpus.h"
+#include "data/batches.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,6 +15,8 @@
 #include "near.h"
 #include "need.h"
 #include "math/nn_ops.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 static LawCase small_case(const char *method, Arena *arena) {
     return (LawCase){.position = law_defaults(need_method(method), NULL, arena),

@@ -24,6 +24,7 @@
 #include "analysis/results.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_table.h"
+#include "store/runs.h"
 
 static const struct Evil {
     const char *bytes;

@@ -8,6 +8,8 @@
 
 #include "train/evaluate.h"
 #include "math/linear.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 #include "tiny.h"
 
 #include <math.h>

@@ -30,6 +30,7 @@
 #include "store/bench_results.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_table.h"
+#include "store/runs.h"
 
 static int every = 61; /* of the loop, one in so many; of the commands, a third at a time */
 static char papers[4096];

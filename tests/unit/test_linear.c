@@ -27,6 +27,9 @@
 #include "math/linear.h"
 #include "tiny.h"
 #include "train/train.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 enum { LANES = 4 };
 

@@ -14,6 +14,7 @@
 
 #include "store/merge.h"
 #include "store/internal.h"
+#include "store/runs.h"
 
 static const Plan *plan; /* two methods, three lengths */
 static const double perplexities[2][3] = {{4, 5, 6}, {7, 8, 9}};

@@ -18,6 +18,10 @@
 #include "near.h"
 #include "need.h"
 #include "math/nn_ops.h"
+#include "math/blas.h"
+#include "position/encoding.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 
 static int longest = 4096; /* attention takes time with the square of the length */
 

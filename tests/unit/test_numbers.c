@@ -20,6 +20,7 @@
 #include "analysis/results.h"
 #include "store/bench_results.h"
 #include "cli/cmd_table.h"
+#include "store/runs.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
 

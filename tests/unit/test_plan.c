@@ -9,6 +9,8 @@
 #include "need.h"
 #include "experiment/plan.h"
 #include "experiment/mpi_estimate.h"
+#include "experiment/plan_print.h"
+#include "sys/memory.h"
 
 #include <math.h>
 #include <stdlib.h>

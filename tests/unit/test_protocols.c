@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "experiment/config.h"
+#include "model/transformer.h"
+#include "model/activations.h"
 #include "need.h"
 #include "samples.h"
 #include "tiny.h"

@@ -22,6 +22,7 @@
 #include "report/html.h"
 #include "report/plot.h"
 #include "report/report.h"
+#include "store/runs.h"
 
 #define SEEDS                                                                                                \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \

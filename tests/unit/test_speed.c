@@ -19,6 +19,7 @@
 #include "report/plot.h"
 #include "store/merge.h"
 #include "store/bench_results.h"
+#include "store/runs.h"
 
 #define METHODS                                                                                              \
     "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "                                 \

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "store/runs.h"
 
 static void test_plan(void **state) {
     (void)state;

@@ -20,6 +20,7 @@
 #include "cli/cmd_status.h"
 #include "store/integrity.h"
 #include "cli/cmd_table.h"
+#include "store/runs.h"
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
 #define TWO_SEEDS                                                                                            \

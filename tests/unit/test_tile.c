@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "near.h"
 #include "base/random.h"
-#include "math/simd.h"
+#include "math/gemm.h"
 
 static float exp_of(float x) {
     float lanes[TILE_LANES];

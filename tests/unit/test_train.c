@@ -10,6 +10,7 @@
 #include "tiny.h"
 #include "math/linear.h"
 #include "train/train.h"
+#include "position/encoding.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -24,8 +24,9 @@
 #include "store/run_folder.h"
 #include "sys/threads.h"
 #include "sys/lock.h"
-#include "run/missing_work.h"
+#include "run/run_task.h"
 #include "slurm/squeue.h"
+#include "store/runs.h"
 
 static void change(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void change(const char *format, ...) {

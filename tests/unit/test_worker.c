@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "run/missing_work.h"
+#include "run/run_task.h"
 #include "run/worker.h"
 
 static const PlanPoint *point;

@@ -1,9 +1,18 @@
-/* missing: what a planned run lacks, as the task of a worker. */
-#ifndef POSLAB_MISSING_H
-#define POSLAB_MISSING_H
+/* run_task: what a worker has to do: which parts of a planned run are missing. */
+#ifndef POSLAB_RUN_TASK_H
+#define POSLAB_RUN_TASK_H
 
+#include "train/evaluate.h"
+#include "experiment/plan.h"
 #include "store/database.h"
-#include "run/worker.h"
+
+typedef struct WorkerTask {
+    char key[KEY_TEXT];
+    bool trained;       /* the training is stored already: only evaluations are missing */
+    bool evaluate_only; /* and if its weights cannot be loaded, that is an error: it is not trained again */
+    EvaluateRequest *requests;
+    int request_count;
+} WorkerTask;
 
 /* The training's outcome is stored, whatever became of later evaluations. */
 bool missing_is_trained(Store *store, const char *key);

@@ -1,9 +1,10 @@
-/* missing: see missing.h. */
-#include "run/missing_work.h"
+/* run_task: see run_task.h. */
+#include "run/run_task.h"
 
 #include <string.h>
 
 #include "sys/version.h"
+#include "store/runs.h"
 
 static bool found(Store *store, const char *sql, const char *const *values) {
     Err ignored;

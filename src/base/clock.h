@@ -1,0 +1,9 @@
+/* clock: seconds of a clock that never goes back.
+ */
+#ifndef POSLAB_CLOCK_H
+#define POSLAB_CLOCK_H
+
+/* Seconds of a clock that never goes back. */
+double time_now(void);
+
+#endif

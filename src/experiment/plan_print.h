@@ -1,0 +1,12 @@
+/* plan_print: `poslab plan`: what an experiment would cost, as a table or as JSON.
+ */
+#ifndef POSLAB_PLAN_PRINT_H
+#define POSLAB_PLAN_PRINT_H
+
+#include "experiment/plan.h"
+
+/* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate.
+ */
+void plan_print(const Plan *plan, bool json, FILE *out);
+
+#endif

@@ -1,0 +1,18 @@
+/* precision: the formats in which matrix products are computed.
+ */
+#ifndef POSLAB_PRECISION_H
+#define POSLAB_PRECISION_H
+
+#include "base/error.h"
+
+typedef enum Precision { PRECISION_FP32, PRECISION_BF16, PRECISION_COUNT } Precision;
+extern const char *const precision_names[]; /* "fp32", "bf16", NULL */
+
+/* Whether this build and CPU have the precision. The error (usage) names place and path ('train.precision')
+   and says what to do. */
+bool precision_check(int precision, const char *place, const char *path, Err *err);
+
+/* "fp32,bf16" into Precisions; NULL leaves them as they are. The error (usage) is about --precision. */
+bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Err *err);
+
+#endif

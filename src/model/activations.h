@@ -1,0 +1,23 @@
+/* activations: the memory of a pass.
+ */
+#ifndef POSLAB_ACTIVATIONS_H
+#define POSLAB_ACTIVATIONS_H
+
+#include "model/model.h"
+
+/* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
+typedef struct Pass Pass;
+Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena);
+
+/* Bytes that pass_new takes, without taking them. */
+size_t pass_bytes(const Model *model, int sequences, int length, bool training);
+
+/* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
+ * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
+typedef struct PassPlace {
+    uint64_t seed;
+    int64_t step;
+    int first_sequence; /* index within the step of this pass's sequence 0 */
+} PassPlace;
+
+#endif

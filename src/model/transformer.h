@@ -1,0 +1,20 @@
+/* transformer: forward and backward passes of the model.
+ */
+#ifndef POSLAB_TRANSFORMER_H
+#define POSLAB_TRANSFORMER_H
+
+#include "model/activations.h"
+
+/* The place of the evaluations that follow (of training it is an argument). */
+void pass_move(Pass *pass, PassPlace place);
+
+/* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
+   the loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's.
+ */
+void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
+
+/* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
+void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
+                 PassPlace place, float scale, float *nll, float *gradients);
+
+#endif

@@ -1,0 +1,52 @@
+/* runs: experiments, runs and their results in the database.
+ *
+ * A result file is a database of its own with one run in it. Importing copies it in one transaction, and
+ * importing it again changes nothing: a run's training replaces what was there (it is the same computation),
+ * an evaluation that is already there is left as it is.
+ */
+#ifndef POSLAB_RUNS_H
+#define POSLAB_RUNS_H
+
+#include "experiment/plan.h"
+#include "store/database.h"
+
+typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
+extern const char *const run_status_names[]; /* "pending", ..., NULL */
+
+/* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among
+   the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
+bool store_plan(Store *store, const Plan *plan, Err *err);
+
+/* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
+   that experiment asks for. They stay there when it is planned anew. */
+bool store_add_requests(Store *store, const Plan *plan, Err *err);
+
+/* The outcome of one run, as a worker writes it. */
+typedef struct RunRecord {
+    const PlanPoint *point;
+    RunStatus status;            /* done, diverged or failed */
+    const char *reason;          /* of diverged and failed; else NULL */
+    const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
+    const Evaluation *evaluations;
+    int evaluation_count;
+    int threads; /* of the worker */
+} RunRecord;
+
+/* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
+   BLAS, time) is filled in here. */
+bool store_write_result(const char *path, const RunRecord *record, Err *err);
+
+/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
+   evaluation that is already there is left as it is). */
+bool store_import(Store *store, const char *path, Err *err);
+
+bool store_set_status(Store *store, const char *key, RunStatus status, const char *reason, Err *err);
+
+/* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
+bool store_forget(Store *store, const char *key, Err *err);
+
+/* RUN_PENDING if the run is unknown. */
+RunStatus store_status(Store *store, const char *key);
+bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);
+
+#endif
