@@ -106,10 +106,10 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	$(call keep,\
 	   echo '#include "position/encoding.h"'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
-	   echo 'const PositionMethod *const position_methods[] = {'; \
+	   echo 'const PositionMethod *const encoding_methods[] = {'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
-	   echo 'const int position_method_count = $(words $(METHODS));')
+	   echo 'const int encoding_method_count = $(words $(METHODS));')
 comma = ,
 
 # The revision reaches the file that says it, and it alone: a commit compiles little again.

@@ -26,12 +26,12 @@ typedef struct Options {
     int shape;
 } Options;
 
-static const Field fields[] = {
-    {"trainable", FIELD_BOOL, offsetof(Options, trainable), .standard = 0,
+static const OptionField fields[] = {
+    {"trainable", OPTION_BOOL, offsetof(Options, trainable), .default_value = 0,
      .help = "learn the slopes, starting from the fixed ones"},
-    {"max_exponent", FIELD_REAL, offsetof(Options, max_exponent), .standard = 8, .low = 0.5, .high = 64,
+    {"max_exponent", OPTION_REAL, offsetof(Options, max_exponent), .default_value = 8, .low = 0.5, .high = 64,
      .help = "the last head's slope is 2^-max_exponent (the paper: 8)"},
-    {"shape", FIELD_CHOICE, offsetof(Options, shape), .standard = SHAPE_LINEAR, .choices = shapes,
+    {"shape", OPTION_CHOICE, offsetof(Options, shape), .default_value = SHAPE_LINEAR, .choices = shapes,
      .help = "the penalty grows for ever, or levels off at 1"},
 };
 
@@ -41,7 +41,7 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     (void)index, (void)rng;
     for (int h = 0; h < shape->heads; h++)
         value[h] = (float)position_slope(h, shape->heads, ((const Options *)options)->max_exponent);

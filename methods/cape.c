@@ -21,23 +21,23 @@ typedef struct Options {
     bool centred;
 } Options;
 
-static const Field fields[] = {
-    {"max_global_shift", FIELD_REAL, offsetof(Options, max_global_shift), .standard = 5, .low = 0,
+static const OptionField fields[] = {
+    {"max_global_shift", OPTION_REAL, offsetof(Options, max_global_shift), .default_value = 5, .low = 0,
      .high = 1 << 20, .help = "training sequences are shifted by up to this, either way"},
-    {"max_local_shift", FIELD_REAL, offsetof(Options, max_local_shift), .standard = 0.5, .low = 0,
+    {"max_local_shift", OPTION_REAL, offsetof(Options, max_local_shift), .default_value = 0.5, .low = 0,
      .high = 100, .help = "and each row by up to this"},
-    {"max_scale", FIELD_REAL, offsetof(Options, max_scale), .standard = 1.03, .low = 1, .high = 100,
+    {"max_scale", OPTION_REAL, offsetof(Options, max_scale), .default_value = 1.03, .low = 1, .high = 100,
      .help = "and positions are scaled by 1/max_scale to max_scale"},
-    {"centred", FIELD_BOOL, offsetof(Options, centred), .standard = 0,
+    {"centred", OPTION_BOOL, offsetof(Options, centred), .default_value = 0,
      .help = "subtract the mean position first"},
 };
 
-static double between(Rng *rng, double low, double high) {
-    return low + (high - low) * rng_uniform(rng);
+static double between(Random *rng, double low, double high) {
+    return low + (high - low) * random_uniform(rng);
 }
 
-static void positions(const PositionShape *shape, const void *settings, int length, bool training, Rng *rng,
-                      double *positions) {
+static void positions(const PositionShape *shape, const void *settings, int length, bool training,
+                      Random *rng, double *positions) {
     const Options *options = settings;
     (void)shape;
     double centre = options->centred ? (length - 1) / 2.0 : 0, shift = 0, scale = 1;

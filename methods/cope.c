@@ -29,8 +29,8 @@ typedef struct Options {
 
 enum { MOST = 1024 };
 
-static const Field fields[] = {
-    {"positions", FIELD_INT, offsetof(Options, positions), .standard = 64, .low = 2, .high = MOST,
+static const OptionField fields[] = {
+    {"positions", OPTION_INT, offsetof(Options, positions), .default_value = 64, .low = 2, .high = MOST,
      .help = "n: vectors learnt; larger counts share the last"},
 };
 
@@ -63,7 +63,7 @@ static void begin_rows(const PositionContext *context, const PositionScores *blo
     some->rows = block->rows - r < SOME ? block->rows - r : SOME;
     some->last = (float)(n - 1);
     position_product(some->table, n + 1, block->q[h] + (size_t)r * block->stride, block->stride,
-                     context->param[0], size, some->rows, n, size, POS_TURN_B);
+                     context->param[0], size, some->rows, n, size, POS_TRANSPOSE_B);
     for (float *row = some->table; row < some->table + some->rows * (n + 1); row += n + 1)
         row[n] = row[n - 1];
 }
@@ -156,7 +156,7 @@ static void scores_backward(const PositionContext *context, const PositionScores
             position_product(block->dq[h] + at, stride, some.dtable, n + 1, context->param[0], size,
                              some.rows, size, n, POS_ADD);
             position_product(context->grad[0], size, some.dtable, n + 1, block->q[h] + at, stride, n, size,
-                             some.rows, POS_ADD | POS_TURN_A);
+                             some.rows, POS_ADD | POS_TRANSPOSE_A);
         }
 }
 

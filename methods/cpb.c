@@ -31,10 +31,10 @@ typedef struct Options {
     int distance;
 } Options;
 
-static const Field fields[] = {
-    {"hidden", FIELD_INT, offsetof(Options, hidden), .standard = 32, .low = 4, .high = MOST,
+static const OptionField fields[] = {
+    {"hidden", OPTION_INT, offsetof(Options, hidden), .default_value = 32, .low = 4, .high = MOST,
      .help = "units of the hidden layer"},
-    {"distance", FIELD_CHOICE, offsetof(Options, distance), .standard = DISTANCE_LOGARITHMIC,
+    {"distance", OPTION_CHOICE, offsetof(Options, distance), .default_value = DISTANCE_LOGARITHMIC,
      .choices = distances, .help = "what the network sees of a distance d: ln(1 + d), or d / L"},
 };
 
@@ -47,13 +47,13 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return TENSORS;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     PositionTensor tensors[POS_MAX_TENSORS];
     layout(shape, options, tensors);
     const PositionTensor *tensor = &tensors[index];
     int size = tensor->dims[0] * (tensor->rank == 2 ? tensor->dims[1] : 1);
     double bound = index < OUT_WEIGHT ? 1 : 1 / sqrt((double)((const Options *)options)->hidden);
-    for (int i = 0; i < size; i++) value[i] = (float)(bound * (2 * rng_uniform(rng) - 1));
+    for (int i = 0; i < size; i++) value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
 }
 
 static double input(const PositionContext *context, int d) {

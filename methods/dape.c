@@ -32,17 +32,17 @@ typedef struct Options {
     int bias;
 } Options;
 
-static const Field fields[] = {
-    {"bias", FIELD_CHOICE, offsetof(Options, bias), .standard = BIAS_KERPLE, .choices = bias_names,
+static const OptionField fields[] = {
+    {"bias", OPTION_CHOICE, offsetof(Options, bias), .default_value = BIAS_KERPLE, .choices = bias_names,
      .help = "the static bias that is corrected"},
 };
 
 enum { W1, B1, W2, B2, P, A };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
+static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->heads <= HEADS) return true;
-    return err_set(err, EXIT_USAGE, "dape works with at most %d heads, got %d", HEADS, shape->heads);
+    return error_set(err, EXIT_USAGE, "dape works with at most %d heads, got %d", HEADS, shape->heads);
 }
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
@@ -56,14 +56,14 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return ((const Options *)options)->bias == BIAS_KERPLE ? 6 : 4;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     int H = shape->heads;
     const int counts[] = {UNITS * 2 * H, UNITS, H * UNITS, H, H, H};
     double into = 1 / sqrt(2 * H), out = 1 / sqrt(UNITS);
     const double low[] = {-into, -into, -out, -out, 0, 0}, high[] = {into, into, out, out, 2, 1};
     (void)options;
     for (int i = 0; i < counts[index]; i++)
-        value[i] = (float)(low[index] + (high[index] - low[index]) * rng_uniform(rng));
+        value[i] = (float)(low[index] + (high[index] - low[index]) * random_uniform(rng));
 }
 
 static void project(const PositionShape *shape, const void *options, int index, float *value) {
@@ -172,9 +172,9 @@ static void stretch_scores(const PositionContext *context, const PositionScores 
 static void backward(const PositionContext *context, Stretch *s, int start) {
     int H = context->shape->heads, columns = s->columns;
     position_product(context->grad[W2], UNITS, s->out, PLACE, s->units, PLACE, H, UNITS, columns,
-                     POS_ADD | POS_TURN_B);
+                     POS_ADD | POS_TRANSPOSE_B);
     position_product(s->dunits, PLACE, context->param[W2], UNITS, s->out, PLACE, UNITS, columns, H,
-                     POS_TURN_A);
+                     POS_TRANSPOSE_A);
     for (int k = 0; k < UNITS; k++) {
         const float *units = s->units + k * PLACE;
         float *dunits = s->dunits + k * PLACE, *dshift = s->dshift + k * PLACE + start;
@@ -184,9 +184,9 @@ static void backward(const PositionContext *context, Stretch *s, int start) {
         for (int j = 0; j < columns; j++) dshift[j] += dunits[j];
     }
     position_product(context->grad[W1], 2 * H, s->dunits, PLACE, s->content, PLACE, UNITS, H, columns,
-                     POS_ADD | POS_TURN_B);
+                     POS_ADD | POS_TRANSPOSE_B);
     position_product(s->content, PLACE, context->param[W1], 2 * H, s->dunits, PLACE, H, columns, UNITS,
-                     POS_TURN_A);
+                     POS_TRANSPOSE_A);
 }
 
 /* From the window to b1, W1 and B. A = s - B: what comes to A goes off B. */
@@ -204,7 +204,7 @@ static void window_end(const PositionContext *context, const PositionScores *b, 
             turned[h * UNITS + k] = weight[(2 * k + 1) * H + h] - weight[2 * k * H + h];
     }
     position_product(context->grad[W1] + H, 2 * H, s->dshift, PLACE, s->bias, PLACE, UNITS, H, WINDOW,
-                     POS_ADD | POS_TURN_B);
+                     POS_ADD | POS_TRANSPOSE_B);
     position_product(s->bias, PLACE, turned, UNITS, s->dshift, PLACE, H, WINDOW, UNITS, 0);
     for (int h = 0; h < H; h++) {
         double *dbias = b->dbias + (size_t)h * context->length;

@@ -15,25 +15,25 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double alpha;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
-    {"alpha", FIELD_REAL, offsetof(Options, alpha), .standard = 2, .low = 1, .high = 1e6,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
+    {"alpha", OPTION_REAL, offsetof(Options, alpha), .default_value = 2, .low = 1, .high = 1e6,
      .help = "how fast the scale grows with the length: alpha T / L - (alpha - 1)"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
-    if (position_rotated(shape, options) != 2) return true;
-    return err_set(err, EXIT_USAGE,
-                   "dynamic_ntk needs at least two pairs, got one: the fastest pair is not scaled");
+static bool check(const PositionShape *shape, const void *options, Error *err) {
+    if (rotary_size(shape, options) != 2) return true;
+    return error_set(err, EXIT_USAGE,
+                     "dynamic_ntk needs at least two pairs, got one: the fastest pair is not scaled");
 }
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    int n = position_rotated(context->shape, options);
+    int n = rotary_size(context->shape, options);
     double longer = (double)context->length / context->shape->train_length;
     double s = longer > 1 ? options->alpha * longer - (options->alpha - 1) : 1;
     (void)amplitude;

@@ -29,10 +29,10 @@ typedef struct Options {
     bool per_layer;
 } Options;
 
-static const Field fields[] = {
-    {"threshold", FIELD_INT, offsetof(Options, threshold), .standard = 0, .low = 0, .high = 2048,
+static const OptionField fields[] = {
+    {"threshold", OPTION_INT, offsetof(Options, threshold), .default_value = 0, .low = 0, .high = 2048,
      .help = "queries before this position look back as far as it; 0: the training length"},
-    {"per_layer", FIELD_BOOL, offsetof(Options, per_layer), .standard = 0,
+    {"per_layer", OPTION_BOOL, offsetof(Options, per_layer), .default_value = 0,
      .help = "each layer learns a function of its own"},
 };
 
@@ -50,11 +50,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 6;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     const int counts[] = {UNITS, UNITS, shape->heads * UNITS, shape->heads, 1, 1};
     double bound = index == W1 || index == B1 ? 1 : 1 / sqrt(UNITS);
     (void)options;
-    for (int i = 0; i < counts[index]; i++) value[i] = (float)(bound * (2 * rng_uniform(rng) - 1));
+    for (int i = 0; i < counts[index]; i++) value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
     if (index == C) value[0] = 0.1f;
     if (index == MULTIPLIER) value[0] = 1;
 }
@@ -74,10 +74,10 @@ static Function make_function(const PositionContext *context, int h) {
     unsigned active = 0;
     for (int k = 0; k < UNITS; k++) {
         double kink = w[k] != 0 ? -(double)b[k] / w[k] : -INFINITY;
-        int place = k;
-        for (; place > 0 && f.kink[place - 1] < kink; place--)
-            f.kink[place] = f.kink[place - 1], f.unit[place] = f.unit[place - 1];
-        f.kink[place] = kink, f.unit[place] = k;
+        int index = k;
+        for (; index > 0 && f.kink[index - 1] < kink; index--)
+            f.kink[index] = f.kink[index - 1], f.unit[index] = f.unit[index - 1];
+        f.kink[index] = kink, f.unit[index] = k;
         if (w[k] > 0 || (w[k] == 0 && b[k] > 0)) active |= 1U << k; /* at x = infinity */
     }
     for (int p = 0; p < PIECES; p++) {

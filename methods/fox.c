@@ -27,10 +27,10 @@ typedef struct Options {
     double span_low, span_high;
 } Options;
 
-static const Field fields[] = {
-    {"span_low", FIELD_REAL, offsetof(Options, span_low), .standard = 2, .low = 0.1, .high = 1e5,
+static const OptionField fields[] = {
+    {"span_low", OPTION_REAL, offsetof(Options, span_low), .default_value = 2, .low = 0.1, .high = 1e5,
      .help = "positions over which the first head forgets at the start"},
-    {"span_high", FIELD_REAL, offsetof(Options, span_high), .standard = 128, .low = 0.1, .high = 1e5,
+    {"span_high", OPTION_REAL, offsetof(Options, span_high), .default_value = 128, .low = 0.1, .high = 1e5,
      .help = "the same of the last head"},
 };
 
@@ -45,11 +45,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 2;
 }
 
-static void init(const PositionShape *shape, const void *settings, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *settings, int index, float *value, Random *rng) {
     const Options *o = settings;
     double deviation = 1 / sqrt(shape->width), ratio = o->span_high / o->span_low;
     for (int i = 0; index == WEIGHT && i < shape->heads * shape->width; i++)
-        value[i] = (float)(deviation * rng_normal(rng));
+        value[i] = (float)(deviation * random_normal(rng));
     for (int h = 0; index == BIAS && h < shape->heads; h++) {
         double place = shape->heads > 1 ? (double)h / (shape->heads - 1) : 0;
         value[h] = (float)-log(expm1(1 / (o->span_low * pow(ratio, place))));

@@ -24,10 +24,10 @@ typedef struct Options {
     bool per_layer;
 } Options;
 
-static const Field fields[] = {
-    {"kind", FIELD_CHOICE, offsetof(Options, kind), .standard = KIND_LOGARITHMIC, .choices = kinds,
+static const OptionField fields[] = {
+    {"kind", OPTION_CHOICE, offsetof(Options, kind), .default_value = KIND_LOGARITHMIC, .choices = kinds,
      .help = "the kernel of the distance"},
-    {"per_layer", FIELD_BOOL, offsetof(Options, per_layer), .standard = 0,
+    {"per_layer", OPTION_BOOL, offsetof(Options, per_layer), .default_value = 0,
      .help = "each layer learns a and p of its own"},
 };
 
@@ -40,9 +40,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 2;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     (void)options;
-    for (int h = 0; h < shape->heads; h++) value[h] = (float)(rng_uniform(rng) * (index == P ? 2 : 1));
+    for (int h = 0; h < shape->heads; h++) value[h] = (float)(random_uniform(rng) * (index == P ? 2 : 1));
 }
 
 static void project(const PositionShape *shape, const void *options, int index, float *value) {

@@ -26,14 +26,14 @@ typedef struct Options {
     double init_deviation;
 } Options;
 
-static const Field fields[] = {
-    {"beyond", FIELD_CHOICE, offsetof(Options, beyond), .standard = BEYOND_REFUSE, .choices = beyonds,
+static const OptionField fields[] = {
+    {"beyond", OPTION_CHOICE, offsetof(Options, beyond), .default_value = BEYOND_REFUSE, .choices = beyonds,
      .help =
          "where the table has no row: refuse such lengths, use its last row, or stretch it over the text"},
-    {"rows", FIELD_INT, offsetof(Options, rows), .standard = 0, .low = 0, .high = 1 << 14,
+    {"rows", OPTION_INT, offsetof(Options, rows), .default_value = 0, .low = 0, .high = 1 << 14,
      .help = "N: positions that have a vector; 0: the training length"},
-    {"init_deviation", FIELD_REAL, offsetof(Options, init_deviation), .standard = 0.02, .low = 0, .high = 10,
-     .help = "standard deviation of the initial vectors"},
+    {"init_deviation", OPTION_REAL, offsetof(Options, init_deviation), .default_value = 0.02, .low = 0,
+     .high = 10, .help = "standard deviation of the initial vectors"},
 };
 
 static int rows(const PositionShape *shape, const Options *options) {
@@ -49,10 +49,10 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     (void)index;
     for (size_t i = 0; i < (size_t)rows(shape, options) * (size_t)shape->width; i++)
-        value[i] = (float)(((const Options *)options)->init_deviation * rng_normal(rng));
+        value[i] = (float)(((const Options *)options)->init_deviation * random_normal(rng));
 }
 
 /* Row t is a mixture of two neighbours of the table. */

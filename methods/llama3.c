@@ -15,25 +15,25 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor, low, high;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
     POS_FACTOR_FIELD(Options),
-    {"low", FIELD_REAL, offsetof(Options, low), .standard = 1, .low = 1e-6, .high = 1e3,
+    {"low", OPTION_REAL, offsetof(Options, low), .default_value = 1, .low = 1e-6, .high = 1e3,
      .help = "pairs with fewer turns in the training length are interpolated fully"},
-    {"high", FIELD_REAL, offsetof(Options, high), .standard = 4, .low = 1e-3, .high = 1e6,
+    {"high", OPTION_REAL, offsetof(Options, high), .default_value = 4, .low = 1e-3, .high = 1e6,
      .help = "pairs with more turns in the training length are not interpolated"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
     (void)shape;
     if (options->low < options->high) return true;
-    return err_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
-                   options->high);
+    return error_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
+                     options->high);
 }
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {

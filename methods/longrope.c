@@ -25,23 +25,23 @@ typedef enum Preset { PRESET_GEOMETRIC, PRESET_UNIFORM } Preset;
 static const char *const presets[] = {"geometric", "uniform", NULL};
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor, attention;
     int64_t unscaled;
     int preset;
     const char *factors;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
     POS_FACTOR_FIELD(Options),
-    {"preset", FIELD_CHOICE, offsetof(Options, preset), .standard = PRESET_GEOMETRIC, .choices = presets,
-     .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
-    {"factors", FIELD_TEXT, offsetof(Options, factors),
+    {"preset", OPTION_CHOICE, offsetof(Options, preset), .default_value = PRESET_GEOMETRIC,
+     .choices = presets, .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
+    {"factors", OPTION_TEXT, offsetof(Options, factors),
      .help = "a number of at least 1 for each pair, fastest first, separated by commas"},
-    {"unscaled", FIELD_INT, offsetof(Options, unscaled), .standard = 4, .low = 0, .high = 1 << 20,
+    {"unscaled", OPTION_INT, offsetof(Options, unscaled), .default_value = 4, .low = 0, .high = 1 << 20,
      .help = "first positions that stand as in training"},
-    {"attention", FIELD_REAL, offsetof(Options, attention), .standard = 0, .low = 0, .high = 4,
+    {"attention", OPTION_REAL, offsetof(Options, attention), .default_value = 0, .low = 0, .high = 4,
      .help = "queries and keys after the first are scaled by this; 0: by sqrt(1 + ln s / ln L)"},
 };
 
@@ -64,14 +64,14 @@ static double preset(const Options *options, int n, int i, double s) {
     return options->preset == PRESET_UNIFORM || n == 2 ? s : pow(s, 2.0 * i / (n - 2));
 }
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
-    int half = position_rotated(shape, options) / 2;
+    int half = rotary_size(shape, options) / 2;
     if (*options->factors && half > 0 && !read_factors(NULL, options->factors, half))
-        return err_set(err, EXIT_USAGE,
-                       "longrope needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"", half,
-                       options->factors);
-    return position_check_rotated("longrope", shape, options, err);
+        return error_set(err, EXIT_USAGE,
+                         "longrope needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"",
+                         half, options->factors);
+    return rotary_check("longrope", shape, options, err);
 }
 
 static double amplitude(const PositionShape *shape, const Options *options, double s) {
@@ -83,7 +83,7 @@ static double amplitude(const PositionShape *shape, const Options *options, doub
 static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
                      Arena *arena) {
     const Options *options = settings;
-    int n = position_rotated(shape, options), half = n / 2;
+    int n = rotary_size(shape, options), half = n / 2;
     float *cosines = NEW(arena, 2 * (size_t)length * half, float);
     double *given = NEW(arena, *options->factors ? half : 0, double);
     if (!cosines) return NULL;
@@ -115,6 +115,6 @@ const PositionMethod method_longrope = {
     .field_count = COUNT_OF(fields),
     .check = check,
     .prepare = prepare,
-    .transform = position_rotate_forward,
-    .transform_backward = position_rotate_backward,
+    .transform = rotary_rotate,
+    .transform_backward = rotary_rotate_backward,
 };

@@ -14,20 +14,21 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor;
 } Options;
 
-static const Field fields[] = {POS_ROTATION_FIELDS, POS_FACTOR_FIELD(Options)};
+static const OptionField fields[] = {ROTARY_FIELDS, POS_FACTOR_FIELD(Options)};
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
-    if (position_rotated(shape, options) != 2) return true;
-    return err_set(err, EXIT_USAGE, "ntk needs at least two pairs, got one: the fastest pair is not scaled");
+static bool check(const PositionShape *shape, const void *options, Error *err) {
+    if (rotary_size(shape, options) != 2) return true;
+    return error_set(err, EXIT_USAGE,
+                     "ntk needs at least two pairs, got one: the fastest pair is not scaled");
 }
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    int n = position_rotated(context->shape, options);
+    int n = rotary_size(context->shape, options);
     double s = position_factor(context, options->factor);
     (void)amplitude;
     return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);

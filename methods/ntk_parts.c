@@ -15,25 +15,25 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor, beta_fast, beta_slow;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
     POS_FACTOR_FIELD(Options),
-    {"beta_fast", FIELD_REAL, offsetof(Options, beta_fast), .standard = 32, .low = 1, .high = 1e6,
+    {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
      .help = "pairs with at least this many turns in the training length are not interpolated"},
-    {"beta_slow", FIELD_REAL, offsetof(Options, beta_slow), .standard = 1, .low = 1e-3, .high = 1e3,
+    {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
      .help = "pairs with at most this many turns in the training length are interpolated fully"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
     (void)shape;
     if (options->beta_slow <= options->beta_fast) return true;
-    return err_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                   options->beta_slow, options->beta_fast);
+    return error_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",
+                     options->beta_slow, options->beta_fast);
 }
 
 /* How far a frequency is interpolated, 0 to 1. */

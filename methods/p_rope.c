@@ -16,19 +16,19 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double p;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
-    {"p", FIELD_REAL, offsetof(Options, p), .standard = 0.75, .low = 0, .high = 1,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
+    {"p", OPTION_REAL, offsetof(Options, p), .default_value = 0.75, .low = 0, .high = 1,
      .help = "share of the pairs that are rotated, those of highest frequency"},
 };
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    int pairs = position_rotated(context->shape, options) / 2;
+    int pairs = rotary_size(context->shape, options) / 2;
     (void)amplitude;
     return pair < (int)floor(options->p * pairs + 1e-6) ? position_base_frequency(context, pair) : 0;
 }

@@ -13,11 +13,11 @@
 #include "position/rotary.h"
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor;
 } Options;
 
-static const Field fields[] = {POS_ROTATION_FIELDS, POS_FACTOR_FIELD(Options)};
+static const OptionField fields[] = {ROTARY_FIELDS, POS_FACTOR_FIELD(Options)};
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     (void)amplitude;

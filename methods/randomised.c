@@ -19,8 +19,8 @@ typedef struct Options {
     int64_t range;
 } Options;
 
-static const Field fields[] = {
-    {"range", FIELD_INT, offsetof(Options, range), .standard = 2048, .low = 32, .high = 1 << 16,
+static const OptionField fields[] = {
+    {"range", OPTION_INT, offsetof(Options, range), .default_value = 2048, .low = 32, .high = 1 << 16,
      .help = "N: positions are drawn from 0 to N - 1"},
 };
 
@@ -33,12 +33,12 @@ static int limit(const PositionShape *shape, const void *options) {
     return (int)range(options);
 }
 
-static void positions(const PositionShape *shape, const void *options, int length, bool training, Rng *rng,
+static void positions(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
                       double *positions) {
     (void)shape, (void)training;
     int64_t there = range(options);
     for (int64_t n = 0, t = 0; t < length; n++)
-        if (rng_below(rng, (uint64_t)(there - n)) < (uint64_t)(length - t)) positions[t++] = (double)n;
+        if (random_below(rng, (uint64_t)(there - n)) < (uint64_t)(length - t)) positions[t++] = (double)n;
 }
 
 static double farthest(const PositionShape *shape, const void *options, int length) {

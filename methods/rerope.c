@@ -25,20 +25,19 @@ typedef struct Options {
     int pairs;
 } Options;
 
-static const Field fields[] = {
-    {"window", FIELD_INT, offsetof(Options, window), .standard = 0, .low = 0, .high = 1 << 24,
+static const OptionField fields[] = {
+    {"window", OPTION_INT, offsetof(Options, window), .default_value = 0, .low = 0, .high = 1 << 24,
      .help = "w, from where on all distances count as w; 0: half the training length"},
-    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "the slowest pair turns about base times slower than the fastest"},
-    {"pairs", FIELD_CHOICE, offsetof(Options, pairs), .standard = POS_INTERLEAVED,
-     .choices = position_pair_names,
-     .help = "which coordinates form a pair: neighbours, or half a head apart"},
+    {"pairs", OPTION_CHOICE, offsetof(Options, pairs), .default_value = ROTARY_INTERLEAVED,
+     .choices = rotary_pair_names, .help = "which coordinates form a pair: neighbours, or half a head apart"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
+static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->head_dim % 2 == 0) return true;
-    return err_set(err, EXIT_USAGE, "rerope turns pairs: the head size (%d) must be even", shape->head_dim);
+    return error_set(err, EXIT_USAGE, "rerope turns pairs: the head size (%d) must be even", shape->head_dim);
 }
 
 static int horizon(const PositionShape *shape, const void *settings) {
@@ -58,8 +57,8 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
     for (int t = 0; far && t < length; t++) far[t] = horizon(shape, options);
     for (int i = 0; tables && i < n / 2; i++) {
         double frequency = pow(options->base, -2.0 * i / n);
-        position_fill_angles(tables, i, frequency, 1, positions, length, n);
-        position_fill_angles(tables + size, i, frequency, 1, far, length, n);
+        rotary_fill_angles(tables, i, frequency, 1, positions, length, n);
+        rotary_fill_angles(tables + size, i, frequency, 1, far, length, n);
     }
     return tables;
 }
@@ -68,7 +67,7 @@ static void turn(const PositionContext *context, PositionRole role, float *x, in
     const Options *options = context->options;
     int n = context->shape->head_dim, length = context->length;
     const float *table = (const float *)context->tables + (role == POS_QUERY_FAR ? (size_t)length * n : 0);
-    if (role != POS_KEY_FAR) position_rotate(x, stride, table, length, n, options->pairs, direction);
+    if (role != POS_KEY_FAR) rotary_apply(x, stride, table, length, n, options->pairs, direction);
 }
 
 static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {

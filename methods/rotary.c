@@ -14,8 +14,8 @@
  */
 #include "position/rotary.h"
 
-/* Its options are a PositionRotation and nothing more. */
-static const Field fields[] = {POS_ROTATION_FIELDS};
+/* Its options are a RotaryOptions and nothing more. */
+static const OptionField fields[] = {ROTARY_FIELDS};
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     (void)amplitude;
@@ -27,7 +27,7 @@ const PositionMethod method_rotary = {
     .label = "Rotary",
     .citation = "Su et al. 2021, arXiv 2104.09864, section 3.2",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(PositionRotation),
+    .options_size = sizeof(RotaryOptions),
     .fields = fields,
     .field_count = COUNT_OF(fields),
     POS_ROTATION_HOOKS(frequency),

@@ -22,18 +22,18 @@ typedef struct Options {
     double base;
 } Options;
 
-static const Field fields[] = {
-    {"size", FIELD_INT, offsetof(Options, size), .standard = 128, .low = 2, .high = 1024,
+static const OptionField fields[] = {
+    {"size", OPTION_INT, offsetof(Options, size), .default_value = 128, .low = 2, .high = 1024,
      .help = "coordinates of the embeddings whose products are taken; even"},
-    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "ratio of the longest to the shortest wavelength"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
     (void)shape;
     if (options->size % 2 == 0) return true;
-    return err_set(err, EXIT_USAGE, "sandwich needs an even 'size', got %lld", (long long)options->size);
+    return error_set(err, EXIT_USAGE, "sandwich needs an even 'size', got %lld", (long long)options->size);
 }
 
 /* p_i . p_(i-d) - p_i . p_i of each distance, [T] */

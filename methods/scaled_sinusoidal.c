@@ -17,15 +17,15 @@ typedef struct Options {
     double base;
 } Options;
 
-static const Field fields[] = {
-    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+static const OptionField fields[] = {
+    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "ratio of the longest to the shortest wavelength"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
+static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->width % 2 == 0) return true;
-    return err_set(err, EXIT_USAGE, "scaled_sinusoidal needs an even 'model.width', got %d", shape->width);
+    return error_set(err, EXIT_USAGE, "scaled_sinusoidal needs an even 'model.width', got %d", shape->width);
 }
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
@@ -34,7 +34,7 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     (void)options, (void)index, (void)rng;
     *value = (float)(1 / sqrt(shape->width));
 }

@@ -15,19 +15,19 @@ typedef struct Options {
     int64_t max_shift, evaluation_shift;
 } Options;
 
-static const Field fields[] = {
-    {"max_shift", FIELD_INT, offsetof(Options, max_shift), .standard = 500, .low = 1, .high = 1 << 20,
+static const OptionField fields[] = {
+    {"max_shift", OPTION_INT, offsetof(Options, max_shift), .default_value = 500, .low = 1, .high = 1 << 20,
      .help = "K: training sequences are shifted by 0 to K - 1"},
-    {"evaluation_shift", FIELD_INT, offsetof(Options, evaluation_shift), .standard = 0, .low = 0,
+    {"evaluation_shift", OPTION_INT, offsetof(Options, evaluation_shift), .default_value = 0, .low = 0,
      .high = 1 << 20, .help = "the shift in evaluation (the authors' code: K)"},
 };
 
-static void positions(const PositionShape *shape, const void *settings, int length, bool training, Rng *rng,
-                      double *positions) {
+static void positions(const PositionShape *shape, const void *settings, int length, bool training,
+                      Random *rng, double *positions) {
     const Options *options = settings;
     (void)shape;
-    double shift =
-        training ? (double)rng_below(rng, (uint64_t)options->max_shift) : (double)options->evaluation_shift;
+    double shift = training ? (double)random_below(rng, (uint64_t)options->max_shift)
+                            : (double)options->evaluation_shift;
     for (int t = 0; t < length; t++) positions[t] = t + shift;
 }
 

@@ -24,10 +24,10 @@ typedef struct Options {
     bool values;
 } Options;
 
-static const Field fields[] = {
-    {"clip", FIELD_INT, offsetof(Options, clip), .standard = 16, .low = 0, .high = 4096,
+static const OptionField fields[] = {
+    {"clip", OPTION_INT, offsetof(Options, clip), .default_value = 16, .low = 0, .high = 4096,
      .help = "k: all distances from here on share a vector"},
-    {"values", FIELD_BOOL, offsetof(Options, values), .standard = 1,
+    {"values", OPTION_BOOL, offsetof(Options, values), .default_value = 1,
      .help = "vectors at values, too (the paper found little gain from them)"},
 };
 
@@ -41,12 +41,12 @@ static int layout(const PositionShape *shape, const void *settings, PositionTens
     return options->values ? 2 : 1;
 }
 
-static void init(const PositionShape *shape, const void *settings, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *settings, int index, float *value, Random *rng) {
     int64_t rows = ((const Options *)settings)->clip + 1;
     double bound = sqrt(6.0 / (double)(rows + shape->head_dim));
     (void)index;
     for (int64_t i = 0; i < rows * shape->head_dim; i++)
-        value[i] = (float)(bound * (2 * rng_uniform(rng) - 1));
+        value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
 }
 
 static int vector_count(const PositionShape *shape, const void *settings, PositionRole role, int length) {

@@ -24,18 +24,18 @@ typedef struct Options {
     double base;
 } Options;
 
-static const Field fields[] = {
-    {"layout", FIELD_CHOICE, offsetof(Options, layout), .standard = LAYOUT_FAIRSEQ, .choices = layouts,
+static const OptionField fields[] = {
+    {"layout", OPTION_CHOICE, offsetof(Options, layout), .default_value = LAYOUT_FAIRSEQ, .choices = layouts,
      .help = "halves of sines and cosines from position 2 (fairseq), or alternating from 0 (original)"},
-    {"base", FIELD_REAL, offsetof(Options, base), .standard = 10000, .low = 1.01, .high = 1e9,
+    {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "ratio of the longest to the shortest wavelength"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
+static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->width % 2 == 0 && shape->width >= 4) return true;
-    return err_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d",
-                   shape->width);
+    return error_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d",
+                     shape->width);
 }
 
 /* table[T,C] */

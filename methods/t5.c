@@ -28,23 +28,23 @@ typedef struct Options {
     bool scaled;
 } Options;
 
-static const Field fields[] = {
-    {"buckets", FIELD_INT, offsetof(Options, buckets), .standard = 32, .low = 2, .high = 4096,
+static const OptionField fields[] = {
+    {"buckets", OPTION_INT, offsetof(Options, buckets), .default_value = 32, .low = 2, .high = 4096,
      .help = "numbers learnt per head; the first half are single distances"},
-    {"max_distance", FIELD_INT, offsetof(Options, max_distance), .standard = 128, .low = 2, .high = 1 << 24,
-     .help = "from here on all distances share the last bucket"},
-    {"init_deviation", FIELD_REAL, offsetof(Options, init_deviation), .standard = 0, .low = 0, .high = 10,
-     .help = "standard deviation of the initial biases"},
-    {"scaled", FIELD_BOOL, offsetof(Options, scaled), .standard = 0,
+    {"max_distance", OPTION_INT, offsetof(Options, max_distance), .default_value = 128, .low = 2,
+     .high = 1 << 24, .help = "from here on all distances share the last bucket"},
+    {"init_deviation", OPTION_REAL, offsetof(Options, init_deviation), .default_value = 0, .low = 0,
+     .high = 10, .help = "standard deviation of the initial biases"},
+    {"scaled", OPTION_BOOL, offsetof(Options, scaled), .default_value = 0,
      .help = "multiply the biases by sqrt(D), as if scores were not divided by it"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
     (void)shape;
     if (options->max_distance > options->buckets / 2) return true;
-    return err_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
-                   (long long)(options->buckets / 2), (long long)options->max_distance);
+    return error_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
+                     (long long)(options->buckets / 2), (long long)options->max_distance);
 }
 
 static int bucket(const Options *options, int d) {
@@ -62,11 +62,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *settings, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *settings, int index, float *value, Random *rng) {
     const Options *options = settings;
     (void)index;
     for (int64_t i = 0; i < options->buckets * shape->heads; i++)
-        value[i] = (float)(options->init_deviation * rng_normal(rng));
+        value[i] = (float)(options->init_deviation * random_normal(rng));
 }
 
 /* bucket of each distance, [T] */

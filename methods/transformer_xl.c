@@ -29,10 +29,10 @@ typedef struct Options {
     double init_deviation;
 } Options;
 
-static const Field fields[] = {
-    {"clamp", FIELD_INT, offsetof(Options, clamp), .standard = 0, .low = 0, .high = 1 << 24,
+static const OptionField fields[] = {
+    {"clamp", OPTION_INT, offsetof(Options, clamp), .default_value = 0, .low = 0, .high = 1 << 24,
      .help = "larger distances count as this one; 0: no limit"},
-    {"init_deviation", FIELD_REAL, offsetof(Options, init_deviation), .standard = 0.02, .low = 0.01,
+    {"init_deviation", OPTION_REAL, offsetof(Options, init_deviation), .default_value = 0.02, .low = 0.01,
      .high = 10, .help = "standard deviation of all initial values"},
 };
 
@@ -48,10 +48,10 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 3;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     int count = shape->width * (index == WEIGHT ? shape->width : 1);
     for (int i = 0; i < count; i++)
-        value[i] = (float)(((const Options *)options)->init_deviation * rng_normal(rng));
+        value[i] = (float)(((const Options *)options)->init_deviation * random_normal(rng));
 }
 
 /* Distances with vectors of their own. */
@@ -82,7 +82,7 @@ static void vectors(const PositionContext *context, PositionRole role, float *r)
     for (int h = 0; h < shape->heads; h++)
         position_product(r + (size_t)h * n * size, size, context->tables, shape->width,
                          context->param[WEIGHT] + (size_t)h * size * shape->width, shape->width, n, size,
-                         shape->width, POS_TURN_B);
+                         shape->width, POS_TRANSPOSE_B);
 }
 
 static void vectors_backward(const PositionContext *context, PositionRole role, const float *dr) {
@@ -91,7 +91,7 @@ static void vectors_backward(const PositionContext *context, PositionRole role, 
     for (int h = 0; h < shape->heads; h++)
         position_product(context->grad[WEIGHT] + (size_t)h * size * shape->width, shape->width,
                          dr + (size_t)h * n * size, size, context->tables, shape->width, size, shape->width,
-                         n, POS_ADD | POS_TURN_A);
+                         n, POS_ADD | POS_TRANSPOSE_A);
 }
 
 static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {

@@ -17,20 +17,20 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double scale_base, gamma;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
-    {"scale_base", FIELD_REAL, offsetof(Options, scale_base), .standard = 512, .low = 64, .high = 1e6,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
+    {"scale_base", OPTION_REAL, offsetof(Options, scale_base), .default_value = 512, .low = 64, .high = 1e6,
      .help = "the distance at which a pair has faded by its whole factor"},
-    {"gamma", FIELD_REAL, offsetof(Options, gamma), .standard = 0.4, .low = 0.05, .high = 100,
+    {"gamma", OPTION_REAL, offsetof(Options, gamma), .default_value = 0.4, .low = 0.05, .high = 100,
      .help = "how little fast pairs fade: their factor is gamma / (1 + gamma)"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Err *err) {
-    return position_check_rotated("xpos", shape, options, err);
+static bool check(const PositionShape *shape, const void *options, Error *err) {
+    return rotary_check("xpos", shape, options, err);
 }
 
 static double middle(const PositionShape *shape) {
@@ -49,7 +49,7 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
                      Arena *arena) {
     const Options *options = settings;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    int n = position_rotated(shape, options), half = n / 2;
+    int n = rotary_size(shape, options), half = n / 2;
     size_t size = (size_t)length * half;
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
@@ -69,9 +69,9 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
 
 static void turn(const PositionContext *context, PositionRole role, float *x, int stride, float direction) {
     const Options *options = context->options;
-    int n = position_rotated(context->shape, options), length = context->length;
+    int n = rotary_size(context->shape, options), length = context->length;
     const float *table = (const float *)context->tables + (role == POS_KEY ? (size_t)length * n : 0);
-    position_rotate(x, stride, table, length, n, options->rotation.pairs, direction);
+    rotary_apply(x, stride, table, length, n, options->rotation.pairs, direction);
 }
 
 static void transform(const PositionContext *context, PositionRole role, float *x, int stride) {

@@ -19,27 +19,27 @@
 #include <math.h>
 
 typedef struct Options {
-    PositionRotation rotation;
+    RotaryOptions rotation;
     double factor, beta_fast, beta_slow, attention;
 } Options;
 
-static const Field fields[] = {
-    POS_ROTATION_FIELDS,
+static const OptionField fields[] = {
+    ROTARY_FIELDS,
     POS_FACTOR_FIELD(Options),
-    {"beta_fast", FIELD_REAL, offsetof(Options, beta_fast), .standard = 32, .low = 1, .high = 1e6,
+    {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
      .help = "pairs with at least this many turns in the training length are not interpolated"},
-    {"beta_slow", FIELD_REAL, offsetof(Options, beta_slow), .standard = 1, .low = 1e-3, .high = 1e3,
+    {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
      .help = "pairs with at most this many turns in the training length are interpolated fully"},
-    {"attention", FIELD_REAL, offsetof(Options, attention), .standard = 0.1, .low = 0, .high = 1,
+    {"attention", OPTION_REAL, offsetof(Options, attention), .default_value = 0.1, .low = 0, .high = 1,
      .help = "queries and keys are scaled by attention ln(factor) + 1"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Err *err) {
+static bool check(const PositionShape *shape, const void *settings, Error *err) {
     const Options *options = settings;
     (void)shape;
     if (options->beta_slow <= options->beta_fast) return true;
-    return err_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                   options->beta_slow, options->beta_fast);
+    return error_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",
+                     options->beta_slow, options->beta_fast);
 }
 
 /* c(r): the index, not rounded, of the pair that makes r turns within the training length. */
@@ -49,7 +49,7 @@ static double pair_of(const PositionShape *shape, const Options *options, int n,
 
 /* How far a pair is interpolated, 0 to 1. */
 static double ramp(const PositionShape *shape, const Options *options, int pair) {
-    int n = position_rotated(shape, options);
+    int n = rotary_size(shape, options);
     double low = fmax(floor(pair_of(shape, options, n, options->beta_fast)), 0);
     double high = fmax(fmin(ceil(pair_of(shape, options, n, options->beta_slow)), n - 1), low);
     double at = (pair - low) / (low == high ? 0.001 : high - low);

@@ -1,4 +1,4 @@
-/* analyse: see analyse.h. The table of analyses, and the command. */
+/* analysis: see analysis/analysis.h. The table of analyses, and the command. */
 #include "analysis/analysis.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ static const AnalysisKind *const kinds[] = {
 };
 
 /* The index of `wanted` among `count` names; -1 and an error if it is not there. */
-static int choose(const char *wanted, const char *what, const char *const *names, Err *err) {
+static int choose(const char *wanted, const char *what, const char *const *names, Error *err) {
     const char *list = "";
     Arena *arena = arena_new(0);
     int found = 0;
@@ -24,50 +24,50 @@ static int choose(const char *wanted, const char *what, const char *const *names
         return found;
     }
     for (int i = 0; names[i]; i++) list = arena_format(arena, "%s%s%s", list, i ? ", " : "", names[i]);
-    const char *nearest = nearest_name(wanted, names);
+    const char *nearest = options_nearest_name(wanted, names);
     if (nearest)
-        err_set(err, EXIT_USAGE, "there is no %s '%s'; did you mean '%s'?", what, wanted, nearest);
+        error_set(err, EXIT_USAGE, "there is no %s '%s'; did you mean '%s'?", what, wanted, nearest);
     else
-        err_set(err, EXIT_USAGE, "there is no %s '%s'; there are %s", what, wanted, list);
+        error_set(err, EXIT_USAGE, "there is no %s '%s'; there are %s", what, wanted, list);
     arena_free(arena);
     return -1;
 }
 
-static const AnalysisKind *find_kind(const AnalyseOptions *options, Err *err) {
+static const AnalysisKind *find_kind(const AnalysisOptions *options, Error *err) {
     const char *names[COUNT_OF(kinds) + 1] = {0};
     for (int i = 0; i < COUNT_OF(kinds); i++) names[i] = kinds[i]->name;
     int kind = choose(options->what, "analysis", names, err);
     if (kind < 0) return NULL;
     if (!kinds[kind]->baseline || options->baseline) return kinds[kind];
-    err_set(err, EXIT_USAGE, "analysis '%s' needs --baseline METHOD", options->what);
+    error_set(err, EXIT_USAGE, "analysis '%s' needs --baseline METHOD", options->what);
     return NULL;
 }
 
-static Frame *make_frame(Store *store, const AnalysisKind *kind, const AnalyseOptions *options,
-                         const char *experiment, Arena *arena, Err *err) {
+static Table *make_frame(Database *store, const AnalysisKind *kind, const AnalysisOptions *options,
+                         const char *experiment, Arena *arena, Error *err) {
     Analysis analysis = {.store = store, .options = options, .arena = arena};
-    analysis.set = series_read(store, experiment, arena, err);
+    analysis.set = results_read(store, experiment, arena, err);
     if (!analysis.set) return NULL;
-    if (options->baseline && !series_check_name(analysis.set, options->baseline, arena, err)) return NULL;
+    if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
     const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
-    analysis.frame = frame_new(title, kind->columns, kind->column_count, arena);
+    analysis.frame = table_new(title, kind->columns, kind->column_count, arena);
     analysis.frame->signature = analysis.set->signature;
     return kind->run(&analysis, err) ? analysis.frame : NULL;
 }
 
-bool analyse_print(Store *store, const AnalyseOptions *options, FILE *out, Err *err) {
-    int count = 0, format = options->format ? choose(options->format, "format", frame_formats, err) : 0;
+bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err) {
+    int count = 0, format = options->format ? choose(options->format, "format", table_format_names, err) : 0;
     const AnalysisKind *kind = format < 0 ? NULL : find_kind(options, err);
     if (!kind) return false;
     Arena *arena = arena_new(0);
-    const char **names = curves_experiments(store, options->experiment, &count, arena, err);
-    const Frame **frames = NEW(arena, count, const Frame *);
+    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const Table **frames = NEW(arena, count, const Table *);
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) {
         frames[i] = make_frame(store, kind, options, names[i], arena, err);
         fine = frames[i] != NULL;
     }
-    fine = fine && frame_print(frames, count, format, out, err);
+    fine = fine && table_print(frames, count, format, out, err);
     arena_free(arena);
     return fine;
 }

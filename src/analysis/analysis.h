@@ -1,15 +1,15 @@
-/* analyse: `poslab analyse DB WHAT`: the analyses of the paper, on a database.
+/* analysis: `poslab analyse DB WHAT`: the analyses of the paper, on a database.
  *
- * One table of analyses (analyse.c); each makes one frame per experiment (frame.h). All numbers are derived
- * from stored sums: a perplexity is exp(nats / tokens) of one seed, a mean over seeds is the mean of their
- * perplexities.
+ * One table of analyses (analysis/analysis.c); each makes one frame per experiment (base/table.h). All
+ * numbers are derived from stored sums: a perplexity is exp(nats / tokens) of one seed, a mean over seeds is
+ * the mean of their perplexities.
  */
-#ifndef POSLAB_ANALYSE_H
-#define POSLAB_ANALYSE_H
+#ifndef POSLAB_ANALYSIS_ANALYSIS_H
+#define POSLAB_ANALYSIS_ANALYSIS_H
 
 #include "store/database.h"
 
-typedef struct AnalyseOptions {
+typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
     const char *experiment; /* NULL: all */
     const char *format;     /* NULL: text */
@@ -18,9 +18,9 @@ typedef struct AnalyseOptions {
     bool paper;             /* curves: with those of the reference table */
     int resamples;          /* of the bootstrap */
     int64_t block;          /* least number of targets of its units */
-} AnalyseOptions;
+} AnalysisOptions;
 
 /* Errors: an unknown analysis, format, experiment or baseline (usage), failure to read or to write. */
-bool analyse_print(Store *store, const AnalyseOptions *options, FILE *out, Err *err);
+bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* findings: the analyses `claims` and `claim-points`: what claims.h judges, a row for each claim or for each
- * of the points that it was judged by. The report says the same in words.
+/* claim_tables: the analyses `claims` and `claim-points`: what analysis/claims.h judges, a row for each claim
+ * or for each of the points that it was judged by. The report says the same in words.
  */
 #include <math.h>
 
@@ -23,38 +23,38 @@ enum {
     FINDING
 };
 
-static const FrameColumn claim_columns[] = {
-    {"experiment", "experiment", FRAME_TEXT, FRAME_PROGRAMS, 0},
-    {"method", "method", FRAME_TEXT, FRAME_PROGRAMS, 0},
-    {"claim", "claim", FRAME_TEXT, FRAME_BOTH, 0},
-    {"section", "section", FRAME_TEXT, FRAME_BOTH, 0},
-    {"verdict", "verdict", FRAME_TEXT, FRAME_BOTH, 0},
-    {"points", "points", FRAME_WHOLE, FRAME_BOTH, 0},
-    {"hold", "hold", FRAME_WHOLE, FRAME_BOTH, 0},
-    {"fail", "fail", FRAME_WHOLE, FRAME_BOTH, 0},
-    {"least", "least", FRAME_REAL, FRAME_BOTH, 3},
-    {"greatest", "greatest", FRAME_REAL, FRAME_BOTH, 3},
-    {"at_least", "at least", FRAME_REAL, FRAME_BOTH, 2},
-    {"at_most", "at most", FRAME_REAL, FRAME_BOTH, 2},
-    {"seeds", "seeds", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
-    {"finding", "", FRAME_TEXT, FRAME_PROGRAMS, 0},
+static const TableColumn claim_columns[] = {
+    {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"section", "section", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"verdict", "verdict", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"points", "points", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"hold", "hold", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"fail", "fail", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"least", "least", TABLE_REAL, TABLE_FOR_BOTH, 3},
+    {"greatest", "greatest", TABLE_REAL, TABLE_FOR_BOTH, 3},
+    {"at_least", "at least", TABLE_REAL, TABLE_FOR_BOTH, 2},
+    {"at_most", "at most", TABLE_REAL, TABLE_FOR_BOTH, 2},
+    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"finding", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
 };
 
 static double bound(double value) { /* 0 is none */
     return value > 0 ? value : NAN;
 }
 
-static const ClaimList *judge(const Analysis *analysis, Err *err) {
+static const ClaimList *judge(const Analysis *analysis, Error *err) {
     const ClaimList *list =
         claims_judge(analysis->store, analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
-        frame_note(analysis->frame,
+        table_note(analysis->frame,
                    "there is no results/paper/claims.json here, beside the program or where it was "
                    "installed; name a file with --claims");
     return list;
 }
 
-static bool run_claims(const Analysis *analysis, Err *err) {
+static bool run_claims(const Analysis *analysis, Error *err) {
     const ClaimList *list = judge(analysis, err);
     for (int i = 0; list && i < list->count; i++) {
         const Claim *claim = &list->items[i];
@@ -64,24 +64,24 @@ static bool run_claims(const Analysis *analysis, Err *err) {
             hold += point->holds, fail += point->fails;
             least = fmin(least, point->ratio), greatest = fmax(greatest, point->ratio);
         }
-        FrameCell *row = frame_row(analysis->frame);
-        row[EXPERIMENT] = frame_text(analysis->set->experiment);
-        row[METHOD] = frame_text(claim->method);
-        row[CLAIM] = frame_text(claim->text);
-        row[SECTION] = frame_text(claim->section);
-        row[VERDICT] = frame_text(verdict_names[claim->verdict]);
-        row[POINTS] = frame_number(claim->count);
-        row[HOLD] = frame_number(hold);
-        row[FAIL] = frame_number(fail);
-        row[LEAST] = frame_number(least);
-        row[GREATEST] = frame_number(greatest);
-        row[AT_LEAST] = frame_number(bound(claim->at_least));
-        row[AT_MOST] = frame_number(bound(claim->at_most));
-        if (claim->count) row[SEEDS] = frame_number(claim->seeds);
-        row[FINDING] = frame_text(claim->finding);
+        TableCell *row = table_row(analysis->frame);
+        row[EXPERIMENT] = table_text(analysis->set->experiment);
+        row[METHOD] = table_text(claim->method);
+        row[CLAIM] = table_text(claim->text);
+        row[SECTION] = table_text(claim->section);
+        row[VERDICT] = table_text(claims_verdict_names[claim->verdict]);
+        row[POINTS] = table_number(claim->count);
+        row[HOLD] = table_number(hold);
+        row[FAIL] = table_number(fail);
+        row[LEAST] = table_number(least);
+        row[GREATEST] = table_number(greatest);
+        row[AT_LEAST] = table_number(bound(claim->at_least));
+        row[AT_MOST] = table_number(bound(claim->at_most));
+        if (claim->count) row[SEEDS] = table_number(claim->seeds);
+        row[FINDING] = table_text(claim->finding);
     }
     if (list && list->count)
-        frame_note(analysis->frame,
+        table_note(analysis->frame,
                    "points: ratios, each at one length, training length and other method; hold, fail: those "
                    "whose whole "
                    "interval is on the bound's side, or beyond it; least, greatest: of the points");
@@ -96,40 +96,50 @@ const AnalysisKind analysis_claims = {
     .run = run_claims,
 };
 
-enum { AGAINST = KEYS, AGAINST_TRAINED, LENGTH, RATIO, LOW, HIGH, POINT_SEEDS, OUTCOME, POINT_CLAIM };
-
-static const FrameColumn point_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    {"against", "against", FRAME_TEXT, FRAME_BOTH | FRAME_VARYING, 0},
-    {"against_train_length", "trained at", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
-    {"length", "length", FRAME_WHOLE, FRAME_BOTH,
-     0}, /* evaluated; of speed and memory in training, trained at */
-    {"ratio", "ratio", FRAME_REAL, FRAME_BOTH, 3},
-    {"ratio_low", "from", FRAME_REAL, FRAME_BOTH, 3},
-    {"ratio_high", "to", FRAME_REAL, FRAME_BOTH, 3},
-    {"seeds", "seeds", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
-    {"outcome", "outcome", FRAME_TEXT, FRAME_BOTH, 0},
-    {"claim", "claim", FRAME_TEXT, FRAME_BOTH, 0},
+enum {
+    AGAINST = ANALYSIS_KEY_COUNT,
+    AGAINST_TRAINED,
+    LENGTH,
+    RATIO,
+    LOW,
+    HIGH,
+    POINT_SEEDS,
+    OUTCOME,
+    POINT_CLAIM
 };
 
-static bool run_points(const Analysis *analysis, Err *err) {
+static const TableColumn point_columns[] = {
+    ANALYSIS_KEYS(0, 0),
+    {"against", "against", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"against_train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"length", "length", TABLE_INT, TABLE_FOR_BOTH,
+     0}, /* evaluated; of speed and memory in training, trained at */
+    {"ratio", "ratio", TABLE_REAL, TABLE_FOR_BOTH, 3},
+    {"ratio_low", "from", TABLE_REAL, TABLE_FOR_BOTH, 3},
+    {"ratio_high", "to", TABLE_REAL, TABLE_FOR_BOTH, 3},
+    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"outcome", "outcome", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+};
+
+static bool run_points(const Analysis *analysis, Error *err) {
     const ClaimList *list = judge(analysis, err);
     for (int i = 0; list && i < list->count; i++)
         for (int k = 0; k < list->items[i].count; k++) {
             const ClaimPoint *point = &list->items[i].points[k];
-            FrameCell *row = analysis_row(analysis, point->series);
-            row[POINT_CLAIM] = frame_text(list->items[i].text);
-            if (point->against) row[AGAINST] = frame_text(point->against->name);
+            TableCell *row = analysis_row(analysis, point->series);
+            row[POINT_CLAIM] = table_text(list->items[i].text);
+            if (point->against) row[AGAINST] = table_text(point->against->name);
             if (!point->seeds) /* a bench has no training of its own */
-                row[KEY_TRAIN_LENGTH] = frame_number(NAN);
+                row[ANALYSIS_TRAIN_LENGTH] = table_number(NAN);
             else if (point->against)
-                row[AGAINST_TRAINED] = frame_number((double)point->against->train_length);
-            row[LENGTH] = frame_number((double)point->length);
-            row[RATIO] = frame_number(point->ratio);
-            row[LOW] = frame_number(point->low);
-            row[HIGH] = frame_number(point->high);
-            row[POINT_SEEDS] = frame_number(point->seeds);
-            row[OUTCOME] = frame_text(point->holds ? "holds" : point->fails ? "fails" : "open");
+                row[AGAINST_TRAINED] = table_number((double)point->against->train_length);
+            row[LENGTH] = table_number((double)point->length);
+            row[RATIO] = table_number(point->ratio);
+            row[LOW] = table_number(point->low);
+            row[HIGH] = table_number(point->high);
+            row[POINT_SEEDS] = table_number(point->seeds);
+            row[OUTCOME] = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
         }
     return list != NULL;
 }

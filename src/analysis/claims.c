@@ -1,4 +1,4 @@
-/* claims: see claims.h. */
+/* claims: see analysis/claims.h. */
 #include "analysis/claims.h"
 
 #include <math.h>
@@ -11,14 +11,14 @@
 #include "train/evaluate.h"
 #include "store/bench_results.h"
 
-const char *const verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
+const char *const claims_verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
 static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
 
 typedef struct Judge {
-    Store *store;
-    const SpeedList *benches;
-    const SeriesSet *set;
+    Database *store;
+    const BenchResults *benches;
+    const Results *set;
     Claim *claim;
     Arena *arena;
 } Judge;
@@ -53,26 +53,26 @@ static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
 
 /* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
  */
-static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
-                       const SeriesCell *other_base) {
+static int growth_logs(double *logs, const ResultsCell *cell, const ResultsCell *base,
+                       const ResultsCell *other, const ResultsCell *other_base) {
     int count = 0;
     for (int i = 0; i < cell->count; i++) {
-        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
-        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
-        const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
+        const ResultsSeed *at = results_seed(base, cell->seeds[i].seed);
+        const ResultsSeed *theirs = results_seed(other, cell->seeds[i].seed);
+        const ResultsSeed *their_base = results_seed(other_base, cell->seeds[i].seed);
         if (!at || (other && (!theirs || !their_base))) continue;
         logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
     }
     return count;
 }
 
-static bool add_growth(const Judge *judge, const Series *series, const Series *against, Err *err) {
+static bool add_growth(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
-    const SeriesCell *base = series_cell(series, series->train_length);
-    const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
+    const ResultsCell *base = results_cell(series, series->train_length);
+    const ResultsCell *other_base = against ? results_cell(against, series->train_length) : NULL;
     for (int k = 0; base && k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k],
-                         *other = against ? series_cell(against, cell->length) : NULL;
+        const ResultsCell *cell = &series->cells[k],
+                          *other = against ? results_cell(against, cell->length) : NULL;
         if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
         if (against && (!other || !other_base)) continue;
         double *logs = NEW(judge->arena, cell->count, double);
@@ -84,21 +84,22 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
 
 /* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
    was trained on fewer tokens might be better by any factor with as many. */
-static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
-                     const SeriesCell *other, Err *err) {
+static bool add_pair(const Judge *judge, const Series *series, const Series *against, const ResultsCell *cell,
+                     const ResultsCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
     int count = 0;
     for (int i = 0; i < cell->count; i++) {
-        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
+        const ResultsSeed *theirs = results_seed(other, cell->seeds[i].seed);
         if (theirs) logs[count++] = cell->seeds[i].loss - theirs->loss;
     }
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point) return true;
-    if (series_budget(series) && series_budget(series) < series_budget(against)) point->low = 0;
+    if (results_train_tokens(series) && results_train_tokens(series) < results_train_tokens(against))
+        point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
-    if (!series_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
-                        judge->arena, err))
+    if (!results_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
+                         judge->arena, err))
         return false;
     if (isfinite(difference.low)) {
         point->low = fmin(point->low, exp(difference.low));
@@ -107,9 +108,9 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
     return true;
 }
 
-static bool add_versus(const Judge *judge, const Series *series, const Series *against, Err *err) {
+static bool add_versus(const Judge *judge, const Series *series, const Series *against, Error *err) {
     for (int k = 0; k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k], *other = series_cell(against, cell->length);
+        const ResultsCell *cell = &series->cells[k], *other = results_cell(against, cell->length);
         if (!other || other->stride != cell->stride) continue;
         if (!in_range(judge->claim, cell->length, series->train_length)) continue;
         if (!add_pair(judge, series, against, cell, other, err)) return false;
@@ -117,9 +118,9 @@ static bool add_versus(const Judge *judge, const Series *series, const Series *a
     return true;
 }
 
-static bool add_short_long(const Judge *judge, const Series *series, const Series *against, Err *err) {
+static bool add_short_long(const Judge *judge, const Series *series, const Series *against, Error *err) {
     int64_t length = against->train_length;
-    const SeriesCell *cell = series_cell(series, length), *other = series_cell(against, length);
+    const ResultsCell *cell = results_cell(series, length), *other = results_cell(against, length);
     if (!cell || !other || other->stride != cell->stride) return true;
     return add_pair(judge, series, against, cell, other, err);
 }
@@ -136,13 +137,13 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
 
 /* At one length the times are compared that each round had over the reference's; at two, what was reached.
    Each length counts once, whatever the runs' training lengths. */
-static void add_bench(const Judge *judge, const SpeedBench *bench, const Series *series,
+static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
     for (int i = 0; i < bench->count; i++) {
-        const SpeedResult *ours = &bench->results[i];
-        const SpeedResult *theirs =
-            speed_find(bench, against->label, longer ? against->train_length : ours->length, true);
+        const BenchResult *ours = &bench->results[i];
+        const BenchResult *theirs =
+            bench_results_find(bench, against->label, longer ? against->train_length : ours->length, true);
         if (!ours->train || strcmp(ours->label, series->label) || !theirs) continue;
         if (longer && ours->length != series->train_length) continue;
         if (is_known(judge->claim, series, against, ours->length)) continue;
@@ -154,7 +155,7 @@ static void add_bench(const Judge *judge, const SpeedBench *bench, const Series 
     }
 }
 
-static bool add_speed(const Judge *judge, const Series *series, const Series *against, Err *err) {
+static bool add_speed(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     for (int b = 0; b < judge->benches->count; b++)
         if (judge->benches->items[b].own) add_bench(judge, &judge->benches->items[b], series, against);
@@ -162,7 +163,7 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
 }
 
 /* Of runs: what a run allocates does not depend on what else the machine does. */
-static bool add_memory(const Judge *judge, const Series *series, const Series *against, Err *err) {
+static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
     int count = 0;
@@ -185,7 +186,7 @@ static const struct {
     const char *name, *words; /* words: %s is the other method */
     int against;
     bool whole_run; /* the same under every protocol */
-    bool (*add)(const Judge *judge, const Series *series, const Series *against, Err *err);
+    bool (*add)(const Judge *judge, const Series *series, const Series *against, Error *err);
 } quantities[] = {
     {"growth", "perplexity over that at the training length", ALONE, false, add_growth},
     {"growth_against", "growth of perplexity beyond the training length over that of %s", SAME_LENGTH, false,
@@ -201,49 +202,50 @@ static const struct {
 
 /* --- reading --- */
 
-static const Field claim_fields[] = {
-    {"text", FIELD_TEXT, offsetof(Claim, text), .help = "the claim, a sentence"},
-    {"section", FIELD_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
-    {"paper", FIELD_TEXT, offsetof(Claim, paper), .help = "its figures there"},
-    {"quantity", FIELD_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
-    {"method", FIELD_TEXT, offsetof(Claim, method), .help = "key of the method"},
-    {"against", FIELD_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
-    {"protocol", FIELD_CHOICE, offsetof(Claim, protocol), .choices = protocol_names, .help = "of evaluation"},
-    {"from", FIELD_REAL, offsetof(Claim, from), .low = 0, .high = 1e6,
+static const OptionField claim_fields[] = {
+    {"text", OPTION_TEXT, offsetof(Claim, text), .help = "the claim, a sentence"},
+    {"section", OPTION_TEXT, offsetof(Claim, section), .help = "where the paper makes it"},
+    {"paper", OPTION_TEXT, offsetof(Claim, paper), .help = "its figures there"},
+    {"quantity", OPTION_TEXT, offsetof(Claim, quantity_name), .help = "what would show it"},
+    {"method", OPTION_TEXT, offsetof(Claim, method), .help = "key of the method"},
+    {"against", OPTION_TEXT, offsetof(Claim, against), .help = "keys of others, separated by commas"},
+    {"protocol", OPTION_CHOICE, offsetof(Claim, protocol), .choices = evaluate_protocol_names,
+     .help = "of evaluation"},
+    {"from", OPTION_REAL, offsetof(Claim, from), .low = 0, .high = 1e6,
      .help = "least multiple of the training length"},
-    {"to", FIELD_REAL, offsetof(Claim, to), .low = 0, .high = 1e6, .help = "greatest multiple; 0: any"},
-    {"at_least", FIELD_REAL, offsetof(Claim, at_least), .low = 0, .high = 1e6,
+    {"to", OPTION_REAL, offsetof(Claim, to), .low = 0, .high = 1e6, .help = "greatest multiple; 0: any"},
+    {"at_least", OPTION_REAL, offsetof(Claim, at_least), .low = 0, .high = 1e6,
      .help = "lower bound; 0: none"},
-    {"at_most", FIELD_REAL, offsetof(Claim, at_most), .low = 0, .high = 1e6, .help = "upper bound; 0: none"},
+    {"at_most", OPTION_REAL, offsetof(Claim, at_most), .low = 0, .high = 1e6, .help = "upper bound; 0: none"},
 };
 
-static bool find_quantity(Claim *claim, const char *place, const char *path, Arena *arena, Err *err) {
+static bool find_quantity(Claim *claim, const char *source, const char *path, Arena *arena, Error *err) {
     const char *list = "";
     for (int i = 0; i < COUNT_OF(quantities); i++) {
         claim->quantity = i;
         if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
         list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", quantities[i].name);
     }
-    return err_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", place, path, list,
-                   claim->quantity_name);
+    return error_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", source, path, list,
+                     claim->quantity_name);
 }
 
-static bool read_claims(ClaimList *list, const Json *json, const char *place, Arena *arena, Err *err) {
+static bool read_claims(ClaimList *list, const Json *json, const char *source, Arena *arena, Error *err) {
     const Json *array = json_get(json, "claims");
-    if (!json_is_array(array)) return json_refuse(array, place, "claims", "an array", err);
+    if (!json_is_array(array)) return json_value_error(array, source, "claims", "an array", err);
     list->source = arena_copy(arena, json_text(json_get(json, "source"), ""));
     list->items = NEW(arena, json_count(array), Claim);
     for (list->count = 0; list->count < json_count(array); list->count++) {
         Claim *claim = &list->items[list->count];
         const char *path = arena_format(arena, "claims.%d", list->count);
-        fields_default(claim, claim_fields, COUNT_OF(claim_fields));
-        if (!fields_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
-                         place, path, arena, err) ||
-            !find_quantity(claim, place, path, arena, err))
+        options_default(claim, claim_fields, COUNT_OF(claim_fields));
+        if (!options_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
+                          source, path, arena, err) ||
+            !find_quantity(claim, source, path, arena, err))
             return false;
         if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;
-        return err_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
-                       place, path);
+        return error_set(err, EXIT_USAGE, "%s: '%s' needs a text, a method and either at_least or at_most",
+                         source, path);
     }
     return true;
 }
@@ -271,8 +273,8 @@ static bool is_one_of(const char *name, const char *list) {
 }
 
 /* With several variants of a method, a claim is about the one with its standard options, if that is there. */
-static bool is_meant(const SeriesSet *set, const Series *series) {
-    const PositionMethod *method = position_find(series->method);
+static bool is_meant(const Results *set, const Series *series) {
+    const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
     for (int i = 0; i < set->count; i++)
         if (!strcmp(set->items[i].method, series->method) && !strcmp(set->items[i].label, method->label))
@@ -281,7 +283,7 @@ static bool is_meant(const SeriesSet *set, const Series *series) {
 }
 
 /* The same runs under the same protocol as an earlier series of whole runs. */
-static bool is_repeated(const SeriesSet *set, int index) {
+static bool is_repeated(const Results *set, int index) {
     const Series *series = &set->items[index];
     for (int i = 0; i < index; i++)
         if (!strcmp(set->items[i].name, series->name) && set->items[i].train_length == series->train_length &&
@@ -293,13 +295,13 @@ static bool is_repeated(const SeriesSet *set, int index) {
 static bool comparable(const Series *series, const Series *other, int against) {
     bool lengths = against == LONGER ? other->train_length > series->train_length
                                      : other->train_length == series->train_length;
-    return lengths && !strcmp(other->variant, series->variant) && !strcmp(other->corpus, series->corpus) &&
-           series_same_protocol(other, series);
+    return lengths && !strcmp(other->setting, series->setting) && !strcmp(other->corpus, series->corpus) &&
+           results_same_protocol(other, series);
 }
 
-static bool add_series(const Judge *judge, const Series *series, Err *err) {
+static bool add_series(const Judge *judge, const Series *series, Error *err) {
     const Claim *claim = judge->claim;
-    const SeriesSet *set = judge->set;
+    const Results *set = judge->set;
     int against = quantities[claim->quantity].against;
     if (against == ALONE) return quantities[claim->quantity].add(judge, series, NULL, err);
     for (int i = 0; i < set->count; i++) {
@@ -335,10 +337,10 @@ static const char *quantity_words(const Judge *judge) {
         for (int k = 0; k < i; k++) seen |= !strcmp(claim->points[k].against->label, other->label);
         if (!seen) names = arena_format(judge->arena, "%s%s%s", names, *names ? ", " : "", other->label);
     }
-    char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *place = strstr(words, "%s");
-    if (!place) return words;
-    *place = '\0';
-    return arena_format(judge->arena, "%s%s%s", words, names, place + 2);
+    char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *source = strstr(words, "%s");
+    if (!source) return words;
+    *source = '\0';
+    return arena_format(judge->arena, "%s%s%s", words, names, source + 2);
 }
 
 /* What is missing for a claim that has no point. */
@@ -356,11 +358,11 @@ static const char *untested_text(const Judge *judge) {
                  : "The method is not part of this experiment.";
 }
 
-static void settle(const Judge *judge) {
+static void judge_all(const Judge *judge) {
     Claim *claim = judge->claim;
     int holds = 0, fails = 0, few = 0, most = 0;
     const ClaimPoint *low = claim->points, *high = claim->points;
-    claim->verdict = VERDICT_UNTESTED;
+    claim->verdict = CLAIM_UNTESTED;
     claim->finding = untested_text(judge);
     if (!claim->count) return;
     few = most = claim->points[0].seeds;
@@ -376,9 +378,9 @@ static void settle(const Judge *judge) {
         if (point->seeds > most) most = point->seeds;
     }
     claim->seeds = most;
-    claim->verdict = holds == claim->count       ? VERDICT_SUPPORTED
-                     : 2 * fails >= claim->count ? VERDICT_CONTRADICTED
-                                                 : VERDICT_UNDECIDED;
+    claim->verdict = holds == claim->count       ? CLAIM_SUPPORTED
+                     : 2 * fails >= claim->count ? CLAIM_CONTRADICTED
+                                                 : CLAIM_UNDECIDED;
     const char *range = low == high ? point_text(judge, low)
                                     : arena_format(judge->arena, "between %s and %s", point_text(judge, low),
                                                    point_text(judge, high));
@@ -400,31 +402,32 @@ static void settle(const Judge *judge) {
                                   claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);
 }
 
-static bool judge_claim(const Judge *judge, Err *err) {
+static bool judge_claim(const Judge *judge, Error *err) {
     const Claim *claim = judge->claim;
     for (int i = 0; i < judge->set->count; i++) {
         const Series *series = &judge->set->items[i];
         if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
         if (quantities[claim->quantity].whole_run
                 ? is_repeated(judge->set, i)
-                : strcmp(series->protocol, protocol_names[claim->protocol]) != 0)
+                : strcmp(series->protocol, evaluate_protocol_names[claim->protocol]) != 0)
             continue;
         if (!add_series(judge, series, err)) return false;
     }
-    settle(judge);
+    judge_all(judge);
     return true;
 }
 
-const ClaimList *claims_judge(Store *store, const SeriesSet *set, const char *file, Arena *arena, Err *err) {
+const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
+                              Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
     if (!file) file = find_file(arena);
     if (!file) return list;
-    const char *place = arena_format(arena, "claims '%s'", file);
-    Json *json = json_read_file(file, place, err);
+    const char *source = arena_format(arena, "claims '%s'", file);
+    Json *json = json_read_file(file, source, err);
     if (!json) return NULL;
-    const SpeedList *benches = speed_read(store, set->experiment, arena, err);
-    bool fine = benches && read_claims(list, json, place, arena, err);
+    const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
+    bool fine = benches && read_claims(list, json, source, arena, err);
     json_free(json);
     for (int i = 0; fine && i < list->count; i++) {
         const Judge judge = {

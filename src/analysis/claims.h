@@ -10,36 +10,35 @@
  *     versus              P(l) of the method over that of the other, trained at the same L
  *     short_against_long  P(l) of the method over that of the other trained at l
  *     train_speed         tokens per second in training, of the method over the other: in each length of a
- *                         bench (speed.h) of the experiment's model; never of runs, whose speeds depend on
- *                         what else the machine does
- *     train_memory        peak bytes in training, of the runs at the same L
- *     short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
+ *                         bench (store/bench_results.h) of the experiment's model; never of runs, whose
+ * speeds depend on what else the machine does train_memory        peak bytes in training, of the runs at the
+ * same L short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
  *                         bench
  *     short_long_memory   peak bytes in training, of the runs
  *
  * A point is one such number: one length, training length, other method. It has an interval, the range of the
- * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (stats.h); with one
- * seed 5 % to both sides, which no test stands behind. A perplexity reached on fewer tokens than the other's
- * has 0 for the lower end: with as many it might have been lower. Of speeds it is what the quartiles of a
- * bench allow; of memory the range of the seeds. The bound holds or fails clearly at a point where
- * the whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
+ * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (math/stats.h); with
+ * one seed 5 % to both sides, which no test stands behind. A perplexity reached on fewer tokens than the
+ * other's has 0 for the lower end: with as many it might have been lower. Of speeds it is what the quartiles
+ * of a bench allow; of memory the range of the seeds. The bound holds or fails clearly at a point where the
+ * whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
  * contradicted if it fails clearly at half of them or more, otherwise undecided; not tested where there is no
  * point.
  */
-#ifndef POSLAB_CLAIMS_H
-#define POSLAB_CLAIMS_H
+#ifndef POSLAB_ANALYSIS_CLAIMS_H
+#define POSLAB_ANALYSIS_CLAIMS_H
 
 #include "analysis/results.h"
 
-typedef enum Verdict {
-    VERDICT_SUPPORTED,
-    VERDICT_CONTRADICTED,
-    VERDICT_UNDECIDED,
-    VERDICT_UNTESTED,
-    VERDICTS
-} Verdict;
+typedef enum ClaimVerdict {
+    CLAIM_SUPPORTED,
+    CLAIM_CONTRADICTED,
+    CLAIM_UNDECIDED,
+    CLAIM_UNTESTED,
+    CLAIM_VERDICTS
+} ClaimVerdict;
 
-extern const char *const verdict_names[]; /* "supported", ... */
+extern const char *const claims_verdict_names[]; /* "supported", ... */
 
 typedef struct ClaimPoint {
     const Series *series, *against; /* against: NULL for growth */
@@ -55,7 +54,7 @@ typedef struct Claim {
     const char *quantity_name;
     int quantity, protocol;             /* indices */
     double from, to, at_least, at_most; /* 0: no such end or bound */
-    Verdict verdict;
+    ClaimVerdict verdict;
     const char *finding; /* a sentence that follows from the numbers */
     ClaimPoint *points;
     int count, seeds; /* points; the most seeds that one has */
@@ -64,12 +63,13 @@ typedef struct Claim {
 typedef struct ClaimList {
     const char *source;
     Claim *items;
-    int count, counts[VERDICTS];
+    int count, counts[CLAIM_VERDICTS];
 } ClaimList;
 
 /* file: NULL for results/paper/claims.json here, beside the program, or where it was installed; without any
    the list is empty. NULL and err: a file that cannot be read or is no list of claims, failure to read the
    database. */
-const ClaimList *claims_judge(Store *store, const SeriesSet *set, const char *file, Arena *arena, Err *err);
+const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
+                              Error *err);
 
 #endif

@@ -5,12 +5,12 @@
  * tokens) of each, then mean and standard deviation (n - 1). Seeds without a perplexity are counted by what
  * became of them.
  */
-#ifndef POSLAB_CURVES_H
-#define POSLAB_CURVES_H
+#ifndef POSLAB_ANALYSIS_CURVES_H
+#define POSLAB_ANALYSIS_CURVES_H
 
 #include "store/database.h"
 
-typedef enum Outcome {
+typedef enum CurveOutcome {
     OUTCOME_DONE,
     OUTCOME_DIVERGED, /* training diverged, or the perplexity is no finite number */
     OUTCOME_FAILED,
@@ -18,7 +18,7 @@ typedef enum Outcome {
     OUTCOME_SHORT,  /* the text that was evaluated is shorter than this length */
     OUTCOME_MISSING,
     OUTCOME_COUNT
-} Outcome;
+} CurveOutcome;
 
 typedef struct CurveCell {
     int seeds[OUTCOME_COUNT]; /* all zero: the experiment does not ask for this length */
@@ -55,18 +55,18 @@ typedef struct Curves {
 #define CURVES_NAME  "label || iif(variant = '', '', ' ' || variant) || " CURVES_CHANGED
 
 /* What the experiment as now configured asks for; NULL and err if reading fails. */
-Curves *curves_read(Store *store, const char *experiment, Arena *arena, Err *err);
+Curves *curves_read(Database *store, const char *experiment, Arena *arena, Error *err);
 
 /* The same signature of some evaluations alone: their ids as a JSON array; NULL: all. NULL and err if reading
    fails. */
-const char *curves_signature(Store *store, const char *experiment, const char *evaluations, Arena *arena,
-                             Err *err);
+const char *curves_signature(Database *store, const char *experiment, const char *evaluations, Arena *arena,
+                             Error *err);
 
 /* How many seeds the experiment asks for in this cell. */
-int curves_asked(const CurveCell *cell);
+int curves_seeds_requested(const CurveCell *cell);
 
 /* What stands for a cell without a number: the gravest outcome, OUTCOME_DONE if it has one. */
-Outcome curves_outcome(const CurveCell *cell);
+CurveOutcome curves_outcome(const CurveCell *cell);
 
 /* Whether two curves were evaluated in the same way, and how: "valid, strided 0.125 L, first 64
    targets, bf16". */

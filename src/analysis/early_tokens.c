@@ -1,5 +1,5 @@
-/* early: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the paper) and
- * `positions` (loss by position in the window).
+/* early_tokens: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the
+ * paper) and `positions` (loss by position in the window).
  *
  * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
  * windows, the fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer
@@ -31,22 +31,24 @@ typedef struct Bin {
 enum { MOST_BINS = 128 };
 
 /* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
-static int read_bins(Bin *bins, const Analysis *analysis, const SeriesCell *cell, Err *err) {
+static int read_bins(Bin *bins, const Analysis *analysis, const ResultsCell *cell, Error *err) {
     int count = 0;
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        Query *query =
-            query_begin(analysis->store,
-                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                        " ORDER BY first",
-                        parameters);
-        for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
-            if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
-            bins[b].nats += query_real(query, 2);
-            bins[b].tokens += query_int(query, 3);
+        DatabaseQuery *query =
+            database_query_begin(analysis->store,
+                                 "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                                 " ORDER BY first",
+                                 parameters);
+        for (int b = 0; database_query_next(query) && b < MOST_BINS; b++) {
+            if (b == count)
+                bins[count++] =
+                    (Bin){.first = database_query_int(query, 0), .last = database_query_int(query, 1)};
+            bins[b].nats += database_query_real(query, 2);
+            bins[b].tokens += database_query_int(query, 3);
         }
-        if (!query_end(query, err)) return -1;
+        if (!database_query_end(query, err)) return -1;
     }
     return count;
 }
@@ -63,7 +65,7 @@ static double loss_between(const Bin *bins, int count, int64_t from, int64_t to)
 }
 
 enum {
-    P_LENGTH = KEYS,
+    P_LENGTH = ANALYSIS_KEY_COUNT,
     P_FIRST,
     P_LAST,
     P_TOKENS,
@@ -73,41 +75,41 @@ enum {
     P_SHOWN,
 };
 
-static const FrameColumn positions_columns[] = {
-    ANALYSIS_KEYS(FRAME_GROUP, FRAME_GROUP),
-    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
-    {"first", "from position", FRAME_WHOLE, FRAME_BOTH, 0},
-    {"last", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"tokens", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"nats", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+static const TableColumn positions_columns[] = {
+    ANALYSIS_KEYS(TABLE_GROUP, TABLE_GROUP),
+    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
+    {"first", "from position", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"last", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"tokens", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
-static bool run_positions(const Analysis *analysis, Err *err) {
+static bool run_positions(const Analysis *analysis, Error *err) {
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
-            const SeriesCell *cell = &series->cells[k];
+            const ResultsCell *cell = &series->cells[k];
             Bin bins[MOST_BINS] = {{0}};
             int count = read_bins(bins, analysis, cell, err);
             if (count < 0) return false;
             for (int b = 0; b < count; b++) {
-                FrameCell *row = analysis_row(analysis, series);
+                TableCell *row = analysis_row(analysis, series);
                 double nats = bins[b].nats / (double)bins[b].tokens;
-                row[P_LENGTH] = frame_number((double)cell->length);
-                row[P_FIRST] = frame_number((double)bins[b].first);
-                row[P_LAST] = frame_number((double)bins[b].last);
-                row[P_TOKENS] = frame_number((double)bins[b].tokens);
-                row[P_SEEDS] = frame_number(cell->count);
-                row[P_NATS] = frame_number(nats);
-                row[P_PERPLEXITY] = frame_number(exp(nats));
-                row[P_SHOWN] = frame_text(arena_format(analysis->arena, "%.3f", nats));
+                row[P_LENGTH] = table_number((double)cell->length);
+                row[P_FIRST] = table_number((double)bins[b].first);
+                row[P_LAST] = table_number((double)bins[b].last);
+                row[P_TOKENS] = table_number((double)bins[b].tokens);
+                row[P_SEEDS] = table_number(cell->count);
+                row[P_NATS] = table_number(nats);
+                row[P_PERPLEXITY] = table_number(exp(nats));
+                row[P_SHOWN] = table_text(arena_format(analysis->arena, "%.3f", nats));
             }
         }
     }
-    frame_note(analysis->frame,
+    table_note(analysis->frame,
                "Nats per token at positions of the window, counted from 0, by evaluation length.");
     return true;
 }
@@ -123,7 +125,7 @@ const AnalysisKind analysis_positions = {
 /* --- the decomposition --- */
 
 enum {
-    STRIDED = KEYS,
+    STRIDED = ANALYSIS_KEY_COUNT,
     LENGTH,
     SEEDS,
     PLAIN_PERPLEXITY,
@@ -136,68 +138,68 @@ enum {
     ABOVE,
 };
 
-static const FrameColumn early_columns[] = {
-    ANALYSIS_KEYS(0, FRAME_GROUP),
-    {"strided_rule", "stride", FRAME_TEXT, FRAME_BOTH, 0},
-    {"eval_length", "length", FRAME_WHOLE, FRAME_BOTH, 0},
-    {"seeds", "seeds", FRAME_WHOLE, FRAME_BOTH | FRAME_VARYING, 0},
-    {"nonoverlapping_perplexity", "nonoverlapping", FRAME_REAL, FRAME_BOTH, -1},
-    {"strided_perplexity", "strided", FRAME_REAL, FRAME_BOTH, -1},
-    {"early_nats", "early tokens cost", FRAME_REAL, FRAME_BOTH, 4},
-    {"gain_nats", "gain since L", FRAME_REAL, FRAME_BOTH, 4},
-    {"gain_context_nats", "by context", FRAME_REAL, FRAME_BOTH, 4},
-    {"gain_early_nats", "by fewer early", FRAME_REAL, FRAME_BOTH, 4},
-    {"below_nats", "loss below L", FRAME_REAL, FRAME_BOTH, 4},
-    {"beyond_nats", "loss beyond L", FRAME_REAL, FRAME_BOTH, 4},
+static const TableColumn early_columns[] = {
+    ANALYSIS_KEYS(0, TABLE_GROUP),
+    {"strided_rule", "stride", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"eval_length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"nonoverlapping_perplexity", "nonoverlapping", TABLE_REAL, TABLE_FOR_BOTH, -1},
+    {"strided_perplexity", "strided", TABLE_REAL, TABLE_FOR_BOTH, -1},
+    {"early_nats", "early tokens cost", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"gain_nats", "gain since L", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"gain_context_nats", "by context", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"gain_early_nats", "by fewer early", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"below_nats", "loss below L", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"beyond_nats", "loss beyond L", TABLE_REAL, TABLE_FOR_BOTH, 4},
 };
 
 static double loss_at(const Series *series, int64_t length) {
-    const SeriesCell *cell = series ? series_cell(series, length) : NULL;
-    return cell ? series_loss(cell) : NAN;
+    const ResultsCell *cell = series ? results_cell(series, length) : NULL;
+    return cell ? results_mean_loss(cell) : NAN;
 }
 
 /* strided: NULL where there is none. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
-                       const SeriesCell *cell, Err *err) {
+                       const ResultsCell *cell, Error *err) {
     Bin bins[MOST_BINS] = {{0}};
     int count = read_bins(bins, analysis, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
-    double N = series_loss(cell), N_L = loss_at(plain, L);
+    double N = results_mean_loss(cell), N_L = loss_at(plain, L);
     double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
-    FrameCell *row = analysis_row(analysis, plain);
-    row[STRIDED] = frame_text(strided ? strided->rule : NULL);
-    row[LENGTH] = frame_number((double)cell->length);
-    row[SEEDS] = frame_number(cell->count);
-    row[PLAIN_PERPLEXITY] = frame_number(exp(N));
-    row[STRIDED_PERPLEXITY] = frame_number(exp(S));
-    row[EARLY] = frame_number(N - S);
-    row[GAIN] = frame_number(N_L - N);
-    row[GAIN_CONTEXT] = frame_number(S_L - S);
-    row[GAIN_EARLY] = frame_number((N_L - S_L) - (N - S));
-    row[BELOW] = frame_number(loss_between(bins, count, 0, L));
-    row[ABOVE] = frame_number(loss_between(bins, count, L, INT64_MAX));
+    TableCell *row = analysis_row(analysis, plain);
+    row[STRIDED] = table_text(strided ? strided->rule : NULL);
+    row[LENGTH] = table_number((double)cell->length);
+    row[SEEDS] = table_number(cell->count);
+    row[PLAIN_PERPLEXITY] = table_number(exp(N));
+    row[STRIDED_PERPLEXITY] = table_number(exp(S));
+    row[EARLY] = table_number(N - S);
+    row[GAIN] = table_number(N_L - N);
+    row[GAIN_CONTEXT] = table_number(S_L - S);
+    row[GAIN_EARLY] = table_number((N_L - S_L) - (N - S));
+    row[BELOW] = table_number(loss_between(bins, count, 0, L));
+    row[ABOVE] = table_number(loss_between(bins, count, L, INT64_MAX));
     return true;
 }
 
-static bool is_protocol(const Series *series, Protocol protocol) {
-    return !strcmp(series->protocol, protocol_names[protocol]);
+static bool is_protocol(const Series *series, EvaluateProtocol protocol) {
+    return !strcmp(series->protocol, evaluate_protocol_names[protocol]);
 }
 
 /* The same method, evaluated on the same targets with a stride. */
 static bool is_strided_of(const Series *strided, const Series *plain) {
-    return is_protocol(strided, PROTOCOL_STRIDED) && !strcmp(strided->name, plain->name) &&
+    return is_protocol(strided, EVALUATE_STRIDED) && !strcmp(strided->name, plain->name) &&
            !strcmp(strided->corpus, plain->corpus) && !strcmp(strided->split, plain->split) &&
            strided->train_length == plain->train_length && strided->requested == plain->requested &&
            !strcmp(strided->precision, plain->precision);
 }
 
-static bool run_early(const Analysis *analysis, Err *err) {
-    const SeriesSet *set = analysis->set;
+static bool run_early(const Analysis *analysis, Error *err) {
+    const Results *set = analysis->set;
     bool lacking = false;
     for (int i = 0; i < set->count; i++) {
         const Series *plain = &set->items[i];
-        if (!is_protocol(plain, PROTOCOL_NONOVERLAPPING) || strcmp(plain->rule, "L")) continue;
+        if (!is_protocol(plain, EVALUATE_NONOVERLAPPING) || strcmp(plain->rule, "L")) continue;
         int strided = 0;
         for (int k = 0; k <= set->count; k++) { /* after the last one: none, if there was none */
             const Series *other = k < set->count ? &set->items[k] : NULL;
@@ -208,13 +210,13 @@ static bool run_early(const Analysis *analysis, Err *err) {
                 if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
         }
     }
-    frame_note(analysis->frame,
+    table_note(analysis->frame,
                "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
                "context (strided) + by fewer early tokens.");
-    frame_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
+    table_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
                                 "outside the training length.");
     if (lacking)
-        frame_note(analysis->frame,
+        table_note(analysis->frame,
                    "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
                    "strided:0.125` adds it.");
     return true;

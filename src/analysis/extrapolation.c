@@ -1,4 +1,4 @@
-/* extrapolate: the analyses `curves` (Figure 1 of the paper) and `matrix` (its Table 5).
+/* extrapolation: the analyses `curves` (Figure 1 of the paper) and `matrix` (its Table 5).
  *
  * Of a curve trained at L, by mean perplexity over seeds, P(l), at the lengths l >= L that were evaluated:
  *
@@ -45,7 +45,7 @@ static Reach find_reach(const int64_t *lengths, const double *perplexities, int 
 /* --- curves --- */
 
 enum {
-    SOURCE = KEYS,
+    SOURCE = ANALYSIS_KEY_COUNT,
     WITHIN,
     WITHIN_TEXT,
     BEST,
@@ -61,45 +61,45 @@ enum {
     SHOWN
 };
 
-static const FrameColumn curves_columns[] = {
-    ANALYSIS_KEYS(0, FRAME_GROUP),
-    {"source", "source", FRAME_TEXT, FRAME_BOTH | FRAME_VARYING | FRAME_GROUP, 0},
-    {"within_5_percent", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"", "within 5 % to", FRAME_WHOLE, FRAME_PEOPLE, 0},
-    {"best_length", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"tokens_gained", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"", "gained", FRAME_WHOLE, FRAME_PEOPLE, 0},
-    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
-    {"multiple", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"outcome", "", FRAME_TEXT, FRAME_PROGRAMS, 0},
-    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"perplexity_sd", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"ratio", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+static const TableColumn curves_columns[] = {
+    ANALYSIS_KEYS(0, TABLE_GROUP),
+    {"source", "source", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING | TABLE_GROUP, 0},
+    {"within_5_percent", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"", "within 5 % to", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    {"best_length", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"tokens_gained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"", "gained", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
+    {"multiple", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"ratio", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
 /* What all rows of a curve say about the whole of it. */
-static void put_reach(FrameCell *row, const Reach *reach, int64_t train_length, Arena *arena) {
+static void put_reach(TableCell *row, const Reach *reach, int64_t train_length, Arena *arena) {
     if (!reach->within) return;
     bool all = reach->within == reach->longest, last = reach->best == reach->longest;
-    row[WITHIN] = frame_number((double)reach->within);
-    row[BEST] = frame_number((double)reach->best);
-    row[GAINED] = frame_number((double)(reach->best - train_length));
-    row[WITHIN_TEXT] = frame_text(arena_format(arena, "%s%lld", all ? ">= " : "", (long long)reach->within));
+    row[WITHIN] = table_number((double)reach->within);
+    row[BEST] = table_number((double)reach->best);
+    row[GAINED] = table_number((double)(reach->best - train_length));
+    row[WITHIN_TEXT] = table_text(arena_format(arena, "%s%lld", all ? ">= " : "", (long long)reach->within));
     row[GAINED_TEXT] =
-        frame_text(arena_format(arena, "%s%lld", last ? ">= " : "", (long long)(reach->best - train_length)));
+        table_text(arena_format(arena, "%s%lld", last ? ">= " : "", (long long)(reach->best - train_length)));
 }
 
-static void put_length(FrameCell *row, const Reach *reach, int64_t train_length, int64_t length,
+static void put_length(TableCell *row, const Reach *reach, int64_t train_length, int64_t length,
                        double perplexity, const char *shown, Arena *arena) {
     double ratio = perplexity / reach->base;
-    row[LENGTH] = frame_number((double)length);
-    row[MULTIPLE] = frame_number((double)length / (double)train_length);
-    row[PERPLEXITY] = frame_number(perplexity);
-    row[RATIO] = frame_number(ratio);
+    row[LENGTH] = table_number((double)length);
+    row[MULTIPLE] = table_number((double)length / (double)train_length);
+    row[PERPLEXITY] = table_number(perplexity);
+    row[RATIO] = table_number(ratio);
     bool both = isfinite(ratio) && length != train_length;
-    row[SHOWN] = frame_text(both ? arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio) : shown);
+    row[SHOWN] = table_text(both ? arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio) : shown);
 }
 
 static void add_curve(const Analysis *analysis, const Series *series) {
@@ -114,15 +114,15 @@ static void add_curve(const Analysis *analysis, const Series *series) {
     }
     Reach reach = find_reach(lengths, perplexities, count, series->train_length);
     for (int i = 0; i < series->count; i++) {
-        const SeriesCell *cell = &series->cells[i];
-        FrameCell *row = analysis_row(analysis, series);
-        row[SOURCE] = frame_text("here");
+        const ResultsCell *cell = &series->cells[i];
+        TableCell *row = analysis_row(analysis, series);
+        row[SOURCE] = table_text("here");
         put_reach(row, &reach, series->train_length, arena);
-        put_length(row, &reach, series->train_length, cell->length, cell->mean, series_text(cell, arena),
-                   arena);
-        row[SEEDS] = frame_number(cell->count);
-        row[OUTCOME] = frame_text(cell->count ? "done" : cell->outcome);
-        row[DEVIATION] = frame_number(cell->deviation);
+        put_length(row, &reach, series->train_length, cell->length, cell->mean,
+                   results_cell_text(cell, arena), arena);
+        row[SEEDS] = table_number(cell->count);
+        row[OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
+        row[DEVIATION] = table_number(cell->deviation);
     }
 }
 
@@ -155,32 +155,32 @@ static void add_reference(const Analysis *analysis, const Reference *reference) 
                            .evaluated = arena_format(analysis->arena, "%s, nonoverlapping", reference->split),
                            .train_length = reference->train_length};
     for (int i = 0; i < reference->count; i++) {
-        FrameCell *row = analysis_row(analysis, &series);
+        TableCell *row = analysis_row(analysis, &series);
         double perplexity = reference->perplexities[i];
-        row[SOURCE] = frame_text(reference->source);
+        row[SOURCE] = table_text(reference->source);
         put_reach(row, &reach, reference->train_length, analysis->arena);
         put_length(row, &reach, reference->train_length, reference->lengths[i], perplexity,
-                   frame_perplexity(perplexity, analysis->arena), analysis->arena);
-        row[OUTCOME] = frame_text("done");
+                   table_perplexity(perplexity, analysis->arena), analysis->arena);
+        row[OUTCOME] = table_text("done");
     }
 }
 
-static bool add_references(const Analysis *analysis, Err *err) {
+static bool add_references(const Analysis *analysis, Error *err) {
     const char *const parameters[] = {analysis->set->experiment, NULL};
-    Query *query =
-        query_begin(analysis->store,
-                    "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
-                    " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
-                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                    " (SELECT method FROM outcome WHERE experiment = ?)"
-                    " ORDER BY source, dataset, split, train_length, method, eval_length",
-                    parameters);
+    DatabaseQuery *query =
+        database_query_begin(analysis->store,
+                             "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
+                             " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
+                             " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                             " (SELECT method FROM outcome WHERE experiment = ?)"
+                             " ORDER BY source, dataset, split, train_length, method, eval_length",
+                             parameters);
     Reference *reference = NEW(analysis->arena, 1, Reference);
     int rows = 0;
-    for (; query_next(query); rows++) {
-        const char *source = query_text(query, 0), *split = query_text(query, 1),
-                   *method = query_text(query, 2);
-        int64_t train_length = query_int(query, 3);
+    for (; database_query_next(query); rows++) {
+        const char *source = database_query_text(query, 0), *split = database_query_text(query, 1),
+                   *method = database_query_text(query, 2);
+        int64_t train_length = database_query_int(query, 3);
         bool same = reference->count && !strcmp(reference->source, source) &&
                     !strcmp(reference->split, split) && !strcmp(reference->method, method) &&
                     reference->train_length == train_length;
@@ -192,26 +192,26 @@ static bool add_references(const Analysis *analysis, Err *err) {
                                      .train_length = train_length};
         }
         if (reference->count == REFERENCE_MOST) continue;
-        reference->lengths[reference->count] = query_int(query, 4);
-        reference->perplexities[reference->count++] = query_real(query, 5);
+        reference->lengths[reference->count] = database_query_int(query, 4);
+        reference->perplexities[reference->count++] = database_query_real(query, 5);
     }
     add_reference(analysis, reference);
     if (!rows)
-        frame_note(analysis->frame,
+        table_note(analysis->frame,
                    "No reference curves of these methods; `poslab reference DB` imports the paper's.");
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 static void put_marks(const Analysis *analysis) {
     const char *note = series_beyond_text(analysis->set);
-    if (note) frame_note(analysis->frame, note);
+    if (note) table_note(analysis->frame, note);
 }
 
-static bool run_curves(const Analysis *analysis, Err *err) {
+static bool run_curves(const Analysis *analysis, Error *err) {
     for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
-    frame_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
+    table_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
                                 "length before the perplexity exceeds 1.05 times that value.");
-    frame_note(analysis->frame,
+    table_note(analysis->frame,
                "gained: tokens beyond the training length at which the perplexity is lowest. "
                ">=: the longest length evaluated.");
     put_marks(analysis);
@@ -228,31 +228,31 @@ const AnalysisKind analysis_curves = {
 
 /* --- matrix --- */
 
-enum { M_LENGTH = KEYS, M_SEEDS, M_OUTCOME, M_PERPLEXITY, M_DEVIATION, M_SHOWN };
+enum { M_LENGTH = ANALYSIS_KEY_COUNT, M_SEEDS, M_OUTCOME, M_PERPLEXITY, M_DEVIATION, M_SHOWN };
 
-static const FrameColumn matrix_columns[] = {
-    ANALYSIS_KEYS(FRAME_GROUP, 0),
-    {"eval_length", "", FRAME_WHOLE, FRAME_BOTH | FRAME_SPREAD, 0},
-    {"seeds", "", FRAME_WHOLE, FRAME_PROGRAMS, 0},
-    {"outcome", "", FRAME_TEXT, FRAME_PROGRAMS, 0},
-    {"perplexity", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"perplexity_sd", "", FRAME_REAL, FRAME_PROGRAMS, 0},
-    {"", "", FRAME_TEXT, FRAME_PEOPLE | FRAME_SHOWN, 0},
+static const TableColumn matrix_columns[] = {
+    ANALYSIS_KEYS(TABLE_GROUP, 0),
+    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
+    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
-static bool run_matrix(const Analysis *analysis, Err *err) {
+static bool run_matrix(const Analysis *analysis, Error *err) {
     (void)err;
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
-            const SeriesCell *cell = &series->cells[k];
-            FrameCell *row = analysis_row(analysis, series);
-            row[M_LENGTH] = frame_number((double)cell->length);
-            row[M_SEEDS] = frame_number(cell->count);
-            row[M_OUTCOME] = frame_text(cell->count ? "done" : cell->outcome);
-            row[M_PERPLEXITY] = frame_number(cell->mean);
-            row[M_DEVIATION] = frame_number(cell->deviation);
-            row[M_SHOWN] = frame_text(series_text(cell, analysis->arena));
+            const ResultsCell *cell = &series->cells[k];
+            TableCell *row = analysis_row(analysis, series);
+            row[M_LENGTH] = table_number((double)cell->length);
+            row[M_SEEDS] = table_number(cell->count);
+            row[M_OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
+            row[M_PERPLEXITY] = table_number(cell->mean);
+            row[M_DEVIATION] = table_number(cell->deviation);
+            row[M_SHOWN] = table_text(results_cell_text(cell, analysis->arena));
         }
     }
     put_marks(analysis);

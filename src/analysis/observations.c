@@ -1,4 +1,4 @@
-/* facts: see facts.h. */
+/* observations: see analysis/observations.h. */
 #include "analysis/observations.h"
 
 #include <math.h>
@@ -15,15 +15,15 @@ static const char *whole_text(int64_t number, Arena *arena) {
 }
 
 #define TEXT_FIELD(what)                                                                                     \
-    static const char *what##_text(const Fact *fact, Arena *arena) {                                         \
+    static const char *what##_text(const Observation *fact, Arena *arena) {                                  \
         (void)arena;                                                                                         \
         return fact->series->what;                                                                           \
     }
 #define WHOLE_FIELD(what, value)                                                                             \
-    static const char *what##_text(const Fact *fact, Arena *arena) {                                         \
+    static const char *what##_text(const Observation *fact, Arena *arena) {                                  \
         return whole_text(value, arena);                                                                     \
     }                                                                                                        \
-    static double what##_number(const Fact *fact) {                                                          \
+    static double what##_number(const Observation *fact) {                                                   \
         return (double)(value);                                                                              \
     }
 TEXT_FIELD(name)
@@ -31,8 +31,8 @@ TEXT_FIELD(evaluated)
 TEXT_FIELD(split)
 TEXT_FIELD(protocol)
 TEXT_FIELD(rule)
+TEXT_FIELD(setting)
 TEXT_FIELD(variant)
-TEXT_FIELD(eval_variant)
 TEXT_FIELD(precision)
 TEXT_FIELD(corpus)
 WHOLE_FIELD(requested, fact->series->requested)
@@ -42,71 +42,74 @@ WHOLE_FIELD(position_parameters, fact->series->position_parameters)
 WHOLE_FIELD(eval_length, fact->cell->length)
 WHOLE_FIELD(seed, fact->seed)
 
-static double multiple_number(const Fact *fact) {
+static double multiple_number(const Observation *fact) {
     return (double)fact->cell->length / (double)fact->series->train_length;
 }
 
-static const char *multiple_text(const Fact *fact, Arena *arena) {
+static const char *multiple_text(const Observation *fact, Arena *arena) {
     return arena_format(arena, "%.4gx", multiple_number(fact));
 }
 
-static const char *source_text(const Fact *fact, Arena *arena) {
+static const char *source_text(const Observation *fact, Arena *arena) {
     (void)arena;
     return fact->paper ? "paper" : "here";
 }
 
-enum { EVALUATED = FACT_SPLIT | FACT_PROTOCOL | FACT_STRIDE | FACT_TARGETS | FACT_PRECISION };
-const FactField fact_fields[] = {
-    {"method", "method", "", "method", FACT_METHOD, name_text, NULL},
-    {"source", "source", "", "source", FACT_SOURCE, source_text, NULL},
+enum {
+    EVALUATED = OBSERVATION_SPLIT | OBSERVATION_PROTOCOL | OBSERVATION_STRIDE | OBSERVATION_TARGETS |
+                OBSERVATION_PRECISION
+};
+const ObservationField observations_all_fields[] = {
+    {"method", "method", "", "method", OBSERVATION_METHOD, name_text, NULL},
+    {"source", "source", "", "source", OBSERVATION_SOURCE, source_text, NULL},
     {"evaluated", "evaluated on", "", "protocol", EVALUATED, evaluated_text, NULL},
-    {"split", "split", "", "split", FACT_SPLIT, split_text, NULL},
-    {"protocol", "protocol", "", "protocol", FACT_PROTOCOL, protocol_text, NULL},
-    {"stride_rule", "stride", "", "stride", FACT_STRIDE, rule_text, NULL},
-    {"requested", "targets", "", "number of targets", FACT_TARGETS, requested_text, requested_number},
-    {"eval_precision", "precision", "", "precision", FACT_PRECISION, precision_text, NULL},
-    {"corpus", "corpus", "", "corpus", FACT_CORPUS, corpus_text, NULL},
-    {"train_length", "trained", "at", "training length", FACT_TRAIN_LENGTH, train_length_text,
+    {"split", "split", "", "split", OBSERVATION_SPLIT, split_text, NULL},
+    {"protocol", "protocol", "", "protocol", OBSERVATION_PROTOCOL, protocol_text, NULL},
+    {"stride_rule", "stride", "", "stride", OBSERVATION_STRIDE, rule_text, NULL},
+    {"requested", "targets", "", "number of targets", OBSERVATION_TARGETS, requested_text, requested_number},
+    {"eval_precision", "precision", "", "precision", OBSERVATION_PRECISION, precision_text, NULL},
+    {"corpus", "corpus", "", "corpus", OBSERVATION_CORPUS, corpus_text, NULL},
+    {"train_length", "trained", "at", "training length", OBSERVATION_TRAIN_LENGTH, train_length_text,
      train_length_number},
     {"parameters", "all", "params", "number of parameters", 0, parameters_text, parameters_number},
     {"position_parameters", "position", "params", "number of position parameters", 0,
      position_parameters_text, position_parameters_number},
-    {"variant", "variant", "", "variant", 0, variant_text, NULL},
-    {"eval_variant", "changed", "after", "variant of the evaluation", 0, eval_variant_text, NULL},
-    {"seed", "seed", "", "seed", FACT_SEED, seed_text, seed_number},
-    {"eval_length", "evaluated", "at", "evaluation length", FACT_LENGTH, eval_length_text,
+    {"variant", "variant", "", "variant", 0, setting_text, NULL},
+    {"eval_variant", "changed", "after", "variant of the evaluation", 0, variant_text, NULL},
+    {"seed", "seed", "", "seed", OBSERVATION_SEED, seed_text, seed_number},
+    {"eval_length", "evaluated", "at", "evaluation length", OBSERVATION_LENGTH, eval_length_text,
      eval_length_number},
-    {"multiple", "times", "length", "multiple of the training length", FACT_LENGTH, multiple_text,
+    {"multiple", "times", "length", "multiple of the training length", OBSERVATION_LENGTH, multiple_text,
      multiple_number},
 };
-const int fact_field_count = COUNT_OF(fact_fields);
+const int observations_field_count = COUNT_OF(observations_all_fields);
 
-const FactField *facts_field(const char *name, Err *err) {
-    const char *names[COUNT_OF(fact_fields) + 1] = {0};
-    for (int i = 0; i < COUNT_OF(fact_fields); i++) {
-        names[i] = fact_fields[i].name;
-        if (!strcmp(names[i], name)) return &fact_fields[i];
+const ObservationField *observations_field(const char *name, Error *err) {
+    const char *names[COUNT_OF(observations_all_fields) + 1] = {0};
+    for (int i = 0; i < COUNT_OF(observations_all_fields); i++) {
+        names[i] = observations_all_fields[i].name;
+        if (!strcmp(names[i], name)) return &observations_all_fields[i];
     }
-    const char *nearest = nearest_name(name, names);
+    const char *nearest = options_nearest_name(name, names);
     if (nearest)
-        err_set(err, EXIT_USAGE, "tables have no field '%s'; did you mean '%s'?", name, nearest);
+        error_set(err, EXIT_USAGE, "tables have no field '%s'; did you mean '%s'?", name, nearest);
     else
-        err_set(err, EXIT_USAGE, "tables have no field '%s'; `poslab table --help` lists them", name);
+        error_set(err, EXIT_USAGE, "tables have no field '%s'; `poslab table --help` lists them", name);
     return NULL;
 }
 
-int facts_fields(const FactField **fields, int most, const char *list, Err *err) {
+int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err) {
     char name[64];
     int count = 0;
     for (;; list++) {
         size_t size = strcspn(list, ",");
         snprintf(name, sizeof name, "%.*s", (int)size, list);
         if (count == most) {
-            err_set(err, EXIT_USAGE, "at most %d field%s, got one more: '%s'", most, most == 1 ? "" : "s",
-                    name);
+            error_set(err, EXIT_USAGE, "at most %d field%s, got one more: '%s'", most, most == 1 ? "" : "s",
+                      name);
             return 0;
         }
-        fields[count] = facts_field(name, err);
+        fields[count] = observations_field(name, err);
         if (!fields[count++]) return 0;
         list += size;
         if (!*list) return count;
@@ -115,18 +118,19 @@ int facts_fields(const FactField **fields, int most, const char *list, Err *err)
 
 /* --- conditions --- */
 
-int facts_where(FactWhere **where, const char *const *texts, Arena *arena, Err *err) {
+int observations_parse_filters(ObservationFilter **where, const char *const *texts, Arena *arena,
+                               Error *err) {
     int count = 0;
     while (texts && texts[count]) count++;
-    *where = NEW(arena, count, FactWhere);
+    *where = NEW(arena, count, ObservationFilter);
     for (int i = 0; i < count; i++) {
         const char *equals = strchr(texts[i], '=');
         if (!equals) {
-            err_set(err, EXIT_USAGE, "--where takes FIELD=VALUE, got '%s'", texts[i]);
+            error_set(err, EXIT_USAGE, "--where takes FIELD=VALUE, got '%s'", texts[i]);
             return -1;
         }
         const char *name = arena_format(arena, "%.*s", (int)(equals - texts[i]), texts[i]);
-        (*where)[i] = (FactWhere){.field = facts_field(name, err), .value = equals + 1};
+        (*where)[i] = (ObservationFilter){.field = observations_field(name, err), .value = equals + 1};
         if (!(*where)[i].field) return -1;
     }
     return count;
@@ -141,8 +145,8 @@ static bool same_value(const char *a, const char *b, bool number) {
     return end_a != a && end_b != b && fabs(first - second) <= within;
 }
 
-bool facts_allow(const FactWhere *where, int count, const FactField *field, const char *const *values,
-                 int value_count) {
+bool observations_allow(const ObservationFilter *where, int count, const ObservationField *field,
+                        const char *const *values, int value_count) {
     bool asked = false;
     for (int i = 0; i < count; i++) {
         if (where[i].field != field) continue;
@@ -154,50 +158,51 @@ bool facts_allow(const FactWhere *where, int count, const FactField *field, cons
 }
 
 /* A method may be called by its key, its label or its name in the table. */
-static bool is_wanted(const Fact *fact, const FactOptions *options, Arena *arena) {
+static bool is_wanted(const Observation *fact, const ObservationOptions *options, Arena *arena) {
     ArenaMark mark = arena_mark(arena);
     bool wanted = true;
-    for (int i = 0; wanted && i < fact_field_count; i++) {
-        const FactField *field = &fact_fields[i];
-        if (field->shows == FACT_SEED) continue; /* chosen seed by seed */
+    for (int i = 0; wanted && i < observations_field_count; i++) {
+        const ObservationField *field = &observations_all_fields[i];
+        if (field->shows == OBSERVATION_SEED) continue; /* chosen seed by seed */
         const char *values[] = {field->text(fact, arena), fact->series->method, fact->series->label};
-        wanted = facts_allow(options->where, options->where_count, field, values,
-                             field->shows == FACT_METHOD ? COUNT_OF(values) : 1);
+        wanted = observations_allow(options->where, options->where_count, field, values,
+                                    field->shows == OBSERVATION_METHOD ? COUNT_OF(values) : 1);
     }
     arena_release(arena, mark);
     return wanted;
 }
 
-static bool seed_wanted(const FactOptions *options, int64_t seed) {
+static bool seed_wanted(const ObservationOptions *options, int64_t seed) {
     char text[32];
     const char *const value = text;
     snprintf(text, sizeof text, "%lld", (long long)seed);
-    for (int i = 0; i < fact_field_count; i++)
-        if (fact_fields[i].shows == FACT_SEED)
-            return facts_allow(options->where, options->where_count, &fact_fields[i], &value, 1);
+    for (int i = 0; i < observations_field_count; i++)
+        if (observations_all_fields[i].shows == OBSERVATION_SEED)
+            return observations_allow(options->where, options->where_count, &observations_all_fields[i],
+                                      &value, 1);
     return true;
 }
 
 /* --- reading --- */
 
-static bool seeds_chosen(const FactOptions *options) {
+static bool seeds_chosen(const ObservationOptions *options) {
     for (int i = 0; i < options->where_count; i++)
-        if (options->where[i].field->shows == FACT_SEED) return true;
+        if (options->where[i].field->shows == OBSERVATION_SEED) return true;
     return options->by_seed;
 }
 
-static bool is_chosen(const FactOptions *options, int64_t seed, int64_t only) {
+static bool is_chosen(const ObservationOptions *options, int64_t seed, int64_t only) {
     return seed_wanted(options, seed) && (only < 0 || seed == only);
 }
 
 /* The cell with the seeds that are wanted, or with `only` (-1: all of these). */
-static const SeriesCell *choose_seeds(const SeriesCell *cell, const FactOptions *options, int64_t only,
-                                      Arena *arena) {
+static const ResultsCell *choose_seeds(const ResultsCell *cell, const ObservationOptions *options,
+                                       int64_t only, Arena *arena) {
     if (!cell || !seeds_chosen(options)) return cell;
-    SeriesCell *chosen = NEW(arena, 1, SeriesCell);
+    ResultsCell *chosen = NEW(arena, 1, ResultsCell);
     double *perplexities = NEW(arena, cell->count, double);
     *chosen = *cell;
-    chosen->seeds = NEW(arena, cell->count, SeriesSeed);
+    chosen->seeds = NEW(arena, cell->count, ResultsSeed);
     chosen->lost = NEW(arena, cell->lost_count, SeriesLost);
     chosen->count = chosen->lost_count = 0;
     for (int i = 0; i < cell->count; i++) {
@@ -207,14 +212,14 @@ static const SeriesCell *choose_seeds(const SeriesCell *cell, const FactOptions 
     }
     for (int i = 0; i < cell->lost_count; i++)
         if (is_chosen(options, cell->lost[i].seed, only)) chosen->lost[chosen->lost_count++] = cell->lost[i];
-    chosen->asked = chosen->count + chosen->lost_count;
+    chosen->seeds_requested = chosen->count + chosen->lost_count;
     chosen->outcome = chosen->lost_count ? chosen->lost->outcome : NULL;
     chosen->mean = stats_mean(perplexities, chosen->count);
     chosen->deviation = stats_deviation(perplexities, chosen->count);
     return chosen;
 }
 
-static void add_fact(FactList *list, Fact fact, Arena *arena) {
+static void add_fact(ObservationList *list, Observation fact, Arena *arena) {
     int count = list->count++;
     if ((count & (count - 1)) == 0)
         list->items =
@@ -223,18 +228,19 @@ static void add_fact(FactList *list, Fact fact, Arena *arena) {
 }
 
 /* The fact of these seeds, if the cell has any of them. */
-static void add_seeds(FactList *list, Fact fact, const SeriesCell *cell, const SeriesCell *base,
-                      const FactOptions *options, Arena *arena) {
+static void add_seeds(ObservationList *list, Observation fact, const ResultsCell *cell,
+                      const ResultsCell *base, const ObservationOptions *options, Arena *arena) {
     fact.cell = choose_seeds(cell, options, fact.seed, arena);
     fact.base = choose_seeds(base, options, fact.seed, arena);
-    if (fact.cell->asked) add_fact(list, fact, arena);
+    if (fact.cell->seeds_requested) add_fact(list, fact, arena);
 }
 
-static void add_series(FactList *list, const Series *series, const FactOptions *options, Arena *arena) {
-    const SeriesCell *base = series_cell(series, series->train_length);
+static void add_series(ObservationList *list, const Series *series, const ObservationOptions *options,
+                       Arena *arena) {
+    const ResultsCell *base = results_cell(series, series->train_length);
     for (int k = 0; k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k];
-        Fact fact = {.series = series, .cell = cell, .seed = -1};
+        const ResultsCell *cell = &series->cells[k];
+        Observation fact = {.series = series, .cell = cell, .seed = -1};
         if (!is_wanted(&fact, options, arena)) continue;
         if (!options->by_seed) add_seeds(list, fact, cell, base, options, arena);
         for (int s = 0; options->by_seed && s < cell->count + cell->lost_count; s++) {
@@ -244,23 +250,23 @@ static void add_series(FactList *list, const Series *series, const FactOptions *
     }
 }
 
-static void put_perplexity(SeriesCell *cell, int64_t length, double perplexity, Arena *arena) {
-    *cell = (SeriesCell){.length = length, .asked = 1, .mean = perplexity, .deviation = NAN};
+static void put_perplexity(ResultsCell *cell, int64_t length, double perplexity, Arena *arena) {
+    *cell = (ResultsCell){.length = length, .seeds_requested = 1, .mean = perplexity, .deviation = NAN};
     cell->outcome = isnan(perplexity) ? "missing" : NULL;
     cell->count = !isnan(perplexity);
-    cell->seeds = NEW(arena, 1, SeriesSeed);
+    cell->seeds = NEW(arena, 1, ResultsSeed);
     cell->seeds[0].loss = log(perplexity);
 }
 
 /* The paper's curve as a series with a cell at each multiple of ours; cells of one seed, for want of more. */
-static void add_curve(FactList *list, const PaperCurve *curve, const Series *like, Arena *arena) {
+static void add_curve(ObservationList *list, const ReferenceCurve *curve, const Series *like, Arena *arena) {
     Series *series = NEW(arena, 1, Series);
     *series =
         (Series){.name = arena_format(arena, "%s, paper", like->label),
                  .label = like->label,
                  .method = curve->method,
+                 .setting = "",
                  .variant = "",
-                 .eval_variant = "",
                  .precision = like->precision,
                  .split = curve->split,
                  .protocol = like->protocol,
@@ -271,13 +277,14 @@ static void add_curve(FactList *list, const PaperCurve *curve, const Series *lik
                  .parameters = -1,
                  .position_parameters = -1,
                  .count = like->count};
-    series->cells = NEW(arena, like->count, SeriesCell);
-    SeriesCell *base = NEW(arena, 1, SeriesCell);
+    series->cells = NEW(arena, like->count, ResultsCell);
+    ResultsCell *base = NEW(arena, 1, ResultsCell);
     put_perplexity(base, curve->train_length, curve->perplexities[0], arena);
     for (int k = 0; k < like->count; k++) {
-        Fact fact = {.series = series, .cell = &series->cells[k], .base = base, .seed = -1, .paper = true};
+        Observation fact = {
+            .series = series, .cell = &series->cells[k], .base = base, .seed = -1, .paper = true};
         double multiple = (double)like->cells[k].length / (double)like->train_length;
-        double perplexity = paper_at(curve, multiple, &fact.between);
+        double perplexity = reference_curves_at(curve, multiple, &fact.between);
         put_perplexity(&series->cells[k], llround(multiple * (double)curve->train_length), perplexity, arena);
         add_fact(list, fact, arena);
     }
@@ -285,13 +292,13 @@ static void add_curve(FactList *list, const PaperCurve *curve, const Series *lik
 
 /* Behind the last series of a method, its curves in the paper: as its series evaluated without overlap has
  * them. */
-static void add_paper(FactList *list, int last, const FactOptions *options, Arena *arena) {
+static void add_paper(ObservationList *list, int last, const ObservationOptions *options, Arena *arena) {
     const Series *like = NULL, *series = &list->set->items[last];
     for (int i = last + 1; i < list->set->count; i++)
         if (!strcmp(list->set->items[i].method, series->method)) return;
     for (int i = 0; i <= last; i++) {
         const Series *other = &list->set->items[i];
-        Fact fact = {.series = other, .cell = other->cells, .seed = -1};
+        Observation fact = {.series = other, .cell = other->cells, .seed = -1};
         if (strcmp(other->method, series->method) || strcmp(other->rule, "L")) continue;
         for (int k = 0; !like && k < other->count; k++) {
             fact.cell = &other->cells[k];
@@ -303,9 +310,10 @@ static void add_paper(FactList *list, int last, const FactOptions *options, Aren
             add_curve(list, &list->paper->items[i], like, arena);
 }
 
-static FactList *gather(const SeriesSet *set, const Paper *paper, const FactOptions *options, Arena *arena) {
-    FactList *list = NEW(arena, 1, FactList);
-    *list = (FactList){.set = set, .paper = paper};
+static ObservationList *gather(const Results *set, const ReferenceCurves *paper,
+                               const ObservationOptions *options, Arena *arena) {
+    ObservationList *list = NEW(arena, 1, ObservationList);
+    *list = (ObservationList){.set = set, .paper = paper};
     for (int i = 0; i < set->count; i++) {
         add_series(list, &set->items[i], options, arena);
         if (paper) add_paper(list, i, options, arena);
@@ -313,20 +321,20 @@ static FactList *gather(const SeriesSet *set, const Paper *paper, const FactOpti
     return list;
 }
 
-static const Paper *read_paper(Store *store, const char *experiment, Arena *arena, Err *err) {
-    const Paper *paper = paper_read(store, experiment, arena, err);
+static const ReferenceCurves *read_paper(Database *store, const char *experiment, Arena *arena, Error *err) {
+    const ReferenceCurves *paper = reference_curves_read(store, experiment, arena, err);
     if (!paper || paper->count) return paper;
-    err_set(
+    error_set(
         err, EXIT_USAGE,
         "database '%s' has no reference curves of these methods; `poslab reference DB` imports the paper's",
-        store_path(store));
+        database_path(store));
     return NULL;
 }
 
-const FactList *facts_read(Store *store, const char *experiment, const FactOptions *options, Arena *arena,
-                           Err *err) {
-    const SeriesSet *set = series_read(store, experiment, arena, err);
-    const Paper *paper = set && options->paper ? read_paper(store, experiment, arena, err) : NULL;
+const ObservationList *observations_read(Database *store, const char *experiment,
+                                         const ObservationOptions *options, Arena *arena, Error *err) {
+    const Results *set = results_read(store, experiment, arena, err);
+    const ReferenceCurves *paper = set && options->paper ? read_paper(store, experiment, arena, err) : NULL;
     return set && (paper || !options->paper) ? gather(set, paper, options, arena) : NULL;
 }
 
@@ -335,7 +343,8 @@ const FactList *facts_read(Store *store, const char *experiment, const FactOptio
 enum { MOST_VALUES = 20 };
 
 /* "the values 16, 32" of a field in all experiments. */
-static const char *values_of(const FactField *field, const FactList *const *lists, int count, Arena *arena) {
+static const char *values_of(const ObservationField *field, const ObservationList *const *lists, int count,
+                             Arena *arena) {
     const char *values[MOST_VALUES], *text = "";
     int known = 0;
     for (int e = 0; e < count; e++)
@@ -350,17 +359,17 @@ static const char *values_of(const FactField *field, const FactList *const *list
                  : "it has no value here";
 }
 
-bool facts_choose(Store *store, const char **names, int *count, const FactOptions *options, Arena *arena,
-                  Err *err) {
-    const FactList **lists = NEW(arena, *count, const FactList *);
-    FactOptions all = {.by_seed = !options->paper, .paper = options->paper};
+bool facts_choose(Database *store, const char **names, int *count, const ObservationOptions *options,
+                  Arena *arena, Error *err) {
+    const ObservationList **lists = NEW(arena, *count, const ObservationList *);
+    ObservationOptions all = {.by_seed = !options->paper, .paper = options->paper};
     bool *matched = NEW(arena, options->where_count, bool);
     int kept = 0;
     for (int e = 0; e < *count; e++) {
-        lists[e] = facts_read(store, names[e], &all, arena, err);
+        lists[e] = observations_read(store, names[e], &all, arena, err);
         if (!lists[e]) return false;
         for (int i = 0; i < options->where_count; i++) {
-            FactOptions one = all;
+            ObservationOptions one = all;
             one.where = &options->where[i];
             one.where_count = 1;
             matched[i] |= gather(lists[e]->set, lists[e]->paper, &one, arena)->count > 0;
@@ -368,13 +377,13 @@ bool facts_choose(Store *store, const char **names, int *count, const FactOption
     }
     for (int i = 0; i < options->where_count; i++)
         if (!matched[i])
-            return err_set(err, EXIT_USAGE, "--where %s=%s: no evaluation has this '%s'; %s",
-                           options->where[i].field->name, options->where[i].value,
-                           options->where[i].field->name,
-                           values_of(options->where[i].field, lists, *count, arena));
+            return error_set(err, EXIT_USAGE, "--where %s=%s: no evaluation has this '%s'; %s",
+                             options->where[i].field->name, options->where[i].value,
+                             options->where[i].field->name,
+                             values_of(options->where[i].field, lists, *count, arena));
     for (int e = 0; e < *count; e++)
         if (gather(lists[e]->set, lists[e]->paper, options, arena)->count) names[kept++] = names[e];
     if (kept) return *count = kept, true;
-    return err_set(err, EXIT_USAGE,
-                   "no evaluation fulfils all of --where; each condition alone holds for some");
+    return error_set(err, EXIT_USAGE,
+                     "no evaluation fulfils all of --where; each condition alone holds for some");
 }

@@ -1,90 +1,90 @@
-/* facts: the numbers of an experiment as a list, for tables that choose their own rows and columns.
+/* observations: the numbers of an experiment as a list, for tables that choose their own rows and columns.
  *
- * A fact is one perplexity: a series (series.h) at one evaluation length, over its seeds or of one of them.
- * The fields are what can be said of a fact; rows, columns and --where name them. Facts of a paper (paper.h)
- * stand at the multiples of the training length that ours have.
+ * A fact is one perplexity: a series (analysis/results.h) at one evaluation length, over its seeds or of one
+ * of them. The fields are what can be said of a fact; rows, columns and --where name them. Facts of a paper
+ * (analysis/reference_curves.h) stand at the multiples of the training length that ours have.
  */
-#ifndef POSLAB_FACTS_H
-#define POSLAB_FACTS_H
+#ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
+#define POSLAB_ANALYSIS_OBSERVATIONS_H
 
 #include "analysis/reference_curves.h"
 #include "analysis/results.h"
 
-typedef struct Fact {
+typedef struct Observation {
     const Series *series;
-    const SeriesCell *cell; /* the seeds that are wanted */
-    const SeriesCell *base; /* the same at the training length; NULL if there is none */
-    int64_t seed;           /* -1: all of the cell's */
-    bool paper, between;    /* from a paper; there between two lengths (paper_at) */
-} Fact;
+    const ResultsCell *cell; /* the seeds that are wanted */
+    const ResultsCell *base; /* the same at the training length; NULL if there is none */
+    int64_t seed;            /* -1: all of the cell's */
+    bool paper, between;     /* from a paper; there between two lengths (reference_curves_at) */
+} Observation;
 
 /* What identifies a fact; fields say which parts of that they show. */
 enum {
-    FACT_METHOD = 1,
-    FACT_SPLIT = 2,
-    FACT_PROTOCOL = 4,
-    FACT_STRIDE = 8,
-    FACT_TARGETS = 16,
-    FACT_TRAIN_LENGTH = 32,
-    FACT_LENGTH = 64,
-    FACT_CORPUS = 128,
-    FACT_SOURCE = 256,
-    FACT_SEED = 512,
-    FACT_PRECISION = 1024,
+    OBSERVATION_METHOD = 1,
+    OBSERVATION_SPLIT = 2,
+    OBSERVATION_PROTOCOL = 4,
+    OBSERVATION_STRIDE = 8,
+    OBSERVATION_TARGETS = 16,
+    OBSERVATION_TRAIN_LENGTH = 32,
+    OBSERVATION_LENGTH = 64,
+    OBSERVATION_CORPUS = 128,
+    OBSERVATION_SOURCE = 256,
+    OBSERVATION_SEED = 512,
+    OBSERVATION_PRECISION = 1024,
 };
 
-typedef struct FactField {
+typedef struct ObservationField {
     const char *name;         /* in --rows, --columns and --where */
     const char *head, *under; /* of a column of a table, two lines */
     const char *words;        /* in a sentence: "trained at %s", "perplexity by WORDS" */
     unsigned shows;           /* FACT_* */
-    const char *(*text)(const Fact *fact, Arena *arena);
-    double (*number)(const Fact *fact); /* NULL: a text */
-} FactField;
+    const char *(*text)(const Observation *fact, Arena *arena);
+    double (*number)(const Observation *fact); /* NULL: a text */
+} ObservationField;
 
-extern const FactField fact_fields[];
-extern const int fact_field_count;
+extern const ObservationField observations_all_fields[];
+extern const int observations_field_count;
 
 /* NULL and a usage error (with the nearest name) if there is none of that name. */
-const FactField *facts_field(const char *name, Err *err);
+const ObservationField *observations_field(const char *name, Error *err);
 
 /* Fields separated by commas; at most `most`. Returns how many, 0 and err set for none. */
-int facts_fields(const FactField **fields, int most, const char *list, Err *err);
+int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err);
 
 /* A condition "field=value". Several about one field are alternatives; those about different ones must all
  * hold. */
-typedef struct FactWhere {
-    const FactField *field;
+typedef struct ObservationFilter {
+    const ObservationField *field;
     const char *value;
-} FactWhere;
+} ObservationFilter;
 
 /* texts: NULL-terminated, or NULL. Returns how many, -1 and err set for one that is none. */
-int facts_where(FactWhere **where, const char *const *texts, Arena *arena, Err *err);
+int observations_parse_filters(ObservationFilter **where, const char *const *texts, Arena *arena, Error *err);
 
 /* Whether the conditions about `field` allow any of these values. */
-bool facts_allow(const FactWhere *where, int count, const FactField *field, const char *const *values,
-                 int value_count);
+bool observations_allow(const ObservationFilter *where, int count, const ObservationField *field,
+                        const char *const *values, int value_count);
 
-typedef struct FactOptions {
-    const FactWhere *where;
+typedef struct ObservationOptions {
+    const ObservationFilter *where;
     int where_count;
     bool by_seed, paper;
-} FactOptions;
+} ObservationOptions;
 
-typedef struct FactList {
-    const SeriesSet *set;
-    const Paper *paper; /* NULL unless asked for */
-    Fact *items;        /* in the order of the config, those of the paper behind ours of the same method */
+typedef struct ObservationList {
+    const Results *set;
+    const ReferenceCurves *paper; /* NULL unless asked for */
+    Observation *items; /* in the order of the config, those of the paper behind ours of the same method */
     int count;
-} FactList;
+} ObservationList;
 
 /* Keeps those of `names` of experiments in which the conditions hold for anything. Fails (usage) if that is
    none, or if any one condition holds for nothing, and says what values there are. */
-bool facts_choose(Store *store, const char **names, int *count, const FactOptions *options, Arena *arena,
-                  Err *err);
+bool facts_choose(Database *store, const char **names, int *count, const ObservationOptions *options,
+                  Arena *arena, Error *err);
 
 /* NULL and err if reading fails. */
-const FactList *facts_read(Store *store, const char *experiment, const FactOptions *options, Arena *arena,
-                           Err *err);
+const ObservationList *observations_read(Database *store, const char *experiment,
+                                         const ObservationOptions *options, Arena *arena, Error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* pivot: see pivot.h. */
+/* pivot: see analysis/pivot.h. */
 #include "analysis/pivot.h"
 
 #include <math.h>
@@ -13,45 +13,46 @@ enum { MOST_ROWS = 8 }; /* fields that rows show */
 static const double level = 0.05;
 
 typedef struct Pivot {
-    Store *store;
+    Database *store;
     const PivotOptions *options;
-    const FactList *list;
-    const FactField *rows[MOST_ROWS], *column;
+    const ObservationList *list;
+    const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
     unsigned shown; /* FACT_* that rows and columns show */
     int seeds;      /* the most that a number is asked of */
     int *table;     /* [list->count]: the sheet that each fact stands in */
-    SheetSet *set;
+    DisplayTableSet *set;
     Arena *arena;
 } Pivot;
 
 /* One sheet while it is made. */
 typedef struct Layout {
-    const Fact **facts;   /* [rows, columns]; NULL: none */
-    const Fact **openers; /* [rows]: the first fact of each row */
-    const Fact **heads;   /* [columns]: a fact of each column */
+    const Observation **facts;   /* [rows, columns]; NULL: none */
+    const Observation **openers; /* [rows]: the first fact of each row */
+    const Observation **heads;   /* [columns]: a fact of each column */
     int rows, columns;
 } Layout;
 
 /* --- rows, columns, sheets --- */
 
-static bool same_field(const Pivot *pivot, const FactField *field, const Fact *a, const Fact *b) {
+static bool same_field(const Pivot *pivot, const ObservationField *field, const Observation *a,
+                       const Observation *b) {
     ArenaMark mark = arena_mark(pivot->arena);
     bool same = !strcmp(field->text(a, pivot->arena), field->text(b, pivot->arena));
     arena_release(pivot->arena, mark);
     return same;
 }
 
-static bool same_row(const Pivot *pivot, const Fact *a, const Fact *b) {
+static bool same_row(const Pivot *pivot, const Observation *a, const Observation *b) {
     for (int i = 0; i < pivot->row_count; i++)
         if (!same_field(pivot, pivot->rows[i], a, b)) return false;
     return a->paper == b->paper;
 }
 
 /* Fields that say by which of the hidden values a sheet differs from the others. */
-static bool is_hidden(const Pivot *pivot, const FactField *field, const Fact *fact) {
+static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *fact) {
     if (!field->shows || field->shows & pivot->shown) return false;
-    return !fact->paper || field->shows & (FACT_METHOD | FACT_TRAIN_LENGTH);
+    return !fact->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
 }
 
 static bool asks_same_lengths(const Series *a, const Series *b) {
@@ -61,9 +62,9 @@ static bool asks_same_lengths(const Series *a, const Series *b) {
     return true;
 }
 
-static bool same_sheet(const Pivot *pivot, const Fact *a, const Fact *b) {
-    for (int i = 0; i < fact_field_count; i++) {
-        const FactField *field = &fact_fields[i];
+static bool same_sheet(const Pivot *pivot, const Observation *a, const Observation *b) {
+    for (int i = 0; i < observations_field_count; i++) {
+        const ObservationField *field = &observations_all_fields[i];
         if (is_hidden(pivot, field, a) && is_hidden(pivot, field, b) && !same_field(pivot, field, a, b))
             return false;
     }
@@ -71,7 +72,7 @@ static bool same_sheet(const Pivot *pivot, const Fact *a, const Fact *b) {
 }
 
 static void choose_sheets(Pivot *pivot) {
-    const FactList *list = pivot->list;
+    const ObservationList *list = pivot->list;
     pivot->table = NEW(pivot->arena, list->count, int);
     for (int i = 0; i < list->count; i++) {
         int first = 0;
@@ -81,11 +82,11 @@ static void choose_sheets(Pivot *pivot) {
 }
 
 /* "trained at"-like words of what all facts of a sheet share and others do not. */
-static const char *caption_of(const Pivot *pivot, const Fact *opener) {
+static const char *caption_of(const Pivot *pivot, const Observation *opener) {
     const char *caption = "";
     unsigned said = pivot->shown;
-    for (int i = 0; i < fact_field_count; i++) {
-        const FactField *field = &fact_fields[i];
+    for (int i = 0; i < observations_field_count; i++) {
+        const ObservationField *field = &observations_all_fields[i];
         bool varies = false;
         if (!field->shows || !(field->shows & ~said)) continue;
         for (int k = 0; k < pivot->list->count; k++)
@@ -100,17 +101,17 @@ static const char *caption_of(const Pivot *pivot, const Fact *opener) {
     return caption;
 }
 
-static bool comes_before(const FactField *field, const Fact *a, const Fact *b) {
+static bool comes_before(const ObservationField *field, const Observation *a, const Observation *b) {
     return field->number && field->number(a) < field->number(b);
 }
 
 static Layout *make_layout(const Pivot *pivot, int table) {
-    const FactList *list = pivot->list;
+    const ObservationList *list = pivot->list;
     Layout *layout = NEW(pivot->arena, 1, Layout);
-    layout->openers = NEW(pivot->arena, list->count, const Fact *);
-    layout->heads = NEW(pivot->arena, list->count, const Fact *);
+    layout->openers = NEW(pivot->arena, list->count, const Observation *);
+    layout->heads = NEW(pivot->arena, list->count, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Fact *fact = &list->items[i];
+        const Observation *fact = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
         while (row < layout->rows && !same_row(pivot, layout->openers[row], fact)) row++;
@@ -124,14 +125,14 @@ static Layout *make_layout(const Pivot *pivot, int table) {
         }
         layout->heads[column] = fact;
     }
-    layout->facts = NEW(pivot->arena, layout->rows * layout->columns, const Fact *);
+    layout->facts = NEW(pivot->arena, layout->rows * layout->columns, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Fact *fact = &list->items[i];
+        const Observation *fact = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
         while (!same_row(pivot, layout->openers[row], fact)) row++;
         while (!same_field(pivot, pivot->column, layout->heads[column], fact)) column++;
-        const Fact **place = &layout->facts[row * layout->columns + column];
+        const Observation **place = &layout->facts[row * layout->columns + column];
         if (!*place) *place = fact;
     }
     return layout;
@@ -140,7 +141,7 @@ static Layout *make_layout(const Pivot *pivot, int table) {
 /* --- cells --- */
 
 /* Mean and deviation of the ratio over the seeds that have both perplexities; returns how many have. */
-static int ratio_of(const Fact *fact, double *mean, double *deviation, Arena *arena) {
+static int ratio_of(const Observation *fact, double *mean, double *deviation, Arena *arena) {
     ArenaMark mark = arena_mark(arena);
     double *ratios = NEW(arena, fact->cell->count, double);
     int count = 0;
@@ -156,71 +157,76 @@ static int ratio_of(const Fact *fact, double *mean, double *deviation, Arena *ar
     return count;
 }
 
-static const char *ratio_text(const Fact *fact, double mean, double deviation, int count, Arena *arena) {
-    if (!fact->cell->count) return series_text(fact->cell, arena);
+static const char *ratio_text(const Observation *fact, double mean, double deviation, int count,
+                              Arena *arena) {
+    if (!fact->cell->count) return results_cell_text(fact->cell, arena);
     if (!count) return "-";
     int digits = mean < 10 ? 3 : mean < 100 ? 2 : 1;
     const char *text = count > 1 ? arena_format(arena, "%.*f ± %.*f", digits, mean, digits, deviation)
                                  : arena_format(arena, "%.*f", digits, mean);
-    return count < fact->cell->asked ? arena_format(arena, "%s (%d/%d)", text, count, fact->cell->asked)
-                                     : text;
+    return count < fact->cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, count, fact->cell->seeds_requested)
+               : text;
 }
 
-static SheetCell make_cell(const Pivot *pivot, const Fact *fact) {
-    SheetCell cell = {.value = NAN};
+static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
+    DisplayTableCell cell = {.value = NAN};
     if (!fact) return cell;
     double deviation;
-    int count = fact->cell->count, asked = fact->cell->asked;
+    int count = fact->cell->count, asked = fact->cell->seeds_requested;
     cell.value = fact->cell->mean;
     if (pivot->options->ratio) {
         count = ratio_of(fact, &cell.value, &deviation, pivot->arena);
         cell.text = ratio_text(fact, cell.value, deviation, count, pivot->arena);
     } else
-        cell.text = series_text(fact->cell, pivot->arena);
+        cell.text = results_cell_text(fact->cell, pivot->arena);
     if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
     if (!count && fact->cell->outcome && !strcmp(fact->cell->outcome, "beyond_text"))
-        sheet_note(pivot->set, series_beyond_text(pivot->list->set));
+        display_table_note(pivot->set, series_beyond_text(pivot->list->set));
     if (count && count == asked && !fact->paper && asked < pivot->seeds) {
         cell.text = arena_format(pivot->arena, "%s (n = %d)", cell.text, count);
-        sheet_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
+        display_table_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
     }
     if (count && count < asked)
-        sheet_note(pivot->set,
-                   "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
-                   "`poslab status`");
+        display_table_note(pivot->set,
+                           "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
+                           "`poslab status`");
     return cell;
 }
 
 /* Of a column of evaluation lengths the multiple stands below if all rows have the same training length. */
-static SheetColumn make_head(const Pivot *pivot, const Layout *layout, int column) {
-    const Fact *head = layout->heads[column];
-    SheetColumn result = {.head = pivot->column->text(head, pivot->arena), .under = "", .measured = true};
-    bool one_length = pivot->column->shows == FACT_LENGTH;
+static DisplayTableColumn make_head(const Pivot *pivot, const Layout *layout, int column) {
+    const Observation *head = layout->heads[column];
+    DisplayTableColumn result = {
+        .head = pivot->column->text(head, pivot->arena), .under = "", .measured = true};
+    bool one_length = pivot->column->shows == OBSERVATION_LENGTH;
     for (int r = 0; r < layout->rows; r++)
         one_length &= layout->openers[r]->series->train_length == layout->openers[0]->series->train_length;
-    for (int i = 0; one_length && i < fact_field_count; i++)
-        if (fact_fields[i].shows == FACT_LENGTH && &fact_fields[i] != pivot->column)
-            result.under = fact_fields[i].text(head, pivot->arena);
+    for (int i = 0; one_length && i < observations_field_count; i++)
+        if (observations_all_fields[i].shows == OBSERVATION_LENGTH &&
+            &observations_all_fields[i] != pivot->column)
+            result.under = observations_all_fields[i].text(head, pivot->arena);
     return result;
 }
 
 /* --- the best numbers --- */
 
-static bool evaluated_alike(const Pivot *pivot, const Fact *a, const Fact *b) {
-    bool same_training = a->series->train_length == b->series->train_length || !(pivot->shown & FACT_METHOD);
+static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Observation *b) {
+    bool same_training =
+        a->series->train_length == b->series->train_length || !(pivot->shown & OBSERVATION_METHOD);
     return same_training && !a->paper && !b->paper && a->cell->length == b->cell->length &&
            a->cell->stride == b->cell->stride && a->seed == b->seed &&
-           !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
+           !strcmp(a->series->corpus, b->series->corpus) && results_same_protocol(a->series, b->series);
 }
 
-static bool complete(const Fact *fact) {
-    return fact->cell->count == fact->cell->asked;
+static bool complete(const Observation *fact) {
+    return fact->cell->count == fact->cell->seeds_requested;
 }
 
 /* p[i]: how well the fact i differs from the best; NAN where nothing can be tested. */
-static bool compare_with(const Pivot *pivot, double *p, const Fact *best, const Fact *const *others,
-                         int count, Err *err) {
-    const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
+static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
+                         const Observation *const *others, int count, Error *err) {
+    const ResultsCell **cells = NEW(pivot->arena, count, const ResultsCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
     bool together = complete(best);
     for (int i = 0; i < count; i++) {
@@ -229,8 +235,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Fact *best, const 
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!series_compare(differences + i, pivot->store, cells + i, step, best->cell, STATS_BLOCK,
-                            STATS_RESAMPLES, pivot->arena, err))
+        if (!results_compare(differences + i, pivot->store, cells + i, step, best->cell, STATS_BLOCK,
+                             STATS_RESAMPLES, pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
@@ -238,21 +244,21 @@ static bool compare_with(const Pivot *pivot, double *p, const Fact *best, const 
 }
 
 /* places[count]: cells of a sheet that were evaluated alike. */
-static bool mark_class(const Pivot *pivot, const Sheet *sheet, const Layout *layout, const int *places,
-                       int count, Err *err) {
-    const Fact **others = NEW(pivot->arena, count, const Fact *);
-    SheetCell **cells = NEW(pivot->arena, count, SheetCell *);
+static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layout *layout, const int *places,
+                       int count, Error *err) {
+    const Observation **others = NEW(pivot->arena, count, const Observation *);
+    DisplayTableCell **cells = NEW(pivot->arena, count, DisplayTableCell *);
     int best = -1, left = 0;
     for (int i = 0; i < count; i++) {
-        cells[i] =
-            sheet_cell(sheet, places[i] / layout->columns, pivot->row_count + places[i] % layout->columns);
+        cells[i] = display_table_cell(sheet, places[i] / layout->columns,
+                                      pivot->row_count + places[i] % layout->columns);
         if (isfinite(cells[i]->value) && (best < 0 || cells[i]->value < cells[best]->value)) best = i;
     }
     if (best < 0 || count < 2) return true;
     cells[best]->best = true;
-    const Fact *winner = layout->facts[places[best]];
+    const Observation *winner = layout->facts[places[best]];
     if (pivot->options->ratio) {
-        sheet_note(pivot->set, "Bold: the lowest ratio, untested.");
+        display_table_note(pivot->set, "Bold: the lowest ratio, untested.");
         return true;
     }
     for (int i = 0; i < count; i++) {
@@ -268,18 +274,20 @@ static bool mark_class(const Pivot *pivot, const Sheet *sheet, const Layout *lay
         cells[i]->best = isfinite(p[i]) && p[i] >= level;
     }
     if (tested) {
-        sheet_note(
+        display_table_note(
             pivot->set,
             "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
             "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (winner->cell->count < 5)
-            sheet_note(pivot->set, "Fewer than five seeds: the test tells apart more than it should.");
+            display_table_note(pivot->set,
+                               "Fewer than five seeds: the test tells apart more than it should.");
     } else
-        sheet_note(pivot->set, "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
+        display_table_note(pivot->set,
+                           "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
     return true;
 }
 
-static bool mark_best(const Pivot *pivot, const Sheet *sheet, const Layout *layout, Err *err) {
+static bool mark_best(const Pivot *pivot, const DisplayTable *sheet, const Layout *layout, Error *err) {
     int size = layout->rows * layout->columns;
     int *places = NEW(pivot->arena, size, int);
     bool *done = NEW(pivot->arena, size, bool);
@@ -300,16 +308,17 @@ static bool mark_best(const Pivot *pivot, const Sheet *sheet, const Layout *layo
 
 /* --- all together --- */
 
-static bool make_sheet(const Pivot *pivot, int table, Err *err) {
+static bool make_sheet(const Pivot *pivot, int table, Error *err) {
     const Layout *layout = make_layout(pivot, table);
-    Sheet *sheet = &pivot->set->items[table];
-    *sheet = sheet_new(layout->rows, pivot->row_count + layout->columns, pivot->arena);
+    DisplayTable *sheet = &pivot->set->items[table];
+    *sheet = display_table_new(layout->rows, pivot->row_count + layout->columns, pivot->arena);
     sheet->caption = caption_of(pivot, layout->openers[0]);
     for (int c = 0; c < pivot->row_count; c++) {
-        const FactField *field = pivot->rows[c];
-        sheet->columns[c] = (SheetColumn){.head = field->head, .under = field->under, .left = !field->number};
+        const ObservationField *field = pivot->rows[c];
+        sheet->columns[c] =
+            (DisplayTableColumn){.head = field->head, .under = field->under, .left = !field->number};
         for (int r = 0; r < layout->rows; r++) {
-            SheetCell *cell = sheet_cell(sheet, r, c);
+            DisplayTableCell *cell = display_table_cell(sheet, r, c);
             cell->text = field->text(layout->openers[r], pivot->arena);
             if (field->number) cell->value = field->number(layout->openers[r]);
         }
@@ -317,7 +326,7 @@ static bool make_sheet(const Pivot *pivot, int table, Err *err) {
     for (int c = 0; c < layout->columns; c++) {
         sheet->columns[pivot->row_count + c] = make_head(pivot, layout, c);
         for (int r = 0; r < layout->rows; r++)
-            *sheet_cell(sheet, r, pivot->row_count + c) =
+            *display_table_cell(sheet, r, pivot->row_count + c) =
                 make_cell(pivot, layout->facts[r * layout->columns + c]);
     }
     return !pivot->options->mark || mark_best(pivot, sheet, layout, err);
@@ -344,12 +353,12 @@ static const char *title_of(const Pivot *pivot) {
 }
 
 /* The signature of what is shown: of all, or of the evaluations that --where leaves. */
-static const char *sign(const Pivot *pivot, Err *err) {
+static const char *sign(const Pivot *pivot, Error *err) {
     Arena *arena = pivot->arena;
     if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
     Json *ids = json_new_array();
     for (int i = 0; i < pivot->list->count; i++) {
-        const SeriesCell *cell = pivot->list->items[i].cell;
+        const ResultsCell *cell = pivot->list->items[i].cell;
         for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
             json_append(ids, json_new_number((double)cell->seeds[s].evaluation));
     }
@@ -362,7 +371,7 @@ static const char *sign(const Pivot *pivot, Err *err) {
 }
 
 /* Methods; protocols and corpora where there are several; training lengths; position parameters. */
-static const char *default_rows(const FactList *list, const FactField *column, Arena *arena) {
+static const char *default_rows(const ObservationList *list, const ObservationField *column, Arena *arena) {
     bool protocols = false, corpora = false;
     for (int i = 0; i < list->count; i++) {
         if (list->items[i].paper) continue;
@@ -378,51 +387,52 @@ static const char *default_rows(const FactList *list, const FactField *column, A
     return rows;
 }
 
-static bool read_list(Pivot *pivot, const char *experiment, Err *err) {
+static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
     const PivotOptions *options = pivot->options;
-    FactWhere *where;
-    FactOptions facts = {.paper = options->paper};
+    ObservationFilter *where;
+    ObservationOptions facts = {.paper = options->paper};
     const char *columns = options->columns ? options->columns : options->paper ? "multiple" : "eval_length";
-    facts.where_count = facts_where(&where, options->where, pivot->arena, err);
+    facts.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
     facts.where = where;
-    if (facts.where_count < 0 || !facts_fields(&pivot->column, 1, columns, err)) return false;
+    if (facts.where_count < 0 || !observations_parse_fields(&pivot->column, 1, columns, err)) return false;
     if (options->rows) {
-        pivot->row_count = facts_fields(pivot->rows, MOST_ROWS, options->rows, err);
+        pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
         if (!pivot->row_count) return false;
     }
     pivot->shown = pivot->column->shows;
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (pivot->rows[i] == pivot->column)
-            return err_set(err, EXIT_USAGE, "field '%s' cannot be both in --rows and --columns",
-                           pivot->column->name);
+            return error_set(err, EXIT_USAGE, "field '%s' cannot be both in --rows and --columns",
+                             pivot->column->name);
     }
-    facts.by_seed = pivot->shown & FACT_SEED;
+    facts.by_seed = pivot->shown & OBSERVATION_SEED;
     if (options->paper && facts.by_seed)
-        return err_set(err, EXIT_USAGE,
-                       "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    pivot->list = facts_read(pivot->store, experiment, &facts, pivot->arena, err);
+        return error_set(
+            err, EXIT_USAGE,
+            "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
+    pivot->list = observations_read(pivot->store, experiment, &facts, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
-        if (pivot->list->items[i].cell->asked > pivot->seeds)
-            pivot->seeds = pivot->list->items[i].cell->asked;
+        if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)
+            pivot->seeds = pivot->list->items[i].cell->seeds_requested;
     if (options->rows || !pivot->list->count) return true;
     const char *rows = default_rows(pivot->list, pivot->column, pivot->arena);
-    pivot->row_count = facts_fields(pivot->rows, MOST_ROWS, rows, err);
+    pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
     return pivot->row_count > 0;
 }
 
-SheetSet *pivot_make(Store *store, const char *experiment, const PivotOptions *options, Arena *arena,
-                     Err *err) {
-    Pivot pivot = {.store = store, .options = options, .arena = arena, .set = NEW(arena, 1, SheetSet)};
+DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
+                              Arena *arena, Error *err) {
+    Pivot pivot = {.store = store, .options = options, .arena = arena, .set = NEW(arena, 1, DisplayTableSet)};
     if (!read_list(&pivot, experiment, err)) return NULL;
     pivot.set->name = pivot.list->set->experiment;
     pivot.set->title = title_of(&pivot);
     pivot.set->signature = sign(&pivot, err);
     if (!pivot.set->signature) return NULL;
     choose_sheets(&pivot);
-    pivot.set->items = NEW(arena, pivot.set->count, Sheet);
+    pivot.set->items = NEW(arena, pivot.set->count, DisplayTable);
     for (int i = 0; i < pivot.set->count; i++)
         if (!make_sheet(&pivot, i, err)) return NULL;
     for (int i = 0; i < pivot.set->note_count; i++)
@@ -431,8 +441,8 @@ SheetSet *pivot_make(Store *store, const char *experiment, const PivotOptions *o
                 arena_format(arena, "%s bootstrap=%d/seed%d/block%d level=%g/holm", pivot.set->signature,
                              STATS_RESAMPLES, STATS_SEED, STATS_BLOCK, level);
     if (pivot.list->paper) {
-        sheet_note(pivot.set, arena_format(arena, "paper: %s.", pivot.list->paper->sources));
-        sheet_note(
+        display_table_note(pivot.set, arena_format(arena, "paper: %s.", pivot.list->paper->sources));
+        display_table_note(
             pivot.set,
             "~: between two lengths of the paper, by a straight line in the logarithms. Its data and model "
             "are others: compare ratios.");

@@ -1,4 +1,4 @@
-/* paper: see paper.h. */
+/* reference_curves: see analysis/reference_curves.h. */
 #include "analysis/reference_curves.h"
 
 #include <math.h>
@@ -10,18 +10,19 @@ static void *grown(Arena *arena, void *items, int count, size_t size) {
     return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
 }
 
-static bool same_setting(const PaperCurve *a, const PaperCurve *b) {
+static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
     return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
            !strcmp(a->split, b->split);
 }
 
-static void add_number(Paper *paper, Query *query, Arena *arena) {
-    const PaperCurve wanted = {.source = query_text(query, 0),
-                               .dataset = query_text(query, 1),
-                               .split = query_text(query, 2),
-                               .method = query_text(query, 3),
-                               .train_length = query_int(query, 4)};
-    PaperCurve *curve = paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
+static void add_number(ReferenceCurves *paper, DatabaseQuery *query, Arena *arena) {
+    const ReferenceCurve wanted = {.source = database_query_text(query, 0),
+                                   .dataset = database_query_text(query, 1),
+                                   .split = database_query_text(query, 2),
+                                   .method = database_query_text(query, 3),
+                                   .train_length = database_query_int(query, 4)};
+    ReferenceCurve *curve =
+        paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
     if (!curve || !same_setting(curve, &wanted) || strcmp(curve->method, wanted.method) ||
         strcmp(curve->source, wanted.source)) {
         paper->items = grown(arena, paper->items, paper->count, sizeof *curve);
@@ -32,24 +33,24 @@ static void add_number(Paper *paper, Query *query, Arena *arena) {
     }
     curve->lengths = grown(arena, curve->lengths, curve->count, sizeof(int64_t));
     curve->perplexities = grown(arena, curve->perplexities, curve->count, sizeof(double));
-    curve->lengths[curve->count] = query_int(query, 5);
-    curve->perplexities[curve->count++] = query_real(query, 6);
+    curve->lengths[curve->count] = database_query_int(query, 5);
+    curve->perplexities[curve->count++] = database_query_real(query, 6);
 }
 
 /* Whether a curve begins at its training length, goes on, and is not there again, longer or earlier. */
-static bool is_taken(const Paper *paper, int index) {
-    const PaperCurve *curve = &paper->items[index];
+static bool is_taken(const ReferenceCurves *paper, int index) {
+    const ReferenceCurve *curve = &paper->items[index];
     if (curve->count < 2 || curve->lengths[0] != curve->train_length) return false;
     for (int i = 0; i < paper->count; i++) {
-        const PaperCurve *other = &paper->items[i];
+        const ReferenceCurve *other = &paper->items[i];
         if (i == index || !same_setting(other, curve) || strcmp(other->method, curve->method)) continue;
         if (other->count > curve->count || (other->count == curve->count && i < index)) return false;
     }
     return true;
 }
 
-static void keep(Paper *paper, bool (*wanted)(const Paper *, int), Arena *arena) {
-    PaperCurve *kept = NEW(arena, paper->count, PaperCurve);
+static void keep(ReferenceCurves *paper, bool (*wanted)(const ReferenceCurves *, int), Arena *arena) {
+    ReferenceCurve *kept = NEW(arena, paper->count, ReferenceCurve);
     int count = 0;
     for (int i = 0; i < paper->count; i++)
         if (wanted(paper, i)) kept[count++] = paper->items[i];
@@ -57,20 +58,20 @@ static void keep(Paper *paper, bool (*wanted)(const Paper *, int), Arena *arena)
     paper->count = count;
 }
 
-static int methods_of_setting(const Paper *paper, const PaperCurve *curve) {
+static int methods_of_setting(const ReferenceCurves *paper, const ReferenceCurve *curve) {
     int methods = 0;
     for (int i = 0; i < paper->count; i++) methods += same_setting(&paper->items[i], curve);
     return methods;
 }
 
-static bool has_most_methods(const Paper *paper, int index) {
+static bool has_most_methods(const ReferenceCurves *paper, int index) {
     int methods = methods_of_setting(paper, &paper->items[index]);
     for (int i = 0; i < paper->count; i++)
         if (methods_of_setting(paper, &paper->items[i]) > methods) return false;
     return true;
 }
 
-static const char *list_sources(const Paper *paper, Arena *arena) {
+static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     const char *list = "";
     for (int i = 0; i < paper->count; i++) {
         bool seen = false;
@@ -80,26 +81,27 @@ static const char *list_sources(const Paper *paper, Arena *arena) {
     return list;
 }
 
-const Paper *paper_read(Store *store, const char *experiment, Arena *arena, Err *err) {
+const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
+                                             Error *err) {
     const char *const parameters[] = {experiment, NULL};
-    Paper *paper = NEW(arena, 1, Paper);
-    Query *query =
-        query_begin(store,
-                    "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-                    " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                    " (SELECT method FROM outcome WHERE experiment = ?)"
-                    " ORDER BY train_length, source, dataset, split, method, eval_length",
-                    parameters);
-    while (query_next(query)) add_number(paper, query, arena);
-    if (!query_end(query, err)) return NULL;
+    ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
+        " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
+        " AND stride = eval_length AND eval_length >= train_length AND method IN"
+        " (SELECT method FROM outcome WHERE experiment = ?)"
+        " ORDER BY train_length, source, dataset, split, method, eval_length",
+        parameters);
+    while (database_query_next(query)) add_number(paper, query, arena);
+    if (!database_query_end(query, err)) return NULL;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
     paper->sources = list_sources(paper, arena);
     return paper;
 }
 
-double paper_at(const PaperCurve *curve, double multiple, bool *between) {
+double reference_curves_at(const ReferenceCurve *curve, double multiple, bool *between) {
     double length = multiple * (double)curve->train_length;
     *between = false;
     for (int i = 0; i < curve->count; i++)

@@ -1,4 +1,4 @@
-/* paper: the curves of the papers, from the table `reference`, beside ours.
+/* reference_curves: the curves of the papers, from the table `reference`, beside ours.
  *
  * A curve is a method at one training length, evaluated without overlap from that length on. Of those that a
  * source gives, the ones taken are at the training lengths where it has most of the experiment's methods;
@@ -6,31 +6,32 @@
  * incomparable with ours, but not their ratios to the value at the training length, at the same multiple of
  * it.
  */
-#ifndef POSLAB_PAPER_H
-#define POSLAB_PAPER_H
+#ifndef POSLAB_ANALYSIS_REFERENCE_CURVES_H
+#define POSLAB_ANALYSIS_REFERENCE_CURVES_H
 
 #include "store/database.h"
 
-typedef struct PaperCurve {
+typedef struct ReferenceCurve {
     const char *source, *dataset, *split, *method;
     int64_t train_length;
     int64_t *lengths; /* [count] ascending, from the training length on */
     double *perplexities;
     int count;
-} PaperCurve;
+} ReferenceCurve;
 
-typedef struct Paper {
-    PaperCurve *items;
+typedef struct ReferenceCurves {
+    ReferenceCurve *items;
     int count;
     const char *sources; /* in words; "" if there are none */
-} Paper;
+} ReferenceCurves;
 
 /* Of the methods of an experiment; NULL and err if reading fails. */
-const Paper *paper_read(Store *store, const char *experiment, Arena *arena, Err *err);
+const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
+                                             Error *err);
 
 /* The perplexity at this multiple of the training length; between two lengths by a straight line in the
    logarithms of both (*between is then true); NAN outside. A length within a thousandth counts as the same.
  */
-double paper_at(const PaperCurve *curve, double multiple, bool *between);
+double reference_curves_at(const ReferenceCurve *curve, double multiple, bool *between);
 
 #endif

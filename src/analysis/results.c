@@ -1,5 +1,5 @@
-/* series: see series.h. Rows of the view `outcome` come in the order of the config; each finds its series and
- * its cell. Windows are read when they are compared.
+/* results: see analysis/results.h. Rows of the view `outcome` come in the order of the config; each finds its
+ * series and its cell. Windows are read when they are compared.
  */
 #include "analysis/results.h"
 
@@ -56,47 +56,47 @@ static const char series_sql[] =
     " ORDER BY ordinal, eval_variant, split DESC, protocol, stride_rule, requested, eval_precision DESC,"
     " eval_length";
 
-bool series_same_protocol(const Series *a, const Series *b) {
+bool results_same_protocol(const Series *a, const Series *b) {
     return !strcmp(a->split, b->split) && !strcmp(a->protocol, b->protocol) && !strcmp(a->rule, b->rule) &&
            a->requested == b->requested && !strcmp(a->precision, b->precision);
 }
 
-static Series *find_series(SeriesSet *set, const Series *wanted, Arena *arena) {
+static Series *find_series(Results *set, const Series *wanted, Arena *arena) {
     for (int i = 0; i < set->count; i++) {
         Series *series = &set->items[i];
         if (!strcmp(series->name, wanted->name) && series->train_length == wanted->train_length &&
-            !strcmp(series->corpus, wanted->corpus) && series_same_protocol(series, wanted))
+            !strcmp(series->corpus, wanted->corpus) && results_same_protocol(series, wanted))
             return series;
     }
     set->items = grown(arena, set->items, set->count, sizeof(Series));
     Series *series = &set->items[set->count++];
     *series = *wanted;
-    const char **texts[] = {&series->name,    &series->label,    &series->run_label,    &series->method,
-                            &series->variant, &series->split,    &series->eval_variant, &series->rule,
+    const char **texts[] = {&series->name,    &series->label,    &series->run_label, &series->method,
+                            &series->setting, &series->split,    &series->variant,   &series->rule,
                             &series->corpus,  &series->protocol, &series->precision};
     for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
     return series;
 }
 
-SeriesCell *series_cell(const Series *series, int64_t length) {
+ResultsCell *results_cell(const Series *series, int64_t length) {
     for (int i = 0; i < series->count; i++)
         if (series->cells[i].length == length) return &series->cells[i];
     return NULL;
 }
 
-static SeriesCell *find_cell(Series *series, int64_t length, int64_t stride, Arena *arena) {
-    SeriesCell *known = series_cell(series, length);
+static ResultsCell *find_cell(Series *series, int64_t length, int64_t stride, Arena *arena) {
+    ResultsCell *known = results_cell(series, length);
     if (known) return known;
-    series->cells = grown(arena, series->cells, series->count, sizeof(SeriesCell));
-    int place = series->count++;
-    for (; place > 0 && series->cells[place - 1].length > length; place--)
-        series->cells[place] = series->cells[place - 1];
-    series->cells[place] = (SeriesCell){.length = length, .stride = stride};
-    return &series->cells[place];
+    series->cells = grown(arena, series->cells, series->count, sizeof(ResultsCell));
+    int index = series->count++;
+    for (; index > 0 && series->cells[index - 1].length > length; index--)
+        series->cells[index] = series->cells[index - 1];
+    series->cells[index] = (ResultsCell){.length = length, .stride = stride};
+    return &series->cells[index];
 }
 
-static void add_seed(SeriesCell *cell, SeriesSeed seed, const char *outcome, Arena *arena) {
-    cell->asked++;
+static void add_seed(ResultsCell *cell, ResultsSeed seed, const char *outcome, Arena *arena) {
+    cell->seeds_requested++;
     if (strcmp(outcome, "done")) {
         const SeriesLost lost = {seed.seed, arena_copy(arena, outcome)};
         cell->lost = grown(arena, cell->lost, cell->lost_count, sizeof lost);
@@ -104,41 +104,42 @@ static void add_seed(SeriesCell *cell, SeriesSeed seed, const char *outcome, Are
         cell->outcome = cell->lost->outcome;
         return;
     }
-    cell->seeds = grown(arena, cell->seeds, cell->count, sizeof(SeriesSeed));
-    int place = cell->count++;
-    for (; place > 0 && cell->seeds[place - 1].seed > seed.seed; place--)
-        cell->seeds[place] = cell->seeds[place - 1];
-    cell->seeds[place] = seed;
+    cell->seeds = grown(arena, cell->seeds, cell->count, sizeof(ResultsSeed));
+    int index = cell->count++;
+    for (; index > 0 && cell->seeds[index - 1].seed > seed.seed; index--)
+        cell->seeds[index] = cell->seeds[index - 1];
+    cell->seeds[index] = seed;
 }
 
-static void take_row(SeriesSet *set, Query *query, Arena *arena) {
-    const Series wanted = {.name = query_text(query, NAME),
-                           .label = query_text(query, LABEL),
-                           .run_label = query_text(query, RUN_LABEL),
-                           .method = query_text(query, METHOD),
-                           .variant = query_text(query, VARIANT),
-                           .eval_variant = query_text(query, EVAL_VARIANT),
-                           .split = query_text(query, SPLIT),
-                           .protocol = query_text(query, PROTOCOL),
-                           .rule = query_text(query, RULE),
-                           .corpus = query_text(query, CORPUS),
-                           .precision = query_text(query, PRECISION),
-                           .train_length = query_int(query, TRAIN_LENGTH),
-                           .requested = query_int(query, REQUESTED),
-                           .parameters = query_int(query, PARAMETERS),
-                           .position_parameters = query_int(query, POSITION_PARAMETERS)};
-    const SeriesSeed seed = {.seed = query_int(query, SEED),
-                             .evaluation = query_int(query, EVALUATION),
-                             .loss = query_real(query, LOSS),
-                             .seconds = query_real(query, SECONDS),
-                             .tokens = query_int(query, TOKENS),
-                             .peak_bytes = query_int(query, PEAK_BYTES)};
+static void take_row(Results *set, DatabaseQuery *query, Arena *arena) {
+    const Series wanted = {.name = database_query_text(query, NAME),
+                           .label = database_query_text(query, LABEL),
+                           .run_label = database_query_text(query, RUN_LABEL),
+                           .method = database_query_text(query, METHOD),
+                           .setting = database_query_text(query, VARIANT),
+                           .variant = database_query_text(query, EVAL_VARIANT),
+                           .split = database_query_text(query, SPLIT),
+                           .protocol = database_query_text(query, PROTOCOL),
+                           .rule = database_query_text(query, RULE),
+                           .corpus = database_query_text(query, CORPUS),
+                           .precision = database_query_text(query, PRECISION),
+                           .train_length = database_query_int(query, TRAIN_LENGTH),
+                           .requested = database_query_int(query, REQUESTED),
+                           .parameters = database_query_int(query, PARAMETERS),
+                           .position_parameters = database_query_int(query, POSITION_PARAMETERS)};
+    const ResultsSeed seed = {.seed = database_query_int(query, SEED),
+                              .evaluation = database_query_int(query, EVALUATION),
+                              .loss = database_query_real(query, LOSS),
+                              .seconds = database_query_real(query, SECONDS),
+                              .tokens = database_query_int(query, TOKENS),
+                              .peak_bytes = database_query_int(query, PEAK_BYTES)};
     Series *series = find_series(set, &wanted, arena);
-    SeriesCell *cell = find_cell(series, query_int(query, LENGTH), query_int(query, STRIDE), arena);
-    add_seed(cell, seed, query_text(query, OUTCOME), arena);
+    ResultsCell *cell =
+        find_cell(series, database_query_int(query, LENGTH), database_query_int(query, STRIDE), arena);
+    add_seed(cell, seed, database_query_text(query, OUTCOME), arena);
 }
 
-static void finish_cell(SeriesCell *cell, Arena *arena) {
+static void finish_cell(ResultsCell *cell, Arena *arena) {
     ArenaMark mark = arena_mark(arena);
     double *perplexities = NEW(arena, cell->count, double);
     for (int i = 0; i < cell->count; i++) perplexities[i] = exp(cell->seeds[i].loss);
@@ -155,7 +156,7 @@ static void finish_series(Series *series, Arena *arena) {
                    .requested = series->requested,
                    .precision = series->precision};
     for (int k = 0; k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k];
+        const ResultsCell *cell = &series->cells[k];
         finish_cell(&series->cells[k], arena);
         for (int i = 0; i < cell->count; i++)
             if (cell->seeds[i].tokens > curve.targets) curve.targets = cell->seeds[i].tokens;
@@ -163,46 +164,48 @@ static void finish_series(Series *series, Arena *arena) {
     series->evaluated = curves_protocol(&curve, arena);
 }
 
-static bool read_runs(SeriesSet *set, Store *store, const char *const *experiment, Arena *arena, Err *err) {
-    Query *query =
-        query_begin(store,
-                    "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                    " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
-                    "point p ON p.experiment = x.id"
-                    " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
-                    experiment);
-    while (query_next(query)) {
-        const SeriesRun run = {.seed = query_int(query, 4),
-                               .threads = query_int(query, 5),
-                               .tokens = query_int(query, 6),
-                               .seconds = query_real(query, 7),
-                               .peak_bytes = query_int(query, 8),
-                               .processor_seconds = query_real(query, 9),
-                               .load = query_real(query, 10)};
+static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
+                      Error *err) {
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
+        " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
+        "point p ON p.experiment = x.id"
+        " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+        " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+        experiment);
+    while (database_query_next(query)) {
+        const ResultsRun run = {.seed = database_query_int(query, 4),
+                                .threads = database_query_int(query, 5),
+                                .tokens = database_query_int(query, 6),
+                                .seconds = database_query_real(query, 7),
+                                .peak_bytes = database_query_int(query, 8),
+                                .processor_seconds = database_query_real(query, 9),
+                                .load = database_query_real(query, 10)};
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (strcmp(series->run_label, query_text(query, 0)) ||
-                strcmp(series->variant, query_text(query, 1)) ||
-                strcmp(series->corpus, query_text(query, 2)) || series->train_length != query_int(query, 3))
+            if (strcmp(series->run_label, database_query_text(query, 0)) ||
+                strcmp(series->setting, database_query_text(query, 1)) ||
+                strcmp(series->corpus, database_query_text(query, 2)) ||
+                series->train_length != database_query_int(query, 3))
                 continue;
             series->runs = grown(arena, series->runs, series->run_count, sizeof run);
             series->runs[series->run_count++] = run;
         }
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
-SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *err) {
-    SeriesSet *set = NEW(arena, 1, SeriesSet);
+Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
+    Results *set = NEW(arena, 1, Results);
     const char *const parameters[] = {experiment, NULL};
     const Curves *curves = curves_read(store, experiment, arena, err);
     if (!curves) return NULL;
     set->experiment = arena_copy(arena, experiment);
     set->signature = curves->signature;
-    Query *query = query_begin(store, series_sql, parameters);
-    while (query_next(query)) take_row(set, query, arena);
-    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
+    DatabaseQuery *query = database_query_begin(store, series_sql, parameters);
+    while (database_query_next(query)) take_row(set, query, arena);
+    if (!database_query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
     for (int i = 0; i < set->count; i++) finish_series(&set->items[i], arena);
     return set;
 }
@@ -210,22 +213,22 @@ SeriesSet *series_read(Store *store, const char *experiment, Arena *arena, Err *
 /* --- names --- */
 
 static bool is_called(const Series *series, const char *wanted) {
-    return (!strcmp(series->method, wanted) && !*series->eval_variant) || !strcmp(series->label, wanted);
+    return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
 }
 
-Series *series_counterpart(const SeriesSet *set, const char *wanted, const Series *series,
-                           int64_t train_length) {
+Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
+                            int64_t train_length) {
     for (int i = 0; i < set->count; i++) {
         Series *other = &set->items[i];
-        if (is_called(other, wanted) && !strcmp(other->variant, series->variant) &&
+        if (is_called(other, wanted) && !strcmp(other->setting, series->setting) &&
             !strcmp(other->corpus, series->corpus) && other->train_length == train_length &&
-            series_same_protocol(other, series))
+            results_same_protocol(other, series))
             return other;
     }
     return NULL;
 }
 
-bool series_check_name(const SeriesSet *set, const char *wanted, Arena *arena, Err *err) {
+bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err) {
     const char *label = NULL, *list = "";
     bool several = false;
     for (int i = 0; i < set->count; i++) {
@@ -238,19 +241,19 @@ bool series_check_name(const SeriesSet *set, const char *wanted, Arena *arena, E
         label = series->label;
     }
     if (label && !several) return true;
-    return err_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
-                   label ? "several variants of the method" : "no method", wanted, list);
+    return error_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
+                     label ? "several variants of the method" : "no method", wanted, list);
 }
 
 /* --- cells --- */
 
-double series_loss(const SeriesCell *cell) {
+double results_mean_loss(const ResultsCell *cell) {
     double sum = 0;
     for (int i = 0; i < cell->count; i++) sum += cell->seeds[i].loss;
     return cell->count ? sum / cell->count : NAN;
 }
 
-bool series_evaluated(const SeriesCell *cell) {
+bool series_evaluated(const ResultsCell *cell) {
     static const char *const unknown[] = {"beyond_text", "missing", "failed"};
     bool known = cell->count > 0;
     for (int i = 0; i < cell->lost_count; i++) {
@@ -261,7 +264,7 @@ bool series_evaluated(const SeriesCell *cell) {
     return known;
 }
 
-const char *series_beyond_text(const SeriesSet *set) {
+const char *series_beyond_text(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
             for (int s = 0; s < set->items[i].cells[k].lost_count; s++)
@@ -271,7 +274,7 @@ const char *series_beyond_text(const SeriesSet *set) {
     return NULL;
 }
 
-const char *series_text(const SeriesCell *cell, Arena *arena) {
+const char *results_cell_text(const ResultsCell *cell, Arena *arena) {
     static const char *const words[][2] = {
         {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
     if (!cell->count) {
@@ -279,14 +282,15 @@ const char *series_text(const SeriesCell *cell, Arena *arena) {
             if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
         return cell->outcome ? cell->outcome : "";
     }
-    const char *text = frame_perplexity(cell->mean, arena);
+    const char *text = table_perplexity(cell->mean, arena);
     if (cell->count > 1) {
         int digits = cell->mean < 100 ? 2 : cell->mean < 1000 ? 1 : 0;
         text =
             arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
     }
-    return cell->count < cell->asked ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->asked)
-                                     : text;
+    return cell->count < cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
+               : text;
 }
 
 /* --- speeds --- */
@@ -298,14 +302,14 @@ static double speed_ratio(const Series *series) {
     double ratio = 1;
     for (int i = 0; i < series->run_count; i++)
         for (int k = 0; k < series->run_count; k++) {
-            const SeriesRun *a = &series->runs[i], *b = &series->runs[k];
+            const ResultsRun *a = &series->runs[i], *b = &series->runs[k];
             if (a->threads != b->threads) continue;
             ratio = fmax(ratio, (double)a->tokens / a->seconds * b->seconds / (double)b->tokens);
         }
     return ratio;
 }
 
-const char *series_speed_warning(const SeriesSet *set, Arena *arena) {
+const char *series_speed_warning(const Results *set, Arena *arena) {
     const Series *worst = NULL;
     double highest = noticed;
     for (int i = 0; i < set->count; i++) {
@@ -329,19 +333,20 @@ typedef struct Windows {
     int count;
 } Windows;
 
-static bool read_windows(Windows *windows, Store *store, const SeriesSeed *seed, Arena *arena, Err *err) {
+static bool read_windows(Windows *windows, Database *store, const ResultsSeed *seed, Arena *arena,
+                         Error *err) {
     const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
-    Query *query = query_begin(
+    DatabaseQuery *query = database_query_begin(
         store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window",
         parameters);
     *windows = (Windows){0};
-    while (query_next(query)) {
+    while (database_query_next(query)) {
         windows->nats = grown(arena, windows->nats, windows->count, sizeof(double));
         windows->tokens = grown(arena, windows->tokens, windows->count, sizeof(int64_t));
-        windows->nats[windows->count] = query_real(query, 0);
-        windows->tokens[windows->count++] = query_int(query, 1);
+        windows->nats[windows->count] = database_query_real(query, 0);
+        windows->tokens[windows->count++] = database_query_int(query, 1);
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 static bool same_windows(const Windows *a, const Windows *b) {
@@ -349,21 +354,21 @@ static bool same_windows(const Windows *a, const Windows *b) {
            (!a->count || !memcmp(a->tokens, b->tokens, (size_t)a->count * sizeof(int64_t)));
 }
 
-int64_t series_budget(const Series *series) {
+int64_t results_train_tokens(const Series *series) {
     return series->run_count ? series->runs->tokens : 0;
 }
 
-const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed) {
+const ResultsSeed *results_seed(const ResultsCell *cell, int64_t seed) {
     for (int i = 0; cell && i < cell->count; i++)
         if (cell->seeds[i].seed == seed) return &cell->seeds[i];
     return NULL;
 }
 
-static int shared_seeds(int64_t *seeds, const SeriesCell *const *cells, int count, const SeriesCell *base) {
+static int shared_seeds(int64_t *seeds, const ResultsCell *const *cells, int count, const ResultsCell *base) {
     int shared = 0;
     for (int s = 0; s < base->count; s++) {
         bool all = true;
-        for (int m = 0; m < count; m++) all &= series_seed(cells[m], base->seeds[s].seed) != NULL;
+        for (int m = 0; m < count; m++) all &= results_seed(cells[m], base->seeds[s].seed) != NULL;
         if (all) seeds[shared++] = base->seeds[s].seed;
     }
     return shared;
@@ -374,8 +379,9 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-bool series_compare(StatsDifference *differences, Store *store, const SeriesCell *const *cells, int count,
-                    const SeriesCell *base, int64_t block, int resamples, Arena *arena, Err *err) {
+bool results_compare(StatsDifference *differences, Database *store, const ResultsCell *const *cells,
+                     int count, const ResultsCell *base, int64_t block, int resamples, Arena *arena,
+                     Error *err) {
     ArenaMark mark = arena_mark(arena);
     StatsPanel panel = {.methods = count};
     int64_t *seeds = NEW(arena, base->count, int64_t);
@@ -387,7 +393,7 @@ bool series_compare(StatsDifference *differences, Store *store, const SeriesCell
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
-        fine = read_windows(&theirs, store, series_seed(base, seeds[s]), arena, err);
+        fine = read_windows(&theirs, store, results_seed(base, seeds[s]), arena, err);
         if (fine && !unit) {
             first = theirs;
             unit = NEW(arena, first.count, int);
@@ -398,16 +404,16 @@ bool series_compare(StatsDifference *differences, Store *store, const SeriesCell
             for (int w = 0; w < first.count; w++) tokens[unit[w]] += (double)first.tokens[w];
         }
         for (int m = 0; fine && m < count; m++) {
-            const SeriesSeed *seed = series_seed(cells[m], seeds[s]);
+            const ResultsSeed *seed = results_seed(cells[m], seeds[s]);
             fine = read_windows(&ours, store, seed, arena, err);
             if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
-                fine = err_set(err, EXIT_DAMAGED,
-                               "database '%s' is damaged: the windows of evaluation %lld differ",
-                               store_path(store), (long long)seed->evaluation);
+                fine = error_set(err, EXIT_DAMAGED,
+                                 "database '%s' is damaged: the windows of evaluation %lld differ",
+                                 database_path(store), (long long)seed->evaluation);
             if (!fine) break;
-            double *place = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;
-            add_windows(place, unit, &ours, width, 1);
-            add_windows(place, unit, &theirs, width, -1);
+            double *index = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;
+            add_windows(index, unit, &ours, width, 1);
+            add_windows(index, unit, &theirs, width, -1);
         }
     }
     if (fine) stats_compare(differences, &panel, resamples, arena);

@@ -1,5 +1,5 @@
 /* attention: causal multi-head attention in tiles, forward and backward. The only caller of score hooks in a
- * pass (figure_bias.c draws the biases alone).
+ * pass (report/figure_bias.c draws the biases alone).
  *
  * Per head, with q and k after the method's transform:
  *
@@ -18,8 +18,8 @@
  * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v; within each, head
  * by head.
  */
-#ifndef POSLAB_ATTENTION_H
-#define POSLAB_ATTENTION_H
+#ifndef POSLAB_ATTENTION_ATTENTION_H
+#define POSLAB_ATTENTION_ATTENTION_H
 
 #include "position/encoding.h"
 
@@ -35,8 +35,16 @@
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1). temperature: all scores, biases included, are
  * multiplied by it. A struct of zeros is plain attention.
  */
-typedef enum AttentionLayers { LAYERS_ALL, LAYERS_POSITION, LAYERS_NOPE } AttentionLayers;
-typedef enum AttentionScale { SCALE_NONE, SCALE_LOG_N, SCALE_LLAMA4 } AttentionScale;
+typedef enum AttentionLayers {
+    ATTENTION_LAYERS_ALL,
+    ATTENTION_LAYERS_POSITION,
+    ATTENTION_LAYERS_NOPE
+} AttentionLayers;
+typedef enum AttentionScale {
+    ATTENTION_SCALE_NONE,
+    ATTENTION_SCALE_LOG_N,
+    ATTENTION_SCALE_LLAMA4
+} AttentionScale;
 
 typedef struct AttentionOptions {
     int64_t nope_every; /* every n-th layer works without the position method's layer hooks; 0: none */
@@ -46,11 +54,11 @@ typedef struct AttentionOptions {
     double scale_coefficient, temperature;
 } AttentionOptions;
 
-extern const Field attention_fields[];
+extern const OptionField attention_fields[];
 extern const int attention_field_count;
 
-/* Rules across options. `place` as in fields_read. */
-bool attention_check(const AttentionOptions *options, const char *place, Err *err);
+/* Rules across options. `source` as in options_read. */
+bool attention_check(const AttentionOptions *options, const char *source, Error *err);
 
 /* Whether the position method acts in layer `layer` (from 0). */
 bool attention_has_position(const AttentionOptions *options, int layer);
@@ -61,7 +69,7 @@ typedef struct Attention Attention;
 
 /* `context` is the method's, with tables and parameters of this length; it and the options must outlive the
  * Attention. */
-Attention *attention_new(const Position *position, const PositionContext *context,
+Attention *attention_new(const Encoding *position, const PositionContext *context,
                          const AttentionOptions *options, bool training, Arena *arena);
 
 /* Once per pass over the layers: computes the biases that all layers share from the parameters' present

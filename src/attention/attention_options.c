@@ -6,38 +6,41 @@
 static const char *const layer_names[] = {"all", "position", "nope", NULL};
 static const char *const scale_names[] = {"off", "log_n", "llama4", NULL};
 
-const Field attention_fields[] = {
-    {"nope_every", FIELD_INT, offsetof(AttentionOptions, nope_every), .standard = 0, .low = 0, .high = 1024,
-     .help = "every n-th layer works without the position method; 0: all layers have it"},
-    {"window", FIELD_INT, offsetof(AttentionOptions, window), .standard = 0, .low = 0, .high = 1 << 24,
+const OptionField attention_fields[] = {
+    {"nope_every", OPTION_INT, offsetof(AttentionOptions, nope_every), .default_value = 0, .low = 0,
+     .high = 1024, .help = "every n-th layer works without the position method; 0: all layers have it"},
+    {"window", OPTION_INT, offsetof(AttentionOptions, window), .default_value = 0, .low = 0, .high = 1 << 24,
      .help = "a query sees this many keys, itself included; 0: all"},
-    {"sinks", FIELD_INT, offsetof(AttentionOptions, sinks), .standard = 0, .low = 0, .high = COLUMNS,
-     .help = "with a window: first keys that are always seen"},
-    {"window_layers", FIELD_CHOICE, offsetof(AttentionOptions, window_layers), .standard = LAYERS_POSITION,
-     .choices = layer_names, .help = "layers with the window: all, or those with or without the method"},
-    {"top_k", FIELD_INT, offsetof(AttentionOptions, top_k), .standard = 0, .low = 0, .high = 1 << 24,
+    {"sinks", OPTION_INT, offsetof(AttentionOptions, sinks), .default_value = 0, .low = 0,
+     .high = TILE_COLUMNS, .help = "with a window: first keys that are always seen"},
+    {"window_layers", OPTION_CHOICE, offsetof(AttentionOptions, window_layers),
+     .default_value = ATTENTION_LAYERS_POSITION, .choices = layer_names,
+     .help = "layers with the window: all, or those with or without the method"},
+    {"top_k", OPTION_INT, offsetof(AttentionOptions, top_k), .default_value = 0, .low = 0, .high = 1 << 24,
      .help = "only the k highest scores of a query count; 0: all"},
-    {"scale", FIELD_CHOICE, offsetof(AttentionOptions, scale), .standard = SCALE_NONE, .choices = scale_names,
+    {"scale", OPTION_CHOICE, offsetof(AttentionOptions, scale), .default_value = ATTENTION_SCALE_NONE,
+     .choices = scale_names,
      .help = "queries grow with their position i: max(1, ln(i+1) / ln L), or Llama 4's way"},
-    {"scale_floor", FIELD_INT, offsetof(AttentionOptions, scale_floor), .standard = 8192, .low = 1,
+    {"scale_floor", OPTION_INT, offsetof(AttentionOptions, scale_floor), .default_value = 8192, .low = 1,
      .high = 1 << 24, .help = "llama4: factor 1 + coefficient ln(floor((i+1) / scale_floor) + 1)"},
-    {"scale_coefficient", FIELD_REAL, offsetof(AttentionOptions, scale_coefficient), .standard = 0.1,
+    {"scale_coefficient", OPTION_REAL, offsetof(AttentionOptions, scale_coefficient), .default_value = 0.1,
      .low = 0, .high = 10, .help = "llama4: see scale_floor"},
-    {"scale_layers", FIELD_CHOICE, offsetof(AttentionOptions, scale_layers), .standard = LAYERS_ALL,
-     .choices = layer_names, .help = "layers with that scale"},
-    {"temperature", FIELD_REAL, offsetof(AttentionOptions, temperature), .standard = 1, .low = 0.01,
+    {"scale_layers", OPTION_CHOICE, offsetof(AttentionOptions, scale_layers),
+     .default_value = ATTENTION_LAYERS_ALL, .choices = layer_names, .help = "layers with that scale"},
+    {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
      .high = 100, .help = "scores with all their biases are multiplied by this"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
 
-bool attention_check(const AttentionOptions *o, const char *place, Err *err) {
+bool attention_check(const AttentionOptions *o, const char *source, Error *err) {
     if (o->sinks && !o->window)
-        return err_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' needs 'model.attention.window' above 0",
-                       place);
-    if (!o->nope_every && (o->scale_layers == LAYERS_NOPE || o->window_layers == LAYERS_NOPE))
-        return err_set(err, EXIT_USAGE,
-                       "%s: 'model.attention.%s' \"nope\" needs 'model.attention.nope_every' above 0", place,
-                       o->scale_layers == LAYERS_NOPE ? "scale_layers" : "window_layers");
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'model.attention.sinks' needs 'model.attention.window' above 0", source);
+    if (!o->nope_every &&
+        (o->scale_layers == ATTENTION_LAYERS_NOPE || o->window_layers == ATTENTION_LAYERS_NOPE))
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'model.attention.%s' \"nope\" needs 'model.attention.nope_every' above 0",
+                         source, o->scale_layers == ATTENTION_LAYERS_NOPE ? "scale_layers" : "window_layers");
     return true;
 }
 
@@ -47,24 +50,25 @@ bool attention_has_position(const AttentionOptions *options, int layer) {
 
 /* Whether an option for these layers acts in a layer with (or without) the position method. */
 static bool meant(int layers, bool has_position) {
-    return layers == LAYERS_ALL || (layers == LAYERS_POSITION) == has_position;
+    return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION) == has_position;
 }
 
-void layer_choose(Attention *a, int layer) {
+void attention_select_layer(Attention *a, int layer) {
     const AttentionOptions *o = a->options;
     bool has = attention_has_position(o, layer), windowed = o->window && meant(o->window_layers, has);
     a->active = has;
     a->use = has && a->has_terms ? &a->terms : NULL;
     a->window = windowed && o->window < a->length ? (int)o->window : 0;
     a->sinks = a->window ? (int)o->sinks : 0;
-    a->stretch = a->stretches && meant(o->scale_layers, has) ? a->stretches : NULL;
+    a->query_scale = a->query_scales && meant(o->scale_layers, has) ? a->query_scales : NULL;
 }
 
-void stretches_fill(float *factors, const AttentionOptions *o, int train_length, int length) {
+void attention_fill_query_scales(float *factors, const AttentionOptions *o, int train_length, int length) {
     double unit = log(train_length < 2 ? 2 : train_length);
     for (int i = 0; i < length; i++) {
         double steps = floor((i + 1.0) / (double)o->scale_floor);
-        double factor = o->scale == SCALE_LOG_N ? log1p(i) / unit : 1 + o->scale_coefficient * log1p(steps);
+        double factor =
+            o->scale == ATTENTION_SCALE_LOG_N ? log1p(i) / unit : 1 + o->scale_coefficient * log1p(steps);
         factors[i] = (float)(factor > 1 ? factor : 1);
     }
 }
@@ -77,25 +81,25 @@ static int larger(int x, int y) {
     return x > y ? x : y;
 }
 
-bool tile_next(const Attention *a, Tile *t) {
+bool attention_tile_next(const Attention *a, Tile *t) {
     bool first = t->columns == 0;
-    int begin = first ? 0 : t->j0 + t->columns, end = t->i0 + ROWS;
+    int begin = first ? 0 : t->j0 + t->columns, end = t->i0 + TILE_ROWS;
     t->cut = a->window && end > a->window;
     if (t->cut && (first || t->sinks)) {
         if (first && a->sinks) {
             t->sinks = true;
-            t->j0 = 0, t->columns = smaller(round_to(a->sinks, PANEL), end);
+            t->j0 = 0, t->columns = smaller(attention_round_up(a->sinks, TILE_PANEL), end);
             return true;
         }
-        begin = larger(a->sinks, t->i0 - a->window + 1) / PANEL * PANEL;
+        begin = larger(a->sinks, t->i0 - a->window + 1) / TILE_PANEL * TILE_PANEL;
     }
     t->sinks = false;
     t->j0 = begin;
-    t->columns = smaller(end - begin, COLUMNS);
+    t->columns = smaller(end - begin, TILE_COLUMNS);
     return t->columns > 0;
 }
 
-bool tile_seen(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
+bool attention_tile_visible(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
     int i = t->i0 + r;
     *lo = 0;
     *valid = i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns;
@@ -107,6 +111,6 @@ bool tile_seen(const Attention *a, const Tile *t, int r, int *lo, int *valid) {
     return *lo < *valid;
 }
 
-int tile_position(const Attention *a, const Tile *t, int i) {
+int attention_tile_position(const Attention *a, const Tile *t, int i) {
     return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;
 }

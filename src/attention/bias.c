@@ -1,4 +1,4 @@
-/* attention_terms: what a method adds to scores besides a distance bias: relative vectors, pair biases,
+/* bias: what a method adds to scores besides a distance bias: relative vectors, pair biases,
  * gates; and the memory of the far pair. All of it is behind one pointer that is NULL for methods without.
  *
  * A pair bias is computed once per pass for all heads where [H,T,T] fits PAIR_FLOATS, else anew for each tile
@@ -13,23 +13,23 @@
 
 enum { PAIR_FLOATS = 1 << 21 };
 
-bool terms_new(Terms *terms, const Attention *a, Arena *arena) {
+bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena) {
     const PositionMethod *m = a->method;
     size_t H = (size_t)a->heads, T = (size_t)a->length;
     if (!m->horizon && !m->pair_bias && !m->vectors && !m->gate) return false;
-    *terms = (Terms){.pair_fits = H * T * T <= PAIR_FLOATS};
+    *terms = (BiasTerms){.pair_fits = H * T * T <= PAIR_FLOATS};
     if (m->horizon) {
         terms->horizon = m->horizon(a->context->shape, a->context->options);
         if (terms->horizon < 1) BUG("%s has a horizon of %d", m->name, terms->horizon);
-        terms->s_far = NEW(arena, ROWS * COLUMNS, float);
+        terms->s_far = NEW(arena, TILE_ROWS * TILE_COLUMNS, float);
     }
     if (m->vectors) {
-        vectors_new(&terms->vectors[AT_SCORES], a, POS_KEY, arena);
-        vectors_new(&terms->vectors[AT_VALUES], a, POS_VALUE, arena);
-        terms->skew = NEW(arena, ROWS * SKEW, float);
+        relative_new(&terms->vectors[RELATIVE_SCORES], a, POS_KEY, arena);
+        relative_new(&terms->vectors[RELATIVE_VALUES], a, POS_VALUE, arena);
+        terms->skew = NEW(arena, TILE_ROWS * TILE_SKEW, float);
     }
     if (m->pair_bias) {
-        size_t size = terms->pair_fits ? H * T * T : (size_t)ROWS * T;
+        size_t size = terms->pair_fits ? H * T * T : (size_t)TILE_ROWS * T;
         terms->pair = NEW(arena, size, float);
         if (a->training && m->pair_bias_backward) terms->dpair = NEW(arena, size, float);
     }
@@ -40,13 +40,13 @@ bool terms_new(Terms *terms, const Attention *a, Arena *arena) {
     return true;
 }
 
-static const PositionRole vector_roles[VECTOR_ROLES] = {POS_KEY, POS_VALUE};
+static const PositionRole vector_roles[RELATIVE_ROLES] = {POS_KEY, POS_VALUE};
 
-void terms_begin(Attention *a) {
-    Terms *terms = &a->terms;
+void bias_begin(Attention *a) {
+    BiasTerms *terms = &a->terms;
     size_t H = (size_t)a->heads, T = (size_t)a->length;
-    for (int i = 0; i < VECTOR_ROLES; i++) {
-        Vectors *v = &terms->vectors[i];
+    for (int i = 0; i < RELATIVE_ROLES; i++) {
+        RelativeVectors *v = &terms->vectors[i];
         if (!v->count) continue;
         a->method->vectors(a->context, vector_roles[i], v->given);
         if (v->dgiven) memset(v->dgiven, 0, H * (size_t)v->count * (size_t)a->size * sizeof(float));
@@ -57,9 +57,9 @@ void terms_begin(Attention *a) {
     if (terms->dpair) memset(terms->dpair, 0, H * T * T * sizeof(float));
 }
 
-void terms_end(Attention *a) {
-    const Terms *terms = &a->terms;
-    for (int i = 0; i < VECTOR_ROLES; i++)
+void bias_end(Attention *a) {
+    const BiasTerms *terms = &a->terms;
+    for (int i = 0; i < RELATIVE_ROLES; i++)
         if (terms->vectors[i].dgiven && a->method->vectors_backward)
             a->method->vectors_backward(a->context, vector_roles[i], terms->vectors[i].dgiven);
     for (int h = 0; terms->dpair && terms->pair_fits && h < a->heads; h++)
@@ -69,46 +69,46 @@ void terms_end(Attention *a) {
 
 /* ---- one sequence, one head ---- */
 
-void terms_sequence(Attention *a, const float *x) {
+void bias_sequence(Attention *a, const float *x) {
     if (a->terms.gates) a->method->gate(a->context, x, a->terms.gates);
 }
 
-void terms_sequence_end(Attention *a, const float *x, float *dx) {
+void bias_sequence_end(Attention *a, const float *x, float *dx) {
     if (a->terms.gates) a->method->gate_backward(a->context, x, a->terms.dgates, dx);
 }
 
-void terms_head(Attention *a, int h, bool backward) {
-    Terms *terms = &a->terms;
-    for (int i = 0; i < VECTOR_ROLES; i++) vectors_load(a, i, h, backward);
+void bias_head(Attention *a, int h, bool backward) {
+    BiasTerms *terms = &a->terms;
+    for (int i = 0; i < RELATIVE_ROLES; i++) relative_load(a, i, h, backward);
     if (!terms->gates) return;
     const float *gates = terms->gates + (size_t)h * a->length;
     double sum = 0;
-    for (int t = 0; t < a->length; t++) a->at.sums[t] = sum += gates[t];
-    if (backward) memset(a->at.dsums, 0, (size_t)a->length * sizeof(double));
+    for (int t = 0; t < a->length; t++) a->current.sums[t] = sum += gates[t];
+    if (backward) memset(a->current.dsums, 0, (size_t)a->length * sizeof(double));
 }
 
-void terms_head_end(Attention *a, int h) {
-    Terms *terms = &a->terms;
-    for (int i = 0; i < VECTOR_ROLES; i++) vectors_return(a, i, h);
+void bias_head_end(Attention *a, int h) {
+    BiasTerms *terms = &a->terms;
+    for (int i = 0; i < RELATIVE_ROLES; i++) relative_return_gradients(a, i, h);
     if (!terms->gates) return;
     float *dgates = terms->dgates + (size_t)h * a->length;
     double sum = 0;
-    for (int t = a->length - 1; t >= 0; t--) dgates[t] = (float)(sum += a->at.dsums[t]);
+    for (int t = a->length - 1; t >= 0; t--) dgates[t] = (float)(sum += a->current.dsums[t]);
 }
 
 /* ---- one tile row ---- */
 
-void terms_row(Attention *a, int h, int i0, bool backward) {
-    Terms *terms = &a->terms;
-    int rows = a->length - i0 < ROWS ? a->length - i0 : ROWS;
+void bias_row(Attention *a, int h, int i0, bool backward) {
+    BiasTerms *terms = &a->terms;
+    int rows = a->length - i0 < TILE_ROWS ? a->length - i0 : TILE_ROWS;
     if (!terms->pair || terms->pair_fits) return;
     a->method->pair_bias(a->context, terms->pair, h, i0, rows);
-    if (backward && terms->dpair) memset(terms->dpair, 0, (size_t)ROWS * a->length * sizeof(float));
+    if (backward && terms->dpair) memset(terms->dpair, 0, (size_t)TILE_ROWS * a->length * sizeof(float));
 }
 
-void terms_row_end(Attention *a, int h, int i0) {
-    const Terms *terms = &a->terms;
-    int rows = a->length - i0 < ROWS ? a->length - i0 : ROWS;
+void bias_row_end(Attention *a, int h, int i0) {
+    const BiasTerms *terms = &a->terms;
+    int rows = a->length - i0 < TILE_ROWS ? a->length - i0 : TILE_ROWS;
     if (terms->dpair && !terms->pair_fits)
         a->method->pair_bias_backward(a->context, terms->dpair, h, i0, rows);
 }
@@ -122,7 +122,7 @@ static float *pair_at(const Attention *a, float *pair, const Tile *t, int r) {
 }
 
 static const float *vector_queries(const Attention *a, const Tile *t) {
-    const Pair *pair = t->sinks && a->turns_sinks ? &a->at.sink : &a->at.near;
+    const PackedPair *pair = t->sinks && a->moves_sinks ? &a->current.sink : &a->current.near;
     return pair->q + (size_t)t->i0 * a->wide;
 }
 
@@ -131,51 +131,52 @@ static int existing(const Attention *a, const Tile *t) {
     return a->length - t->j0 < t->columns ? a->length - t->j0 : t->columns;
 }
 
-void terms_add(Attention *a, const Tile *t) {
-    const Terms *terms = &a->terms;
-    int rows = a->length - t->i0 < ROWS ? a->length - t->i0 : ROWS, keys = existing(a, t);
-    if (terms->vectors[AT_SCORES].count) vectors_score(a, AT_SCORES, t, a->s, vector_queries(a, t));
+void bias_add(Attention *a, const Tile *t) {
+    const BiasTerms *terms = &a->terms;
+    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS, keys = existing(a, t);
+    if (terms->vectors[RELATIVE_SCORES].count)
+        relative_add_scores(a, RELATIVE_SCORES, t, a->s, vector_queries(a, t));
     for (int r = 0; terms->pair && r < rows; r++) {
         const float *pair = pair_at(a, terms->pair, t, r);
-        float *s = a->s + r * COLUMNS;
+        float *s = a->s + r * TILE_COLUMNS;
         int seen = t->i0 + r - t->j0 + 1 < keys ? t->i0 + r - t->j0 + 1 : keys;
         for (int j = 0; j < seen; j++) s[j] += pair[j] * a->root;
     }
     if (!terms->gates) return;
-    float key[COLUMNS];
-    double origin = a->at.sums[t->i0];
-    for (int j = 0; j < keys; j++) key[j] = (float)(a->at.sums[t->j0 + j] - origin) * a->root;
+    float key[TILE_COLUMNS];
+    double origin = a->current.sums[t->i0];
+    for (int j = 0; j < keys; j++) key[j] = (float)(a->current.sums[t->j0 + j] - origin) * a->root;
     for (int r = 0; r < rows; r++) {
-        float query = (float)(a->at.sums[t->i0 + r] - origin) * a->root, *s = a->s + r * COLUMNS;
+        float query = (float)(a->current.sums[t->i0 + r] - origin) * a->root, *s = a->s + r * TILE_COLUMNS;
         for (int j = 0; j < keys; j++) s[j] += query - key[j];
     }
 }
 
-void terms_backward(Attention *a, const Tile *t) {
-    const Terms *terms = &a->terms;
-    int rows = a->length - t->i0 < ROWS ? a->length - t->i0 : ROWS, keys = existing(a, t);
-    if (terms->vectors[AT_SCORES].count) {
-        const Pair *pair = t->sinks && a->turns_sinks ? &a->at.sink : &a->at.near;
+void bias_backward(Attention *a, const Tile *t) {
+    const BiasTerms *terms = &a->terms;
+    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS, keys = existing(a, t);
+    if (terms->vectors[RELATIVE_SCORES].count) {
+        const PackedPair *pair = t->sinks && a->moves_sinks ? &a->current.sink : &a->current.near;
         size_t row = (size_t)t->i0 * a->wide;
-        vectors_learn(a, AT_SCORES, t, a->ds, pair->q + row);
-        vectors_mix(a, AT_SCORES, t, pair->dq + row, a->ds);
+        relative_gradient(a, RELATIVE_SCORES, t, a->ds, pair->q + row);
+        relative_add_values(a, RELATIVE_SCORES, t, pair->dq + row, a->ds);
     }
     for (int r = 0; terms->dpair && r < rows; r++) {
         float *dpair = pair_at(a, terms->dpair, t, r);
-        const float *ds = a->ds + r * COLUMNS;
+        const float *ds = a->ds + r * TILE_COLUMNS;
         for (int j = 0; j < keys; j++) dpair[j] += ds[j] * a->root;
     }
     if (!terms->gates) return;
-    float sums[COLUMNS] = {0};
+    float sums[TILE_COLUMNS] = {0};
     for (int r = 0; r < rows; r++) {
-        const float *ds = a->ds + r * COLUMNS;
+        const float *ds = a->ds + r * TILE_COLUMNS;
         float row = 0;
 #pragma omp simd reduction(+ : row)
         for (int j = 0; j < keys; j++) {
             sums[j] += ds[j];
             row += ds[j];
         }
-        a->at.dsums[t->i0 + r] += (double)row * (double)a->root;
+        a->current.dsums[t->i0 + r] += (double)row * (double)a->root;
     }
-    for (int j = 0; j < keys; j++) a->at.dsums[t->j0 + j] -= (double)sums[j] * (double)a->root;
+    for (int j = 0; j < keys; j++) a->current.dsums[t->j0 + j] -= (double)sums[j] * (double)a->root;
 }

@@ -1,6 +1,6 @@
-/* attention_rows: whole rows of scores of all heads, ROWS queries at a time: for methods that change scores
- * (PositionScores), and for exact top-k. Tiles are computed as in attention_tiles.c and laid into the rows;
- * the softmax is that of a row. The memory is a few times H ROWS T numbers and all heads of a sequence.
+/* dense: whole rows of scores of all heads, TILE_ROWS queries at a time: for methods that change scores
+ * (PositionScores), and for exact top-k. Tiles are computed as in attention/flash.c and laid into the rows;
+ * the softmax is that of a row. The memory is a few times H TILE_ROWS T numbers and all heads of a sequence.
  *
  * The backward pass computes the rows again, bit by bit as the forward pass did, so that the same keys are
  * the k highest.
@@ -11,11 +11,11 @@
 #include "attention/internal.h"
 #include "math/gemm.h"
 
-void rows_new(Attention *a, Arena *arena) {
-    size_t block = ((size_t)a->heads + 1) * ROWS * (size_t)a->padded;
-    a->kept = NEW(arena, a->heads, Head);
+void dense_new(Attention *a, Arena *arena) {
+    size_t block = ((size_t)a->heads + 1) * TILE_ROWS * (size_t)a->padded;
+    a->kept = NEW(arena, a->heads, PackedHead);
     for (int h = 0; h < a->heads; h++) {
-        Head head = head_new(a, arena);
+        PackedHead head = pack_new(a, arena);
         if (a->kept) a->kept[h] = head;
     }
     a->block = NEW(arena, block, float);
@@ -32,7 +32,7 @@ typedef struct Block {
 } Block;
 
 static Block block_at(const Attention *a, int first) {
-    return (Block){first, a->length - first < ROWS ? a->length - first : ROWS, first + ROWS};
+    return (Block){first, a->length - first < TILE_ROWS ? a->length - first : TILE_ROWS, first + TILE_ROWS};
 }
 
 static float *row_of(const Block *b, float *block, int h, int r) {
@@ -57,10 +57,10 @@ static PositionScores hook_block(const Attention *a, const Block *b) {
 /* What the tile sees of the rows, times `factor`, into s; zero elsewhere, since tiles may share columns. */
 static void take_tile(const Attention *a, const Block *b, const Tile *t, float *s, float *block,
                       float factor) {
-    for (int r = 0; r < ROWS; r++, s += COLUMNS) {
+    for (int r = 0; r < TILE_ROWS; r++, s += TILE_COLUMNS) {
         int lo, valid;
         memset(s, 0, (size_t)t->columns * sizeof *s);
-        if (r >= b->rows || !tile_seen(a, t, r, &lo, &valid)) continue;
+        if (r >= b->rows || !attention_tile_visible(a, t, r, &lo, &valid)) continue;
         const float *from = row_of(b, block, t->h, r) + t->j0;
         for (int j = lo; j < valid; j++) s[j] = from[j] * factor;
     }
@@ -71,14 +71,14 @@ static void fill_scores(Attention *a, const Block *b, bool backward) {
     float unscale = 1 / a->temperature;
     for (size_t i = 0; i < (size_t)a->heads * b->rows * b->columns; i++) a->block[i] = POS_UNSEEN;
     for (int h = 0; h < a->heads; h++) {
-        head_select(a, h);
-        if (a->use) terms_row(a, h, b->first, backward);
-        for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
-            tile_scores(a, &t);
+        pack_select(a, h);
+        if (a->use) bias_row(a, h, b->first, backward);
+        for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
+            flash_scores(a, &t);
             for (int r = 0; r < b->rows; r++) {
                 int lo, valid;
-                if (!tile_seen(a, &t, r, &lo, &valid)) continue;
-                const float *s = a->s + r * COLUMNS;
+                if (!attention_tile_visible(a, &t, r, &lo, &valid)) continue;
+                const float *s = a->s + r * TILE_COLUMNS;
                 float *to = row_of(b, a->block, h, r) + t.j0;
                 for (int j = lo; j < valid; j++) to[j] = s[j] * a->scale * unscale;
             }
@@ -126,10 +126,10 @@ static void hide(Attention *a, float *row, int i, int columns) {
         if (!a->window || j < a->sinks || j >= lo) a->order[seen++] = row[j];
     if (seen <= k) return;
     float least = kth_largest(a->order, seen, k);
-    int room = k;
-    for (int j = 0; j <= i; j++) room -= row[j] > least;
+    int ties_left = k;
+    for (int j = 0; j <= i; j++) ties_left -= row[j] > least;
     for (int j = 0; j <= i; j++)
-        if (row[j] < least || (row[j] == least && room-- <= 0)) row[j] = -INFINITY;
+        if (row[j] < least || (row[j] == least && ties_left-- <= 0)) row[j] = -INFINITY;
 }
 
 /* ---- forward ---- */
@@ -137,16 +137,16 @@ static void hide(Attention *a, float *row, int i, int columns) {
 /* The row's scores become probabilities; returns its lse. */
 static float softmax(const Attention *a, float *row, int columns) {
     float temperature = a->temperature;
-    Vec top = vec_all(-INFINITY), total = vec_all(0);
-    for (int j = 0; j < columns; j += TILE_LANES) top = vec_max(vec_load(row + j), top);
-    float highest = vec_top(top);
-    for (int j = 0; j < columns; j += TILE_LANES) {
-        Vec p = vec_exp((vec_load(row + j) - highest) * temperature);
+    SimdFloat top = simd_broadcast(-INFINITY), total = simd_broadcast(0);
+    for (int j = 0; j < columns; j += SIMD_LANES) top = simd_max(simd_load(row + j), top);
+    float highest = simd_reduce_max(top);
+    for (int j = 0; j < columns; j += SIMD_LANES) {
+        SimdFloat p = simd_exp((simd_load(row + j) - highest) * temperature);
         total += p;
-        vec_store(row + j, p);
+        simd_store(row + j, p);
     }
-    float sum = vec_sum(total), factor = 1 / sum;
-    for (int j = 0; j < columns; j += TILE_LANES) vec_store(row + j, vec_load(row + j) * factor);
+    float sum = simd_reduce_sum(total), factor = 1 / sum;
+    for (int j = 0; j < columns; j += SIMD_LANES) simd_store(row + j, simd_load(row + j) * factor);
     return highest * temperature + logf(sum);
 }
 
@@ -162,28 +162,28 @@ static void forward_block(Attention *a, const Block *b, float *lse, int sequence
             hide(a, row, i, b->columns);
             float value = softmax(a, row, b->columns);
             if (lse) lse[(size_t)h * a->length + i] = value;
-            if (dropout->p > 0) tile_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
+            if (dropout->p > 0) flash_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
         }
     }
     for (int h = 0; h < a->heads; h++) {
-        head_select(a, h);
-        float *o = a->at.o + (size_t)b->first * a->wide;
-        tile_nn(o, a->wide, NULL, 0, row_of(b, a->block, h, 0), b->columns, a->at.v, a->wide, ROWS, a->wide,
-                b->columns);
-        if (!a->use || !a->use->vectors[AT_VALUES].count) continue;
-        for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
+        pack_select(a, h);
+        float *o = a->current.o + (size_t)b->first * a->wide;
+        gemm_nn(o, a->wide, NULL, 0, row_of(b, a->block, h, 0), b->columns, a->current.v, a->wide, TILE_ROWS,
+                a->wide, b->columns);
+        if (!a->use || !a->use->vectors[RELATIVE_VALUES].count) continue;
+        for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
             take_tile(a, b, &t, a->s, a->block, 1);
-            vectors_mix(a, AT_VALUES, &t, o, a->s);
+            relative_add_values(a, RELATIVE_VALUES, &t, o, a->s);
         }
     }
 }
 
-void rows_forward(Attention *a, float *out, float *lse, int sequence, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += ROWS) {
+void dense_forward(Attention *a, float *out, float *lse, int sequence, const AttentionDropout *dropout) {
+    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS) {
         Block b = block_at(a, i0);
         forward_block(a, &b, lse, sequence, dropout);
     }
-    for (int h = 0; h < a->heads; h++) head_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o);
+    for (int h = 0; h < a->heads; h++) pack_unpack(a, out + (size_t)h * a->size, a->width, a->kept[h].o);
 }
 
 /* ---- backward ---- */
@@ -197,57 +197,58 @@ static void backward_rows(Attention *a, const Block *b, int h, const float *lse,
         float *row = row_of(b, a->block, h, r), *drow = row_of(b, a->dblock, h, r);
         int i = b->first + r;
         hide(a, row, i, b->columns);
-        if (dropout->p > 0) tile_dropout(a, dropout, drow, sequence, h, i, 0, i + 1);
-        for (int j = 0; j < b->columns; j += TILE_LANES) {
-            Vec p = vec_exp(vec_load(row + j) * temperature - lse[(size_t)h * a->length + i]);
-            vec_store(row + j, p);
-            vec_store(drow + j, p * (vec_load(drow + j) - a->at.delta[i]) * temperature);
+        if (dropout->p > 0) flash_dropout(a, dropout, drow, sequence, h, i, 0, i + 1);
+        for (int j = 0; j < b->columns; j += SIMD_LANES) {
+            SimdFloat p = simd_exp(simd_load(row + j) * temperature - lse[(size_t)h * a->length + i]);
+            simd_store(row + j, p);
+            simd_store(drow + j, p * (simd_load(drow + j) - a->current.delta[i]) * temperature);
         }
-        if (dropout->p > 0) tile_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
+        if (dropout->p > 0) flash_dropout(a, dropout, row, sequence, h, i, 0, i + 1);
     }
 }
 
 static void learn_values(Attention *a, const Block *b, int h, const float *lse, int sequence,
                          const AttentionDropout *dropout) {
-    const float *dout = a->at.o + (size_t)b->first * a->wide;
+    const float *dout = a->current.o + (size_t)b->first * a->wide;
     for (int r = 0; r < b->rows; r++)
         memset(row_of(b, a->dblock, h, r), 0, (size_t)b->columns * sizeof(float));
-    for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
-        tile_products(a, a->ds, NULL, dout, a->at.v_panels, &t, 0, t.columns);
-        if (a->use && a->use->vectors[AT_VALUES].count) vectors_score(a, AT_VALUES, &t, a->ds, dout);
+    for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
+        flash_products(a, a->ds, NULL, dout, a->current.v_panels, &t, 0, t.columns);
+        if (a->use && a->use->vectors[RELATIVE_VALUES].count)
+            relative_add_scores(a, RELATIVE_VALUES, &t, a->ds, dout);
         for (int r = 0; r < b->rows; r++) {
             int lo, valid;
-            if (tile_seen(a, &t, r, &lo, &valid))
-                memcpy(row_of(b, a->dblock, h, r) + t.j0 + lo, a->ds + r * COLUMNS + lo,
+            if (attention_tile_visible(a, &t, r, &lo, &valid))
+                memcpy(row_of(b, a->dblock, h, r) + t.j0 + lo, a->ds + r * TILE_COLUMNS + lo,
                        (size_t)(valid - lo) * sizeof(float));
         }
     }
     backward_rows(a, b, h, lse, sequence, dropout);
-    for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
+    for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
         take_tile(a, b, &t, a->s, a->block, 1);
-        tile_learn_values(a, &t, dout);
+        flash_value_gradients(a, &t, dout);
     }
 }
 
 static void learn_scores(Attention *a, const Block *b, int h) {
     bool summing = a->diagonal && a->active;
-    if (a->use) terms_row(a, h, b->first, true);
-    for (Tile t = {.h = h, .i0 = b->first}; tile_next(a, &t);) {
+    if (a->use) bias_row(a, h, b->first, true);
+    for (Tile t = {.h = h, .i0 = b->first}; attention_tile_next(a, &t);) {
         take_tile(a, b, &t, a->ds, a->dblock, 1 / a->root);
         for (int r = 0; summing && r < b->rows; r++) {
-            int lo, valid, p = tile_position(a, &t, b->first + r);
+            int lo, valid, p = attention_tile_position(a, &t, b->first + r);
             const float *from = row_of(b, a->dblock, h, r) + t.j0;
             double *sums = a->diagonal + (size_t)h * a->length;
-            if (!tile_seen(a, &t, r, &lo, &valid)) continue;
+            if (!attention_tile_visible(a, &t, r, &lo, &valid)) continue;
             for (int j = lo; j < valid; j++) sums[p - t.j0 - j] += (double)from[j];
         }
-        tile_learn_scores(a, &t);
+        flash_score_gradients(a, &t);
     }
-    if (a->use) terms_row_end(a, h, b->first);
+    if (a->use) bias_row_end(a, h, b->first);
 }
 
-void rows_backward(Attention *a, const float *lse, int sequence, const AttentionDropout *dropout) {
-    for (int i0 = 0; i0 < a->length; i0 += ROWS) {
+void dense_backward(Attention *a, const float *lse, int sequence, const AttentionDropout *dropout) {
+    for (int i0 = 0; i0 < a->length; i0 += TILE_ROWS) {
         Block b = block_at(a, i0);
         fill_scores(a, &b, true);
         PositionScores hook = hook_block(a, &b);
@@ -256,7 +257,7 @@ void rows_backward(Attention *a, const float *lse, int sequence, const Attention
             a->method->scores(a->context, &hook);
         }
         for (int h = 0; h < a->heads; h++) {
-            head_select(a, h);
+            pack_select(a, h);
             learn_values(a, &b, h, lse, sequence, dropout);
         }
         if (changes(a)) {
@@ -265,7 +266,7 @@ void rows_backward(Attention *a, const float *lse, int sequence, const Attention
             a->method->scores_backward(a->context, &hook);
         }
         for (int h = 0; h < a->heads; h++) {
-            head_select(a, h);
+            pack_select(a, h);
             learn_scores(a, &b, h);
         }
     }

@@ -1,26 +1,26 @@
-/* attention_head: one head of one sequence, packed, on its way into the engines and back. */
+/* pack: one head of one sequence, packed, on its way into the engines and back. */
 #include <string.h>
 
 #include "attention/internal.h"
 
-static Pair pair_new(const Attention *a, Arena *arena) {
+static PackedPair pair_new(const Attention *a, Arena *arena) {
     size_t packed = (size_t)a->padded * a->wide;
-    Pair pair = {0};
+    PackedPair pair = {0};
     float **buffers[] = {&pair.q, &pair.k, &pair.k_panels, &pair.dq, &pair.dk};
     for (int i = 0; i < (a->training ? 5 : 3); i++) *buffers[i] = NEW(arena, packed, float);
     return pair;
 }
 
-Head head_new(const Attention *a, Arena *arena) {
+PackedHead pack_new(const Attention *a, Arena *arena) {
     size_t packed = (size_t)a->padded * a->wide, length = (size_t)a->length;
-    const Vectors *vectors = a->terms.vectors;
-    Head head = {.near = pair_new(a, arena)};
+    const RelativeVectors *vectors = a->terms.vectors;
+    PackedHead head = {.near = pair_new(a, arena)};
     if (a->method->horizon) head.far = pair_new(a, arena);
-    if (a->turns_sinks) head.sink.q = NEW(arena, packed, float);
-    if (a->turns_sinks && a->training) head.sink.dq = NEW(arena, packed, float);
+    if (a->moves_sinks) head.sink.q = NEW(arena, packed, float);
+    if (a->moves_sinks && a->training) head.sink.dq = NEW(arena, packed, float);
     head.v = NEW(arena, packed, float), head.o = NEW(arena, packed, float);
-    for (int i = 0; i < VECTOR_ROLES; i++) {
-        size_t rows = (size_t)(vectors[i].near + PANEL) * a->wide;
+    for (int i = 0; i < RELATIVE_ROLES; i++) {
+        size_t rows = (size_t)(vectors[i].near + TILE_PANEL) * a->wide;
         if (!vectors[i].count) continue;
         head.rows[i] = NEW(arena, rows, float), head.panels[i] = NEW(arena, rows, float);
         if (a->training) head.drows[i] = NEW(arena, rows, float);
@@ -33,114 +33,115 @@ Head head_new(const Attention *a, Arena *arena) {
     return head;
 }
 
-void head_select(Attention *a, int h) {
-    if (a->kept) a->at = a->kept[h];
+void pack_select(Attention *a, int h) {
+    if (a->kept) a->current = a->kept[h];
 }
 
-void head_pack(const Attention *a, float *packed, const float *from, int stride) {
+void pack_rows(const Attention *a, float *packed, const float *from, int stride) {
     for (int t = 0; t < a->length; t++)
         for (int i = 0; i < a->size; i++) packed[(size_t)t * a->wide + i] = from[(size_t)t * stride + i];
 }
 
-void head_unpack(const Attention *a, float *to, int stride, const float *packed) {
+void pack_unpack(const Attention *a, float *to, int stride, const float *packed) {
     for (int t = 0; t < a->length; t++)
         for (int i = 0; i < a->size; i++) to[(size_t)t * stride + i] = packed[(size_t)t * a->wide + i];
 }
 
-void panels_fill(const Attention *a, float *panels, const float *packed, int count) {
-    for (int t = 0; t < count; t += PANEL, panels += (size_t)a->wide * PANEL)
+void pack_panels(const Attention *a, float *panels, const float *packed, int count) {
+    for (int t = 0; t < count; t += TILE_PANEL, panels += (size_t)a->wide * TILE_PANEL)
         for (int i = 0; i < a->wide; i++)
-            for (int j = 0; j < PANEL; j++) panels[i * PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
+            for (int j = 0; j < TILE_PANEL; j++)
+                panels[i * TILE_PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
 }
 
-static void stretch(const Attention *a, float *x) {
-    if (!a->stretch) return;
+static void query_scale(const Attention *a, float *x) {
+    if (!a->query_scale) return;
     for (int t = 0; t < a->length; t++)
-        for (int i = 0; i < a->size; i++) x[(size_t)t * a->wide + i] *= a->stretch[t];
+        for (int i = 0; i < a->size; i++) x[(size_t)t * a->wide + i] *= a->query_scale[t];
 }
 
 /* The head's queries, stretched: what transforms that add to them (an affine one) add stays as it is. */
 static void queries_pack(const Attention *a, float *packed, const float *from) {
-    head_pack(a, packed, from, 3 * a->width);
-    stretch(a, packed);
+    pack_rows(a, packed, from, 3 * a->width);
+    query_scale(a, packed);
 }
 
 /* What the head in hand has besides near: the queries as sinks see them, and the far pair. */
 static bool has_sink_queries(const Attention *a) {
-    return a->sinks && a->turns_sinks && a->active;
+    return a->sinks && a->moves_sinks && a->active;
 }
 
 static bool has_far(const Attention *a) {
     return a->use && a->use->horizon;
 }
 
-void head_load(Attention *a, const float *qkv, int h, bool values) {
+void pack_load(Attention *a, const float *qkv, int h, bool values) {
     const float *from = qkv + (size_t)h * a->size;
     const PositionMethod *m = a->method;
     PositionContext context = *a->context;
     context.head = h;
-    queries_pack(a, a->at.near.q, from);
-    head_pack(a, a->at.near.k, from + a->width, 3 * a->width);
-    head_pack(a, a->at.v, from + 2 * a->width, 3 * a->width);
+    queries_pack(a, a->current.near.q, from);
+    pack_rows(a, a->current.near.k, from + a->width, 3 * a->width);
+    pack_rows(a, a->current.v, from + 2 * a->width, 3 * a->width);
     if (m->transform && a->active) {
-        m->transform(&context, POS_QUERY, a->at.near.q, a->wide);
-        m->transform(&context, POS_KEY, a->at.near.k, a->wide);
+        m->transform(&context, POS_QUERY, a->current.near.q, a->wide);
+        m->transform(&context, POS_KEY, a->current.near.k, a->wide);
     }
     if (m->transform && has_far(a)) {
-        const Pair *far = &a->at.far;
+        const PackedPair *far = &a->current.far;
         queries_pack(a, far->q, from);
-        head_pack(a, far->k, from + a->width, 3 * a->width);
+        pack_rows(a, far->k, from + a->width, 3 * a->width);
         m->transform(&context, POS_QUERY_FAR, far->q, a->wide);
         m->transform(&context, POS_KEY_FAR, far->k, a->wide);
-        panels_fill(a, far->k_panels, far->k, a->padded);
+        pack_panels(a, far->k_panels, far->k, a->padded);
     }
     if (m->transform && has_sink_queries(a)) {
         context.tables = a->sink_tables;
-        queries_pack(a, a->at.sink.q, from);
-        m->transform(&context, POS_QUERY, a->at.sink.q, a->wide);
+        queries_pack(a, a->current.sink.q, from);
+        m->transform(&context, POS_QUERY, a->current.sink.q, a->wide);
     }
-    panels_fill(a, a->at.near.k_panels, a->at.near.k, a->padded);
-    if (values) panels_fill(a, a->at.v_panels, a->at.v, a->padded);
+    pack_panels(a, a->current.near.k_panels, a->current.near.k, a->padded);
+    if (values) pack_panels(a, a->current.v_panels, a->current.v, a->padded);
 }
 
-void head_clear(Attention *a) {
+void pack_clear_gradients(Attention *a) {
     size_t bytes = (size_t)a->padded * a->wide * sizeof(float);
-    float *gradients[] = {a->at.near.dq, a->at.near.dk, a->at.dv};
+    float *gradients[] = {a->current.near.dq, a->current.near.dk, a->current.dv};
     for (int i = 0; i < COUNT_OF(gradients); i++) memset(gradients[i], 0, bytes);
     if (has_far(a)) {
-        memset(a->at.far.dq, 0, bytes);
-        memset(a->at.far.dk, 0, bytes);
+        memset(a->current.far.dq, 0, bytes);
+        memset(a->current.far.dk, 0, bytes);
     }
-    if (has_sink_queries(a)) memset(a->at.sink.dq, 0, bytes);
+    if (has_sink_queries(a)) memset(a->current.sink.dq, 0, bytes);
 }
 
 static void add(const Attention *a, float *to, const float *from) {
     for (size_t i = 0; i < (size_t)a->length * a->wide; i++) to[i] += from[i];
 }
 
-void head_return(Attention *a, float *dqkv, int h) {
+void pack_return_gradients(Attention *a, float *dqkv, int h) {
     const PositionMethod *m = a->method;
     PositionContext context = *a->context;
     context.head = h;
     if (m->transform && a->active) {
-        m->transform_backward(&context, POS_QUERY, a->at.near.dq, a->wide);
-        m->transform_backward(&context, POS_KEY, a->at.near.dk, a->wide);
+        m->transform_backward(&context, POS_QUERY, a->current.near.dq, a->wide);
+        m->transform_backward(&context, POS_KEY, a->current.near.dk, a->wide);
     }
     if (has_far(a)) {
-        const Pair *far = &a->at.far;
+        const PackedPair *far = &a->current.far;
         m->transform_backward(&context, POS_QUERY_FAR, far->dq, a->wide);
         m->transform_backward(&context, POS_KEY_FAR, far->dk, a->wide);
-        add(a, a->at.near.dq, far->dq);
-        add(a, a->at.near.dk, far->dk);
+        add(a, a->current.near.dq, far->dq);
+        add(a, a->current.near.dk, far->dk);
     }
     if (has_sink_queries(a)) {
         context.tables = a->sink_tables;
-        m->transform_backward(&context, POS_QUERY, a->at.sink.dq, a->wide);
-        add(a, a->at.near.dq, a->at.sink.dq);
+        m->transform_backward(&context, POS_QUERY, a->current.sink.dq, a->wide);
+        add(a, a->current.near.dq, a->current.sink.dq);
     }
-    stretch(a, a->at.near.dq);
+    query_scale(a, a->current.near.dq);
     float *to = dqkv + (size_t)h * a->size;
-    head_unpack(a, to, 3 * a->width, a->at.near.dq);
-    head_unpack(a, to + a->width, 3 * a->width, a->at.near.dk);
-    head_unpack(a, to + 2 * a->width, 3 * a->width, a->at.dv);
+    pack_unpack(a, to, 3 * a->width, a->current.near.dq);
+    pack_unpack(a, to + a->width, 3 * a->width, a->current.near.dk);
+    pack_unpack(a, to + 2 * a->width, 3 * a->width, a->current.dv);
 }

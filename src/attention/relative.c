@@ -1,55 +1,56 @@
-/* attention_vectors: relative vectors r[d], added to scores as q_i . r[i - j] and to results as
+/* relative: relative vectors r[d], added to scores as q_i . r[i - j] and to results as
  * sum_j P[i,j] r[i - j].
  *
  * In a tile the distance falls by one from key to key and grows by one from query to query. So the products
- * of ROWS queries with the vectors of all distances that occur, in falling order, give a matrix of which row
- * r, read from place ROWS - 1 - r on, is what row r of the tile needs: SKEW = ROWS + COLUMNS columns serve a
- * tile of COLUMNS keys. Backward, and for values, a tile is laid out skewed like this, with zeros around, and
- * multiplied. Beyond the last vector a row has one product for all keys. Sinks, which see a query elsewhere,
- * are few, and come one by one.
+ * of TILE_ROWS queries with the vectors of all distances that occur, in falling order, give a matrix of which
+ * row r, read from place TILE_ROWS - 1 - r on, is what row r of the tile needs: TILE_SKEW = TILE_ROWS +
+ * TILE_COLUMNS columns serve a tile of TILE_COLUMNS keys. Backward, and for values, a tile is laid out skewed
+ * like this, with zeros around, and multiplied. Beyond the last vector a row has one product for all keys.
+ * Sinks, which see a query elsewhere, are few, and come one by one.
  */
 #include <string.h>
 
 #include "attention/internal.h"
 #include "math/gemm.h"
 
-void vectors_new(Vectors *v, const Attention *a, PositionRole role, Arena *arena) {
+void relative_new(RelativeVectors *v, const Attention *a, PositionRole role, Arena *arena) {
     const PositionMethod *m = a->method;
     v->count = m->vector_count ? m->vector_count(a->context->shape, a->context->options, role, a->length) : 0;
     if (v->count == 0) return;
     if (v->count < 0 || v->count > a->length)
         BUG("%s has %d vectors for %d positions", m->name, v->count, a->length);
-    v->near = round_to(v->count, PANEL);
+    v->near = attention_round_up(v->count, TILE_PANEL);
     size_t given = (size_t)a->heads * v->count * a->size;
     v->given = NEW(arena, given, float);
     if (a->training) v->dgiven = NEW(arena, given, float);
 }
 
 /* The vector of row x. */
-static int vector_of(const Vectors *v, int x) {
+static int vector_of(const RelativeVectors *v, int x) {
     int d = v->near - 1 - x;
     return d < v->count ? d : v->count - 1;
 }
 
-void vectors_load(Attention *a, int role, int h, bool backward) {
-    const Vectors *v = &a->terms.vectors[role];
+void relative_load(Attention *a, int role, int h, bool backward) {
+    const RelativeVectors *v = &a->terms.vectors[role];
     if (!v->count) return;
     const float *given = v->given + (size_t)h * v->count * a->size;
     for (int x = 0; x < v->near; x++)
-        memcpy(a->at.rows[role] + (size_t)x * a->wide, given + (size_t)vector_of(v, x) * a->size,
+        memcpy(a->current.rows[role] + (size_t)x * a->wide, given + (size_t)vector_of(v, x) * a->size,
                (size_t)a->size * sizeof *given);
-    panels_fill(a, a->at.panels[role], a->at.rows[role], v->near + PANEL);
+    pack_panels(a, a->current.panels[role], a->current.rows[role], v->near + TILE_PANEL);
     if (backward)
-        memset(a->at.drows[role], 0, (size_t)(v->near + PANEL) * a->wide * sizeof *a->at.drows[role]);
+        memset(a->current.drows[role], 0,
+               (size_t)(v->near + TILE_PANEL) * a->wide * sizeof *a->current.drows[role]);
 }
 
-void vectors_return(Attention *a, int role, int h) {
-    const Vectors *v = &a->terms.vectors[role];
+void relative_return_gradients(Attention *a, int role, int h) {
+    const RelativeVectors *v = &a->terms.vectors[role];
     if (!v->count) return;
     float *dgiven = v->dgiven + (size_t)h * v->count * a->size;
     for (int x = 0; x < v->near; x++)
         for (int i = 0; i < a->size; i++)
-            dgiven[(size_t)vector_of(v, x) * a->size + i] += a->at.drows[role][(size_t)x * a->wide + i];
+            dgiven[(size_t)vector_of(v, x) * a->size + i] += a->current.drows[role][(size_t)x * a->wide + i];
 }
 
 /* Of the skewed columns of a tile, `far` come before row `x` of the vectors, `span` there are in all. */
@@ -57,107 +58,115 @@ typedef struct Skew {
     int far, span, x;
 } Skew;
 
-static Skew skew_of(const Vectors *v, const Tile *t) {
-    int ahead = t->i0 + ROWS - t->j0 - v->near; /* distances of the tile beyond near */
-    Skew k = {.far = ahead > 0 ? ahead : 0, .span = t->columns + ROWS, .x = ahead < 0 ? -ahead : 0};
+static Skew skew_of(const RelativeVectors *v, const Tile *t) {
+    int ahead = t->i0 + TILE_ROWS - t->j0 - v->near; /* distances of the tile beyond near */
+    Skew k = {.far = ahead > 0 ? ahead : 0, .span = t->columns + TILE_ROWS, .x = ahead < 0 ? -ahead : 0};
     if (k.far > k.span) k.far = k.span;
     return k;
 }
 
 static float product(const float *x, const float *y, int count) {
-    Vec sum = vec_all(0);
-    for (int i = 0; i < count; i += TILE_LANES) sum += vec_load(x + i) * vec_load(y + i);
-    return vec_sum(sum);
+    SimdFloat sum = simd_broadcast(0);
+    for (int i = 0; i < count; i += SIMD_LANES) sum += simd_load(x + i) * simd_load(y + i);
+    return simd_reduce_sum(sum);
 }
 
 /* Row of the vectors at distance d. */
-static size_t row_at(const Attention *a, const Vectors *v, int d) {
+static size_t row_at(const Attention *a, const RelativeVectors *v, int d) {
     return (size_t)(d < v->near ? v->near - 1 - d : 0) * a->wide;
 }
 
-void vectors_score(Attention *a, int role, const Tile *t, float *s, const float *left) {
-    const Vectors *v = &a->terms.vectors[role];
+void relative_add_scores(Attention *a, int role, const Tile *t, float *s, const float *left) {
+    const RelativeVectors *v = &a->terms.vectors[role];
     Skew k = skew_of(v, t);
     float *skew = a->use->skew;
-    int rows = a->length - t->i0 < ROWS ? a->length - t->i0 : ROWS;
+    int rows = a->length - t->i0 < TILE_ROWS ? a->length - t->i0 : TILE_ROWS;
     if (t->sinks) {
         for (int r = 0; r < rows; r++) {
-            int p = tile_position(a, t, t->i0 + r);
+            int p = attention_tile_position(a, t, t->i0 + r);
             for (int j = 0; j < a->sinks && j <= p; j++)
-                s[r * COLUMNS + j] +=
-                    product(left + (size_t)r * a->wide, a->at.rows[role] + row_at(a, v, p - j), a->wide);
+                s[r * TILE_COLUMNS + j] +=
+                    product(left + (size_t)r * a->wide, a->current.rows[role] + row_at(a, v, p - j), a->wide);
         }
         return;
     }
-    for (int e = k.far; e < k.span; e += PANEL)
-        tile_nn(skew + e, SKEW, NULL, 0, left, a->wide,
-                a->at.panels[role] + (size_t)(k.x + e - k.far) * a->wide, PANEL, ROWS, PANEL, a->wide);
+    for (int e = k.far; e < k.span; e += TILE_PANEL)
+        gemm_nn(skew + e, TILE_SKEW, NULL, 0, left, a->wide,
+                a->current.panels[role] + (size_t)(k.x + e - k.far) * a->wide, TILE_PANEL, TILE_ROWS,
+                TILE_PANEL, a->wide);
     for (int r = 0; r < rows; r++) {
-        const float *run = skew + r * SKEW + ROWS - 1 - r;
+        const float *run = skew + r * TILE_SKEW + TILE_ROWS - 1 - r;
         if (k.far > 0) {
-            Vec beyond = vec_all(product(left + (size_t)r * a->wide, a->at.rows[role], a->wide));
-            for (int e = 0; e < k.far; e += TILE_LANES) vec_store(skew + r * SKEW + e, beyond);
+            SimdFloat beyond =
+                simd_broadcast(product(left + (size_t)r * a->wide, a->current.rows[role], a->wide));
+            for (int e = 0; e < k.far; e += SIMD_LANES) simd_store(skew + r * TILE_SKEW + e, beyond);
         }
-        for (int j = 0; j < t->columns; j += TILE_LANES)
-            vec_store(s + r * COLUMNS + j, vec_load(s + r * COLUMNS + j) + vec_load(run + j));
+        for (int j = 0; j < t->columns; j += SIMD_LANES)
+            simd_store(s + r * TILE_COLUMNS + j, simd_load(s + r * TILE_COLUMNS + j) + simd_load(run + j));
     }
 }
 
 /* The tile p in skewed columns, zeros elsewhere; far[r]: the sum of the columns before `far`. */
-static void skew_fill(const Attention *a, const Skew *k, const Tile *t, const float *p, float far[ROWS]) {
-    for (int r = 0; r < ROWS; r++) {
-        float *skew = a->use->skew + r * SKEW;
-        Vec sum = vec_all(0);
-        memset(skew, 0, (size_t)(ROWS - 1 - r) * sizeof *skew);
-        memcpy(skew + ROWS - 1 - r, p + r * COLUMNS, (size_t)t->columns * sizeof *skew);
-        memset(skew + ROWS - 1 - r + t->columns, 0, (size_t)(r + 1) * sizeof *skew);
-        for (int e = 0; e < k->far; e += TILE_LANES) sum += vec_load(skew + e);
-        far[r] = vec_sum(sum);
+static void skew_fill(const Attention *a, const Skew *k, const Tile *t, const float *p,
+                      float far[TILE_ROWS]) {
+    for (int r = 0; r < TILE_ROWS; r++) {
+        float *skew = a->use->skew + r * TILE_SKEW;
+        SimdFloat sum = simd_broadcast(0);
+        memset(skew, 0, (size_t)(TILE_ROWS - 1 - r) * sizeof *skew);
+        memcpy(skew + TILE_ROWS - 1 - r, p + r * TILE_COLUMNS, (size_t)t->columns * sizeof *skew);
+        memset(skew + TILE_ROWS - 1 - r + t->columns, 0, (size_t)(r + 1) * sizeof *skew);
+        for (int e = 0; e < k->far; e += SIMD_LANES) sum += simd_load(skew + e);
+        far[r] = simd_reduce_sum(sum);
     }
 }
 
 static void add_times(float *y, float factor, const float *x, int count) {
-    for (int i = 0; i < count; i += TILE_LANES) vec_store(y + i, vec_load(y + i) + vec_load(x + i) * factor);
+    for (int i = 0; i < count; i += SIMD_LANES)
+        simd_store(y + i, simd_load(y + i) + simd_load(x + i) * factor);
 }
 
-void vectors_mix(Attention *a, int role, const Tile *t, float *o, const float *p) {
-    const Vectors *v = &a->terms.vectors[role];
+void relative_add_values(Attention *a, int role, const Tile *t, float *o, const float *p) {
+    const RelativeVectors *v = &a->terms.vectors[role];
     int wide = a->wide;
-    float far[ROWS];
+    float far[TILE_ROWS];
     Skew k = skew_of(v, t);
     if (t->sinks) {
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < TILE_ROWS; r++)
             for (int j = 0; j < a->sinks; j++)
-                if (p[r * COLUMNS + j] != 0)
-                    add_times(o + (size_t)r * wide, p[r * COLUMNS + j],
-                              a->at.rows[role] + row_at(a, v, tile_position(a, t, t->i0 + r) - j), wide);
+                if (p[r * TILE_COLUMNS + j] != 0)
+                    add_times(o + (size_t)r * wide, p[r * TILE_COLUMNS + j],
+                              a->current.rows[role] +
+                                  row_at(a, v, attention_tile_position(a, t, t->i0 + r) - j),
+                              wide);
         return;
     }
     skew_fill(a, &k, t, p, far);
-    for (int r = 0; k.far > 0 && r < ROWS; r++)
-        add_times(o + (size_t)r * wide, far[r], a->at.rows[role], wide);
+    for (int r = 0; k.far > 0 && r < TILE_ROWS; r++)
+        add_times(o + (size_t)r * wide, far[r], a->current.rows[role], wide);
     if (k.far < k.span)
-        tile_nn(o, wide, o, wide, a->use->skew + k.far, SKEW, a->at.rows[role] + (size_t)k.x * wide, wide,
-                ROWS, wide, k.span - k.far);
+        gemm_nn(o, wide, o, wide, a->use->skew + k.far, TILE_SKEW, a->current.rows[role] + (size_t)k.x * wide,
+                wide, TILE_ROWS, wide, k.span - k.far);
 }
 
-void vectors_learn(Attention *a, int role, const Tile *t, const float *p, const float *left) {
-    const Vectors *v = &a->terms.vectors[role];
+void relative_gradient(Attention *a, int role, const Tile *t, const float *p, const float *left) {
+    const RelativeVectors *v = &a->terms.vectors[role];
     int wide = a->wide;
-    float far[ROWS];
+    float far[TILE_ROWS];
     Skew k = skew_of(v, t);
     if (t->sinks) {
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < TILE_ROWS; r++)
             for (int j = 0; j < a->sinks; j++)
-                if (p[r * COLUMNS + j] != 0)
-                    add_times(a->at.drows[role] + row_at(a, v, tile_position(a, t, t->i0 + r) - j),
-                              p[r * COLUMNS + j], left + (size_t)r * wide, wide);
+                if (p[r * TILE_COLUMNS + j] != 0)
+                    add_times(a->current.drows[role] +
+                                  row_at(a, v, attention_tile_position(a, t, t->i0 + r) - j),
+                              p[r * TILE_COLUMNS + j], left + (size_t)r * wide, wide);
         return;
     }
     skew_fill(a, &k, t, p, far);
-    for (int r = 0; k.far > 0 && r < ROWS; r++)
-        add_times(a->at.drows[role], far[r], left + (size_t)r * wide, wide);
-    float *near = a->at.drows[role] + (size_t)k.x * wide;
+    for (int r = 0; k.far > 0 && r < TILE_ROWS; r++)
+        add_times(a->current.drows[role], far[r], left + (size_t)r * wide, wide);
+    float *near = a->current.drows[role] + (size_t)k.x * wide;
     if (k.far < k.span)
-        tile_tn(near, wide, near, wide, a->use->skew + k.far, SKEW, left, wide, k.span - k.far, wide, ROWS);
+        gemm_tn(near, wide, near, wide, a->use->skew + k.far, TILE_SKEW, left, wide, k.span - k.far, wide,
+                TILE_ROWS);
 }

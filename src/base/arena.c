@@ -33,7 +33,8 @@ static Chunk *chunk_new(size_t size, size_t start) {
     if (!chunk || !bytes) {
         free(chunk);
         free(bytes);
-        die("no memory for %zu bytes; lower model.max_tokens_in_flight, the model or the lengths", size);
+        error_fatal("no memory for %zu bytes; lower model.max_tokens_in_flight, the model or the lengths",
+                    size);
     }
     *chunk = (Chunk){.bytes = bytes, .size = size, .start = start};
     return chunk;
@@ -45,14 +46,14 @@ static size_t round_up(size_t bytes) {
 
 Arena *arena_new(size_t first_chunk) {
     Arena *arena = calloc(1, sizeof *arena);
-    if (!arena) die("no memory");
+    if (!arena) error_fatal("no memory");
     arena->first = arena->current = chunk_new(round_up(first_chunk ? first_chunk : SMALL_CHUNK), 0);
     return arena;
 }
 
 Arena *arena_new_counting(void) {
     Arena *arena = calloc(1, sizeof *arena);
-    if (!arena) die("no memory");
+    if (!arena) error_fatal("no memory");
     arena->counting = true;
     return arena;
 }
@@ -80,7 +81,7 @@ void arena_free(Arena *arena) {
 void *arena_alloc(Arena *arena, size_t count, size_t size) {
     size_t bytes;
     bool fits = !__builtin_mul_overflow(count, size, &bytes) && bytes <= MOST;
-    if (!fits && !arena->counting) die("no memory for %zu items of %zu bytes", count, size);
+    if (!fits && !arena->counting) error_fatal("no memory for %zu items of %zu bytes", count, size);
     bytes = fits ? round_up(bytes) : MOST;
     if (arena->counting) {
         arena->used = arena->used + bytes < MOST ? arena->used + bytes : MOST;

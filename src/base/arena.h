@@ -6,8 +6,8 @@
  * layout code that allocates a model's activations also tells, before anything runs, how many bytes they
  * take.
  */
-#ifndef POSLAB_ARENA_H
-#define POSLAB_ARENA_H
+#ifndef POSLAB_BASE_ARENA_H
+#define POSLAB_BASE_ARENA_H
 
 #include "base/error.h"
 

@@ -4,6 +4,6 @@
 #define POSLAB_CLOCK_H
 
 /* Seconds of a clock that never goes back. */
-double time_now(void);
+double clock_now(void);
 
 #endif

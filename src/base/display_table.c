@@ -1,4 +1,4 @@
-/* sheet: see sheet.h. */
+/* display_table: see base/display_table.h. */
 #include "base/display_table.h"
 
 #include <math.h>
@@ -6,33 +6,33 @@
 
 #include "base/escape.h"
 
-Sheet sheet_new(int rows, int columns, Arena *arena) {
-    Sheet sheet = {.caption = "", .rows = rows, .column_count = columns};
-    sheet.columns = NEW(arena, columns, SheetColumn);
-    sheet.cells = NEW(arena, rows * columns, SheetCell);
+DisplayTable display_table_new(int rows, int columns, Arena *arena) {
+    DisplayTable sheet = {.caption = "", .rows = rows, .column_count = columns};
+    sheet.columns = NEW(arena, columns, DisplayTableColumn);
+    sheet.cells = NEW(arena, rows * columns, DisplayTableCell);
     for (int c = 0; c < columns; c++) sheet.columns[c].head = sheet.columns[c].under = "";
     for (int i = 0; i < rows * columns; i++) sheet.cells[i].value = NAN;
     return sheet;
 }
 
-SheetCell *sheet_cell(const Sheet *sheet, int row, int column) {
+DisplayTableCell *display_table_cell(const DisplayTable *sheet, int row, int column) {
     return &sheet->cells[row * sheet->column_count + column];
 }
 
-void sheet_note(SheetSet *set, const char *note) {
+void display_table_note(DisplayTableSet *set, const char *note) {
     for (int i = 0; i < set->note_count; i++)
         if (!strcmp(set->notes[i], note)) return;
     if (set->note_count == COUNT_OF(set->notes)) BUG("more than %d notes", set->note_count);
     set->notes[set->note_count++] = note;
 }
 
-const char *sheet_head(const SheetColumn *column, Arena *arena) {
+const char *display_table_head(const DisplayTableColumn *column, Arena *arena) {
     if (!*column->under) return column->head;
     return arena_format(arena, column->measured ? "%s (%s)" : "%s %s", column->head, column->under);
 }
 
-static const char *cell_text(const Sheet *sheet, int row, int column) {
-    const char *text = sheet_cell(sheet, row, column)->text;
+static const char *cell_text(const DisplayTable *sheet, int row, int column) {
+    const char *text = display_table_cell(sheet, row, column)->text;
     return text ? text : "";
 }
 
@@ -40,12 +40,12 @@ static const char *cell_text(const Sheet *sheet, int row, int column) {
 
 enum { HEAD = -2, UNDER = -1 }; /* rows of the head */
 
-static const char *text_at(const Sheet *sheet, int row, int column) {
+static const char *text_at(const DisplayTable *sheet, int row, int column) {
     if (row == HEAD) return sheet->columns[column].head;
     return row == UNDER ? sheet->columns[column].under : cell_text(sheet, row, column);
 }
 
-static void print_text_row(const Sheet *sheet, int row, const int *widths, FILE *out) {
+static void print_text_row(const DisplayTable *sheet, int row, const int *widths, FILE *out) {
     int spaces = 0; /* held back, so that no line ends in them */
     for (int c = 0; c < sheet->column_count; c++) {
         const char *text = text_at(sheet, row, c);
@@ -60,7 +60,7 @@ static void print_text_row(const Sheet *sheet, int row, const int *widths, FILE 
     putc('\n', out);
 }
 
-static void print_text_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
+static void print_text_sheet(const DisplayTable *sheet, FILE *out, Arena *arena) {
     int *widths = NEW(arena, sheet->column_count, int), total = 0;
     bool under = false;
     for (int c = 0; c < sheet->column_count; c++) {
@@ -81,7 +81,7 @@ static void print_text_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
     }
 }
 
-void sheet_print_text(const SheetSet *set, FILE *out) {
+void display_table_print_text(const DisplayTableSet *set, FILE *out) {
     Arena *arena = arena_new(0);
     escape_put(ESCAPE_LINE, set->title, out);
     putc('\n', out);
@@ -102,21 +102,21 @@ void sheet_print_text(const SheetSet *set, FILE *out) {
 
 /* --- Markdown --- */
 
-static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
+static void print_md_sheet(const DisplayTable *sheet, FILE *out, Arena *arena) {
     if (*sheet->caption) {
         escape_put(ESCAPE_MARKDOWN, sheet->caption, out);
         fputs("\n\n", out);
     }
     for (int c = 0; c < sheet->column_count; c++) {
         fputs(c ? " | " : "| ", out);
-        escape_put(ESCAPE_MARKDOWN, sheet_head(&sheet->columns[c], arena), out);
+        escape_put(ESCAPE_MARKDOWN, display_table_head(&sheet->columns[c], arena), out);
     }
     fputs(" |\n", out);
     for (int c = 0; c < sheet->column_count; c++) fputs(sheet->columns[c].left ? "|:--" : "|--:", out);
     fputs("|\n", out);
     for (int r = 0; r < sheet->rows; r++) {
         for (int c = 0; c < sheet->column_count; c++) {
-            const char *bold = sheet_cell(sheet, r, c)->best ? "**" : "";
+            const char *bold = display_table_cell(sheet, r, c)->best ? "**" : "";
             fprintf(out, "%s%s", c ? " | " : "| ", bold);
             escape_put(ESCAPE_MARKDOWN, cell_text(sheet, r, c), out);
             fputs(bold, out);
@@ -125,7 +125,7 @@ static void print_md_sheet(const Sheet *sheet, FILE *out, Arena *arena) {
     }
 }
 
-void sheet_print_md(const SheetSet *set, FILE *out) {
+void display_table_print_md(const DisplayTableSet *set, FILE *out) {
     Arena *arena = arena_new(0);
     fputs("**", out);
     escape_put(ESCAPE_MARKDOWN, set->title, out);
@@ -146,9 +146,9 @@ void sheet_print_md(const SheetSet *set, FILE *out) {
 
 /* --- LaTeX --- */
 
-static void print_latex_row(const Sheet *sheet, int row, FILE *out) {
+static void print_latex_row(const DisplayTable *sheet, int row, FILE *out) {
     for (int c = 0; c < sheet->column_count; c++) {
-        bool best = row >= 0 && sheet_cell(sheet, row, c)->best;
+        bool best = row >= 0 && display_table_cell(sheet, row, c)->best;
         fputs(c ? " & " : "", out);
         fputs(best ? "\\textbf{" : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
         escape_put(ESCAPE_LATEX, text_at(sheet, row, c), out);
@@ -157,7 +157,7 @@ static void print_latex_row(const Sheet *sheet, int row, FILE *out) {
     fputs(" \\\\\n", out);
 }
 
-static void print_latex_sheet(const Sheet *sheet, FILE *out) {
+static void print_latex_sheet(const DisplayTable *sheet, FILE *out) {
     bool under = false;
     if (*sheet->caption) {
         escape_put(ESCAPE_LATEX, sheet->caption, out);
@@ -179,7 +179,7 @@ static void print_latex_sheet(const Sheet *sheet, FILE *out) {
           out);
 }
 
-void sheet_print_latex(const SheetSet *set, FILE *out) {
+void display_table_print_latex(const DisplayTableSet *set, FILE *out) {
     int columns = 0;
     for (int i = 0; i < set->count; i++)
         if (set->items[i].column_count > columns) columns = set->items[i].column_count;

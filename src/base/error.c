@@ -1,4 +1,4 @@
-/* base: errors as sentences, and a clock. */
+/* error: errors as sentences, and a clock. */
 #include "base/error.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool err_set(Err *err, ExitCode code, const char *format, ...) {
+bool error_set(Error *err, ExitCode code, const char *format, ...) {
     va_list args;
     err->code = code;
     va_start(args, format);
@@ -15,7 +15,7 @@ bool err_set(Err *err, ExitCode code, const char *format, ...) {
     return false;
 }
 
-bool err_system(Err *err, const char *format, ...) {
+bool error_system(Error *err, const char *format, ...) {
     int saved = errno;
     va_list args;
     err->code = EXIT_SYSTEM;
@@ -27,7 +27,7 @@ bool err_system(Err *err, const char *format, ...) {
     return false;
 }
 
-void die(const char *format, ...) {
+void error_fatal(const char *format, ...) {
     va_list args;
     fputs("poslab: ", stderr);
     va_start(args, format);
@@ -37,7 +37,7 @@ void die(const char *format, ...) {
     exit(EXIT_SYSTEM);
 }
 
-void bug_report(const char *file, int line, const char *format, ...) {
+void error_bug(const char *file, int line, const char *format, ...) {
     va_list args;
     fprintf(stderr, "poslab: bug at %s:%d: ", file, line);
     va_start(args, format);

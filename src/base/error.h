@@ -1,11 +1,11 @@
-/* base: how poslab fails.
+/* error: how poslab fails.
  *
  * Three failures, three verbs. What the outside world does wrong (a config, a file, a full disk) is reported
  * through an Err that the caller owns: the function returns false and the text says where and what to do.
  * A promise broken inside the program is a BUG. No memory is the end of the process: die.
  */
-#ifndef POSLAB_BASE_H
-#define POSLAB_BASE_H
+#ifndef POSLAB_BASE_ERROR_H
+#define POSLAB_BASE_ERROR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,23 +23,23 @@ typedef enum ExitCode {
     EXIT_AGAIN = 75,      /* of a cluster task: stopped, and worth starting again (sysexits.h: EX_TEMPFAIL) */
 } ExitCode;
 
-typedef struct Err {
+typedef struct Error {
     ExitCode code;
     char text[1024]; /* one sentence, no newline: place, what is wrong, remedy */
-} Err;
+} Error;
 
-/* Fills *err and returns false, so that `return err_set(...)` reads as the failure it is. */
-bool err_set(Err *err, ExitCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Fills *err and returns false, so that `return error_set(...)` reads as the failure it is. */
+bool error_set(Error *err, ExitCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same with ": " and the text of errno at the end; code EXIT_SYSTEM. */
-bool err_system(Err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool error_system(Error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints "poslab: ..." to stderr and exits with EXIT_SYSTEM. For exhausted memory and nothing else. */
-_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void error_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-_Noreturn void bug_report(const char *file, int line, const char *format, ...)
+_Noreturn void error_bug(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-#define BUG(...) bug_report(__FILE__, __LINE__, __VA_ARGS__)
+#define BUG(...) error_bug(__FILE__, __LINE__, __VA_ARGS__)
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 

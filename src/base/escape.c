@@ -1,4 +1,4 @@
-/* escape: see escape.h. A text is decoded into characters; each becomes a piece of output. */
+/* escape: see base/escape.h. A text is decoded into characters; each becomes a piece of output. */
 #include "base/escape.h"
 
 #include <ctype.h>

@@ -5,8 +5,8 @@
  * embeddings, overrides, isolates) or end it (U+2028, U+2029) do not come out: white space becomes a space,
  * the others U+FFFD, one for each character or invalid byte. JSON escapes them, and loses only invalid bytes.
  */
-#ifndef POSLAB_ESCAPE_H
-#define POSLAB_ESCAPE_H
+#ifndef POSLAB_BASE_ESCAPE_H
+#define POSLAB_BASE_ESCAPE_H
 
 #include <stdarg.h>
 

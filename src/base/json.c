@@ -1,8 +1,8 @@
 /* json: JSON trees.
  *
- * A Json is a cJSON node under another name. Text is checked by scan.c before cJSON sees it, duplicate keys
- * afterwards, so that cJSON's leniency never shows. Printing is our own: cJSON writes numbers with up to 17
- * digits.
+ * A Json is a cJSON node under another name. Text is checked by base/json_syntax.c before cJSON sees it,
+ * duplicate keys afterwards, so that cJSON's leniency never shows. Printing is our own: cJSON writes numbers
+ * with up to 17 digits.
  */
 #include "base/json.h"
 
@@ -27,25 +27,25 @@ static cJSON *node(const Json *json) {
 }
 
 static Json *made(cJSON *item) {
-    if (!item) die("no memory for JSON");
+    if (!item) error_fatal("no memory for JSON");
     return (Json *)item;
 }
 
 /* The path of member `key` of the object at `path`. */
 static const char *path_join(char out[PATH_SIZE], const char *path, const char *key) {
-    char word[JSON_SHOWN];
-    snprintf(out, PATH_SIZE, "%.180s%s%s", path, *path ? "." : "", json_show_text(key, word));
+    char word[JSON_EXCERPT_SIZE];
+    snprintf(out, PATH_SIZE, "%.180s%s%s", path, *path ? "." : "", json_excerpt_text(key, word));
     return out;
 }
 
 /* ---- numbers ---- */
 
-const char *json_number_text(double number, char out[JSON_NUMBER]) {
+const char *json_number_text(double number, char out[JSON_NUMBER_SIZE]) {
     number += 0; /* -0 becomes 0 */
     bool whole = number == floor(number) && fabs(number) <= whole_limit;
-    snprintf(out, JSON_NUMBER, isfinite(number) ? "%.0f" : "null", number);
+    snprintf(out, JSON_NUMBER_SIZE, isfinite(number) ? "%.0f" : "null", number);
     for (int digits = 1; !whole && isfinite(number) && digits <= DBL_DECIMAL_DIG; digits++) {
-        snprintf(out, JSON_NUMBER, "%.*g", digits, number);
+        snprintf(out, JSON_NUMBER_SIZE, "%.*g", digits, number);
         if (strtod(out, NULL) == number) break;
     }
     return out;
@@ -58,8 +58,8 @@ static int by_name(const void *a, const void *b) {
 }
 
 /* No object anywhere in the tree has two members of one name. */
-static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, const char *place, Err *err) {
-    char inner[PATH_SIZE], number[JSON_NUMBER];
+static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, const char *source, Error *err) {
+    char inner[PATH_SIZE], number[JSON_NUMBER_SIZE];
     ArenaMark mark = arena_mark(scratch);
     int count = cJSON_IsObject(json) ? cJSON_GetArraySize(json) : 0, index = 0;
     const char **sorted = count ? NEW(scratch, count, const char *) : NULL;
@@ -69,38 +69,38 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
         index++;
         if (!child->child) continue;
         snprintf(number, sizeof number, "%d", index);
-        if (!keys_unique(child, path_join(inner, path, count ? child->string : number), scratch, place, err))
+        if (!keys_unique(child, path_join(inner, path, count ? child->string : number), scratch, source, err))
             return false;
     }
     if (count) qsort(sorted, (size_t)count, sizeof *sorted, by_name);
     for (int i = 1; i < count; i++)
         if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            return err_set(err, EXIT_USAGE, "%s: the key '%s' is there twice; keep one of them", place,
-                           path_join(inner, path, sorted[i]));
+            return error_set(err, EXIT_USAGE, "%s: the key '%s' is there twice; keep one of them", source,
+                             path_join(inner, path, sorted[i]));
     arena_release(scratch, mark);
     return true;
 }
 
-Json *json_parse(const char *text, size_t length, const char *place, Err *err) {
-    if (!scan_json(text, length, place, err)) return NULL;
+Json *json_parse(const char *text, size_t length, const char *source, Error *err) {
+    if (!json_syntax_check(text, length, source, err)) return NULL;
     size_t mark = scan_mark(text, length);
     Json *json = made(cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false));
     Arena *scratch = arena_new(0);
-    bool unique = keys_unique(node(json), "", scratch, place, err);
+    bool unique = keys_unique(node(json), "", scratch, source, err);
     arena_free(scratch);
     if (unique) return json;
     json_free(json);
     return NULL;
 }
 
-Json *json_read_file(const char *path, const char *place, Err *err) {
+Json *json_read_file(const char *path, const char *source, Error *err) {
     Arena *scratch = arena_new(0);
     size_t size;
-    const char *text = file_read(path, SCAN_SIZE, &size, scratch);
-    Json *json = text ? json_parse(text, size, place, err) : NULL;
+    const char *text = file_read(path, JSON_SYNTAX_MAX_SIZE, &size, scratch);
+    Json *json = text ? json_parse(text, size, source, err) : NULL;
     if (!text) {
         bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
-        err_system(err, "%s: cannot read", place);
+        error_system(err, "%s: cannot read", source);
         if (typing) err->code = EXIT_USAGE;
     }
     arena_free(scratch);
@@ -137,7 +137,7 @@ bool json_is_bool(const Json *json) {
     return cJSON_IsBool(node(json));
 }
 
-bool json_truth(const Json *json) {
+bool json_bool(const Json *json) {
     return cJSON_IsTrue(node(json));
 }
 
@@ -206,41 +206,42 @@ int json_characters(const char *text) {
     return count;
 }
 
-const char *json_show_text(const char *text, char out[JSON_SHOWN]) {
+const char *json_excerpt_text(const char *text, char out[JSON_EXCERPT_SIZE]) {
     size_t size = strlen(text), keep = size < 60 ? size : 60;
     while (keep < size && keep > 0 && (text[keep] & 0xC0) == 0x80) keep--; /* not inside a character */
     for (size_t i = 0; i < keep; i++) out[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
-    snprintf(out + keep, JSON_SHOWN - keep, "%s", keep < size ? "..." : "");
+    snprintf(out + keep, JSON_EXCERPT_SIZE - keep, "%s", keep < size ? "..." : "");
     return out;
 }
 
-const char *json_show(const Json *json, char out[JSON_SHOWN]) {
-    char word[JSON_SHOWN];
+const char *json_excerpt(const Json *json, char out[JSON_EXCERPT_SIZE]) {
+    char word[JSON_EXCERPT_SIZE];
     const char *kind = json_is_object(json)  ? "an object"
                        : json_is_array(json) ? "a list"
                        : json                ? "null"
                                              : "nothing";
     if (json_is_number(json)) return json_number_text(node(json)->valuedouble, out);
-    if (json_is_bool(json)) kind = json_truth(json) ? "true" : "false";
+    if (json_is_bool(json)) kind = json_bool(json) ? "true" : "false";
     if (json_is_text(json))
-        snprintf(out, JSON_SHOWN, "\"%.66s\"", json_show_text(node(json)->valuestring, word));
+        snprintf(out, JSON_EXCERPT_SIZE, "\"%.66s\"", json_excerpt_text(node(json)->valuestring, word));
     else
-        snprintf(out, JSON_SHOWN, "%s", kind);
+        snprintf(out, JSON_EXCERPT_SIZE, "%s", kind);
     return out;
 }
 
-bool json_refuse(const Json *json, const char *place, const char *path, const char *wanted, Err *err) {
-    char value[JSON_SHOWN];
-    return err_set(err, EXIT_USAGE, "%s: '%s' must be %s, got %s", place, path, wanted,
-                   json_show(json, value));
+bool json_value_error(const Json *json, const char *source, const char *path, const char *wanted,
+                      Error *err) {
+    char value[JSON_EXCERPT_SIZE];
+    return error_set(err, EXIT_USAGE, "%s: '%s' must be %s, got %s", source, path, wanted,
+                     json_excerpt(json, value));
 }
 
-bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err) {
-    if (json && !json_is_array(json)) return json_refuse(json, place, path, "a list", err);
+bool json_check_list(const Json *json, const char *source, const char *path, int most, Error *err) {
+    if (json && !json_is_array(json)) return json_value_error(json, source, path, "a list", err);
     int count = json_count(json);
     if (!json || (count > 0 && count <= most)) return true;
-    return err_set(err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d", place, path, most,
-                   count);
+    return error_set(err, EXIT_USAGE, "%s: '%s' must have between 1 and %d items, got %d", source, path, most,
+                     count);
 }
 
 /* ---- building ---- */
@@ -270,14 +271,14 @@ Json *json_new_null(void) {
 }
 
 void json_add(Json *object, const char *key, Json *value) {
-    if (!cJSON_AddItemToObject(node(object), key, node(value))) die("no memory for JSON");
+    if (!cJSON_AddItemToObject(node(object), key, node(value))) error_fatal("no memory for JSON");
 }
 
 void json_set(Json *object, const char *key, Json *value) {
     if (!json_get(object, key))
         json_add(object, key, value);
     else if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
-        die("no memory for JSON");
+        error_fatal("no memory for JSON");
 }
 
 void json_set_text(Json *object, const char *key, const char *text) {
@@ -289,18 +290,18 @@ void json_set_number(Json *object, const char *key, double number) {
 }
 
 void json_append(Json *array, Json *value) {
-    if (!cJSON_AddItemToArray(node(array), node(value))) die("no memory for JSON");
+    if (!cJSON_AddItemToArray(node(array), node(value))) error_fatal("no memory for JSON");
 }
 
 void json_remove(Json *object, const char *key) {
     cJSON_DeleteItemFromObjectCaseSensitive(node(object), key);
 }
 
-bool json_set_path(Json *root, const char *path, Json *value, const char *place, Err *err) {
-    char key[KEY_SIZE], word[JSON_SHOWN];
+bool json_set_path(Json *root, const char *path, Json *value, const char *source, Error *err) {
+    char key[KEY_SIZE], word[JSON_EXCERPT_SIZE];
     cJSON *object = node(root);
     const char *from = path;
-    for (int depth = 0; depth < SCAN_DEPTH; depth++) {
+    for (int depth = 0; depth < JSON_SYNTAX_MAX_DEPTH; depth++) {
         size_t size = strcspn(from, ".");
         if (size == 0 || size >= sizeof key) break;
         memcpy(key, from, size);
@@ -319,15 +320,15 @@ bool json_set_path(Json *root, const char *path, Json *value, const char *place,
         from += size + 1;
         if (!cJSON_IsObject(next)) {
             json_free(value);
-            return err_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", place,
-                           json_show_text(path, word), key);
+            return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", source,
+                             json_excerpt_text(path, word), key);
         }
         object = next;
     }
     json_free(value);
-    return err_set(err, EXIT_USAGE,
-                   "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", place,
-                   json_show_text(path, word));
+    return error_set(err, EXIT_USAGE,
+                     "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", source,
+                     json_excerpt_text(path, word));
 }
 
 /* ---- printing ---- */
@@ -354,7 +355,7 @@ static void put_line(Writer *writer, int depth) {
 }
 
 static void put_value(Writer *writer, const cJSON *json, int depth) {
-    char number[JSON_NUMBER];
+    char number[JSON_NUMBER_SIZE];
     if (cJSON_IsString(json)) {
         put_text(writer, json->valuestring);
     } else if (cJSON_IsObject(json) || cJSON_IsArray(json)) {

@@ -1,6 +1,6 @@
 /* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json. */
-#ifndef POSLAB_JSON_H
-#define POSLAB_JSON_H
+#ifndef POSLAB_BASE_JSON_H
+#define POSLAB_BASE_JSON_H
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -8,9 +8,9 @@
 typedef struct Json Json; /* a cJSON tree under our name */
 
 /* Reading text: strict JSON, at most 64 deep and 16 MiB, no duplicate keys, nothing behind the value.
-   `place` names the text in errors ("config 'x.json'"). The tree must be given to json_free. */
-Json *json_parse(const char *text, size_t length, const char *place, Err *err);
-Json *json_read_file(const char *path, const char *place, Err *err);
+   `source` names the text in errors ("config 'x.json'"). The tree must be given to json_free. */
+Json *json_parse(const char *text, size_t length, const char *source, Error *err);
+Json *json_read_file(const char *path, const char *source, Error *err);
 void json_free(Json *json);
 Json *json_copy(const Json *json);
 
@@ -20,7 +20,7 @@ bool json_is_array(const Json *json);
 bool json_is_text(const Json *json);
 bool json_is_number(const Json *json);
 bool json_is_bool(const Json *json);
-bool json_truth(const Json *json); /* false for everything but true */
+bool json_bool(const Json *json); /* false for everything but true */
 const Json *json_get(const Json *object, const char *key);
 Json *json_get_mutable(Json *object, const char *key);
 const Json *json_at_path(const Json *json, const char *path); /* dotted: "train.optimizer.lr" */
@@ -54,7 +54,7 @@ void json_remove(Json *object, const char *key);
 /* Sets the value at a dotted path ("train.optimizer.lr"), making missing objects on the way; takes ownership.
    Fails where something on the way is not an object. A `method` that is a string and is entered
    ("method.base") becomes {"name": string} first. */
-bool json_set_path(Json *root, const char *path, Json *value, const char *place, Err *err);
+bool json_set_path(Json *root, const char *path, Json *value, const char *source, Error *err);
 
 /* The tree as text, owned by the arena. Numbers are written with the fewest digits that read back exactly;
    whole numbers without exponent. Deterministic: equal trees give equal bytes. */
@@ -62,16 +62,16 @@ char *json_print(const Json *json, Arena *arena);        /* compact, on one line
 char *json_print_pretty(const Json *json, Arena *arena); /* indented, with a newline at the end */
 
 /* The refusal of a value, EXIT_USAGE: "PLACE: 'PATH' must be WANTED, got VALUE". NULL is "nothing". */
-bool json_refuse(const Json *json, const char *place, const char *path, const char *wanted, Err *err);
+bool json_value_error(const Json *json, const char *source, const char *path, const char *wanted, Error *err);
 
 /* Whether a list, if it is there, is one and has between 1 and `most` items; the same kind of error. */
-bool json_check_list(const Json *json, const char *place, const char *path, int most, Err *err);
+bool json_check_list(const Json *json, const char *source, const char *path, int most, Error *err);
 
 /* For other error messages: a value in a few words (3, "fast", an object), clipped and on one line; the same
    for text, without quotes; and a number with the fewest digits that read back exactly. All return `out`. */
-enum { JSON_SHOWN = 72, JSON_NUMBER = 32 };
-const char *json_show(const Json *json, char out[JSON_SHOWN]);
-const char *json_show_text(const char *text, char out[JSON_SHOWN]);
-const char *json_number_text(double number, char out[JSON_NUMBER]);
+enum { JSON_EXCERPT_SIZE = 72, JSON_NUMBER_SIZE = 32 };
+const char *json_excerpt(const Json *json, char out[JSON_EXCERPT_SIZE]);
+const char *json_excerpt_text(const char *text, char out[JSON_EXCERPT_SIZE]);
+const char *json_number_text(double number, char out[JSON_NUMBER_SIZE]);
 
 #endif

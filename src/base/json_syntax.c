@@ -1,4 +1,4 @@
-/* scan: a recursive-descent recogniser that follows the grammar of RFC 8259, section by section.
+/* json_syntax: a recursive-descent recogniser that follows the grammar of RFC 8259, section by section.
  *
  * Every function looks at the text from `at` on and moves `at` behind what it recognises; at a failure `at`
  * stays where the problem is. cJSON, which makes the tree afterwards, is lenient: it takes "01", "1.",
@@ -166,7 +166,7 @@ static bool value(Scan *scan, int depth);
 
 /* Sections 4 and 5: objects and arrays, which differ in the keys. */
 static bool container(Scan *scan, int depth, char close) {
-    if (depth >= SCAN_DEPTH) return fail(scan, "nested more than 64 deep");
+    if (depth >= JSON_SYNTAX_MAX_DEPTH) return fail(scan, "nested more than 64 deep");
     scan->at++;
     space(scan);
     if (take(scan, close)) return true;
@@ -202,7 +202,7 @@ static bool value(Scan *scan, int depth) {
     return fail(scan, byte < 0 ? "the text ends where a value should be" : "expected a value");
 }
 
-static bool report(const Scan *scan, const char *place, Err *err) {
+static bool report(const Scan *scan, const char *source, Error *err) {
     int line = 1, column = 1;
     for (size_t i = scan_mark(scan->text, scan->length); i < scan->at; i++) {
         if (scan->text[i] == '\n')
@@ -210,7 +210,7 @@ static bool report(const Scan *scan, const char *place, Err *err) {
         else if ((scan->text[i] & 0xC0) != 0x80)
             column++; /* bytes that continue a character do not count */
     }
-    return err_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", place, line, column, scan->problem);
+    return error_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", source, line, column, scan->problem);
 }
 
 /* ---- the beginning of a text ---- */
@@ -228,28 +228,28 @@ const char *scan_encoding(const void *text, size_t length) {
     return begins(text, length, "\xFF\xFE", 2) || begins(text, length, "\xFE\xFF", 2) ? "UTF-16" : NULL;
 }
 
-bool scan_begin(const char *text, size_t length, size_t *begin, const char *place, Err *err) {
+bool scan_begin(const char *text, size_t length, size_t *begin, const char *source, Error *err) {
     const char *encoding = scan_encoding(text, length);
     if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16"; /* begins with ASCII */
     *begin = scan_mark(text, length);
-    return !encoding || err_set(err, EXIT_USAGE, "%s: the text is %s; save it as UTF-8", place, encoding);
+    return !encoding || error_set(err, EXIT_USAGE, "%s: the text is %s; save it as UTF-8", source, encoding);
 }
 
-bool scan_json(const char *text, size_t length, const char *place, Err *err) {
+bool json_syntax_check(const char *text, size_t length, const char *source, Error *err) {
     Scan scan = {.text = (const unsigned char *)text, .length = length};
-    if (length > SCAN_SIZE) return err_set(err, EXIT_USAGE, "%s: larger than 16 MiB", place);
-    if (!scan_begin(text, length, &scan.at, place, err)) return false;
+    if (length > JSON_SYNTAX_MAX_SIZE) return error_set(err, EXIT_USAGE, "%s: larger than 16 MiB", source);
+    if (!scan_begin(text, length, &scan.at, source, err)) return false;
     if (value(&scan, 0)) {
         space(&scan);
         if (scan.at == length) return true;
         scan.problem = "expected nothing behind the value";
     }
-    return report(&scan, place, err);
+    return report(&scan, source, err);
 }
 
-bool scan_utf8(const char *text, size_t length, const char *place, Err *err) {
+bool json_syntax_check_utf8(const char *text, size_t length, const char *source, Error *err) {
     Scan scan = {.text = (const unsigned char *)text, .length = length};
     while (scan.at < length)
-        if (peek(&scan) == 0 ? !fail(&scan, "a zero byte") : !utf8(&scan)) return report(&scan, place, err);
+        if (peek(&scan) == 0 ? !fail(&scan, "a zero byte") : !utf8(&scan)) return report(&scan, source, err);
     return true;
 }

@@ -1,23 +1,23 @@
-/* scan: is this text strict JSON?
+/* json_syntax: is this text strict JSON?
  *
- * RFC 8259 to the letter, plus limits: one value and nothing behind it, valid UTF-8, at most SCAN_DEPTH
- * containers deep and SCAN_SIZE bytes long, no number that a double cannot hold, no \u0000. A whole number
- * that a double holds only rounded (2^53 + 1) is refused; a large one with an exponent (1e30) is not. A UTF-8
- * byte-order mark at the beginning is skipped. Duplicate keys are found later, in the tree (fields.c), where
- * escapes are resolved.
+ * RFC 8259 to the letter, plus limits: one value and nothing behind it, valid UTF-8, at most
+ * JSON_SYNTAX_MAX_DEPTH containers deep and JSON_SYNTAX_MAX_SIZE bytes long, no number that a double cannot
+ * hold, no \u0000. A whole number that a double holds only rounded (2^53 + 1) is refused; a large one with an
+ * exponent (1e30) is not. A UTF-8 byte-order mark at the beginning is skipped. Duplicate keys are found
+ * later, in the tree (base/options.c), where escapes are resolved.
  */
-#ifndef POSLAB_SCAN_H
-#define POSLAB_SCAN_H
+#ifndef POSLAB_BASE_JSON_SYNTAX_H
+#define POSLAB_BASE_JSON_SYNTAX_H
 
 #include "base/error.h"
 
-enum { SCAN_DEPTH = 64, SCAN_SIZE = 16 << 20 };
+enum { JSON_SYNTAX_MAX_DEPTH = 64, JSON_SYNTAX_MAX_SIZE = 16 << 20 };
 
-/* The error (EXIT_USAGE) names `place`, line and column (in characters), both from 1. */
-bool scan_json(const char *text, size_t length, const char *place, Err *err);
+/* The error (EXIT_USAGE) names `source`, line and column (in characters), both from 1. */
+bool json_syntax_check(const char *text, size_t length, const char *source, Error *err);
 
 /* Is this text valid UTF-8, without zero bytes? The same errors. */
-bool scan_utf8(const char *text, size_t length, const char *place, Err *err);
+bool json_syntax_check_utf8(const char *text, size_t length, const char *source, Error *err);
 
 /* Where the contents of a text begin: 3, behind the UTF-8 byte-order mark, or 0. */
 size_t scan_mark(const void *text, size_t length);
@@ -27,6 +27,6 @@ const char *scan_encoding(const void *text, size_t length);
 
 /* Both, for a text that begins with ASCII: *begin is where its contents begin, UTF-16 and UTF-32 are refused,
    with a byte-order mark or without. */
-bool scan_begin(const char *text, size_t length, size_t *begin, const char *place, Err *err);
+bool scan_begin(const char *text, size_t length, size_t *begin, const char *source, Error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* fields: see fields.h. What each type of field has of its own stands in the table `kinds`; numbers, truths
- * and choices are all checked as a double, for which NAN means that the JSON value is not of the type.
+/* options: see base/options.h. What each type of field has of its own stands in the table `kinds`; numbers,
+ * truths and choices are all checked as a double, for which NAN means that the JSON value is not of the type.
  */
 #include "base/options.h"
 
@@ -11,23 +11,23 @@ enum { PATH_SIZE = 256, WORD_SIZE = 48, LIST_SIZE = 400 };
 
 static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
 
-static double value_whole(const Field *field, const Json *json) {
+static double value_whole(const OptionField *field, const Json *json) {
     (void)field;
     double number = json_number(json, NAN);
     return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
 }
 
-static double value_real(const Field *field, const Json *json) {
+static double value_real(const OptionField *field, const Json *json) {
     (void)field;
     return json_number(json, NAN);
 }
 
-static double value_bool(const Field *field, const Json *json) {
+static double value_bool(const OptionField *field, const Json *json) {
     (void)field;
-    return json_is_bool(json) ? json_truth(json) : NAN;
+    return json_is_bool(json) ? json_bool(json) : NAN;
 }
 
-static double value_choice(const Field *field, const Json *json) {
+static double value_choice(const OptionField *field, const Json *json) {
     const char *word = json_text(json, "");
     for (int i = 0; field->choices[i]; i++)
         if (strcmp(word, field->choices[i]) == 0) return i;
@@ -50,55 +50,55 @@ static void store_choice(void *member, double number) {
     *(int *)member = (int)number;
 }
 
-static Json *write_int(const void *member, const Field *field) {
+static Json *write_int(const void *member, const OptionField *field) {
     (void)field;
     return json_new_number((double)*(const int64_t *)member);
 }
 
-static Json *write_real(const void *member, const Field *field) {
+static Json *write_real(const void *member, const OptionField *field) {
     (void)field;
     return json_new_number(*(const double *)member);
 }
 
-static Json *write_bool(const void *member, const Field *field) {
+static Json *write_bool(const void *member, const OptionField *field) {
     (void)field;
     return json_new_bool(*(const bool *)member);
 }
 
-static Json *write_choice(const void *member, const Field *field) {
+static Json *write_choice(const void *member, const OptionField *field) {
     return json_new_text(field->choices[*(const int *)member]);
 }
 
-static Json *write_text(const void *member, const Field *field) {
+static Json *write_text(const void *member, const OptionField *field) {
     (void)field;
     return json_new_text(*(const char *const *)member);
 }
 
 static const struct Kind {
     const char *wanted;
-    double (*value)(const Field *field, const Json *json);
+    double (*value)(const OptionField *field, const Json *json);
     void (*store)(void *member, double number);
-    Json *(*write)(const void *member, const Field *field);
+    Json *(*write)(const void *member, const OptionField *field);
 } kinds[] = {
-    [FIELD_INT] = {"a whole number", value_whole, store_int, write_int},
-    [FIELD_REAL] = {"a number", value_real, store_real, write_real},
-    [FIELD_BOOL] = {"true or false", value_bool, store_bool, write_bool},
-    [FIELD_CHOICE] = {"one of", value_choice, store_choice, write_choice},
-    [FIELD_TEXT] = {"text", NULL, NULL, write_text},
+    [OPTION_INT] = {"a whole number", value_whole, store_int, write_int},
+    [OPTION_REAL] = {"a number", value_real, store_real, write_real},
+    [OPTION_BOOL] = {"true or false", value_bool, store_bool, write_bool},
+    [OPTION_CHOICE] = {"one of", value_choice, store_choice, write_choice},
+    [OPTION_TEXT] = {"text", NULL, NULL, write_text},
 };
 
-void fields_default(void *options, const Field *fields, int count) {
+void options_default(void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
-        const Field *field = &fields[i];
+        const OptionField *field = &fields[i];
         void *member = (char *)options + field->offset;
         if (kinds[field->type].store)
-            kinds[field->type].store(member, field->standard);
+            kinds[field->type].store(member, field->default_value);
         else
             *(const char **)member = field->choices ? field->choices[0] : "";
     }
 }
 
-void fields_write(Json *object, const void *options, const Field *fields, int count) {
+void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
         json_set(object, fields[i].key, kinds[fields[i].type].write(member, &fields[i]));
@@ -109,14 +109,14 @@ void fields_write(Json *object, const void *options, const Field *fields, int co
 
 /* Where a member stands, and how to complain about it: "place: 'path.key' must be ..., got value". */
 typedef struct Site {
-    const char *place, *path, *key;
-    Err *err;
+    const char *source, *path, *key;
+    Error *err;
 } Site;
 
 static bool complain(const Site *site, const Json *json, const char *wanted) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s%s%s", site->path, *site->path ? "." : "", site->key);
-    return json_refuse(json, site->place, path, wanted, site->err);
+    return json_value_error(json, site->source, path, wanted, site->err);
 }
 
 /* Adds ", word" to a list in a buffer, as far as there is room. */
@@ -125,18 +125,19 @@ static void list_add(char list[LIST_SIZE], const char *word) {
     if (used + strlen(word) + 8 < LIST_SIZE) sprintf(list + used, "%s%s", used ? ", " : "", word);
 }
 
-static bool read_choice(const Site *site, const Json *json, const Field *field) {
+static bool read_choice(const Site *site, const Json *json, const OptionField *field) {
     char list[LIST_SIZE] = "", wanted[LIST_SIZE + 80];
     for (int i = 0; field->choices[i]; i++) list_add(list, field->choices[i]);
-    const char *near = nearest_name(json_text(json, ""), field->choices);
+    const char *near = options_nearest_name(json_text(json, ""), field->choices);
     snprintf(wanted, sizeof wanted, "one of %s%s%s%s", list, near ? " (did you mean '" : "", near ? near : "",
              near ? "'?)" : "");
     return complain(site, json, wanted);
 }
 
-static bool read_member(void *member, const Field *field, const Json *json, const Site *site, Arena *arena) {
+static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site,
+                        Arena *arena) {
     const struct Kind *kind = &kinds[field->type];
-    if (field->type == FIELD_TEXT) {
+    if (field->type == OPTION_TEXT) {
         if (!json_is_text(json)) return complain(site, json, kind->wanted);
         *(const char **)member = arena_copy(arena, json_text(json, ""));
         return true;
@@ -146,7 +147,7 @@ static bool read_member(void *member, const Field *field, const Json *json, cons
         return field->choices ? read_choice(site, json, field) : complain(site, json, kind->wanted);
     bool ranged = field->low != 0 || field->high != 0;
     if (ranged && !(number >= field->low && number <= field->high) && !(field->or_zero && number == 0)) {
-        char low[JSON_NUMBER], high[JSON_NUMBER], wanted[2 * JSON_NUMBER + 16];
+        char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE], wanted[2 * JSON_NUMBER_SIZE + 16];
         snprintf(wanted, sizeof wanted, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
                  json_number_text(field->low, low), json_number_text(field->high, high));
         return complain(site, json, wanted);
@@ -155,30 +156,30 @@ static bool read_member(void *member, const Field *field, const Json *json, cons
     return true;
 }
 
-static bool unknown(const Site *site, const Field *fields, int count, const char *const *skip) {
-    char key[JSON_SHOWN], list[LIST_SIZE] = "";
+static bool unknown(const Site *site, const OptionField *fields, int count, const char *const *skip) {
+    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "";
     const char *near = NULL;
     for (int i = 0; i < count; i++) {
-        near =
-            nearest_name(site->key, (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
+        near = options_nearest_name(site->key,
+                                    (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
         list_add(list, fields[i].key);
     }
     for (int i = 0; skip && skip[i]; i++) {
-        near = nearest_name(site->key, (const char *const[]){near ? near : skip[i], skip[i], NULL});
+        near = options_nearest_name(site->key, (const char *const[]){near ? near : skip[i], skip[i], NULL});
         list_add(list, skip[i]);
     }
-    return err_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->place, site->path,
-                   *site->path ? "." : "", json_show_text(site->key, key),
-                   near ? "did you mean '" : "known here: ",
-                   near    ? near
-                   : *list ? list
-                           : "nothing",
-                   near ? "'?" : "");
+    return error_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->source, site->path,
+                     *site->path ? "." : "", json_excerpt_text(site->key, key),
+                     near ? "did you mean '" : "known here: ",
+                     near    ? near
+                     : *list ? list
+                             : "nothing",
+                     near ? "'?" : "");
 }
 
-bool fields_read(void *options, const Field *fields, int count, const Json *object, const char *const *skip,
-                 const char *place, const char *path, Arena *arena, Err *err) {
-    Site site = {.place = place, .path = path, .err = err};
+bool options_read(void *options, const OptionField *fields, int count, const Json *object,
+                  const char *const *skip, const char *source, const char *path, Arena *arena, Error *err) {
+    Site site = {.source = source, .path = path, .err = err};
     if (!json_is_object(object)) {
         site.path = "";
         site.key = *path ? path : "the config";
@@ -224,7 +225,7 @@ static int distance(const char *a, const char *b) {
     return last[n];
 }
 
-const char *nearest_name(const char *word, const char *const *names) {
+const char *options_nearest_name(const char *word, const char *const *names) {
     const char *nearest = NULL;
     int length = (int)strnlen(word, WORD_SIZE);
     int least =

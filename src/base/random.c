@@ -1,4 +1,4 @@
-/* rng: SplitMix64 used as a counter-based generator. */
+/* random: SplitMix64 used as a counter-based generator. */
 #include "base/random.h"
 
 #include <math.h>
@@ -18,38 +18,38 @@ static uint64_t name_hash(uint64_t hash, const char *text) {
     return hash;
 }
 
-Rng rng_stream(uint64_t seed, const char *purpose, const char *detail) {
+Random random_stream(uint64_t seed, const char *purpose, const char *detail) {
     uint64_t hash = name_hash(name_hash(0xcbf29ce484222325u, purpose), detail);
-    return (Rng){.key = mix(mix(seed + 0x9e3779b97f4a7c15u) ^ hash)};
+    return (Random){.key = mix(mix(seed + 0x9e3779b97f4a7c15u) ^ hash)};
 }
 
-Rng rng_substream(Rng stream, uint64_t index) {
-    return (Rng){.key = mix(mix(stream.key + 0xd1b54a32d192ed03u) ^ mix(index + 0x9e3779b97f4a7c15u))};
+Random random_substream(Random stream, uint64_t index) {
+    return (Random){.key = mix(mix(stream.key + 0xd1b54a32d192ed03u) ^ mix(index + 0x9e3779b97f4a7c15u))};
 }
 
-uint64_t rng_at(uint64_t key, uint64_t counter) {
+uint64_t random_at(uint64_t key, uint64_t counter) {
     return mix(key + (counter + 1) * 0x9e3779b97f4a7c15u);
 }
 
-uint64_t rng_next(Rng *rng) {
-    return rng_at(rng->key, rng->counter++);
+uint64_t random_next(Random *rng) {
+    return random_at(rng->key, rng->counter++);
 }
 
-double rng_uniform(Rng *rng) {
-    return (double)(rng_next(rng) >> 11) * 0x1p-53;
+double random_uniform(Random *rng) {
+    return (double)(random_next(rng) >> 11) * 0x1p-53;
 }
 
-double rng_normal(Rng *rng) {
-    double u = 1.0 - rng_uniform(rng); /* in (0, 1]: the logarithm is finite */
-    double v = rng_uniform(rng);
+double random_normal(Random *rng) {
+    double u = 1.0 - random_uniform(rng); /* in (0, 1]: the logarithm is finite */
+    double v = random_uniform(rng);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
 }
 
-uint64_t rng_below(Rng *rng, uint64_t bound) {
+uint64_t random_below(Random *rng, uint64_t bound) {
     uint64_t skip = -bound % bound; /* 2^64 mod bound: the numbers below it would be drawn once too often */
     uint64_t draw;
     do {
-        draw = rng_next(rng);
+        draw = random_next(rng);
     } while (draw < skip);
     return draw % bound;
 }

@@ -1,4 +1,4 @@
-/* rng: random numbers as functions of a name and a counter.
+/* random: random numbers as functions of a name and a counter.
  *
  * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (a tensor's name, an
  * epoch); its n-th number is a function of that name and n alone. So no method can shift the numbers of
@@ -6,23 +6,23 @@
  * instead of stored. The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
  * generators", 2014).
  */
-#ifndef POSLAB_RNG_H
-#define POSLAB_RNG_H
+#ifndef POSLAB_BASE_RANDOM_H
+#define POSLAB_BASE_RANDOM_H
 
 #include <stdint.h>
 
-typedef struct Rng {
+typedef struct Random {
     uint64_t key;     /* identifies the stream */
     uint64_t counter; /* numbers drawn so far */
-} Rng;
+} Random;
 
-Rng rng_stream(uint64_t seed, const char *purpose, const char *detail); /* detail may be "" */
-Rng rng_substream(Rng stream, uint64_t index); /* an independent stream for each index */
+Random random_stream(uint64_t seed, const char *purpose, const char *detail); /* detail may be "" */
+Random random_substream(Random stream, uint64_t index); /* an independent stream for each index */
 
-uint64_t rng_at(uint64_t key, uint64_t counter); /* the number at a place, without drawing it */
-uint64_t rng_next(Rng *rng);
-double rng_uniform(Rng *rng);                 /* in [0, 1), 53 bits */
-double rng_normal(Rng *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */
-uint64_t rng_below(Rng *rng, uint64_t bound); /* in [0, bound), unbiased; bound > 0 */
+uint64_t random_at(uint64_t key, uint64_t counter); /* the number at a place, without drawing it */
+uint64_t random_next(Random *rng);
+double random_uniform(Random *rng);                 /* in [0, 1), 53 bits */
+double random_normal(Random *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */
+uint64_t random_below(Random *rng, uint64_t bound); /* in [0, bound), unbiased; bound > 0 */
 
 #endif

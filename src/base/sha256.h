@@ -1,20 +1,21 @@
-/* hash: SHA-256 (FIPS 180-4), computed by OpenSSL's libcrypto.
+/* sha256: SHA-256 (FIPS 180-4), computed by OpenSSL's libcrypto.
  *
- * Names runs and corpora and guards checkpoints. Usage: hash_begin, hash_add any number of times, hash_end.
+ * Names runs and corpora and guards checkpoints. Usage: sha256_new, sha256_update any number of times,
+ * sha256_finish.
  */
-#ifndef POSLAB_HASH_H
-#define POSLAB_HASH_H
+#ifndef POSLAB_BASE_SHA256_H
+#define POSLAB_BASE_SHA256_H
 
 #include <stddef.h>
 
-enum { HASH_TEXT = 65 }; /* 64 lower-case hexadecimal digits and the terminating zero */
+enum { SHA256_HEX_SIZE = 65 }; /* 64 lower-case hexadecimal digits and the terminating zero */
 
-typedef struct Hash Hash;
+typedef struct Sha256 Sha256;
 
-Hash *hash_begin(void);
-void hash_add(Hash *hash, const void *bytes, size_t size);
-void hash_end(Hash *hash, char text[HASH_TEXT]); /* writes the digest and frees the hash */
+Sha256 *sha256_new(void);
+void sha256_update(Sha256 *hash, const void *bytes, size_t size);
+void sha256_finish(Sha256 *hash, char text[SHA256_HEX_SIZE]); /* writes the digest and frees the hash */
 
-void hash_bytes(const void *bytes, size_t size, char text[HASH_TEXT]);
+void sha256_hex(const void *bytes, size_t size, char text[SHA256_HEX_SIZE]);
 
 #endif

@@ -1,64 +1,64 @@
-/* frame: what an analysis found, as rows under named columns, and its printing.
+/* table: what an analysis found, as rows under named columns, and its printing.
  *
  * Programs (csv, json) get every row and column, numbers with full precision, an empty field or no member
  * where there is nothing. People (text, md) get the columns marked for them, rounded; the values of a SPREAD
  * column become columns of their own, with what the SHOWN column says in the cells: one line for each
  * combination of the others. Below stand notes, and a signature that says what the numbers are of.
  */
-#ifndef POSLAB_FRAME_H
-#define POSLAB_FRAME_H
+#ifndef POSLAB_BASE_TABLE_H
+#define POSLAB_BASE_TABLE_H
 
 #include "base/arena.h"
 
-typedef enum FrameType { FRAME_TEXT, FRAME_WHOLE, FRAME_REAL } FrameType;
+typedef enum TableType { TABLE_TEXT, TABLE_INT, TABLE_REAL } TableType;
 
 enum {
-    FRAME_PEOPLE = 1,   /* column shown to people */
-    FRAME_PROGRAMS = 2, /* column written for programs */
-    FRAME_BOTH = 3,
-    FRAME_VARYING = 4, /* shown to people only where its values differ */
-    FRAME_GROUP = 8,   /* for people: a table of its own for each value */
-    FRAME_SPREAD = 16, /* for people: a column of its own for each value (a number) */
-    FRAME_SHOWN = 32,  /* for people: stands in the cells of SPREAD columns */
+    TABLE_FOR_PEOPLE = 1,   /* column shown to people */
+    TABLE_FOR_PROGRAMS = 2, /* column written for programs */
+    TABLE_FOR_BOTH = 3,
+    TABLE_IF_VARYING = 4,    /* shown to people only where its values differ */
+    TABLE_GROUP = 8,         /* for people: a table of its own for each value */
+    TABLE_SPREAD = 16,       /* for people: a column of its own for each value (a number) */
+    TABLE_SPREAD_VALUE = 32, /* for people: stands in the cells of SPREAD columns */
 };
 
-typedef struct FrameColumn {
+typedef struct TableColumn {
     const char *name, *head; /* for programs; for people */
-    FrameType type;
+    TableType type;
     int flags;
-    int decimals; /* of FRAME_REAL for people; -1: so that a perplexity has at least three digits */
-} FrameColumn;
+    int decimals; /* of TABLE_REAL for people; -1: so that a perplexity has at least three digits */
+} TableColumn;
 
-typedef struct FrameCell {
+typedef struct TableCell {
     const char *text; /* NULL: a number */
     double number;    /* NAN: nothing */
-} FrameCell;
+} TableCell;
 
-typedef struct Frame {
+typedef struct Table {
     Arena *arena;
-    const FrameColumn *columns;
+    const TableColumn *columns;
     int column_count, rows, note_count;
-    FrameCell *cells; /* [rows, column_count] */
+    TableCell *cells; /* [rows, column_count] */
     const char *notes[8];
     const char *title, *signature;
-} Frame;
+} Table;
 
-Frame *frame_new(const char *title, const FrameColumn *columns, int count, Arena *arena);
+Table *table_new(const char *title, const TableColumn *columns, int count, Arena *arena);
 
 /* A new row, all cells empty; valid until the next one. Texts must live as long as the arena. */
-FrameCell *frame_row(Frame *frame);
-FrameCell frame_text(const char *text);
-FrameCell frame_number(double number);
+TableCell *table_row(Table *frame);
+TableCell table_text(const char *text);
+TableCell table_number(double number);
 
 /* A note is there once, however often it is added. At most 8. */
-void frame_note(Frame *frame, const char *note);
+void table_note(Table *frame, const char *note);
 
 /* 6.25, 123.4, 1234, 1.23e+06 */
-const char *frame_perplexity(double perplexity, Arena *arena);
+const char *table_perplexity(double perplexity, Arena *arena);
 
-extern const char *const frame_formats[]; /* "text", "md", "csv", "json", NULL */
+extern const char *const table_format_names[]; /* "text", "md", "csv", "json", NULL */
 
-/* All frames have the same columns. format: index into frame_formats. Errors: writing fails. */
-bool frame_print(const Frame *const *frames, int count, int format, FILE *out, Err *err);
+/* All frames have the same columns. format: index into table_format_names. Errors: writing fails. */
+bool table_print(const Table *const *frames, int count, int format, FILE *out, Error *err);
 
 #endif

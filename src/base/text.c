@@ -1,4 +1,4 @@
-/* units: see units.h. */
+/* text: see base/text.h. */
 #include "base/text.h"
 
 /* 1234567 -> "1.2 MiB" and the like: `unit` is what one is called, prefixes are taken in steps of `step`. */
@@ -8,17 +8,17 @@ static const char *scaled(double number, double step, const char *const *units, 
     return arena_format(arena, i ? "%.1f %s" : "%.0f %s", number, units[i]);
 }
 
-const char *units_bytes(double bytes, Arena *arena) {
+const char *text_bytes(double bytes, Arena *arena) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL};
     return scaled(bytes, 1024, units, arena);
 }
 
-const char *units_flops(double flops, Arena *arena) {
+const char *text_flops(double flops, Arena *arena) {
     static const char *const units[] = {"F", "kF", "MF", "GF", "TF", "PF", "EF", "ZF", NULL};
     return scaled(flops, 1000, units, arena);
 }
 
-const char *units_seconds(double seconds, Arena *arena) {
+const char *text_seconds(double seconds, Arena *arena) {
     if (seconds < 99.5) return arena_format(arena, "%.*f s", seconds < 9.95 ? 1 : 0, seconds);
     if (seconds < 99.5 * 60) return arena_format(arena, "%.0f min", seconds / 60);
     if (seconds < 1e7) return arena_format(arena, "%.1f h", seconds / 3600);

@@ -1,4 +1,4 @@
-/* arguments: see arguments.h. getopt_long does the parsing, from the same table. */
+/* arguments: see cli/arguments.h. getopt_long does the parsing, from the same table. */
 #include "cli/arguments.h"
 
 #include <errno.h>
@@ -83,18 +83,18 @@ bool arguments_given(const Arguments *arguments, int letter) {
 }
 
 bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
-                     Err *err) {
+                     Error *err) {
     const char *text = arguments->value[letter];
     char *end;
     if (!text) return true;
     errno = 0;
     *count = strtoll(text, &end, 10);
     if (*text && !*end && !errno && *count >= low && *count <= high) return true;
-    return err_set(err, EXIT_USAGE, "--%s takes a whole number from %lld to %lld, got '%s'",
-                   find_option(letter)->name, (long long)low, (long long)high, text);
+    return error_set(err, EXIT_USAGE, "--%s takes a whole number from %lld to %lld, got '%s'",
+                     find_option(letter)->name, (long long)low, (long long)high, text);
 }
 
-bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Err *err) {
+bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Error *err) {
     const char *text = arguments->value[letter];
     if (!text) return true;
     const char *rest = text;
@@ -107,8 +107,8 @@ bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *c
         if (*end != ',') break;
         rest = end + 1;
     }
-    return err_set(err, EXIT_USAGE, "--%s takes up to %d whole numbers separated by commas, got '%s'",
-                   find_option(letter)->name, most, text);
+    return error_set(err, EXIT_USAGE, "--%s takes up to %d whole numbers separated by commas, got '%s'",
+                     find_option(letter)->name, most, text);
 }
 
 /* --- help --- */
@@ -156,19 +156,19 @@ static void list_options(const char *letters, struct option *longs, char *shorts
     *shorts = '\0';
 }
 
-static bool bad_option(const char *command, const char *word, const char *const *names, Err *err) {
+static bool bad_option(const char *command, const char *word, const char *const *names, Error *err) {
     char bare[64];
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
              word + strspn(word, "-"));
-    const char *nearest = strncmp(word, "--", 2) == 0 ? nearest_name(bare, names) : NULL;
+    const char *nearest = strncmp(word, "--", 2) == 0 ? options_nearest_name(bare, names) : NULL;
     if (nearest)
-        return err_set(err, EXIT_USAGE, "'%s' has no option '--%s'; did you mean '--%s'?", command, bare,
-                       nearest);
-    return err_set(err, EXIT_USAGE, "'%s' has no option '%s'; `poslab %s --help` lists them", command, word,
-                   command);
+        return error_set(err, EXIT_USAGE, "'%s' has no option '--%s'; did you mean '--%s'?", command, bare,
+                         nearest);
+    return error_set(err, EXIT_USAGE, "'%s' has no option '%s'; `poslab %s --help` lists them", command, word,
+                     command);
 }
 
-bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Err *err) {
+bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Error *err) {
     const char *command = argv[0];
     struct option longs[COUNT_OF(options) + 1] = {0};
     const char *names[COUNT_OF(options) + 1] = {0};
@@ -185,8 +185,8 @@ bool arguments_parse(Arguments *arguments, const char *letters, int argc, char *
                                ? typed
                                : argv[optind - 1];
         if (letter == ':')
-            return err_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
-                           argv[optind - 1], command);
+            return error_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
+                             argv[optind - 1], command);
         if (letter == '?') return bad_option(command, word, names, err);
         if (letter == WORD) {
             words[arguments->word_count++] = optarg;

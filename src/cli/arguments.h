@@ -4,8 +4,8 @@
  * value is called, help. A command says which it takes by their letters. Parsing, --help and the messages
  * about mistakes loop over that table.
  */
-#ifndef POSLAB_ARGUMENTS_H
-#define POSLAB_ARGUMENTS_H
+#ifndef POSLAB_CLI_ARGUMENTS_H
+#define POSLAB_CLI_ARGUMENTS_H
 
 #include "base/arena.h"
 
@@ -19,7 +19,7 @@ typedef struct Arguments {
 } Arguments;
 
 /* argv[0] is the command's name; `letters` are its options. */
-bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Err *err);
+bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Error *err);
 
 void arguments_print(const char *letters); /* what --help says about them, to stdout */
 
@@ -27,10 +27,10 @@ bool arguments_given(const Arguments *arguments, int letter);
 
 /* The value as a whole number; leaves *count as it is if the option is not given. */
 bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
-                     Err *err);
+                     Error *err);
 
 /* The value "128,512" as numbers; leaves them as they are if the option is not given. */
-bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Err *err);
+bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Error *err);
 
 /* A command line as one could type it again. */
 const char *arguments_quote(char **argv, Arena *arena);

@@ -1,4 +1,4 @@
-/* bench: rounds in which every method takes its turn, at every length. */
+/* cmd_bench: rounds in which every method takes its turn, at every length. */
 #include "cli/cmd_bench.h"
 
 #include <math.h>
@@ -24,32 +24,32 @@ enum { MAX_ROUNDS = 1000 };
 
 typedef struct Subject { /* one method in one precision at one length in one phase */
     Model *model;
-    Step *step; /* training only, like optimizer */
+    BatchGradient *step; /* training only, like optimizer */
     Optimizer *optimizer;
-    Pass **pass;             /* [lanes], evaluation only, like nll */
+    Activations **pass;      /* [lanes], evaluation only, like nll */
     float **nll;             /* [lanes][sequences * length] */
     const uint16_t **tokens; /* [sequences of a step] */
     int sequences, of_pass;  /* of a step; of one pass when evaluating */
     int length;
     size_t bytes;
-    double *seconds, *share[PROFILE_PARTS]; /* [rounds] */
-    struct Subject *reference;              /* of the same length and precision */
-    double *beside;                         /* [rounds] its seconds beside each of these */
-    double *product;                        /* [rounds] the rate of matrix products; of the reference only */
+    double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
+    struct Subject *reference;             /* of the same length and precision */
+    double *beside;                        /* [rounds] its seconds beside each of these */
+    double *product;                       /* [rounds] the rate of matrix products; of the reference only */
 } Subject;
 
 typedef struct Spread { /* median and quartiles */
     double median, low, high;
 } Spread;
 
-typedef struct Figure { /* a row of the result */
+typedef struct Measurement { /* a row of the result */
     const char *phase, *method, *precision;
     int length;
     double tokens_rate, tokens_low, tokens_high, flops_rate, product_rate, share, matrix, attention, rest;
     Spread ratio;   /* time per token over the reference's, in the same precision */
     Spread speedup; /* tokens/s over those in the first precision */
     size_t bytes;
-} Figure;
+} Measurement;
 
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -59,21 +59,21 @@ static int compare(const void *a, const void *b) {
 /* The value below which `share` of the numbers lie, between two neighbours linearly; sorts them. */
 static double quantile(double *values, int count, double share) {
     qsort(values, (size_t)count, sizeof *values, compare);
-    double place = share * (count - 1);
-    int low = (int)place;
-    return low + 1 < count ? values[low] + (place - low) * (values[low + 1] - values[low]) : values[low];
+    double source = share * (count - 1);
+    int low = (int)source;
+    return low + 1 < count ? values[low] + (source - low) * (values[low + 1] - values[low]) : values[low];
 }
 
-static bool find_method(const BenchOptions *options, const char *name, int length, Position *position,
-                        Arena *arena, Err *err) {
+static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
+                        Arena *arena, Error *err) {
     const char *nearest = NULL;
-    const PositionMethod *method = position_find_or_nearest(name, &nearest);
+    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
     if (!method)
-        return err_set(err, EXIT_USAGE, "bench: there is no method '%s'%s%s%s", name,
-                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-    if (!position_default(position, method, arena))
-        return err_set(err, EXIT_USAGE, "bench: '%s' moves '%s' by default, which is not there", name,
-                       method->partner);
+        return error_set(err, EXIT_USAGE, "bench: there is no method '%s'%s%s%s", name,
+                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    if (!encoding_default(position, method, arena))
+        return error_set(err, EXIT_USAGE, "bench: '%s' moves '%s' by default, which is not there", name,
+                         method->partner);
     return model_check(&options->model, position, length, "bench", err);
 }
 
@@ -82,27 +82,27 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
     model_allocate(model, arena);
     if (train) {
         OptimizerOptions optimizer;
-        fields_default(&optimizer, optimizer_fields, optimizer_field_count);
+        options_default(&optimizer, optimizer_fields, optimizer_field_count);
         subject->optimizer = optimizer_new(&optimizer, model, arena);
-        subject->step = step_new(model, subject->sequences, subject->length, arena);
+        subject->step = batch_gradient_new(model, subject->sequences, subject->length, arena);
         return;
     }
-    subject->pass = NEW(arena, model->threads, Pass *);
+    subject->pass = NEW(arena, model->threads, Activations *);
     subject->nll = NEW(arena, model->threads, float *);
     for (int lane = 0; lane < model->threads; lane++) {
-        Pass *pass = pass_new(model, subject->of_pass, subject->length, false, arena);
+        Activations *pass = activations_new(model, subject->of_pass, subject->length, false, arena);
         float *nll = NEW(arena, (size_t)subject->of_pass * (size_t)subject->length, float);
         if (subject->pass) subject->pass[lane] = pass, subject->nll[lane] = nll;
     }
 }
 
 /* Everything but the memory, whose size it finds. */
-static void subject_size(Subject *subject, const BenchOptions *options, const Position *position, int length,
-                         int precision, bool train, Arena *arena) {
+static void subject_size(Subject *subject, const CmdBenchOptions *options, const Encoding *position,
+                         int length, int precision, bool train, Arena *arena) {
     int64_t sequences = options->tokens_per_step / length,
             in_flight = options->model.max_tokens_in_flight / length;
     subject->length = length;
-    int lanes = options->threads * ranks_count();
+    int lanes = options->threads * mpi_ranks();
     subject->sequences = sequences > lanes ? (int)sequences : lanes;
     subject->of_pass = in_flight < 1                    ? 1
                        : in_flight < subject->sequences ? (int)in_flight
@@ -119,40 +119,41 @@ static void subject_size(Subject *subject, const BenchOptions *options, const Po
     arena_free(count);
 }
 
-static void subject_make(Subject *subject, const BenchOptions *options, bool train, Arena *arena) {
+static void subject_make(Subject *subject, const CmdBenchOptions *options, bool train, Arena *arena) {
     subject_allocate(subject, subject->model, train, arena);
     model_init(subject->model, 1);
-    subject->tokens = train ? step_tokens(subject->step) : NEW(arena, subject->sequences, const uint16_t *);
+    subject->tokens =
+        train ? batch_gradient_tokens(subject->step) : NEW(arena, subject->sequences, const uint16_t *);
     size_t length = (size_t)subject->length, total = (size_t)subject->sequences * length + 1;
     uint16_t *stream = NEW(arena, total, uint16_t);
-    Rng rng = rng_stream(1, "bench", "tokens");
+    Random rng = random_stream(1, "bench", "tokens");
     for (size_t i = 0; i < total; i++)
-        stream[i] = (uint16_t)rng_below(&rng, (uint64_t)options->model.vocabulary);
+        stream[i] = (uint16_t)random_below(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
     subject->beside = NEW(arena, options->rounds, double);
     subject->product = NEW(arena, options->rounds, double);
-    for (int part = 0; part < PROFILE_PARTS; part++)
+    for (int part = 0; part < TIMERS_COUNT; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
 }
 
 static void evaluate_share(void *user, int lane) {
     Subject *s = user;
-    int lanes = s->model->threads, first = (ranks_number() * lanes + lane) * s->of_pass;
-    for (; first < s->sequences; first += ranks_count() * lanes * s->of_pass) {
+    int lanes = s->model->threads, first = (mpi_rank() * lanes + lane) * s->of_pass;
+    for (; first < s->sequences; first += mpi_ranks() * lanes * s->of_pass) {
         int count = s->sequences - first < s->of_pass ? s->sequences - first : s->of_pass;
-        model_evaluate(s->model, s->pass[lane], s->tokens + first, count, s->nll[lane]);
+        transformer_evaluate(s->model, s->pass[lane], s->tokens + first, count, s->nll[lane]);
     }
 }
 
 /* One update, or one evaluation of as many tokens. */
 static void subject_run(Subject *subject) {
     if (subject->step) {
-        step_run(subject->step, 1, 1);
-        optimizer_step(subject->optimizer, subject->model, step_gradients(subject->step), 1e-6);
+        batch_gradient_run(subject->step, 1, 1);
+        optimizer_step(subject->optimizer, subject->model, batch_gradient_values(subject->step), 1e-6);
     } else {
-        lanes_run(subject->model->threads, evaluate_share, subject);
-        ranks_any(0); /* all are done */
+        threads_run(subject->model->threads, evaluate_share, subject);
+        mpi_or(0); /* all are done */
     }
 }
 
@@ -164,16 +165,16 @@ static Spread spread(const double *over, const double *under, int rounds, Arena 
     return (Spread){median, quantile(ratios, rounds, 0.25), quantile(ratios, rounds, 0.75)};
 }
 
-static Figure figure(const Subject *subject, const Subject *first, const BenchOptions *options,
-                     Arena *arena) {
+static Measurement figure(const Subject *subject, const Subject *first, const CmdBenchOptions *options,
+                          Arena *arena) {
     int rounds = options->rounds;
     double tokens = (double)subject->sequences * subject->length;
-    Figure f = {.phase = subject->step ? "train" : "evaluate",
-                .method = subject->model->position.method->name,
-                .precision = precision_names[subject->model->precision],
-                .length = subject->length,
-                .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
-                .bytes = subject->bytes};
+    Measurement f = {.phase = subject->step ? "train" : "evaluate",
+                     .method = subject->model->position.method->name,
+                     .precision = precision_names[subject->model->precision],
+                     .length = subject->length,
+                     .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
+                     .bytes = subject->bytes};
     f.ratio = spread(subject->seconds, subject->beside, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
@@ -181,20 +182,20 @@ static Figure figure(const Subject *subject, const Subject *first, const BenchOp
     f.tokens_low = tokens / seconds.high;
     f.tokens_high = tokens / seconds.low;
     f.flops_rate = f.tokens_rate * model_flops(&options->model, subject->length, subject->step);
-    f.share = f.flops_rate / (f.product_rate * options->threads * ranks_count());
-    f.matrix = spread(subject->share[PROFILE_MATRIX], NULL, rounds, arena).median;
-    f.attention = spread(subject->share[PROFILE_ATTENTION], NULL, rounds, arena).median;
+    f.share = f.flops_rate / (f.product_rate * options->threads * mpi_ranks());
+    f.matrix = spread(subject->share[TIMERS_MATRIX], NULL, rounds, arena).median;
+    f.attention = spread(subject->share[TIMERS_ATTENTION], NULL, rounds, arena).median;
     f.rest = 1 - f.matrix - f.attention;
     return f;
 }
 
 /* Seconds of a turn, and of its parts. */
-static double take_turn(Subject *subject, double parts[PROFILE_PARTS]) {
-    double before[PROFILE_PARTS], start = time_now();
-    memcpy(before, profile_seconds, sizeof before);
+static double take_turn(Subject *subject, double parts[TIMERS_COUNT]) {
+    double before[TIMERS_COUNT], start = clock_now();
+    memcpy(before, timers_seconds, sizeof before);
     subject_run(subject);
-    for (int part = 0; part < PROFILE_PARTS; part++) parts[part] = profile_seconds[part] - before[part];
-    return time_now() - start;
+    for (int part = 0; part < TIMERS_COUNT; part++) parts[part] = timers_seconds[part] - before[part];
+    return clock_now() - start;
 }
 
 /* Of the model's products, as chunks of rows have them. */
@@ -206,7 +207,7 @@ static double product_rate(const ModelOptions *model, int precision) {
 /* A turn of a subject in round r, and one of its reference right before or behind it: a ratio of neighbours
    stays what it is where the machine's speed changes within a round. Round -1 warms up. */
 static void measure_turn(Subject *subject, int r) {
-    double parts[PROFILE_PARTS], ignored[PROFILE_PARTS], beside = 0;
+    double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], beside = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
     double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
     if (!alone && before) beside = take_turn(subject->reference, ignored);
@@ -216,7 +217,7 @@ static void measure_turn(Subject *subject, int r) {
     subject->seconds[r] = seconds;
     subject->beside[r] = alone ? seconds : beside;
     subject->product[r] = product;
-    for (int part = 0; part < PROFILE_PARTS; part++) subject->share[part][r] = parts[part] / seconds;
+    for (int part = 0; part < TIMERS_COUNT; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
 static void take_turns(Subject *subjects, int count, int rounds) {
@@ -226,28 +227,29 @@ static void take_turns(Subject *subjects, int count, int rounds) {
 
 /* All methods in all precisions at all lengths in one phase; a figure for each, length by length, precision
    by precision, method by method. Lengths take turns like methods: their speeds are compared, too. */
-static bool measure(const BenchOptions *options, const char *const *names, int methods, bool train,
-                    Figure *figures, Err *err) {
+static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, bool train,
+                    Measurement *figures, Error *err) {
     Arena *arena = arena_new(0);
     int count = options->length_count * options->precision_count * methods, reference = 0;
     Subject *subjects = NEW(arena, count, Subject);
-    double bytes = 0, machine = arena_machine(options->threads);
+    double bytes = 0, machine = memory_usable(options->threads);
     bool ok = true;
     for (int s = 0; ok && s < count; s++) {
         const char *name = names[s % methods];
         int p = s / methods % options->precision_count,
             length = options->lengths[s / methods / options->precision_count];
-        Position position;
+        Encoding position;
         ok = find_method(options, name, length, &position, arena, err);
         if (ok) subject_size(&subjects[s], options, &position, length, options->precisions[p], train, arena);
         if (strcmp(name, options->reference) == 0) reference = s % methods;
         bytes += (double)subjects[s].bytes;
     }
     if (ok && bytes > machine)
-        ok = err_set(err, EXIT_USAGE,
-                     "bench: all methods at all lengths together need %s, the machine has %s; name fewer in "
-                     "--methods or --lengths",
-                     units_bytes(bytes, arena), units_bytes(machine, arena));
+        ok =
+            error_set(err, EXIT_USAGE,
+                      "bench: all methods at all lengths together need %s, the machine has %s; name fewer in "
+                      "--methods or --lengths",
+                      text_bytes(bytes, arena), text_bytes(machine, arena));
     for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, train, arena);
     for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
     if (ok) take_turns(subjects, count, options->rounds);
@@ -265,7 +267,7 @@ static void print_machine(const Json *machine, FILE *out) {
             json_text(json_get(machine, "cpu"), ""), json_number(json_get(machine, "cores"), 0),
             json_text(json_get(machine, "simd"), ""),
             json_number(json_get(machine, "memory_bytes"), 0) / (1 << 30), onednn,
-            json_truth(json_get(machine, "bf16")) ? "yes" : "no", json_text(json_get(machine, "blas"), ""));
+            json_bool(json_get(machine, "bf16")) ? "yes" : "no", json_text(json_get(machine, "blas"), ""));
 }
 
 static void print_spread(const Spread *spread, FILE *out) {
@@ -273,7 +275,8 @@ static void print_spread(const Spread *spread, FILE *out) {
 }
 
 /* Both take the machine over. */
-static void print_text(const Figure *f, int count, const BenchOptions *options, Json *machine, FILE *out) {
+static void print_text(const Measurement *f, int count, const CmdBenchOptions *options, Json *machine,
+                       FILE *out) {
     bool several = options->precision_count > 1;
     print_machine(machine, out);
     json_free(machine);
@@ -281,8 +284,7 @@ static void print_text(const Figure *f, int count, const BenchOptions *options, 
         if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length ||
             strcmp(f->precision, f[-1].precision)) {
             fprintf(out, "\n%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread\n",
-                    f->phase, f->length, f->precision, ranks_count(), options->threads,
-                    f->product_rate / 1e9);
+                    f->phase, f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9);
             fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s", "method", "tokens/s",
                     "GFLOP/s", "of that", "matrix", "attention", "rest", "MiB", options->reference);
             if (several)
@@ -307,12 +309,13 @@ static void set_spread(Json *row, const char *key, const Spread *spread) {
     json_set(row, key, list);
 }
 
-static void print_json(const Figure *f, int count, const BenchOptions *options, Json *machine, FILE *out) {
+static void print_json(const Measurement *f, int count, const CmdBenchOptions *options, Json *machine,
+                       FILE *out) {
     Arena *arena = arena_new(0);
     Json *root = json_new_object(), *rows = json_new_array();
     json_set(root, "machine", machine);
     json_set_number(root, "threads", options->threads);
-    json_set_number(root, "ranks", ranks_count());
+    json_set_number(root, "ranks", mpi_ranks());
     json_set_text(root, "reference", options->reference);
     json_set_number(root, "rounds", options->rounds);
     for (int i = 0; i < count; i++, f++) {
@@ -340,24 +343,24 @@ static void print_json(const Figure *f, int count, const BenchOptions *options, 
 }
 
 /* What a database keeps of one precision; the figures of others are passed over. */
-static bool store_precision(const Figure *f, int count, const char *precision, const BenchOptions *options,
-                            Store *store, Arena *arena, Err *err) {
+static bool store_precision(const Measurement *f, int count, const char *precision,
+                            const CmdBenchOptions *options, Database *store, Arena *arena, Error *err) {
     Json *config = json_new_object();
     json_set(config, "model", model_json(&options->model));
     json_set_number(config, "tokens_per_step", (double)options->tokens_per_step);
     json_set_number(config, "rounds", options->rounds);
-    SpeedBench bench = {.precision = precision,
-                        .reference = options->reference,
-                        .config = json_print(config, arena),
-                        .threads = options->threads,
-                        .results = NEW(arena, count, SpeedResult)};
+    BenchRecord bench = {.precision = precision,
+                         .reference = options->reference,
+                         .config = json_print(config, arena),
+                         .threads = options->threads,
+                         .results = NEW(arena, count, BenchResult)};
     json_free(config);
     double *rates = NEW(arena, count, double);
     for (int i = 0; i < count; i++, f++) {
         if (strcmp(f->precision, precision)) continue;
         rates[bench.count] = f->product_rate;
-        bench.results[bench.count++] = (SpeedResult){.method = f->method,
-                                                     .label = position_find(f->method)->label,
+        bench.results[bench.count++] = (BenchResult){.method = f->method,
+                                                     .label = encoding_find(f->method)->label,
                                                      .length = f->length,
                                                      .train = strcmp(f->phase, "train") == 0,
                                                      .rate = f->tokens_rate,
@@ -371,18 +374,18 @@ static bool store_precision(const Figure *f, int count, const char *precision, c
                                                      .bytes = (int64_t)f->bytes};
     }
     bench.gemm_rate = quantile(rates, bench.count, 0.5);
-    return speed_write(store, &bench, err);
+    return bench_results_write(store, &bench, err);
 }
 
-static bool store_figures(const Figure *f, int count, const BenchOptions *options, Store *store, Arena *arena,
-                          Err *err) {
+static bool store_figures(const Measurement *f, int count, const CmdBenchOptions *options, Database *store,
+                          Arena *arena, Error *err) {
     bool ok = true;
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = store_precision(f, count, precision_names[options->precisions[p]], options, store, arena, err);
     return ok;
 }
 
-static void print_csv(const Figure *f, int count, const BenchOptions *options, FILE *out) {
+static void print_csv(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out) {
     fputs("phase,method,length,time_ratio,low_quartile,high_quartile,precision,reference,threads,rounds\n",
           out);
     for (int i = 0; i < count; i++, f++)
@@ -391,48 +394,49 @@ static void print_csv(const Figure *f, int count, const BenchOptions *options, F
                 options->rounds);
 }
 
-bool bench_run(const BenchOptions *options, FILE *out, Err *err) {
+bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
-    const char **names = NEW(arena, position_method_count + 64, const char *);
+    const char **names = NEW(arena, encoding_method_count + 64, const char *);
     int count = 0, figures = 0;
-    for (int m = 0; !options->methods && m < position_method_count; m++) {
-        const PositionMethod *method = position_methods[m]; /* its partner's file may be deleted */
-        if (!method->positions || position_find(method->partner)) names[count++] = method->name;
+    for (int m = 0; !options->methods && m < encoding_method_count; m++) {
+        const PositionMethod *method = encoding_methods[m]; /* its partner's file may be deleted */
+        if (!method->positions || encoding_find(method->partner)) names[count++] = method->name;
     }
     for (int m = 0; options->methods && options->methods[m] && count < 63; m++)
         names[count++] = options->methods[m];
-    Store *store = options->database ? store_open(options->database, STORE_CREATE, err) : NULL;
+    Database *store = options->database ? database_open(options->database, DATABASE_CREATE, err) : NULL;
     bool present = false, ok = store || !options->database;
-    if (ok && store && ranks_count() > 1)
-        ok = err_set(err, EXIT_USAGE, "bench: figures of %d ranks are not kept; leave out --db",
-                     ranks_count());
+    if (ok && store && mpi_ranks() > 1)
+        ok = error_set(err, EXIT_USAGE, "bench: figures of %d ranks are not kept; leave out --db",
+                       mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
     const char *format = options->json ? "json" : options->format ? options->format : "text";
     bool csv = strcmp(format, "csv") == 0, json = strcmp(format, "json") == 0;
     if (ok && !csv && !json && strcmp(format, "text") != 0)
-        ok = err_set(err, EXIT_USAGE, "bench: --format is text, csv or json, got '%s'", format);
+        ok = error_set(err, EXIT_USAGE, "bench: --format is text, csv or json, got '%s'", format);
     if (ok && (options->rounds < 1 || options->rounds > MAX_ROUNDS)) {
-        ok = err_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS,
-                     options->rounds);
+        ok = error_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS,
+                       options->rounds);
     }
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
-    Figure *table = NEW(arena, 2 * options->length_count * count * options->precision_count, Figure);
+    Measurement *table =
+        NEW(arena, 2 * options->length_count * count * options->precision_count, Measurement);
     for (int phase = 0; ok && phase < 2; phase++) {
         bool train = phase == 0;
         if (!(train ? options->train : options->evaluate)) continue;
         ok = measure(options, names, count, train, table + figures, err);
         figures += options->length_count * count * options->precision_count;
     }
-    if (ranks_number() > 0)
+    if (mpi_rank() > 0)
         figures = 0; /* rank 0 reports */
     else if (ok && csv)
         print_csv(table, figures, options, out);
     else if (ok)
-        (json ? print_json : print_text)(table, figures, options, machine_json(), out);
+        (json ? print_json : print_text)(table, figures, options, hardware_json(), out);
     ok = ok && (!store || store_figures(table, figures, options, store, arena, err));
-    store_close(store);
+    database_close(store);
     arena_free(arena);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* bench: `poslab bench`, what each method costs and how near the machine's limit it runs.
+/* cmd_bench: `poslab bench`, what each method costs and how near the machine's limit it runs.
  *
  * Per method, precision, length and phase (train, evaluate): tokens/s, FLOP/s by model_flops, their share of
  * the rate of matrix products in that precision measured in the same run, bytes of the pass, time in matrix
@@ -9,13 +9,13 @@
  * reference matrix products are measured. Figures are medians over rounds, with quartiles. Started by mpirun,
  * an update or an evaluation is that of all ranks together.
  */
-#ifndef POSLAB_BENCH_H
-#define POSLAB_BENCH_H
+#ifndef POSLAB_CLI_CMD_BENCH_H
+#define POSLAB_CLI_CMD_BENCH_H
 
 #include "math/linear.h"
 #include "model/model.h"
 
-typedef struct BenchOptions {
+typedef struct CmdBenchOptions {
     ModelOptions model;
     const char *const *methods; /* NULL-terminated names; NULL: all of the registry */
     const char *reference;      /* the method that ratios refer to; measured too */
@@ -29,11 +29,12 @@ typedef struct BenchOptions {
     bool json;
     const char *format;   /* text (or NULL), csv or json */
     const char *database; /* where the figures are kept, too; NULL: nowhere */
-} BenchOptions;
+} CmdBenchOptions;
 
-/* Prints the table (or JSON, or the ratios as CSV, which catalog.h reads) to `out`. Fails (usage) on an
- * unknown method, one whose check refuses the shape, more than the machine's memory and a precision that is
- * not to be had here, and where the database cannot be written; that is tried before anything is measured. */
-bool bench_run(const BenchOptions *options, FILE *out, Err *err);
+/* Prints the table (or JSON, or the ratios as CSV, which cli/cmd_methods.h reads) to `out`. Fails (usage) on
+ * an unknown method, one whose check refuses the shape, more than the machine's memory and a precision that
+ * is not to be had here, and where the database cannot be written; that is tried before anything is measured.
+ */
+bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err);
 
 #endif

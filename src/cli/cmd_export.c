@@ -1,4 +1,4 @@
-/* export: find the run in the database, make the tensors, write them. */
+/* cmd_export: find the run in the database, make the tensors, write them. */
 #include "cli/cmd_export.h"
 
 #include <string.h>
@@ -10,46 +10,46 @@
 enum { EXPORT_MAX_TOKENS = 1 << 29 };
 
 typedef struct Export {
-    const ExportOptions *options;
-    Store *store;
+    const CmdExportOptions *options;
+    Database *store;
     const char *key, *status, *corpus_hash;
     Config *config;
     Arena *arena;
 } Export;
 
 /* The run whose key begins with options->run. */
-static bool find_run(Export *export, Err *err) {
+static bool find_run(Export *export, Error *err) {
     static const char sql[] =
         "SELECT r.key, r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
         " WHERE substr(r.key, 1, length(?1)) = ?1";
     const char *prefix = export->options->run, *text = NULL;
     int found = 0;
-    Query *query = query_begin(export->store, sql, (const char *const[]){prefix, NULL});
-    for (; query_next(query); found++) {
-        export->key = arena_copy(export->arena, query_text(query, 0));
-        export->status = arena_copy(export->arena, query_text(query, 1));
-        export->corpus_hash = arena_copy(export->arena, query_text(query, 2));
-        text = arena_copy(export->arena, query_text(query, 3));
+    DatabaseQuery *query = database_query_begin(export->store, sql, (const char *const[]){prefix, NULL});
+    for (; database_query_next(query); found++) {
+        export->key = arena_copy(export->arena, database_query_text(query, 0));
+        export->status = arena_copy(export->arena, database_query_text(query, 1));
+        export->corpus_hash = arena_copy(export->arena, database_query_text(query, 2));
+        text = arena_copy(export->arena, database_query_text(query, 3));
     }
-    if (!query_end(query, err)) return false;
+    if (!database_query_end(query, err)) return false;
     if (!*prefix || found != 1) {
-        err_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
-                export->options->database, found ? "more than one" : "no", prefix);
+        error_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
+                  export->options->database, found ? "more than one" : "no", prefix);
         return false;
     }
-    const char *place = arena_format(export->arena, "run %s", export->key);
-    export->config = config_parse(text, place, export->arena, err);
+    const char *source = arena_format(export->arena, "run %s", export->key);
+    export->config = config_parse(text, source, export->arena, err);
     return export->config != NULL;
 }
 
 /* Where the trained weights are: in the folder of one of the database's experiments. */
-static const char *find_model(Export *export, Err *err) {
-    const char *path = folder_weights(export->store, export->key, export->arena);
+static const char *find_model(Export *export, Error *err) {
+    const char *path = run_folder_weights(export->store, export->key, export->arena);
     if (!path && strcmp(export->status, "done") == 0)
-        err_set(err, EXIT_DAMAGED, "the weights of run %s are not beside '%s' any more", export->key,
-                export->options->database);
+        error_set(err, EXIT_DAMAGED, "the weights of run %s are not beside '%s' any more", export->key,
+                  export->options->database);
     else if (!path)
-        err_set(err, EXIT_USAGE, "run %s has no trained weights: it is %s", export->key, export->status);
+        error_set(err, EXIT_USAGE, "run %s has no trained weights: it is %s", export->key, export->status);
     return path;
 }
 
@@ -60,19 +60,19 @@ static Model *make_model(const Export *export) {
     return model;
 }
 
-static bool export_trained(Export *export, Err *err) {
+static bool export_trained(Export *export, Error *err) {
     const char *path = find_model(export, err);
-    TensorFile file;
-    if (!path || !checkpoint_read(path, &file, export->arena, err)) return false;
+    SafetensorsFile file;
+    if (!path || !safetensors_read(path, &file, export->arena, err)) return false;
     bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
-                err_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
-    fine = fine && train_restore(make_model(export), &file, path, err) &&
-           checkpoint_write(export->options->path, &file, err);
+                error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
+    fine = fine && train_load_tensors(make_model(export), &file, path, err) &&
+           safetensors_write(export->options->path, &file, err);
     json_free(file.metadata);
     return fine;
 }
 
-static bool export_initial(Export *export, Err *err) {
+static bool export_initial(Export *export, Error *err) {
     const Config *config = export->config;
     Model *model = make_model(export);
     model_init(model, (uint64_t)config->train.seed);
@@ -80,37 +80,37 @@ static bool export_initial(Export *export, Err *err) {
                               export->corpus_hash, err);
 }
 
-static bool write_tokens(Export *export, Tensor tensor, Err *err) {
-    TensorFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object()};
+static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
+    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object()};
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
-    bool fine = checkpoint_write(export->options->path, &file, err);
+    bool fine = safetensors_write(export->options->path, &file, err);
     json_free(file.metadata);
     return fine;
 }
 
-static Corpus *read_corpus(Export *export, Err *err) {
+static Corpus *read_corpus(Export *export, Error *err) {
     const Config *config = export->config;
     Corpus *corpus =
-        corpus_read(&config->data, (int)config->model.vocabulary, config->place, export->arena, err);
+        corpus_read(&config->data, (int)config->model.vocabulary, config->source, export->arena, err);
     if (!corpus || strcmp(corpus->hash, export->corpus_hash) == 0) return corpus;
-    err_set(err, EXIT_USAGE,
-            "%s: the corpus has changed since the run was planned (SHA-256 %.16s is now %.16s)",
-            config->place, export->corpus_hash, corpus->hash);
+    error_set(err, EXIT_USAGE,
+              "%s: the corpus has changed since the run was planned (SHA-256 %.16s is now %.16s)",
+              config->source, export->corpus_hash, corpus->hash);
     return NULL;
 }
 
-static bool export_batches(Export *export, Err *err) {
+static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
     int64_t width = train->length + 1, rows;
     if (__builtin_mul_overflow(export->options->batches, (int64_t)train_sequences(train), &rows) ||
         rows > EXPORT_MAX_TOKENS / width)
-        return err_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
-                       (long long)export->options->batches, EXPORT_MAX_TOKENS);
+        return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
+                         (long long)export->options->batches, EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
     Batches *batches = corpus ? batches_new(&corpus->splits[SPLIT_TRAIN], (int)train->length,
-                                            (uint64_t)train->seed, export->config->place, export->arena, err)
+                                            (uint64_t)train->seed, export->config->source, export->arena, err)
                               : NULL;
     if (!batches) return false;
     int32_t *ids = NEW(export->arena, rows * width, int32_t);
@@ -118,28 +118,29 @@ static bool export_batches(Export *export, Err *err) {
         const uint16_t *sequence = batches_sequence(batches, row);
         for (int64_t t = 0; t < width; t++) ids[row * width + t] = sequence[t];
     }
-    return write_tokens(export, (Tensor){"batches", TENSOR_I32, 2, {rows, width}, ids}, err);
+    return write_tokens(export, (SafetensorsTensor){"batches", SAFETENSORS_I32, 2, {rows, width}, ids}, err);
 }
 
-static bool export_split(Export *export, Err *err) {
+static bool export_split(Export *export, Error *err) {
     int split = 0;
-    while (split < SPLIT_COUNT && strcmp(split_names[split], export->options->tokens) != 0) split++;
+    while (split < SPLIT_COUNT && strcmp(corpus_split_names[split], export->options->tokens) != 0) split++;
     if (split == SPLIT_COUNT)
-        return err_set(err, EXIT_USAGE, "--tokens takes train, valid or test, got '%s'",
-                       export->options->tokens);
+        return error_set(err, EXIT_USAGE, "--tokens takes train, valid or test, got '%s'",
+                         export->options->tokens);
     Corpus *corpus = read_corpus(export, err);
     if (!corpus) return false;
-    const Stream *stream = &corpus->splits[split];
+    const CorpusStream *stream = &corpus->splits[split];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
-    return write_tokens(export, (Tensor){"tokens", TENSOR_I32, 1, {stream->count, 1}, ids}, err);
+    return write_tokens(export, (SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
+                        err);
 }
 
-bool export_run(const ExportOptions *options, Err *err) {
+bool cmd_export_run(const CmdExportOptions *options, Error *err) {
     if ((options->initial != 0) + (options->batches != 0) + (options->tokens != NULL) > 1)
-        return err_set(err, EXIT_USAGE,
-                       "only one of --initial, --batches and --tokens can be exported to one file");
-    Export export = {.options = options, .store = store_open(options->database, STORE_READ, err)};
+        return error_set(err, EXIT_USAGE,
+                         "only one of --initial, --batches and --tokens can be exported to one file");
+    Export export = {.options = options, .store = database_open(options->database, DATABASE_READ, err)};
     if (!export.store) return false;
     export.arena = arena_new(0);
     bool fine = find_run(&export, err);
@@ -152,6 +153,6 @@ bool export_run(const ExportOptions *options, Err *err) {
     else if (fine)
         fine = export_trained(&export, err);
     arena_free(export.arena);
-    store_close(export.store);
+    database_close(export.store);
     return fine;
 }

@@ -1,4 +1,4 @@
-/* catalog: a method is turned into JSON, which is either printed or read out as text. */
+/* cmd_methods: a method is turned into JSON, which is either printed or read out as text. */
 #include "cli/cmd_methods.h"
 
 #include <string.h>
@@ -16,11 +16,11 @@ static const struct {
     {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
 };
 
-static const char *const type_names[] = {[FIELD_INT] = "integer",
-                                         [FIELD_REAL] = "number",
-                                         [FIELD_BOOL] = "boolean",
-                                         [FIELD_CHOICE] = "choice",
-                                         [FIELD_TEXT] = "text"};
+static const char *const type_names[] = {[OPTION_INT] = "integer",
+                                         [OPTION_REAL] = "number",
+                                         [OPTION_BOOL] = "boolean",
+                                         [OPTION_CHOICE] = "choice",
+                                         [OPTION_TEXT] = "text"};
 
 /* Each hook's place in the pass, if the method has it. */
 static Json *hooks_of(const PositionMethod *method) {
@@ -31,22 +31,22 @@ static Json *hooks_of(const PositionMethod *method) {
     return list;
 }
 
-static Json *option_to_json(const Field *field) {
+static Json *option_to_json(const OptionField *field) {
     Json *option = json_new_object();
     json_set_text(option, "key", field->key);
     json_set_text(option, "type", type_names[field->type]);
     switch (field->type) {
-    case FIELD_INT:
-    case FIELD_REAL:
-        json_set_number(option, "default", field->standard);
+    case OPTION_INT:
+    case OPTION_REAL:
+        json_set_number(option, "default", field->default_value);
         break;
-    case FIELD_BOOL:
-        json_set(option, "default", json_new_bool(field->standard != 0));
+    case OPTION_BOOL:
+        json_set(option, "default", json_new_bool(field->default_value != 0));
         break;
-    case FIELD_CHOICE:
-        json_set_text(option, "default", field->choices[(int)field->standard]);
+    case OPTION_CHOICE:
+        json_set_text(option, "default", field->choices[(int)field->default_value]);
         break;
-    case FIELD_TEXT:
+    case OPTION_TEXT:
         json_set_text(option, "default", field->choices ? field->choices[0] : "");
         break;
     }
@@ -55,7 +55,7 @@ static Json *option_to_json(const Field *field) {
         json_set_number(option, "high", field->high);
         if (field->or_zero) json_set(option, "or_zero", json_new_bool(true));
     }
-    if (field->type == FIELD_CHOICE) {
+    if (field->type == OPTION_CHOICE) {
         Json *choices = json_new_array();
         for (const char *const *choice = field->choices; *choice; choice++)
             json_append(choices, json_new_text(*choice));
@@ -95,12 +95,12 @@ static void print_names(FILE *out, const char *title, const Json *list) {
 
 /* "  base     number   10000   in [1, 1e+09]   what it is" */
 static void print_option(FILE *out, const Json *option) {
-    char shown[JSON_SHOWN];
+    char shown[JSON_EXCERPT_SIZE];
     const Json *choices = json_get(option, "choices");
     fprintf(out, "  %-14s %-8s default %-8s ", json_text(json_get(option, "key"), ""),
-            json_text(json_get(option, "type"), ""), json_show(json_get(option, "default"), shown));
+            json_text(json_get(option, "type"), ""), json_excerpt(json_get(option, "default"), shown));
     if (json_get(option, "low")) {
-        char low[JSON_NUMBER], high[JSON_NUMBER];
+        char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
         fprintf(out, "%sin [%s, %s]: ", json_get(option, "or_zero") ? "0 or " : "",
                 json_number_text(json_number(json_get(option, "low"), 0), low),
                 json_number_text(json_number(json_get(option, "high"), 0), high));
@@ -115,32 +115,32 @@ static void print_option(FILE *out, const Json *option) {
 
 enum { MOST_COSTS = 4096 };
 
-typedef struct Cost {
+typedef struct MethodCost {
     char phase[16], method[64];
     int length;
     double ratio;
-} Cost;
+} MethodCost;
 
 typedef struct Costs {
-    Cost *rows;
+    MethodCost *rows;
     int count;
 } Costs;
 
 /* Rows after the head: phase,method,length,ratio,... There need not be a file. */
-static bool read_costs(Costs *costs, Arena *arena, Err *err) {
-    FILE *file = fopen(CATALOG_COST, "re");
+static bool read_costs(Costs *costs, Arena *arena, Error *err) {
+    FILE *file = fopen(CMD_METHODS_COST, "re");
     char line[512];
     if (!file) return true;
-    costs->rows = NEW(arena, MOST_COSTS, Cost);
+    costs->rows = NEW(arena, MOST_COSTS, MethodCost);
     bool fine = fgets(line, sizeof line, file) != NULL;
     while (fine && fgets(line, sizeof line, file) && costs->count < MOST_COSTS) {
-        Cost *cost = &costs->rows[costs->count++];
+        MethodCost *cost = &costs->rows[costs->count++];
         fine = sscanf(line, "%15[^,],%63[^,],%d,%lf", cost->phase, cost->method, &cost->length,
                       &cost->ratio) == 4;
     }
     fclose(file);
-    return fine || err_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
-                           CATALOG_COST, costs->count + 1);
+    return fine || error_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
+                             CMD_METHODS_COST, costs->count + 1);
 }
 
 /* "1.01, 1.03": the phase's ratios at all lengths; "" where nothing was measured. Without a method the
@@ -148,7 +148,7 @@ static bool read_costs(Costs *costs, Arena *arena, Err *err) {
 static const char *costs_text(const Costs *costs, const char *phase, const char *method, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < costs->count; i++) {
-        const Cost *cost = &costs->rows[i];
+        const MethodCost *cost = &costs->rows[i];
         if (strcmp(cost->phase, phase) != 0 ||
             strcmp(cost->method, method ? method : costs->rows[0].method) != 0)
             continue;
@@ -169,10 +169,10 @@ static const char *joined(const Json *list, Arena *arena) {
 /* Numbers that the method learns in the model that configs have by default, trained at 128 tokens. */
 static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
     ModelOptions options;
-    Position position;
+    Encoding position;
     model_default(&options);
     options.vocabulary = 256;
-    if (!position_default(&position, method, arena)) return 0;
+    if (!encoding_default(&position, method, arena)) return 0;
     return model_new(&options, &position, 128, arena)->position_parameters;
 }
 
@@ -185,8 +185,8 @@ static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *aren
     fprintf(out, markdown ? "| %s | %s | %s | %s | %s | %s | %s | %s |\n" : row, "method", "label", "hooks",
             "claims", "learns", train, evaluate, "paper");
     if (markdown) fputs("|---|---|---|---|---:|---|---|---|\n", out);
-    for (int i = 0; i < position_method_count; i++) {
-        const PositionMethod *method = position_methods[i];
+    for (int i = 0; i < encoding_method_count; i++) {
+        const PositionMethod *method = encoding_methods[i];
         Json *json = method_to_json(method);
         fprintf(out, row, method->name, json_text(json_get(json, "label"), ""),
                 joined(json_get(json, "hooks"), arena), joined(json_get(json, "claims"), arena),
@@ -198,20 +198,20 @@ static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *aren
     }
 }
 
-bool catalog_list(FILE *out, const char *format, Err *err) {
+bool cmd_methods_list(FILE *out, const char *format, Error *err) {
     Arena *arena = arena_new(0);
     Costs costs = {0};
     bool fine = read_costs(&costs, arena, err), markdown = format && strcmp(format, "md") == 0;
     if (fine && format && strcmp(format, "json") == 0) {
         Json *list = json_new_array();
-        for (int i = 0; i < position_method_count; i++) {
-            Json *json = method_to_json(position_methods[i]);
-            json_set_number(json, "parameters", (double)numbers_learnt(position_methods[i], arena));
+        for (int i = 0; i < encoding_method_count; i++) {
+            Json *json = method_to_json(encoding_methods[i]);
+            json_set_number(json, "parameters", (double)numbers_learnt(encoding_methods[i], arena));
             json_append(list, json);
         }
         print_json(out, list);
     } else if (fine && format && !markdown && strcmp(format, "text") != 0) {
-        fine = err_set(err, EXIT_USAGE, "--format is text, md or json, got '%s'", format);
+        fine = error_set(err, EXIT_USAGE, "--format is text, md or json, got '%s'", format);
     } else if (fine) {
         print_list(out, markdown, &costs, arena);
     }
@@ -219,13 +219,13 @@ bool catalog_list(FILE *out, const char *format, Err *err) {
     return fine;
 }
 
-bool catalog_show(const char *name, FILE *out, bool json, Err *err) {
+bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
     const char *nearest = NULL;
-    const PositionMethod *method = position_find_or_nearest(name, &nearest);
+    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
     if (!method && nearest)
-        return err_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
+        return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
     if (!method)
-        return err_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
+        return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
     Json *root = method_to_json(method);
     if (json) {
         print_json(out, root);

@@ -1,4 +1,4 @@
-/* launch: see launch.h. */
+/* cmd_run: see cli/cmd_run.h. */
 #include "cli/cmd_run.h"
 
 #include <string.h>
@@ -14,20 +14,20 @@ typedef struct Workers {
 
 /* Started by mpirun, rank 0 does what one process would do, and calls the others to each run. Each of them
    computes on the threads that were asked for; a mistake is one on all ranks. */
-static ExitCode together(const Arguments *arguments, ExitCode (*work)(const Arguments *, Workers, Err *),
-                         Err *err) {
+static ExitCode together(const Arguments *arguments, ExitCode (*work)(const Arguments *, Workers, Error *),
+                         Error *err) {
     Workers workers = {1, 1};
-    if (!ranks_begin(err) || !arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &workers.jobs, err) ||
-        !arguments_count(arguments, 'T', 1, LANES_MOST, &workers.threads, err))
+    if (!mpi_begin(err) || !arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &workers.jobs, err) ||
+        !arguments_count(arguments, 'T', 1, THREADS_MAX, &workers.threads, err))
         return err->code;
-    if (ranks_count() > 1 && workers.jobs > 1)
-        return err_set(err, EXIT_USAGE, "%d ranks do one run at a time; leave out --jobs", ranks_count()),
+    if (mpi_ranks() > 1 && workers.jobs > 1)
+        return error_set(err, EXIT_USAGE, "%d ranks do one run at a time; leave out --jobs", mpi_ranks()),
                err->code;
-    if (ranks_number() > 0) return worker_serve((int)workers.threads);
+    if (mpi_rank() > 0) return worker_serve((int)workers.threads);
     return worker_dismiss(work(arguments, workers, err));
 }
 
-static ExitCode run_sweep(const Arguments *arguments, Workers workers, Err *err) {
+static ExitCode run_sweep(const Arguments *arguments, Workers workers, Error *err) {
     int64_t retries = 0, timeout = 0;
     const char *retry = arguments->value['F'];
     if (!arguments_count(arguments, 'Y', 0, 1000, &retries, err) ||
@@ -35,7 +35,7 @@ static ExitCode run_sweep(const Arguments *arguments, Workers workers, Err *err)
         return err->code;
     bool failed = retry && strcmp(retry, "failed") == 0, changed = retry && strcmp(retry, "changed") == 0;
     if (retry && !failed && !changed)
-        return err_set(err, EXIT_USAGE, "--retry takes 'failed' or 'changed', got '%s'", retry), err->code;
+        return error_set(err, EXIT_USAGE, "--retry takes 'failed' or 'changed', got '%s'", retry), err->code;
     const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
     const Plan *plan = experiment ? plan_make(experiment, (int)workers.threads, arguments->arena, err) : NULL;
     if (!plan) return err->code;
@@ -44,48 +44,48 @@ static ExitCode run_sweep(const Arguments *arguments, Workers workers, Err *err)
                           .retries = (int)retries,
                           .timeout = (int)timeout,
                           .only_failed = failed,
-                          .changed_too = changed,
+                          .retrain_changed = changed,
                           .quiet = arguments_given(arguments, 'q'),
-                          .dry = arguments_given(arguments, 'n'),
+                          .dry_run = arguments_given(arguments, 'n'),
                           .command = arguments->typed,
                           .database = arguments->value['D']};
     return sweep_run(plan, &sweep, err);
 }
 
-ExitCode launch_run(const Arguments *arguments, Err *err) {
+ExitCode cmd_run_run(const Arguments *arguments, Error *err) {
     return together(arguments, run_sweep, err);
 }
 
-ExitCode launch_worker(const Arguments *arguments, Err *err) {
+ExitCode cmd_run_worker(const Arguments *arguments, Error *err) {
     int64_t threads = 1, task = 0;
-    if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
+    if (!arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err) ||
         !arguments_count(arguments, '+', 1, INT64_C(1) << 40, &task, err))
         return err->code;
-    if (!ranks_begin(err)) return err->code;
-    return task ? task_run(arguments->words[0], task, (int)threads, err)
+    if (!mpi_begin(err)) return err->code;
+    return task ? manifest_run_task(arguments->words[0], task, (int)threads, err)
                 : worker_run(arguments->words[0], (int)threads, NULL, err);
 }
 
-static ExitCode run_eval(const Arguments *arguments, Workers workers, Err *err) {
+static ExitCode run_eval(const Arguments *arguments, Workers workers, Error *err) {
     const char *const *value = arguments->value;
-    RevisitOptions revisit = {.lengths = value['L'],
-                              .multiples = value['X'],
-                              .protocols = value['C'],
-                              .split = value['V'],
-                              .targets = value['N'],
-                              .variants = arguments->sets,
-                              .runs = value['U'],
-                              .methods = value['@'],
-                              .experiment = value['E']};
+    ReevaluateOptions revisit = {.lengths = value['L'],
+                                 .multiples = value['X'],
+                                 .protocols = value['C'],
+                                 .split = value['V'],
+                                 .targets = value['N'],
+                                 .variants = arguments->sets,
+                                 .runs = value['U'],
+                                 .methods = value['@'],
+                                 .experiment = value['E']};
     revisit.sweep = (SweepOptions){.jobs = (int)workers.jobs,
                                    .threads = (int)workers.threads,
                                    .quiet = arguments_given(arguments, 'q'),
-                                   .dry = arguments_given(arguments, 'n'),
+                                   .dry_run = arguments_given(arguments, 'n'),
                                    .command = arguments->typed,
                                    .database = value['D']};
-    return revisit_run(arguments->words[0], &revisit, err);
+    return reevaluate_run(arguments->words[0], &revisit, err);
 }
 
-ExitCode launch_eval(const Arguments *arguments, Err *err) {
+ExitCode cmd_run_eval(const Arguments *arguments, Error *err) {
     return together(arguments, run_eval, err);
 }

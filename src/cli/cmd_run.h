@@ -1,11 +1,11 @@
-/* launch: the commands that compute: `run`, `eval` and `worker`, which mpirun may start as several ranks. */
-#ifndef POSLAB_LAUNCH_H
-#define POSLAB_LAUNCH_H
+/* cmd_run: the commands that compute: `run`, `eval` and `worker`, which mpirun may start as several ranks. */
+#ifndef POSLAB_CLI_CMD_RUN_H
+#define POSLAB_CLI_CMD_RUN_H
 
 #include "cli/arguments.h"
 
-ExitCode launch_run(const Arguments *arguments, Err *err);
-ExitCode launch_eval(const Arguments *arguments, Err *err);
-ExitCode launch_worker(const Arguments *arguments, Err *err);
+ExitCode cmd_run_run(const Arguments *arguments, Error *err);
+ExitCode cmd_run_eval(const Arguments *arguments, Error *err);
+ExitCode cmd_run_worker(const Arguments *arguments, Error *err);
 
 #endif

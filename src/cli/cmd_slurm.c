@@ -1,4 +1,4 @@
-/* cluster: see cluster.h. */
+/* cmd_slurm: see cli/cmd_slurm.h. */
 #include "cli/cmd_slurm.h"
 
 #include <string.h>
@@ -26,21 +26,21 @@ static void set_allocation(Arguments *arguments) {
     arguments->sets = sets;
 }
 
-ExitCode cluster_submit(const Arguments *arguments, Err *err) {
+ExitCode cmd_slurm_submit(const Arguments *arguments, Error *err) {
     Arguments changed = *arguments;
     set_allocation(&changed);
     const Experiment *experiment = config_read(changed.words[0], changed.sets, changed.arena, err);
     const Plan *plan =
-        experiment ? plan_elsewhere(experiment, (int)experiment->allocation.threads, changed.arena, err)
+        experiment ? plan_make_remote(experiment, (int)experiment->allocation.threads, changed.arena, err)
                    : NULL;
-    SubmitOptions submit = {.dry = arguments_given(arguments, 'n'),
+    SubmitOptions submit = {.dry_run = arguments_given(arguments, 'n'),
                             .script = arguments->value['Q'],
                             .database = arguments->value['D']};
     return plan ? submit_run(plan, &submit, err) : err->code;
 }
 
 /* "x.json": the database that `submit` keeps for it. */
-ExitCode cluster_collect(const Arguments *arguments, Err *err) {
+ExitCode cmd_slurm_collect(const Arguments *arguments, Error *err) {
     const char *word = arguments->words[0], *given = arguments->value['D'], *dot = strrchr(word, '.');
     if (!dot || strcmp(dot, ".json") != 0) return collect_run(word, arguments->value['E'], err);
     const Experiment *experiment = config_read(word, NULL, arguments->arena, err);

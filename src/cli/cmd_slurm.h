@@ -1,10 +1,11 @@
-/* cluster: the commands `submit` and `collect`, from the command line to submit.h and collect.h. */
-#ifndef POSLAB_CLUSTER_H
-#define POSLAB_CLUSTER_H
+/* cmd_slurm: the commands `submit` and `collect`, from the command line to slurm/submit.h and
+ * slurm/collect.h. */
+#ifndef POSLAB_CLI_CMD_SLURM_H
+#define POSLAB_CLI_CMD_SLURM_H
 
 #include "cli/arguments.h"
 
-ExitCode cluster_submit(const Arguments *arguments, Err *err);
-ExitCode cluster_collect(const Arguments *arguments, Err *err);
+ExitCode cmd_slurm_submit(const Arguments *arguments, Error *err);
+ExitCode cmd_slurm_collect(const Arguments *arguments, Error *err);
 
 #endif

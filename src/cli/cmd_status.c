@@ -1,4 +1,4 @@
-/* status: see status.h. */
+/* cmd_status: see cli/cmd_status.h. */
 #include "cli/cmd_status.h"
 
 #include <string.h>
@@ -14,50 +14,51 @@ static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNIN
 
 typedef struct Counts {
     int64_t runs, by_status[COUNT_OF(order)];
-    int64_t asked, settled; /* evaluations; settled: there is nothing left to compute */
+    int64_t requested, settled; /* evaluations; settled: there is nothing left to compute */
 } Counts;
 
 /* A run of which something is missing. */
 typedef struct Unfinished {
     const char *key, *name, *status, *reason;
-    int64_t train_length, seed, asked, settled;
+    int64_t train_length, seed, requested, settled;
 } Unfinished;
 
 #define SETTLED "sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text'))"
 
-static bool read_counts(Counts *counts, Store *store, const char *experiment, Err *err) {
+static bool read_counts(Counts *counts, Database *store, const char *experiment, Error *err) {
     const char *const name[] = {experiment, NULL};
-    Query *query =
-        query_begin(store,
-                    "SELECT r.status, count(*) FROM experiment x JOIN point p ON p.experiment = x.id"
-                    " JOIN run r ON r.key = p.run WHERE x.name = ? GROUP BY r.status",
-                    name);
-    while (query_next(query)) {
-        counts->runs += query_int(query, 1);
+    DatabaseQuery *query =
+        database_query_begin(store,
+                             "SELECT r.status, count(*) FROM experiment x JOIN point p ON p.experiment = x.id"
+                             " JOIN run r ON r.key = p.run WHERE x.name = ? GROUP BY r.status",
+                             name);
+    while (database_query_next(query)) {
+        counts->runs += database_query_int(query, 1);
         for (int i = 0; i < COUNT_OF(order); i++)
-            if (!strcmp(query_text(query, 0), run_status_names[order[i]]))
-                counts->by_status[i] = query_int(query, 1);
+            if (!strcmp(database_query_text(query, 0), runs_status_names[order[i]]))
+                counts->by_status[i] = database_query_int(query, 1);
     }
-    if (!query_end(query, err)) return false;
-    query = query_begin(store, "SELECT count(*), " SETTLED " FROM outcome WHERE experiment = ?", name);
-    if (query_next(query)) {
-        counts->asked = query_int(query, 0);
-        counts->settled = query_int(query, 1);
+    if (!database_query_end(query, err)) return false;
+    query =
+        database_query_begin(store, "SELECT count(*), " SETTLED " FROM outcome WHERE experiment = ?", name);
+    if (database_query_next(query)) {
+        counts->requested = database_query_int(query, 0);
+        counts->settled = database_query_int(query, 1);
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 /* Diverged runs are not repeated, failed ones are. */
 static bool is_left(const Counts *counts) {
-    bool left = counts->settled < counts->asked;
+    bool left = counts->settled < counts->requested;
     for (int i = 0; i < COUNT_OF(order); i++)
         left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && counts->by_status[i] > 0;
     return left;
 }
 
-static Query *begin_unfinished(Store *store, const char *experiment) {
+static DatabaseQuery *begin_unfinished(Database *store, const char *experiment) {
     const char *const name[] = {experiment, NULL};
-    return query_begin(
+    return database_query_begin(
         store,
         "SELECT r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.train_length, r.seed,"
         " r.status, r.reason, o.asked, o.settled"
@@ -69,42 +70,42 @@ static Query *begin_unfinished(Store *store, const char *experiment) {
         name);
 }
 
-static bool next_unfinished(Unfinished *run, Query *query) {
-    if (!query_next(query)) return false;
-    *run = (Unfinished){.key = query_text(query, 0),
-                        .name = query_text(query, 1),
-                        .train_length = query_int(query, 2),
-                        .seed = query_int(query, 3),
-                        .status = query_text(query, 4),
-                        .reason = query_text(query, 5),
-                        .asked = query_int(query, 6),
-                        .settled = query_int(query, 7)};
+static bool next_unfinished(Unfinished *run, DatabaseQuery *query) {
+    if (!database_query_next(query)) return false;
+    *run = (Unfinished){.key = database_query_text(query, 0),
+                        .name = database_query_text(query, 1),
+                        .train_length = database_query_int(query, 2),
+                        .seed = database_query_int(query, 3),
+                        .status = database_query_text(query, 4),
+                        .reason = database_query_text(query, 5),
+                        .requested = database_query_int(query, 6),
+                        .settled = database_query_int(query, 7)};
     return true;
 }
 
 /* What the scheduler says of a run. */
-static void put_task(const Queue *queue, const char *key, FILE *out, Arena *arena) {
-    const QueueTask *task = queue_find(queue, key);
+static void put_task(const Squeue *queue, const char *key, FILE *out, Arena *arena) {
+    const SqueueTask *task = squeue_find(queue, key);
     if (!task) return;
-    fprintf(out, "; task %s is %s", task->name, task_state_names[task->state]);
-    const char *last = task->state == TASK_LOST ? queue_last_words(task, arena) : "";
+    fprintf(out, "; task %s is %s", task->name, squeue_state_names[task->state]);
+    const char *last = task->state == SQUEUE_LOST ? squeue_last_message(task, arena) : "";
     if (*last) fputs(": ", out);
     escape_put(ESCAPE_LINE, last, out);
 }
 
-static bool print_text(Store *store, const char *experiment, const Counts *counts, const Queue *queue,
-                       FILE *out, Err *err) {
+static bool print_text(Database *store, const char *experiment, const Counts *counts, const Squeue *queue,
+                       FILE *out, Error *err) {
     escape_put(ESCAPE_LINE, experiment, out);
     fprintf(out, ": %lld run%s", (long long)counts->runs, counts->runs == 1 ? "" : "s");
     const char *separator = ": ";
     for (int i = 0; i < COUNT_OF(order); i++) {
         if (!counts->by_status[i]) continue;
-        fprintf(out, "%s%lld %s", separator, (long long)counts->by_status[i], run_status_names[order[i]]);
+        fprintf(out, "%s%lld %s", separator, (long long)counts->by_status[i], runs_status_names[order[i]]);
         separator = ", ";
     }
-    fprintf(out, "; %lld of %lld evaluations\n", (long long)counts->settled, (long long)counts->asked);
+    fprintf(out, "; %lld of %lld evaluations\n", (long long)counts->settled, (long long)counts->requested);
 
-    Query *query = begin_unfinished(store, experiment);
+    DatabaseQuery *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
         fputs("  ", out);
         escape_put(ESCAPE_LINE, run.key, out);
@@ -113,35 +114,35 @@ static bool print_text(Store *store, const char *experiment, const Counts *count
         fprintf(out, " L=%lld seed=%lld", (long long)run.train_length, (long long)run.seed);
         if (*run.reason) fputs(": ", out);
         escape_put(ESCAPE_LINE, run.reason, out);
-        if (!strcmp(run.status, run_status_names[RUN_DONE]))
-            fprintf(out, ": %lld of %lld evaluations missing", (long long)(run.asked - run.settled),
-                    (long long)run.asked);
+        if (!strcmp(run.status, runs_status_names[RUN_DONE]))
+            fprintf(out, ": %lld of %lld evaluations missing", (long long)(run.requested - run.settled),
+                    (long long)run.requested);
         put_task(queue, run.key, out, queue->arena);
         putc('\n', out);
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
-static void add_task(Json *row, const Queue *queue, const char *key) {
-    const QueueTask *task = queue_find(queue, key);
+static void add_task(Json *row, const Squeue *queue, const char *key) {
+    const SqueueTask *task = squeue_find(queue, key);
     if (!task) return;
     Json *json = json_new_object();
     json_set_text(json, "name", task->name);
-    json_set_text(json, "state", task_state_names[task->state]);
+    json_set_text(json, "state", squeue_state_names[task->state]);
     json_set_text(json, "log", task->log);
     json_set(row, "task", json);
 }
 
-static bool add_json(Json *list, Store *store, const char *experiment, const Counts *counts,
-                     const Queue *queue, Err *err) {
+static bool add_json(Json *list, Database *store, const char *experiment, const Counts *counts,
+                     const Squeue *queue, Error *err) {
     Json *entry = json_new_object(), *runs = json_new_object(), *unfinished = json_new_array();
     json_set_text(entry, "experiment", experiment);
     for (int i = 0; i < COUNT_OF(order); i++)
-        json_set_number(runs, run_status_names[order[i]], (double)counts->by_status[i]);
+        json_set_number(runs, runs_status_names[order[i]], (double)counts->by_status[i]);
     json_set(entry, "runs", runs);
     json_set_number(entry, "evaluations", (double)counts->settled);
-    json_set_number(entry, "evaluations_asked", (double)counts->asked);
-    Query *query = begin_unfinished(store, experiment);
+    json_set_number(entry, "evaluations_asked", (double)counts->requested);
+    DatabaseQuery *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
         Json *row = json_new_object();
         json_set_text(row, "run_key", run.key);
@@ -151,27 +152,27 @@ static bool add_json(Json *list, Store *store, const char *experiment, const Cou
         json_set_text(row, "status", run.status);
         json_set_text(row, "reason", run.reason);
         json_set_number(row, "evaluations", (double)run.settled);
-        json_set_number(row, "evaluations_asked", (double)run.asked);
+        json_set_number(row, "evaluations_asked", (double)run.requested);
         add_task(row, queue, run.key);
         json_append(unfinished, row);
     }
     json_set(entry, "unfinished", unfinished);
     json_append(list, entry);
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
-bool status_print(Store *store, const char *experiment, bool json, bool *left, FILE *out, Err *err) {
+bool cmd_status_print(Database *store, const char *experiment, bool json, bool *left, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
     Json *list = json_new_array();
     int count = 0;
-    const char **names = curves_experiments(store, experiment, &count, arena, err);
+    const char **names = database_experiments(store, experiment, &count, arena, err);
     bool ok = names != NULL;
     *left = false;
     for (int i = 0; ok && i < count; i++) {
         Counts counts = {0};
-        Queue queue;
+        Squeue queue;
         ok = read_counts(&counts, store, names[i], err) &&
-             queue_read(&queue, store_path(store), names[i], arena, err) &&
+             squeue_read(&queue, database_path(store), names[i], arena, err) &&
              (json ? add_json(list, store, names[i], &counts, &queue, err)
                    : print_text(store, names[i], &counts, &queue, out, err));
         *left |= is_left(&counts);
@@ -179,6 +180,6 @@ bool status_print(Store *store, const char *experiment, bool json, bool *left, F
     if (ok && json) fputs(json_print_pretty(list, arena), out);
     json_free(list);
     arena_free(arena);
-    if (ok && (fflush(out) != 0 || ferror(out))) return err_system(err, "cannot write the status");
+    if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the status");
     return ok;
 }

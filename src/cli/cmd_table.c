@@ -1,5 +1,5 @@
-/* table: see table.h. What people read is a pivot, printed as a sheet; what programs read is the view
- * `outcome`. */
+/* cmd_table: see cli/cmd_table.h. What people read is a pivot, printed as a sheet; what programs read is the
+ * view `outcome`. */
 #include "cli/cmd_table.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static const struct {
     {"eval_precision", TIDY_TEXT},
 };
 
-static Query *begin_tidy(Store *store, const char *experiment, Arena *arena) {
+static DatabaseQuery *begin_tidy(Database *store, const char *experiment, Arena *arena) {
     const char *list = tidy[0].name;
     for (int i = 1; i < COUNT_OF(tidy); i++) list = arena_format(arena, "%s, %s", list, tidy[i].name);
     const char *sql = arena_format(arena,
@@ -47,20 +47,20 @@ static Query *begin_tidy(Store *store, const char *experiment, Arena *arena) {
                                    " eval_precision DESC, eval_length",
                                    list);
     const char *const parameters[] = {experiment, NULL};
-    return query_begin(store, sql, parameters);
+    return database_query_begin(store, sql, parameters);
 }
 
-static void put_csv_field(Query *query, int column, FILE *out) {
-    if (query_is_null(query, column)) return;
+static void put_csv_field(DatabaseQuery *query, int column, FILE *out) {
+    if (database_query_is_null(query, column)) return;
     if (tidy[column].type == TIDY_REAL)
-        fprintf(out, "%.17g", query_real(query, column));
+        fprintf(out, "%.17g", database_query_real(query, column));
     else
-        escape_put(ESCAPE_CSV, query_text(query, column), out);
+        escape_put(ESCAPE_CSV, database_query_text(query, column), out);
 }
 
 /* The conditions of --where on rows of the view. */
 typedef struct Filter {
-    const FactWhere *where;
+    const ObservationFilter *where;
     int count;
     Arena *arena;
 } Filter;
@@ -71,52 +71,53 @@ static int tidy_column(const char *name) {
     return -1;
 }
 
-static bool is_accepted(const Filter *filter, Query *query) {
+static bool is_accepted(const Filter *filter, DatabaseQuery *query) {
     ArenaMark mark = arena_mark(filter->arena);
     bool accepted = true;
     for (int i = 0; accepted && i < filter->count; i++) {
-        const FactField *field = filter->where[i].field;
+        const ObservationField *field = filter->where[i].field;
         const char *values[4];
         int count = 1;
-        if (field->shows == FACT_METHOD) {
+        if (field->shows == OBSERVATION_METHOD) {
             const int columns[] = {tidy_column("method"), tidy_column("label"), COUNT_OF(tidy),
                                    COUNT_OF(tidy) + 1};
             for (count = 0; count < COUNT_OF(columns); count++)
-                values[count] = arena_copy(filter->arena, query_text(query, columns[count]));
+                values[count] = arena_copy(filter->arena, database_query_text(query, columns[count]));
         } else if (tidy_column(field->name) >= 0)
-            values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
+            values[0] = arena_copy(filter->arena, database_query_text(query, tidy_column(field->name)));
         else /* only the multiple is left, see read_filter */
             values[0] = arena_format(filter->arena, "%.17g",
-                                     query_real(query, tidy_column("eval_length")) /
-                                         query_real(query, tidy_column("train_length")));
-        accepted = facts_allow(filter->where, filter->count, field, values, count);
+                                     database_query_real(query, tidy_column("eval_length")) /
+                                         database_query_real(query, tidy_column("train_length")));
+        accepted = observations_allow(filter->where, filter->count, field, values, count);
     }
     arena_release(filter->arena, mark);
     return accepted;
 }
 
 /* Whether csv and json have what the options name. */
-static bool check_filter(const Filter *filter, const TableOptions *options, Err *err) {
+static bool check_filter(const Filter *filter, const CmdTableOptions *options, Error *err) {
     for (int i = 0; i < filter->count; i++) {
-        const FactField *field = filter->where[i].field;
-        if (field->shows != FACT_METHOD && strcmp(field->name, "multiple") && tidy_column(field->name) < 0)
-            return err_set(err, EXIT_USAGE, "the formats csv and json have no field '%s'", field->name);
+        const ObservationField *field = filter->where[i].field;
+        if (field->shows != OBSERVATION_METHOD && strcmp(field->name, "multiple") &&
+            tidy_column(field->name) < 0)
+            return error_set(err, EXIT_USAGE, "the formats csv and json have no field '%s'", field->name);
     }
     if (options->rows || options->columns || options->ratio || options->paper)
-        return err_set(
+        return error_set(
             err, EXIT_USAGE,
             "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
             "text, md and latex");
     return true;
 }
 
-static bool print_csv(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                      Err *err) {
+static bool print_csv(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                      Error *err) {
     for (int c = 0; c < COUNT_OF(tidy); c++) fprintf(out, "%s%s", c ? "," : "", tidy[c].name);
     putc('\n', out);
     for (int i = 0; i < count; i++) {
-        Query *query = begin_tidy(store, names[i], filter->arena);
-        while (query_next(query)) {
+        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
+        while (database_query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (c) putc(',', out);
@@ -124,30 +125,30 @@ static bool print_csv(Store *store, const char *const *names, int count, const F
             }
             putc('\n', out);
         }
-        if (!query_end(query, err)) return false;
+        if (!database_query_end(query, err)) return false;
     }
     return true;
 }
 
-static bool print_json(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                       Err *err) {
+static bool print_json(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                       Error *err) {
     Json *rows = json_new_array();
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
-        Query *query = begin_tidy(store, names[i], filter->arena);
-        while (query_next(query)) {
+        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
+        while (database_query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             Json *row = json_new_object();
             for (int c = 0; c < COUNT_OF(tidy); c++) {
-                if (query_is_null(query, c)) continue;
+                if (database_query_is_null(query, c)) continue;
                 if (tidy[c].type == TIDY_TEXT)
-                    json_set_text(row, tidy[c].name, query_text(query, c));
+                    json_set_text(row, tidy[c].name, database_query_text(query, c));
                 else
-                    json_set_number(row, tidy[c].name, query_real(query, c));
+                    json_set_number(row, tidy[c].name, database_query_real(query, c));
             }
             json_append(rows, row);
         }
-        ok = query_end(query, err);
+        ok = database_query_end(query, err);
     }
     if (ok) fputs(json_print_pretty(rows, filter->arena), out);
     json_free(rows);
@@ -158,21 +159,21 @@ static bool print_json(Store *store, const char *const *names, int count, const 
 
 static const struct {
     const char *name;
-    bool mark;                                     /* it can show which numbers are best */
-    Escape escape;                                 /* of a text that is no sheet */
-    void (*print)(const SheetSet *set, FILE *out); /* one experiment; or */
-    bool (*print_tidy)(Store *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                       Err *err);
+    bool mark;                                            /* it can show which numbers are best */
+    Escape escape;                                        /* of a text that is no sheet */
+    void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; or */
+    bool (*print_tidy)(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
+                       Error *err);
 } formats[] = {
-    {"text", .print = sheet_print_text, .escape = ESCAPE_LINE},
-    {"md", .print = sheet_print_md, .mark = true, .escape = ESCAPE_MARKDOWN},
-    {"latex", .print = sheet_print_latex, .mark = true, .escape = ESCAPE_LATEX},
+    {"text", .print = display_table_print_text, .escape = ESCAPE_LINE},
+    {"md", .print = display_table_print_md, .mark = true, .escape = ESCAPE_MARKDOWN},
+    {"latex", .print = display_table_print_latex, .mark = true, .escape = ESCAPE_LATEX},
     {"csv", .print_tidy = print_csv},
     {"json", .print_tidy = print_json},
 };
 
-static bool print_each(Store *store, const TableOptions *options, int format, const char *const *names,
-                       int count, FILE *out, Arena *arena, Err *err) {
+static bool print_each(Database *store, const CmdTableOptions *options, int format, const char *const *names,
+                       int count, FILE *out, Arena *arena, Error *err) {
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
@@ -180,7 +181,7 @@ static bool print_each(Store *store, const TableOptions *options, int format, co
                                 .paper = options->paper,
                                 .mark = formats[format].mark};
     for (int i = 0; i < count; i++) {
-        const SheetSet *set = pivot_make(store, names[i], &pivot, arena, err);
+        const DisplayTableSet *set = pivot_tables(store, names[i], &pivot, arena, err);
         if (!set) return false;
         if (i) putc('\n', out);
         if (set->count)
@@ -193,12 +194,12 @@ static bool print_each(Store *store, const TableOptions *options, int format, co
     return true;
 }
 
-static bool print_all(Store *store, const TableOptions *options, int format, const char **names, int count,
-                      FILE *out, Arena *arena, Err *err) {
-    FactWhere *where;
-    Filter filter = {.count = facts_where(&where, options->where, arena, err), .arena = arena};
+static bool print_all(Database *store, const CmdTableOptions *options, int format, const char **names,
+                      int count, FILE *out, Arena *arena, Error *err) {
+    ObservationFilter *where;
+    Filter filter = {.count = observations_parse_filters(&where, options->where, arena, err), .arena = arena};
     filter.where = where;
-    const FactOptions facts = {.where = where, .where_count = filter.count, .paper = options->paper};
+    const ObservationOptions facts = {.where = where, .where_count = filter.count, .paper = options->paper};
     bool tidied = !formats[format].print;
     if (filter.count < 0 || (tidied && !check_filter(&filter, options, err)) ||
         (filter.count > 0 && !facts_choose(store, names, &count, &facts, arena, err)))
@@ -207,17 +208,18 @@ static bool print_all(Store *store, const TableOptions *options, int format, con
                   : print_each(store, options, format, names, count, out, arena, err);
 }
 
-bool table_print(Store *store, const TableOptions *options, FILE *out, Err *err) {
+bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err) {
     int format = 0, count = 0;
     while (options->format && format < COUNT_OF(formats) && strcmp(formats[format].name, options->format))
         format++;
     if (format == COUNT_OF(formats))
-        return err_set(err, EXIT_USAGE, "unknown table format '%s'; there are text, md, latex, csv and json",
-                       options->format);
+        return error_set(err, EXIT_USAGE,
+                         "unknown table format '%s'; there are text, md, latex, csv and json",
+                         options->format);
     Arena *arena = arena_new(0);
-    const char **names = curves_experiments(store, options->experiment, &count, arena, err);
+    const char **names = database_experiments(store, options->experiment, &count, arena, err);
     bool ok = names && print_all(store, options, format, names, count, out, arena, err);
     arena_free(arena);
-    if (ok && (fflush(out) != 0 || ferror(out))) return err_system(err, "cannot write the table");
+    if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");
     return ok;
 }

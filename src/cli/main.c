@@ -1,8 +1,8 @@
 /* main: the command line, as a table of commands.
  *
- * `commands` says of each command which options it takes (by letter; the options are in arguments.c), what
- * words, and the function. Results go to stdout, everything else to stderr; what cannot be written to stdout
- * is an error like any other.
+ * `commands` says of each command which options it takes (by letter; the options are in cli/arguments.c),
+ * what words, and the function. Results go to stdout, everything else to stderr; what cannot be written to
+ * stdout is an error like any other.
  */
 #include <errno.h>
 #include <poll.h>
@@ -41,23 +41,24 @@
 typedef struct Command {
     const char *name, *words, *letters, *help, *text;
     int fewest, most; /* words */
-    ExitCode (*run)(const Arguments *, Err *);
+    ExitCode (*run)(const Arguments *, Error *);
 } Command;
 
-static ExitCode outcome(bool fine, const Err *err) {
+static ExitCode outcome(bool fine, const Error *err) {
     return fine ? EXIT_DONE : err->code;
 }
 
 /* --- commands --- */
 
-static ExitCode do_plan(const Arguments *arguments, Err *err) {
+static ExitCode do_plan(const Arguments *arguments, Error *err) {
     int ranks[16] = {0};
     int64_t gigabits = 10, jobs = 1, threads = 1;
     if (!arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &jobs, err) ||
-        !arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err))
+        !arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err))
         return err->code;
     const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
-    Plan *plan = experiment ? plan_outline(experiment, (int)threads, (int)jobs, arguments->arena, err) : NULL;
+    Plan *plan =
+        experiment ? plan_make_outline(experiment, (int)threads, (int)jobs, arguments->arena, err) : NULL;
     if (!plan) return err->code;
     if (!arguments_list(arguments, '#', ranks, &plan->rank_count, COUNT_OF(ranks), err) ||
         !arguments_count(arguments, '&', 1, 1000000, &gigabits, err))
@@ -68,27 +69,27 @@ static ExitCode do_plan(const Arguments *arguments, Err *err) {
     return EXIT_DONE;
 }
 
-static ExitCode do_status(const Arguments *arguments, Err *err) {
-    Store *store = store_open(arguments->words[0], STORE_READ, err);
+static ExitCode do_status(const Arguments *arguments, Error *err) {
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool left = false;
-    bool fine = store && status_print(store, arguments->value['E'], arguments_given(arguments, 'J'), &left,
-                                      stdout, err);
-    store_close(store);
+    bool fine = store && cmd_status_print(store, arguments->value['E'], arguments_given(arguments, 'J'),
+                                          &left, stdout, err);
+    database_close(store);
     return fine && left ? EXIT_STOPPED : outcome(fine, err);
 }
 
-static ExitCode do_table(const Arguments *arguments, Err *err) {
-    TableOptions table = {.experiment = arguments->value['E'],
-                          .format = arguments->value['f'],
-                          .rows = arguments->value['1'],
-                          .columns = arguments->value['2'],
-                          .where = arguments->sets,
-                          .ratio = arguments_given(arguments, '4'),
-                          .paper = arguments_given(arguments, 'O')};
+static ExitCode do_table(const Arguments *arguments, Error *err) {
+    CmdTableOptions table = {.experiment = arguments->value['E'],
+                             .format = arguments->value['f'],
+                             .rows = arguments->value['1'],
+                             .columns = arguments->value['2'],
+                             .where = arguments->sets,
+                             .ratio = arguments_given(arguments, '4'),
+                             .paper = arguments_given(arguments, 'O')};
     if (arguments_given(arguments, 'J')) table.format = "json";
-    Store *store = store_open(arguments->words[0], STORE_READ, err);
-    bool fine = store && table_print(store, &table, stdout, err);
-    store_close(store);
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine = store && cmd_table_print(store, &table, stdout, err);
+    database_close(store);
     return outcome(fine, err);
 }
 
@@ -101,7 +102,7 @@ static const char *default_figure(const char *database, const PlotOptions *plot,
                         plot->kind ? plot->kind : "", plot->format ? plot->format : "svg");
 }
 
-static ExitCode do_plot(const Arguments *arguments, Err *err) {
+static ExitCode do_plot(const Arguments *arguments, Error *err) {
     PlotOptions plot = {.experiment = arguments->value['E'],
                         .kind = arguments->value['5'],
                         .figure = arguments->value['o'],
@@ -111,15 +112,15 @@ static ExitCode do_plot(const Arguments *arguments, Err *err) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
     }
-    Store *store = store_open(arguments->words[0], STORE_READ, err);
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool fine = store && plot_figure(store, &plot, err);
     if (fine) printf("%s\n", plot.figure);
-    store_close(store);
+    database_close(store);
     return outcome(fine, err);
 }
 
 /* "results/quickstart.db" -> "results/quickstart.html" */
-static ExitCode do_report(const Arguments *arguments, Err *err) {
+static ExitCode do_report(const Arguments *arguments, Error *err) {
     const char *database = arguments->words[0], *dot = strrchr(database, '.');
     bool suffix = dot && !strchr(dot, '/');
     const char *standard =
@@ -128,44 +129,44 @@ static ExitCode do_report(const Arguments *arguments, Err *err) {
     ReportOptions report = {.experiment = arguments->value['E'],
                             .path = arguments->value['o'] ? arguments->value['o'] : standard,
                             .claims = arguments->value['G']};
-    Store *store = store_open(database, STORE_READ, err);
+    Database *store = database_open(database, DATABASE_READ, err);
     bool fine = store && report_write(store, &report, err);
     if (fine) printf("%s\n", report.path);
-    store_close(store);
+    database_close(store);
     return outcome(fine, err);
 }
 
-static ExitCode do_methods(const Arguments *arguments, Err *err) {
+static ExitCode do_methods(const Arguments *arguments, Error *err) {
     bool json = arguments_given(arguments, 'J');
-    if (arguments->word_count) return outcome(catalog_show(arguments->words[0], stdout, json, err), err);
-    return outcome(catalog_list(stdout, json ? "json" : arguments->value['f'], err), err);
+    if (arguments->word_count) return outcome(cmd_methods_show(arguments->words[0], stdout, json, err), err);
+    return outcome(cmd_methods_list(stdout, json ? "json" : arguments->value['f'], err), err);
 }
 
-static ExitCode do_export(const Arguments *arguments, Err *err) {
-    ExportOptions export = {.database = arguments->words[0],
-                            .run = arguments->words[1],
-                            .path = arguments->words[2],
-                            .initial = arguments_given(arguments, 'I'),
-                            .tokens = arguments->value['K']};
+static ExitCode do_export(const Arguments *arguments, Error *err) {
+    CmdExportOptions export = {.database = arguments->words[0],
+                               .run = arguments->words[1],
+                               .path = arguments->words[2],
+                               .initial = arguments_given(arguments, 'I'),
+                               .tokens = arguments->value['K']};
     if (!arguments_count(arguments, 'B', 1, INT64_C(1) << 40, &export.batches, err)) return err->code;
-    return outcome(export_run(&export, err), err);
+    return outcome(cmd_export_run(&export, err), err);
 }
 
-static ExitCode do_bench(const Arguments *arguments, Err *err) {
-    const PositionMethod *control = position_control();
-    BenchOptions bench = {
+static ExitCode do_bench(const Arguments *arguments, Error *err) {
+    const PositionMethod *control = encoding_control();
+    CmdBenchOptions bench = {
         .lengths = {128, 512, 2048}, .length_count = 3, .tokens_per_step = 4096, .precision_count = 1};
     bench.train = bench.evaluate = true;
     bench.json = arguments_given(arguments, 'J');
     bench.database = arguments->value['D'];
-    bench.reference = control ? control->name : position_methods[0]->name;
+    bench.reference = control ? control->name : encoding_methods[0]->name;
     model_default(&bench.model);
     bench.model.vocabulary = 256;
     int64_t threads = 1, rounds = 7;
-    if (!arguments_count(arguments, 'T', 1, LANES_MOST, &threads, err) ||
+    if (!arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err) ||
         !arguments_count(arguments, 'R', 1, 1000, &rounds, err))
         return err->code;
-    if (!ranks_begin(err) || !ops_reserve((int)threads, err)) return err->code;
+    if (!mpi_begin(err) || !blas_reserve((int)threads, err)) return err->code;
     bench.rounds = (int)rounds;
     bench.threads = (int)threads;
     if (arguments->word_count) {
@@ -188,7 +189,8 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
         bench.train = strcmp(arguments->value['H'], "evaluate") != 0;
         bench.evaluate = strcmp(arguments->value['H'], "train") != 0;
         if (bench.train && bench.evaluate)
-            return err_set(err, EXIT_USAGE, "--phase is train or evaluate, got '%s'", arguments->value['H']),
+            return error_set(err, EXIT_USAGE, "--phase is train or evaluate, got '%s'",
+                             arguments->value['H']),
                    err->code;
     }
     bench.format = arguments->value['f'];
@@ -198,56 +200,56 @@ static ExitCode do_bench(const Arguments *arguments, Err *err) {
         for (int i = 0; (name = strsep(&rest, ",")) != NULL; i++) methods[i] = name;
         bench.methods = methods;
     }
-    return outcome(bench_run(&bench, stdout, err), err);
+    return outcome(cmd_bench_run(&bench, stdout, err), err);
 }
 
-static ExitCode do_analyse(const Arguments *arguments, Err *err) {
+static ExitCode do_analyse(const Arguments *arguments, Error *err) {
     int64_t resamples = STATS_RESAMPLES, block = STATS_BLOCK;
     if (!arguments_count(arguments, 'W', 100, 10000000, &resamples, err) ||
         !arguments_count(arguments, 'Z', 1, INT64_C(1) << 40, &block, err))
         return err->code;
-    AnalyseOptions analyse = {.what = arguments->words[1],
-                              .experiment = arguments->value['E'],
-                              .format = arguments->value['f'],
-                              .baseline = arguments->value['A'],
-                              .claims = arguments->value['G'],
-                              .paper = arguments_given(arguments, 'O'),
-                              .resamples = (int)resamples,
-                              .block = block};
+    AnalysisOptions analyse = {.what = arguments->words[1],
+                               .experiment = arguments->value['E'],
+                               .format = arguments->value['f'],
+                               .baseline = arguments->value['A'],
+                               .claims = arguments->value['G'],
+                               .paper = arguments_given(arguments, 'O'),
+                               .resamples = (int)resamples,
+                               .block = block};
     if (arguments_given(arguments, 'J')) analyse.format = "json";
-    Store *store = store_open(arguments->words[0], STORE_READ, err);
-    bool fine = store && analyse_print(store, &analyse, stdout, err);
-    store_close(store);
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine = store && analysis_print(store, &analyse, stdout, err);
+    database_close(store);
     return outcome(fine, err);
 }
 
-static ExitCode do_reference(const Arguments *arguments, Err *err) {
+static ExitCode do_reference(const Arguments *arguments, Error *err) {
     int64_t rows = 0;
-    Store *store = store_open(arguments->words[0], STORE_WRITE, err);
+    Database *store = database_open(arguments->words[0], DATABASE_WRITE, err);
     bool fine = store && reference_import(store, arguments->words + 1, &rows, err);
-    store_close(store);
+    database_close(store);
     if (fine) printf("%lld reference numbers\n", (long long)rows);
     return outcome(fine, err);
 }
 
-static ExitCode do_check(const Arguments *arguments, Err *err) {
+static ExitCode do_check(const Arguments *arguments, Error *err) {
     int64_t problems = 0;
-    Store *store = store_open(arguments->words[0], STORE_CHECK, err);
-    bool fine = store && check_print(store, stdout, &problems, err);
-    store_close(store);
+    Database *store = database_open(arguments->words[0], STORE_CHECK, err);
+    bool fine = store && integrity_print(store, stdout, &problems, err);
+    database_close(store);
     if (fine && problems)
-        fine = err_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0], (long long)problems,
-                       problems == 1 ? "" : "s");
+        fine = error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0], (long long)problems,
+                         problems == 1 ? "" : "s");
     return outcome(fine, err);
 }
 
-static ExitCode do_merge(const Arguments *arguments, Err *err) {
+static ExitCode do_merge(const Arguments *arguments, Error *err) {
     int64_t conflicts = 0;
     const char *path = arguments->words[0];
     bool is_new = access(path, F_OK) != 0;
-    Store *store = store_open(path, STORE_CREATE, err);
+    Database *store = database_open(path, DATABASE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
-    store_close(store);
+    database_close(store);
     if (store && !fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
@@ -256,7 +258,7 @@ static const Command commands[] = {
     {"run", "CONFIG", "jTFYtnqDS", "train and evaluate what is missing",
      "Typed again, it goes on where it stopped. Run folders with weights lie beside the database.\n"
      "What another revision of the program has trained is kept, and said; --retry changed trains it anew.",
-     1, 1, launch_run},
+     1, 1, cmd_run_run},
     {"plan", "CONFIG", "jT#&JS", "what would run: points, parameters, FLOPs, memory, estimated time", NULL, 1,
      1, do_plan},
     {"status", "DB", "EJ", "what is done, running, failed, missing", "Exit code 3 where `run` has work left.",
@@ -283,7 +285,7 @@ static const Command commands[] = {
      2, 2, do_analyse},
     {"eval", "DB|CONFIG", "LXCVN%U@EjTnqD", "more evaluations of trained runs, from their weights",
      "What is not said stays as the experiment has it. Values are separated by commas, or options repeated.",
-     1, 1, launch_eval},
+     1, 1, cmd_run_eval},
     {"reference", "DB [FILE]...", "", "numbers from papers into a database",
      "CSV files (default results/paper/*.csv). `poslab analyse DB curves --paper` shows them.", 1, 1000,
      do_reference},
@@ -312,15 +314,15 @@ static const Command commands[] = {
      "Partition and so on stand in the config's section `cluster`, or are given here. With -n the batch "
      "script is\n"
      "printed, which may be edited and given back with --script.",
-     1, 1, cluster_submit},
+     1, 1, cmd_slurm_submit},
     {"collect", "DB|CONFIG", "ED", "the results of submitted runs, into the database",
      "Any number of times, also while tasks run. Exit code 3 while there is more to come.", 1, 1,
-     cluster_collect},
+     cmd_slurm_collect},
     {"worker", "FOLDER|MANIFEST", "T+", "one run; what `run` starts, and a task of `submit`",
      "FOLDER/config.json and FOLDER/requests.json say which, or with --task a line of the manifest. Progress "
      "on\n"
      "stdout, result in FOLDER/result.db. A task that was stopped and can go on ends with 75.",
-     1, 1, launch_worker},
+     1, 1, cmd_run_worker},
 };
 
 /* --- help --- */
@@ -344,35 +346,35 @@ static void print_help(const Command *command) {
 
 /* --- dispatch --- */
 
-static ExitCode usage_error(const Command *command, Err *err) {
-    err_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
+static ExitCode usage_error(const Command *command, Error *err) {
+    error_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
     return err->code;
 }
 
-static const Command *find_command(const char *name, Err *err) {
+static const Command *find_command(const char *name, Error *err) {
     const char *names[COUNT_OF(commands) + 1] = {0};
     for (int i = 0; i < COUNT_OF(commands); i++) {
         names[i] = commands[i].name;
         if (strcmp(name, names[i]) == 0) return &commands[i];
     }
-    const char *nearest = nearest_name(name, names);
+    const char *nearest = options_nearest_name(name, names);
     if (nearest)
-        err_set(err, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
+        error_set(err, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
     else
-        err_set(err, EXIT_USAGE, "there is no command '%s'; `poslab --help` lists them", name);
+        error_set(err, EXIT_USAGE, "there is no command '%s'; `poslab --help` lists them", name);
     return NULL;
 }
 
-static ExitCode run_command(int argc, char **argv, Err *err) {
+static ExitCode run_command(int argc, char **argv, Error *err) {
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_usage();
         if (argc > 1) return EXIT_DONE;
-        err_set(err, EXIT_USAGE, "a command is missing");
+        error_set(err, EXIT_USAGE, "a command is missing");
         return EXIT_USAGE;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("poslab %s\n", revision());
+        printf("poslab %s\n", version_revision());
         return EXIT_DONE;
     }
     const Command *command = find_command(name, err);
@@ -400,23 +402,22 @@ static bool is_without_reader(int fd) {
 
 /* As the default action of a signal does. */
 static void end_by_signal(int number) {
-    ranks_end();
+    mpi_end();
     signal(number, SIG_DFL);
     raise(number);
 }
 
 int main(int argc, char **argv) {
-    Err err = {0};
-    file_keep_standard_streams();
-    ops_one_thread(argv);
+    Error err = {0};
+    atomic_file_reserve_standard_streams();
+    blas_one_thread(argv);
     bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
     signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
     ExitCode code = run_command(argc, argv, &err);
     fflush(stdout);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
-    if (code != EXIT_DONE && err.code == code && ranks_number() == 0)
-        escape_line(stderr, "poslab: %s", err.text);
-    ranks_end();
+    if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) escape_line(stderr, "poslab: %s", err.text);
+    mpi_end();
     bool fine = !ferror(stdout);
     if (fclose(stdout) == 0 && fine) return code;
     fprintf(stderr, "poslab: cannot write to standard output: %s\n", strerror(errno));

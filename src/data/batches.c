@@ -1,4 +1,4 @@
-/* batches: the order in which training visits a stream; see data.h. */
+/* batches: the order in which training visits a stream; see data/corpus.h. */
 #include "data/corpus.h"
 #include "base/random.h"
 #include "data/batches.h"
@@ -6,7 +6,7 @@
 struct Batches {
     const uint16_t *tokens;
     int length;
-    Rng rng;         /* named by the seed; each epoch draws from a substream of its own */
+    Random rng;      /* named by the seed; each epoch draws from a substream of its own */
     int64_t windows; /* of one epoch: as many as fit whatever the phase, so that an index names its epoch at
                         once */
     int64_t phases;
@@ -14,14 +14,15 @@ struct Batches {
     int64_t *order;
 };
 
-Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
-                     Err *err) {
+Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
+                     Error *err) {
     if (length < 1) BUG("batches of length %d", length);
     if (stream->count < (int64_t)length + 1) {
-        err_set(err, EXIT_USAGE,
-                "%s: 'train.length' %d needs at least %d tokens to train on, the corpus has %lld; name more "
-                "'data.files' or lower 'train.length'",
-                place, length, length + 1, (long long)stream->count);
+        error_set(
+            err, EXIT_USAGE,
+            "%s: 'train.length' %d needs at least %d tokens to train on, the corpus has %lld; name more "
+            "'data.files' or lower 'train.length'",
+            source, length, length + 1, (long long)stream->count);
         return NULL;
     }
     Batches *batches = NEW(arena, 1, Batches);
@@ -31,7 +32,7 @@ Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char
         stream->count - windows * length; /* phases that leave room for all windows and the last target */
     batches->tokens = stream->tokens;
     batches->length = length;
-    batches->rng = rng_stream(seed, "batch", "");
+    batches->rng = random_stream(seed, "batch", "");
     batches->windows = windows;
     batches->phases = slack < length ? slack : length;
     batches->epoch = -1;
@@ -41,13 +42,13 @@ Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char
 
 /* The epoch's phase, then its order (Fisher and Yates). */
 static void draw_epoch(Batches *batches, int64_t epoch) {
-    Rng rng = rng_substream(batches->rng, (uint64_t)epoch);
+    Random rng = random_substream(batches->rng, (uint64_t)epoch);
     int64_t *order = batches->order;
     batches->epoch = epoch;
-    batches->phase = (int64_t)rng_below(&rng, (uint64_t)batches->phases);
+    batches->phase = (int64_t)random_below(&rng, (uint64_t)batches->phases);
     for (int64_t i = 0; i < batches->windows; i++) order[i] = i;
     for (int64_t i = batches->windows - 1; i > 0; i--) {
-        int64_t j = (int64_t)rng_below(&rng, (uint64_t)i + 1), swap = order[i];
+        int64_t j = (int64_t)random_below(&rng, (uint64_t)i + 1), swap = order[i];
         order[i] = order[j];
         order[j] = swap;
     }

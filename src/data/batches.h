@@ -10,8 +10,8 @@
    so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
    length and index alone. Fails (usage) if the stream is shorter than one window. */
 typedef struct Batches Batches;
-Batches *batches_new(const Stream *stream, int length, uint64_t seed, const char *place, Arena *arena,
-                     Err *err);
+Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
+                     Error *err);
 const uint16_t *batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
 
 #endif

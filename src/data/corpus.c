@@ -1,7 +1,7 @@
-/* data: documents ordered, joined and cut.
+/* corpus: documents ordered, joined and cut.
  *
- * The documents that documents.c has read are ordered by their hash, joined as 16-bit tokens, and cut into
- * splits. The three lists stand one behind the other in one array of tokens; a split is a range of it.
+ * The documents that data/documents.c has read are ordered by their hash, joined as 16-bit tokens, and cut
+ * into splits. The three lists stand one behind the other in one array of tokens; a split is a range of it.
  *
  * Corpus hash, exactly: for train, valid, test: the split's token count; then for each part of a document in
  * it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all little-endian.
@@ -16,23 +16,23 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
 
-const char *const split_names[] = {"train", "valid", "test", NULL};
+const char *const corpus_split_names[] = {"train", "valid", "test", NULL};
 static const char *const tokenizers[] = {"bytes", "uint16", "uint32", NULL};
 
-const Field data_fields[] = {
-    {"tokenizer", FIELD_CHOICE, offsetof(DataOptions, tokenizer), .standard = TOKENIZER_BYTES,
+const OptionField corpus_fields[] = {
+    {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
      .choices = tokenizers,
      .help = "bytes, or little-endian tokens of 16 bits (nanoGPT, llm.c); 32: plans only"},
 };
-const int data_field_count = COUNT_OF(data_fields);
+const int corpus_field_count = COUNT_OF(corpus_fields);
 
-const Field split_fields[] = {
-    {"valid", FIELD_REAL, offsetof(DataOptions, valid), .standard = 0.05, .low = 0, .high = 1,
+const OptionField corpus_split_fields[] = {
+    {"valid", OPTION_REAL, offsetof(CorpusOptions, valid), .default_value = 0.05, .low = 0, .high = 1,
      .help = "share of the stream for validation, before the test share"},
-    {"test", FIELD_REAL, offsetof(DataOptions, test), .standard = 0.05, .low = 0, .high = 1,
+    {"test", OPTION_REAL, offsetof(CorpusOptions, test), .default_value = 0.05, .low = 0, .high = 1,
      .help = "share of the stream for the test split, at its end"},
 };
-const int split_field_count = COUNT_OF(split_fields);
+const int corpus_split_field_count = COUNT_OF(corpus_split_fields);
 
 /* --- documents are ordered, joined and cut --- */
 
@@ -50,17 +50,17 @@ static bool join_document(const Documents *documents, const Document *document, 
     for (int64_t i = 0; i < document->count; i++, bytes += size) {
         int token = size == 1 ? bytes[0] : bytes[0] | bytes[1] << 8;
         if (token >= vocabulary)
-            return err_set(
+            return error_set(
                 documents->err, EXIT_USAGE,
                 "%s: file '%s': token %lld is %d, outside the vocabulary of %d; raise 'model.vocabulary' "
                 "or check 'data.tokenizer'",
-                documents->place, document->path, (long long)i, token, vocabulary);
+                documents->source, document->path, (long long)i, token, vocabulary);
         tokens[i] = (uint16_t)token;
     }
     return true;
 }
 
-static int64_t list_count(const Documents *documents, Split list) {
+static int64_t list_count(const Documents *documents, CorpusSplit list) {
     int64_t sum = 0;
     for (int i = 0; i < documents->count; i++)
         if (documents->items[i].list == list) sum += documents->items[i].count;
@@ -74,17 +74,17 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_
     shares[SPLIT_VALID] = llround((double)listed * documents->options->valid);
     shares[SPLIT_TEST] = llround((double)listed * documents->options->test);
     shares[SPLIT_TRAIN] = listed - shares[SPLIT_VALID] - shares[SPLIT_TEST];
-    for (Split split = 0; split < SPLIT_COUNT; split++, start += shares[split - 1])
-        corpus->splits[split] = (Stream){.tokens = tokens + start, .count = shares[split]};
-    for (Split split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
+    for (CorpusSplit split = 0; split < SPLIT_COUNT; split++, start += shares[split - 1])
+        corpus->splits[split] = (CorpusStream){.tokens = tokens + start, .count = shares[split]};
+    for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
         int64_t count = list_count(documents, split);
-        if (count) corpus->splits[split] = (Stream){.tokens = tokens + start, .count = count};
+        if (count) corpus->splits[split] = (CorpusStream){.tokens = tokens + start, .count = count};
         start += count;
     }
 }
 
 /* The part of a document that is in a split: [*from, *to), from among all tokens; empty where from >= to. */
-static void part_in_split(const Document *document, const Stream *split, const uint16_t *tokens,
+static void part_in_split(const Document *document, const CorpusStream *split, const uint16_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
     int64_t last = document->start + document->count;
@@ -94,23 +94,23 @@ static void part_in_split(const Document *document, const Stream *split, const u
 
 /* Counts the documents of each split and hashes the corpus on the way. */
 static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
-    Hash *hash = hash_begin();
-    for (Split split = 0; split < SPLIT_COUNT; split++) {
-        Stream *stream = &corpus->splits[split];
-        hash_add(hash, &stream->count, sizeof stream->count);
+    Sha256 *hash = sha256_new();
+    for (CorpusSplit split = 0; split < SPLIT_COUNT; split++) {
+        CorpusStream *stream = &corpus->splits[split];
+        sha256_update(hash, &stream->count, sizeof stream->count);
         for (int i = 0; i < documents->count; i++) {
             const Document *document = &documents->items[i];
             int64_t from, to;
             part_in_split(document, stream, tokens, &from, &to);
             if (from >= to) continue;
             int64_t count = to - from;
-            hash_add(hash, &count, sizeof count);
-            hash_add(hash, tokens + from, (size_t)count * sizeof *tokens);
+            sha256_update(hash, &count, sizeof count);
+            sha256_update(hash, tokens + from, (size_t)count * sizeof *tokens);
             if (from == document->start) stream->documents++;
         }
         if (stream->count && !stream->documents) stream->documents = 1;
     }
-    hash_end(hash, corpus->hash);
+    sha256_finish(hash, corpus->hash);
 }
 
 /* Documents whose tokens another split has, too: the last list was cut between copies. */
@@ -149,33 +149,33 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
 }
 
 static bool check_options(const Documents *documents, int vocabulary) {
-    const DataOptions *options = documents->options;
-    const char *place = documents->place;
+    const CorpusOptions *options = documents->options;
+    const char *source = documents->source;
     double shares[SPLIT_COUNT] = {0, options->valid, options->test};
     if (options->tokenizer == TOKENIZER_UINT32)
-        return err_set(documents->err, EXIT_USAGE,
-                       "%s: 'data.tokenizer': tokens of 32 bits can be planned, not read yet; use uint16",
-                       place);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'data.tokenizer': tokens of 32 bits can be planned, not read yet; use uint16",
+                         source);
     if (vocabulary < 1 || vocabulary > UINT16_MAX + 1)
-        return err_set(
+        return error_set(
             documents->err, EXIT_USAGE,
-            "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d", place,
-            tokenizers[options->tokenizer], vocabulary);
+            "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d",
+            source, tokenizers[options->tokenizer], vocabulary);
     if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
-        return err_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", place);
-    for (Split split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
+        return error_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", source);
+    for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
         bool listed = options->files[split] && *options->files[split];
         if (listed && shares[split] > 0)
-            return err_set(documents->err, EXIT_USAGE,
-                           "%s: 'data.split.%s' must be 0 where '%s' is given, got %g", place,
-                           split_names[split], documents_keys[split], shares[split]);
+            return error_set(documents->err, EXIT_USAGE,
+                             "%s: 'data.split.%s' must be 0 where '%s' is given, got %g", source,
+                             corpus_split_names[split], documents_keys[split], shares[split]);
     }
     if (!(options->valid >= 0 && options->test >= 0 && options->valid + options->test < 1))
-        return err_set(
+        return error_set(
             documents->err, EXIT_USAGE,
             "%s: 'data.split.valid' and 'data.split.test' must leave something to train on: their sum must "
             "be below 1, got %g",
-            place, options->valid + options->test);
+            source, options->valid + options->test);
     return true;
 }
 
@@ -199,12 +199,13 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
     return true;
 }
 
-Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err) {
+Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
+                    Error *err) {
     if (vocabulary == 0 && options->tokenizer == TOKENIZER_BYTES) vocabulary = 256;
     ArenaMark mark = arena_mark(arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     Arena *scratch = arena_new(0);
-    Documents documents = {.options = options, .place = place, .scratch = scratch, .err = err};
+    Documents documents = {.options = options, .source = source, .scratch = scratch, .err = err};
     bool good = read_corpus(&documents, vocabulary, corpus, arena);
     arena_free(scratch);
     if (good) return corpus;

@@ -1,9 +1,9 @@
-/* data: a corpus as three streams of tokens.
+/* corpus: a corpus as three streams of tokens.
  *
- * A corpus is a list of documents (files), named by paths and patterns (paths.h). A file is one document,
- * however often it is named; an empty one that a pattern matches is left out. Documents are ordered by the
- * SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order that depends on
- * nothing else. They are joined in that order, nothing between them, and the joined stream of N tokens is
+ * A corpus is a list of documents (files), named by paths and patterns (sys/path_pattern.h). A file is one
+ * document, however often it is named; an empty one that a pattern matches is left out. Documents are ordered
+ * by the SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order that depends
+ * on nothing else. They are joined in that order, nothing between them, and the joined stream of N tokens is
  * cut: the last round(N test) tokens are the test split, the round(N valid) tokens before them the validation
  * split, the rest is for training. `valid_files` and `test_files` name splits of their own instead (then the
  * share must be 0).
@@ -15,51 +15,52 @@
  *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
  */
-#ifndef POSLAB_DATA_H
-#define POSLAB_DATA_H
+#ifndef POSLAB_DATA_CORPUS_H
+#define POSLAB_DATA_CORPUS_H
 
 #include "base/arena.h"
 #include "base/options.h"
 #include "base/sha256.h"
 
-typedef enum Tokenizer { TOKENIZER_BYTES, TOKENIZER_UINT16, TOKENIZER_UINT32 } Tokenizer;
-typedef enum Split { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } Split;
-extern const char *const split_names[]; /* "train", "valid", "test", NULL */
+typedef enum CorpusTokenizer { TOKENIZER_BYTES, TOKENIZER_UINT16, TOKENIZER_UINT32 } CorpusTokenizer;
+typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
+extern const char *const corpus_split_names[]; /* "train", "valid", "test", NULL */
 
-typedef struct DataOptions {
+typedef struct CorpusOptions {
     int tokenizer;                   /* Tokenizer */
     double valid, test;              /* shares of the stream, from "split" */
     const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
-} DataOptions;
+} CorpusOptions;
 
-extern const Field data_fields[], split_fields[];
-extern const int data_field_count, split_field_count;
+extern const OptionField corpus_fields[], corpus_split_fields[];
+extern const int corpus_field_count, corpus_split_field_count;
 
-typedef struct Stream {
+typedef struct CorpusStream {
     const uint16_t *tokens;
     int64_t count;
     int64_t documents; /* documents that begin in this split (at least 1 unless empty) */
-} Stream;
+} CorpusStream;
 
 typedef struct Corpus {
-    Stream splits[SPLIT_COUNT];
+    CorpusStream splits[SPLIT_COUNT];
     int vocabulary;
     double bytes_per_token; /* 1 for bytes; 0: unknown (uint16) */
     int64_t empty;          /* files left out since they are empty */
     int64_t copies; /* files whose content is in more than one split, since the stream was cut there */
-    char hash[HASH_TEXT];
+    char hash[SHA256_HEX_SIZE];
 } Corpus;
 
 /* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file
    matches a pattern, a folder or file cannot be read, a file or its content is in two lists, an empty file
-   that no pattern but its name has found, a file of another kind (filetype.h), a token outside the vocabulary
-   (file, offset, token), a damaged header, an odd size. */
-Corpus *corpus_read(const DataOptions *options, int vocabulary, const char *place, Arena *arena, Err *err);
+   that no pattern but its name has found, a file of another kind (data/file_type.h), a token outside the
+   vocabulary (file, offset, token), a damaged header, an odd size. */
+Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
+                    Error *err);
 
 /* What a user should know about a corpus that was read, in a few words; "": nothing. */
 const char *corpus_note(const Corpus *corpus, Arena *arena);
 
 /* Whether a file that the options name is not there (or a glob that matches nothing). */
-bool corpus_missing(const DataOptions *options);
+bool corpus_is_missing(const CorpusOptions *options);
 
 #endif

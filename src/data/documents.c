@@ -1,5 +1,5 @@
-/* documents: see documents.h. Patterns become paths (sorted, each file once), paths become documents: raw
- * bytes in a scratch arena, so that each file is read exactly once.
+/* documents: see data/documents.h. Patterns become paths (sorted, each file once), paths become documents:
+ * raw bytes in a scratch arena, so that each file is read exactly once.
  */
 #include "data/documents.h"
 
@@ -24,37 +24,38 @@ int documents_token_size(const Documents *documents) {
 
 /* --- patterns become paths --- */
 
-static void add_path(Documents *documents, Split list, const char *path, bool wild) {
-    if (documents->count == documents->room) {
+static void add_path(Documents *documents, CorpusSplit list, const char *path, bool wild) {
+    if (documents->count == documents->capacity) {
         size_t count = (size_t)documents->count;
         documents->items =
             arena_grow(documents->scratch, documents->items, count, 2 * count, sizeof(Document));
-        documents->room *= 2;
+        documents->capacity *= 2;
     }
     documents->items[documents->count++] = (Document){.path = path, .list = list, .wild = wild};
 }
 
-static bool add_pattern(Documents *documents, Split list, const char *pattern) {
+static bool add_pattern(Documents *documents, CorpusSplit list, const char *pattern) {
     Paths found;
-    const char *place = arena_format(documents->scratch, "%s: '%s'", documents->place, documents_keys[list]);
-    if (!paths_find(&found, pattern, place, documents->scratch, documents->err)) return false;
+    const char *source =
+        arena_format(documents->scratch, "%s: '%s'", documents->source, documents_keys[list]);
+    if (!path_pattern_find(&found, pattern, source, documents->scratch, documents->err)) return false;
     for (int i = 0; i < found.count; i++) add_path(documents, list, found.items[i], found.wild);
     if (found.count) return true;
     const char *remedy = strncmp(pattern, "data/", 5) == 0
                              ? "`make data` prepares the default corpus in data/perl"
                              : "paths are relative to the folder where poslab is started";
-    return err_set(documents->err, EXIT_USAGE, "%s: %s '%s'; %s", place,
-                   found.wild ? "no file matches" : "there is no file", pattern, remedy);
+    return error_set(documents->err, EXIT_USAGE, "%s: %s '%s'; %s", source,
+                     found.wild ? "no file matches" : "there is no file", pattern, remedy);
 }
 
-bool corpus_missing(const DataOptions *options) {
+bool corpus_is_missing(const CorpusOptions *options) {
     Arena *scratch = arena_new(0);
     bool missing = false;
-    for (Split list = 0; list < SPLIT_COUNT; list++)
+    for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = options->files[list]; pattern && *pattern && !missing; pattern++) {
             Paths found;
-            Err ignored;
-            missing = paths_find(&found, *pattern, "", scratch, &ignored) && found.count == 0;
+            Error ignored;
+            missing = path_pattern_find(&found, *pattern, "", scratch, &ignored) && found.count == 0;
         }
     arena_free(scratch);
     return missing;
@@ -83,14 +84,14 @@ static int by_file(const void *a, const void *b) {
 
 /* What is in two lists would be learnt and then tested. */
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
-    return err_set(documents->err, EXIT_USAGE,
-                   "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->place,
-                   a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
+    return error_set(documents->err, EXIT_USAGE,
+                     "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->source,
+                     a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
 }
 
 /* All files of all lists, sorted by path, each once, by whatever and however many paths it is named. */
 static bool list_paths(Documents *documents) {
-    for (Split list = 0; list < SPLIT_COUNT; list++)
+    for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
             if (!add_pattern(documents, list, *pattern)) return false;
     for (int i = 0; i < documents->count; i++) {
@@ -118,8 +119,8 @@ static bool list_paths(Documents *documents) {
 
 /* Looks at the sizes first: the bytes as they are and the tokens made of them are held at once. */
 static bool check_memory(const Documents *documents, const Arena *arena) {
-    double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = arena_machine(1);
-    Split most = SPLIT_TRAIN;
+    double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = memory_usable(1);
+    CorpusSplit most = SPLIT_TRAIN;
     for (int i = 0; i < documents->count; i++) {
         const Document *document = &documents->items[i];
         if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
@@ -130,10 +131,10 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
         if (need[document->list] > need[most]) most = document->list;
     }
     return sum <= machine ||
-           err_set(documents->err, EXIT_USAGE,
-                   "%s: '%s': reading the corpus takes %.1f GiB, the machine has %.1f GiB; name fewer or "
-                   "smaller files",
-                   documents->place, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
+           error_set(documents->err, EXIT_USAGE,
+                     "%s: '%s': reading the corpus takes %.1f GiB, the machine has %.1f GiB; name fewer or "
+                     "smaller files",
+                     documents->source, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
 }
 
 /* --- paths become documents --- */
@@ -146,15 +147,15 @@ static bool skip_header(const Documents *documents, Document *document, int64_t 
     if (header[0] != LLMC_MAGIC) return true;
     int64_t rest = size - LLMC_INTS * (int64_t)sizeof(int32_t);
     if (header[1] != LLMC_VERSION)
-        return err_set(documents->err, EXIT_USAGE,
-                       "%s: file '%s': llm.c header of version %d; only version %d is known",
-                       documents->place, document->path, (int)header[1], LLMC_VERSION);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: file '%s': llm.c header of version %d; only version %d is known",
+                         documents->source, document->path, (int)header[1], LLMC_VERSION);
     if (header[2] <= 0 || rest != 2 * (int64_t)header[2])
-        return err_set(
+        return error_set(
             documents->err, EXIT_USAGE,
             "%s: file '%s': its llm.c header promises %d tokens, %lld bytes follow it; the file is "
             "damaged, make it again",
-            documents->place, document->path, (int)header[2], (long long)(rest < 0 ? 0 : rest));
+            documents->source, document->path, (int)header[2], (long long)(rest < 0 ? 0 : rest));
     document->tokens += LLMC_INTS * sizeof(int32_t);
     document->count = header[2];
     return true;
@@ -166,11 +167,12 @@ static bool read_bytes(const Documents *documents, const Document *document, int
         ssize_t got = read(fd, bytes + done, (size_t)(size - done));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0)
-            return err_system(documents->err, "%s: cannot read file '%s'", documents->place, document->path);
+            return error_system(documents->err, "%s: cannot read file '%s'", documents->source,
+                                document->path);
         if (got == 0)
-            return err_set(documents->err, EXIT_SYSTEM,
-                           "%s: file '%s' became shorter while it was read; try again", documents->place,
-                           document->path);
+            return error_set(documents->err, EXIT_SYSTEM,
+                             "%s: file '%s' became shorter while it was read; try again", documents->source,
+                             document->path);
         done += got;
     }
     return true;
@@ -178,39 +180,39 @@ static bool read_bytes(const Documents *documents, const Document *document, int
 
 /* Checks what kind of file it is before memory is taken for it. */
 static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
-    const char *place = documents->place, *path = document->path;
+    const char *source = documents->source, *path = document->path;
     int64_t size = status->st_size;
     if (S_ISDIR(status->st_mode))
-        return err_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
-                       place, path, path);
+        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
+                         source, path, path);
     if (!S_ISREG(status->st_mode))
-        return err_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", place, path);
+        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", source, path);
     if (size % documents_token_size(documents))
-        return err_set(
+        return error_set(
             documents->err, EXIT_USAGE,
             "%s: file '%s' has an odd size (%lld bytes), so it is no stream of 16-bit tokens; for text "
             "set 'data.tokenizer' to \"bytes\"",
-            place, path, (long long)size);
+            source, path, (long long)size);
     return true;
 }
 
 /* What the tokenizer makes of the bytes. */
 static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
     bool text = documents->options->tokenizer == TOKENIZER_BYTES;
-    const char *wrong = text ? filetype_not_text(bytes, size) : filetype_not_tokens(bytes, size);
+    const char *wrong = text ? file_type_not_text(bytes, size) : file_type_not_tokens(bytes, size);
     if (wrong)
-        return err_set(documents->err, EXIT_USAGE, "%s: file '%s' %s", documents->place, document->path,
-                       wrong);
+        return error_set(documents->err, EXIT_USAGE, "%s: file '%s' %s", documents->source, document->path,
+                         wrong);
     int64_t mark = text ? (int64_t)scan_mark(bytes, (size_t)size) : 0;
     document->tokens = bytes + mark;
     document->count = (size - mark) / documents_token_size(documents);
     if (!text && !skip_header(documents, document, size)) return false;
     document->size = document->count * documents_token_size(documents);
     const char *base = base_name(document->path);
-    Hash *hash = hash_begin();
-    hash_add(hash, base, strlen(base) + 1);
-    hash_add(hash, bytes + mark, (size_t)(size - mark));
-    hash_end(hash, document->order);
+    Sha256 *hash = sha256_new();
+    sha256_update(hash, base, strlen(base) + 1);
+    sha256_update(hash, bytes + mark, (size_t)(size - mark));
+    sha256_finish(hash, document->order);
     documents->total += document->count;
     return true;
 }
@@ -220,7 +222,7 @@ static bool read_document(Documents *documents, Document *document) {
     int fd = open(document->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
-        err_system(documents->err, "%s: cannot open file '%s'", documents->place, document->path);
+        error_system(documents->err, "%s: cannot open file '%s'", documents->source, document->path);
         if (fd >= 0) close(fd);
         return false;
     }
@@ -244,17 +246,17 @@ static bool read_all(Documents *documents) {
         listed[document->list]++;
         left[document->list] += document->count > 0;
         if (document->count == 0 && !document->wild)
-            return err_set(documents->err, EXIT_USAGE, "%s: file '%s' is empty; remove it from '%s'",
-                           documents->place, document->path, documents_keys[document->list]);
+            return error_set(documents->err, EXIT_USAGE, "%s: file '%s' is empty; remove it from '%s'",
+                             documents->source, document->path, documents_keys[document->list]);
         if (document->count == 0)
             documents->empty++;
         else
             documents->items[kept++] = *document;
     }
-    for (Split list = 0; list < SPLIT_COUNT; list++)
+    for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         if (listed[list] && !left[list])
-            return err_set(documents->err, EXIT_USAGE, "%s: '%s' matches empty files only", documents->place,
-                           documents_keys[list]);
+            return error_set(documents->err, EXIT_USAGE, "%s: '%s' matches empty files only",
+                             documents->source, documents_keys[list]);
     documents->count = kept;
     return true;
 }
@@ -285,7 +287,7 @@ static bool compare_contents(Documents *documents) {
 
 bool documents_read(Documents *documents, const Arena *arena) {
     documents->items = NEW(documents->scratch, SOME_DOCUMENTS, Document);
-    documents->room = SOME_DOCUMENTS;
+    documents->capacity = SOME_DOCUMENTS;
     return list_paths(documents) && check_memory(documents, arena) && read_all(documents) &&
            compare_contents(documents);
 }

@@ -1,11 +1,11 @@
-/* documents: the files of a corpus, found, read and compared. Private to data.c.
+/* documents: the files of a corpus, found, read and compared. Private to data/corpus.c.
  *
  * A file is one document, by whatever and however many paths it is named (links included). A file in two
  * lists, or two files of different lists with the same content, are an error: what is tested must not be
  * trained on.
  */
-#ifndef POSLAB_DOCUMENTS_H
-#define POSLAB_DOCUMENTS_H
+#ifndef POSLAB_DATA_DOCUMENTS_H
+#define POSLAB_DATA_DOCUMENTS_H
 
 #include <sys/stat.h>
 
@@ -15,23 +15,23 @@ extern const char *const documents_keys[SPLIT_COUNT]; /* "data.files", ... */
 
 typedef struct Document {
     const char *path;
-    Split list; /* the list that names it */
-    bool wild;  /* found by a pattern, and not also named itself */
+    CorpusSplit list; /* the list that names it */
+    bool wild;        /* found by a pattern, and not also named itself */
     struct stat status;
-    char order[HASH_TEXT]; /* SHA-256 of base name, 0 and content */
+    char order[SHA256_HEX_SIZE]; /* SHA-256 of base name, 0 and content */
     const unsigned char *tokens;
     int64_t size;         /* bytes of the tokens */
-    int64_t start, count; /* place among all tokens: filled in by data.c; how many there are */
+    int64_t start, count; /* place among all tokens: filled in by data/corpus.c; how many there are */
     int content;          /* equal for documents with equal tokens: from 0 and below their number */
 } Document;
 
 typedef struct Documents {
-    const DataOptions *options;
-    const char *place;
+    const CorpusOptions *options;
+    const char *source;
     Arena *scratch; /* holds all of this */
-    Err *err;
+    Error *err;
     Document *items; /* [count] */
-    int count, room;
+    int count, capacity;
     int64_t total; /* tokens */
     int64_t empty; /* files without tokens, left out */
 } Documents;

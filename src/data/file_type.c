@@ -1,4 +1,4 @@
-/* filetype: see filetype.h. */
+/* file_type: see data/file_type.h. */
 #include "data/file_type.h"
 
 #include <string.h>
@@ -88,7 +88,7 @@ static bool has_zeros_of_integers(const unsigned char *bytes, int64_t size) {
            (size >= LONG_TEXT && 50 * most > groups && most > 8 * least);
 }
 
-const char *filetype_not_text(const unsigned char *bytes, int64_t size) {
+const char *file_type_not_text(const unsigned char *bytes, int64_t size) {
     const char *encoding = scan_encoding(bytes, (size_t)size);
     if (encoding)
         return strcmp(encoding, "UTF-32") == 0 ? "is UTF-32 text; convert it to UTF-8"
@@ -115,10 +115,11 @@ static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
         if (bytes[i] > highest) highest = bytes[i];
         if (i % 2 && bytes[i] > odd_highest) odd_highest = bytes[i];
     }
-    Err ignored;
+    Error ignored;
     bool text =
-        !control && ((size >= LEAST_TEXT && scan_utf8((const char *)bytes, (size_t)size, "", &ignored)) ||
-                     size >= LONG_TEXT);
+        !control &&
+        ((size >= LEAST_TEXT && json_syntax_check_utf8((const char *)bytes, (size_t)size, "", &ignored)) ||
+         size >= LONG_TEXT);
     if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
     if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
         return "has no byte above 127, as values of 8 bits do; " TOKENS_16;
@@ -131,20 +132,20 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
     int most[2][4] = {{0}}; /* by byte order, and by place among 4 values */
     for (int64_t i = 0; i + 1 < size; i += 2) {
         int little = bytes[i] | bytes[i + 1] << 8, big = bytes[i + 1] | bytes[i] << 8;
-        int *place = &most[0][i / 2 % 4];
-        if (little > *place) *place = little;
-        place = &most[1][i / 2 % 4];
-        if (big > *place) *place = big;
+        int *source = &most[0][i / 2 % 4];
+        if (little > *source) *source = little;
+        source = &most[1][i / 2 % 4];
+        if (big > *source) *source = big;
     }
     if (size < LEAST || size % 4) return NULL;
     for (int order = 0; order < 2; order++) {
-        const int *place = most[order];
+        const int *source = most[order];
         int high = order ? 0 : 1, low = 1 - high; /* the halves of an integer of 32 bits */
-        int highest = place[high] > place[high + 2] ? place[high] : place[high + 2];
-        int lowest = place[low] > place[low + 2] ? place[low] : place[low + 2];
+        int highest = source[high] > source[high + 2] ? source[high] : source[high + 2];
+        int lowest = source[low] > source[low + 2] ? source[low] : source[low + 2];
         bool zeros = highest == 0 && lowest > 0, small = highest > 0 && highest < 4 && lowest >= 4096;
         if (!zeros && !small) continue;
-        if (size % 8 == 0 && (order ? place[0] + place[1] == 0 : place[2] + place[3] == 0))
+        if (size % 8 == 0 && (order ? source[0] + source[1] == 0 : source[2] + source[3] == 0))
             return "looks like integers of 64 bits; " TOKENS_16;
         return "looks like integers of 32 bits (every second 16-bit value is 0 or small); " TOKENS_16;
     }
@@ -156,15 +157,15 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
 static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
     bool single = size >= LEAST && size % 4 == 0, wide = size >= LEAST && size % 8 == 0, any = false;
     for (int64_t i = 0; i + 1 < size && (single || wide); i += 2) {
-        int word = bytes[i] | bytes[i + 1] << 8, place = (int)(i / 2 % 4);
+        int word = bytes[i] | bytes[i + 1] << 8, source = (int)(i / 2 % 4);
         any |= word > 0;
-        single &= place % 2 ? word == 0 || (word >= 0x3F80 && word < 0x4780) : word % 256 == 0;
-        wide &= place < 2 ? word == 0 : place == 2 || word == 0 || (word >= 0x3FF0 && word < 0x40F0);
+        single &= source % 2 ? word == 0 || (word >= 0x3F80 && word < 0x4780) : word % 256 == 0;
+        wide &= source < 2 ? word == 0 : source == 2 || word == 0 || (word >= 0x3FF0 && word < 0x40F0);
     }
     return any && (single || wide) ? "looks like floating-point numbers; " TOKENS_16 : NULL;
 }
 
-const char *filetype_not_tokens(const unsigned char *bytes, int64_t size) {
+const char *file_type_not_tokens(const unsigned char *bytes, int64_t size) {
     if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* its reader checks what follows */
     const char *what = known_format(bytes, size);
     if (!what) what = text_as_tokens(bytes, size);

@@ -1,12 +1,12 @@
-/* filetype: what a file of a corpus is, if it is not what the tokenizer reads.
+/* file_type: what a file of a corpus is, if it is not what the tokenizer reads.
  *
  * Known formats are recognised by the bytes that they begin with. Files without such bytes (text, dumps of
  * arrays) are recognised by patterns that a file of the right kind does not have: text has no zero at every
  * second byte, and a stream of 16-bit tokens has no zero at every second token. Small files have too few
  * bytes to tell.
  */
-#ifndef POSLAB_FILETYPE_H
-#define POSLAB_FILETYPE_H
+#ifndef POSLAB_DATA_FILE_TYPE_H
+#define POSLAB_DATA_FILE_TYPE_H
 
 #include "base/error.h"
 
@@ -14,7 +14,7 @@ enum { LLMC_MAGIC = 20240520, LLMC_VERSION = 1, LLMC_INTS = 256 }; /* llm.c, dev
 
 /* What is wrong with the bytes of a file, and the remedy, as the end of a sentence ("is compressed (gzip);
    ..."); NULL: nothing is known. A UTF-8 byte-order mark is fine. */
-const char *filetype_not_text(const unsigned char *bytes, int64_t size);
-const char *filetype_not_tokens(const unsigned char *bytes, int64_t size); /* not 16-bit tokens */
+const char *file_type_not_text(const unsigned char *bytes, int64_t size);
+const char *file_type_not_tokens(const unsigned char *bytes, int64_t size); /* not 16-bit tokens */
 
 #endif

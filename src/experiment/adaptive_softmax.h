@@ -1,4 +1,5 @@
-/* adaptive: adaptive input and softmax (Baevski and Auli, arXiv 1809.10853), as far as a plan needs them.
+/* adaptive_softmax: adaptive input and softmax (Baevski and Auli, arXiv 1809.10853), as far as a plan needs
+ * them.
  *
  *     "model": { "adaptive": { "cutoffs": [20000, 60000], "factor": 4, "dropout": 0.2 } }
  *
@@ -7,34 +8,34 @@
  * transformer_lm_wiki103). The first band's softmax has one class more for each further band. Nothing here
  * trains: `poslab plan` reckons with it, everything that would run it refuses.
  */
-#ifndef POSLAB_ADAPTIVE_H
-#define POSLAB_ADAPTIVE_H
+#ifndef POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
+#define POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
 
 #include "base/json.h"
 
-enum { ADAPTIVE_CUTOFFS = 16 };
+enum { ADAPTIVE_SOFTMAX_MAX_CUTOFFS = 16 };
 
-typedef struct AdaptiveOptions {
-    int64_t cutoffs[ADAPTIVE_CUTOFFS]; /* ascending, inside the vocabulary */
+typedef struct AdaptiveSoftmax {
+    int64_t cutoffs[ADAPTIVE_SOFTMAX_MAX_CUTOFFS]; /* ascending, inside the vocabulary */
     int64_t factor;
     double dropout; /* of the output's projections */
     int count;      /* of cutoffs; 0: one full embedding, no adaptive input and softmax */
-} AdaptiveOptions;
+} AdaptiveSoftmax;
 
-/* From the object `model.adaptive` (NULL: none). Errors as fields_read. */
-bool adaptive_read(AdaptiveOptions *adaptive, const Json *json, int64_t vocabulary, int64_t width,
-                   const char *place, Arena *arena, Err *err);
+/* From the object `model.adaptive` (NULL: none). Errors as options_read. */
+bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,
+                           const char *source, Arena *arena, Error *err);
 
 /* The object with all defaults spelled out. */
-Json *adaptive_json(const AdaptiveOptions *adaptive);
+Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive);
 
 /* The tied embedding [rows, C] that has as many weights, rounded up to a row. Here and below: without
    cutoffs the vocabulary itself. */
-int64_t adaptive_weight_rows(const AdaptiveOptions *adaptive, int64_t vocabulary, int64_t width);
+int64_t adaptive_softmax_weight_rows(const AdaptiveSoftmax *adaptive, int64_t vocabulary, int64_t width);
 
 /* The output projection [rows, C] that takes as many multiplications for a token of the first band: its
    input projection and the first softmax. Tokens of other bands take more, how many there are is the
    corpus's. */
-int64_t adaptive_compute_rows(const AdaptiveOptions *adaptive, int64_t vocabulary, int64_t width);
+int64_t adaptive_softmax_compute_rows(const AdaptiveSoftmax *adaptive, int64_t vocabulary, int64_t width);
 
 #endif

@@ -1,6 +1,6 @@
-/* config: see config.h. A point is read section by section, every section through its field table; what
- * tables cannot say (lists, rules across sections) stands here. Points come from axes.c as JSON; the
- * canonical JSON that is written back has every default spelled out and reads as the same point.
+/* config: see experiment/config.h. A point is read section by section, every section through its field table;
+ * what tables cannot say (lists, rules across sections) stands here. Points come from experiment/grid.c as
+ * JSON; the canonical JSON that is written back has every default spelled out and reads as the same point.
  */
 #include "experiment/config.h"
 
@@ -12,49 +12,49 @@
 enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };
 
 /* What every reading function needs besides its own. */
-typedef struct Reader {
-    const char *place;
+typedef struct ConfigReader {
+    const char *source;
     Arena *arena;
-    Err *err;
-} Reader;
+    Error *err;
+} ConfigReader;
 
 static const char *const file_keys[] = {"sweep",  "exclude", "cluster",  "data", "model",
                                         "method", "train",   "evaluate", NULL};
 static const char *const *const point_keys = file_keys + 3; /* a point has no sweep, and no cluster */
 
-static const Field root_fields[] = {
-    {"name", FIELD_TEXT, offsetof(Config, name), .help = "of the experiment; default: the file's name"},
+static const OptionField root_fields[] = {
+    {"name", OPTION_TEXT, offsetof(Config, name), .help = "of the experiment; default: the file's name"},
 };
 
 /* ---- sections ---- */
 
 /* Defaults, then what the JSON says; nothing there is no error. */
-static bool read_section(const Reader *reader, void *options, const Field *fields, int count,
+static bool read_section(const ConfigReader *reader, void *options, const OptionField *fields, int count,
                          const Json *json, const char *const *skip, const char *path) {
-    fields_default(options, fields, count);
-    return fields_read(options, fields, count, json, skip, reader->place, path, reader->arena, reader->err);
+    options_default(options, fields, count);
+    return options_read(options, fields, count, json, skip, reader->source, path, reader->arena, reader->err);
 }
 
-static bool must_be(const Reader *reader, const char *path, const char *wanted, const Json *json) {
-    return json_refuse(json, reader->place, path, wanted, reader->err);
+static bool must_be(const ConfigReader *reader, const char *path, const char *wanted, const Json *json) {
+    return json_value_error(json, reader->source, path, wanted, reader->err);
 }
 
-static bool check_name(const Reader *reader, const char *name) {
+static bool check_name(const ConfigReader *reader, const char *name) {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char word[JSON_SHOWN];
+    char word[JSON_EXCERPT_SIZE];
     size_t size = strlen(name);
     if (size > 0 && size <= NAME_SIZE && strspn(name, letters) == size && name[0] != '.' && name[0] != '-')
         return true;
-    return err_set(
+    return error_set(
         reader->err, EXIT_USAGE,
         "%s: 'name' must be 1 to 64 letters, digits, '.', '_' or '-' and not begin with '.' or '-', got '%s'",
-        reader->place, json_show_text(name, word));
+        reader->source, json_excerpt_text(name, word));
 }
 
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
-static bool read_files(const Reader *reader, const char ***files, const Json *json, const char *path) {
+static bool read_files(const ConfigReader *reader, const char ***files, const Json *json, const char *path) {
     *files = NULL;
-    if (!json_is_text(json) && !json_check_list(json, reader->place, path, MAX_FILES, reader->err))
+    if (!json_is_text(json) && !json_check_list(json, reader->source, path, MAX_FILES, reader->err))
         return false;
     if (!json) return true;
     int count = json_is_text(json) ? 1 : json_count(json);
@@ -68,71 +68,73 @@ static bool read_files(const Reader *reader, const char ***files, const Json *js
     return true;
 }
 
-static bool read_data(const Reader *reader, DataOptions *data, const Json *json) {
+static bool read_data(const ConfigReader *reader, CorpusOptions *data, const Json *json) {
     static const char *const skip[] = {"files", "split", "valid_files", "test_files", NULL};
     const Json *split = json_get(json, "split");
-    if (!read_section(reader, data, data_fields, data_field_count, json, skip, "data") ||
-        !read_section(reader, data, split_fields, split_field_count, split, NULL, "data.split") ||
+    if (!read_section(reader, data, corpus_fields, corpus_field_count, json, skip, "data") ||
+        !read_section(reader, data, corpus_split_fields, corpus_split_field_count, split, NULL,
+                      "data.split") ||
         !read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files") ||
         !read_files(reader, &data->files[SPLIT_VALID], json_get(json, "valid_files"), "data.valid_files") ||
         !read_files(reader, &data->files[SPLIT_TEST], json_get(json, "test_files"), "data.test_files"))
         return false;
     if (!data->files[SPLIT_TRAIN])
-        return err_set(reader->err, EXIT_USAGE, "%s: 'data.files' is missing; list the files of the corpus",
-                       reader->place);
+        return error_set(reader->err, EXIT_USAGE, "%s: 'data.files' is missing; list the files of the corpus",
+                         reader->source);
     double *shares[SPLIT_COUNT] = {[SPLIT_VALID] = &data->valid, [SPLIT_TEST] = &data->test};
     for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
         if (!data->files[s]) continue;
-        if (!json_get(split, split_names[s])) *shares[s] = 0; /* the default share gives way to files */
+        if (!json_get(split, corpus_split_names[s]))
+            *shares[s] = 0; /* the default share gives way to files */
         if (*shares[s] != 0)
-            return err_set(reader->err, EXIT_USAGE,
-                           "%s: 'data.split.%s' must be 0 beside 'data.%s_files', got %g", reader->place,
-                           split_names[s], split_names[s], *shares[s]);
+            return error_set(reader->err, EXIT_USAGE,
+                             "%s: 'data.split.%s' must be 0 beside 'data.%s_files', got %g", reader->source,
+                             corpus_split_names[s], corpus_split_names[s], *shares[s]);
     }
     if (data->valid + data->test < 1) return true;
-    return err_set(reader->err, EXIT_USAGE,
-                   "%s: 'data.split' must leave a share for training, got valid %g and test %g",
-                   reader->place, data->valid, data->test);
+    return error_set(reader->err, EXIT_USAGE,
+                     "%s: 'data.split' must leave a share for training, got valid %g and test %g",
+                     reader->source, data->valid, data->test);
 }
 
-static bool no_method(const Reader *reader, const Json *json, const char *path, const char *name,
+static bool no_method(const ConfigReader *reader, const Json *json, const char *path, const char *name,
                       const char *nearest) {
-    char word[JSON_SHOWN];
+    char word[JSON_EXCERPT_SIZE];
     const char *list = "";
-    for (int i = 0; i < position_method_count; i++)
-        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", position_methods[i]->name);
+    for (int i = 0; i < encoding_method_count; i++)
+        list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", encoding_methods[i]->name);
     if (!name)
         return must_be(reader, path, arena_format(reader->arena, "one of %s, or have it as \"name\"", list),
                        json);
-    return err_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s%s%s", reader->place, path,
-                   json_show_text(name, word), nearest ? "did you mean '" : "known are ",
-                   nearest ? nearest : list, nearest ? "'?" : "");
+    return error_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s%s%s", reader->source, path,
+                     json_excerpt_text(name, word), nearest ? "did you mean '" : "known are ",
+                     nearest ? nearest : list, nearest ? "'?" : "");
 }
 
-/* A method by its name alone (`standard` where there is nothing) or as an object. */
-static bool read_one_method(const Reader *reader, Position *position, const Json *json, const char *standard,
-                            const char *path) {
+/* A method by its name alone (`default_value` where there is nothing) or as an object. */
+static bool read_one_method(const ConfigReader *reader, Encoding *position, const Json *json,
+                            const char *standard, const char *path) {
     static const char *const skip[] = {"with", "name", NULL}; /* with is for methods that move rows */
     const char *nearest = NULL, *name = json ? NULL : standard;
     if (json) name = json_text(json_is_object(json) ? json_get(json, "name") : json, NULL);
-    const PositionMethod *method = name ? position_find_or_nearest(name, &nearest) : NULL;
+    const PositionMethod *method = name ? encoding_find_or_nearest(name, &nearest) : NULL;
     if (!method) return no_method(reader, json, path, name, nearest);
-    *position = (Position){.method = method};
+    *position = (Encoding){.method = method};
     if (method->options_size) position->options = arena_alloc(reader->arena, 1, method->options_size);
     return read_section(reader, position->options, method->fields, method->field_count,
                         json_is_object(json) ? json : NULL, method->positions ? skip : skip + 1, path);
 }
 
-static bool read_method(const Reader *reader, Position *position, const Json *json, const char *path) {
+static bool read_method(const ConfigReader *reader, Encoding *position, const Json *json, const char *path) {
     if (!read_one_method(reader, position, json, NULL, path)) return false;
     if (!position->method->positions) return true;
-    Position *with = NEW(reader->arena, 1, Position);
-    position->with = with;
+    Encoding *with = NEW(reader->arena, 1, Encoding);
+    position->partner = with;
     return read_one_method(reader, with, json_is_object(json) ? json_get(json, "with") : NULL,
                            position->method->partner, arena_format(reader->arena, "%s.with", path));
 }
 
-static bool read_model(const Reader *reader, Config *config, const Json *json) {
+static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
     static const char *const skip[] = {"attention", "adaptive", NULL};
     ModelOptions *model = &config->model;
     bool bytes = config->data.tokenizer == TOKENIZER_BYTES;
@@ -142,50 +144,50 @@ static bool read_model(const Reader *reader, Config *config, const Json *json) {
         return false;
     if (bytes && model->vocabulary == 0) model->vocabulary = 256;
     if (bytes && model->vocabulary != 256)
-        return err_set(reader->err, EXIT_USAGE,
-                       "%s: 'model.vocabulary' must be 256 for bytes (or left out), got %lld", reader->place,
-                       (long long)model->vocabulary);
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' must be 256 for bytes (or left out), got %lld",
+                         reader->source, (long long)model->vocabulary);
     if (model->vocabulary != 0)
-        return adaptive_read(&config->adaptive, json_get(json, "adaptive"), model->vocabulary, model->width,
-                             reader->place, reader->arena, reader->err);
-    return err_set(
+        return adaptive_softmax_read(&config->adaptive, json_get(json, "adaptive"), model->vocabulary,
+                                     model->width, reader->source, reader->arena, reader->err);
+    return error_set(
         reader->err, EXIT_USAGE,
         "%s: 'model.vocabulary' is missing; give the number of tokens of the stream (up to 65536 in 16 bits)",
-        reader->place);
+        reader->source);
 }
 
-static bool read_train(const Reader *reader, Config *config, const Json *json) {
+static bool read_train(const ConfigReader *reader, Config *config, const Json *json) {
     static const char *const skip[] = {"optimizer", "schedule", NULL};
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
     return read_section(reader, &config->train, train_fields, train_field_count, json, skip, "train") &&
            read_section(reader, &config->optimizer, optimizer_fields, optimizer_field_count, optimizer, NULL,
                         "train.optimizer") &&
-           read_section(reader, &config->schedule, schedule_fields, schedule_field_count, schedule, NULL,
-                        "train.schedule");
+           read_section(reader, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count,
+                        schedule, NULL, "train.schedule");
 }
 
 /* ---- variants ---- */
 
-static const Field variant_fields[] = {
-    {"name", FIELD_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant, for tables"},
+static const OptionField variant_fields[] = {
+    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant, for tables"},
 };
 
 /* What a variant's JSON says of the method and of attention; what it does not say is as trained. */
-static bool read_changes(const Reader *reader, Position *position, AttentionOptions *attention,
+static bool read_changes(const ConfigReader *reader, Encoding *position, AttentionOptions *attention,
                          const Config *config, const Json *json, const char *path) {
     const Json *method = json_get(json, "method"), *changed = json_get(json, "attention");
     *position = config->position;
     *attention = config->model.attention;
     return (!method ||
             read_method(reader, position, method, arena_format(reader->arena, "%s.method", path))) &&
-           fields_read(attention, attention_fields, attention_field_count, changed, NULL, reader->place,
-                       arena_format(reader->arena, "%s.attention", path), reader->arena, reader->err);
+           options_read(attention, attention_fields, attention_field_count, changed, NULL, reader->source,
+                        arena_format(reader->arena, "%s.attention", path), reader->arena, reader->err);
 }
 
-static bool read_variant(const Reader *reader, const Config *config, EvaluateVariant *variant,
+static bool read_variant(const ConfigReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     static const char *const skip[] = {"method", "attention", NULL};
-    Position position;
+    Encoding position;
     AttentionOptions attention;
     if (!json_is_object(json) || !(json_get(json, "method") || json_get(json, "attention")))
         return must_be(reader, path, "an object with a \"name\" and a \"method\", \"attention\" or both",
@@ -198,11 +200,11 @@ static bool read_variant(const Reader *reader, const Config *config, EvaluateVar
                        json_get(json, "name"));
     const Model *model =
         model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
-    const char *place = arena_format(reader->arena, "%s: '%s'", reader->place, path);
-    if (!model_changed(model, &position, &attention, place, reader->arena, reader->err)) return false;
+    const char *source = arena_format(reader->arena, "%s: '%s'", reader->source, path);
+    if (!model_with_changes(model, &position, &attention, source, reader->arena, reader->err)) return false;
     Json *options = json_new_object(), *changed = json_new_object();
-    if (json_get(json, "method")) json_set(options, "method", position_json(&position));
-    fields_write(changed, &attention, attention_fields, attention_field_count);
+    if (json_get(json, "method")) json_set(options, "method", encoding_json(&position));
+    options_write(changed, &attention, attention_fields, attention_field_count);
     if (json_get(json, "attention"))
         json_set(options, "attention", changed);
     else
@@ -212,9 +214,9 @@ static bool read_variant(const Reader *reader, const Config *config, EvaluateVar
     return true;
 }
 
-static bool read_variants(const Reader *reader, Config *config, const Json *list) {
-    EvaluateOptions *evaluate = &config->evaluate;
-    if (!json_check_list(list, reader->place, "evaluate.variants", MAX_VARIANTS, reader->err)) return false;
+static bool read_variants(const ConfigReader *reader, Config *config, const Json *list) {
+    EvaluationConfig *evaluate = &config->evaluate;
+    if (!json_check_list(list, reader->source, "evaluate.variants", MAX_VARIANTS, reader->err)) return false;
     evaluate->variant_count = json_count(list);
     evaluate->variants = NEW(reader->arena, evaluate->variant_count, const EvaluateVariant *);
     EvaluateVariant *variants = NEW(reader->arena, evaluate->variant_count, EvaluateVariant);
@@ -231,15 +233,15 @@ static bool read_variants(const Reader *reader, Config *config, const Json *list
 }
 
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
-                      Err *err) {
-    Reader reader = {.place = config->place, .arena = arena, .err = err};
-    Position *position = NEW(arena, 1, Position);
+                      Error *err) {
+    ConfigReader reader = {.source = config->source, .arena = arena, .err = err};
+    Encoding *position = NEW(arena, 1, Encoding);
     AttentionOptions attention;
     const char *path = arena_format(arena, "variant '%s'", variant->name);
     Json *json = json_parse(variant->options, strlen(variant->options), path, err);
     bool read = json && read_changes(&reader, position, &attention, config, json, path);
     json_free(json);
-    return read ? model_changed(model, position, &attention, path, arena, err) : NULL;
+    return read ? model_with_changes(model, position, &attention, path, arena, err) : NULL;
 }
 
 /* ---- writing ---- */
@@ -250,11 +252,11 @@ static Json *files_json(const char *const *files) {
     return list;
 }
 
-static Json *data_json(const DataOptions *data) {
+static Json *data_json(const CorpusOptions *data) {
     Json *json = json_new_object(), *split = json_new_object();
     json_set(json, "files", files_json(data->files[SPLIT_TRAIN]));
-    fields_write(json, data, data_fields, data_field_count);
-    fields_write(split, data, split_fields, split_field_count);
+    options_write(json, data, corpus_fields, corpus_field_count);
+    options_write(split, data, corpus_split_fields, corpus_split_field_count);
     json_set(json, "split", split);
     if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID]));
     if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST]));
@@ -263,9 +265,9 @@ static Json *data_json(const DataOptions *data) {
 
 static Json *train_json(const Config *config) {
     Json *json = json_new_object(), *optimizer = json_new_object(), *schedule = json_new_object();
-    fields_write(json, &config->train, train_fields, train_field_count);
-    fields_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
-    fields_write(schedule, &config->schedule, schedule_fields, schedule_field_count);
+    options_write(json, &config->train, train_fields, train_field_count);
+    options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
+    options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     json_set(json, "optimizer", optimizer);
     json_set(json, "schedule", schedule);
     return json;
@@ -273,13 +275,13 @@ static Json *train_json(const Config *config) {
 
 static void write_point(Config *config, Arena *arena) {
     Json *json = json_new_object(), *model = model_json(&config->model);
-    if (config->adaptive.count) json_set(model, "adaptive", adaptive_json(&config->adaptive));
+    if (config->adaptive.count) json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive));
     json_set_text(json, "name", config->name);
     json_set(json, "data", data_json(&config->data));
     json_set(json, "model", model);
-    json_set(json, "method", position_json(&config->position));
+    json_set(json, "method", encoding_json(&config->position));
     json_set(json, "train", train_json(config));
-    json_set(json, "evaluate", requests_json(&config->evaluate));
+    json_set(json, "evaluate", evaluation_config_json(&config->evaluate));
     config->resolved = json_print(json, arena);
 
     static const char *const untrained[] = {"files", "valid_files", "test_files"};
@@ -293,29 +295,29 @@ static void write_point(Config *config, Arena *arena) {
 
 /* ---- points and experiments ---- */
 
-static bool read_point(const Reader *reader, Config *config, const Json *json, const char *name) {
-    config->place = reader->place;
+static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
+    config->source = reader->source;
     if (!read_section(reader, config, root_fields, COUNT_OF(root_fields), json, point_keys, "")) return false;
     if (name) config->name = name;
     if (!check_name(reader, config->name) || !read_data(reader, &config->data, json_get(json, "data")) ||
         !read_method(reader, &config->position, json_get(json, "method"), "method") ||
         !read_model(reader, config, json_get(json, "model")) ||
         !read_train(reader, config, json_get(json, "train")) ||
-        !requests_read(&config->evaluate, json_get(json, "evaluate"), config->train.length, reader->place,
-                       reader->arena, reader->err))
+        !evaluation_config_read(&config->evaluate, json_get(json, "evaluate"), config->train.length,
+                                reader->source, reader->arena, reader->err))
         return false;
     int length = (int)config->train.length;
-    bool sound = model_check(&config->model, &config->position, length, reader->place, reader->err) &&
-                 train_check(&config->train, &config->model, reader->place, reader->err) &&
+    bool sound = model_check(&config->model, &config->position, length, reader->source, reader->err) &&
+                 train_check(&config->train, &config->model, reader->source, reader->err) &&
                  read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants"));
     if (sound) write_point(config, reader->arena);
     return sound;
 }
 
-Config *config_parse(const char *text, const char *place, Arena *arena, Err *err) {
-    Reader reader = {.place = arena_copy(arena, place), .arena = arena, .err = err};
+Config *config_parse(const char *text, const char *source, Arena *arena, Error *err) {
+    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
     Config *config = NEW(arena, 1, Config);
-    Json *json = json_parse(text, strlen(text), place, err);
+    Json *json = json_parse(text, strlen(text), source, err);
     bool read = json && read_point(&reader, config, json, NULL);
     json_free(json);
     return read ? config : NULL;
@@ -330,60 +332,61 @@ static const char *stem(const char *path, Arena *arena) {
 }
 
 /* An error in a point that is not the first is the fault of that point's values: they are named. */
-static bool read_points(const Reader *reader, Experiment *experiment, const Json *json) {
-    Axes *axes = axes_new(json, reader->place, reader->arena, reader->err);
+static bool read_points(const ConfigReader *reader, Experiment *experiment, const Json *json) {
+    Grid *axes = grid_new(json, reader->source, reader->arena, reader->err);
     if (!axes) return false;
-    experiment->points = NEW(reader->arena, axes_count(axes), Config);
-    for (int i = 0; i < axes_count(axes); i++) {
-        Json *point = axes_point(axes, i, reader->err);
+    experiment->points = NEW(reader->arena, grid_count(axes), Config);
+    for (int i = 0; i < grid_count(axes); i++) {
+        Json *point = grid_point(axes, i, reader->err);
         if (!point) return false;
-        bool excluded = axes_excluded(axes, point);
+        bool excluded = grid_excluded(axes, point);
         bool read =
             excluded || read_point(reader, &experiment->points[experiment->count], point, experiment->name);
         json_free(point);
         if (!read && i > 0) {
-            const char *values = axes_describe(axes, i, reader->arena);
+            const char *values = grid_describe(axes, i, reader->arena);
             size_t used = strlen(reader->err->text);
             snprintf(reader->err->text + used, sizeof reader->err->text - used, " (at %s)", values);
         }
         if (!read) return false;
         experiment->count += !excluded;
     }
-    if (!axes_finish(axes, reader->err)) return false;
+    if (!grid_finish(axes, reader->err)) return false;
     if (experiment->count > 0) return true;
-    return err_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry", reader->place);
+    return error_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry",
+                     reader->source);
 }
 
-static bool read_experiment(const Reader *reader, Experiment *experiment, const char *path,
+static bool read_experiment(const ConfigReader *reader, Experiment *experiment, const char *path,
                             const char *const *sets, Json *json) {
     Config root = {0};
     for (int i = 0; json_is_object(json) && sets && sets[i]; i++)
-        if (!axes_override(json, sets[i], reader->place, reader->err)) return false;
+        if (!grid_override(json, sets[i], reader->source, reader->err)) return false;
     if (!read_section(reader, &root, root_fields, COUNT_OF(root_fields), json, file_keys, "")) return false;
     experiment->name = json_get(json, "name") ? root.name : stem(path, reader->arena);
     if (!check_name(reader, experiment->name)) return false;
     experiment->source = json_print(json, reader->arena);
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
-    if (!allocation_read(&experiment->allocation, json_get(json, "cluster"), reader->place, reader->arena,
-                         reader->err))
+    if (!slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source, reader->arena,
+                           reader->err))
         return false;
     json_remove(json, "cluster");
     return read_points(reader, experiment, json);
 }
 
-Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err) {
-    Reader reader = {.place = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
+Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err) {
+    ConfigReader reader = {.source = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_read_file(path, reader.place, err);
+    Json *json = json_read_file(path, reader.source, err);
     bool read = json && read_experiment(&reader, experiment, path, sets, json);
     json_free(json);
     return read ? experiment : NULL;
 }
 
-Experiment *config_read_text(const char *text, const char *place, Arena *arena, Err *err) {
-    Reader reader = {.place = arena_copy(arena, place), .arena = arena, .err = err};
+Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err) {
+    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_parse(text, strlen(text), place, err);
+    Json *json = json_parse(text, strlen(text), source, err);
     bool read = json && read_experiment(&reader, experiment, "", NULL, json);
     json_free(json);
     return read ? experiment : NULL;
@@ -391,19 +394,20 @@ Experiment *config_read_text(const char *text, const char *place, Arena *arena, 
 
 /* ---- what others ask ---- */
 
-bool config_runnable(const Config *config, Err *err) {
+bool config_runnable(const Config *config, Error *err) {
     if (!config->adaptive.count) return true;
-    return err_set(err, EXIT_USAGE,
-                   "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
-                   config->place);
+    return error_set(
+        err, EXIT_USAGE,
+        "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
+        config->source);
 }
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {
-    return requests_list(&config->evaluate, count, arena);
+    return evaluation_config_requests(&config->evaluate, count, arena);
 }
 
-const char *config_method_options(const Position *position, Arena *arena) {
-    Json *json = position_json(position);
+const char *config_method_options(const Encoding *position, Arena *arena) {
+    Json *json = encoding_json(position);
     json_remove(json, "name");
     const char *text = json_print(json, arena);
     json_free(json);

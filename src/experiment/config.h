@@ -5,8 +5,8 @@
  * pairs. Every point is read into one Config with all defaults spelled out, and all points are checked before
  * anything runs.
  */
-#ifndef POSLAB_CONFIG_H
-#define POSLAB_CONFIG_H
+#ifndef POSLAB_EXPERIMENT_CONFIG_H
+#define POSLAB_EXPERIMENT_CONFIG_H
 
 #include "position/encoding.h"
 #include "model/model.h"
@@ -20,16 +20,16 @@
 enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
 
 typedef struct Config {
-    const char *place; /* "config 'x.json'", for errors */
-    const char *name;  /* of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
-    DataOptions data;
+    const char *source; /* "config 'x.json'", for errors */
+    const char *name;   /* of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
+    CorpusOptions data;
     ModelOptions model;       /* vocabulary set for `bytes` */
-    AdaptiveOptions adaptive; /* "model.adaptive" */
-    Position position;
+    AdaptiveSoftmax adaptive; /* "model.adaptive" */
+    Encoding position;
     TrainOptions train;
     OptimizerOptions optimizer;
-    ScheduleOptions schedule;
-    EvaluateOptions evaluate;
+    OptimizerScheduleOptions schedule;
+    EvaluationConfig evaluate;
     const char
         *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
     const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
@@ -38,25 +38,25 @@ typedef struct Config {
 
 typedef struct Experiment {
     const char *name;
-    const char *source;    /* the file's JSON with --set applied, canonical */
-    const char *directory; /* results folder of this experiment: results/NAME */
-    Allocation allocation; /* of the section `cluster` */
+    const char *source;     /* the file's JSON with --set applied, canonical */
+    const char *directory;  /* results folder of this experiment: results/NAME */
+    SlurmConfig allocation; /* of the section `cluster` */
     Config *points;
     int count;
 } Experiment;
 
 /* sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
-Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Err *err);
+Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err);
 
 /* The same from the text of an experiment, which must have a name. */
-Experiment *config_read_text(const char *text, const char *place, Arena *arena, Err *err);
+Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err);
 
 /* One point from the text of its `resolved` JSON, as a worker gets it. */
-Config *config_parse(const char *text, const char *place, Arena *arena, Err *err);
+Config *config_parse(const char *text, const char *source, Arena *arena, Error *err);
 
 /* Whether the program can run a config, and not only reckon with it: an error (usage) names what it cannot do
  * yet. */
-bool config_runnable(const Config *config, Err *err);
+bool config_runnable(const Config *config, Error *err);
 
 /* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
@@ -64,9 +64,9 @@ EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena)
 /* The trained model as a variant changes it; the variant's options may come from elsewhere than the config.
  * Owned by the arena, except for the values, which are the model's. */
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
-                      Err *err);
+                      Error *err);
 
 /* The method's options as canonical JSON ("{}" without options). */
-const char *config_method_options(const Position *position, Arena *arena);
+const char *config_method_options(const Encoding *position, Arena *arena);
 
 #endif

@@ -1,4 +1,4 @@
-/* requests: see requests.h. What a protocol takes stands in one table. */
+/* evaluation_config: see experiment/evaluation_config.h. What a protocol takes stands in one table. */
 #include "experiment/evaluation_config.h"
 
 #include <math.h>
@@ -11,21 +11,21 @@ enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
 
 static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, less SPLIT_VALID */
 
-static const Field evaluate_fields[] = {
-    {"split", FIELD_CHOICE, offsetof(EvaluateOptions, split), .choices = offered_splits,
+static const OptionField evaluate_fields[] = {
+    {"split", OPTION_CHOICE, offsetof(EvaluationConfig, split), .choices = offered_splits,
      .help = "which part of the corpus is evaluated"},
-    {"tokens", FIELD_INT, offsetof(EvaluateOptions, tokens), .standard = 0, .low = 0, .high = 1e15,
+    {"tokens", OPTION_INT, offsetof(EvaluationConfig, tokens), .default_value = 0, .low = 0, .high = 1e15,
      .help = "evaluate the first N targets of the split, at least the longest length; 0: all"},
-    {"precision", FIELD_CHOICE, offsetof(EvaluateOptions, precision), .choices = precision_names,
+    {"precision", OPTION_CHOICE, offsetof(EvaluationConfig, precision), .choices = precision_names,
      .help = "of the factors of linear layers' products, as in train"},
 };
 
-static const Field protocol_fields[] = {
-    {"name", FIELD_CHOICE, offsetof(ProtocolOptions, name), .choices = protocol_names,
+static const OptionField protocol_fields[] = {
+    {"name", OPTION_CHOICE, offsetof(EvaluationConfigProtocol, name), .choices = evaluate_protocol_names,
      .help = "how windows lie on the stream"},
-    {"stride", FIELD_REAL, offsetof(ProtocolOptions, stride), .low = 0, .high = MAX_LENGTH,
+    {"stride", OPTION_REAL, offsetof(EvaluationConfigProtocol, stride), .low = 0, .high = MAX_LENGTH,
      .help = "of strided and last_n: below 1 a share of the length, else a whole number of tokens"},
-    {"targets", FIELD_INT, offsetof(ProtocolOptions, targets), .low = 0, .high = 1e15,
+    {"targets", OPTION_INT, offsetof(EvaluationConfigProtocol, targets), .low = 0, .high = 1e15,
      .help = "of last_n: how many targets, the last ones of the split"},
 };
 
@@ -33,9 +33,9 @@ static const struct {
     bool stride, targets;   /* whether it has them; if it has, they must be given, or else */
     double standard_stride; /* is what the stride is; 0: it must be given */
 } takes[] = {
-    [PROTOCOL_NONOVERLAPPING] = {0},
-    [PROTOCOL_STRIDED] = {.stride = true},
-    [PROTOCOL_LAST_N] = {.stride = true, .targets = true, .standard_stride = 0.125},
+    [EVALUATE_NONOVERLAPPING] = {0},
+    [EVALUATE_STRIDED] = {.stride = true},
+    [EVALUATE_LAST_N] = {.stride = true, .targets = true, .standard_stride = 0.125},
 };
 
 /* --- reading --- */
@@ -46,31 +46,32 @@ static int by_length(const void *a, const void *b) {
 }
 
 /* Adds the lengths that one list asks for: its numbers times `unit`, rounded. */
-static bool add_lengths(EvaluateOptions *evaluate, const Json *list, const char *path, double unit,
-                        const char *place, Err *err) {
-    if (!json_check_list(list, place, path, MAX_LENGTHS, err)) return false;
+static bool add_lengths(EvaluationConfig *evaluate, const Json *list, const char *path, double unit,
+                        const char *source, Error *err) {
+    if (!json_check_list(list, source, path, MAX_LENGTHS, err)) return false;
     for (int i = 0; i < json_count(list); i++) {
         const Json *item = json_at(list, i);
         double number = json_number(item, NAN), length = round(number * unit);
         char where[64];
         snprintf(where, sizeof where, "%s[%d]", path, i);
         if (!(length >= 1 && length <= MAX_LENGTH) || (unit == 1 && length != number))
-            return json_refuse(item, place, where,
-                               unit == 1 ? "a whole number in [1, 16777216]"
-                                         : "a number that takes 'train.length' to a length in [1, 16777216]",
-                               err);
+            return json_value_error(item, source, where,
+                                    unit == 1
+                                        ? "a whole number in [1, 16777216]"
+                                        : "a number that takes 'train.length' to a length in [1, 16777216]",
+                                    err);
         evaluate->lengths[evaluate->length_count++] = (int64_t)length;
     }
     return true;
 }
 
-static bool read_lengths(EvaluateOptions *evaluate, const Json *json, int64_t train_length, const char *place,
-                         Arena *arena, Err *err) {
+static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
+                         const char *source, Arena *arena, Error *err) {
     const Json *multiples = json_get(json, "multiples"), *lengths = json_get(json, "lengths");
     evaluate->lengths = NEW(arena, json_count(multiples) + json_count(lengths) + 1, int64_t);
     evaluate->length_count = 0;
-    if (!add_lengths(evaluate, multiples, "evaluate.multiples", (double)train_length, place, err) ||
-        !add_lengths(evaluate, lengths, "evaluate.lengths", 1, place, err))
+    if (!add_lengths(evaluate, multiples, "evaluate.multiples", (double)train_length, source, err) ||
+        !add_lengths(evaluate, lengths, "evaluate.lengths", 1, source, err))
         return false;
     if (evaluate->length_count == 0) evaluate->lengths[evaluate->length_count++] = train_length;
     qsort(evaluate->lengths, (size_t)evaluate->length_count, sizeof *evaluate->lengths, by_length);
@@ -83,59 +84,59 @@ static bool read_lengths(EvaluateOptions *evaluate, const Json *json, int64_t tr
 }
 
 /* What the table says of this protocol; `path` is where it stands. */
-static bool check_protocol(const ProtocolOptions *protocol, const Json *json, const char *place,
-                           const char *path, Err *err) {
+static bool check_protocol(const EvaluationConfigProtocol *protocol, const Json *json, const char *source,
+                           const char *path, Error *err) {
     const Json *stride_json = json_get(json, "stride"), *targets_json = json_get(json, "targets");
     double stride = protocol->stride;
     char where[80], wanted[80];
-    snprintf(wanted, sizeof wanted, "left out for %s", protocol_names[protocol->name]);
+    snprintf(wanted, sizeof wanted, "left out for %s", evaluate_protocol_names[protocol->name]);
     snprintf(where, sizeof where, "%s.stride", path);
     if (!takes[protocol->name].stride && stride != 0)
-        return json_refuse(stride_json, place, where, wanted, err);
+        return json_value_error(stride_json, source, where, wanted, err);
     if (takes[protocol->name].stride && !(stride > 0 && (stride < 1 || stride == floor(stride))))
-        return json_refuse(stride_json, place, where,
-                           "a share of the length in (0, 1) or a whole number of tokens", err);
+        return json_value_error(stride_json, source, where,
+                                "a share of the length in (0, 1) or a whole number of tokens", err);
     snprintf(where, sizeof where, "%s.targets", path);
     if (!takes[protocol->name].targets && protocol->targets != 0)
-        return json_refuse(targets_json, place, where, wanted, err);
+        return json_value_error(targets_json, source, where, wanted, err);
     return !takes[protocol->name].targets || protocol->targets > 0 ||
-           json_refuse(targets_json, place, where, "a whole number from 1", err);
+           json_value_error(targets_json, source, where, "a whole number from 1", err);
 }
 
 /* "strided" alone is an object with nothing but a name. */
-static bool read_protocol(ProtocolOptions *protocol, const Json *json, const char *place, const char *path,
-                          Arena *arena, Err *err) {
+static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, const char *source,
+                          const char *path, Arena *arena, Error *err) {
     Json *named = json_new_object();
     if (json_is_text(json)) json_set_text(named, "name", json_text(json, ""));
     const Json *object = json_is_text(json) ? named : json;
-    fields_default(protocol, protocol_fields, COUNT_OF(protocol_fields));
-    bool fine = fields_read(protocol, protocol_fields, COUNT_OF(protocol_fields), object, NULL, place, path,
-                            arena, err) &&
+    options_default(protocol, protocol_fields, COUNT_OF(protocol_fields));
+    bool fine = options_read(protocol, protocol_fields, COUNT_OF(protocol_fields), object, NULL, source, path,
+                             arena, err) &&
                 (json_get(object, "name") ||
-                 json_refuse(json, place, path, "a protocol's name or an object with a \"name\"", err));
+                 json_value_error(json, source, path, "a protocol's name or an object with a \"name\"", err));
     if (fine && !json_get(object, "stride")) protocol->stride = takes[protocol->name].standard_stride;
-    fine = fine && check_protocol(protocol, object, place, path, err);
+    fine = fine && check_protocol(protocol, object, source, path, err);
     json_free(named);
     return fine;
 }
 
-bool requests_read(EvaluateOptions *evaluate, const Json *json, int64_t train_length, const char *place,
-                   Arena *arena, Err *err) {
+bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
+                            const char *source, Arena *arena, Error *err) {
     static const char *const skip[] = {"multiples", "lengths", "protocols", "variants", NULL};
     const Json *protocols = json_get(json, "protocols");
-    fields_default(evaluate, evaluate_fields, COUNT_OF(evaluate_fields));
-    if (!fields_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, place, "evaluate",
-                     arena, err) ||
-        !read_lengths(evaluate, json, train_length, place, arena, err) ||
-        !json_check_list(protocols, place, "evaluate.protocols", MAX_PROTOCOLS, err))
+    options_default(evaluate, evaluate_fields, COUNT_OF(evaluate_fields));
+    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, source, "evaluate",
+                      arena, err) ||
+        !read_lengths(evaluate, json, train_length, source, arena, err) ||
+        !json_check_list(protocols, source, "evaluate.protocols", MAX_PROTOCOLS, err))
         return false;
     evaluate->split += SPLIT_VALID;
     evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* zeros: nonoverlapping */
-    evaluate->protocols = NEW(arena, evaluate->protocol_count, ProtocolOptions);
+    evaluate->protocols = NEW(arena, evaluate->protocol_count, EvaluationConfigProtocol);
     for (int i = 0; i < json_count(protocols); i++) {
         char path[64];
         snprintf(path, sizeof path, "evaluate.protocols[%d]", i);
-        if (!read_protocol(&evaluate->protocols[i], json_at(protocols, i), place, path, arena, err))
+        if (!read_protocol(&evaluate->protocols[i], json_at(protocols, i), source, path, arena, err))
             return false;
     }
     return true;
@@ -144,11 +145,11 @@ bool requests_read(EvaluateOptions *evaluate, const Json *json, int64_t train_le
 /* --- writing --- */
 
 /* The options of each, with its name. */
-static Json *variants_json(const EvaluateOptions *evaluate) {
+static Json *variants_json(const EvaluationConfig *evaluate) {
     Json *list = json_new_array();
     for (int i = 0; i < evaluate->variant_count; i++) {
         const EvaluateVariant *variant = evaluate->variants[i];
-        Err err;
+        Error err;
         Json *json = json_parse(variant->options, strlen(variant->options), "variant", &err);
         if (!json) BUG("%s", err.text);
         json_set_text(json, "name", variant->name);
@@ -157,16 +158,16 @@ static Json *variants_json(const EvaluateOptions *evaluate) {
     return list;
 }
 
-Json *requests_json(const EvaluateOptions *evaluate) {
+Json *evaluation_config_json(const EvaluationConfig *evaluate) {
     Json *json = json_new_object(), *lengths = json_new_array(), *protocols = json_new_array();
-    EvaluateOptions offered = *evaluate;
+    EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
-    fields_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
+    options_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
     for (int i = 0; i < evaluate->length_count; i++)
         json_append(lengths, json_new_number((double)evaluate->lengths[i]));
     for (int i = 0; i < evaluate->protocol_count; i++) {
         Json *protocol = json_new_object();
-        fields_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
+        options_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
         json_append(protocols, protocol);
     }
     json_set(json, "lengths", lengths);
@@ -177,7 +178,7 @@ Json *requests_json(const EvaluateOptions *evaluate) {
 
 /* --- what it asks for --- */
 
-int64_t requests_stride(const ProtocolOptions *protocol, int64_t length) {
+int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length) {
     if (!takes[protocol->name].stride) return length;
     int64_t stride =
         protocol->stride < 1 ? llround(protocol->stride * (double)length) : (int64_t)protocol->stride;
@@ -186,23 +187,23 @@ int64_t requests_stride(const ProtocolOptions *protocol, int64_t length) {
 }
 
 /* Number -1: as trained; else of the variant. */
-static EvaluateRequest request_of(const EvaluateOptions *evaluate, const ProtocolOptions *protocol,
+static EvaluateRequest request_of(const EvaluationConfig *evaluate, const EvaluationConfigProtocol *protocol,
                                   int64_t length, int variant) {
     EvaluateRequest request = {.split = evaluate->split,
                                .tokens = evaluate->tokens,
                                .precision = evaluate->precision,
                                .protocol = protocol->name,
                                .length = length,
-                               .stride = requests_stride(protocol, length),
+                               .stride = evaluation_config_stride(protocol, length),
                                .variant = variant < 0 ? NULL : evaluate->variants[variant]};
     if (takes[protocol->name].targets)
         request.tokens = protocol->targets;
     else if (request.stride == length)
-        request.protocol = PROTOCOL_NONOVERLAPPING;
+        request.protocol = EVALUATE_NONOVERLAPPING;
     return request;
 }
 
-EvaluateRequest *requests_list(const EvaluateOptions *evaluate, int *count, Arena *arena) {
+EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena) {
     size_t most = (size_t)evaluate->length_count * (size_t)evaluate->protocol_count;
     EvaluateRequest *requests = NEW(arena, most * (size_t)(evaluate->variant_count + 1), EvaluateRequest);
     *count = 0;
@@ -213,7 +214,7 @@ EvaluateRequest *requests_list(const EvaluateOptions *evaluate, int *count, Aren
                 EvaluateRequest request =
                     request_of(evaluate, &evaluate->protocols[p], evaluate->lengths[l], v);
                 int known = first;
-                while (known < *count && !evaluate_same(&requests[known], &request)) known++;
+                while (known < *count && !evaluate_same_request(&requests[known], &request)) known++;
                 if (known == *count) requests[(*count)++] = request;
             }
     }

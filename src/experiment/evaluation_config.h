@@ -1,54 +1,55 @@
-/* requests: the section `evaluate` of a config, and the evaluations that it asks for.
+/* evaluation_config: the section `evaluate` of a config, and the evaluations that it asks for.
  *
  *     "evaluate": { "split": "valid", "tokens": 262144, "precision": "fp32", "multiples": [1, 2, 4] or
  * "lengths": [128, 256], "protocols": ["nonoverlapping", {"name": "strided", "stride": 0.125},
  *                                 {"name": "last_n", "targets": 4096, "stride": 0.125}] }
  *
- * "variants" (read by config.c) lists what is changed after training, each with a name, a method, options of
- * attention or both: {"name": "x", "method": {...}, "attention": {...}}; they are evaluated besides the
- * model as it was trained.
+ * "variants" (read by experiment/config.c) lists what is changed after training, each with a name, a method,
+ * options of attention or both: {"name": "x", "method": {...}, "attention": {...}}; they are evaluated
+ * besides the model as it was trained.
  *
  * The requests are lengths by protocols, as trained and in each variant. A stride below 1 is a share of the
  * length, rounded, at least 1; strided with a stride of the length or more is nonoverlapping. last_n has
  * targets of its own, whatever `tokens` says; its stride may be left out (0.125) and is at most the number of
  * targets.
  */
-#ifndef POSLAB_REQUESTS_H
-#define POSLAB_REQUESTS_H
+#ifndef POSLAB_EXPERIMENT_EVALUATION_CONFIG_H
+#define POSLAB_EXPERIMENT_EVALUATION_CONFIG_H
 
 #include "base/options.h"
 #include "train/evaluate.h"
 
-typedef struct ProtocolOptions {
+typedef struct EvaluationConfigProtocol {
     int name;        /* Protocol */
     double stride;   /* below 1 a share of the length, from 1 on a number of tokens; nonoverlapping: 0 */
     int64_t targets; /* of last_n; else 0 */
-} ProtocolOptions;
+} EvaluationConfigProtocol;
 
-typedef struct EvaluateOptions {
+typedef struct EvaluationConfig {
     int split;        /* Split; train is not offered */
     int64_t tokens;   /* 0: the whole split */
     int precision;    /* Precision */
     int64_t *lengths; /* resolved: from `multiples` of the training length (rounded) or `lengths`; ascending,
                          unique */
     int length_count;
-    ProtocolOptions *protocols;
+    EvaluationConfigProtocol *protocols;
     int protocol_count;
-    const EvaluateVariant **variants; /* [variant_count], beside the model as trained; read by config.c */
+    const EvaluateVariant *
+        *variants; /* [variant_count], beside the model as trained; read by experiment/config.c */
     int variant_count;
-} EvaluateOptions;
+} EvaluationConfig;
 
-/* From the object `evaluate` (NULL: all defaults). Errors as fields_read, with the path "evaluate...". */
-bool requests_read(EvaluateOptions *evaluate, const Json *json, int64_t train_length, const char *place,
-                   Arena *arena, Err *err);
+/* From the object `evaluate` (NULL: all defaults). Errors as options_read, with the path "evaluate...". */
+bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
+                            const char *source, Arena *arena, Error *err);
 
 /* The section with all defaults spelled out. */
-Json *requests_json(const EvaluateOptions *evaluate);
+Json *evaluation_config_json(const EvaluationConfig *evaluate);
 
 /* What it asks for, ascending in length, each once; owned by the arena. */
-EvaluateRequest *requests_list(const EvaluateOptions *evaluate, int *count, Arena *arena);
+EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);
 
 /* S of a protocol at a length. */
-int64_t requests_stride(const ProtocolOptions *protocol, int64_t length);
+int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64_t length);
 
 #endif

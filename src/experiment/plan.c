@@ -1,5 +1,5 @@
-/* plan: see plan.h. A point's sizes come from the code that does the work, run on counting arenas; FLOPs and
- * times are reckoned in double, where nothing overflows.
+/* plan: see experiment/plan.h. A point's sizes come from the code that does the work, run on counting arenas;
+ * FLOPs and times are reckoned in double, where nothing overflows.
  */
 #include "experiment/plan.h"
 
@@ -36,8 +36,8 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
 }
 
 /* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
-static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Err *err) {
-    if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_missing(&config->data)) return NULL;
+static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
+    if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     corpus->vocabulary = (int)config->model.vocabulary;
@@ -50,34 +50,34 @@ static bool is_absent(const Corpus *corpus) {
 }
 
 /* The corpus of the first point in the plan with the same data, or one newly read. */
-static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Err *err) {
+static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Error *err) {
     for (int i = 0; i < plan->count; i++)
         if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
     const Corpus *corpus =
-        corpus_read(&config->data, (int)config->model.vocabulary, config->place, arena, err);
+        corpus_read(&config->data, (int)config->model.vocabulary, config->source, arena, err);
     return !corpus && outline ? absent_corpus(plan, config, arena, err) : corpus;
 }
 
-static bool check_splits(const PlanPoint *point, Err *err) {
+static bool check_splits(const PlanPoint *point, Error *err) {
     const Config *config = point->config;
     const Corpus *corpus = point->corpus;
     long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
     if (is_absent(corpus)) train = rest = INT64_MAX; /* what the config alone says is checked */
     if (train < config->train.length + 1)
-        return err_set(
+        return error_set(
             err, EXIT_USAGE,
             "%s: 'train.length' %lld needs at least %lld tokens to train on, the corpus has %lld; name "
             "more 'data.files' or lower 'train.length'",
-            config->place, (long long)config->train.length, (long long)config->train.length + 1, train);
+            config->source, (long long)config->train.length, (long long)config->train.length + 1, train);
     for (int i = 0; i < point->request_count && rest >= 2; i++)
-        if (!evaluate_check(&point->requests[i], rest, config->place, err)) return false;
+        if (!evaluate_check(&point->requests[i], rest, config->source, err)) return false;
     if (rest >= 2) return true;
-    const char *split = split_names[config->evaluate.split];
-    return err_set(
+    const char *split = corpus_split_names[config->evaluate.split];
+    return error_set(
         err, EXIT_USAGE,
         "%s: 'evaluate.split' %s needs at least 2 tokens, it has %lld; raise 'data.split.%s' or name "
         "'data.%s_files'",
-        config->place, split, rest, split, split);
+        config->source, split, rest, split, split);
 }
 
 /* ---- sizes ---- */
@@ -105,14 +105,14 @@ static double request_tokens(const EvaluateRequest *request, const Corpus *corpu
 }
 
 static bool beyond_limit(const Model *model, int64_t length) {
-    return !position_usable(&model->position, &model->shape, length);
+    return !encoding_usable(&model->position, &model->shape, length);
 }
 
 static void measure(PlanPoint *point, Arena *scratch) {
     const Config *config = point->config;
     ModelOptions weights = config->model, compute = config->model;
-    weights.vocabulary = adaptive_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
-    compute.vocabulary = adaptive_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
+    weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
+    compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
     ArenaMark mark = arena_mark(scratch);
     Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
@@ -125,7 +125,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
-        Err err;
+        Error err;
         Model *changed =
             request->variant ? config_variant(config, model, request->variant, scratch, &err) : model;
         if (!changed) BUG("%s", err.text);
@@ -158,43 +158,44 @@ double plan_resident(const PlanPoint *point) {
 }
 
 /* Refuses what the machine cannot hold: the arenas, the tokens, and what is kept of every step and window. */
-static bool check_memory(const PlanPoint *point, Arena *arena, Err *err) {
+static bool check_memory(const PlanPoint *point, Arena *arena, Error *err) {
     const Corpus *corpus = point->corpus;
-    double machine = arena_machine(point->threads);
+    double machine = memory_usable(point->threads);
     double train = kept_bytes(point) + (double)point->train_bytes;
     double evaluate = kept_bytes(point) + (double)point->evaluate_bytes;
     for (int i = 0; i < point->request_count; i++)
         evaluate += request_windows(&point->requests[i], corpus) * sizeof(EvaluateWindow);
     if (machine <= 0)
-        return err_set(err, EXIT_SYSTEM,
-                       "%s: the limit on memory (ulimit -v, ulimit -d) leaves nothing for %d thread%s: lower "
-                       "--threads, or raise it to more than %s",
-                       point->config->place, point->threads, point->threads == 1 ? "" : "s",
-                       units_bytes(arena_limit() - machine, arena));
+        return error_set(
+            err, EXIT_SYSTEM,
+            "%s: the limit on memory (ulimit -v, ulimit -d) leaves nothing for %d thread%s: lower "
+            "--threads, or raise it to more than %s",
+            point->config->source, point->threads, point->threads == 1 ? "" : "s",
+            text_bytes(memory_limit() - machine, arena));
     if (train <= machine && evaluate <= machine) return true;
     bool training = train > machine;
-    return err_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s%s",
-                   point->config->place, plan_label(point, arena),
-                   units_bytes(training ? train : evaluate, arena), training ? "train" : "evaluate",
-                   units_bytes(machine, arena),
-                   training ? "'model.max_tokens_in_flight', 'train.length' or the model"
-                            : "the largest of 'evaluate.lengths', raise a stride, or shrink the model",
-                   point->threads > 1 ? ", or lower --threads" : "");
+    return error_set(err, EXIT_USAGE, "%s: %s needs %s to %s, the machine has %s; lower %s%s",
+                     point->config->source, plan_label(point, arena),
+                     text_bytes(training ? train : evaluate, arena), training ? "train" : "evaluate",
+                     text_bytes(machine, arena),
+                     training ? "'model.max_tokens_in_flight', 'train.length' or the model"
+                              : "the largest of 'evaluate.lengths', raise a stride, or shrink the model",
+                     point->threads > 1 ? ", or lower --threads" : "");
 }
 
 /* ---- points ---- */
 
-void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena) {
-    char digest[HASH_TEXT];
+void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus, Arena *arena) {
+    char digest[SHA256_HEX_SIZE];
     ArenaMark mark = arena_mark(arena);
     const char *text = arena_format(arena, "poslab %d\n%s\n%s", CONFIG_FORMAT, corpus, config->trained);
-    hash_bytes(text, strlen(text), digest);
+    sha256_hex(text, strlen(text), digest);
     arena_release(arena, mark);
-    memcpy(key, digest, KEY_TEXT - 1);
-    key[KEY_TEXT - 1] = '\0';
+    memcpy(key, digest, PLAN_KEY_SIZE - 1);
+    key[PLAN_KEY_SIZE - 1] = '\0';
 }
 
-static void add_section(PlanPoint *point, const EvaluateOptions *section, Arena *arena) {
+static void add_section(PlanPoint *point, const EvaluationConfig *section, Arena *arena) {
     point->sections = arena_grow(arena, point->sections, (size_t)point->section_count,
                                  (size_t)point->section_count + 1, sizeof *point->sections);
     point->sections[point->section_count++] = section;
@@ -207,14 +208,15 @@ static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *aren
     add_section(point, &other->config->evaluate, arena);
     for (int i = 0; i < other->request_count; i++) {
         int known = 0;
-        while (known < point->request_count && !evaluate_same(&point->requests[known], &other->requests[i]))
+        while (known < point->request_count &&
+               !evaluate_same_request(&point->requests[known], &other->requests[i]))
             known++;
         if (known == point->request_count) point->requests[point->request_count++] = other->requests[i];
     }
 }
 
 static Plan *make(const Experiment *experiment, int threads, bool outline, bool elsewhere, Arena *arena,
-                  Err *err) {
+                  Error *err) {
     Plan *plan = NEW(arena, 1, Plan);
     plan->experiment = experiment;
     plan->points = NEW(arena, experiment->count, PlanPoint);
@@ -245,29 +247,29 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
     return plan;
 }
 
-Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Error *err) {
     return make(experiment, threads, false, false, arena, err);
 }
 
-Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Err *err) {
+Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, Error *err) {
     return make(experiment, threads, false, true, arena, err);
 }
 
-Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err) {
+Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err) {
     Plan *plan = make(experiment, threads, true, false, arena, err);
-    if (plan && !crowd_check(crowd_of(plan, arena), plan->count, jobs, arena, err))
+    if (plan && !plan_memory_check(crowd_of(plan, arena), plan->count, jobs, arena, err))
         add_notice(plan, err->text, arena);
     return plan;
 }
 
 /* "method(option=value)", with what is not the default. */
-static const char *method_label(const Position *position, Arena *arena) {
+static const char *method_label(const Encoding *position, Arena *arena) {
     const PositionMethod *method = position->method;
     void *standard = arena_alloc(arena, 1, method->options_size);
     Json *now = json_new_object(), *then = json_new_object();
-    fields_default(standard, method->fields, method->field_count);
-    fields_write(then, standard, method->fields, method->field_count);
-    fields_write(now, position->options, method->fields, method->field_count);
+    options_default(standard, method->fields, method->field_count);
+    options_write(then, standard, method->fields, method->field_count);
+    options_write(now, position->options, method->fields, method->field_count);
     const char *list = "";
     for (int i = 0; i < method->field_count; i++) {
         const Json *value = json_member(now, i);
@@ -282,8 +284,9 @@ static const char *method_label(const Position *position, Arena *arena) {
 }
 
 const char *plan_label(const PlanPoint *point, Arena *arena) {
-    const Position *position = &point->config->position;
+    const Encoding *position = &point->config->position;
     return arena_format(arena, "%s%s%s L=%lld seed=%lld", method_label(position, arena),
-                        position->with ? "+" : "", position->with ? method_label(position->with, arena) : "",
+                        position->partner ? "+" : "",
+                        position->partner ? method_label(position->partner, arena) : "",
                         (long long)point->config->train.length, (long long)point->config->train.seed);
 }

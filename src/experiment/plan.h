@@ -4,25 +4,25 @@
  * bytes without training. A run's key is the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n",
  * the corpus hash, "\n" and the config's `trained` JSON.
  */
-#ifndef POSLAB_PLAN_H
-#define POSLAB_PLAN_H
+#ifndef POSLAB_EXPERIMENT_PLAN_H
+#define POSLAB_EXPERIMENT_PLAN_H
 
 #include "experiment/config.h"
 
-enum { KEY_TEXT = 17 };
+enum { PLAN_KEY_SIZE = 17 };
 
 typedef struct PlanPoint {
     const Config *config;
     const Corpus *corpus; /* shared between points with the same data section */
     int threads;          /* of the worker that does it */
-    char key[KEY_TEXT];
+    char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
     double train_flops, evaluate_flops; /* totals */
     size_t train_bytes, evaluate_bytes; /* peaks */
     EvaluateRequest *requests;
     int request_count;
-    const EvaluateOptions **sections; /* the sections `evaluate` that the requests come from: its own, and
+    const EvaluationConfig **sections; /* the sections `evaluate` that the requests come from: its own, and
                                          those of points with an equal key */
     int section_count;
 } PlanPoint;
@@ -32,28 +32,29 @@ typedef struct Plan {
     PlanPoint
         *points; /* points with equal keys are merged: the first one stays, its requests are the union */
     int count;
-    const char **notices; /* of plan_outline: what keeps the experiment from being run; each once */
+    const char **notices; /* of plan_make_outline: what keeps the experiment from being run; each once */
     int notice_count;
-    const int *ranks; /* [rank_count] numbers of ranks that plan_print estimates, too (scaling.h) */
+    const int
+        *ranks; /* [rank_count] numbers of ranks that plan_print estimates, too (experiment/mpi_estimate.h) */
     int rank_count;
     double gigabits; /* per second, between ranks */
 } Plan;
 
 /* Errors besides those of the corpus: a split shorter than one window of a training length; memory beyond
    what the machine has (usage error naming the point and the remedy). threads: of each worker. */
-Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Err *err);
+Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Error *err);
 
 /* The same for runs on other machines: memory beyond what this one has is a notice. */
-Plan *plan_elsewhere(const Experiment *experiment, int threads, Arena *arena, Err *err);
+Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, Error *err);
 
 /* For looking only: a corpus that is not here (its hash is then "absent", its splits are empty and
    evaluations of a whole split count for nothing), tokens or a model that cannot be run yet, and a machine
    too small for one run or for `jobs` at a time are notices, in the words of the error that running would
    give. */
-Plan *plan_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Err *err);
+Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err);
 
 /* The key of a run of this config on the corpus with this hash. */
-void plan_key(char key[KEY_TEXT], const Config *config, const char *corpus, Arena *arena);
+void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus, Arena *arena);
 
 /* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program, threads and
    BLAS. */

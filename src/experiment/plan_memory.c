@@ -1,4 +1,4 @@
-/* crowd: see crowd.h. */
+/* plan_memory: see experiment/plan_memory.h. */
 #include "experiment/plan_memory.h"
 
 #include <stdlib.h>
@@ -16,17 +16,17 @@ const PlanPoint **crowd_of(const Plan *plan, Arena *arena) {
 /* A worker takes a pipe and a log; others are for databases, locks and what the process inherited. */
 enum { FILES_OF_WORKER = 2, FILES_BESIDE = 32 };
 
-static bool check_files(int workers, Err *err) {
+static bool check_files(int workers, Error *err) {
     rlim_t wanted = (rlim_t)(FILES_BESIDE + FILES_OF_WORKER * workers);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || wanted <= limit.rlim_cur) return true;
     if (wanted <= limit.rlim_max) {
         limit.rlim_cur = wanted;
         return setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
-               err_system(err, "cannot raise the limit on open files to %d", (int)wanted);
+               error_system(err, "cannot raise the limit on open files to %d", (int)wanted);
     }
     int most = ((int)limit.rlim_max - FILES_BESIDE) / FILES_OF_WORKER;
-    return err_set(
+    return error_set(
         err, EXIT_USAGE,
         "%d runs at a time need %d open files, the limit (ulimit -n) is %d; make --jobs at most %d", workers,
         (int)wanted, (int)limit.rlim_max, most > 1 ? most : 1);
@@ -45,22 +45,22 @@ static double *sizes_of(const PlanPoint *const *points, int count, Arena *arena)
     return sizes;
 }
 
-int crowd_fitting(const PlanPoint *const *points, int count, Arena *arena) {
+int plan_memory_fitting(const PlanPoint *const *points, int count, Arena *arena) {
     const double *sizes = sizes_of(points, count, arena);
-    double sum = 0, memory = arena_memory();
+    double sum = 0, memory = memory_total();
     int fitting = 0;
     while (fitting < count && (sum += sizes[fitting]) <= memory) fitting++;
     return fitting;
 }
 
-bool crowd_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Err *err) {
+bool plan_memory_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Error *err) {
     const double *sizes = sizes_of(points, count, arena);
-    int together = jobs < count ? jobs : count, fitting = crowd_fitting(points, count, arena);
+    int together = jobs < count ? jobs : count, fitting = plan_memory_fitting(points, count, arena);
     if (together <= 1) return true;
     if (together <= fitting) return check_files(together, err);
     double sum = 0;
     for (int i = 0; i < together; i++) sum += sizes[i];
-    return err_set(err, EXIT_USAGE,
-                   "%d runs at a time need up to %s, the machine has %s; make --jobs at most %d", together,
-                   units_bytes(sum, arena), units_bytes(arena_memory(), arena), fitting > 1 ? fitting : 1);
+    return error_set(err, EXIT_USAGE,
+                     "%d runs at a time need up to %s, the machine has %s; make --jobs at most %d", together,
+                     text_bytes(sum, arena), text_bytes(memory_total(), arena), fitting > 1 ? fitting : 1);
 }

@@ -37,17 +37,17 @@ static Json *corpus_json(const Corpus *corpus) {
     json_set_text(json, "hash", corpus->hash);
     json_set_number(json, "vocabulary", corpus->vocabulary);
     for (int s = 0; s < SPLIT_COUNT; s++)
-        json_set_number(json, split_names[s], (double)corpus->splits[s].count);
+        json_set_number(json, corpus_split_names[s], (double)corpus->splits[s].count);
     json_set_number(json, "empty_files", (double)corpus->empty);
     json_set_number(json, "copied_files", (double)corpus->copies);
     return json;
 }
 
 /* One row, of a point or of the totals. */
-typedef struct Row {
+typedef struct PlanRow {
     const char *label, *key;
     double parameters, position, steps, train, evaluate, bytes, resident, seconds;
-} Row;
+} PlanRow;
 
 static const char *count_text(double number, Arena *arena) {
     return isnan(number) ? "" : arena_format(arena, "%.0f", number);
@@ -58,23 +58,23 @@ static const struct Column {
     size_t offset; /* of a double in Row */
     const char *(*text)(double number, Arena *arena);
 } columns[] = {
-    {"parameters", "parameters", offsetof(Row, parameters), count_text},
-    {"position_parameters", "position", offsetof(Row, position), count_text},
-    {"steps", "steps", offsetof(Row, steps), count_text},
-    {"train_flops", "training", offsetof(Row, train), units_flops},
-    {"evaluate_flops", "evaluation", offsetof(Row, evaluate), units_flops},
-    {"peak_bytes", "memory", offsetof(Row, bytes), units_bytes},
-    {"resident_bytes", "resident", offsetof(Row, resident), units_bytes},
-    {"seconds", "time, about", offsetof(Row, seconds), units_seconds},
+    {"parameters", "parameters", offsetof(PlanRow, parameters), count_text},
+    {"position_parameters", "position", offsetof(PlanRow, position), count_text},
+    {"steps", "steps", offsetof(PlanRow, steps), count_text},
+    {"train_flops", "training", offsetof(PlanRow, train), text_flops},
+    {"evaluate_flops", "evaluation", offsetof(PlanRow, evaluate), text_flops},
+    {"peak_bytes", "memory", offsetof(PlanRow, bytes), text_bytes},
+    {"resident_bytes", "resident", offsetof(PlanRow, resident), text_bytes},
+    {"seconds", "time, about", offsetof(PlanRow, seconds), text_seconds},
 };
 
-static double row_number(const Row *row, int column) {
+static double row_number(const PlanRow *row, int column) {
     double number;
     memcpy(&number, (const char *)row + columns[column].offset, sizeof number);
     return number;
 }
 
-static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *arena) {
+static void print_table(const Plan *plan, const PlanRow *rows, FILE *out, Arena *arena) {
     int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
     for (int r = 0; r < count; r++)
         if (escape_width(rows[r].label) > label_width) label_width = escape_width(rows[r].label);
@@ -90,17 +90,17 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
         if (!first_of_corpus(plan, i)) continue;
         fprintf(out, "corpus %s\n      ", corpus->hash);
         for (int s = 0; s < SPLIT_COUNT; s++)
-            fprintf(out, " %s %lld,", split_names[s], (long long)corpus->splits[s].count);
+            fprintf(out, " %s %lld,", corpus_split_names[s], (long long)corpus->splits[s].count);
         const char *note = corpus_note(corpus, arena);
         fprintf(out, " vocabulary %d\n%s%s%s\n", corpus->vocabulary, *note ? "       " : "", note,
                 *note ? "\n" : "");
     }
-    fprintf(out, "%-*s  %-*s", label_width, "run", KEY_TEXT - 1, "key");
+    fprintf(out, "%-*s  %-*s", label_width, "run", PLAN_KEY_SIZE - 1, "key");
     for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
     fputc('\n', out);
     for (int r = 0; r < count; r++) {
         fprintf(out, "%s%*s  %-*s", rows[r].label, label_width - escape_width(rows[r].label), "",
-                KEY_TEXT - 1, rows[r].key);
+                PLAN_KEY_SIZE - 1, rows[r].key);
         for (int c = 0; c < COUNT_OF(columns); c++)
             fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
         fputc('\n', out);
@@ -109,8 +109,8 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
             "\nThe time is for one run after the other, each on one thread; resident is memory with corpus, "
             "program and BLAS, of one run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses "
             "more --jobs.\n",
-            crowd_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
-            units_bytes(arena_memory(), arena));
+            plan_memory_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
+            text_bytes(memory_total(), arena));
     for (int i = 0; i < plan->notice_count; i++) {
         fputs("This is a plan only, `run` would refuse: ", out);
         escape_put(ESCAPE_LINE, plan->notices[i], out);
@@ -118,7 +118,7 @@ static void print_table(const Plan *plan, const Row *rows, FILE *out, Arena *are
     }
 }
 
-static Json *row_json(const Row *row) {
+static Json *row_json(const PlanRow *row) {
     Json *json = json_new_object();
     json_set_text(json, "label", row->label);
     json_set_text(json, "key", row->key);
@@ -126,7 +126,7 @@ static Json *row_json(const Row *row) {
     return json;
 }
 
-static void print_json(const Plan *plan, const Row *rows, double rate, FILE *out, Arena *arena) {
+static void print_json(const Plan *plan, const PlanRow *rows, double rate, FILE *out, Arena *arena) {
     Json *json = json_new_object(), *corpora = json_new_array(), *points = json_new_array();
     Json *notices = json_new_array();
     for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i]));
@@ -139,8 +139,8 @@ static void print_json(const Plan *plan, const Row *rows, double rate, FILE *out
     json_set(json, "points", points);
     json_set(json, "total", row_json(&rows[plan->count]));
     json_set(json, "notices", notices);
-    if (plan->rank_count) json_set(json, "ranks", scaling_json(plan, rate));
-    json_set_number(json, "fitting_at_once", crowd_fitting(crowd_of(plan, arena), plan->count, arena));
+    if (plan->rank_count) json_set(json, "ranks", mpi_estimate_json(plan, rate));
+    json_set_number(json, "fitting_at_once", plan_memory_fitting(crowd_of(plan, arena), plan->count, arena));
     fputs(json_print_pretty(json, arena), out);
     json_free(json);
 }
@@ -148,21 +148,21 @@ static void print_json(const Plan *plan, const Row *rows, double rate, FILE *out
 void plan_print(const Plan *plan, bool json, FILE *out) {
     Arena *arena = arena_new(0);
     double rate = seconds_per_flop(plan);
-    const char **variants = label_variants(plan, arena);
-    Row *rows = NEW(arena, plan->count + 1, Row), *total = &rows[plan->count];
+    const char **settings = run_label_settings(plan, arena);
+    PlanRow *rows = NEW(arena, plan->count + 1, PlanRow), *total = &rows[plan->count];
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
-        rows[i] = (Row){.label = plan_label(point, arena),
-                        .key = point->key,
-                        .parameters = (double)point->parameters,
-                        .position = (double)point->position_parameters,
-                        .steps = (double)point->steps,
-                        .train = point->train_flops,
-                        .evaluate = point->evaluate_flops,
-                        .bytes = fmax((double)point->train_bytes, (double)point->evaluate_bytes),
-                        .resident = plan_resident(point),
-                        .seconds = (point->train_flops + point->evaluate_flops) * rate};
-        if (*variants[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, variants[i]);
+        rows[i] = (PlanRow){.label = plan_label(point, arena),
+                            .key = point->key,
+                            .parameters = (double)point->parameters,
+                            .position = (double)point->position_parameters,
+                            .steps = (double)point->steps,
+                            .train = point->train_flops,
+                            .evaluate = point->evaluate_flops,
+                            .bytes = fmax((double)point->train_bytes, (double)point->evaluate_bytes),
+                            .resident = plan_resident(point),
+                            .seconds = (point->train_flops + point->evaluate_flops) * rate};
+        if (*settings[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, settings[i]);
         if (!json) rows[i].label = escape_text(ESCAPE_LINE, rows[i].label, arena);
         total->steps += rows[i].steps;
         total->train += rows[i].train;
@@ -176,6 +176,6 @@ void plan_print(const Plan *plan, bool json, FILE *out) {
     total->parameters = total->position = NAN; /* sums that mean nothing */
     if (json) print_json(plan, rows, rate, out, arena);
     if (!json) print_table(plan, rows, out, arena);
-    if (!json && plan->rank_count) scaling_print(plan, rate, out);
+    if (!json && plan->rank_count) mpi_estimate_print(plan, rate, out);
     arena_free(arena);
 }

@@ -1,5 +1,5 @@
-/* label: see label.h. Configs are compared as JSON, path by path, so that every field that exists, or will
- * exist, can be what sets two points apart.
+/* run_label: see experiment/run_label.h. Configs are compared as JSON, path by path, so that every field that
+ * exists, or will exist, can be what sets two points apart.
  */
 #include "experiment/run_label.h"
 #include "position/encoding.h"
@@ -32,14 +32,14 @@ static bool same_value(const Json *a, const Json *b, Arena *arena) {
 }
 
 /* Without its partner. */
-static const char *label_alone(const Position *position, Arena *arena) {
+static const char *label_alone(const Encoding *position, Arena *arena) {
     const PositionMethod *method = position->method;
     if (!method->field_count) return method->label;
     void *standard = arena_alloc(arena, 1, method->options_size);
-    fields_default(standard, method->fields, method->field_count);
+    options_default(standard, method->fields, method->field_count);
     Json *now = json_new_object(), *then = json_new_object();
-    fields_write(now, position->options, method->fields, method->field_count);
-    fields_write(then, standard, method->fields, method->field_count);
+    options_write(now, position->options, method->fields, method->field_count);
+    options_write(then, standard, method->fields, method->field_count);
 
     const char *list = "";
     for (int i = 0; i < json_count(now); i++) {
@@ -53,9 +53,10 @@ static const char *label_alone(const Position *position, Arena *arena) {
     return *list ? arena_format(arena, "%s (%s)", method->label, list) : method->label;
 }
 
-const char *label_method(const Position *position, Arena *arena) {
+const char *run_label_method(const Encoding *position, Arena *arena) {
     const char *label = label_alone(position, arena);
-    return position->with ? arena_format(arena, "%s + %s", label_alone(position->with, arena), label) : label;
+    return position->partner ? arena_format(arena, "%s + %s", label_alone(position->partner, arena), label)
+                             : label;
 }
 
 static bool same_at(const Json *a, const Json *b, const char *path, Arena *arena) {
@@ -99,16 +100,16 @@ static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_
 }
 
 static Json *parse_resolved(const PlanPoint *point) {
-    Err err;
+    Error err;
     const char *text = point->config->resolved;
-    Json *json = json_parse(text, strlen(text), point->config->place, &err);
+    Json *json = json_parse(text, strlen(text), point->config->source, &err);
     if (!json) BUG("a resolved config is no JSON: %s", err.text);
     return json;
 }
 
-const char **label_variants(const Plan *plan, Arena *arena) {
-    const char **variants = NEW(arena, plan->count, const char *);
-    if (!plan->count) return variants;
+const char **run_label_settings(const Plan *plan, Arena *arena) {
+    const char **settings = NEW(arena, plan->count, const char *);
+    if (!plan->count) return settings;
     Json **trees = NEW(arena, plan->count, Json *);
     Paths paths = {.count = 0};
     for (int i = 0; i < plan->count; i++) {
@@ -122,21 +123,22 @@ const char **label_variants(const Plan *plan, Arena *arena) {
         add_both_ways(&paths, trees[i], trees[length], false, arena);
     }
     for (int i = 0; i < plan->count; i++) {
-        variants[i] = "";
+        settings[i] = "";
         for (int k = 0; k < paths.count; k++) {
             const char *value = value_text(json_at_path(trees[i], paths.items[k]), arena);
-            variants[i] = arena_format(arena, "%s%s%s=%s", variants[i], k ? " " : "", paths.items[k], value);
+            settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k], value);
         }
     }
     for (int i = 0; i < plan->count; i++) json_free(trees[i]);
-    return variants;
+    return settings;
 }
 
-const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena) {
+const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
+                                  Arena *arena) {
     if (request->protocol != protocol->name) return NULL;
-    if (protocol->name == PROTOCOL_NONOVERLAPPING) return "L";
+    if (protocol->name == EVALUATE_NONOVERLAPPING) return "L";
     double rule = protocol->stride;
-    if (requests_stride(protocol, request->length) != request->stride) return NULL;
+    if (evaluation_config_stride(protocol, request->length) != request->stride) return NULL;
     if (protocol->targets && protocol->targets != request->tokens) return NULL;
     return rule < 1 ? arena_format(arena, "%g L", rule) : arena_format(arena, "%g", rule);
 }

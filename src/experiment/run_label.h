@@ -1,4 +1,4 @@
-/* label: what tells runs apart, in words.
+/* run_label: what tells runs apart, in words.
  *
  * A method is named by its label and those of its options that are not the default: "Label (option=value)".
  * One that says where rows stand is named behind its partner: "Partner + Label".
@@ -8,19 +8,20 @@
  * lies in train.optimizer and train.schedule sets apart only where points of the same method differ in it: a
  * method that is given a learning rate of its own at all its points is compared as that method.
  */
-#ifndef POSLAB_LABEL_H
-#define POSLAB_LABEL_H
+#ifndef POSLAB_EXPERIMENT_RUN_LABEL_H
+#define POSLAB_EXPERIMENT_RUN_LABEL_H
 
 #include "position/encoding.h"
 #include "experiment/plan.h"
 
-const char *label_method(const Position *position, Arena *arena);
+const char *run_label_method(const Encoding *position, Arena *arena);
 
 /* What sets each point apart, [plan->count]; "" where nothing does. */
-const char **label_variants(const Plan *plan, Arena *arena);
+const char **run_label_settings(const Plan *plan, Arena *arena);
 
 /* The rule that a request's stride follows, for protocol `index` of the config: "L" (nonoverlapping), "0.125
    L" or "64"; NULL where the request is not one of that protocol. */
-const char *label_stride_rule(const EvaluateRequest *request, const ProtocolOptions *protocol, Arena *arena);
+const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
+                                  Arena *arena);
 
 #endif

@@ -1,4 +1,4 @@
-/* allocation: the section `cluster` of a config: what a task of `poslab submit` asks the scheduler for.
+/* slurm_config: the section `cluster` of a config: what a task of `poslab submit` asks the scheduler for.
  *
  *     "cluster": { "partition": "cpu", "account": "lab", "time": "12:00:00", "memory": "4G", "threads": 2,
  *                  "ranks": 1, "limit": 50, "constraint": "icelake", "warning": 120 }
@@ -6,23 +6,24 @@
  * It belongs to the experiment, not to its points: it cannot be swept and does not enter a run's key. Texts
  * are limited to characters that mean nothing to a shell, since they become lines of the batch script.
  */
-#ifndef POSLAB_ALLOCATION_H
-#define POSLAB_ALLOCATION_H
+#ifndef POSLAB_EXPERIMENT_SLURM_CONFIG_H
+#define POSLAB_EXPERIMENT_SLURM_CONFIG_H
 
 #include "base/options.h"
 
-typedef struct Allocation {
+typedef struct SlurmConfig {
     const char *partition, *account, *constraint; /* "": the cluster's default */
     const char *time, *memory;                    /* as sbatch takes them; "": the cluster's default */
     int64_t threads, ranks;                       /* of one run: threads of each rank, MPI processes */
     int64_t limit;                                /* tasks at a time; 0: as many as the scheduler likes */
     int64_t warning;                              /* seconds before the end of its time that a task is told */
-} Allocation;
+} SlurmConfig;
 
-extern const Field allocation_fields[];
-extern const int allocation_field_count;
+extern const OptionField slurm_config_fields[];
+extern const int slurm_config_field_count;
 
-/* From the object `cluster` (NULL: all defaults). Errors as fields_read, with the path "cluster...". */
-bool allocation_read(Allocation *allocation, const Json *json, const char *place, Arena *arena, Err *err);
+/* From the object `cluster` (NULL: all defaults). Errors as options_read, with the path "cluster...". */
+bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
+                       Error *err);
 
 #endif

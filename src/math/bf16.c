@@ -23,13 +23,13 @@ void bf16_round(uint16_t *restrict to, const float *restrict from, size_t count)
 
 enum { PRODUCTS = 64 };
 
-typedef struct Shape {
+typedef struct Bf16Shape {
     int m, n, k;
-    bool a_transposed, b_transposed, add;
-} Shape;
+    bool transpose_a, transpose_b, add;
+} Bf16Shape;
 
 typedef struct Product {
-    Shape shape;
+    Bf16Shape shape;
     dnnl_primitive_t primitive; /* NULL: no entry */
     dnnl_memory_t a, b, c;
 } Product;
@@ -41,14 +41,14 @@ static _Thread_local struct {
     int oldest;
 } mine;
 
-const char *bf16_library(void) {
+const char *bf16_library_version(void) {
     static char text[32]; /* written with the same text each time */
     const dnnl_version_t *version = dnnl_version();
     snprintf(text, sizeof text, "%d.%d.%d", version->major, version->minor, version->patch);
     return text;
 }
 
-const char *bf16_obstacle(void) {
+const char *bf16_unavailable_reason(void) {
 #if defined(__x86_64__)
     if ((dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16)
         return NULL;
@@ -57,7 +57,7 @@ const char *bf16_obstacle(void) {
 }
 
 static void must(dnnl_status_t status, const char *what) {
-    if (status == dnnl_out_of_memory) die("oneDNN has no memory for %s", what);
+    if (status == dnnl_out_of_memory) error_fatal("oneDNN has no memory for %s", what);
     if (status != dnnl_success) BUG("oneDNN: %s fails with status %d", what, (int)status);
 }
 
@@ -115,9 +115,9 @@ static void product_free(Product *product) {
     *product = (Product){0};
 }
 
-static void product_make(Product *product, const Shape *shape) {
-    dnnl_memory_desc_t a = matrix(shape->m, shape->k, shape->a_transposed, dnnl_bf16);
-    dnnl_memory_desc_t b = matrix(shape->k, shape->n, shape->b_transposed, dnnl_bf16);
+static void product_make(Product *product, const Bf16Shape *shape) {
+    dnnl_memory_desc_t a = matrix(shape->m, shape->k, shape->transpose_a, dnnl_bf16);
+    dnnl_memory_desc_t b = matrix(shape->k, shape->n, shape->transpose_b, dnnl_bf16);
     dnnl_memory_desc_t c = matrix(shape->m, shape->n, false, dnnl_f32);
     dnnl_primitive_attr_t attributes = attributes_new(shape->add);
     dnnl_primitive_desc_t description;
@@ -142,12 +142,12 @@ static void thread_begin(void) {
     must(dnnl_stream_create(&mine.stream, mine.engine, dnnl_stream_default_flags), "a stream");
 }
 
-static bool same(const Shape *a, const Shape *b) {
-    return a->m == b->m && a->n == b->n && a->k == b->k && a->a_transposed == b->a_transposed &&
-           a->b_transposed == b->b_transposed && a->add == b->add;
+static bool same(const Bf16Shape *a, const Bf16Shape *b) {
+    return a->m == b->m && a->n == b->n && a->k == b->k && a->transpose_a == b->transpose_a &&
+           a->transpose_b == b->transpose_b && a->add == b->add;
 }
 
-static Product *product_of(const Shape *shape) {
+static Product *product_of(const Bf16Shape *shape) {
     for (int p = 0; p < PRODUCTS && mine.product[p].primitive; p++)
         if (same(&mine.product[p].shape, shape)) return &mine.product[p];
     if (!mine.engine) thread_begin();
@@ -158,9 +158,9 @@ static Product *product_of(const Shape *shape) {
     return product;
 }
 
-void bf16_product(float *c, const uint16_t *a, bool a_transposed, const uint16_t *b, bool b_transposed,
+void bf16_product(float *c, const uint16_t *a, bool transpose_a, const uint16_t *b, bool transpose_b,
                   bool add, int m, int n, int k) {
-    Product *product = product_of(&(Shape){m, n, k, a_transposed, b_transposed, add});
+    Product *product = product_of(&(Bf16Shape){m, n, k, transpose_a, transpose_b, add});
     must(dnnl_memory_set_data_handle(product->a, (void *)(uintptr_t)a), "a product");
     must(dnnl_memory_set_data_handle(product->b, (void *)(uintptr_t)b), "a product");
     must(dnnl_memory_set_data_handle(product->c, c), "a product");
@@ -173,17 +173,17 @@ void bf16_product(float *c, const uint16_t *a, bool a_transposed, const uint16_t
 
 #else
 
-const char *bf16_library(void) {
+const char *bf16_library_version(void) {
     return NULL;
 }
 
-const char *bf16_obstacle(void) {
+const char *bf16_unavailable_reason(void) {
     return "this program was built without oneDNN; install libdnnl-dev and run make again";
 }
 
-void bf16_product(float *c, const uint16_t *a, bool a_transposed, const uint16_t *b, bool b_transposed,
+void bf16_product(float *c, const uint16_t *a, bool transpose_a, const uint16_t *b, bool transpose_b,
                   bool add, int m, int n, int k) {
-    (void)c, (void)a, (void)a_transposed, (void)b, (void)b_transposed, (void)add;
+    (void)c, (void)a, (void)transpose_a, (void)b, (void)transpose_b, (void)add;
     BUG("a bf16 product of %d x %d x %d without oneDNN", m, n, k);
 }
 

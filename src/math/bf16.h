@@ -2,24 +2,25 @@
  *
  * A bfloat16 number is the upper half of a float32 one: 8 bits of precision, the same range. oneDNN is an
  * option of the build (make ONEDNN=0|1) and its fast products one of the CPU (AVX-512 BF16 or AMX); where
- * either is missing bf16_obstacle says so and nothing else here may be called. oneDNN 2.6 and 3 both do.
+ * either is missing bf16_unavailable_reason says so and nothing else here may be called. oneDNN 2.6 and 3
+ * both do.
  */
-#ifndef POSLAB_BF16_H
-#define POSLAB_BF16_H
+#ifndef POSLAB_MATH_BF16_H
+#define POSLAB_MATH_BF16_H
 
 #include "base/error.h"
 
 /* Why there are no bf16 products here, and the remedy, as the end of a sentence; NULL if there are. */
-const char *bf16_obstacle(void);
+const char *bf16_unavailable_reason(void);
 
-const char *bf16_library(void); /* version of oneDNN, "2.6.3"; NULL when built without */
+const char *bf16_library_version(void); /* version of oneDNN, "2.6.3"; NULL when built without */
 
 /* To nearest, ties to even, as the CPU does; infinities and NaN stay what they are. */
 void bf16_round(uint16_t *to, const float *from, size_t count);
 
 /* c[M,N] = a b, or c += a b with `add`, with a [M,K] and b [K,N], each stored row by row, or column by column
    (the transpose row by row) when so marked. On one thread; threads may call it side by side. */
-void bf16_product(float *c, const uint16_t *a, bool a_transposed, const uint16_t *b, bool b_transposed,
+void bf16_product(float *c, const uint16_t *a, bool transpose_a, const uint16_t *b, bool transpose_b,
                   bool add, int m, int n, int k);
 
 #endif

@@ -12,41 +12,42 @@
 #include "base/arena.h"
 #include "sys/memory.h"
 
-void ops_product(float *c, const float *a, bool a_transposed, const float *b, bool b_transposed, bool add,
-                 int m, int n, int k) {
-    cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
-                b_transposed ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, a_transposed ? m : k, b,
-                b_transposed ? k : n, add ? 1.0f : 0.0f, c, n);
+void blas_product(float *c, const float *a, bool transpose_a, const float *b, bool transpose_b, bool add,
+                  int m, int n, int k) {
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, transpose_a ? m : k, b,
+                transpose_b ? k : n, add ? 1.0f : 0.0f, c, n);
 }
 
-void ops_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
-                         int k, bool turn_a, bool turn_b, bool add) {
-    cblas_sgemm(CblasRowMajor, turn_a ? CblasTrans : CblasNoTrans, turn_b ? CblasTrans : CblasNoTrans, m, n,
-                k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
+void blas_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
+                          int k, bool transpose_a, bool transpose_b, bool add) {
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c,
+                ldc);
 }
 
-const char *ops_blas_name(void) {
+const char *blas_name(void) {
     static char name[256]; /* written once, with the same text each time */
     snprintf(name, sizeof name, "%s core %s", openblas_get_config(), openblas_get_corename());
     return name;
 }
 
-void ops_one_thread_environment(void) {
+void blas_one_thread_environment(void) {
     static const char *const variables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS"};
     for (int i = 0; i < COUNT_OF(variables); i++) setenv(variables[i], "1", 1);
 }
 
-void ops_one_thread(char **arguments) {
+void blas_one_thread(char **arguments) {
     const char *threads = getenv("OPENBLAS_NUM_THREADS");
-    if (isfinite(arena_limit()) && (!threads || strcmp(threads, "1") != 0)) {
-        ops_one_thread_environment();
+    if (isfinite(memory_limit()) && (!threads || strcmp(threads, "1") != 0)) {
+        blas_one_thread_environment();
         execv("/proc/self/exe", arguments);
     }
-    if (arena_limit() < ARENA_LIBRARIES) {
+    if (memory_limit() < MEMORY_LIBRARIES) {
         fprintf(stderr,
                 "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
                 " to %d MiB and more\n",
-                ARENA_LIBRARIES >> 20);
+                MEMORY_LIBRARIES >> 20);
         _exit(EXIT_SYSTEM); /* their own way out may wait for the threads */
     }
     openblas_set_num_threads(1);
@@ -63,7 +64,7 @@ static bool can_map(size_t bytes) {
     return memory != MAP_FAILED && munmap(memory, bytes) == 0;
 }
 
-bool ops_reserve(int threads, Err *err) {
+bool blas_reserve(int threads, Error *err) {
     void *buffers[BLAS_BUFFERS_MOST];
     int count = 0;
     if (!blas_memory_alloc || !blas_memory_free) return true;
@@ -72,8 +73,8 @@ bool ops_reserve(int threads, Err *err) {
     bool fine = count == threads || count == BLAS_BUFFERS_MOST;
     while (count > 0) blas_memory_free(buffers[--count]);
     return fine ||
-           err_set(err, EXIT_SYSTEM,
-                   "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
-                   "limit on memory (ulimit -v, ulimit -d)",
-                   threads, threads == 1 ? "" : "s");
+           error_set(err, EXIT_SYSTEM,
+                     "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
+                     "limit on memory (ulimit -v, ulimit -d)",
+                     threads, threads == 1 ? "" : "s");
 }

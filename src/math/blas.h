@@ -9,26 +9,26 @@
 
 /* c[M,N] = a b, or c += a b with `add`, with a [M,K] and b [K,N], each stored row by row, or column by column
    (the transpose row by row) when so marked. */
-void ops_product(float *c, const float *a, bool a_transposed, const float *b, bool b_transposed, bool add,
-                 int m, int n, int k);
+void blas_product(float *c, const float *a, bool transpose_a, const float *b, bool transpose_b, bool add,
+                  int m, int n, int k);
 
 /* c[m,n] = a[m,k] b[k,n] with leading dimensions; turned: a lies as [k,m], b as [n,k]; with add: c +=
  * instead. */
-void ops_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
-                         int k, bool turn_a, bool turn_b, bool add);
+void blas_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
+                          int k, bool transpose_a, bool transpose_b, bool add);
 
 /* Makes the BLAS run on one thread: parallel are workers and lanes, which compute whole micro-batches. For
    the start of the program. (Workers also get it by environment, and lanes see to it themselves, since in an
    OpenMP build this call is for the calling thread.) OpenBLAS waits for ever for memory that it cannot have,
    in threads that it starts when it is loaded: under a limit on memory the program therefore starts itself
    anew with that environment, and under one that is too low it ends with EXIT_SYSTEM. */
-void ops_one_thread(char **arguments);
-void ops_one_thread_environment(void); /* for programs to be started */
+void blas_one_thread(char **arguments);
+void blas_one_thread_environment(void); /* for programs to be started */
 
 /* Maps the buffers that the BLAS needs for so many threads at a time, which it then keeps: where the system
    refuses memory to it later, it tries again for ever. For the start of a command that computes. */
-bool ops_reserve(int threads, Err *err);
+bool blas_reserve(int threads, Error *err);
 
-const char *ops_blas_name(void); /* name and kernel of the BLAS */
+const char *blas_name(void); /* name and kernel of the BLAS */
 
 #endif

@@ -1,4 +1,4 @@
-/* tile: a block of the result stays in registers while the inner index runs.
+/* gemm: a block of the result stays in registers while the inner index runs.
  *
  * One kernel serves all products: element (r, p) of the left factor stands at a[r * row + p * step], with
  * (row, step) = (lda, 1) as it is and (1, lda) where it is turned. The number of rows and vectors of a block
@@ -20,29 +20,29 @@
 #define HOLD(vector) (void)(vector)
 #endif
 
-enum { ROWS = TILE_LANES == 16 ? 8 : 4, WIDE = 2 * TILE_LANES, TALL = 16 };
+enum { GEMM_ROWS = SIMD_LANES == 16 ? 8 : 4, WIDE = 2 * SIMD_LANES, TALL = 16 };
 
 /* c = from (NULL: 0) + a b. `from` is added last, which is as exact as adding it apart. */
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
                                                         const float *from, ptrdiff_t ldf, const float *a,
                                                         size_t row, size_t step, const float *b, size_t ldb,
                                                         int k) {
-    Vec sum[TALL][2];
+    SimdFloat sum[TALL][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++) sum[r][v] = vec_all(0);
+        for (int v = 0; v < vecs; v++) sum[r][v] = simd_broadcast(0);
     }
     for (int p = 0; p < k; p++, a += step, b += ldb) {
-        Vec right[2];
+        SimdFloat right[2];
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++) {
-            right[v] = vec_load(b + v * TILE_LANES);
+            right[v] = simd_load(b + v * SIMD_LANES);
             HOLD(right[v]);
         }
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            Vec left = vec_all(a[r * row]);
+            SimdFloat left = simd_broadcast(a[r * row]);
             HOLD(left);
 #pragma GCC unroll 2
             for (int v = 0; v < vecs; v++) sum[r][v] += left * right[v];
@@ -52,8 +52,8 @@ static inline __attribute__((always_inline)) void block(const int rows, const in
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++) {
-            if (from) sum[r][v] += vec_load(from + r * ldf + v * TILE_LANES);
-            vec_store(c + r * ldc + v * TILE_LANES, sum[r][v]);
+            if (from) sum[r][v] += simd_load(from + r * ldf + v * SIMD_LANES);
+            simd_store(c + r * ldc + v * SIMD_LANES, sum[r][v]);
         }
     }
 }
@@ -69,19 +69,19 @@ static inline __attribute__((always_inline)) void product(float *c, size_t ldc, 
         int i = 0;
         if (n - j < WIDE) { /* one vector is left: of 16 lanes, as n is a multiple of 16 */
             for (; i + TALL <= m; i += TALL) NEXT(TALL, 1);
-            for (; i < m; i += ROWS) NEXT(ROWS, 1);
+            for (; i < m; i += GEMM_ROWS) NEXT(GEMM_ROWS, 1);
         }
-        for (; i < m; i += ROWS) NEXT(ROWS, 2);
+        for (; i < m; i += GEMM_ROWS) NEXT(GEMM_ROWS, 2);
     }
 #undef NEXT
 }
 
-void tile_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+void gemm_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k) {
     product(c, (size_t)ldc, from, ldf, a, (size_t)lda, 1, b, (size_t)ldb, m, n, k);
 }
 
-void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k) {
     product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
 }
@@ -96,59 +96,59 @@ void tile_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 #endif
 #define LANES_8(at, apart, l) LANES_4(at, apart, l), LANES_4(at, apart, (l) + 4)
 #define LANES_4(at, apart, l) at(l, apart), at((l) + 1, apart), at((l) + 2, apart), at((l) + 3, apart)
-#define NEAR(l, apart)        ((l) & (apart) ? TILE_LANES + ((l) ^ (apart)) : (l))
+#define NEAR(l, apart)        ((l) & (apart) ? SIMD_LANES + ((l) ^ (apart)) : (l))
 #define FAR(l, apart)         (NEAR(l, apart) + (apart))
 #if defined(__clang__)
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
-#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (IntVec){__VA_ARGS__})
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (SimdInt){__VA_ARGS__})
 #endif
 #define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
 
-static inline Vec fold(Vec v[TILE_LANES]) { /* lane i: the sum of v[i], which is overwritten */
+static inline SimdFloat fold(SimdFloat v[SIMD_LANES]) { /* lane i: the sum of v[i], which is overwritten */
 #pragma GCC unroll 8
-    for (int i = 0; i < TILE_LANES / 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 1);
+    for (int i = 0; i < SIMD_LANES / 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 1);
 #pragma GCC unroll 4
-    for (int i = 0; i < TILE_LANES / 4; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 2);
+    for (int i = 0; i < SIMD_LANES / 4; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 2);
 #pragma GCC unroll 2
-    for (int i = 0; i < TILE_LANES / 8; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 4);
+    for (int i = 0; i < SIMD_LANES / 8; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 4);
 #if defined(__AVX512F__)
     v[0] = FOLD(v[0], v[1], 8);
 #endif
     return v[0];
 }
 
-enum { DOWN = 4, ACROSS = TILE_LANES / DOWN };
+enum { DOWN = 4, ACROSS = SIMD_LANES / DOWN };
 
 /* c[DOWN, ACROSS] = from (NULL: 0) + a[DOWN, k] b[ACROSS, k]^T */
 static void block_along(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t lda,
                         const float *b, size_t ldb, int k) {
-    Vec sum[TILE_LANES];
-    float sums[TILE_LANES];
+    SimdFloat sum[SIMD_LANES];
+    float sums[SIMD_LANES];
 #pragma GCC unroll 16
-    for (int i = 0; i < TILE_LANES; i++) sum[i] = vec_all(0);
-    for (int p = 0; p < k; p += TILE_LANES) {
-        Vec right[ACROSS];
+    for (int i = 0; i < SIMD_LANES; i++) sum[i] = simd_broadcast(0);
+    for (int p = 0; p < k; p += SIMD_LANES) {
+        SimdFloat right[ACROSS];
 #pragma GCC unroll 4
         for (int v = 0; v < ACROSS; v++) {
-            right[v] = vec_load(b + v * ldb + p);
+            right[v] = simd_load(b + v * ldb + p);
             HOLD(right[v]);
         }
 #pragma GCC unroll 4
         for (int r = 0; r < DOWN; r++) {
-            Vec left = vec_load(a + r * lda + p);
+            SimdFloat left = simd_load(a + r * lda + p);
             HOLD(left);
 #pragma GCC unroll 4
             for (int v = 0; v < ACROSS; v++) sum[r * ACROSS + v] += left * right[v];
         }
     }
-    vec_store(sums, fold(sum));
+    simd_store(sums, fold(sum));
     for (int r = 0; r < DOWN; r++)
         for (int v = 0; v < ACROSS; v++)
             c[r * ldc + v] = sums[r * ACROSS + v] + (from ? from[r * ldf + v] : 0);
 }
 
-void tile_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
+void gemm_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k) {
     for (int i = 0; i < m; i += DOWN)
         for (int j = 0; j < n; j += ACROSS)
@@ -159,7 +159,12 @@ void tile_nt(float *c, int ldc, const float *from, int ldf, const float *a, int 
 /* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
    columns: a panel, 16 KiB, is read from the first cache by all blocks of rows, and packing it costs one copy
    for all rows of the result. */
-enum { TOP = TILE_LANES == 16 ? 12 : 6, STEPS = 4096 / WIDE, WIDEST = TILE_ROOM / STEPS, LEFT = 8 * TOP };
+enum {
+    TOP = SIMD_LANES == 16 ? 12 : 6,
+    STEPS = 4096 / WIDE,
+    WIDEST = GEMM_WORKSPACE / STEPS,
+    LEFT = 8 * TOP
+};
 
 /* To panels from b[steps, n], or from b[n, steps] if it is turned. */
 static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int steps) {
@@ -191,24 +196,25 @@ static void times_panel(float *c, size_t ldc, const float *from, ptrdiff_t ldf, 
 #undef NEXT
 }
 
-bool tile_fits(int n) {
+bool gemm_fits(int n) {
     return n % WIDE == 0;
 }
 
-void tile_product(float *c, const float *from, int ldf, const float *a, bool turn_a, const float *b,
-                  bool turn_b, int m, int n, int k, float *room) {
-    size_t row = turn_a ? 1 : (size_t)k, step = turn_a ? (size_t)m : 1, ldb = (size_t)(turn_b ? k : n),
-           ldc = (size_t)n;
+void gemm_product(float *c, const float *from, int ldf, const float *a, bool transpose_a, const float *b,
+                  bool transpose_b, int m, int n, int k, float *workspace) {
+    size_t row = transpose_a ? 1 : (size_t)k, step = transpose_a ? (size_t)m : 1,
+           ldb = (size_t)(transpose_b ? k : n), ldc = (size_t)n;
     for (int j0 = 0; j0 < n; j0 += WIDEST)
         for (int p = 0; p < k; p += STEPS) {
             int columns = n - j0 < WIDEST ? n - j0 : WIDEST, steps = k - p < STEPS ? k - p : STEPS;
             const float *start = p ? c : from; /* what the steps before this one came to */
             ptrdiff_t lds = p ? n : ldf;
-            pack(room, b + (turn_b ? j0 * ldb + p : p * ldb + j0), ldb, turn_b, columns, steps);
+            pack(workspace, b + (transpose_b ? j0 * ldb + p : p * ldb + j0), ldb, transpose_b, columns,
+                 steps);
             for (int i = 0; i < m; i += LEFT)
                 for (int j = 0; j < columns; j += WIDE)
                     times_panel(c + i * ldc + j0 + j, ldc, start ? start + i * lds + j0 + j : NULL, lds,
-                                a + i * row + p * step, row, step, room + (size_t)j * steps,
+                                a + i * row + p * step, row, step, workspace + (size_t)j * steps,
                                 m - i < LEFT ? m - i : LEFT, steps);
         }
 }

@@ -1,4 +1,5 @@
-/* machine: see machine.h. The system's words for a processor and its extensions stand in /proc/cpuinfo. */
+/* hardware: see math/hardware.h. The system's words for a processor and its extensions stand in
+ * /proc/cpuinfo. */
 #include "math/hardware.h"
 
 #include <math.h>
@@ -34,7 +35,7 @@ static const char *cpuinfo(const char *const *keys, Arena *arena) {
     return found;
 }
 
-const char *machine_cpu(Arena *arena) {
+const char *hardware_cpu(Arena *arena) {
     static const char *const keys[] = {"model name", "Hardware", NULL};
     const char *name = cpuinfo(keys, arena);
     return name ? name : "unknown";
@@ -66,25 +67,25 @@ double machine_processor_seconds(void) {
                                                             : NAN;
 }
 
-Json *machine_json(void) {
+Json *hardware_json(void) {
     Arena *arena = arena_new(0);
     Json *json = json_new_object();
-    json_set_text(json, "cpu", machine_cpu(arena));
+    json_set_text(json, "cpu", hardware_cpu(arena));
     json_set_number(json, "cores", cores());
     json_set_text(json, "simd", simd(arena));
-    json_set_text(json, "blas", ops_blas_name());
-    if (bf16_library())
-        json_set_text(json, "onednn", bf16_library());
+    json_set_text(json, "blas", blas_name());
+    if (bf16_library_version())
+        json_set_text(json, "onednn", bf16_library_version());
     else
         json_set(json, "onednn", json_new_null());
-    json_set(json, "bf16", json_new_bool(!bf16_obstacle()));
-    json_set_number(json, "memory_bytes", arena_machine(1));
+    json_set(json, "bf16", json_new_bool(!bf16_unavailable_reason()));
+    json_set_number(json, "memory_bytes", memory_usable(1));
     arena_free(arena);
     return json;
 }
 
-const char *machine_text(Arena *arena) {
-    Json *json = machine_json();
+const char *hardware_text(Arena *arena) {
+    Json *json = hardware_json();
     const char *text = json_print(json, arena);
     json_free(json);
     return text;

@@ -1,11 +1,11 @@
-/* machine: what this machine offers to a run, for records and for `poslab bench`. */
-#ifndef POSLAB_MACHINE_H
-#define POSLAB_MACHINE_H
+/* hardware: what this machine offers to a run, for records and for `poslab bench`. */
+#ifndef POSLAB_MATH_HARDWARE_H
+#define POSLAB_MATH_HARDWARE_H
 
 #include "base/json.h"
 
 /* Name of the processor, "unknown" where the system does not tell. Owned by the arena. */
-const char *machine_cpu(Arena *arena);
+const char *hardware_cpu(Arena *arena);
 
 /* How many tasks of all programs were running or ready to run, mean over the last minute; NAN: unknown. */
 double machine_load(void);
@@ -16,7 +16,7 @@ double machine_processor_seconds(void);
 /* {"cpu": name, "cores": those that this process may use, "simd": the vector extensions that matter here,
    "blas": name and kernel, "onednn": version or null, "bf16": whether that precision is to be had,
    "memory_bytes": what a process can have}. The caller owns it; as text the arena does. */
-Json *machine_json(void);
-const char *machine_text(Arena *arena);
+Json *hardware_json(void);
+const char *hardware_text(Arena *arena);
 
 #endif

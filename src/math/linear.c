@@ -1,5 +1,5 @@
-/* linear: see linear.h. A bias costs no pass of its own: tiles add it as they write the result, and the BLAS
- * adds the product to it.
+/* linear: see math/linear.h. A bias costs no pass of its own: tiles add it as they write the result, and the
+ * BLAS adds the product to it.
  */
 #include "math/linear.h"
 
@@ -21,7 +21,7 @@ struct Linear {
     size_t weights, inputs, outputs; /* room */
     const float *values;
     uint16_t *w, *x, *dy; /* rounded: all weights, and one product's input and gradient; of bf16 */
-    float *room;          /* [TILE_ROOM] of fp32 */
+    float *workspace;     /* [GEMM_WORKSPACE] of fp32 */
 };
 
 Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena) {
@@ -33,50 +33,51 @@ Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs,
         made.x = NEW(arena, inputs, uint16_t);
         made.dy = NEW(arena, outputs, uint16_t);
     } else {
-        made.room = NEW(arena, TILE_ROOM, float);
+        made.workspace = NEW(arena, GEMM_WORKSPACE, float);
     }
-    if (linear && precision == PRECISION_BF16 && bf16_obstacle()) BUG("bf16: %s", bf16_obstacle());
+    if (linear && precision == PRECISION_BF16 && bf16_unavailable_reason())
+        BUG("bf16: %s", bf16_unavailable_reason());
     if (linear) *linear = made;
     return linear;
 }
 
 void linear_begin(Linear *linear, const float *values) {
-    double start = time_now();
+    double start = clock_now();
     linear->values = values;
     if (linear->precision == PRECISION_BF16) bf16_round(linear->w, values, linear->weights);
-    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+    timers_seconds[TIMERS_MATRIX] += clock_now() - start;
 }
 
 static bool tiles_win(int most, int o, int i, int columns) {
-    return (int64_t)o * i <= most && tile_fits(columns);
+    return (int64_t)o * i <= most && gemm_fits(columns);
 }
 
-static void round_into(uint16_t *to, size_t room, const float *from, int rows, int columns) {
+static void round_into(uint16_t *to, size_t workspace, const float *from, int rows, int columns) {
     size_t count = (size_t)rows * (size_t)columns;
-    if (count > room) BUG("%zu numbers where %zu were announced", count, room);
+    if (count > workspace) BUG("%zu numbers where %zu were announced", count, workspace);
     bf16_round(to, from, count);
 }
 
 void linear_forward(Linear *linear, float *y, const float *x, const float *w, const float *bias, int n, int o,
                     int i) {
-    double start = time_now();
+    double start = clock_now();
     bool tiles = linear->precision == PRECISION_FP32 && tiles_win(NARROW, o, i, o);
     for (int row = 0; bias && !tiles && row < n; row++)
         memcpy(y + (size_t)row * o, bias, (size_t)o * sizeof *y);
     if (tiles) {
-        tile_product(y, bias, 0, x, false, w, true, n, o, i, linear->room);
+        gemm_product(y, bias, 0, x, false, w, true, n, o, i, linear->workspace);
     } else if (linear->precision == PRECISION_BF16) {
         round_into(linear->x, linear->inputs, x, n, i);
         bf16_product(y, linear->x, false, linear->w + (w - linear->values), true, bias, n, o, i);
     } else {
-        ops_product(y, x, false, w, true, bias, n, o, i);
+        blas_product(y, x, false, w, true, bias, n, o, i);
     }
-    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+    timers_seconds[TIMERS_MATRIX] += clock_now() - start;
 }
 
 void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const float *dy, const float *x,
                      const float *w, int n, int o, int i) {
-    double start = time_now();
+    double start = clock_now();
     if (linear->precision == PRECISION_BF16) {
         round_into(linear->dy, linear->outputs, dy, n, o);
         round_into(linear->x, linear->inputs, x, n, i);
@@ -84,19 +85,19 @@ void linear_backward(Linear *linear, float *dx, float *dw, float *dbias, const f
         bf16_product(dw, linear->dy, true, linear->x, false, true, o, i, n);
     } else {
         if (dx && tiles_win(NARROW, o, i, i))
-            tile_product(dx, NULL, 0, dy, false, w, false, n, i, o, linear->room);
+            gemm_product(dx, NULL, 0, dy, false, w, false, n, i, o, linear->workspace);
         else if (dx)
-            ops_product(dx, dy, false, w, false, false, n, i, o);
+            blas_product(dx, dy, false, w, false, false, n, i, o);
         if (tiles_win(NARROWEST, o, i, i))
-            tile_product(dw, dw, i, dy, true, x, false, o, i, n, linear->room);
+            gemm_product(dw, dw, i, dy, true, x, false, o, i, n, linear->workspace);
         else
-            ops_product(dw, dy, true, x, false, true, o, i, n);
+            blas_product(dw, dy, true, x, false, true, o, i, n);
     }
     for (int row = 0; dbias && row < n; row++) {
         const float *from = dy + (size_t)row * o;
         for (int j = 0; j < o; j++) dbias[j] += from[j];
     }
-    profile_seconds[PROFILE_MATRIX] += time_now() - start;
+    timers_seconds[TIMERS_MATRIX] += clock_now() - start;
 }
 
 double linear_rate(int precision, int n, int o, int i, double seconds) {
@@ -104,14 +105,15 @@ double linear_rate(int precision, int n, int o, int i, double seconds) {
     float *x = NEW(arena, (size_t)n * i, float), *w = NEW(arena, (size_t)o * i, float);
     float *y = NEW(arena, (size_t)n * o, float);
     uint16_t *x16 = NEW(arena, (size_t)n * i, uint16_t), *w16 = NEW(arena, (size_t)o * i, uint16_t);
-    double best = 0, end = time_now() + seconds;
-    for (int calls = 0; calls < 3 || time_now() < end; calls++) { /* the best call: what the machine can do */
-        double start = time_now();
+    double best = 0, end = clock_now() + seconds;
+    for (int calls = 0; calls < 3 || clock_now() < end;
+         calls++) { /* the best call: what the machine can do */
+        double start = clock_now();
         if (precision == PRECISION_BF16)
             bf16_product(y, x16, false, w16, true, false, n, o, i);
         else
-            ops_product(y, x, false, w, true, false, n, o, i);
-        double rate = 2.0 * n * o * i / (time_now() - start);
+            blas_product(y, x, false, w, true, false, n, o, i);
+        double rate = 2.0 * n * o * i / (clock_now() - start);
         if (calls && rate > best) best = rate;
     }
     arena_free(arena);

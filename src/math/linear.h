@@ -6,8 +6,8 @@
  *
  * Letters: N rows, I inputs, O outputs; row-major. Backward adds to weight gradients (+=).
  */
-#ifndef POSLAB_LINEAR_H
-#define POSLAB_LINEAR_H
+#ifndef POSLAB_MATH_LINEAR_H
+#define POSLAB_MATH_LINEAR_H
 
 #include "base/arena.h"
 #include "math/precision.h"

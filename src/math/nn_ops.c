@@ -11,8 +11,8 @@
 
 static const float norm_epsilon = 1e-5f;
 
-void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
-              int n, int c) {
+void nn_ops_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *weight,
+                       const float *bias, int n, int c) {
     for (int row = 0; row < n; row++, x += c, y += c) {
         float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -27,8 +27,8 @@ void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *w
     }
 }
 
-void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
-                       const float *weight, const float *mean, const float *rstd, int n, int c) {
+void nn_ops_layer_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                                const float *weight, const float *mean, const float *rstd, int n, int c) {
     for (int row = 0; row < n; row++, x += c, dx += c, dy += c) {
         float m = mean[row], r = rstd[row], sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)
@@ -45,19 +45,19 @@ void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy,
     }
 }
 
-void ops_relu(float *x, size_t count) {
+void nn_ops_relu(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
 }
 
-void ops_relu_backward(float *dy, const float *y, size_t count) {
+void nn_ops_relu_backward(float *dy, const float *y, size_t count) {
     for (size_t i = 0; i < count; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-void ops_gelu(float *y, const float *x, size_t count) {
+void nn_ops_gelu(float *y, const float *x, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
 }
 
-void ops_gelu_backward(float *dy, const float *x, size_t count) {
+void nn_ops_gelu_backward(float *dy, const float *x, size_t count) {
     for (size_t i = 0; i < count; i++) {
         float cumulative = 0.5f * (1.0f + erff(x[i] * 0.70710678f));
         float density = 0.39894228f * expf(-0.5f * x[i] * x[i]);
@@ -69,14 +69,14 @@ static float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
 }
 
-void ops_swiglu(float *y, const float *x, int n, int f) {
+void nn_ops_swiglu(float *y, const float *x, int n, int f) {
     for (int row = 0; row < n; row++, x += 2 * f, y += f) {
         const float *gate = x, *value = x + f;
         for (int i = 0; i < f; i++) y[i] = gate[i] * sigmoid(gate[i]) * value[i];
     }
 }
 
-void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f) {
+void nn_ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f) {
     for (int row = 0; row < n; row++, x += 2 * f, dx += 2 * f, dy += f) {
         const float *gate = x, *value = x + f;
         for (int i = 0; i < f; i++) {
@@ -87,52 +87,52 @@ void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int 
     }
 }
 
-void ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first) {
+void nn_ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first) {
     if (p <= 0) return;
     uint64_t limit = (uint64_t)(p * 0x1p53);
     float keep = (float)(1 / (1 - p));
-    for (size_t i = 0; i < count; i++) x[i] = rng_at(key, first + i) >> 11 < limit ? 0 : x[i] * keep;
+    for (size_t i = 0; i < count; i++) x[i] = random_at(key, first + i) >> 11 < limit ? 0 : x[i] * keep;
 }
 
-void ops_add(float *y, const float *x, size_t count) {
+void nn_ops_add(float *y, const float *x, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
 /* A row of logits is walked in vectors; the last, partial one is filled up with -infinity. */
-static Vec row_load(const float *row, int j, int v) {
-    if (j + TILE_LANES <= v) return vec_load(row + j);
-    float lanes[TILE_LANES];
-    for (int l = 0; l < TILE_LANES; l++) lanes[l] = j + l < v ? row[j + l] : -INFINITY;
-    return vec_load(lanes);
+static SimdFloat row_load(const float *row, int j, int v) {
+    if (j + SIMD_LANES <= v) return simd_load(row + j);
+    float lanes[SIMD_LANES];
+    for (int l = 0; l < SIMD_LANES; l++) lanes[l] = j + l < v ? row[j + l] : -INFINITY;
+    return simd_load(lanes);
 }
 
-static void row_store(float *row, int j, int v, Vec x) {
-    if (j + TILE_LANES <= v) {
-        vec_store(row + j, x);
+static void row_store(float *row, int j, int v, SimdFloat x) {
+    if (j + SIMD_LANES <= v) {
+        simd_store(row + j, x);
         return;
     }
-    float lanes[TILE_LANES];
-    vec_store(lanes, x);
+    float lanes[SIMD_LANES];
+    simd_store(lanes, x);
     for (int l = 0; j + l < v; l++) row[j + l] = lanes[l];
 }
 
-void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale) {
+void nn_ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale) {
     for (int row = 0; row < n; row++, logits += v) {
-        Vec top_lanes = vec_all(-INFINITY), sum_lanes = vec_all(0);
-        for (int j = 0; j < v; j += TILE_LANES) top_lanes = vec_max(row_load(logits, j, v), top_lanes);
-        float top = vec_top(top_lanes);
-        for (int j = 0; j < v; j += TILE_LANES) sum_lanes += vec_exp(row_load(logits, j, v) - top);
-        float sum = vec_sum(sum_lanes);
+        SimdFloat top_lanes = simd_broadcast(-INFINITY), sum_lanes = simd_broadcast(0);
+        for (int j = 0; j < v; j += SIMD_LANES) top_lanes = simd_max(row_load(logits, j, v), top_lanes);
+        float top = simd_reduce_max(top_lanes);
+        for (int j = 0; j < v; j += SIMD_LANES) sum_lanes += simd_exp(row_load(logits, j, v) - top);
+        float sum = simd_reduce_sum(sum_lanes);
         nll[row] = top + logf(sum) - logits[target[row]];
         if (scale == 0) continue;
         float factor = scale / sum;
-        for (int j = 0; j < v; j += TILE_LANES)
-            row_store(logits, j, v, vec_exp(row_load(logits, j, v) - top) * factor);
+        for (int j = 0; j < v; j += SIMD_LANES)
+            row_store(logits, j, v, simd_exp(row_load(logits, j, v) - top) * factor);
         logits[target[row]] -= scale;
     }
 }
 
-double ops_norm_squared(const float *x, size_t count) {
+double nn_ops_squared_norm(const float *x, size_t count) {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < count; i++) sum += (double)x[i] * x[i];

@@ -3,40 +3,40 @@
  * Forward and backward stand beside each other; backward functions add to weight gradients (+=). All arrays
  * are row-major float32. Letters: N rows, C width, F ffn, V vocabulary.
  */
-#ifndef POSLAB_OPS_H
-#define POSLAB_OPS_H
+#ifndef POSLAB_MATH_NN_OPS_H
+#define POSLAB_MATH_NN_OPS_H
 
 #include "base/error.h"
 
 /* LayerNorm, eps 1e-5: y = (x - mean) * rstd * weight + bias; mean and rstd are [N]. */
-void ops_norm(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias,
-              int n, int c);
+void nn_ops_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *weight,
+                       const float *bias, int n, int c);
 /* dx[N,C] += ...; dweight[C], dbias[C] += ... */
-void ops_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
-                       const float *weight, const float *mean, const float *rstd, int n, int c);
+void nn_ops_layer_norm_backward(float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                                const float *weight, const float *mean, const float *rstd, int n, int c);
 
 /* x = max(x, 0), in place; backward: dx = dy where y > 0, in place in dy. */
-void ops_relu(float *x, size_t count);
-void ops_relu_backward(float *dy, const float *y, size_t count);
+void nn_ops_relu(float *x, size_t count);
+void nn_ops_relu_backward(float *dy, const float *y, size_t count);
 
 /* Exact GELU, y = x (1 + erf(x / sqrt 2)) / 2; backward in place in dy, given x. */
-void ops_gelu(float *y, const float *x, size_t count);
-void ops_gelu_backward(float *dy, const float *x, size_t count);
+void nn_ops_gelu(float *y, const float *x, size_t count);
+void nn_ops_gelu_backward(float *dy, const float *x, size_t count);
 
 /* SwiGLU: x[N,2F] holds gate and value; y[N,F] = gate sigmoid(gate) value. Backward: dx[N,2F] overwritten. */
-void ops_swiglu(float *y, const float *x, int n, int f);
-void ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f);
+void nn_ops_swiglu(float *y, const float *x, int n, int f);
+void nn_ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f);
 
 /* Inverted dropout in place: keeps x / (1-p) where the stream's number at place `first + index` says so, else
    0. The same call on gradients is its backward. p = 0 does nothing. */
-void ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first);
+void nn_ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first);
 
-void ops_add(float *y, const float *x, size_t count); /* y += x */
+void nn_ops_add(float *y, const float *x, size_t count); /* y += x */
 
 /* Cross-entropy of logits[N,V]: nll[n] = log sum exp(logits[n]) - logits[n, target[n]], in nats. With scale
    != 0 logits become their gradient, scale (softmax - onehot). */
-void ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale);
+void nn_ops_cross_entropy(float *nll, float *logits, const uint16_t *target, int n, int v, float scale);
 
-double ops_norm_squared(const float *x, size_t count); /* sum of squares, in double */
+double nn_ops_squared_norm(const float *x, size_t count); /* sum of squares, in double */
 
 #endif

@@ -1,4 +1,4 @@
-/* stats: see stats.h, which says exactly what is computed. */
+/* stats: see math/stats.h, which says exactly what is computed. */
 #include "math/stats.h"
 
 #include <math.h>
@@ -26,9 +26,9 @@ double stats_deviation(const double *numbers, int count) {
 
 double stats_quantile(const double *sorted, int count, double share) {
     if (!count) return NAN;
-    double place = (count - 1) * share;
-    int below = (int)floor(place), above = below + 1 < count ? below + 1 : below;
-    return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+    double rank = (count - 1) * share;
+    int below = (int)floor(rank), above = below + 1 < count ? below + 1 : below;
+    return sorted[below] + (rank - below) * (sorted[above] - sorted[below]);
 }
 
 int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
@@ -57,14 +57,14 @@ static void estimate(double *d, int stride, const double *sums, const int *drawn
 }
 
 /* One replicate: d[m * stride] for each method. */
-static void resample(double *d, int stride, const StatsPanel *panel, Rng rng, double *sums, int *drawn) {
+static void resample(double *d, int stride, const StatsPanel *panel, Random rng, double *sums, int *drawn) {
     int width = panel->methods * panel->seeds;
     double tokens = 0;
     memset(sums, 0, (size_t)width * sizeof *sums);
     memset(drawn, 0, (size_t)panel->seeds * sizeof *drawn);
-    for (int s = 0; s < panel->seeds; s++) drawn[rng_below(&rng, (uint64_t)panel->seeds)]++;
+    for (int s = 0; s < panel->seeds; s++) drawn[random_below(&rng, (uint64_t)panel->seeds)]++;
     for (int u = 0; u < panel->units; u++) {
-        size_t unit = rng_below(&rng, (uint64_t)panel->units);
+        size_t unit = random_below(&rng, (uint64_t)panel->units);
         const double *nats = panel->nats + unit * (size_t)width;
         for (int i = 0; i < width; i++) sums[i] += nats[i];
         tokens += panel->tokens[unit];
@@ -111,9 +111,9 @@ void stats_compare(StatsDifference *differences, const StatsPanel *panel, int re
                                            .units = panel->units};
     if (some && panel->seeds > 1) {
         double *replicates = NEW(scratch, (size_t)panel->methods * (size_t)resamples, double);
-        Rng stream = rng_stream(STATS_SEED, "bootstrap", "");
+        Random stream = random_stream(STATS_SEED, "bootstrap", "");
         for (int r = 0; r < resamples; r++)
-            resample(replicates + r, resamples, panel, rng_substream(stream, (uint64_t)r), sums, drawn);
+            resample(replicates + r, resamples, panel, random_substream(stream, (uint64_t)r), sums, drawn);
         for (int m = 0; m < panel->methods; m++)
             summarise(&differences[m], replicates + (size_t)m * (size_t)resamples, resamples);
     }

@@ -13,11 +13,11 @@
  * Estimate. d = sum_u sum_s x[u,s] / (S sum_u n[u]), in nats per token.
  *
  * Bootstrap (Efron and Tibshirani 1993, chapters 8, 13, 16), r = 0..R-1. The generator of replicate r is
- * rng_substream(rng_stream(1, "bootstrap", ""), r) (rng.h). It draws S numbers with rng_below(S), the seeds,
- * and then U numbers with rng_below(U), the units; both with replacement, crossed: every drawn unit is taken
- * of every drawn seed, and of both methods. d*[r] is the estimate from what was drawn, a unit or seed
- * counting as often as it was drawn. The draws depend on S, U and r alone, so that every method meets the
- * same ones.
+ * random_substream(random_stream(1, "bootstrap", ""), r) (base/random.h). It draws S numbers with
+ * random_below(S), the seeds, and then U numbers with random_below(U), the units; both with replacement,
+ * crossed: every drawn unit is taken of every drawn seed, and of both methods. d*[r] is the estimate from
+ * what was drawn, a unit or seed counting as often as it was drawn. The draws depend on S, U and r alone, so
+ * that every method meets the same ones.
  *
  * Interval. The quantiles of d* at 0.025 and 0.975, by linear interpolation between the two order statistics
  * about 1 + (R - 1) q (type 7 of Hyndman and Fan 1996, as in R and NumPy). In nats; perplexity comes last:
@@ -33,8 +33,8 @@
  * Few seeds. A percentile interval cannot leave the range of the seeds. Where seeds differ much more than
  * windows it covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
  */
-#ifndef POSLAB_STATS_H
-#define POSLAB_STATS_H
+#ifndef POSLAB_MATH_STATS_H
+#define POSLAB_MATH_STATS_H
 
 #include "base/arena.h"
 

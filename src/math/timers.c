@@ -1,4 +1,4 @@
-/* profile: the counters. */
+/* timers: the counters. */
 #include "math/timers.h"
 
-_Thread_local double profile_seconds[PROFILE_PARTS];
+_Thread_local double timers_seconds[TIMERS_COUNT];

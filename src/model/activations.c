@@ -1,4 +1,4 @@
-/* pass_memory: what a pass works in, allocated at once; with a counting arena, what it would take. */
+/* activations: what a pass works in, allocated at once; with a counting arena, what it would take. */
 #include "model/internal.h"
 #include "position/encoding.h"
 #include "model/activations.h"
@@ -26,25 +26,25 @@ static float *floats(Arena *arena, size_t rows, size_t columns) {
     return NEW(arena, rows * columns, float);
 }
 
-Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena) {
+Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena) {
     const ModelOptions *options = &model->options;
     size_t rows = (size_t)sequences * (size_t)length, width = (size_t)options->width,
            ffn = (size_t)options->ffn;
-    Pass p = {.length = length, .sequences = sequences, .training = training};
-    p.chunk = rows < CHUNK_ROWS ? (int)rows : CHUNK_ROWS;
-    int fit = LOGITS_FLOATS / (int)options->vocabulary;
-    p.logits_rows = fit < 32 ? 32 : fit > CHUNK_ROWS ? CHUNK_ROWS : fit;
+    Activations p = {.length = length, .sequences = sequences, .training = training};
+    p.chunk = rows < ACTIVATIONS_CHUNK_ROWS ? (int)rows : ACTIVATIONS_CHUNK_ROWS;
+    int fit = ACTIVATIONS_LOGITS / (int)options->vocabulary;
+    p.logits_rows = fit < 32 ? 32 : fit > ACTIVATIONS_CHUNK_ROWS ? ACTIVATIONS_CHUNK_ROWS : fit;
     if ((size_t)p.logits_rows > rows) p.logits_rows = (int)rows;
-    Pass *pass = NEW(arena, 1, Pass);
+    Activations *pass = NEW(arena, 1, Activations);
     p.context = (PositionContext){&model->shape, model->acting->options, .length = length};
     const PositionMethod *method = model->acting->method;
     p.context.tables = position_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
     p.plain = p.context.tables;
-    if (model->position.with) {
+    if (model->position.partner) {
         p.positions = NEW(arena, length, double);
         p.tables = NEW(arena, sequences, const void *);
         p.moving = arena_new_inside(arena, (size_t)sequences *
-                                               position_table_bytes(model->acting, &model->shape, length));
+                                               encoding_table_bytes(model->acting, &model->shape, length));
     }
     if (pass) pass->context = p.context;
     p.attention = attention_new(model->acting, pass ? &pass->context : &p.context, &options->attention,
@@ -54,10 +54,10 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
     size_t kept_rows = training ? rows : (size_t)p.chunk;
     p.linear = linear_for(model, (size_t)p.chunk, (size_t)p.logits_rows, (size_t)length, training, arena);
     p.whole_input = training || attention_reads_input(method);
-    p.layers = NEW(arena, kept, Layer);
+    p.layers = NEW(arena, kept, LayerActivations);
     p.x = floats(arena, rows, width);
     for (int l = 0; l < kept; l++) {
-        Layer at = {.x1 = p.x, .x2 = p.x};
+        LayerActivations at = {.x1 = p.x, .x2 = p.x};
         if (training) at.x1 = floats(arena, rows, width), at.x2 = floats(arena, rows, width);
         at.normed1 = floats(arena, p.whole_input ? rows : kept_rows, width);
         at.normed2 = floats(arena, kept_rows, width);
@@ -66,7 +66,7 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
         at.qkv = floats(arena, rows, 3 * width), at.mixed = floats(arena, rows, width);
         at.lse = training ? floats(arena, rows, (size_t)options->heads) : NULL;
         at.active = floats(arena, kept_rows, ffn);
-        at.inner = options->activation == ACT_RELU
+        at.inner = options->activation == MODEL_RELU
                        ? at.active
                        : floats(arena, kept_rows, (size_t)model_ffn_rows(options));
         if (p.layers) p.layers[l] = at;
@@ -83,15 +83,15 @@ Pass *pass_new(const Model *model, int sequences, int length, bool training, Are
         p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
         p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);
         p.dactive = floats(arena, (size_t)p.chunk, ffn);
-        p.dinner = options->activation == ACT_SWIGLU ? floats(arena, (size_t)p.chunk, 2 * ffn) : p.dactive;
+        p.dinner = options->activation == MODEL_SWIGLU ? floats(arena, (size_t)p.chunk, 2 * ffn) : p.dactive;
     }
     if (pass) *pass = p;
     return pass;
 }
 
-size_t pass_bytes(const Model *model, int sequences, int length, bool training) {
+size_t activations_bytes(const Model *model, int sequences, int length, bool training) {
     Arena *arena = arena_new_counting();
-    pass_new(model, sequences, length, training, arena);
+    activations_new(model, sequences, length, training, arena);
     size_t bytes = arena_peak(arena);
     arena_free(arena);
     return bytes;

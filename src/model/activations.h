@@ -6,18 +6,18 @@
 #include "model/model.h"
 
 /* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
-typedef struct Pass Pass;
-Pass *pass_new(const Model *model, int sequences, int length, bool training, Arena *arena);
+typedef struct Activations Activations;
+Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena);
 
-/* Bytes that pass_new takes, without taking them. */
-size_t pass_bytes(const Model *model, int sequences, int length, bool training);
+/* Bytes that activations_new takes, without taking them. */
+size_t activations_bytes(const Model *model, int sequences, int length, bool training);
 
 /* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
  * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
-typedef struct PassPlace {
+typedef struct ActivationsOrigin {
     uint64_t seed;
     int64_t step;
     int first_sequence; /* index within the step of this pass's sequence 0 */
-} PassPlace;
+} ActivationsOrigin;
 
 #endif

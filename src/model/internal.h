@@ -1,23 +1,23 @@
-/* pass_work: the memory of a pass, shared by pass.c and pass_memory.c alone. */
-#ifndef POSLAB_PASS_WORK_H
-#define POSLAB_PASS_WORK_H
+/* internal: the memory of a pass, shared by model/transformer.c and model/activations.c alone. */
+#ifndef POSLAB_MODEL_INTERNAL_H
+#define POSLAB_MODEL_INTERNAL_H
 
 #include "math/linear.h"
 #include "attention/attention.h"
 #include "model/activations.h"
 
-enum { CHUNK_ROWS = 512, LOGITS_FLOATS = 1 << 18 };
+enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 
 /* What one layer's backward pass needs, N = B T rows; x is the residual stream where the half-block reads it.
  */
-typedef struct Layer {
+typedef struct LayerActivations {
     float *x1, *normed1, *mean1, *rstd1; /* [N,C], [N,C], [N], [N] */
     float *qkv, *mixed, *lse;            /* [N,3C], [N,C], [B,H,T] */
     float *x2, *normed2, *mean2, *rstd2;
     float *inner, *active; /* before and after the activation: [N,F or 2F], [N,F]; one for relu */
-} Layer;
+} LayerActivations;
 
-struct Pass {
+struct Activations {
     int length, sequences; /* of the largest pass */
     bool training;
     bool whole_input; /* attention reads all rows of normed1 */
@@ -26,7 +26,7 @@ struct Pass {
     PositionContext context;
     Attention *attention;
     Linear *linear;
-    Layer *layers;               /* [layers], or one that all share when evaluating */
+    LayerActivations *layers;    /* [layers], or one that all share when evaluating */
     float *x;                    /* [N,C] the last residual stream */
     float *normed, *mean, *rstd; /* its norm, [logits_rows,C], [logits_rows] */
     float *out;                  /* [chunk,C] what a half-block adds to the residual stream */
@@ -34,7 +34,7 @@ struct Pass {
     float *p, *pqk, *dp;         /* [T,C], [T,2C], [T,C]: what input adds, its projection and its gradient */
     float *dx, *dy, *dnormed, *dqkv, *dinner,
         *dactive; /* [N,C] x3, [N,3C], [chunk,2F] for swiglu, [chunk,F] */
-    PassPlace place;
+    ActivationsOrigin origin;
     int64_t row0;        /* the step's number of this pass's first row */
     float *gradients;    /* of the pass at work; NULL when evaluating */
     bool moved;          /* the rows of some sequence stand elsewhere: each sequence has tables of its own */

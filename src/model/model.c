@@ -1,4 +1,5 @@
-/* model: the table of parameters, their initial values, and what the options may be. Passes are in pass.c. */
+/* model: the table of parameters, their initial values, and what the options may be. Passes are in
+ * model/transformer.c. */
 #include "model/model.h"
 #include "position/encoding.h"
 
@@ -7,108 +8,111 @@
 
 static const char *const activation_names[] = {"relu", "gelu", "swiglu", NULL};
 
-const Field model_fields[] = {
-    {"layers", FIELD_INT, offsetof(ModelOptions, layers), .standard = 4, .low = 1, .high = 1024,
+const OptionField model_fields[] = {
+    {"layers", OPTION_INT, offsetof(ModelOptions, layers), .default_value = 4, .low = 1, .high = 1024,
      .help = "transformer blocks"},
-    {"heads", FIELD_INT, offsetof(ModelOptions, heads), .standard = 8, .low = 1, .high = 1024,
+    {"heads", OPTION_INT, offsetof(ModelOptions, heads), .default_value = 8, .low = 1, .high = 1024,
      .help = "attention heads; must divide width"},
-    {"width", FIELD_INT, offsetof(ModelOptions, width), .standard = 128, .low = 1, .high = 65536,
+    {"width", OPTION_INT, offsetof(ModelOptions, width), .default_value = 128, .low = 1, .high = 65536,
      .help = "size of the residual stream"},
-    {"ffn", FIELD_INT, offsetof(ModelOptions, ffn), .standard = 512, .low = 1, .high = 1 << 20,
+    {"ffn", OPTION_INT, offsetof(ModelOptions, ffn), .default_value = 512, .low = 1, .high = 1 << 20,
      .help = "size of the feed-forward layer"},
-    {"vocabulary", FIELD_INT, offsetof(ModelOptions, vocabulary), .low = 0, .high = 1 << 24,
+    {"vocabulary", OPTION_INT, offsetof(ModelOptions, vocabulary), .low = 0, .high = 1 << 24,
      .help = "number of tokens; 0: the tokenizer's"},
-    {"activation", FIELD_CHOICE, offsetof(ModelOptions, activation), .standard = ACT_RELU,
+    {"activation", OPTION_CHOICE, offsetof(ModelOptions, activation), .default_value = MODEL_RELU,
      .choices = activation_names, .help = "of the feed-forward layer"},
-    {"final_norm", FIELD_BOOL, offsetof(ModelOptions, final_norm), .standard = 1,
+    {"final_norm", OPTION_BOOL, offsetof(ModelOptions, final_norm), .default_value = 1,
      .help = "LayerNorm before the output projection"},
-    {"dropout", FIELD_REAL, offsetof(ModelOptions, dropout), .low = 0, .high = 0.95,
+    {"dropout", OPTION_REAL, offsetof(ModelOptions, dropout), .low = 0, .high = 0.95,
      .help = "after the embedding and after each block's two output projections"},
-    {"attention_dropout", FIELD_REAL, offsetof(ModelOptions, attention_dropout), .low = 0, .high = 0.95,
+    {"attention_dropout", OPTION_REAL, offsetof(ModelOptions, attention_dropout), .low = 0, .high = 0.95,
      .help = "of attention probabilities"},
-    {"activation_dropout", FIELD_REAL, offsetof(ModelOptions, activation_dropout), .low = 0, .high = 0.95,
+    {"activation_dropout", OPTION_REAL, offsetof(ModelOptions, activation_dropout), .low = 0, .high = 0.95,
      .help = "after the activation"},
-    {"max_tokens_in_flight", FIELD_INT, offsetof(ModelOptions, max_tokens_in_flight), .standard = 1024,
+    {"max_tokens_in_flight", OPTION_INT, offsetof(ModelOptions, max_tokens_in_flight), .default_value = 1024,
      .low = 1, .high = 1 << 24, .help = "tokens of a micro-batch; bounds the memory of activations"},
 };
 const int model_field_count = COUNT_OF(model_fields);
 
 void model_default(ModelOptions *options) {
-    fields_default(options, model_fields, model_field_count);
-    fields_default(&options->attention, attention_fields, attention_field_count);
+    options_default(options, model_fields, model_field_count);
+    options_default(&options->attention, attention_fields, attention_field_count);
 }
 
 Json *model_json(const ModelOptions *options) {
     Json *json = json_new_object(), *attention = json_new_object();
-    fields_write(json, options, model_fields, model_field_count);
-    fields_write(attention, &options->attention, attention_fields, attention_field_count);
+    options_write(json, options, model_fields, model_field_count);
+    options_write(attention, &options->attention, attention_fields, attention_field_count);
     json_set(json, "attention", attention);
     return json;
 }
 
-static bool check_method(const Position *position, const PositionShape *shape, const char *place,
-                         const char *path, Err *err) {
-    Err inner;
+static bool check_method(const Encoding *position, const PositionShape *shape, const char *source,
+                         const char *path, Error *err) {
+    Error inner;
     if (position_check(position->method, shape, position->options, &inner)) return true;
-    return err_set(err, EXIT_USAGE, "%s: '%s': %s", place, path, inner.text);
+    return error_set(err, EXIT_USAGE, "%s: '%s': %s", source, path, inner.text);
 }
 
 /* The partner must follow the positions, and all that may be drawn in training must be within its limit. */
-static bool check_partner(const Position *position, const PositionShape *shape, const char *place, Err *err) {
-    const Position *with = position->with;
+static bool check_partner(const Encoding *position, const PositionShape *shape, const char *source,
+                          Error *err) {
+    const Encoding *with = position->partner;
     if (with && (!(with->method->claims & POS_BY_POSITION) || with->method->positions))
-        return err_set(err, EXIT_USAGE,
-                       "%s: 'method.with' must be a method that follows the positions given to it, got '%s'",
-                       place, with->method->name);
-    if (with && !check_method(with, shape, place, "method.with", err)) return false;
-    int length = shape->train_length;
-    if (position_usable(position, shape, length)) return true;
-    if (with && with->method->limit)
-        return err_set(
+        return error_set(
             err, EXIT_USAGE,
-            "%s: 'method.with': at 'train.length' %d rows may stand at up to %g, and '%s' ends at %d", place,
+            "%s: 'method.with' must be a method that follows the positions given to it, got '%s'", source,
+            with->method->name);
+    if (with && !check_method(with, shape, source, "method.with", err)) return false;
+    int length = shape->train_length;
+    if (encoding_usable(position, shape, length)) return true;
+    if (with && with->method->limit)
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: 'method.with': at 'train.length' %d rows may stand at up to %g, and '%s' ends at %d", source,
             length, position->method->farthest(shape, position->options, length), with->method->name,
             with->method->limit(shape, with->options) - 1);
-    return err_set(err, EXIT_USAGE, "%s: 'train.length' is beyond what '%s' can be used at, got %d", place,
-                   position->method->name, length);
+    return error_set(err, EXIT_USAGE, "%s: 'train.length' is beyond what '%s' can be used at, got %d", source,
+                     position->method->name, length);
 }
 
 /* Sinks see queries elsewhere than where they stand. That is defined only for queries that stand at 0..T-1,
    and for biases that enter scores by themselves alone. */
-static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *place,
-                        Err *err) {
+static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *source,
+                        Error *err) {
     bool both = method->scores && method->distance_bias;
     if (!options->sinks || (!method->positions && !both)) return true;
-    return err_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' must be 0 with '%s', which %s", place,
-                   method->name, both ? "changes scores by their biases" : "says where rows stand");
+    return error_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' must be 0 with '%s', which %s", source,
+                     method->name, both ? "changes scores by their biases" : "says where rows stand");
 }
 
-bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place,
-                 Err *err) {
+bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
+                 Error *err) {
     if (options->width % options->heads)
-        return err_set(err, EXIT_USAGE, "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)",
-                       place, (long long)options->width, (long long)options->heads);
-    if (!attention_check(&options->attention, place, err) ||
-        !check_sinks(&options->attention, position->method, place, err))
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'model.width' (%lld) must be a multiple of 'model.heads' (%lld)", source,
+                         (long long)options->width, (long long)options->heads);
+    if (!attention_check(&options->attention, source, err) ||
+        !check_sinks(&options->attention, position->method, source, err))
         return false;
     PositionShape shape = {(int)options->layers, (int)options->heads, (int)options->width,
                            (int)(options->width / options->heads), train_length};
-    return check_method(position, &shape, place, "method", err) &&
-           check_partner(position, &shape, place, err);
+    return check_method(position, &shape, source, "method", err) &&
+           check_partner(position, &shape, source, err);
 }
 
-static size_t param_add(Model *model, const char *name, int rank, int rows, int columns, ParamInit init,
+static size_t param_add(Model *model, const char *name, int rank, int rows, int columns, ModelInit init,
                         double deviation, bool decay) {
-    Param *param = &model->params[model->param_count++];
+    ModelParam *param = &model->params[model->param_count++];
     size_t size = (size_t)rows * (rank == 2 ? (size_t)columns : 1);
-    *param = (Param){.name = name,
-                     .rank = rank,
-                     .dims = {rows, rank == 2 ? columns : 1},
-                     .offset = model->size,
-                     .size = size,
-                     .init = init,
-                     .deviation = deviation,
-                     .decay = decay};
+    *param = (ModelParam){.name = name,
+                          .rank = rank,
+                          .dims = {rows, rank == 2 ? columns : 1},
+                          .offset = model->size,
+                          .size = size,
+                          .init = init,
+                          .deviation = deviation,
+                          .decay = decay};
     model->size += (size + 15) / 16 * 16;
     model->parameters += (int64_t)size;
     return param->offset;
@@ -117,9 +121,9 @@ static size_t param_add(Model *model, const char *name, int rank, int rows, int 
 static size_t add_linear(Model *model, Arena *arena, int layer, const char *name, int out, int in,
                          double gain, size_t *bias) {
     const char *weight = arena_format(arena, "layers.%d.%s.weight", layer, name);
-    size_t offset = param_add(model, weight, 2, out, in, INIT_NORMAL, gain / sqrt(in), true);
-    *bias = param_add(model, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0, INIT_ZERO, 0,
-                      false);
+    size_t offset = param_add(model, weight, 2, out, in, MODEL_INIT_NORMAL, gain / sqrt(in), true);
+    *bias = param_add(model, arena_format(arena, "layers.%d.%s.bias", layer, name), 1, out, 0,
+                      MODEL_INIT_ZERO, 0, false);
     return offset;
 }
 
@@ -127,15 +131,15 @@ static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, 
     int width = model->shape.width;
     const char *prefix = layer < 0 ? name : arena_format(arena, "layers.%d.%s", layer, name);
     size_t offset =
-        param_add(model, arena_format(arena, "%s.weight", prefix), 1, width, 0, INIT_ONE, 0, false);
-    *bias = param_add(model, arena_format(arena, "%s.bias", prefix), 1, width, 0, INIT_ZERO, 0, false);
+        param_add(model, arena_format(arena, "%s.weight", prefix), 1, width, 0, MODEL_INIT_ONE, 0, false);
+    *bias = param_add(model, arena_format(arena, "%s.bias", prefix), 1, width, 0, MODEL_INIT_ZERO, 0, false);
     return offset;
 }
 
 /* One copy for all layers, or one for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
-    index->position[number] = MODEL_NOWHERE;
+    index->position[number] = MODEL_NO_TENSOR;
     for (int l = 0; l < model->shape.layers; l++) {
         size_t *at = &index->layers[l].position[number];
         *at = index->position[number];
@@ -143,35 +147,36 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
         if (shared ? l > 0 : !attention_has_position(&model->options.attention, l)) continue;
         const char *name = shared ? arena_format(arena, "position.%s", tensor->name)
                                   : arena_format(arena, "layers.%d.position.%s", l, tensor->name);
-        *at = param_add(model, name, tensor->rank, tensor->dims[0], tensor->dims[1], INIT_METHOD, 0, false);
+        *at = param_add(model, name, tensor->rank, tensor->dims[0], tensor->dims[1], MODEL_INIT_METHOD, 0,
+                        false);
         model->params[model->param_count - 1].index = number;
         if (shared) index->position[number] = *at;
     }
 }
 
 int model_ffn_rows(const ModelOptions *options) {
-    return (int)options->ffn * (options->activation == ACT_SWIGLU ? 2 : 1);
+    return (int)options->ffn * (options->activation == MODEL_SWIGLU ? 2 : 1);
 }
 
-Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena) {
+Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena) {
     Model *model = NEW(arena, 1, Model);
     model->threads = 1;
     int layers = (int)options->layers, width = (int)options->width, ffn = (int)options->ffn;
     model->options = *options;
     model->position = *position;
-    model->acting = position_acting(&model->position);
+    model->acting = encoding_acting(&model->position);
     model->shape =
         (PositionShape){layers, (int)options->heads, width, width / (int)options->heads, train_length};
     PositionTensor tensors[POS_MAX_TENSORS];
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
-    index->positions = position_layout(model->acting, &model->shape, tensors);
-    model->params = NEW(arena, 12 * layers + 3 + index->positions * layers, Param);
-    index->layers = NEW(arena, layers, LayerIndex);
+    index->positions = encoding_layout(model->acting, &model->shape, tensors);
+    model->params = NEW(arena, 12 * layers + 3 + index->positions * layers, ModelParam);
+    index->layers = NEW(arena, layers, ModelLayerIndex);
 
-    index->embedding = param_add(model, "embedding.weight", 2, (int)options->vocabulary, width, INIT_NORMAL,
-                                 1 / sqrt(width), false);
+    index->embedding = param_add(model, "embedding.weight", 2, (int)options->vocabulary, width,
+                                 MODEL_INIT_NORMAL, 1 / sqrt(width), false);
     for (int l = 0; l < layers; l++) {
-        LayerIndex *at = &index->layers[l];
+        ModelLayerIndex *at = &index->layers[l];
         double residual = 1 / sqrt(2.0 * layers);
         at->norm1_w = add_norm(model, arena, l, "norm1", &at->norm1_b);
         at->qkv_w = add_linear(model, arena, l, "attention.qkv", 3 * width, width, 1, &at->qkv_b);
@@ -195,20 +200,21 @@ void model_allocate(Model *model, Arena *arena) {
 void model_init(Model *model, uint64_t seed) {
     model->seed = seed;
     for (int p = 0; p < model->param_count; p++) {
-        const Param *param = &model->params[p];
+        const ModelParam *param = &model->params[p];
         float *value = model->values + param->offset;
-        Rng rng = rng_stream(seed, "init", param->name);
+        Random rng = random_stream(seed, "init", param->name);
         switch (param->init) {
-        case INIT_ZERO:
+        case MODEL_INIT_ZERO:
             memset(value, 0, param->size * sizeof *value);
             break;
-        case INIT_ONE:
+        case MODEL_INIT_ONE:
             for (size_t i = 0; i < param->size; i++) value[i] = 1;
             break;
-        case INIT_NORMAL:
-            for (size_t i = 0; i < param->size; i++) value[i] = (float)(param->deviation * rng_normal(&rng));
+        case MODEL_INIT_NORMAL:
+            for (size_t i = 0; i < param->size; i++)
+                value[i] = (float)(param->deviation * random_normal(&rng));
             break;
-        case INIT_METHOD:
+        case MODEL_INIT_METHOD:
             memset(value, 0, param->size * sizeof *value);
             if (model->acting->method->init)
                 model->acting->method->init(&model->shape, model->acting->options, param->index, value, &rng);
@@ -223,7 +229,7 @@ static const char *first_difference(const Model *a, const Model *b) {
     for (int i = 0; i < a->param_count || i < b->param_count; i++) {
         if (i >= b->param_count) return a->params[i].name;
         if (i >= a->param_count) return b->params[i].name;
-        const Param *p = &a->params[i], *q = &b->params[i];
+        const ModelParam *p = &a->params[i], *q = &b->params[i];
         if (strcmp(p->name, q->name) != 0 || p->rank != q->rank || p->dims[0] != q->dims[0] ||
             p->dims[1] != q->dims[1])
             return q->name;
@@ -231,18 +237,18 @@ static const char *first_difference(const Model *a, const Model *b) {
     return NULL;
 }
 
-Model *model_changed(const Model *model, const Position *position, const AttentionOptions *attention,
-                     const char *place, Arena *arena, Err *err) {
+Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
+                          const char *source, Arena *arena, Error *err) {
     ModelOptions options = model->options;
     options.attention = *attention;
-    if (!model_check(&options, position, model->shape.train_length, place, err)) return NULL;
+    if (!model_check(&options, position, model->shape.train_length, source, err)) return NULL;
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
     const char *name = first_difference(model, changed);
     if (name) {
-        err_set(
+        error_set(
             err, EXIT_USAGE,
             "%s: '%s' is not a tensor of both; after training only what has the same tensors can be changed",
-            place, name);
+            source, name);
         return NULL;
     }
     changed->values = model->values;
@@ -253,10 +259,10 @@ Model *model_changed(const Model *model, const Position *position, const Attenti
 }
 
 void model_project(Model *model) {
-    const Position *position = model->acting;
+    const Encoding *position = model->acting;
     for (int p = 0; position->method->project && p < model->param_count; p++) {
-        const Param *param = &model->params[p];
-        if (param->init != INIT_METHOD) continue;
+        const ModelParam *param = &model->params[p];
+        if (param->init != MODEL_INIT_METHOD) continue;
         position->method->project(&model->shape, position->options, param->index,
                                   model->values + param->offset);
     }
@@ -264,7 +270,7 @@ void model_project(Model *model) {
 
 double model_flops(const ModelOptions *options, int length, bool training) {
     double width = (double)options->width, ffn = (double)options->ffn;
-    double layer = 4 * width * width + (options->activation == ACT_SWIGLU ? 3 : 2) * width * ffn;
+    double layer = 4 * width * width + (options->activation == MODEL_SWIGLU ? 3 : 2) * width * ffn;
     double forward = 2 * ((double)options->layers * layer + (double)options->vocabulary * width) +
                      (double)options->layers * 2 * (double)length * width;
     return training ? 3 * forward : forward;

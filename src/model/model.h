@@ -11,13 +11,13 @@
  *
  * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
-#ifndef POSLAB_MODEL_H
-#define POSLAB_MODEL_H
+#ifndef POSLAB_MODEL_MODEL_H
+#define POSLAB_MODEL_MODEL_H
 
 #include "position/encoding.h"
 #include "attention/attention.h"
 
-typedef enum Activation { ACT_RELU, ACT_GELU, ACT_SWIGLU } Activation;
+typedef enum ModelActivation { MODEL_RELU, MODEL_GELU, MODEL_SWIGLU } ModelActivation;
 
 typedef struct ModelOptions {
     int64_t layers, heads, width, ffn;
@@ -29,53 +29,53 @@ typedef struct ModelOptions {
     AttentionOptions attention;
 } ModelOptions;
 
-extern const Field model_fields[];
+extern const OptionField model_fields[];
 extern const int model_field_count;
 
 void model_default(ModelOptions *options);     /* every default, those of attention too */
 Json *model_json(const ModelOptions *options); /* the section `model` with all defaults spelled out */
 
-/* Rules across options: width divisible by heads, the method's own check. `place` as in fields_read. */
-bool model_check(const ModelOptions *options, const Position *position, int train_length, const char *place,
-                 Err *err);
+/* Rules across options: width divisible by heads, the method's own check. `source` as in options_read. */
+bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
+                 Error *err);
 
 /* One row per parameter tensor; initialisation, optimiser, checkpoint and gradient check loop over these. */
-typedef enum ParamInit { INIT_ZERO, INIT_ONE, INIT_NORMAL, INIT_METHOD } ParamInit;
+typedef enum ModelInit { MODEL_INIT_ZERO, MODEL_INIT_ONE, MODEL_INIT_NORMAL, MODEL_INIT_METHOD } ModelInit;
 
-typedef struct Param {
+typedef struct ModelParam {
     const char *name; /* "layers.0.norm1.weight": the name in safetensors */
     int rank, dims[2];
     size_t offset, size; /* in floats, into values, gradients and optimiser state alike */
-    ParamInit init;
-    double deviation; /* of INIT_NORMAL */
-    int index;        /* of INIT_METHOD: the method's tensor */
+    ModelInit init;
+    double deviation; /* of MODEL_INIT_NORMAL */
+    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
     bool decay;       /* weight decay applies */
-} Param;
+} ModelParam;
 
 /* Offsets into values and gradients, for the passes. */
-typedef struct LayerIndex {
+typedef struct ModelLayerIndex {
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
     size_t position[POS_MAX_TENSORS]; /* the method's tensors as this layer sees them */
-} LayerIndex;
+} ModelLayerIndex;
 
-#define MODEL_NOWHERE SIZE_MAX /* place of a tensor that is not there */
+#define MODEL_NO_TENSOR SIZE_MAX /* place of a tensor that is not there */
 
 typedef struct ModelIndex {
     size_t embedding, norm_w, norm_b;
     size_t position[POS_MAX_TENSORS]; /* the shared ones; nowhere if per layer */
     int positions;
-    LayerIndex *layers;
+    ModelLayerIndex *layers;
 } ModelIndex;
 
 typedef struct Model {
     ModelOptions options;
     PositionShape shape;
-    Position position;      /* as the config has it */
-    const Position *acting; /* whose hooks act: it or its partner */
+    Encoding position;      /* as the config has it */
+    const Encoding *acting; /* whose hooks act: it or its partner */
     uint64_t seed;          /* of model_init; in evaluation, of positions that are drawn */
     int precision;          /* Precision of the passes made for it; PRECISION_FP32 unless set */
-    int threads;            /* lanes (lanes.h) that train and evaluate it; 1 unless set */
-    Param *params;
+    int threads;            /* lanes (sys/threads.h) that train and evaluate it; 1 unless set */
+    ModelParam *params;
     int param_count;
     size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */
     int64_t parameters; /* without padding */
@@ -86,14 +86,14 @@ typedef struct Model {
 
 /* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed
  * values. */
-Model *model_new(const ModelOptions *options, const Position *position, int train_length, Arena *arena);
+Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
 
 /* The same weights under another method or other attention; NULL where it has other tensors, and err says
  * which. The values are shared with `model`, which must outlive it. */
-Model *model_changed(const Model *model, const Position *position, const AttentionOptions *attention,
-                     const char *place, Arena *arena, Err *err);
+Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
+                          const char *source, Arena *arena, Error *err);
 
 /* Brings the method's tensors back to the values that they may have, as its project hook says. */
 void model_project(Model *model);

@@ -1,4 +1,4 @@
-/* pass: the model forward and backward.
+/* transformer: the model forward and backward.
  *
  * A pass works through the rows (tokens) in chunks that fit the cache, forward and backward; only attention
  * sees all rows of a sequence at once. When training, each layer keeps what its backward pass needs; when
@@ -15,65 +15,66 @@
 #include "model/activations.h"
 
 /* Dropout of width columns from row `row` of the pass on, at a site named by its layer and purpose. */
-static void drop(const Pass *pass, float *x, size_t row, size_t rows, size_t columns, double p,
+static void drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
                  const char *site, int layer) {
     if (!pass->training || p <= 0) return;
-    Rng stream = rng_substream(rng_stream(pass->place.seed, "dropout", site), (uint64_t)pass->place.step);
-    stream = rng_substream(stream, (uint64_t)(layer + 1));
-    ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
+    Random stream =
+        random_substream(random_stream(pass->origin.seed, "dropout", site), (uint64_t)pass->origin.step);
+    stream = random_substream(stream, (uint64_t)(layer + 1));
+    nn_ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
 }
 
 /* Of the sequences from `first` on. */
-static AttentionDropout attention_dropout(const Model *model, const Pass *pass, int layer, int first) {
+static AttentionDropout attention_dropout(const Model *model, const Activations *pass, int layer, int first) {
     if (!pass->training || model->options.attention_dropout <= 0) return (AttentionDropout){0};
-    Rng stream =
-        rng_substream(rng_stream(pass->place.seed, "dropout", "attention"), (uint64_t)pass->place.step);
-    return (AttentionDropout){model->options.attention_dropout, rng_substream(stream, (uint64_t)layer).key,
-                              pass->place.first_sequence + first};
+    Random stream = random_substream(random_stream(pass->origin.seed, "dropout", "attention"),
+                                     (uint64_t)pass->origin.step);
+    return (AttentionDropout){model->options.attention_dropout, random_substream(stream, (uint64_t)layer).key,
+                              pass->origin.first_sequence + first};
 }
 
-static void activate(const ModelOptions *options, const Layer *layer, size_t row, int rows) {
+static void activate(const ModelOptions *options, const LayerActivations *layer, size_t row, int rows) {
     size_t ffn = (size_t)options->ffn, inner = (size_t)model_ffn_rows(options);
-    switch ((Activation)options->activation) {
-    case ACT_RELU:
-        ops_relu(layer->active + row * ffn, (size_t)rows * ffn);
+    switch ((ModelActivation)options->activation) {
+    case MODEL_RELU:
+        nn_ops_relu(layer->active + row * ffn, (size_t)rows * ffn);
         break;
-    case ACT_GELU:
-        ops_gelu(layer->active + row * ffn, layer->inner + row * ffn, (size_t)rows * ffn);
+    case MODEL_GELU:
+        nn_ops_gelu(layer->active + row * ffn, layer->inner + row * ffn, (size_t)rows * ffn);
         break;
-    case ACT_SWIGLU:
-        ops_swiglu(layer->active + row * ffn, layer->inner + row * inner, rows, (int)ffn);
+    case MODEL_SWIGLU:
+        nn_ops_swiglu(layer->active + row * ffn, layer->inner + row * inner, rows, (int)ffn);
         break;
     }
 }
 
 /* to[rows,C] = from + what the half-block computed, dropped out. */
-static void add_residual(const Model *model, Pass *pass, float *to, const float *from, size_t row, int rows,
-                         const char *site, int layer) {
+static void add_residual(const Model *model, Activations *pass, float *to, const float *from, size_t row,
+                         int rows, const char *site, int layer) {
     size_t width = (size_t)model->shape.width, count = (size_t)rows * width;
     drop(pass, pass->out, row, (size_t)rows, width, model->options.dropout, site, layer);
     for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
 }
 
 /* Lets the method's context point to the tensors at these places. */
-static void see_tensors(const Model *model, Pass *pass, const size_t places[POS_MAX_TENSORS]) {
+static void see_tensors(const Model *model, Activations *pass, const size_t places[POS_MAX_TENSORS]) {
     for (int i = 0; i < model->index->positions; i++) {
-        bool there = places[i] != MODEL_NOWHERE;
+        bool there = places[i] != MODEL_NO_TENSOR;
         pass->context.param[i] = there ? model->values + places[i] : NULL;
         pass->context.grad[i] = there && pass->gradients ? pass->gradients + places[i] : NULL;
     }
 }
 
 /* Draws where rows stand and makes the tables of the sequences that are moved. */
-static void draw_positions(const Model *model, Pass *pass, int sequences) {
-    const Position *acting = model->acting;
+static void draw_positions(const Model *model, Activations *pass, int sequences) {
+    const Encoding *acting = model->acting;
     pass->moved = false;
     if (!pass->tables) return;
     arena_release(pass->moving, 0);
     for (int b = 0; b < sequences; b++) {
-        PositionPlace place = {pass->place.seed, pass->training, pass->place.step,
-                               pass->place.first_sequence + b};
-        bool moved = position_draw(&model->position, &model->shape, place, pass->positions, pass->length);
+        EncodingDraw origin = {pass->origin.seed, pass->training, pass->origin.step,
+                               pass->origin.first_sequence + b};
+        bool moved = encoding_draw(&model->position, &model->shape, origin, pass->positions, pass->length);
         pass->tables[b] = pass->plain;
         if (moved)
             pass->tables[b] = position_prepare(acting->method, &model->shape, acting->options, pass->length,
@@ -83,13 +84,13 @@ static void draw_positions(const Model *model, Pass *pass, int sequences) {
 }
 
 /* Lets the method's context point to the tables of sequence b. */
-static void see_tables(Pass *pass, int b) {
+static void see_tables(Activations *pass, int b) {
     pass->context.tables = pass->moved ? pass->tables[b] : pass->plain;
 }
 
 /* What the method adds to the input of q and k of `sequences` sequences, projected: p W_qk^T is the same in
    all of them. */
-static void add_input(const Model *model, Pass *pass, int l, float *qkv, int sequences) {
+static void add_input(const Model *model, Activations *pass, int l, float *qkv, int sequences) {
     int width = model->shape.width, length = pass->length;
     memset(pass->p, 0, (size_t)length * width * sizeof *pass->p);
     model->acting->method->input(&pass->context, pass->p);
@@ -97,11 +98,12 @@ static void add_input(const Model *model, Pass *pass, int l, float *qkv, int seq
                    length, 2 * width, width);
     for (int b = 0; b < sequences; b++)
         for (int t = 0; t < length; t++, qkv += (size_t)3 * width)
-            ops_add(qkv, pass->pqk + (size_t)t * 2 * width, (size_t)2 * width);
+            nn_ops_add(qkv, pass->pqk + (size_t)t * 2 * width, (size_t)2 * width);
 }
 
 /* The gradients of what add_input did, from those of q and k summed over the sequences. */
-static void add_input_backward(const Model *model, Pass *pass, int l, const float *dqkv, int sequences) {
+static void add_input_backward(const Model *model, Activations *pass, int l, const float *dqkv,
+                               int sequences) {
     const PositionMethod *method = model->acting->method;
     int width = model->shape.width, length = pass->length;
     size_t weights = model->index->layers[l].qkv_w;
@@ -110,15 +112,15 @@ static void add_input_backward(const Model *model, Pass *pass, int l, const floa
     method->input(&pass->context, pass->p);
     for (int b = 0; b < sequences; b++)
         for (int t = 0; t < length; t++, dqkv += (size_t)3 * width)
-            ops_add(pass->pqk + (size_t)t * 2 * width, dqkv, (size_t)2 * width);
+            nn_ops_add(pass->pqk + (size_t)t * 2 * width, dqkv, (size_t)2 * width);
     linear_backward(pass->linear, pass->dp, pass->gradients + weights, NULL, pass->pqk, pass->p,
                     model->values + weights, length, 2 * width, width);
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
 /* Attention of one layer: all sequences together, or one after the other where each has tables of its own. */
-static void attend(const Model *model, Pass *pass, int l, int sequences) {
-    const Layer *layer = &pass->layers[pass->training ? l : 0];
+static void attend(const Model *model, Activations *pass, int l, int sequences) {
+    const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
@@ -135,8 +137,8 @@ static void attend(const Model *model, Pass *pass, int l, int sequences) {
 }
 
 /* pass->dqkv from the gradient at the attention's result in pass->dnormed. */
-static void attend_backward(const Model *model, Pass *pass, int l, int sequences) {
-    const Layer *layer = &pass->layers[l];
+static void attend_backward(const Model *model, Activations *pass, int l, int sequences) {
+    const LayerActivations *layer = &pass->layers[l];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
@@ -154,11 +156,11 @@ static void attend_backward(const Model *model, Pass *pass, int l, int sequences
     }
 }
 
-static void forward_layer(const Model *model, Pass *pass, int l, int sequences) {
+static void forward_layer(const Model *model, Activations *pass, int l, int sequences) {
     const ModelOptions *options = &model->options;
-    const LayerIndex *at = &model->index->layers[l];
+    const ModelLayerIndex *at = &model->index->layers[l];
     const float *w = model->values;
-    Layer *layer = &pass->layers[pass->training ? l : 0];
+    LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     float *next = pass->training && l + 1 < model->shape.layers ? pass->layers[l + 1].x1 : pass->x;
     int width = model->shape.width, ffn = (int)options->ffn, inner = model_ffn_rows(options);
     size_t n = (size_t)sequences * (size_t)pass->length;
@@ -166,8 +168,8 @@ static void forward_layer(const Model *model, Pass *pass, int l, int sequences) 
         int rows = n - row < (size_t)pass->chunk ? (int)(n - row) : pass->chunk;
         size_t kept = pass->training ? row : 0;
         float *normed = layer->normed1 + (pass->whole_input ? row : 0) * width;
-        ops_norm(normed, layer->mean1 + kept, layer->rstd1 + kept, layer->x1 + row * width, w + at->norm1_w,
-                 w + at->norm1_b, rows, width);
+        nn_ops_layer_norm(normed, layer->mean1 + kept, layer->rstd1 + kept, layer->x1 + row * width,
+                          w + at->norm1_w, w + at->norm1_b, rows, width);
         linear_forward(pass->linear, layer->qkv + row * 3 * width, normed, w + at->qkv_w, w + at->qkv_b, rows,
                        3 * width, width);
     }
@@ -178,8 +180,8 @@ static void forward_layer(const Model *model, Pass *pass, int l, int sequences) 
         linear_forward(pass->linear, pass->out, layer->mixed + row * width, w + at->out_w, w + at->out_b,
                        rows, width, width);
         add_residual(model, pass, layer->x2, layer->x1, row, rows, "attention.out", l);
-        ops_norm(layer->normed2 + kept * width, layer->mean2 + kept, layer->rstd2 + kept,
-                 layer->x2 + row * width, w + at->norm2_w, w + at->norm2_b, rows, width);
+        nn_ops_layer_norm(layer->normed2 + kept * width, layer->mean2 + kept, layer->rstd2 + kept,
+                          layer->x2 + row * width, w + at->norm2_w, w + at->norm2_b, rows, width);
         linear_forward(pass->linear, layer->inner + kept * inner, layer->normed2 + kept * width, w + at->in_w,
                        w + at->in_b, rows, inner, width);
         activate(options, layer, kept, rows);
@@ -191,7 +193,7 @@ static void forward_layer(const Model *model, Pass *pass, int l, int sequences) 
     }
 }
 
-static void forward(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences) {
+static void forward(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences) {
     int width = model->shape.width, length = pass->length;
     float *x = pass->layers[0].x1, scale = sqrtf((float)width);
     const float *embedding = model->values + model->index->embedding;
@@ -213,8 +215,8 @@ static void forward(const Model *model, Pass *pass, const uint16_t *const *token
 }
 
 /* The loss from the last residual stream and, when training, its gradient in pass->dx (overwritten). */
-static void head(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float scale,
-                 float *nll, float *g) {
+static void head(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                 float scale, float *nll, float *g) {
     int width = model->shape.width, length = pass->length, vocabulary = (int)model->options.vocabulary;
     const float *w = model->values, *embedding = w + model->index->embedding;
     size_t n = (size_t)sequences * (size_t)length, norm_w = model->index->norm_w,
@@ -224,28 +226,29 @@ static void head(const Model *model, Pass *pass, const uint16_t *const *tokens, 
     for (size_t row = 0; row < n; row += (size_t)pass->logits_rows) {
         int rows = n - row < (size_t)pass->logits_rows ? (int)(n - row) : pass->logits_rows;
         const float *x = pass->x + row * width;
-        uint16_t targets[CHUNK_ROWS];
+        uint16_t targets[ACTIVATIONS_CHUNK_ROWS];
         for (int r = 0; r < rows; r++) targets[r] = tokens[(row + r) / length][(row + r) % length + 1];
-        if (norm) ops_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
+        if (norm)
+            nn_ops_layer_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
         const float *normed = norm ? pass->normed : x;
         linear_forward(pass->linear, pass->logits, normed, embedding, NULL, rows, vocabulary, width);
-        ops_cross_entropy(nll + row, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
+        nn_ops_cross_entropy(nll + row, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
         if (!pass->training) continue;
         float *dnormed = norm ? pass->dnormed : pass->dx + row * width;
         linear_backward(pass->linear, dnormed, g + model->index->embedding, NULL, pass->logits, normed,
                         embedding, rows, vocabulary, width);
         if (norm)
-            ops_norm_backward(pass->dx + row * width, g + norm_w, g + norm_b, dnormed, x, w + norm_w,
-                              pass->mean, pass->rstd, rows, width);
+            nn_ops_layer_norm_backward(pass->dx + row * width, g + norm_w, g + norm_b, dnormed, x, w + norm_w,
+                                       pass->mean, pass->rstd, rows, width);
     }
 }
 
 /* Rows of pass->dx: from the gradient at the layer's output to that behind its attention half; pass->dnormed:
    that at the attention's result. */
-static void backward_ffn(const Model *model, Pass *pass, int l, size_t row, int rows, float *g) {
+static void backward_ffn(const Model *model, Activations *pass, int l, size_t row, int rows, float *g) {
     const ModelOptions *options = &model->options;
-    const LayerIndex *at = &model->index->layers[l];
-    const Layer *layer = &pass->layers[l];
+    const ModelLayerIndex *at = &model->index->layers[l];
+    const LayerActivations *layer = &pass->layers[l];
     const float *w = model->values;
     int width = model->shape.width, ffn = (int)options->ffn, inner = model_ffn_rows(options);
     size_t first = row * (size_t)width, count = (size_t)rows * width;
@@ -258,22 +261,22 @@ static void backward_ffn(const Model *model, Pass *pass, int l, size_t row, int 
     linear_backward(pass->linear, pass->dactive, g + at->ffn_w, g + at->ffn_b, dy, active, w + at->ffn_w,
                     rows, width, ffn);
     drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout, "activation", l);
-    switch ((Activation)options
+    switch ((ModelActivation)options
                 ->activation) { /* with relu, dropped values are 0 and 0 stays 0: active tells enough */
-    case ACT_RELU:
-        ops_relu_backward(pass->dactive, active, (size_t)rows * ffn);
+    case MODEL_RELU:
+        nn_ops_relu_backward(pass->dactive, active, (size_t)rows * ffn);
         break;
-    case ACT_GELU:
-        ops_gelu_backward(pass->dactive, before, (size_t)rows * ffn);
+    case MODEL_GELU:
+        nn_ops_gelu_backward(pass->dactive, before, (size_t)rows * ffn);
         break;
-    case ACT_SWIGLU:
-        ops_swiglu_backward(pass->dinner, pass->dactive, before, rows, ffn);
+    case MODEL_SWIGLU:
+        nn_ops_swiglu_backward(pass->dinner, pass->dactive, before, rows, ffn);
         break;
     }
     linear_backward(pass->linear, dnormed, g + at->in_w, g + at->in_b, pass->dinner, layer->normed2 + first,
                     w + at->in_w, rows, inner, width);
-    ops_norm_backward(dx, g + at->norm2_w, g + at->norm2_b, dnormed, layer->x2 + first, w + at->norm2_w,
-                      layer->mean2 + row, layer->rstd2 + row, rows, width);
+    nn_ops_layer_norm_backward(dx, g + at->norm2_w, g + at->norm2_b, dnormed, layer->x2 + first,
+                               w + at->norm2_w, layer->mean2 + row, layer->rstd2 + row, rows, width);
     if (options->dropout > 0) {
         memcpy(pass->dy + first, dx, count * sizeof *dx);
         drop(pass, pass->dy + first, row, (size_t)rows, (size_t)width, options->dropout, "attention.out", l);
@@ -284,9 +287,9 @@ static void backward_ffn(const Model *model, Pass *pass, int l, size_t row, int 
 
 /* pass->dx: from the gradient at the layer's output to that at its input, in the chunks of the forward pass.
  */
-static void backward_layer(const Model *model, Pass *pass, int l, int sequences, float *g) {
-    const LayerIndex *at = &model->index->layers[l];
-    const Layer *layer = &pass->layers[l];
+static void backward_layer(const Model *model, Activations *pass, int l, int sequences, float *g) {
+    const ModelLayerIndex *at = &model->index->layers[l];
+    const LayerActivations *layer = &pass->layers[l];
     const float *w = model->values;
     int width = model->shape.width;
     size_t n = (size_t)sequences * (size_t)pass->length, chunk = (size_t)pass->chunk;
@@ -301,14 +304,15 @@ static void backward_layer(const Model *model, Pass *pass, int l, int sequences,
         linear_backward(pass->linear, pass->dnormed + first, g + at->qkv_w, g + at->qkv_b,
                         pass->dqkv + 3 * first, layer->normed1 + first, w + at->qkv_w, rows, 3 * width,
                         width);
-        if (reads) ops_add(pass->dnormed + first, pass->dy + first, (size_t)rows * width);
-        ops_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
-                          layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row, rows,
-                          width);
+        if (reads) nn_ops_add(pass->dnormed + first, pass->dy + first, (size_t)rows * width);
+        nn_ops_layer_norm_backward(pass->dx + first, g + at->norm1_w, g + at->norm1_b, pass->dnormed + first,
+                                   layer->x1 + first, w + at->norm1_w, layer->mean1 + row, layer->rstd1 + row,
+                                   rows, width);
     }
 }
 
-static void backward(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *g) {
+static void backward(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                     float *g) {
     int width = model->shape.width, length = pass->length;
     for (int l = model->shape.layers - 1; l >= 0; l--) backward_layer(model, pass, l, sequences, g);
     see_tensors(model, pass, model->index->position);
@@ -327,22 +331,22 @@ static void backward(const Model *model, Pass *pass, const uint16_t *const *toke
     }
 }
 
-void pass_move(Pass *pass, PassPlace place) {
-    pass->place = place;
+void transformer_set_origin(Activations *pass, ActivationsOrigin origin) {
+    pass->origin = origin;
 }
 
-void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
-                    float *nll) {
+void transformer_evaluate(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                          float *nll) {
     if (pass->training || sequences > pass->sequences) BUG("pass made for something else");
     forward(model, pass, tokens, sequences);
     head(model, pass, tokens, sequences, 0, nll, NULL);
 }
 
-void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
-                 PassPlace place, float scale, float *nll, float *gradients) {
+void transformer_train(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                       ActivationsOrigin origin, float scale, float *nll, float *gradients) {
     if (!pass->training || sequences > pass->sequences) BUG("pass made for something else");
-    pass->place = place;
-    pass->row0 = (int64_t)place.first_sequence * pass->length;
+    pass->origin = origin;
+    pass->row0 = (int64_t)origin.first_sequence * pass->length;
     pass->gradients = gradients;
     forward(model, pass, tokens, sequences);
     head(model, pass, tokens, sequences, scale, nll, gradients);

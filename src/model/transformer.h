@@ -6,15 +6,16 @@
 #include "model/activations.h"
 
 /* The place of the evaluations that follow (of training it is an argument). */
-void pass_move(Pass *pass, PassPlace place);
+void transformer_set_origin(Activations *pass, ActivationsOrigin origin);
 
 /* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
    the loss of target t. `sequences` may be smaller than the pass was made for, `length` must be the pass's.
  */
-void model_evaluate(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences, float *nll);
+void transformer_evaluate(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                          float *nll);
 
 /* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
-void model_train(const Model *model, Pass *pass, const uint16_t *const *tokens, int sequences,
-                 PassPlace place, float scale, float *nll, float *gradients);
+void transformer_train(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
+                       ActivationsOrigin origin, float scale, float *nll, float *gradients);
 
 #endif

@@ -1,4 +1,4 @@
-/* position: the registry, looked up by name. The list itself is generated from methods/ (see the Makefile).
+/* encoding: the registry, looked up by name. The list itself is generated from methods/ (see the Makefile).
  */
 #include "position/encoding.h"
 #include "position/rotary.h"
@@ -20,54 +20,54 @@ unsigned position_hooks(const PositionMethod *method) {
     return hooks;
 }
 
-const PositionMethod *position_find(const char *name) {
-    for (int i = 0; i < position_method_count; i++)
-        if (strcmp(position_methods[i]->name, name) == 0) return position_methods[i];
+const PositionMethod *encoding_find(const char *name) {
+    for (int i = 0; i < encoding_method_count; i++)
+        if (strcmp(encoding_methods[i]->name, name) == 0) return encoding_methods[i];
     return NULL;
 }
 
-const PositionMethod *position_find_or_nearest(const char *name, const char **nearest) {
+const PositionMethod *encoding_find_or_nearest(const char *name, const char **nearest) {
     *nearest = NULL;
-    for (int i = 0; i < position_method_count; i++) {
-        const char *candidate = position_methods[i]->name;
-        *nearest =
-            nearest_name(name, (const char *const[]){*nearest ? *nearest : candidate, candidate, NULL});
+    for (int i = 0; i < encoding_method_count; i++) {
+        const char *candidate = encoding_methods[i]->name;
+        *nearest = options_nearest_name(
+            name, (const char *const[]){*nearest ? *nearest : candidate, candidate, NULL});
     }
-    return position_find(name);
+    return encoding_find(name);
 }
 
-Json *position_json(const Position *position) {
+Json *encoding_json(const Encoding *position) {
     Json *json = json_new_object();
     json_set_text(json, "name", position->method->name);
-    fields_write(json, position->options, position->method->fields, position->method->field_count);
-    if (position->with) json_set(json, "with", position_json(position->with));
+    options_write(json, position->options, position->method->fields, position->method->field_count);
+    if (position->partner) json_set(json, "with", encoding_json(position->partner));
     return json;
 }
 
-bool position_default(Position *position, const PositionMethod *method, Arena *arena) {
-    *position = (Position){.method = method};
+bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena) {
+    *position = (Encoding){.method = method};
     if (method->options_size) position->options = arena_alloc(arena, 1, method->options_size);
-    fields_default(position->options, method->fields, method->field_count);
+    options_default(position->options, method->fields, method->field_count);
     if (!method->positions) return true;
-    const PositionMethod *partner = position_find(method->partner);
-    Position *with = NEW(arena, 1, Position);
-    position->with = with;
-    return partner && position_default(with, partner, arena);
+    const PositionMethod *partner = encoding_find(method->partner);
+    Encoding *with = NEW(arena, 1, Encoding);
+    position->partner = with;
+    return partner && encoding_default(with, partner, arena);
 }
 
-static bool within_limit(const Position *position, const PositionShape *shape, double length) {
+static bool within_limit(const Encoding *position, const PositionShape *shape, double length) {
     const PositionMethod *method = position->method;
     return !method->limit || length <= method->limit(shape, position->options);
 }
 
-bool position_usable(const Position *position, const PositionShape *shape, int64_t length) {
+bool encoding_usable(const Encoding *position, const PositionShape *shape, int64_t length) {
     if (!within_limit(position, shape, (double)length)) return false;
-    if (!position->with) return true;
-    return within_limit(position->with, shape,
+    if (!position->partner) return true;
+    return within_limit(position->partner, shape,
                         position->method->farthest(shape, position->options, (int)length) + 1);
 }
 
-size_t position_table_bytes(const Position *position, const PositionShape *shape, int length) {
+size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length) {
     Arena *count = arena_new_counting();
     position_prepare(position->method, shape, position->options, length, NULL, count);
     size_t bytes = arena_peak(count);
@@ -75,18 +75,18 @@ size_t position_table_bytes(const Position *position, const PositionShape *shape
     return bytes;
 }
 
-bool position_draw(const Position *position, const PositionShape *shape, PositionPlace place,
-                   double *positions, int length) {
+bool encoding_draw(const Encoding *position, const PositionShape *shape, EncodingDraw draw, double *positions,
+                   int length) {
     if (!position->method->positions) return false;
-    Rng rng = rng_stream(place.seed, "positions", place.training ? "train" : "evaluate");
-    rng = rng_substream(rng_substream(rng, (uint64_t)place.step), (uint64_t)place.sequence);
-    position->method->positions(shape, position->options, length, place.training, &rng, positions);
+    Random rng = random_stream(draw.seed, "positions", draw.training ? "train" : "evaluate");
+    rng = random_substream(random_substream(rng, (uint64_t)draw.step), (uint64_t)draw.sequence);
+    position->method->positions(shape, position->options, length, draw.training, &rng, positions);
     bool moved = false;
     for (int t = 0; t < length; t++) moved |= positions[t] != t;
     return moved;
 }
 
-int position_layout(const Position *position, const PositionShape *shape, PositionTensor tensors[]) {
+int encoding_layout(const Encoding *position, const PositionShape *shape, PositionTensor tensors[]) {
     const PositionMethod *method = position->method;
     memset(tensors, 0, POS_MAX_TENSORS * sizeof *tensors);
     int count = method->layout ? method->layout(shape, position->options, tensors) : 0;
@@ -95,37 +95,38 @@ int position_layout(const Position *position, const PositionShape *shape, Positi
     return count;
 }
 
-size_t position_tensor_size(const PositionTensor *tensor) {
+size_t encoding_tensor_size(const PositionTensor *tensor) {
     return (size_t)tensor->dims[0] * (size_t)(tensor->rank == 2 ? tensor->dims[1] : 1);
 }
 
-bool position_per_layer(const Position *position, const PositionShape *shape) {
+bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {
     PositionTensor tensors[POS_MAX_TENSORS];
-    int count = position_layout(position, shape, tensors);
+    int count = encoding_layout(position, shape, tensors);
     bool any = false;
     for (int i = 0; i < count; i++) any |= tensors[i].per_layer;
     return any;
 }
 
-const PositionMethod *position_control(void) {
-    for (int i = 0; i < position_method_count; i++)
-        if (!position_hooks(position_methods[i])) return position_methods[i];
+const PositionMethod *encoding_control(void) {
+    for (int i = 0; i < encoding_method_count; i++)
+        if (!position_hooks(encoding_methods[i])) return encoding_methods[i];
     return NULL;
 }
 
-bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options, Err *err) {
-    if (method->frequency && !position_check_rotated(method->name, shape, options, err)) return false;
+bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options,
+                    Error *err) {
+    if (method->frequency && !rotary_check(method->name, shape, options, err)) return false;
     return !method->check || method->check(shape, options, err);
 }
 
 /* cosines[T,n/2], then sines[T,n/2] */
 static void *prepare_rotation(const PositionMethod *method, const PositionContext *context,
                               const double *positions, Arena *arena) {
-    int n = position_rotated(context->shape, context->options);
+    int n = rotary_size(context->shape, context->options);
     float *table = NEW(arena, (size_t)context->length * n, float);
     for (int pair = 0; table && pair < n / 2; pair++) {
         double amplitude = 1, frequency = method->frequency(context, pair, &amplitude);
-        position_fill_angles(table, pair, frequency, amplitude, positions, context->length, n);
+        rotary_fill_angles(table, pair, frequency, amplitude, positions, context->length, n);
     }
     return table;
 }

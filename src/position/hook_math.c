@@ -1,4 +1,5 @@
-/* product: the mathematics that methods may call (see position.h): products, the logistic function, slopes.
+/* hook_math: the mathematics that methods may call (see position/position.h): products, the logistic
+ * function, slopes.
  */
 #include <math.h>
 
@@ -11,27 +12,27 @@ enum { LONG = 32 }; /* inner sizes from which folding partial sums pays */
 
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how) {
-    bool turn_a = how & POS_TURN_A, turn_b = how & POS_TURN_B, add = how & POS_ADD;
-    if (!turn_b && m % 8 == 0 && n % 16 == 0) {
-        (turn_a ? tile_tn : tile_nn)(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
-    } else if (turn_b && !turn_a && m % 4 == 0 && n % 4 == 0 && k % 16 == 0 && k >= LONG) {
-        tile_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
+    bool transpose_a = how & POS_TRANSPOSE_A, transpose_b = how & POS_TRANSPOSE_B, add = how & POS_ADD;
+    if (!transpose_b && m % 8 == 0 && n % 16 == 0) {
+        (transpose_a ? gemm_tn : gemm_nn)(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
+    } else if (transpose_b && !transpose_a && m % 4 == 0 && n % 4 == 0 && k % 16 == 0 && k >= LONG) {
+        gemm_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, n, k);
     } else {
-        ops_product_strided(c, ldc, a, lda, b, ldb, m, n, k, turn_a, turn_b, add);
+        blas_product_strided(c, ldc, a, lda, b, ldb, m, n, k, transpose_a, transpose_b, add);
     }
 }
 
 void position_sigmoid(float *y, const float *x, int count) {
     int i = 0;
-    for (; i + TILE_LANES <= count; i += TILE_LANES) {
-        Vec v = vec_load(x + i), e = vec_exp(vec_select(v < 0, v, -v)); /* e^-|x| cannot overflow */
-        Vec small = e / (1 + e);
-        vec_store(y + i, vec_select(v < 0, small, 1 - small));
+    for (; i + SIMD_LANES <= count; i += SIMD_LANES) {
+        SimdFloat v = simd_load(x + i), e = simd_exp(simd_select(v < 0, v, -v)); /* e^-|x| cannot overflow */
+        SimdFloat small = e / (1 + e);
+        simd_store(y + i, simd_select(v < 0, small, 1 - small));
     }
     if (i == count) return;
-    float rest[TILE_LANES] = {0};
+    float rest[SIMD_LANES] = {0};
     for (int j = i; j < count; j++) rest[j - i] = x[j];
-    position_sigmoid(rest, rest, TILE_LANES);
+    position_sigmoid(rest, rest, SIMD_LANES);
     for (int j = i; j < count; j++) y[j] = rest[j - i];
 }
 

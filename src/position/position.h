@@ -25,14 +25,14 @@
  * as memory asks for. A parameter is shared by all layers, or each layer has a copy of its own (per_layer);
  * hooks see the copy of the layer at work and never its number.
  *
- * With attention's `sinks` (attention.h) transforms, distance biases and vectors follow the distances that
- * sinks have in a cache; pair biases, gates and scores stay with the real ones, and methods with `positions`,
- * or with both distance_bias and scores, are refused.
+ * With attention's `sinks` (attention/attention.h) transforms, distance biases and vectors follow the
+ * distances that sinks have in a cache; pair biases, gates and scores stay with the real ones, and methods
+ * with `positions`, or with both distance_bias and scores, are refused.
  *
  * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0.
  */
-#ifndef POSLAB_POSITION_H
-#define POSLAB_POSITION_H
+#ifndef POSLAB_POSITION_POSITION_H
+#define POSLAB_POSITION_POSITION_H
 
 #include "base/arena.h"
 #include "base/options.h"
@@ -98,17 +98,17 @@ typedef struct PositionScores {
 } PositionScores;
 
 typedef struct PositionMethod {
-    const char *name;     /* key in configs = file name */
-    const char *label;    /* row in tables, legend in figures */
-    const char *citation; /* the paper, and in which section */
-    unsigned claims;      /* PositionClaim bits */
-    size_t options_size;  /* bytes of the options struct; 0 without options */
-    const Field *fields;  /* rows of the options */
+    const char *name;          /* key in configs = file name */
+    const char *label;         /* row in tables, legend in figures */
+    const char *citation;      /* the paper, and in which section */
+    unsigned claims;           /* PositionClaim bits */
+    size_t options_size;       /* bytes of the options struct; 0 without options */
+    const OptionField *fields; /* rows of the options */
     int field_count;
 
     /* Rules across options and shape ("an even head size"). Sets err with a sentence that says what would be
-       right (see err_set; code EXIT_USAGE). Absent: nothing to check. */
-    bool (*check)(const PositionShape *shape, const void *options, Err *err);
+       right (see error_set; code EXIT_USAGE). Absent: nothing to check. */
+    bool (*check)(const PositionShape *shape, const void *options, Error *err);
 
     /* The longest usable length. Absent: no limit. */
     int (*limit)(const PositionShape *shape, const void *options);
@@ -117,7 +117,7 @@ typedef struct PositionMethod {
        whatever stands beside it. A method with this hook has no other one and claims nothing. `farthest` is
        the largest position that may be drawn, `partner` the method that is moved unless the config says
        otherwise. */
-    void (*positions)(const PositionShape *shape, const void *options, int length, bool training, Rng *rng,
+    void (*positions)(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
                       double *positions);
     double (*farthest)(const PositionShape *shape, const void *options, int length);
     const char *partner;
@@ -127,7 +127,7 @@ typedef struct PositionMethod {
 
     /* Initial values of tensor `index` in `value` (zero on entry); `rng` is a stream of this tensor's own.
        Absent: zeros. */
-    void (*init)(const PositionShape *shape, const void *options, int index, float *value, Rng *rng);
+    void (*init)(const PositionShape *shape, const void *options, int index, float *value, Random *rng);
 
     /* Brings tensor `index` back to the values that it may have; called after init and after every update.
        Doing it twice is doing it once. Absent: all values are allowed. */
@@ -203,9 +203,10 @@ static inline double position_at(const double *positions, int t) {
 }
 
 /* For hooks that multiply: c[m,n] = a[m,k] b[k,n], row-major with leading dimensions lda, ldb, ldc. `how`
-   adds POS_ADD: c += instead; POS_TURN_A, POS_TURN_B: the factor lies transposed, a[k,m] or b[n,k]. As fast
-   as the machine allows for n of some hundreds, with POS_TURN_B also for such a k; not for use per row. */
-enum { POS_ADD = 1 << 0, POS_TURN_A = 1 << 1, POS_TURN_B = 1 << 2 };
+   adds POS_ADD: c += instead; POS_TRANSPOSE_A, POS_TRANSPOSE_B: the factor lies transposed, a[k,m] or b[n,k].
+   As fast as the machine allows for n of some hundreds, with POS_TRANSPOSE_B also for such a k; not for use
+   per row. */
+enum { POS_ADD = 1 << 0, POS_TRANSPOSE_A = 1 << 1, POS_TRANSPOSE_B = 1 << 2 };
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how);
 

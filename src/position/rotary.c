@@ -1,34 +1,35 @@
-/* position_rotation: what methods that turn pairs of coordinates share (see position.h). */
+/* rotary: what methods that turn pairs of coordinates share (see position/position.h). */
 #include "position/rotary.h"
 
 #include <math.h>
 
-const char *const position_pair_names[] = {[POS_INTERLEAVED] = "interleaved", [POS_HALF] = "half", NULL};
+const char *const rotary_pair_names[] = {[ROTARY_INTERLEAVED] = "interleaved", [ROTARY_HALF] = "half", NULL};
 
-int position_rotated(const PositionShape *shape, const void *options) {
-    double exact = ((const PositionRotation *)options)->fraction * shape->head_dim;
+int rotary_size(const PositionShape *shape, const void *options) {
+    double exact = ((const RotaryOptions *)options)->fraction * shape->head_dim;
     int n = 2 * (int)lround(exact / 2);
     return fabs(exact - n) < 1e-6 ? n : -1;
 }
 
-bool position_check_rotated(const char *name, const PositionShape *shape, const void *options, Err *err) {
-    if (position_rotated(shape, options) >= 0) return true;
-    return err_set(err, EXIT_USAGE,
-                   "%s rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
-                   name, ((const PositionRotation *)options)->fraction, shape->head_dim);
+bool rotary_check(const char *name, const PositionShape *shape, const void *options, Error *err) {
+    if (rotary_size(shape, options) >= 0) return true;
+    return error_set(
+        err, EXIT_USAGE,
+        "%s rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number", name,
+        ((const RotaryOptions *)options)->fraction, shape->head_dim);
 }
 
 double position_base_frequency(const PositionContext *context, int pair) {
-    const PositionRotation *rotation = context->options;
-    return pow(rotation->base, -2.0 * pair / position_rotated(context->shape, rotation));
+    const RotaryOptions *rotation = context->options;
+    return pow(rotation->base, -2.0 * pair / rotary_size(context->shape, rotation));
 }
 
 double position_factor(const PositionContext *context, double factor) {
     return factor > 0 ? factor : fmax(1, (double)context->length / context->shape->train_length);
 }
 
-void position_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,
-                          int length, int n) {
+void rotary_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,
+                        int length, int n) {
     int half = n / 2;
     float *cosines = table + i, *sines = cosines + (size_t)length * half;
     for (int t = 0; t < length; t++) {
@@ -38,12 +39,12 @@ void position_fill_angles(float *table, int i, double frequency, double amplitud
     }
 }
 
-void position_rotate(float *x, int stride, const float *table, int length, int n, PositionPairs pairs,
-                     float direction) {
+void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
+                  float direction) {
     int half = n / 2;
     const float *cosines = table, *sines = table + (size_t)length * half;
     for (int t = 0; t < length; t++, x += stride, cosines += half, sines += half) {
-        if (pairs == POS_INTERLEAVED) {
+        if (pairs == ROTARY_INTERLEAVED) {
             for (int i = 0; i < half; i++) {
                 float a = x[2 * i], b = x[2 * i + 1], s = direction * sines[i];
                 x[2 * i] = a * cosines[i] - b * s;
@@ -61,17 +62,17 @@ void position_rotate(float *x, int stride, const float *table, int length, int n
 
 /* By the table and the options of the pass. */
 static void rotate(const PositionContext *context, float *x, int stride, float direction) {
-    const PositionRotation *rotation = context->options;
-    position_rotate(x, stride, context->tables, context->length, position_rotated(context->shape, rotation),
-                    rotation->pairs, direction);
+    const RotaryOptions *rotation = context->options;
+    rotary_apply(x, stride, context->tables, context->length, rotary_size(context->shape, rotation),
+                 rotation->pairs, direction);
 }
 
-void position_rotate_forward(const PositionContext *context, PositionRole role, float *x, int stride) {
+void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride) {
     (void)role;
     rotate(context, x, stride, 1);
 }
 
-void position_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
+void rotary_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
     (void)role;
     rotate(context, dx, stride, -1);
 }

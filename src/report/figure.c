@@ -1,4 +1,4 @@
-/* figure: see figure.h. */
+/* figure: see report/figure.h. */
 #include "report/figure.h"
 
 #include <math.h>
@@ -299,10 +299,10 @@ static const char *data_name(const char *path, Arena *arena) {
 
 /* The template, and the one for style that stands beside it or is the standard one. */
 static bool find_templates(const FigureKind *kind, const char **template, const char **style, Arena *arena,
-                           Err *err) {
-    Err unused;
+                           Error *err) {
+    Error unused;
     if (*template && access(*template, R_OK) != 0)
-        return err_system(err, "cannot read the template '%s'", *template);
+        return error_system(err, "cannot read the template '%s'", *template);
     if (!*template) *template = gnuplot_template(arena_format(arena, "%s.gp", kind->name), NULL, arena, err);
     *style = *template ? gnuplot_template("style.gp", *template, arena, &unused) : NULL;
     return *template != NULL;
@@ -310,7 +310,7 @@ static bool find_templates(const FigureKind *kind, const char **template, const 
 
 /* gnuplot reads the data from where they are until they are published. */
 static bool draw(const FigureKind *kind, const Figure *figure, const char *data, const char *path,
-                 const char *format, const char *template, const char *style, Err *err) {
+                 const char *format, const char *template, const char *style, Error *err) {
     Arena *arena = figure->arena;
     FigurePoint low, high;
     FILE *script = gnuplot_begin(format, arena, err);
@@ -326,19 +326,19 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
 }
 
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
-                 const char *template, Err *err) {
+                 const char *template, Error *err) {
     FigurePoint low, high;
     const char *style;
-    File data;
+    AtomicFile data;
     split_panels(figure);
     sort_lines(figure);
     if (!find_range(figure, &low, &high))
-        return err_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
+        return error_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
     if (!find_templates(kind, &template, &style, figure->arena, err)) return false;
-    FILE *file = file_begin(&data, data_name(path, figure->arena), figure->arena, err);
+    FILE *file = atomic_file_begin(&data, data_name(path, figure->arena), figure->arena, err);
     if (!file) return false;
     put_data(kind, figure, file);
-    bool written = fflush(file) == 0; /* otherwise file_end says why not */
-    return file_end(&data, !written || draw(kind, figure, data.temporary, path, format, template, style, err),
-                    err);
+    bool written = fflush(file) == 0; /* otherwise atomic_file_end says why not */
+    return atomic_file_end(
+        &data, !written || draw(kind, figure, data.temporary, path, format, template, style, err), err);
 }

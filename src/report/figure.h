@@ -1,4 +1,4 @@
-/* figure: what is drawn, and what plot.c and the files with the figures share.
+/* figure: what is drawn, and what report/plot.c and the files with the figures share.
  *
  * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
  * the lowest and highest seed. A panel with more than FIGURE_STYLES different lines is drawn in parts, with
@@ -6,8 +6,8 @@
  * kind (plots/NAME.gp; plots/curves.gp says what all of them get). A kind of figure is one const FigureKind
  * with a function that fills a Figure from an experiment.
  */
-#ifndef POSLAB_FIGURE_H
-#define POSLAB_FIGURE_H
+#ifndef POSLAB_REPORT_FIGURE_H
+#define POSLAB_REPORT_FIGURE_H
 
 #include "analysis/results.h"
 
@@ -44,10 +44,10 @@ typedef struct Figure {
 } Figure;
 
 typedef struct FigureKind {
-    const char *name, *help;                              /* the template is plots/NAME.gp */
-    const char *y, *x;                                    /* what they are, for the data file */
-    bool (*make)(Figure *figure, Store *store, Err *err); /* figure->experiment and ->arena are set */
-    const char *missing;                                  /* why there may be nothing to draw */
+    const char *name, *help;                                   /* the template is plots/NAME.gp */
+    const char *y, *x;                                         /* what they are, for the data file */
+    bool (*make)(Figure *figure, Database *store, Error *err); /* figure->experiment and ->arena are set */
+    const char *missing;                                       /* why there may be nothing to draw */
     double
         ceiling; /* the axis ends at so many times the highest y at a panel's mark; 0: it shows everything */
 } FigureKind;
@@ -63,8 +63,8 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left 
 FigurePoint figure_values(double x, const double *values, int count);
 
 /* Draws to a file and writes the data beside it ("a.svg": "a.dat"); template: NULL for the kind's own.
-   Errors: see plot.h. */
+   Errors: see report/plot.h. */
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
-                 const char *template, Err *err);
+                 const char *template, Error *err);
 
 #endif

@@ -16,12 +16,12 @@
 #include "position/encoding.h"
 
 typedef struct Trained {
-    const char *key, *label, *variant, *experiment;
+    const char *key, *label, *setting, *experiment;
     const Config *config;
 } Trained;
 
 /* The method's context with the weights in the file; false where they are not those of the config. */
-static bool load(PositionContext *context, const Trained *trained, const TensorFile *file, int length,
+static bool load(PositionContext *context, const Trained *trained, const SafetensorsFile *file, int length,
                  Arena *arena) {
     const PositionMethod *method = trained->config->position.method;
     const Model *model = model_new(&trained->config->model, &trained->config->position,
@@ -31,12 +31,12 @@ static bool load(PositionContext *context, const Trained *trained, const TensorF
     *shape = model->shape;
     *context =
         (PositionContext){.shape = shape, .options = trained->config->position.options, .length = length};
-    int count = position_layout(&trained->config->position, shape, tensors);
+    int count = encoding_layout(&trained->config->position, shape, tensors);
     for (int i = 0; i < count; i++) {
-        const Tensor *tensor =
-            checkpoint_find(file, arena_format(arena, "%sposition.%s",
-                                               tensors[i].per_layer ? "layers.0." : "", tensors[i].name));
-        if (!tensor || tensor->rank != tensors[i].rank || tensor->type != TENSOR_F32) return false;
+        const SafetensorsTensor *tensor =
+            safetensors_find(file, arena_format(arena, "%sposition.%s",
+                                                tensors[i].per_layer ? "layers.0." : "", tensors[i].name));
+        if (!tensor || tensor->rank != tensors[i].rank || tensor->type != SAFETENSORS_F32) return false;
         for (int d = 0; d < tensor->rank; d++)
             if (tensor->dims[d] != tensors[i].dims[d]) return false;
         context->param[i] = tensor->data;
@@ -75,8 +75,8 @@ static float *biases(const PositionMethod *method, const PositionContext *contex
 static void add_heads(Figure *figure, const Trained *trained, const PositionContext *context) {
     int heads = context->shape->heads, length = context->length;
     const float *bias = biases(trained->config->position.method, context, figure->arena);
-    const char *name = *trained->variant
-                           ? arena_format(figure->arena, "%s %s", trained->label, trained->variant)
+    const char *name = *trained->setting
+                           ? arena_format(figure->arena, "%s %s", trained->label, trained->setting)
                            : trained->label;
     int64_t trained_at = trained->config->train.length;
     int panel =
@@ -95,49 +95,49 @@ static void add_heads(Figure *figure, const Trained *trained, const PositionCont
     }
 }
 
-static bool add_run(Figure *figure, Store *store, const Trained *trained, Err *err) {
-    const char *path = folder_weights(store, trained->key, figure->arena);
-    TensorFile file;
+static bool add_run(Figure *figure, Database *store, const Trained *trained, Error *err) {
+    const char *path = run_folder_weights(store, trained->key, figure->arena);
+    SafetensorsFile file;
     PositionContext context;
     if (!path) return true;
-    if (!checkpoint_read(path, &file, figure->arena, err)) return false;
+    if (!safetensors_read(path, &file, figure->arena, err)) return false;
     int length = 2 * (int)trained->config->train.length + 1;
     bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key) == 0 &&
                 load(&context, trained, &file, length, figure->arena);
     json_free(file.metadata);
-    if (!fine) return err_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
+    if (!fine) return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
     add_heads(figure, trained, &context);
     return true;
 }
 
-static bool make_bias(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+static bool make_bias(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
     if (!set) return false;
     figure->signature = set->signature;
     figure->linear = true;
     const char *const parameters[] = {figure->experiment, NULL};
     bool fine = true;
-    Query *query =
-        query_begin(store,
-                    "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
-                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-                    " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
-                    " ORDER BY min(p.ordinal)",
-                    parameters);
-    while (fine && query_next(query)) {
-        Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
-                           .label = arena_copy(figure->arena, query_text(query, 1)),
-                           .variant = arena_copy(figure->arena, query_text(query, 2))};
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
+        " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+        " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
+        " ORDER BY min(p.ordinal)",
+        parameters);
+    while (fine && database_query_next(query)) {
+        Trained trained = {.key = arena_copy(figure->arena, database_query_text(query, 0)),
+                           .label = arena_copy(figure->arena, database_query_text(query, 1)),
+                           .setting = arena_copy(figure->arena, database_query_text(query, 2))};
         const char *place = arena_format(figure->arena, "run %s", trained.key);
         trained.config =
-            config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);
+            config_parse(arena_copy(figure->arena, database_query_text(query, 3)), place, figure->arena, err);
         fine = trained.config != NULL;
         const PositionMethod *method = fine ? trained.config->position.method : NULL;
         if (fine && (method->distance_bias || method->pair_bias))
             fine = add_run(figure, store, &trained, err);
     }
-    Err other;
-    return query_end(query, fine ? err : &other) && fine;
+    Error other;
+    return database_query_end(query, fine ? err : &other) && fine;
 }
 
 const FigureKind figure_bias = {

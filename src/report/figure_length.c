@@ -18,19 +18,19 @@
 static const char *legend_text(const Curve *curve, const Curves *curves, Arena *arena) {
     static const char *const words[OUTCOME_COUNT] = {
         [OUTCOME_DIVERGED] = "diverged", [OUTCOME_FAILED] = "failed", [OUTCOME_MISSING] = "missing"};
-    int lost[OUTCOME_COUNT] = {0}, asked = 0;
+    int lost[OUTCOME_COUNT] = {0}, requested = 0;
     int64_t usable = 0;
     for (int k = 0; k < curves->length_count; k++) {
         const CurveCell *cell = &curve->cells[k];
         if (cell->seeds[OUTCOME_DONE]) usable = curves->lengths[k];
-        if (curves_asked(cell) > asked) asked = curves_asked(cell);
+        if (curves_seeds_requested(cell) > requested) requested = curves_seeds_requested(cell);
         for (int i = 0; i < OUTCOME_COUNT; i++)
             if (cell->seeds[i] > lost[i]) lost[i] = cell->seeds[i];
     }
     for (int i = OUTCOME_DIVERGED; i < OUTCOME_COUNT; i++) {
         if (!lost[i] || !words[i]) continue;
-        if (asked == 1) return arena_format(arena, "%s (%s)", curve->name, words[i]);
-        return arena_format(arena, "%s (%d of %d %s)", curve->name, lost[i], asked, words[i]);
+        if (requested == 1) return arena_format(arena, "%s (%s)", curve->name, words[i]);
+        return arena_format(arena, "%s (%d of %d %s)", curve->name, lost[i], requested, words[i]);
     }
     if (lost[OUTCOME_BEYOND])
         return arena_format(arena, "%s (not beyond %lld)", curve->name, (long long)usable);
@@ -46,14 +46,14 @@ static void put_tics(Figure *figure, const Curves *curves) {
         bool reached = false;
         for (int i = 0; i < curves->count; i++) {
             const CurveCell *cell = &curves->items[i].cells[k];
-            reached |= curves_asked(cell) > cell->seeds[OUTCOME_SHORT];
+            reached |= curves_seeds_requested(cell) > cell->seeds[OUTCOME_SHORT];
         }
         if (reached) tics[figure->tic_count++] = curves->lengths[k];
     }
     figure->tics = tics;
 }
 
-static bool make_curves(Figure *figure, Store *store, Err *err) {
+static bool make_curves(Figure *figure, Database *store, Error *err) {
     Arena *arena = figure->arena;
     const Curves *curves = curves_read(store, figure->experiment, arena, err);
     if (!curves) return false;
@@ -103,11 +103,12 @@ static const char *with_precision(const char *name, const Series *series, Arena 
 }
 
 static bool is_plain(const Series *series) {
-    return !strcmp(series->protocol, protocol_names[PROTOCOL_NONOVERLAPPING]) && !strcmp(series->rule, "L");
+    return !strcmp(series->protocol, evaluate_protocol_names[EVALUATE_NONOVERLAPPING]) &&
+           !strcmp(series->rule, "L");
 }
 
 /* The perplexities of a cell's seeds over those at the training length; returns how many seeds have both. */
-static int ratios_of(double *ratios, const SeriesCell *cell, const SeriesCell *base) {
+static int ratios_of(double *ratios, const ResultsCell *cell, const ResultsCell *base) {
     int count = 0;
     for (int i = 0; i < cell->count; i++)
         for (int k = 0; k < base->count; k++)
@@ -119,13 +120,13 @@ static int ratios_of(double *ratios, const SeriesCell *cell, const SeriesCell *b
 }
 
 static void add_ours(Figure *figure, const Series *series, int panel) {
-    const SeriesCell *base = series_cell(series, series->train_length);
+    const ResultsCell *base = results_cell(series, series->train_length);
     const char *key = arena_format(figure->arena, "here, trained at %lld", (long long)series->train_length);
-    const char *name = *series->variant ? arena_format(figure->arena, "%s %s", key, series->variant) : key;
+    const char *name = *series->setting ? arena_format(figure->arena, "%s %s", key, series->setting) : key;
     name = with_precision(name, series, figure->arena);
     FigureLine *line = figure_line(figure, panel, name, name, series->evaluated);
     for (int k = 0; base && k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k];
+        const ResultsCell *cell = &series->cells[k];
         double *ratios = NEW(figure->arena, cell->count, double);
         int count = ratios_of(ratios, cell, base);
         if (count && cell->length >= series->train_length)
@@ -134,7 +135,7 @@ static void add_ours(Figure *figure, const Series *series, int panel) {
     }
 }
 
-static void add_theirs(Figure *figure, const PaperCurve *curve, int panel) {
+static void add_theirs(Figure *figure, const ReferenceCurve *curve, int panel) {
     const char *name = arena_format(figure->arena, "paper, trained at %lld", (long long)curve->train_length);
     FigureLine *line = figure_line(figure, panel, name, name, curve->source);
     for (int k = 0; k < curve->count; k++) {
@@ -144,9 +145,10 @@ static void add_theirs(Figure *figure, const PaperCurve *curve, int panel) {
     }
 }
 
-static bool make_paper(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
-    const Paper *paper = set ? paper_read(store, figure->experiment, figure->arena, err) : NULL;
+static bool make_paper(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
+    const ReferenceCurves *paper =
+        set ? reference_curves_read(store, figure->experiment, figure->arena, err) : NULL;
     if (!paper) return false;
     figure->signature = set->signature;
     for (int i = 0; paper->count && i < set->count; i++) {
@@ -178,7 +180,7 @@ const FigureKind figure_paper = {
 
 /* --- early: one panel for each method and training length, one line for each protocol --- */
 
-static bool has_several_protocols(const SeriesSet *set, const Series *series) {
+static bool has_several_protocols(const Results *set, const Series *series) {
     for (int i = 0; i < set->count; i++)
         if (!strcmp(set->items[i].name, series->name) && set->items[i].train_length == series->train_length &&
             !strcmp(set->items[i].corpus, series->corpus) && !strcmp(set->items[i].split, series->split) &&
@@ -189,8 +191,8 @@ static bool has_several_protocols(const SeriesSet *set, const Series *series) {
     return false;
 }
 
-static bool make_early(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+static bool make_early(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
     if (!set) return false;
     int *panels = NEW(figure->arena, set->count, int);
     figure->signature = set->signature;
@@ -213,7 +215,7 @@ static bool make_early(Figure *figure, Store *store, Err *err) {
                                            (long long)series->train_length, series->evaluated);
         FigureLine *line = figure_line(figure, panels[i], name, name, comment);
         for (int k = 0; k < series->count; k++) {
-            const SeriesCell *cell = &series->cells[k];
+            const ResultsCell *cell = &series->cells[k];
             double *perplexities = NEW(figure->arena, cell->count, double);
             for (int s = 0; s < cell->count; s++) perplexities[s] = exp(cell->seeds[s].loss);
             if (cell->count)

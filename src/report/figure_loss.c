@@ -24,13 +24,13 @@ static const char sql[] =
     " ORDER BY l.place, w.step, w.ordinal";
 
 /* What is read of one window: its seeds' losses. */
-typedef struct Window {
+typedef struct LossWindow {
     FigureLine *line;
     double step, losses[MOST_SEEDS];
     int count;
-} Window;
+} LossWindow;
 
-static void end_window(Figure *figure, Window *window) {
+static void end_window(Figure *figure, LossWindow *window) {
     if (window->count)
         figure_point(figure, window->line, figure_values(window->step, window->losses, window->count));
     window->count = 0;
@@ -42,18 +42,18 @@ static int find_panel(Figure *figure, int64_t length) {
     return figure_panel(figure, arena_format(figure->arena, "trained at %lld", (long long)length), 0, length);
 }
 
-static bool make_loss(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+static bool make_loss(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
     if (!set) return false;
     figure->signature = set->signature;
     figure->linear = true;
     const char *const parameters[] = {figure->experiment, NULL};
-    Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
-    Window *window = NEW(figure->arena, 1, Window);
-    while (query_next(query)) {
-        const char *name = query_text(query, 0);
-        int panel = find_panel(figure, query_int(query, 1));
-        double step = query_real(query, 2);
+    DatabaseQuery *query = database_query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
+    LossWindow *window = NEW(figure->arena, 1, LossWindow);
+    while (database_query_next(query)) {
+        const char *name = database_query_text(query, 0);
+        int panel = find_panel(figure, database_query_int(query, 1));
+        double step = database_query_real(query, 2);
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
         if (!same_line) {
@@ -61,10 +61,10 @@ static bool make_loss(Figure *figure, Store *store, Err *err) {
             window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
         }
         window->step = step;
-        window->losses[window->count++] = query_real(query, 3);
+        window->losses[window->count++] = database_query_real(query, 3);
     }
     end_window(figure, window);
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 const FigureKind figure_loss = {

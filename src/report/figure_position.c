@@ -7,17 +7,17 @@
 #include <string.h>
 
 static bool same_panel(const Series *a, const Series *b) {
-    return a->train_length == b->train_length && !strcmp(a->corpus, b->corpus) && series_same_protocol(a, b);
+    return a->train_length == b->train_length && !strcmp(a->corpus, b->corpus) && results_same_protocol(a, b);
 }
 
-static int first_like(const SeriesSet *set, int index) {
+static int first_like(const Results *set, int index) {
     int first = 0;
     while (!same_panel(&set->items[first], &set->items[index])) first++;
     return first;
 }
 
 /* The longest cell that has a loss; NULL without any. */
-static const SeriesCell *longest_cell(const Series *series) {
+static const ResultsCell *longest_cell(const Series *series) {
     for (int k = series->count - 1; k >= 0; k--)
         if (series->cells[k].count) return &series->cells[k];
     return NULL;
@@ -26,7 +26,8 @@ static const SeriesCell *longest_cell(const Series *series) {
 /* Whether windows do not overlap: with a stride the early positions are those of the first window only, and
    what a method costs is the same. */
 static bool is_plain(const Series *series) {
-    return !strcmp(series->protocol, protocol_names[PROTOCOL_NONOVERLAPPING]) && !strcmp(series->rule, "L");
+    return !strcmp(series->protocol, evaluate_protocol_names[EVALUATE_NONOVERLAPPING]) &&
+           !strcmp(series->rule, "L");
 }
 
 /* --- position: at the longest length evaluated; one panel for each training length and split --- */
@@ -35,23 +36,23 @@ enum { MOST_BINS = 128 };
 
 /* nats[bins, cell->count]: loss of each seed. Positions count from 1; a bin stands at its geometric middle.
  */
-static bool add_bins(Figure *figure, FigureLine *line, Store *store, const SeriesCell *cell, Err *err) {
+static bool add_bins(Figure *figure, FigureLine *line, Database *store, const ResultsCell *cell, Error *err) {
     double *nats = NEW(figure->arena, MOST_BINS * cell->count, double), middles[MOST_BINS];
     int bins = 0;
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(figure->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        Query *query =
-            query_begin(store,
-                        "SELECT first, last, nll_sum / tokens FROM position_loss WHERE evaluation = ?"
-                        " AND tokens > 0 ORDER BY first",
-                        parameters);
+        DatabaseQuery *query = database_query_begin(
+            store,
+            "SELECT first, last, nll_sum / tokens FROM position_loss WHERE evaluation = ?"
+            " AND tokens > 0 ORDER BY first",
+            parameters);
         int bin = 0;
-        for (; query_next(query) && bin < MOST_BINS; bin++) {
-            middles[bin] = sqrt((query_real(query, 0) + 1) * (query_real(query, 1) + 1));
-            nats[bin * cell->count + s] = query_real(query, 2);
+        for (; database_query_next(query) && bin < MOST_BINS; bin++) {
+            middles[bin] = sqrt((database_query_real(query, 0) + 1) * (database_query_real(query, 1) + 1));
+            nats[bin * cell->count + s] = database_query_real(query, 2);
         }
-        if (!query_end(query, err)) return false;
+        if (!database_query_end(query, err)) return false;
         bins = s ? (bin < bins ? bin : bins) : bin;
     }
     for (int b = 0; b < bins; b++)
@@ -59,15 +60,15 @@ static bool add_bins(Figure *figure, FigureLine *line, Store *store, const Serie
     return true;
 }
 
-static bool make_position(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
+static bool make_position(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
     if (!set) return false;
     int *panels = NEW(figure->arena, set->count, int);
     figure->signature = set->signature;
     figure->linear = true;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const SeriesCell *cell = longest_cell(series);
+        const ResultsCell *cell = longest_cell(series);
         int first = first_like(set, i);
         if (!is_plain(series)) continue;
         panels[i] = first < i ? panels[first]
@@ -97,31 +98,32 @@ const FigureKind figure_position = {
    of a bench: what runs took depends on what else the machine did --- */
 
 /* A bench that measured all that was trained at this length; NULL if there is none. */
-static const SpeedBench *find_bench(const SpeedList *list, const SeriesSet *set, int64_t length) {
+static const BenchRecord *find_bench(const BenchResults *list, const Results *set, int64_t length) {
     for (int b = 0; b < list->count; b++) {
         bool all = list->items[b].own;
         for (int i = 0; i < set->count; i++)
             all &= set->items[i].train_length != length ||
-                   speed_find(&list->items[b], set->items[i].run_label, length, true);
+                   bench_results_find(&list->items[b], set->items[i].run_label, length, true);
         if (all) return &list->items[b];
     }
     return NULL;
 }
 
-static bool make_cost(Figure *figure, Store *store, Err *err) {
-    const SeriesSet *set = series_read(store, figure->experiment, figure->arena, err);
-    const SpeedList *benches = set ? speed_read(store, figure->experiment, figure->arena, err) : NULL;
+static bool make_cost(Figure *figure, Database *store, Error *err) {
+    const Results *set = results_read(store, figure->experiment, figure->arena, err);
+    const BenchResults *benches =
+        set ? bench_results_read(store, figure->experiment, figure->arena, err) : NULL;
     if (!benches) return false;
     int *panels = NEW(figure->arena, 2 * set->count, int);
     figure->signature = set->signature;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const SeriesCell *cells[] = {series_cell(series, series->train_length), longest_cell(series)};
+        const ResultsCell *cells[] = {results_cell(series, series->train_length), longest_cell(series)};
         int first = first_like(set, i);
         if (!is_plain(series)) continue;
-        const SpeedBench *bench = find_bench(benches, set, series->train_length);
+        const BenchRecord *bench = find_bench(benches, set, series->train_length);
         if (!bench) continue;
-        double speed = speed_find(bench, series->run_label, series->train_length, true)->rate;
+        double speed = bench_results_find(bench, series->run_label, series->train_length, true)->rate;
         for (int c = 0; c < COUNT_OF(cells); c++) {
             if (first == i) {
                 int64_t length = cells[c] ? cells[c]->length : 0;

@@ -1,4 +1,4 @@
-/* gnuplot: see gnuplot.h. */
+/* gnuplot: see report/gnuplot.h. */
 #include "report/gnuplot.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static const char *folder_of(const char *path, Arena *arena) {
     return slash ? arena_format(arena, "%.*s", (int)(slash - path + 1), path) : "";
 }
 
-const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Err *err) {
+const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Error *err) {
     char program[4096] = "";
     if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) program[0] = '\0';
     const char *folder = folder_of(program, arena);
@@ -38,16 +38,16 @@ const char *gnuplot_template(const char *name, const char *beside, Arena *arena,
     };
     for (int i = 0; i < COUNT_OF(places); i++)
         if (*places[i] && access(places[i], R_OK) == 0) return places[i];
-    err_set(err, EXIT_SYSTEM,
-            "no template plots/%s here or beside the program; `make install` puts it into share/poslab",
-            name);
+    error_set(err, EXIT_SYSTEM,
+              "no template plots/%s here or beside the program; `make install` puts it into share/poslab",
+              name);
     return NULL;
 }
 
-FILE *gnuplot_begin(const char *format, Arena *arena, Err *err) {
+FILE *gnuplot_begin(const char *format, Arena *arena, Error *err) {
     FILE *script = tmpfile();
     if (!script) {
-        err_system(err, "cannot make a temporary file");
+        error_system(err, "cannot make a temporary file");
         return NULL;
     }
     fprintf(script, "set encoding utf8\nfigure = '/dev/fd/%d'\nformat = %s\n", FIGURE,
@@ -56,14 +56,14 @@ FILE *gnuplot_begin(const char *format, Arena *arena, Err *err) {
 }
 
 /* Takes over all that comes through the pipe; false with err set if that is nothing. */
-static bool take_figure(FILE *out, int pipe, Err *err) {
+static bool take_figure(FILE *out, int pipe, Error *err) {
     char bytes[65536];
     bool any = false;
     for (ssize_t got; (got = read(pipe, bytes, sizeof bytes)) != 0;) {
-        if (got < 0 && errno != EINTR) return err_system(err, "cannot read what gnuplot draws");
+        if (got < 0 && errno != EINTR) return error_system(err, "cannot read what gnuplot draws");
         if (got > 0) any |= fwrite(bytes, 1, (size_t)got, out) > 0;
     }
-    return any || err_set(err, EXIT_SYSTEM, "gnuplot drew nothing; its messages, if any, are above");
+    return any || error_set(err, EXIT_SYSTEM, "gnuplot drew nothing; its messages, if any, are above");
 }
 
 /* The environment without the variables that change what gnuplot draws, or keep it from drawing, in UTF-8. */
@@ -86,7 +86,7 @@ static char **environment(Arena *arena) {
 }
 
 /* gnuplot with the script as its input and `end` as FIGURE. */
-static bool start(pid_t *pid, FILE *script, int end, char **variables, Err *err) {
+static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *err) {
     static char program[] = "gnuplot", defaults[] = "-d"; /* -d: without the user's own start-up file */
     char *const arguments[] = {program, defaults, NULL};
     posix_spawn_file_actions_t actions;
@@ -97,32 +97,33 @@ static bool start(pid_t *pid, FILE *script, int end, char **variables, Err *err)
     int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
     posix_spawn_file_actions_destroy(&actions);
     if (code == ENOENT)
-        return err_set(err, EXIT_SYSTEM,
-                       "gnuplot is not installed (Debian, Ubuntu: apt install gnuplot-nox)");
-    return !code || err_set(err, EXIT_SYSTEM, "cannot start gnuplot: %s", strerror(code));
+        return error_set(err, EXIT_SYSTEM,
+                         "gnuplot is not installed (Debian, Ubuntu: apt install gnuplot-nox)");
+    return !code || error_set(err, EXIT_SYSTEM, "cannot start gnuplot: %s", strerror(code));
 }
 
-static bool run(FILE *out, FILE *script, Arena *arena, Err *err) {
+static bool run(FILE *out, FILE *script, Arena *arena, Error *err) {
     int ends[2], status = 0;
     pid_t pid;
-    if (pipe2(ends, O_CLOEXEC) != 0) return err_system(err, "cannot make a pipe");
+    if (pipe2(ends, O_CLOEXEC) != 0) return error_system(err, "cannot make a pipe");
     bool fine = start(&pid, script, ends[1], environment(arena), err), started = fine;
     close(ends[1]);
     fine = fine && take_figure(out, ends[0], err);
     close(ends[0]);
     while (started && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return err_system(err, "cannot wait for gnuplot");
+        if (errno != EINTR) return error_system(err, "cannot wait for gnuplot");
     if (!started || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return fine;
-    return err_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
+    return error_set(err, EXIT_SYSTEM, "gnuplot failed; its message is above");
 }
 
-bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Err *err) {
-    File file;
+bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Error *err) {
+    AtomicFile file;
     fprintf(script, "load %s\n", gnuplot_path(template, arena));
-    bool fine = (fflush(script) == 0 && !ferror(script)) || err_system(err, "cannot write a temporary file");
+    bool fine =
+        (fflush(script) == 0 && !ferror(script)) || error_system(err, "cannot write a temporary file");
     rewind(script);
-    FILE *out = fine ? file_begin(&file, figure, arena, err) : NULL;
-    fine = out && file_end(&file, run(out, script, arena, err), err);
+    FILE *out = fine ? atomic_file_begin(&file, figure, arena, err) : NULL;
+    fine = out && atomic_file_end(&file, run(out, script, arena, err), err);
     fclose(script);
     return fine;
 }

@@ -5,8 +5,8 @@
  * disk, so what it draws comes through a pipe and is written here: a figure that was there stays as it was
  * until the new one is complete.
  */
-#ifndef POSLAB_GNUPLOT_H
-#define POSLAB_GNUPLOT_H
+#ifndef POSLAB_REPORT_GNUPLOT_H
+#define POSLAB_REPORT_GNUPLOT_H
 
 #include "base/arena.h"
 
@@ -17,12 +17,12 @@ const char *gnuplot_path(const char *path, Arena *arena);
 
 /* A template of that name ("curves.gp"): in the folder of `beside` (if not NULL), in plots/ here, where the
    program was built, or where it was installed. NULL and err if there is none. */
-const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Err *err);
+const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Error *err);
 
 /* The temporary file for commands, with the variables `figure` and `format` set; NULL and err on failure. */
-FILE *gnuplot_begin(const char *format, Arena *arena, Err *err);
+FILE *gnuplot_begin(const char *format, Arena *arena, Error *err);
 
 /* Loads the template, runs gnuplot, closes the script and puts the figure in its place. */
-bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Err *err);
+bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Error *err);
 
 #endif

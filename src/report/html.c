@@ -1,4 +1,4 @@
-/* html: see html.h. */
+/* html: see report/html.h. */
 #include "report/html.h"
 
 #include <math.h>
@@ -11,9 +11,9 @@
 
 const char *html_hash(const char *text, Arena *arena) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char hex[HASH_TEXT], base64[45] = "";
+    char hex[SHA256_HEX_SIZE], base64[45] = "";
     unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
-    hash_bytes(text, strlen(text), hex);
+    sha256_hex(text, strlen(text), hex);
     for (int i = 0; i < 32; i++) {
         const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
         bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
@@ -56,7 +56,7 @@ void html_end(FILE *out) {
     fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", page_script);
 }
 
-static void put_cell(const SheetCell *cell, const SheetColumn *column, FILE *out) {
+static void put_cell(const DisplayTableCell *cell, const DisplayTableColumn *column, FILE *out) {
     fputs("<td", out);
     if (column->left || cell->best)
         fprintf(out, " class=\"%s%s%s\"", column->left ? "left" : "", column->left && cell->best ? " " : "",
@@ -67,7 +67,7 @@ static void put_cell(const SheetCell *cell, const SheetColumn *column, FILE *out
     fputs("</td>", out);
 }
 
-void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena) {
+void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *arena) {
     fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
     html_text(label, out);
     fputs("\">\n<table class=\"sortable\">\n", out);
@@ -75,14 +75,14 @@ void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena) 
     fputs("<thead><tr>", out);
     for (int c = 0; c < sheet->column_count; c++) {
         fputs(sheet->columns[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
-        html_text(sheet_head(&sheet->columns[c], arena), out);
+        html_text(display_table_head(&sheet->columns[c], arena), out);
         fputs("</th>", out);
     }
     fputs("</tr></thead>\n<tbody>\n", out);
     for (int r = 0; r < sheet->rows; r++) {
         fputs("<tr>", out);
         for (int c = 0; c < sheet->column_count; c++)
-            put_cell(sheet_cell(sheet, r, c), &sheet->columns[c], out);
+            put_cell(display_table_cell(sheet, r, c), &sheet->columns[c], out);
         fputs("</tr>\n", out);
     }
     fputs("</tbody>\n</table>\n</div>\n", out);

@@ -5,8 +5,8 @@
  * its one style sheet and one script, which its content security policy names by their SHA-256. It is
  * well-formed XML, too.
  */
-#ifndef POSLAB_HTML_H
-#define POSLAB_HTML_H
+#ifndef POSLAB_REPORT_HTML_H
+#define POSLAB_REPORT_HTML_H
 
 #include "base/display_table.h"
 
@@ -18,7 +18,7 @@ void html_element(const char *name, const char *text,
                   FILE *out); /* <name>text</name>; name may carry attributes */
 
 /* A table that the page's script makes sortable; `label` names it for those who do not see it. */
-void html_sheet(const Sheet *sheet, const char *label, FILE *out, Arena *arena);
+void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *arena);
 
 /* The drawing of an SVG file by gnuplot, inline: without prolog, background, size and what says nothing, its
    ids made different from those of others by `prefix`. Something else than an SVG is left out; returns

@@ -1,6 +1,6 @@
 /* page: the style sheet and the script of a report. Neither may hold "<" or "&": the page is XML, too. */
-#ifndef POSLAB_PAGE_H
-#define POSLAB_PAGE_H
+#ifndef POSLAB_REPORT_PAGE_H
+#define POSLAB_REPORT_PAGE_H
 
 static const char page_style[] =
     "\n:root{color-scheme:light dark;--ink:#1c2024;--soft:#59616b;--line:#d9dde2;--paper:#fff;--wash:#f4f6f8;"

@@ -1,4 +1,4 @@
-/* plot: see plot.h. The table of figures, and the command. */
+/* plot: see report/plot.h. The table of figures, and the command. */
 #include "report/plot.h"
 
 #include <string.h>
@@ -13,18 +13,18 @@ static const FigureKind *const kinds[] = {
     &figure_curves, &figure_position, &figure_cost, &figure_bias, &figure_early, &figure_paper, &figure_loss,
 };
 
-static const FigureKind *find_kind(const char *name, Err *err) {
+static const FigureKind *find_kind(const char *name, Error *err) {
     if (!name) return kinds[0];
     const char *names[COUNT_OF(kinds) + 1] = {0};
     for (int i = 0; i < COUNT_OF(kinds); i++) {
         names[i] = kinds[i]->name;
         if (!strcmp(names[i], name)) return kinds[i];
     }
-    const char *nearest = nearest_name(name, names);
+    const char *nearest = options_nearest_name(name, names);
     if (nearest)
-        err_set(err, EXIT_USAGE, "there is no figure '%s'; did you mean '%s'?", name, nearest);
+        error_set(err, EXIT_USAGE, "there is no figure '%s'; did you mean '%s'?", name, nearest);
     else
-        err_set(err, EXIT_USAGE, "there is no figure '%s'; `poslab plot --help` lists them", name);
+        error_set(err, EXIT_USAGE, "there is no figure '%s'; `poslab plot --help` lists them", name);
     return NULL;
 }
 
@@ -34,25 +34,25 @@ static const char *path_suffix(const char *path) {
     return dot ? dot + 1 : "";
 }
 
-static const char *find_format(const PlotOptions *options, Err *err) {
+static const char *find_format(const PlotOptions *options, Error *err) {
     const char *name = options->format ? options->format : path_suffix(options->figure);
     for (int i = 0; gnuplot_formats[i]; i++)
         if (!strcmp(gnuplot_formats[i], name)) return gnuplot_formats[i];
-    err_set(err, EXIT_USAGE, "unknown figure format '%s'; there are svg, png and pdf", name);
+    error_set(err, EXIT_USAGE, "unknown figure format '%s'; there are svg, png and pdf", name);
     return NULL;
 }
 
 /* The name of the experiment to draw. */
-static const char *find_experiment(Store *store, const char *wanted, Arena *arena, Err *err) {
+static const char *find_experiment(Database *store, const char *wanted, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = curves_experiments(store, wanted, &count, arena, err);
+    const char **names = database_experiments(store, wanted, &count, arena, err);
     if (!names || count == 1) return names ? names[0] : NULL;
-    err_set(err, EXIT_USAGE, "database '%s' has %d experiments ('%s', '%s', ...); name the one to draw",
-            store_path(store), count, names[0], names[1]);
+    error_set(err, EXIT_USAGE, "database '%s' has %d experiments ('%s', '%s', ...); name the one to draw",
+              database_path(store), count, names[0], names[1]);
     return NULL;
 }
 
-bool plot_figure(Store *store, const PlotOptions *options, Err *err) {
+bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     const FigureKind *kind = find_kind(options->kind, err);
     const char *format = kind ? find_format(options, err) : NULL;
     if (!format) return false;

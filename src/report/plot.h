@@ -1,10 +1,10 @@
 /* plot: `poslab plot`: figures of an experiment, drawn by gnuplot from templates that users may edit.
  *
- * One table of figures (plot.c); each fills a Figure (figure.h), which is written as text beside the drawing
- * (figure.svg: figure.dat) and drawn by plots/NAME.gp.
+ * One table of figures (report/plot.c); each fills a Figure (report/figure.h), which is written as text
+ * beside the drawing (figure.svg: figure.dat) and drawn by plots/NAME.gp.
  */
-#ifndef POSLAB_PLOT_H
-#define POSLAB_PLOT_H
+#ifndef POSLAB_REPORT_PLOT_H
+#define POSLAB_REPORT_PLOT_H
 
 #include "store/database.h"
 
@@ -18,6 +18,6 @@ typedef struct PlotOptions {
 
 /* Errors: nothing to draw, an unknown figure or format (usage); no gnuplot, no template, no space (system). A
    file that was there stays as it was until the new one is complete. */
-bool plot_figure(Store *store, const PlotOptions *options, Err *err);
+bool plot_figure(Database *store, const PlotOptions *options, Error *err);
 
 #endif

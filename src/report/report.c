@@ -1,4 +1,5 @@
-/* report: see report.h. A Report is one experiment while it is written; `sections` is the order of the page.
+/* report: see report/report.h. A Report is one experiment while it is written; `sections` is the order of the
+ * page.
  */
 #include "report/report.h"
 
@@ -16,10 +17,10 @@
 #include "report/summary.h"
 
 typedef struct Report {
-    Store *store;
+    Database *store;
     const char *name; /* of the experiment */
     int index;        /* among those of the file */
-    const SeriesSet *set;
+    const Results *set;
     const ClaimList *claims;
     FILE *out;
     Arena *arena;
@@ -34,17 +35,18 @@ static void put_term(const Report *report, const char *term, const char *text) {
 }
 
 /* The different values of a query's first column, in their order. */
-static const char *list_of(const Report *report, const char *sql, Err *err) {
+static const char *list_of(const Report *report, const char *sql, Error *err) {
     const char *const parameters[] = {report->name, NULL};
     const char *list = "";
-    Query *query = query_begin(report->store, sql, parameters);
-    while (query_next(query))
-        if (*query_text(query, 0))
-            list = arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", query_text(query, 0));
-    return query_end(query, err) ? list : NULL;
+    DatabaseQuery *query = database_query_begin(report->store, sql, parameters);
+    while (database_query_next(query))
+        if (*database_query_text(query, 0))
+            list =
+                arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", database_query_text(query, 0));
+    return database_query_end(query, err) ? list : NULL;
 }
 
-static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Err *err) {
+static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
     fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
         const char *list = list_of(report, lists[i][1], err);
@@ -57,7 +59,7 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
 
 #define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
 
-static bool put_compared(const Report *report, Err *err) {
+static bool put_compared(const Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"trained at",
          "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
@@ -90,7 +92,7 @@ static bool put_compared(const Report *report, Err *err) {
     fputs("<ul>\n", report->out);
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
-        const PositionMethod *method = position_find(series->method);
+        const PositionMethod *method = encoding_find(series->method);
         bool seen = false;
         for (int k = 0; k < i; k++) seen |= !strcmp(report->set->items[k].name, series->name);
         if (seen) continue;
@@ -109,23 +111,23 @@ static bool put_compared(const Report *report, Err *err) {
 
 static const struct {
     const char *class, *sign;
-} marks[VERDICTS] = {
-    [VERDICT_SUPPORTED] = {"supported", "✓"},
-    [VERDICT_CONTRADICTED] = {"contradicted", "✗"},
-    [VERDICT_UNDECIDED] = {"undecided", "?"},
-    [VERDICT_UNTESTED] = {"untested", "–"},
+} marks[CLAIM_VERDICTS] = {
+    [CLAIM_SUPPORTED] = {"supported", "✓"},
+    [CLAIM_CONTRADICTED] = {"contradicted", "✗"},
+    [CLAIM_UNDECIDED] = {"undecided", "?"},
+    [CLAIM_UNTESTED] = {"untested", "–"},
 };
 
-static bool put_verdict(const Report *report, Err *err) {
-    const char **sentences = verdict_sentences(report->store, report->set, report->arena, err);
+static bool put_verdict(const Report *report, Error *err) {
+    const char **sentences = summary_sentences(report->store, report->set, report->arena, err);
     if (!sentences) return false;
     html_element("h2", "The verdict", report->out);
     if (report->claims->count) {
         fprintf(report->out, "<p>Of %d claims of the paper, here:</p>\n<ul class=\"tally\">\n",
                 report->claims->count);
-        for (int v = 0; v < VERDICTS; v++)
+        for (int v = 0; v < CLAIM_VERDICTS; v++)
             fprintf(report->out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
-                    report->claims->counts[v], verdict_names[v]);
+                    report->claims->counts[v], claims_verdict_names[v]);
         fputs("</ul>\n", report->out);
     }
     for (; *sentences; sentences++) html_element("p", *sentences, report->out);
@@ -137,7 +139,7 @@ static void put_points(const Report *report, const Claim *claim) {
     static const char *const heads[] = {"method", "against", "trained at", "length", "n",
                                         "ratio",  "from",    "to",         "clear"};
     enum { METHOD, AGAINST, TRAINED, LENGTH, SEEDS, RATIO, LOW, HIGH, CLEAR };
-    Sheet sheet = sheet_new(claim->count, COUNT_OF(heads), report->arena);
+    DisplayTable sheet = display_table_new(claim->count, COUNT_OF(heads), report->arena);
     for (int c = 0; c < COUNT_OF(heads); c++) {
         sheet.columns[c].head = heads[c];
         sheet.columns[c].left = c <= AGAINST || c == CLEAR;
@@ -150,7 +152,7 @@ static void put_points(const Report *report, const Claim *claim) {
                                   point->ratio,
                                   point->low,
                                   point->high};
-        SheetCell *cells = sheet_cell(&sheet, r, 0);
+        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
         cells[METHOD].text = point->series->name;
         cells[AGAINST].text = point->against ? point->against->name : "";
         for (int i = 0; i < COUNT_OF(numbers); i++) {
@@ -163,11 +165,11 @@ static void put_points(const Report *report, const Claim *claim) {
     }
     fprintf(report->out, "<details><summary>%d point%s</summary>\n", claim->count,
             claim->count == 1 ? "" : "s");
-    html_sheet(&sheet, "Points of this claim", report->out, report->arena);
+    html_table(&sheet, "Points of this claim", report->out, report->arena);
     fputs("</details>\n", report->out);
 }
 
-static bool put_claims(const Report *report, Err *err) {
+static bool put_claims(const Report *report, Error *err) {
     (void)err;
     if (!report->claims->count) return true;
     html_element("h2", "The paper's claims", report->out);
@@ -189,7 +191,7 @@ static bool put_claims(const Report *report, Err *err) {
     for (int i = 0; i < report->claims->count; i++) {
         const Claim *claim = &report->claims->items[i];
         fprintf(report->out, "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n",
-                marks[claim->verdict].class, marks[claim->verdict].sign, verdict_names[claim->verdict],
+                marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
                 claim->seeds == 1 ? ", by one seed only" : "");
         html_element("h3", claim->text, report->out);
         html_element("p", claim->finding, report->out);
@@ -205,44 +207,44 @@ static bool put_claims(const Report *report, Err *err) {
 
 /* --- figures --- */
 
-static bool put_figures(const Report *report, Err *err) {
+static bool put_figures(const Report *report, Error *err) {
     html_element("h2", "Figures", report->out);
-    return gallery_write(report->store, report->name, report->index, report->out, report->arena, err);
+    return report_figures_write(report->store, report->name, report->index, report->out, report->arena, err);
 }
 
 /* --- tables --- */
 
-static void put_sheets(const Report *report, const SheetSet *sheets, const char *title) {
+static void put_sheets(const Report *report, const DisplayTableSet *sheets, const char *title) {
     html_element("h3", title, report->out);
-    for (int i = 0; i < sheets->count; i++) html_sheet(&sheets->items[i], title, report->out, report->arena);
+    for (int i = 0; i < sheets->count; i++) html_table(&sheets->items[i], title, report->out, report->arena);
     for (int i = 0; i < sheets->note_count; i++)
         html_element("p class=\"note\"", sheets->notes[i], report->out);
     html_element("p class=\"signature\"", sheets->signature, report->out);
 }
 
-static double mean_of(const Series *series, double (*number)(const SeriesRun *run)) {
+static double mean_of(const Series *series, double (*number)(const ResultsRun *run)) {
     double sum = 0;
     for (int i = 0; i < series->run_count; i++) sum += number(&series->runs[i]);
     return series->run_count ? sum / series->run_count : NAN;
 }
 
-static double run_speed(const SeriesRun *run) {
+static double run_speed(const ResultsRun *run) {
     return (double)run->tokens / run->seconds;
 }
 
-static double run_seconds(const SeriesRun *run) {
+static double run_seconds(const ResultsRun *run) {
     return run->seconds;
 }
 
-static double run_processor(const SeriesRun *run) {
+static double run_processor(const ResultsRun *run) {
     return run->processor_seconds;
 }
 
-static double run_load(const SeriesRun *run) {
+static double run_load(const ResultsRun *run) {
     return run->load;
 }
 
-static double run_mebibytes(const SeriesRun *run) {
+static double run_mebibytes(const ResultsRun *run) {
     return (double)run->peak_bytes / (1 << 20);
 }
 
@@ -250,7 +252,7 @@ static void put_cost(const Report *report) {
     static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
                                         "tokens/s", "seconds",    "processor",  "load",
                                         "MiB",      "runs"};
-    const SeriesSet *set = report->set;
+    const Results *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);
     int count = 0;
     for (int i = 0; i < set->count; i++) {
@@ -261,7 +263,7 @@ static void put_cost(const Report *report) {
                     !strcmp(rows[k]->corpus, set->items[i].corpus);
         if (!seen) rows[count++] = &set->items[i];
     }
-    Sheet sheet = sheet_new(count, COUNT_OF(heads), report->arena);
+    DisplayTable sheet = display_table_new(count, COUNT_OF(heads), report->arena);
     for (int c = 0; c < COUNT_OF(heads); c++) sheet.columns[c].head = heads[c];
     sheet.columns[0].left = true;
     for (int r = 0; r < count; r++) {
@@ -270,7 +272,7 @@ static void put_cost(const Report *report) {
             (double)series->train_length, (double)series->parameters,     (double)series->position_parameters,
             mean_of(series, run_speed),   mean_of(series, run_seconds),   mean_of(series, run_processor),
             mean_of(series, run_load),    mean_of(series, run_mebibytes), series->run_count};
-        SheetCell *cells = sheet_cell(&sheet, r, 0);
+        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
         cells[0].text = series->name;
         for (int i = 0; i < COUNT_OF(numbers); i++) {
             cells[i + 1].value = numbers[i];
@@ -281,7 +283,7 @@ static void put_cost(const Report *report) {
         }
     }
     html_element("h3", "Cost of training", report->out);
-    html_sheet(&sheet, "Cost of training", report->out, report->arena);
+    html_table(&sheet, "Cost of training", report->out, report->arena);
     html_element("p class=\"note\"",
                  "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
                  "machine); runs at a time slow each other down, and so does all "
@@ -291,7 +293,7 @@ static void put_cost(const Report *report) {
     if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
-static bool put_tables(const Report *report, Err *err) {
+static bool put_tables(const Report *report, Error *err) {
     static const struct {
         const char *title;
         bool ratio;
@@ -301,7 +303,8 @@ static bool put_tables(const Report *report, Err *err) {
     html_element("h2", "Tables", report->out);
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const SheetSet *sheets = pivot_make(report->store, report->name, &options, report->arena, err);
+        const DisplayTableSet *sheets =
+            pivot_tables(report->store, report->name, &options, report->arena, err);
         if (!sheets) return false;
         put_sheets(report, sheets, tables[i].title);
     }
@@ -311,10 +314,10 @@ static bool put_tables(const Report *report, Err *err) {
 
 /* --- config and provenance --- */
 
-static bool put_config(const Report *report, Err *err) {
+static bool put_config(const Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
     if (!text) return false;
-    Err ignored;
+    Error ignored;
     Json *json = json_parse(text, strlen(text), "config", &ignored);
     html_element("h2", "Config", report->out);
     html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
@@ -322,7 +325,7 @@ static bool put_config(const Report *report, Err *err) {
     return true;
 }
 
-static bool put_provenance(const Report *report, Err *err) {
+static bool put_provenance(const Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"runs", "SELECT count(*) || ' ' || r.status" RUNS " WHERE x.name = ? GROUP BY r.status"},
         {"not finished",
@@ -353,12 +356,12 @@ static bool put_provenance(const Report *report, Err *err) {
 
 /* --- the page --- */
 
-static bool (*const sections[])(const Report *, Err *) = {
+static bool (*const sections[])(const Report *, Error *) = {
     put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
 };
 
-static bool put_experiment(Report *report, const char *claims, Err *err) {
-    report->set = series_read(report->store, report->name, report->arena, err);
+static bool put_experiment(Report *report, const char *claims, Error *err) {
+    report->set = results_read(report->store, report->name, report->arena, err);
     report->claims =
         report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
     if (!report->claims) return false;
@@ -373,9 +376,9 @@ static bool put_experiment(Report *report, const char *claims, Err *err) {
     return fine;
 }
 
-static bool put_page(Store *store, const ReportOptions *options, FILE *out, Arena *arena, Err *err) {
+static bool put_page(Database *store, const ReportOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = curves_experiments(store, options->experiment, &count, arena, err);
+    const char **names = database_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav>", out);
@@ -390,11 +393,11 @@ static bool put_page(Store *store, const ReportOptions *options, FILE *out, Aren
     return true;
 }
 
-bool report_write(Store *store, const ReportOptions *options, Err *err) {
+bool report_write(Database *store, const ReportOptions *options, Error *err) {
     Arena *arena = arena_new(0);
-    File file;
-    FILE *out = file_begin(&file, options->path, arena, err);
-    bool fine = out && file_end(&file, put_page(store, options, out, arena, err), err);
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, options->path, arena, err);
+    bool fine = out && atomic_file_end(&file, put_page(store, options, out, arena, err), err);
     arena_free(arena);
     return fine;
 }

@@ -1,12 +1,12 @@
 /* report: `poslab report`: one self-contained HTML file about a database's experiments.
  *
  * For each experiment: what was compared; the verdict, in sentences that follow from the numbers, and each
- * claim of the paper as supported, contradicted or undecided (claims.h); the figures, drawn by gnuplot and
- * inline; tables that can be sorted; the config; provenance. The same database gives the same file. It loads
- * nothing (html.h).
+ * claim of the paper as supported, contradicted or undecided (analysis/claims.h); the figures, drawn by
+ * gnuplot and inline; tables that can be sorted; the config; provenance. The same database gives the same
+ * file. It loads nothing (report/html.h).
  */
-#ifndef POSLAB_REPORT_H
-#define POSLAB_REPORT_H
+#ifndef POSLAB_REPORT_REPORT_H
+#define POSLAB_REPORT_REPORT_H
 
 #include "store/database.h"
 
@@ -18,6 +18,6 @@ typedef struct ReportOptions {
 
 /* Without gnuplot the figures are left out, and the report says so. Errors: no experiment, claims that cannot
    be read, failure to read or to write. */
-bool report_write(Store *store, const ReportOptions *options, Err *err);
+bool report_write(Database *store, const ReportOptions *options, Error *err);
 
 #endif

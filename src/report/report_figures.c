@@ -1,4 +1,4 @@
-/* gallery: see gallery.h. */
+/* report_figures: see report/report_figures.h. */
 #include "report/report_figures.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "report/plot.h"
 
 typedef struct Gallery {
-    Store *store;
+    Database *store;
     const char *experiment;
     int index;
     FILE *out;
@@ -43,14 +43,14 @@ static const struct {
 };
 
 /* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
-static bool put_figure(const Gallery *gallery, int index, const char *folder, Err *err) {
+static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, figures[index].kind);
     const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, figures[index].kind);
     const PlotOptions options = {
         .experiment = gallery->experiment, .kind = figures[index].kind, .figure = path};
     bool fine = plot_figure(gallery->store, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
-    if (fine && !svg) err_system(err, "cannot read '%s'", path);
+    if (fine && !svg) error_system(err, "cannot read '%s'", path);
     unlink(path);
     unlink(data);
     if (!svg) return err->code == EXIT_USAGE;
@@ -66,13 +66,14 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     return true;
 }
 
-bool gallery_write(Store *store, const char *experiment, int index, FILE *out, Arena *arena, Err *err) {
+bool report_figures_write(Database *store, const char *experiment, int index, FILE *out, Arena *arena,
+                          Error *err) {
     const Gallery gallery = {store, experiment, index, out, arena};
     const char *temporary = getenv("TMPDIR");
     char *folder =
         arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder)) return err_system(err, "cannot make a folder '%s'", folder);
-    Err why;
+    if (!mkdtemp(folder)) return error_system(err, "cannot make a folder '%s'", folder);
+    Error why;
     bool drawn = true;
     for (int i = 0; drawn && i < COUNT_OF(figures); i++) drawn = put_figure(&gallery, i, folder, &why);
     if (!drawn) {

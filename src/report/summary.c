@@ -1,4 +1,4 @@
-/* verdict: see verdict.h. */
+/* summary: see report/summary.h. */
 #include "report/summary.h"
 
 #include <math.h>
@@ -10,20 +10,20 @@ static const double tolerance = 1.05;
 
 typedef struct Ranking {
     const Series *best, *next; /* NULL: there is none */
-    const SeriesCell *best_cell, *next_cell;
+    const ResultsCell *best_cell, *next_cell;
 } Ranking;
 
 /* What is compared with `first`: the same training length, corpus and protocol. */
 static bool is_rival(const Series *first, const Series *other) {
     return other->train_length == first->train_length && !strcmp(other->corpus, first->corpus) &&
-           series_same_protocol(other, first);
+           results_same_protocol(other, first);
 }
 
-static Ranking rank(const SeriesSet *set, const Series *first, int64_t length) {
+static Ranking rank(const Results *set, const Series *first, int64_t length) {
     Ranking ranking = {0};
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const SeriesCell *cell = is_rival(first, series) ? series_cell(series, length) : NULL;
+        const ResultsCell *cell = is_rival(first, series) ? results_cell(series, length) : NULL;
         if (!cell || !cell->count) continue;
         if (!ranking.best || cell->mean < ranking.best_cell->mean) {
             ranking.next = ranking.best;
@@ -39,15 +39,15 @@ static Ranking rank(const SeriesSet *set, const Series *first, int64_t length) {
 }
 
 /* ", 0.73 [0.71, 0.75] of that of the next, Label (17.58)": the interval only where seeds allow one. */
-static bool next_text(const char **text, const Ranking *ranking, Store *store, Arena *arena, Err *err) {
+static bool next_text(const char **text, const Ranking *ranking, Database *store, Arena *arena, Error *err) {
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!series_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
-                        STATS_RESAMPLES, arena, err))
+    if (!results_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
+                         STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
-        arena_format(arena, "%s (%s)", ranking->next->name, series_text(ranking->next_cell, arena));
+        arena_format(arena, "%s (%s)", ranking->next->name, results_cell_text(ranking->next_cell, arena));
     if (difference.seeds < 2)
         *text = arena_format(arena, ", followed by %s", next);
     else if (difference.low <= 0 && difference.high >= 0)
@@ -60,26 +60,26 @@ static bool next_text(const char **text, const Ranking *ranking, Store *store, A
     return true;
 }
 
-static bool best_at(const char **sentence, const SeriesSet *set, const Series *first, int64_t length,
-                    const char *place, Store *store, Arena *arena, Err *err) {
+static bool best_at(const char **sentence, const Results *set, const Series *first, int64_t length,
+                    const char *length_text, Database *store, Arena *arena, Error *err) {
     const Ranking ranking = rank(set, first, length);
     const char *next;
     *sentence = "";
     if (!ranking.best) return true;
     if (!next_text(&next, &ranking, store, arena, err)) return false;
-    *sentence = arena_format(arena, " At %s %s has the lowest perplexity, %s%s.", place, ranking.best->name,
-                             series_text(ranking.best_cell, arena), next);
+    *sentence = arena_format(arena, " At %s %s has the lowest perplexity, %s%s.", length_text,
+                             ranking.best->name, results_cell_text(ranking.best_cell, arena), next);
     return true;
 }
 
 /* "Label 1024 (the longest evaluated)": the last length before the perplexity exceeds 1.05 times that at L.
  */
 static const char *reach_text(const Series *series, Arena *arena) {
-    const SeriesCell *base = series_cell(series, series->train_length);
+    const ResultsCell *base = results_cell(series, series->train_length);
     int64_t reach = 0, longest = 0;
     if (!base || !base->count) return NULL;
     for (int k = 0; k < series->count; k++) {
-        const SeriesCell *cell = &series->cells[k];
+        const ResultsCell *cell = &series->cells[k];
         if (cell->length < series->train_length || !series_evaluated(cell)) continue;
         bool holds = cell->count && cell->mean <= tolerance * base->mean;
         if (holds && reach == longest) reach = cell->length;
@@ -92,7 +92,7 @@ static const char *reach_text(const Series *series, Arena *arena) {
                                                         : "");
 }
 
-static const char *reaches(const SeriesSet *set, const Series *first, Arena *arena) {
+static const char *reaches(const Results *set, const Series *first, Arena *arena) {
     const char *list = "";
     for (int i = 0; i < set->count; i++) {
         const char *reach = is_rival(first, &set->items[i]) ? reach_text(&set->items[i], arena) : NULL;
@@ -103,7 +103,7 @@ static const char *reaches(const SeriesSet *set, const Series *first, Arena *are
                         (long long)first->train_length, list);
 }
 
-static int64_t longest_length(const SeriesSet *set, const Series *first) {
+static int64_t longest_length(const Results *set, const Series *first) {
     int64_t longest = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
@@ -114,20 +114,21 @@ static int64_t longest_length(const SeriesSet *set, const Series *first) {
     return longest;
 }
 
-const char **verdict_sentences(Store *store, const SeriesSet *set, Arena *arena, Err *err) {
+const char **summary_sentences(Database *store, const Results *set, Arena *arena, Error *err) {
     const char **sentences = NEW(arena, set->count + 1, const char *);
     int count = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *first = &set->items[i];
-        bool seen = !series_same_protocol(first, &set->items[0]);
+        bool seen = !results_same_protocol(first, &set->items[0]);
         for (int k = 0; k < i; k++) seen |= is_rival(first, &set->items[k]);
         if (seen) continue;
         const char *near, *far = "";
         int64_t longest = longest_length(set, first);
-        const char *place = arena_format(arena, "that length");
-        if (!best_at(&near, set, first, first->train_length, place, store, arena, err)) return NULL;
-        place = arena_format(arena, "%lld, the longest evaluated,", (long long)longest);
-        if (longest > first->train_length && !best_at(&far, set, first, longest, place, store, arena, err))
+        const char *length_text = arena_format(arena, "that length");
+        if (!best_at(&near, set, first, first->train_length, length_text, store, arena, err)) return NULL;
+        length_text = arena_format(arena, "%lld, the longest evaluated,", (long long)longest);
+        if (longest > first->train_length &&
+            !best_at(&far, set, first, longest, length_text, store, arena, err))
             return NULL;
         sentences[count++] = arena_format(arena, "Trained at %lld:%s%s%s", (long long)first->train_length,
                                           near, far, reaches(set, first, arena));

@@ -40,7 +40,7 @@ Progress *progress_new(int slots, int runs, int done, double work, bool quiet, A
     *progress = (Progress){.slots = slots, .runs = runs, .done = done, .work = work, .quiet = quiet};
     progress->terminal = !quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     progress->colour = progress->terminal && !(no_colour && *no_colour);
-    progress->begin = time_now();
+    progress->begin = clock_now();
     progress->slot = NEW(arena, slots, Slot);
     return progress;
 }
@@ -98,16 +98,17 @@ static void draw(Progress *progress) {
         snprintf(text, sizeof text, "%s  %s%s", slot->run.label, slot->state, left);
         draw_line(progress, slot->share, text);
     }
-    double elapsed = time_now() - progress->begin, share = progress->work > 0 ? finished / progress->work : 1;
+    double elapsed = clock_now() - progress->begin,
+           share = progress->work > 0 ? finished / progress->work : 1;
     format_left(left, share > 0.01 ? elapsed * (1 - share) / share : NAN);
     snprintf(text, sizeof text, "%d of %d runs%s", progress->done, progress->runs, left);
     draw_line(progress, share > 1 ? 1 : share, text);
     fflush(stderr);
-    progress->last = time_now();
+    progress->last = clock_now();
 }
 
 void progress_draw(Progress *progress) {
-    if (progress->terminal && time_now() - progress->last >= SECONDS_BETWEEN_DRAWINGS) draw(progress);
+    if (progress->terminal && clock_now() - progress->last >= SECONDS_BETWEEN_DRAWINGS) draw(progress);
 }
 
 void progress_close(Progress *progress) {
@@ -115,7 +116,7 @@ void progress_close(Progress *progress) {
     fflush(stderr);
 }
 
-void progress_say(Progress *progress, bool important, const char *format, ...) {
+void progress_message(Progress *progress, bool important, const char *format, ...) {
     if (progress->quiet && !important) return;
     bool again = progress->drawn > 0;
     erase(progress);
@@ -131,7 +132,7 @@ void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
     if (progress->terminal)
         draw(progress);
     else
-        progress_say(progress, false, "start   %s", run->label);
+        progress_message(progress, false, "start   %s", run->label);
 }
 
 /* The plain display: a line whenever another tenth of the run is done. */
@@ -141,8 +142,8 @@ static void show_tenth(Progress *progress, Slot *slot) {
     char left[48];
     slot->tenth = tenth;
     format_left(left, slot->left);
-    progress_say(progress, false, "%5d %% %s  %s%s", tenth * 100 / TENTHS, slot->run.label, slot->state,
-                 left);
+    progress_message(progress, false, "%5d %% %s  %s%s", tenth * 100 / TENTHS, slot->run.label, slot->state,
+                     left);
 }
 
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
@@ -173,6 +174,6 @@ void progress_end(Progress *progress, int slot, const char *outcome, bool done) 
     at->busy = false;
     progress->finished += at->run.train_work + at->run.evaluate_work;
     progress->done += done;
-    progress_say(progress, !done, "%-7s %s  (%d of %d)", outcome, at->run.label, progress->done,
-                 progress->runs);
+    progress_message(progress, !done, "%-7s %s  (%d of %d)", outcome, at->run.label, progress->done,
+                     progress->runs);
 }

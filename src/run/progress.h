@@ -4,8 +4,8 @@
  * whole, redrawn in place. Elsewhere: plain lines, when a run starts, about every 10 %, and when it ends.
  * NO_COLOR is heeded. A quiet display shows failures and nothing else.
  */
-#ifndef POSLAB_PROGRESS_H
-#define POSLAB_PROGRESS_H
+#ifndef POSLAB_RUN_PROGRESS_H
+#define POSLAB_RUN_PROGRESS_H
 
 #include "base/arena.h"
 
@@ -28,7 +28,7 @@ void progress_evaluate(Progress *progress, int slot, int number, int count, doub
 void progress_end(Progress *progress, int slot, const char *outcome, bool done); /* "done", "failed: ..." */
 
 /* A line that stays; `important` ones are shown in spite of quiet. */
-void progress_say(Progress *progress, bool important, const char *format, ...)
+void progress_message(Progress *progress, bool important, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 void progress_draw(Progress *progress);  /* to be called a few times per second */

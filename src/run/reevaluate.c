@@ -1,6 +1,6 @@
-/* revisit: see revisit.h. Options become assignments to the experiment's JSON, which then takes the way of
- * any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are chosen:
- * they are assigned to the points that are left.
+/* reevaluate: see run/reevaluate.h. Options become assignments to the experiment's JSON, which then takes the
+ * way of any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are
+ * chosen: they are assigned to the points that are left.
  */
 #include "run/reevaluate.h"
 
@@ -16,7 +16,7 @@ typedef struct Choice {
 } Choice;
 
 typedef struct Revisit {
-    const RevisitOptions *options;
+    const ReevaluateOptions *options;
     const char *database, *experiment;
     Choice runs, methods; /* by beginnings of keys, by names */
     Arena *arena;
@@ -56,7 +56,7 @@ static const char *idle_word(const Choice *choice) {
 
 /* The number that a word is; NULL if it is none. */
 static Json *number_json(const char *word) {
-    Err ignored;
+    Error ignored;
     Json *json = json_parse(word, strlen(word), "", &ignored);
     if (json_is_number(json)) return json;
     json_free(json);
@@ -64,7 +64,7 @@ static Json *number_json(const char *word) {
 }
 
 /* The numbers of an option; NULL: an error. */
-static Json *numbers_json(const char *option, const char *text, Arena *arena, Err *err) {
+static Json *numbers_json(const char *option, const char *text, Arena *arena, Error *err) {
     Json *list = json_new_array();
     for (const char **words = split_list(text, arena); *words; words++) {
         Json *number = number_json(*words);
@@ -72,9 +72,9 @@ static Json *numbers_json(const char *option, const char *text, Arena *arena, Er
             json_append(list, number);
             continue;
         }
-        char shown[JSON_SHOWN];
-        err_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
-                json_show_text(text, shown));
+        char shown[JSON_EXCERPT_SIZE];
+        error_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
+                  json_excerpt_text(text, shown));
         json_free(list);
         return NULL;
     }
@@ -82,19 +82,19 @@ static Json *numbers_json(const char *option, const char *text, Arena *arena, Er
 }
 
 /* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
-static bool add_protocol(Json *list, const char *word, Arena *arena, Err *err) {
+static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err) {
     static const char *const shapes[][3] = {
-        [PROTOCOL_STRIDED] = {"stride"}, [PROTOCOL_LAST_N] = {"targets", "stride"}};
+        [EVALUATE_STRIDED] = {"stride"}, [EVALUATE_LAST_N] = {"targets", "stride"}};
     char *rest = arena_copy(arena, word);
-    const char *name = strsep(&rest, ":"), *nearest = nearest_name(name, protocol_names);
+    const char *name = strsep(&rest, ":"), *nearest = options_nearest_name(name, evaluate_protocol_names);
     Json *json = json_new_object();
     json_append(list, json);
     json_set_text(json, "name", name);
     int protocol = 0;
-    while (protocol_names[protocol] && strcmp(protocol_names[protocol], name)) protocol++;
-    if (!protocol_names[protocol])
-        return err_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
-                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    while (evaluate_protocol_names[protocol] && strcmp(evaluate_protocol_names[protocol], name)) protocol++;
+    if (!evaluate_protocol_names[protocol])
+        return error_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
+                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     for (int i = 0; rest; i++) {
         Json *number = number_json(strsep(&rest, ":"));
         const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
@@ -103,23 +103,23 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Err *err) {
             continue;
         }
         json_free(number);
-        return err_set(err, EXIT_USAGE,
-                       "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
+        return error_set(err, EXIT_USAGE,
+                         "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
     }
     return true;
 }
 
 /* Sets evaluate.KEY if `fine`, else frees the value (which may be NULL). */
-static bool set(Json *root, const char *key, Json *value, bool fine, const char *place, Err *err) {
+static bool set(Json *root, const char *key, Json *value, bool fine, const char *source, Error *err) {
     char path[64];
     snprintf(path, sizeof path, "evaluate.%s", key);
-    if (fine) return axes_set(root, path, value, place, err);
+    if (fine) return grid_set(root, path, value, source, err);
     json_free(value);
     return false;
 }
 
 /* Adds the items that one word stands for. */
-static bool add_variants(Json *list, const char *word, Err *err) {
+static bool add_variants(Json *list, const char *word, Error *err) {
     size_t size = strlen(word);
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
     Json *json = text   ? json_parse(word, size, "--variant", err)
@@ -138,7 +138,7 @@ static bool add_variants(Json *list, const char *word, Err *err) {
 }
 
 /* The list of all; NULL: an error. */
-static Json *variants_json(const char *const *words, Err *err) {
+static Json *variants_json(const char *const *words, Error *err) {
     Json *list = json_new_array();
     bool fine = true;
     for (; fine && *words; words++) fine = add_variants(list, *words, err);
@@ -148,8 +148,8 @@ static Json *variants_json(const char *const *words, Err *err) {
 }
 
 /* The experiment's JSON with what the options say. */
-static bool apply(Json *root, const char *name, const RevisitOptions *options, const char *place,
-                  Arena *arena, Err *err) {
+static bool apply(Json *root, const char *name, const ReevaluateOptions *options, const char *source,
+                  Arena *arena, Error *err) {
     Json *evaluate = json_get_mutable(root, "evaluate"), *value;
     bool fine = true;
     json_set_text(root, "name", name);
@@ -157,75 +157,77 @@ static bool apply(Json *root, const char *name, const RevisitOptions *options, c
         json_remove(evaluate, i ? "lengths" : "multiples");
     if (options->lengths) {
         value = numbers_json("--lengths", options->lengths, arena, err);
-        fine = set(root, "lengths", value, value != NULL, place, err);
+        fine = set(root, "lengths", value, value != NULL, source, err);
     }
     if (fine && options->multiples) {
         value = numbers_json("--multiples", options->multiples, arena, err);
-        fine = set(root, "multiples", value, value != NULL, place, err);
+        fine = set(root, "multiples", value, value != NULL, source, err);
     }
-    if (fine && options->split) fine = set(root, "split", json_new_text(options->split), true, place, err);
+    if (fine && options->split) fine = set(root, "split", json_new_text(options->split), true, source, err);
     if (fine && options->targets) {
         value = number_json(options->targets);
-        if (!value) err_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
-        fine = set(root, "tokens", value, value != NULL, place, err);
+        if (!value) error_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
+        fine = set(root, "tokens", value, value != NULL, source, err);
     }
     const char **protocols = split_list(options->protocols, arena);
     if (fine && protocols) {
         value = json_new_array();
         for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
-        fine = set(root, "protocols", value, fine, place, err);
+        fine = set(root, "protocols", value, fine, source, err);
     }
     return fine;
 }
 
 /* --- the plan --- */
 
-static const char *stored_config(Store *store, const char *name, Arena *arena, Err *err) {
-    Query *query =
-        query_begin(store, "SELECT config FROM experiment WHERE name = ?", (const char *const[]){name, NULL});
-    const char *text = query_next(query) ? arena_copy(arena, query_text(query, 0)) : "";
-    return query_end(query, err) ? text : NULL;
+static const char *stored_config(Database *store, const char *name, Arena *arena, Error *err) {
+    DatabaseQuery *query = database_query_begin(store, "SELECT config FROM experiment WHERE name = ?",
+                                                (const char *const[]){name, NULL});
+    const char *text = database_query_next(query) ? arena_copy(arena, database_query_text(query, 0)) : "";
+    return database_query_end(query, err) ? text : NULL;
 }
 
-static bool is_point(Store *store, const char *name, const char *key) {
-    Err ignored;
-    Query *query = query_begin(store,
-                               "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
-                               " WHERE x.name = ? AND p.run = ?",
-                               (const char *const[]){name, key, NULL});
-    bool found = query_next(query);
-    return query_end(query, &ignored) && found;
+static bool is_point(Database *store, const char *name, const char *key) {
+    Error ignored;
+    DatabaseQuery *query =
+        database_query_begin(store,
+                             "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
+                             " WHERE x.name = ? AND p.run = ?",
+                             (const char *const[]){name, key, NULL});
+    bool found = database_query_next(query);
+    return database_query_end(query, &ignored) && found;
 }
 
 /* In tables a variant is its name: the experiment must not have it with other options. */
-static bool check_variants(const PlanPoint *point, Store *store, const char *name, Err *err) {
+static bool check_variants(const PlanPoint *point, Database *store, const char *name, Error *err) {
     bool fine = true;
     for (int i = 0; fine && i < point->request_count; i++) {
         const EvaluateVariant *variant = point->requests[i].variant;
         if (!variant) continue;
-        Query *query =
-            query_begin(store,
-                        "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
-                        " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
-                        (const char *const[]){name, point->key, variant->name, variant->options, NULL});
-        bool other = query_next(query);
+        DatabaseQuery *query = database_query_begin(
+            store,
+            "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
+            " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
+            (const char *const[]){name, point->key, variant->name, variant->options, NULL});
+        bool other = database_query_next(query);
         if (other)
-            err_set(err, EXIT_USAGE, "experiment '%s' has a variant '%s' already, with %s; take another name",
-                    name, variant->name, query_text(query, 0));
-        Err ended;
-        if (!query_end(query, &ended)) return *err = ended, false;
+            error_set(err, EXIT_USAGE,
+                      "experiment '%s' has a variant '%s' already, with %s; take another name", name,
+                      variant->name, database_query_text(query, 0));
+        Error ended;
+        if (!database_query_end(query, &ended)) return *err = ended, false;
         fine = !other;
     }
     return fine;
 }
 
 /* Keeps the points that --run and --method name; all must be those that the database knows. */
-static bool choose_points(Plan *plan, Revisit *revisit, Store *store, Err *err) {
+static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *err) {
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
         if (!is_point(store, plan->experiment->name, point->key))
-            return err_set(
+            return error_set(
                 err, EXIT_USAGE,
                 "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
                 "changed, or `poslab run` has not seen this config",
@@ -248,7 +250,7 @@ static const PlanPoint *chosen(const Plan *plan, const Config *config) {
 }
 
 /* The chosen points of the experiment, evaluated in variants. */
-static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Err *err) {
+static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Error *err) {
     Experiment *changed = NEW(arena, 1, Experiment);
     *changed = *plan->experiment;
     changed->points = NEW(arena, plan->experiment->count, Config);
@@ -257,11 +259,11 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
         const Config *config = &plan->experiment->points[i];
         const PlanPoint *point = chosen(plan, config);
         if (!point) continue;
-        const char *place = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
-                                         plan_label(point, arena));
-        Json *json = json_parse(config->resolved, strlen(config->resolved), place, err);
-        bool fine = json && set(json, "variants", json_copy(variants), true, place, err);
-        const Config *with = fine ? config_parse(json_print(json, arena), place, arena, err) : NULL;
+        const char *source = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
+                                          plan_label(point, arena));
+        Json *json = json_parse(config->resolved, strlen(config->resolved), source, err);
+        bool fine = json && set(json, "variants", json_copy(variants), true, source, err);
+        const Config *with = fine ? config_parse(json_print(json, arena), source, arena, err) : NULL;
         json_free(json);
         if (!with) return NULL;
         changed->points[changed->count++] = *with;
@@ -269,16 +271,16 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
     return changed;
 }
 
-static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *err) {
+static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Error *err) {
     Arena *arena = revisit->arena;
     const char *text = stored_config(store, name, arena, err);
-    const char *place = arena_format(arena, "experiment '%s'", name);
-    Json *root = text ? json_parse(text, strlen(text), place, err) : NULL;
+    const char *source = arena_format(arena, "experiment '%s'", name);
+    Json *root = text ? json_parse(text, strlen(text), source, err) : NULL;
     if (!root) return NULL;
-    bool fine = apply(root, name, revisit->options, place, arena, err);
+    bool fine = apply(root, name, revisit->options, source, arena, err);
     const char *changed = json_print(root, arena);
     json_free(root);
-    const Experiment *experiment = fine ? config_read_text(changed, place, arena, err) : NULL;
+    const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
     Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
     const char *const *words = revisit->options->variants;
@@ -291,31 +293,31 @@ static Plan *make_plan(Revisit *revisit, Store *store, const char *name, Err *er
 }
 
 /* All plans before anything is evaluated; NULL-terminated. */
-static Plan **make_plans(Revisit *revisit, Err *err) {
+static Plan **make_plans(Revisit *revisit, Error *err) {
     int count = 0;
-    Store *store = store_open(revisit->database, STORE_READ, err);
+    Database *store = database_open(revisit->database, DATABASE_READ, err);
     const char **names =
-        store ? curves_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
+        store ? database_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
     Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
         plans[i] = make_plan(revisit, store, names[i], err);
         if (!plans[i]) plans = NULL;
     }
-    store_close(store);
+    database_close(store);
     const char *run = idle_word(&revisit->runs), *method = idle_word(&revisit->methods);
     if (plans && (run || method)) {
         const char *kind = run                      ? ""
                            : revisit->options->runs ? "of those named with the method "
                                                     : "of method ";
-        err_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
-                revisit->database, kind, run ? run : method, revisit->database);
+        error_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
+                  revisit->database, kind, run ? run : method, revisit->database);
         plans = NULL;
     }
     return plans;
 }
 
 /* "x.json": the database that `poslab run` keeps for it. */
-static bool find_database(Revisit *revisit, const char *what, Err *err) {
+static bool find_database(Revisit *revisit, const char *what, Error *err) {
     size_t size = strlen(what);
     revisit->database = what;
     revisit->experiment = revisit->options->experiment;
@@ -328,7 +330,7 @@ static bool find_database(Revisit *revisit, const char *what, Err *err) {
     return true;
 }
 
-ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err) {
+ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err) {
     Revisit revisit = {.options = options, .arena = arena_new(0)};
     revisit.runs = choice(options->runs, revisit.arena);
     revisit.methods = choice(options->methods, revisit.arena);

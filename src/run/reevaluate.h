@@ -1,4 +1,4 @@
-/* revisit: `poslab eval`: more evaluations of runs that are trained, from their checkpoints.
+/* reevaluate: `poslab eval`: more evaluations of runs that are trained, from their checkpoints.
  *
  * The experiment is read as it stands in the database, with other lengths, protocols, another split or number
  * of targets, or other variants in its section `evaluate`; what is not said stays as it was configured. What
@@ -6,13 +6,13 @@
  * evaluated. Nothing is trained: runs without weights are left out. A variant must fit all runs that are
  * chosen, the others need not know it.
  */
-#ifndef POSLAB_REVISIT_H
-#define POSLAB_REVISIT_H
+#ifndef POSLAB_RUN_REEVALUATE_H
+#define POSLAB_RUN_REEVALUATE_H
 
 #include "run/sweep.h"
 
 /* NULL: as configured. Lists are separated by commas. */
-typedef struct RevisitOptions {
+typedef struct ReevaluateOptions {
     const char *lengths;         /* "2048,4096" */
     const char *multiples;       /* of the training length: "2,4" */
     const char *protocols;       /* "nonoverlapping,strided:0.25,last_n:4096", last_n:TARGETS:STRIDE */
@@ -24,9 +24,9 @@ typedef struct RevisitOptions {
     const char *methods;         /* names: runs trained with these; NULL: all */
     const char *experiment;      /* NULL: all in the database */
     SweepOptions sweep;          /* database and evaluate_only are set here */
-} RevisitOptions;
+} ReevaluateOptions;
 
 /* what: a database, or a config (*.json), which stands for its database. Exit code as sweep_run. */
-ExitCode revisit_run(const char *what, const RevisitOptions *options, Err *err);
+ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err);
 
 #endif

@@ -32,12 +32,12 @@
 typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
-    WorkerTask task;
-    bool anew;    /* what is there of it goes before it begins */
-    int attempts; /* that have ended */
-    double heard; /* when its worker last made progress */
-    bool overdue; /* it was killed for making none */
-    Child child;
+    RunTask task;
+    bool retrain;         /* what is there of it goes before it begins */
+    int attempts;         /* that have ended */
+    double last_progress; /* when its worker last made progress */
+    bool timed_out;       /* it was killed for making none */
+    WorkerProcess child;
 } Job;
 
 typedef struct Sweep {
@@ -45,7 +45,7 @@ typedef struct Sweep {
     const SweepOptions *options;
     const char *database;
     const char *program; /* this very binary, even if the file is replaced meanwhile */
-    Store *store;
+    Database *store;
     Progress *progress;
     Job *jobs; /* [count], in the order of the points */
     int count, next;
@@ -56,7 +56,7 @@ typedef struct Sweep {
     int untrained;                       /* of evaluate_only: runs that have no weights yet */
     bool stopping, killing;
     const char *refused; /* by the system: why a run could not be written, or NULL */
-    Err fatal;           /* code EXIT_DONE: none */
+    Error fatal;         /* code EXIT_DONE: none */
     Arena *arena;
 } Sweep;
 
@@ -70,14 +70,14 @@ static void on_signal(int signal) {
 /* --- what is missing --- */
 
 /* Adds a job for the point if it lacks something. */
-static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) {
+static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
     Job *job = &sweep->jobs[sweep->count];
     Arena *arena = sweep->arena;
-    RunStatus status = sweep->store ? store_status(sweep->store, point->key) : RUN_PENDING;
-    bool changed = sweep->store && missing_is_changed(sweep->store, point->key);
-    bool anew = changed && sweep->options->changed_too;
-    sweep->changed += changed && !anew;
-    if (status == RUN_DIVERGED && !anew) {
+    RunStatus status = sweep->store ? runs_status(sweep->store, point->key) : RUN_PENDING;
+    bool changed = sweep->store && run_task_other_revision(sweep->store, point->key);
+    bool retrain = changed && sweep->options->retrain_changed;
+    sweep->changed += changed && !retrain;
+    if (status == RUN_DIVERGED && !retrain) {
         sweep->diverged++;
         return;
     }
@@ -85,28 +85,28 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *variant) 
         sweep->others += status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && !missing_is_trained(sweep->store, point->key)) {
+    if (sweep->options->evaluate_only && !run_task_is_trained(sweep->store, point->key)) {
         sweep->untrained++;
         return;
     }
-    *job = (Job){.point = point, .anew = anew};
-    job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *variant ? " " : "", variant);
+    *job = (Job){.point = point, .retrain = retrain};
+    job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *setting ? " " : "", setting);
     const char *name = sweep->plan->experiment->name;
-    job->folder = sweep->store ? folder_find(sweep->store, name, point->key, arena)
-                               : folder_of_run(sweep->database, name, point->key, arena);
+    job->folder = sweep->store ? run_folder_find(sweep->store, name, point->key, arena)
+                               : run_folder_path(sweep->database, name, point->key, arena);
     job->task.evaluate_only = sweep->options->evaluate_only;
-    if (missing_task(&job->task, anew ? NULL : sweep->store, point, arena)) sweep->count++;
+    if (run_task_missing(&job->task, retrain ? NULL : sweep->store, point, arena)) sweep->count++;
 }
 
 static void plan_jobs(Sweep *sweep) {
-    const char **variants = label_variants(sweep->plan, sweep->arena);
-    for (int i = 0; i < sweep->plan->count; i++) plan_job(sweep, &sweep->plan->points[i], variants[i]);
+    const char **settings = run_label_settings(sweep->plan, sweep->arena);
+    for (int i = 0; i < sweep->plan->count; i++) plan_job(sweep, &sweep->plan->points[i], settings[i]);
 }
 
-static bool fits_together(const Sweep *sweep, Err *err) {
+static bool fits_together(const Sweep *sweep, Error *err) {
     const PlanPoint **points = NEW(sweep->arena, sweep->count + 1, const PlanPoint *);
     for (int i = 0; i < sweep->count; i++) points[i] = sweep->jobs[i].point;
-    return crowd_check(points, sweep->count, sweep->options->jobs, sweep->arena, err);
+    return plan_memory_check(points, sweep->count, sweep->options->jobs, sweep->arena, err);
 }
 
 static double evaluate_work(const Job *job) {
@@ -132,7 +132,7 @@ static void print_jobs(const Sweep *sweep) {
 /* --- one run --- */
 
 static bool set_status(Sweep *sweep, const Job *job, RunStatus status, const char *reason) {
-    return store_set_status(sweep->store, job->point->key, status, reason, &sweep->fatal);
+    return runs_set_status(sweep->store, job->point->key, status, reason, &sweep->fatal);
 }
 
 /* Takes over FOLDER/result.db if there is one. A damaged one is removed: the run then lacks what was in it.
@@ -140,13 +140,13 @@ static bool set_status(Sweep *sweep, const Job *job, RunStatus status, const cha
 static bool import_result(Sweep *sweep, const char *folder) {
     const char *path = arena_format(sweep->arena, "%s/result.db", folder);
     if (access(path, F_OK) != 0) return true;
-    Err err;
-    if (!store_import(sweep->store, path, &err)) {
+    Error err;
+    if (!runs_import_result(sweep->store, path, &err)) {
         if (err.code != EXIT_DAMAGED) sweep->fatal = err;
         if (err.code != EXIT_DAMAGED) return false;
-        progress_say(sweep->progress, true, "poslab: %s; it is removed", err.text);
+        progress_message(sweep->progress, true, "poslab: %s; it is removed", err.text);
     }
-    return unlink(path) == 0 || err_system(&sweep->fatal, "cannot remove '%s'", path);
+    return unlink(path) == 0 || error_system(&sweep->fatal, "cannot remove '%s'", path);
 }
 
 /* Results that a killed parent could not take over any more. */
@@ -156,7 +156,7 @@ static bool import_results(Sweep *sweep) {
     for (int i = 0; i < plan->count && fine; i++) {
         ArenaMark mark = arena_mark(sweep->arena);
         const char **places =
-            folder_places(sweep->store, plan->experiment->name, plan->points[i].key, sweep->arena);
+            run_folder_candidates(sweep->store, plan->experiment->name, plan->points[i].key, sweep->arena);
         for (; *places && fine; places++) fine = import_result(sweep, *places);
         arena_release(sweep->arena, mark);
     }
@@ -164,28 +164,28 @@ static bool import_results(Sweep *sweep) {
 }
 
 static bool forget(Sweep *sweep, Job *job) {
-    if (!store_forget(sweep->store, job->point->key, &sweep->fatal)) return false;
-    folder_forget(sweep->store, job->point->key, sweep->arena);
-    job->anew = false;
+    if (!runs_delete_training(sweep->store, job->point->key, &sweep->fatal)) return false;
+    run_folder_delete_files(sweep->store, job->point->key, sweep->arena);
+    job->retrain = false;
     return true;
 }
 
 static bool start_job(Sweep *sweep, Job *job, int slot) {
-    Err *err = &sweep->fatal;
-    if (job->anew && !forget(sweep, job)) return false;
-    if (!file_make_folder(job->folder, err) ||
+    Error *err = &sweep->fatal;
+    if (job->retrain && !forget(sweep, job)) return false;
+    if (!atomic_file_make_folder(job->folder, err) ||
         !worker_assign(job->folder, job->point->config, &job->task, err) ||
         !set_status(sweep, job, RUN_RUNNING, NULL))
         return false;
-    if (ranks_count() == 1 &&
-        !child_start(&job->child, sweep->program, job->folder, sweep->options->threads, err))
+    if (mpi_ranks() == 1 &&
+        !worker_process_start(&job->child, sweep->program, job->folder, sweep->options->threads, err))
         return false;
     ProgressRun run = {
         .label = job->label, .train_work = train_work(job), .evaluate_work = evaluate_work(job)};
     run.tokens_per_step = job->point->config->train.tokens_per_step;
     progress_begin(sweep->progress, slot, &run);
-    job->heard = time_now();
-    job->overdue = false;
+    job->last_progress = clock_now();
+    job->timed_out = false;
     sweep->slots[slot] = job;
     sweep->running++;
     return true;
@@ -208,10 +208,10 @@ static bool take_line(void *user, const char *line) {
         progress_evaluate(sweep->progress, slot, number, count, share);
     else {
         if (strncmp(line, "note ", 5) == 0)
-            progress_say(sweep->progress, false, "note    %s: %s", sweep->slots[slot]->label, line + 5);
+            progress_message(sweep->progress, false, "note    %s: %s", sweep->slots[slot]->label, line + 5);
         return false;
     }
-    sweep->slots[slot]->heard = time_now();
+    sweep->slots[slot]->last_progress = clock_now();
     return true;
 }
 
@@ -219,51 +219,51 @@ static bool take_line(void *user, const char *line) {
 static bool try_again(Sweep *sweep, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > sweep->options->retries || code == EXIT_USAGE || sweep->stopping) return false;
     progress_end(sweep->progress, slot, "retry", false);
-    progress_say(sweep->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
-                 sweep->options->retries + 1);
-    missing_task(&job->task, sweep->store, job->point, sweep->arena);
+    progress_message(sweep->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
+                     sweep->options->retries + 1);
+    run_task_missing(&job->task, sweep->store, job->point, sweep->arena);
     return start_job(sweep, job, slot);
 }
 
 static const char *failure_reason(const Sweep *sweep, const Job *job, int code, int signal) {
-    const char *reason = child_reason(&job->child, code, signal, sweep->arena);
-    if (!job->overdue) return reason;
+    const char *reason = worker_process_reason(&job->child, code, signal, sweep->arena);
+    if (!job->timed_out) return reason;
     return arena_format(sweep->arena, "no progress for %d seconds (--timeout): %s", sweep->options->timeout,
                         reason);
 }
 
 /* The run's worker has ended, by itself or (signal) not: stores what it made and what became of it. */
-static bool settle_job(Sweep *sweep, int slot, int code, int signal, const char *reason) {
+static bool finish_job(Sweep *sweep, int slot, int code, int signal, const char *reason) {
     Job *job = sweep->slots[slot];
     sweep->slots[slot] = NULL;
     sweep->running--;
     if (!import_result(sweep, job->folder)) return false;
-    RunStatus status = store_status(sweep->store, job->point->key);
+    RunStatus status = runs_status(sweep->store, job->point->key);
     if (code == EXIT_DONE && (status == RUN_DONE || status == RUN_DIVERGED)) {
         sweep->diverged += status == RUN_DIVERGED;
-        progress_end(sweep->progress, slot, run_status_names[status], true);
+        progress_end(sweep->progress, slot, runs_status_names[status], true);
         return true;
     }
     if (code == EXIT_STOPPED || (sweep->stopping && signal)) {
         sweep->left++;
         progress_end(sweep->progress, slot, "stopped", false);
         return set_status(sweep, job,
-                          missing_is_trained(sweep->store, job->point->key) ? RUN_DONE : RUN_PENDING, NULL);
+                          run_task_is_trained(sweep->store, job->point->key) ? RUN_DONE : RUN_PENDING, NULL);
     }
     if (try_again(sweep, job, slot, code, reason)) return true;
     if (sweep->fatal.code) return false;
     sweep->failed++;
     if (code == EXIT_SYSTEM) sweep->refused = reason;
     progress_end(sweep->progress, slot, "failed", false);
-    progress_say(sweep->progress, true, "        %s", reason);
+    progress_message(sweep->progress, true, "        %s", reason);
     if (sweep->options->evaluate_only) return set_status(sweep, job, RUN_DONE, NULL); /* as it was */
     return set_status(sweep, job, RUN_FAILED, reason);
 }
 
 static bool end_job(Sweep *sweep, int slot) {
     Job *job = sweep->slots[slot];
-    int signal, code = child_wait(&job->child, &signal);
-    return settle_job(sweep, slot, code, signal, failure_reason(sweep, job, code, signal));
+    int signal, code = worker_process_wait(&job->child, &signal);
+    return finish_job(sweep, slot, code, signal, failure_reason(sweep, job, code, signal));
 }
 
 static bool take_and_draw(void *user, const char *line) {
@@ -276,25 +276,25 @@ static bool take_and_draw(void *user, const char *line) {
 static void run_together(Sweep *sweep) {
     Listener listener = {sweep, 0};
     WorkerOptions options = {.take = take_and_draw, .user = &listener};
-    Err err = {0};
+    Error err = {0};
     ExitCode code = worker_call(sweep->slots[0]->folder, sweep->options->threads, &options, &err);
     sweep->stopping |= code == EXIT_STOPPED;
-    settle_job(sweep, 0, (int)code, 0, arena_copy(sweep->arena, err.text));
+    finish_job(sweep, 0, (int)code, 0, arena_copy(sweep->arena, err.text));
 }
 
 /* --- all runs --- */
 
 static void signal_workers(Sweep *sweep, int signal) {
     for (int i = 0; i < sweep->options->jobs; i++)
-        if (sweep->slots[i] && ranks_count() == 1) kill(sweep->slots[i]->child.pid, signal);
+        if (sweep->slots[i] && mpi_ranks() == 1) kill(sweep->slots[i]->child.pid, signal);
 }
 
-static void heed_signals(Sweep *sweep) {
+static void handle_signals(Sweep *sweep) {
     if ((signals || sweep->fatal.code) && !sweep->stopping) {
         sweep->stopping = true;
         signal_workers(sweep, last_signal); /* which workers ignore only if this process does, too */
         if (signals && sweep->running)
-            progress_say(sweep->progress, false, "stopping; once more to stop without saving");
+            progress_message(sweep->progress, false, "stopping; once more to stop without saving");
     }
     if (signals > 1 && !sweep->killing) {
         sweep->killing = true;
@@ -306,8 +306,8 @@ static void heed_signals(Sweep *sweep) {
 static void end_overdue(Sweep *sweep) {
     for (int i = 0; sweep->options->timeout && i < sweep->options->jobs; i++) {
         Job *job = sweep->slots[i];
-        if (!job || job->overdue || time_now() - job->heard < sweep->options->timeout) continue;
-        job->overdue = true;
+        if (!job || job->timed_out || clock_now() - job->last_progress < sweep->options->timeout) continue;
+        job->timed_out = true;
         kill(job->child.pid, SIGKILL);
     }
 }
@@ -324,7 +324,7 @@ static void listen_to_workers(Sweep *sweep) {
     if (poll(fds, (nfds_t)count, 200) <= 0) return;
     for (int i = 0; i < count; i++) {
         Listener listener = {sweep, slot[i]};
-        if (fds[i].revents && !child_read(&sweep->slots[slot[i]]->child, take_line, &listener))
+        if (fds[i].revents && !worker_process_read(&sweep->slots[slot[i]]->child, take_line, &listener))
             end_job(sweep, slot[i]);
     }
 }
@@ -332,10 +332,10 @@ static void listen_to_workers(Sweep *sweep) {
 /* While another program has the database locked, nobody listens to the workers. */
 static bool heed_while_waiting(void *user, const char *message) {
     Sweep *sweep = user;
-    heed_signals(sweep);
+    handle_signals(sweep);
     for (int i = 0; i < sweep->options->jobs; i++)
-        if (sweep->slots[i]) sweep->slots[i]->heard = time_now();
-    if (message) progress_say(sweep->progress, true, "%s", message);
+        if (sweep->slots[i]) sweep->slots[i]->last_progress = clock_now();
+    if (message) progress_message(sweep->progress, true, "%s", message);
     return !sweep->killing;
 }
 
@@ -345,13 +345,13 @@ static void run_jobs(Sweep *sweep) {
                    (StoreWait){.seconds = STORE_PATIENCE, .go_on = heed_while_waiting, .user = sweep});
     signals_handle(handled, on_signal, 0);
     while (sweep->running || (sweep->next < sweep->count && !sweep->stopping)) {
-        heed_signals(sweep);
+        handle_signals(sweep);
         for (int slot = 0; slot < sweep->options->jobs; slot++) {
             if (sweep->stopping || sweep->fatal.code || sweep->next == sweep->count) break;
             if (!sweep->slots[slot] && start_job(sweep, &sweep->jobs[sweep->next], slot)) sweep->next++;
         }
         end_overdue(sweep);
-        if (sweep->running) (ranks_count() > 1 ? run_together : listen_to_workers)(sweep);
+        if (sweep->running) (mpi_ranks() > 1 ? run_together : listen_to_workers)(sweep);
         progress_draw(sweep->progress);
     }
     sweep->left += sweep->count - sweep->next;
@@ -359,31 +359,31 @@ static void run_jobs(Sweep *sweep) {
     signals_default(handled);
 }
 
-static ExitCode conclude(Sweep *sweep, Err *err) {
+static ExitCode conclude(Sweep *sweep, Error *err) {
     int runs = sweep->plan->count,
         done = runs - sweep->failed - sweep->left - sweep->untrained - sweep->others;
     char diverged[64] = "";
     if (sweep->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", sweep->diverged);
     if (sweep->untrained)
-        progress_say(sweep->progress, true, "%d of %d runs are not trained yet and were left out",
-                     sweep->untrained, runs);
+        progress_message(sweep->progress, true, "%d of %d runs are not trained yet and were left out",
+                         sweep->untrained, runs);
     if (sweep->changed && !sweep->options->evaluate_only)
-        progress_say(sweep->progress, true,
-                     "%d of %d runs were trained by another revision of poslab than this, %s;"
-                     " --retry changed trains them anew",
-                     sweep->changed, runs, revision());
+        progress_message(sweep->progress, true,
+                         "%d of %d runs were trained by another revision of poslab than this, %s;"
+                         " --retry changed trains them anew",
+                         sweep->changed, runs, version_revision());
     if (sweep->fatal.code) {
         *err = sweep->fatal;
         return err->code;
     }
     const char *start = sweep->count ? "" : "nothing to do: ";
-    progress_say(sweep->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
+    progress_message(sweep->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
     if (sweep->refused && !sweep->left) {
-        err_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", sweep->failed,
-                runs, sweep->refused);
+        error_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", sweep->failed,
+                  runs, sweep->refused);
         return err->code;
     }
-    if (sweep->left) progress_say(sweep->progress, true, "continue with: %s", sweep->options->command);
+    if (sweep->left) progress_message(sweep->progress, true, "continue with: %s", sweep->options->command);
     return sweep->left ? EXIT_STOPPED : sweep->failed || sweep->diverged ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -392,17 +392,17 @@ static void say_corpora(Sweep *sweep) {
         const Corpus *corpus = sweep->plan->points[i].corpus;
         if (i && corpus == sweep->plan->points[i - 1].corpus) continue;
         const char *note = corpus_note(corpus, sweep->arena);
-        if (*note) progress_say(sweep->progress, true, "note    corpus: %s", note);
+        if (*note) progress_message(sweep->progress, true, "note    corpus: %s", note);
     }
 }
 
 /* With the lock held and the store open. */
-static ExitCode sweep_stored(Sweep *sweep, Err *err) {
+static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
     sweep->progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
-    bool (*plan_stored)(Store *, const Plan *, Err *) =
-        sweep->options->evaluate_only ? store_add_requests : store_plan;
+    bool (*plan_stored)(Database *, const Plan *, Error *) =
+        sweep->options->evaluate_only ? runs_add_requests : runs_store_plan;
     if (!plan_stored(sweep->store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
@@ -418,11 +418,11 @@ static ExitCode sweep_stored(Sweep *sweep, Err *err) {
     return conclude(sweep, err);
 }
 
-static ExitCode sweep_dry(Sweep *sweep, Err *err) {
+static ExitCode sweep_dry(Sweep *sweep, Error *err) {
     struct stat file;
     bool empty = stat(sweep->database, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
     if (!empty && access(sweep->database, F_OK) == 0) { /* an empty file, too, a run makes a database of */
-        sweep->store = store_open(sweep->database, STORE_READ, err);
+        sweep->store = database_open(sweep->database, DATABASE_READ, err);
         if (!sweep->store) return err->code;
     }
     plan_jobs(sweep);
@@ -431,29 +431,29 @@ static ExitCode sweep_dry(Sweep *sweep, Err *err) {
     return EXIT_DONE;
 }
 
-static ExitCode sweep_locked(Sweep *sweep, Err *err) {
-    if (!file_make_folder(folder_of_database(sweep->database, sweep->arena), err)) return err->code;
+static ExitCode sweep_locked(Sweep *sweep, Error *err) {
+    if (!atomic_file_make_folder(run_folder_parent(sweep->database, sweep->arena), err)) return err->code;
     int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (program < 0) return err_system(err, "cannot open the program itself"), err->code;
+    if (program < 0) return error_system(err, "cannot open the program itself"), err->code;
     sweep->program = arena_format(sweep->arena, "/proc/%d/fd/%d", (int)getpid(), program);
     int lock = lock_database(sweep->database, sweep->arena, err);
     if (lock < 0) return err->code;
-    sweep->store = store_open(sweep->database, STORE_CREATE, err);
+    sweep->store = database_open(sweep->database, DATABASE_CREATE, err);
     ExitCode code = sweep->store ? sweep_stored(sweep, err) : err->code;
     close(lock);
     close(program);
     return code;
 }
 
-ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err) {
+ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Error *err) {
     if (options->jobs < 1 || options->jobs > SWEEP_JOBS_MOST) BUG("%d jobs", options->jobs);
     Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
     sweep.database = options->database ? options->database
                                        : arena_format(sweep.arena, "%s.db", plan->experiment->directory);
     sweep.jobs = NEW(sweep.arena, plan->count, Job);
     sweep.slots = NEW(sweep.arena, options->jobs, Job *);
-    ExitCode code = options->dry ? sweep_dry(&sweep, err) : sweep_locked(&sweep, err);
-    store_close(sweep.store);
+    ExitCode code = options->dry_run ? sweep_dry(&sweep, err) : sweep_locked(&sweep, err);
+    database_close(sweep.store);
     arena_free(sweep.arena);
     return code;
 }

@@ -12,12 +12,12 @@
  * One `run` at a time works on a database: it holds DATABASE.lock, which says who it is. Its workers hold it
  * too, so that the lock outlives a killed parent until the last worker is gone.
  *
- * Run folder (folder.h): NAME/KEY/ beside the database (results/NAME/KEY/ for the default one), with
- * config.json, requests.json, model.safetensors, state.safetensors while training, result.db until imported,
- * log.txt (what the worker printed).
+ * Run folder (store/run_folder.h): NAME/KEY/ beside the database (results/NAME/KEY/ for the default one),
+ * with config.json, requests.json, model.safetensors, state.safetensors while training, result.db until
+ * imported, log.txt (what the worker printed).
  */
-#ifndef POSLAB_SWEEP_H
-#define POSLAB_SWEEP_H
+#ifndef POSLAB_RUN_SWEEP_H
+#define POSLAB_RUN_SWEEP_H
 
 #include "experiment/plan.h"
 #include "store/database.h"
@@ -26,20 +26,20 @@ enum { SWEEP_JOBS_MOST = 1024 };
 
 typedef struct SweepOptions {
     int jobs;             /* workers at a time, 1 .. SWEEP_JOBS_MOST */
-    int threads;          /* of each worker (lanes.h) */
+    int threads;          /* of each worker (sys/threads.h) */
     int retries;          /* further attempts of a run that fails */
     int timeout;          /* seconds without progress after which a worker is killed; 0: never */
     bool only_failed;     /* runs that have failed, and no others */
-    bool changed_too;     /* runs that other revisions of the program have trained, from the beginning; their
-                             results are deleted when they begin */
+    bool retrain_changed; /* runs that other revisions of the program have trained, from the beginning; their
+                         results are deleted when they begin */
     bool quiet;           /* no progress */
-    bool dry;             /* only print, to stdout, what would be done */
+    bool dry_run;         /* only print, to stdout, what would be done */
     bool evaluate_only;   /* the plan's requests are added to the stored experiment; nothing is trained */
     const char *command;  /* as typed, for "continue with: ..." */
     const char *database; /* NULL: results/NAME.db */
 } SweepOptions;
 
 /* Exit code: EXIT_DONE, EXIT_SOME_FAILED, EXIT_STOPPED; others with err set. */
-ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Err *err);
+ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Error *err);
 
 #endif

@@ -27,19 +27,19 @@
 #include "store/runs.h"
 #include "run/result_file.h"
 
-enum { LOCK_TENTHS = 50 };
+enum { LOCK_WAIT_TENTHS = 50 };
 static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [elsewhere] */
 
 typedef struct Worker {
     const char *folder, *result; /* result: FOLDER/result.db */
     const WorkerOptions *options;
     int threads;
-    WorkerTask task;
+    RunTask task;
     PlanPoint *point;
     Model *model;
     TrainResult training;
     bool trained_now; /* training holds something to store */
-    Evaluation *evaluations;
+    EvaluateResult *evaluations;
     int evaluation_count;
     int lock;                      /* the folder, locked */
     bool earlier;                  /* of options->elsewhere: there is a sound result of an earlier attempt */
@@ -55,10 +55,11 @@ static void on_stop(int signal) {
 }
 
 /* A line for the parent, or for whoever started the worker. */
-static void say(const Worker *worker, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(const Worker *worker, const char *format, ...) {
+static void print_progress(const Worker *worker, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void print_progress(const Worker *worker, const char *format, ...) {
     char line[1200]; /* an Err, and what is said about it */
-    if (ranks_number() > 0) return;
+    if (mpi_rank() > 0) return;
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
@@ -71,53 +72,53 @@ static void say(const Worker *worker, const char *format, ...) {
 
 /* --- the task --- */
 
-static const Field request_fields[] = {
-    {"split", FIELD_CHOICE, offsetof(EvaluateRequest, split), .choices = split_names},
-    {"tokens", FIELD_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
-    {"protocol", FIELD_CHOICE, offsetof(EvaluateRequest, protocol), .choices = protocol_names},
-    {"length", FIELD_INT, offsetof(EvaluateRequest, length), .standard = 1, .low = 1, .high = 1e9},
-    {"stride", FIELD_INT, offsetof(EvaluateRequest, stride), .standard = 1, .low = 1, .high = 1e9},
-    {"precision", FIELD_CHOICE, offsetof(EvaluateRequest, precision), .choices = precision_names},
+static const OptionField request_fields[] = {
+    {"split", OPTION_CHOICE, offsetof(EvaluateRequest, split), .choices = corpus_split_names},
+    {"tokens", OPTION_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
+    {"protocol", OPTION_CHOICE, offsetof(EvaluateRequest, protocol), .choices = evaluate_protocol_names},
+    {"length", OPTION_INT, offsetof(EvaluateRequest, length), .default_value = 1, .low = 1, .high = 1e9},
+    {"stride", OPTION_INT, offsetof(EvaluateRequest, stride), .default_value = 1, .low = 1, .high = 1e9},
+    {"precision", OPTION_CHOICE, offsetof(EvaluateRequest, precision), .choices = precision_names},
 };
 
-static const Field variant_fields[] = {
-    {"name", FIELD_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant"},
-    {"options", FIELD_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
+static const OptionField variant_fields[] = {
+    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant"},
+    {"options", OPTION_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
 };
 
 static Json *request_json(const EvaluateRequest *request) {
     Json *json = json_new_object(), *variant = json_new_object();
-    fields_write(json, request, request_fields, COUNT_OF(request_fields));
+    options_write(json, request, request_fields, COUNT_OF(request_fields));
     if (!request->variant) return json_free(variant), json;
-    fields_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
+    options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
     json_set(json, "variant", variant);
     return json;
 }
 
-static bool read_request(EvaluateRequest *request, const Json *json, const char *place, Arena *arena,
-                         Err *err) {
+static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
+                         Error *err) {
     static const char *const skip[] = {"variant", NULL};
     const Json *changed = json_get(json, "variant");
     EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
     *request = (EvaluateRequest){.variant = changed ? variant : NULL};
-    fields_default(request, request_fields, COUNT_OF(request_fields));
-    fields_default(variant, variant_fields, COUNT_OF(variant_fields));
-    return fields_read(request, request_fields, COUNT_OF(request_fields), json, skip, place, "requests",
-                       arena, err) &&
-           (!changed || fields_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, place,
-                                    "requests.variant", arena, err)) &&
+    options_default(request, request_fields, COUNT_OF(request_fields));
+    options_default(variant, variant_fields, COUNT_OF(variant_fields));
+    return options_read(request, request_fields, COUNT_OF(request_fields), json, skip, source, "requests",
+                        arena, err) &&
+           (!changed || options_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, source,
+                                     "requests.variant", arena, err)) &&
            (request->stride <= request->length ||
-            err_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", place));
+            error_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", source));
 }
 
-static bool write_text(const char *path, const char *text, Arena *arena, Err *err) {
-    File file;
-    FILE *out = file_begin(&file, path, arena, err);
+static bool write_text(const char *path, const char *text, Arena *arena, Error *err) {
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, path, arena, err);
     if (out) fputs(text, out);
-    return out && file_end(&file, true, err);
+    return out && atomic_file_end(&file, true, err);
 }
 
-Json *worker_task_json(const WorkerTask *task) {
+Json *worker_task_json(const RunTask *task) {
     Json *root = json_new_object(), *list = json_new_array();
     json_set_text(root, "key", task->key);
     json_set(root, "trained", json_new_bool(task->trained));
@@ -127,7 +128,7 @@ Json *worker_task_json(const WorkerTask *task) {
     return root;
 }
 
-bool worker_assign(const char *folder, const Config *config, const WorkerTask *task, Err *err) {
+bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err) {
     Arena *arena = arena_new(0);
     Json *root = worker_task_json(task);
     bool fine = write_text(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
@@ -138,42 +139,42 @@ bool worker_assign(const char *folder, const Config *config, const WorkerTask *t
     return fine;
 }
 
-/* The text that the options have, or that of a file in the run folder; `place` is set to its name. */
-static Json *read_json(const Worker *worker, const char *given, const char *file, const char **place,
-                       Err *err) {
+/* The text that the options have, or that of a file in the run folder; `source` is set to its name. */
+static Json *read_json(const Worker *worker, const char *given, const char *file, const char **source,
+                       Error *err) {
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
-    *place = given ? worker->options->place : arena_format(worker->arena, "'%s'", path);
-    return given ? json_parse(given, strlen(given), *place, err) : json_read_file(path, *place, err);
+    *source = given ? worker->options->source : arena_format(worker->arena, "'%s'", path);
+    return given ? json_parse(given, strlen(given), *source, err) : json_read_file(path, *source, err);
 }
 
-static bool read_task(Worker *worker, Err *err) {
-    const char *place;
-    Json *root = read_json(worker, worker->options->task, "requests.json", &place, err);
+static bool read_task(Worker *worker, Error *err) {
+    const char *source;
+    Json *root = read_json(worker, worker->options->task, "requests.json", &source, err);
     if (!root) return false;
-    place = arena_format(worker->arena, "task %s", place);
-    WorkerTask *task = &worker->task;
+    source = arena_format(worker->arena, "task %s", source);
+    RunTask *task = &worker->task;
     const Json *list = json_get(root, "requests");
     snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
-    task->trained = json_truth(json_get(root, "trained"));
-    task->evaluate_only = json_truth(json_get(root, "evaluate_only"));
+    task->trained = json_bool(json_get(root, "trained"));
+    task->evaluate_only = json_bool(json_get(root, "evaluate_only"));
     task->request_count = json_count(list);
     task->requests = NEW(worker->arena, task->request_count, EvaluateRequest);
-    bool fine = json_is_array(list) || err_set(err, EXIT_USAGE, "%s: 'requests' must be a list", place);
+    bool fine = json_is_array(list) || error_set(err, EXIT_USAGE, "%s: 'requests' must be a list", source);
     for (int i = 0; i < task->request_count && fine; i++)
-        fine = read_request(&task->requests[i], json_at(list, i), place, worker->arena, err);
+        fine = read_request(&task->requests[i], json_at(list, i), source, worker->arena, err);
     json_free(root);
     return fine;
 }
 
 /* The point that config.json describes: a plan of an experiment with this one point. */
-static bool read_point(Worker *worker, Err *err) {
-    const char *place;
-    Json *json = read_json(worker, worker->options->config, "config.json", &place, err);
+static bool read_point(Worker *worker, Error *err) {
+    const char *source;
+    Json *json = read_json(worker, worker->options->config, "config.json", &source, err);
     if (!json) return false;
-    place = arena_format(worker->arena, "config %s", place);
+    source = arena_format(worker->arena, "config %s", source);
     const char *text = json_print(json, worker->arena);
     json_free(json);
-    Config *config = config_parse(text, place, worker->arena, err);
+    Config *config = config_parse(text, source, worker->arena, err);
     if (!config) return false;
     Experiment *experiment = NEW(worker->arena, 1, Experiment);
     *experiment = (Experiment){
@@ -182,41 +183,41 @@ static bool read_point(Worker *worker, Err *err) {
     if (!plan) return false;
     worker->point = &plan->points[0];
     return strcmp(worker->point->key, worker->task.key) == 0 ||
-           err_set(err, EXIT_USAGE, "%s: config or corpus changed since the run was planned (%s is now %s)",
-                   place, worker->task.key, worker->point->key);
+           error_set(err, EXIT_USAGE, "%s: config or corpus changed since the run was planned (%s is now %s)",
+                     source, worker->task.key, worker->point->key);
 }
 
 /* --- training --- */
 
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
-                        const char *corpus_hash, Err *err) {
+                        const char *corpus_hash, Error *err) {
     Arena *arena = arena_new(0);
-    TensorFile file;
-    train_tensors(model, &file, arena);
+    SafetensorsFile file;
+    train_list_tensors(model, &file, arena);
     file.metadata = json_new_object();
     json_set_text(file.metadata, "format", "poslab model 1");
     json_set_text(file.metadata, "key", key);
     json_set_text(file.metadata, "config", resolved);
     json_set_text(file.metadata, "corpus", corpus_hash);
-    json_set_text(file.metadata, "revision", revision());
-    bool fine = checkpoint_write(path, &file, err);
+    json_set_text(file.metadata, "revision", version_revision());
+    bool fine = safetensors_write(path, &file, err);
     json_free(file.metadata);
     arena_free(arena);
     return fine;
 }
 
 /* Loads the trained weights. */
-static bool load_model(Worker *worker, const char *path, Err *why) {
-    TensorFile file;
+static bool load_model(Worker *worker, const char *path, Error *why) {
+    SafetensorsFile file;
     if (access(path, F_OK) != 0)
-        return err_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
-                       worker->folder);
+        return error_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
+                         worker->folder);
     Arena *arena = arena_new(0);
-    bool fine = checkpoint_read(path, &file, arena, why);
+    bool fine = safetensors_read(path, &file, arena, why);
     if (fine) {
         fine = strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0
-                   ? train_restore(worker->model, &file, path, why)
-                   : err_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path);
+                   ? train_load_tensors(worker->model, &file, path, why)
+                   : error_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path);
         json_free(file.metadata);
     }
     arena_free(arena);
@@ -225,50 +226,50 @@ static bool load_model(Worker *worker, const char *path, Err *why) {
 
 static bool on_step(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
     Worker *worker = user;
-    double now = time_now();
-    if (now - worker->last_line >= SECONDS_BETWEEN_LINES[worker->options->elsewhere] || log->step == steps) {
-        say(worker, "step %lld %lld %.4f %.1f", (long long)log->step, (long long)steps, log->loss,
-            tokens_per_second);
+    double now = clock_now();
+    if (now - worker->last_line >= SECONDS_BETWEEN_LINES[worker->options->shared_folder] ||
+        log->step == steps) {
+        print_progress(worker, "step %lld %lld %.4f %.1f", (long long)log->step, (long long)steps, log->loss,
+                       tokens_per_second);
         worker->last_line = now;
     }
     return !stop_wanted;
 }
 
 static void on_note(void *user, const char *message) {
-    say(user, "note %s", message);
+    print_progress(user, "note %s", message);
 }
 
 static const char *state_path(const Worker *worker) {
     return arena_format(worker->arena, "%s/state.safetensors", worker->folder);
 }
 
-static bool train(Worker *worker, const char *model_path, Err *err) {
+static bool train(Worker *worker, const char *model_path, Error *err) {
     const Config *config = worker->point->config;
-    TrainHooks hooks = {.revision = revision(), .progress = on_step, .note = on_note, .user = worker};
+    TrainHooks hooks = {.revision = version_revision(), .progress = on_step, .note = on_note, .user = worker};
     worker->trained_now =
         train_run(worker->model, worker->point->corpus, &config->train, &config->optimizer, &config->schedule,
-                  state_path(worker), config->place, &hooks, &worker->training, worker->arena, err);
+                  state_path(worker), config->source, &hooks, &worker->training, worker->arena, err);
     if (!worker->trained_now) return false;
     return worker->training.diverged ||
-           ranks_agree(ranks_number() > 0 ||
-                           worker_write_model(model_path, worker->model, worker->point->key, config->resolved,
-                                              worker->point->corpus->hash, err),
-                       err);
+           mpi_agree(mpi_rank() > 0 || worker_write_model(model_path, worker->model, worker->point->key,
+                                                          config->resolved, worker->point->corpus->hash, err),
+                     err);
 }
 
 /* --- evaluations and result --- */
 
 /* What is in the result of an earlier attempt is not done again. */
-static bool heed_earlier(Worker *worker, bool *done, Err *err) {
-    WorkerTask *task = &worker->task;
-    Earlier earlier = {.known = NEW(worker->arena, task->request_count, bool)};
-    if (!ranks_agree(ranks_number() > 0 || delivery_read(&earlier, worker->result, task, worker->arena, err),
-                     err))
+static bool use_earlier_result(Worker *worker, bool *done, Error *err) {
+    RunTask *task = &worker->task;
+    ResultFile earlier = {.known = NEW(worker->arena, task->request_count, bool)};
+    if (!mpi_agree(mpi_rank() > 0 || result_file_read(&earlier, worker->result, task, worker->arena, err),
+                   err))
         return false;
-    if (earlier.damaged) say(worker, "note '%s' is damaged; it is done again", worker->result);
+    if (earlier.damaged) print_progress(worker, "note '%s' is damaged; it is done again", worker->result);
     bool *known = earlier.known;
-    ranks_share(known, (size_t)task->request_count * sizeof *known);
-    ranks_share(&earlier, sizeof earlier);
+    mpi_broadcast(known, (size_t)task->request_count * sizeof *known);
+    mpi_broadcast(&earlier, sizeof earlier);
     int left = 0;
     for (int i = 0; i < task->request_count; i++)
         if (!known[i]) task->requests[left++] = task->requests[i];
@@ -279,7 +280,7 @@ static bool heed_earlier(Worker *worker, bool *done, Err *err) {
     return true;
 }
 
-static bool write_record(Worker *worker, Err *err) {
+static bool write_record(Worker *worker, Error *err) {
     RunRecord record = {.point = worker->point,
                         .status = RUN_DONE,
                         .training = worker->trained_now ? &worker->training : NULL,
@@ -292,27 +293,28 @@ static bool write_record(Worker *worker, Err *err) {
             arena_format(worker->arena, "the loss or the gradient was not finite at step %lld of %lld",
                          (long long)worker->training.diverged_step, (long long)worker->point->steps);
     }
-    worker->last_result = time_now();
-    return worker->options->elsewhere
-               ? delivery_write(worker->result, &record, worker->earlier, worker->arena, err)
-               : store_write_result(worker->result, &record, err);
+    worker->last_result = clock_now();
+    return worker->options->shared_folder
+               ? result_file_write(worker->result, &record, worker->earlier, worker->arena, err)
+               : runs_write_result(worker->result, &record, err);
 }
 
-static bool write_result(Worker *worker, Err *err) {
-    return ranks_agree(ranks_number() > 0 || write_record(worker, err), err);
+static bool write_result(Worker *worker, Error *err) {
+    return mpi_agree(mpi_rank() > 0 || write_record(worker, err), err);
 }
 
 static bool on_share(void *user, double share) {
     Worker *worker = user;
-    double now = time_now();
-    if (now - worker->last_line >= SECONDS_BETWEEN_LINES[worker->options->elsewhere] || share >= 1) {
-        say(worker, "evaluate %d %d %.4f", worker->evaluation_count + 1, worker->task.request_count, share);
+    double now = clock_now();
+    if (now - worker->last_line >= SECONDS_BETWEEN_LINES[worker->options->shared_folder] || share >= 1) {
+        print_progress(worker, "evaluate %d %d %.4f", worker->evaluation_count + 1,
+                       worker->task.request_count, share);
         worker->last_line = now;
     }
     return !stop_wanted;
 }
 
-static bool evaluate(Worker *worker, Err *err) {
+static bool evaluate(Worker *worker, Error *err) {
     Arena *scratch = arena_new(0);
     bool fine = true;
     for (int i = 0; i < worker->task.request_count && fine; i++) {
@@ -324,71 +326,72 @@ static bool evaluate(Worker *worker, Err *err) {
                                      &worker->evaluations[i], worker->arena, scratch, err);
         if (!fine) break;
         worker->evaluation_count++;
-        bool due = ranks_number() == 0 && time_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
-        if (ranks_any(due)) fine = write_result(worker, err);
+        bool due = mpi_rank() == 0 && clock_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
+        if (mpi_or(due)) fine = write_result(worker, err);
     }
-    Err later;
+    Error later;
     if (!fine && err->code == EXIT_STOPPED && !write_result(worker, &later)) *err = later;
     arena_free(scratch);
     return fine;
 }
 
-bool worker_check(const WorkerTask *task, const Config *config, Err *err) {
-    if (!task->trained && !precision_check(config->train.precision, config->place, "train.precision", err))
+bool worker_check(const RunTask *task, const Config *config, Error *err) {
+    if (!task->trained && !precision_check(config->train.precision, config->source, "train.precision", err))
         return false;
     for (int i = 0; i < task->request_count; i++)
-        if (!precision_check(task->requests[i].precision, config->place, "evaluate.precision", err))
+        if (!precision_check(task->requests[i].precision, config->source, "evaluate.precision", err))
             return false;
     return true;
 }
 
 /* Two workers must not share a folder. One that was killed just now may still be on its way out; one that a
    scheduler took for dead may be at work for long. */
-static bool lock_folder(Worker *worker, Err *err) {
+static bool lock_folder(Worker *worker, Error *err) {
     const char *folder = worker->folder;
     int directory = worker->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return err_system(err, "cannot open run folder '%s'", folder);
+    if (directory < 0) return error_system(err, "cannot open run folder '%s'", folder);
     for (int i = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; i++) {
-        if (errno != EWOULDBLOCK) return err_system(err, "cannot lock '%s'", folder);
-        if (i == LOCK_TENTHS && !worker->options->elsewhere)
-            return err_set(err, EXIT_SYSTEM, "another worker is busy in '%s'", folder);
-        if (i == LOCK_TENTHS) say(worker, "note another worker is busy in '%s'; waiting for it", folder);
+        if (errno != EWOULDBLOCK) return error_system(err, "cannot lock '%s'", folder);
+        if (i == LOCK_WAIT_TENTHS && !worker->options->shared_folder)
+            return error_set(err, EXIT_SYSTEM, "another worker is busy in '%s'", folder);
+        if (i == LOCK_WAIT_TENTHS)
+            print_progress(worker, "note another worker is busy in '%s'; waiting for it", folder);
         if (stop_wanted)
-            return err_set(err, EXIT_STOPPED, "stopped while another worker was busy in '%s'", folder);
+            return error_set(err, EXIT_STOPPED, "stopped while another worker was busy in '%s'", folder);
         usleep(100000);
     }
     return true;
 }
 
-static bool train_and_evaluate(Worker *worker, Err *err) {
+static bool train_and_evaluate(Worker *worker, Error *err) {
     const Config *config = worker->point->config;
     const char *model_path = arena_format(worker->arena, "%s/model.safetensors", worker->folder);
     worker->model = model_new(&config->model, &config->position, (int)config->train.length, worker->arena);
     model_allocate(worker->model, worker->arena);
     worker->model->threads = worker->threads;
     worker->model->seed = (uint64_t)config->train.seed;
-    worker->evaluations = NEW(worker->arena, worker->task.request_count, Evaluation);
-    worker->last_result = time_now();
-    bool loaded = worker->task.trained && ranks_agree(load_model(worker, model_path, err), err);
+    worker->evaluations = NEW(worker->arena, worker->task.request_count, EvaluateResult);
+    worker->last_result = clock_now();
+    bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);
     if (worker->task.trained && !loaded) {
         if (worker->task.evaluate_only) return false;
-        say(worker, "note %s; training again", err->text);
+        print_progress(worker, "note %s; training again", err->text);
     }
     if (!loaded && !train(worker, model_path, err)) return false;
     if (!worker->training.diverged && !evaluate(worker, err)) return false;
     if (!write_result(worker, err)) return false;
-    if (ranks_number() == 0) train_forget(state_path(worker));
+    if (mpi_rank() == 0) train_remove_state(state_path(worker));
     return true;
 }
 
-static bool work(Worker *worker, Err *err) {
+static bool work(Worker *worker, Error *err) {
     bool done = false;
-    if (!ranks_agree(ops_reserve(worker->threads, err), err) ||
-        !ranks_agree(ranks_number() > 0 || lock_folder(worker, err), err) ||
-        !ranks_agree(read_task(worker, err) && read_point(worker, err), err) ||
-        (worker->options->elsewhere && !heed_earlier(worker, &done, err)))
+    if (!mpi_agree(blas_reserve(worker->threads, err), err) ||
+        !mpi_agree(mpi_rank() > 0 || lock_folder(worker, err), err) ||
+        !mpi_agree(read_task(worker, err) && read_point(worker, err), err) ||
+        (worker->options->shared_folder && !use_earlier_result(worker, &done, err)))
         return false;
-    if (done) say(worker, "note everything is done already");
+    if (done) print_progress(worker, "note everything is done already");
     return done || train_and_evaluate(worker, err);
 }
 
@@ -397,7 +400,7 @@ void worker_begin(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err) {
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Error *err) {
     worker_begin();
     Worker worker = {.folder = folder,
                      .options = options ? options : &(WorkerOptions){0},
@@ -418,24 +421,25 @@ typedef struct Call {
     char folder[4096]; /* "": no more */
 } Call;
 
-ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err) {
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Error *err) {
     Call call = {0};
     if (snprintf(call.folder, sizeof call.folder, "%s", folder) >= (int)sizeof call.folder)
-        return err_set(err, EXIT_USAGE, "the path of run folder '%.100s...' is too long", folder), err->code;
-    ranks_share(&call, sizeof call);
+        return error_set(err, EXIT_USAGE, "the path of run folder '%.100s...' is too long", folder),
+               err->code;
+    mpi_broadcast(&call, sizeof call);
     return worker_run(folder, threads, options, err);
 }
 
 ExitCode worker_dismiss(ExitCode code) {
     Call call = {.code = code};
-    ranks_share(&call, sizeof call);
+    mpi_broadcast(&call, sizeof call);
     return code;
 }
 
 ExitCode worker_serve(int threads) {
-    Err err;
+    Error err;
     for (Call call;;) {
-        ranks_share(&call, sizeof call);
+        mpi_broadcast(&call, sizeof call);
         if (!*call.folder) return call.code;
         worker_run(call.folder, threads, NULL, &err);
     }

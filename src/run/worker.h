@@ -10,25 +10,25 @@
  *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
  *     note ...                      something that a person may want to read
  */
-#ifndef POSLAB_WORKER_H
-#define POSLAB_WORKER_H
+#ifndef POSLAB_RUN_WORKER_H
+#define POSLAB_RUN_WORKER_H
 
 #include "run/run_task.h"
 
 /* Whether this machine has the precisions that the task needs; the error (usage) names the config's place. */
-bool worker_check(const WorkerTask *task, const Config *config, Err *err);
+bool worker_check(const RunTask *task, const Config *config, Error *err);
 
 /* Writes FOLDER/config.json and FOLDER/requests.json. */
-bool worker_assign(const char *folder, const Config *config, const WorkerTask *task, Err *err);
+bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err);
 
 /* The task as JSON (requests.json); to be given to json_free. */
-Json *worker_task_json(const WorkerTask *task);
+Json *worker_task_json(const RunTask *task);
 
 typedef struct WorkerOptions {
-    const char *config, *task, *place; /* JSON texts instead of the folder's files, and where they stand */
-    bool elsewhere; /* the folder may lie on a file system that other machines use: the result is put together
-                       in a scratch folder and then copied; what an earlier one has is not done again; another
-                       worker in the folder is waited for */
+    const char *config, *task, *source; /* JSON texts instead of the folder's files, and where they stand */
+    bool shared_folder; /* the folder may lie on a file system that other machines use: the result is put
+                       together in a scratch folder and then copied; what an earlier one has is not done
+                       again; another worker in the folder is waited for */
     bool (*take)(void *user, const char *line); /* gets the lines instead of stdout */
     void *user;
 } WorkerOptions;
@@ -39,16 +39,16 @@ void worker_begin(void);
 
 /* Does it on so many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another
    with err set. */
-ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Err *err);
+ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Error *err);
 
-/* With several ranks (ranks.h) all of them call worker_run; or rank 0 calls worker_call for each run and at
+/* With several ranks (sys/mpi.h) all of them call worker_run; or rank 0 calls worker_call for each run and at
    the end worker_dismiss, while the others are in worker_serve, which returns the code given there. */
-ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Err *err);
+ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Error *err);
 ExitCode worker_dismiss(ExitCode code);
 ExitCode worker_serve(int threads);
 
 /* Weights as safetensors with the run's provenance in `__metadata__`: key, config, corpus hash, revision. */
 bool worker_write_model(const char *path, const Model *model, const char *key, const char *resolved,
-                        const char *corpus_hash, Err *err);
+                        const char *corpus_hash, Error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* child: fork, exec, read, wait. No shell is involved. */
+/* worker_process: fork, exec, read, wait. No shell is involved. */
 #include "run/worker_process.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@ _Noreturn static void become_worker(const char *program, const char *folder, int
                                     pid_t parent) {
     char count[16];
     snprintf(count, sizeof count, "%d", threads);
-    ops_one_thread_environment();
-    ranks_leave();
+    blas_one_thread_environment();
+    mpi_leave();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(EXIT_SYSTEM); /* it died before prctl */
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -32,14 +32,15 @@ _Noreturn static void become_worker(const char *program, const char *folder, int
     _exit(EXIT_SYSTEM);
 }
 
-bool child_start(Child *child, const char *program, const char *folder, int threads, Err *err) {
+bool worker_process_start(WorkerProcess *child, const char *program, const char *folder, int threads,
+                          Error *err) {
     int ends[2];
     char path[4096];
     snprintf(path, sizeof path, "%s/log.txt", folder);
-    *child = (Child){.log = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err)};
+    *child = (WorkerProcess){.log = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err)};
     if (child->log < 0) return false;
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        err_system(err, "cannot make a pipe");
+        error_system(err, "cannot make a pipe");
         close(child->log);
         return false;
     }
@@ -49,35 +50,36 @@ bool child_start(Child *child, const char *program, const char *folder, int thre
     close(ends[1]);
     child->pipe = ends[0];
     if (child->pid > 0) return true;
-    err_system(err, "cannot start a process");
+    error_system(err, "cannot start a process");
     close(ends[0]);
     close(child->log);
     return false;
 }
 
-static void end_line(Child *child, bool (*take)(void *, const char *), void *user) {
+static void end_line(WorkerProcess *child, bool (*take)(void *, const char *), void *user) {
     child->line[child->used] = '\0';
     if (child->used && !take(user, child->line)) {
-        memcpy(child->tail[child->lines++ % CHILD_TAIL], child->line, child->used + 1);
+        memcpy(child->tail[child->lines++ % WORKER_PROCESS_TAIL], child->line, child->used + 1);
         child->line[child->used] = '\n';
-        file_write(child->log, child->line, child->used + 1); /* a log that cannot be written costs no run */
+        atomic_file_write_all(child->log, child->line,
+                              child->used + 1); /* a log that cannot be written costs no run */
     }
     child->used = 0;
 }
 
-bool child_read(Child *child, bool (*take)(void *user, const char *line), void *user) {
+bool worker_process_read(WorkerProcess *child, bool (*take)(void *user, const char *line), void *user) {
     char bytes[4096];
     ssize_t got = read(child->pipe, bytes, sizeof bytes);
     if (got < 0) return errno == EINTR || errno == EAGAIN;
     for (ssize_t i = 0; i < got; i++) {
-        if (bytes[i] == '\n' || child->used == CHILD_LINE - 1) end_line(child, take, user);
+        if (bytes[i] == '\n' || child->used == WORKER_PROCESS_LINE - 1) end_line(child, take, user);
         if (bytes[i] != '\n') child->line[child->used++] = bytes[i];
     }
     if (got == 0) end_line(child, take, user);
     return got > 0;
 }
 
-int child_wait(Child *child, int *signal) {
+int worker_process_wait(WorkerProcess *child, int *signal) {
     int status = 0;
     do errno = 0;
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR);
@@ -88,11 +90,12 @@ int child_wait(Child *child, int *signal) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-const char *child_reason(const Child *child, int code, int signal, Arena *arena) {
+const char *worker_process_reason(const WorkerProcess *child, int code, int signal, Arena *arena) {
     const char *text = code >= 0 ? arena_format(arena, "exit code %d", code)
                                  : arena_format(arena, "killed by signal %d (%s)", signal, strsignal(signal));
-    int first = child->lines > CHILD_TAIL ? child->lines - CHILD_TAIL : 0;
+    int first = child->lines > WORKER_PROCESS_TAIL ? child->lines - WORKER_PROCESS_TAIL : 0;
     for (int i = first; i < child->lines; i++)
-        text = arena_format(arena, "%s%s%s", text, i == first ? ": " : " | ", child->tail[i % CHILD_TAIL]);
+        text = arena_format(arena, "%s%s%s", text, i == first ? ": " : " | ",
+                            child->tail[i % WORKER_PROCESS_TAIL]);
     return text;
 }

@@ -1,4 +1,4 @@
-/* collect: see collect.h. */
+/* collect: see slurm/collect.h. */
 #include "slurm/collect.h"
 
 #include <string.h>
@@ -12,59 +12,59 @@
 #include "store/runs.h"
 
 typedef struct Collect {
-    Store *store;
-    const Queue *queue;
+    Database *store;
+    const Squeue *queue;
     const char *scratch;
     int count;
     Arena *arena;
 } Collect;
 
 /* The keys of the experiment's runs, NULL-terminated. */
-static const char **list_keys(Store *store, const char *experiment, Arena *arena, Err *err) {
-    Query *query =
-        query_begin(store,
-                    "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
-                    " WHERE x.name = ? ORDER BY p.ordinal",
-                    (const char *const[]){experiment, NULL});
+static const char **list_keys(Database *store, const char *experiment, Arena *arena, Error *err) {
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
+        " WHERE x.name = ? ORDER BY p.ordinal",
+        (const char *const[]){experiment, NULL});
     const char **keys = NEW(arena, 1, const char *);
-    for (int count = 0; query_next(query); count++) {
-        if (!count) keys = NEW(arena, query_int(query, 1) + 1, const char *);
-        keys[count] = arena_copy(arena, query_text(query, 0));
+    for (int count = 0; database_query_next(query); count++) {
+        if (!count) keys = NEW(arena, database_query_int(query, 1) + 1, const char *);
+        keys[count] = arena_copy(arena, database_query_text(query, 0));
     }
-    return query_end(query, err) ? keys : NULL;
+    return database_query_end(query, err) ? keys : NULL;
 }
 
 /* One result file. What cannot be copied now (a task may be replacing it) can be copied next time. */
-static bool take_result(Collect *collect, const char *path, bool held, Err *err) {
+static bool take_result(Collect *collect, const char *path, bool held, Error *err) {
     const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
-    Err why;
-    if (!scratch_copy(copy, path, collect->arena, &why)) {
+    Error why;
+    if (!tempdir_copy(copy, path, collect->arena, &why)) {
         escape_line(stderr, "poslab: %s; collect again", why.text);
         return true;
     }
-    bool fine = store_import(collect->store, copy, &why);
+    bool fine = runs_import_result(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
     if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
     collect->count += fine;
-    return held || unlink(path) == 0 || err_system(err, "cannot remove '%s'", path);
+    return held || unlink(path) == 0 || error_system(err, "cannot remove '%s'", path);
 }
 
-bool collect_results(Store *store, const char *experiment, const Queue *queue, int *count, Err *err) {
+bool collect_results(Database *store, const char *experiment, const Squeue *queue, int *count, Error *err) {
     Collect collect = {.store = store, .queue = queue, .arena = arena_new(0)};
     const char **keys = list_keys(store, experiment, collect.arena, err);
-    collect.scratch = keys ? scratch_make(collect.arena, err) : NULL;
+    collect.scratch = keys ? tempdir_make(collect.arena, err) : NULL;
     bool fine = collect.scratch != NULL;
     for (; fine && *keys; keys++) {
         ArenaMark mark = arena_mark(collect.arena);
-        bool held = queue_holds(queue, *keys) || (!queue->answered && queue_find(queue, *keys));
-        const char **places = folder_places(store, experiment, *keys, collect.arena);
+        bool held = squeue_has_task(queue, *keys) || (!queue->answered && squeue_find(queue, *keys));
+        const char **places = run_folder_candidates(store, experiment, *keys, collect.arena);
         for (; fine && *places; places++) {
             const char *path = arena_format(collect.arena, "%s/result.db", *places);
             if (access(path, F_OK) == 0) fine = take_result(&collect, path, held, err);
         }
         arena_release(collect.arena, mark);
     }
-    scratch_remove(collect.scratch);
+    tempdir_remove(collect.scratch);
     arena_free(collect.arena);
     *count = collect.count;
     return fine;
@@ -74,29 +74,30 @@ bool collect_results(Store *store, const char *experiment, const Queue *queue, i
 
 typedef struct Tally {
     int runs, complete, diverged, failed,
-        state[TASK_STATES]; /* diverged: of complete; state: of runs that are not */
+        state[SQUEUE_STATES]; /* diverged: of complete; state: of runs that are not */
 } Tally;
 
-static bool count_runs(Tally *tally, Store *store, const char *experiment, const Queue *queue, Err *err) {
-    Query *query =
-        query_begin(store,
-                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
-                    " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
-                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
-                    (const char *const[]){experiment, NULL});
-    while (query_next(query)) {
-        const char *status = query_text(query, 1);
-        const QueueTask *task = queue_find(queue, query_text(query, 0));
-        bool done = !strcmp(status, run_status_names[RUN_DONE]) && !query_int(query, 2);
+static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
+                       Error *err) {
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
+        " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
+        " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
+        (const char *const[]){experiment, NULL});
+    while (database_query_next(query)) {
+        const char *status = database_query_text(query, 1);
+        const SqueueTask *task = squeue_find(queue, database_query_text(query, 0));
+        bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !database_query_int(query, 2);
         tally->runs++;
-        if (done || !strcmp(status, run_status_names[RUN_DIVERGED]))
+        if (done || !strcmp(status, runs_status_names[RUN_DIVERGED]))
             tally->complete++, tally->diverged += !done;
-        else if (!strcmp(status, run_status_names[RUN_FAILED]))
+        else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
         else if (task) /* what was delivered has been collected, and was not all */
-            tally->state[task->state == TASK_DELIVERED ? TASK_LOST : task->state]++;
+            tally->state[task->state == SQUEUE_DELIVERED ? SQUEUE_LOST : task->state]++;
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 static void print_tally(const Tally *tally, const char *experiment, int count) {
@@ -105,24 +106,24 @@ static void print_tally(const Tally *tally, const char *experiment, int count) {
            tally->complete, tally->runs);
     int rest = tally->runs - tally->complete - tally->failed;
     if (tally->failed) printf(", %d failed", tally->failed);
-    for (int s = 0; s < TASK_STATES; s++) {
-        if (tally->state[s]) printf(", %d %s", tally->state[s], task_state_names[s]);
+    for (int s = 0; s < SQUEUE_STATES; s++) {
+        if (tally->state[s]) printf(", %d %s", tally->state[s], squeue_state_names[s]);
         rest -= tally->state[s];
     }
     if (rest) printf(", %d not submitted", rest);
     putchar('\n');
 }
 
-static bool collect_one(Store *store, const char *experiment, ExitCode *code, Arena *arena, Err *err) {
-    Queue queue;
+static bool collect_one(Database *store, const char *experiment, ExitCode *code, Arena *arena, Error *err) {
+    Squeue queue;
     Tally tally = {0};
     int count;
-    if (!queue_read(&queue, store_path(store), experiment, arena, err) ||
+    if (!squeue_read(&queue, database_path(store), experiment, arena, err) ||
         !collect_results(store, experiment, &queue, &count, err) ||
         !count_runs(&tally, store, experiment, &queue, err))
         return false;
     print_tally(&tally, experiment, count);
-    int over = tally.complete + tally.failed + tally.state[TASK_LOST];
+    int over = tally.complete + tally.failed + tally.state[SQUEUE_LOST];
     if (over < tally.runs)
         *code = EXIT_STOPPED;
     else if ((tally.complete < tally.runs || tally.diverged) && *code == EXIT_DONE)
@@ -130,21 +131,21 @@ static bool collect_one(Store *store, const char *experiment, ExitCode *code, Ar
     return true;
 }
 
-ExitCode collect_run(const char *database, const char *experiment, Err *err) {
+ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     Arena *arena = arena_new(0);
-    Store *store = NULL;
+    Database *store = NULL;
     const char **names = NULL;
     int count = 0, lock = -1;
     ExitCode code = EXIT_DONE;
     if (access(database, F_OK) != 0) /* lest a lock be left for nothing */
-        err_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
+        error_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
     else
         lock = lock_database(database, arena, err);
-    if (lock >= 0) store = store_open(database, STORE_WRITE, err);
-    if (store) names = curves_experiments(store, experiment, &count, arena, err);
+    if (lock >= 0) store = database_open(database, DATABASE_WRITE, err);
+    if (store) names = database_experiments(store, experiment, &count, arena, err);
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) fine = collect_one(store, names[i], &code, arena, err);
-    store_close(store);
+    database_close(store);
     if (lock >= 0) close(lock);
     arena_free(arena);
     return fine ? code : err->code;

@@ -1,4 +1,4 @@
-/* task: see task.h. */
+/* manifest: see slurm/manifest.h. */
 #include "slurm/manifest.h"
 
 #include <string.h>
@@ -7,10 +7,10 @@
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 
-const char *task_line(const WorkerTask *task, const Config *config, const char *label, const char *folder,
-                      Arena *arena) {
+const char *manifest_line(const RunTask *task, const Config *config, const char *label, const char *folder,
+                          Arena *arena) {
     Json *line = json_new_object();
-    Err never;
+    Error never;
     Json *point = json_parse(config->resolved, strlen(config->resolved), "resolved config", &never);
     if (!point) BUG("%s", never.text);
     json_set_text(line, "key", task->key);
@@ -37,25 +37,25 @@ static const char *next_line(FILE *file, size_t *size, Arena *arena) {
     return line;
 }
 
-bool task_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line), void *user,
-               Arena *arena, Err *err) {
+bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line),
+                   void *user, Arena *arena, Error *err) {
     FILE *file = fopen(manifest, "re");
-    if (!file) return err_system(err, "cannot read manifest '%s'", manifest);
+    if (!file) return error_system(err, "cannot read manifest '%s'", manifest);
     bool fine = true, go_on = true;
     for (int64_t number = 1; fine && go_on; number++) {
         ArenaMark mark = arena_mark(arena);
         size_t size;
         const char *text = next_line(file, &size, arena);
         if (!text) break;
-        char place[64];
-        snprintf(place, sizeof place, "manifest line %lld", (long long)number);
-        Json *line = json_parse(text, size, place, err);
+        char source[64];
+        snprintf(source, sizeof source, "manifest line %lld", (long long)number);
+        Json *line = json_parse(text, size, source, err);
         fine = line != NULL;
         arena_release(arena, mark);
         if (fine) go_on = take(user, number, line);
         json_free(line);
     }
-    fine = fine && (!ferror(file) || err_system(err, "cannot read manifest '%s'", manifest));
+    fine = fine && (!ferror(file) || error_system(err, "cannot read manifest '%s'", manifest));
     fclose(file);
     return fine;
 }
@@ -79,22 +79,22 @@ static bool find_line(void *user, int64_t number, const Json *line) {
 }
 
 /* The node of another rank may lack what this one's has. */
-static bool prepare(Search *search, const char *manifest, Arena *lines, Err *err) {
-    bool fine = task_each(manifest, find_line, search, lines, err) &&
-                (*search->folder || err_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",
-                                            manifest, (long long)search->wanted)) &&
-                file_make_folder(search->folder, err);
-    return ranks_agree(fine, err);
+static bool prepare(Search *search, const char *manifest, Arena *lines, Error *err) {
+    bool fine = manifest_each(manifest, find_line, search, lines, err) &&
+                (*search->folder || error_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",
+                                              manifest, (long long)search->wanted)) &&
+                atomic_file_make_folder(search->folder, err);
+    return mpi_agree(fine, err);
 }
 
-static bool run_line(const Search *search, const char *manifest, int threads, Arena *arena, Err *err) {
-    if (ranks_number() == 0) escape_line(stdout, "note run %s in '%s'", search->label, search->folder);
-    WorkerOptions options = {.config = search->config, .task = search->task, .elsewhere = true};
-    options.place = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
+static bool run_line(const Search *search, const char *manifest, int threads, Arena *arena, Error *err) {
+    if (mpi_rank() == 0) escape_line(stdout, "note run %s in '%s'", search->label, search->folder);
+    WorkerOptions options = {.config = search->config, .task = search->task, .shared_folder = true};
+    options.source = arena_format(arena, "'%s' line %lld", manifest, (long long)search->wanted);
     return worker_run(search->folder, threads, &options, err) == EXIT_DONE;
 }
 
-ExitCode task_run(const char *manifest, int64_t number, int threads, Err *err) {
+ExitCode manifest_run_task(const char *manifest, int64_t number, int threads, Error *err) {
     Arena *arena = arena_new(0), *lines = arena_new(0);
     Search search = {.wanted = number, .folder = "", .arena = arena};
     worker_begin();

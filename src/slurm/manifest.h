@@ -1,24 +1,24 @@
-/* task: one line of a manifest, which is one run for a scheduler's task.
+/* manifest: one line of a manifest, which is one run for a scheduler's task.
  *
  * A manifest is a text file with one JSON object per line: the run's `key`, `label` and `folder`, the `task`
  * (what is to be evaluated, whether it is trained already) and the `config` with all defaults spelled out.
  * Nothing else is needed, so that a task computes the same run whenever and wherever it is started again.
  */
-#ifndef POSLAB_TASK_H
-#define POSLAB_TASK_H
+#ifndef POSLAB_SLURM_MANIFEST_H
+#define POSLAB_SLURM_MANIFEST_H
 
 #include "run/worker.h"
 
 /* One line, with its newline; owned by the arena. */
-const char *task_line(const WorkerTask *task, const Config *config, const char *label, const char *folder,
-                      Arena *arena);
+const char *manifest_line(const RunTask *task, const Config *config, const char *label, const char *folder,
+                          Arena *arena);
 
 /* Calls `take` for each line from the first on, until it returns false. */
-bool task_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line), void *user,
-               Arena *arena, Err *err);
+bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line),
+                   void *user, Arena *arena, Error *err);
 
 /* `poslab worker --task NUMBER MANIFEST`: does the run of that line (counted from 1). A worker that was
    stopped and can go on is EXIT_AGAIN instead of EXIT_STOPPED. */
-ExitCode task_run(const char *manifest, int64_t number, int threads, Err *err);
+ExitCode manifest_run_task(const char *manifest, int64_t number, int threads, Error *err);
 
 #endif

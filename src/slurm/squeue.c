@@ -1,4 +1,4 @@
-/* queue: see queue.h. */
+/* squeue: see slurm/squeue.h. */
 #include "slurm/squeue.h"
 
 #include <ctype.h>
@@ -12,24 +12,24 @@
 #include "store/run_folder.h"
 #include "slurm/manifest.h"
 
-enum { FIELD = 32, LINE = 300 };
+enum { FIELD = 32, LINE_SIZE = 300 };
 
-const char *const task_state_names[] = {"pending", "running", "requeued", "delivered",
-                                        "lost",    "unknown", NULL};
+const char *const squeue_state_names[] = {"pending", "running", "requeued", "delivered",
+                                          "lost",    "unknown", NULL};
 
 /* What squeue calls states; all others that it shows are of tasks that are at work or about to leave. */
 static const struct {
     const char *slurm;
-    TaskState state;
+    SqueueState state;
 } states[] = {
-    {"PENDING", TASK_PENDING},      {"REQUEUED", TASK_REQUEUED},     {"REQUEUE_HOLD", TASK_REQUEUED},
-    {"REQUEUE_FED", TASK_REQUEUED}, {"SPECIAL_EXIT", TASK_REQUEUED},
+    {"PENDING", SQUEUE_PENDING},      {"REQUEUED", SQUEUE_REQUEUED},     {"REQUEUE_HOLD", SQUEUE_REQUEUED},
+    {"REQUEUE_FED", SQUEUE_REQUEUED}, {"SPECIAL_EXIT", SQUEUE_REQUEUED},
 };
 
 /* A line of squeue. */
 typedef struct Entry {
     char job[FIELD], number[FIELD];
-    TaskState state;
+    SqueueState state;
 } Entry;
 
 typedef struct Entries {
@@ -39,11 +39,11 @@ typedef struct Entries {
 
 /* --- the scheduler --- */
 
-static TaskState state_of(const char *slurm, int restarts) {
+static SqueueState state_of(const char *slurm, int restarts) {
     for (int i = 0; i < COUNT_OF(states); i++)
         if (strcmp(slurm, states[i].slurm) == 0)
-            return states[i].state == TASK_PENDING && restarts > 0 ? TASK_REQUEUED : states[i].state;
-    return TASK_RUNNING;
+            return states[i].state == SQUEUE_PENDING && restarts > 0 ? SQUEUE_REQUEUED : states[i].state;
+    return SQUEUE_RUNNING;
 }
 
 /* The digits at the beginning of a line that ends with them, or after them with ";NAME"; their count. */
@@ -66,15 +66,15 @@ const char *queue_job_number(const char *output, Arena *arena) {
     return number ? arena_format(arena, "%.*s", (int)strspn(number, "0123456789"), number) : NULL;
 }
 
-static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Err *err) {
+static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Error *err) {
     const char *const arguments[] = {"squeue",
                                      "--noheader",
                                      "--array",
                                      arena_format(arena, "--user=%u", (unsigned)geteuid()),
                                      "--Format=ArrayJobID:32,ArrayTaskID:32,State:32,RestartCnt:32",
                                      NULL};
-    CommandResult squeue;
-    if (!command_run(&squeue, arguments, arena, err)) return false;
+    ProcessResult squeue;
+    if (!process_run(&squeue, arguments, arena, err)) return false;
     *answered = squeue.code == 0;
     *entries = (Entries){.entry = NEW(arena, strlen(squeue.output) / 4 + 1, Entry)};
     if (!*answered)
@@ -94,15 +94,15 @@ static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Err *e
 
 /* --- the submissions --- */
 
-const char *queue_folder(const char *database, const char *experiment, Arena *arena) {
-    return arena_format(arena, "%s/%s/cluster", folder_of_database(database, arena), experiment);
+const char *squeue_submissions_folder(const char *database, const char *experiment, Arena *arena) {
+    return arena_format(arena, "%s/%s/cluster", run_folder_parent(database, arena), experiment);
 }
 
-const char *queue_submission(const char *folder, int number, Arena *arena) {
+const char *squeue_submission_folder(const char *folder, int number, Arena *arena) {
     return arena_format(arena, "%s/%d", folder, number);
 }
 
-int queue_last(const char *folder) {
+int squeue_last_submission(const char *folder) {
     DIR *directory = opendir(folder);
     int last = 0;
     for (const struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
@@ -118,24 +118,24 @@ typedef struct Array { /* a line of `jobs` */
     long long first, count;
 } Array;
 
-typedef struct Reader {
-    Queue *queue;
+typedef struct SqueueReader {
+    Squeue *queue;
     const Entries *entries;
     const char *submission;
     Array *arrays;
     int count;
-} Reader;
+} SqueueReader;
 
-static bool read_arrays(Reader *reader, Arena *arena, Err *err) {
+static bool read_arrays(SqueueReader *reader, Arena *arena, Error *err) {
     const char *path = arena_format(arena, "%s/jobs", reader->submission);
     FILE *file = fopen(path, "re");
-    if (!file) return errno == ENOENT || err_system(err, "cannot read '%s'", path); /* sbatch refused it */
-    int room = 0;
+    if (!file) return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* sbatch refused it */
+    int capacity = 0;
     for (Array array; fscanf(file, "%31s %lld %lld", array.job, &array.first, &array.count) == 3;) {
-        if (reader->count == room) {
+        if (reader->count == capacity) {
             reader->arrays =
-                arena_grow(arena, reader->arrays, (size_t)room, 2 * (size_t)room + 4, sizeof array);
-            room = 2 * room + 4;
+                arena_grow(arena, reader->arrays, (size_t)capacity, 2 * (size_t)capacity + 4, sizeof array);
+            capacity = 2 * capacity + 4;
         }
         reader->arrays[reader->count++] = array;
     }
@@ -143,39 +143,40 @@ static bool read_arrays(Reader *reader, Arena *arena, Err *err) {
     return true;
 }
 
-static TaskState find_state(const Reader *reader, const Array *array, long long number, const char *folder) {
+static SqueueState find_state(const SqueueReader *reader, const Array *array, long long number,
+                              const char *folder) {
     char digits[FIELD];
     snprintf(digits, sizeof digits, "%lld", number);
     for (int i = 0; i < reader->entries->count; i++) {
         const Entry *entry = &reader->entries->entry[i];
         if (strcmp(entry->job, array->job) == 0 && strcmp(entry->number, digits) == 0) return entry->state;
     }
-    if (!reader->queue->answered) return TASK_UNKNOWN;
+    if (!reader->queue->answered) return SQUEUE_UNKNOWN;
     char result[4096];
     snprintf(result, sizeof result, "%s/result.db", folder);
-    return access(result, F_OK) == 0 ? TASK_DELIVERED : TASK_LOST;
+    return access(result, F_OK) == 0 ? SQUEUE_DELIVERED : SQUEUE_LOST;
 }
 
-static QueueTask *task_of(Queue *queue, const char *key) {
+static SqueueTask *task_of(Squeue *queue, const char *key) {
     for (int i = 0; i < queue->count; i++)
         if (strcmp(queue->tasks[i].key, key) == 0) return &queue->tasks[i];
-    if (queue->count == queue->room) {
-        int room = 2 * queue->room + 16;
-        queue->tasks =
-            arena_grow(queue->arena, queue->tasks, (size_t)queue->room, (size_t)room, sizeof *queue->tasks);
-        queue->room = room;
+    if (queue->count == queue->capacity) {
+        int capacity = 2 * queue->capacity + 16;
+        queue->tasks = arena_grow(queue->arena, queue->tasks, (size_t)queue->capacity, (size_t)capacity,
+                                  sizeof *queue->tasks);
+        queue->capacity = capacity;
     }
-    queue->tasks[queue->count] = (QueueTask){.key = arena_copy(queue->arena, key)};
+    queue->tasks[queue->count] = (SqueueTask){.key = arena_copy(queue->arena, key)};
     return &queue->tasks[queue->count++];
 }
 
 static bool take_line(void *user, int64_t number, const Json *line) {
-    Reader *reader = user;
-    Queue *queue = reader->queue;
+    SqueueReader *reader = user;
+    Squeue *queue = reader->queue;
     for (int i = 0; i < reader->count; i++) {
         const Array *array = &reader->arrays[i];
         if (number <= array->first || number > array->first + array->count) continue;
-        QueueTask *task = task_of(queue, json_text(json_get(line, "key"), ""));
+        SqueueTask *task = task_of(queue, json_text(json_get(line, "key"), ""));
         task->name = arena_format(queue->arena, "%s_%lld", array->job, (long long)number - array->first);
         task->state =
             find_state(reader, array, number - array->first, json_text(json_get(line, "folder"), "."));
@@ -184,18 +185,19 @@ static bool take_line(void *user, int64_t number, const Json *line) {
     return true;
 }
 
-bool queue_read(Queue *queue, const char *database, const char *experiment, Arena *arena, Err *err) {
-    const char *folder = queue_folder(database, experiment, arena);
+bool squeue_read(Squeue *queue, const char *database, const char *experiment, Arena *arena, Error *err) {
+    const char *folder = squeue_submissions_folder(database, experiment, arena);
     Entries entries = {0};
-    *queue = (Queue){.arena = arena};
+    *queue = (Squeue){.arena = arena};
     if (access(folder, F_OK) != 0) return true;
     if (!ask_scheduler(&entries, &queue->answered, arena, err)) return false;
-    for (int number = 1, last = queue_last(folder); number <= last; number++) {
-        Reader reader = {
-            .queue = queue, .entries = &entries, .submission = queue_submission(folder, number, arena)};
+    for (int number = 1, last = squeue_last_submission(folder); number <= last; number++) {
+        SqueueReader reader = {.queue = queue,
+                               .entries = &entries,
+                               .submission = squeue_submission_folder(folder, number, arena)};
         const char *manifest = arena_format(arena, "%s/manifest", reader.submission);
         if (!read_arrays(&reader, arena, err) ||
-            (reader.count && !task_each(manifest, take_line, &reader, arena, err)))
+            (reader.count && !manifest_each(manifest, take_line, &reader, arena, err)))
             return false;
     }
     return true;
@@ -203,15 +205,15 @@ bool queue_read(Queue *queue, const char *database, const char *experiment, Aren
 
 /* --- looking --- */
 
-const QueueTask *queue_find(const Queue *queue, const char *key) {
+const SqueueTask *squeue_find(const Squeue *queue, const char *key) {
     for (int i = 0; i < queue->count; i++)
         if (strcmp(queue->tasks[i].key, key) == 0) return &queue->tasks[i];
     return NULL;
 }
 
-bool queue_holds(const Queue *queue, const char *key) {
-    const QueueTask *task = queue_find(queue, key);
-    return task && task->state <= TASK_REQUEUED;
+bool squeue_has_task(const Squeue *queue, const char *key) {
+    const SqueueTask *task = squeue_find(queue, key);
+    return task && task->state <= SQUEUE_REQUEUED;
 }
 
 static bool starts(const char *line, const char *with) {
@@ -223,10 +225,10 @@ static int weight_of(const char *line) {
     return strpbrk(line, "abcdefghijklmnopqrstuvwxyz") != NULL;
 }
 
-const char *queue_last_words(const QueueTask *task, Arena *arena) {
+const char *squeue_last_message(const SqueueTask *task, Arena *arena) {
     FILE *file = fopen(task->log, "re");
-    char line[LINE];
-    char *last = NEW(arena, LINE, char);
+    char line[LINE_SIZE];
+    char *last = NEW(arena, LINE_SIZE, char);
     int best = 1;
     if (!file) return last;
     while (fgets(line, sizeof line, file)) {

@@ -26,8 +26,8 @@ typedef struct Submit {
     const Plan *plan;
     const SubmitOptions *options;
     const char *database, *folder; /* folder: of this submission */
-    Store *store;                  /* NULL: there is none yet, and the run is dry */
-    Queue queue;
+    Database *store;               /* NULL: there is none yet, and the run is dry */
+    Squeue queue;
     const char **lines; /* [count] of the manifest */
     int count, held;    /* held: runs that the scheduler has already */
     Arena *arena;
@@ -61,7 +61,7 @@ static const char script_text[] =
     "exit \"$code\"\n";
 
 static void print_script(const Submit *submit, FILE *out) {
-    const Allocation *at = &submit->plan->experiment->allocation;
+    const SlurmConfig *at = &submit->plan->experiment->allocation;
     Arena *arena = submit->arena;
     fputs("#!/bin/bash\n", out);
     add_option(out, "job-name", arena_format(arena, "poslab-%s", submit->plan->experiment->name));
@@ -84,10 +84,10 @@ static void print_script(const Submit *submit, FILE *out) {
 /* --- the arrays --- */
 
 /* The most tasks of one array, whose numbers here begin with 1. */
-static bool array_most(int *most, Arena *arena, Err *err) {
+static bool array_most(int *most, Arena *arena, Error *err) {
     static const char *const arguments[] = {"scontrol", "show", "config", NULL};
-    CommandResult scontrol;
-    if (!command_run(&scontrol, arguments, arena, err)) return false;
+    ProcessResult scontrol;
+    if (!process_run(&scontrol, arguments, arena, err)) return false;
     const char *line = scontrol.code == 0 ? strstr(scontrol.output, "\nMaxArraySize") : NULL;
     int size = 0;
     if (!line || sscanf(line, "\nMaxArraySize = %d", &size) != 1) size = ARRAY_DEFAULT;
@@ -125,25 +125,26 @@ static const char **sbatch_arguments(const Submit *submit, int first, int count)
     return arguments;
 }
 
-static bool append_line(const char *path, const char *line, Err *err) {
+static bool append_line(const char *path, const char *line, Error *err) {
     int fd = file_open(path, O_WRONLY | O_APPEND | O_CLOEXEC, err);
     if (fd < 0) return false;
-    bool fine = (file_write(fd, line, strlen(line)) && fsync(fd) == 0 && file_sync_folder(path)) ||
-                err_system(err, "cannot write '%s'", path);
+    bool fine =
+        (atomic_file_write_all(fd, line, strlen(line)) && fsync(fd) == 0 && atomic_file_sync_folder(path)) ||
+        error_system(err, "cannot write '%s'", path);
     close(fd);
     return fine;
 }
 
-static bool submit_array(const Submit *submit, int first, int count, Err *err) {
-    CommandResult sbatch;
+static bool submit_array(const Submit *submit, int first, int count, Error *err) {
+    ProcessResult sbatch;
     Arena *arena = submit->arena;
-    if (!command_run(&sbatch, sbatch_arguments(submit, first, count), arena, err)) return false;
+    if (!process_run(&sbatch, sbatch_arguments(submit, first, count), arena, err)) return false;
     const char *job = queue_job_number(sbatch.output, arena);
     if (sbatch.code)
-        return err_set(err, EXIT_SYSTEM, "sbatch: %.400s; '%s' holds what was to be submitted",
-                       *sbatch.error ? sbatch.error : "it failed without a message", submit->folder);
+        return error_set(err, EXIT_SYSTEM, "sbatch: %.400s; '%s' holds what was to be submitted",
+                         *sbatch.error ? sbatch.error : "it failed without a message", submit->folder);
     if (!job)
-        return err_set(
+        return error_set(
             err, EXIT_SYSTEM,
             "sbatch printed no job number: '%.*s'; if squeue shows the job, cancel it (scancel) and "
             "submit again: '%s' holds what was to be submitted",
@@ -155,31 +156,31 @@ static bool submit_array(const Submit *submit, int first, int count, Err *err) {
 
 /* --- the files --- */
 
-static bool write_manifest(const Submit *submit, Err *err) {
-    File file;
-    FILE *out =
-        file_begin(&file, arena_format(submit->arena, "%s/manifest", submit->folder), submit->arena, err);
+static bool write_manifest(const Submit *submit, Error *err) {
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, arena_format(submit->arena, "%s/manifest", submit->folder),
+                                  submit->arena, err);
     for (int i = 0; out && i < submit->count; i++) fputs(submit->lines[i], out);
-    return out && file_end(&file, true, err);
+    return out && atomic_file_end(&file, true, err);
 }
 
-static bool write_script(const Submit *submit, Err *err) {
+static bool write_script(const Submit *submit, Error *err) {
     const char *path = arena_format(submit->arena, "%s/task.sh", submit->folder);
-    File file;
-    if (submit->options->script) return scratch_copy(path, submit->options->script, submit->arena, err);
-    FILE *out = file_begin(&file, path, submit->arena, err);
+    AtomicFile file;
+    if (submit->options->script) return tempdir_copy(path, submit->options->script, submit->arena, err);
+    FILE *out = atomic_file_begin(&file, path, submit->arena, err);
     if (out) print_script(submit, out);
-    return out && file_end(&file, true, err);
+    return out && atomic_file_end(&file, true, err);
 }
 
-static bool write_submission(Submit *submit, Err *err) {
+static bool write_submission(Submit *submit, Error *err) {
     Arena *arena = submit->arena;
-    const char *home = queue_folder(submit->database, submit->plan->experiment->name, arena);
-    submit->folder = queue_submission(home, queue_last(home) + 1, arena);
+    const char *home = squeue_submissions_folder(submit->database, submit->plan->experiment->name, arena);
+    submit->folder = squeue_submission_folder(home, squeue_last_submission(home) + 1, arena);
     const char *program = arena_format(arena, "%s/program", submit->folder);
-    return file_make_folder(arena_format(arena, "%s/log", submit->folder), err) &&
-           scratch_copy(program, "/proc/self/exe", arena, err) &&
-           (chmod(program, 0755) == 0 || err_system(err, "cannot make '%s' executable", program)) &&
+    return atomic_file_make_folder(arena_format(arena, "%s/log", submit->folder), err) &&
+           tempdir_copy(program, "/proc/self/exe", arena, err) &&
+           (chmod(program, 0755) == 0 || error_system(err, "cannot make '%s' executable", program)) &&
            write_manifest(submit, err) && write_script(submit, err);
 }
 
@@ -187,21 +188,22 @@ static bool write_submission(Submit *submit, Err *err) {
 
 static void list_lines(Submit *submit) {
     const Plan *plan = submit->plan;
-    const char **variants = label_variants(plan, submit->arena), *name = plan->experiment->name;
+    const char **settings = run_label_settings(plan, submit->arena), *name = plan->experiment->name;
     submit->lines = NEW(submit->arena, plan->count, const char *);
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
-        WorkerTask task = {0};
-        if (!missing_task(&task, submit->store, point, submit->arena)) continue;
-        if (queue_holds(&submit->queue, point->key)) {
+        RunTask task = {0};
+        if (!run_task_missing(&task, submit->store, point, submit->arena)) continue;
+        if (squeue_has_task(&submit->queue, point->key)) {
             submit->held++;
             continue;
         }
-        const char *folder = submit->store ? folder_find(submit->store, name, point->key, submit->arena)
-                                           : folder_of_run(submit->database, name, point->key, submit->arena);
+        const char *folder = submit->store
+                                 ? run_folder_find(submit->store, name, point->key, submit->arena)
+                                 : run_folder_path(submit->database, name, point->key, submit->arena);
         const char *label = arena_format(submit->arena, "%s%s%s", plan_label(point, submit->arena),
-                                         *variants[i] ? " " : "", variants[i]);
-        submit->lines[submit->count++] = task_line(&task, point->config, label, folder, submit->arena);
+                                         *settings[i] ? " " : "", settings[i]);
+        submit->lines[submit->count++] = manifest_line(&task, point->config, label, folder, submit->arena);
     }
 }
 
@@ -225,13 +227,13 @@ static void print_dry(Submit *submit, int most) {
     for (int i = 0; i < submit->count; i++) printf("# %s", submit->lines[i]);
 }
 
-static bool submit_dry(Submit *submit, Err *err) {
+static bool submit_dry(Submit *submit, Error *err) {
     int most;
     if (access(submit->database, F_OK) == 0) {
-        submit->store = store_open(submit->database, STORE_READ, err);
+        submit->store = database_open(submit->database, DATABASE_READ, err);
         if (!submit->store) return false;
     }
-    if (!queue_read(&submit->queue, submit->database, submit->plan->experiment->name, submit->arena, err) ||
+    if (!squeue_read(&submit->queue, submit->database, submit->plan->experiment->name, submit->arena, err) ||
         !array_most(&most, submit->arena, err))
         return false;
     list_lines(submit);
@@ -240,15 +242,15 @@ static bool submit_dry(Submit *submit, Err *err) {
 }
 
 /* With the lock held and the store open. */
-static bool submit_stored(Submit *submit, Err *err) {
+static bool submit_stored(Submit *submit, Error *err) {
     const char *name = submit->plan->experiment->name;
     int most, collected;
-    if (!store_plan(submit->store, submit->plan, err) ||
-        !queue_read(&submit->queue, submit->database, name, submit->arena, err))
+    if (!runs_store_plan(submit->store, submit->plan, err) ||
+        !squeue_read(&submit->queue, submit->database, name, submit->arena, err))
         return false;
     if (submit->queue.count && !submit->queue.answered)
-        return err_set(err, EXIT_SYSTEM,
-                       "what was submitted before may still run; submit when the scheduler answers");
+        return error_set(err, EXIT_SYSTEM,
+                         "what was submitted before may still run; submit when the scheduler answers");
     if (!collect_results(submit->store, name, &submit->queue, &collected, err)) return false;
     list_lines(submit);
     if (submit->held)
@@ -262,22 +264,22 @@ static bool submit_stored(Submit *submit, Err *err) {
     return fine;
 }
 
-static bool submit_locked(Submit *submit, Err *err) {
-    if (!file_make_folder(folder_of_database(submit->database, submit->arena), err)) return false;
+static bool submit_locked(Submit *submit, Error *err) {
+    if (!atomic_file_make_folder(run_folder_parent(submit->database, submit->arena), err)) return false;
     int lock = lock_database(submit->database, submit->arena, err);
     if (lock < 0) return false;
-    submit->store = store_open(submit->database, STORE_CREATE, err);
+    submit->store = database_open(submit->database, DATABASE_CREATE, err);
     bool fine = submit->store && submit_stored(submit, err);
     close(lock);
     return fine;
 }
 
-ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Err *err) {
+ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Error *err) {
     Submit submit = {.plan = plan, .options = options, .arena = arena_new(0)};
     submit.database = options->database ? options->database
                                         : arena_format(submit.arena, "%s.db", plan->experiment->directory);
-    bool fine = options->dry ? submit_dry(&submit, err) : submit_locked(&submit, err);
-    store_close(submit.store);
+    bool fine = options->dry_run ? submit_dry(&submit, err) : submit_locked(&submit, err);
+    database_close(submit.store);
     arena_free(submit.arena);
     return fine ? EXIT_DONE : err->code;
 }

@@ -1,22 +1,23 @@
 /* submit: the missing runs of a plan, as tasks of Slurm.
  *
- * Writes a submission (queue.h): a manifest with one line per run that is missing and that the scheduler does
- * not have yet, and the batch script, and submits it as job arrays of less than MaxArraySize tasks (asked of
- * scontrol). A task is `poslab worker --task LINE MANIFEST`. sbatch gets no name through a shell: the script
- * holds checked values (allocation.h) only, paths are its arguments: task.sh PROGRAM MANIFEST FIRST.
+ * Writes a submission (slurm/squeue.h): a manifest with one line per run that is missing and that the
+ * scheduler does not have yet, and the batch script, and submits it as job arrays of less than MaxArraySize
+ * tasks (asked of scontrol). A task is `poslab worker --task LINE MANIFEST`. sbatch gets no name through a
+ * shell: the script holds checked values (experiment/slurm_config.h) only, paths are its arguments: task.sh
+ * PROGRAM MANIFEST FIRST.
  */
-#ifndef POSLAB_SUBMIT_H
-#define POSLAB_SUBMIT_H
+#ifndef POSLAB_SLURM_SUBMIT_H
+#define POSLAB_SLURM_SUBMIT_H
 
 #include "experiment/plan.h"
 
 typedef struct SubmitOptions {
-    bool dry;             /* only print the script, and as comments what would be done */
+    bool dry_run;         /* only print the script, and as comments what would be done */
     const char *script;   /* the user's batch script; NULL: one is made from the section `cluster` */
     const char *database; /* NULL: results/NAME.db */
 } SubmitOptions;
 
 /* Exit code: EXIT_DONE; others with err set. Says on stdout what was submitted. */
-ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Err *err);
+ExitCode submit_run(const Plan *plan, const SubmitOptions *options, Error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* speed: see speed.h. */
+/* bench_results: see store/bench_results.h. */
 #include "store/bench_results.h"
 
 #include <string.h>
@@ -13,35 +13,37 @@ static const char *const phases[] = {"evaluate", "train"};
 
 /* --- writing --- */
 
-bool speed_write(Store *store, const SpeedBench *bench, Err *err) {
+bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) {
     int64_t id = 0;
-    if (!store_execute(store, err, "BEGIN IMMEDIATE")) return false;
+    if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
     bool ok =
-        STORE_GET(store, err, &id, "SELECT coalesce(max(id), 0) + 1 FROM bench") &&
-        STORE_RUN(
+        DATABASE_GET(store, err, &id, "SELECT coalesce(max(id), 0) + 1 FROM bench") &&
+        DATABASE_RUN(
             store, err,
             "INSERT INTO bench (id, created, revision, host, cpu, blas, machine, threads, precision, config,"
             " reference, gemm_rate) VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?,"
             " ?, ?, ?, ?)",
-            value_whole(id), value_text(revision()), value_text(record_host(store_arena(store))),
-            value_text(machine_cpu(store_arena(store))), value_text(ops_blas_name()),
-            value_text(machine_text(store_arena(store))), value_whole(bench->threads),
-            value_text(bench->precision), value_text(bench->config), value_text(bench->reference),
-            value_real(bench->gemm_rate));
+            database_int(id), database_text(version_revision()),
+            database_text(runs_host_name(database_arena(store))),
+            database_text(hardware_cpu(database_arena(store))), database_text(blas_name()),
+            database_text(hardware_text(database_arena(store))), database_int(bench->threads),
+            database_text(bench->precision), database_text(bench->config), database_text(bench->reference),
+            database_real(bench->gemm_rate));
     for (int i = 0; ok && i < bench->count; i++) {
-        const SpeedResult *r = &bench->results[i];
-        ok = STORE_RUN(
+        const BenchResult *r = &bench->results[i];
+        ok = DATABASE_RUN(
             store, err,
             "INSERT INTO bench_result (bench, method, label, length, phase, tokens_per_second,"
             " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio, ratio_low,"
             " ratio_high, peak_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING",
-            value_whole(id), value_text(r->method), value_text(r->label), value_whole(r->length),
-            value_text(phases[r->train]), value_real(r->rate), value_real(r->rate_low),
-            value_real(r->rate_high), value_real(r->flops), value_real(r->share), value_real(r->ratio),
-            value_real(r->ratio_low), value_real(r->ratio_high), value_whole(r->bytes));
+            database_int(id), database_text(r->method), database_text(r->label), database_int(r->length),
+            database_text(phases[r->train]), database_real(r->rate), database_real(r->rate_low),
+            database_real(r->rate_high), database_real(r->flops), database_real(r->share),
+            database_real(r->ratio), database_real(r->ratio_low), database_real(r->ratio_high),
+            database_int(r->bytes));
     }
-    return store_finish(store, err, ok);
+    return database_finish(store, err, ok);
 }
 
 /* --- reading --- */
@@ -52,65 +54,68 @@ static void *grown(Arena *arena, void *items, int count, size_t size) {
     return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
 }
 
-static bool read_results(SpeedBench *bench, Store *store, Arena *arena, Err *err) {
+static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Error *err) {
     const char *const id[] = {arena_format(arena, "%lld", (long long)bench->id), NULL};
-    Query *query =
-        query_begin(store,
-                    "SELECT method, label, length, phase = 'train', tokens_per_second,"
-                    " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio,"
-                    " ratio_low, ratio_high, peak_bytes FROM bench_result WHERE bench = ?"
-                    " ORDER BY phase DESC, length, label",
-                    id);
-    while (query_next(query)) {
-        bench->results = grown(arena, bench->results, bench->count, sizeof(SpeedResult));
-        bench->results[bench->count++] = (SpeedResult){.method = arena_copy(arena, query_text(query, 0)),
-                                                       .label = arena_copy(arena, query_text(query, 1)),
-                                                       .length = query_int(query, 2),
-                                                       .train = query_int(query, 3),
-                                                       .rate = query_real(query, 4),
-                                                       .rate_low = query_real(query, 5),
-                                                       .rate_high = query_real(query, 6),
-                                                       .flops = query_real(query, 7),
-                                                       .share = query_real(query, 8),
-                                                       .ratio = query_real(query, 9),
-                                                       .ratio_low = query_real(query, 10),
-                                                       .ratio_high = query_real(query, 11),
-                                                       .bytes = query_int(query, 12)};
+    DatabaseQuery *query =
+        database_query_begin(store,
+                             "SELECT method, label, length, phase = 'train', tokens_per_second,"
+                             " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio,"
+                             " ratio_low, ratio_high, peak_bytes FROM bench_result WHERE bench = ?"
+                             " ORDER BY phase DESC, length, label",
+                             id);
+    while (database_query_next(query)) {
+        bench->results = grown(arena, bench->results, bench->count, sizeof(BenchResult));
+        bench->results[bench->count++] =
+            (BenchResult){.method = arena_copy(arena, database_query_text(query, 0)),
+                          .label = arena_copy(arena, database_query_text(query, 1)),
+                          .length = database_query_int(query, 2),
+                          .train = database_query_int(query, 3),
+                          .rate = database_query_real(query, 4),
+                          .rate_low = database_query_real(query, 5),
+                          .rate_high = database_query_real(query, 6),
+                          .flops = database_query_real(query, 7),
+                          .share = database_query_real(query, 8),
+                          .ratio = database_query_real(query, 9),
+                          .ratio_low = database_query_real(query, 10),
+                          .ratio_high = database_query_real(query, 11),
+                          .bytes = database_query_int(query, 12)};
     }
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
 #define RUNS                                                                                                 \
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?1)"
 
-const SpeedList *speed_read(Store *store, const char *experiment, Arena *arena, Err *err) {
-    SpeedList *list = NEW(arena, 1, SpeedList);
+const BenchResults *bench_results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
+    BenchResults *list = NEW(arena, 1, BenchResults);
     const char *const parameters[] = {experiment, NULL};
-    Query *query = query_begin(
+    DatabaseQuery *query = database_query_begin(
         store,
         "SELECT max(id), created, precision, reference, threads, gemm_rate,"
         " precision IN (SELECT json_extract(r.config, '$.train.precision')" RUNS " AS own FROM bench"
         " WHERE json_extract(config, '$.model') IN (SELECT json_extract(r.config, '$.model')" RUNS
         " GROUP BY json_extract(config, '$.model'), threads, precision ORDER BY own DESC, threads, 1",
         parameters);
-    while (query_next(query)) {
-        list->items = grown(arena, list->items, list->count, sizeof(SpeedBench));
-        list->items[list->count++] = (SpeedBench){.id = query_int(query, 0),
-                                                  .created = arena_copy(arena, query_text(query, 1)),
-                                                  .precision = arena_copy(arena, query_text(query, 2)),
-                                                  .reference = arena_copy(arena, query_text(query, 3)),
-                                                  .threads = query_int(query, 4),
-                                                  .gemm_rate = query_real(query, 5),
-                                                  .own = query_int(query, 6)};
+    while (database_query_next(query)) {
+        list->items = grown(arena, list->items, list->count, sizeof(BenchRecord));
+        list->items[list->count++] =
+            (BenchRecord){.id = database_query_int(query, 0),
+                          .created = arena_copy(arena, database_query_text(query, 1)),
+                          .precision = arena_copy(arena, database_query_text(query, 2)),
+                          .reference = arena_copy(arena, database_query_text(query, 3)),
+                          .threads = database_query_int(query, 4),
+                          .gemm_rate = database_query_real(query, 5),
+                          .own = database_query_int(query, 6)};
     }
-    bool fine = query_end(query, err);
+    bool fine = database_query_end(query, err);
     for (int i = 0; fine && i < list->count; i++) fine = read_results(&list->items[i], store, arena, err);
     return fine ? list : NULL;
 }
 
-const SpeedResult *speed_find(const SpeedBench *bench, const char *label, int64_t length, bool train) {
+const BenchResult *bench_results_find(const BenchRecord *bench, const char *label, int64_t length,
+                                      bool train) {
     for (int i = 0; i < bench->count; i++) {
-        const SpeedResult *result = &bench->results[i];
+        const BenchResult *result = &bench->results[i];
         if (!strcmp(result->label, label) && result->length == length && result->train == train)
             return result;
     }

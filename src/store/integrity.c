@@ -1,4 +1,4 @@
-/* check: see check.h. What SQL can compare is in `rules`, the rest in check_numbers.c. */
+/* integrity: see store/integrity.h. What SQL can compare is in `rules`, the rest in integrity_numbers.c. */
 #include "store/integrity.h"
 
 #include <string.h>
@@ -71,7 +71,7 @@ static const char notes[] =
     " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 typedef struct Check {
-    Store *store;
+    Database *store;
     FILE *out;
     int64_t problems, unknown, files, absent; /* unknown: of the problems, methods that are not here */
     Arena *arena;
@@ -84,22 +84,22 @@ static void problem(void *user, const char *text) {
 }
 
 /* What damage keeps from being read is one more problem. */
-static bool go_on(Check *check, bool fine, const Err *err) {
+static bool go_on(Check *check, bool fine, const Error *err) {
     if (!fine && err->code == EXIT_DAMAGED) problem(check, err->text);
     return fine || err->code == EXIT_DAMAGED;
 }
 
-static bool check_rows(Check *check, Err *err) {
+static bool check_rows(Check *check, Error *err) {
     for (int i = 0; i < COUNT_OF(rules); i++) {
-        Query *query = query_begin(check->store, rules[i], NULL);
-        while (query_next(query)) problem(check, query_text(query, 0));
-        if (!go_on(check, query_end(query, err), err)) return false;
+        DatabaseQuery *query = database_query_begin(check->store, rules[i], NULL);
+        while (database_query_next(query)) problem(check, database_query_text(query, 0));
+        if (!go_on(check, database_query_end(query, err), err)) return false;
     }
-    Query *query = query_begin(check->store, notes, NULL);
-    while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
-    return go_on(check, query_end(query, err), err) &&
-           go_on(check, contents_each(check->store, problem, check, err), err) &&
-           go_on(check, check_numbers(check->store, problem, check, check->arena, err), err);
+    DatabaseQuery *query = database_query_begin(check->store, notes, NULL);
+    while (database_query_next(query)) escape_line(check->out, "%s", database_query_text(query, 0));
+    return go_on(check, database_query_end(query, err), err) &&
+           go_on(check, integrity_values_each(check->store, problem, check, err), err) &&
+           go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
 }
 
 typedef struct Run {
@@ -111,20 +111,20 @@ typedef struct Run {
 static bool check_methods(Check *check, const Run *run) {
     const char *name = check_missing_method(run->config, check->arena);
     if (name) {
-        char word[JSON_SHOWN];
+        char word[JSON_EXCERPT_SIZE];
         problem(check,
                 arena_format(check->arena,
                              "run %s: its weights cannot be checked without methods/%s.c, which is missing",
-                             run->key, json_show_text(name, word)));
+                             run->key, json_excerpt_text(name, word)));
         check->unknown++;
     }
     return !name;
 }
 
 /* Weights: whose they are, and whether they are a model of the run's config. */
-static void check_weights(Check *check, const TensorFile *file, const char *path, const Run *run) {
+static void check_weights(Check *check, const SafetensorsFile *file, const char *path, const Run *run) {
     const char *other = json_text(json_get(file->metadata, "key"), "");
-    Err why;
+    Error why;
     if (strcmp(other, run->key) != 0) {
         problem(check, arena_format(check->arena, "checkpoint '%s' belongs to run %s", path, other));
         return;
@@ -132,17 +132,17 @@ static void check_weights(Check *check, const TensorFile *file, const char *path
     if (!check_methods(check, run)) return;
     Config *config =
         config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
-    if (!config) return; /* said by check_numbers */
+    if (!config) return; /* said by integrity_numbers */
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
     model_allocate(model, check->arena);
-    if (!train_restore(model, file, path, &why)) problem(check, why.text);
+    if (!train_load_tensors(model, file, path, &why)) problem(check, why.text);
 }
 
-static bool check_tensors(Check *check, const char *path, const Run *run, bool weights, Err *err) {
+static bool check_tensors(Check *check, const char *path, const Run *run, bool weights, Error *err) {
     ArenaMark mark = arena_mark(check->arena);
-    TensorFile file;
-    Err why;
-    bool read = checkpoint_read(path, &file, check->arena, &why);
+    SafetensorsFile file;
+    Error why;
+    bool read = safetensors_read(path, &file, check->arena, &why);
     if (!read && why.code != EXIT_DAMAGED) return *err = why, false;
     check->files++;
     if (!read) problem(check, why.text);
@@ -153,15 +153,15 @@ static bool check_tensors(Check *check, const char *path, const Run *run, bool w
 }
 
 static void check_result(Check *check, const char *path) {
-    Err why;
-    Store *store = store_open(path, STORE_READ, &why);
+    Error why;
+    Database *store = database_open(path, DATABASE_READ, &why);
     check->files++;
     if (!store) problem(check, why.text);
-    store_close(store);
+    database_close(store);
 }
 
 /* One of the folders that a run may have. */
-static bool check_folder(Check *check, const char *folder, const Run *run, Err *err) {
+static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
     const char *const names[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
                                  "state.safetensors.old"};
     for (int i = 0; i < COUNT_OF(names); i++) {
@@ -173,14 +173,14 @@ static bool check_folder(Check *check, const char *folder, const Run *run, Err *
     return true;
 }
 
-static bool check_run(Check *check, const Run *run, Err *err) {
-    const char **places = folder_places(check->store, NULL, run->key, check->arena), *there = NULL;
+static bool check_run(Check *check, const Run *run, Error *err) {
+    const char **places = run_folder_candidates(check->store, NULL, run->key, check->arena), *there = NULL;
     for (; *places; places++) {
         if (access(*places, F_OK) != 0) continue;
         there = *places;
         if (!check_folder(check, *places, run, err)) return false;
     }
-    if (!run->trained || folder_weights(check->store, run->key, check->arena)) return true;
+    if (!run->trained || run_folder_weights(check->store, run->key, check->arena)) return true;
     if (there)
         problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", there));
     check->absent += !there;
@@ -188,34 +188,34 @@ static bool check_run(Check *check, const Run *run, Err *err) {
 }
 
 /* All runs, whether or not an experiment still asks for them. */
-static bool check_folders(Check *check, Err *err) {
-    Query *query =
-        query_begin(check->store,
-                    "SELECT key, status = 'done' AND steps IS NOT NULL, config FROM run ORDER BY key", NULL);
+static bool check_folders(Check *check, Error *err) {
+    DatabaseQuery *query = database_query_begin(
+        check->store, "SELECT key, status = 'done' AND steps IS NOT NULL, config FROM run ORDER BY key",
+        NULL);
     bool fine = true;
-    while (fine && query_next(query)) {
+    while (fine && database_query_next(query)) {
         ArenaMark mark = arena_mark(check->arena);
-        Run run = {.key = arena_copy(check->arena, query_text(query, 0)),
-                   .config = arena_copy(check->arena, query_text(query, 2)),
-                   .trained = query_int(query, 1)};
+        Run run = {.key = arena_copy(check->arena, database_query_text(query, 0)),
+                   .config = arena_copy(check->arena, database_query_text(query, 2)),
+                   .trained = database_query_int(query, 1)};
         fine = check_run(check, &run, err);
         arena_release(check->arena, mark);
     }
-    return query_end(query, fine ? err : &(Err){0}) && fine;
+    return database_query_end(query, fine ? err : &(Error){0}) && fine;
 }
 
-bool check_print(Store *store, FILE *out, int64_t *problems, Err *err) {
+bool integrity_print(Database *store, FILE *out, int64_t *problems, Error *err) {
     Check check = {.store = store, .out = out, .arena = arena_new(0)};
     bool fine = check_rows(&check, err) && check_folders(&check, err);
     arena_free(check.arena);
     *problems = check.problems;
     if (!fine) return false;
-    fprintf(out, "%s: %lld problem%s; %lld files in run folders read", store_path(store),
+    fprintf(out, "%s: %lld problem%s; %lld files in run folders read", database_path(store),
             (long long)check.problems, check.problems == 1 ? "" : "s", (long long)check.files);
     if (check.absent) fprintf(out, "; %lld trained runs without a folder here", (long long)check.absent);
     fputc('\n', out);
     if (!check.unknown || check.unknown < check.problems) return true;
-    return err_set(err, EXIT_USAGE,
-                   "'%s' is intact, but methods of %lld run%s are missing here; restore their files",
-                   store_path(store), (long long)check.unknown, check.unknown == 1 ? "" : "s");
+    return error_set(err, EXIT_USAGE,
+                     "'%s' is intact, but methods of %lld run%s are missing here; restore their files",
+                     database_path(store), (long long)check.unknown, check.unknown == 1 ? "" : "s");
 }

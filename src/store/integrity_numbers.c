@@ -1,4 +1,4 @@
-/* check_numbers: see check_numbers.h. */
+/* integrity_numbers: see integrity_numbers.h. */
 #include "store/integrity_numbers.h"
 #include "position/encoding.h"
 #include "experiment/config.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct Numbers {
-    Store *store;
+    Database *store;
     void (*problem)(void *user, const char *text);
     void *user;
     Arena *arena;
@@ -26,13 +26,13 @@ static bool differ(double a, double b) {
 static const char *unknown_method(const Json *method) {
     for (; method; method = json_get(method, "with")) {
         const char *name = json_text(json_get(method, "name"), "");
-        if (*name && !position_find(name)) return name;
+        if (*name && !encoding_find(name)) return name;
     }
     return NULL;
 }
 
 const char *check_missing_method(const char *config, Arena *arena) {
-    Err ignored; /* config_parse will say what is wrong with it */
+    Error ignored; /* config_parse will say what is wrong with it */
     Json *json = json_parse(config, strlen(config), "", &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
     const char *name = unknown_method(json_get(json, "method"));
@@ -65,25 +65,26 @@ static const char runs_sql[] =
     " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss"
     " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
-static void expect(const Numbers *numbers, Query *run, const char *what, int column, int64_t expected) {
-    if (query_int(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", query_text(run, KEY), what,
-                (long long)query_int(run, column), (long long)expected);
+static void expect(const Numbers *numbers, DatabaseQuery *run, const char *what, int column,
+                   int64_t expected) {
+    if (database_query_int(run, column) != expected)
+        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", database_query_text(run, KEY), what,
+                (long long)database_query_int(run, column), (long long)expected);
 }
 
-static void expect_text(const Numbers *numbers, Query *run, const char *what, const char *found,
+static void expect_text(const Numbers *numbers, DatabaseQuery *run, const char *what, const char *found,
                         const char *expected) {
-    char a[JSON_SHOWN], b[JSON_SHOWN];
+    char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
     if (strcmp(found, expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", query_text(run, KEY), what,
-                json_show_text(found, a), json_show_text(expected, b));
+        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", database_query_text(run, KEY), what,
+                json_excerpt_text(found, a), json_excerpt_text(expected, b));
 }
 
 /* A config that is not as this program writes it is of a revision with other options: its key cannot be
    computed again. */
-static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
-    Err why;
-    expect_text(numbers, run, "method", query_text(run, METHOD), config->position.method->name);
+static void check_plan(const Numbers *numbers, DatabaseQuery *run, const Config *config) {
+    Error why;
+    expect_text(numbers, run, "method", database_query_text(run, METHOD), config->position.method->name);
     expect(numbers, run, "train_length", LENGTH, config->train.length);
     expect(numbers, run, "seed", SEED, config->train.seed);
     if (config_runnable(config, &why)) {
@@ -92,72 +93,74 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
         expect(numbers, run, "parameters", PARAMETERS, model->parameters);
         expect(numbers, run, "position_parameters", POSITION, model->position_parameters);
     }
-    if (strcmp(config->resolved, query_text(run, CONFIG))) return;
-    char key[KEY_TEXT];
-    plan_key(key, config, query_text(run, CORPUS), numbers->arena);
-    expect_text(numbers, run, "key", query_text(run, KEY), key);
-    expect_text(numbers, run, "method_options", query_text(run, OPTIONS),
+    if (strcmp(config->resolved, database_query_text(run, CONFIG))) return;
+    char key[PLAN_KEY_SIZE];
+    plan_key(key, config, database_query_text(run, CORPUS), numbers->arena);
+    expect_text(numbers, run, "key", database_query_text(run, KEY), key);
+    expect_text(numbers, run, "method_options", database_query_text(run, OPTIONS),
                 config_method_options(&config->position, numbers->arena));
 }
 
 /* The rates are the schedule's; only the update at which the run diverged may have no loss or norm. */
-static bool check_log(const Numbers *numbers, Query *run, const Config *config, Err *err) {
-    const char *key = query_text(run, KEY), *wrong = NULL;
-    int64_t steps = train_steps(&config->train), made = query_int(run, STEPS), step = 0;
-    int64_t diverged = query_int(run, DIVERGED), last = (made + 19) / 20;
+static bool check_log(const Numbers *numbers, DatabaseQuery *run, const Config *config, Error *err) {
+    const char *key = database_query_text(run, KEY), *wrong = NULL;
+    int64_t steps = train_steps(&config->train), made = database_query_int(run, STEPS), step = 0;
+    int64_t diverged = database_query_int(run, DIVERGED), last = (made + 19) / 20;
     double loss = 0;
-    Query *log = query_begin(numbers->store,
-                             "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
-                             (const char *const[]){key, NULL});
-    while (query_next(log) && !wrong) {
-        step = query_int(log, 0);
-        if (step > made - last) loss += query_real(log, 1) / (double)last;
+    DatabaseQuery *log = database_query_begin(
+        numbers->store, "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
+        (const char *const[]){key, NULL});
+    while (database_query_next(log) && !wrong) {
+        step = database_query_int(log, 0);
+        if (step > made - last) loss += database_query_real(log, 1) / (double)last;
         if (step > 0 && step <= steps &&
-            differ(query_real(log, 2), schedule_rate(&config->schedule, config->optimizer.lr, step, steps)))
+            differ(database_query_real(log, 2),
+                   optimizer_schedule_rate(&config->schedule, config->optimizer.lr, step, steps)))
             wrong = "rate";
-        else if (step != diverged && !(query_real(log, 1) >= 0))
+        else if (step != diverged && !(database_query_real(log, 1) >= 0))
             wrong = "loss";
-        else if (step != diverged && !(query_real(log, 3) >= 0))
+        else if (step != diverged && !(database_query_real(log, 3) >= 0))
             wrong = "norm";
     }
-    if (!query_end(log, err)) return false;
+    if (!database_query_end(log, err)) return false;
     if (wrong)
         PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
                 (long long)step, wrong);
-    else if (differ(loss, query_real(run, LOSS)))
+    else if (differ(loss, database_query_real(run, LOSS)))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
     return true;
 }
 
-static bool check_run(const Numbers *numbers, Query *run, Err *err) {
-    Err why;
-    const char *text = query_text(run, CONFIG);
+static bool check_run(const Numbers *numbers, DatabaseQuery *run, Error *err) {
+    Error why;
+    const char *text = database_query_text(run, CONFIG);
     if (check_missing_method(text, numbers->arena)) return true; /* said where its weights are checked */
-    const char *place = arena_format(numbers->arena, "run %s", query_text(run, KEY));
+    const char *place = arena_format(numbers->arena, "run %s", database_query_text(run, KEY));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
     check_plan(numbers, run, config);
-    if (query_is_null(run, STEPS)) return true;
-    bool diverged = !query_is_null(run, DIVERGED);
-    if (diverged ? query_int(run, STEPS) != query_int(run, DIVERGED)
-                 : query_int(run, STEPS) != train_steps(&config->train))
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", query_text(run, KEY),
-                (long long)query_int(run, STEPS), diverged ? "its divergence" : "its config",
-                (long long)(diverged ? query_int(run, DIVERGED) : train_steps(&config->train)));
-    expect(numbers, run, "train_tokens", TOKENS, query_int(run, STEPS) * config->train.tokens_per_step);
+    if (database_query_is_null(run, STEPS)) return true;
+    bool diverged = !database_query_is_null(run, DIVERGED);
+    if (diverged ? database_query_int(run, STEPS) != database_query_int(run, DIVERGED)
+                 : database_query_int(run, STEPS) != train_steps(&config->train))
+        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", database_query_text(run, KEY),
+                (long long)database_query_int(run, STEPS), diverged ? "its divergence" : "its config",
+                (long long)(diverged ? database_query_int(run, DIVERGED) : train_steps(&config->train)));
+    expect(numbers, run, "train_tokens", TOKENS,
+           database_query_int(run, STEPS) * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
 }
 
-static bool check_runs(const Numbers *numbers, Err *err) {
-    Query *run = query_begin(numbers->store, runs_sql, NULL);
+static bool check_runs(const Numbers *numbers, Error *err) {
+    DatabaseQuery *run = database_query_begin(numbers->store, runs_sql, NULL);
     bool fine = true;
-    while (fine && query_next(run)) {
+    while (fine && database_query_next(run)) {
         ArenaMark mark = arena_mark(numbers->arena);
         fine = check_run(numbers, run, err);
         arena_release(numbers->arena, mark);
     }
-    return query_end(run, fine ? err : &(Err){0}) && fine;
+    return database_query_end(run, fine ? err : &(Error){0}) && fine;
 }
 
 /* --- evaluations --- */
@@ -179,21 +182,22 @@ static int find_name(const char *name, const char *const *names) {
 
 /* Rows of an evaluation in the order of their numbers, each (number, first, last, tokens), as they should be.
  */
-static bool same_rows(Store *store, const char *sql, const char *id, const EvaluateBin *rows, int64_t count,
-                      bool *same, Err *err) {
-    Query *query = query_begin(store, sql, (const char *const[]){id, NULL});
+static bool same_rows(Database *store, const char *sql, const char *id, const EvaluateBin *rows,
+                      int64_t count, bool *same, Error *err) {
+    DatabaseQuery *query = database_query_begin(store, sql, (const char *const[]){id, NULL});
     int64_t row = 0;
     *same = true;
-    for (; query_next(query); row++)
-        *same = *same && row < count && query_int(query, 0) == row &&
-                query_int(query, 1) == rows[row].first && query_int(query, 2) == rows[row].last &&
-                query_int(query, 3) == rows[row].tokens;
+    for (; database_query_next(query); row++)
+        *same = *same && row < count && database_query_int(query, 0) == row &&
+                database_query_int(query, 1) == rows[row].first &&
+                database_query_int(query, 2) == rows[row].last &&
+                database_query_int(query, 3) == rows[row].tokens;
     *same = *same && row == count;
-    return query_end(query, err);
+    return database_query_end(query, err);
 }
 
-static bool check_layout(const Numbers *numbers, const char *name, const char *id, const Evaluation *layout,
-                         Err *err) {
+static bool check_layout(const Numbers *numbers, const char *name, const char *id,
+                         const EvaluateResult *layout, Error *err) {
     bool same;
     EvaluateBin *windows = NEW(numbers->arena, layout->windows, EvaluateBin);
     for (int64_t w = 0; w < layout->windows; w++) windows[w].tokens = layout->window[w].tokens;
@@ -210,46 +214,47 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
-static bool check_evaluation(const Numbers *numbers, Query *row, Err *err) {
-    EvaluateRequest request = {.split = find_name(query_text(row, 2), split_names),
-                               .protocol = find_name(query_text(row, 3), protocol_names),
-                               .length = query_int(row, 4),
-                               .stride = query_int(row, 5),
-                               .tokens = query_int(row, 6)};
-    const char *name = query_text(row, 1);
+static bool check_evaluation(const Numbers *numbers, DatabaseQuery *row, Error *err) {
+    EvaluateRequest request = {.split = find_name(database_query_text(row, 2), corpus_split_names),
+                               .protocol = find_name(database_query_text(row, 3), evaluate_protocol_names),
+                               .length = database_query_int(row, 4),
+                               .stride = database_query_int(row, 5),
+                               .tokens = database_query_int(row, 6)};
+    const char *name = database_query_text(row, 1);
     if (request.split < 0 || request.protocol < 0)
         return PROBLEM(numbers, "%s: there is no such %s", name, request.split < 0 ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
     const int64_t most =
-        query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
-    if (request.protocol != PROTOCOL_LAST_N && request.tokens > most) request.tokens = most;
-    EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
+        database_query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
+    if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
+    EvaluateSpan span = evaluate_span(&request, database_query_int(row, 9));
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
-    if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {
+    if (targets != database_query_int(row, 7) || windows != database_query_int(row, 8) ||
+        windows != database_query_int(row, 10)) {
         PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
-                (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
-                (long long)windows);
+                (long long)database_query_int(row, 7), (long long)database_query_int(row, 8),
+                (long long)targets, (long long)windows);
         return true; /* the layout of what may be anything could take for ever */
     }
-    Evaluation layout;
-    evaluate_layout(&request, query_int(row, 9), &layout, numbers->arena);
-    return check_layout(numbers, name, query_text(row, 0), &layout, err);
+    EvaluateResult layout;
+    evaluate_layout(&request, database_query_int(row, 9), &layout, numbers->arena);
+    return check_layout(numbers, name, database_query_text(row, 0), &layout, err);
 }
 
-static bool check_evaluations(const Numbers *numbers, Err *err) {
-    Query *row = query_begin(numbers->store, evaluations_sql, NULL);
+static bool check_evaluations(const Numbers *numbers, Error *err) {
+    DatabaseQuery *row = database_query_begin(numbers->store, evaluations_sql, NULL);
     bool fine = true;
-    while (fine && query_next(row)) {
+    while (fine && database_query_next(row)) {
         ArenaMark mark = arena_mark(numbers->arena);
         fine = check_evaluation(numbers, row, err);
         arena_release(numbers->arena, mark);
     }
-    return query_end(row, fine ? err : &(Err){0}) && fine;
+    return database_query_end(row, fine ? err : &(Error){0}) && fine;
 }
 
-bool check_numbers(Store *store, void (*problem)(void *user, const char *text), void *user, Arena *arena,
-                   Err *err) {
+bool integrity_numbers(Database *store, void (*problem)(void *user, const char *text), void *user,
+                       Arena *arena, Error *err) {
     const Numbers numbers = {.store = store, .problem = problem, .user = user, .arena = arena};
     return check_runs(&numbers, err) && check_evaluations(&numbers, err);
 }

@@ -1,5 +1,5 @@
-/* contents: see contents.h. One query per table tells whether any value breaks its rule; only then a query
- * per column tells which.
+/* integrity_values: see store/integrity_values.h. One query per table tells whether any value breaks its
+ * rule; only then a query per column tells which.
  */
 #include "store/integrity_values.h"
 
@@ -11,11 +11,11 @@ typedef struct Rule {
     const char *column, *holds /* SQL */, *must;
 } Rule;
 
-typedef struct Table {
+typedef struct TableRule {
     const char *name, *key; /* key: SQL for the name of a row */
     const Rule *rules;
     int count;
-} Table;
+} TableRule;
 
 #define WHOLE(c, low, high)                                                                                  \
     {                                                                                                        \
@@ -186,7 +186,7 @@ static const Rule bench_result[] = {
 
 #define TABLE(name, key)                                                                                     \
     { #name, key, name, COUNT_OF(name) }
-static const Table tables[] = {
+static const TableRule tables[] = {
     TABLE(experiment, "id"),
     TABLE(corpus, "id"),
     TABLE(run, "key"),
@@ -202,39 +202,40 @@ static const Table tables[] = {
 };
 
 /* Whether all values of the table obey its rules; false, too, if it cannot be read. */
-static bool obeys(Store *store, const Table *table, Arena *arena, Err *err) {
+static bool obeys(Database *store, const TableRule *table, Arena *arena, Error *err) {
     const char *all = "1";
     for (int i = 0; i < table->count; i++)
         all = arena_format(arena, "%s AND (%s)", all, table->rules[i].holds);
-    Query *query = query_begin(
+    DatabaseQuery *query = database_query_begin(
         store, arena_format(arena, "SELECT 1 FROM %s WHERE (%s) IS NOT 1 LIMIT 1", table->name, all), NULL);
-    bool broken = query_next(query);
+    bool broken = database_query_next(query);
     err->code = EXIT_DONE;
-    return query_end(query, err) && !broken;
+    return database_query_end(query, err) && !broken;
 }
 
-static bool each_of_table(Store *store, const Table *table, void (*found)(void *, const char *), void *user,
-                          Arena *arena, Err *err) {
+static bool each_of_table(Database *store, const TableRule *table, void (*found)(void *, const char *),
+                          void *user, Arena *arena, Error *err) {
     for (int i = 0; i < table->count; i++) {
         const Rule *rule = &table->rules[i];
         const char *sql =
             arena_format(arena, "SELECT %s, quote(substr(\"%s\", 1, 100)) FROM %s WHERE (%s) IS NOT 1",
                          table->key, rule->column, table->name, rule->holds);
-        Query *query = query_begin(store, sql, NULL);
-        while (query_next(query)) {
+        DatabaseQuery *query = database_query_begin(store, sql, NULL);
+        while (database_query_next(query)) {
             ArenaMark mark = arena_mark(arena);
-            char key[JSON_SHOWN], value[JSON_SHOWN];
+            char key[JSON_EXCERPT_SIZE], value[JSON_EXCERPT_SIZE];
             found(user, arena_format(arena, "table %s, row %s: '%s' must be %s, got %s", table->name,
-                                     json_show_text(query_text(query, 0), key), rule->column, rule->must,
-                                     json_show_text(query_text(query, 1), value)));
+                                     json_excerpt_text(database_query_text(query, 0), key), rule->column,
+                                     rule->must, json_excerpt_text(database_query_text(query, 1), value)));
             arena_release(arena, mark);
         }
-        if (!query_end(query, err)) return false;
+        if (!database_query_end(query, err)) return false;
     }
     return true;
 }
 
-bool contents_each(Store *store, void (*found)(void *user, const char *line), void *user, Err *err) {
+bool integrity_values_each(Database *store, void (*found)(void *user, const char *line), void *user,
+                           Error *err) {
     Arena *arena = arena_new(0);
     bool fine = true;
     for (int i = 0; fine && i < COUNT_OF(tables); i++) {
@@ -248,23 +249,24 @@ bool contents_each(Store *store, void (*found)(void *user, const char *line), vo
 }
 
 typedef struct First {
-    Store *store;
+    Database *store;
     bool found;
-    Err *err;
+    Error *err;
 } First;
 
 static void take_first(void *user, const char *line) {
     First *first = user;
     if (!first->found)
-        err_set(first->err, EXIT_DAMAGED,
-                "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
-                store_path(first->store), line);
+        error_set(first->err, EXIT_DAMAGED,
+                  "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
+                  database_path(first->store), line);
     first->found = true;
 }
 
-bool contents_check(Store *store, Err *err) {
+bool integrity_values_check(Database *store, Error *err) {
     First first = {.store = store, .err = err};
-    Err failure;
-    if (!contents_each(store, take_first, &first, &failure) && !first.found) return *err = failure, false;
+    Error failure;
+    if (!integrity_values_each(store, take_first, &first, &failure) && !first.found)
+        return *err = failure, false;
     return !first.found;
 }

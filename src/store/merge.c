@@ -1,5 +1,5 @@
-/* merge: see merge.h. Conflicts are found first; their keys, in a temporary table, are left out after that.
- * What there is to say is printed when the transaction has ended: whoever reads it may be slow.
+/* merge: see store/merge.h. Conflicts are found first; their keys, in a temporary table, are left out after
+ * that. What there is to say is printed when the transaction has ended: whoever reads it may be slow.
  */
 #include "store/merge.h"
 
@@ -9,10 +9,10 @@
 #include "base/escape.h"
 #include "store/internal.h"
 
-#define RUN_PLANNED                                                                                          \
+#define MERGE_PLANNED_COLUMNS                                                                                \
     "key, method, method_options, label, train_length, seed, parameters, position_parameters, config"
 #define BENCH               "created, revision, host, cpu, blas, machine, threads, precision, config, reference, gemm_rate"
-#define EVALUATIONS_OF_BOTH "theirs.evaluation t JOIN main.evaluation e USING (" EVALUATION_IS ")"
+#define EVALUATIONS_OF_BOTH "theirs.evaluation t JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS ")"
 #define NO_CONFLICT         "NOT IN (SELECT key FROM conflict)"
 
 static const char create_sql[] =
@@ -48,31 +48,34 @@ static const char *const merge_sql[] = {
     "documents,"
     " bytes_per_token FROM theirs.corpus WHERE true ON CONFLICT DO NOTHING",
 
-    "INSERT INTO main.run (" RUN_PLANNED ", status, reason, started, finished, corpus_id)"
-    " SELECT " RUN_PLANNED ", iif(status = 'running', 'pending', status), reason, started, finished,"
+    "INSERT INTO main.run (" MERGE_PLANNED_COLUMNS ", status, reason, started, finished, corpus_id)"
+    " SELECT " MERGE_PLANNED_COLUMNS
+    ", iif(status = 'running', 'pending', status), reason, started, finished,"
     " (SELECT c.id FROM main.corpus c JOIN theirs.corpus t USING (hash, tokenizer, vocabulary)"
     "  WHERE t.id = r.corpus_id)"
     " FROM theirs.run r WHERE key " NO_CONFLICT " ON CONFLICT DO NOTHING",
 
-    "UPDATE main.run SET (status, reason, started, finished, " RUN_TRAINED ") = (SELECT"
-    " iif(status = 'running', 'pending', status), reason, started, finished, " RUN_TRAINED
+    "UPDATE main.run SET (status, reason, started, finished, " RUN_TRAINING_COLUMNS ") = (SELECT"
+    " iif(status = 'running', 'pending', status), reason, started, finished, " RUN_TRAINING_COLUMNS
     " FROM theirs.run t WHERE t.key = run.key) WHERE key IN newly",
 
     "INSERT INTO main.train_log (run, step, loss, rate, norm) SELECT run, step, loss, rate, norm"
     " FROM theirs.train_log WHERE run IN newly",
 
-    "INSERT INTO main.evaluation (" EVALUATION_IS ", " EVALUATION_HAS ") SELECT " EVALUATION_IS
-    ", " EVALUATION_HAS " FROM theirs.evaluation WHERE run " NO_CONFLICT
-    " ORDER BY id ON CONFLICT DO NOTHING",
+    "INSERT INTO main.evaluation (" EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
+    ") SELECT " EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
+    " FROM theirs.evaluation WHERE run " NO_CONFLICT " ORDER BY id ON CONFLICT DO NOTHING",
 
     "INSERT INTO main.evaluation_window (evaluation, window, nll_sum, tokens)"
     " SELECT e.id, w.window, w.nll_sum, w.tokens FROM theirs.evaluation_window w"
-    " JOIN theirs.evaluation t ON t.id = w.evaluation JOIN main.evaluation e USING (" EVALUATION_IS ")"
+    " JOIN theirs.evaluation t ON t.id = w.evaluation JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS
+    ")"
     " WHERE e.id > ?",
 
     "INSERT INTO main.position_loss (evaluation, bin, first, last, nll_sum, tokens)"
     " SELECT e.id, b.bin, b.first, b.last, b.nll_sum, b.tokens FROM theirs.position_loss b"
-    " JOIN theirs.evaluation t ON t.id = b.evaluation JOIN main.evaluation e USING (" EVALUATION_IS ")"
+    " JOIN theirs.evaluation t ON t.id = b.evaluation JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS
+    ")"
     " WHERE e.id > ?",
 
     /* A point needs its run: those of conflicts are here already. */
@@ -80,7 +83,7 @@ static const char *const merge_sql[] = {
     " FROM theirs.point p JOIN theirs.experiment x ON x.id = p.experiment JOIN main.experiment m"
     " ON (m.name, m.config) = (x.name, x.config) WHERE true ON CONFLICT DO NOTHING",
 
-    "INSERT INTO main.request (experiment, " EVALUATION_IS ", stride_rule, added)"
+    "INSERT INTO main.request (experiment, " EVALUATION_KEY_COLUMNS ", stride_rule, added)"
     " SELECT m.id, q.run, q.split, q.protocol, q.length, q.stride, q.requested, q.precision, q.variant,"
     " q.variant_options, q.stride_rule, q.added"
     " FROM theirs.request q JOIN theirs.experiment x ON x.id = q.experiment JOIN main.experiment m"
@@ -105,71 +108,73 @@ static void add_line(const char **said, const char *line, Arena *arena) {
 }
 
 /* Adds a line for each row of a query, two columns each. */
-static bool say_rows(Store *store, const char **said, const char *path, const char *kind, const char *sql,
-                     int64_t *count, Err *err) {
-    Query *query = query_begin(store, sql, NULL);
-    for (*count = 0; query_next(query); ++*count)
+static bool say_rows(Database *store, const char **said, const char *path, const char *kind, const char *sql,
+                     int64_t *count, Error *err) {
+    DatabaseQuery *query = database_query_begin(store, sql, NULL);
+    for (*count = 0; database_query_next(query); ++*count)
         add_line(said,
-                 arena_format(store_arena(store), "%s: %s %s: %s", path, kind, query_text(query, 0),
-                              query_text(query, 1)),
-                 store_arena(store));
-    return query_end(query, err);
+                 arena_format(database_arena(store), "%s: %s %s: %s", path, kind,
+                              database_query_text(query, 0), database_query_text(query, 1)),
+                 database_arena(store));
+    return database_query_end(query, err);
 }
 
 /* Within the transaction. said: what is to be printed after it. */
-static bool merge_attached(Store *store, const char *path, const char **said, int64_t *conflicts, Err *err) {
+static bool merge_attached(Database *store, const char *path, const char **said, int64_t *conflicts,
+                           Error *err) {
     int64_t last = 0, runs = 0, evaluations = 0, before = 0, kept = 0;
     *said = "";
     bool ok =
-        store_execute(store, err, create_sql) && store_execute(store, err, conflict_sql) &&
+        database_execute(store, err, create_sql) && database_execute(store, err, conflict_sql) &&
         say_rows(store, said, path, "conflict in run",
                  "SELECT key, what || '; kept as it is here' FROM conflict", conflicts, err) &&
         say_rows(store, said, path, "experiment",
                  "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
-        store_execute(store, err,
-                      "INSERT INTO main.experiment (name, config, created) SELECT name, config, created"
-                      " FROM theirs.experiment WHERE true ON CONFLICT DO NOTHING") &&
-        STORE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM main.evaluation") &&
-        STORE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation");
-    const Value value = value_whole(last);
+        database_execute(store, err,
+                         "INSERT INTO main.experiment (name, config, created) SELECT name, config, created"
+                         " FROM theirs.experiment WHERE true ON CONFLICT DO NOTHING") &&
+        DATABASE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM main.evaluation") &&
+        DATABASE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation");
+    const DatabaseValue value = database_int(last);
     for (int i = 0; ok && i < COUNT_OF(merge_sql); i++)
-        ok = store_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
-    ok = ok && STORE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
-         STORE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
+        ok = database_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
+    ok = ok && DATABASE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
+         DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
     add_line(said,
-             arena_format(store_arena(store),
+             arena_format(database_arena(store),
                           "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
                           (long long)runs, (long long)(evaluations - before), (long long)*conflicts),
-             store_arena(store));
+             database_arena(store));
     return ok;
 }
 
-static bool merge_one(Store *store, const char *path, FILE *out, int64_t *conflicts, Err *err) {
+static bool merge_one(Database *store, const char *path, FILE *out, int64_t *conflicts, Error *err) {
     struct stat ours, others;
-    if (stat(store_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
+    if (stat(database_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
         ours.st_ino == others.st_ino)
-        return err_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
-    Store *theirs = store_open(path, STORE_READ, err); /* checks it and repairs what was left half done */
+        return error_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
+    Database *theirs =
+        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
     if (!theirs) return false;
-    store_close(theirs);
-    const char *file = arena_format(store_arena(store), "%s%s", *path == '/' ? "" : "./", path);
-    if (!STORE_RUN(store, err, "ATTACH ? AS theirs", value_text(file))) return false;
+    database_close(theirs);
+    const char *file = arena_format(database_arena(store), "%s%s", *path == '/' ? "" : "./", path);
+    if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
     const char *said;
-    bool ok = store_execute(store, err, "BEGIN IMMEDIATE");
-    ok = ok && store_finish(store, err, merge_attached(store, path, &said, conflicts, err));
+    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
+    ok = ok && database_finish(store, err, merge_attached(store, path, &said, conflicts, err));
     if (ok) fputs(said, out);
     if (!ok &&
         err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
-        Err cause = *err;
-        err_set(err, EXIT_DAMAGED, "database '%s' does not fit in; %.500s", path, cause.text);
+        Error cause = *err;
+        error_set(err, EXIT_DAMAGED, "database '%s' does not fit in; %.500s", path, cause.text);
     }
-    Err ignored;
-    return store_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
+    Error ignored;
+    return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
 }
 
-bool merge_databases(Store *store, const char *const *others, FILE *out, int64_t *conflicts, Err *err) {
+bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err) {
     *conflicts = 0;
     for (int i = 0; others[i]; i++) {
         int64_t found = 0;

@@ -9,13 +9,13 @@
  * and its evaluations. One that does not is a conflict: it is named, and nothing of it comes in. An
  * experiment of the same name but another configuration stays as it is here; its runs come in all the same.
  */
-#ifndef POSLAB_MERGE_H
-#define POSLAB_MERGE_H
+#ifndef POSLAB_STORE_MERGE_H
+#define POSLAB_STORE_MERGE_H
 
 #include "store/database.h"
 
 /* Each of `others` (NULL-terminated) in one transaction; a line about each, and about each conflict, to
  *`out`. conflicts: how many. Errors name the file. */
-bool merge_databases(Store *store, const char *const *others, FILE *out, int64_t *conflicts, Err *err);
+bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* reference: see reference.h. All numbers of all files are read and compared before the database is changed.
+/* reference_import: see store/reference_import.h. All numbers of all files are read and compared before the
+ * database is changed.
  */
 #include "store/reference_import.h"
 
@@ -28,8 +29,8 @@ enum {
     EVAL_LENGTH,
     STRIDE,
     PHASE,
-    KEYS,
-    PERPLEXITY = KEYS,
+    KEY_COLUMNS,
+    PERPLEXITY = KEY_COLUMNS,
     LOSS,
     BITS_PER_BYTE,
     WORDS_PER_SECOND,
@@ -66,19 +67,20 @@ typedef struct Number {
     int line;
 } Number;
 
-typedef struct Reader {
+typedef struct ReferenceReader {
     const char *path;
     int line;
     int field[COLUMNS]; /* where a column is; -1: it is not there */
     int count;          /* fields */
     Number *numbers;
-    size_t number_count, room;
+    size_t number_count, capacity;
     Arena *arena;
-    Err *err;
-} Reader;
+    Error *err;
+} ReferenceReader;
 
-static bool complain(const Reader *reader, const char *what) {
-    return err_set(reader->err, EXIT_USAGE, "reference '%s', line %d: %s", reader->path, reader->line, what);
+static bool complain(const ReferenceReader *reader, const char *what) {
+    return error_set(reader->err, EXIT_USAGE, "reference '%s', line %d: %s", reader->path, reader->line,
+                     what);
 }
 
 /* ---- fields ---- */
@@ -102,18 +104,18 @@ static int cut_fields(char *line, char **fields) {
 }
 
 /* A field of the line; NULL if it is empty or the file has no such column. */
-static const char *field_of(const Reader *reader, char *const *fields, int column) {
+static const char *field_of(const ReferenceReader *reader, char *const *fields, int column) {
     const char *text = reader->field[column] < 0 ? "" : fields[reader->field[column]];
     return *text ? text : NULL;
 }
 
 /* "in column 'perplexity': expected a number of at least 1, got 'x'" */
-static bool refuse_field(const Reader *reader, char *const *fields, int column, const char *wanted) {
-    char shown[JSON_SHOWN];
+static bool refuse_field(const ReferenceReader *reader, char *const *fields, int column, const char *wanted) {
+    char shown[JSON_EXCERPT_SIZE];
     const char *text = field_of(reader, fields, column);
     return complain(reader, arena_format(reader->arena, "column '%s' must be %s, got %s%s%s",
                                          column_names[column], wanted, text ? "'" : "",
-                                         text ? json_show_text(text, shown) : "nothing", text ? "'" : ""));
+                                         text ? json_excerpt_text(text, shown) : "nothing", text ? "'" : ""));
 }
 
 /* Decimal notation only: strtod takes hexadecimal numbers, infinities and spaces, too. */
@@ -123,7 +125,7 @@ static bool is_number(const char *text, double *number) {
     return *text && text[strspn(text, "0123456789.+-eE")] == '\0' && !*end && isfinite(*number);
 }
 
-static bool read_length(const Reader *reader, char *const *fields, int column, int64_t *length) {
+static bool read_length(const ReferenceReader *reader, char *const *fields, int column, int64_t *length) {
     const char *text = field_of(reader, fields, column);
     double number = 0;
     *length = 0;
@@ -135,7 +137,8 @@ static bool read_length(const Reader *reader, char *const *fields, int column, i
 }
 
 /* One of a few words, or nothing. */
-static bool read_word(const Reader *reader, char *const *fields, int column, const char *const *words) {
+static bool read_word(const ReferenceReader *reader, char *const *fields, int column,
+                      const char *const *words) {
     const char *text = field_of(reader, fields, column), *list = words[0];
     bool known = !text;
     for (int i = 0; words[i]; i++) {
@@ -147,17 +150,17 @@ static bool read_word(const Reader *reader, char *const *fields, int column, con
 
 /* ---- lines ---- */
 
-static bool unknown_column(const Reader *reader, const char *name) {
-    char shown[JSON_SHOWN];
-    const char *near = nearest_name(name, column_names), *list = "";
+static bool unknown_column(const ReferenceReader *reader, const char *name) {
+    char shown[JSON_EXCERPT_SIZE];
+    const char *near = options_nearest_name(name, column_names), *list = "";
     for (int i = 0; i < COLUMNS; i++)
         list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", column_names[i]);
-    return complain(reader, arena_format(reader->arena, "unknown column '%s'; %s%s%s",
-                                         json_show_text(name, shown), near ? "did you mean '" : "known are ",
-                                         near ? near : list, near ? "'?" : ""));
+    return complain(
+        reader, arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
+                             near ? "did you mean '" : "known are ", near ? near : list, near ? "'?" : ""));
 }
 
-static bool read_head(Reader *reader, char *line) {
+static bool read_head(ReferenceReader *reader, char *line) {
     char *names[MOST_FIELDS];
     bool quantity = false, evaluated = false;
     if (!strchr(line, ',') && strpbrk(line, ";\t"))
@@ -172,7 +175,7 @@ static bool read_head(Reader *reader, char *line) {
         if (reader->field[column] >= 0)
             return complain(reader, arena_format(reader->arena, "column '%s' is there twice", names[i]));
         reader->field[column] = i;
-        quantity |= column >= KEYS;
+        quantity |= column >= KEY_COLUMNS;
         evaluated |= quantities[column].evaluated;
     }
     if (reader->field[METHOD] < 0 || reader->field[TRAIN_LENGTH] < 0)
@@ -183,17 +186,17 @@ static bool read_head(Reader *reader, char *line) {
     return quantity || complain(reader, "the head names no quantity, as perplexity");
 }
 
-static void add_number(Reader *reader, const Number *number) {
-    if (reader->number_count == reader->room) {
-        size_t room = reader->room ? 2 * reader->room : 256;
+static void add_number(ReferenceReader *reader, const Number *number) {
+    if (reader->number_count == reader->capacity) {
+        size_t capacity = reader->capacity ? 2 * reader->capacity : 256;
         reader->numbers =
-            arena_grow(reader->arena, reader->numbers, reader->number_count, room, sizeof(Number));
-        reader->room = room;
+            arena_grow(reader->arena, reader->numbers, reader->number_count, capacity, sizeof(Number));
+        reader->capacity = capacity;
     }
     reader->numbers[reader->number_count++] = *number;
 }
 
-static bool read_row(Reader *reader, char *const *fields) {
+static bool read_row(ReferenceReader *reader, char *const *fields) {
     const char *source = field_of(reader, fields, SOURCE), *table = field_of(reader, fields, TABLE);
     const char *phase = field_of(reader, fields, PHASE);
     Number number = {.dataset = field_of(reader, fields, DATASET),
@@ -216,7 +219,7 @@ static bool read_row(Reader *reader, char *const *fields) {
     number.source = source  ? source
                     : table ? arena_format(reader->arena, "%s, table %s", default_source, table)
                             : default_source;
-    for (int c = KEYS; c < COLUMNS; c++) {
+    for (int c = KEY_COLUMNS; c < COLUMNS; c++) {
         const char *text = field_of(reader, fields, c);
         if (!text) continue;
         if (!is_number(text, &number.value) || number.value < quantities[c].least)
@@ -242,13 +245,15 @@ static char *next_line(char **rest) {
     return line;
 }
 
-static bool read_file(Reader *reader, const char *path) {
+static bool read_file(ReferenceReader *reader, const char *path) {
     size_t size, begin;
-    char *text = file_read(path, SCAN_SIZE, &size, reader->arena), *fields[MOST_FIELDS], *line;
+    char *text = file_read(path, JSON_SYNTAX_MAX_SIZE, &size, reader->arena), *fields[MOST_FIELDS], *line;
     const char *place = arena_format(reader->arena, "reference '%s'", path);
-    if (!text) return err_system(reader->err, "cannot read '%s'", path);
-    if (size > SCAN_SIZE) return err_set(reader->err, EXIT_USAGE, "%s: larger than 16 MiB", place);
-    if (!scan_begin(text, size, &begin, place, reader->err) || !scan_utf8(text, size, place, reader->err))
+    if (!text) return error_system(reader->err, "cannot read '%s'", path);
+    if (size > JSON_SYNTAX_MAX_SIZE)
+        return error_set(reader->err, EXIT_USAGE, "%s: larger than 16 MiB", place);
+    if (!scan_begin(text, size, &begin, place, reader->err) ||
+        !json_syntax_check_utf8(text, size, place, reader->err))
         return false;
     reader->path = arena_copy(reader->arena, path);
     reader->line = 1;
@@ -290,14 +295,14 @@ static int by_thing(const void *a, const void *b) {
 }
 
 /* Sorts the numbers and keeps each once; two values for one thing are refused. */
-static bool compare_numbers(Reader *reader) {
+static bool compare_numbers(ReferenceReader *reader) {
     size_t kept = 0;
     if (reader->number_count) qsort(reader->numbers, reader->number_count, sizeof(Number), by_thing);
     for (size_t i = 0; i < reader->number_count; i++) {
         const Number *next = &reader->numbers[i], *last = kept ? &reader->numbers[kept - 1] : NULL;
         bool repeated = last && by_thing(last, next) == 0;
         if (repeated && last->value != next->value)
-            return err_set(
+            return error_set(
                 reader->err, EXIT_USAGE,
                 "reference '%s', line %d: %s is %.10g, but %.10g in '%s', line %d; remove one of them",
                 next->path, next->line, next->quantity, next->value, last->value, last->path, last->line);
@@ -307,42 +312,43 @@ static bool compare_numbers(Reader *reader) {
     return true;
 }
 
-static Value value_length(int64_t length) {
-    return length ? value_whole(length) : value_text(NULL);
+static DatabaseValue value_length(int64_t length) {
+    return length ? database_int(length) : database_text(NULL);
 }
 
-static bool store_number(Store *store, const Number *number, Err *err) {
-    const Value values[] = {
-        value_text(number->source),   value_text(number->dataset),       value_text(number->split),
-        value_text(number->method),   value_whole(number->train_length), value_length(number->eval_length),
-        value_length(number->stride), value_text(number->quantity),      value_real(number->value)};
-    return store_step(store, err, NULL,
-                      "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
-                      " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
-                      values, COUNT_OF(values) - 1) &&
-           store_step(
+static bool store_number(Database *store, const Number *number, Error *err) {
+    const DatabaseValue values[] = {
+        database_text(number->source), database_text(number->dataset),     database_text(number->split),
+        database_text(number->method), database_int(number->train_length), value_length(number->eval_length),
+        value_length(number->stride),  database_text(number->quantity),    database_real(number->value)};
+    return database_step(
+               store, err, NULL,
+               "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
+               " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
+               values, COUNT_OF(values) - 1) &&
+           database_step(
                store, err, NULL,
                "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
                " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                values, COUNT_OF(values));
 }
 
-static bool store_numbers(Store *store, const Reader *reader, Err *err) {
-    bool fine = store_execute(store, err, "BEGIN IMMEDIATE");
+static bool store_numbers(Database *store, const ReferenceReader *reader, Error *err) {
+    bool fine = database_execute(store, err, "BEGIN IMMEDIATE");
     if (!fine) return false;
     for (size_t i = 0; fine && i < reader->number_count; i++)
         fine = store_number(store, &reader->numbers[i], err);
-    return store_finish(store, err, fine);
+    return database_finish(store, err, fine);
 }
 
-bool reference_import(Store *store, const char *const *files, int64_t *rows, Err *err) {
+bool reference_import(Database *store, const char *const *files, int64_t *rows, Error *err) {
     static const char standard[] = "results/paper/*.csv";
     Arena *arena = arena_new(0);
-    Reader reader = {.arena = arena, .err = err};
+    ReferenceReader reader = {.arena = arena, .err = err};
     Paths found = {0};
-    bool fine = *files || paths_find(&found, standard, "reference", arena, err);
+    bool fine = *files || path_pattern_find(&found, standard, "reference", arena, err);
     if (fine && !*files && !found.count)
-        fine = err_set(err, EXIT_USAGE, "there is no %s here; name the files", standard);
+        fine = error_set(err, EXIT_USAGE, "there is no %s here; name the files", standard);
     for (int i = 0; fine && i < found.count; i++) fine = read_file(&reader, found.items[i]);
     for (; fine && *files; files++) fine = read_file(&reader, *files);
     fine = fine && compare_numbers(&reader) && store_numbers(store, &reader, err);

@@ -1,4 +1,4 @@
-/* reference: `poslab reference DB [FILE]...`: numbers from papers into the table `reference`.
+/* reference_import: `poslab reference DB [FILE]...`: numbers from papers into the table `reference`.
  *
  * A file is CSV in UTF-8 with a head. The columns table, source, dataset, split, method, train_length,
  * eval_length, stride and phase say what a row is of; the quantities are perplexity, loss and bits_per_byte,
@@ -8,13 +8,13 @@
  * with the number in `table`. An empty field is no number. Importing a file again changes nothing; a new
  * value replaces an old one, but the files of one import must not contradict each other.
  */
-#ifndef POSLAB_REFERENCE_H
-#define POSLAB_REFERENCE_H
+#ifndef POSLAB_STORE_REFERENCE_IMPORT_H
+#define POSLAB_STORE_REFERENCE_IMPORT_H
 
 #include "store/database.h"
 
 /* files: NULL-terminated; empty: results/paper/ *.csv below the current folder. *rows: numbers imported. All
    files or none. Errors name file and line. */
-bool reference_import(Store *store, const char *const *files, int64_t *rows, Err *err);
+bool reference_import(Database *store, const char *const *files, int64_t *rows, Error *err);
 
 #endif

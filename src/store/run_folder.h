@@ -1,31 +1,31 @@
-/* folder: where the files of a run are.
+/* run_folder: where the files of a run are.
  *
  * A run has a folder NAME/KEY/ beside the database, named after the experiment that trained it. A run that
  * several experiments of a database share is looked for in the folders of all of them, so that it is trained
  * once, whoever asks for it, and found wherever it is.
  */
-#ifndef POSLAB_FOLDER_H
-#define POSLAB_FOLDER_H
+#ifndef POSLAB_STORE_RUN_FOLDER_H
+#define POSLAB_STORE_RUN_FOLDER_H
 
 #include "store/database.h"
 
 /* The folder of a run of experiment `name`, whether it is there or not; owned by the arena. */
-const char *folder_of_run(const char *database, const char *name, const char *key, Arena *arena);
+const char *run_folder_path(const char *database, const char *name, const char *key, Arena *arena);
 
 /* Beside which the run folders lie: that of the database. */
-const char *folder_of_database(const char *database, Arena *arena);
+const char *run_folder_parent(const char *database, Arena *arena);
 
 /* All folders that the run may have, the one of experiment `name` (if not NULL) first, then in the order in
    which the experiments came; NULL-terminated, owned by the arena. */
-const char **folder_places(Store *store, const char *name, const char *key, Arena *arena);
+const char **run_folder_candidates(Database *store, const char *name, const char *key, Arena *arena);
 
 /* The one of these that has the run's weights, or else what is there of its training, or else the first. */
-const char *folder_find(Store *store, const char *name, const char *key, Arena *arena);
+const char *run_folder_find(Database *store, const char *name, const char *key, Arena *arena);
 
 /* Removes what is there of the run: weights, state of training, a result that was not taken over. */
-void folder_forget(Store *store, const char *key, Arena *arena);
+void run_folder_delete_files(Database *store, const char *key, Arena *arena);
 
 /* The path of the run's weights, NULL if they are in none of the folders. */
-const char *folder_weights(Store *store, const char *key, Arena *arena);
+const char *run_folder_weights(Database *store, const char *key, Arena *arena);
 
 #endif

@@ -11,15 +11,15 @@
 #include "store/database.h"
 
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
-extern const char *const run_status_names[]; /* "pending", ..., NULL */
+extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 
 /* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among
    the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
-bool store_plan(Store *store, const Plan *plan, Err *err);
+bool runs_store_plan(Database *store, const Plan *plan, Error *err);
 
 /* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
    that experiment asks for. They stay there when it is planned anew. */
-bool store_add_requests(Store *store, const Plan *plan, Err *err);
+bool runs_add_requests(Database *store, const Plan *plan, Error *err);
 
 /* The outcome of one run, as a worker writes it. */
 typedef struct RunRecord {
@@ -27,26 +27,26 @@ typedef struct RunRecord {
     RunStatus status;            /* done, diverged or failed */
     const char *reason;          /* of diverged and failed; else NULL */
     const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
-    const Evaluation *evaluations;
+    const EvaluateResult *evaluations;
     int evaluation_count;
     int threads; /* of the worker */
 } RunRecord;
 
 /* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
    BLAS, time) is filled in here. */
-bool store_write_result(const char *path, const RunRecord *record, Err *err);
+bool runs_write_result(const char *path, const RunRecord *record, Error *err);
 
 /* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
    evaluation that is already there is left as it is). */
-bool store_import(Store *store, const char *path, Err *err);
+bool runs_import_result(Database *store, const char *path, Error *err);
 
-bool store_set_status(Store *store, const char *key, RunStatus status, const char *reason, Err *err);
+bool runs_set_status(Database *store, const char *key, RunStatus status, const char *reason, Error *err);
 
 /* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
-bool store_forget(Store *store, const char *key, Err *err);
+bool runs_delete_training(Database *store, const char *key, Error *err);
 
 /* RUN_PENDING if the run is unknown. */
-RunStatus store_status(Store *store, const char *key);
-bool store_has_evaluation(Store *store, const char *key, const EvaluateRequest *request);
+RunStatus runs_status(Database *store, const char *key);
+bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 #endif

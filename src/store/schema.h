@@ -4,8 +4,8 @@
  * cannot hold NaN), and so is a perplexity beyond the range of a double. The comments in the SQL stay in the
  * database: `.schema` in the sqlite3 shell shows them.
  */
-#ifndef POSLAB_SCHEMA_H
-#define POSLAB_SCHEMA_H
+#ifndef POSLAB_STORE_SCHEMA_H
+#define POSLAB_STORE_SCHEMA_H
 
 enum { SCHEMA_VERSION = 3, SCHEMA_OBJECTS = 14 /* tables and views */ };
 
@@ -255,7 +255,7 @@ static const char schema_sql[] =
 
     SCHEMA_BENCH SCHEMA_VIEWS;
 
-/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as schema.h has them. The last
+/* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as store/schema.h has them. The last
    migration that changes a table makes it anew: SQLite keeps the text of a CREATE, and ALTER TABLE would
    change that. What a later one makes anew needs no text of its own before. */
 static const char *const migrations[SCHEMA_VERSION] = {

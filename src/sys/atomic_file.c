@@ -1,5 +1,5 @@
-/* file: see file.h. Streams are made by fopencookie, so that what stdio has buffered goes the same way as
- * everything else.
+/* atomic_file: see sys/atomic_file.h. Streams are made by fopencookie, so that what stdio has buffered goes
+ * the same way as everything else.
  */
 #include "sys/atomic_file.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool file_write(int fd, const void *bytes, size_t size) {
+bool atomic_file_write_all(int fd, const void *bytes, size_t size) {
     for (const char *next = bytes; size;) {
         ssize_t done = write(fd, next, size);
         if (done < 0 && errno == EINTR) continue;
@@ -22,14 +22,14 @@ bool file_write(int fd, const void *bytes, size_t size) {
     return true;
 }
 
-int file_open(const char *path, int flags, Err *err) {
+int file_open(const char *path, int flags, Error *err) {
     struct stat status;
     int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) return fd;
     if (fd >= 0 || errno == ELOOP || errno == ENXIO) /* ENXIO: a pipe or a socket */
-        err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
+        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
     else
-        err_system(err, "cannot open '%s'", path);
+        error_system(err, "cannot open '%s'", path);
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -43,7 +43,7 @@ static const char *folder_of(const char *path, char folder[PATH_MAX]) {
 }
 
 /* Some file systems cannot sync a folder (EINVAL) and need not. */
-bool file_sync_folder(const char *path) {
+bool atomic_file_sync_folder(const char *path) {
     char folder[PATH_MAX];
     int fd = open(folder_of(path, folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return false;
@@ -54,16 +54,17 @@ bool file_sync_folder(const char *path) {
     return good;
 }
 
-static bool make_one(const char *path, Err *err) {
-    if (mkdir(path, 0777) == 0) return file_sync_folder(path) || err_system(err, "cannot sync '%s'", path);
-    return errno == EEXIST || err_system(err, "cannot make folder '%s'", path);
+static bool make_one(const char *path, Error *err) {
+    if (mkdir(path, 0777) == 0)
+        return atomic_file_sync_folder(path) || error_system(err, "cannot sync '%s'", path);
+    return errno == EEXIST || error_system(err, "cannot make folder '%s'", path);
 }
 
-bool file_make_folder(const char *path, Err *err) {
+bool atomic_file_make_folder(const char *path, Error *err) {
     char copy[PATH_MAX];
     if (snprintf(copy, sizeof copy, "%s", path) >= PATH_MAX) {
         errno = ENAMETOOLONG;
-        return err_system(err, "cannot make folder '%.200s...'", path);
+        return error_system(err, "cannot make folder '%.200s...'", path);
     }
     for (char *slash = copy + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = '\0';
@@ -73,23 +74,23 @@ bool file_make_folder(const char *path, Err *err) {
 }
 
 /* The file is synced and closed and takes its name; errno tells what failed. */
-static bool settle(int fd, const char *temporary, const char *path) {
+static bool publish(int fd, const char *temporary, const char *path) {
     bool good = fsync(fd) == 0;
     int saved = errno;
     if (close(fd) != 0 && good) {
         good = false;
         saved = errno;
     }
-    if (good && rename(temporary, path) == 0) return file_sync_folder(path);
+    if (good && rename(temporary, path) == 0) return atomic_file_sync_folder(path);
     if (good) saved = errno;
     unlink(temporary);
     errno = saved;
     return false;
 }
 
-bool file_publish(const char *temporary, const char *path, Err *err) {
+bool atomic_file_publish(const char *temporary, const char *path, Error *err) {
     int fd = open(temporary, O_RDONLY | O_CLOEXEC);
-    return (fd >= 0 && settle(fd, temporary, path)) || err_system(err, "cannot write '%s'", path);
+    return (fd >= 0 && publish(fd, temporary, path)) || error_system(err, "cannot write '%s'", path);
 }
 
 char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
@@ -113,43 +114,43 @@ char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
 
 /* What stdio gives up; 0 is its word for failure. */
 static ssize_t take_bytes(void *user, const char *bytes, size_t size) {
-    File *file = user;
-    if (!file->error && file_write(file->fd, bytes, size)) return (ssize_t)size;
+    AtomicFile *file = user;
+    if (!file->error && atomic_file_write_all(file->fd, bytes, size)) return (ssize_t)size;
     if (!file->error) file->error = errno;
     return 0;
 }
 
-FILE *file_begin(File *file, const char *path, Arena *arena, Err *err) {
+FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error *err) {
     struct stat status;
-    *file = (File){.path = path, .temporary = arena_format(arena, "%s.tmp", path)};
+    *file = (AtomicFile){.path = path, .temporary = arena_format(arena, "%s.tmp", path)};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        err_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
+        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
         return NULL;
     }
     unlink(file->temporary);
     file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0) {
-        err_system(err, "cannot write '%s'", path);
+        error_system(err, "cannot write '%s'", path);
         return NULL;
     }
     file->stream = fopencookie(file, "w", (cookie_io_functions_t){.write = take_bytes});
-    if (!file->stream) die("no memory for a stream");
+    if (!file->stream) error_fatal("no memory for a stream");
     return file->stream;
 }
 
-bool file_end(File *file, bool good, Err *err) {
+bool atomic_file_end(AtomicFile *file, bool good, Error *err) {
     bool written = fclose(file->stream) == 0 && !file->error;
     if (good && written) {
-        if (settle(file->fd, file->temporary, file->path)) return true;
-        return err_system(err, "cannot write '%s'", file->path);
+        if (publish(file->fd, file->temporary, file->path)) return true;
+        return error_system(err, "cannot write '%s'", file->path);
     }
     close(file->fd);
     unlink(file->temporary);
     errno = file->error;
-    return good ? err_system(err, "cannot write '%s'", file->path) : false;
+    return good ? error_system(err, "cannot write '%s'", file->path) : false;
 }
 
-void file_keep_standard_streams(void) {
+void atomic_file_reserve_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDONLY);
 }

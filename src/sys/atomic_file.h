@@ -1,4 +1,4 @@
-/* file: files that appear whole or not at all.
+/* atomic_file: files that appear whole or not at all.
  *
  * What is small enough is read whole (file_read). All that the program writes into files, databases apart,
  * comes through here. The bytes go to PATH.tmp by write(2), whose every failure is kept; then the file is
@@ -7,40 +7,41 @@
  * that is there and no regular file (a device, a folder) is refused. Symbolic links are followed neither
  * there nor by file_open.
  */
-#ifndef POSLAB_FILE_H
-#define POSLAB_FILE_H
+#ifndef POSLAB_SYS_ATOMIC_FILE_H
+#define POSLAB_SYS_ATOMIC_FILE_H
 
 #include "base/arena.h"
 
-typedef struct File {
+typedef struct AtomicFile {
     const char *path, *temporary;
     FILE *stream;
     int fd, error; /* error: the first errno of write, or 0 */
-} File;
+} AtomicFile;
 
-/* The stream to write to, or NULL with err set. `file` must stay where it is until file_end. */
-FILE *file_begin(File *file, const char *path, Arena *arena, Err *err);
+/* The stream to write to, or NULL with err set. `file` must stay where it is until atomic_file_end. */
+FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error *err);
 
-/* After a successful file_begin, always: with `good`, all that was written becomes PATH; without, or when
-   anything has failed, nothing is left. Returns false with err set by the caller (good is false) or here. */
-bool file_end(File *file, bool good, Err *err);
+/* After a successful atomic_file_begin, always: with `good`, all that was written becomes PATH; without, or
+   when anything has failed, nothing is left. Returns false with err set by the caller (good is false) or
+   here. */
+bool atomic_file_end(AtomicFile *file, bool good, Error *err);
 
 /* The end of the same way for a file that others have written: syncs `temporary`, renames it to `path`, syncs
    the folder. On failure `temporary` is removed. */
-bool file_publish(const char *temporary, const char *path, Err *err);
+bool atomic_file_publish(const char *temporary, const char *path, Error *err);
 
 /* Makes lasting what was made, renamed or removed in the folder of `path`. Sets errno. */
-bool file_sync_folder(const char *path);
+bool atomic_file_sync_folder(const char *path);
 
 /* mkdir -p; each new folder is synced into the one above it. */
-bool file_make_folder(const char *path, Err *err);
+bool atomic_file_make_folder(const char *path, Error *err);
 
 /* Opens a file that others may have open as well, made if it is missing: `flags` say how, as for open. What
    is there must be a regular file; a symbolic link is refused. Returns the descriptor, or -1 with err set. */
-int file_open(const char *path, int flags, Err *err);
+int file_open(const char *path, int flags, Error *err);
 
 /* Writes all bytes, whatever is interrupted; sets errno. */
-bool file_write(int fd, const void *bytes, size_t size);
+bool atomic_file_write_all(int fd, const void *bytes, size_t size);
 
 /* The whole of a file with a zero byte behind it, owned by the arena; *size (unless NULL) is without that
    byte. Of a file of more than `most` bytes, at least most + 1 are read. NULL if it cannot be read; sets
@@ -49,6 +50,6 @@ char *file_read(const char *path, size_t most, size_t *size, Arena *arena);
 
 /* For the start of the program: a closed standard stream would become the number of the next file opened, and
    messages would go there. Its place is taken by what can only be read, and is empty. */
-void file_keep_standard_streams(void);
+void atomic_file_reserve_standard_streams(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* lock: see lock.h. */
+/* lock: see sys/lock.h. */
 #include "sys/lock.h"
 
 #include <errno.h>
@@ -10,36 +10,36 @@
 
 #include "sys/atomic_file.h"
 
-enum { LOCK_TENTHS = 30 }; /* a killed parent's workers are gone long before */
+enum { LOCK_WAIT_TENTHS = 30 }; /* a killed parent's workers are gone long before */
 
 /* Without that, a lock would be left for nothing. */
-static bool can_be_database(const char *database, Err *err) {
+static bool can_be_database(const char *database, Error *err) {
     struct stat status;
     size_t size = strlen(database);
-    if (!size) return err_set(err, EXIT_USAGE, "the name of the database is empty");
+    if (!size) return error_set(err, EXIT_USAGE, "the name of the database is empty");
     if (database[size - 1] == '/' || (stat(database, &status) == 0 && !S_ISREG(status.st_mode)))
-        return err_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
+        return error_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
     return true;
 }
 
-int lock_database(const char *database, Arena *arena, Err *err) {
+int lock_database(const char *database, Arena *arena, Error *err) {
     const char *path = arena_format(arena, "%s.lock", database);
     int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
     if (file < 0) return -1;
     char holder[128] = "";
     for (int i = 0; flock(file, LOCK_EX | LOCK_NB) != 0; i++) {
-        if (i < LOCK_TENTHS && errno == EWOULDBLOCK) {
+        if (i < LOCK_WAIT_TENTHS && errno == EWOULDBLOCK) {
             usleep(100000);
             continue;
         }
         if (errno != EWOULDBLOCK)
-            err_system(err, "cannot lock '%s'", path);
+            error_system(err, "cannot lock '%s'", path);
         else {
             ssize_t got = pread(file, holder, sizeof holder - 1, 0);
             holder[got > 0 ? got : 0] = '\0';
-            err_set(err, EXIT_SYSTEM,
-                    "database '%s' is in use by %s; wait for it, or give another one with --db", database,
-                    *holder ? holder : "another process");
+            error_set(err, EXIT_SYSTEM,
+                      "database '%s' is in use by %s; wait for it, or give another one with --db", database,
+                      *holder ? holder : "another process");
         }
         close(file);
         return -1;
@@ -47,8 +47,8 @@ int lock_database(const char *database, Arena *arena, Err *err) {
     char host[64] = "?";
     gethostname(host, sizeof host - 1);
     const char *me = arena_format(arena, "process %d on %s", (int)getpid(), host);
-    if (ftruncate(file, 0) != 0 || !file_write(file, me, strlen(me))) {
-        err_system(err, "cannot write '%s'", path);
+    if (ftruncate(file, 0) != 0 || !atomic_file_write_all(file, me, strlen(me))) {
+        error_system(err, "cannot write '%s'", path);
         close(file);
         return -1;
     }

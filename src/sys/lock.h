@@ -3,13 +3,13 @@
  * `run`, `eval`, `submit` and `collect` hold DATABASE.lock, which says who they are. The lock is the
  * kernel's: a dead process holds nothing.
  */
-#ifndef POSLAB_LOCK_H
-#define POSLAB_LOCK_H
+#ifndef POSLAB_SYS_LOCK_H
+#define POSLAB_SYS_LOCK_H
 
 #include "base/arena.h"
 
 /* Takes DATABASE.lock, waiting three seconds for it; -1 with err set if another process has it. Closing the
    descriptor gives it back. It is not closed on exec: workers hold it as well. */
-int lock_database(const char *database, Arena *arena, Err *err);
+int lock_database(const char *database, Arena *arena, Error *err);
 
 #endif

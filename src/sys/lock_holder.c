@@ -1,4 +1,4 @@
-/* holder: see holder.h. */
+/* lock_holder: see sys/lock_holder.h. */
 #include "sys/lock_holder.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-const char *holder_of(const char *path, Arena *arena) {
+const char *lock_holder_of(const char *path, Arena *arena) {
     struct stat file;
     FILE *locks = stat(path, &file) == 0 ? fopen("/proc/locks", "re") : NULL;
     const char *holder = "";

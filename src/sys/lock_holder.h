@@ -1,10 +1,10 @@
-/* holder: which process holds a lock on a file. */
-#ifndef POSLAB_HOLDER_H
-#define POSLAB_HOLDER_H
+/* lock_holder: which process holds a lock on a file. */
+#ifndef POSLAB_SYS_LOCK_HOLDER_H
+#define POSLAB_SYS_LOCK_HOLDER_H
 
 #include "base/arena.h"
 
 /* " (process 123, sqlite3)", from /proc/locks; "" where that is unknown. */
-const char *holder_of(const char *path, Arena *arena);
+const char *lock_holder_of(const char *path, Arena *arena);
 
 #endif

@@ -17,7 +17,7 @@ static double number_in(const char *path) {
     return number;
 }
 
-double arena_limit(void) {
+double memory_limit(void) {
     static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
     double bytes = INFINITY;
     for (int i = 0; i < COUNT_OF(limits); i++) {
@@ -28,12 +28,12 @@ double arena_limit(void) {
     return bytes;
 }
 
-double arena_memory(void) {
+double memory_total(void) {
     double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     bytes = fmin(bytes, number_in("/sys/fs/cgroup/memory.max")); /* a container's, cgroup v2 */
     return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* and v1 */
 }
 
-double arena_machine(int threads) {
-    return fmin(arena_memory(), arena_limit() - ARENA_LIBRARIES - (threads - 1.0) * ARENA_THREAD);
+double memory_usable(int threads) {
+    return fmin(memory_total(), memory_limit() - MEMORY_LIBRARIES - (threads - 1.0) * ARENA_THREAD);
 }

@@ -1,4 +1,4 @@
-/* ranks: see ranks.h.
+/* mpi: see sys/mpi.h.
  *
  * A sum goes through the values piece by piece. Of each piece every rank owns one slice: it gets that slice
  * from all ranks, adds them up in order, and gives the result to all. So each float is sent twice, and the
@@ -13,16 +13,18 @@ enum { GRAIN = 16, SHARE_MOST = 1 << 28, RANKS_MOST = 1 << 16 };
 
 static int count = 1, number = 0;
 
-int ranks_count(void) {
+int mpi_ranks(void) {
     return count;
 }
 
-int ranks_number(void) {
+int mpi_rank(void) {
     return number;
 }
 
-size_t ranks_buffer(size_t size, int ranks) {
-    return ranks < 2 ? 0 : (size < RANKS_PIECE ? size : RANKS_PIECE) + (size_t)(GRAIN + 1) * (size_t)ranks;
+size_t mpi_sum_buffer(size_t size, int ranks) {
+    return ranks < 2 ? 0
+                     : (size < RANKS_CHUNK_FLOATS ? size : RANKS_CHUNK_FLOATS) +
+                           (size_t)(GRAIN + 1) * (size_t)ranks;
 }
 
 /* What launchers tell their processes: Open MPI's mpirun, MPICH's, and others that speak PMIx. */
@@ -40,7 +42,7 @@ static const char *tells_of_others(void) {
     return NULL;
 }
 
-void ranks_leave(void) {
+void mpi_leave(void) {
     for (int i = 0; i < COUNT_OF(variables); i++) unsetenv(variables[i].name);
 }
 
@@ -64,23 +66,23 @@ static bool is_launched(void) {
 
 /* MPI ends the program itself where it fails; but with the launcher of another MPI each process is alone, and
    all of them would do the same. */
-bool ranks_begin(Err *err) {
+bool mpi_begin(Error *err) {
     int provided;
     if (begun || !is_launched()) return true;
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_size(MPI_COMM_WORLD, &count);
     MPI_Comm_rank(MPI_COMM_WORLD, &number);
-    if (count > RANKS_MOST) die("%d ranks are more than %d", count, RANKS_MOST);
+    if (count > RANKS_MOST) error_fatal("%d ranks are more than %d", count, RANKS_MOST);
     begun = true;
     const char *variable = count == 1 ? tells_of_others() : NULL;
     return !variable ||
-           err_set(err, EXIT_USAGE,
-                   "another MPI's mpirun started this process (%s is set): poslab is built with " LIBRARY
-                   "; use the mpirun of that, or `make MPI_NAME=ompi-c|mpich`",
-                   variable);
+           error_set(err, EXIT_USAGE,
+                     "another MPI's mpirun started this process (%s is set): poslab is built with " LIBRARY
+                     "; use the mpirun of that, or `make MPI_NAME=ompi-c|mpich`",
+                     variable);
 }
 
-void ranks_end(void) {
+void mpi_end(void) {
     if (begun) MPI_Finalize();
     begun = false;
 }
@@ -117,35 +119,36 @@ static void sum_piece(float *values, float *buffer, int size, int active, const 
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, values, x->own, x->own_at, MPI_FLOAT, MPI_COMM_WORLD);
 }
 
-void ranks_sum(float *values, float *buffer, size_t size, int active) {
+void mpi_sum_floats(float *values, float *buffer, size_t size, int active) {
     if (count == 1) return;
     static int places[6][RANKS_MOST];
     const Exchange exchange = {places[0], places[1], places[2], places[3], places[4], places[5]};
-    for (size_t from = 0; from < size; from += RANKS_PIECE)
-        sum_piece(values + from, buffer, size - from < RANKS_PIECE ? (int)(size - from) : RANKS_PIECE, active,
+    for (size_t from = 0; from < size; from += RANKS_CHUNK_FLOATS)
+        sum_piece(values + from, buffer,
+                  size - from < RANKS_CHUNK_FLOATS ? (int)(size - from) : RANKS_CHUNK_FLOATS, active,
                   &exchange);
 }
 
-void ranks_gather(float *values, size_t part) {
+void mpi_gather_parts(float *values, size_t part) {
     if (count > 1) MPI_Allgather(MPI_IN_PLACE, 0, MPI_FLOAT, values, (int)part, MPI_FLOAT, MPI_COMM_WORLD);
 }
 
-void ranks_merge(double *values, size_t size) {
+void mpi_merge_doubles(double *values, size_t size) {
     if (count > 1) MPI_Allreduce(MPI_IN_PLACE, values, (int)size, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
 }
 
-void ranks_share(void *bytes, size_t size) {
+void mpi_broadcast(void *bytes, size_t size) {
     for (size_t from = 0; count > 1 && from < size; from += SHARE_MOST)
         MPI_Bcast((char *)bytes + from, size - from < SHARE_MOST ? (int)(size - from) : SHARE_MOST, MPI_BYTE,
                   0, MPI_COMM_WORLD);
 }
 
-unsigned ranks_any(unsigned bits) {
+unsigned mpi_or(unsigned bits) {
     if (count > 1) MPI_Allreduce(MPI_IN_PLACE, &bits, 1, MPI_UNSIGNED, MPI_BOR, MPI_COMM_WORLD);
     return bits;
 }
 
-bool ranks_agree(bool fine, Err *err) {
+bool mpi_agree(bool fine, Error *err) {
     int first = fine ? count : number;
     if (count == 1) return fine;
     MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
@@ -155,39 +158,39 @@ bool ranks_agree(bool fine, Err *err) {
 
 #else
 
-bool ranks_begin(Err *err) {
+bool mpi_begin(Error *err) {
     const char *variable = tells_of_others();
     return !variable ||
-           err_set(err, EXIT_USAGE,
-                   "mpirun started this process (%s is set), but poslab is built without MPI; install "
-                   "libopenmpi-dev and pkg-config, then `make`",
-                   variable);
+           error_set(err, EXIT_USAGE,
+                     "mpirun started this process (%s is set), but poslab is built without MPI; install "
+                     "libopenmpi-dev and pkg-config, then `make`",
+                     variable);
 }
 
-void ranks_end(void) {
+void mpi_end(void) {
 }
 
-void ranks_sum(float *values, float *buffer, size_t size, int active) {
+void mpi_sum_floats(float *values, float *buffer, size_t size, int active) {
     (void)values, (void)buffer, (void)size, (void)active;
 }
 
-void ranks_gather(float *values, size_t part) {
+void mpi_gather_parts(float *values, size_t part) {
     (void)values, (void)part;
 }
 
-void ranks_merge(double *values, size_t size) {
+void mpi_merge_doubles(double *values, size_t size) {
     (void)values, (void)size;
 }
 
-void ranks_share(void *bytes, size_t size) {
+void mpi_broadcast(void *bytes, size_t size) {
     (void)bytes, (void)size;
 }
 
-unsigned ranks_any(unsigned bits) {
+unsigned mpi_or(unsigned bits) {
     return bits;
 }
 
-bool ranks_agree(bool fine, Err *err) {
+bool mpi_agree(bool fine, Error *err) {
     (void)err;
     return fine;
 }

@@ -1,4 +1,4 @@
-/* ranks: the processes of one run, which MPI connects. The only module that sees mpi.h.
+/* mpi: the processes of one run, which MPI connects. The only module that sees mpi.h.
  *
  * Started by mpirun, each process is one rank of several, and all of them do the same run: each computes its
  * part of every update and of every evaluation, rank 0 reads and writes files and reports. Otherwise, and in
@@ -8,44 +8,44 @@
  * of ranks gives the same bits. (MPI_Allreduce promises no order.) Only the process's first thread calls
  * this.
  */
-#ifndef POSLAB_RANKS_H
-#define POSLAB_RANKS_H
+#ifndef POSLAB_SYS_MPI_H
+#define POSLAB_SYS_MPI_H
 
 #include "base/error.h"
 
 /* Joins the other ranks, if mpirun started this process; at most once, before the first job of lanes. Fails
    (usage) if it did and the program is built without MPI, or with another one than that mpirun's. */
-bool ranks_begin(Err *err);
-void ranks_end(void); /* at the end of the program; without ranks_begin it does nothing */
+bool mpi_begin(Error *err);
+void mpi_end(void); /* at the end of the program; without mpi_begin it does nothing */
 
 /* For a process that will start another program, which is no rank. */
-void ranks_leave(void);
+void mpi_leave(void);
 
-enum { RANKS_PIECE = 1 << 22 }; /* floats that are summed at a time */
+enum { RANKS_CHUNK_FLOATS = 1 << 22 }; /* floats that are summed at a time */
 
-int ranks_count(void);
-int ranks_number(void); /* of this process, from 0 on */
+int mpi_ranks(void);
+int mpi_rank(void); /* of this process, from 0 on */
 
 /* All that follows must be called by every rank, in the same order and with the same sizes. */
 
 /* values[size] of the first `active` ranks are added up, in order; all ranks get the sum. The buffer has
-   ranks_buffer(size, ranks_count()) floats. */
-void ranks_sum(float *values, float *buffer, size_t size, int active);
-size_t ranks_buffer(size_t size, int ranks);
+   mpi_sum_buffer(size, mpi_ranks()) floats. */
+void mpi_sum_floats(float *values, float *buffer, size_t size, int active);
+size_t mpi_sum_buffer(size_t size, int ranks);
 
 /* Each rank has filled the part of values[ranks, part] that has its number; all get all of it. */
-void ranks_gather(float *values, size_t part);
+void mpi_gather_parts(float *values, size_t part);
 
 /* Each of values[size] is 0 on all ranks but one; all get that one. */
-void ranks_merge(double *values, size_t size);
+void mpi_merge_doubles(double *values, size_t size);
 
 /* What rank 0 has, all have. */
-void ranks_share(void *bytes, size_t size);
+void mpi_broadcast(void *bytes, size_t size);
 
 /* The bits that any rank has set. */
-unsigned ranks_any(unsigned bits);
+unsigned mpi_or(unsigned bits);
 
 /* Whether all succeeded; if not, all have the error of the first rank that did not. */
-bool ranks_agree(bool fine, Err *err);
+bool mpi_agree(bool fine, Error *err);
 
 #endif

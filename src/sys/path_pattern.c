@@ -1,4 +1,5 @@
-/* paths: see paths.h. The pattern is followed component by component, from a folder that is already found. */
+/* path_pattern: see sys/path_pattern.h. The pattern is followed component by component, from a folder that is
+ * already found. */
 #include "sys/path_pattern.h"
 
 #include <dirent.h>
@@ -25,7 +26,7 @@ typedef struct Search {
     List found;     /* const char * */
     List visited;   /* Folder: where the innermost `**` has been */
     Arena *arena;
-    Err *err;
+    Error *err;
 } Search;
 
 static void *list_add(List *list, size_t size, Arena *arena) {
@@ -43,8 +44,8 @@ static bool is_absent(void) {
 }
 
 static bool cannot(const Search *search, const char *path) {
-    return err_system(search->err, "%s: pattern '%s': cannot read '%s'", search->place, search->pattern,
-                      path);
+    return error_system(search->err, "%s: pattern '%s': cannot read '%s'", search->place, search->pattern,
+                        path);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -143,7 +144,7 @@ static bool follow(Search *search, const char *folder, const char *pattern) {
     return good;
 }
 
-bool paths_find(Paths *paths, const char *pattern, const char *place, Arena *arena, Err *err) {
+bool path_pattern_find(Paths *paths, const char *pattern, const char *place, Arena *arena, Error *err) {
     struct stat status;
     Search search = {.pattern = pattern, .place = place, .arena = arena, .err = err};
     size_t root = strspn(pattern, "/");

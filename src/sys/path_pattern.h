@@ -1,4 +1,4 @@
-/* paths: the files that a pattern names.
+/* path_pattern: the files that a pattern names.
  *
  * A path that exists is itself, whatever characters it contains. Anything else is a pattern: `*`, `?` and
  * `[...]` match within one component of the path, as in the shell; a component that is `**` matches any
@@ -6,8 +6,8 @@
  * all files below a folder. A name that begins with a dot is matched by a component that begins with a dot
  * only. Symbolic links to folders are followed, and `**` visits each folder once.
  */
-#ifndef POSLAB_PATHS_H
-#define POSLAB_PATHS_H
+#ifndef POSLAB_SYS_PATH_PATTERN_H
+#define POSLAB_SYS_PATH_PATTERN_H
 
 #include "base/arena.h"
 
@@ -18,6 +18,6 @@ typedef struct Paths {
 } Paths;
 
 /* Fails where a folder or a path cannot be examined: EXIT_SYSTEM, naming it and the reason after `place`. */
-bool paths_find(Paths *paths, const char *pattern, const char *place, Arena *arena, Err *err);
+bool path_pattern_find(Paths *paths, const char *pattern, const char *place, Arena *arena, Error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* command: see command.h. Output goes to temporary files, so that neither stream can block the other. */
+/* process: see sys/process.h. Output goes to temporary files, so that neither stream can block the other. */
 #include "sys/process.h"
 
 #include <errno.h>
@@ -39,11 +39,11 @@ static int start(pid_t *pid, const char *const *arguments, FILE *output, FILE *e
     return code;
 }
 
-bool command_run(CommandResult *command, const char *const *arguments, Arena *arena, Err *err) {
+bool process_run(ProcessResult *command, const char *const *arguments, Arena *arena, Error *err) {
     FILE *output = tmpfile(), *error = tmpfile();
     pid_t pid = 0;
     int status = 0, code = output && error ? start(&pid, arguments, output, error) : errno;
-    *command = (CommandResult){.code = NOT_FOUND, .output = "", .error = "not found"};
+    *command = (ProcessResult){.code = NOT_FOUND, .output = "", .error = "not found"};
     if (!code) {
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
         command->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -53,5 +53,5 @@ bool command_run(CommandResult *command, const char *const *arguments, Arena *ar
     if (output) fclose(output);
     if (error) fclose(error);
     errno = code;
-    return !code || code == ENOENT || err_system(err, "cannot run '%s'", arguments[0]);
+    return !code || code == ENOENT || error_system(err, "cannot run '%s'", arguments[0]);
 }

@@ -1,4 +1,4 @@
-/* signals: see signals.h. */
+/* signals: see sys/signals.h. */
 #include "sys/signals.h"
 
 void signals_handle(const int *list, void (*handler)(int signal), int flags) {

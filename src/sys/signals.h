@@ -1,8 +1,8 @@
 /* signals: which signals a process handles. What whoever started it has told it to ignore (nohup, a shell for
  * jobs in the background) stays ignored, also in the processes that it starts.
  */
-#ifndef POSLAB_SIGNALS_H
-#define POSLAB_SIGNALS_H
+#ifndef POSLAB_SYS_SIGNALS_H
+#define POSLAB_SYS_SIGNALS_H
 
 #include <signal.h>
 

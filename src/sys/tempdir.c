@@ -1,4 +1,4 @@
-/* scratch: see scratch.h. */
+/* tempdir: see sys/tempdir.h. */
 #include "sys/tempdir.h"
 
 #include <dirent.h>
@@ -7,15 +7,15 @@
 
 #include "sys/atomic_file.h"
 
-const char *scratch_make(Arena *arena, Err *err) {
+const char *tempdir_make(Arena *arena, Error *err) {
     const char *home = getenv("TMPDIR");
     char *folder = arena_format(arena, "%s/poslab-XXXXXX", home && *home ? home : "/tmp");
     if (mkdtemp(folder)) return folder;
-    err_system(err, "cannot make a folder like '%s'", folder);
+    error_system(err, "cannot make a folder like '%s'", folder);
     return NULL;
 }
 
-void scratch_remove(const char *folder) {
+void tempdir_remove(const char *folder) {
     DIR *directory = folder ? opendir(folder) : NULL;
     if (!directory) return;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
@@ -24,18 +24,18 @@ void scratch_remove(const char *folder) {
     rmdir(folder);
 }
 
-bool scratch_copy(const char *to, const char *from, Arena *arena, Err *err) {
-    File target;
+bool tempdir_copy(const char *to, const char *from, Arena *arena, Error *err) {
+    AtomicFile target;
     char bytes[1 << 16];
     FILE *in = fopen(from, "re");
-    if (!in) return err_system(err, "cannot read '%s'", from);
-    FILE *out = file_begin(&target, to, arena, err);
+    if (!in) return error_system(err, "cannot read '%s'", from);
+    FILE *out = atomic_file_begin(&target, to, arena, err);
     bool read = true;
     if (out) {
         for (size_t got; (got = fread(bytes, 1, sizeof bytes, in)) > 0;)
             if (fwrite(bytes, 1, got, out) != got) break;
-        read = !ferror(in) || err_system(err, "cannot read '%s'", from);
+        read = !ferror(in) || error_system(err, "cannot read '%s'", from);
     }
     fclose(in);
-    return out && file_end(&target, read, err);
+    return out && atomic_file_end(&target, read, err);
 }

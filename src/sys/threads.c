@@ -1,4 +1,4 @@
-/* lanes: threads started at the first job, which then wait at a barrier for the next one. A job with more
+/* threads: threads started at the first job, which then wait at a barrier for the next one. A job with more
  * lanes than there are replaces them by as many as it needs.
  */
 #include "sys/threads.h"
@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 static int started = 1; /* lanes that there are: the caller, and threads */
-static pthread_t threads[LANES_MOST];
+static pthread_t threads[THREADS_MAX];
 static pthread_barrier_t begin, end;
 static void (*job)(void *user, int lane); /* NULL: the threads end */
 static void *job_user;
@@ -49,13 +49,13 @@ static void lanes_start(int count) {
     pthread_barrier_init(&end, NULL, (unsigned)count);
     for (int lane = 1; lane < count; lane++)
         if (pthread_create(&threads[lane], NULL, lane_main, (void *)(intptr_t)lane))
-            die("cannot start %d threads; lower --threads", count);
+            error_fatal("cannot start %d threads; lower --threads", count);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     started = count;
 }
 
-void lanes_run(int count, void (*work)(void *user, int lane), void *user) {
-    if (count < 1 || count > LANES_MOST) BUG("%d lanes", count);
+void threads_run(int count, void (*work)(void *user, int lane), void *user) {
+    if (count < 1 || count > THREADS_MAX) BUG("%d lanes", count);
     if (count == 1) {
         work(user, 0);
         return;

@@ -1,16 +1,16 @@
-/* lanes: the threads of one process.
+/* threads: the threads of one process.
  *
  * A job is one function called once for each lane 0 .. count-1, all at the same time; lane 0 is the caller.
  * What is divided among lanes is divided by lane number alone, so that results do not depend on timing. The
  * BLAS itself always runs on one thread (main and each lane see to that): lanes compute whole micro-batches
  * side by side.
  */
-#ifndef POSLAB_LANES_H
-#define POSLAB_LANES_H
+#ifndef POSLAB_SYS_THREADS_H
+#define POSLAB_SYS_THREADS_H
 
-enum { LANES_MOST = 256 }; /* the limit of every option and config key that counts threads */
+enum { THREADS_MAX = 256 }; /* the limit of every option and config key that counts threads */
 
-/* Returns when all lanes are done. count: 1 .. LANES_MOST. Called by one thread of the process only. */
-void lanes_run(int count, void (*work)(void *user, int lane), void *user);
+/* Returns when all lanes are done. count: 1 .. THREADS_MAX. Called by one thread of the process only. */
+void threads_run(int count, void (*work)(void *user, int lane), void *user);
 
 #endif

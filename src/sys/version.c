@@ -1,4 +1,5 @@
-/* revision: see revision.h. The Makefile says it to this file alone, so that a commit compiles little again.
+/* version: see sys/version.h. The Makefile says it to this file alone, so that a commit compiles little
+ * again.
  */
 #include "sys/version.h"
 
@@ -6,6 +7,6 @@
 #define POSLAB_REVISION "unknown"
 #endif
 
-const char *revision(void) {
+const char *version_revision(void) {
     return POSLAB_REVISION;
 }

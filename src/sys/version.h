@@ -1,9 +1,9 @@
-/* revision: which sources the program was made of. */
-#ifndef POSLAB_REVISION_H
-#define POSLAB_REVISION_H
+/* version: which sources the program was made of. */
+#ifndef POSLAB_SYS_VERSION_H
+#define POSLAB_SYS_VERSION_H
 
 /* "b8e6d9e" of git; with a hash of src/ and methods/ where these are not as committed, or where there is no
    git: "b8e6d9e-dirty.1f2e3d4c". */
-const char *revision(void);
+const char *version_revision(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* step: one lane's share, and the sum over lanes and ranks. */
+/* batch_gradient: one lane's share, and the sum over lanes and ranks. */
 #include "train/batch_gradient.h"
 
 #include <string.h>
@@ -9,17 +9,17 @@
 #include "model/transformer.h"
 
 typedef struct StepLane {
-    Pass *pass;
+    Activations *pass;
     float *gradients; /* [model size] */
     float *nll;       /* [micro * length] */
 } StepLane;
 
-struct Step {
+struct BatchGradient {
     const Model *model;
     int sequences, length, micro; /* micro: sequences of a micro-batch */
     int first, lanes, all;        /* this rank's lanes are first .. first + lanes - 1 of all */
     int active;                   /* ranks that have lanes */
-    float *buffer;                /* of ranks_sum */
+    float *buffer;                /* of mpi_sum_floats */
     StepLane *lane;
     const uint16_t **tokens; /* [sequences] */
     double *sums;            /* [micro-batches] */
@@ -34,34 +34,35 @@ static int micro_batch(const Model *model, int sequences, int length, int lanes)
 }
 
 /* Counts when the arena does. */
-static Step *step_on(int rank, int ranks, const Model *model, int sequences, int length, Arena *arena) {
-    Step s = {.model = model, .sequences = sequences, .length = length};
+static BatchGradient *step_on(int rank, int ranks, const Model *model, int sequences, int length,
+                              Arena *arena) {
+    BatchGradient s = {.model = model, .sequences = sequences, .length = length};
     int own = model->threads;
     s.all = own < (sequences + ranks - 1) / ranks ? own * ranks : sequences;
     s.active = (s.all + own - 1) / own;
     s.first = rank * own < s.all ? rank * own : s.all;
     s.lanes = s.all - s.first < own ? s.all - s.first : own;
     s.micro = micro_batch(model, sequences, length, s.all);
-    Step *step = NEW(arena, 1, Step);
+    BatchGradient *step = NEW(arena, 1, BatchGradient);
     s.lane = NEW(arena, s.lanes ? s.lanes : 1, StepLane);
     s.tokens = NEW(arena, sequences, const uint16_t *);
     s.sums = NEW(arena, (sequences + s.micro - 1) / s.micro, double);
-    s.buffer = NEW(arena, ranks_buffer(model->size, ranks), float);
+    s.buffer = NEW(arena, mpi_sum_buffer(model->size, ranks), float);
     for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without a lane gets the sum all the same */
         StepLane lane = {.gradients = NEW(arena, model->size, float)};
         if (s.lanes) lane.nll = NEW(arena, (size_t)s.micro * (size_t)length, float);
-        if (s.lanes) lane.pass = pass_new(model, s.micro, length, true, arena);
+        if (s.lanes) lane.pass = activations_new(model, s.micro, length, true, arena);
         if (s.lane) s.lane[l] = lane;
     }
     if (step) *step = s;
     return step;
 }
 
-Step *step_new(const Model *model, int sequences, int length, Arena *arena) {
-    return step_on(ranks_number(), ranks_count(), model, sequences, length, arena);
+BatchGradient *batch_gradient_new(const Model *model, int sequences, int length, Arena *arena) {
+    return step_on(mpi_rank(), mpi_ranks(), model, sequences, length, arena);
 }
 
-size_t step_bytes(const Model *model, int sequences, int length, int ranks) {
+size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks) {
     Arena *count = arena_new_counting();
     step_on(0, ranks, model, sequences, length, count);
     size_t bytes = arena_peak(count);
@@ -69,24 +70,25 @@ size_t step_bytes(const Model *model, int sequences, int length, int ranks) {
     return bytes;
 }
 
-const uint16_t **step_tokens(Step *step) {
+const uint16_t **batch_gradient_tokens(BatchGradient *step) {
     return step->tokens;
 }
 
-float *step_gradients(Step *step) {
+float *batch_gradient_values(BatchGradient *step) {
     return step->lane[0].gradients;
 }
 
 static void compute(void *user, int number) {
-    Step *s = user;
+    BatchGradient *s = user;
     if (number >= s->lanes) return;
     StepLane *lane = &s->lane[number];
     float scale = (float)(1 / ((double)s->sequences * s->length));
     memset(lane->gradients, 0, s->model->size * sizeof *lane->gradients);
     for (int batch = s->first + number, first; (first = batch * s->micro) < s->sequences; batch += s->all) {
         int count = s->sequences - first < s->micro ? s->sequences - first : s->micro;
-        PassPlace place = {.seed = s->seed, .step = s->number, .first_sequence = first};
-        model_train(s->model, lane->pass, s->tokens + first, count, place, scale, lane->nll, lane->gradients);
+        ActivationsOrigin place = {.seed = s->seed, .step = s->number, .first_sequence = first};
+        transformer_train(s->model, lane->pass, s->tokens + first, count, place, scale, lane->nll,
+                          lane->gradients);
         double sum = 0;
         for (int i = 0; i < count * s->length; i++) sum += lane->nll[i];
         s->sums[batch] = sum;
@@ -95,7 +97,7 @@ static void compute(void *user, int number) {
 
 /* Each lane adds up one slice of the gradients, over lanes in order. */
 static void add_up(void *user, int number) {
-    Step *s = user;
+    BatchGradient *s = user;
     if (number >= s->lanes) return;
     size_t size = s->model->size, slice = (size / (size_t)s->lanes + 15) / 16 * 16,
            from = slice * (size_t)number;
@@ -104,15 +106,15 @@ static void add_up(void *user, int number) {
         for (size_t i = from; i < to; i++) s->lane[0].gradients[i] += s->lane[l].gradients[i];
 }
 
-double step_run(Step *step, uint64_t seed, int64_t number) {
+double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number) {
     step->seed = seed;
     step->number = number;
     int batches = (step->sequences + step->micro - 1) / step->micro;
     memset(step->sums, 0, (size_t)batches * sizeof *step->sums);
-    lanes_run(step->lanes, compute, step);
-    if (step->lanes > 1) lanes_run(step->lanes, add_up, step);
-    ranks_sum(step_gradients(step), step->buffer, step->model->size, step->active);
-    ranks_merge(step->sums, (size_t)batches);
+    threads_run(step->lanes, compute, step);
+    if (step->lanes > 1) threads_run(step->lanes, add_up, step);
+    mpi_sum_floats(batch_gradient_values(step), step->buffer, step->model->size, step->active);
+    mpi_merge_doubles(step->sums, (size_t)batches);
     double sum = 0;
     for (int batch = 0; batch < batches; batch++) sum += step->sums[batch];
     return sum / ((double)step->sequences * step->length);

@@ -1,4 +1,4 @@
-/* step: the gradient of one update, in micro-batches, on all lanes of all ranks.
+/* batch_gradient: the gradient of one update, in micro-batches, on all lanes of all ranks.
  *
  * The sequences of an update are cut into micro-batches of at most model.max_tokens_in_flight tokens (at
  * least one sequence). Lanes are counted over ranks: those of rank 0, then those of rank 1, ... Lane l of n
@@ -7,24 +7,25 @@
  * ranks and of lanes on each, and to rounding for others; n ranks of one lane give what one rank of n lanes
  * gives.
  */
-#ifndef POSLAB_STEP_H
-#define POSLAB_STEP_H
+#ifndef POSLAB_TRAIN_BATCH_GRADIENT_H
+#define POSLAB_TRAIN_BATCH_GRADIENT_H
 
 #include "model/model.h"
 
-typedef struct Step Step;
+typedef struct BatchGradient BatchGradient;
 
 /* For updates of `sequences` x `length` tokens. With a counting arena nothing but the count is of use. */
-Step *step_new(const Model *model, int sequences, int length, Arena *arena);
+BatchGradient *batch_gradient_new(const Model *model, int sequences, int length, Arena *arena);
 
-/* Bytes of step_new on the first of so many ranks. */
-size_t step_bytes(const Model *model, int sequences, int length, int ranks);
+/* Bytes of batch_gradient_new on the first of so many ranks. */
+size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks);
 
-const uint16_t **step_tokens(Step *step); /* [sequences], for the caller to fill in: length + 1 tokens each */
+const uint16_t **batch_gradient_tokens(
+    BatchGradient *step); /* [sequences], for the caller to fill in: length + 1 tokens each */
 
 /* Mean nll in nats over the update's targets (summed in double, in order), and its gradient in
-   step_gradients. seed and number name the update for dropout. */
-double step_run(Step *step, uint64_t seed, int64_t number);
-float *step_gradients(Step *step); /* [model size] */
+   batch_gradient_values. seed and number name the update for dropout. */
+double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number);
+float *batch_gradient_values(BatchGradient *step); /* [model size] */
 
 #endif

@@ -18,18 +18,18 @@
 #include "model/activations.h"
 #include "model/transformer.h"
 
-const char *const protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
+const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
 
 /* Targets [start, end) are predicted, those from `scored` on are counted. */
 typedef struct Window {
     int64_t start, scored, end;
 } Window;
 
-typedef struct Sums {
-    Evaluation *result;
+typedef struct EvaluateSums {
+    EvaluateResult *result;
     double nll[EVALUATE_BINS];
     int64_t tokens[EVALUATE_BINS];
-} Sums;
+} EvaluateSums;
 
 static Window window_at(const EvaluateRequest *request, EvaluateSpan span, int64_t block) {
     int64_t scored = span.first + block * request->stride, end = scored + request->stride;
@@ -63,7 +63,7 @@ typedef struct Group {
     EvaluateSpan span;
     int64_t block, last; /* blocks [block, last) are still to do */
     int length, sequences, lanes;
-    Pass **pass;             /* [lanes] */
+    Activations **pass;      /* [lanes] */
     float *nll;              /* [ranks, lanes * sequences, length] */
     const uint16_t **tokens; /* [lanes * sequences] */
 } Group;
@@ -76,11 +76,11 @@ static void group_allocate(Group *group, const Model *model, int64_t length, int
     int64_t passes = (blocks + group->sequences - 1) / group->sequences;
     group->lanes = model->threads < passes ? model->threads : (int)passes;
     size_t windows = (size_t)group->lanes * (size_t)group->sequences;
-    group->nll = NEW(arena, (size_t)ranks_count() * windows * (size_t)length, float);
+    group->nll = NEW(arena, (size_t)mpi_ranks() * windows * (size_t)length, float);
     group->tokens = NEW(arena, windows, const uint16_t *);
-    group->pass = NEW(arena, group->lanes, Pass *);
+    group->pass = NEW(arena, group->lanes, Activations *);
     for (int lane = 0; lane < group->lanes; lane++) {
-        Pass *pass = pass_new(model, group->sequences, group->length, false, arena);
+        Activations *pass = activations_new(model, group->sequences, group->length, false, arena);
         if (group->pass) group->pass[lane] = pass;
     }
 }
@@ -97,19 +97,20 @@ static size_t group_bytes(const Model *model, int64_t length, int64_t blocks) {
 
 static void group_share(void *user, int lane) {
     const Group *group = user;
-    int64_t place = (int64_t)ranks_number() * group->lanes + lane;
+    int64_t place = (int64_t)mpi_rank() * group->lanes + lane;
     int64_t block = group->block + place * group->sequences;
     if (lane >= group->lanes || block >= group->last) return;
     int count = group->last - block < group->sequences ? (int)(group->last - block) : group->sequences;
     size_t first = (size_t)lane * (size_t)group->sequences;
     for (int b = 0; b < count; b++)
         group->tokens[first + b] = group->stream + window_at(group->request, group->span, block + b).start;
-    pass_move(group->pass[lane], (PassPlace){.seed = group->model->seed, .first_sequence = (int)block});
-    model_evaluate(group->model, group->pass[lane], group->tokens + first, count,
-                   group->nll + (size_t)place * (size_t)group->sequences * (size_t)group->length);
+    transformer_set_origin(group->pass[lane],
+                           (ActivationsOrigin){.seed = group->model->seed, .first_sequence = (int)block});
+    transformer_evaluate(group->model, group->pass[lane], group->tokens + first, count,
+                         group->nll + (size_t)place * (size_t)group->sequences * (size_t)group->length);
 }
 
-static void add_window(Sums *sums, const float *nll, Window window) {
+static void add_window(EvaluateSums *sums, const float *nll, Window window) {
     EvaluateWindow *into = &sums->result->window[sums->result->windows++];
     for (int64_t k = window.scored; k < window.end; k++) {
         int64_t position = k - window.start;
@@ -123,8 +124,8 @@ static void add_window(Sums *sums, const float *nll, Window window) {
     sums->result->tokens += into->tokens;
 }
 
-static void store_bins(Sums *sums, Arena *arena) {
-    Evaluation *result = sums->result;
+static void store_bins(EvaluateSums *sums, Arena *arena) {
+    EvaluateResult *result = sums->result;
     result->bin = NEW(arena, EVALUATE_BINS, EvaluateBin);
     for (int b = 0; b < EVALUATE_BINS; b++) {
         if (!sums->tokens[b]) continue;
@@ -135,12 +136,12 @@ static void store_bins(Sums *sums, Arena *arena) {
     }
 }
 
-void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena) {
+void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResult *result, Arena *arena) {
     EvaluateSpan span = evaluate_span(request, count);
-    *result = (Evaluation){.request = *request, .tokens = span.end - span.first};
+    *result = (EvaluateResult){.request = *request, .tokens = span.end - span.first};
     result->windows = (result->tokens + request->stride - 1) / request->stride;
     result->window = NEW(arena, result->windows, EvaluateWindow);
-    Sums sums = {.result = result};
+    EvaluateSums sums = {.result = result};
     for (int64_t w = 0; w < result->windows; w++) {
         Window window = window_at(request, span, w);
         int64_t position = window.scored - window.start, end = window.end - window.start;
@@ -157,9 +158,9 @@ void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *
 
 /* Blocks [first, last) have windows of equal length: evaluates them, as many at a time as fit. */
 static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
-                           int64_t last, bool (*progress)(void *, double), void *user, Sums *sums,
-                           Arena *scratch, Err *err) {
-    Evaluation *result = sums->result;
+                           int64_t last, bool (*progress)(void *, double), void *user, EvaluateSums *sums,
+                           Arena *scratch, Error *err) {
+    EvaluateResult *result = sums->result;
     Window window = window_at(&result->request, span, first);
     int64_t length = window.end - window.start, blocks = last - first;
     Group group = {.request = &result->request, .stream = stream, .span = span, .last = last};
@@ -170,24 +171,24 @@ static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateS
     bool go_on = true;
     for (int64_t block = first, next; block < last && go_on; block = next) {
         group.block = block;
-        lanes_run(group.lanes, group_share, &group);
-        ranks_gather(group.nll, (size_t)group.lanes * (size_t)group.sequences * (size_t)length);
-        next = block + (int64_t)ranks_count() * group.lanes * group.sequences;
+        threads_run(group.lanes, group_share, &group);
+        mpi_gather_parts(group.nll, (size_t)group.lanes * (size_t)group.sequences * (size_t)length);
+        next = block + (int64_t)mpi_ranks() * group.lanes * group.sequences;
         for (int64_t b = block; b < next && b < last; b++)
             add_window(sums, group.nll + (size_t)(b - block) * (size_t)length,
                        window_at(&result->request, span, b));
         go_on = !progress || progress(user, (double)result->tokens / (double)(span.end - span.first));
-        go_on = !ranks_any(!go_on);
+        go_on = !mpi_or(!go_on);
     }
     arena_release(scratch, mark);
-    return go_on || err_set(err, EXIT_STOPPED, "evaluation stopped");
+    return go_on || error_set(err, EXIT_STOPPED, "evaluation stopped");
 }
 
 static bool same_variant(const EvaluateVariant *a, const EvaluateVariant *b) {
     return a && b ? !strcmp(a->name, b->name) && !strcmp(a->options, b->options) : a == b;
 }
 
-bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b) {
+bool evaluate_same_request(const EvaluateRequest *a, const EvaluateRequest *b) {
     return a->split == b->split && a->tokens == b->tokens && a->protocol == b->protocol &&
            a->length == b->length && a->stride == b->stride && a->precision == b->precision &&
            same_variant(a->variant, b->variant);
@@ -196,76 +197,77 @@ bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b) {
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {
     int64_t targets = count - 1, wanted = request->tokens;
     if (wanted <= 0) wanted = targets;
-    if (request->protocol == PROTOCOL_LAST_N) return (EvaluateSpan){targets - wanted, targets};
+    if (request->protocol == EVALUATE_LAST_N) return (EvaluateSpan){targets - wanted, targets};
     return (EvaluateSpan){0, wanted};
 }
 
-static bool check_last(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
+static bool check_last(const EvaluateRequest *request, int64_t count, const char *place, Error *err) {
     int64_t needed = request->tokens + request->length - request->stride + 1;
     if (count >= needed && request->tokens > 0) return true;
-    return err_set(
+    return error_set(
         err, EXIT_USAGE,
         "%s: last_n with %lld targets at length %lld needs %lld tokens, the %s split has %lld; lower "
         "'targets' or the longest length",
         place, (long long)request->tokens, (long long)request->length, (long long)needed,
-        split_names[request->split], (long long)count);
+        corpus_split_names[request->split], (long long)count);
 }
 
 /* Without text before the targets, a window of the whole length ends with the first block that has that many
    targets up to its end. */
-static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
-    const char *split = split_names[request->split];
+static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Error *err) {
+    const char *split = corpus_split_names[request->split];
     long long targets = count - 1, wanted = request->tokens, length = request->length;
     long long needed = (length + request->stride - 1) / request->stride * request->stride;
     if (wanted > targets)
-        return err_set(err, EXIT_USAGE,
-                       "%s: 'evaluate.tokens' must be at most %lld, the targets of the %s split, got %lld; "
-                       "lower it, or take 0 for all",
-                       place, targets, split, wanted);
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'evaluate.tokens' must be at most %lld, the targets of the %s split, got %lld; "
+                         "lower it, or take 0 for all",
+                         place, targets, split, wanted);
     if ((wanted > 0 ? wanted : targets) >= needed) return true;
     if (wanted > 0)
-        return err_set(err, EXIT_USAGE,
-                       "%s: 'evaluate.tokens' must be at least %lld for evaluation at length %lld, got %lld; "
-                       "raise it, or remove this length from 'evaluate.lengths' or 'evaluate.multiples'",
-                       place, needed, length, wanted);
-    return err_set(err, EXIT_USAGE,
-                   "%s: evaluation at length %lld needs %lld targets, the %s split has %lld; remove this "
-                   "length from 'evaluate.lengths' or 'evaluate.multiples', or raise 'data.split.%s'",
-                   place, length, needed, split, targets, split);
+        return error_set(
+            err, EXIT_USAGE,
+            "%s: 'evaluate.tokens' must be at least %lld for evaluation at length %lld, got %lld; "
+            "raise it, or remove this length from 'evaluate.lengths' or 'evaluate.multiples'",
+            place, needed, length, wanted);
+    return error_set(err, EXIT_USAGE,
+                     "%s: evaluation at length %lld needs %lld targets, the %s split has %lld; remove this "
+                     "length from 'evaluate.lengths' or 'evaluate.multiples', or raise 'data.split.%s'",
+                     place, length, needed, split, targets, split);
 }
 
-bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err) {
-    const char *split = split_names[request->split];
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Error *err) {
+    const char *split = corpus_split_names[request->split];
     if (count < 2)
-        return err_set(err, EXIT_USAGE,
-                       "%s: the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
-                       place, split, (long long)count);
-    return request->protocol == PROTOCOL_LAST_N ? check_last(request, count, place, err)
+        return error_set(err, EXIT_USAGE,
+                         "%s: the %s split has %lld tokens, and evaluation needs 2; give it a larger share",
+                         place, split, (long long)count);
+    return request->protocol == EVALUATE_LAST_N ? check_last(request, count, place, err)
                                                 : check_first(request, count, place, err);
 }
 
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
-                  bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
-                  Arena *scratch, Err *err) {
-    const Stream *stream = &corpus->splits[request->split];
+                  bool (*progress)(void *user, double share), void *user, EvaluateResult *result,
+                  Arena *arena, Arena *scratch, Error *err) {
+    const CorpusStream *stream = &corpus->splits[request->split];
     EvaluateSpan span = evaluate_span(request, stream->count);
     int64_t targets = span.end - span.first, length = request->length, stride = request->stride;
     if (length < 1 || stride < 1 || stride > length)
         BUG("window %lld with stride %lld", (long long)length, (long long)stride);
-    *result = (Evaluation){.request = *request};
+    *result = (EvaluateResult){.request = *request};
     if (!evaluate_check(request, stream->count, "evaluation", err) ||
         !precision_check(request->precision, "evaluation", "evaluate.precision", err))
         return false;
     Model at_precision = *model;
     at_precision.precision = request->precision;
-    if (!position_usable(&model->position, &model->shape, length)) {
+    if (!encoding_usable(&model->position, &model->shape, length)) {
         result->beyond_limit = true;
         return true;
     }
-    double begin = time_now();
+    double begin = clock_now();
     int64_t blocks = (targets + stride - 1) / stride;
     result->window = NEW(arena, blocks, EvaluateWindow);
-    Sums sums = {.result = result};
+    EvaluateSums sums = {.result = result};
     for (int64_t first = 0, last; first < blocks; first = last) {
         Window window = window_at(request, span, first);
         for (last = first + 1; last < blocks; last++) {
@@ -280,7 +282,7 @@ bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateReques
         BUG("%lld of %lld targets scored in %lld of %lld windows", (long long)result->tokens,
             (long long)targets, (long long)result->windows, (long long)blocks);
     store_bins(&sums, arena);
-    result->seconds = time_now() - begin;
+    result->seconds = clock_now() - begin;
     return true;
 }
 

@@ -11,14 +11,14 @@
  * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The same targets at every
  * length, each with more than L - S tokens of context; so F + S must be at least L.
  */
-#ifndef POSLAB_EVALUATE_H
-#define POSLAB_EVALUATE_H
+#ifndef POSLAB_TRAIN_EVALUATE_H
+#define POSLAB_TRAIN_EVALUATE_H
 
 #include "model/model.h"
 #include "data/corpus.h"
 
-typedef enum Protocol { PROTOCOL_NONOVERLAPPING, PROTOCOL_STRIDED, PROTOCOL_LAST_N } Protocol;
-extern const char *const protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */
+typedef enum EvaluateProtocol { EVALUATE_NONOVERLAPPING, EVALUATE_STRIDED, EVALUATE_LAST_N } EvaluateProtocol;
+extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */
 
 /* Options that are changed after training. */
 typedef struct EvaluateVariant {
@@ -36,7 +36,7 @@ typedef struct EvaluateRequest {
     const EvaluateVariant *variant; /* NULL: as trained */
 } EvaluateRequest;
 
-bool evaluate_same(const EvaluateRequest *a, const EvaluateRequest *b);
+bool evaluate_same_request(const EvaluateRequest *a, const EvaluateRequest *b);
 
 enum { EVALUATE_BINS = 80 };
 
@@ -51,7 +51,7 @@ typedef struct EvaluateBin {
     int64_t tokens;
 } EvaluateBin;
 
-typedef struct Evaluation {
+typedef struct EvaluateResult {
     EvaluateRequest request;
     bool beyond_limit; /* the method cannot be used at this length: nothing was computed */
     double nll;        /* nats; not finite if the model is broken */
@@ -62,7 +62,7 @@ typedef struct Evaluation {
     EvaluateWindow *window; /* [windows] */
     EvaluateBin *bin; /* by position in the window, four bins per octave: 0, 1, 2, 3, 4, 5, 6, 7, 8-9, ... */
     int bins;
-} Evaluation;
+} EvaluateResult;
 
 /* The targets [first, end) of a split of `count` tokens that the request is for; evaluate_check says whether
    it has them. */
@@ -72,18 +72,18 @@ typedef struct EvaluateSpan {
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
 
 /* Whether a split of `count` tokens has what the request needs: all of its targets, and text for a window of
-   the whole length. The error (usage) begins with `place`. */
-bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *place, Err *err);
+   the whole length. The error (usage) begins with `source`. */
+bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *source, Error *err);
 
 /* The targets of each window and bin that evaluate_run finds in a split of `count` tokens, without losses:
    fills tokens, windows, window, bins and bin. */
-void evaluate_layout(const EvaluateRequest *request, int64_t count, Evaluation *result, Arena *arena);
+void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResult *result, Arena *arena);
 
 /* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.
    progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
-                  bool (*progress)(void *user, double share), void *user, Evaluation *result, Arena *arena,
-                  Arena *scratch, Err *err);
+                  bool (*progress)(void *user, double share), void *user, EvaluateResult *result,
+                  Arena *arena, Arena *scratch, Error *err);
 
 /* Bytes of the passes that evaluate_run makes at most at this length, in the model's precision, on its
  * threads. */

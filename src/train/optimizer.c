@@ -1,4 +1,4 @@
-/* optim: one loop over the parameter table; the formulas are in the header. */
+/* optimizer: one loop over the parameter table; the formulas are in the header. */
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -7,35 +7,36 @@
 
 static const char *const optimizer_names[] = {"adamw", "nag", NULL};
 
-const Field optimizer_fields[] = {
-    {"name", FIELD_CHOICE, offsetof(OptimizerOptions, name), .standard = OPT_ADAMW,
+const OptionField optimizer_fields[] = {
+    {"name", OPTION_CHOICE, offsetof(OptimizerOptions, name), .default_value = OPTIMIZER_ADAMW,
      .choices = optimizer_names, .help = "optimiser"},
-    {"lr", FIELD_REAL, offsetof(OptimizerOptions, lr), .standard = 2e-3, .low = 1e-9, .high = 100,
+    {"lr", OPTION_REAL, offsetof(OptimizerOptions, lr), .default_value = 2e-3, .low = 1e-9, .high = 100,
      .help = "peak learning rate"},
-    {"beta1", FIELD_REAL, offsetof(OptimizerOptions, beta1), .standard = 0.9, .low = 0, .high = 0.999999,
-     .help = "adamw: decay of the mean"},
-    {"beta2", FIELD_REAL, offsetof(OptimizerOptions, beta2), .standard = 0.98, .low = 0, .high = 0.999999,
-     .help = "adamw: decay of the square"},
-    {"eps", FIELD_REAL, offsetof(OptimizerOptions, eps), .standard = 1e-8, .low = 1e-15, .high = 1,
+    {"beta1", OPTION_REAL, offsetof(OptimizerOptions, beta1), .default_value = 0.9, .low = 0,
+     .high = 0.999999, .help = "adamw: decay of the mean"},
+    {"beta2", OPTION_REAL, offsetof(OptimizerOptions, beta2), .default_value = 0.98, .low = 0,
+     .high = 0.999999, .help = "adamw: decay of the square"},
+    {"eps", OPTION_REAL, offsetof(OptimizerOptions, eps), .default_value = 1e-8, .low = 1e-15, .high = 1,
      .help = "adamw: added to the root"},
-    {"decay", FIELD_REAL, offsetof(OptimizerOptions, decay), .standard = 0.01, .low = 0, .high = 10,
+    {"decay", OPTION_REAL, offsetof(OptimizerOptions, decay), .default_value = 0.01, .low = 0, .high = 10,
      .help = "weight decay, decoupled"},
-    {"momentum", FIELD_REAL, offsetof(OptimizerOptions, momentum), .standard = 0.99, .low = 0,
+    {"momentum", OPTION_REAL, offsetof(OptimizerOptions, momentum), .default_value = 0.99, .low = 0,
      .high = 0.999999, .help = "nag: momentum"},
-    {"clip", FIELD_REAL, offsetof(OptimizerOptions, clip), .standard = 1, .low = 0, .high = 1e9,
+    {"clip", OPTION_REAL, offsetof(OptimizerOptions, clip), .default_value = 1, .low = 0, .high = 1e9,
      .help = "largest gradient norm; 0: no clipping"},
 };
 const int optimizer_field_count = COUNT_OF(optimizer_fields);
 
-const Field schedule_fields[] = {
-    {"warmup", FIELD_REAL, offsetof(ScheduleOptions, warmup), .standard = 0.05, .low = 0, .high = 1,
-     .help = "share of the steps, linear from 0"},
-    {"floor", FIELD_REAL, offsetof(ScheduleOptions, floor), .standard = 0.1, .low = 0, .high = 1,
-     .help = "share of lr where the cosine ends"},
+const OptionField optimizer_schedule_fields[] = {
+    {"warmup", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup), .default_value = 0.05, .low = 0,
+     .high = 1, .help = "share of the steps, linear from 0"},
+    {"floor", OPTION_REAL, offsetof(OptimizerScheduleOptions, floor), .default_value = 0.1, .low = 0,
+     .high = 1, .help = "share of lr where the cosine ends"},
 };
-const int schedule_field_count = COUNT_OF(schedule_fields);
+const int optimizer_schedule_field_count = COUNT_OF(optimizer_schedule_fields);
 
-double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, int64_t steps) {
+double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,
+                               int64_t steps) {
     int64_t warmup = llround(schedule->warmup * (double)steps);
     if (step <= warmup) return lr * (double)step / (double)warmup;
     double place = (double)(step - warmup) / (double)(steps - warmup);
@@ -45,7 +46,7 @@ double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, i
 Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena) {
     Optimizer *optimizer = NEW(arena, 1, Optimizer);
     float *first = NEW(arena, model->size, float);
-    float *second = options->name == OPT_ADAMW ? NEW(arena, model->size, float) : NULL;
+    float *second = options->name == OPTIMIZER_ADAMW ? NEW(arena, model->size, float) : NULL;
     if (optimizer) *optimizer = (Optimizer){.options = *options, .first = first, .second = second};
     return optimizer;
 }
@@ -78,17 +79,17 @@ static void nag(const Optimizer *optimizer, float *w, const float *g, float *u, 
 
 double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate) {
     const OptimizerOptions *options = &optimizer->options;
-    double norm = sqrt(ops_norm_squared(gradients, model->size));
+    double norm = sqrt(nn_ops_squared_norm(gradients, model->size));
     if (!isfinite(norm)) return norm;
     float scale = options->clip > 0 && norm > options->clip ? (float)(options->clip / norm) : 1;
     if (scale != 1)
         for (size_t i = 0; i < model->size; i++) gradients[i] *= scale;
     optimizer->step++;
     for (int p = 0; p < model->param_count; p++) {
-        const Param *param = &model->params[p];
+        const ModelParam *param = &model->params[p];
         size_t at = param->offset;
         double decay = param->decay ? options->decay : 0;
-        if (options->name == OPT_ADAMW)
+        if (options->name == OPTIMIZER_ADAMW)
             adamw(optimizer, model->values + at, gradients + at, optimizer->first + at,
                   optimizer->second + at, param->size, rate, decay);
         else

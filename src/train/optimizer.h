@@ -1,4 +1,4 @@
-/* optim: optimisers and the learning-rate schedule.
+/* optimizer: optimisers and the learning-rate schedule.
  *
  * AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with bias correction; for step t = 1, 2, ...
  *     m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2
@@ -11,26 +11,27 @@
  *     t <= w: lr t / w;   else  lr (floor + (1 - floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2)
  * Clipping: gradients are scaled by min(1, clip / norm), norm taken over all tensors; 0 switches it off.
  */
-#ifndef POSLAB_OPTIM_H
-#define POSLAB_OPTIM_H
+#ifndef POSLAB_TRAIN_OPTIMIZER_H
+#define POSLAB_TRAIN_OPTIMIZER_H
 
 #include "model/model.h"
 
-typedef enum OptimizerName { OPT_ADAMW, OPT_NAG } OptimizerName;
+typedef enum OptimizerKind { OPTIMIZER_ADAMW, OPTIMIZER_NAG } OptimizerKind;
 
 typedef struct OptimizerOptions {
-    int name; /* OptimizerName */
+    int name; /* OptimizerKind */
     double lr, beta1, beta2, eps, decay, momentum, clip;
 } OptimizerOptions;
 
-typedef struct ScheduleOptions {
+typedef struct OptimizerScheduleOptions {
     double warmup, floor; /* shares: of the steps, of lr */
-} ScheduleOptions;
+} OptimizerScheduleOptions;
 
-extern const Field optimizer_fields[], schedule_fields[];
-extern const int optimizer_field_count, schedule_field_count;
+extern const OptionField optimizer_fields[], optimizer_schedule_fields[];
+extern const int optimizer_field_count, optimizer_schedule_field_count;
 
-double schedule_rate(const ScheduleOptions *schedule, double lr, int64_t step, int64_t steps);
+double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,
+                               int64_t steps);
 
 typedef struct Optimizer {
     OptimizerOptions options;

@@ -1,6 +1,6 @@
-/* checkpoint: safetensors files, written so that they are whole or absent, read so that no damage passes.
+/* safetensors: safetensors files, written so that they are whole or absent, read so that no damage passes.
  *
- * A file is accepted only in the form that checkpoint_write gives it: tensors in the order of their offsets,
+ * A file is accepted only in the form that safetensors_write gives it: tensors in the order of their offsets,
  * without gaps, from 0 to the last byte of the file. Every byte is then either the length of the header
  * (checked against the size of the file) or covered by the checksum, so any flipped bit and any lost byte is
  * found. The header ends in spaces that let the data begin at a multiple of 8; the checksum covers them.
@@ -20,14 +20,15 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they lie in memory");
 
-enum { PREFIX = 8, HEADER_MAX = 16 << 20, DIGITS = HASH_TEXT - 1, MAX_RANK = 2 };
+enum { PREFIX = 8, HEADER_MAX = 16 << 20, DIGITS = SHA256_HEX_SIZE - 1, MAX_RANK = 2 };
 
 static const char metadata_key[] = "__metadata__", checksum_key[] = "sha256";
-static const char zeros[HASH_TEXT] = "0000000000000000000000000000000000000000000000000000000000000000";
-static const char *const type_names[] = {[TENSOR_F32] = "F32", [TENSOR_I32] = "I32"}; /* 4 bytes each */
+static const char zeros[SHA256_HEX_SIZE] = "0000000000000000000000000000000000000000000000000000000000000000";
+static const char *const type_names[] = {
+    [SAFETENSORS_F32] = "F32", [SAFETENSORS_I32] = "I32"}; /* 4 bytes each */
 
 /* Bytes of a tensor, or -1 where its shape is none or overflows. */
-static int64_t tensor_bytes(const Tensor *tensor) {
+static int64_t tensor_bytes(const SafetensorsTensor *tensor) {
     int64_t bytes = 4;
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return -1;
     for (int i = 0; i < tensor->rank; i++)
@@ -35,16 +36,16 @@ static int64_t tensor_bytes(const Tensor *tensor) {
     return bytes;
 }
 
-const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next) {
+const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next) {
     for (int looked = 0; looked < file->count; looked++) {
-        const Tensor *tensor = &file->tensors[*next];
+        const SafetensorsTensor *tensor = &file->tensors[*next];
         *next = (*next + 1) % file->count;
         if (strcmp(tensor->name, name) == 0) return tensor;
     }
     return NULL;
 }
 
-const Tensor *checkpoint_find(const TensorFile *file, const char *name) {
+const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name) {
     int next = 0;
     return checkpoint_next(file, name, &next);
 }
@@ -61,7 +62,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void check_names(const TensorFile *file, Arena *arena) {
+static void check_names(const SafetensorsFile *file, Arena *arena) {
     const char **names = NEW(arena, file->count + 1, const char *);
     for (int i = 0; i < file->count; i++) names[i] = file->tensors[i].name;
     names[file->count] = metadata_key;
@@ -71,13 +72,13 @@ static void check_names(const TensorFile *file, Arena *arena) {
 }
 
 /* The header as text, with zeros for the checksum. */
-static char *header_text(const TensorFile *file, Arena *arena) {
+static char *header_text(const SafetensorsFile *file, Arena *arena) {
     Json *root = json_new_object();
     Json *metadata = file->metadata ? json_copy(file->metadata) : json_new_object();
     json_set_text(metadata, checksum_key, zeros);
     json_set(root, metadata_key, metadata);
     for (int64_t i = 0, offset = 0; i < file->count; i++) {
-        const Tensor *tensor = &file->tensors[i];
+        const SafetensorsTensor *tensor = &file->tensors[i];
         int64_t bytes = tensor_bytes(tensor);
         if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
         Json *entry = json_new_object();
@@ -97,22 +98,23 @@ static char *header_text(const TensorFile *file, Arena *arena) {
 /* The place of the checksum's digits in a header. Inside a JSON string the quotes would have backslashes, so
    that no text in the metadata can be taken for the member. */
 static char *find_digits(char *text, size_t length, const char *digits) {
-    char member[HASH_TEXT + 16];
+    char member[SHA256_HEX_SIZE + 16];
     int size = snprintf(member, sizeof member, "\"%s\":\"%s\"", checksum_key, digits);
     char *found = memmem(text, length, member, (size_t)size);
     return found ? found + size - 1 - DIGITS : NULL;
 }
 
-static void checksum(char digest[HASH_TEXT], const char *text, size_t length, const TensorFile *file) {
-    Hash *hash = hash_begin();
-    hash_add(hash, text, length);
+static void checksum(char digest[SHA256_HEX_SIZE], const char *text, size_t length,
+                     const SafetensorsFile *file) {
+    Sha256 *hash = sha256_new();
+    sha256_update(hash, text, length);
     for (int i = 0; i < file->count; i++)
-        hash_add(hash, file->tensors[i].data, (size_t)tensor_bytes(&file->tensors[i]));
-    hash_end(hash, digest);
+        sha256_update(hash, file->tensors[i].data, (size_t)tensor_bytes(&file->tensors[i]));
+    sha256_finish(hash, digest);
 }
 
 /* What fails on the way is known to the stream. */
-static void write_contents(FILE *out, const char *text, const TensorFile *file) {
+static void write_contents(FILE *out, const char *text, const SafetensorsFile *file) {
     uint64_t length = strlen(text);
     fwrite(&length, PREFIX, 1, out);
     fwrite(text, 1, length, out);
@@ -122,34 +124,35 @@ static void write_contents(FILE *out, const char *text, const TensorFile *file) 
     }
 }
 
-bool checkpoint_write(const char *path, const TensorFile *file, Err *err) {
+bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err) {
     Arena *arena = arena_new(0);
     char *text = header_text(file, arena);
     char *digits = find_digits(text, strlen(text), zeros);
-    char digest[HASH_TEXT];
+    char digest[SHA256_HEX_SIZE];
     if (!digits) BUG("a checkpoint's header without room for its checksum");
     if (strlen(text) > HEADER_MAX) BUG("a checkpoint's header of %zu bytes", strlen(text));
     checksum(digest, text, strlen(text), file);
     memcpy(digits, digest, DIGITS);
-    File target;
-    FILE *out = file_begin(&target, path, arena, err);
+    AtomicFile target;
+    FILE *out = atomic_file_begin(&target, path, arena, err);
     if (out) write_contents(out, text, file);
-    bool good = out && file_end(&target, true, err);
+    bool good = out && atomic_file_end(&target, true, err);
     arena_free(arena);
     return good;
 }
 
 /* --- reading --- */
 
-static bool damaged(Err *err, const char *path, const char *what) {
-    return err_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again", path, what);
+static bool damaged(Error *err, const char *path, const char *what) {
+    return error_set(err, EXIT_DAMAGED, "checkpoint '%s' is damaged: %s; remove it to train again", path,
+                     what);
 }
 
-static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Err *err) {
+static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Error *err) {
     for (char *next = bytes; size;) {
         ssize_t done = read(fd, next, size);
         if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return err_system(err, "checkpoint '%s': cannot read", path);
+        if (done < 0) return error_system(err, "checkpoint '%s': cannot read", path);
         if (done == 0) return damaged(err, path, "it ends too early");
         next += done;
         size -= (size_t)done;
@@ -166,16 +169,16 @@ static bool whole(const Json *json, int64_t *value) {
 }
 
 /* One entry of the header; its data must begin at *offset, which moves to its end. NULL, or what is wrong. */
-static const char *parse_tensor(Tensor *tensor, const Json *entry, char *data, int64_t size,
+static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, char *data, int64_t size,
                                 int64_t *offset) {
     const Json *shape = json_get(entry, "shape"), *range = json_get(entry, "data_offsets");
     const char *type = json_text(json_get(entry, "dtype"), "");
     int64_t from, to;
     if (json_count(entry) != 3 || !json_is_array(shape) || !json_is_array(range) || json_count(range) != 2)
         return "a tensor is not described by dtype, shape and data_offsets";
-    tensor->type = TENSOR_F32;
-    while (tensor->type <= TENSOR_I32 && strcmp(type, type_names[tensor->type]) != 0) tensor->type++;
-    if (tensor->type > TENSOR_I32) return "a tensor is neither F32 nor I32";
+    tensor->type = SAFETENSORS_F32;
+    while (tensor->type <= SAFETENSORS_I32 && strcmp(type, type_names[tensor->type]) != 0) tensor->type++;
+    if (tensor->type > SAFETENSORS_I32) return "a tensor is neither F32 nor I32";
     tensor->rank = json_count(shape);
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return "a tensor is neither vector nor matrix";
     for (int i = 0; i < tensor->rank; i++)
@@ -190,12 +193,13 @@ static const char *parse_tensor(Tensor *tensor, const Json *entry, char *data, i
 }
 
 /* Fills tensors from the header. NULL, or what is wrong. */
-static const char *parse_tensors(TensorFile *file, const Json *root, char *data, int64_t size, Arena *arena) {
+static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size,
+                                 Arena *arena) {
     int64_t offset = 0;
-    file->tensors = NEW(arena, json_count(root), Tensor);
+    file->tensors = NEW(arena, json_count(root), SafetensorsTensor);
     for (const Json *member = json_first(root); member; member = json_next(member)) {
         if (strcmp(json_name(member), metadata_key) == 0) continue;
-        Tensor *tensor = &file->tensors[file->count++];
+        SafetensorsTensor *tensor = &file->tensors[file->count++];
         const char *wrong = parse_tensor(tensor, member, data, size, &offset);
         if (wrong) return wrong;
         tensor->name = arena_copy(arena, json_name(member));
@@ -209,15 +213,15 @@ static const char *verify(char *text, size_t length, const Json *metadata, const
     char *digits = strlen(stored) == DIGITS ? find_digits(text, length, stored) : NULL;
     if (!digits) return "it has no checksum";
     memcpy(digits, zeros, DIGITS);
-    char digest[HASH_TEXT];
-    Hash *hash = hash_begin();
-    hash_add(hash, text, length);
-    hash_add(hash, data, (size_t)size);
-    hash_end(hash, digest);
+    char digest[SHA256_HEX_SIZE];
+    Sha256 *hash = sha256_new();
+    sha256_update(hash, text, length);
+    sha256_update(hash, data, (size_t)size);
+    sha256_finish(hash, digest);
     return strcmp(digest, stored) == 0 ? NULL : "its checksum is wrong";
 }
 
-static const char *parse(TensorFile *file, const Json *root, char *text, size_t length, char *data,
+static const char *parse(SafetensorsFile *file, const Json *root, char *text, size_t length, char *data,
                          int64_t size, Arena *arena) {
     const Json *metadata = json_get(root, metadata_key);
     if (!json_is_object(metadata)) return "its header has no metadata";
@@ -227,12 +231,12 @@ static const char *parse(TensorFile *file, const Json *root, char *text, size_t 
     return wrong ? wrong : verify(text, length, metadata, data, size);
 }
 
-static bool read_open(int fd, const char *path, TensorFile *file, Arena *arena, Err *err) {
+static bool read_open(int fd, const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
     struct stat status;
     uint64_t length;
-    if (fstat(fd, &status) != 0) return err_system(err, "checkpoint '%s': cannot read", path);
+    if (fstat(fd, &status) != 0) return error_system(err, "checkpoint '%s': cannot read", path);
     if (!S_ISREG(status.st_mode))
-        return err_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", path);
+        return error_set(err, EXIT_SYSTEM, "checkpoint '%s' is not a regular file", path);
     if (!read_bytes(fd, &length, PREFIX, path, err)) return false;
     if (length < 2 || length > HEADER_MAX || (int64_t)length > status.st_size - PREFIX)
         return damaged(err, path, "its header cannot be that long");
@@ -241,7 +245,7 @@ static bool read_open(int fd, const char *path, TensorFile *file, Arena *arena, 
     if (!read_bytes(fd, text, length, path, err) || !read_bytes(fd, data, (size_t)size, path, err))
         return false;
     if (text[0] != '{') return damaged(err, path, "its header is no JSON object");
-    Err detail;
+    Error detail;
     Json *root = json_parse(text, length, "header", &detail);
     if (!root) return damaged(err, path, "its header is no JSON object");
     const char *wrong = parse(file, root, text, length, data, size, arena);
@@ -250,15 +254,15 @@ static bool read_open(int fd, const char *path, TensorFile *file, Arena *arena, 
     return wrong ? damaged(err, path, wrong) : true;
 }
 
-bool checkpoint_read(const char *path, TensorFile *file, Arena *arena, Err *err) {
-    *file = (TensorFile){0};
+bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err) {
+    *file = (SafetensorsFile){0};
     ArenaMark mark = arena_mark(arena);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return err_system(err, "checkpoint '%s': cannot open", path);
+    if (fd < 0) return error_system(err, "checkpoint '%s': cannot open", path);
     bool good = read_open(fd, path, file, arena, err);
     close(fd);
     if (good) return true;
     arena_release(arena, mark);
-    *file = (TensorFile){0};
+    *file = (SafetensorsFile){0};
     return false;
 }

@@ -1,4 +1,4 @@
-/* checkpoint: tensors in safetensors files.
+/* safetensors: tensors in safetensors files.
  *
  * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
  * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
@@ -6,37 +6,37 @@
  * "sha256". Files are written to a temporary name in the same folder, synced and renamed, and the folder is
  * synced.
  */
-#ifndef POSLAB_CHECKPOINT_H
-#define POSLAB_CHECKPOINT_H
+#ifndef POSLAB_TRAIN_SAFETENSORS_H
+#define POSLAB_TRAIN_SAFETENSORS_H
 
 #include "base/arena.h"
 #include "base/options.h"
 
-typedef enum TensorType { TENSOR_F32, TENSOR_I32 } TensorType;
+typedef enum SafetensorsType { SAFETENSORS_F32, SAFETENSORS_I32 } SafetensorsType;
 
-typedef struct Tensor {
+typedef struct SafetensorsTensor {
     const char *name;
-    TensorType type;
+    SafetensorsType type;
     int rank;
     int64_t dims[2];
     void *data; /* row-major; written from, or, after reading, in the arena */
-} Tensor;
+} SafetensorsTensor;
 
-typedef struct TensorFile {
-    Tensor *tensors;
+typedef struct SafetensorsFile {
+    SafetensorsTensor *tensors;
     int count;
     Json *metadata; /* object of strings; after reading the caller gives it to json_free */
-} TensorFile;
+} SafetensorsFile;
 
-bool checkpoint_write(const char *path, const TensorFile *file, Err *err);
+bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err);
 
 /* Reads and verifies everything: a file that is truncated, has a wrong checksum, overlapping or out-of-range
    offsets or another dtype is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
-bool checkpoint_read(const char *path, TensorFile *file, Arena *arena, Err *err);
+bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
 /* NULL if absent. checkpoint_next looks from number *next on and then from the beginning, and moves *next
    behind what it found: a loop over names in the file's order looks at each tensor once. */
-const Tensor *checkpoint_find(const TensorFile *file, const char *name);
-const Tensor *checkpoint_next(const TensorFile *file, const char *name, int *next);
+const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name);
+const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next);
 
 #endif

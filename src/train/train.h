@@ -6,11 +6,11 @@
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
  * State for resuming is one safetensors file (weights, optimiser state, step, loss log), kept in two
- * generations: PATH and PATH.old. A run that resumes in the same setting (session.h) ends
+ * generations: PATH and PATH.old. A run that resumes in the same setting (train/train_session.h) ends
  * bitwise equal to one never interrupted.
  */
-#ifndef POSLAB_TRAIN_H
-#define POSLAB_TRAIN_H
+#ifndef POSLAB_TRAIN_TRAIN_H
+#define POSLAB_TRAIN_TRAIN_H
 
 #include "model/model.h"
 #include "data/corpus.h"
@@ -24,7 +24,7 @@ typedef struct TrainOptions {
     double checkpoint; /* seconds between saved states; 0: none */
 } TrainOptions;
 
-extern const Field train_fields[];
+extern const OptionField train_fields[];
 extern const int train_field_count;
 
 typedef struct TrainLog {
@@ -49,7 +49,7 @@ int64_t train_steps(const TrainOptions *options);
 int train_sequences(const TrainOptions *options); /* per step */
 
 /* Rules across options: tokens_per_step divisible by length, ... */
-bool train_check(const TrainOptions *options, const ModelOptions *model, const char *place, Err *err);
+bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err);
 
 /* Bytes that training takes (closed form by counting arenas): the peak_bytes of the result. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);
@@ -65,15 +65,17 @@ typedef struct TrainHooks {
 
 /* model: made by model_new; train_run initialises it (or restores it from state_path, which may be NULL). */
 bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
-               const OptimizerOptions *optimizer, const ScheduleOptions *schedule, const char *state_path,
-               const char *place, const TrainHooks *hooks, TrainResult *result, Arena *arena, Err *err);
+               const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
+               const char *state_path, const char *source, const TrainHooks *hooks, TrainResult *result,
+               Arena *arena, Error *err);
 
 /* Removes what train_run keeps at state_path. */
-void train_forget(const char *state_path);
+void train_remove_state(const char *state_path);
 
-/* The model's tensors by name as a TensorFile without metadata (data points into model->values), and back:
-   every tensor of the model must be there with its shape and finite. Used by checkpoints and exports. */
-void train_tensors(const Model *model, TensorFile *file, Arena *arena);
-bool train_restore(Model *model, const TensorFile *file, const char *path, Err *err);
+/* The model's tensors by name as a SafetensorsFile without metadata (data points into model->values), and
+   back: every tensor of the model must be there with its shape and finite. Used by checkpoints and exports.
+ */
+void train_list_tensors(const Model *model, SafetensorsFile *file, Arena *arena);
+bool train_load_tensors(Model *model, const SafetensorsFile *file, const char *path, Error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* session: see session.h. */
+/* train_session: see train/train_session.h. */
 #include "train/train_session.h"
 
 #include <math.h>
@@ -14,22 +14,22 @@
 static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
 
 static const char *setting_now(int threads, Arena *arena) {
-    threads *= ranks_count(); /* how they are spread over ranks changes no bit */
-    return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", ops_blas_name(),
-                        machine_cpu(arena));
+    threads *= mpi_ranks(); /* how they are spread over ranks changes no bit */
+    return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", blas_name(),
+                        hardware_cpu(arena));
 }
 
-Session session_new(int threads, Arena *arena) {
+Session train_session_new(int threads, Arena *arena) {
     return (Session){.setting = setting_now(threads, arena)};
 }
 
-void session_start(Session *session) {
-    session->wall = time_now();
+void train_session_start(Session *session) {
+    session->wall = clock_now();
     session->processor = machine_processor_seconds();
 }
 
-double session_stop(Session *session) {
-    double now = time_now(), seconds = now - session->wall;
+double train_session_stop(Session *session) {
+    double now = clock_now(), seconds = now - session->wall;
     session->processor_seconds += machine_processor_seconds() - session->processor;
     if (!(now - session->sampled < SECONDS_BETWEEN_SAMPLES)) {
         session->load = machine_load();
@@ -39,7 +39,7 @@ double session_stop(Session *session) {
     return seconds;
 }
 
-void session_write(const Session *session, Json *metadata, Arena *arena) {
+void train_session_write(const Session *session, Json *metadata, Arena *arena) {
     json_set_text(metadata, "processor_seconds", arena_format(arena, "%a", session->processor_seconds));
     json_set_text(metadata, "load_seconds", arena_format(arena, "%a", session->load_seconds));
     json_set_text(metadata, "setting", session->setting);
@@ -51,7 +51,7 @@ static double number_of(const Json *metadata, const char *key) {
     return strtod(json_text(json_get(metadata, key), "nan"), NULL);
 }
 
-const char *session_read(Session *session, const Json *metadata, int64_t step, Arena *arena) {
+const char *train_session_read(Session *session, const Json *metadata, int64_t step, Arena *arena) {
     const char *last = arena_copy(arena, json_text(json_get(metadata, "setting"), "an unknown setting"));
     const char *before = json_text(json_get(metadata, "settings"), last);
     bool same = !strcmp(last, session->setting);

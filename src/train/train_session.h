@@ -1,10 +1,11 @@
-/* session: what the training of a run took and ran on, in all sessions of a run that was stopped and resumed.
+/* train_session: what the training of a run took and ran on, in all sessions of a run that was stopped and
+ * resumed.
  *
  * The bits of a trained model depend on the number of threads of all ranks, on the BLAS and on the processor.
  * A resumed run may have had several of these settings; the state file takes them from session to session.
  */
-#ifndef POSLAB_SESSION_H
-#define POSLAB_SESSION_H
+#ifndef POSLAB_TRAIN_TRAIN_SESSION_H
+#define POSLAB_TRAIN_TRAIN_SESSION_H
 
 #include "base/json.h"
 
@@ -17,16 +18,16 @@ typedef struct Session {
 } Session;
 
 /* The first session of a run that computes with this many threads. Texts are owned by the arena. */
-Session session_new(int threads, Arena *arena);
+Session train_session_new(int threads, Arena *arena);
 
-/* Around an update; session_stop returns the seconds since session_start. */
-void session_start(Session *session);
-double session_stop(Session *session);
+/* Around an update; train_session_stop returns the seconds since train_session_start. */
+void train_session_start(Session *session);
+double train_session_stop(Session *session);
 
-/* To and from the metadata of a state of `step` updates. session_read turns a new session into one that
+/* To and from the metadata of a state of `step` updates. train_session_read turns a new session into one that
    follows those of the state; it returns the setting of the last of these if that was another one, else NULL.
  */
-void session_write(const Session *session, Json *metadata, Arena *arena);
-const char *session_read(Session *session, const Json *metadata, int64_t step, Arena *arena);
+void train_session_write(const Session *session, Json *metadata, Arena *arena);
+const char *train_session_read(Session *session, const Json *metadata, int64_t step, Arena *arena);
 
 #endif

@@ -17,13 +17,13 @@
 #include <unistd.h>
 #include "store/runs.h"
 
-static void refuse(const char *path, StoreMode mode, ExitCode code, const char *word) {
-    Err err = {0};
+static void refuse(const char *path, DatabaseMode mode, ExitCode code, const char *word) {
+    Error err = {0};
     struct stat file;
     bool there = stat(path, &file) == 0 && S_ISREG(file.st_mode);
     size_t size = 0, size_after = 0;
     const char *bytes = there ? sample_file(path, &size) : "";
-    assert_null(store_open(path, mode, &err));
+    assert_null(database_open(path, mode, &err));
     if (err.code != code || !strstr(err.text, word) || !strstr(err.text, path))
         fail_msg("%s in mode %d: code %d, %s", path, mode, err.code, err.text);
     if (there) {
@@ -34,9 +34,9 @@ static void refuse(const char *path, StoreMode mode, ExitCode code, const char *
 }
 
 static void refuse_always(const char *path, ExitCode code, const char *word) {
-    refuse(path, STORE_READ, code, word);
-    refuse(path, STORE_WRITE, code, word);
-    refuse(path, STORE_CREATE, code, word);
+    refuse(path, DATABASE_READ, code, word);
+    refuse(path, DATABASE_WRITE, code, word);
+    refuse(path, DATABASE_CREATE, code, word);
 }
 
 static void put_file(const char *path, const char *bytes, size_t size) {
@@ -48,15 +48,15 @@ static void put_file(const char *path, const char *bytes, size_t size) {
 
 static void test_refused(void **state) {
     (void)state;
-    refuse("missing.db", STORE_READ, EXIT_USAGE, "does not exist");
-    refuse("missing.db", STORE_WRITE, EXIT_USAGE, "poslab run");
-    refuse("no/folder.db", STORE_CREATE, EXIT_SYSTEM, "unable to open");
+    refuse("missing.db", DATABASE_READ, EXIT_USAGE, "does not exist");
+    refuse("missing.db", DATABASE_WRITE, EXIT_USAGE, "poslab run");
+    refuse("no/folder.db", DATABASE_CREATE, EXIT_SYSTEM, "unable to open");
     assert_int_equal(mkdir("folder.db", 0700), 0);
     refuse_always("folder.db", EXIT_USAGE, "not a regular file");
     put_file("text.db", "not a database\n", 15);
     refuse_always("text.db", EXIT_DAMAGED, "no poslab database");
     put_file("empty.db", "", 0);
-    refuse("empty.db", STORE_READ, EXIT_DAMAGED, "no poslab database");
+    refuse("empty.db", DATABASE_READ, EXIT_DAMAGED, "no poslab database");
 
     sample_outside("CREATE TABLE t (a); PRAGMA user_version = 1");
     refuse_always("x.db", EXIT_DAMAGED, "no poslab database");
@@ -68,24 +68,24 @@ static void test_refused(void **state) {
     refuse_always("x.db", EXIT_DAMAGED, "schema");
     assert_int_equal(unlink("x.db"), 0);
 
-    Err err;
+    Error err;
     put_file("x.db", "", 0); /* what a process leaves that is killed while it creates a database */
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     sample_outside("CREATE VIEW mine AS SELECT 1");
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Database *store = database_open("x.db", DATABASE_READ, &err);
     assert_non_null(store);
-    store_close(store);
+    database_close(store);
     sample_outside("DROP VIEW curve");
     refuse_always("x.db", EXIT_DAMAGED, "schema");
 }
 
 static void test_damage(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
-    store_close(store);
+    database_close(store);
     size_t size;
     char *bytes = sample_file("x.db", &size);
     put_file("cut.db", bytes, size - 4096);
@@ -95,26 +95,26 @@ static void test_damage(void **state) {
     refuse_always("spoilt.db", EXIT_DAMAGED, "damaged");
 
     /* A damaged result is refused whole. */
-    store = store_open("x.db", STORE_WRITE, &err);
+    store = database_open("x.db", DATABASE_WRITE, &err);
     const char *before = sample_dump();
-    assert_false(store_import(store, "spoilt.db", &err));
+    assert_false(runs_import_result(store, "spoilt.db", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
-    assert_false(store_import(store, "missing.db", &err));
+    assert_false(runs_import_result(store, "missing.db", &err));
     assert_string_equal(sample_dump(), before);
 
     /* So is a sound file whose rows do not fit together, however far it got. */
     const RunRecord *record = sample_record(&plan->points[1], RUN_DONE, NULL, sample_perplexities);
-    assert_true(store_write_result("result.db", record, &err));
+    assert_true(runs_write_result("result.db", record, &err));
     sqlite3 *db;
     assert_int_equal(sqlite3_open("result.db", &db), SQLITE_OK);
     const char *tamper = "UPDATE corpus SET hash = 'other'; UPDATE run SET corpus_id = 99";
     assert_int_equal(sqlite3_exec(db, tamper, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_false(store_import(store, "result.db", &err));
+    assert_false(runs_import_result(store, "result.db", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "result.db"));
     assert_string_equal(sample_dump(), before);
-    store_close(store);
+    database_close(store);
 }
 
 /* A process that is killed in the middle of a transaction leaves x.db half written, and a hot journal. */
@@ -139,16 +139,16 @@ static void kill_writer(void) {
 /* A hot journal, as a killed writer leaves it, is rolled back also by those who only read. */
 static void test_killed_writer(void **state) {
     (void)state;
-    Err err;
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    Error err;
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     const char *before = sample_dump();
     kill_writer();
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Database *store = database_open("x.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
     sample_expect(store, "SELECT count(*) FROM train_log", "0");
-    assert_false(store_set_status(store, sample_value(store, "SELECT key FROM run"), RUN_DONE, NULL, &err));
+    assert_false(runs_set_status(store, sample_value(store, "SELECT key FROM run"), RUN_DONE, NULL, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
-    store_close(store);
+    database_close(store);
     assert_string_equal(sample_dump(), before);
 }
 
@@ -184,18 +184,18 @@ static const char *const read_lock = "BEGIN; SELECT * FROM run", *const write_lo
  * lost. */
 static void test_waits_for_others(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
-    assert_true(store_write_result("result.db", record, &err));
+    assert_true(runs_write_result("result.db", record, &err));
     int terminal = dup(STDERR_FILENO);
     assert_non_null(freopen("said", "w", stderr));
     pid_t reader = start_holder(read_lock, 3300);
-    bool imported = store_import(store, "result.db", &err);
+    bool imported = runs_import_result(store, "result.db", &err);
     end_holder(reader);
     pid_t writer = start_holder(write_lock, 200);
-    bool planned = store_plan(store, plan, &err);
+    bool planned = runs_store_plan(store, plan, &err);
     end_holder(writer);
     fflush(stderr);
     dup2(terminal, STDERR_FILENO);
@@ -207,7 +207,7 @@ static void test_waits_for_others(void **state) {
         arena_format(sample_arena,
                      "poslab: waiting for database 'x.db', which is in use (process %d, test_faults)\n",
                      (int)reader));
-    store_close(store);
+    database_close(store);
 }
 
 typedef struct Waited {
@@ -224,47 +224,47 @@ static bool count_wait(void *user, const char *message) {
  * before. */
 static void test_waits_in_vain(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     const char *before = sample_dump();
-    assert_true(store_write_result(
+    assert_true(runs_write_result(
         "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities), &err));
     const char *const locks[] = {read_lock, write_lock};
     for (int i = 0; i < COUNT_OF(locks); i++) {
         pid_t holder = start_holder(locks[i], 0);
         Waited waited = {.most = 3};
         store_set_wait(store, (StoreWait){.seconds = 0.05});
-        assert_false(store_import(store, "result.db", &err));
+        assert_false(runs_import_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_SYSTEM);
         if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
             !strstr(err.text, arena_format(sample_arena, "process %d", (int)holder)))
             fail_msg("%s", err.text);
         store_set_wait(store, (StoreWait){.seconds = 60, .go_on = count_wait, .user = &waited});
-        assert_false(store_import(store, "result.db", &err));
+        assert_false(runs_import_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_STOPPED);
         assert_int_equal(waited.asked, 3);
         end_holder(holder);
     }
     assert_string_equal(sample_dump(), before);
-    if (!store_import(store, "result.db", &err)) fail_msg("%s", err.text);
-    store_close(store);
+    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    database_close(store);
 }
 
 /* Who reads a query row by row, as slowly as a pager does, keeps nobody from writing. */
 static void test_readers_hold_no_lock(void **state) {
     (void)state;
-    Err err;
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
-    Store *store = store_open("x.db", STORE_READ, &err);
-    Query *query = query_begin(store, "SELECT key FROM run ORDER BY key", NULL);
-    assert_true(query_next(query));
+    Error err;
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    Database *store = database_open("x.db", DATABASE_READ, &err);
+    DatabaseQuery *query = database_query_begin(store, "SELECT key FROM run ORDER BY key", NULL);
+    assert_true(database_query_next(query));
     assert_int_equal(sample_outside("UPDATE run SET reason = 'written meanwhile'"), SQLITE_OK);
-    assert_true(query_next(query));
-    assert_false(query_next(query));
-    assert_true(query_end(query, &err));
+    assert_true(database_query_next(query));
+    assert_false(database_query_next(query));
+    assert_true(database_query_end(query, &err));
     sample_expect(store, "SELECT DISTINCT reason FROM run", "written meanwhile");
-    store_close(store);
+    database_close(store);
 }
 
 /* The library may be older than the headers; this program's function comes before the library's. */
@@ -276,34 +276,34 @@ int sqlite3_libversion_number(void) {
 
 static void test_old_library(void **state) {
     (void)state;
-    Err err;
+    Error err;
     pretended_version = 3036000;
-    Store *store = store_open("x.db", STORE_CREATE, &err);
+    Database *store = database_open("x.db", DATABASE_CREATE, &err);
     pretended_version = 0;
     assert_null(store);
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, "install 3.37 or later"));
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
 }
 
 /* No space, played by a limit on the size of files: an error with the path, and nothing lost. */
 static void test_no_space(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
-    assert_true(store_write_result("result.db", record, &err));
+    assert_true(runs_write_result("result.db", record, &err));
     const char *before = sample_dump();
     struct rlimit old;
     getrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_IGN);
     const struct rlimit small = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
-    bool imported = store_import(store, "result.db", &err);
+    bool imported = runs_import_result(store, "result.db", &err);
     ExitCode import_code = err.code;
     bool named = strstr(err.text, "x.db") != NULL;
-    bool written = store_write_result("other.db", record, &err);
+    bool written = runs_write_result("other.db", record, &err);
     setrlimit(RLIMIT_FSIZE, &old);
     assert_false(imported);
     assert_int_equal(import_code, EXIT_SYSTEM);
@@ -314,31 +314,31 @@ static void test_no_space(void **state) {
     assert_int_not_equal(access("other.db.tmp", F_OK), 0);
     assert_int_not_equal(access("other.db.tmp-journal", F_OK), 0);
     assert_string_equal(sample_dump(), before);
-    if (!store_import(store, "result.db", &err)) fail_msg("%s", err.text);
-    assert_int_equal(store_status(store, plan->points[0].key), RUN_DONE);
-    store_close(store);
-    assert_false(store_write_result("no/result.db", record, &err));
+    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    assert_int_equal(runs_status(store, plan->points[0].key), RUN_DONE);
+    database_close(store);
+    assert_false(runs_write_result("no/result.db", record, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
 }
 
 /* What an earlier attempt left half written gets into no result. */
 static void test_stale_result(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const RunRecord *record = sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
-    store_close(sample_store(plan));
+    database_close(sample_store(plan));
     kill_writer();
     assert_int_equal(rename("x.db", "result.db.tmp"), 0);
     assert_int_equal(rename("x.db-journal", "result.db.tmp-journal"), 0);
-    if (!store_write_result("result.db", record, &err)) fail_msg("%s", err.text);
+    if (!runs_write_result("result.db", record, &err)) fail_msg("%s", err.text);
     assert_int_not_equal(access("result.db.tmp", F_OK), 0);
     assert_int_not_equal(access("result.db.tmp-journal", F_OK), 0);
-    Store *result = store_open("result.db", STORE_READ, &err);
+    Database *result = database_open("result.db", DATABASE_READ, &err);
     assert_non_null(result);
     sample_expect(result, "SELECT count(*) FROM evaluation", "3");
     sample_expect(result, "SELECT count(*) FROM train_log", "3");
-    store_close(result);
+    database_close(result);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)

@@ -38,7 +38,7 @@ static const char base[] =
 
 /* All of it: what a point resolves to. */
 static Json *whole_config(void) {
-    Err err;
+    Error err;
     const Experiment *experiment = config_read_text(base, PLACE, arena, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s", err.text);
@@ -49,7 +49,7 @@ static Json *whole_config(void) {
 }
 
 static void refuse(const char *text, const char *word) {
-    Err err = {0};
+    Error err = {0};
     ArenaMark mark = arena_mark(arena);
     if (config_read_text(text, PLACE, arena, &err)) fail_msg("accepted (%s): %.600s", word, text);
     if (err.code != EXIT_USAGE || !strstr(err.text, "bad.json") || !strstr(err.text, word) ||
@@ -61,7 +61,7 @@ static void refuse(const char *text, const char *word) {
 
 /* The config with one value replaced. */
 static void refuse_with(const Json *root, const char *path, const char *value) {
-    Err err;
+    Error err;
     Json *copy = json_copy(root), *new_value = json_parse(value, strlen(value), PLACE, &err);
     assert_non_null(new_value);
     if (!json_set_path(copy, path, new_value, PLACE, &err)) fail_msg("%s: %s", path, err.text);

@@ -4,10 +4,10 @@
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    Err err = {0};
-    TensorFile file;
+    Error err = {0};
+    SafetensorsFile file;
     Arena *arena = arena_new(0);
-    if (checkpoint_read(fuzz_file(data, size), &file, arena, &err))
+    if (safetensors_read(fuzz_file(data, size), &file, arena, &err))
         json_free(file.metadata);
     else
         fuzz_refused(&err, EXIT_DAMAGED);

@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    Err err = {0};
+    Error err = {0};
     Arena *arena = arena_new(0);
     char *text = arena_alloc(arena, size + 1, 1);
     memcpy(text, data, size);

@@ -4,10 +4,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
-    Err err = {0};
+    Error err = {0};
     Arena *arena = arena_new(0);
     const char *files[] = {fuzz_file(data + 1, size - 1), NULL}, *none[] = {NULL};
-    DataOptions options = {.tokenizer = data[0] & 1, .valid = 0.1, .test = 0.1, .files = {files, none, none}};
+    CorpusOptions options = {
+        .tokenizer = data[0] & 1, .valid = 0.1, .test = 0.1, .files = {files, none, none}};
     int vocabulary = data[0] & 1 ? 1 + data[0] * 257 : 0;
     const Corpus *corpus = corpus_read(&options, vocabulary, "config 'fuzz'", arena, &err);
     if (!corpus) fuzz_refused(&err, EXIT_USAGE);

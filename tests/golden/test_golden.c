@@ -22,28 +22,28 @@
 
 /* ---- a method with options given as JSON ---- */
 
-static Position position_of(const char *name, const char *json, Arena *arena) {
+static Encoding position_of(const char *name, const char *json, Arena *arena) {
     const PositionMethod *m = need_method(name);
-    Err err;
-    Position position = {.method = m};
+    Error err;
+    Encoding position = {.method = m};
     if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
     Json *object = json_parse(json, strlen(json), "golden", &err);
-    fields_default(position.options, m->fields, m->field_count);
+    options_default(position.options, m->fields, m->field_count);
     if (!object ||
-        !fields_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
+        !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
     json_free(object);
     return position;
 }
 
-static LawCase sized(Position position, int heads, int width) {
+static LawCase sized(Encoding position, int heads, int width) {
     return (LawCase){.position = position,
                      .model = {.layers = 2,
                                .heads = heads,
                                .width = width,
                                .ffn = 3 * width,
                                .vocabulary = 19,
-                               .activation = ACT_GELU,
+                               .activation = MODEL_GELU,
                                .final_norm = true,
                                .max_tokens_in_flight = 1024},
                      .train_length = 16,
@@ -80,12 +80,12 @@ static void alibi_has_the_authors_slopes(void **state) {
     Arena *arena = arena_new(0);
     for (int n = 0; n < COUNT_OF(alibi_slopes); n++) {
         int heads = alibi_slopes[n].heads;
-        Position position = position_of("alibi", "{}", arena);
+        Encoding position = position_of("alibi", "{}", arena);
         LawCase c = sized(position, heads, 2 * heads);
         Probe p = probe_new(&c, 1025, arena);
         float *bias = probe_data(&p, 1, "bias", arena) + p.start[BIAS], initial[16] = {0};
         PositionShape shape = law_shape(&c);
-        Rng rng = rng_stream(1, "init", "position.slope");
+        Random rng = random_stream(1, "init", "position.slope");
         probe_forward(&p, bias - p.start[BIAS]);
         position.method->init(&shape, position.options, 0, initial, &rng);
         for (int h = 0; h < heads; h++) {
@@ -147,7 +147,7 @@ static void t5_starts_with_its_deviation(void **state) {
     PositionShape shape = law_shape(&c);
     float *value = NEW(arena, 4 * 4096, float);
     double sum = 0, squares = 0;
-    Rng rng = rng_stream(1, "init", "position.bias");
+    Random rng = random_stream(1, "init", "position.bias");
     c.position.method->init(&shape, c.position.options, 0, value, &rng);
     for (int i = 0; i < 4 * 4096; i++) {
         assert_true(value[i] != 0);
@@ -177,7 +177,7 @@ static void rotary_turns_by_the_papers_angles(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
     for (int halves = 0; halves < 2; halves++) {
-        Position position = position_of("rotary", halves ? "{\"pairs\": \"half\"}" : "{}", arena);
+        Encoding position = position_of("rotary", halves ? "{\"pairs\": \"half\"}" : "{}", arena);
         LawCase c = sized(position, 2, 8);
         Probe p = probe_new(&c, 32768, arena);
         int second = halves ? 2 : 1,
@@ -268,7 +268,7 @@ static void sinusoidal_has_both_tables(void **state) {
 /* The label stands in tables and figures, the bounds in what configs are told. */
 static const struct {
     const char *method, *label, *key;
-    double standard, low, high;
+    double default_value, low, high;
 } defaults[] = {
     {"alibi", "ALiBi", "trainable", 0, 0, 0},
     {"alibi", "ALiBi", "max_exponent", 8, 0.5, 64},
@@ -287,10 +287,10 @@ static void defaults_are_the_papers(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
     for (int i = 0; i < COUNT_OF(defaults); i++) {
-        Position position = position_of(defaults[i].method, "{}", arena);
+        Encoding position = position_of(defaults[i].method, "{}", arena);
         const PositionMethod *m = position.method;
         assert_string_equal(m->label, defaults[i].label);
-        if (defaults[i].key) near(naive_option(&position, defaults[i].key), defaults[i].standard, 0);
+        if (defaults[i].key) near(naive_option(&position, defaults[i].key), defaults[i].default_value, 0);
         for (int k = 0; k < m->field_count && defaults[i].key; k++) {
             if (strcmp(m->fields[k].key, defaults[i].key) != 0) continue;
             near(m->fields[k].low, defaults[i].low, 0);
@@ -328,7 +328,7 @@ static void checks_refuse(void **state) {
         LawCase c =
             sized(position_of(shapes[i].method, shapes[i].json, arena), shapes[i].heads, shapes[i].width);
         PositionShape shape = law_shape(&c);
-        Err err = {0};
+        Error err = {0};
         if (position_check(c.position.method, &shape, c.position.options, &err) != shapes[i].accepted)
             fail_msg("%s %s with width %d: %s", shapes[i].method, shapes[i].json, shapes[i].width, err.text);
         if (!shapes[i].accepted) {
@@ -343,18 +343,18 @@ static void checks_refuse(void **state) {
 static void registry_is_in_order(void **state) {
     const char *nearest;
     (void)state;
-    for (int i = 1; i < position_method_count; i++)
-        assert_true(strcmp(position_methods[i - 1]->name, position_methods[i]->name) < 0);
-    assert_null(position_find("rope"));
-    assert_null(position_find_or_nearest("a method of another kind", &nearest));
+    for (int i = 1; i < encoding_method_count; i++)
+        assert_true(strcmp(encoding_methods[i - 1]->name, encoding_methods[i]->name) < 0);
+    assert_null(encoding_find("rope"));
+    assert_null(encoding_find_or_nearest("a method of another kind", &nearest));
     assert_null(nearest);
-    assert_ptr_equal(position_find_or_nearest("rotary", &nearest), need_method("rotary"));
-    assert_null(position_find_or_nearest("rotery", &nearest));
+    assert_ptr_equal(encoding_find_or_nearest("rotary", &nearest), need_method("rotary"));
+    assert_null(encoding_find_or_nearest("rotery", &nearest));
     assert_string_equal(nearest, "rotary");
     need_method("sinusoidal");
-    assert_null(position_find_or_nearest("sinusodial", &nearest));
+    assert_null(encoding_find_or_nearest("sinusodial", &nearest));
     assert_string_equal(nearest, "sinusoidal");
-    assert_ptr_equal(position_control(), need_method("none"));
+    assert_ptr_equal(encoding_control(), need_method("none"));
 }
 
 /* ---- equivalences ---- */
@@ -363,16 +363,16 @@ static void registry_is_in_order(void **state) {
 static void same_losses(const LawCase *c, const Model *a, const Model *b, double tolerance, Arena *arena) {
     const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
     float *left = NEW(arena, c->length, float), *right = NEW(arena, c->length, float);
-    model_evaluate(a, pass_new(a, 1, c->length, false, arena), tokens, 1, left);
-    model_evaluate(b, pass_new(b, 1, c->length, false, arena), tokens, 1, right);
+    transformer_evaluate(a, activations_new(a, 1, c->length, false, arena), tokens, 1, left);
+    transformer_evaluate(b, activations_new(b, 1, c->length, false, arena), tokens, 1, right);
     for (int t = 0; t < c->length; t++) near(left[t], right[t], tolerance * (1 + fabs((double)right[t])));
 }
 
 /* Copies every tensor that both models have. */
 static void copy_shared(Model *to, const Model *from) {
     for (int i = 0; i < from->param_count; i++) {
-        const Param *param = &from->params[i];
-        if (param->init != INIT_METHOD)
+        const ModelParam *param = &from->params[i];
+        if (param->init != MODEL_INIT_METHOD)
             memcpy(to->values + naive_param(to, param->name)->offset, from->values + param->offset,
                    param->size * sizeof(float));
     }
@@ -385,8 +385,9 @@ static void interleaved_is_half_split_with_rows_exchanged(void **state) {
     d.position = position_of("rotary", "{\"pairs\": \"half\"}", arena);
     Model *neighbours = law_model(&c, arena), *halves = law_model(&d, arena);
     for (int l = 0; l < c.model.layers; l++) {
-        const Param *w = naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.weight", l));
-        const Param *b = naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.bias", l));
+        const ModelParam *w =
+            naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.weight", l));
+        const ModelParam *b = naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.bias", l));
         for (int row = 0; row < 2 * 24; row++) { /* those of v stay */
             int head = row / 8 * 8, i = row % 8, to = head + i / 2 + (i % 2 ? 4 : 0);
             memcpy(halves->values + w->offset + to * 24, neighbours->values + w->offset + row * 24,
@@ -461,13 +462,13 @@ static void alibi_in_the_authors_form(void **state) {
     LawCase c = sized(position_of("alibi", "{}", arena), HEADS, 2 * HEADS);
     Probe p = probe_new(&c, LENGTH, arena);
     float *data = probe_data(&p, 1, "bias", arena), *bias = data + p.start[BIAS];
-    Rng rng = rng_stream(1, "scores", "");
+    Random rng = random_stream(1, "scores", "");
     probe_forward(&p, data);
     for (int h = 0; h < HEADS; h++)
         for (int i = 0; i < LENGTH; i++) {
             double score[LENGTH], ours = 0, theirs = 0, slope = alibi_slopes[3].slope[h];
             for (int j = 0; j <= i; j++) {
-                score[j] = rng_normal(&rng);
+                score[j] = random_normal(&rng);
                 ours += exp(score[j] + bias[h * LENGTH + i - j]);
                 theirs += exp(score[j] + slope * j);
             }

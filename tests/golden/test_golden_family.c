@@ -33,18 +33,18 @@ static int teardown(void **state) {
 }
 
 static bool has(const char *method) {
-    return position_find(method) != NULL;
+    return encoding_find(method) != NULL;
 }
 
-static Position position_of(const char *method, const char *json) {
+static Encoding position_of(const char *method, const char *json) {
     const PositionMethod *m = need_method(method);
-    Err err;
-    Position position = {.method = m,
+    Error err;
+    Encoding position = {.method = m,
                          .options = m->options_size ? arena_alloc(arena, 1, m->options_size) : NULL};
     Json *object = json_parse(json, strlen(json), "golden", &err);
-    fields_default(position.options, m->fields, m->field_count);
+    options_default(position.options, m->fields, m->field_count);
     if (!object ||
-        !fields_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
+        !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
     json_free(object);
     return position;
@@ -57,7 +57,7 @@ static LawCase sized(const char *method, const char *json, int heads, int head_d
                                .width = heads * head_dim,
                                .ffn = 24,
                                .vocabulary = 19,
-                               .activation = ACT_GELU,
+                               .activation = MODEL_GELU,
                                .final_norm = true,
                                .max_tokens_in_flight = 1024},
                      .train_length = train_length,
@@ -523,7 +523,7 @@ static void checks_refuse(void **state) {
         if (!has(refusals[n].method)) continue;
         LawCase c = sized(refusals[n].method, refusals[n].json, 2, refusals[n].head_dim, 16);
         PositionShape shape = law_shape(&c);
-        Err err = {0};
+        Error err = {0};
         bool accepted = position_check(c.position.method, &shape, c.position.options, &err);
         if (accepted != (refusals[n].says == NULL))
             fail_msg("%s %s: %s", refusals[n].method, refusals[n].json, err.text);

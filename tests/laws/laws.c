@@ -36,7 +36,7 @@ const Law *law_find(const char *name) {
 }
 
 const char *law_case(const Law *law, const LawCase *c, Arena *arena) {
-    Json *options = position_json(&c->position);
+    Json *options = encoding_json(&c->position);
     json_remove(options, "name");
     const char *text =
         arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
@@ -46,11 +46,11 @@ const char *law_case(const Law *law, const LawCase *c, Arena *arena) {
     return text;
 }
 
-bool law_holds(const Law *law, const LawCase *c, Err *err) {
+bool law_holds(const Law *law, const LawCase *c, Error *err) {
     Arena *arena = arena_new((size_t)1 << 22);
-    Err reason = {0};
+    Error reason = {0};
     bool holds = law->holds(c, arena, &reason);
-    if (!holds) err_set(err, EXIT_SOME_FAILED, "%s: %s", law_case(law, c, arena), reason.text);
+    if (!holds) error_set(err, EXIT_SOME_FAILED, "%s: %s", law_case(law, c, arena), reason.text);
     arena_free(arena);
     return holds;
 }
@@ -64,22 +64,22 @@ PositionShape law_shape(const LawCase *c) {
 }
 
 void law_away(float *value, size_t size, uint64_t seed, const char *name) {
-    Rng rng = rng_stream(seed, "away", name);
+    Random rng = random_stream(seed, "away", name);
     float largest = 0;
     for (size_t i = 0; i < size; i++) largest = fmaxf(largest, fabsf(value[i]));
     for (size_t i = 0; i < size; i++) {
         if (value[i] == 0) {
-            value[i] = (float)((largest > 0 ? 0.1 * largest : 0.3) * rng_normal(&rng));
+            value[i] = (float)((largest > 0 ? 0.1 * largest : 0.3) * random_normal(&rng));
         } else {
-            value[i] *= (float)(0.7 + 0.6 * rng_uniform(&rng));
+            value[i] *= (float)(0.7 + 0.6 * random_uniform(&rng));
         }
     }
 }
 
-Position law_defaults(const PositionMethod *method, const Position *with, Arena *arena) {
-    Position position = {.method = method, .with = with};
+Encoding law_defaults(const PositionMethod *method, const Encoding *with, Arena *arena) {
+    Encoding position = {.method = method, .partner = with};
     if (method->options_size) position.options = arena_alloc(arena, 1, method->options_size);
-    fields_default(position.options, method->fields, method->field_count);
+    options_default(position.options, method->fields, method->field_count);
     return position;
 }
 
@@ -95,7 +95,7 @@ Model *law_model(const LawCase *c, Arena *arena) {
     model_allocate(model, arena);
     model_init(model, c->seed);
     for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
+        const ModelParam *param = &model->params[i];
         law_away(model->values + param->offset, param->size, c->seed, param->name);
     }
     model_project(model);
@@ -104,22 +104,22 @@ Model *law_model(const LawCase *c, Arena *arena) {
 
 const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena) {
     const uint16_t **tokens = NEW(arena, sequences, const uint16_t *);
-    Rng rng = rng_stream(c->seed, "tokens", "");
+    Random rng = random_stream(c->seed, "tokens", "");
     uint64_t vocabulary = (uint64_t)c->model.vocabulary;
     for (int b = 0; b < sequences; b++) {
         uint16_t *sequence = NEW(arena, length + 1, uint16_t);
-        for (int t = 0; t <= length; t++) sequence[t] = (uint16_t)rng_below(&rng, vocabulary);
+        for (int t = 0; t <= length; t++) sequence[t] = (uint16_t)random_below(&rng, vocabulary);
         sequence[0] = (uint16_t)((uint64_t)b % vocabulary);
         tokens[b] = sequence;
     }
     return tokens;
 }
 
-bool law_gradients_agree(const Model *model, const float *gradients, const double *expected, Err *err) {
+bool law_gradients_agree(const Model *model, const float *gradients, const double *expected, Error *err) {
     double overall = 0;
     for (size_t i = 0; i < model->size; i++) overall = fmax(overall, fabs(expected[i]));
     for (int p = 0; p < model->param_count; p++) {
-        const Param *param = &model->params[p];
+        const ModelParam *param = &model->params[p];
         double largest = 0;
         for (size_t i = 0; i < param->size; i++) largest = fmax(largest, fabs(expected[param->offset + i]));
         double allowed = GRADIENT_TOLERANCE * largest + 1e-6 * overall;
@@ -133,7 +133,7 @@ bool law_gradients_agree(const Model *model, const float *gradients, const doubl
     return true;
 }
 
-bool law_nll_agree(const float *nll, const double *expected, int sequences, int length, Err *err) {
+bool law_nll_agree(const float *nll, const double *expected, int sequences, int length, Error *err) {
     for (int n = 0; n < sequences * length; n++)
         if (!(fabs(nll[n] - expected[n]) <= NLL_TOLERANCE * (1 + fabs(expected[n]))))
             return BROKEN(err, "nll of sequence %d, target %d is %.8g, not %.8g", n / length, n % length,

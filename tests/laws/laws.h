@@ -16,14 +16,14 @@
 #include "position/encoding.h"
 
 typedef struct LawCase {
-    Position position;
+    Encoding position;
     ModelOptions model;
     int train_length;
     int batch, length; /* of the passes through the model */
     uint64_t seed;     /* of weights, tokens and directions */
 } LawCase;
 
-typedef bool LawFunction(const LawCase *c, Arena *arena, Err *err);
+typedef bool LawFunction(const LawCase *c, Arena *arena, Error *err);
 
 /* Laws on hooks (laws_hooks.c): the hooks alone, on memory between canaries. */
 LawFunction law_form; /* name, label, citation; hooks paired with backwards; layout, limit and fields sane */
@@ -67,11 +67,11 @@ const Law *law_find(const char *name); /* a name that does not exist is a bug */
 const char *law_case(const Law *law, const LawCase *c, Arena *arena);
 
 /* Runs a law in an arena of its own. On failure err->text is its case and the reason. */
-bool law_holds(const Law *law, const LawCase *c, Err *err);
+bool law_holds(const Law *law, const LawCase *c, Error *err);
 
 /* ---- what the laws and other tests share ---- */
 
-#define BROKEN(err, ...) err_set((err), EXIT_SOME_FAILED, __VA_ARGS__)
+#define BROKEN(err, ...) error_set((err), EXIT_SOME_FAILED, __VA_ARGS__)
 
 /* Every gradient within this share of its tensor's largest one: a thousand sums of products of float32. */
 #define GRADIENT_TOLERANCE 2e-4
@@ -84,8 +84,8 @@ PositionShape law_shape(const LawCase *c);
  * stay. */
 void law_away(float *value, size_t size, uint64_t seed, const char *name);
 
-/* A method with its default options; `with`: its partner, or NULL. */
-Position law_defaults(const PositionMethod *method, const Position *with, Arena *arena);
+/* A method with its default options; `partner`: its partner, or NULL. */
+Encoding law_defaults(const PositionMethod *method, const Encoding *with, Arena *arena);
 
 /* x[count] in double. */
 double *law_widened(const float *x, size_t count, Arena *arena);
@@ -98,7 +98,7 @@ const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *
 
 /* Every element within GRADIENT_TOLERANCE of its tensor's largest one, plus a millionth of the model's
    largest one (a tensor's gradient may be zero by nature). */
-bool law_gradients_agree(const Model *model, const float *gradients, const double *expected, Err *err);
-bool law_nll_agree(const float *nll, const double *expected, int sequences, int length, Err *err);
+bool law_gradients_agree(const Model *model, const float *gradients, const double *expected, Error *err);
+bool law_nll_agree(const float *nll, const double *expected, int sequences, int length, Error *err);
 
 #endif

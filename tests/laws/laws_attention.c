@@ -14,8 +14,8 @@
 
 static float *normal(size_t count, const LawCase *c, const char *name, Arena *arena) {
     float *x = NEW(arena, count, float);
-    Rng rng = rng_stream(c->seed, "attention", name);
-    for (size_t i = 0; i < count; i++) x[i] = (float)rng_normal(&rng);
+    Random rng = random_stream(c->seed, "attention", name);
+    for (size_t i = 0; i < count; i++) x[i] = (float)random_normal(&rng);
     return x;
 }
 
@@ -54,7 +54,7 @@ static double *expected(const LawCase *c, const Probe *p, int T, const float *qk
     return out;
 }
 
-bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Err *err) {
+bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err) {
     if (!naive_scores_known(c->position.method->name)) return true;
     static const AttentionOptions plain;
     Probe p = probe_new(c, length, arena);

@@ -19,7 +19,7 @@ typedef struct Number {
 
 static void update(Number *n, const OptimizerOptions *o, double g, double rate, double last, int64_t t,
                    double decay) {
-    if (o->name == OPT_ADAMW) {
+    if (o->name == OPTIMIZER_ADAMW) {
         n->m = o->beta1 * n->m + (1 - o->beta1) * g;
         n->v = o->beta2 * n->v + (1 - o->beta2) * g * g;
         double m = n->m / (1 - pow(o->beta1, (double)t)), v = n->v / (1 - pow(o->beta2, (double)t));
@@ -41,11 +41,11 @@ static bool decays(const char *name) {
 }
 
 /* After an update a method may bring its tensors back to the values that they may have. */
-static void project(const LawCase *c, const Param *param, Number *numbers, Arena *arena) {
+static void project(const LawCase *c, const ModelParam *param, Number *numbers, Arena *arena) {
     PositionShape shape = law_shape(c);
-    const Position *acting = position_acting(&c->position);
+    const Encoding *acting = encoding_acting(&c->position);
     const PositionMethod *method = acting->method;
-    if (param->init != INIT_METHOD || !method->project) return;
+    if (param->init != MODEL_INIT_METHOD || !method->project) return;
     float *value = NEW(arena, param->size, float);
     for (size_t i = 0; i < param->size; i++) value[i] = (float)numbers[param->offset + i].w;
     method->project(&shape, acting->options, param->index, value);
@@ -61,16 +61,17 @@ enum { UPDATES = 3 };
 static void draw_gradients(const LawCase *c, float *drawn[UPDATES], Arena *arena) {
     const Model *model = law_model(c, arena);
     for (int t = 0; t < UPDATES; t++) {
-        Rng rng = rng_stream(c->seed + (uint64_t)t + 1, "gradients", "");
+        Random rng = random_stream(c->seed + (uint64_t)t + 1, "gradients", "");
         drawn[t] = NEW(arena, model->size, float);
         for (int p = 0; p < model->param_count; p++)
             for (size_t i = 0; i < model->params[p].size; i++)
-                drawn[t][model->params[p].offset + i] = (float)(rng_normal(&rng) * exp(2 * rng_normal(&rng)));
+                drawn[t][model->params[p].offset + i] =
+                    (float)(random_normal(&rng) * exp(2 * random_normal(&rng)));
     }
 }
 
 static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, float *const drawn[UPDATES],
-                            Arena *arena, Err *err) {
+                            Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     Optimizer *optimizer = optimizer_new(options, model, arena);
     Number *numbers = NEW(arena, model->size, Number);
@@ -88,7 +89,7 @@ static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, f
             return BROKEN(err, "the norm is %.9g, not %.9g", norm, sqrt(squares));
         double scale = options->clip > 0 && norm > options->clip ? options->clip / norm : 1;
         for (int p = 0; p < model->param_count; p++) {
-            const Param *param = &model->params[p];
+            const ModelParam *param = &model->params[p];
             for (size_t i = param->offset; i < param->offset + param->size; i++) {
                 double decay = decays(param->name) ? options->decay : 0;
                 update(&numbers[i], options, scale * given[i], rate, last, t, decay);
@@ -110,10 +111,10 @@ static bool optimizer_holds(const LawCase *c, const OptimizerOptions *options, f
     return true;
 }
 
-bool law_optimizer(const LawCase *c, Arena *arena, Err *err) {
+bool law_optimizer(const LawCase *c, Arena *arena, Error *err) {
     float *drawn[UPDATES];
     draw_gradients(c, drawn, arena);
-    for (int name = OPT_ADAMW; name <= OPT_NAG; name++)
+    for (int name = OPTIMIZER_ADAMW; name <= OPTIMIZER_NAG; name++)
         for (int clip = 0; clip < 3; clip++) {
             OptimizerOptions options = {.name = name,
                                         .lr = 1,
@@ -150,7 +151,7 @@ static bool near(double got, double expected, int64_t tokens) {
     return fabs(got - expected) <= NLL_TOLERANCE * ((double)tokens + expected);
 }
 
-static bool bins_add_up(const Evaluation *e, const double *at, const int64_t *counts, Err *err) {
+static bool bins_add_up(const EvaluateResult *e, const double *at, const int64_t *counts, Error *err) {
     int64_t from = 0;
     for (int b = 0; b < e->bins; b++) {
         const EvaluateBin *bin = &e->bin[b];
@@ -174,29 +175,30 @@ static bool bins_add_up(const Evaluation *e, const double *at, const int64_t *co
     return true;
 }
 
-static const double *block_nll(Stretch *s, const Stream *stream, int64_t start, int64_t end, int64_t number) {
+static const double *block_nll(Stretch *s, const CorpusStream *stream, int64_t start, int64_t end,
+                               int64_t number) {
     for (int i = 0; i < s->block_count; i++)
         if (s->blocks[i].start == start && s->blocks[i].end == end && s->blocks[i].number == number)
             return s->blocks[i].nll;
     double *nll = NEW(s->kept, end - start, double);
     const uint16_t *tokens = stream->tokens + start;
-    PositionPlace place = {.seed = s->model->seed, .sequence = number};
+    EncodingDraw place = {.seed = s->model->seed, .sequence = number};
     naive_run(s->model, s->values, NAIVE_HOOKS, place, &tokens, 1, (int)(end - start), nll, 0, NULL);
     if (s->block_count == COUNT_OF(s->blocks)) BUG("more blocks than are kept");
     s->blocks[s->block_count++] = (Block){start, end, number, nll};
     return nll;
 }
 
-/* Every block by itself through the naive model, as evaluate.h defines it. */
-static bool counts_right(Stretch *s, const EvaluateRequest *request, Arena *arena, Err *err) {
-    const Stream *stream = &s->corpus.splits[request->split];
+/* Every block by itself through the naive model, as train/evaluate.h defines it. */
+static bool counts_right(Stretch *s, const EvaluateRequest *request, Arena *arena, Error *err) {
+    const CorpusStream *stream = &s->corpus.splits[request->split];
     int64_t targets = stream->count - 1, L = request->length, S = request->stride, block = 0;
     double *at = NEW(arena, L, double), total = 0;
     int64_t *counts = NEW(arena, L, int64_t);
-    Evaluation result;
+    EvaluateResult result;
     if (request->tokens && request->tokens < targets) targets = request->tokens;
     if (!evaluate_run(s->model, &s->corpus, request, NULL, NULL, &result, arena, s->arena, err)) return false;
-    if (!position_usable(&s->model->position, &s->model->shape, L))
+    if (!encoding_usable(&s->model->position, &s->model->shape, L))
         return result.beyond_limit ||
                BROKEN(err, "length %lld is beyond the limit and evaluated", (long long)L);
     for (; block * S < targets; block++) {
@@ -232,12 +234,12 @@ static bool stop_at_once(void *user, double share) {
     return false;
 }
 
-static bool refuses_right(const Stretch *s, Arena *arena, Err *err) {
+static bool refuses_right(const Stretch *s, Arena *arena, Error *err) {
     EvaluateRequest request = {.split = SPLIT_VALID, .length = 11, .stride = 11};
     PositionMethod limited = *s->c->position.method;
     LawCase c = *s->c;
-    Evaluation result;
-    Err failure = {0};
+    EvaluateResult result;
+    Error failure = {0};
     double share = 0;
     limited.limit = short_limit, c.position.method = &limited;
     const Model *model = law_model(&c, arena);
@@ -261,7 +263,7 @@ static bool refuses_right(const Stretch *s, Arena *arena, Err *err) {
     return true;
 }
 
-bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
+bool law_accounting(const LawCase *c, Arena *arena, Error *err) {
     enum { TOKENS = 61 };
     static const int64_t lengths[][2] = {{1, 1},   {7, 7},   {7, 3},     {20, 20}, {20, 1},
                                          {60, 60}, {60, 59}, {100, 100}, {100, 9}, {59, 2}};
@@ -271,22 +273,22 @@ bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
     s.values = naive_values(s.model, s.kept);
     uint16_t *tokens =
         malloc(TOKENS * sizeof *tokens); /* not from the arena: a sanitizer sees where it ends */
-    if (!tokens) die("no memory");
+    if (!tokens) error_fatal("no memory");
     memcpy(tokens, law_tokens(c, 1, TOKENS - 1, arena)[0], TOKENS * sizeof *tokens);
-    s.corpus.splits[SPLIT_VALID] = (Stream){.tokens = tokens, .count = TOKENS};
-    s.corpus.splits[SPLIT_TEST] = (Stream){.tokens = tokens, .count = 1};
+    s.corpus.splits[SPLIT_VALID] = (CorpusStream){.tokens = tokens, .count = TOKENS};
+    s.corpus.splits[SPLIT_TEST] = (CorpusStream){.tokens = tokens, .count = 1};
     s.corpus.vocabulary = (int)c->model.vocabulary;
     bool holds = true;
     for (int i = 0; i < COUNT_OF(lengths) && holds; i++)
         for (int64_t limit = 0; limit <= 60 && holds; limit += 30) {
             EvaluateRequest request = {.split = SPLIT_VALID,
                                        .tokens = limit,
-                                       .protocol = PROTOCOL_STRIDED,
+                                       .protocol = EVALUATE_STRIDED,
                                        .length = lengths[i][0],
                                        .stride = lengths[i][1]};
             int64_t targets = limit ? limit : TOKENS - 1;
             if (targets / request.stride * request.stride < request.length) { /* no window is that long */
-                Err refusal;
+                Error refusal;
                 if (evaluate_check(&request, TOKENS, "law", &refusal) || refusal.code != EXIT_USAGE)
                     holds = BROKEN(err, "length %lld with stride %lld is accepted on %lld targets",
                                    (long long)request.length, (long long)request.stride, (long long)targets);
@@ -297,9 +299,9 @@ bool law_accounting(const LawCase *c, Arena *arena, Err *err) {
             holds = counts_right(&s, &request, arena, err);
             if (holds && arena_used(s.arena) != used) holds = BROKEN(err, "evaluation keeps scratch memory");
             if (holds && request.stride == request.length) { /* the same windows, bit for bit */
-                Evaluation strided, plain;
+                EvaluateResult strided, plain;
                 holds = evaluate_run(s.model, &s.corpus, &request, NULL, NULL, &strided, arena, s.arena, err);
-                request.protocol = PROTOCOL_NONOVERLAPPING;
+                request.protocol = EVALUATE_NONOVERLAPPING;
                 holds = holds &&
                         evaluate_run(s.model, &s.corpus, &request, NULL, NULL, &plain, arena, s.arena, err);
                 if (holds && (strided.nll != plain.nll || strided.windows != plain.windows))

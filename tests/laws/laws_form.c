@@ -14,29 +14,29 @@ static bool lower_name(const char *text) {
     return text && *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
 }
 
-static bool sound_fields(const PositionMethod *m, Err *err) {
+static bool sound_fields(const PositionMethod *m, Error *err) {
     if ((m->field_count > 0) != (m->fields != NULL) || (m->field_count > 0) != (m->options_size > 0))
         return BROKEN(err, "fields, field_count and options_size do not belong together");
     for (int i = 0; i < m->field_count; i++) {
-        const Field *f = &m->fields[i];
+        const OptionField *f = &m->fields[i];
         if (!lower_name(f->key)) return BROKEN(err, "field %d has no key in lower case", i);
         if (!f->help || !*f->help) return BROKEN(err, "'%s' has no help", f->key);
         if (f->offset >= m->options_size) return BROKEN(err, "'%s' lies outside the options", f->key);
-        if ((f->type == FIELD_CHOICE) != (f->choices != NULL))
+        if ((f->type == OPTION_CHOICE) != (f->choices != NULL))
             return BROKEN(err, "'%s': choices are for fields of that type", f->key);
         for (int j = 0; j < i; j++)
             if (strcmp(f->key, m->fields[j].key) == 0 || f->offset == m->fields[j].offset)
                 return BROKEN(err, "'%s' and '%s' are one", f->key, m->fields[j].key);
         if (f->low > f->high ||
-            ((f->low != 0 || f->high != 0) && (f->standard < f->low || f->standard > f->high) &&
-             !(f->or_zero && f->standard == 0)))
-            return BROKEN(err, "'%s': the default %g is not in [%g, %g]", f->key, f->standard, f->low,
+            ((f->low != 0 || f->high != 0) && (f->default_value < f->low || f->default_value > f->high) &&
+             !(f->or_zero && f->default_value == 0)))
+            return BROKEN(err, "'%s': the default %g is not in [%g, %g]", f->key, f->default_value, f->low,
                           f->high);
     }
     return true;
 }
 
-static bool sound_layout(const LawCase *c, Err *err) {
+static bool sound_layout(const LawCase *c, Error *err) {
     const PositionMethod *m = c->position.method;
     PositionShape shape = law_shape(c);
     PositionTensor tensors[POS_MAX_TENSORS] = {0};
@@ -60,11 +60,11 @@ static bool sound_layout(const LawCase *c, Err *err) {
 }
 
 /* A method that moves rows does nothing else, and its partner has all other hooks. */
-static bool sound_partner(const LawCase *c, Err *err) {
+static bool sound_partner(const LawCase *c, Error *err) {
     const PositionMethod *m = c->position.method;
     bool moves = m->positions != NULL;
     if (moves != (m->farthest != NULL) || moves != (m->partner != NULL) ||
-        moves != (c->position.with != NULL))
+        moves != (c->position.partner != NULL))
         return BROKEN(err, "positions, farthest and partner do not belong together");
     if (moves && (m->claims || m->layout || m->prepare || m->frequency ||
                   position_hooks(m) != 1U << POS_HOOK_positions))
@@ -72,11 +72,11 @@ static bool sound_partner(const LawCase *c, Err *err) {
     return true;
 }
 
-bool law_form(const LawCase *c, Arena *arena, Err *err) {
+bool law_form(const LawCase *c, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
     (void)arena;
     if (!lower_name(m->name)) return BROKEN(err, "the name is not in lower case");
-    const PositionMethod *found = position_find(m->name);
+    const PositionMethod *found = encoding_find(m->name);
     if (!found || strcmp(found->name, m->name) != 0) return BROKEN(err, "the registry has no '%s'", m->name);
     if (!m->label || !*m->label) return BROKEN(err, "no label");
     if (!m->citation || !strpbrk(m->citation, "0123456789")) return BROKEN(err, "no citation with a year");
@@ -97,61 +97,61 @@ bool law_form(const LawCase *c, Arena *arena, Err *err) {
 
 /* ---- options ---- */
 
-static Json *field_json(const Field *f, double number) {
-    if (f->type == FIELD_BOOL) return json_new_bool(number != 0);
-    if (f->type == FIELD_CHOICE) return json_new_text(f->choices[(int)number]);
+static Json *field_json(const OptionField *f, double number) {
+    if (f->type == OPTION_BOOL) return json_new_bool(number != 0);
+    if (f->type == OPTION_CHOICE) return json_new_text(f->choices[(int)number]);
     return json_new_number(number);
 }
 
 /* Defaults with one option set from JSON (which is freed), as a config would set it. */
 static bool read_option(void *options, const PositionMethod *m, const char *key, Json *value, Arena *arena) {
     Json *object = json_new_object();
-    Err err;
+    Error err;
     json_set(object, key, value);
-    fields_default(options, m->fields, m->field_count);
-    bool read = fields_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
+    options_default(options, m->fields, m->field_count);
+    bool read = options_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
     json_free(object);
     return read;
 }
 
 /* All that a method does, as a hash: layout, initial values, outputs. */
-static void fingerprint(const LawCase *c, char text[HASH_TEXT], Arena *arena) {
-    Hash *hash = hash_begin();
+static void fingerprint(const LawCase *c, char text[SHA256_HEX_SIZE], Arena *arena) {
+    Sha256 *hash = sha256_new();
     Probe p = probe_new_at(c, 300, NULL, arena);
     for (int i = 0; i < p.count; i++) {
-        hash_add(hash, p.tensors[i].dims, sizeof p.tensors[i].dims);
-        hash_add(hash, &p.tensors[i].per_layer, sizeof p.tensors[i].per_layer);
-        hash_add(hash, p.value[i], p.sizes[i] * sizeof(float));
+        sha256_update(hash, p.tensors[i].dims, sizeof p.tensors[i].dims);
+        sha256_update(hash, &p.tensors[i].per_layer, sizeof p.tensors[i].per_layer);
+        sha256_update(hash, p.value[i], p.sizes[i] * sizeof(float));
     }
     float *data = probe_data(&p, 1, "fingerprint", arena);
     probe_forward(&p, data);
-    hash_add(hash, data, p.total * sizeof *data);
+    sha256_update(hash, data, p.total * sizeof *data);
     for (int training = 0; c->position.method->positions && training < 2; training++) {
         double positions[30] = {0};
-        Rng rng = rng_stream(1, "fingerprint", "");
+        Random rng = random_stream(1, "fingerprint", "");
         c->position.method->positions(&p.shape, c->position.options, 30, training != 0, &rng, positions);
-        hash_add(hash, positions, sizeof positions);
+        sha256_update(hash, positions, sizeof positions);
     }
     size_t count;
     const float *outputs = scores_outputs(c, &count, arena);
-    hash_add(hash, outputs, count * sizeof *outputs);
-    hash_end(hash, text);
+    sha256_update(hash, outputs, count * sizeof *outputs);
+    sha256_finish(hash, text);
 }
 
 /* A value of the option makes a difference; tried are the bounds, all choices and the middle. */
-static bool option_lives(const LawCase *c, const Field *f, const char *standard, Arena *arena) {
+static bool option_lives(const LawCase *c, const OptionField *f, const char *standard, Arena *arena) {
     const PositionMethod *m = c->position.method;
-    double tries[16] = {f->low, f->high, (f->standard + f->low) / 2, floor((f->standard + f->high) / 2),
-                        f->standard + 1};
+    double tries[16] = {f->low, f->high, (f->default_value + f->low) / 2,
+                        floor((f->default_value + f->high) / 2), f->default_value + 1};
     int count = 5;
-    if (f->type == FIELD_BOOL || f->type == FIELD_CHOICE)
-        for (count = 0; count < 16 && (f->type == FIELD_BOOL ? count < 2 : f->choices[count] != NULL);
+    if (f->type == OPTION_BOOL || f->type == OPTION_CHOICE)
+        for (count = 0; count < 16 && (f->type == OPTION_BOOL ? count < 2 : f->choices[count] != NULL);
              count++)
             tries[count] = count;
     for (int i = 0; i < count; i++) {
         LawCase other = *c;
-        Err err;
-        char text[HASH_TEXT];
+        Error err;
+        char text[SHA256_HEX_SIZE];
         PositionShape shape = law_shape(c);
         other.position.options = arena_alloc(arena, 1, m->options_size);
         if (!read_option(other.position.options, m, f->key, field_json(f, tries[i]), arena)) continue;
@@ -162,11 +162,11 @@ static bool option_lives(const LawCase *c, const Field *f, const char *standard,
     return false;
 }
 
-static bool field_holds(const LawCase *c, const Field *f, Arena *arena, Err *err) {
+static bool field_holds(const LawCase *c, const OptionField *f, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
     void *options = arena_alloc(arena, 1, m->options_size);
-    Position position = {.method = m, .options = options};
-    bool number = f->type == FIELD_INT || f->type == FIELD_REAL, ranged = f->low != 0 || f->high != 0;
+    Encoding position = {.method = m, .options = options};
+    bool number = f->type == OPTION_INT || f->type == OPTION_REAL, ranged = f->low != 0 || f->high != 0;
     if (number && ranged) {
         double bounds[] = {f->low, f->high};
         for (int i = 0; i < 2; i++) {
@@ -176,46 +176,47 @@ static bool field_holds(const LawCase *c, const Field *f, Arena *arena, Err *err
                 return BROKEN(err, "'%s' = %g is read as %g", f->key, bounds[i],
                               naive_option(&position, f->key));
             double way = i ? INFINITY : -INFINITY;
-            double outside = f->type == FIELD_INT ? bounds[i] + (i ? 1 : -1) : nextafter(bounds[i], way);
+            double outside = f->type == OPTION_INT ? bounds[i] + (i ? 1 : -1) : nextafter(bounds[i], way);
             if (read_option(options, m, f->key, json_new_number(outside), arena))
                 return BROKEN(err, "'%s' = %.17g, outside, is accepted", f->key, outside);
         }
     }
     if (f->or_zero && !read_option(options, m, f->key, json_new_number(0), arena))
         return BROKEN(err, "'%s' = 0 is refused", f->key);
-    if (f->type == FIELD_INT && read_option(options, m, f->key, json_new_number(f->standard + 0.5), arena))
-        return BROKEN(err, "'%s' = %g, no whole number, is accepted", f->key, f->standard + 0.5);
+    if (f->type == OPTION_INT &&
+        read_option(options, m, f->key, json_new_number(f->default_value + 0.5), arena))
+        return BROKEN(err, "'%s' = %g, no whole number, is accepted", f->key, f->default_value + 0.5);
     if (number && read_option(options, m, f->key, json_new_text("8"), arena))
         return BROKEN(err, "'%s' = \"8\", a text, is accepted", f->key);
     if (!number && read_option(options, m, f->key, json_new_number(0), arena))
         return BROKEN(err, "'%s' = 0, a number, is accepted", f->key);
-    if (f->type == FIELD_CHOICE && read_option(options, m, f->key, json_new_text("no such choice"), arena))
+    if (f->type == OPTION_CHOICE && read_option(options, m, f->key, json_new_text("no such choice"), arena))
         return BROKEN(err, "'%s' = \"no such choice\" is accepted", f->key);
-    for (int i = 0; f->type == FIELD_CHOICE && f->choices[i]; i++)
+    for (int i = 0; f->type == OPTION_CHOICE && f->choices[i]; i++)
         if (!read_option(options, m, f->key, json_new_text(f->choices[i]), arena) ||
             naive_option(&position, f->key) != i)
             return BROKEN(err, "'%s' = \"%s\" is refused or taken for another choice", f->key, f->choices[i]);
     return true;
 }
 
-bool law_options(const LawCase *c, Arena *arena, Err *err) {
+bool law_options(const LawCase *c, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
     LawCase roomy = *c; /* sizes that leave every option room to matter */
-    char standard[HASH_TEXT];
-    Err refusal;
+    char standard[SHA256_HEX_SIZE];
+    Error refusal;
     roomy.model.heads = 4, roomy.model.width = 64, roomy.train_length = 64;
     roomy.position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(roomy.position.options, m->fields, m->field_count);
+    options_default(roomy.position.options, m->fields, m->field_count);
     PositionShape shape = law_shape(&roomy);
     if (!position_check(m, &shape, roomy.position.options, &refusal))
         return BROKEN(err, "the defaults are refused: %s", refusal.text);
     if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1), arena))
         return BROKEN(err, "an unknown option is accepted");
-    fields_default(roomy.position.options, m->fields, m->field_count);
+    options_default(roomy.position.options, m->fields, m->field_count);
     fingerprint(&roomy, standard, arena);
     for (int i = 0; i < m->field_count; i++) {
-        const Field *f = &m->fields[i];
-        if (f->type == FIELD_TEXT) continue;
+        const OptionField *f = &m->fields[i];
+        if (f->type == OPTION_TEXT) continue;
         if (!field_holds(&roomy, f, arena, err)) return false;
         if (!option_lives(&roomy, f, standard, arena)) return BROKEN(err, "'%s' makes no difference", f->key);
     }
@@ -226,12 +227,13 @@ bool law_options(const LawCase *c, Arena *arena, Err *err) {
 
 /* After init, and from anywhere: project leaves its own results as they are and stays inside the tensor. */
 static bool project_is_sound(const LawCase *c, const Probe *p, int i, const float *initial, Arena *arena,
-                             Err *err) {
+                             Error *err) {
     if (!p->method->project) return true;
     for (int wild = 0; wild < 2; wild++) {
         float *value = guarded_new(arena, p->sizes[i]), *again = guarded_new(arena, p->sizes[i]);
-        Rng rng = rng_stream(c->seed, "wild", p->tensors[i].name);
-        for (size_t j = 0; j < p->sizes[i]; j++) value[j] = wild ? (float)(5 * rng_normal(&rng)) : initial[j];
+        Random rng = random_stream(c->seed, "wild", p->tensors[i].name);
+        for (size_t j = 0; j < p->sizes[i]; j++)
+            value[j] = wild ? (float)(5 * random_normal(&rng)) : initial[j];
         p->method->project(&p->shape, p->options, i, value);
         memcpy(again, value, p->sizes[i] * sizeof *value);
         p->method->project(&p->shape, p->options, i, again);
@@ -243,12 +245,12 @@ static bool project_is_sound(const LawCase *c, const Probe *p, int i, const floa
     return true;
 }
 
-static bool init_is_pure(const LawCase *c, Arena *arena, Err *err) {
+static bool init_is_pure(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, 1, arena);
     for (int i = p.count - 1; i >= 0; i--) { /* the other order: no tensor may depend on another's call */
         float *values[2];
         for (int k = 0; k < 2; k++) {
-            Rng rng = rng_stream(c->seed, "law", p.tensors[i].name);
+            Random rng = random_stream(c->seed, "law", p.tensors[i].name);
             values[k] = guarded_new(arena, p.sizes[i]);
             if (p.method->init) p.method->init(&p.shape, p.options, i, values[k], &rng);
             if (!guarded_intact(values[k], p.sizes[i]))
@@ -264,9 +266,9 @@ static bool init_is_pure(const LawCase *c, Arena *arena, Err *err) {
 }
 
 /* One copy of each tensor, or one for each layer that has the method, and these are counted. */
-static bool tensors_are_placed(const LawCase *c, const Model *model, Err *err) {
+static bool tensors_are_placed(const LawCase *c, const Model *model, Error *err) {
     PositionTensor tensors[POS_MAX_TENSORS] = {0};
-    const Position *acting = position_acting(&c->position);
+    const Encoding *acting = encoding_acting(&c->position);
     const PositionMethod *m = acting->method;
     int count = m->layout ? m->layout(&model->shape, acting->options, tensors) : 0, found = 0;
     int64_t every = c->model.attention.nope_every, parameters = 0;
@@ -276,14 +278,14 @@ static bool tensors_are_placed(const LawCase *c, const Model *model, Err *err) {
             char name[96] = "";
             if (tensors[i].per_layer) snprintf(name, sizeof name, "layers.%d.", l);
             snprintf(name + strlen(name), sizeof name - strlen(name), "position.%s", tensors[i].name);
-            const Param *param = naive_param(model, name);
-            if (param->init != INIT_METHOD || param->size != position_tensor_size(&tensors[i]) ||
+            const ModelParam *param = naive_param(model, name);
+            if (param->init != MODEL_INIT_METHOD || param->size != encoding_tensor_size(&tensors[i]) ||
                 param->decay)
                 return BROKEN(err, "%s is not as the layout says", name);
             found++;
             parameters += (int64_t)param->size;
         }
-    for (int i = 0; i < model->param_count; i++) found -= model->params[i].init == INIT_METHOD;
+    for (int i = 0; i < model->param_count; i++) found -= model->params[i].init == MODEL_INIT_METHOD;
     if (found != 0 || model->position_parameters != parameters)
         return BROKEN(err, "%lld position parameters are counted, the layout has %lld",
                       (long long)model->position_parameters, (long long)parameters);
@@ -291,14 +293,14 @@ static bool tensors_are_placed(const LawCase *c, const Model *model, Err *err) {
 }
 
 /* Whether project would move what the method's own init gives one of the model's tensors. */
-static bool init_moves(const Model *model, const Position *acting, uint64_t seed, Arena *arena) {
+static bool init_moves(const Model *model, const Encoding *acting, uint64_t seed, Arena *arena) {
     const PositionMethod *method = acting->method;
     bool moves = false;
     for (int i = 0; method->init && i < model->param_count && !moves; i++) {
-        const Param *param = &model->params[i];
-        if (param->init != INIT_METHOD) continue;
+        const ModelParam *param = &model->params[i];
+        if (param->init != MODEL_INIT_METHOD) continue;
         ArenaMark mark = arena_mark(arena);
-        Rng rng = rng_stream(seed, "init", param->name);
+        Random rng = random_stream(seed, "init", param->name);
         float *value = NEW(arena, param->size, float), *projected = NEW(arena, param->size, float);
         method->init(&model->shape, acting->options, param->index, value, &rng);
         memcpy(projected, value, param->size * sizeof *value);
@@ -312,15 +314,15 @@ static bool init_moves(const Model *model, const Position *acting, uint64_t seed
 /* What init gives that project would move is rare: many seeds are tried. Where it would move nothing, the
    model starts from what init gives (law_init compares them), and the model need not be initialised to see
    that. */
-static bool init_is_projected(const LawCase *c, Model *model, Arena *arena, Err *err) {
-    const Position *acting = position_acting(&c->position);
+static bool init_is_projected(const LawCase *c, Model *model, Arena *arena, Error *err) {
+    const Encoding *acting = encoding_acting(&c->position);
     const PositionMethod *method = acting->method;
     for (uint64_t seed = 0; method->project && seed < 300; seed++) {
         if (seed > 0 && !init_moves(model, acting, seed, arena)) continue;
         model_init(model, seed);
         for (int i = 0; i < model->param_count; i++) {
-            const Param *param = &model->params[i];
-            if (param->init != INIT_METHOD) continue;
+            const ModelParam *param = &model->params[i];
+            if (param->init != MODEL_INIT_METHOD) continue;
             ArenaMark mark = arena_mark(arena);
             float *value = NEW(arena, param->size, float), *given = model->values + param->offset;
             memcpy(value, given, param->size * sizeof *value);
@@ -334,9 +336,9 @@ static bool init_is_projected(const LawCase *c, Model *model, Arena *arena, Err 
     return true;
 }
 
-bool law_init(const LawCase *c, Arena *arena, Err *err) {
+bool law_init(const LawCase *c, Arena *arena, Error *err) {
     static const PositionMethod bare = {.name = "bare"};
-    Position positions[] = {c->position, c->position, {.method = &bare}, c->position};
+    Encoding positions[] = {c->position, c->position, {.method = &bare}, c->position};
     Model *models[COUNT_OF(positions)];
     if (!init_is_pure(c, arena, err)) return false;
     for (int i = 0; i < COUNT_OF(positions); i++) {
@@ -353,21 +355,21 @@ bool law_init(const LawCase *c, Arena *arena, Err *err) {
     if (memcmp(values, models[1]->values, models[0]->size * sizeof *values) != 0)
         return BROKEN(err, "the same seed gives other weights");
     for (int i = 0; i < models[0]->param_count; i++) {
-        const Param *param = &models[0]->params[i];
+        const ModelParam *param = &models[0]->params[i];
         size_t bytes = param->size * sizeof *values;
-        if (param->init == INIT_NORMAL &&
+        if (param->init == MODEL_INIT_NORMAL &&
             memcmp(values + param->offset, models[3]->values + param->offset, bytes) == 0)
             return BROKEN(err, "%s does not depend on the seed", param->name);
-        if (param->init != INIT_METHOD) {
-            const Param *shared = naive_param(models[2], param->name);
+        if (param->init != MODEL_INIT_METHOD) {
+            const ModelParam *shared = naive_param(models[2], param->name);
             if (memcmp(values + param->offset, models[2]->values + shared->offset, bytes) != 0)
                 return BROKEN(err, "%s starts otherwise than without the method", param->name);
             continue;
         }
         float *expected = NEW(arena, param->size, float);
         PositionShape shape = law_shape(c);
-        Rng rng = rng_stream(c->seed, "init", param->name);
-        const Position *acting = position_acting(&c->position);
+        Random rng = random_stream(c->seed, "init", param->name);
+        const Encoding *acting = encoding_acting(&c->position);
         if (acting->method->init) acting->method->init(&shape, acting->options, param->index, expected, &rng);
         if (acting->method->project) acting->method->project(&shape, acting->options, param->index, expected);
         if (memcmp(values + param->offset, expected, bytes) != 0)

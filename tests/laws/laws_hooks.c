@@ -20,7 +20,7 @@ static int other_bits(const Probe *p, const float *a, const float *b) {
     return part;
 }
 
-static bool forward_is_pure(const LawCase *c, Arena *arena, Err *err) {
+static bool forward_is_pure(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, c->length, arena), other = probe_new(c, c->length + 7, arena);
     unsigned char *tables = memcpy(NEW(arena, p.table_bytes, unsigned char), p.tables, p.table_bytes);
     void *options = NULL;
@@ -55,7 +55,7 @@ static bool forward_is_pure(const LawCase *c, Arena *arena, Err *err) {
     return true;
 }
 
-static bool backward_is_pure(const LawCase *c, Arena *arena, Err *err) {
+static bool backward_is_pure(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, c->length, arena);
     unsigned char *tables = memcpy(NEW(arena, p.table_bytes, unsigned char), p.tables, p.table_bytes);
     float *output = probe_data(&p, c->seed, "output", arena), *changed[2], *grads[2][POS_MAX_TENSORS];
@@ -98,14 +98,14 @@ static bool backward_is_pure(const LawCase *c, Arena *arena, Err *err) {
 }
 
 /* Positions are a function of the stream alone, and none lies beyond the farthest. */
-static bool positions_are_pure(const LawCase *c, Arena *arena, Err *err) {
+static bool positions_are_pure(const LawCase *c, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
     PositionShape shape = law_shape(c);
     int T = c->length;
     for (int draw = 0; m->positions && draw < 40; draw++) {
         double *at[2];
         for (int k = 0; k < 2; k++) {
-            Rng rng = rng_stream(c->seed + (uint64_t)draw, "draw", "");
+            Random rng = random_stream(c->seed + (uint64_t)draw, "draw", "");
             at[k] = NEW(arena, T + 2, double);
             for (int t = 0; t < T + 2; t++) at[k][t] = -123;
             m->positions(&shape, c->position.options, T, draw % 2 == 0, &rng, at[k] + 1);
@@ -122,7 +122,7 @@ static bool positions_are_pure(const LawCase *c, Arena *arena, Err *err) {
     return true;
 }
 
-bool law_purity(const LawCase *c, Arena *arena, Err *err) {
+bool law_purity(const LawCase *c, Arena *arena, Error *err) {
     return positions_are_pure(c, arena, err) && forward_is_pure(c, arena, err) &&
            backward_is_pure(c, arena, err) && scores_are_pure(c, arena, err);
 }
@@ -147,7 +147,7 @@ static void combine(const Probe *p, float *to, const float *a, double factor, co
             if (probe_inside(p, part, i - p->start[part])) to[i] = (float)(a[i] + factor * b[i]);
 }
 
-bool law_adjoint(const LawCase *c, Arena *arena, Err *err) {
+bool law_adjoint(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, c->length, arena);
     float *x = probe_data(&p, c->seed, "x", arena), *y = probe_data(&p, c->seed, "y", arena);
     float *origin = probe_copy(&p, x, arena), *fx = probe_copy(&p, x, arena), *fy = probe_copy(&p, y, arena);
@@ -206,7 +206,7 @@ static double difference(const Probe *p, const float *input, const float *weight
    for an element near zero it may be more, and then h is of the tensor's largest element; such a step may
    lead a small element out of what `project` allows, where the formula has no meaning: one of the steps must
    do. */
-bool law_gradient(const LawCase *c, Arena *arena, Err *err) {
+bool law_gradient(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, c->length, arena);
     bool used_there[POS_MAX_TENSORS] = {false};
     if (!scores_gradients_hold(c, used_there, arena, err)) return false;
@@ -265,21 +265,21 @@ static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *ar
     PositionShape shape = law_shape(c);
     LawCase standard = *c;
     if (m->options_size) standard.position.options = arena_alloc(arena, 1, m->options_size);
-    fields_default(standard.position.options, m->fields, m->field_count);
-    Err refusal; /* sizes at which the defaults are refused cannot tell */
+    options_default(standard.position.options, m->fields, m->field_count);
+    Error refusal; /* sizes at which the defaults are refused cannot tell */
     if (!position_check(m, &shape, standard.position.options, &refusal)) return true;
     if (deviation(&standard, arena) > 1e-3) return true;
     for (int i = 0; i < 2 * m->field_count; i++) {
-        const Field *field = &m->fields[i / 2];
-        if (field->type != FIELD_CHOICE && field->type != FIELD_BOOL) continue;
-        for (int value = 0; field->type == FIELD_BOOL ? value < 2 : field->choices[value] != NULL; value++) {
+        const OptionField *field = &m->fields[i / 2];
+        if (field->type != OPTION_CHOICE && field->type != OPTION_BOOL) continue;
+        for (int value = 0; field->type == OPTION_BOOL ? value < 2 : field->choices[value] != NULL; value++) {
             ArenaMark mark = arena_mark(arena);
             LawCase other = *c;
-            Err err;
+            Error err;
             char *options = other.position.options = arena_alloc(arena, 1, m->options_size);
             memcpy(options, c->position.options, m->options_size);
-            if (i % 2) fields_default(options, m->fields, m->field_count);
-            if (field->type == FIELD_BOOL)
+            if (i % 2) options_default(options, m->fields, m->field_count);
+            if (field->type == OPTION_BOOL)
                 *(bool *)(void *)(options + field->offset) = value != 0;
             else
                 *(int *)(void *)(options + field->offset) = value;
@@ -294,8 +294,8 @@ static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *ar
 
 /* A method that moves rows claims nothing. */
 static bool judge(const LawCase *c, PositionClaim claim, Deviation *deviation, const char *what, Arena *arena,
-                  Err *err) {
-    if (c->position.with) return true;
+                  Error *err) {
+    if (c->position.partner) return true;
     double measured = deviation(c, arena);
     if (c->position.method->claims & claim)
         return measured <= 1e-5 ||
@@ -335,7 +335,7 @@ static double shift_deviation(const LawCase *c, Arena *arena) {
     return fmax(deviation, scores_shift(c, arena));
 }
 
-bool law_shift(const LawCase *c, Arena *arena, Err *err) {
+bool law_shift(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_SHIFT_INVARIANT, shift_deviation, "be shift invariant", arena, err);
 }
 
@@ -363,7 +363,7 @@ static double prefix_deviation(const LawCase *c, Arena *arena) {
     return deviation;
 }
 
-bool law_prefix(const LawCase *c, Arena *arena, Err *err) {
+bool law_prefix(const LawCase *c, Arena *arena, Error *err) {
     int L = c->train_length;
     if (!judge(c, POS_PREFIX_STABLE, prefix_deviation, "be prefix stable", arena, err)) return false;
     if (!(c->position.method->claims & POS_PREFIX_STABLE)) return true;
@@ -372,8 +372,8 @@ bool law_prefix(const LawCase *c, Arena *arena, Err *err) {
     const uint16_t **tokens = law_tokens(c, 1, 2 * L, arena);
     float *whole = NEW(arena, 2 * L, float), *part = NEW(arena, L, float);
     double *expected = NEW(arena, L, double);
-    model_evaluate(model, pass_new(model, 1, 2 * L, false, arena), tokens, 1, whole);
-    model_evaluate(model, pass_new(model, 1, L, false, arena), tokens, 1, part);
+    transformer_evaluate(model, activations_new(model, 1, 2 * L, false, arena), tokens, 1, whole);
+    transformer_evaluate(model, activations_new(model, 1, L, false, arena), tokens, 1, part);
     for (int t = 0; t < L; t++) expected[t] = whole[t];
     return law_nll_agree(part, expected, 1, L, err);
 }
@@ -393,7 +393,7 @@ static double isometry_deviation(const LawCase *c, Arena *arena) {
     return deviation;
 }
 
-bool law_isometry(const LawCase *c, Arena *arena, Err *err) {
+bool law_isometry(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_ISOMETRY, isometry_deviation, "keep the length of vectors", arena, err);
 }
 
@@ -407,7 +407,7 @@ static double position_deviation(const LawCase *c, Arena *arena) {
     enum { ROWS = 24 };
     double positions[ROWS], deviation = 0;
     int length = 0, first = c->train_length / 2;
-    if (counts_rows(position_acting(&c->position)->method)) return INFINITY;
+    if (counts_rows(encoding_acting(&c->position)->method)) return INFINITY;
     for (int t = 0; t < ROWS; t++) positions[t] = first + t + t * t / 8, length = (int)positions[t] + 1;
     Probe s = probe_new_at(c, ROWS, positions, arena), l = probe_new_at(c, length, NULL, arena);
     float *moved = probe_data(&s, c->seed, "moved", arena), *whole = probe_data(&l, c->seed, "whole", arena);
@@ -437,7 +437,7 @@ static double position_deviation(const LawCase *c, Arena *arena) {
     return deviation;
 }
 
-bool law_positions(const LawCase *c, Arena *arena, Err *err) {
+bool law_positions(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_BY_POSITION, position_deviation, "follow positions", arena, err);
 }
 
@@ -449,9 +449,9 @@ static bool close(double got, double expected, double scale) {
     return fabs(got - expected) <= 5e-7 * (fabs(expected) + scale);
 }
 
-static bool formulas_hold(const LawCase *c, int length, Arena *arena, Err *err) {
+static bool formulas_hold(const LawCase *c, int length, Arena *arena, Error *err) {
     Probe p = probe_new(c, length, arena);
-    NaiveInputs in = {.position = position_acting(&c->position), .shape = &p.shape, .length = length};
+    NaiveInputs in = {.position = encoding_acting(&c->position), .shape = &p.shape, .length = length};
     in.positions = p.positions;
     int T = length, C = p.shape.width, D = p.shape.head_dim, H = p.shape.heads, step = T < 200 ? 1 : 13;
     float *before = probe_data(&p, c->seed, "vectors", arena), *after = probe_copy(&p, before, arena);
@@ -509,12 +509,12 @@ static bool formulas_hold(const LawCase *c, int length, Arena *arena, Err *err) 
 /* A method that moves rows may be unable to place so many. */
 static bool within_limit(const LawCase *c, int length) {
     PositionShape shape = law_shape(c);
-    return !c->position.with || position_usable(&c->position, &shape, length);
+    return !c->position.partner || encoding_usable(&c->position, &shape, length);
 }
 
-bool law_formulas(const LawCase *c, Arena *arena, Err *err) {
+bool law_formulas(const LawCase *c, Arena *arena, Error *err) {
     int lengths[] = {1, c->length, 4 * c->train_length, 4097};
-    for (int i = 0; i < COUNT_OF(lengths) && naive_knows(position_acting(&c->position)->method->name); i++)
+    for (int i = 0; i < COUNT_OF(lengths) && naive_knows(encoding_acting(&c->position)->method->name); i++)
         if (within_limit(c, lengths[i]) && !formulas_hold(c, lengths[i], arena, err)) return false;
     return scores_formulas_hold(c, 1, arena, err) && scores_formulas_hold(c, c->length, arena, err) &&
            scores_formulas_hold(c, 2 * c->train_length + 3, arena, err);

@@ -13,7 +13,8 @@
 static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,
                        Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
-    model_evaluate(model, pass_new(model, sequences, length, false, arena), tokens, sequences, nll);
+    transformer_evaluate(model, activations_new(model, sequences, length, false, arena), tokens, sequences,
+                         nll);
     return nll;
 }
 
@@ -21,25 +22,25 @@ static float *evaluate(const Model *model, const uint16_t *const *tokens, int se
 
 /* Evaluation, training pass and gradients against the naive model, for the model's present values. */
 static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *tokens, int sequences, int length,
-                   Arena *arena, Err *err) {
+                   Arena *arena, Error *err) {
     size_t rows = (size_t)sequences * (size_t)length;
     double *expected = NEW(arena, rows, double), *wanted = NEW(arena, model->size, double);
     float *nll = NEW(arena, rows, float), *gradients = NEW(arena, model->size, float);
     const double *values = naive_values(model, arena);
-    PassPlace place = {.seed = 1, .step = 7, .first_sequence = 2};
-    naive_run(model, values, way, (PositionPlace){1, true, 7, 2}, tokens, sequences, length, expected,
+    ActivationsOrigin place = {.seed = 1, .step = 7, .first_sequence = 2};
+    naive_run(model, values, way, (EncodingDraw){1, true, 7, 2}, tokens, sequences, length, expected,
               0.37 - 1.2, wanted);
     double *evaluated = expected; /* the same, unless rows stand elsewhere in evaluation */
     if (model->position.method->positions) {
         evaluated = NEW(arena, rows, double);
-        naive_run(model, values, way, (PositionPlace){0}, tokens, sequences, length, evaluated, 0, NULL);
+        naive_run(model, values, way, (EncodingDraw){0}, tokens, sequences, length, evaluated, 0, NULL);
     }
     if (!law_nll_agree(evaluate(model, tokens, sequences, length, arena), evaluated, sequences, length, err))
         return false;
-    Pass *pass = pass_new(model, sequences, length, true, arena);
+    Activations *pass = activations_new(model, sequences, length, true, arena);
     for (int call = 0; call < 2; call++) { /* twice: gradients are added, and scaled */
         memset(nll, 0xff, rows * sizeof *nll);
-        model_train(model, pass, tokens, sequences, place, call ? -1.2f : 0.37f, nll, gradients);
+        transformer_train(model, pass, tokens, sequences, place, call ? -1.2f : 0.37f, nll, gradients);
         if (!law_nll_agree(nll, expected, sequences, length, err)) return false;
     }
     return law_gradients_agree(model, gradients, wanted, err);
@@ -53,26 +54,26 @@ static bool at_kink(const LawCase *c, Arena *arena) {
     double *nll = NEW(arena, c->batch * c->length, double), *moved = naive_values(model, arena);
     double *gradients[] = {NEW(arena, model->size, double), NEW(arena, model->size, double)};
     float *others = NEW(arena, model->size, float);
-    PositionPlace place = {1, true, 7, 2};
-    Rng rng = rng_stream(c->seed, "kink", "");
-    Err ignored;
+    EncodingDraw place = {1, true, 7, 2};
+    Random rng = random_stream(c->seed, "kink", "");
+    Error ignored;
     naive_run(model, moved, NAIVE_HOOKS, place, tokens, c->batch, c->length, nll, 1, gradients[0]);
-    for (size_t i = 0; i < model->size; i++) moved[i] *= 1 + 1e-6 * rng_normal(&rng);
+    for (size_t i = 0; i < model->size; i++) moved[i] *= 1 + 1e-6 * random_normal(&rng);
     naive_run(model, moved, NAIVE_HOOKS, place, tokens, c->batch, c->length, nll, 1, gradients[1]);
     for (size_t i = 0; i < model->size; i++) others[i] = (float)gradients[1][i];
     return !law_gradients_agree(model, others, gradients[0], &ignored);
 }
 
-static bool agreement_of(const LawCase *c, Arena *arena, Err *err) {
+static bool agreement_of(const LawCase *c, Arena *arena, Error *err) {
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
     if (!agrees(model, NAIVE_HOOKS, tokens, c->batch, c->length, arena, err)) return false;
-    if (!naive_knows(position_acting(&c->position)->method->name)) return true;
+    if (!naive_knows(encoding_acting(&c->position)->method->name)) return true;
     return agrees(model, NAIVE_FORMULAS, tokens, c->batch, c->length, arena, err);
 }
 
 /* Where the numbers lie at a kink, others are drawn: what is wrong is wrong for them, too. */
-bool law_agreement(const LawCase *c, Arena *arena, Err *err) {
+bool law_agreement(const LawCase *c, Arena *arena, Error *err) {
     enum { DRAWS = 8 };
     LawCase drawn = *c;
     for (int draw = 0; draw < DRAWS; draw++, drawn.seed += 1000) {
@@ -85,19 +86,19 @@ bool law_agreement(const LawCase *c, Arena *arena, Err *err) {
 /* ---- causality ---- */
 
 /* Token t is the input of position t and the target of position t - 1. */
-bool law_causality(const LawCase *c, Arena *arena, Err *err) {
+bool law_causality(const LawCase *c, Arena *arena, Error *err) {
     int T = c->length, places[] = {0, 1, 2, T / 3, T / 2, 15, 16, 31, 32, 33, 127, 128, 129, T - 2, T - 1, T};
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, 1, T, arena);
     float *before = evaluate(model, tokens, 1, T, arena), *after = NEW(arena, T, float);
-    Pass *pass = pass_new(model, 1, T, false, arena);
+    Activations *pass = activations_new(model, 1, T, false, arena);
     uint16_t *changed = memcpy(NEW(arena, T + 1, uint16_t), tokens[0], (size_t)(T + 1) * sizeof **tokens);
     const uint16_t *sequences[] = {changed};
     for (int i = 0; i < COUNT_OF(places); i++) {
         int t = places[i];
         if (t < 0 || t > T) continue;
         changed[t] = (uint16_t)((tokens[0][t] + 1) % c->model.vocabulary);
-        model_evaluate(model, pass, sequences, 1, after);
+        transformer_evaluate(model, pass, sequences, 1, after);
         changed[t] = tokens[0][t];
         for (int s = 0; s < t - 1; s++)
             if (memcmp(&before[s], &after[s], sizeof *after) != 0)
@@ -112,20 +113,21 @@ bool law_causality(const LawCase *c, Arena *arena, Err *err) {
 /* ---- batch ---- */
 
 /* Products of other sizes may round otherwise: an ulp or so of activations. */
-bool law_batch(const LawCase *c, Arena *arena, Err *err) {
+bool law_batch(const LawCase *c, Arena *arena, Error *err) {
     int B = c->batch + 2, T = c->length;
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, B, T, arena);
     float *together = NEW(arena, B * T, float), *alone = NEW(arena, B * T, float);
     float *whole = NEW(arena, model->size, float), *sum = NEW(arena, model->size, float);
-    Pass *pass = pass_new(model, B, T, true, arena), *small = pass_new(model, 1, T, true, arena);
-    model_train(model, pass, tokens, B, (PassPlace){0}, 1, together, whole);
+    Activations *pass = activations_new(model, B, T, true, arena),
+                *small = activations_new(model, 1, T, true, arena);
+    transformer_train(model, pass, tokens, B, (ActivationsOrigin){0}, 1, together, whole);
     for (int b = 0; b < B; b++) { /* also in a pass that was made for more sequences */
-        PassPlace place = {.first_sequence = b};
-        model_train(model, b % 2 ? small : pass, tokens + b, 1, place, 1, alone + b * T, sum);
+        ActivationsOrigin place = {.first_sequence = b};
+        transformer_train(model, b % 2 ? small : pass, tokens + b, 1, place, 1, alone + b * T, sum);
     }
     return law_nll_agree(alone, law_widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
-           (c->position.with != NULL || /* rows stand elsewhere in training */
+           (c->position.partner != NULL || /* rows stand elsewhere in training */
             law_nll_agree(evaluate(model, tokens, B, T, arena),
                           law_widened(together, (size_t)B * (size_t)T, arena), B, T, err)) &&
            law_gradients_agree(model, sum, law_widened(whole, model->size, arena), err);
@@ -134,13 +136,13 @@ bool law_batch(const LawCase *c, Arena *arena, Err *err) {
 /* ---- length ---- */
 
 static void *tables_of(const LawCase *c, const PositionShape *shape, int length, Arena *arena) {
-    const Position *acting = position_acting(&c->position);
+    const Encoding *acting = encoding_acting(&c->position);
     return position_prepare(acting->method, shape, acting->options, length, NULL, arena);
 }
 
 /* prepare() makes its tables anew, the same ones, in the arena (which has room in its chunk), and a counting
    arena counts them. */
-static bool tables_are_fresh(const LawCase *c, Arena *arena, Err *err) {
+static bool tables_are_fresh(const LawCase *c, Arena *arena, Error *err) {
     PositionShape shape = law_shape(c);
     for (int length = 1; length < 50; length += 16) {
         Arena *count = arena_new_counting();
@@ -162,21 +164,21 @@ static bool tables_are_fresh(const LawCase *c, Arena *arena, Err *err) {
     return true;
 }
 
-bool law_length(const LawCase *c, Arena *arena, Err *err) {
+bool law_length(const LawCase *c, Arena *arena, Error *err) {
     int lengths[] = {c->length, c->length + 5, 3, c->length};
     if (!tables_are_fresh(c, arena, err)) return false;
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, 1, c->length + 5, arena);
-    Pass *first = pass_new(model, 1, c->length, false, arena);
+    Activations *first = activations_new(model, 1, c->length, false, arena);
     float *again = NEW(arena, c->length, float), *nll[COUNT_OF(lengths)];
     for (int i = 0; i < COUNT_OF(lengths); i++) {
         double *expected = NEW(arena, lengths[i], double);
         nll[i] = evaluate(model, tokens, 1, lengths[i], arena);
-        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (PositionPlace){0}, tokens, 1, lengths[i],
+        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (EncodingDraw){0}, tokens, 1, lengths[i],
                   expected, 0, NULL);
         if (!law_nll_agree(nll[i], expected, 1, lengths[i], err)) return false;
     }
-    model_evaluate(model, first, tokens, 1, again);
+    transformer_evaluate(model, first, tokens, 1, again);
     size_t bytes = (size_t)c->length * sizeof(float);
     if (memcmp(nll[0], nll[3], bytes) != 0 || memcmp(nll[0], again, bytes) != 0)
         return BROKEN(err, "another length in between changes the losses");
@@ -186,7 +188,7 @@ bool law_length(const LawCase *c, Arena *arena, Err *err) {
 /* ---- edges ---- */
 
 static void scale_tensor(Model *model, const char *name, float factor) {
-    const Param *param = naive_param(model, name);
+    const ModelParam *param = naive_param(model, name);
     for (size_t i = 0; i < param->size; i++) model->values[param->offset + i] *= factor;
 }
 
@@ -197,21 +199,21 @@ static bool all_finite(const float *x, size_t count) {
 }
 
 /* Scores of 1e4 in every layer: too rough for a comparison (their rounding is 1e-3), but finite. */
-static bool survives_scores(const LawCase *c, Arena *arena, Err *err) {
+static bool survives_scores(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
     float *nll = NEW(arena, c->batch * c->length, float), *gradients = NEW(arena, model->size, float);
     for (int l = 0; l < c->model.layers; l++)
         scale_tensor(model, arena_format(arena, "layers.%d.attention.qkv.weight", l), 100);
-    model_train(model, pass_new(model, c->batch, c->length, true, arena), tokens, c->batch, (PassPlace){0}, 1,
-                nll, gradients);
+    transformer_train(model, activations_new(model, c->batch, c->length, true, arena), tokens, c->batch,
+                      (ActivationsOrigin){0}, 1, nll, gradients);
     if (!all_finite(nll, (size_t)c->batch * (size_t)c->length) || !all_finite(gradients, model->size))
         return BROKEN(err, "scores of 1e4 are too much");
     return true;
 }
 
 /* Logits of 1e4: exact to their own rounding. */
-static bool survives_logits(const LawCase *c, Arena *arena, Err *err) {
+static bool survives_logits(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
     double *expected = NEW(arena, c->length, double), largest = 0;
@@ -220,7 +222,7 @@ static bool survives_logits(const LawCase *c, Arena *arena, Err *err) {
     } else {
         scale_tensor(model, "embedding.weight", 100);
     }
-    naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (PositionPlace){0}, tokens, 1, c->length,
+    naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (EncodingDraw){0}, tokens, 1, c->length,
               expected, 0, NULL);
     float *nll = evaluate(model, tokens, 1, c->length, arena);
     for (int t = 0; t < c->length; t++) largest = fmax(largest, expected[t]);
@@ -230,18 +232,19 @@ static bool survives_logits(const LawCase *c, Arena *arena, Err *err) {
     return true;
 }
 
-static bool shows_nan(const LawCase *c, Arena *arena, Err *err) {
+static bool shows_nan(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
-    Pass *pass = pass_new(model, 1, c->length, false, arena);
+    Activations *pass = activations_new(model, 1, c->length, false, arena);
     float *nll = NEW(arena, c->length, float);
     for (int i = 0; i < model->param_count; i++) {
         float *value = model->values + model->params[i].offset;
-        size_t count = model->params[i].init == INIT_METHOD ? model->params[i].size : 1; /* rows of a table */
-        float *was = memcpy(NEW(arena, count, float), value, count * sizeof *value);     /* may be unused */
+        size_t count =
+            model->params[i].init == MODEL_INIT_METHOD ? model->params[i].size : 1;  /* rows of a table */
+        float *was = memcpy(NEW(arena, count, float), value, count * sizeof *value); /* may be unused */
         for (size_t j = 0; j < count; j++)
             value[j] = nanf(i % 2 ? "" : "3"); /* as computed, or with other bits set, as from a file */
-        model_evaluate(model, pass, tokens, 1, nll);
+        transformer_evaluate(model, pass, tokens, 1, nll);
         memcpy(value, was, count * sizeof *value);
         if (all_finite(nll, (size_t)c->length))
             return BROKEN(err, "a NaN in %s is not seen", model->params[i].name);
@@ -249,7 +252,7 @@ static bool shows_nan(const LawCase *c, Arena *arena, Err *err) {
     return true;
 }
 
-bool law_edges(const LawCase *c, Arena *arena, Err *err) {
+bool law_edges(const LawCase *c, Arena *arena, Error *err) {
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
     for (int length = 1; length <= 3; length++)
@@ -266,31 +269,31 @@ bool law_edges(const LawCase *c, Arena *arena, Err *err) {
 enum { OVERFIT_STEPS = 600 };
 #define OVERFIT_LOSS 0.1 /* nats; a guess costs ln V */
 
-static bool stays(const LawCase *c, const Param *param, Err *err) {
-    bool projected = param->init == INIT_METHOD && position_acting(&c->position)->method->project;
+static bool stays(const LawCase *c, const ModelParam *param, Error *err) {
+    bool projected = param->init == MODEL_INIT_METHOD && encoding_acting(&c->position)->method->project;
     return BROKEN(err, "an update leaves %s as it is, whose gradient is not zero%s", param->name,
                   projected ? "; `project` may have undone it" : "");
 }
 
-bool law_overfit(const LawCase *c, Arena *arena, Err *err) {
+bool law_overfit(const LawCase *c, Arena *arena, Error *err) {
     int B = 2, T = c->length < 10 ? c->length : 10;
     OptimizerOptions options;
     Model *model = model_new(&c->model, &c->position, c->train_length, arena);
     const uint16_t **tokens = law_tokens(c, B, T, arena);
     float *nll = NEW(arena, B * T, float), *gradients = NEW(arena, model->size, float);
-    fields_default(&options, optimizer_fields, optimizer_field_count);
+    options_default(&options, optimizer_fields, optimizer_field_count);
     options.decay = 0;
     model_allocate(model, arena);
     model_init(model, c->seed);
     float *before = memcpy(NEW(arena, model->size, float), model->values, model->size * sizeof(float));
     Optimizer *optimizer = optimizer_new(&options, model, arena);
-    Pass *pass = pass_new(model, B, T, true, arena);
+    Activations *pass = activations_new(model, B, T, true, arena);
     double loss = INFINITY;
     for (int step = 1; step <= OVERFIT_STEPS && loss > OVERFIT_LOSS; step++) {
         memset(gradients, 0, model->size * sizeof *gradients);
-        PassPlace place = {.step =
-                               c->position.with ? 1 : step}; /* rows that move cannot be learnt by heart */
-        model_train(model, pass, tokens, B, place, 1.0f / (float)(B * T), nll, gradients);
+        ActivationsOrigin place = {
+            .step = c->position.partner ? 1 : step}; /* rows that move cannot be learnt by heart */
+        transformer_train(model, pass, tokens, B, place, 1.0f / (float)(B * T), nll, gradients);
         optimizer_step(optimizer, model, gradients, 1e-2);
         for (int p = 0; p < model->param_count && step == 1; p++)
             for (size_t i = model->params[p].offset; i < model->params[p].offset + model->params[p].size; i++)

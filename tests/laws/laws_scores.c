@@ -32,8 +32,8 @@ typedef struct Scene {
 
 static float *random_array(size_t count, const LawCase *c, const char *name, Arena *arena) {
     float *x = NEW(arena, count + 1, float);
-    Rng rng = rng_stream(c->seed, "scene", name);
-    for (size_t i = 0; i < count; i++) x[i] = (float)rng_normal(&rng);
+    Random rng = random_stream(c->seed, "scene", name);
+    for (size_t i = 0; i < count; i++) x[i] = (float)random_normal(&rng);
     return x;
 }
 
@@ -171,7 +171,7 @@ static void make_weights(const Scene *z, const LawCase *c, float *weights[OUTPUT
 
 /* ---- form ---- */
 
-bool scores_paired(const PositionMethod *m, Err *err) {
+bool scores_paired(const PositionMethod *m, Error *err) {
     if (m->horizon && !m->transform) return BROKEN(err, "horizon without transform");
     if (m->pair_bias_backward && !m->pair_bias) return BROKEN(err, "pair_bias_backward alone");
     if (!m->vectors != !m->vector_count) return BROKEN(err, "vectors without vector_count, or alone");
@@ -194,7 +194,7 @@ static int other_bits(const Scene *z, float *const a[OUTPUTS], float *const b[OU
     return o;
 }
 
-bool scores_are_pure(const LawCase *c, Arena *arena, Err *err) {
+bool scores_are_pure(const LawCase *c, Arena *arena, Error *err) {
     Scene z = scene_new(c, c->length, true, arena);
     float *copies[OUTPUTS], *weights[OUTPUTS], *given[OUTPUTS];
     unsigned char *tables = memcpy(NEW(arena, z.p.table_bytes, unsigned char), z.p.tables, z.p.table_bytes);
@@ -266,7 +266,7 @@ static double slope(Scene *z, float *const weights[OUTPUTS], float *at, double s
    also many a kink, so that a gradient is held against the slopes to both sides, at some step: it lies
    between them, or no farther from one than they are apart. */
 static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *name, float *value,
-                           const float *gradient, size_t count, bool *used, Err *err) {
+                           const float *gradient, size_t count, bool *used, Error *err) {
     double largest = 0, steepest = 0;
     for (size_t i = 0; i < count; i++) {
         if (value[i] == POS_UNSEEN) continue;
@@ -293,7 +293,7 @@ static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *
     return true;
 }
 
-bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *arena, Err *err) {
+bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *arena, Error *err) {
     Scene z = scene_new(c, c->length, true, arena);
     float *weights[OUTPUTS];
     bool any = false;
@@ -401,7 +401,7 @@ double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena) {
 
 const float *scores_outputs(const LawCase *c, size_t *count, Arena *arena) {
     *count = 1;
-    if (c->position.with)
+    if (c->position.partner)
         return NEW(arena, 1, float); /* partners follow positions: they have no such hooks */
     Scene z = scene_new(c, 300, true, arena);
     for (int o = 0; o < OUTPUTS; o++) *count += z.count[o];

@@ -5,15 +5,15 @@
 
 #include "laws.h"
 
-bool scores_paired(const PositionMethod *m, Err *err); /* forward hooks with their backwards */
+bool scores_paired(const PositionMethod *m, Error *err); /* forward hooks with their backwards */
 bool scores_have_gradient(const PositionMethod *m);
-bool scores_are_pure(const LawCase *c, Arena *arena, Err *err);
+bool scores_are_pure(const LawCase *c, Arena *arena, Error *err);
 
 /* Backward hooks against differences, by tensor and by input. `used[i]`: tensor i makes a difference. */
-bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *arena, Err *err);
+bool scores_gradients_hold(const LawCase *c, bool used[POS_MAX_TENSORS], Arena *arena, Error *err);
 
 /* The results of attention as the formulas of the method say, where there are any. */
-bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Err *err);
+bool scores_formulas_hold(const LawCase *c, int length, Arena *arena, Error *err);
 
 /* Deviations from what the claims say. */
 double scores_shift(const LawCase *c, Arena *arena);

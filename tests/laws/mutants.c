@@ -6,14 +6,14 @@
 #include "position/encoding.h"
 
 static const PositionMethod *real(const char *name) {
-    return position_find(name);
+    return encoding_find(name);
 }
 
 enum { OPTIONS_BYTES = 256 };
 
 /* A copy of a method's options to be changed, and the field to change. */
-static const Field *copy_options(const char *name, const char *key, const void *options,
-                                 unsigned char *copy) {
+static const OptionField *copy_options(const char *name, const char *key, const void *options,
+                                       unsigned char *copy) {
     const PositionMethod *m = real(name);
     if (m->options_size > OPTIONS_BYTES) BUG("options of %s are too large for a mutant", name);
     memcpy(copy, options, m->options_size);
@@ -178,7 +178,8 @@ static void gradient_read_only_changed(PositionMethod *m) {
     m->distance_bias_backward = changing_hook;
 }
 
-static void random_init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void random_init(const PositionShape *shape, const void *options, int index, float *value,
+                        Random *rng) {
     static uint64_t calls;
     (void)options, (void)index, (void)rng;
     for (int h = 0; h < shape->heads; h++) value[h] = 0.1f + (float)(calls++ % 7);
@@ -188,7 +189,7 @@ static void init_by_state(PositionMethod *m) {
     m->init = random_init;
 }
 
-static void long_init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void long_init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
     real("alibi")->init(shape, options, index, value, rng);
     value[shape->heads] = 1;
 }
@@ -206,16 +207,16 @@ static void prefix_unclaimed(PositionMethod *m) {
 }
 
 static void default_out_of_range(PositionMethod *m) {
-    static Field fields[8];
+    static OptionField fields[8];
     memcpy(fields, m->fields, (size_t)m->field_count * sizeof *fields);
     for (int i = 0; i < m->field_count; i++)
-        if (fields[i].high > 0) fields[i].standard = 2 * fields[i].high;
+        if (fields[i].high > 0) fields[i].default_value = 2 * fields[i].high;
     m->fields = fields;
 }
 
 /* ---- T5 ---- */
 
-static bool no_maximum_check(const PositionShape *shape, const void *options, Err *err) {
+static bool no_maximum_check(const PositionShape *shape, const void *options, Error *err) {
     (void)shape, (void)options, (void)err;
     return true;
 }
@@ -223,8 +224,8 @@ static bool no_maximum_check(const PositionShape *shape, const void *options, Er
 static void *fixed_maximum_prepare(const PositionShape *shape, const void *options, int length,
                                    const double *positions, Arena *arena) {
     unsigned char copy[OPTIONS_BYTES];
-    const Field *field = copy_options("t5", "max_distance", options, copy);
-    int64_t standard = (int64_t)field->standard;
+    const OptionField *field = copy_options("t5", "max_distance", options, copy);
+    int64_t standard = (int64_t)field->default_value;
     memcpy(copy + field->offset, &standard, sizeof standard);
     return position_prepare(real("t5"), shape, copy, length, positions, arena);
 }
@@ -291,7 +292,7 @@ static void keys_not_turned(PositionMethod *m) {
 
 static void other_pairs_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
     unsigned char copy[OPTIONS_BYTES];
-    const Field *field = copy_options("rotary", "pairs", context->options, copy);
+    const OptionField *field = copy_options("rotary", "pairs", context->options, copy);
     int pairs;
     memcpy(&pairs, copy + field->offset, sizeof pairs);
     pairs = !pairs;

@@ -6,7 +6,7 @@
 #include "position/encoding.h"
 
 static const PositionMethod *real(const char *name) {
-    return position_find(name);
+    return encoding_find(name);
 }
 
 enum { MOST_OPTIONS = 256 };
@@ -22,8 +22,8 @@ static void *with_option(const char *name, const char *key, double value, const 
         if (strcmp(m->fields[i].key, key) != 0) continue;
         int64_t whole = (int64_t)value;
         void *at = copy + m->fields[i].offset;
-        if (m->fields[i].type == FIELD_INT) memcpy(at, &whole, sizeof whole);
-        if (m->fields[i].type == FIELD_REAL) memcpy(at, &value, sizeof value);
+        if (m->fields[i].type == OPTION_INT) memcpy(at, &whole, sizeof whole);
+        if (m->fields[i].type == OPTION_REAL) memcpy(at, &value, sizeof value);
         return position_prepare(m, shape, copy, length, positions,
                                 arena); // cppcheck-suppress returnDanglingLifetime
     }

@@ -6,7 +6,7 @@
 #include "position/encoding.h"
 
 static const PositionMethod *real(const char *name) {
-    return position_find(name);
+    return encoding_find(name);
 }
 
 /* ---- KERPLE ---- */
@@ -51,7 +51,7 @@ static void per_layer_ignored(PositionMethod *m) {
 
 /* ---- rows that move ---- */
 
-static void same_hook(const PositionShape *shape, const void *options, int length, bool training, Rng *rng,
+static void same_hook(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
                       double *positions) {
     static int calls;
     real("shape")->positions(shape, options, length, training, rng, positions);
@@ -62,8 +62,8 @@ static void positions_by_state(PositionMethod *m) {
     m->positions = same_hook;
 }
 
-static void farther_hook(const PositionShape *shape, const void *options, int length, bool training, Rng *rng,
-                         double *positions) {
+static void farther_hook(const PositionShape *shape, const void *options, int length, bool training,
+                         Random *rng, double *positions) {
     real("shape")->positions(shape, options, length, training, rng, positions);
     positions[length - 1] += 1000;
 }

@@ -10,7 +10,7 @@ enum { MOST = 1 << 20 }; /* numbers that a mutant keeps aside */
 static float aside[MOST];
 
 static const PositionMethod *real(const char *name) {
-    return position_find(name);
+    return encoding_find(name);
 }
 
 static float *keep(const float *x, size_t count) {

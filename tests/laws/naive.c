@@ -1,4 +1,4 @@
-/* naive: plain loops; the position method is in naive_position.c. Letters as in model.h: B sequences, T
+/* naive: plain loops; the position method is in naive_position.c. Letters as in model/model.h: B sequences, T
  * length, N = B T rows, C = H D width, F ffn, V vocabulary. */
 #include "naive_position.h"
 
@@ -11,7 +11,7 @@
 
 /* ---- a run ---- */
 
-const Param *naive_param(const Model *model, const char *name) {
+const ModelParam *naive_param(const Model *model, const char *name) {
     for (int i = 0; i < model->param_count; i++)
         if (strcmp(model->params[i].name, name) == 0) return &model->params[i];
     BUG("the model has no parameter '%s'", name);
@@ -189,13 +189,13 @@ static void ffn(const Run *r, int l, Layer *a, double *out) {
         for (int f = 0; f < r->F; f++) {
             double x = a->u[(size_t)n * r->U + f], *y = &a->acted[(size_t)n * r->F + f];
             switch (r->model->options.activation) {
-            case ACT_RELU:
+            case MODEL_RELU:
                 *y = x > 0 ? x : 0;
                 break;
-            case ACT_GELU:
+            case MODEL_GELU:
                 *y = x * (1 + erf(x / sqrt(2))) / 2;
                 break;
-            case ACT_SWIGLU:
+            case MODEL_SWIGLU:
                 *y = x * logistic(x) * a->u[(size_t)n * r->U + r->F + f];
                 break;
             }
@@ -213,13 +213,13 @@ static void ffn_backward(const Run *r, int l, const Layer *a, double *dnormed2, 
             size_t i = (size_t)n * r->U + f;
             double x = a->u[i], dy = dacted[(size_t)n * r->F + f], s = logistic(x);
             switch (r->model->options.activation) {
-            case ACT_RELU:
+            case MODEL_RELU:
                 du[i] = x > 0 ? dy : 0;
                 break;
-            case ACT_GELU:
+            case MODEL_GELU:
                 du[i] = dy * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(8 * atan(1)));
                 break;
-            case ACT_SWIGLU:
+            case MODEL_SWIGLU:
                 du[i] = dy * a->u[i + r->F] * s * (1 + x * (1 - s));
                 du[i + r->F] = dy * x * s;
                 break;
@@ -258,7 +258,7 @@ static void layer_backward(const Run *r, int l, const Layer *a, double *dx) {
 
 /* ---- the model ---- */
 
-void naive_run(const Model *model, const double *values, NaiveWay way, PositionPlace place,
+void naive_run(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
                const uint16_t *const *tokens, int sequences, int length, double *nll, double scale,
                double *gradients) {
     const ModelOptions *o = &model->options;
@@ -266,7 +266,7 @@ void naive_run(const Model *model, const double *values, NaiveWay way, PositionP
     Run run = {.model = model, .values = values, .arena = arena, .B = sequences, .T = length};
     Run *r = &run;
     r->N = r->B * r->T, r->L = (int)o->layers, r->C = (int)o->width, r->H = (int)o->heads, r->D = r->C / r->H;
-    r->F = (int)o->ffn, r->V = (int)o->vocabulary, r->U = o->activation == ACT_SWIGLU ? 2 * r->F : r->F;
+    r->F = (int)o->ffn, r->V = (int)o->vocabulary, r->U = o->activation == MODEL_SWIGLU ? 2 * r->F : r->F;
     r->gradients = gradients ? NEW(arena, model->size, double) : NULL;
     r->position = naive_position_new(model, values, way, place, sequences, length, arena);
 

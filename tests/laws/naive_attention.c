@@ -26,13 +26,15 @@ static double *array(const NaiveAttention *a, size_t count) {
 }
 
 static bool meant(int layers, bool active) {
-    return layers == LAYERS_ALL || (layers == LAYERS_POSITION && active) ||
-           (layers == LAYERS_NOPE && !active);
+    return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION && active) ||
+           (layers == ATTENTION_LAYERS_NOPE && !active);
 }
 
 static double stretch_of(const AttentionOptions *o, int train_length, int i) {
-    if (o->scale == SCALE_LOG_N) return fmax(1, log1p(i) / log(train_length < 2 ? 2 : train_length));
-    if (o->scale == SCALE_LLAMA4) return 1 + o->scale_coefficient * log1p((double)((i + 1) / o->scale_floor));
+    if (o->scale == ATTENTION_SCALE_LOG_N)
+        return fmax(1, log1p(i) / log(train_length < 2 ? 2 : train_length));
+    if (o->scale == ATTENTION_SCALE_LLAMA4)
+        return 1 + o->scale_coefficient * log1p((double)((i + 1) / o->scale_floor));
     return 1;
 }
 

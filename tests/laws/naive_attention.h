@@ -1,8 +1,9 @@
 /* naive_attention: attention of one sequence in double and in plain loops, with every hook and option.
  *
- * Written from position.h and attention.h, not from the code: one array [H,T,T] for each thing that is added
- * to scores, one loop for each sum. Methods enter through their hooks (floats in, floats out), except for the
- * distance bias and the transforms, which the caller computes, from hooks or from formulas.
+ * Written from position/position.h and attention/attention.h, not from the code: one array [H,T,T] for each
+ * thing that is added to scores, one loop for each sum. Methods enter through their hooks (floats in, floats
+ * out), except for the distance bias and the transforms, which the caller computes, from hooks or from
+ * formulas.
  */
 #ifndef POSLAB_TESTS_NAIVE_ATTENTION_H
 #define POSLAB_TESTS_NAIVE_ATTENTION_H

@@ -5,21 +5,21 @@
 #include <string.h>
 #include "position/encoding.h"
 
-double naive_option(const Position *position, const char *key) {
+double naive_option(const Encoding *position, const char *key) {
     for (int i = 0; i < position->method->field_count; i++) {
-        const Field *field = &position->method->fields[i];
+        const OptionField *field = &position->method->fields[i];
         const char *at = (const char *)position->options + field->offset;
         if (strcmp(field->key, key) != 0) continue;
         switch (field->type) {
-        case FIELD_INT:
+        case OPTION_INT:
             return (double)*(const int64_t *)(const void *)at;
-        case FIELD_REAL:
+        case OPTION_REAL:
             return *(const double *)(const void *)at;
-        case FIELD_BOOL:
+        case OPTION_BOOL:
             return *(const bool *)(const void *)at;
-        case FIELD_CHOICE:
+        case OPTION_CHOICE:
             return *(const int *)(const void *)at;
-        case FIELD_TEXT:
+        case OPTION_TEXT:
             break;
         }
     }
@@ -169,7 +169,7 @@ void naive_embed(const NaiveInputs *in, double *x) {
     if (f->embed) f->embed(in, x);
 }
 
-bool naive_is_table(const Position *position) {
+bool naive_is_table(const Encoding *position) {
     return find(position->method->name)->table != NULL;
 }
 

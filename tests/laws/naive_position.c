@@ -11,14 +11,14 @@
 /* The method in one layer, or before the first one, where the tensors of layers are not to be seen. */
 typedef struct Site {
     bool acts;
-    const Param *param[POS_MAX_TENSORS]; /* NULL: not to be seen */
-    double *bias, *dbias;                /* [H,T] */
-    double *dembed, *dinput;             /* [B,T,C]; NULL where they do not belong */
+    const ModelParam *param[POS_MAX_TENSORS]; /* NULL: not to be seen */
+    double *bias, *dbias;                     /* [H,T] */
+    double *dembed, *dinput;                  /* [B,T,C]; NULL where they do not belong */
 } Site;
 
 struct NaivePosition {
     const Model *model;
-    const Position *position;
+    const Encoding *position;
     NaiveWay way;
     int L, B, T, C, D, H;
     double *values;      /* [model->size]; differences are taken by changing them */
@@ -48,14 +48,14 @@ static void see(const NaivePosition *n, Site *site, int layer) {
     }
 }
 
-/* As position.h says: a stream for each update and sequence, or for each window. */
-static double *draw(const NaivePosition *n, PositionPlace place, int b) {
-    const Position *outer = &n->model->position;
+/* As position/position.h says: a stream for each update and sequence, or for each window. */
+static double *draw(const NaivePosition *n, EncodingDraw place, int b) {
+    const Encoding *outer = &n->model->position;
     double *positions = NEW(n->arena, n->T, double);
     for (int t = 0; t < n->T; t++) positions[t] = t;
     if (!outer->method->positions) return positions;
-    Rng rng = rng_stream(place.seed, "positions", place.training ? "train" : "evaluate");
-    rng = rng_substream(rng_substream(rng, (uint64_t)place.step), (uint64_t)(place.sequence + b));
+    Random rng = random_stream(place.seed, "positions", place.training ? "train" : "evaluate");
+    rng = random_substream(random_substream(rng, (uint64_t)place.step), (uint64_t)(place.sequence + b));
     outer->method->positions(&n->model->shape, outer->options, n->T, place.training, &rng, positions);
     return positions;
 }
@@ -94,11 +94,11 @@ static void make_bias(const NaivePosition *n, Site *site) {
     }
 }
 
-NaivePosition *naive_position_new(const Model *model, const double *values, NaiveWay way, PositionPlace place,
+NaivePosition *naive_position_new(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
                                   int sequences, int length, Arena *arena) {
     NaivePosition *n = NEW(arena, 1, NaivePosition);
     *n = (NaivePosition){.model = model,
-                         .position = position_acting(&model->position),
+                         .position = encoding_acting(&model->position),
                          .way = way,
                          .T = length,
                          .arena = arena};
@@ -108,8 +108,8 @@ NaivePosition *naive_position_new(const Model *model, const double *values, Naiv
     n->hook_value = NEW(arena, model->param_count, float *);
     n->hook_grad = NEW(arena, model->param_count, float *);
     for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
-        if (param->init != INIT_METHOD) continue;
+        const ModelParam *param = &model->params[i];
+        if (param->init != MODEL_INIT_METHOD) continue;
         n->hook_value[i] = NEW(arena, param->size, float), n->hook_grad[i] = NEW(arena, param->size, float);
         for (size_t j = 0; j < param->size; j++) n->hook_value[i][j] = (float)values[param->offset + j];
     }
@@ -263,7 +263,7 @@ static double weighed(const NaivePosition *n, const Site *site, double *work) {
 }
 
 /* Central differences: with a step of 1e-5 of the number, 1e-10 of it is cut off and 1e-11 rounded. */
-static void differentiate(NaivePosition *n, const Param *param, double *gradient) {
+static void differentiate(NaivePosition *n, const ModelParam *param, double *gradient) {
     double *value = n->values + param->offset, *work, largest = 0;
     work = NEW(n->arena, (size_t)(n->H > n->C ? n->H : n->C) * (size_t)n->T, double);
     for (size_t j = 0; j < param->size; j++) largest = fmax(largest, fabs(value[j]));
@@ -298,8 +298,8 @@ static void end_biases(NaivePosition *n) {
 void naive_position_end(NaivePosition *n, double *gradients) {
     if (!formulas(n)) end_biases(n);
     for (int i = 0; i < n->model->param_count; i++) {
-        const Param *param = &n->model->params[i];
-        if (param->init != INIT_METHOD) continue;
+        const ModelParam *param = &n->model->params[i];
+        if (param->init != MODEL_INIT_METHOD) continue;
         if (formulas(n) && naive_is_table(n->position)) {
             for (int b = 0; b < n->B; b++) {
                 NaiveInputs in = inputs_of(n, &n->sites[n->L], b);

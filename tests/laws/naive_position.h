@@ -12,8 +12,8 @@
 
 typedef struct NaivePosition NaivePosition;
 
-/* Of one run over sequences of T = length tokens, the first of which is at `place`. */
-NaivePosition *naive_position_new(const Model *model, const double *values, NaiveWay way, PositionPlace place,
+/* Of one run over sequences of T = length tokens, the first of which is at `source`. */
+NaivePosition *naive_position_new(const Model *model, const double *values, NaiveWay way, EncodingDraw place,
                                   int sequences, int length, Arena *arena);
 
 /* x[T,C] of sequence b; dx is its gradient. */

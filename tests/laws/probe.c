@@ -47,13 +47,13 @@ static void prepare(Probe *p, Arena *arena) {
 Probe probe_new(const LawCase *c, int length, Arena *arena) {
     double *positions = NEW(arena, length, double);
     PositionShape shape = law_shape(c);
-    PositionPlace place = {.seed = c->seed, .training = true, .step = 3};
-    bool moved = position_draw(&c->position, &shape, place, positions, length);
+    EncodingDraw place = {.seed = c->seed, .training = true, .step = 3};
+    bool moved = encoding_draw(&c->position, &shape, place, positions, length);
     return probe_new_at(c, length, moved ? positions : NULL, arena);
 }
 
 Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena *arena) {
-    const Position *acting = position_acting(&c->position);
+    const Encoding *acting = encoding_acting(&c->position);
     Probe p = {.method = acting->method, .options = acting->options, .positions = positions};
     p.shape = law_shape(c);
     p.context = (PositionContext){.options = p.options, .length = length};
@@ -61,8 +61,8 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
     for (int i = 0; i < p.count; i++) {
         char name[80];
         snprintf(name, sizeof name, "position.%s", p.tensors[i].name);
-        Rng rng = rng_stream(c->seed, "init", name);
-        p.sizes[i] = position_tensor_size(&p.tensors[i]);
+        Random rng = random_stream(c->seed, "init", name);
+        p.sizes[i] = encoding_tensor_size(&p.tensors[i]);
         p.value[i] = guarded_new(arena, p.sizes[i]), p.grad[i] = guarded_new(arena, p.sizes[i]);
         if (p.method->init) p.method->init(&p.shape, p.options, i, p.value[i], &rng);
         law_away(p.value[i], p.sizes[i], c->seed, name);
@@ -87,11 +87,11 @@ bool probe_inside(const Probe *p, int part, size_t i) {
 
 float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena) {
     float *data = NEW(arena, p->total, float);
-    Rng rng = rng_stream(seed, "data", name);
+    Random rng = random_stream(seed, "data", name);
     guard(data, p->total);
     for (int part = 0; part < PARTS; part++)
         for (size_t i = 0; i < p->size[part]; i++)
-            if (probe_inside(p, part, i)) data[p->start[part] + i] = (float)rng_normal(&rng);
+            if (probe_inside(p, part, i)) data[p->start[part] + i] = (float)random_normal(&rng);
     return data;
 }
 

@@ -23,21 +23,21 @@ static const AttentionOptions options[] = {
     {.top_k = 5},
     {.top_k = 1},
     {.top_k = 3, .window = 9, .sinks = 2, .temperature = 0.6},
-    {.scale = SCALE_LOG_N},
-    {.scale = SCALE_LLAMA4, .scale_floor = 4, .scale_coefficient = 0.3, .window = 30, .sinks = 4},
+    {.scale = ATTENTION_SCALE_LOG_N},
+    {.scale = ATTENTION_SCALE_LLAMA4, .scale_floor = 4, .scale_coefficient = 0.3, .window = 30, .sinks = 4},
     {.temperature = 1.7},
     {.nope_every = 2,
-     .scale = SCALE_LOG_N,
-     .scale_layers = LAYERS_NOPE,
+     .scale = ATTENTION_SCALE_LOG_N,
+     .scale_layers = ATTENTION_LAYERS_NOPE,
      .window = 12,
      .sinks = 1,
-     .window_layers = LAYERS_POSITION},
+     .window_layers = ATTENTION_LAYERS_POSITION},
     {.nope_every = 2,
-     .scale = SCALE_LOG_N,
-     .scale_layers = LAYERS_POSITION,
+     .scale = ATTENTION_SCALE_LOG_N,
+     .scale_layers = ATTENTION_LAYERS_POSITION,
      .window = 33,
-     .window_layers = LAYERS_NOPE},
-    {.nope_every = 2, .top_k = 4, .temperature = 2, .window = 17, .window_layers = LAYERS_ALL},
+     .window_layers = ATTENTION_LAYERS_NOPE},
+    {.nope_every = 2, .top_k = 4, .temperature = 2, .window = 17, .window_layers = ATTENTION_LAYERS_ALL},
 };
 
 static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
@@ -50,14 +50,14 @@ static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
                            .width = sizes[n].width,
                            .ffn = 20,
                            .vocabulary = 17,
-                           .activation = ACT_GELU,
+                           .activation = MODEL_GELU,
                            .final_norm = true,
                            .max_tokens_in_flight = 1024},
                  .train_length = sizes[n].train_length,
                  .batch = sizes[n].batch,
                  .length = sizes[n].length,
                  .seed = 11};
-    if (!position_default(&c.position, m, arena)) { /* the partner's file is gone */
+    if (!encoding_default(&c.position, m, arena)) { /* the partner's file is gone */
         arena_free(arena);
         skip();
     }
@@ -67,14 +67,14 @@ static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
 /* Whether the method may be used with these options. */
 static bool accepted(const LawCase *c, const AttentionOptions *attention) {
     ModelOptions model = c->model;
-    Err err;
+    Error err;
     model.attention = *attention;
     return model_check(&model, &c->position, c->train_length, "law", &err);
 }
 
 static void agrees_with_the_naive_model(void **state) {
     Arena *arena = arena_new(0);
-    Err err;
+    Error err;
     const PositionMethod *method = *state;
     for (int n = 0; n < 4; n++) {
         if (n == 2 && !method->horizon) continue; /* whole tiles beyond the horizon */
@@ -97,8 +97,8 @@ static void compute(const LawCase *given, AttentionOptions attention, float *nll
     const Model *model = law_model(&c, arena);
     const uint16_t **tokens = law_tokens(&c, c.batch, c.length, arena);
     memset(gradients, 0, model->size * sizeof *gradients);
-    model_train(model, pass_new(model, c.batch, c.length, true, arena), tokens, c.batch, (PassPlace){0}, 1,
-                nll, gradients);
+    transformer_train(model, activations_new(model, c.batch, c.length, true, arena), tokens, c.batch,
+                      (ActivationsOrigin){0}, 1, nll, gradients);
 }
 
 /* What changes nothing: bit for bit, or (whole rows add up otherwise) to rounding. */
@@ -109,11 +109,11 @@ static void neutral_options_change_nothing(void **state) {
     } neutral[] = {{{.window = 300}, false},
                    {{.window = 400, .sinks = 9}, false},
                    {{.temperature = 1}, false},
-                   {{.scale = SCALE_LOG_N}, false}, /* the training length is not exceeded */
-                   {{.scale = SCALE_LLAMA4, .scale_floor = 301, .scale_coefficient = 1}, false},
+                   {{.scale = ATTENTION_SCALE_LOG_N}, false}, /* the training length is not exceeded */
+                   {{.scale = ATTENTION_SCALE_LLAMA4, .scale_floor = 301, .scale_coefficient = 1}, false},
                    {{.top_k = 300}, true}};
     Arena *arena = arena_new(0);
-    Err err;
+    Error err;
     LawCase c = make_case(*state, 1, arena);
     c.train_length = c.length;
     const Model *model = law_model(&c, arena);
@@ -144,16 +144,16 @@ static void first_of_equal_scores(void **state) {
     (void)state;
     static const AttentionOptions ties[] = {
         {.top_k = 1}, {.top_k = 5}, {.top_k = 3, .window = 20}, {.top_k = 4, .window = 20, .sinks = 2}};
-    if (!position_control()) skip();
+    if (!encoding_control()) skip();
     Arena *arena = arena_new(0);
-    Err err;
-    LawCase c = make_case(position_control(), 0, arena);
+    Error err;
+    LawCase c = make_case(encoding_control(), 0, arena);
     for (int i = 0; i < COUNT_OF(ties); i++) {
         LawCase tied = c;
         tied.model.attention = ties[i];
         Model *model = law_model(&tied, arena);
         for (int p = 0; p < model->param_count; p++) { /* q, the first third of the rows */
-            const Param *param = &model->params[p];
+            const ModelParam *param = &model->params[p];
             if (strstr(param->name, "attention.qkv"))
                 memset(model->values + param->offset, 0, param->size / 3 * sizeof(float));
         }
@@ -161,8 +161,9 @@ static void first_of_equal_scores(void **state) {
         size_t rows = (size_t)c.batch * (size_t)c.length;
         float *nll = NEW(arena, rows, float);
         double *expected = NEW(arena, rows, double);
-        model_evaluate(model, pass_new(model, c.batch, c.length, false, arena), tokens, c.batch, nll);
-        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (PositionPlace){0}, tokens, c.batch,
+        transformer_evaluate(model, activations_new(model, c.batch, c.length, false, arena), tokens, c.batch,
+                             nll);
+        naive_run(model, naive_values(model, arena), NAIVE_HOOKS, (EncodingDraw){0}, tokens, c.batch,
                   c.length, expected, 0, NULL);
         if (!law_nll_agree(nll, expected, c.batch, c.length, &err))
             fail_msg("top_k %d: %s", (int)ties[i].top_k, err.text);
@@ -178,10 +179,10 @@ static void bytes_are_counted(void **state) {
             LawCase c = make_case(*state, 0, arena);
             c.model.attention = options[i];
             Model *model = law_model(&c, arena);
-            pass_new(model, 3, 100, training, pass_arena);
-            assert_int_equal(pass_bytes(model, 3, 100, training), arena_used(pass_arena));
-            double ratio =
-                (double)pass_bytes(model, 1, 64000, training) / (double)pass_bytes(model, 1, 16000, training);
+            activations_new(model, 3, 100, training, pass_arena);
+            assert_int_equal(activations_bytes(model, 3, 100, training), arena_used(pass_arena));
+            double ratio = (double)activations_bytes(model, 1, 64000, training) /
+                           (double)activations_bytes(model, 1, 16000, training);
             if (!(ratio < 4.2)) fail_msg("options %d: four times the length, %g times the bytes", i, ratio);
             arena_free(pass_arena);
             arena_free(arena);
@@ -194,7 +195,7 @@ static void sinks_go_with_the_method_or_are_refused(void **state) {
     const PositionMethod *m = *state;
     Arena *arena = arena_new(0);
     LawCase c = make_case(m, 0, arena);
-    Err err = {0};
+    Error err = {0};
     for (int i = 0; i < COUNT_OF(options); i++) {
         bool moves = m->positions, both = m->scores && m->distance_bias;
         ModelOptions model = c.model;
@@ -217,18 +218,18 @@ static void rules_across_options(void **state) {
         const char *text;
     } wrong[] = {
         {{.sinks = 4}, "config 'x': 'model.attention.sinks' needs 'model.attention.window' above 0"},
-        {{.scale_layers = LAYERS_NOPE},
+        {{.scale_layers = ATTENTION_LAYERS_NOPE},
          "config 'x': 'model.attention.scale_layers' \"nope\" needs 'model.attention.nope_every' above 0"},
-        {{.window = 3, .window_layers = LAYERS_NOPE},
+        {{.window = 3, .window_layers = ATTENTION_LAYERS_NOPE},
          "config 'x': 'model.attention.window_layers' \"nope\" needs 'model.attention.nope_every' above 0"},
     };
     for (int i = 0; i < COUNT_OF(wrong); i++) {
-        Err err = {0};
+        Error err = {0};
         assert_false(attention_check(&wrong[i].options, "config 'x'", &err));
         assert_string_equal(err.text, wrong[i].text);
     }
     for (int i = 0; i < COUNT_OF(options); i++) {
-        Err err = {0};
+        Error err = {0};
         assert_true(attention_check(&options[i], "config 'x'", &err));
     }
 }
@@ -246,13 +247,13 @@ int main(int argc, char **argv) {
     int count = 0;
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(rules_across_options);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(first_of_equal_scores);
-    for (int i = 0; i < position_method_count; i++)
+    for (int i = 0; i < encoding_method_count; i++)
         for (int k = 0; k < COUNT_OF(each) && count < COUNT_OF(tests); k++) {
-            if (argc > 1 && strcmp(argv[1], position_methods[i]->name) != 0) continue;
-            snprintf(names[count], sizeof names[count], "%s: %s", position_methods[i]->name, each[k].name);
+            if (argc > 1 && strcmp(argv[1], encoding_methods[i]->name) != 0) continue;
+            snprintf(names[count], sizeof names[count], "%s: %s", encoding_methods[i]->name, each[k].name);
             tests[count] = (struct CMUnitTest){.name = names[count],
                                                .test_func = each[k].test,
-                                               .initial_state = (void *)(uintptr_t)position_methods[i]};
+                                               .initial_state = (void *)(uintptr_t)encoding_methods[i]};
             count++;
         }
     return _cmocka_run_group_tests("attention", tests, (size_t)count, NULL, NULL);

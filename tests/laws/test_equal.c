@@ -92,19 +92,19 @@ static LawCase case_of(const Side *side, Arena *arena) {
                            .width = HEADS * 4,
                            .ffn = 20,
                            .vocabulary = 17,
-                           .activation = ACT_GELU,
+                           .activation = MODEL_GELU,
                            .final_norm = true,
                            .max_tokens_in_flight = 1024},
                  .train_length = TRAIN_LENGTH,
                  .batch = 2,
                  .length = LENGTH,
                  .seed = 3};
-    Err err;
-    const PositionMethod *m = position_find(side->method);
-    assert_true(position_default(&c.position, m, arena));
+    Error err;
+    const PositionMethod *m = encoding_find(side->method);
+    assert_true(encoding_default(&c.position, m, arena));
     Json *options = json_parse(side->options, strlen(side->options), side->method, &err);
-    if (!options || !fields_read(c.position.options, m->fields, m->field_count, options, NULL, side->method,
-                                 "method", arena, &err))
+    if (!options || !options_read(c.position.options, m->fields, m->field_count, options, NULL, side->method,
+                                  "method", arena, &err))
         fail_msg("%s", err.text);
     json_free(options);
     return c;
@@ -120,7 +120,7 @@ static Model *model_of(const LawCase *c, const Side *side, Arena *arena) {
     for (int s = 0; s < COUNT_OF(side->settings) && side->settings[s].name; s++) {
         bool found = false;
         for (int p = 0; p < model->param_count; p++) {
-            const Param *param = &model->params[p];
+            const ModelParam *param = &model->params[p];
             if (!is_tensor(param->name, side->settings[s].name)) continue;
             found = true;
             for (size_t i = 0; i < param->size; i++)
@@ -131,7 +131,7 @@ static Model *model_of(const LawCase *c, const Side *side, Arena *arena) {
     return model;
 }
 
-static const Param *same_param(const Model *model, const Param *other) {
+static const ModelParam *same_param(const Model *model, const ModelParam *other) {
     for (int p = 0; p < model->param_count; p++)
         if (strcmp(model->params[p].name, other->name) == 0) return &model->params[p];
     return NULL;
@@ -143,7 +143,7 @@ static void compare_gradients(const Side *left, const Model *a, const float *ga,
     int compared = 0;
     for (size_t i = 0; i < a->size; i++) most = fmax(most, fabs((double)ga[i]));
     for (int p = 0; p < a->param_count; p++) {
-        const Param *x = &a->params[p], *y = same_param(b, x);
+        const ModelParam *x = &a->params[p], *y = same_param(b, x);
         double largest = 0;
         if (!y) continue;
         assert_int_equal(x->size, y->size);
@@ -167,14 +167,15 @@ static void methods_equal_each_other(void **state) {
         const Model *models[2];
         float *nll[2], *gradients[2];
         size_t rows = 2 * LENGTH;
-        Err err;
-        bool there = position_find(sides[0]->method) && position_find(sides[1]->method);
+        Error err;
+        bool there = encoding_find(sides[0]->method) && encoding_find(sides[1]->method);
         for (int k = 0; k < 2 && there; k++) {
             LawCase c = case_of(sides[k], arena);
             const Model *model = models[k] = model_of(&c, sides[k], arena);
             nll[k] = NEW(arena, rows, float), gradients[k] = NEW(arena, model->size, float);
-            model_train(model, pass_new(model, 2, LENGTH, true, arena), law_tokens(&c, 2, LENGTH, arena), 2,
-                        (PassPlace){0}, 1, nll[k], gradients[k]);
+            transformer_train(model, activations_new(model, 2, LENGTH, true, arena),
+                              law_tokens(&c, 2, LENGTH, arena), 2, (ActivationsOrigin){0}, 1, nll[k],
+                              gradients[k]);
         }
         if (there) {
             double *expected = NEW(arena, rows, double);
@@ -194,15 +195,15 @@ static void methods_equal_each_other(void **state) {
 static void fire_within_its_threshold_knows_distance_alone(void **state) {
     (void)state;
     static const Side side = {.method = "fire", .options = "{\"threshold\": 50}"};
-    if (!position_find("fire")) skip();
+    if (!encoding_find("fire")) skip();
     Arena *arena = arena_new(0);
     LawCase c = case_of(&side, arena);
     const Model *model = law_model(&c, arena);
     PositionContext context = {.shape = &model->shape, .options = c.position.options, .length = LENGTH};
     for (int p = 0; p < model->param_count; p++)
-        if (model->params[p].init == INIT_METHOD)
+        if (model->params[p].init == MODEL_INIT_METHOD)
             context.param[model->params[p].index] = model->values + model->params[p].offset;
-    const Param *multiplier = NULL;
+    const ModelParam *multiplier = NULL;
     for (int p = 0; p < model->param_count; p++)
         if (is_tensor(model->params[p].name, "multiplier")) multiplier = &model->params[p];
     assert_non_null(multiplier);

@@ -31,23 +31,24 @@ enum { WITNESSES = 5, TEXT = 1200 };
 
 /* More than two column tiles of attention and a head count that is no power of two; a batch and two layers; a
    layer without the method between others. Then options of attention, for the law that knows them all. */
-static LawCase witness(const Position *position, int n) {
+static LawCase witness(const Encoding *position, int n) {
     static const struct {
         int layers, heads, width, ffn, activation, batch, length, train_length;
         AttentionOptions attention;
-    } sizes[WITNESSES] = {{1, 3, 12, 20, ACT_GELU, 1, 530, 140, {0}},
-                          {2, 6, 24, 16, ACT_RELU, 3, 21, 16, {0}},
-                          {3, 4, 16, 8, ACT_RELU, 2, 13, 8, {.nope_every = 2}},
-                          {1,
-                           3,
-                           12,
-                           8,
-                           ACT_RELU,
-                           1,
-                           75,
-                           20,
-                           {.window = 40, .sinks = 3, .scale = SCALE_LOG_N, .temperature = 1.3}},
-                          {1, 2, 8, 8, ACT_RELU, 1, 70, 20, {.top_k = 6, .window = 50, .temperature = 1.3}}};
+    } sizes[WITNESSES] = {
+        {1, 3, 12, 20, MODEL_GELU, 1, 530, 140, {0}},
+        {2, 6, 24, 16, MODEL_RELU, 3, 21, 16, {0}},
+        {3, 4, 16, 8, MODEL_RELU, 2, 13, 8, {.nope_every = 2}},
+        {1,
+         3,
+         12,
+         8,
+         MODEL_RELU,
+         1,
+         75,
+         20,
+         {.window = 40, .sinks = 3, .scale = ATTENTION_SCALE_LOG_N, .temperature = 1.3}},
+        {1, 2, 8, 8, MODEL_RELU, 1, 70, 20, {.top_k = 6, .window = 50, .temperature = 1.3}}};
     return (LawCase){.position = *position,
                      .model = {.layers = sizes[n].layers,
                                .heads = sizes[n].heads,
@@ -66,34 +67,34 @@ static LawCase witness(const Position *position, int n) {
 
 static bool witnessed(const Law *law, const LawCase *c) {
     bool changed = c->model.attention.window || c->model.attention.top_k;
-    Err err;
+    Error err;
     return model_check(&c->model, &c->position, c->train_length, "law", &err) &&
            (!changed || strcmp(law->name, "agreement") == 0);
 }
 
 /* For one that moves rows and whose partner's file is gone: the last that shows where rows stand. */
-static bool with_stand_in(Position *position, Arena *arena) {
+static bool with_stand_in(Encoding *position, Arena *arena) {
     const PositionMethod *partner = NULL;
-    for (int i = 0; i < position_method_count; i++) {
-        unsigned claims = position_methods[i]->claims;
+    for (int i = 0; i < encoding_method_count; i++) {
+        unsigned claims = encoding_methods[i]->claims;
         if (claims & POS_BY_POSITION && claims & POS_PREFIX_STABLE && !(claims & POS_SHIFT_INVARIANT))
-            partner = position_methods[i];
+            partner = encoding_methods[i];
     }
-    Position *with = NEW(arena, 1, Position);
-    position->with = with;
-    return partner && position_default(with, partner, arena);
+    Encoding *with = NEW(arena, 1, Encoding);
+    position->partner = with;
+    return partner && encoding_default(with, partner, arena);
 }
 
 /* The method's defaults (and its partner's), with one truth set if `option` names it. */
-static Position position_of(const PositionMethod *method, const char *option, Arena *arena) {
-    Position position;
-    Err err;
-    if (!position_default(&position, method, arena) && !with_stand_in(&position, arena)) return (Position){0};
+static Encoding position_of(const PositionMethod *method, const char *option, Arena *arena) {
+    Encoding position;
+    Error err;
+    if (!encoding_default(&position, method, arena) && !with_stand_in(&position, arena)) return (Encoding){0};
     if (!option) return position;
     Json *object = json_new_object();
     json_set(object, option, json_new_bool(true));
-    if (!fields_read(position.options, method->fields, method->field_count, object, NULL, "mutant", "method",
-                     arena, &err))
+    if (!options_read(position.options, method->fields, method->field_count, object, NULL, "mutant", "method",
+                      arena, &err))
         BUG("%s", err.text);
     json_free(object);
     return position;
@@ -104,9 +105,9 @@ static bool law_on_witnesses(const Law *law, const PositionMethod *method, const
                              char reason[TEXT]) {
     Arena *arena = arena_new(0);
     bool holds = true;
-    Err err;
+    Error err;
     for (int n = WITNESSES - 1; n >= 0 && holds; n--) {
-        Position position = position_of(method, option, arena);
+        Encoding position = position_of(method, option, arena);
         LawCase c = witness(&position, n);
         if (!position.method) break; /* no partner is there */
         if (!witnessed(law, &c)) continue;
@@ -129,7 +130,7 @@ static const struct {
 
 /* A method's file may be deleted: then its mutants and its witnesses are gone. */
 static bool registered(const char *method) {
-    return position_find(method) != NULL;
+    return encoding_find(method) != NULL;
 }
 
 /* p_rope stands in for rotary, where that is gone. */
@@ -142,7 +143,7 @@ static int run_law(const char *name) {
     char reason[TEXT];
     alarm(300); /* a mutant may never end */
     for (int i = 0; i < COUNT_OF(witnesses); i++)
-        if (testifies(i) && !law_on_witnesses(law_find(name), position_find(witnesses[i].method),
+        if (testifies(i) && !law_on_witnesses(law_find(name), encoding_find(witnesses[i].method),
                                               witnesses[i].option, reason)) {
             puts(reason);
             return 1;
@@ -180,7 +181,7 @@ static bool holds_on_real(const Law *law, const PositionMethod *method, const ch
 
 /* NULL if the law holds on the real method and fails on the mutant; else what is wrong. */
 static const char *method_mutant_survives(const MethodMutant *mutant, char reason[TEXT]) {
-    const PositionMethod *real = position_find(mutant->method);
+    const PositionMethod *real = encoding_find(mutant->method);
     PositionMethod copy = *real;
     mutant->spoil(&copy);
     if (!holds_on_real(law_find(mutant->law), real, mutant->option, reason))
@@ -207,24 +208,24 @@ static const CoreMutant core_mutants[] = {
     {"softmax without the maximum", "if (!(e->highest > top[r])) e->highest = top[r];", "e->highest = 0;",
      "edges"},
     {"running sum not brought to the new maximum", "sum[r] *= shrink;", "", "agreement"},
-    {"bias of head 0 for all heads", "a->run + (size_t)t->h * (a->length + 2 * ROWS)",
-     "a->run + (size_t)(0 * t->h) * (a->length + 2 * ROWS)", "agreement"},
+    {"bias of head 0 for all heads", "a->run + (size_t)t->h * (a->length + 2 * TILE_ROWS)",
+     "a->run + (size_t)(0 * t->h) * (a->length + 2 * TILE_ROWS)", "agreement"},
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
-    {"gradients of keys not turned back", "m->transform_backward(&context, POS_KEY, a->at.near.dk, a->wide);",
-     "", "agreement"},
-    {"backward without the row's mean", "(vec_load(ds + j) - delta)", "(vec_load(ds + j))", "agreement"},
+    {"gradients of keys not turned back",
+     "m->transform_backward(&context, POS_KEY, a->current.near.dk, a->wide);", "", "agreement"},
+    {"backward without the row's mean", "(simd_load(ds + j) - delta)", "(simd_load(ds + j))", "agreement"},
     {"every sequence attends to the first", "  qkv + first * 3 * a->width, b", "  qkv, b", "batch"},
     {"embedding not scaled", "row[(size_t)t * width + c] = scale *",
      "row[(size_t)t * width + c] =", "agreement"},
     {"tied gradient of the output alone", "to[c] += scale *", "to[c] += 0 *", "agreement"},
-    {"backward misses a residual", "ops_norm_backward(dx, g + at->norm2_w",
-     "memset(dx, 0, count * sizeof *dx);\n    ops_norm_backward(dx, g + at->norm2_w", "agreement"},
+    {"backward misses a residual", "nn_ops_layer_norm_backward(dx, g + at->norm2_w",
+     "memset(dx, 0, count * sizeof *dx);\n    nn_ops_layer_norm_backward(dx, g + at->norm2_w", "agreement"},
     {"position added at the first sequence alone", "if (model->acting->method->embed) ",
      "if (model->acting->method->embed && b == 0) ", "agreement"},
     {"target is the input", "[(row + r) % length + 1]", "[(row + r) % length]", "agreement"},
-    {"position parameters start from a shared stream", "rng_stream(seed, \"init\", param->name)",
-     "rng_stream(seed, \"init\", model->position.method->name)", "init"},
+    {"position parameters start from a shared stream", "random_stream(seed, \"init\", param->name)",
+     "random_stream(seed, \"init\", model->position.method->name)", "init"},
     {"input of the first sequence alone",
      "for (int b = 0; b < sequences; b++)\n        for (int t = 0; t < length; t++, qkv +=",
      "for (int b = 0; b < 1; b++)\n        for (int t = 0; t < length; t++, qkv +=", "agreement"},
@@ -232,20 +233,19 @@ static const CoreMutant core_mutants[] = {
      "agreement"},
     {"all layers see the first layer's tensors",
      "see_tensors(model, pass, model->index->layers[l].position);\n    attention_layer(pass->attention, "
-     "l);\n    "
-     "for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n        float "
-     "*lse",
+     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
+     "   float *lse",
      "see_tensors(model, pass, model->index->layers[0].position);\n    attention_layer(pass->attention, "
-     "l);\n    "
-     "for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n        float "
-     "*lse",
+     "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
+     "   float *lse",
      "agreement"},
     {"all sequences stand where the first does", "pass->moved ? pass->tables[b]",
      "pass->moved ? pass->tables[0]", "agreement"},
-    {"positions by place in the micro-batch", "pass->place.first_sequence + b};\n        bool moved",
+    {"positions by place in the micro-batch", "pass->origin.first_sequence + b};\n        bool moved",
      "b};\n        bool moved", "batch"},
     {"positions of windows by place in the pass",
-     "pass_move(group->pass[lane], (PassPlace){.seed = group->model->seed, .first_sequence = (int)block});",
+     "transformer_set_origin(group->pass[lane],\n                           (ActivationsOrigin){.seed = "
+     "group->model->seed, .first_sequence = (int)block});",
      "", "accounting"},
     {"biases of layers have no gradient", "if (a->per_layer && a->active) end_biases(a);", "", "agreement"},
     {"layers without the method are others", "(layer + 1) % options->nope_every",
@@ -256,18 +256,18 @@ static const CoreMutant core_mutants[] = {
     {"no projection after an update", "optimizer->last_rate = rate;\n    model_project(model);",
      "optimizer->last_rate = rate;", "optimizer"},
     {"horizon off by one", "- a->use->horizon - t->j0 + 1", "- a->use->horizon - t->j0 + 2", "agreement"},
-    {"far keys have no gradient", "add(a, a->at.near.dk, far->dk);", "", "agreement"},
+    {"far keys have no gradient", "add(a, a->current.near.dk, far->dk);", "", "agreement"},
     {"vectors off by one", "int d = v->near - 1 - x;", "int d = v->near - x;", "agreement"},
-    {"vectors beyond the last one skewed", "int ahead = t->i0 + ROWS - t->j0 - v->near;",
-     "int ahead = t->i0 + ROWS - 1 - t->j0 - v->near;", "agreement"},
-    {"vectors at values forgotten", "vectors[AT_VALUES].count) vectors_mix(",
-     "vectors[AT_VALUES].count < 0) vectors_mix(", "agreement"},
-    {"a gate shuts itself out", "a->at.sums[t] = sum += gates[t];", "a->at.sums[t] = sum, sum += gates[t];",
-     "agreement"},
-    {"gradient of a gate without its own column", "dgates[t] = (float)(sum += a->at.dsums[t]);",
-     "dgates[t] = (float)sum, sum += a->at.dsums[t];", "agreement"},
-    {"gradient of gates from other heads", "if (backward) memset(a->at.dsums, 0,",
-     "if (0) memset(a->at.dsums, 0,", "agreement"},
+    {"vectors beyond the last one skewed", "int ahead = t->i0 + TILE_ROWS - t->j0 - v->near;",
+     "int ahead = t->i0 + TILE_ROWS - 1 - t->j0 - v->near;", "agreement"},
+    {"vectors at values forgotten", "vectors[RELATIVE_VALUES].count)\n            relative_add_values(",
+     "vectors[RELATIVE_VALUES].count < 0) relative_add_values(", "agreement"},
+    {"a gate shuts itself out", "a->current.sums[t] = sum += gates[t];",
+     "a->current.sums[t] = sum, sum += gates[t];", "agreement"},
+    {"gradient of a gate without its own column", "dgates[t] = (float)(sum += a->current.dsums[t]);",
+     "dgates[t] = (float)sum, sum += a->current.dsums[t];", "agreement"},
+    {"gradient of gates from other heads", "if (backward) memset(a->current.dsums, 0,",
+     "if (0) memset(a->current.dsums, 0,", "agreement"},
     {"pair bias of head 0 for all heads", "(size_t)t->h * a->length + (size_t)(t->i0 + r) : (size_t)r",
      "(size_t)(0 * t->h) * a->length + (size_t)(t->i0 + r) : (size_t)r", "agreement"},
     {"pair bias scaled by 1/sqrt(D)", "s[j] += pair[j] * a->root;", "s[j] += pair[j];", "agreement"},
@@ -278,10 +278,10 @@ static const CoreMutant core_mutants[] = {
      "larger(a->sinks, i - a->window) - t->j0", "agreement"},
     {"sinks see the query where it stands", "return t->sinks ? smaller(i, a->window + a->sinks - 1) : i;",
      "return i;", "agreement"},
-    {"sinks turned as other keys", "return t->sinks && a->turns_sinks && a->active ? &a->at.sink",
-     "return 0 && t->sinks ? &a->at.sink", "agreement"},
-    {"log n of the pass", "stretches_fill(a.stretches, options, shape->train_length,",
-     "stretches_fill(a.stretches, options, a.length,", "agreement"},
+    {"sinks turned as other keys", "return t->sinks && a->moves_sinks && a->active ? &a->current.sink",
+     "return 0 && t->sinks ? &a->current.sink", "agreement"},
+    {"log n of the pass", "attention_fill_query_scales(a.query_scales, options, shape->train_length,",
+     "attention_fill_query_scales(a.query_scales, options, a.length,", "agreement"},
     {"k - 1 highest scores", "row[j] < least ||", "row[j] <= least ||", "agreement"},
     {"biases divided by sqrt(D)", "run[a->length - 1 - d] = bias[d] * a->root;",
      "run[a->length - 1 - d] = bias[d];", "agreement"},
@@ -290,8 +290,8 @@ static const CoreMutant core_mutants[] = {
     {"LayerNorm backward misses a term", " - (x[i] - m) * r * product", "", "agreement"},
     {"LayerNorm with another epsilon", "norm_epsilon = 1e-5f", "norm_epsilon = 1e-3f", "agreement"},
     {"relu swallows NaN", "x[i] < 0 ? 0 : x[i]", "x[i] > 0 ? x[i] : 0", "edges"},
-    {"cross-entropy without the maximum", "float top = vec_top(top_lanes);",
-     "float top = 0 * vec_top(top_lanes);", "edges"},
+    {"cross-entropy without the maximum", "float top = simd_reduce_max(top_lanes);",
+     "float top = 0 * simd_reduce_max(top_lanes);", "edges"},
     {"last parameter missing from the optimiser",
      "optimizer->step++;\n    for (int p = 0; p < model->param_count;",
      "optimizer->step++;\n    for (int p = 0; p < model->param_count - 1;", "overfit"},
@@ -444,7 +444,7 @@ static void real_methods_obey(void **state) {
     for (int i = 0; i < law_count; i++)
         for (int w = 0; w < COUNT_OF(witnesses); w++)
             if (testifies(w) &&
-                !holds_on_real(&laws[i], position_find(witnesses[w].method), witnesses[w].option, reason))
+                !holds_on_real(&laws[i], encoding_find(witnesses[w].method), witnesses[w].option, reason))
                 fail_msg("%s", reason);
 }
 

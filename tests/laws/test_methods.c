@@ -25,10 +25,10 @@ typedef struct Size {
 } Size;
 
 static const Size sizes[] = {
-    {1, 3, 6, 20, ACT_RELU, true, 1, 33, 16, 0},    {2, 2, 5, 12, ACT_SWIGLU, true, 3, 19, 8, 0},
-    {1, 12, 2, 8, ACT_GELU, false, 1, 7, 7, 0},     {3, 6, 4, 30, ACT_GELU, true, 2, 40, 10, 2},
-    {1, 1, 4, 16, ACT_SWIGLU, false, 2, 17, 32, 0}, {2, 8, 16, 64, ACT_RELU, true, 1, 70, 24, 0},
-    {1, 5, 1, 11, ACT_GELU, true, 2, 12, 5, 0},     {1, 2, 10, 16, ACT_GELU, true, 1, 131, 33, 0},
+    {1, 3, 6, 20, MODEL_RELU, true, 1, 33, 16, 0},    {2, 2, 5, 12, MODEL_SWIGLU, true, 3, 19, 8, 0},
+    {1, 12, 2, 8, MODEL_GELU, false, 1, 7, 7, 0},     {3, 6, 4, 30, MODEL_GELU, true, 2, 40, 10, 2},
+    {1, 1, 4, 16, MODEL_SWIGLU, false, 2, 17, 32, 0}, {2, 8, 16, 64, MODEL_RELU, true, 1, 70, 24, 0},
+    {1, 5, 1, 11, MODEL_GELU, true, 2, 12, 5, 0},     {1, 2, 10, 16, MODEL_GELU, true, 1, 131, 33, 0},
 };
 
 static const char *only_method, *only_law;
@@ -39,13 +39,13 @@ static char at_work[1024]; /* the case of the law that has been begun and has no
 /* The method must be usable at the lengths of the case, its partner at the positions that may be drawn. */
 static bool accepted(const LawCase *c) {
     PositionShape shape = law_shape(c);
-    const Position *with = c->position.with;
-    Err err;
-    if (with && !position_usable(&c->position, &shape, 2 * (c->length + c->train_length))) return false;
+    const Encoding *with = c->position.partner;
+    Error err;
+    if (with && !encoding_usable(&c->position, &shape, 2 * (c->length + c->train_length))) return false;
     return model_check(&c->model, &c->position, shape.train_length, "law", &err);
 }
 
-static LawCase make_case(const Position *position, int n) {
+static LawCase make_case(const Encoding *position, int n) {
     const Size *s = &sizes[n];
     return (LawCase){.position = *position,
                      .model = {.layers = s->layers,
@@ -64,22 +64,22 @@ static LawCase make_case(const Position *position, int n) {
 }
 
 /* Puts a number, truth or choice where the field says. */
-static void put(void *options, const Field *field, double value) {
+static void put(void *options, const OptionField *field, double value) {
     char *at = (char *)options + field->offset;
     switch (field->type) {
-    case FIELD_INT:
+    case OPTION_INT:
         *(int64_t *)(void *)at = (int64_t)value;
         break;
-    case FIELD_REAL:
+    case OPTION_REAL:
         *(double *)(void *)at = value;
         break;
-    case FIELD_BOOL:
+    case OPTION_BOOL:
         *(bool *)(void *)at = value != 0;
         break;
-    case FIELD_CHOICE:
+    case OPTION_CHOICE:
         *(int *)(void *)at = (int)value;
         break;
-    case FIELD_TEXT:
+    case OPTION_TEXT:
         break;
     }
 }
@@ -99,13 +99,13 @@ static void begin(const Law *law, const LawCase *c) {
 }
 
 /* Runs all laws on all sizes that the method accepts; true if there was one. */
-static bool run_options(const Position *position, bool every_size) {
+static bool run_options(const Encoding *position, bool every_size) {
     bool any = false;
     for (int n = 0; n < COUNT_OF(sizes) && ((every_size && !defaults_only) || n < 4); n++) {
         LawCase c = make_case(position, n);
         if ((any && SANITIZED && !every_size) || !accepted(&c)) continue;
         for (int i = 0; i < law_count; i++) {
-            Err err;
+            Error err;
             if ((laws[i].slow && any && !every_size) || (only_law && strcmp(laws[i].name, only_law) != 0))
                 continue;
             begin(&laws[i], &c);
@@ -120,14 +120,14 @@ static bool run_options(const Position *position, bool every_size) {
 
 /* One option at one value, beside defaults or, if that is refused everywhere, beside another option's bounds.
  */
-static bool run_value(const PositionMethod *m, const Position *with, const Field *field, double value,
+static bool run_value(const PositionMethod *m, const Encoding *with, const OptionField *field, double value,
                       Arena *arena) {
-    Position position = law_defaults(m, with, arena);
+    Encoding position = law_defaults(m, with, arena);
     put(position.options, field, value);
     if (run_options(&position, false)) return true;
     for (int j = 0; j < m->field_count; j++)
         for (int high = 0; high < 2; high++) {
-            fields_default(position.options, m->fields, m->field_count);
+            options_default(position.options, m->fields, m->field_count);
             put(position.options, &m->fields[j], high ? m->fields[j].high : m->fields[j].low);
             put(position.options, field, value);
             if (&m->fields[j] != field && run_options(&position, false)) return true;
@@ -135,17 +135,17 @@ static bool run_value(const PositionMethod *m, const Position *with, const Field
     return false;
 }
 
-static void run_values(const PositionMethod *m, const Position *with, Arena *arena) {
+static void run_values(const PositionMethod *m, const Encoding *with, Arena *arena) {
     for (int i = 0; i < m->field_count && !defaults_only; i++) {
-        const Field *f = &m->fields[i];
+        const OptionField *f = &m->fields[i];
         double values[16] = {f->low, f->high};
-        int count = f->type == FIELD_TEXT || (f->low == 0 && f->high == 0) ? 0 : 2;
-        if (f->type == FIELD_BOOL || f->type == FIELD_CHOICE)
-            for (count = 0; count < 16 && (f->type == FIELD_BOOL ? count < 2 : f->choices[count] != NULL);
+        int count = f->type == OPTION_TEXT || (f->low == 0 && f->high == 0) ? 0 : 2;
+        if (f->type == OPTION_BOOL || f->type == OPTION_CHOICE)
+            for (count = 0; count < 16 && (f->type == OPTION_BOOL ? count < 2 : f->choices[count] != NULL);
                  count++)
                 values[count] = count;
         for (int k = 0; k < count; k++)
-            if (values[k] != f->standard && !run_value(m, with, f, values[k], arena))
+            if (values[k] != f->default_value && !run_value(m, with, f, values[k], arena))
                 fail_msg("%s: '%s' = %g is accepted with no size and no other options", m->name, f->key,
                          values[k]);
     }
@@ -155,13 +155,13 @@ static void run_values(const PositionMethod *m, const Position *with, Arena *are
    first choice that is not; its own options with the first one. */
 static void run_partners(const PositionMethod *m, Arena *arena) {
     bool first = true;
-    for (int i = 0; i < position_method_count; i++) {
-        const PositionMethod *partner = position_methods[i];
+    for (int i = 0; i < encoding_method_count; i++) {
+        const PositionMethod *partner = encoding_methods[i];
         if (!(partner->claims & POS_BY_POSITION)) continue;
-        Position with = law_defaults(partner, NULL, arena), position = law_defaults(m, &with, arena);
+        Encoding with = law_defaults(partner, NULL, arena), position = law_defaults(m, &with, arena);
         bool any = run_options(&position, first);
         for (int f = 0; f < partner->field_count && !any; f++)
-            for (int k = 0; partner->fields[f].type == FIELD_CHOICE && partner->fields[f].choices[k] && !any;
+            for (int k = 0; partner->fields[f].type == OPTION_CHOICE && partner->fields[f].choices[k] && !any;
                  k++) {
                 with = law_defaults(partner, NULL, arena);
                 put(with.options, &partner->fields[f], k);
@@ -179,7 +179,7 @@ static void all_laws(void **state) {
     if (m->positions) {
         run_partners(m, arena);
     } else {
-        Position position = law_defaults(m, NULL, arena);
+        Encoding position = law_defaults(m, NULL, arena);
         assert_true(run_options(&position, true));
         run_values(m, NULL, arena);
     }
@@ -203,7 +203,7 @@ static void on_abort(int signal_number) {
 
 /* Says on standard error what is there instead of `asked`. */
 static int unknown(const char *what, const char *asked, const char *const *names) {
-    const char *nearest = nearest_name(asked, names);
+    const char *nearest = options_nearest_name(asked, names);
     fprintf(stderr, "test_methods: there is no %s '%s'", what, asked);
     if (nearest) fprintf(stderr, " (did you mean '%s'?)", nearest);
     fputs("; there are ", stderr);
@@ -224,13 +224,13 @@ int main(int argc, char **argv) {
         law_names[i] = laws[i].name;
         law_known = law_known || strcmp(laws[i].name, only_law) == 0;
     }
-    for (int i = 0; i < position_method_count && count < COUNT_OF(tests); i++) {
-        methods[i] = position_methods[i]->name;
-        if (only_method && strcmp(position_methods[i]->name, only_method) != 0) continue;
-        tests[count++] = (struct CMUnitTest){.name = position_methods[i]->name,
+    for (int i = 0; i < encoding_method_count && count < COUNT_OF(tests); i++) {
+        methods[i] = encoding_methods[i]->name;
+        if (only_method && strcmp(encoding_methods[i]->name, only_method) != 0) continue;
+        tests[count++] = (struct CMUnitTest){.name = encoding_methods[i]->name,
                                              .test_func = all_laws,
                                              .teardown_func = tell_case,
-                                             .initial_state = (void *)(uintptr_t)position_methods[i]};
+                                             .initial_state = (void *)(uintptr_t)encoding_methods[i]};
     }
     if (!count) return unknown("method", only_method ? only_method : "", methods);
     if (!law_known) return unknown("law", only_law, law_names);

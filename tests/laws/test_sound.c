@@ -16,7 +16,8 @@ static int widths_layout(const PositionShape *shape, const void *options, Positi
     return 1;
 }
 
-static void widths_init(const PositionShape *shape, const void *options, int index, float *value, Rng *rng) {
+static void widths_init(const PositionShape *shape, const void *options, int index, float *value,
+                        Random *rng) {
     (void)options, (void)index, (void)rng;
     for (int h = 0; h < shape->heads; h++) value[h] = (float)(0.5 * pow(20, h));
 }
@@ -53,13 +54,13 @@ static const PositionMethod widths = {
 };
 
 static void elements_of_unlike_size_have_gradients(void **state) {
-    Err err;
+    Error err;
     LawCase c = {.model = {.layers = 1,
                            .heads = 3,
                            .width = 12,
                            .ffn = 8,
                            .vocabulary = 17,
-                           .activation = ACT_GELU,
+                           .activation = MODEL_GELU,
                            .final_norm = true,
                            .max_tokens_in_flight = 1024},
                  .position = {.method = &widths},

@@ -26,7 +26,7 @@ static void skip_without(const char *what) {
 }
 
 const PositionMethod *need_method(const char *name) {
-    const PositionMethod *method = position_find(name);
+    const PositionMethod *method = encoding_find(name);
     if (!method) {
         char what[64];
         snprintf(what, sizeof what, "there is no method '%s'", name);
@@ -35,6 +35,6 @@ const PositionMethod *need_method(const char *name) {
     return method;
 }
 
-void need_methods_of_config(const Err *err) {
+void need_methods_of_config(const Error *err) {
     if (strstr(err->text, "unknown method '")) skip_without(err->text);
 }

@@ -10,6 +10,6 @@
 const PositionMethod *need_method(const char *name);
 
 /* Likewise where a config names it: reading it gave this error. Returns if the error is another one. */
-void need_methods_of_config(const Err *err);
+void need_methods_of_config(const Error *err);
 
 #endif

@@ -46,7 +46,7 @@ void sample_put_file(const char *path, const char *text) {
 }
 
 const Plan *sample_plan(const char *extra) {
-    Err err = {0};
+    Error err = {0};
     char text[4096] = "";
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = (char)('a' + i * i % 23);
     sample_put_file("corpus.txt", text);
@@ -65,25 +65,26 @@ const Plan *sample_plan(const char *extra) {
     return plan;
 }
 
-Store *sample_store(const Plan *plan) {
-    Err err = {0};
-    Store *store = store_open("x.db", STORE_CREATE, &err);
-    if (!store || !store_plan(store, plan, &err)) fail_msg("%s", err.text);
+Database *sample_store(const Plan *plan) {
+    Error err = {0};
+    Database *store = database_open("x.db", DATABASE_CREATE, &err);
+    if (!store || !runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
     return store;
 }
 
-static void make_evaluation(Evaluation *evaluation, const PlanPoint *point, int index, double perplexity) {
+static void make_evaluation(EvaluateResult *evaluation, const PlanPoint *point, int index,
+                            double perplexity) {
     const EvaluateRequest *request = &point->requests[index];
-    const Stream *stream = &point->corpus->splits[request->split];
+    const CorpusStream *stream = &point->corpus->splits[request->split];
     int64_t targets = stream->count - 1;
     if (request->tokens && request->tokens < targets) targets = request->tokens;
     int64_t windows = (targets + request->stride - 1) / request->stride;
-    *evaluation = (Evaluation){.request = *request,
-                               .tokens = targets,
-                               .windows = windows,
-                               .seconds = 0.5,
-                               .peak_bytes = 1000,
-                               .bins = 2};
+    *evaluation = (EvaluateResult){.request = *request,
+                                   .tokens = targets,
+                                   .windows = windows,
+                                   .seconds = 0.5,
+                                   .peak_bytes = 1000,
+                                   .bins = 2};
     evaluation->window = NEW(sample_arena, windows, EvaluateWindow);
     evaluation->bin = NEW(sample_arena, 2, EvaluateBin);
     for (int64_t i = 0; i < windows; i++) {
@@ -106,7 +107,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
                               .session = {.processor_seconds = 1.25, .load_seconds = 3},
                               .final_loss = 2.25,
                               .peak_bytes = 4096,
-                              .revision = revision(),
+                              .revision = version_revision(),
                               .diverged = status == RUN_DIVERGED,
                               .diverged_step = 3,
                               .log = NEW(sample_arena, 3, TrainLog)};
@@ -116,7 +117,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
     *record =
         (RunRecord){.point = point, .threads = 1, .status = status, .reason = reason, .training = training};
     if (!perplexities) return record;
-    Evaluation *evaluations = NEW(sample_arena, point->request_count, Evaluation);
+    EvaluateResult *evaluations = NEW(sample_arena, point->request_count, EvaluateResult);
     for (int i = 0; i < point->request_count; i++)
         make_evaluation(&evaluations[i], point, i, perplexities[i]);
     record->evaluations = evaluations;
@@ -124,9 +125,9 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
     return record;
 }
 
-void sample_import(Store *store, const RunRecord *record) {
-    Err err = {0};
-    if (!store_write_result("result.db", record, &err) || !store_import(store, "result.db", &err))
+void sample_import(Database *store, const RunRecord *record) {
+    Error err = {0};
+    if (!runs_write_result("result.db", record, &err) || !runs_import_result(store, "result.db", &err))
         fail_msg("%s", err.text);
 }
 
@@ -143,15 +144,16 @@ char *sample_file(const char *path, size_t *size) {
     return bytes;
 }
 
-const char *sample_value(Store *store, const char *sql) {
-    Err err = {0};
-    Query *query = query_begin(store, sql, NULL);
-    const char *value = query_next(query) ? arena_copy(sample_arena, query_text(query, 0)) : "";
-    if (!query_end(query, &err)) fail_msg("%s", err.text);
+const char *sample_value(Database *store, const char *sql) {
+    Error err = {0};
+    DatabaseQuery *query = database_query_begin(store, sql, NULL);
+    const char *value =
+        database_query_next(query) ? arena_copy(sample_arena, database_query_text(query, 0)) : "";
+    if (!database_query_end(query, &err)) fail_msg("%s", err.text);
     return value;
 }
 
-void sample_expect(Store *store, const char *sql, const char *value) {
+void sample_expect(Database *store, const char *sql, const char *value) {
     const char *found = sample_value(store, sql);
     if (strcmp(found, value)) fail_msg("%s is '%s', expected '%s'", sql, found, value);
 }

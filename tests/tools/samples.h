@@ -18,7 +18,7 @@ extern Arena *sample_arena;
 const Plan *sample_plan(const char *extra);
 
 /* An open database "x.db" with that plan stored. */
-Store *sample_store(const Plan *plan);
+Database *sample_store(const Plan *plan);
 
 /* One perplexity for each request of the point, as nll over windows; not finite: nll is that. NULL: no
    evaluations. seconds and the training log are made up, too. */
@@ -26,16 +26,17 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
                                const double *perplexities);
 
 /* Writes "result.db" and imports it. */
-void sample_import(Store *store, const RunRecord *record);
+void sample_import(Database *store, const RunRecord *record);
 
 /* Writes a file. */
 void sample_put_file(const char *path, const char *text);
 
 /* The whole of a file, and the first value of a query as text; owned by the arena. */
 char *sample_file(const char *path, size_t *size);
-const char *sample_value(Store *store, const char *sql);
+const char *sample_value(Database *store, const char *sql);
 
-void sample_expect(Store *store, const char *sql, const char *value); /* the first value of a query is this */
+void sample_expect(Database *store, const char *sql,
+                   const char *value); /* the first value of a query is this */
 
 /* Runs SQL on x.db past the store, as another program would; returns SQLite's code. */
 int sample_outside(const char *sql);

@@ -15,15 +15,15 @@ ModelOptions tiny_options(void) {
     return options;
 }
 
-Position tiny_position(const char *method, Arena *arena) {
-    Position position = {.method = need_method(method)};
+Encoding tiny_position(const char *method, Arena *arena) {
+    Encoding position = {.method = need_method(method)};
     position.options = arena_alloc(arena, 1, position.method->options_size);
-    fields_default(position.options, position.method->fields, position.method->field_count);
+    options_default(position.options, position.method->fields, position.method->field_count);
     return position;
 }
 
 Model *tiny_model(const ModelOptions *options, const char *method, int length, Arena *arena) {
-    Position position = tiny_position(method, arena);
+    Encoding position = tiny_position(method, arena);
     Model *model = model_new(options, &position, length, arena);
     model_allocate(model, arena);
     model_init(model, 7);
@@ -34,11 +34,12 @@ Corpus *tiny_corpus(int64_t count, Arena *arena) {
     Corpus *corpus = NEW(arena, 1, Corpus);
     *corpus = (Corpus){.vocabulary = TINY_VOCABULARY, .bytes_per_token = 1, .hash = "tiny"};
     for (int split = 0; split < SPLIT_COUNT; split++) {
-        Rng rng = rng_stream(5, "tiny", split_names[split]);
+        Random rng = random_stream(5, "tiny", corpus_split_names[split]);
         uint16_t *tokens = NEW(arena, count, uint16_t);
         for (int64_t i = 0; i < count; i++)
-            tokens[i] = (uint16_t)(rng_below(&rng, 4) ? (uint64_t)i % 5 : rng_below(&rng, TINY_VOCABULARY));
-        corpus->splits[split] = (Stream){.tokens = tokens, .count = count, .documents = 1};
+            tokens[i] =
+                (uint16_t)(random_below(&rng, 4) ? (uint64_t)i % 5 : random_below(&rng, TINY_VOCABULARY));
+        corpus->splits[split] = (CorpusStream){.tokens = tokens, .count = count, .documents = 1};
     }
     return corpus;
 }

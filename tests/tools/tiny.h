@@ -12,7 +12,7 @@ enum { TINY_VOCABULARY = 11 };
 ModelOptions tiny_options(void);
 
 /* A method with its default options. */
-Position tiny_position(const char *method, Arena *arena);
+Encoding tiny_position(const char *method, Arena *arena);
 
 /* Allocated and initialised, trained at `length`. */
 Model *tiny_model(const ModelOptions *options, const char *method, int length, Arena *arena);

@@ -41,8 +41,8 @@ static const Plan *plan_of(const char *seeds) {
 }
 
 /* The database with all results, save those of a run that diverged (`lost`: index of a point, or -1). */
-static Store *results(const Plan *plan, int lost) {
-    Store *store = sample_store(plan);
+static Database *results(const Plan *plan, int lost) {
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++) {
         const Config *config = plan->points[i].config;
         double perplexities[6];
@@ -56,15 +56,15 @@ static Store *results(const Plan *plan, int lost) {
     return store;
 }
 
-static AnalyseOptions options_of(const char *what, const char *format) {
-    return (AnalyseOptions){.what = what, .format = format, .resamples = 1000, .block = 1};
+static AnalysisOptions options_of(const char *what, const char *format) {
+    return (AnalysisOptions){.what = what, .format = format, .resamples = 1000, .block = 1};
 }
 
-static const char *printed(Store *store, const AnalyseOptions *options) {
-    Err err = {0};
+static const char *printed(Database *store, const AnalysisOptions *options) {
+    Error err = {0};
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!analyse_print(store, options, out, &err)) fail_msg("%s", err.text);
+    if (!analysis_print(store, options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -105,8 +105,8 @@ static const char *line_of(const char *text, int number) {
 
 static void curves(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2]"), 1);
-    AnalyseOptions options = options_of("curves", NULL);
+    Database *store = results(plan_of("[1, 2]"), 1);
+    AnalysisOptions options = options_of("curves", NULL);
     assert_golden(printed(store, &options),
                   "x: perplexity by evaluation length\n"
                   "\n"
@@ -151,13 +151,13 @@ static void curves(void **state) {
     assert_near(csv_number(csv, row, "perplexity_sd"), fabs(first - perplexities[4]) / sqrt(2));
     assert_near(csv_number(csv, row, "ratio"), (first + perplexities[4]) / (base + perplexities[2]));
     assert_near(csv_number(csv, row, "multiple"), 2);
-    store_close(store);
+    database_close(store);
 }
 
 static void matrix(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1]"), -1);
-    AnalyseOptions options = options_of("matrix", "md");
+    Database *store = results(plan_of("[1]"), -1);
+    AnalysisOptions options = options_of("matrix", "md");
     char *text = (char *)printed(store, &options);
     *strstr(text, "\nsignature: ") = '\0';
     assert_string_equal(text,
@@ -176,7 +176,7 @@ static void matrix(void **state) {
                         "| ALiBi | valid, strided 0.25 L, first 768 targets | 16 | 7.46 | 7.10 | 7.19 |\n"
                         "| ALiBi | valid, nonoverlapping, first 768 targets | 32 | 7.88 | 7.88 | 7.50 |\n"
                         "| ALiBi | valid, strided 0.25 L, first 768 targets | 32 | 7.08 | 7.08 | 6.74 |\n");
-    store_close(store);
+    database_close(store);
 }
 
 /* --- compare --- */
@@ -185,8 +185,8 @@ static void matrix(void **state) {
  */
 static void compare(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2, 3]"), -1);
-    AnalyseOptions options = options_of("compare", "csv");
+    Database *store = results(plan_of("[1, 2, 3]"), -1);
+    AnalysisOptions options = options_of("compare", "csv");
     options.baseline = "rotary";
     options.resamples = 5000;
     const char *csv = printed(store, &options);
@@ -234,25 +234,25 @@ static void compare(void **state) {
     assert_non_null(strstr(text, "exp of the mean loss over seeds, their geometric mean"));
     options.baseline = "Rotary"; /* its label */
     assert_string_equal(printed(store, &options), text);
-    store_close(store);
+    database_close(store);
 }
 
 /* A seed that only one of the two has is left out of the pair. */
 static void compare_lost_seed(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2, 3]"), 1);
-    AnalyseOptions options = options_of("compare", "csv");
+    Database *store = results(plan_of("[1, 2, 3]"), 1);
+    AnalysisOptions options = options_of("compare", "csv");
     options.baseline = "rotary";
     const char *csv = printed(store, &options);
     assert_near(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,16,64,", "seeds"), 2);
     assert_near(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,32,Rotary,32,64,", "seeds"), 3);
-    store_close(store);
+    database_close(store);
 }
 
 static void compare_one_seed(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1]"), -1);
-    AnalyseOptions options = options_of("compare", NULL);
+    Database *store = results(plan_of("[1]"), -1);
+    AnalysisOptions options = options_of("compare", NULL);
     options.baseline = "rotary";
     assert_golden(
         printed(store, &options),
@@ -297,15 +297,15 @@ static void compare_one_seed(void **state) {
         "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.\n");
     options.format = "json";
     assert_null(strstr(printed(store, &options), "nats_low"));
-    store_close(store);
+    database_close(store);
 }
 
 static void short_long(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2]"), -1);
+    Database *store = results(plan_of("[1, 2]"), -1);
     assert_int_equal(
         sample_outside("UPDATE run SET train_seconds = 2, peak_bytes = 5000 WHERE train_length = 32"), 0);
-    AnalyseOptions options = options_of("short-long", "csv");
+    AnalysisOptions options = options_of("short-long", "csv");
     const char *csv = printed(store, &options);
     const char *row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,ALiBi,32,32,";
     double ours[6], theirs[6], mean = 0;
@@ -339,15 +339,15 @@ static void short_long(void **state) {
     csv = printed(store, &options);
     assert_non_null(strstr(csv, "different numbers of tokens"));
     assert_non_null(strstr(csv, "train.tokens=96@16,192@32"));
-    store_close(store);
+    database_close(store);
 }
 
 /* --- early, positions, cost --- */
 
 static void early(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2]"), -1);
-    AnalyseOptions options = options_of("early", "csv");
+    Database *store = results(plan_of("[1, 2]"), -1);
+    AnalysisOptions options = options_of("early", "csv");
     const char *csv = printed(store, &options);
     const char *row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,0.25 L,64,";
     double plain = 0, strided = 0, plain_at = 0, strided_at = 0;
@@ -374,48 +374,48 @@ static void early(void **state) {
     assert_near(csv_number(csv, row, "nats"), 4.0 / 24);
     options.format = NULL;
     assert_non_null(strstr(printed(store, &options), "from position"));
-    store_close(store);
+    database_close(store);
 }
 
 static void early_without_strided(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
-    AnalyseOptions options = options_of("early", NULL);
+    AnalysisOptions options = options_of("early", NULL);
     const char *text = printed(store, &options);
     assert_non_null(strstr(text, "`poslab eval DB --protocol strided:0.125` adds it"));
     assert_non_null(strstr(text, "4.50"));
-    store_close(store);
+    database_close(store);
 }
 
 /* Losses of two precisions are no decomposition of one. */
 static void early_of_two_precisions(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2]"), -1);
-    store_close(store);
+    Database *store = results(plan_of("[1, 2]"), -1);
+    database_close(store);
     assert_int_equal(sample_outside("UPDATE evaluation SET precision = 'bf16' WHERE protocol = 'strided';"
                                     "UPDATE request SET precision = 'bf16' WHERE protocol = 'strided'"),
                      0);
-    Err err;
-    store = store_open("x.db", STORE_READ, &err);
-    AnalyseOptions options = options_of("early", "csv");
+    Error err;
+    store = database_open("x.db", DATABASE_READ, &err);
+    AnalysisOptions options = options_of("early", "csv");
     const char *csv = printed(store, &options);
     assert_true(isnan(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,,64,", "early_nats")));
     options.format = NULL;
     assert_non_null(strstr(printed(store, &options), "`poslab eval DB --protocol strided:0.125` adds it"));
     options.what = "matrix";
     assert_non_null(strstr(printed(store, &options), "targets, bf16"));
-    store_close(store);
+    database_close(store);
 }
 
 static void cost(void **state) {
     (void)state;
-    Store *store = results(plan_of("[1, 2]"), -1);
+    Database *store = results(plan_of("[1, 2]"), -1);
     assert_int_equal(sample_outside("UPDATE run SET train_seconds = 3 WHERE seed = 2 AND method = 'alibi'"),
                      0);
-    AnalyseOptions options = options_of("cost", "csv");
+    AnalysisOptions options = options_of("cost", "csv");
     options.baseline = "rotary";
     const char *csv = printed(store, &options);
     const char *train = "x,alibi,ALiBi,,,,,16,train,16,2,";
@@ -438,15 +438,15 @@ static void cost(void **state) {
                "trained at 16)"));
     assert_int_equal(sample_outside("UPDATE run SET train_seconds = 1.5 + 0.25 * (seed = 2)"), 0);
     assert_null(strstr(printed(store, &options), "Warning"));
-    store_close(store);
+    database_close(store);
 }
 
 static void mistakes(void **state) {
     (void)state;
-    Err err = {0};
-    Store *store = results(plan_of("[1]"), -1);
+    Error err = {0};
+    Database *store = results(plan_of("[1]"), -1);
     static const struct {
-        AnalyseOptions options;
+        AnalysisOptions options;
         const char *text;
     } cases[] = {
         {{.what = "curvs"}, "there is no analysis 'curvs'; did you mean 'curves'?"},
@@ -458,20 +458,20 @@ static void mistakes(void **state) {
          "experiment 'x' has no method 't5'; name one of 'Rotary', 'ALiBi'"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        assert_false(analyse_print(store, &cases[i].options, stdout, &err));
+        assert_false(analysis_print(store, &cases[i].options, stdout, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (!strstr(err.text, cases[i].text)) fail_msg("'%s' does not say '%s'", err.text, cases[i].text);
     }
-    store_close(store);
+    database_close(store);
 }
 
 /* --- reference --- */
 
 static void reference(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     int64_t rows = 0;
-    Store *store = results(plan_of("[1]"), -1);
+    Database *store = results(plan_of("[1]"), -1);
     sample_put_file("a.csv", "table,dataset,split,method,train_length,eval_length,stride,perplexity\n"
                              "2,w,valid,alibi,512,512,512,20\n2,w,valid,alibi,512,1024,1024,19\n\n"
                              "2,w,valid,alibi,512,2048,2048,20.5\n13,w,valid,alibi,512,512,1,18\n");
@@ -491,7 +491,7 @@ static void reference(void **state) {
     sample_expect(store, "SELECT source FROM reference WHERE stride = 1",
                   "Press et al. 2022 (arXiv 2108.12409), table 13");
 
-    AnalyseOptions options = options_of("curves", "csv");
+    AnalysisOptions options = options_of("curves", "csv");
     options.paper = true;
     const char *csv = printed(store, &options);
     const char *row =
@@ -583,23 +583,23 @@ static void reference(void **state) {
 #undef HEAD
     assert_false(reference_import(store, (const char *const[]){NULL}, &rows, &err));
     assert_non_null(strstr(err.text, "name the files"));
-    store_close(store);
+    database_close(store);
 }
 
 /* --- what `poslab eval` asks for --- */
 
 static void added_requests(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     const Plan *plan = plan_of("[1]");
-    Store *store = results(plan, -1);
+    Database *store = results(plan, -1);
     sample_expect(store, "SELECT count(*) FROM outcome", "24");
     const Plan *more =
         sample_plan("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
                     "\"method\": \"alibi\", \"evaluate\": {\"lengths\": [16, 48], \"tokens\": 768,"
                     " \"protocols\": [{\"name\": \"last_n\", \"targets\": 100}, \"nonoverlapping\"]}");
-    assert_true(store_add_requests(store, more, &err));
-    assert_true(store_add_requests(store, more, &err)); /* again changes nothing */
+    assert_true(runs_add_requests(store, more, &err));
+    assert_true(runs_add_requests(store, more, &err)); /* again changes nothing */
     sample_expect(store, "SELECT count(*) FROM outcome", "27");
     sample_expect(store,
                   "SELECT group_concat(stride_rule || ':' || stride || ':' || requested) FROM"
@@ -612,14 +612,14 @@ static void added_requests(void **state) {
         "SELECT group_concat(round(perplexity)) FROM (SELECT * FROM outcome WHERE protocol = 'last_n'"
         " ORDER BY eval_length)",
         "3.0,5.0");
-    assert_true(store_plan(store, plan, &err)); /* the experiment planned anew keeps them */
+    assert_true(runs_store_plan(store, plan, &err)); /* the experiment planned anew keeps them */
     sample_expect(store, "SELECT count(*) FROM outcome", "27");
     sample_expect(store, "SELECT sum(added) FROM request", "3");
     const Plan *other = sample_plan("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
                                     "\"method\": \"rotary\"");
-    assert_true(store_plan(store, other, &err)); /* but not without their run */
+    assert_true(runs_store_plan(store, other, &err)); /* but not without their run */
     sample_expect(store, "SELECT sum(added) FROM request", "0");
-    store_close(store);
+    database_close(store);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)

@@ -37,7 +37,7 @@ static void note_threads(void *user, int lane) {
 static void lanes_have_one_thread_of_openmp(void **state) {
     (void)state;
     int seen[3] = {0};
-    lanes_run(COUNT_OF(seen), note_threads, seen);
+    threads_run(COUNT_OF(seen), note_threads, seen);
     for (int lane = 1; lane < COUNT_OF(seen); lane++) assert_int_equal(seen[lane], 1);
 }
 
@@ -53,7 +53,7 @@ static void lanes_are_as_many_as_the_job_wants(void **state) {
     static const int counts[] = {1, 2, EACH, 3, 1, 5, EACH, 4};
     for (int i = 0; i < COUNT_OF(counts); i++) {
         int calls[EACH] = {0};
-        lanes_run(counts[i], count_calls, calls);
+        threads_run(counts[i], count_calls, calls);
         for (int lane = 0; lane < EACH; lane++) assert_int_equal(calls[lane], lane < counts[i]);
     }
 }
@@ -89,41 +89,41 @@ static void the_blas_does_not_wait_for_memory(void **state) {
     int status;
     pid_t child = fork();
     if (child == 0) {
-        Err err = {0};
+        Error err = {0};
         long pages = 0;
         FILE *statm = fopen("/proc/self/statm", "r");
         if (!statm || fscanf(statm, "%ld", &pages) != 1) _exit(9);
         rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (300 << 20);
         if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0) _exit(9);
         alarm(20);
-        bool fine = ops_reserve(4, &err);
+        bool fine = blas_reserve(4, &err);
         _exit(!fine && err.code == EXIT_SYSTEM && strstr(err.text, "in 4 threads; lower --threads") ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    Err err = {0};
-    if (!ops_reserve(2, &err)) fail_msg("%s", err.text);
+    Error err = {0};
+    if (!blas_reserve(2, &err)) fail_msg("%s", err.text);
 }
 
 /* ---- base ---- */
 
 static void errors_are_sentences(void **state) {
     (void)state;
-    Err err;
-    assert_false(err_set(&err, EXIT_USAGE, "%s: got %d", "config 'x.json'", 3));
+    Error err;
+    assert_false(error_set(&err, EXIT_USAGE, "%s: got %d", "config 'x.json'", 3));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_string_equal(err.text, "config 'x.json': got 3");
     errno = ENOENT;
-    assert_false(err_system(&err, "cannot open '%s'", "x"));
+    assert_false(error_system(&err, "cannot open '%s'", "x"));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_string_equal(err.text, "cannot open 'x': No such file or directory");
     char longer[2 * sizeof err.text];
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = 0;
     errno = ENOENT;
-    err_system(&err, "%s", longer); /* cut, not overrun */
+    error_system(&err, "%s", longer); /* cut, not overrun */
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
-    err_set(&err, EXIT_SYSTEM, "%s", longer);
+    error_set(&err, EXIT_SYSTEM, "%s", longer);
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
 }
 
@@ -153,7 +153,7 @@ static int ends(void (*function)(void), char *text, size_t size) {
 }
 
 static void call_die(void) {
-    die("no memory for %d", 7);
+    error_fatal("no memory for %d", 7);
 }
 
 static void call_bug(void) {
@@ -193,9 +193,9 @@ static void ends_are_ends(void **state) {
 
 static void the_clock_goes_on(void **state) {
     (void)state;
-    double start = time_now();
+    double start = clock_now();
     usleep(20000);
-    double passed = time_now() - start;
+    double passed = clock_now() - start;
     assert_true(passed >= 0.019 && passed < 20);
 }
 
@@ -331,17 +331,17 @@ static void counting_counts_the_same(void **state) {
 
 /* FIPS 180-4 example values (NIST, "SHA256.pdf") and the empty message. */
 static void hash_is_sha256(void **state) {
-    char text[HASH_TEXT];
+    char text[SHA256_HEX_SIZE];
     (void)state;
-    hash_bytes("", 0, text);
+    sha256_hex("", 0, text);
     assert_string_equal(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    hash_bytes("abc", 3, text);
+    sha256_hex("abc", 3, text);
     assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    Hash *hash = hash_begin();
-    hash_add(hash, "abcdbcdecdefdefgefghfghighijhijk", 32);
-    hash_add(hash, "", 0);
-    hash_add(hash, "ijkljklmklmnlmnomnopnopq", 24);
-    hash_end(hash, text);
+    Sha256 *hash = sha256_new();
+    sha256_update(hash, "abcdbcdecdefdefgefghfghighijhijk", 32);
+    sha256_update(hash, "", 0);
+    sha256_update(hash, "ijkljklmklmnlmnomnopnopq", 24);
+    sha256_finish(hash, text);
     assert_string_equal(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 

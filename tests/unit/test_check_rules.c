@@ -23,7 +23,7 @@ static const char *key; /* of the first run, whose evaluations are 1, 2 and 3 */
 
 /* Statements that give an evaluation the position bins of its protocol, with its loss spread over them. */
 static const char *bins_sql(int64_t id, const EvaluateRequest *request, int64_t tokens) {
-    Evaluation layout;
+    EvaluateResult layout;
     evaluate_layout(request, tokens, &layout, sample_arena);
     const char *sql =
         arena_format(sample_arena, "DELETE FROM position_loss WHERE evaluation = %lld;", (long long)id);
@@ -42,10 +42,10 @@ static int setup(void **state) {
     if (sample_setup(state)) return 1;
     plan = sample_plan(SAMPLE_TWO_METHODS);
     key = plan->points[0].key;
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
-    store_close(store);
+    database_close(store);
     for (int i = 0; i < plan->count; i++)
         for (int k = 0; k < plan->points[i].request_count; k++) {
             const EvaluateRequest *request = &plan->points[i].requests[k];
@@ -58,21 +58,22 @@ static int setup(void **state) {
     for (int step = 1; step <= 3; step++)
         dump_change("x.db",
                     arena_format(sample_arena, "UPDATE train_log SET rate = %.17g WHERE step = %d",
-                                 schedule_rate(&config->schedule, config->optimizer.lr, step, 3), step));
+                                 optimizer_schedule_rate(&config->schedule, config->optimizer.lr, step, 3),
+                                 step));
     return 0;
 }
 
 static char said[16384];
 
 static int64_t problems(void) {
-    Err err = {0};
+    Error err = {0};
     int64_t count = -1;
-    Store *store = store_open("x.db", STORE_CHECK, &err);
+    Database *store = database_open("x.db", STORE_CHECK, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
-    if (!check_print(store, out, &count, &err)) fail_msg("%s", err.text);
+    if (!integrity_print(store, out, &count, &err)) fail_msg("%s", err.text);
     fclose(out);
-    store_close(store);
+    database_close(store);
     return count;
 }
 
@@ -137,7 +138,7 @@ static void rows(void **state) {
 
 /* Weights of the run, as its worker leaves them. */
 static const char *write_weights(const char *belongs_to, int ffn) {
-    Err err;
+    Error err;
     const Config *config = plan->points[0].config;
     ModelOptions options = config->model;
     options.ffn = ffn;

@@ -63,35 +63,35 @@ static bool exists(const char *name) {
 
 static float weights[6] = {1, -2, 0.5f, 3e-40f, 1e30f, -0.0f};
 static int32_t tokens[3] = {7, -1, INT32_MAX};
-static Tensor tensors[] = {
-    {.name = "layers.0.weight", .type = TENSOR_F32, .rank = 2, .dims = {2, 3}, .data = weights},
-    {.name = "tokens", .type = TENSOR_I32, .rank = 1, .dims = {3}, .data = tokens},
-    {.name = "empty", .type = TENSOR_F32, .rank = 2, .dims = {0, 5}, .data = NULL},
-    {.name = "quote\" and \xc3\xa9", .type = TENSOR_F32, .rank = 1, .dims = {1}, .data = weights},
+static SafetensorsTensor tensors[] = {
+    {.name = "layers.0.weight", .type = SAFETENSORS_F32, .rank = 2, .dims = {2, 3}, .data = weights},
+    {.name = "tokens", .type = SAFETENSORS_I32, .rank = 1, .dims = {3}, .data = tokens},
+    {.name = "empty", .type = SAFETENSORS_F32, .rank = 2, .dims = {0, 5}, .data = NULL},
+    {.name = "quote\" and \xc3\xa9", .type = SAFETENSORS_F32, .rank = 1, .dims = {1}, .data = weights},
 };
 
 static void write_sample(int count) {
-    Err err;
+    Error err;
     Json *metadata = json_new_object();
     json_set_text(metadata, "config",
                   "{\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}");
     json_set_text(metadata, "zeros", "0000000000000000000000000000000000000000000000000000000000000000");
     json_set_text(metadata, "step", "12");
-    TensorFile file = {.tensors = tensors, .count = count, .metadata = metadata};
-    if (!checkpoint_write(path, &file, &err)) fail_msg("%s", err.text);
+    SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = metadata};
+    if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
     json_free(metadata);
 }
 
 static void test_round_trip(void **state) {
     (void)state;
-    Err err;
-    TensorFile file;
+    Error err;
+    SafetensorsFile file;
     for (int count = 0; count <= COUNT_OF(tensors); count++) {
         write_sample(count);
-        if (!checkpoint_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+        if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
         assert_int_equal(file.count, count);
         for (int i = 0; i < count; i++) {
-            const Tensor *wanted = &tensors[i], *got = checkpoint_find(&file, wanted->name);
+            const SafetensorsTensor *wanted = &tensors[i], *got = safetensors_find(&file, wanted->name);
             assert_ptr_equal(got, &file.tensors[i]);
             assert_int_equal(got->type, wanted->type);
             assert_int_equal(got->rank, wanted->rank);
@@ -103,7 +103,7 @@ static void test_round_trip(void **state) {
             if (size) assert_memory_equal(got->data, wanted->data, size);
             assert_int_equal((uintptr_t)got->data % 4, 0);
         }
-        assert_null(checkpoint_find(&file, "absent"));
+        assert_null(safetensors_find(&file, "absent"));
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), "12");
         json_free(file.metadata);
     }
@@ -111,9 +111,9 @@ static void test_round_trip(void **state) {
 
 /* Processor seconds of writing a file of so many tensors, reading it and finding each; the least of three. */
 static double seconds_of(int count) {
-    Err err;
+    Error err;
     double least = INFINITY;
-    TensorFile file = {.tensors = NEW(arena, count, Tensor), .count = count}, read;
+    SafetensorsFile file = {.tensors = NEW(arena, count, SafetensorsTensor), .count = count}, read;
     for (int i = 0; i < count; i++) {
         file.tensors[i] = tensors[3];
         file.tensors[i].name = arena_format(arena, "layers.%d.weight", i);
@@ -121,7 +121,7 @@ static double seconds_of(int count) {
     for (int turn = 0; turn < 3; turn++) {
         int next = 0;
         clock_t begin = clock();
-        if (!checkpoint_write(path, &file, &err) || !checkpoint_read(path, &read, arena, &err))
+        if (!safetensors_write(path, &file, &err) || !safetensors_read(path, &read, arena, &err))
             fail_msg("%s", err.text);
         for (int i = 0; i < count; i++)
             assert_ptr_equal(checkpoint_next(&read, file.tensors[i].name, &next), &read.tensors[i]);
@@ -138,13 +138,13 @@ static void test_many_tensors(void **state) {
     if (many > 9 * few) fail_msg("%g s for 4,000 tensors, %g s for 16,000", few, many);
 }
 
-/* The bytes as the format's page describes them, and the checksum as checkpoint.h does. */
+/* The bytes as the format's page describes them, and the checksum as train/safetensors.h does. */
 static void test_layout(void **state) {
     (void)state;
     size_t size;
     uint64_t length;
     write_sample(2);
-    char *bytes = get(path, &size), digest[HASH_TEXT];
+    char *bytes = get(path, &size), digest[SHA256_HEX_SIZE];
     memcpy(&length, bytes, 8);
     assert_int_equal((8 + length) % 8, 0);
     assert_int_equal(8 + length + sizeof weights + sizeof tokens, size);
@@ -158,18 +158,18 @@ static void test_layout(void **state) {
     char *digits = strstr(bytes + 8, "\"sha256\":\"");
     assert_non_null(digits);
     digits += strlen("\"sha256\":\"");
-    char stored[HASH_TEXT] = {0};
+    char stored[SHA256_HEX_SIZE] = {0};
     memcpy(stored, digits, 64);
     memset(digits, '0', 64);
-    hash_bytes(bytes + 8, size - 8, digest);
+    sha256_hex(bytes + 8, size - 8, digest);
     assert_string_equal(stored, digest);
 }
 
 static void expect_damaged(const char *what) {
-    Err err = {0};
-    TensorFile file;
+    Error err = {0};
+    SafetensorsFile file;
     size_t used = arena_used(arena);
-    if (checkpoint_read(path, &file, arena, &err)) fail_msg("accepted: %s", what);
+    if (safetensors_read(path, &file, arena, &err)) fail_msg("accepted: %s", what);
     if (err.code != EXIT_DAMAGED) fail_msg("%s: code %d: %s", what, err.code, err.text);
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, "damaged"));
@@ -215,11 +215,11 @@ static void test_every_truncation(void **state) {
  */
 static void forge(const char *header, size_t size) {
     size_t length = strlen(header);
-    char *bytes = NEW(arena, 8 + length + size, char), digest[HASH_TEXT];
+    char *bytes = NEW(arena, 8 + length + size, char), digest[SHA256_HEX_SIZE];
     memcpy(bytes, &length, 8);
     memcpy(bytes + 8, header, length);
     char *digits = strstr(bytes + 8, "\"sha256\":\"");
-    hash_bytes(bytes + 8, length + size, digest);
+    sha256_hex(bytes + 8, length + size, digest);
     if (digits) memcpy(digits + strlen("\"sha256\":\""), digest, 64);
     put(path, bytes, 8 + length + size);
 }
@@ -277,10 +277,10 @@ static void test_forms(void **state) {
         {"text behind", "{" META "}x", 0},
         {"no JSON", "{\"__metadata__\"", 0},
     };
-    Err err;
-    TensorFile file;
+    Error err;
+    SafetensorsFile file;
     forge("{" META "," TENSOR("a", "F32", "[1]", "[0,4]") "}", 4);
-    if (!checkpoint_read(path, &file, arena, &err)) fail_msg("the right form: %s", err.text);
+    if (!safetensors_read(path, &file, arena, &err)) fail_msg("the right form: %s", err.text);
     json_free(file.metadata);
     for (int i = 0; i < COUNT_OF(rows); i++) {
         forge(rows[i].header, rows[i].size);
@@ -301,17 +301,17 @@ static void test_lengths_of_header(void **state) {
 
 static void test_not_a_file(void **state) {
     (void)state;
-    Err err;
-    TensorFile file;
+    Error err;
+    SafetensorsFile file;
     unlink(path);
-    assert_false(checkpoint_read(path, &file, arena, &err));
+    assert_false(safetensors_read(path, &file, arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, strerror(2)));
-    assert_false(checkpoint_read(folder, &file, arena, &err));
+    assert_false(safetensors_read(folder, &file, arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_false(checkpoint_read(path, &file, arena, &err)); /* and does not wait for a writer */
+    assert_false(safetensors_read(path, &file, arena, &err)); /* and does not wait for a writer */
     assert_int_equal(err.code, EXIT_SYSTEM);
     unlink(path);
 }
@@ -319,17 +319,17 @@ static void test_not_a_file(void **state) {
 /* A write that fails leaves the old file as it was and no temporary one. */
 static void test_failed_writes(void **state) {
     (void)state;
-    Err err;
+    Error err;
     char temporary[160], missing[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     snprintf(missing, sizeof missing, "%s/absent/model.safetensors", folder);
-    TensorFile file = {.tensors = tensors, .count = COUNT_OF(tensors)};
-    assert_false(checkpoint_write(missing, &file, &err));
+    SafetensorsFile file = {.tensors = tensors, .count = COUNT_OF(tensors)};
+    assert_false(safetensors_write(missing, &file, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, missing));
 
     assert_int_equal(mkdir(path, 0700), 0); /* the rename fails */
-    assert_false(checkpoint_write(path, &file, &err));
+    assert_false(safetensors_write(path, &file, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_false(exists(temporary));
     rmdir(path);
@@ -341,7 +341,7 @@ static void test_failed_writes(void **state) {
     if (child == 0) {
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){64, 64});
-        bool failed = !checkpoint_write(path, &file, &err) && err.code == EXIT_SYSTEM && !exists(temporary);
+        bool failed = !safetensors_write(path, &file, &err) && err.code == EXIT_SYSTEM && !exists(temporary);
         _exit(failed ? 0 : 1);
     }
     int status;
@@ -354,20 +354,20 @@ static void test_failed_writes(void **state) {
 
 static void test_replaces(void **state) {
     (void)state;
-    Err err;
+    Error err;
     char temporary[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     put(temporary, "left behind by a process that was killed while it wrote a longer file", 60);
     write_sample(COUNT_OF(tensors));
     assert_false(exists(temporary));
     write_sample(1);
-    TensorFile file;
-    if (!checkpoint_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+    SafetensorsFile file;
+    if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
     assert_int_equal(file.count, 1);
     /* what was read can be written again: its checksum is replaced */
-    if (!checkpoint_write(path, &file, &err)) fail_msg("%s", err.text);
+    if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
     json_free(file.metadata);
-    if (!checkpoint_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+    if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
     json_free(file.metadata);
     struct stat info;
     mode_t mask = umask(0);
@@ -379,12 +379,12 @@ static void test_replaces(void **state) {
 /* A path without a folder is written to the current one. */
 static void test_bare_name(void **state) {
     (void)state;
-    Err err;
+    Error err;
     char old[4096];
     assert_non_null(getcwd(old, sizeof old));
     assert_int_equal(chdir(folder), 0);
-    TensorFile file = {.tensors = tensors, .count = 1};
-    bool good = checkpoint_write("bare", &file, &err) && checkpoint_read("bare", &file, arena, &err);
+    SafetensorsFile file = {.tensors = tensors, .count = 1};
+    bool good = safetensors_write("bare", &file, &err) && safetensors_read("bare", &file, arena, &err);
     if (good) json_free(file.metadata);
     unlink("bare");
     assert_int_equal(chdir(old), 0);

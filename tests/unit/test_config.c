@@ -40,7 +40,7 @@ static const char *json(const char *text) {
     return copy;
 }
 
-static Experiment *read_file(const char *text, const char *const *sets, Err *err) {
+static Experiment *read_file(const char *text, const char *const *sets, Error *err) {
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs(json(text), file);
@@ -49,13 +49,13 @@ static Experiment *read_file(const char *text, const char *const *sets, Err *err
 }
 
 /* An experiment of a corpus, a method and what is given beside them. */
-static Experiment *make(const char *extra, const char *const *sets, Err *err) {
+static Experiment *make(const char *extra, const char *const *sets, Error *err) {
     const char *base = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'";
     return read_file(arena_format(arena, "%s%s%s}", base, *extra ? "," : "", extra), sets, err);
 }
 
 static const Experiment *good(const char *extra, const char *const *sets) {
-    Err err;
+    Error err;
     Experiment *experiment = make(extra, sets, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s: %s", extra, err.text);
@@ -63,7 +63,7 @@ static const Experiment *good(const char *extra, const char *const *sets) {
 }
 
 /* The error is the config's, names the file and contains the message. */
-static void assert_error(const char *text, const Experiment *experiment, const Err *err,
+static void assert_error(const char *text, const Experiment *experiment, const Error *err,
                          const char *message) {
     const char *place = arena_format(arena, "config '%s': ", path);
     assert_null(experiment);
@@ -74,7 +74,7 @@ static void assert_error(const char *text, const Experiment *experiment, const E
 }
 
 static void assert_bad(const char *extra, const char *message) {
-    Err err;
+    Error err;
     assert_error(extra, make(extra, NULL, &err), &err, message);
 }
 
@@ -89,7 +89,7 @@ static void test_defaults(void **state) {
     assert_int_equal(config->evaluate.length_count, 1);
     assert_int_equal(config->evaluate.lengths[0], config->train.length);
     assert_int_equal(config->evaluate.protocol_count, 1);
-    assert_int_equal(config->evaluate.protocols[0].name, PROTOCOL_NONOVERLAPPING);
+    assert_int_equal(config->evaluate.protocols[0].name, EVALUATE_NONOVERLAPPING);
     assert_int_equal(config->evaluate.split, SPLIT_VALID);
     assert_string_equal(config->data.files[SPLIT_TRAIN][0], "a.txt");
     assert_null(config->data.files[SPLIT_TRAIN][1]);
@@ -100,7 +100,7 @@ static void test_defaults(void **state) {
     assert_string_equal(config_method_options(&config->position, arena),
                         json("{'trainable':false,'max_exponent':8,'shape':'linear'}"));
 
-    Err err;
+    Error err;
     need_method("none");
     experiment = read_file("{'data':{'files':['a','b']},'method':{'name':'none'}}", NULL, &err);
     assert_non_null(experiment);
@@ -110,7 +110,7 @@ static void test_defaults(void **state) {
 }
 
 static const Config *parse(const char *resolved) {
-    Err err;
+    Error err;
     const Config *config = config_parse(resolved, "resolved", arena, &err);
     if (!config) need_methods_of_config(&err);
     if (!config) fail_msg("%s: %s", resolved, err.text);
@@ -184,12 +184,12 @@ static void test_requests(void **state) {
              NULL)
             ->points;
     static const int64_t expected[][3] = {
-        {3, 3, PROTOCOL_NONOVERLAPPING}, {3, 2, PROTOCOL_STRIDED},
-        {3, 1, PROTOCOL_STRIDED},        {64, 64, PROTOCOL_NONOVERLAPPING},
-        {64, 32, PROTOCOL_STRIDED},      {64, 1, PROTOCOL_STRIDED},
-        {200, 64, PROTOCOL_STRIDED},     {200, 200, PROTOCOL_NONOVERLAPPING},
-        {200, 100, PROTOCOL_STRIDED},    {200, 1, PROTOCOL_STRIDED},
-        {200, 32, PROTOCOL_STRIDED},
+        {3, 3, EVALUATE_NONOVERLAPPING}, {3, 2, EVALUATE_STRIDED},
+        {3, 1, EVALUATE_STRIDED},        {64, 64, EVALUATE_NONOVERLAPPING},
+        {64, 32, EVALUATE_STRIDED},      {64, 1, EVALUATE_STRIDED},
+        {200, 64, EVALUATE_STRIDED},     {200, 200, EVALUATE_NONOVERLAPPING},
+        {200, 100, EVALUATE_STRIDED},    {200, 1, EVALUATE_STRIDED},
+        {200, 32, EVALUATE_STRIDED},
     };
     int count;
     const EvaluateRequest *requests = config_requests(config, &count, arena);
@@ -219,7 +219,7 @@ static void test_long_names(void **state) {
 static void test_marks(void **state) {
     (void)state;
     static const char text[] = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'}";
-    Err err;
+    Error err;
     const Experiment *experiment = read_file(arena_format(arena, "\xEF\xBB\xBF%s", text), NULL, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s", err.text);
@@ -251,7 +251,7 @@ static void test_variants(void **state) {
         const EvaluateVariant *variant = requests[i].variant;
         assert_int_equal(requests[i].length, i < 3 ? 7 : 9);
         assert_string_equal(variant ? variant->name : "", names[i % 3]);
-        Err err;
+        Error err;
         const Model *model = model_new(&config->model, &config->position, 7, arena);
         const Model *changed = variant ? config_variant(config, model, variant, arena, &err) : model;
         assert_non_null(changed);
@@ -259,7 +259,7 @@ static void test_variants(void **state) {
     }
     static const char spelled_out[] = "{\"attention\":{\"nope_every\":1,\"window\":0,";
     assert_int_equal(strncmp(requests[1].variant->options, spelled_out, strlen(spelled_out)), 0);
-    Err err = {0};
+    Error err = {0};
     Config *again = config_parse(config->resolved, "again", arena, &err);
     assert_non_null(again);
     assert_string_equal(again->resolved, config->resolved);
@@ -317,7 +317,7 @@ static void test_sweep(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const Experiment *experiment = good(cases[i].extra, (const char *const[]){cases[i].set, NULL});
         assert_string_equal(listing(experiment), cases[i].points);
-        Err err; /* the source is the experiment again, --set included */
+        Error err; /* the source is the experiment again, --set included */
         assert_non_null(experiment = read_file(experiment->source, NULL, &err));
         assert_string_equal(listing(experiment), cases[i].points);
     }
@@ -439,7 +439,7 @@ static void test_mistakes(void **state) {
         {"{'name':'a'", "line 1, column 12: expected ',' or '}'"},
     };
     for (int i = 0; i < COUNT_OF(whole); i++) {
-        Err err;
+        Error err;
         assert_error(whole[i][0], read_file(whole[i][0], NULL, &err), &err, whole[i][1]);
     }
 }
@@ -470,7 +470,7 @@ static void test_sets(void **state) {
         {"train.seed=0x10", "'train.seed' must be a whole number, got \"0x10\""},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Err err;
+        Error err;
         const Experiment *experiment = make("", (const char *const[]){cases[i][0], NULL}, &err);
         assert_error(cases[i][0], experiment, &err, cases[i][1]);
     }
@@ -501,7 +501,7 @@ static void test_parse(void **state) {
                                       "{'name':'a','data':{'files':'a'},'method':'none','sweep':{}}",
                                       "{'data':{'files':'a'},'method':'none'}"};
     for (int i = 0; i < COUNT_OF(bad); i++) {
-        Err err;
+        Error err;
         assert_null(config_parse(json(bad[i]), "run", arena, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         assert_int_equal(strncmp(err.text, "run: ", 5), 0);
@@ -523,15 +523,15 @@ static void test_mutations(void **state) {
         "'evaluate':{'multiples':[1,2],'lengths':[7],'protocols':['nonoverlapping',{'name':'strided','stride'"
         ":0.5}]},"
         "'sweep':{'train.seed':[1,2],'method':['t5','none']},'exclude':[{'train.seed':2,'method':'t5'}]}");
-    Rng rng = rng_stream(1, "mutations", "");
+    Random rng = random_stream(1, "mutations", "");
     for (int round = 0; round < 3000; round++) {
         Arena *scratch = arena_new(0);
         size_t size = strlen(text);
         char *copy = arena_alloc(scratch, size + 256, 1);
         memcpy(copy, text, size);
-        for (uint64_t changes = 1 + rng_below(&rng, 4); changes; changes--) {
-            size_t at = rng_below(&rng, size), span = rng_below(&rng, 12);
-            const char *piece = rng_below(&rng, 3) ? pieces[rng_below(&rng, COUNT_OF(pieces))] : "";
+        for (uint64_t changes = 1 + random_below(&rng, 4); changes; changes--) {
+            size_t at = random_below(&rng, size), span = random_below(&rng, 12);
+            const char *piece = random_below(&rng, 3) ? pieces[random_below(&rng, COUNT_OF(pieces))] : "";
             if (at + span > size) span = size - at;
             memmove(copy + at + strlen(piece), copy + at + span, size - at - span);
             memcpy(copy + at, piece, strlen(piece));
@@ -541,7 +541,7 @@ static void test_mutations(void **state) {
         assert_non_null(file);
         assert_int_equal(fwrite(copy, 1, size, file), size);
         fclose(file);
-        Err err = {.text = ""};
+        Error err = {.text = ""};
         const Experiment *experiment = config_read(path, NULL, scratch, &err);
         if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && !strchr(err.text, '\n'));
         for (int i = 0; experiment && i < experiment->count; i++) {
@@ -560,7 +560,7 @@ static void test_shipped(void **state) {
     assert_int_equal(glob("configs/*.json", 0, NULL, &found), 0);
     assert_int_equal(glob("configs/paper/*.json", GLOB_APPEND, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        Err err;
+        Error err;
         if (!config_read(found.gl_pathv[i], NULL, arena, &err)) {
             need_methods_of_config(&err);
             fail_msg("%s", err.text);

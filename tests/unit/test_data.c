@@ -48,20 +48,20 @@ static void put_text(const char *name, const char *text) {
 
 #define LIST(...) ((const char *[]){__VA_ARGS__, NULL})
 
-static Corpus *read_good(const DataOptions *options, int vocabulary) {
-    Err err = {0};
+static Corpus *read_good(const CorpusOptions *options, int vocabulary) {
+    Error err = {0};
     Corpus *corpus = corpus_read(options, vocabulary, "config 'x.json'", arena, &err);
     if (!corpus) fail_msg("%s", err.text);
     return corpus;
 }
 
 static Corpus *read_files(const char **files, double valid, double test) {
-    return read_good(&(DataOptions){.files = {files}, .valid = valid, .test = test}, 0);
+    return read_good(&(CorpusOptions){.files = {files}, .valid = valid, .test = test}, 0);
 }
 
 /* The error must be of this class and mention all words. */
-static void expect_error(const DataOptions *options, int vocabulary, ExitCode code, const char **words) {
-    Err err = {0};
+static void expect_error(const CorpusOptions *options, int vocabulary, ExitCode code, const char **words) {
+    Error err = {0};
     size_t used = arena_used(arena);
     if (corpus_read(options, vocabulary, "config 'x.json'", arena, &err))
         fail_msg("accepted: no \"%s\"", *words);
@@ -73,7 +73,7 @@ static void expect_error(const DataOptions *options, int vocabulary, ExitCode co
 }
 
 static void expect_files_error(const char **files, const char **words) {
-    expect_error(&(DataOptions){.files = {files}}, 0, EXIT_USAGE, words);
+    expect_error(&(CorpusOptions){.files = {files}}, 0, EXIT_USAGE, words);
 }
 
 static void make_documents(const char *where) {
@@ -117,17 +117,17 @@ static void test_definition(void **state) {
     (void)state;
     typedef struct Row {
         const char *name, *text;
-        char order[HASH_TEXT];
+        char order[SHA256_HEX_SIZE];
     } Row;
     Row rows[] = {{"a", "first text", ""}, {"b.txt", "second", ""}, {"c", "the third text of all", ""}};
-    char joined[64] = "", digest[HASH_TEXT];
+    char joined[64] = "", digest[SHA256_HEX_SIZE];
     for (int i = 0; i < 3; i++) {
         put_text(rows[i].name, rows[i].text);
-        Hash *hash = hash_begin();
-        hash_add(hash, rows[i].name, strlen(rows[i].name));
-        hash_add(hash, "", 1);
-        hash_add(hash, rows[i].text, strlen(rows[i].text));
-        hash_end(hash, rows[i].order);
+        Sha256 *hash = sha256_new();
+        sha256_update(hash, rows[i].name, strlen(rows[i].name));
+        sha256_update(hash, "", 1);
+        sha256_update(hash, rows[i].text, strlen(rows[i].text));
+        sha256_finish(hash, rows[i].order);
     }
     for (int i = 0; i < 3; i++)
         for (int j = i + 1; j < 3; j++)
@@ -146,24 +146,24 @@ static void test_definition(void **state) {
     /* 37 x 0.15 = 5.55 and 37 x 0.4 = 14.8 */
     Corpus *corpus = read_files(LIST("*"), 0.15, 0.4);
     const int64_t cuts[] = {0, 37 - 15 - 6, 37 - 15, 37};
-    Hash *hash = hash_begin();
+    Sha256 *hash = sha256_new();
     for (int split = 0; split < SPLIT_COUNT; split++) {
-        const Stream *got = &corpus->splits[split];
+        const CorpusStream *got = &corpus->splits[split];
         int64_t begin = cuts[split], end = cuts[split + 1], count = end - begin, documents = 0;
         assert_int_equal(got->count, count);
         for (int64_t i = 0; i < count; i++) assert_int_equal(got->tokens[i], joined[begin + i]);
-        hash_add(hash, &count, 8);
+        sha256_update(hash, &count, 8);
         for (int i = 0; i < 3; i++) {
             int64_t from = ends[i] > begin ? ends[i] : begin, to = ends[i + 1] < end ? ends[i + 1] : end;
             if (from >= to) continue;
             int64_t part = to - from;
-            hash_add(hash, &part, 8);
-            hash_add(hash, corpus->splits[0].tokens + from, 2 * (size_t)part);
+            sha256_update(hash, &part, 8);
+            sha256_update(hash, corpus->splits[0].tokens + from, 2 * (size_t)part);
             documents += from == ends[i];
         }
         assert_int_equal(got->documents, documents ? documents : 1);
     }
-    hash_end(hash, digest);
+    sha256_finish(hash, digest);
     assert_string_equal(digest, corpus->hash);
 }
 
@@ -178,9 +178,9 @@ static void test_shares(void **state) {
     assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 0);
     assert_int_equal(corpus->splits[SPLIT_VALID].count, 1);
     assert_int_equal(corpus->splits[SPLIT_TEST].count, 9);
-    expect_error(&(DataOptions){.files = {LIST("a")}, .valid = 0.5, .test = 0.5}, 0, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("a")}, .valid = 0.5, .test = 0.5}, 0, EXIT_USAGE,
                  LIST("data.split.valid", "below 1"));
-    expect_error(&(DataOptions){.files = {LIST("a")}, .valid = -0.1}, 0, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("a")}, .valid = -0.1}, 0, EXIT_USAGE,
                  LIST("data.split.valid"));
 }
 
@@ -189,7 +189,7 @@ static void test_own_splits(void **state) {
     make_documents("d");
     put_text("held", "held out");
     put_text("more", "more");
-    DataOptions options = {.files = {LIST("d/*"), LIST("held", "more"), NULL}, .test = 0.1};
+    CorpusOptions options = {.files = {LIST("d/*"), LIST("held", "more"), NULL}, .test = 0.1};
     Corpus *corpus = read_good(&options, 0);
     assert_int_equal(corpus->splits[SPLIT_VALID].count, 12);
     assert_int_equal(corpus->splits[SPLIT_VALID].documents, 2);
@@ -202,12 +202,12 @@ static void test_own_splits(void **state) {
                             2 * (size_t)plain->splits[split].count);
     }
     assert_string_not_equal(corpus->hash, plain->hash);
-    options = (DataOptions){.files = {LIST("d/*"), LIST("held"), LIST("more")}};
+    options = (CorpusOptions){.files = {LIST("d/*"), LIST("held"), LIST("more")}};
     assert_int_equal(read_good(&options, 0)->splits[SPLIT_TEST].count, 4);
 
     options.valid = 0.05;
     expect_error(&options, 0, EXIT_USAGE, LIST("data.split.valid", "data.valid_files", "0.05"));
-    options = (DataOptions){.files = {LIST("d/*"), LIST("d/3.txt")}};
+    options = (CorpusOptions){.files = {LIST("d/*"), LIST("d/3.txt")}};
     expect_error(&options, 0, EXIT_USAGE, LIST("d/3.txt", "data.files", "data.valid_files"));
 }
 
@@ -232,15 +232,15 @@ static void test_one_file_once(void **state) {
         const Corpus *twice = read_files(LIST(names[i], "a.txt", names[i]), 0, 0);
         assert_string_equal(twice->hash, once->hash);
         for (int list = SPLIT_VALID; list < SPLIT_COUNT; list++) {
-            DataOptions options = {.files = {LIST("a.txt")}};
+            CorpusOptions options = {.files = {LIST("a.txt")}};
             options.files[list] = LIST(names[i]);
             expect_error(&options, 0, EXIT_USAGE,
                          LIST("a.txt", "data.files", "one file", "one of the lists"));
         }
     }
     put_text("b.txt", "other");
-    expect_error(&(DataOptions){.files = {LIST("b.txt"), LIST("a.txt"), LIST("sub/link.txt")}}, 0, EXIT_USAGE,
-                 LIST("data.valid_files", "data.test_files", "a.txt", "sub/link.txt"));
+    expect_error(&(CorpusOptions){.files = {LIST("b.txt"), LIST("a.txt"), LIST("sub/link.txt")}}, 0,
+                 EXIT_USAGE, LIST("data.valid_files", "data.test_files", "a.txt", "sub/link.txt"));
 }
 
 /* A copy is another file, but not another text. */
@@ -252,10 +252,11 @@ static void test_copies(void **state) {
     put_text("other", "the same tex?");
     const char *const copies[] = {"copy", "marked"};
     for (int i = 0; i < COUNT_OF(copies); i++)
-        expect_error(&(DataOptions){.files = {LIST("other", "a.txt"), LIST(copies[i])}}, 0, EXIT_USAGE,
+        expect_error(&(CorpusOptions){.files = {LIST("other", "a.txt"), LIST(copies[i])}}, 0, EXIT_USAGE,
                      LIST("a.txt", copies[i], "data.files", "data.valid_files", "same content"));
     assert_int_equal(
-        read_good(&(DataOptions){.files = {LIST("a.txt"), LIST("other")}}, 0)->splits[SPLIT_VALID].count, 13);
+        read_good(&(CorpusOptions){.files = {LIST("a.txt"), LIST("other")}}, 0)->splits[SPLIT_VALID].count,
+        13);
 
     /* In one list it may be wanted. Where the cut falls between the copies, it is said. */
     Corpus *corpus = read_files(LIST("a.txt", "copy"), 0, 0);
@@ -365,9 +366,9 @@ static void test_empty_files(void **state) {
     assert_string_equal(corpus_note(read_files(LIST("*a.txt", "e1*"), 0, 0), arena), "1 empty file skipped");
     expect_files_error(LIST("*.txt", "e1.txt"), LIST("'e1.txt' is empty", "remove it"));
     expect_files_error(LIST("e*.txt"), LIST("'data.files' matches empty files only"));
-    expect_error(&(DataOptions){.files = {LIST("a.txt"), LIST("e*")}}, 0, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("a.txt"), LIST("e*")}}, 0, EXIT_USAGE,
                  LIST("'data.valid_files' matches empty files only"));
-    DataOptions options = {.tokenizer = TOKENIZER_UINT16, .files = {LIST("*.txt")}};
+    CorpusOptions options = {.tokenizer = TOKENIZER_UINT16, .files = {LIST("*.txt")}};
     assert_int_equal(unlink("e2.txt"), 0);
     assert_int_equal(read_good(&options, 65536)->empty, 1);
 }
@@ -396,9 +397,9 @@ static void test_bad_files(void **state) {
     expect_files_error(LIST("good", "dir"), LIST("'dir' is a directory", "dir/*"));
     expect_files_error(LIST("*"), LIST("'dir' is a directory"));
     expect_files_error(LIST("pipe"), LIST("'pipe' is not a regular file"));
-    expect_error(&(DataOptions){.files = {LIST("loop/*")}}, 0, EXIT_SYSTEM, LIST("data.files", "loop/*"));
-    expect_error(&(DataOptions){0}, 0, EXIT_USAGE, LIST("data.files"));
-    expect_error(&(DataOptions){.files = {LIST("good"), LIST("absent")}}, 0, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("loop/*")}}, 0, EXIT_SYSTEM, LIST("data.files", "loop/*"));
+    expect_error(&(CorpusOptions){0}, 0, EXIT_USAGE, LIST("data.files"));
+    expect_error(&(CorpusOptions){.files = {LIST("good"), LIST("absent")}}, 0, EXIT_USAGE,
                  LIST("data.valid_files", "absent"));
 }
 
@@ -416,8 +417,9 @@ static void test_unreadable(void **state) {
     uid_t user = geteuid();
     if (user == 0 && seteuid(65534) != 0) skip();
     for (int i = 0; i < COUNT_OF(names); i++)
-        expect_error(&(DataOptions){.files = {LIST(names[i])}}, 0, EXIT_SYSTEM, LIST("secret", "ermission"));
-    assert_false(corpus_missing(&(DataOptions){.files = {LIST("secrets/file")}}));
+        expect_error(&(CorpusOptions){.files = {LIST(names[i])}}, 0, EXIT_SYSTEM,
+                     LIST("secret", "ermission"));
+    assert_false(corpus_is_missing(&(CorpusOptions){.files = {LIST("secrets/file")}}));
     assert_int_equal(seteuid(user), 0);
     assert_int_equal(chmod("secrets", 0700), 0);
 }
@@ -429,9 +431,9 @@ static void test_too_large_for_memory(void **state) {
     put_text("small", "text");
     if (truncate("big", ((off_t)1 << 40) + 2) != 0) skip(); /* not every file system can hold it */
     expect_files_error(LIST("big"), LIST("'data.files'", "3072.0 GiB", "name fewer"));
-    expect_error(&(DataOptions){.files = {LIST("small"), LIST("big")}}, 0, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("small"), LIST("big")}}, 0, EXIT_USAGE,
                  LIST("'data.valid_files'", "3072.0 GiB"));
-    expect_error(&(DataOptions){.tokenizer = TOKENIZER_UINT16, .files = {LIST("big")}}, 9, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.tokenizer = TOKENIZER_UINT16, .files = {LIST("big")}}, 9, EXIT_USAGE,
                  LIST("'data.files'", "2048.0 GiB"));
 }
 
@@ -439,9 +441,9 @@ static void test_vocabulary_of_bytes(void **state) {
     (void)state;
     put_text("a", "plain");
     put_text("b", "caf\xc3\xa9");
-    assert_int_equal(read_good(&(DataOptions){.files = {LIST("a")}}, 128)->vocabulary, 128);
+    assert_int_equal(read_good(&(CorpusOptions){.files = {LIST("a")}}, 128)->vocabulary, 128);
     assert_int_equal(read_files(LIST("b"), 0, 0)->splits[0].tokens[3], 0xc3);
-    expect_error(&(DataOptions){.files = {LIST("*")}}, 128, EXIT_USAGE,
+    expect_error(&(CorpusOptions){.files = {LIST("*")}}, 128, EXIT_USAGE,
                  LIST("file 'b'", "token 3 is 195", "vocabulary of 128", "model.vocabulary"));
 }
 
@@ -457,8 +459,8 @@ static void put_with_header(const char *name, int32_t magic, int32_t version, in
     put(name, bytes, sizeof header + 2 * tokens);
 }
 
-static DataOptions tokens_of(const char **files) {
-    return (DataOptions){.tokenizer = TOKENIZER_UINT16, .files = {files}};
+static CorpusOptions tokens_of(const char **files) {
+    return (CorpusOptions){.tokenizer = TOKENIZER_UINT16, .files = {files}};
 }
 
 static void test_token_streams(void **state) {
@@ -466,7 +468,7 @@ static void test_token_streams(void **state) {
     put("plain.bin", stream, sizeof stream);
     put_with_header("header.bin", 20240520, 1, 5, 5);
     put("short.bin", stream, 4);
-    DataOptions plain = tokens_of(LIST("plain.bin")), header = tokens_of(LIST("header.bin"));
+    CorpusOptions plain = tokens_of(LIST("plain.bin")), header = tokens_of(LIST("header.bin"));
     Corpus *a = read_good(&plain, 50257), *b = read_good(&header, 50257);
     assert_int_equal(a->splits[0].count, 5);
     assert_memory_equal(a->splits[0].tokens, stream, sizeof stream);
@@ -474,7 +476,7 @@ static void test_token_streams(void **state) {
     assert_memory_equal(b->splits[0].tokens, stream, sizeof stream);
     assert_string_equal(a->hash, b->hash);
     assert_true(a->bytes_per_token == 0);
-    DataOptions tiny = tokens_of(LIST("short.bin"));
+    CorpusOptions tiny = tokens_of(LIST("short.bin"));
     assert_int_equal(read_good(&tiny, 65536)->splits[0].count, 2);
 }
 
@@ -499,10 +501,10 @@ static void test_bad_token_streams(void **state) {
         {"good.bin", "token 2 is 50256, outside the vocabulary of 50256", "model.vocabulary"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
-        DataOptions options = tokens_of(LIST(rows[i].file));
+        CorpusOptions options = tokens_of(LIST(rows[i].file));
         expect_error(&options, 50256, EXIT_USAGE, LIST(rows[i].file, rows[i].word, rows[i].remedy));
     }
-    DataOptions good = tokens_of(LIST("good.bin"));
+    CorpusOptions good = tokens_of(LIST("good.bin"));
     expect_error(&good, 0, EXIT_USAGE, LIST("model.vocabulary", "uint16"));
     expect_error(&good, 65537, EXIT_USAGE, LIST("model.vocabulary", "65537"));
     expect_error(&good, -1, EXIT_USAGE, LIST("model.vocabulary"));
@@ -533,7 +535,7 @@ static void test_no_token_streams(void **state) {
         text[i] = "the letters of a text\n\t."[narrow[i] % 24];
     }
     put("good.bin", narrow, sizeof narrow);
-    DataOptions good = tokens_of(LIST("good.bin"));
+    CorpusOptions good = tokens_of(LIST("good.bin"));
     assert_int_equal(read_good(&good, 50257)->splits[0].count, COUNT);
     for (int i = 0; i < COUNT_OF(many); i++)
         many[i] = (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
@@ -579,14 +581,14 @@ static void test_no_token_streams(void **state) {
         {"model.bin", "llm.c", "tokens"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
-        DataOptions options = tokens_of(LIST(rows[i].file));
+        CorpusOptions options = tokens_of(LIST(rows[i].file));
         expect_error(&options, 65536, EXIT_USAGE, LIST(rows[i].file, rows[i].what, rows[i].remedy));
     }
     put_with_header("header.bin", 20240520, 1, 5, 5);
     expect_files_error(LIST("header.bin"), LIST("header.bin", "data.tokenizer", "uint16"));
     expect_files_error(LIST("int64.bin"), LIST("int64.bin", "data.tokenizer", "uint16"));
     expect_files_error(LIST("tokens.bin"), LIST("tokens.bin", "data.tokenizer", "uint16"));
-    DataOptions many_good = tokens_of(LIST("tokens.bin"));
+    CorpusOptions many_good = tokens_of(LIST("tokens.bin"));
     read_good(&many_good, 65536);
 }
 
@@ -597,7 +599,7 @@ static void test_plain_streams_pass(void **state) {
     for (int limit = 2; limit <= 256; limit *= 2) {
         for (int i = 0; i < COUNT_OF(tokens); i++) tokens[i] = (uint16_t)(i * i / 3 % limit);
         put("t.bin", tokens, sizeof tokens);
-        DataOptions options = tokens_of(LIST("t.bin"));
+        CorpusOptions options = tokens_of(LIST("t.bin"));
         assert_int_equal(read_good(&options, 256)->splits[0].count, COUNT_OF(tokens));
     }
 }
@@ -607,9 +609,9 @@ static void test_plain_streams_pass(void **state) {
 static uint16_t numbers[20000];
 
 static Batches *make_batches(int64_t count, int length, uint64_t seed) {
-    Err err = {0};
+    Error err = {0};
     for (int i = 0; i < COUNT_OF(numbers); i++) numbers[i] = (uint16_t)i;
-    Stream source = {.tokens = numbers, .count = count, .documents = 1};
+    CorpusStream source = {.tokens = numbers, .count = count, .documents = 1};
     Batches *batches = batches_new(&source, length, seed, "config 'x.json'", arena, &err);
     if (!batches) fail_msg("%s", err.text);
     return batches;
@@ -687,8 +689,8 @@ static void test_batches_golden(void **state) {
 
 static void test_batches_too_short(void **state) {
     (void)state;
-    Err err = {0};
-    Stream source = {.tokens = numbers, .count = 128, .documents = 1};
+    Error err = {0};
+    CorpusStream source = {.tokens = numbers, .count = 128, .documents = 1};
     assert_null(batches_new(&source, 128, 1, "config 'x.json'", arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     const char **words = LIST("config 'x.json'", "train.length", "128", "129", "data.files");

@@ -25,7 +25,7 @@ static LawCase small_case(const char *method, Arena *arena) {
                                .width = 12,
                                .ffn = 20,
                                .vocabulary = 17,
-                               .activation = ACT_GELU,
+                               .activation = MODEL_GELU,
                                .final_norm = true,
                                .max_tokens_in_flight = 1024},
                      .train_length = 16,
@@ -34,12 +34,12 @@ static LawCase small_case(const char *method, Arena *arena) {
                      .seed = 5};
 }
 
-static double train_sum(const Model *model, Pass *pass, const uint16_t *const *tokens, int first,
-                        int sequences, int length, PassPlace place, float *gradients, Arena *arena) {
+static double train_sum(const Model *model, Activations *pass, const uint16_t *const *tokens, int first,
+                        int sequences, int length, ActivationsOrigin place, float *gradients, Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
     double sum = 0;
     place.first_sequence = first;
-    model_train(model, pass, tokens + first, sequences, place, 1, nll, gradients);
+    transformer_train(model, pass, tokens + first, sequences, place, 1, nll, gradients);
     for (int n = 0; n < sequences * length; n++) sum += nll[n];
     return sum;
 }
@@ -56,16 +56,16 @@ static void micro_batches_equal_the_whole(void **state) {
         c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = dropout ? 0.3 : 0;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, SEQUENCES, LENGTH, arena);
-        Pass *pass = pass_new(model, SEQUENCES, LENGTH, true, arena);
+        Activations *pass = activations_new(model, SEQUENCES, LENGTH, true, arena);
         float *whole = NEW(arena, model->size, float), *parts = NEW(arena, model->size, float);
-        PassPlace place = {.seed = 9, .step = 4};
+        ActivationsOrigin place = {.seed = 9, .step = 4};
         double sum = train_sum(model, pass, tokens, 0, SEQUENCES, LENGTH, place, whole, arena), cut = 0;
         for (int i = 0, first = 0; i < COUNT_OF(cuts); first += cuts[i++])
             cut += train_sum(model, pass, tokens, first, cuts[i], LENGTH, place, parts, arena);
         near(cut, sum, NLL_TOLERANCE * sum);
         double *expected = NEW(arena, model->size, double);
         for (size_t i = 0; i < model->size; i++) expected[i] = whole[i];
-        Err err;
+        Error err;
         if (!law_gradients_agree(model, parts, expected, &err)) fail_msg("%s", err.text);
         for (int i = 0; i < model->param_count; i++) { /* padding between tensors stays zero */
             size_t end = i + 1 < model->param_count ? model->params[i + 1].offset : model->size;
@@ -85,7 +85,7 @@ static void dropout_keeps_the_mean(void **state) {
     for (int n = 0; n < COUNT_OF(p); n++) {
         int dropped = 0;
         memcpy(y, x, sizeof x);
-        ops_dropout(y, COUNT, p[n], 77, 1000);
+        nn_ops_dropout(y, COUNT, p[n], 77, 1000);
         for (int i = 0; i < COUNT; i++) {
             dropped += y[i] == 0;
             if (y[i] != 0) near(y[i], x[i] / (1 - p[n]), 2e-7 * x[i] / (1 - p[n]));
@@ -93,14 +93,14 @@ static void dropout_keeps_the_mean(void **state) {
         near(dropped, COUNT * p[n], 4.5 * sqrt(COUNT * p[n] * (1 - p[n])));
         float other[64]; /* a part of it, by its place in the stream */
         memcpy(other, x + 300, sizeof other);
-        ops_dropout(other, 64, p[n], 77, 1300);
+        nn_ops_dropout(other, 64, p[n], 77, 1300);
         assert_memory_equal(other, y + 300, sizeof other);
         memcpy(other, x, sizeof other);
-        ops_dropout(other, 64, p[n], 78, 1000); /* another stream */
+        nn_ops_dropout(other, 64, p[n], 78, 1000); /* another stream */
         assert_memory_not_equal(other, y, sizeof other);
     }
     memcpy(y, x, sizeof x);
-    ops_dropout(y, COUNT, 0, 77, 0);
+    nn_ops_dropout(y, COUNT, 0, 77, 0);
     assert_memory_equal(y, x, sizeof x);
 }
 
@@ -113,24 +113,26 @@ static void dropout_depends_on_the_place_alone(void **state) {
         *p[kind] = 0.25;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
-        Pass *pass = pass_new(model, 3, 21, true, arena), *fresh = pass_new(model, 3, 21, true, arena);
-        Pass *evaluating = pass_new(model, 3, 21, false, arena);
+        Activations *pass = activations_new(model, 3, 21, true, arena),
+                    *fresh = activations_new(model, 3, 21, true, arena);
+        Activations *evaluating = activations_new(model, 3, 21, false, arena);
         float *gradients = NEW(arena, model->size, float), nll[5][63], plain[63], undropped[63];
-        const PassPlace places[] = {
+        const ActivationsOrigin places[] = {
             {.seed = 1, .step = 1}, {.seed = 2, .step = 1}, {.seed = 1, .step = 2}, {.seed = 1, .step = 1}};
         for (int i = 0; i < 4; i++)
-            model_train(model, i == 3 ? fresh : pass, tokens, 3, places[i], 1, nll[i], gradients);
+            transformer_train(model, i == 3 ? fresh : pass, tokens, 3, places[i], 1, nll[i], gradients);
         assert_memory_equal(nll[3], nll[0], sizeof nll[0]);
         assert_memory_not_equal(nll[1], nll[0], sizeof nll[0]);
         assert_memory_not_equal(nll[2], nll[0], sizeof nll[0]);
-        model_train(model, pass, tokens, 3, (PassPlace){.seed = 1, .step = 1, .first_sequence = 3}, 1, nll[4],
-                    gradients);
+        transformer_train(model, pass, tokens, 3,
+                          (ActivationsOrigin){.seed = 1, .step = 1, .first_sequence = 3}, 1, nll[4],
+                          gradients);
         assert_memory_not_equal(nll[4], nll[0], sizeof nll[0]);
 
-        model_evaluate(model, evaluating, tokens, 3, plain); /* evaluation drops nothing */
+        transformer_evaluate(model, evaluating, tokens, 3, plain); /* evaluation drops nothing */
         *p[kind] = 0;
         Model *whole = law_model(&c, arena);
-        model_evaluate(whole, pass_new(whole, 3, 21, false, arena), tokens, 3, undropped);
+        transformer_evaluate(whole, activations_new(whole, 3, 21, false, arena), tokens, 3, undropped);
         assert_memory_equal(plain, undropped, sizeof plain);
         assert_memory_not_equal(plain, nll[0], sizeof plain);
         arena_free(arena);
@@ -147,19 +149,19 @@ static void dropout_gradients_are_derivatives(void **state) {
         if (kind == 0 || kind == 3) c.model.dropout = 0.2;
         if (kind == 1 || kind == 3) c.model.attention_dropout = 0.3;
         if (kind == 2 || kind == 3) c.model.activation_dropout = 0.4;
-        c.model.activation = kind == 2 ? ACT_SWIGLU : ACT_GELU;
+        c.model.activation = kind == 2 ? MODEL_SWIGLU : MODEL_GELU;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 3, 21, arena);
-        Pass *pass = pass_new(model, 3, 21, true, arena);
+        Activations *pass = activations_new(model, 3, 21, true, arena);
         float *gradients = NEW(arena, model->size, float), *spare = NEW(arena, model->size, float);
         float *start = NEW(arena, model->size, float);
-        PassPlace place = {.seed = 6, .step = 2};
+        ActivationsOrigin place = {.seed = 6, .step = 2};
         train_sum(model, pass, tokens, 0, 3, 21, place, gradients, arena);
         memcpy(start, model->values, model->size * sizeof *start);
         for (int i = 0; i < model->param_count; i++) {
-            const Param *param = &model->params[i];
+            const ModelParam *param = &model->params[i];
             const double steps[] = {-2, -1, 1, 2};
-            double slope = sqrt(ops_norm_squared(gradients + param->offset, param->size)), sums[4];
+            double slope = sqrt(nn_ops_squared_norm(gradients + param->offset, param->size)), sums[4];
             double h = 0.3 / slope; /* moves the loss by 0.3 nats */
             for (int k = 0; k < 4; k++) {
                 for (size_t j = param->offset; j < param->offset + param->size; j++)
@@ -192,7 +194,7 @@ static void show(int layers, double dropout, double attention, double activation
                              .width = 4,
                              .ffn = 4,
                              .vocabulary = 2,
-                             .activation = ACT_RELU,
+                             .activation = MODEL_RELU,
                              .dropout = dropout,
                              .attention_dropout = attention,
                              .activation_dropout = activation,
@@ -204,11 +206,11 @@ static void show(int layers, double dropout, double attention, double activation
             0.01f * powf(3, (float)i);
     for (int l = 0; l < layers; l++) {
         for (int k = 0; ones[k]; k++) {
-            const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, ones[k]));
+            const ModelParam *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, ones[k]));
             for (size_t i = 0; i < param->size; i++) model->values[param->offset + i] = 1;
         }
         if (!identity) continue;
-        const Param *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, identity));
+        const ModelParam *param = naive_param(model, arena_format(arena, "layers.%d.%s", l, identity));
         for (size_t i = 0; i < 4; i++) model->values[param->offset + 5 * i] = 1;
     }
     uint16_t *zeros = NEW(arena, SHOW_LENGTH + 1, uint16_t);
@@ -216,11 +218,11 @@ static void show(int layers, double dropout, double attention, double activation
     for (int b = 0; b < SHOW_SEQUENCES; b++) tokens[b] = zeros;
     float nll[SHOW_SEQUENCES * SHOW_LENGTH], *gradients = NEW(arena, model->size, float);
     int n = SHOW_SEQUENCES * length, first[4] = {0}, differs = 0;
-    Pass *pass = pass_new(model, SHOW_SEQUENCES, length, true, arena);
+    Activations *pass = activations_new(model, SHOW_SEQUENCES, length, true, arena);
     memset(seen, 0, 3 * sizeof *seen);
     for (int step = 0; step < (length == 1 ? 64 : 1); step++) {
-        model_train(model, pass, tokens, SHOW_SEQUENCES, (PassPlace){.seed = 1, .step = step}, 1, nll,
-                    gradients);
+        transformer_train(model, pass, tokens, SHOW_SEQUENCES, (ActivationsOrigin){.seed = 1, .step = step},
+                          1, nll, gradients);
         for (int t = 0; t < n; t++) {
             double odds = expm1((double)nll[t]); /* e^logit; 1 where nothing was kept */
             int code = (int)lround(log(odds) / 0.02);

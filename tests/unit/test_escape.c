@@ -137,12 +137,12 @@ static void make_base(void) {
         "\"strided\", \"stride\": 0.5}]}, \"sweep\": {\"train.seed\": [%s]}",
         rates));
     assert_int_equal(plan->count, COUNT);
-    Store *store = sample_store(plan);
-    Err err = {0};
-    assert_true(store_write_result(
+    Database *store = sample_store(plan);
+    Error err = {0};
+    assert_true(runs_write_result(
         "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 4.5, 5, 5.5}), &err));
-    assert_true(store_import(store, "result.db", &err));
-    store_close(store);
+    assert_true(runs_import_result(store, "result.db", &err));
+    database_close(store);
     /* The other runs have the numbers of the first one: importing each takes its time. */
     int code = sample_outside(
         "UPDATE run SET (status, started, finished, revision, host, cpu, blas, threads, steps, train_tokens,"
@@ -177,8 +177,8 @@ static void make_base(void) {
     assert_int_equal(system("cp x.db base.db"), 0);
 }
 
-static Store *store_with(int kind, bool plain) {
-    Err err = {0};
+static Database *store_with(int kind, bool plain) {
+    Error err = {0};
     const char *all = "";
     assert_int_equal(system("cp base.db x.db"), 0);
     for (int i = 0; i < COUNT; i++) {
@@ -195,7 +195,7 @@ static Store *store_with(int kind, bool plain) {
         int code = sample_outside(sql);
         if (code != SQLITE_OK) fail_msg("%s: SQLite: %d", places[p].sql, code);
     }
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Database *store = database_open("x.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
     return store;
 }
@@ -204,8 +204,8 @@ static Store *store_with(int kind, bool plain) {
 
 /* Valid UTF-8 in which nothing but `allowed` controls anything. */
 static void expect_clean(const char *what, const char *text, const char *allowed) {
-    Err err;
-    if (!scan_utf8(text, strlen(text), what, &err)) fail_msg("%s", err.text);
+    Error err;
+    if (!json_syntax_check_utf8(text, strlen(text), what, &err)) fail_msg("%s", err.text);
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         bool control = (*at < 0x20 && !strchr(allowed, *at)) || *at == 0x7F;
         bool upper = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
@@ -282,7 +282,7 @@ static int shape_of(const char *what, const char *format, const char *text) {
         return count_bare(text, "\n") * 10000 + count_bare(text, "&");
     }
     if (!strcmp(format, "json")) {
-        Err err;
+        Error err;
         Json *json = json_parse(text, strlen(text), what, &err);
         if (!json) fail_msg("%s", err.text);
         int leaves = json_leaves(json);
@@ -311,22 +311,22 @@ static void add_shape(Shapes *shapes, const char *what, const char *format) {
     shapes->items[shapes->count++] = shape_of(name, format, sample_file("out", NULL));
 }
 
-static const char *first_name(Store *store) {
-    Err err = {0};
-    const SeriesSet *set =
-        series_read(store, sample_value(store, "SELECT name FROM experiment"), sample_arena, &err);
+static const char *first_name(Database *store) {
+    Error err = {0};
+    const Results *set =
+        results_read(store, sample_value(store, "SELECT name FROM experiment"), sample_arena, &err);
     if (!set) fail_msg("%s", err.text);
     return set->items[0].label;
 }
 
 static Shapes print_all(int kind, bool plain) {
     Shapes shapes = {.count = 0};
-    Store *store = store_with(kind, plain);
-    Err err = {0};
+    Database *store = store_with(kind, plain);
+    Error err = {0};
     for (int f = 0; table_formats[f]; f++) {
         FILE *out = fopen("out", "w");
         assert_non_null(out);
-        if (!table_print(store, &(TableOptions){.format = table_formats[f]}, out, &err))
+        if (!cmd_table_print(store, &(CmdTableOptions){.format = table_formats[f]}, out, &err))
             fail_msg("%s", err.text);
         fclose(out);
         add_shape(&shapes, "table", table_formats[f]);
@@ -335,13 +335,13 @@ static Shapes print_all(int kind, bool plain) {
         for (int f = 0; analyse_formats[f]; f++) {
             FILE *out = fopen("out", "w");
             assert_non_null(out);
-            AnalyseOptions options = {.what = analyses[a],
-                                      .format = analyse_formats[f],
-                                      .claims = "claims.json",
-                                      .baseline = first_name(store),
-                                      .resamples = 100,
-                                      .block = 1024};
-            if (!analyse_print(store, &options, out, &err)) fail_msg("%s: %s", analyses[a], err.text);
+            AnalysisOptions options = {.what = analyses[a],
+                                       .format = analyse_formats[f],
+                                       .claims = "claims.json",
+                                       .baseline = first_name(store),
+                                       .resamples = 100,
+                                       .block = 1024};
+            if (!analysis_print(store, &options, out, &err)) fail_msg("%s: %s", analyses[a], err.text);
             fclose(out);
             add_shape(&shapes, analyses[a], analyse_formats[f]);
         }
@@ -349,11 +349,11 @@ static Shapes print_all(int kind, bool plain) {
         bool work = false;
         FILE *out = fopen("out", "w");
         assert_non_null(out);
-        if (!status_print(store, NULL, json, &work, out, &err)) fail_msg("%s", err.text);
+        if (!cmd_status_print(store, NULL, json, &work, out, &err)) fail_msg("%s", err.text);
         fclose(out);
         add_shape(&shapes, "status", json ? "json" : "text");
     }
-    store_close(store);
+    database_close(store);
     return shapes;
 }
 
@@ -379,8 +379,8 @@ static void test_printed(void **state) {
     }
 }
 
-static const char *report(Store *store) {
-    Err err = {0};
+static const char *report(Database *store) {
+    Error err = {0};
     if (!report_write(store, &(ReportOptions){.path = "r.html", .claims = "claims.json"}, &err))
         fail_msg("%s", err.text);
     return sample_file("r.html", NULL);
@@ -400,12 +400,12 @@ static void test_report(void **state) {
     for (int kind = 1; kind <= KINDS; kind++) {
         int tags[2];
         for (int plain = 0; plain < 2; plain++) {
-            Store *store = store_with(kind, plain);
+            Database *store = store_with(kind, plain);
             const char *page = report(store);
             expect_clean("the report", page, "\n\t");
             sample_well_formed(page);
             tags[plain] = count_tags(page);
-            store_close(store);
+            database_close(store);
         }
         if (tags[0] != tags[1]) fail_msg("%d tags, with plain names %d", tags[0], tags[1]);
     }
@@ -441,13 +441,13 @@ static void test_figures(void **state) {
     for (int k = 0; k < COUNT_OF(kinds); k++) {
         int lines[2];
         for (int plain = 0; plain < 2; plain++) {
-            Err err = {0};
-            store_close(store_with(DONE, plain));
+            Error err = {0};
+            database_close(store_with(DONE, plain));
             assert_int_equal(sample_outside(benches), SQLITE_OK);
-            Store *store = store_open("x.db", STORE_READ, &err);
+            Database *store = database_open("x.db", DATABASE_READ, &err);
             if (!store || !plot_figure(store, &(PlotOptions){.kind = kinds[k], .figure = "f.svg"}, &err))
                 fail_msg("%s: %s", kinds[k], err.text);
-            store_close(store);
+            database_close(store);
             const char *svg = sample_file("f.svg", NULL), *data = sample_file("f.dat", NULL);
             expect_clean("the figure", svg, "\n\t");
             expect_clean("the data", data, "\n");
@@ -473,11 +473,11 @@ static void test_paths(void **state) {
     assert_int_equal(symlink(getenv("PLOTS"), "plots"), 0);
     make_base();
     for (int i = 0; i < COUNT_OF(paths); i++) {
-        Err err = {0};
-        Store *store = store_open("x.db", STORE_READ, &err);
+        Error err = {0};
+        Database *store = database_open("x.db", DATABASE_READ, &err);
         if (!plot_figure(store, &(PlotOptions){.figure = paths[i]}, &err))
             fail_msg("%s: %s", paths[i], err.text);
-        store_close(store);
+        database_close(store);
         assert_non_null(strstr(sample_file(paths[i], NULL), "</svg>"));
         assert_int_not_equal(access("bad", F_OK), 0);
     }
@@ -498,9 +498,9 @@ static void test_formulas(void **state) {
 static void test_json(void **state) {
     (void)state;
     for (int i = 0; i < COUNT; i++) {
-        Err err;
+        Error err;
         const char *name = name_at(i, false), *text = escape_text(ESCAPE_JSON, name, sample_arena);
-        bool valid = scan_utf8(name, strlen(name), "name", &err);
+        bool valid = json_syntax_check_utf8(name, strlen(name), "name", &err);
         Json *json = json_parse(text, strlen(text), "text", &err);
         if (!json) fail_msg("%s", err.text);
         if (valid) assert_string_equal(json_text(json, ""), name);

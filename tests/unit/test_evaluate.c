@@ -34,14 +34,14 @@ static int teardown(void **state) {
 static EvaluateRequest request_of(int64_t tokens, int64_t length, int64_t stride) {
     return (EvaluateRequest){.split = SPLIT_VALID,
                              .tokens = tokens,
-                             .protocol = stride == length ? PROTOCOL_NONOVERLAPPING : PROTOCOL_STRIDED,
+                             .protocol = stride == length ? EVALUATE_NONOVERLAPPING : EVALUATE_STRIDED,
                              .length = length,
                              .stride = stride};
 }
 
-static Evaluation evaluate(const Model *model, const Corpus *corpus, EvaluateRequest request) {
-    Evaluation result;
-    Err err = {0};
+static EvaluateResult evaluate(const Model *model, const Corpus *corpus, EvaluateRequest request) {
+    EvaluateResult result;
+    Error err = {0};
     ArenaMark mark = arena_mark(scratch);
     if (!evaluate_run(model, corpus, &request, NULL, NULL, &result, arena, scratch, &err))
         fail_msg("%s", err.text);
@@ -54,16 +54,16 @@ static void assert_near(double a, double b) {
 }
 
 /* The nll of target k alone, from the window of its block. */
-static double reference(const Model *model, const Stream *stream, EvaluateRequest request, int64_t targets,
-                        int64_t k, int64_t *position) {
+static double reference(const Model *model, const CorpusStream *stream, EvaluateRequest request,
+                        int64_t targets, int64_t k, int64_t *position) {
     int64_t block = k / request.stride, end = (block + 1) * request.stride;
     int64_t start = end > request.length ? end - request.length : 0;
     if (end > targets) end = targets;
     ArenaMark mark = arena_mark(scratch);
-    Pass *pass = pass_new(model, 1, (int)(end - start), false, scratch);
+    Activations *pass = activations_new(model, 1, (int)(end - start), false, scratch);
     float *nll = NEW(scratch, end - start, float);
     const uint16_t *tokens = stream->tokens + start;
-    model_evaluate(model, pass, &tokens, 1, nll);
+    transformer_evaluate(model, pass, &tokens, 1, nll);
     *position = k - start;
     double value = nll[k - start];
     arena_release(scratch, mark);
@@ -71,7 +71,8 @@ static double reference(const Model *model, const Stream *stream, EvaluateReques
 }
 
 /* Bins as the header lists them: 0, 1, ..., 7, 8-9, 10-11, ..., 16-19, ... */
-static void assert_bins(const Evaluation *result, const double *sums, const int64_t *counts, int64_t length) {
+static void assert_bins(const EvaluateResult *result, const double *sums, const int64_t *counts,
+                        int64_t length) {
     int bin = 0;
     for (int64_t first = 0, width = 1; first < length; first += width) {
         if (first >= 8 && (first & (first - 1)) == 0) width *= 2;
@@ -104,7 +105,7 @@ static void every_target_once(void **state) {
         int64_t targets = cases[c][0] - 1, counts[128] = {0};
         double sums[128] = {0}, all = 0;
         if (request.tokens > 0 && request.tokens < targets) targets = request.tokens;
-        Evaluation result = evaluate(model, corpus, request);
+        EvaluateResult result = evaluate(model, corpus, request);
         assert_int_equal(result.tokens, targets);
         assert_int_equal(result.windows, (targets + request.stride - 1) / request.stride);
         assert_false(result.beyond_limit);
@@ -132,8 +133,8 @@ static void full_stride_is_nonoverlapping(void **state) {
     const Model *model = tiny_model(&options, "rotary", 16, arena);
     const Corpus *corpus = tiny_corpus(203, arena);
     EvaluateRequest plain = request_of(0, 24, 24), strided = plain;
-    strided.protocol = PROTOCOL_STRIDED;
-    Evaluation a = evaluate(model, corpus, plain), b = evaluate(model, corpus, strided);
+    strided.protocol = EVALUATE_STRIDED;
+    EvaluateResult a = evaluate(model, corpus, plain), b = evaluate(model, corpus, strided);
     assert_int_equal(a.windows, b.windows);
     assert_memory_equal(&a.nll, &b.nll, sizeof a.nll);
     assert_memory_equal(a.window, b.window, (size_t)a.windows * sizeof *a.window);
@@ -156,7 +157,8 @@ static void passes_do_not_matter(void **state) {
     double first = 0;
     for (int64_t rows = 1; rows <= 512; rows *= 8) {
         options.max_tokens_in_flight = rows;
-        Evaluation result = evaluate(tiny_model(&options, "t5", 16, arena), corpus, request_of(0, 16, 16));
+        EvaluateResult result =
+            evaluate(tiny_model(&options, "t5", 16, arena), corpus, request_of(0, 16, 16));
         if (rows == 1) first = result.nll;
         assert_near(result.nll, first);
     }
@@ -168,10 +170,10 @@ static void memory_is_what_was_said(void **state) {
     Model *model = tiny_model(&options, "sinusoidal", 16, arena);
     const Corpus *corpus = tiny_corpus(2000, arena);
     for (int64_t length = 1; length <= 256; length *= 4) {
-        Evaluation result = evaluate(model, corpus, request_of(0, length, length));
+        EvaluateResult result = evaluate(model, corpus, request_of(0, length, length));
         assert_int_equal(result.peak_bytes, evaluate_bytes(model, length));
         Arena *exact = arena_new(result.peak_bytes);
-        Err err;
+        Error err;
         EvaluateRequest request = request_of(0, length, length);
         assert_true(evaluate_run(model, corpus, &request, NULL, NULL, &result, arena, exact, &err));
         assert_true(arena_peak(exact) <= result.peak_bytes);
@@ -194,7 +196,7 @@ static void beyond_the_limit(void **state) {
     model->position.method = &limited;
     const Corpus *corpus = tiny_corpus(100, arena);
     assert_false(evaluate(model, corpus, request_of(0, 20, 20)).beyond_limit);
-    Evaluation result = evaluate(model, corpus, request_of(0, 21, 21));
+    EvaluateResult result = evaluate(model, corpus, request_of(0, 21, 21));
     assert_true(result.beyond_limit);
     assert_int_equal(result.tokens, 0);
     assert_int_equal(result.windows, 0);
@@ -214,8 +216,8 @@ static void progress_stops(void **state) {
     const Model *model = tiny_model(&options, "none", 16, arena);
     const Corpus *corpus = tiny_corpus(1000, arena);
     EvaluateRequest request = request_of(0, 16, 16);
-    Evaluation result;
-    Err err = {0};
+    EvaluateResult result;
+    Error err = {0};
     double calls[2] = {0};
     ArenaMark mark = arena_mark(scratch);
     assert_false(evaluate_run(model, corpus, &request, count_calls, calls, &result, arena, scratch, &err));
@@ -230,8 +232,8 @@ static void too_short(void **state) {
     const Model *model = tiny_model(&options, "none", 16, arena);
     for (int64_t count = 0; count < 2; count++) {
         EvaluateRequest request = request_of(0, 16, 16);
-        Evaluation result;
-        Err err = {0};
+        EvaluateResult result;
+        Error err = {0};
         assert_false(evaluate_run(model, tiny_corpus(count, arena), &request, NULL, NULL, &result, arena,
                                   scratch, &err));
         assert_int_equal(err.code, EXIT_USAGE);
@@ -259,14 +261,14 @@ static void unreached(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         EvaluateRequest request = request_of(cases[i].tokens, cases[i].length, cases[i].stride);
-        Err err = {0};
+        Error err = {0};
         bool fine = evaluate_check(&request, cases[i].count, "config 'x'", &err);
         if (fine != !cases[i].text || (!fine && !strstr(err.text, cases[i].text)))
             fail_msg("case %d: %d, %s", i, fine, err.text);
         if (fine) continue;
         assert_int_equal(err.code, EXIT_USAGE);
         assert_int_equal(strncmp(err.text, "config 'x': ", 12), 0);
-        Evaluation result;
+        EvaluateResult result;
         ModelOptions options = tiny_options();
         assert_false(evaluate_run(tiny_model(&options, "none", 16, arena), tiny_corpus(cases[i].count, arena),
                                   &request, NULL, NULL, &result, arena, scratch, &err));
@@ -278,7 +280,7 @@ static void broken_weights(void **state) {
     ModelOptions options = tiny_options();
     Model *model = tiny_model(&options, "none", 16, arena);
     for (size_t i = 0; i < model->size; i++) model->values[i] = NAN;
-    Evaluation result = evaluate(model, tiny_corpus(100, arena), request_of(0, 16, 16));
+    EvaluateResult result = evaluate(model, tiny_corpus(100, arena), request_of(0, 16, 16));
     assert_false(isfinite(result.nll));
     assert_int_equal(result.tokens, 99);
 }
@@ -292,8 +294,8 @@ static void precision_is_the_requests(void **state) {
     EvaluateRequest request = request_of(0, 16, 16);
     double plain = evaluate(model, corpus, request).nll;
     request.precision = PRECISION_BF16;
-    Err err, refusal = {0};
-    Evaluation result;
+    Error err, refusal = {0};
+    EvaluateResult result;
     bool there = precision_check(PRECISION_BF16, "evaluation", "evaluate.precision", &err);
     assert_int_equal(evaluate_run(model, corpus, &request, NULL, NULL, &result, arena, scratch, &refusal),
                      there);

@@ -30,14 +30,14 @@ static int teardown(void **state) {
 }
 
 static Json *parse(const char *text) {
-    Err err;
+    Error err;
     Json *json = json_parse(text, strlen(text), "text", &err);
     if (!json) fail_msg("%s: %s", text, err.text);
     return json;
 }
 
 static void assert_refused(const char *text, size_t size, const char *message) {
-    Err err = {.text = "accepted"};
+    Error err = {.text = "accepted"};
     char *copy = malloc(size ? size : 1); /* of exactly that size, so that a sanitizer sees a byte too far */
     memcpy(copy, text, size);
     Json *json = json_parse(copy, size, "text", &err);
@@ -179,7 +179,7 @@ static void test_limits(void **state) {
     char *much = NEW(arena, (16 << 20) + 2, char);
     memset(much, ' ', (16 << 20) + 1);
     much[0] = '1';
-    Err err;
+    Error err;
     Json *json = json_parse(much, 16 << 20, "text", &err);
     assert_non_null(json);
     json_free(json);
@@ -213,7 +213,7 @@ static void test_numbers(void **state) {
         {INFINITY, "null"},
         {0.30000000000000004, "0.30000000000000004"},
     };
-    char out[JSON_NUMBER];
+    char out[JSON_NUMBER_SIZE];
     for (int i = 0; i < COUNT_OF(known); i++)
         assert_string_equal(json_number_text(known[i].number, out), known[i].text);
     uint64_t bits = 1;
@@ -228,7 +228,7 @@ static void test_numbers(void **state) {
 static void test_paths(void **state) {
     (void)state;
     Json *json = parse("{\"method\":\"x\",\"a\":3,\"o\":{\"p\":1}}");
-    Err err;
+    Error err;
     assert_true(json_set_path(json, "method.base", json_new_number(5), "text", &err));
     assert_true(json_set_path(json, "o.q.r", json_new_bool(true), "text", &err));
     assert_true(json_set_path(json, "o.p", json_new_text("t"), "text", &err));
@@ -249,7 +249,7 @@ static void test_paths(void **state) {
 
 static void test_files(void **state) {
     (void)state;
-    Err err;
+    Error err;
     char path[] = "/tmp/poslab-fields-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
@@ -279,20 +279,20 @@ typedef struct Options {
 
 static const char *const modes[] = {"slow", "faster", NULL};
 static const char *const words[] = {"hello", NULL};
-static const Field fields[] = {
-    {"count", FIELD_INT, offsetof(Options, count), .standard = 3, .low = 1, .high = 4e6},
-    {"rate", FIELD_REAL, offsetof(Options, rate), .standard = 0.5, .low = 0, .high = 1},
-    {"on", FIELD_BOOL, offsetof(Options, on), .standard = 1},
-    {"mode", FIELD_CHOICE, offsetof(Options, mode), .standard = 1, .choices = modes},
-    {"word", FIELD_TEXT, offsetof(Options, word), .choices = words},
-    {"empty", FIELD_TEXT, offsetof(Options, empty), .help = "of no use"},
+static const OptionField fields[] = {
+    {"count", OPTION_INT, offsetof(Options, count), .default_value = 3, .low = 1, .high = 4e6},
+    {"rate", OPTION_REAL, offsetof(Options, rate), .default_value = 0.5, .low = 0, .high = 1},
+    {"on", OPTION_BOOL, offsetof(Options, on), .default_value = 1},
+    {"mode", OPTION_CHOICE, offsetof(Options, mode), .default_value = 1, .choices = modes},
+    {"word", OPTION_TEXT, offsetof(Options, word), .choices = words},
+    {"empty", OPTION_TEXT, offsetof(Options, empty), .help = "of no use"},
 };
 
-static bool read_text(Options *options, const char *text, const char *path, Err *err) {
+static bool read_text(Options *options, const char *text, const char *path, Error *err) {
     static const char *const skip[] = {"elsewhere", NULL};
     Json *json = parse(text);
-    fields_default(options, fields, COUNT_OF(fields));
-    bool done = fields_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
+    options_default(options, fields, COUNT_OF(fields));
+    bool done = options_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
     json_free(json);
     return done;
 }
@@ -300,10 +300,10 @@ static bool read_text(Options *options, const char *text, const char *path, Err 
 static void test_tables(void **state) {
     (void)state;
     Options options;
-    Err err;
+    Error err;
     assert_true(read_text(&options, "{}", "", &err));
     Json *json = json_new_object();
-    fields_write(json, &options, fields, COUNT_OF(fields));
+    options_write(json, &options, fields, COUNT_OF(fields));
     assert_string_equal(json_print(json, arena), "{\"count\":3,\"rate\":0.5,\"on\":true,\"mode\":\"faster\","
                                                  "\"word\":\"hello\",\"empty\":\"\"}");
     json_free(json);
@@ -348,8 +348,8 @@ static void test_tables(void **state) {
 /* A range beside which 0 is allowed: nothing between 0 and the range, and the error says so. */
 static void test_or_zero(void **state) {
     (void)state;
-    static const Field rows[] = {{"factor", FIELD_REAL, 0, .low = 1, .high = 8, .or_zero = true,
-                                  .help = "a factor; 0: the pass's own"}};
+    static const OptionField rows[] = {{"factor", OPTION_REAL, 0, .low = 1, .high = 8, .or_zero = true,
+                                        .help = "a factor; 0: the pass's own"}};
     static const struct {
         const char *json;
         bool accepted;
@@ -357,9 +357,9 @@ static void test_or_zero(void **state) {
                  {"{\"factor\": -1}", false}, {"{\"factor\": 0.999}", false}, {"{\"factor\": 8.001}", false}};
     for (int i = 0; i < COUNT_OF(cases); i++) {
         double factor = NAN;
-        Err err = {0};
+        Error err = {0};
         Json *json = parse(cases[i].json);
-        bool read = fields_read(&factor, rows, 1, json, NULL, "text", "method", arena, &err);
+        bool read = options_read(&factor, rows, 1, json, NULL, "text", "method", arena, &err);
         json_free(json);
         if (read != cases[i].accepted) fail_msg("%s: %s", cases[i].json, read ? "accepted" : err.text);
         if (!read && !strstr(err.text, "text: 'method.factor' must be 0 or in [1, 8], got "))
@@ -370,16 +370,16 @@ static void test_or_zero(void **state) {
 static void test_nearest(void **state) {
     (void)state;
     static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
-    assert_string_equal(nearest_name("lenght", names), "length");
-    assert_string_equal(nearest_name("Length", names), "length");
-    assert_string_equal(nearest_name("token", names), "tokens");
-    assert_string_equal(nearest_name("tokens_perstep", names), "tokens_per_step");
-    assert_string_equal(nearest_name("lt", names), "lr");
-    assert_null(nearest_name("width", names));
-    assert_null(nearest_name("", names));
+    assert_string_equal(options_nearest_name("lenght", names), "length");
+    assert_string_equal(options_nearest_name("Length", names), "length");
+    assert_string_equal(options_nearest_name("token", names), "tokens");
+    assert_string_equal(options_nearest_name("tokens_perstep", names), "tokens_per_step");
+    assert_string_equal(options_nearest_name("lt", names), "lr");
+    assert_null(options_nearest_name("width", names));
+    assert_null(options_nearest_name("", names));
     char *endless = NEW(arena, 1 << 20, char);
     memset(endless, 'l', (1 << 20) - 1);
-    assert_null(nearest_name(endless, names));
+    assert_null(options_nearest_name(endless, names));
 }
 
 int main(void) {

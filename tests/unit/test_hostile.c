@@ -38,53 +38,53 @@ static char papers[4096];
 /* --- the commands that read --- */
 
 /* Each ends with an exit code and, unless that is EXIT_DONE, an error. */
-static bool call_status(Store *store, const char *json, FILE *out, Err *err) {
+static bool call_status(Database *store, const char *json, FILE *out, Error *err) {
     bool left;
-    return status_print(store, NULL, *json != '\0', &left, out, err);
+    return cmd_status_print(store, NULL, *json != '\0', &left, out, err);
 }
 
-static bool call_table(Store *store, const char *format, FILE *out, Err *err) {
-    return table_print(store, &(TableOptions){.format = format}, out, err);
+static bool call_table(Database *store, const char *format, FILE *out, Error *err) {
+    return cmd_table_print(store, &(CmdTableOptions){.format = format}, out, err);
 }
 
-static bool call_ratio(Store *store, const char *rows, FILE *out, Err *err) {
-    return table_print(store, &(TableOptions){.rows = rows, .ratio = true, .paper = true}, out, err);
+static bool call_ratio(Database *store, const char *rows, FILE *out, Error *err) {
+    return cmd_table_print(store, &(CmdTableOptions){.rows = rows, .ratio = true, .paper = true}, out, err);
 }
 
-static bool call_analyse(Store *store, const char *what, FILE *out, Err *err) {
-    const AnalyseOptions options = {.what = what,
-                                    .claims = arena_format(sample_arena, "%s/claims.json", papers),
-                                    .baseline = strcmp(what, "compare") ? NULL : "rotary",
-                                    .resamples = 100,
-                                    .block = 64};
-    return analyse_print(store, &options, out, err);
+static bool call_analyse(Database *store, const char *what, FILE *out, Error *err) {
+    const AnalysisOptions options = {.what = what,
+                                     .claims = arena_format(sample_arena, "%s/claims.json", papers),
+                                     .baseline = strcmp(what, "compare") ? NULL : "rotary",
+                                     .resamples = 100,
+                                     .block = 64};
+    return analysis_print(store, &options, out, err);
 }
 
-static bool call_plot(Store *store, const char *kind, FILE *out, Err *err) {
+static bool call_plot(Database *store, const char *kind, FILE *out, Error *err) {
     (void)out;
     return plot_figure(store, &(PlotOptions){.kind = kind, .figure = "figure.svg", .template = "figure.gp"},
                        err);
 }
 
-static bool call_report(Store *store, const char *unused, FILE *out, Err *err) {
+static bool call_report(Database *store, const char *unused, FILE *out, Error *err) {
     (void)unused;
     (void)out;
     const char *claims = arena_format(sample_arena, "%s/claims.json", papers);
     return report_write(store, &(ReportOptions){.path = "report.html", .claims = claims}, err);
 }
 
-static bool call_export(Store *store, const char *unused, FILE *out, Err *err) {
+static bool call_export(Database *store, const char *unused, FILE *out, Error *err) {
     (void)unused;
     (void)out;
     (void)store;
-    const ExportOptions options = {
+    const CmdExportOptions options = {
         .database = "x.db", .run = sample_file("key", NULL), .path = "weights.safetensors", .initial = true};
-    return export_run(&options, err);
+    return cmd_export_run(&options, err);
 }
 
 static const struct Call {
     const char *name;
-    bool (*call)(Store *store, const char *argument, FILE *out, Err *err);
+    bool (*call)(Database *store, const char *argument, FILE *out, Error *err);
     const char *argument;
 } calls[] = {
     {"status", call_status, ""},
@@ -121,22 +121,22 @@ static void wrong(const char *command, const char *argument, const char *what) {
     fclose(file);
 }
 
-static void judge(const struct Call *call, bool fine, const Err *err) {
+static void judge(const struct Call *call, bool fine, const Error *err) {
     if (fine) return;
     bool known = err->code == EXIT_SOME_FAILED || err->code == EXIT_USAGE || err->code == EXIT_DAMAGED;
     if (!known || !*err->text)
         wrong(call->name, call->argument, arena_format(sample_arena, "code %d, '%s'", err->code, err->text));
     if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` names the row"))
-        wrong(call->name, call->argument, err->text); /* a rule of contents.c is missing */
+        wrong(call->name, call->argument, err->text); /* a rule of store/integrity_values.c is missing */
 }
 
 /* Whether `check` has nothing to say, as far as the numbers are concerned. */
 static bool is_sound(FILE *out) {
-    Err err = {0};
+    Error err = {0};
     int64_t problems = 0;
-    Store *store = store_open("x.db", STORE_CHECK, &err);
-    bool fine = store && check_print(store, out, &problems, &err);
-    store_close(store);
+    Database *store = database_open("x.db", STORE_CHECK, &err);
+    bool fine = store && integrity_print(store, out, &problems, &err);
+    database_close(store);
     if (!fine && (err.code != EXIT_DAMAGED && err.code != EXIT_USAGE))
         wrong("check", "", arena_format(sample_arena, "code %d, '%s'", err.code, err.text));
     return fine && !problems;
@@ -149,14 +149,14 @@ static void call_all(void) {
     FILE *out = fopen("/dev/null", "w");
     bool damaged = false;
     for (int i = turn % stride; i < COUNT_OF(calls); i += stride) {
-        Err err = {0};
+        Error err = {0};
         alarm(20);
         FILE *now = fopen("command", "w");
         fprintf(now, "%s %s", calls[i].name, calls[i].argument);
         fclose(now);
-        Store *store = store_open("x.db", STORE_READ, &err);
+        Database *store = database_open("x.db", DATABASE_READ, &err);
         bool fine = store && calls[i].call(store, calls[i].argument, out, &err);
-        store_close(store);
+        database_close(store);
         judge(&calls[i], fine, &err);
         damaged |= !fine && err.code == EXIT_DAMAGED;
         if (!store) break; /* the same for all */
@@ -201,28 +201,28 @@ static void put_text(const char *path, const char *text) {
 }
 
 static void make_database(void) {
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
     const char *model = sample_value(store, "SELECT json_extract(config, '$.model') FROM run");
-    const SpeedResult results[] = {
+    const BenchResult results[] = {
         {.method = "alibi", .label = "ALiBi", .length = 16, .train = true, .rate = 1},
         {.method = "rotary", .label = "Rotary", .length = 16, .train = true, .rate = 1}};
-    const SpeedBench speed = {.precision = "fp32",
-                              .reference = "rotary",
-                              .config = arena_format(sample_arena, "{\"model\":%s}", model),
-                              .threads = 1,
-                              .gemm_rate = 1,
-                              .results = (SpeedResult *)results,
-                              .count = 2};
+    const BenchRecord speed = {.precision = "fp32",
+                               .reference = "rotary",
+                               .config = arena_format(sample_arena, "{\"model\":%s}", model),
+                               .threads = 1,
+                               .gemm_rate = 1,
+                               .results = (BenchResult *)results,
+                               .count = 2};
     const char *const files[] = {arena_format(sample_arena, "%s/perplexity.csv", papers), NULL};
     int64_t rows;
-    if (!speed_write(store, &speed, &err) || !reference_import(store, files, &rows, &err))
+    if (!bench_results_write(store, &speed, &err) || !reference_import(store, files, &rows, &err))
         fail_msg("%s", err.text);
     put_text("key", plan->points[0].key);
-    store_close(store);
+    database_close(store);
 
     /* A gnuplot that draws nothing, at once. */
     assert_int_equal(mkdir("bin", 0700), 0);
@@ -305,22 +305,22 @@ static const char columns_sql[] =
 
 static void test_values(void **state) {
     (void)state;
-    Err err;
+    Error err;
     int number = 0, tried = 0;
     make_database();
     bad = 0;
     survive("nothing");
     stride = every > 1 ? 3 : 1;
-    Store *store = store_open("whole.db", STORE_READ, &err);
+    Database *store = database_open("whole.db", DATABASE_READ, &err);
     assert_non_null(store);
-    Query *query = query_begin(store, columns_sql, NULL);
-    while (query_next(query))
+    DatabaseQuery *query = database_query_begin(store, columns_sql, NULL);
+    while (database_query_next(query))
         for (int i = 0; i < COUNT_OF(values); i++) {
             if (number++ % every) continue;
             ArenaMark mark = arena_mark(sample_arena);
-            const char *sql =
-                arena_format(sample_arena, "UPDATE \"%s\" SET \"%s\" = %s WHERE %s", query_text(query, 0),
-                             query_text(query, 1), values[i], query_text(query, 2));
+            const char *sql = arena_format(sample_arena, "UPDATE \"%s\" SET \"%s\" = %s WHERE %s",
+                                           database_query_text(query, 0), database_query_text(query, 1),
+                                           values[i], database_query_text(query, 2));
             restore();
             if (tamper(sql)) {
                 tried++;
@@ -328,8 +328,8 @@ static void test_values(void **state) {
             }
             arena_release(sample_arena, mark);
         }
-    assert_true(query_end(query, &err));
-    store_close(store);
+    assert_true(database_query_end(query, &err));
+    database_close(store);
     print_message("%d of %d changes were tried\n", tried, number);
     assert_true(tried > number / every / 2);
     assert_int_equal(bad, 0);

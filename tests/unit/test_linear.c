@@ -49,15 +49,15 @@ static int teardown(void **state) {
 
 /* A test that needs bf16 products begins with this. */
 static void need_bf16(void) {
-    if (!bf16_obstacle()) return;
-    print_message("skipped: %s\n", bf16_obstacle());
+    if (!bf16_unavailable_reason()) return;
+    print_message("skipped: %s\n", bf16_unavailable_reason());
     skip();
 }
 
 static float *numbers(size_t count, const char *name) {
-    Rng rng = rng_stream(3, "linear", name);
+    Random rng = random_stream(3, "linear", name);
     float *made = NEW(arena, count, float);
-    for (size_t i = 0; i < count; i++) made[i] = (float)rng_normal(&rng);
+    for (size_t i = 0; i < count; i++) made[i] = (float)random_normal(&rng);
     return made;
 }
 
@@ -241,7 +241,7 @@ static void threads_do_not_disturb_each_other(void **state) {
     for (int lane = 0; lane < LANES; lane++) shared.c[lane] = NEW(arena, results, float);
     multiply(&shared, 0);
     float *alone = copy(shared.c[0], results);
-    lanes_run(LANES, multiply, &shared);
+    threads_run(LANES, multiply, &shared);
     for (int lane = 0; lane < LANES; lane++)
         assert_memory_equal(shared.c[lane], alone, results * sizeof *alone);
 }
@@ -261,19 +261,20 @@ static void every_method_in_bf16(void **state) {
     enum { LENGTH = 600 };
     ModelOptions options = tiny_options();
     options.max_tokens_in_flight = LENGTH;
-    const Stream *stream = &tiny_corpus(LENGTH + 1, arena)->splits[SPLIT_TRAIN];
-    for (int m = 0; m < position_method_count; m++) {
-        const char *name = position_methods[m]->name;
+    const CorpusStream *stream = &tiny_corpus(LENGTH + 1, arena)->splits[SPLIT_TRAIN];
+    for (int m = 0; m < encoding_method_count; m++) {
+        const char *name = encoding_methods[m]->name;
         Model *model = tiny_model(&options, name, LENGTH, arena);
         float *gradients[PRECISION_COUNT], *nll = NEW(arena, LENGTH, float);
         double trained[PRECISION_COUNT], evaluated[PRECISION_COUNT], size = 0, distance = 0;
         for (int p = 0; p < PRECISION_COUNT; p++) {
             model->precision = p;
             gradients[p] = NEW(arena, model->size, float);
-            model_train(model, pass_new(model, 1, LENGTH, true, arena), &stream->tokens, 1, (PassPlace){0}, 1,
-                        nll, gradients[p]);
+            transformer_train(model, activations_new(model, 1, LENGTH, true, arena), &stream->tokens, 1,
+                              (ActivationsOrigin){0}, 1, nll, gradients[p]);
             trained[p] = loss(nll, LENGTH);
-            model_evaluate(model, pass_new(model, 1, LENGTH, false, arena), &stream->tokens, 1, nll);
+            transformer_evaluate(model, activations_new(model, 1, LENGTH, false, arena), &stream->tokens, 1,
+                                 nll);
             evaluated[p] = loss(nll, LENGTH);
         }
         for (size_t i = 0; i < model->size; i++) {
@@ -293,15 +294,15 @@ static void every_method_in_bf16(void **state) {
 static TrainResult train(int precision, Model **model) {
     ModelOptions options = tiny_options();
     options.width = 32, options.ffn = 64;
-    Position position = tiny_position("none", arena);
+    Encoding position = tiny_position("none", arena);
     TrainOptions train;
     OptimizerOptions optimizer;
-    ScheduleOptions schedule;
+    OptimizerScheduleOptions schedule;
     TrainResult result;
-    Err err;
-    fields_default(&train, train_fields, train_field_count);
-    fields_default(&optimizer, optimizer_fields, optimizer_field_count);
-    fields_default(&schedule, schedule_fields, schedule_field_count);
+    Error err;
+    options_default(&train, train_fields, train_field_count);
+    options_default(&optimizer, optimizer_fields, optimizer_field_count);
+    options_default(&schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     train.length = 16, train.tokens_per_step = 128, train.tokens = 200 * 128, train.precision = precision;
     optimizer.lr = 3e-3;
     *model = model_new(&options, &position, 16, arena);
@@ -335,11 +336,11 @@ static void evaluation_in_bf16(void **state) {
     Model *model;
     train(PRECISION_BF16, &model);
     const Corpus *corpus = tiny_corpus(1001, arena);
-    Evaluation done[PRECISION_COUNT];
+    EvaluateResult done[PRECISION_COUNT];
     for (int p = 0; p < PRECISION_COUNT; p++) {
         EvaluateRequest request = {.split = SPLIT_VALID, .length = 32, .stride = 32, .precision = p};
         Arena *scratch = arena_new(0);
-        Err err;
+        Error err;
         assert_true(evaluate_run(model, corpus, &request, NULL, NULL, &done[p], arena, scratch, &err));
         arena_free(scratch);
         Model sized = *model;
@@ -354,7 +355,7 @@ static void evaluation_in_bf16(void **state) {
 /* --- where it is not to be had --- */
 
 static void expect_refusal(const char *why, const char *remedy) {
-    Err err = {0};
+    Error err = {0};
     assert_true(precision_check(PRECISION_FP32, "config 'x.json'", "train.precision", &err));
     assert_false(precision_check(PRECISION_BF16, "config 'x.json'", "train.precision", &err));
     assert_int_equal(err.code, EXIT_USAGE);
@@ -367,7 +368,7 @@ static void expect_refusal(const char *why, const char *remedy) {
  */
 static void a_cpu_without_bf16_is_refused(void **state) {
     (void)state;
-    if (!bf16_library()) skip();
+    if (!bf16_library_version()) skip();
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -384,7 +385,7 @@ static void a_cpu_without_bf16_is_refused(void **state) {
 
 static void a_build_without_onednn_refuses(void **state) {
     (void)state;
-    if (bf16_library()) skip();
+    if (bf16_library_version()) skip();
     expect_refusal("built without oneDNN", "install libdnnl-dev");
 }
 

@@ -28,12 +28,12 @@ static int setup(void **state) {
 /* A database of the plan with the results of `first` runs from the first on, or of the others (negative).
    Times are the same in all. */
 static void make(const char *path, int first, bool evaluated) {
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         if (first < 0 ? i >= -first : i < first)
             sample_import(
                 store, sample_record(&plan->points[i], RUN_DONE, NULL, evaluated ? perplexities[i] : NULL));
-    store_close(store);
+    database_close(store);
     dump_change("x.db", "UPDATE run SET started = 's', finished = iif(steps IS NULL, NULL, 'f');"
                         "UPDATE evaluation SET finished = 'f'; UPDATE experiment SET created = 'c'");
     assert_int_equal(rename("x.db", path), 0);
@@ -43,15 +43,15 @@ static char said[8192];
 
 /* Merges into ours.db; returns the conflicts, what was printed is in `said`. */
 static int merge(const char *first, const char *second) {
-    Err err;
+    Error err;
     int64_t conflicts = -1;
-    Store *store = store_open("ours.db", STORE_CREATE, &err);
+    Database *store = database_open("ours.db", DATABASE_CREATE, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
     if (!merge_databases(store, (const char *const[]){first, second, NULL}, out, &conflicts, &err))
         fail_msg("%s", err.text);
     fclose(out);
-    store_close(store);
+    database_close(store);
     return (int)conflicts;
 }
 
@@ -209,20 +209,20 @@ static void other_experiment(void **state) {
     assert_int_equal(merge("theirs.db", NULL), 0);
     assert_non_null(
         strstr(said, "experiment x: its configuration is another one here, which stays; its runs come in"));
-    Err err;
-    Store *store = store_open("ours.db", STORE_READ, &err);
+    Error err;
+    Database *store = database_open("ours.db", DATABASE_READ, &err);
     sample_expect(
         store,
         "SELECT (SELECT count(*) FROM run WHERE steps = 3) || (SELECT count(*) FROM evaluation) ||"
         " (SELECT count(*) FROM point) || (SELECT count(*) FROM request) || (SELECT config FROM experiment)",
         "2613{}");
-    store_close(store);
+    database_close(store);
 }
 
 /* Rows that do not fit in: nothing of that file is taken, and the next one can be. */
 static void misfits(void **state) {
     (void)state;
-    Err err;
+    Error err;
     int64_t found;
     make("ours.db", 1, true);
     make("theirs.db", 2, true);
@@ -233,7 +233,7 @@ static void misfits(void **state) {
         "PRAGMA foreign_keys = OFF; INSERT INTO evaluation SELECT 99, 'nobody', split, protocol, length,"
         " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
         " host, cpu, blas, threads, precision, variant, variant_options FROM evaluation WHERE id = 1");
-    Store *store = store_open("ours.db", STORE_WRITE, &err);
+    Database *store = database_open("ours.db", DATABASE_WRITE, &err);
     assert_false(merge_databases(store, (const char *const[]){"broken.db", NULL}, stdout, &found, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "'broken.db' does not fit in"));
@@ -242,7 +242,7 @@ static void misfits(void **state) {
     FILE *out = fmemopen(said, sizeof said, "w");
     assert_true(merge_databases(store, (const char *const[]){"theirs.db", NULL}, out, &found, &err));
     fclose(out);
-    store_close(store);
+    database_close(store);
     dump_expect("ours.db", dump_of("theirs.db"), "after it");
 }
 
@@ -257,9 +257,9 @@ static const struct {
     {"precision", "'bf16'"},  {"variant", "'v'"},       {"variant_options", "'{\"a\":1}'"},
 };
 
-/* The columns in the order of EVALUATION_IS; NULL after the last. */
+/* The columns in the order of EVALUATION_KEY_COLUMNS; NULL after the last. */
 static const char *identity_column(int index) {
-    char *rest = arena_copy(sample_arena, EVALUATION_IS), *name = NULL;
+    char *rest = arena_copy(sample_arena, EVALUATION_KEY_COLUMNS), *name = NULL;
     for (int i = 0; i <= index; i++) name = strsep(&rest, ",");
     return name ? name + strspn(name, " ") : NULL;
 }
@@ -274,10 +274,10 @@ static const char *alternative(const char *column) {
 
 /* A copy of evaluation 1 that differs in that column, and has another loss. */
 static const char *twin_sql(const char *column) {
-    const char *list = arena_format(sample_arena, EVALUATION_IS), *at = strstr(list, column);
+    const char *list = arena_format(sample_arena, EVALUATION_KEY_COLUMNS), *at = strstr(list, column);
     if (!strcmp(column, "variant")) at = strstr(list, "variant,");
     return arena_format(sample_arena,
-                        "INSERT INTO evaluation (id, " EVALUATION_IS ", " EVALUATION_HAS
+                        "INSERT INTO evaluation (id, " EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
                         ") SELECT 50, %.*s%s%s, status, nll_sum + 1,"
                         " tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, blas, threads "
                         "FROM evaluation WHERE id = 1;"
@@ -291,35 +291,35 @@ static const char *twin_sql(const char *column) {
 /* The schema's key of an evaluation is these columns, and so is what joins it to a request. */
 static void identity_in_the_schema(void **state) {
     (void)state;
-    Err err;
+    Error err;
     make("ours.db", 1, true);
     dump_copy("before.db", "ours.db");
-    Store *store = store_open("ours.db", STORE_READ, &err);
+    Database *store = database_open("ours.db", DATABASE_READ, &err);
     const char *column,
         *key = sample_value(store, "SELECT group_concat(name, ', ') FROM (SELECT i.name FROM"
                                    " pragma_index_list('evaluation') l, pragma_index_info(l.name) i"
                                    " WHERE l.\"unique\" ORDER BY i.seqno)");
-    assert_string_equal(key, EVALUATION_IS);
+    assert_string_equal(key, EVALUATION_KEY_COLUMNS);
     sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "3");
-    store_close(store);
+    database_close(store);
     for (int i = 0; (column = identity_column(i)) != NULL; i++) {
         dump_copy("ours.db", "before.db");
         const char *value = alternative(column);
         dump_change("ours.db",
                     arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1", column, value));
-        store = store_open("ours.db", STORE_READ, &err);
+        store = database_open("ours.db", DATABASE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
         const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run asks for it, too */
         if (strcmp(done, wanted))
             fail_msg("an evaluation of another %s is taken for the one that was asked for", column);
-        store_close(store);
+        database_close(store);
     }
 }
 
 /* Merged and imported, it comes in beside the one that is there, with its own windows and bins. */
 static void identity_in_imports(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const char *column;
     make("before.db", 2, false);
     make("ours.db", 1, true);
@@ -332,9 +332,9 @@ static void identity_in_imports(void **state) {
             dump_change("theirs.db", twin_sql(column));
             const char *wanted = dump_of("theirs.db");
             if (!imported) assert_int_equal(merge("theirs.db", NULL), 0);
-            Store *store = imported ? store_open("ours.db", STORE_WRITE, &err) : NULL;
-            if (store && !store_import(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
-            store_close(store);
+            Database *store = imported ? database_open("ours.db", DATABASE_WRITE, &err) : NULL;
+            if (store && !runs_import_result(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
+            database_close(store);
             dump_expect("ours.db", wanted, column);
         }
 }
@@ -346,13 +346,13 @@ static void identity_in_requests(void **state) {
                                  options = {"v", "{\"a\":2}"};
     PlanPoint *point = &plan->points[0];
     point->requests[1].variant = &variant;
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, perplexities[0]));
     const EvaluateRequest *asked = &point->requests[1];
     EvaluateRequest others_of[] = {*asked, *asked, *asked, *asked, *asked, *asked, *asked, *asked, *asked};
     int count = 0;
     others_of[count++].split = SPLIT_TEST;
-    others_of[count++].protocol = PROTOCOL_STRIDED;
+    others_of[count++].protocol = EVALUATE_STRIDED;
     others_of[count++].length++;
     others_of[count++].stride--;
     others_of[count++].tokens++;
@@ -361,26 +361,26 @@ static void identity_in_requests(void **state) {
     others_of[count++].variant = &named;
     others_of[count++].variant = &options;
     assert_int_equal(count, COUNT_OF(others_of));
-    assert_true(store_has_evaluation(store, point->key, asked) && evaluate_same(asked, asked));
+    assert_true(runs_has_evaluation(store, point->key, asked) && evaluate_same_request(asked, asked));
     for (int i = 0; i < count; i++)
-        if (store_has_evaluation(store, point->key, &others_of[i]) || evaluate_same(asked, &others_of[i]) ||
-            evaluate_same(&others_of[i], asked))
+        if (runs_has_evaluation(store, point->key, &others_of[i]) ||
+            evaluate_same_request(asked, &others_of[i]) || evaluate_same_request(&others_of[i], asked))
             fail_msg("request %d is taken for another", i);
-    assert_false(store_has_evaluation(store, plan->points[1].key, asked));
+    assert_false(runs_has_evaluation(store, plan->points[1].key, asked));
     EvaluateVariant copy = {arena_copy(sample_arena, "v"), arena_copy(sample_arena, "{\"a\":1}")};
     others_of[0] = *asked;
     others_of[0].variant = &copy;
-    assert_true(store_has_evaluation(store, point->key, &others_of[0]) &&
-                evaluate_same(asked, &others_of[0]));
-    store_close(store);
+    assert_true(runs_has_evaluation(store, point->key, &others_of[0]) &&
+                evaluate_same_request(asked, &others_of[0]));
+    database_close(store);
 }
 
 /* A database is not merged with itself, by whatever name: it would wait for its own lock. */
 static void not_with_itself(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     int64_t conflicts;
-    Store *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
+    Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
     assert_int_equal(symlink("x.db", "link.db"), 0);
     static const char *const names[] = {"x.db", "./x.db", "link.db"};
     for (int i = 0; i < COUNT_OF(names); i++) {
@@ -388,7 +388,7 @@ static void not_with_itself(void **state) {
         assert_int_equal(err.code, EXIT_USAGE);
         assert_non_null(strstr(err.text, "is the database itself"));
     }
-    store_close(store);
+    database_close(store);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)

@@ -56,10 +56,10 @@ static const char *everything(void) {
 }
 
 static void open_and_close(void) {
-    Err err = {0};
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Error err = {0};
+    Database *store = database_open("x.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
-    store_close(store);
+    database_close(store);
 }
 
 static void test_every_number_is_kept(void **state) {
@@ -86,7 +86,7 @@ static void test_every_number_is_kept(void **state) {
     open_and_close();
     assert_string_equal(sample_dump(), migrated);
     unlink("x.db");
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
 }
 
@@ -112,18 +112,18 @@ static void test_version2(void **state) {
         "16done4444\n64done4444\n256beyond_text4040\n");
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     unlink("x.db");
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
 }
 
 static void test_foreign_keys_hold_afterwards(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     put_version(1);
-    Store *store = store_open("x.db", STORE_WRITE, &err);
+    Database *store = database_open("x.db", DATABASE_WRITE, &err);
     assert_non_null(store);
     sample_expect(store, "PRAGMA foreign_keys", "1");
-    store_close(store);
+    database_close(store);
     assert_int_equal(sample_outside("DELETE FROM run"), SQLITE_CONSTRAINT);
 }
 
@@ -131,12 +131,12 @@ static void test_foreign_keys_hold_afterwards(void **state) {
 static bool is_killed(size_t limit) {
     pid_t child = fork();
     if (child == 0) {
-        Err err;
+        Error err;
         struct rlimit size = {limit, limit}, core = {0, 0};
         signal(SIGXFSZ, SIG_DFL);
         if (setrlimit(RLIMIT_FSIZE, &size) != 0 || setrlimit(RLIMIT_CORE, &core) != 0) _exit(2);
-        Store *store = store_open("x.db", STORE_WRITE, &err);
-        store_close(store);
+        Database *store = database_open("x.db", DATABASE_WRITE, &err);
+        database_close(store);
         _exit(store ? 0 : 1);
     }
     int status;
@@ -172,13 +172,13 @@ static void test_killed_in_the_midst(void **state) {
 /* A file that says version 1 and is not. */
 static void test_refused(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     put_version(1);
     assert_int_equal(sample_outside("DROP VIEW curve; DROP VIEW outcome; ALTER TABLE run DROP COLUMN label;"
                                     "CREATE VIEW curve AS SELECT 1; CREATE VIEW outcome AS SELECT 1"),
                      SQLITE_OK);
     const char *before = sample_dump();
-    assert_null(store_open("x.db", STORE_WRITE, &err));
+    assert_null(database_open("x.db", DATABASE_WRITE, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "'x.db' is damaged: its schema is not that of version 1"));
     assert_string_equal(sample_dump(), before);

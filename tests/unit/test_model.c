@@ -32,7 +32,7 @@ static LawCase small_case(const char *method, Arena *arena) {
                                .width = 12,
                                .ffn = 20,
                                .vocabulary = 17,
-                               .activation = ACT_GELU,
+                               .activation = MODEL_GELU,
                                .final_norm = true,
                                .max_tokens_in_flight = 1024},
                      .train_length = 16,
@@ -46,31 +46,32 @@ static LawCase small_case(const char *method, Arena *arena) {
 typedef struct Row {
     const char *name;
     int rank, rows, columns;
-    ParamInit init;
+    ModelInit init;
     double deviation;
     bool decay;
 } Row;
 
 /* Design, sections 4 and 6, for 2 layers, C = 12, F = 20, V = 17; c: rows of ffn.in */
 static void table_is(const Model *model, int inner) {
-    const Row head = {"embedding.weight", 2, 17, 12, INIT_NORMAL, 1 / sqrt(12), false};
+    const Row head = {"embedding.weight", 2, 17, 12, MODEL_INIT_NORMAL, 1 / sqrt(12), false};
     const Row layer[] = {
-        {"norm1.weight", 1, 12, 1, INIT_ONE, 0, false},
-        {"norm1.bias", 1, 12, 1, INIT_ZERO, 0, false},
-        {"attention.qkv.weight", 2, 36, 12, INIT_NORMAL, 1 / sqrt(12), true},
-        {"attention.qkv.bias", 1, 36, 1, INIT_ZERO, 0, false},
-        {"attention.out.weight", 2, 12, 12, INIT_NORMAL, 1 / sqrt(12) / 2, true}, /* sqrt(2 layers) = 2 */
-        {"attention.out.bias", 1, 12, 1, INIT_ZERO, 0, false},
-        {"norm2.weight", 1, 12, 1, INIT_ONE, 0, false},
-        {"norm2.bias", 1, 12, 1, INIT_ZERO, 0, false},
-        {"ffn.in.weight", 2, inner, 12, INIT_NORMAL, 1 / sqrt(12), true},
-        {"ffn.in.bias", 1, inner, 1, INIT_ZERO, 0, false},
-        {"ffn.out.weight", 2, 12, 20, INIT_NORMAL, 1 / sqrt(20) / 2, true},
-        {"ffn.out.bias", 1, 12, 1, INIT_ZERO, 0, false},
+        {"norm1.weight", 1, 12, 1, MODEL_INIT_ONE, 0, false},
+        {"norm1.bias", 1, 12, 1, MODEL_INIT_ZERO, 0, false},
+        {"attention.qkv.weight", 2, 36, 12, MODEL_INIT_NORMAL, 1 / sqrt(12), true},
+        {"attention.qkv.bias", 1, 36, 1, MODEL_INIT_ZERO, 0, false},
+        {"attention.out.weight", 2, 12, 12, MODEL_INIT_NORMAL, 1 / sqrt(12) / 2,
+         true}, /* sqrt(2 layers) = 2 */
+        {"attention.out.bias", 1, 12, 1, MODEL_INIT_ZERO, 0, false},
+        {"norm2.weight", 1, 12, 1, MODEL_INIT_ONE, 0, false},
+        {"norm2.bias", 1, 12, 1, MODEL_INIT_ZERO, 0, false},
+        {"ffn.in.weight", 2, inner, 12, MODEL_INIT_NORMAL, 1 / sqrt(12), true},
+        {"ffn.in.bias", 1, inner, 1, MODEL_INIT_ZERO, 0, false},
+        {"ffn.out.weight", 2, 12, 20, MODEL_INIT_NORMAL, 1 / sqrt(20) / 2, true},
+        {"ffn.out.bias", 1, 12, 1, MODEL_INIT_ZERO, 0, false},
     };
-    const Row tail[] = {{"norm.weight", 1, 12, 1, INIT_ONE, 0, false},
-                        {"norm.bias", 1, 12, 1, INIT_ZERO, 0, false},
-                        {"position.bias", 2, 32, 3, INIT_METHOD, 0, false}};
+    const Row tail[] = {{"norm.weight", 1, 12, 1, MODEL_INIT_ONE, 0, false},
+                        {"norm.bias", 1, 12, 1, MODEL_INIT_ZERO, 0, false},
+                        {"position.bias", 2, 32, 3, MODEL_INIT_METHOD, 0, false}};
     Row rows[32];
     char names[32][64];
     int count = 0;
@@ -87,13 +88,13 @@ static void table_is(const Model *model, int inner) {
     size_t end = 0;
     assert_int_equal(model->param_count, count);
     for (int i = 0; i < count; i++) {
-        const Param *param = naive_param(model, rows[i].name);
+        const ModelParam *param = naive_param(model, rows[i].name);
         assert_int_equal(param->rank, rows[i].rank);
         assert_int_equal(param->dims[0], rows[i].rows);
         if (rows[i].rank == 2) assert_int_equal(param->dims[1], rows[i].columns);
         assert_int_equal(param->size, rows[i].rows * rows[i].columns);
         assert_int_equal(param->init, rows[i].init);
-        if (rows[i].init == INIT_NORMAL) near(param->deviation, rows[i].deviation, 1e-9);
+        if (rows[i].init == MODEL_INIT_NORMAL) near(param->deviation, rows[i].deviation, 1e-9);
         assert_int_equal(param->decay, rows[i].decay);
         parameters += rows[i].rows * rows[i].columns;
     }
@@ -112,7 +113,7 @@ static void parameters_are_the_designs(void **state) {
     Arena *arena = arena_new(0);
     LawCase c = small_case("t5", arena);
     table_is(model_new(&c.model, &c.position, 16, arena), 20);
-    c.model.activation = ACT_SWIGLU;
+    c.model.activation = MODEL_SWIGLU;
     table_is(model_new(&c.model, &c.position, 16, arena), 40);
     c.model.final_norm = false;
     table_is(model_new(&c.model, &c.position, 16, arena), 40);
@@ -128,17 +129,17 @@ static void initial_values_have_their_deviation(void **state) {
     model_allocate(model, arena);
     model_init(model, 1);
     for (int i = 0; i < model->param_count; i++) {
-        const Param *param = &model->params[i];
+        const ModelParam *param = &model->params[i];
         const float *value = model->values + param->offset;
         double n = (double)param->size, sum = 0, squares = 0;
         for (size_t k = 0; k < param->size; k++) sum += value[k], squares += (double)value[k] * value[k];
-        if (param->init == INIT_ZERO) near(squares, 0, 0);
-        if (param->init == INIT_ONE) near(squares, n, 0), near(sum, n, 0);
-        if (param->init != INIT_NORMAL) continue;
+        if (param->init == MODEL_INIT_ZERO) near(squares, 0, 0);
+        if (param->init == MODEL_INIT_ONE) near(squares, n, 0), near(sum, n, 0);
+        if (param->init != MODEL_INIT_NORMAL) continue;
         near(sum / n, 0, 4.5 * param->deviation / sqrt(n)); /* 4.5 standard errors */
         near(sqrt(squares / n), param->deviation, 4.5 * param->deviation / sqrt(2 * n));
         for (int j = 0; j < i; j++) /* each its own numbers */
-            if (model->params[j].init == INIT_NORMAL)
+            if (model->params[j].init == MODEL_INIT_NORMAL)
                 assert_true(value[0] != model->values[model->params[j].offset] ||
                             value[1] != model->values[model->params[j].offset + 1]);
     }
@@ -154,7 +155,7 @@ static void options_have_the_designs_defaults(void **state) {
     assert_int_equal(o.width, 128);
     assert_int_equal(o.ffn, 512);
     assert_int_equal(o.vocabulary, 0);
-    assert_int_equal(o.activation, ACT_RELU);
+    assert_int_equal(o.activation, MODEL_RELU);
     assert_true(o.final_norm);
     near(o.dropout + o.attention_dropout + o.activation_dropout, 0, 0);
 }
@@ -190,7 +191,7 @@ static void options_have_their_bounds(void **state) {
 static void check_refuses_what_does_not_fit(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
-    Err err = {0};
+    Error err = {0};
     LawCase c = small_case("rotary", arena);
     assert_true(model_check(&c.model, &c.position, 16, "config 'x.json'", &err));
     c.model.heads = 5;
@@ -212,27 +213,27 @@ static void check_refuses_what_does_not_fit(void **state) {
  */
 static void naive_gradients_are_derivatives(void **state) {
     (void)state;
-    for (int n = 0; n < position_method_count; n++) {
-        if (!naive_knows(position_methods[n]->name)) continue;
+    for (int n = 0; n < encoding_method_count; n++) {
+        if (!naive_knows(encoding_methods[n]->name)) continue;
         Arena *arena = arena_new(0);
-        LawCase c = small_case(position_methods[n]->name, arena);
-        c.model.activation = n % 2 ? ACT_GELU : ACT_SWIGLU;
+        LawCase c = small_case(encoding_methods[n]->name, arena);
+        c.model.activation = n % 2 ? MODEL_GELU : MODEL_SWIGLU;
         c.model.final_norm = n % 3 != 0;
         for (int k = 0; k < c.position.method->field_count; k++) { /* trainable slopes, for one */
-            const Field *field = &c.position.method->fields[k];
-            if (field->type == FIELD_BOOL) *((bool *)c.position.options + field->offset) = true;
+            const OptionField *field = &c.position.method->fields[k];
+            if (field->type == OPTION_BOOL) *((bool *)c.position.options + field->offset) = true;
         }
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 2, 9, arena);
         double *values = naive_values(model, arena), *gradients = NEW(arena, model->size, double);
         double nll[18];
-        naive_run(model, values, NAIVE_FORMULAS, (PositionPlace){0}, tokens, 2, 9, nll, 1, gradients);
+        naive_run(model, values, NAIVE_FORMULAS, (EncodingDraw){0}, tokens, 2, 9, nll, 1, gradients);
         for (int p = 0; p < model->param_count; p++) {
-            const Param *param = &model->params[p];
+            const ModelParam *param = &model->params[p];
             double *direction = NEW(arena, param->size, double), slope = 0, steep = 0, squares = 0, sums[4];
-            Rng rng = rng_stream(c.seed, "direction", param->name);
+            Random rng = random_stream(c.seed, "direction", param->name);
             for (size_t i = 0; i < param->size; i++) {
-                direction[i] = rng_normal(&rng);
+                direction[i] = random_normal(&rng);
                 squares += values[param->offset + i] * values[param->offset + i] / (double)param->size;
                 slope += direction[i] * gradients[param->offset + i];
                 steep += fabs(direction[i] * gradients[param->offset + i]);
@@ -242,7 +243,7 @@ static void naive_gradients_are_derivatives(void **state) {
                 const double steps[] = {-2, -1, 1, 2};
                 for (size_t i = 0; i < param->size; i++)
                     values[param->offset + i] += steps[k] * h * direction[i];
-                naive_run(model, values, NAIVE_FORMULAS, (PositionPlace){0}, tokens, 2, 9, nll, 0, NULL);
+                naive_run(model, values, NAIVE_FORMULAS, (EncodingDraw){0}, tokens, 2, 9, nll, 0, NULL);
                 for (size_t i = 0; i < param->size; i++)
                     values[param->offset + i] -= steps[k] * h * direction[i];
                 sums[k] = 0;
@@ -250,7 +251,7 @@ static void naive_gradients_are_derivatives(void **state) {
             }
             double expected = (8 * (sums[2] - sums[1]) - (sums[3] - sums[0])) / (12 * h);
             if (!(fabs(expected - slope) <= 1e-6 * steep + 1e-10 / h))
-                fail_msg("%s, %s: slope %.9g, by differences %.9g", position_methods[n]->name, param->name,
+                fail_msg("%s, %s: slope %.9g, by differences %.9g", encoding_methods[n]->name, param->name,
                          slope, expected);
         }
         arena_free(arena);
@@ -261,25 +262,26 @@ static const struct {
     const char *method;
     int layers, heads, width, ffn, vocabulary, activation, final_norm, batch, length, train_length;
 } sizes[] = {
-    {"t5", 2, 3, 12, 20, 17, ACT_GELU, true, 2, 257, 64},  /* 4x and one more; rows beyond two column tiles */
-    {"alibi", 1, 2, 8, 9, 5, ACT_RELU, true, 1, 640, 160}, /* more rows than a chunk, one sequence */
-    {"rotary", 2, 4, 24, 17, 11, ACT_SWIGLU, false, 5, 129, 64},  /* chunks that end inside a sequence */
-    {"sinusoidal", 1, 1, 20, 8, 5000, ACT_GELU, true, 2, 70, 70}, /* logits in blocks */
-    {"alibi", 3, 5, 15, 7, 2, ACT_GELU, true, 1, 1, 16},          /* one token; a vocabulary of two */
-    {"none", 1, 1, 3, 1, 3, ACT_RELU, true, 3, 31, 8},            /* hardly anything */
-    {"none", 2, 2, 66, 5, 3, ACT_GELU, true, 2, 33, 8},           /* heads wider than two vectors, odd */
-    {"t5", 1, 7, 7, 3, 9, ACT_SWIGLU, true, 40, 16, 16},          /* many short sequences */
-    {"pia", 1, 2, 8, 9, 5, ACT_GELU, true, 1, 600, 64},           /* an input longer than a chunk */
-    {"fox", 1, 2, 8, 9, 5, ACT_GELU, true, 2, 300, 64},           /* gates that read the input, in chunks */
+    {"t5", 2, 3, 12, 20, 17, MODEL_GELU, true, 2, 257,
+     64}, /* 4x and one more; rows beyond two column tiles */
+    {"alibi", 1, 2, 8, 9, 5, MODEL_RELU, true, 1, 640, 160},        /* more rows than a chunk, one sequence */
+    {"rotary", 2, 4, 24, 17, 11, MODEL_SWIGLU, false, 5, 129, 64},  /* chunks that end inside a sequence */
+    {"sinusoidal", 1, 1, 20, 8, 5000, MODEL_GELU, true, 2, 70, 70}, /* logits in blocks */
+    {"alibi", 3, 5, 15, 7, 2, MODEL_GELU, true, 1, 1, 16},          /* one token; a vocabulary of two */
+    {"none", 1, 1, 3, 1, 3, MODEL_RELU, true, 3, 31, 8},            /* hardly anything */
+    {"none", 2, 2, 66, 5, 3, MODEL_GELU, true, 2, 33, 8},           /* heads wider than two vectors, odd */
+    {"t5", 1, 7, 7, 3, 9, MODEL_SWIGLU, true, 40, 16, 16},          /* many short sequences */
+    {"pia", 1, 2, 8, 9, 5, MODEL_GELU, true, 1, 600, 64},           /* an input longer than a chunk */
+    {"fox", 1, 2, 8, 9, 5, MODEL_GELU, true, 2, 300, 64},           /* gates that read the input, in chunks */
 };
 
 static void model_agrees_with_the_naive_one(void **state) {
     (void)state;
     for (int n = 0; n < COUNT_OF(sizes); n++) {
-        if (!position_find(sizes[n].method)) continue; /* deleted */
+        if (!encoding_find(sizes[n].method)) continue; /* deleted */
         Arena *arena = arena_new(0);
-        Err err;
-        LawCase c = {.position = law_defaults(position_find(sizes[n].method), NULL, arena),
+        Error err;
+        LawCase c = {.position = law_defaults(encoding_find(sizes[n].method), NULL, arena),
                      .model = {.layers = sizes[n].layers,
                                .heads = sizes[n].heads,
                                .width = sizes[n].width,
@@ -302,48 +304,48 @@ static void model_agrees_with_the_naive_one(void **state) {
 
 static void long_sequences_stay_finite(void **state) {
     (void)state;
-    for (int n = 0; n < position_method_count; n++) {
+    for (int n = 0; n < encoding_method_count; n++) {
         Arena *arena = arena_new(0);
-        LawCase c = {.position = law_defaults(position_methods[n], NULL, arena),
+        LawCase c = {.position = law_defaults(encoding_methods[n], NULL, arena),
                      .model = {.layers = 1,
                                .heads = 1,
                                .width = 4,
                                .ffn = 4,
                                .vocabulary = 7,
-                               .activation = ACT_RELU,
+                               .activation = MODEL_RELU,
                                .final_norm = true,
                                .max_tokens_in_flight = 1024},
                      .train_length = 64,
                      .seed = 2};
         PositionShape shape = law_shape(&c);
-        const PositionMethod *m = position_methods[n];
+        const PositionMethod *m = encoding_methods[n];
         int length = m->limit && m->limit(&shape, c.position.options) < longest
                          ? m->limit(&shape, c.position.options)
                          : longest;
         Model *model = law_model(&c, arena);
         const uint16_t **tokens = law_tokens(&c, 1, length, arena);
         float *nll = NEW(arena, length, float);
-        model_evaluate(model, pass_new(model, 1, length, false, arena), tokens, 1, nll);
+        transformer_evaluate(model, activations_new(model, 1, length, false, arena), tokens, 1, nll);
         for (int t = 0; t < length; t++)
             if (!(nll[t] >= -1e-5f && nll[t] < 100)) fail_msg("%s: nll[%d] = %g", m->name, t, (double)nll[t]);
         arena_free(arena);
     }
 }
 
-/* pass_bytes is what pass_new takes, and grows with the length, not with its square. */
+/* activations_bytes is what activations_new takes, and grows with the length, not with its square. */
 static void bytes_are_counted(void **state) {
     (void)state;
-    for (int n = 0; n < position_method_count; n++)
+    for (int n = 0; n < encoding_method_count; n++)
         for (int training = 0; training < 2; training++) {
             Arena *arena = arena_new(0), *pass_arena = arena_new((size_t)1 << 26);
-            LawCase c = small_case(position_methods[n]->name, arena);
+            LawCase c = small_case(encoding_methods[n]->name, arena);
             Model *model = law_model(&c, arena);
-            pass_new(model, 3, 100, training, pass_arena);
-            assert_int_equal(pass_bytes(model, 3, 100, training), arena_used(pass_arena));
-            double ratio =
-                (double)pass_bytes(model, 1, 64000, training) / (double)pass_bytes(model, 1, 16000, training);
+            activations_new(model, 3, 100, training, pass_arena);
+            assert_int_equal(activations_bytes(model, 3, 100, training), arena_used(pass_arena));
+            double ratio = (double)activations_bytes(model, 1, 64000, training) /
+                           (double)activations_bytes(model, 1, 16000, training);
             if (!(ratio < 4.2))
-                fail_msg("%s: four times the length takes %g times the bytes", position_methods[n]->name,
+                fail_msg("%s: four times the length takes %g times the bytes", encoding_methods[n]->name,
                          ratio);
             arena_free(pass_arena);
             arena_free(arena);
@@ -355,11 +357,11 @@ static void bytes_are_counted(void **state) {
 static void flops_are_the_closed_form(void **state) {
     (void)state;
     ModelOptions o = {
-        .layers = 3, .heads = 4, .width = 32, .ffn = 100, .vocabulary = 50, .activation = ACT_RELU};
+        .layers = 3, .heads = 4, .width = 32, .ffn = 100, .vocabulary = 50, .activation = MODEL_RELU};
     double matrices = 3 * (4 * 32 * 32 + 2 * 32 * 100) + 50 * 32, attention = 3 * 2 * 70 * 32;
     near(model_flops(&o, 70, false), 2 * matrices + attention, 1e-6);
     near(model_flops(&o, 70, true), 3 * (2 * matrices + attention), 1e-6);
-    o.activation = ACT_SWIGLU;
+    o.activation = MODEL_SWIGLU;
     near(model_flops(&o, 70, false), 2 * (matrices + 3 * 32 * 100) + attention, 1e-6);
 }
 
@@ -368,8 +370,8 @@ static void the_blas_is_measured(void **state) {
     double rate = linear_rate(PRECISION_FP32, 96, 64, 64, 0.02);
     if (!(rate > 1e6 && rate < 1e15)) /* the unit is right; other work may leave it little */
         fail_msg("%g FLOP/s", rate);
-    assert_non_null(strstr(ops_blas_name(), "OpenBLAS"));
-    assert_true(strlen(ops_blas_name()) < 255);
+    assert_non_null(strstr(blas_name(), "OpenBLAS"));
+    assert_true(strlen(blas_name()) < 255);
 }
 
 int main(int argc, char **argv) {

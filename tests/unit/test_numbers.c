@@ -24,11 +24,11 @@
 
 #define TRAIN "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
 
-static const char *printed(Store *store, TableOptions options) {
-    Err err;
+static const char *printed(Database *store, CmdTableOptions options) {
+    Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -53,9 +53,9 @@ static const char *csv_field(const char *csv, const char *name) {
  * number. */
 static void bits_per_byte(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(TRAIN "\"method\": \"none\", \"evaluate\": {\"multiples\": [1]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){8}));
     static const double bytes[] = {1, 4.5, 0.5};
     for (int i = 0; i < COUNT_OF(bytes); i++) {
@@ -68,9 +68,9 @@ static void bits_per_byte(void **state) {
             const char *sql = arena_format(sample_arena, "SELECT bits_per_byte FROM %s", views[v]);
             assert_true(fabs(strtod(sample_value(store, sql), NULL) - wanted) < 1e-12);
         }
-        const char *csv = csv_field(printed(store, (TableOptions){.format = "csv"}), "bits_per_byte");
+        const char *csv = csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte");
         assert_true(fabs(strtod(csv, NULL) - wanted) < 1e-12);
-        const char *text = printed(store, (TableOptions){.format = "json"});
+        const char *text = printed(store, (CmdTableOptions){.format = "json"});
         Json *json = json_parse(text, strlen(text), "table", &err);
         assert_true(fabs(json_number(json_get(json_at(json, 0), "bits_per_byte"), NAN) - wanted) < 1e-12);
         json_free(json);
@@ -78,9 +78,9 @@ static void bits_per_byte(void **state) {
     assert_int_equal(sample_outside("UPDATE corpus SET bytes_per_token = NULL"), SQLITE_OK);
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM curve", "1");
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM outcome", "1");
-    assert_string_equal(csv_field(printed(store, (TableOptions){.format = "csv"}), "bits_per_byte"), "");
-    assert_null(strstr(printed(store, (TableOptions){.format = "json"}), "bits_per_byte"));
-    store_close(store);
+    assert_string_equal(csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte"), "");
+    assert_null(strstr(printed(store, (CmdTableOptions){.format = "json"}), "bits_per_byte"));
+    database_close(store);
 }
 
 /* One length, evaluated in two ways that differ in one thing: two rows everywhere, and no mean over both. */
@@ -94,20 +94,20 @@ static void ways_of_evaluating(void **state) {
     for (int way = 0; way < WAYS; way++) {
         EvaluateRequest *one = &point->requests[0], *other = &point->requests[1];
         *one = (EvaluateRequest){.split = SPLIT_VALID, .tokens = 500, .length = 16, .stride = 16};
-        if (way == STRIDE) *one = (EvaluateRequest){SPLIT_VALID, 500, PROTOCOL_STRIDED, 16, 4, 0, NULL};
+        if (way == STRIDE) *one = (EvaluateRequest){SPLIT_VALID, 500, EVALUATE_STRIDED, 16, 4, 0, NULL};
         *other = *one;
         if (way == SPLIT) other->split = SPLIT_TEST;
-        if (way == PROTOCOL) other->protocol = PROTOCOL_STRIDED;
+        if (way == PROTOCOL) other->protocol = EVALUATE_STRIDED;
         if (way == STRIDE) other->stride = 8;
         if (way == TARGETS) other->tokens = 400;
         if (way == PRECISION) other->precision = 1;
         if (way == VARIANT) other->variant = &variant;
         remove("x.db");
-        Err err;
-        Store *store = sample_store(plan);
+        Error err;
+        Database *store = sample_store(plan);
         sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9}));
         const Curves *curves = curves_read(store, "x", sample_arena, &err);
-        const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+        const Results *set = results_read(store, "x", sample_arena, &err);
         if (curves->count != 2 || set->count != 2)
             fail_msg("way %d: %d curves, %d series", way, curves->count, set->count);
         double sum = 0;
@@ -120,11 +120,12 @@ static void ways_of_evaluating(void **state) {
         assert_true(fabs(sum - 13) < 1e-9);
         if (curves_same_protocol(&curves->items[0], &curves->items[1]) != (way == VARIANT))
             fail_msg("way %d", way);
-        if (series_same_protocol(&set->items[0], &set->items[1]) != (way == VARIANT)) fail_msg("way %d", way);
-        const char *text = printed(store, (TableOptions){0});
+        if (results_same_protocol(&set->items[0], &set->items[1]) != (way == VARIANT))
+            fail_msg("way %d", way);
+        const char *text = printed(store, (CmdTableOptions){0});
         if (!strstr(text, "4.00") || !strstr(text, "9.00") || strstr(text, "±"))
             fail_msg("way %d:\n%s", way, text);
-        store_close(store);
+        database_close(store);
     }
 }
 
@@ -132,29 +133,29 @@ static void ways_of_evaluating(void **state) {
    are those of the seeds that were asked for. */
 static void seeds_are_kept_apart(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const double values[3][2] = {{4, 6}, {5, 6}, {3, 12}};
     const Plan *plan =
         sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 2]}, \"sweep\": {\"method\": [\"none\"],"
                           " \"train.seed\": [1, 2, 3]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
-    const char *text = printed(store, (TableOptions){.rows = "method,seed", .ratio = true});
+    const char *text = printed(store, (CmdTableOptions){.rows = "method,seed", .ratio = true});
     static const char *const rows[] = {"None       1  1.000  1.500\n", "None       2  1.000  1.200\n",
                                        "None       3  1.000  4.000\n"};
     for (int i = 0; i < COUNT_OF(rows); i++)
         if (!strstr(text, rows[i])) fail_msg("no '%s' in:\n%s", rows[i], text);
     const char *const two[] = {"seed=1", "seed=3", NULL};
-    text = printed(store, (TableOptions){.rows = "method", .where = two});
+    text = printed(store, (CmdTableOptions){.rows = "method", .where = two});
     if (!strstr(text, "None    3.50 ± 0.71  9.00 ± 4.24\n")) fail_msg("%s", text);
-    text = printed(store, (TableOptions){.rows = "method", .where = two, .ratio = true});
+    text = printed(store, (CmdTableOptions){.rows = "method", .where = two, .ratio = true});
     if (!strstr(text, "None    1.000 ± 0.000  2.750 ± 1.768\n")) fail_msg("%s", text);
     const CurveCell *cells = curves_read(store, "x", sample_arena, &err)->items[0].cells;
     assert_true(fabs(cells[0].mean - 4) < 1e-9 && fabs(cells[0].deviation - 1) < 1e-9);
     assert_true(fabs(cells[0].low - 3) < 1e-9 && fabs(cells[0].high - 5) < 1e-9);
     assert_true(fabs(cells[1].low - 6) < 1e-9 && fabs(cells[1].high - 12) < 1e-9);
-    store_close(store);
+    database_close(store);
 }
 
 /* A condition holds for the number that is meant and not for its neighbour; a method is found by key, label
@@ -164,7 +165,7 @@ static void conditions(void **state) {
     const Plan *plan =
         sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 1.0625, 1.125]}, \"sweep\": {\"method\":"
                           " [\"none\"], \"train.optimizer.lr\": [0.01, 0.5]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 5, 6}));
     static const struct {
@@ -183,21 +184,21 @@ static void conditions(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *const where[] = {cases[i].where, NULL};
-        const char *text = printed(store, (TableOptions){.format = "csv", .where = where});
+        const char *text = printed(store, (CmdTableOptions){.format = "csv", .where = where});
         int lines = -1;
         for (; *text; text++) lines += *text == '\n';
         if (lines != cases[i].rows) fail_msg("%s: %d rows", cases[i].where, lines);
     }
-    store_close(store);
+    database_close(store);
 }
 
-static const Claim *judged(Store *store, const char *more) {
-    Err err;
+static const Claim *judged(Database *store, const char *more) {
+    Error err;
     FILE *file = fopen("claims.json", "w");
     assert_non_null(file);
     fprintf(file, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more);
     fclose(file);
-    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     return &list->items[0];
@@ -207,7 +208,7 @@ static const Claim *judged(Store *store, const char *more) {
    nothing else differs; and what was benched in another precision says nothing of these runs. */
 static void claims_are_about_like_things(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     static const char
         growth[] = "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_least\": 2",
         versus[] = "\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"at_least\": 2",
@@ -217,26 +218,26 @@ static void claims_are_about_like_things(void **state) {
     const Plan *plan = sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": "
                                          "[\"rotary\", {\"name\": \"rotary\","
                                          " \"base\": 500}, \"t5\"]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
     assert_int_equal(judged(store, growth)->count, 2);
-    assert_int_equal(judged(store, growth)->verdict, VERDICT_SUPPORTED);
+    assert_int_equal(judged(store, growth)->verdict, CLAIM_SUPPORTED);
     assert_int_equal(judged(store, versus)->count, 3);
-    assert_int_equal(judged(store, versus)->verdict, VERDICT_SUPPORTED);
+    assert_int_equal(judged(store, versus)->verdict, CLAIM_SUPPORTED);
 
-    SpeedResult results[] = {{"t5", "T5 bias", 16, true, 100, 90, 110, 5e8, 0.25, 2, 1.9, 2.1, 4096},
+    BenchResult results[] = {{"t5", "T5 bias", 16, true, 100, 90, 110, 5e8, 0.25, 2, 1.9, 2.1, 4096},
                              {"rotary", "Rotary", 16, true, 200, 190, 210, 1e9, 0.5, 1, 0.96, 1.04, 2048}};
     Json *model = model_json(&plan->points[0].config->model);
-    SpeedBench bench = {
+    BenchRecord bench = {
         .precision = "bf16", .reference = "none", .threads = 1, .results = results, .count = 2};
     bench.config = arena_format(sample_arena, "{\"model\":%s}", json_print(model, sample_arena));
     json_free(model);
-    if (!speed_write(store, &bench, &err)) fail_msg("%s", err.text);
+    if (!bench_results_write(store, &bench, &err)) fail_msg("%s", err.text);
     const Claim *claim = judged(store, speed);
     for (int i = 0; i < claim->count; i++) assert_int_not_equal(claim->points[i].seeds, 0); /* 0: benched */
     bench.precision = "fp32";
-    if (!speed_write(store, &bench, &err)) fail_msg("%s", err.text);
+    if (!bench_results_write(store, &bench, &err)) fail_msg("%s", err.text);
     claim = judged(store, speed);
     assert_int_equal(claim->count, 1);
     assert_int_equal(claim->points[0].seeds, 0);
@@ -248,27 +249,27 @@ static void claims_are_about_like_things(void **state) {
         "UPDATE run SET corpus_id = 9 WHERE method = 't5'"};
     for (int i = 0; i < COUNT_OF(others); i++) {
         assert_int_equal(sample_outside(others[i]), SQLITE_OK);
-        assert_int_equal(judged(store, versus)->verdict, VERDICT_UNTESTED);
+        assert_int_equal(judged(store, versus)->verdict, CLAIM_UNTESTED);
         assert_int_equal(sample_outside("UPDATE point SET variant = ''"), SQLITE_OK);
     }
     assert_int_equal(sample_outside("UPDATE run SET corpus_id = 1; DELETE FROM point WHERE ordinal = 0"),
                      SQLITE_OK);
-    assert_int_equal(judged(store, growth)->verdict, VERDICT_CONTRADICTED); /* the only rotary that is left */
-    store_close(store);
+    assert_int_equal(judged(store, growth)->verdict, CLAIM_CONTRADICTED); /* the only rotary that is left */
+    database_close(store);
 }
 
 /* Seeds and lengths ascend whatever the order of the config; what a run cost counts where it is done. */
 static void series_are_in_order(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const double values[3][3] = {{4, 5, 6}, {7, 8, 9}, {10, 11, 12}};
     const Plan *plan =
         sample_plan(TRAIN "\"evaluate\": {\"multiples\": [4, 1, 2]}, \"sweep\": {\"method\": [\"none\"],"
                           " \"train.seed\": [3, 1, 2]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
-    const Series *series = series_read(store, "x", sample_arena, &err)->items;
+    const Series *series = results_read(store, "x", sample_arena, &err)->items;
     assert_int_equal(series->count, 3);
     assert_int_equal(series->run_count, 3);
     for (int k = 0; k < 3; k++) {
@@ -284,7 +285,7 @@ static void series_are_in_order(void **state) {
         const char *sql =
             arena_format(sample_arena, "UPDATE run SET status = '%s' WHERE seed = 2", others[i]);
         assert_int_equal(sample_outside(sql), SQLITE_OK);
-        series = series_read(store, "x", sample_arena, &err)->items;
+        series = results_read(store, "x", sample_arena, &err)->items;
         assert_int_equal(series->run_count, 2);
         for (int r = 0; r < 2; r++) assert_int_not_equal(series->runs[r].seed, 2);
     }
@@ -293,10 +294,10 @@ static void series_are_in_order(void **state) {
             "INSERT INTO corpus SELECT 9, 'other', tokenizer, vocabulary, 1, 1, 1, 1, 1 FROM corpus;"
             "UPDATE run SET status = 'done', corpus_id = iif(seed = 2, 9, 1)"),
         SQLITE_OK);
-    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", sample_arena, &err);
     assert_int_equal(set->count, 2); /* losses on two corpora have no mean */
     assert_int_equal(set->items[0].run_count + set->items[1].run_count, 3);
-    store_close(store);
+    database_close(store);
 }
 
 /* What is no CSV is refused whole. */
@@ -306,8 +307,8 @@ static void open_quotes(void **state) {
     static const char *const rows[] = {"\"2,d,valid,none,100,100,100,20\n",
                                        "2,d,valid,none,100,100,100,\"20\n",
                                        "2,\"d\"x,valid,none,100,100,100,20\n"};
-    Err err;
-    Store *store = sample_store(sample_plan(TRAIN "\"method\": \"none\""));
+    Error err;
+    Database *store = sample_store(sample_plan(TRAIN "\"method\": \"none\""));
     for (int i = -1; i < COUNT_OF(rows); i++) {
         int64_t count;
         FILE *file = fopen("r.csv", "w");
@@ -317,17 +318,17 @@ static void open_quotes(void **state) {
         if (i >= 0) assert_non_null(strstr(err.text, "reference 'r.csv', line 3: "));
         sample_expect(store, "SELECT group_concat(dataset || value) FROM reference", "d, \"e\"20.0");
     }
-    store_close(store);
+    database_close(store);
 }
 
 /* A seed that one method has lost is missing from its own comparison and from no other's. */
 static void lost_seeds(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan =
         sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1]}, \"sweep\": {\"method\": [\"none\", \"rotary\","
                           " \"alibi\", \"t5\"], \"train.seed\": [1, 2, 3]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++) {
         bool lost = i == 5 || i == 6; /* rotary's third, alibi's first */
         const double value = 4 + i % 3 + i / 3;
@@ -335,12 +336,12 @@ static void lost_seeds(void **state) {
                                            lost ? "loss" : NULL, lost ? NULL : &value));
     }
     FILE *out = fopen("out", "w");
-    AnalyseOptions options = {.what = "compare",
-                              .format = "csv",
-                              .baseline = "none",
-                              .resamples = STATS_RESAMPLES,
-                              .block = STATS_BLOCK};
-    if (!analyse_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    AnalysisOptions options = {.what = "compare",
+                               .format = "csv",
+                               .baseline = "none",
+                               .resamples = STATS_RESAMPLES,
+                               .block = STATS_BLOCK};
+    if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL);
     static const char *const wanted[][2] = {{"Rotary", "2"}, {"ALiBi", "2"}, {"T5 bias", "3"}};
@@ -352,7 +353,7 @@ static void lost_seeds(void **state) {
                                         (int)strcspn(row, "\n") + 1, row);
         assert_string_equal(csv_field(head, "seeds"), wanted[i][1]);
     }
-    store_close(store);
+    database_close(store);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)

@@ -1,6 +1,6 @@
-/* Optimisers and schedule: the closed forms of optim.h, in double. The updates themselves are the law
- * `optimizer`, which test_methods.c runs beside every method; here it runs on a larger model, and the rest is
- * checked by hand.
+/* Optimisers and schedule: the closed forms of train/optimizer.h, in double. The updates themselves are the
+ * law `optimizer`, which test_methods.c runs beside every method; here it runs on a larger model, and the
+ * rest is checked by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static LawCase small_case(void *options) {
 static void *t5_options(Arena *arena) {
     const PositionMethod *m = need_method("t5");
     void *options = arena_alloc(arena, 1, m->options_size);
-    fields_default(options, m->fields, m->field_count);
+    options_default(options, m->fields, m->field_count);
     return options;
 }
 
@@ -42,7 +42,7 @@ static void updates_are_the_closed_forms(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
     LawCase c = small_case(t5_options(arena));
-    Err err;
+    Error err;
     if (!law_holds(law_find("optimizer"), &c, &err)) fail_msg("%s", err.text);
     arena_free(arena);
 }
@@ -53,7 +53,7 @@ static void adamw_steps_by_the_rate(void **state) {
     Arena *arena = arena_new(0);
     LawCase c = small_case(t5_options(arena));
     Model *model = law_model(&c, arena);
-    OptimizerOptions options = {.name = OPT_ADAMW, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-12};
+    OptimizerOptions options = {.name = OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-12};
     Optimizer *optimizer = optimizer_new(&options, model, arena);
     float *gradients = NEW(arena, model->size, float), before = model->values[0], bias = model->values[1];
     for (int t = 1; t <= 4; t++) {
@@ -77,7 +77,7 @@ static void clipping_scales_in_place(void **state) {
     Model *model = law_model(&c, arena);
     const double clips[] = {0, 5, 9, 10, 20};
     for (int n = 0; n < COUNT_OF(clips); n++) {
-        OptimizerOptions options = {.name = OPT_NAG, .momentum = 0.9, .clip = clips[n]};
+        OptimizerOptions options = {.name = OPTIMIZER_NAG, .momentum = 0.9, .clip = clips[n]};
         Optimizer *optimizer = optimizer_new(&options, model, arena);
         float *gradients = NEW(arena, model->size, float);
         size_t last = naive_param(model, "position.bias")->offset;
@@ -105,7 +105,7 @@ static void updates_are_projected(void **state) {
     PositionMethod method = *c.position.method;
     method.project = project_to_one;
     c.position.method = &method;
-    for (int name = OPT_ADAMW; name <= OPT_NAG; name++) {
+    for (int name = OPTIMIZER_ADAMW; name <= OPTIMIZER_NAG; name++) {
         Model *model = law_model(&c, arena);
         OptimizerOptions options = {.name = name, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .momentum = 0.9};
         Optimizer *optimizer = optimizer_new(&options, model, arena);
@@ -127,7 +127,7 @@ static void broken_gradients_change_nothing(void **state) {
     Model *model = law_model(&c, arena);
     float *before = memcpy(NEW(arena, model->size, float), model->values, model->size * sizeof(float));
     const float broken[] = {NAN, INFINITY, -INFINITY};
-    for (int name = OPT_ADAMW; name <= OPT_NAG; name++)
+    for (int name = OPTIMIZER_ADAMW; name <= OPTIMIZER_NAG; name++)
         for (int n = 0; n < COUNT_OF(broken); n++) {
             OptimizerOptions options = {.name = name, .beta1 = 0.9, .beta2 = 0.9, .eps = 1e-8, .clip = 1};
             Optimizer *optimizer = optimizer_new(&options, model, arena);
@@ -146,7 +146,7 @@ static void optimizer_is_counted(void **state) {
     Arena *arena = arena_new(1 << 22), *count = arena_new_counting();
     LawCase c = small_case(t5_options(arena));
     Model *model = law_model(&c, arena);
-    OptimizerOptions options = {.name = OPT_ADAMW};
+    OptimizerOptions options = {.name = OPTIMIZER_ADAMW};
     size_t used = arena_used(arena);
     assert_non_null(optimizer_new(&options, model, arena));
     assert_null(optimizer_new(&options, model, count));
@@ -157,32 +157,33 @@ static void optimizer_is_counted(void **state) {
 
 static void schedule_has_its_endpoints(void **state) {
     (void)state;
-    ScheduleOptions s = {.warmup = 0.1, .floor = 0.2};
-    near(schedule_rate(&s, 3, 1, 100), 0.3, 1e-12); /* lr t / w, w = 10 */
-    near(schedule_rate(&s, 3, 5, 100), 1.5, 1e-12);
-    near(schedule_rate(&s, 3, 10, 100), 3, 1e-12);    /* the peak ends the warm-up */
-    near(schedule_rate(&s, 3, 55, 100), 1.8, 1e-12);  /* half of the cosine: lr (floor + (1 - floor) / 2) */
-    near(schedule_rate(&s, 3, 100, 100), 0.6, 1e-12); /* the floor is reached with the last step */
-    near(schedule_rate(&s, 3, 11, 100), 3 * (0.2 + 0.4 * (1 + cos(acos(-1) / 90))), 1e-12);
+    OptimizerScheduleOptions s = {.warmup = 0.1, .floor = 0.2};
+    near(optimizer_schedule_rate(&s, 3, 1, 100), 0.3, 1e-12); /* lr t / w, w = 10 */
+    near(optimizer_schedule_rate(&s, 3, 5, 100), 1.5, 1e-12);
+    near(optimizer_schedule_rate(&s, 3, 10, 100), 3, 1e-12); /* the peak ends the warm-up */
+    near(optimizer_schedule_rate(&s, 3, 55, 100), 1.8,
+         1e-12); /* half of the cosine: lr (floor + (1 - floor) / 2) */
+    near(optimizer_schedule_rate(&s, 3, 100, 100), 0.6, 1e-12); /* the floor is reached with the last step */
+    near(optimizer_schedule_rate(&s, 3, 11, 100), 3 * (0.2 + 0.4 * (1 + cos(acos(-1) / 90))), 1e-12);
     for (int t = 11; t < 100; t++)
-        assert_true(schedule_rate(&s, 3, t + 1, 100) < schedule_rate(&s, 3, t, 100));
+        assert_true(optimizer_schedule_rate(&s, 3, t + 1, 100) < optimizer_schedule_rate(&s, 3, t, 100));
 
-    s = (ScheduleOptions){.warmup = 0, .floor = 1}; /* constant */
-    for (int t = 1; t <= 10; t++) near(schedule_rate(&s, 2, t, 10), 2, 1e-12);
-    s = (ScheduleOptions){.warmup = 1, .floor = 0}; /* warm-up alone */
-    for (int t = 1; t <= 10; t++) near(schedule_rate(&s, 2, t, 10), 0.2 * t, 1e-12);
-    s = (ScheduleOptions){.warmup = 0.05, .floor = 0.1};
-    near(schedule_rate(&s, 2, 1, 1), 0.2, 1e-12); /* one step, no warm-up: the floor */
-    near(schedule_rate(&s, 2, 1, 10), 2, 1e-12);  /* round(0.5) = 1 step of warm-up */
+    s = (OptimizerScheduleOptions){.warmup = 0, .floor = 1}; /* constant */
+    for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 2, 1e-12);
+    s = (OptimizerScheduleOptions){.warmup = 1, .floor = 0}; /* warm-up alone */
+    for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 0.2 * t, 1e-12);
+    s = (OptimizerScheduleOptions){.warmup = 0.05, .floor = 0.1};
+    near(optimizer_schedule_rate(&s, 2, 1, 1), 0.2, 1e-12); /* one step, no warm-up: the floor */
+    near(optimizer_schedule_rate(&s, 2, 1, 10), 2, 1e-12);  /* round(0.5) = 1 step of warm-up */
 }
 
 static void options_have_their_defaults(void **state) {
     (void)state;
     OptimizerOptions o;
-    ScheduleOptions s;
-    fields_default(&o, optimizer_fields, optimizer_field_count);
-    fields_default(&s, schedule_fields, schedule_field_count);
-    assert_int_equal(o.name, OPT_ADAMW);
+    OptimizerScheduleOptions s;
+    options_default(&o, optimizer_fields, optimizer_field_count);
+    options_default(&s, optimizer_schedule_fields, optimizer_schedule_field_count);
+    assert_int_equal(o.name, OPTIMIZER_ADAMW);
     near(o.lr, 2e-3, 0);
     near(o.beta1, 0.9, 0);
     near(o.beta2, 0.98, 0);
@@ -212,9 +213,9 @@ static void options_have_their_bounds(void **state) {
             found++;
         }
     assert_int_equal(found, COUNT_OF(bounds));
-    for (int k = 0; k < schedule_field_count; k++) {
-        near(schedule_fields[k].low, 0, 0);
-        near(schedule_fields[k].high, 1, 0);
+    for (int k = 0; k < optimizer_schedule_field_count; k++) {
+        near(optimizer_schedule_fields[k].low, 0, 0);
+        near(optimizer_schedule_fields[k].high, 1, 0);
     }
 }
 

@@ -50,7 +50,7 @@ static int teardown(void **state) {
 }
 
 /* An experiment on a.txt with a tiny model and what is given; quotes are written as '. */
-static const Plan *make(const char *extra, Err *err) {
+static const Plan *make(const char *extra, Error *err) {
     char *text = arena_format(
         arena,
         "{'name':'p','data':{'files':'%s/a.txt','split':{'valid':0.2,'test':0.1}},'model':{'layers':"
@@ -68,7 +68,7 @@ static const Plan *make(const char *extra, Err *err) {
 }
 
 static const Plan *good(const char *extra) {
-    Err err;
+    Error err;
     const Plan *plan = make(extra, &err);
     if (!plan) fail_msg("%s: %s", extra, err.text);
     return plan;
@@ -108,9 +108,9 @@ static void test_point(void **state) {
 static void test_key(void **state) {
     (void)state;
     const PlanPoint *point = good("")->points;
-    char digest[HASH_TEXT];
+    char digest[SHA256_HEX_SIZE];
     const char *text = arena_format(arena, "poslab 1\n%s\n%s", point->corpus->hash, point->config->trained);
-    hash_bytes(text, strlen(text), digest);
+    sha256_hex(text, strlen(text), digest);
     assert_int_equal(strlen(point->key), 16);
     assert_int_equal(strncmp(point->key, digest, 16), 0);
 
@@ -202,7 +202,7 @@ static void test_refusals(void **state) {
          "'evaluate.tokens' must be at least 66 for evaluation at length 65, got 64"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Err err = {.text = "made"};
+        Error err = {.text = "made"};
         assert_null(make(cases[i][0], &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (strncmp(err.text, "config '", 8) != 0 || !strstr(err.text, cases[i][1]))
@@ -223,8 +223,8 @@ static char *printed(const Plan *plan, bool json) {
 }
 
 /* An experiment on a corpus that is not here, as `plan` looks at it and as `run` does. */
-static const Plan *outline(const char *extra, Err *refusal) {
-    Err err;
+static const Plan *outline(const char *extra, Error *refusal) {
+    Error err;
     char *text = arena_format(
         arena, "{'name':'p','data':{'files':'/nowhere/x'%s,'method':'none','train':{'length':16,%s", extra,
         "'tokens':1024,'tokens_per_step':64}}");
@@ -234,14 +234,14 @@ static const Plan *outline(const char *extra, Err *refusal) {
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s: %s", extra, err.text);
     assert_null(plan_make(experiment, 1, arena, refusal));
-    const Plan *plan = plan_outline(experiment, 1, 1, arena, &err);
+    const Plan *plan = plan_make_outline(experiment, 1, 1, arena, &err);
     if (!plan) fail_msg("%s: %s", extra, err.text);
     return plan;
 }
 
 static void test_absent(void **state) {
     (void)state;
-    Err refusal;
+    Error refusal;
     const Plan *plan = outline("},'evaluate':{'tokens':100,'lengths':[10]}", &refusal);
     const PlanPoint *point = plan->points;
     assert_int_equal(plan->notice_count, 1);
@@ -265,13 +265,13 @@ static void test_absent(void **state) {
 /* Two of the four sequences of an update go to each of two ranks; five ranks are one too many. */
 static void test_ranks(void **state) {
     (void)state;
-    Err refusal;
+    Error refusal;
     const PlanPoint *point;
     Plan copy = *outline("},'evaluate':{'tokens':100,'lengths':[10]}", &refusal), *plan = &copy;
     plan->gigabits = 8;
     point = plan->points;
-    Scaling one = scaling_estimate(plan, 1, 1e-9), two = scaling_estimate(plan, 2, 1e-9);
-    Scaling four = scaling_estimate(plan, 4, 1e-9), five = scaling_estimate(plan, 5, 1e-9);
+    MpiEstimate one = mpi_estimate_make(plan, 1, 1e-9), two = mpi_estimate_make(plan, 2, 1e-9);
+    MpiEstimate four = mpi_estimate_make(plan, 4, 1e-9), five = mpi_estimate_make(plan, 5, 1e-9);
     assert_true(one.exchange == 0 && one.sent == 0 && fabs(one.speedup - 1) < 1e-12);
     assert_true(fabs(one.seconds - 1e-9 * (point->train_flops + point->evaluate_flops)) < 1e-12);
     assert_true(one.bytes == (double)point->train_bytes);
@@ -288,7 +288,7 @@ static void test_ranks(void **state) {
 /* Baevski and Auli's model for WikiText-103, of which the paper and fairseq say 247 M. */
 static void test_adaptive(void **state) {
     (void)state;
-    Err refusal;
+    Error refusal;
     const Plan *plan = outline(
         ",'tokenizer':'uint32'},'model':{'layers':16,'heads':8,'width':1024,'ffn':4096,'final_norm':false,"
         "'vocabulary':267744,'adaptive':{'cutoffs':[20000,60000]}}",
@@ -305,7 +305,7 @@ static void test_adaptive(void **state) {
     assert_non_null(strstr(plan->notices[1], "'data.tokenizer': tokens of 32 bits"));
     double layers = 2.0 * 16 * (12.0 * 1024 * 1024 + 16 * 1024), softmax = 2.0 * 1024 * (1024 + 20002);
     assert_true(point->train_flops == 1024 * 3 * (layers + softmax));
-    Err err;
+    Error err;
     assert_non_null(strstr(point->config->trained, "\"adaptive\":{\"cutoffs\":[20000,60000],\"factor\":4"));
     assert_non_null(config_parse(point->config->resolved, "again", arena, &err));
 }
@@ -343,23 +343,23 @@ static void test_crowd(void **state) {
     (void)state;
     const Plan *plan = good("'sweep':{'train.seed':[1,2,3]}");
     const PlanPoint *points[] = {&plan->points[0], &plan->points[1], &plan->points[2]};
-    Err err;
-    assert_int_equal(crowd_fitting(points, 3, arena), 3);
-    assert_true(crowd_check(points, 3, 3, arena, &err));
-    plan->points[0].train_bytes = plan->points[2].evaluate_bytes = (size_t)(0.4 * arena_memory());
-    assert_true(crowd_check(points, 3, 1000, arena, &err));
-    plan->points[1].train_bytes = (size_t)(0.3 * arena_memory());
-    assert_int_equal(crowd_fitting(points, 3, arena), 2);
-    assert_true(crowd_check(points, 3, 2, arena, &err));
-    assert_false(crowd_check(points, 3, 3, arena, &err));
+    Error err;
+    assert_int_equal(plan_memory_fitting(points, 3, arena), 3);
+    assert_true(plan_memory_check(points, 3, 3, arena, &err));
+    plan->points[0].train_bytes = plan->points[2].evaluate_bytes = (size_t)(0.4 * memory_total());
+    assert_true(plan_memory_check(points, 3, 1000, arena, &err));
+    plan->points[1].train_bytes = (size_t)(0.3 * memory_total());
+    assert_int_equal(plan_memory_fitting(points, 3, arena), 2);
+    assert_true(plan_memory_check(points, 3, 2, arena, &err));
+    assert_false(plan_memory_check(points, 3, 3, arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_int_equal(strncmp(err.text, "3 runs at a time need up to ", 28), 0);
     assert_non_null(strstr(err.text, "; make --jobs at most 2"));
     assert_non_null(strstr(printed(plan, false), "2 of 3 runs fit into the machine's "));
     assert_non_null(strstr(printed(plan, true), "\"fitting_at_once\": 2"));
-    plan->points[0].train_bytes = (size_t)(2 * arena_memory()); /* which a plan refuses */
-    assert_true(crowd_check(points, 3, 1, arena, &err));
-    assert_false(crowd_check(points, 3, 2, arena, &err));
+    plan->points[0].train_bytes = (size_t)(2 * memory_total()); /* which a plan refuses */
+    assert_true(plan_memory_check(points, 3, 1, arena, &err));
+    assert_false(plan_memory_check(points, 3, 2, arena, &err));
     assert_non_null(strstr(err.text, "; make --jobs at most 1"));
 }
 
@@ -377,7 +377,7 @@ static void test_print(void **state) {
         if (!width) width = strlen(line);
         assert_int_equal(strlen(line), width);
     }
-    Err err;
+    Error err;
     const char *text = printed(plan, true);
     Json *json = json_parse(text, strlen(text), "plan", &err);
     assert_non_null(json);

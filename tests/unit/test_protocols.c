@@ -22,28 +22,28 @@ enum { MOST = 256 };
 /* What brute force finds: every target's loss, its window's number and its place in the window. */
 typedef struct Scores {
     double nll[MOST];
-    int64_t times[MOST], window[MOST], place[MOST], windows;
+    int64_t times[MOST], window[MOST], source[MOST], windows;
 } Scores;
 
 /* Walks: the next `stride` targets after those done are scored in a window that ends with them (whole, even
    if the stream ends first) and holds `length` targets, less where the stream begins later. */
-static void brute_force(Scores *scores, const Model *model, const Stream *stream, int64_t from, int64_t to,
-                        int64_t length, int64_t stride) {
+static void brute_force(Scores *scores, const Model *model, const CorpusStream *stream, int64_t from,
+                        int64_t to, int64_t length, int64_t stride) {
     memset(scores, 0, sizeof *scores);
     for (int64_t done = from; done < to; scores->windows++) {
         int64_t start = done + stride - length, end = done + stride;
         while (start < 0) start++;
         while (end > to) end--;
         ArenaMark mark = arena_mark(sample_arena);
-        Pass *pass = pass_new(model, 1, (int)(end - start), false, sample_arena);
+        Activations *pass = activations_new(model, 1, (int)(end - start), false, sample_arena);
         float *nll = NEW(sample_arena, end - start, float);
         const uint16_t *tokens = stream->tokens + start;
-        model_evaluate(model, pass, &tokens, 1, nll);
+        transformer_evaluate(model, pass, &tokens, 1, nll);
         for (; done < end; done++) {
             scores->nll[done] = nll[done - start];
             scores->times[done]++;
             scores->window[done] = scores->windows;
-            scores->place[done] = done - start;
+            scores->source[done] = done - start;
         }
         arena_release(sample_arena, mark);
     }
@@ -53,9 +53,9 @@ static void assert_near(double a, double b) {
     if (!(fabs(a - b) <= 1e-5 * (1 + fabs(b)))) fail_msg("%.9g is not near %.9g", a, b);
 }
 
-static Evaluation evaluate(const Model *model, const Corpus *corpus, EvaluateRequest request) {
-    Evaluation result;
-    Err err = {0};
+static EvaluateResult evaluate(const Model *model, const Corpus *corpus, EvaluateRequest request) {
+    EvaluateResult result;
+    Error err = {0};
     Arena *scratch = arena_new(0);
     if (!evaluate_run(model, corpus, &request, NULL, NULL, &result, sample_arena, scratch, &err))
         fail_msg("%s", err.text);
@@ -64,7 +64,7 @@ static Evaluation evaluate(const Model *model, const Corpus *corpus, EvaluateReq
 }
 
 /* Sums over windows, bins and all, and that every target in [from, to) counts once. */
-static void assert_scores(const Evaluation *result, const Scores *scores, int64_t from, int64_t to) {
+static void assert_scores(const EvaluateResult *result, const Scores *scores, int64_t from, int64_t to) {
     double all = 0;
     int64_t count = 0;
     assert_int_equal(result->windows, scores->windows);
@@ -89,7 +89,7 @@ static void assert_scores(const Evaluation *result, const Scores *scores, int64_
         double nll = 0;
         int64_t tokens = 0;
         for (int64_t k = from; k < to; k++) {
-            if (scores->place[k] < result->bin[b].first || scores->place[k] > result->bin[b].last) continue;
+            if (scores->source[k] < result->bin[b].first || scores->source[k] > result->bin[b].last) continue;
             nll += scores->nll[k];
             tokens++;
         }
@@ -106,18 +106,18 @@ static void accounting(void **state) {
         int protocol;
         int64_t tokens, length, stride;
     } cases[] = {
-        {PROTOCOL_NONOVERLAPPING, 0, 16, 16}, {PROTOCOL_NONOVERLAPPING, 50, 12, 12},
-        {PROTOCOL_STRIDED, 0, 16, 16},        {PROTOCOL_STRIDED, 0, 16, 4},
-        {PROTOCOL_STRIDED, 60, 24, 7},        {PROTOCOL_STRIDED, 30, 16, 1},
-        {PROTOCOL_LAST_N, 20, 8, 1},          {PROTOCOL_LAST_N, 20, 8, 8},
-        {PROTOCOL_LAST_N, 20, 64, 8},         {PROTOCOL_LAST_N, 21, 40, 13},
-        {PROTOCOL_LAST_N, 1, 100, 1},         {PROTOCOL_LAST_N, 100, 20, 20},
-        {PROTOCOL_LAST_N, 119, 7, 7},         {PROTOCOL_LAST_N, 40, 48, 40},
+        {EVALUATE_NONOVERLAPPING, 0, 16, 16}, {EVALUATE_NONOVERLAPPING, 50, 12, 12},
+        {EVALUATE_STRIDED, 0, 16, 16},        {EVALUATE_STRIDED, 0, 16, 4},
+        {EVALUATE_STRIDED, 60, 24, 7},        {EVALUATE_STRIDED, 30, 16, 1},
+        {EVALUATE_LAST_N, 20, 8, 1},          {EVALUATE_LAST_N, 20, 8, 8},
+        {EVALUATE_LAST_N, 20, 64, 8},         {EVALUATE_LAST_N, 21, 40, 13},
+        {EVALUATE_LAST_N, 1, 100, 1},         {EVALUATE_LAST_N, 100, 20, 20},
+        {EVALUATE_LAST_N, 119, 7, 7},         {EVALUATE_LAST_N, 40, 48, 40},
     };
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "rotary", 16, sample_arena);
     const Corpus *corpus = tiny_corpus(120, sample_arena);
-    const Stream *stream = &corpus->splits[SPLIT_VALID];
+    const CorpusStream *stream = &corpus->splits[SPLIT_VALID];
     Scores *scores = NEW(sample_arena, 1, Scores);
     for (int c = 0; c < COUNT_OF(cases); c++) {
         const EvaluateRequest request = {.split = SPLIT_VALID,
@@ -125,11 +125,11 @@ static void accounting(void **state) {
                                          .protocol = cases[c].protocol,
                                          .length = cases[c].length,
                                          .stride = cases[c].stride};
-        bool last = request.protocol == PROTOCOL_LAST_N;
+        bool last = request.protocol == EVALUATE_LAST_N;
         int64_t from = last ? 119 - request.tokens : 0, to = last || !request.tokens ? 119 : request.tokens;
         brute_force(scores, model, stream, from, to, request.length, request.stride);
         for (int64_t k = 0; k < 119; k++) assert_int_equal(scores->times[k], k >= from && k < to);
-        Evaluation result = evaluate(model, corpus, request);
+        EvaluateResult result = evaluate(model, corpus, request);
         assert_scores(&result, scores, from, to);
     }
 }
@@ -140,10 +140,10 @@ static void last_n_is_the_end_of_strided(void **state) {
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "alibi", 16, sample_arena);
     const Corpus *corpus = tiny_corpus(201, sample_arena); /* 200 targets */
-    EvaluateRequest strided = {SPLIT_VALID, 0, PROTOCOL_STRIDED, 32, 8, 0, NULL}, last = strided;
-    last.protocol = PROTOCOL_LAST_N;
+    EvaluateRequest strided = {SPLIT_VALID, 0, EVALUATE_STRIDED, 32, 8, 0, NULL}, last = strided;
+    last.protocol = EVALUATE_LAST_N;
     last.tokens = 80;
-    Evaluation a = evaluate(model, corpus, strided), b = evaluate(model, corpus, last);
+    EvaluateResult a = evaluate(model, corpus, strided), b = evaluate(model, corpus, last);
     assert_int_equal(a.windows, 25);
     assert_int_equal(b.windows, 10);
     for (int w = 0; w < 10; w++) assert_near(b.window[w].nll, a.window[15 + w].nll);
@@ -155,10 +155,10 @@ static void too_little_text(void **state) {
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "alibi", 16, sample_arena);
     const Corpus *corpus = tiny_corpus(57, sample_arena); /* 56 = 32 + 32 - 8 targets */
-    EvaluateRequest request = {SPLIT_VALID, 32, PROTOCOL_LAST_N, 32, 8, 0, NULL};
-    Evaluation result = evaluate(model, corpus, request);
+    EvaluateRequest request = {SPLIT_VALID, 32, EVALUATE_LAST_N, 32, 8, 0, NULL};
+    EvaluateResult result = evaluate(model, corpus, request);
     assert_int_equal(result.tokens, 32);
-    Err err = {0};
+    Error err = {0};
     request.tokens = 33;
     assert_false(
         evaluate_run(model, corpus, &request, NULL, NULL, &result, sample_arena, sample_arena, &err));
@@ -173,7 +173,7 @@ static void too_little_text(void **state) {
 
 /* --- configs --- */
 
-static const Config *config_of(const char *evaluate, Err *err) {
+static const Config *config_of(const char *evaluate, Error *err) {
     const char *text =
         arena_format(sample_arena,
                      "{\"name\": \"x\", \"data\": {\"files\": [\"x.txt\"]}, \"method\": \"none\","
@@ -187,7 +187,7 @@ static const Config *config_of(const char *evaluate, Err *err) {
 
 static void requests(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     const Config *config =
         config_of("{\"tokens\": 1000, \"lengths\": [8, 64], \"split\": \"test\", \"protocols\":"
                   " [\"nonoverlapping\", {\"name\": \"strided\", \"stride\": 8},"
@@ -197,21 +197,21 @@ static void requests(void **state) {
                   &err);
     if (!config) fail_msg("%s", err.text);
     static const EvaluateRequest wanted[] = {
-        {SPLIT_TEST, 1000, PROTOCOL_NONOVERLAPPING, 8, 8, 0,
+        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 8, 8, 0,
          NULL}, /* and strided with 8, which is the same */
-        {SPLIT_TEST, 24, PROTOCOL_LAST_N, 8, 1, 0, NULL},
-        {SPLIT_TEST, 24, PROTOCOL_LAST_N, 8, 4, 0, NULL},
-        {SPLIT_TEST, 5, PROTOCOL_LAST_N, 8, 5, 0, NULL},
-        {SPLIT_TEST, 1000, PROTOCOL_NONOVERLAPPING, 64, 64, 0, NULL},
-        {SPLIT_TEST, 1000, PROTOCOL_STRIDED, 64, 8, 0, NULL},
-        {SPLIT_TEST, 24, PROTOCOL_LAST_N, 64, 8, 0, NULL},
-        {SPLIT_TEST, 24, PROTOCOL_LAST_N, 64, 24, 0, NULL},
-        {SPLIT_TEST, 5, PROTOCOL_LAST_N, 64, 5, 0, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 1, 0, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 4, 0, NULL},
+        {SPLIT_TEST, 5, EVALUATE_LAST_N, 8, 5, 0, NULL},
+        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 64, 64, 0, NULL},
+        {SPLIT_TEST, 1000, EVALUATE_STRIDED, 64, 8, 0, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 8, 0, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 24, 0, NULL},
+        {SPLIT_TEST, 5, EVALUATE_LAST_N, 64, 5, 0, NULL},
     };
     int count = 0;
     const EvaluateRequest *list = config_requests(config, &count, sample_arena);
     assert_int_equal(count, COUNT_OF(wanted));
-    for (int i = 0; i < count; i++) assert_true(evaluate_same(&list[i], &wanted[i]));
+    for (int i = 0; i < count; i++) assert_true(evaluate_same_request(&list[i], &wanted[i]));
 
     const Config *again = config_parse(config->resolved, "config 'x'", sample_arena, &err);
     if (!again) fail_msg("%s", err.text);
@@ -233,7 +233,7 @@ static void wrong_protocols(void **state) {
         {"{\"name\": \"last\", \"targets\": 4}", "last_n"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Err err = {0};
+        Error err = {0};
         assert_null(config_of(arena_format(sample_arena, "{\"protocols\": [%s]}", cases[i][0]), &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (!strstr(err.text, cases[i][1])) fail_msg("'%s' does not say '%s'", err.text, cases[i][1]);

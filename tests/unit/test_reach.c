@@ -21,36 +21,36 @@
 static char fixture[4096], plots[4096];
 
 /* A database of version 2: trained at 16, 99 targets of 100000, lengths 16, 64 and 256. */
-static Store *old_store(void) {
-    Err err = {0};
+static Database *old_store(void) {
+    Error err = {0};
     assert_int_equal(
         system(arena_format(sample_arena, "sqlite3 x.db < '%s'; ln -s '%s' plots", fixture, plots)), 0);
-    Store *store = store_open("x.db", STORE_READ, &err);
+    Database *store = database_open("x.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
     return store;
 }
 
-static const char *analysed(Store *store, const char *what, const char *format) {
-    Err err = {0};
+static const char *analysed(Database *store, const char *what, const char *format) {
+    Error err = {0};
     FILE *out = fopen("out", "w");
-    const AnalyseOptions options = {
+    const AnalysisOptions options = {
         .what = what, .format = format, .baseline = "rotary", .resamples = 100, .block = 1};
-    if (!analyse_print(store, &options, out, &err)) fail_msg("%s: %s", what, err.text);
+    if (!analysis_print(store, &options, out, &err)) fail_msg("%s: %s", what, err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
 
-static const char *table(Store *store, const char *format) {
-    Err err = {0};
+static const char *table(Database *store, const char *format) {
+    Error err = {0};
     FILE *out = fopen("out", "w");
-    if (!table_print(store, &(TableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
 
 static void test_tables(void **state) {
     (void)state;
-    Store *store = old_store();
+    Database *store = old_store();
     const char *text = table(store, "text");
     assert_non_null(strstr(text, ">text"));
     assert_non_null(strstr(text, ">text: the text that was evaluated is shorter than this length"));
@@ -60,14 +60,14 @@ static void test_tables(void **state) {
     text = table(store, "csv");
     assert_non_null(strstr(text, ",256,100000,beyond_text,608.09"));
     assert_non_null(strstr(text, ",64,100000,done,606.71"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_analyses(void **state) {
     (void)state;
     static const char *const programs[] = {"curves", "matrix",    "compare",     "cost",
                                            "early",  "positions", "claim-points"};
-    Store *store = old_store();
+    Database *store = old_store();
     for (int i = 0; i < COUNT_OF(programs); i++) {
         const char *text = analysed(store, programs[i], "csv");
         assert_null(strstr(text, "453.6"));
@@ -78,34 +78,34 @@ static void test_analyses(void **state) {
     assert_non_null(strstr(text, ">text: "));
     assert_non_null(strstr(analysed(store, "matrix", "text"), ">text"));
     assert_null(strstr(analysed(store, "positions", "csv"), ",256,"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_verdicts(void **state) {
     (void)state;
-    Err err = {0};
-    Store *store = old_store();
+    Error err = {0};
+    Database *store = old_store();
     FILE *file = fopen("claims.json", "w");
     fputs("{\"source\": \"s\", \"claims\": [{\"text\": \"t\", \"section\": \"1\", \"paper\": \"p\","
           " \"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_most\": 2}]}",
           file);
     fclose(file);
-    const SeriesSet *set = series_read(store, "old", sample_arena, &err);
+    const Results *set = results_read(store, "old", sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);
-    assert_int_equal(list->items[0].verdict, VERDICT_UNTESTED);
-    const char **sentences = verdict_sentences(store, set, sample_arena, &err);
+    assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);
+    const char **sentences = summary_sentences(store, set, sample_arena, &err);
     assert_non_null(sentences);
     assert_null(strstr(sentences[0], "256"));
     assert_non_null(strstr(sentences[0], "At 64, the longest evaluated,"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_figures(void **state) {
     (void)state;
-    Err err = {0};
-    Store *store = old_store();
+    Error err = {0};
+    Database *store = old_store();
     static const char *const kinds[] = {"curves", "early", "position"};
     for (int i = 0; i < COUNT_OF(kinds); i++) {
         if (!plot_figure(store, &(PlotOptions){.kind = kinds[i], .figure = "f.svg"}, &err))
@@ -118,7 +118,7 @@ static void test_figures(void **state) {
     assert_non_null(strstr(html, "<dd>16, 64 tokens</dd>"));
     assert_non_null(strstr(html, "99 targets (100000 requested)"));
     assert_null(strstr(html, "453.6"));
-    store_close(store);
+    database_close(store);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)

@@ -49,9 +49,9 @@ static int setup(void **state) {
 }
 
 /* values: of each point in turn, at its lengths */
-static Store *store_with(const char *config, const double (*values)[3]) {
+static Database *store_with(const char *config, const double (*values)[3]) {
     const Plan *plan = sample_plan(config);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
     return store;
@@ -67,56 +67,55 @@ static void put(const char *path, const char *text) {
 }
 
 /* A claim about these numbers; `more` is the rest of its object. */
-static const Claim *judged(Store *store, const char *more) {
-    Err err;
+static const Claim *judged(Database *store, const char *more) {
+    Error err;
     put("claims.json",
         arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
-    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->count, 1);
     return &list->items[0];
 }
 
-static void expect(Store *store, const char *more, Verdict verdict, int points) {
+static void expect(Database *store, const char *more, ClaimVerdict verdict, int points) {
     const Claim *claim = judged(store, more);
     if (claim->verdict != verdict || claim->count != points)
-        fail_msg("%s: %s with %d points: %s", more, verdict_names[claim->verdict], claim->count,
+        fail_msg("%s: %s with %d points: %s", more, claims_verdict_names[claim->verdict], claim->count,
                  claim->finding);
 }
 
 static void test_verdicts(void **state) {
     (void)state;
-    Store *store = store_with(SEEDS, standard_values);
+    Database *store = store_with(SEEDS, standard_values);
     static const struct {
         const char *claim;
-        Verdict verdict;
+        ClaimVerdict verdict;
         int points;
     } claims[] = {
-        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_least\": 1.4",
-         VERDICT_SUPPORTED, 2},
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_least\": 1.4", CLAIM_SUPPORTED,
+         2},
         {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_most\": 1.05",
-         VERDICT_CONTRADICTED, 2},
+         CLAIM_CONTRADICTED, 2},
         {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 4, \"to\": 4, \"at_least\": 2.26",
-         VERDICT_UNDECIDED, 1},
-        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_least\": 2", VERDICT_UNTESTED,
-         0},
-        {"\"quantity\": \"growth\", \"method\": \"alibi\", \"at_least\": 2", VERDICT_UNTESTED, 0},
+         CLAIM_UNDECIDED, 1},
+        {"\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_least\": 2", CLAIM_UNTESTED, 0},
+        {"\"quantity\": \"growth\", \"method\": \"alibi\", \"at_least\": 2", CLAIM_UNTESTED, 0},
         {"\"quantity\": \"growth\", \"method\": \"t5\", \"protocol\": \"strided\", \"at_least\": 2",
-         VERDICT_UNTESTED, 0},
+         CLAIM_UNTESTED, 0},
         {"\"quantity\": \"growth_against\", \"method\": \"t5\", \"against\": \"alibi,rotary\", \"at_most\": "
          "0.7",
-         VERDICT_SUPPORTED, 2},
+         CLAIM_SUPPORTED, 2},
         {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"to\": 1, \"at_most\": 1",
-         VERDICT_CONTRADICTED, 1},
+         CLAIM_CONTRADICTED, 1},
         {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"from\": 2, \"at_most\": 1",
-         VERDICT_SUPPORTED, 2},
+         CLAIM_SUPPORTED, 2},
         {"\"quantity\": \"versus\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 1",
-         VERDICT_UNDECIDED, 3},
+         CLAIM_UNDECIDED, 3},
         {"\"quantity\": \"train_memory\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 1.01",
-         VERDICT_SUPPORTED, 1},
+         CLAIM_SUPPORTED, 1},
         {"\"quantity\": \"train_speed\", \"method\": \"t5\", \"against\": \"rotary\", \"at_least\": 0.9",
-         VERDICT_UNTESTED, 0},
+         CLAIM_UNTESTED, 0},
     };
     for (int i = 0; i < COUNT_OF(claims); i++)
         expect(store, claims[i].claim, claims[i].verdict, claims[i].points);
@@ -125,13 +124,13 @@ static void test_verdicts(void **state) {
                 fabs(claim->points[0].high - 6.2 / 4.1) < 1e-12);
     assert_true(fabs(claim->points[0].ratio - sqrt(6.0 / 4 * 6.2 / 4.1)) < 1e-12);
     assert_int_equal(claim->seeds, 2);
-    store_close(store);
+    database_close(store);
 }
 
 /* `analyse claims` and `claim-points` say the same as the claims, for programs. */
 static void test_claims_as_rows(void **state) {
     (void)state;
-    Store *store = store_with(SEEDS, standard_values);
+    Database *store = store_with(SEEDS, standard_values);
     const Claim *claim =
         judged(store, "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 1, \"at_most\": 1.6");
     const struct {
@@ -147,33 +146,33 @@ static void test_claims_as_rows(void **state) {
         {"claim-points", ",fails,t\n"},
     };
     for (int i = 0; i < COUNT_OF(tables); i++) {
-        Err err = {0};
+        Error err = {0};
         FILE *out = fopen("rows", "w");
         assert_non_null(out);
-        AnalyseOptions options = {.what = tables[i].what, .format = "csv", .claims = "claims.json"};
-        if (!analyse_print(store, &options, out, &err)) fail_msg("%s", err.text);
+        AnalysisOptions options = {.what = tables[i].what, .format = "csv", .claims = "claims.json"};
+        if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
         fclose(out);
         const char *rows = sample_file("rows", NULL);
         if (!strstr(rows, tables[i].text)) fail_msg("no '%s' in '%s'", tables[i].text, rows);
     }
-    Err err = {0};
-    AnalyseOptions options = {.what = "claims", .claims = "nowhere.json"};
-    assert_false(analyse_print(store, &options, stdout, &err));
+    Error err = {0};
+    AnalysisOptions options = {.what = "claims", .claims = "nowhere.json"};
+    assert_false(analysis_print(store, &options, stdout, &err));
     assert_non_null(strstr(err.text, "nowhere.json"));
-    store_close(store);
+    database_close(store);
 }
 
 /* One seed has 5 % to both sides; trained short against trained long. */
 static void test_one_seed(void **state) {
     (void)state;
     static const double values[4][3] = {{4, 4, 4}, {5, 4, 4.1}, {4.5, 4.15, 5}, {4.6, 4.5, 4.7}};
-    Store *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
-                              "\"evaluate\": {\"lengths\": [16, 32, 64]}, "
-                              "\"sweep\": {\"method\": [\"rotary\", \"t5\"], \"train.length\": [16, 32]}",
-                              values);
+    Database *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                                 "\"evaluate\": {\"lengths\": [16, 32, 64]}, "
+                                 "\"sweep\": {\"method\": [\"rotary\", \"t5\"], \"train.length\": [16, 32]}",
+                                 values);
     expect(store,
            "\"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 2, \"to\": 2, \"at_most\": 1.04",
-           VERDICT_UNDECIDED, 2);
+           CLAIM_UNDECIDED, 2);
     const Claim *claim = judged(
         store,
         "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2");
@@ -183,21 +182,21 @@ static void test_one_seed(void **state) {
 
     static const char unfair[] = "\"quantity\": \"short_against_long\", \"method\": \"t5\", "
                                  "\"against\": \"rotary\", \"at_most\": 0.1";
-    expect(store, unfair, VERDICT_CONTRADICTED, 1); /* unless the other was trained on more tokens */
+    expect(store, unfair, CLAIM_CONTRADICTED, 1); /* unless the other was trained on more tokens */
     assert_int_equal(sample_outside("UPDATE run SET train_tokens = 192 WHERE train_length = 32"), 0);
-    expect(store, unfair, VERDICT_UNDECIDED, 1);
+    expect(store, unfair, CLAIM_UNDECIDED, 1);
     expect(
         store,
         "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2",
-        VERDICT_SUPPORTED, 1);
+        CLAIM_SUPPORTED, 1);
     assert_int_equal(sample_outside("UPDATE run SET train_seconds = 0 WHERE train_length = 16"), 0);
-    expect(store, unfair, VERDICT_CONTRADICTED, 1); /* a budget that is not known excuses nothing */
-    store_close(store);
+    expect(store, unfair, CLAIM_CONTRADICTED, 1); /* a budget that is not known excuses nothing */
+    database_close(store);
 }
 
 static void test_claim_errors(void **state) {
     (void)state;
-    Store *store = store_with(SEEDS, standard_values);
+    Database *store = store_with(SEEDS, standard_values);
     static const struct {
         const char *text, *error;
     } cases[] = {
@@ -210,19 +209,19 @@ static void test_claim_errors(void **state) {
         {"{", "claims 'claims.json'"},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Err err;
+        Error err;
         put("claims.json", cases[i].text);
-        const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+        const Results *set = results_read(store, "x", sample_arena, &err);
         assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
         if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
     }
-    store_close(store);
+    database_close(store);
 }
 
 /* --- the page --- */
 
-static const char *report(Store *store) {
-    Err err;
+static const char *report(Database *store) {
+    Error err;
     put("claims.json", "{\"source\": \"<s>\", \"claims\": [{\"text\": \"<b>&\", \"quantity\": \"growth\", "
                        "\"method\": \"rotary\","
                        " \"at_least\": 1.05}]}");
@@ -252,8 +251,8 @@ static int digit_of(char c) {
 /* The policy's hash, from base64, is that of the text. */
 static void expect_hash(const char *policy, const char *rule, const char *text) {
     const char *base64 = between(policy, arena_format(sample_arena, "%s 'sha256-", rule), "'");
-    char expected[HASH_TEXT], found[HASH_TEXT] = "";
-    hash_bytes(text, strlen(text), expected);
+    char expected[SHA256_HEX_SIZE], found[SHA256_HEX_SIZE] = "";
+    sha256_hex(text, strlen(text), expected);
     assert_int_equal(strlen(base64), 44);
     for (int i = 0; i < 64; i++) {
         int bit = 4 * i, digit = digit_of(base64[bit / 6]) << 6 | digit_of(base64[bit / 6 + 1]);
@@ -264,7 +263,7 @@ static void expect_hash(const char *policy, const char *rule, const char *text) 
 
 static void test_page(void **state) {
     (void)state;
-    Store *store = store_with(SEEDS, standard_values);
+    Database *store = store_with(SEEDS, standard_values);
     const char *page = report(store);
     sample_well_formed(page);
     const char *policy = between(page, "Content-Security-Policy\" content=\"", "\"/>");
@@ -280,13 +279,13 @@ static void test_page(void **state) {
     for (int i = 0; i < COUNT_OF(never); i++)
         if (strstr(page, never[i])) fail_msg("%s in the page", never[i]);
     assert_string_equal(report(store), page); /* the same database, the same file */
-    store_close(store);
+    database_close(store);
 }
 
 /* Names that try to be markup, and bytes that are no text. */
 static void test_hostile_page(void **state) {
     (void)state;
-    Store *store = store_with(SEEDS, standard_values);
+    Database *store = store_with(SEEDS, standard_values);
     int code = sample_outside(
         "UPDATE run SET label = '</td><script>alert(1)</script>\" onclick=\"x'' & ' || char(27) || char(1) ||"
         " CAST(x'ff' AS TEXT) || 'é' WHERE method = 'rotary';"
@@ -303,7 +302,7 @@ static void test_hostile_page(void **state) {
     assert_non_null(
         strstr(page, "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot; onclick=&quot;x&#39; &amp; "));
     assert_non_null(strstr(page, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDé"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_text_escapes(void **state) {
@@ -329,8 +328,8 @@ static void test_text_escapes(void **state) {
 
 static void test_report_errors(void **state) {
     (void)state;
-    Err err;
-    Store *store = store_with(SEEDS, standard_values);
+    Error err;
+    Database *store = store_with(SEEDS, standard_values);
     assert_false(report_write(store, &(ReportOptions){.path = "no/r.html"}, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_false(report_write(store, &(ReportOptions){.path = "r.html", .experiment = "y"}, &err));
@@ -343,16 +342,16 @@ static void test_report_errors(void **state) {
     setenv("PATH", path, 1);
     sample_well_formed(page);
     assert_non_null(strstr(page, "gnuplot is not installed"));
-    store_close(store);
+    database_close(store);
 }
 
 /* --- figures besides the curves --- */
 
 static void test_figures(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const double values[4][3] = {{4, 6, 9}, {4.1, 6.2, 9.4}, {4.5, 4.4, 4.6}, {4.6, 4.5, 4.7}};
-    Store *store =
+    Database *store =
         store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
                    "\"evaluate\": {\"multiples\": [1], \"protocols\": [\"nonoverlapping\", {\"name\": "
                    "\"strided\", \"stride\": 0.5}]}, \"sweep\": {\"method\": [\"rotary\", \"t5\"], "
@@ -380,7 +379,7 @@ static void test_figures(void **state) {
     assert_non_null(strstr(err.text, "weights"));
     assert_false(plot_figure(store, &(PlotOptions){.kind = "positon", .figure = "f.svg"}, &err));
     assert_non_null(strstr(err.text, "did you mean 'position'"));
-    store_close(store);
+    database_close(store);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)

@@ -18,54 +18,54 @@ static void numbers_are_splitmix64(void **state) {
                                             4593380528125082431u, 16408922859458223821u};
     static const uint64_t from_0[] = {0xe220a8397b1dcdafu, 0x6e789e6aa1b965f4u, 0x06c45d188009454fu};
     (void)state;
-    for (uint64_t n = 0; n < 5; n++) assert_true(rng_at(1234567, n) == from_1234567[n]);
-    for (uint64_t n = 0; n < 3; n++) assert_true(rng_at(0, n) == from_0[n]);
-    Rng rng = {.key = 1234567};
-    for (uint64_t n = 0; n < 5; n++) assert_true(rng_next(&rng) == from_1234567[n]);
+    for (uint64_t n = 0; n < 5; n++) assert_true(random_at(1234567, n) == from_1234567[n]);
+    for (uint64_t n = 0; n < 3; n++) assert_true(random_at(0, n) == from_0[n]);
+    Random rng = {.key = 1234567};
+    for (uint64_t n = 0; n < 5; n++) assert_true(random_next(&rng) == from_1234567[n]);
     assert_true(rng.counter == 5);
-    rng = (Rng){.key = 1234567};
-    near(rng_uniform(&rng), (double)(from_1234567[0] >> 11) / 9007199254740992.0, 0);
+    rng = (Random){.key = 1234567};
+    near(random_uniform(&rng), (double)(from_1234567[0] >> 11) / 9007199254740992.0, 0);
 }
 
 /* FNV-1a over both names, mixed with the seed; computed in Python. If these numbers change, equal configs
    train differently, and CONFIG_FORMAT must change too. */
 static void streams_are_as_ever(void **state) {
     (void)state;
-    assert_true(rng_stream(1, "init", "embedding.weight").key == 0x7d4830c8d5e4d3feu);
-    assert_true(rng_substream(rng_stream(1, "batch", ""), 3).key == 0x69598ca5a3e424aeu);
+    assert_true(random_stream(1, "init", "embedding.weight").key == 0x7d4830c8d5e4d3feu);
+    assert_true(random_substream(random_stream(1, "batch", ""), 3).key == 0x69598ca5a3e424aeu);
 }
 
 static void streams_differ(void **state) {
     (void)state;
-    const uint64_t keys[] = {rng_stream(1, "init", "a").key,
-                             rng_stream(2, "init", "a").key,
-                             rng_stream(1, "batch", "a").key,
-                             rng_stream(1, "init", "b").key,
-                             rng_stream(1, "inita", "").key,
-                             rng_stream(1, "ini", "ta").key,
-                             rng_stream(1, "init", "").key,
-                             rng_stream(0, "init", "a").key,
-                             rng_substream(rng_stream(1, "init", "a"), 0).key,
-                             rng_substream(rng_stream(1, "init", "a"), 1).key,
-                             rng_substream(rng_stream(1, "init", "b"), 0).key};
+    const uint64_t keys[] = {random_stream(1, "init", "a").key,
+                             random_stream(2, "init", "a").key,
+                             random_stream(1, "batch", "a").key,
+                             random_stream(1, "init", "b").key,
+                             random_stream(1, "inita", "").key,
+                             random_stream(1, "ini", "ta").key,
+                             random_stream(1, "init", "").key,
+                             random_stream(0, "init", "a").key,
+                             random_substream(random_stream(1, "init", "a"), 0).key,
+                             random_substream(random_stream(1, "init", "a"), 1).key,
+                             random_substream(random_stream(1, "init", "b"), 0).key};
     int count = (int)(sizeof keys / sizeof *keys);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < i; j++) assert_true(keys[i] != keys[j]);
-    assert_true(rng_stream(1, "init", "a").key == keys[0]);
-    assert_true(rng_stream(1, "init", "a").counter == 0);
-    Rng drawn = rng_stream(1, "init", "a"); /* a substream does not depend on what was drawn */
-    rng_next(&drawn);
-    assert_true(rng_substream(drawn, 1).key == keys[9]);
+    assert_true(random_stream(1, "init", "a").key == keys[0]);
+    assert_true(random_stream(1, "init", "a").counter == 0);
+    Random drawn = random_stream(1, "init", "a"); /* a substream does not depend on what was drawn */
+    random_next(&drawn);
+    assert_true(random_substream(drawn, 1).key == keys[9]);
 }
 
 /* Within 4.5 standard errors. */
 static void moments_are_right(void **state) {
     (void)state;
     enum { N = 100000 };
-    Rng rng = rng_stream(3, "moments", "");
+    Random rng = random_stream(3, "moments", "");
     double sum = 0, squares = 0, fourth = 0, uniform = 0;
     for (int i = 0; i < N; i++) {
-        double x = rng_normal(&rng);
+        double x = random_normal(&rng);
         sum += x, squares += x * x, fourth += x * x * x * x;
     }
     assert_true(rng.counter == 2 * N);
@@ -73,7 +73,7 @@ static void moments_are_right(void **state) {
     near(squares / N, 1, 4.5 * sqrt(2.0 / N));
     near(fourth / N, 3, 4.5 * sqrt(96.0 / N));
     for (int i = 0; i < N; i++) {
-        double x = rng_uniform(&rng);
+        double x = random_uniform(&rng);
         assert_true(x >= 0 && x < 1);
         uniform += x;
     }
@@ -83,21 +83,21 @@ static void moments_are_right(void **state) {
 static void below_is_even_and_inside(void **state) {
     (void)state;
     enum { N = 60000 };
-    Rng rng = rng_stream(4, "below", "");
+    Random rng = random_stream(4, "below", "");
     int seen[6] = {0};
     for (int i = 0; i < N; i++) {
-        uint64_t x = rng_below(&rng, 6);
+        uint64_t x = random_below(&rng, 6);
         assert_true(x < 6);
         seen[x]++;
     }
     for (int i = 0; i < 6; i++) near(seen[i], N / 6.0, 4.5 * sqrt(N * 5.0 / 36));
-    for (int i = 0; i < 10; i++) assert_true(rng_below(&rng, 1) == 0);
+    for (int i = 0; i < 10; i++) assert_true(random_below(&rng, 1) == 0);
     /* Of 3 * 2^62 numbers a quarter of all draws must be drawn again, or the first third would come twice as
      * often. */
     uint64_t bound = (uint64_t)3 << 62, low = 0;
-    Rng start = rng;
+    Random start = rng;
     for (int i = 0; i < N; i++) {
-        uint64_t x = rng_below(&rng, bound);
+        uint64_t x = random_below(&rng, bound);
         assert_true(x < bound);
         low += x < (uint64_t)1 << 62;
     }

@@ -1,5 +1,5 @@
-/* Statistics: values against a second, plain implementation of what stats.h says (its own generator, its own
-   draws, its own sorting), known examples, and how often intervals cover the truth on made-up data. */
+/* Statistics: values against a second, plain implementation of what math/stats.h says (its own generator, its
+   own draws, its own sorting), known examples, and how often intervals cover the truth on made-up data. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,12 +98,12 @@ static void recomputed(void **state) {
     (void)state;
     Data data;
     double nats[UNITS * METHODS * SEEDS];
-    Rng rng = rng_stream(7, "test", "");
+    Random rng = random_stream(7, "test", "");
     for (int u = 0; u < UNITS; u++) {
         data.n[u] = 10 + u;
         for (int m = 0; m < METHODS; m++)
             for (int s = 0; s < SEEDS; s++) {
-                data.x[m][s][u] = data.n[u] * (0.1 * m + 0.05 * s + 0.3 * rng_normal(&rng));
+                data.x[m][s][u] = data.n[u] * (0.1 * m + 0.05 * s + 0.3 * random_normal(&rng));
                 nats[(u * METHODS + m) * SEEDS + s] = data.x[m][s][u];
             }
     }
@@ -212,17 +212,17 @@ typedef struct Coverage {
 static Coverage simulate(double truth, int seeds, int units, double seed_sd, double unit_sd, double rest_sd,
                          int trials) {
     Coverage coverage = {0};
-    Rng rng = rng_stream(11, "coverage", "");
+    Random rng = random_stream(11, "coverage", "");
     double *nats = NEW(arena, units * seeds, double), *tokens = NEW(arena, units, double), of_seed[32];
     const StatsPanel panel = {.seeds = seeds, .units = units, .methods = 1, .nats = nats, .tokens = tokens};
     for (int t = 0; t < trials; t++) {
         StatsDifference found;
-        for (int s = 0; s < seeds; s++) of_seed[s] = seed_sd * rng_normal(&rng);
+        for (int s = 0; s < seeds; s++) of_seed[s] = seed_sd * random_normal(&rng);
         for (int u = 0; u < units; u++) {
-            double of_unit = unit_sd * rng_normal(&rng);
+            double of_unit = unit_sd * random_normal(&rng);
             tokens[u] = 100;
             for (int s = 0; s < seeds; s++)
-                nats[u * seeds + s] = 100 * (truth + of_seed[s] + of_unit + rest_sd * rng_normal(&rng));
+                nats[u * seeds + s] = 100 * (truth + of_seed[s] + of_unit + rest_sd * random_normal(&rng));
         }
         stats_compare(&found, &panel, 300, arena);
         coverage.covered += found.low <= truth && truth <= found.high;
@@ -247,7 +247,7 @@ static void coverage_by_simulation(void **state) {
     assert_true(many.covered > 0.89 && many.covered < 0.98);
     assert_true(null.rejected > 0.02 && null.rejected < 0.11);
     assert_true(windows.covered > 0.90 && windows.covered < 0.99);
-    assert_true(three.covered > 0.65 && three.covered < 0.80); /* as stats.h warns: 0.75 */
+    assert_true(three.covered > 0.65 && three.covered < 0.80); /* as math/stats.h warns: 0.75 */
     assert_true(many.rejected > 0.9);                          /* and it finds what is there */
 }
 

@@ -18,7 +18,7 @@
 static void test_plan(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_expect(store, "PRAGMA application_id", "1886352236");
     sample_expect(store, "PRAGMA user_version", "3");
     sample_expect(store, "PRAGMA journal_mode", "delete");
@@ -42,9 +42,9 @@ static void test_plan(void **state) {
                   "test_tokens || ' ' || bytes_per_token FROM corpus",
                   "bytes256 2047 1024 1024 1.0");
     sample_expect(store, "SELECT group_concat(DISTINCT outcome) FROM outcome", "missing");
-    assert_int_equal(store_status(store, plan->points[0].key), RUN_PENDING);
-    assert_int_equal(store_status(store, "unheard of"), RUN_PENDING);
-    store_close(store);
+    assert_int_equal(runs_status(store, plan->points[0].key), RUN_PENDING);
+    assert_int_equal(runs_status(store, "unheard of"), RUN_PENDING);
+    database_close(store);
 }
 
 static void test_variants(void **state) {
@@ -53,17 +53,17 @@ static void test_variants(void **state) {
         "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
         "\"method\": \"alibi\", \"sweep\": {\"train.seed\": [1, 2], \"train.optimizer.lr\": [0.01, 0.5], "
         "\"model.activation\": [\"relu\", \"gelu\"]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_expect(store, "SELECT count(DISTINCT variant) FROM point", "4");
     sample_expect(store, "SELECT variant FROM point WHERE ordinal = 0",
                   "model.activation=relu train.optimizer.lr=0.01");
-    store_close(store);
+    database_close(store);
 }
 
 /* Protocols of their own for some lengths: two sections, one point; each request keeps its section's rule. */
 static void test_sections(void **state) {
     (void)state;
-    Store *store = sample_store(sample_plan(
+    Database *store = sample_store(sample_plan(
         "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, \"method\": \"alibi\", "
         "\"sweep\": {\"evaluate\": [{\"tokens\": 500, \"multiples\": [1, 2]}, {\"tokens\": 500, "
         "\"multiples\": [1, 4], \"protocols\": [{\"name\": \"strided\", \"stride\": 0.25}]}]}"));
@@ -72,7 +72,7 @@ static void test_sections(void **state) {
                   "SELECT group_concat(length || ' ' || stride_rule, ', ') FROM"
                   " (SELECT length, stride_rule FROM request ORDER BY 2, 1)",
                   "16 0.25 L, 64 0.25 L, 16 L, 32 L");
-    store_close(store);
+    database_close(store);
 }
 
 /* Each method with a learning rate of its own: that is the method's. Two rates of one method are not. */
@@ -82,14 +82,14 @@ static void test_tuning(void **state) {
         "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
         "\"sweep\": {\"method\": [\"alibi\", \"rotary\"], \"train.optimizer.lr\": [0.01, 0.5], "
         "\"train.seed\": [1, 2]}, \"exclude\": [{\"method\": \"alibi\", \"train.optimizer.lr\": 0.5}%s]";
-    Store *store = sample_store(sample_plan(
+    Database *store = sample_store(sample_plan(
         arena_format(sample_arena, sweep, ", {\"method\": \"rotary\", \"train.optimizer.lr\": 0.01}")));
     sample_expect(store, "SELECT count(*) || group_concat(DISTINCT variant) FROM point", "4");
-    store_close(store);
+    database_close(store);
     store = sample_store(sample_plan(arena_format(sample_arena, sweep, "")));
     sample_expect(store, "SELECT group_concat(DISTINCT variant) FROM point",
                   "train.optimizer.lr=0.01,train.optimizer.lr=0.5");
-    store_close(store);
+    database_close(store);
 }
 
 /* What follows the training length, as a budget that grows with it, sets nothing apart; what also differs
@@ -99,19 +99,19 @@ static void test_budget_by_length(void **state) {
     const char *sweep = "\"sweep\": {\"method\": [\"alibi\", \"rotary\"], \"train\": ["
                         "{\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
                         "{\"length\": 32, \"tokens\": 192, \"tokens_per_step\": 32}%s]}";
-    Store *store = sample_store(sample_plan(arena_format(sample_arena, sweep, "")));
+    Database *store = sample_store(sample_plan(arena_format(sample_arena, sweep, "")));
     sample_expect(store, "SELECT count(*) || group_concat(DISTINCT variant) FROM point", "4");
-    store_close(store);
+    database_close(store);
     store = sample_store(sample_plan(
         arena_format(sample_arena, sweep, ", {\"length\": 32, \"tokens\": 384, \"tokens_per_step\": 32}")));
     sample_expect(store, "SELECT group_concat(variant) FROM (SELECT DISTINCT variant FROM point ORDER BY 1)",
                   "train.tokens=192,train.tokens=384,train.tokens=96");
-    store_close(store);
+    database_close(store);
 }
 
 static void test_schema(void **state) {
     (void)state;
-    store_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     const char *before = sample_dump();
     assert_int_equal(sample_outside("UPDATE run SET seed = 'one'"), SQLITE_CONSTRAINT);
     assert_int_equal(sample_outside("UPDATE run SET status = 'lost'"), SQLITE_CONSTRAINT);
@@ -126,37 +126,37 @@ static void test_schema(void **state) {
 /* Every number of the views, computed again from the tables. */
 static void test_views(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
     int rows = 0;
-    Query *query =
-        query_begin(store,
-                    "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
-                    " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
-                    " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
-                    " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
-                    NULL);
-    for (; query_next(query); rows++) {
-        assert_string_equal(query_text(query, 0), "x");
-        assert_string_equal(query_text(query, 1), plan->points[rows < 3].key);
-        assert_int_equal(query_int(query, 2), 16 << rows % 3);
-        assert_int_equal(query_int(query, 4), 500);
-        double mean = query_real(query, 3) / 500;
-        assert_true(query_real(query, 5) == exp(mean));
-        assert_true(fabs(query_real(query, 5) / sample_perplexities[rows % 3] - 1) < 1e-12);
-        assert_true(fabs(query_real(query, 6) - mean / log(2)) < 1e-12);
-        assert_int_equal(query_int(query, 7), query_int(query, 2));
-        assert_string_equal(query_text(query, 8), "valid");
-        assert_string_equal(query_text(query, 9), "nonoverlapping");
-        assert_true(query_real(query, 10) == query_real(query, 3));
-        assert_string_equal(query_text(query, 11), rows < 3 ? "alibi" : "rotary");
-        assert_int_equal(query_int(query, 12), 16);
-        assert_int_equal(query_int(query, 13), 1);
+    DatabaseQuery *query = database_query_begin(
+        store,
+        "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
+        " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
+        " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
+        " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
+        NULL);
+    for (; database_query_next(query); rows++) {
+        assert_string_equal(database_query_text(query, 0), "x");
+        assert_string_equal(database_query_text(query, 1), plan->points[rows < 3].key);
+        assert_int_equal(database_query_int(query, 2), 16 << rows % 3);
+        assert_int_equal(database_query_int(query, 4), 500);
+        double mean = database_query_real(query, 3) / 500;
+        assert_true(database_query_real(query, 5) == exp(mean));
+        assert_true(fabs(database_query_real(query, 5) / sample_perplexities[rows % 3] - 1) < 1e-12);
+        assert_true(fabs(database_query_real(query, 6) - mean / log(2)) < 1e-12);
+        assert_int_equal(database_query_int(query, 7), database_query_int(query, 2));
+        assert_string_equal(database_query_text(query, 8), "valid");
+        assert_string_equal(database_query_text(query, 9), "nonoverlapping");
+        assert_true(database_query_real(query, 10) == database_query_real(query, 3));
+        assert_string_equal(database_query_text(query, 11), rows < 3 ? "alibi" : "rotary");
+        assert_int_equal(database_query_int(query, 12), 16);
+        assert_int_equal(database_query_int(query, 13), 1);
     }
-    assert_true(query_end(query, &err));
+    assert_true(database_query_end(query, &err));
     assert_int_equal(rows, 6);
     sample_expect(store, "SELECT count(*) FROM evaluation_window", "112"); /* 2 (32 + 16 + 8) */
     sample_expect(store,
@@ -174,41 +174,41 @@ static void test_views(void **state) {
         " peak_bytes || ' ' || (host <> '') || (cpu <> '') || (blas <> '') || (threads > 0) ||"
         " (finished LIKE '20__-__-__T__:__:__Z') || (revision <> '') FROM run",
         "3 96 1.5 2.25 4096 111111");
-    store_close(store);
+    database_close(store);
 }
 
 static void test_status(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     const char *key = plan->points[0].key;
-    assert_true(store_set_status(store, key, RUN_RUNNING, NULL, &err));
-    assert_int_equal(store_status(store, key), RUN_RUNNING);
+    assert_true(runs_set_status(store, key, RUN_RUNNING, NULL, &err));
+    assert_int_equal(runs_status(store, key), RUN_RUNNING);
     sample_expect(store, "SELECT count(*) FROM run WHERE started LIKE '20%Z' AND finished IS NULL", "1");
-    assert_true(store_set_status(store, key, RUN_FAILED, "killed by signal 9", &err));
-    assert_int_equal(store_status(store, key), RUN_FAILED);
+    assert_true(runs_set_status(store, key, RUN_FAILED, "killed by signal 9", &err));
+    assert_int_equal(runs_status(store, key), RUN_FAILED);
     sample_expect(store, "SELECT reason FROM run WHERE status = 'failed' AND finished LIKE '20%Z'",
                   "killed by signal 9");
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 0",
                   "failed,failed,failed");
-    assert_false(store_set_status(store, "nobody", RUN_DONE, NULL, &err));
+    assert_false(runs_set_status(store, "nobody", RUN_DONE, NULL, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
-    store_close(store);
+    database_close(store);
 }
 
 static void test_import_twice(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
-    Store *store = sample_store(plan);
-    assert_false(store_has_evaluation(store, point->key, &point->requests[1]));
+    Database *store = sample_store(plan);
+    assert_false(runs_has_evaluation(store, point->key, &point->requests[1]));
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
-    assert_int_equal(store_status(store, point->key), RUN_DONE);
-    assert_true(store_has_evaluation(store, point->key, &point->requests[1]));
+    assert_int_equal(runs_status(store, point->key), RUN_DONE);
+    assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
-    if (!store_import(store, "result.db", &err)) fail_msg("%s", err.text);
+    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
 
     /* Evaluated again, without training: what is there stays, evaluations and training alike. */
@@ -223,22 +223,22 @@ static void test_import_twice(void **state) {
     sample_expect(store, "SELECT steps FROM run WHERE status = 'done'", "3");
 
     /* A run that this database has never planned comes with its corpus. */
-    store_close(store);
+    database_close(store);
     assert_int_equal(unlink("x.db"), 0);
-    store = store_open("x.db", STORE_CREATE, &err);
+    store = database_open("x.db", DATABASE_CREATE, &err);
     assert_non_null(store);
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
     sample_expect(
         store, "SELECT count(*) FROM run JOIN corpus ON corpus.id = corpus_id JOIN evaluation ON run = key",
         "3");
-    store_close(store);
+    database_close(store);
 }
 
 /* Numbers that are none are NULL everywhere, and never in the way of an import. */
 static void test_not_finite(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[0], RUN_DIVERGED, "loss is nan at step 3", NULL));
     sample_expect(
         store,
@@ -250,9 +250,9 @@ static void test_not_finite(void **state) {
                   "diverged,diverged,diverged");
 
     RunRecord record = *sample_record(&plan->points[1], RUN_DONE, NULL, (double[]){INFINITY, 1e200, 4});
-    Evaluation *evaluations = (Evaluation *)record.evaluations;
+    EvaluateResult *evaluations = (EvaluateResult *)record.evaluations;
     evaluations[1].nll = 710.0 * (double)evaluations[1].tokens;
-    evaluations[2] = (Evaluation){.request = evaluations[2].request, .beyond_limit = true, .nll = 1};
+    evaluations[2] = (EvaluateResult){.request = evaluations[2].request, .beyond_limit = true, .nll = 1};
     sample_import(store, &record);
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 1",
                   "diverged,diverged,beyond_limit");
@@ -261,27 +261,27 @@ static void test_not_finite(void **state) {
                   "NULL NULL,355000.0 NULL");
     sample_expect(store, "SELECT count(*) FROM evaluation WHERE status = 'beyond_limit' AND nll_sum IS NULL",
                   "1");
-    assert_true(store_has_evaluation(store, plan->points[1].key, &plan->points[1].requests[2]));
-    store_close(store);
+    assert_true(runs_has_evaluation(store, plan->points[1].key, &plan->points[1].requests[2]));
+    database_close(store);
 }
 
 /* The experiment as now configured: what was removed keeps its results and leaves the experiment. */
 static void test_replan(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
     const char *before = sample_dump();
-    assert_true(store_plan(store, plan, &err));
+    assert_true(runs_store_plan(store, plan, &err));
     assert_string_equal(sample_dump(), before);
 
     plan = sample_plan(
         "\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
         "\"evaluate\": {\"tokens\": 500, \"multiples\": [1, 8], \"protocols\": [\"nonoverlapping\", "
         "{\"name\": \"strided\", \"stride\": 0.5}]}, \"method\": \"rotary\"");
-    assert_true(store_plan(store, plan, &err));
+    assert_true(runs_store_plan(store, plan, &err));
     sample_expect(store, "SELECT count(*) FROM run JOIN evaluation ON run = key", "6");
     sample_expect(store, "SELECT count(*) FROM curve", "3");
     sample_expect(
@@ -290,7 +290,7 @@ static void test_replan(void **state) {
         " FROM (SELECT * FROM outcome ORDER BY stride_rule, eval_length)",
         "0.5 L 16 8 missing; 0.5 L 128 64 missing; L 16 16 done; L 128 128 missing");
     sample_expect(store, "SELECT group_concat(label) FROM run JOIN point ON run = key", "Rotary");
-    store_close(store);
+    database_close(store);
 }
 
 /* The same run evaluated with other options, and in another precision, is another evaluation. */
@@ -303,13 +303,13 @@ static void test_changed_after_training(void **state) {
     point->requests[1].variant = &variant;
     point->requests[2].length = plain.length;
     point->requests[2].stride = plain.stride;
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 5, 6}));
-    assert_true(store_has_evaluation(store, point->key, &plain));
-    assert_true(store_has_evaluation(store, point->key, &point->requests[1]));
+    assert_true(runs_has_evaluation(store, point->key, &plain));
+    assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     static const EvaluateVariant other = {"stretched", "{\"base\":30000}"};
     plain.variant = &other;
-    assert_false(store_has_evaluation(store, point->key, &plain));
+    assert_false(runs_has_evaluation(store, point->key, &plain));
     sample_expect(store,
                   "SELECT group_concat(eval_variant || eval_variant_options || eval_precision || ' ' ||"
                   " round(perplexity, 9), '; ') FROM (SELECT * FROM outcome WHERE run_key = (SELECT min(run)"
@@ -319,28 +319,28 @@ static void test_changed_after_training(void **state) {
                   "SELECT group_concat(variant || precision || ' ' || round(perplexity, 9), '; ')"
                   " FROM (SELECT * FROM curve WHERE eval_length = 32 ORDER BY variant)",
                   "fp32 6.0; stretchedfp32 5.0");
-    store_close(store);
+    database_close(store);
 }
 
 static void test_queries(void **state) {
     (void)state;
-    Err err;
-    Store *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
+    Error err;
+    Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
     const char *const parameters[] = {"a", "b", NULL};
-    Query *query = query_begin(store, "SELECT ?1 || ?2, NULL, 1.5, 7", parameters);
-    Query *other = query_begin(store, "SELECT 2", NULL);
-    assert_true(query_next(query) && query_next(other));
-    assert_string_equal(query_text(query, 0), "ab");
-    assert_string_equal(query_text(query, 1), "");
-    assert_true(isnan(query_real(query, 1)) && query_is_null(query, 1));
-    assert_true(query_real(query, 2) == 1.5);
-    assert_int_equal(query_int(query, 3), 7);
-    assert_int_equal(query_int(other, 0), 2);
-    assert_false(query_next(query));
-    assert_true(query_end(query, &err) && query_end(other, &err));
-    assert_string_equal(store_path(store), "x.db");
-    store_close(store);
-    store_close(NULL);
+    DatabaseQuery *query = database_query_begin(store, "SELECT ?1 || ?2, NULL, 1.5, 7", parameters);
+    DatabaseQuery *other = database_query_begin(store, "SELECT 2", NULL);
+    assert_true(database_query_next(query) && database_query_next(other));
+    assert_string_equal(database_query_text(query, 0), "ab");
+    assert_string_equal(database_query_text(query, 1), "");
+    assert_true(isnan(database_query_real(query, 1)) && database_query_is_null(query, 1));
+    assert_true(database_query_real(query, 2) == 1.5);
+    assert_int_equal(database_query_int(query, 3), 7);
+    assert_int_equal(database_query_int(other, 0), 2);
+    assert_false(database_query_next(query));
+    assert_true(database_query_end(query, &err) && database_query_end(other, &err));
+    assert_string_equal(database_path(store), "x.db");
+    database_close(store);
+    database_close(NULL);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)

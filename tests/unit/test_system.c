@@ -32,7 +32,7 @@ static void victim_is_whole(void) {
 
 static void test_open(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     int fd = file_open("new", O_WRONLY | O_APPEND, &err);
     assert_true(fd >= 0 && close(fd) == 0);
     put_victim();
@@ -52,7 +52,7 @@ static void test_open(void **state) {
 
 static void test_lock(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     put_victim();
     assert_int_equal(symlink("victim", "x.db.lock"), 0);
     assert_int_equal(lock_database("x.db", sample_arena, &err), -1);
@@ -70,7 +70,7 @@ static void test_lock(void **state) {
 
 static void test_no_lock_for_nothing(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     assert_int_equal(mkdir("folder", 0700), 0);
     static const char *const names[] = {"", "folder", "folder/"};
     for (int i = 0; i < COUNT_OF(names); i++) {
@@ -83,16 +83,16 @@ static void test_no_lock_for_nothing(void **state) {
 /* What is written goes to PATH.tmp; whatever stands there, nothing else is written to. */
 static void test_temporary(void **state) {
     (void)state;
-    Err err = {0};
+    Error err = {0};
     static int (*const make[])(const char *, const char *) = {symlink, link};
     for (int i = 0; i < COUNT_OF(make); i++) {
-        File file;
+        AtomicFile file;
         put_victim();
         assert_int_equal(make[i]("victim", "out.tmp"), 0);
-        FILE *out = file_begin(&file, "out", sample_arena, &err);
+        FILE *out = atomic_file_begin(&file, "out", sample_arena, &err);
         if (!out) fail_msg("%s", err.text);
         fputs("new", out);
-        assert_true(file_end(&file, true, &err));
+        assert_true(atomic_file_end(&file, true, &err));
         assert_string_equal(sample_file("out", NULL), "new");
         victim_is_whole();
     }
@@ -100,11 +100,11 @@ static void test_temporary(void **state) {
 
 static void test_log(void **state) {
     (void)state;
-    Err err = {0};
-    Child child;
+    Error err = {0};
+    WorkerProcess child;
     put_victim();
     assert_int_equal(symlink("victim", "log.txt"), 0);
-    assert_false(child_start(&child, "/bin/echo", ".", 1, &err));
+    assert_false(worker_process_start(&child, "/bin/echo", ".", 1, &err));
     assert_string_equal(err.text, "cannot write './log.txt': it is not a regular file; remove it");
     victim_is_whole();
 }
@@ -143,10 +143,10 @@ static void test_error_line(void **state) {
         {"true", ""},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
-        Err err;
-        CommandResult result;
+        Error err;
+        ProcessResult result;
         const char *const arguments[] = {"sh", "-c", cases[i][0], NULL};
-        assert_true(command_run(&result, arguments, sample_arena, &err));
+        assert_true(process_run(&result, arguments, sample_arena, &err));
         assert_string_equal(result.error, cases[i][1]);
     }
 }

@@ -43,10 +43,10 @@ static int free_template(void **state) {
 }
 
 /* Two methods and two seeds. A seed that has `reason` diverges. */
-static Store *two_seeds(const char *reason) {
+static Database *two_seeds(const char *reason) {
     const Plan *plan = sample_plan(TWO_SEEDS);
     static const double values[4][3] = {{4, 6, 1234.6}, {5, 6, 1236.6}, {4.13, 4, 3.5}, {4.13, 4, 3.76}};
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     assert_int_equal(plan->count, 4);
     for (int i = 0; i < plan->count; i++) {
         bool bad = reason && i == 1;
@@ -56,27 +56,27 @@ static Store *two_seeds(const char *reason) {
     return store;
 }
 
-static const char *printed(Store *store, const char *format) {
-    Err err;
+static const char *printed(Database *store, const char *format) {
+    Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!table_print(store, &(TableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
 
-static const char *status(Store *store, bool json) {
-    Err err;
+static const char *status(Database *store, bool json) {
+    Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
     bool left;
-    if (!status_print(store, NULL, json, &left, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_status_print(store, NULL, json, &left, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
 
 /* The signature names the build; "REV" stands for it in golden texts. */
-static const char *signature(Store *store) {
+static const char *signature(Database *store) {
     return arena_format(
         sample_arena,
         "tokenizer=bytes corpus=%s split=valid protocol=nonoverlapping stride=L targets=1023 precision=fp32 "
@@ -87,7 +87,7 @@ static const char *signature(Store *store) {
 
 static void test_text(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     assert_string_equal(
         printed(store, NULL),
         arena_format(sample_arena,
@@ -101,12 +101,12 @@ static void test_text(void **state) {
                      "\n"
                      "signature: %s\n",
                      signature(store)));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_md(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     assert_string_equal(
         printed(store, "md"),
         arena_format(
@@ -124,22 +124,22 @@ static void test_md(void **state) {
             "\n"
             "signature: `%s bootstrap=10000/seed1/block1024 level=0.05/holm`\n",
             signature(store)));
-    store_close(store);
+    database_close(store);
 }
 
-static const char *printed_with(Store *store, TableOptions options) {
-    Err err;
+static const char *printed_with(Database *store, CmdTableOptions options) {
+    Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL), *end = strstr(text, "\nsignature");
     return end ? arena_format(sample_arena, "%.*s", (int)(end - text), text) : text;
 }
 
-static const char *refused(Store *store, TableOptions options) {
-    static Err err;
-    assert_false(table_print(store, &options, stdout, &err));
+static const char *refused(Database *store, CmdTableOptions options) {
+    static Error err;
+    assert_false(cmd_table_print(store, &options, stdout, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     return err.text;
 }
@@ -147,9 +147,9 @@ static const char *refused(Store *store, TableOptions options) {
 /* Rows, columns, conditions and ratios of one's own choice. */
 static void test_pivot(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     const char *const where[] = {"multiple=1.5", "multiple=4", "method=rotary", NULL};
-    assert_string_equal(printed_with(store, (TableOptions){.rows = "eval_length", .columns = "method"}),
+    assert_string_equal(printed_with(store, (CmdTableOptions){.rows = "eval_length", .columns = "method"}),
                         "x: perplexity by method, mean ± standard deviation over 2 seeds\n"
                         "\n"
                         "evaluated       Rotary  ALiBi (trainable=true)\n"
@@ -159,7 +159,7 @@ static void test_pivot(void **state) {
                         "       24  6.00 ± 0.00             4.00 ± 0.00\n"
                         "       64     1236 ± 1             3.63 ± 0.18\n");
     assert_string_equal(
-        printed_with(store, (TableOptions){.rows = "method,seed", .columns = "multiple", .where = where}),
+        printed_with(store, (CmdTableOptions){.rows = "method,seed", .columns = "multiple", .where = where}),
         "x: perplexity by multiple of the training length\n"
         "\n"
         "method  seed  1.5x    4x\n"
@@ -168,7 +168,7 @@ static void test_pivot(void **state) {
         "Rotary     1  6.00  1235\n"
         "Rotary     2  6.00  1237\n");
     assert_string_equal(
-        printed_with(store, (TableOptions){.rows = "method", .ratio = true}),
+        printed_with(store, (CmdTableOptions){.rows = "method", .ratio = true}),
         "x: perplexity over that at the training length, by evaluation length, mean ± standard "
         "deviation over 2 seeds\n"
         "\n"
@@ -179,26 +179,26 @@ static void test_pivot(void **state) {
         "ALiBi (trainable=true)  1.000 ± 0.000  0.969 ± 0.000  0.879 ± 0.045\n");
     const char *const seed[] = {"seed=2", "eval_length=64", NULL};
     assert_string_equal(
-        printed_with(store, (TableOptions){.columns = "method", .rows = "train_length", .where = seed}),
+        printed_with(store, (CmdTableOptions){.columns = "method", .rows = "train_length", .where = seed}),
         "x: perplexity by method\n"
         "\n"
         "trained  Rotary  ALiBi (trainable=true)\n"
         "     at\n"
         "---------------------------------------\n"
         "     16    1237                    3.76\n");
-    const char *csv = printed_with(store, (TableOptions){.format = "csv", .where = where});
+    const char *csv = printed_with(store, (CmdTableOptions){.format = "csv", .where = where});
     int lines = 0;
     for (const char *at = csv; (at = strchr(at, '\n')); at++) lines++;
     assert_int_equal(lines, 1 + 4);
-    store_close(store);
+    database_close(store);
 }
 
 /* A sheet for each value of what neither rows nor columns show. */
 static void test_pivot_sheets(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     assert_string_equal(
-        printed_with(store, (TableOptions){.rows = "train_length", .columns = "multiple"}),
+        printed_with(store, (CmdTableOptions){.rows = "train_length", .columns = "multiple"}),
         "x: perplexity by multiple of the training length, mean ± standard deviation over 2 seeds\n"
         "\n"
         "method: Rotary\n"
@@ -212,39 +212,40 @@ static void test_pivot_sheets(void **state) {
         "     at           16           24           64\n"
         "----------------------------------------------\n"
         "     16  4.13 ± 0.00  4.00 ± 0.00  3.63 ± 0.18\n");
-    store_close(store);
+    database_close(store);
 }
 
 static void test_pivot_errors(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     const char *const nothing[] = {"train_length=99", NULL}, *const no_value[] = {"seed", NULL};
-    assert_non_null(strstr(refused(store, (TableOptions){.rows = "metod"}), "did you mean 'method'"));
-    assert_non_null(strstr(refused(store, (TableOptions){.columns = "seed,method"}), "at most 1 field"));
-    assert_non_null(strstr(refused(store, (TableOptions){.rows = "seed", .columns = "seed"}), "both"));
-    assert_non_null(strstr(refused(store, (TableOptions){.where = nothing}), "--where"));
-    assert_non_null(strstr(refused(store, (TableOptions){.where = no_value}), "FIELD=VALUE"));
-    assert_non_null(strstr(refused(store, (TableOptions){.paper = true}), "poslab reference"));
-    assert_non_null(strstr(refused(store, (TableOptions){.format = "csv", .ratio = true}), "--ratio"));
-    store_close(store);
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.rows = "metod"}), "did you mean 'method'"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.columns = "seed,method"}), "at most 1 field"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.rows = "seed", .columns = "seed"}), "both"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.where = nothing}), "--where"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.where = no_value}), "FIELD=VALUE"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.paper = true}), "poslab reference"));
+    assert_non_null(strstr(refused(store, (CmdTableOptions){.format = "csv", .ratio = true}), "--ratio"));
+    database_close(store);
 }
 
 /* The paper's numbers at our multiples: taken, between two lengths, or not there. */
 static void test_paper(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     assert_int_equal(
         sample_outside("INSERT INTO reference VALUES ('Paper, table 1', 'd', 'valid', 'rotary', 100, 100,"
                        " 100, 'perplexity', 20), ('Paper, table 1', 'd', 'valid', 'rotary', 100, 225, 225,"
                        " 'perplexity', 80), ('Paper, table 1', 'd', 'valid', 'rotary', 100, 50, 50,"
                        " 'perplexity', 10)"),
         SQLITE_OK);
-    const char *text = printed_with(store, (TableOptions){.rows = "method,train_length", .paper = true});
+    const char *text = printed_with(store, (CmdTableOptions){.rows = "method,train_length", .paper = true});
     assert_non_null(strstr(text, "Rotary, paper               100        20.00       ~40.00            -\n"));
     assert_non_null(strstr(text, "paper: Paper, table 1.\n~: between two lengths"));
-    text = printed_with(store, (TableOptions){.rows = "method,train_length", .paper = true, .ratio = true});
+    text =
+        printed_with(store, (CmdTableOptions){.rows = "method,train_length", .paper = true, .ratio = true});
     assert_non_null(strstr(text, "Rotary, paper               100          1.000         ~2.000"));
-    store_close(store);
+    database_close(store);
 }
 
 /* Bold with several seeds: what cannot be told apart from the lowest mean, tested on windows; with one: the
@@ -253,29 +254,29 @@ static void test_best(void **state) {
     (void)state;
     static const double values[4][3] = {{4, 4, 4}, {4.1, 4, 4}, {4.02, 8, 4}, {4.06, 9, 5}};
     const Plan *plan = sample_plan(TWO_SEEDS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
-    const char *text = printed_with(store, (TableOptions){.format = "md", .rows = "method"});
+    const char *text = printed_with(store, (CmdTableOptions){.format = "md", .rows = "method"});
     assert_non_null(strstr(text, "| Rotary | **4.05 ± 0.07** | **4.00 ± 0.00** | **4.00 ± 0.00** |\n"));
     assert_non_null(
         strstr(text, "| ALiBi (trainable=true) | **4.04 ± 0.03** | 8.50 ± 0.71 | **4.50 ± 0.71** |\n"));
     const char *const one[] = {"seed=1", NULL};
-    text = printed_with(store, (TableOptions){.format = "md", .rows = "method", .where = one});
+    text = printed_with(store, (CmdTableOptions){.format = "md", .rows = "method", .where = one});
     assert_non_null(strstr(
         text, "| Rotary | **4.00** | **4.00** | **4.00** |\n| ALiBi (trainable=true) | 4.02 | 8.00 |"));
     assert_non_null(strstr(text, "n = 1, so nothing was tested"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_latex(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     assert_int_equal(
         sample_outside("UPDATE run SET label = '[a] & b_c #1 50% {x} $y$ ~^\\ <q> é \xE6\x97\xA5' || char(10)"
                        " WHERE method = 'rotary'"),
         SQLITE_OK);
-    const char *text = printed_with(store, (TableOptions){.format = "latex"});
+    const char *text = printed_with(store, (CmdTableOptions){.format = "latex"});
     const char *const parts[] = {
         "\\ifx\\maketitle\\undefined\n\\documentclass", /* as it stands, or within a document */
         "\n\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}", "\\begin{table}",
@@ -284,28 +285,28 @@ static void test_latex(void **state) {
          "\\textless{}q\\textgreater{} é ?  & {}16 & {}0 & \\textbf{4.50 $\\pm$ 0.71} & {}6.00 $\\pm$ 0.00")};
     for (int i = 0; i < COUNT_OF(parts); i++)
         if (!strstr(text, parts[i])) fail_msg("no %s in %s", parts[i], text);
-    store_close(store);
+    database_close(store);
 }
 
 /* What became of runs without a number, in a table and in the status. */
 static void test_outcomes(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan =
         sample_plan(TRAIN "\"evaluate\": {\"lengths\": [16, 32]}, \"sweep\": {\"train.length\": [16, 32], "
                           "\"method\": [\"none\", \"rotary\", \"t5\"]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[0], RUN_DIVERGED, "loss is nan at step 3", NULL));
-    assert_true(store_set_status(store, plan->points[1].key, RUN_FAILED, "killed by\nsignal 9", &err));
+    assert_true(runs_set_status(store, plan->points[1].key, RUN_FAILED, "killed by\nsignal 9", &err));
     RunRecord record = *sample_record(&plan->points[2], RUN_DONE, NULL, (double[]){4, 5});
-    ((Evaluation *)record.evaluations)[1].beyond_limit = true;
+    ((EvaluateResult *)record.evaluations)[1].beyond_limit = true;
     sample_import(store, &record);
     record = *sample_record(&plan->points[3], RUN_DONE, NULL, (double[]){INFINITY, 1e9});
     sample_import(store, &record);
     record = *sample_record(&plan->points[4], RUN_DONE, NULL, (double[]){123.45, 5});
     record.evaluation_count = 1;
     sample_import(store, &record);
-    assert_true(store_set_status(store, plan->points[5].key, RUN_RUNNING, NULL, &err));
+    assert_true(runs_set_status(store, plan->points[5].key, RUN_RUNNING, NULL, &err));
     const char *text = printed(store, "text");
     const char *end = strstr(text, "\nsignature");
     assert_non_null(end);
@@ -336,17 +337,17 @@ static void test_outcomes(void **state) {
     assert_true(json_number(json_get(json_get(entry, "runs"), "done"), -1) == 3);
     assert_int_equal(json_count(json_get(entry, "unfinished")), 4);
     json_free(json);
-    store_close(store);
+    database_close(store);
 }
 
 /* A mean over fewer seeds than asked for says so. */
 static void test_lost_seed(void **state) {
     (void)state;
-    Store *store = two_seeds("loss is nan at step 3");
+    Database *store = two_seeds("loss is nan at step 3");
     const char *text = printed(store, "text");
     assert_non_null(strstr(text, "  4.00 (1/2)  "));
     assert_non_null(strstr(text, "(n/m): mean over n of m seeds"));
-    store_close(store);
+    database_close(store);
 }
 
 /* Each training length has a table where lengths are multiples; each protocol has a row. */
@@ -356,7 +357,7 @@ static void test_several(void **state) {
         sample_plan(TRAIN "\"evaluate\": {\"multiples\": [1, 4], \"protocols\": [\"nonoverlapping\", "
                           "{\"name\": \"strided\", \"stride\": 0.25}]}, \"method\": \"none\", "
                           "\"sweep\": {\"train.length\": [16, 32]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < 2; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 5, 6, 7}));
     const char *text = printed(store, "text");
@@ -376,45 +377,46 @@ static void test_several(void **state) {
                         "------------------------------------------------------------\n"
                         "None    valid, nonoverlapping       32         0  4.00  6.00\n"
                         "None    valid, strided 0.25 L       32         0  5.00  7.00\n");
-    store_close(store);
+    database_close(store);
 }
 
 /* Reads back every field of the CSV; numbers must be those of the view, bit for bit. */
 static void test_csv(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds(NULL);
+    Error err;
+    Database *store = two_seeds(NULL);
     assert_int_equal(sample_outside("UPDATE run SET label = 'a \"b\", c' WHERE method = 'rotary'"),
                      SQLITE_OK);
     char *line = strtok((char *)printed(store, "csv"), "\n");
     assert_non_null(line);
     assert_true(strncmp(line, "experiment,run_key,method,method_options,label,", 47) == 0);
     int rows = 0;
-    Query *query = query_begin(store,
-                               "SELECT run_key, perplexity, nll FROM curve JOIN point ON run = run_key"
-                               " ORDER BY ordinal, eval_length",
-                               NULL);
+    DatabaseQuery *query =
+        database_query_begin(store,
+                             "SELECT run_key, perplexity, nll FROM curve JOIN point ON run = run_key"
+                             " ORDER BY ordinal, eval_length",
+                             NULL);
     while ((line = strtok(NULL, "\n"))) {
-        assert_true(query_next(query));
-        const char *key = arena_format(sample_arena, "x,%s,", query_text(query, 0));
+        assert_true(database_query_next(query));
+        const char *key = arena_format(sample_arena, "x,%s,", database_query_text(query, 0));
         assert_true(strncmp(line, key, strlen(key)) == 0);
-        const char *perplexity = arena_format(sample_arena, ",%.17g,", query_real(query, 1));
-        const char *nll = arena_format(sample_arena, ",done,%.17g,1023,", query_real(query, 2));
+        const char *perplexity = arena_format(sample_arena, ",%.17g,", database_query_real(query, 1));
+        const char *nll = arena_format(sample_arena, ",done,%.17g,1023,", database_query_real(query, 2));
         if (!strstr(line, perplexity) || !strstr(line, nll))
             fail_msg("no %s or %s in %s", perplexity, nll, line);
         if (rows < 6) assert_non_null(strstr(line, ",\"a \"\"b\"\", c\",,16,"));
         rows++;
     }
-    assert_false(query_next(query));
-    assert_true(query_end(query, &err));
+    assert_false(database_query_next(query));
+    assert_true(database_query_end(query, &err));
     assert_int_equal(rows, 12);
-    store_close(store);
+    database_close(store);
 }
 
 static void test_json(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds("loss is nan at step 3");
+    Error err;
+    Database *store = two_seeds("loss is nan at step 3");
     const char *text = printed(store, "json");
     Json *json = json_parse(text, strlen(text), "table", &err);
     if (!json) fail_msg("%s", err.text);
@@ -424,35 +426,35 @@ static void test_json(void **state) {
     assert_string_equal(json_text(json_get(json_at(json, 3), "outcome"), ""), "diverged");
     assert_null(json_get(json_at(json, 3), "perplexity"));
     json_free(json);
-    store_close(store);
+    database_close(store);
 }
 
 static void test_table_errors(void **state) {
     (void)state;
-    Err err;
-    Store *store = store_open("x.db", STORE_CREATE, &err);
-    assert_false(table_print(store, &(TableOptions){.format = NULL}, stdout, &err));
+    Error err;
+    Database *store = database_open("x.db", DATABASE_CREATE, &err);
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = NULL}, stdout, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "no experiment"));
-    store_close(store);
+    database_close(store);
     store = two_seeds(NULL);
-    assert_false(table_print(store, &(TableOptions){.format = "tex"}, stdout, &err));
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = "tex"}, stdout, &err));
     assert_non_null(strstr(err.text, "'tex'"));
-    assert_false(table_print(store, &(TableOptions){.experiment = "y"}, stdout, &err));
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.experiment = "y"}, stdout, &err));
     assert_non_null(strstr(err.text, "'y'"));
     FILE *full = fopen("/dev/full", "w");
-    assert_false(table_print(store, &(TableOptions){.format = "csv"}, full, &err));
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = "csv"}, full, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     fclose(full);
-    store_close(store);
+    database_close(store);
 }
 
 /* --- figures --- */
 
 static void test_figure(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds(NULL);
+    Error err;
+    Database *store = two_seeds(NULL);
     static const struct {
         const char *path, *begins;
     } figures[] = {{"a.svg", "<?xml"}, {"a.png", "\x89PNG"}, {"a.pdf", "%PDF"}};
@@ -467,38 +469,38 @@ static void test_figure(void **state) {
                                  "perplexity (log scale)"};
     for (int i = 0; i < COUNT_OF(words); i++)
         if (!strstr(svg, words[i])) fail_msg("no '%s' in the figure", words[i]);
-    store_close(store);
+    database_close(store);
 }
 
 /* The axis ends where one curve has left the others far behind; an arrow says where that one goes. */
 static void test_clipped(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds(NULL);
+    Error err;
+    Database *store = two_seeds(NULL);
     const PlotOptions options = {.figure = "a.svg", .template = template};
     if (!plot_figure(store, &options, &err)) fail_msg("%s", err.text);
     assert_non_null(strstr(sample_file("a.svg", NULL), "Rotary: 1236<"));
     assert_null(strstr(sample_file("a.svg", NULL), "ALiBi (trainable=true): "));
     assert_null(strstr(sample_file("a.svg", NULL), ">500<")); /* 30 times 4.5 is 135 */
-    store_close(store);
+    database_close(store);
     assert_int_equal(
         sample_outside("UPDATE evaluation SET nll_sum = tokens * 4.5 WHERE length = 64 AND run IN"
                        " (SELECT key FROM run WHERE method = 'rotary')"),
         SQLITE_OK); /* exp(4.5) is 90 */
-    store = store_open("x.db", STORE_READ, &err);
+    store = database_open("x.db", DATABASE_READ, &err);
     if (!plot_figure(store, &options, &err)) fail_msg("%s", err.text);
     assert_null(strstr(sample_file("a.svg", NULL), "Rotary: "));
-    store_close(store);
+    database_close(store);
 }
 
 /* The data beside a figure: a block for each line, with mean, deviation, lowest, highest and number of seeds.
  */
 static void test_figure_data(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds(NULL);
+    Error err;
+    Database *store = two_seeds(NULL);
     assert_true(plot_figure(store, &(PlotOptions){.figure = "a.svg", .template = template}, &err));
-    store_close(store);
+    database_close(store);
     const char *data = sample_file("a.dat", NULL);
     static const double expected[6][6] = {
         {16, 4.5, M_SQRT1_2, 4, 5, 2}, {24, 6, 0, 6, 6, 2}, {64, 1235.6, M_SQRT2, 1234.6, 1236.6, 2},
@@ -524,8 +526,8 @@ static void test_figure_data(void **state) {
 /* Names are text to gnuplot and to everything else. */
 static void test_hostile_names(void **state) {
     (void)state;
-    Err err;
-    Store *store = two_seeds(NULL);
+    Error err;
+    Database *store = two_seeds(NULL);
     int code = sample_outside(
         "UPDATE run SET label = 'a'' b` touch bad1 `$(touch bad2)\" @c {/=99 d} \\ %s' || char(10) ||"
         " 'system \"touch bad3\"' || char(27) || '|' WHERE method = 'rotary';"
@@ -542,19 +544,19 @@ static void test_hostile_names(void **state) {
     assert_null(strchr(printed(store, "text"), 27));
     assert_null(strchr(status(store, false), 27));
     assert_non_null(strstr(printed(store, "md"), "a' b\\` touch bad1 \\`"));
-    store_close(store);
+    database_close(store);
 }
 
 static void test_figure_errors(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(TRAIN "\"method\": \"none\"");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     PlotOptions options = {.figure = "a.svg", .template = template};
     assert_false(plot_figure(store, &options, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "no perplexity to draw"));
-    store_close(store);
+    database_close(store);
 
     store = two_seeds("loss is nan at step 3");
     assert_true(plot_figure(store, &options, &err));
@@ -582,15 +584,15 @@ static void test_figure_errors(void **state) {
     setenv("PATH", path, 1);
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, "gnuplot is not installed"));
-    store_close(store);
+    database_close(store);
 }
 
 /* The whole text, signature included. */
-static const char *whole(Store *store, TableOptions options) {
-    Err err;
+static const char *whole(Database *store, CmdTableOptions options) {
+    Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -598,22 +600,23 @@ static const char *whole(Store *store, TableOptions options) {
 /* What a table says of itself is true of the numbers in it: seeds, and all that is signed. */
 static void test_says_what_it_shows(void **state) {
     (void)state;
-    Store *store = two_seeds("loss is nan at step 3");
-    assert_non_null(strstr(whole(store, (TableOptions){0}), "over 1 to 2 seeds"));
+    Database *store = two_seeds("loss is nan at step 3");
+    assert_non_null(strstr(whole(store, (CmdTableOptions){0}), "over 1 to 2 seeds"));
     const char *const one[] = {"seed=1", NULL}, *const lost[] = {"seed=2", NULL},
                       *const both[] = {"method=alibi", NULL};
-    const char *text = whole(store, (TableOptions){.where = one});
+    const char *text = whole(store, (CmdTableOptions){.where = one});
     assert_null(strstr(text, "deviation"));
     assert_non_null(strstr(text, " seeds=1 "));
-    text = whole(store, (TableOptions){.where = lost}); /* the seed that diverged is one of those asked for */
+    text =
+        whole(store, (CmdTableOptions){.where = lost}); /* the seed that diverged is one of those asked for */
     assert_non_null(strstr(text, "diverged"));
     assert_non_null(strstr(text, " seeds=1 "));
-    text = whole(store, (TableOptions){.where = both});
+    text = whole(store, (CmdTableOptions){.where = both});
     assert_non_null(strstr(text, "over 2 seeds"));
     assert_non_null(strstr(text, " seeds=2 "));
-    text = whole(store, (TableOptions){.rows = "method,seed"});
+    text = whole(store, (CmdTableOptions){.rows = "method,seed"});
     assert_non_null(strstr(text, "diverged"));
-    store_close(store);
+    database_close(store);
     assert_int_equal(unlink("x.db"), 0);
 
     /* A row of which fewer seeds are asked. */
@@ -622,11 +625,11 @@ static void test_says_what_it_shows(void **state) {
     store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4.0 + i, 5, 6}));
-    text = whole(store, (TableOptions){0});
+    text = whole(store, (CmdTableOptions){0});
     assert_non_null(strstr(text, "over 1 to 2 seeds"));
     assert_non_null(strstr(text, "4.00 (n = 1)"));
     assert_non_null(strstr(text, "5.50 ± 0.71"));
-    store_close(store);
+    database_close(store);
 }
 
 /* Signatures name the split, the protocol and the targets of the evaluations that --where leaves. */
@@ -636,15 +639,15 @@ static void test_signature_of_chosen(void **state) {
         sample_plan(TRAIN "\"method\": \"none\", \"sweep\": {\"evaluate.split\": [\"valid\", \"test\"]},"
                           "\"evaluate\": {\"protocols\": [\"nonoverlapping\", {\"name\": \"strided\","
                           "\"stride\": 0.5}]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 5, 6, 7}));
     const char *const where[] = {"split=test", "protocol=strided", NULL};
-    const char *text = whole(store, (TableOptions){0});
+    const char *text = whole(store, (CmdTableOptions){0});
     if (!strstr(text, " protocol=nonoverlapping,strided stride=")) fail_msg("%s", text);
-    text = whole(store, (TableOptions){.where = where});
+    text = whole(store, (CmdTableOptions){.where = where});
     assert_non_null(strstr(text, " split=test protocol=strided stride=0.5L "));
     assert_non_null(strstr(text, " where=split=test where=protocol=strided"));
-    store_close(store);
+    database_close(store);
 }
 
 /* A condition that holds for nothing is an error in every format, with the values that there are. */
@@ -663,15 +666,15 @@ static void test_where_nothing(void **state) {
         {{"seed=1", "seed=99"}, "--where seed=99: "},
         {{"multiple=3"}, "it has '1x', '1.5x', '4x'"},
     };
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     for (int f = 0; f < COUNT_OF(all); f++) {
         for (int i = 0; i < COUNT_OF(cases); i++) {
-            const char *error = refused(store, (TableOptions){.format = all[f], .where = cases[i].where});
+            const char *error = refused(store, (CmdTableOptions){.format = all[f], .where = cases[i].where});
             if (!strstr(error, cases[i].text))
                 fail_msg("%s: expected %s, got %s", all[f], cases[i].text, error);
         }
     }
-    store_close(store);
+    database_close(store);
     assert_int_equal(unlink("x.db"), 0);
 
     /* Each alone, but not both. */
@@ -679,34 +682,34 @@ static void test_where_nothing(void **state) {
     store = sample_store(plan);
     const char *const where[] = {"method=rotary", "seed=2", NULL};
     for (int f = 0; f < COUNT_OF(all); f++)
-        assert_non_null(strstr(refused(store, (TableOptions){.format = all[f], .where = where}),
+        assert_non_null(strstr(refused(store, (CmdTableOptions){.format = all[f], .where = where}),
                                "no evaluation fulfils all of --where"));
-    store_close(store);
+    database_close(store);
 }
 
 /* A table says that bits of a run are those of several settings. */
 static void test_settings(void **state) {
     (void)state;
-    Store *store = two_seeds(NULL);
+    Database *store = two_seeds(NULL);
     int64_t problems = 0, before = 0; /* made-up numbers have some */
-    Err err;
+    Error err;
     FILE *nowhere = fopen("/dev/null", "w");
-    assert_true(check_print(store, nowhere, &before, &err));
+    assert_true(integrity_print(store, nowhere, &before, &err));
     fclose(nowhere);
-    assert_null(strstr(whole(store, (TableOptions){0}), "setting"));
+    assert_null(strstr(whole(store, (CmdTableOptions){0}), "setting"));
     assert_int_equal(
         sample_outside("UPDATE run SET settings = 'A to step 1; B' WHERE key = (SELECT min(key) FROM run)"),
         0);
     const char *key = sample_value(store, "SELECT min(key) FROM run");
-    assert_non_null(strstr(whole(store, (TableOptions){0}),
+    assert_non_null(strstr(whole(store, (CmdTableOptions){0}),
                            arena_format(sample_arena, " resumed-in-another-setting=%s", key)));
     FILE *out = fopen("out", "w");
-    assert_true(check_print(store, out, &problems, &err));
+    assert_true(integrity_print(store, out, &problems, &err));
     fclose(out);
     assert_non_null(strstr(sample_file("out", NULL),
                            arena_format(sample_arena, "note: run %s was resumed in another setting", key)));
     assert_int_equal(problems, before);
-    store_close(store);
+    database_close(store);
 }
 
 /* What is changed after training makes a row of its own, beside the run as trained. */
@@ -721,7 +724,7 @@ static void test_changed(void **state) {
         point->requests[3 + i] = point->requests[i];
         point->requests[3 + i].variant = &variant;
     }
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9, 99, 5, 6, 7}));
     const char *text = printed(store, NULL);
     assert_non_null(strstr(text, "\nRotary                   16         0  4.00  9.00  99.00\n"
@@ -729,7 +732,7 @@ static void test_changed(void **state) {
     text = printed(store, "csv");
     assert_non_null(strstr(text, ",eval_variant,eval_precision\n"));
     assert_non_null(strstr(text, ",stretched,fp32\n"));
-    store_close(store);
+    database_close(store);
 }
 
 /* Two changes of one name, as they come about when `poslab eval` adds lengths before the config is edited:
@@ -746,21 +749,21 @@ static void test_namesakes(void **state) {
         point->requests[i] = point->requests[i % 3];
         point->requests[i].variant = &variants[i / 3];
     }
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9, 99, 5, 6, 7}));
     const char *text = printed(store, NULL);
     assert_non_null(strstr(text,
                            "\nRotary [stretched {\"base\":20000}]       16         0  4.00  9.00  99.00\n"
                            "Rotary [stretched {\"base\":30000}]       16         0  5.00  6.00   7.00\n"));
-    Err err;
-    const SeriesSet *set = series_read(store, "x", sample_arena, &err);
+    Error err;
+    const Results *set = results_read(store, "x", sample_arena, &err);
     assert_non_null(set);
     assert_int_equal(set->count, 2);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(set->items[i].count, 3);
         for (int c = 0; c < 3; c++) assert_int_equal(set->items[i].cells[c].count, 1);
     }
-    store_close(store);
+    database_close(store);
 }
 
 /* Whole numbers are compared exactly, measured ones as they are shown. */
@@ -776,11 +779,11 @@ static void test_where_numbers(void **state) {
         {"multiple", "2x", "2.1", false},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
-        Err err;
-        const FactField *field = facts_field(rows[i].field, &err);
+        Error err;
+        const ObservationField *field = observations_field(rows[i].field, &err);
         assert_non_null(field);
-        const FactWhere where = {.field = field, .value = rows[i].wanted};
-        if (facts_allow(&where, 1, field, &rows[i].value, 1) != rows[i].same)
+        const ObservationFilter where = {.field = field, .value = rows[i].wanted};
+        if (observations_allow(&where, 1, field, &rows[i].value, 1) != rows[i].same)
             fail_msg("%s: %s, %s", rows[i].field, rows[i].value, rows[i].wanted);
     }
 }

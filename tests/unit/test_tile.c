@@ -14,9 +14,9 @@
 #include "math/gemm.h"
 
 static float exp_of(float x) {
-    float lanes[TILE_LANES];
-    vec_store(lanes, vec_exp(vec_all(x)));
-    for (int i = 1; i < TILE_LANES; i++) assert_memory_equal(&lanes[i], &lanes[0], sizeof *lanes);
+    float lanes[SIMD_LANES];
+    simd_store(lanes, simd_exp(simd_broadcast(x)));
+    for (int i = 1; i < SIMD_LANES; i++) assert_memory_equal(&lanes[i], &lanes[0], sizeof *lanes);
     return lanes[0];
 }
 
@@ -36,17 +36,17 @@ static void exponential_is_accurate(void **state) {
 
 static void lanes_are_folded(void **state) {
     (void)state;
-    float x[TILE_LANES], sum = 0;
-    for (int i = 0; i < TILE_LANES; i++) sum += x[i] = (float)(1 << i) + 0.5f;
-    near(vec_sum(vec_load(x)), sum, 0); /* whole numbers and halves: exact in any order */
-    for (int top = 0; top < TILE_LANES; top++) {
-        for (int i = 0; i < TILE_LANES; i++) x[i] = i == top ? -3 : -4 - (float)i;
-        near(vec_top(vec_load(x)), -3, 0);
+    float x[SIMD_LANES], sum = 0;
+    for (int i = 0; i < SIMD_LANES; i++) sum += x[i] = (float)(1 << i) + 0.5f;
+    near(simd_reduce_sum(simd_load(x)), sum, 0); /* whole numbers and halves: exact in any order */
+    for (int top = 0; top < SIMD_LANES; top++) {
+        for (int i = 0; i < SIMD_LANES; i++) x[i] = i == top ? -3 : -4 - (float)i;
+        near(simd_reduce_max(simd_load(x)), -3, 0);
     }
-    float larger[TILE_LANES], smaller[TILE_LANES];
-    for (int i = 0; i < TILE_LANES; i++) larger[i] = (float)(i % 3), smaller[i] = (float)(i % 2);
-    vec_store(x, vec_max(vec_load(larger), vec_load(smaller)));
-    for (int i = 0; i < TILE_LANES; i++) near(x[i], larger[i] > smaller[i] ? larger[i] : smaller[i], 0);
+    float larger[SIMD_LANES], smaller[SIMD_LANES];
+    for (int i = 0; i < SIMD_LANES; i++) larger[i] = (float)(i % 3), smaller[i] = (float)(i % 2);
+    simd_store(x, simd_max(simd_load(larger), simd_load(smaller)));
+    for (int i = 0; i < SIMD_LANES; i++) near(x[i], larger[i] > smaller[i] ? larger[i] : smaller[i], 0);
 }
 
 /* Both products, fresh and added, with leading dimensions wider than the tile: nothing else is written. */
@@ -63,11 +63,11 @@ static void products_are_sums(void **state) {
             float *a = NEW(arena, (kind & 1 ? k : m) * lda, float), *b = NEW(arena, k * ldb, float);
             float *c = NEW(arena, m * ldc, float), *before = NEW(arena, m * ldc, float);
             const float *from = add ? c : run ? before + m : NULL;
-            Rng rng = rng_stream(1, "tile", "");
-            for (int i = 0; i < (kind & 1 ? k : m) * lda; i++) a[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < k * ldb; i++) b[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)rng_normal(&rng);
-            (kind & 1 ? tile_tn : tile_nn)(c, ldc, from, run ? -1 : ldc, a, lda, b, ldb, m, w, k);
+            Random rng = random_stream(1, "tile", "");
+            for (int i = 0; i < (kind & 1 ? k : m) * lda; i++) a[i] = (float)random_normal(&rng);
+            for (int i = 0; i < k * ldb; i++) b[i] = (float)random_normal(&rng);
+            for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)random_normal(&rng);
+            (kind & 1 ? gemm_tn : gemm_nn)(c, ldc, from, run ? -1 : ldc, a, lda, b, ldb, m, w, k);
             for (int i = 0; i < m; i++)
                 for (int j = 0; j < ldc; j++) {
                     double sum = j >= w || add ? before[i * ldc + j] : run ? before[m - i + j] : 0, size = 1;
@@ -92,11 +92,11 @@ static void products_along_are_sums(void **state) {
             Arena *arena = arena_new(1 << 20);
             float *a = NEW(arena, m * lda, float), *b = NEW(arena, w * ldb, float);
             float *c = NEW(arena, m * ldc, float), *before = NEW(arena, m * ldc, float);
-            Rng rng = rng_stream(1, "tile", "along");
-            for (int i = 0; i < m * lda; i++) a[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < w * ldb; i++) b[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)rng_normal(&rng);
-            tile_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, w, k);
+            Random rng = random_stream(1, "tile", "along");
+            for (int i = 0; i < m * lda; i++) a[i] = (float)random_normal(&rng);
+            for (int i = 0; i < w * ldb; i++) b[i] = (float)random_normal(&rng);
+            for (int i = 0; i < m * ldc; i++) c[i] = before[i] = (float)random_normal(&rng);
+            gemm_nt(c, ldc, add ? c : NULL, ldc, a, lda, b, ldb, m, w, k);
             for (int i = 0; i < m; i++)
                 for (int j = 0; j < ldc; j++) {
                     double sum = j >= w || add ? before[i * ldc + j] : 0, size = 1;
@@ -110,7 +110,7 @@ static void products_along_are_sums(void **state) {
         }
 }
 
-/* Every way of tile_product against sums in double: turned or not, from nothing, a row or rows of another
+/* Every way of gemm_product against sums in double: turned or not, from nothing, a row or rows of another
    width; what lies behind the result stays. */
 static void large_products_are_sums(void **state) {
     static const int sizes[][3] = {{1, 32, 1}, {6, 32, 5}, {29, 64, 300}, {100, 96, 17}, {13, 1120, 260}};
@@ -118,25 +118,25 @@ static void large_products_are_sums(void **state) {
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
         for (int kind = 0; kind < 12; kind++) {
             int m = sizes[n][0], w = sizes[n][1], k = sizes[n][2], ldf = kind / 4 == 1 ? 0 : w + 3;
-            bool turn_a = kind & 1, turn_b = kind & 2;
+            bool transpose_a = kind & 1, transpose_b = kind & 2;
             Arena *arena = arena_new(4 << 20);
             float *a = NEW(arena, m * k, float), *b = NEW(arena, k * w, float),
                   *c = NEW(arena, m * w + 1, float);
-            float *from = NEW(arena, m * (w + 3), float), *room = NEW(arena, TILE_ROOM, float);
-            Rng rng = rng_stream(1, "tile", "large");
-            for (int i = 0; i < m * k; i++) a[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < k * w; i++) b[i] = (float)rng_normal(&rng);
-            for (int i = 0; i < m * (w + 3); i++) from[i] = (float)rng_normal(&rng);
+            float *from = NEW(arena, m * (w + 3), float), *room = NEW(arena, GEMM_WORKSPACE, float);
+            Random rng = random_stream(1, "tile", "large");
+            for (int i = 0; i < m * k; i++) a[i] = (float)random_normal(&rng);
+            for (int i = 0; i < k * w; i++) b[i] = (float)random_normal(&rng);
+            for (int i = 0; i < m * (w + 3); i++) from[i] = (float)random_normal(&rng);
             for (int i = 0; i <= m * w; i++) c[i] = NAN;
             c[m * w] = 7;
-            assert_true(tile_fits(w));
-            tile_product(c, kind < 4 ? NULL : from, ldf, a, turn_a, b, turn_b, m, w, k, room);
+            assert_true(gemm_fits(w));
+            gemm_product(c, kind < 4 ? NULL : from, ldf, a, transpose_a, b, transpose_b, m, w, k, room);
             for (int i = 0; i < m; i++)
                 for (int j = 0; j < w; j++) {
                     double sum = kind < 4 ? 0 : from[i * ldf + j], size = 1;
                     for (int p = 0; p < k; p++) {
-                        double product =
-                            (double)a[turn_a ? p * m + i : i * k + p] * b[turn_b ? j * k + p : p * w + j];
+                        double product = (double)a[transpose_a ? p * m + i : i * k + p] *
+                                         b[transpose_b ? j * k + p : p * w + j];
                         sum += product;
                         size += fabs(product);
                     }
@@ -145,8 +145,8 @@ static void large_products_are_sums(void **state) {
             near(c[m * w], 7, 0);
             arena_free(arena);
         }
-    assert_false(tile_fits(31));
-    assert_false(tile_fits(40));
+    assert_false(gemm_fits(31));
+    assert_false(gemm_fits(40));
 }
 
 int main(void) {

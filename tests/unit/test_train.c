@@ -27,12 +27,12 @@ typedef struct Run {
     ModelOptions model;
     TrainOptions train;
     OptimizerOptions optimizer;
-    ScheduleOptions schedule;
+    OptimizerScheduleOptions schedule;
     const char *method, *state;
     int64_t stop_after; /* steps of this session; 0: never */
     Model *result_model;
     TrainResult result;
-    Err err;
+    Error err;
     int64_t calls;
     int notes;
     char note[1024]; /* all of them */
@@ -61,9 +61,9 @@ static int teardown(void **state) {
 
 static Run run_new(const char *method) {
     Run run = {.method = method, .model = tiny_options()};
-    fields_default(&run.train, train_fields, train_field_count);
-    fields_default(&run.optimizer, optimizer_fields, optimizer_field_count);
-    fields_default(&run.schedule, schedule_fields, schedule_field_count);
+    options_default(&run.train, train_fields, train_field_count);
+    options_default(&run.optimizer, optimizer_fields, optimizer_field_count);
+    options_default(&run.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     run.train.length = 8;
     run.train.tokens_per_step = 48;
     run.train.tokens = STEPS * 48;
@@ -87,7 +87,7 @@ static void on_note(void *user, const char *message) {
 }
 
 static bool train(Run *run) {
-    Position position = tiny_position(run->method, arena);
+    Encoding position = tiny_position(run->method, arena);
     Corpus *corpus = tiny_corpus(301, arena);
     if (run->hash) snprintf(corpus->hash, sizeof corpus->hash, "%s", run->hash);
     TrainHooks hooks = {on_progress, on_note, run, run->revision};
@@ -95,7 +95,7 @@ static bool train(Run *run) {
     run->result_model->threads = run->threads ? run->threads : 1;
     run->calls = run->notes = 0;
     *run->note = '\0';
-    run->err = (Err){0};
+    run->err = (Error){0};
     return train_run(run->result_model, corpus, &run->train, &run->optimizer, &run->schedule, run->state,
                      "config 'x.json'", &hooks, &run->result, arena, &run->err);
 }
@@ -130,7 +130,7 @@ static void flip(const char *path, long offset) {
 static void rules(void **state) {
     (void)state;
     Run run = run_new("none");
-    Err err = {0};
+    Error err = {0};
     assert_int_equal(train_steps(&run.train), STEPS);
     assert_int_equal(train_sequences(&run.train), 6);
     run.train.tokens = 48 * 3 + 24;
@@ -160,7 +160,7 @@ static void the_log(void **state) {
     assert_true(run.result.seconds > 0);
     for (int64_t i = 0; i < 60; i++) {
         assert_int_equal(run.result.log[i].step, i + 1);
-        double rate = schedule_rate(&run.schedule, run.optimizer.lr, i + 1, 60);
+        double rate = optimizer_schedule_rate(&run.schedule, run.optimizer.lr, i + 1, 60);
         assert_memory_equal(&run.result.log[i].rate, &rate, sizeof rate);
         assert_true(isfinite(run.result.log[i].norm));
     }
@@ -213,7 +213,7 @@ static void processor_time(void **state) {
 
 static void resuming_changes_nothing(void **state) {
     (void)state;
-    for (int optimizer = OPT_ADAMW; optimizer <= OPT_NAG; optimizer++) {
+    for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
         Run whole = run_new("t5");
         whole.optimizer.name = optimizer;
         whole.model.dropout = whole.model.attention_dropout = 0.2;
@@ -323,7 +323,7 @@ static void killed_while_saving(void **state) {
         train_well(&parts);
         assert_same(&whole, &parts);
         assert_int_equal(access(old_path, F_OK), 0);
-        train_forget(state_path);
+        train_remove_state(state_path);
         assert_int_not_equal(access(state_path, F_OK), 0);
         assert_int_not_equal(access(old_path, F_OK), 0);
     }
@@ -337,22 +337,22 @@ static void senseless_states(void **state) {
     train_well(&whole);
     for (int i = 0; i < COUNT_OF(tensors); i++) {
         Run parts = run_new("none");
-        TensorFile file;
-        Err err;
+        SafetensorsFile file;
+        Error err;
         parts.state = state_path;
         parts.stop_after = 1;
         assert_stopped(&parts);
         assert_stopped(&parts);
-        if (!checkpoint_read(state_path, &file, arena, &err)) fail_msg("%s", err.text);
-        memset(checkpoint_find(&file, tensors[i])->data, 0xFF, 4 * sizeof(float)); /* not a number */
-        if (!checkpoint_write(state_path, &file, &err)) fail_msg("%s", err.text);
+        if (!safetensors_read(state_path, &file, arena, &err)) fail_msg("%s", err.text);
+        memset(safetensors_find(&file, tensors[i])->data, 0xFF, 4 * sizeof(float)); /* not a number */
+        if (!safetensors_write(state_path, &file, &err)) fail_msg("%s", err.text);
         json_free(file.metadata);
         parts.stop_after = 0;
         train_well(&parts);
         assert_non_null(strstr(parts.note, "trying the older state"));
         assert_non_null(strstr(parts.note, "resuming from step 1 of 7"));
         assert_same(&whole, &parts);
-        train_forget(state_path);
+        train_remove_state(state_path);
     }
 }
 
@@ -379,17 +379,17 @@ static void states_of_other_runs(void **state) {
 }
 
 /* Another value of a field, within its bounds where that is easily said. */
-static void change_field(void *options, const Field *field) {
+static void change_field(void *options, const OptionField *field) {
     static const struct {
         const char *key;
         int64_t value;
     } values[] = {{"length", 4}, {"tokens_per_step", 96}, {"heads", 4}, {"width", 16}, {"tokens", 96}};
     void *at = (char *)options + field->offset;
-    if (field->type == FIELD_BOOL) *(bool *)at = !*(bool *)at;
-    if (field->type == FIELD_CHOICE) *(int *)at = field->choices[*(int *)at + 1] ? *(int *)at + 1 : 0;
-    if (field->type == FIELD_REAL) *(double *)at = *(double *)at > 0 ? *(double *)at / 2 : 0.5;
-    if (field->type == FIELD_INT) ++*(int64_t *)at;
-    for (int i = 0; field->type == FIELD_INT && i < COUNT_OF(values); i++)
+    if (field->type == OPTION_BOOL) *(bool *)at = !*(bool *)at;
+    if (field->type == OPTION_CHOICE) *(int *)at = field->choices[*(int *)at + 1] ? *(int *)at + 1 : 0;
+    if (field->type == OPTION_REAL) *(double *)at = *(double *)at > 0 ? *(double *)at / 2 : 0.5;
+    if (field->type == OPTION_INT) ++*(int64_t *)at;
+    for (int i = 0; field->type == OPTION_INT && i < COUNT_OF(values); i++)
         if (strcmp(field->key, values[i].key) == 0) *(int64_t *)at = values[i].value;
 }
 
@@ -406,12 +406,12 @@ static void every_setting_makes_another_run(void **state) {
     assert_int_equal(system(copy), 0);
     const struct {
         size_t offset;
-        const Field *fields;
+        const OptionField *fields;
         int count;
     } sections[] = {
         {offsetof(Run, train), train_fields, train_field_count},
         {offsetof(Run, optimizer), optimizer_fields, optimizer_field_count},
-        {offsetof(Run, schedule), schedule_fields, schedule_field_count},
+        {offsetof(Run, schedule), optimizer_schedule_fields, optimizer_schedule_field_count},
         {offsetof(Run, model), model_fields, model_field_count},
         {offsetof(Run, model) + offsetof(ModelOptions, attention), attention_fields, attention_field_count}};
     int others = 0;
@@ -426,7 +426,7 @@ static void every_setting_makes_another_run(void **state) {
             if (i == sections[s].count + 2) run.method = "none"; /* nothing has changed */
             bool same =
                 i == sections[s].count + 2 || (field && strcmp(sections[s].fields[i].key, "checkpoint") == 0);
-            Err err;
+            Error err;
             if (!precision_check(run.train.precision, "", "", &err)) continue;
             assert_int_equal(system(restore), 0);
             train(&run);
@@ -436,7 +436,7 @@ static void every_setting_makes_another_run(void **state) {
             if (same != (strstr(run.note, "resuming from step 1") != NULL))
                 fail_msg("%s: %s", name, run.note);
             others += !same;
-            train_forget(state_path);
+            train_remove_state(state_path);
         }
     assert_true(others >= 35);
 }
@@ -463,14 +463,14 @@ static void states_are_saved_in_time(void **state) {
     run.state = state_path;
     run.train.checkpoint = 1e-9; /* after every step */
     train_well(&run);
-    Err err;
+    Error err;
     for (int i = 0; i < 2; i++) {
-        TensorFile file;
+        SafetensorsFile file;
         const char *path = i ? old_path : state_path;
-        if (!checkpoint_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+        if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), i ? "6" : "7");
-        assert_non_null(checkpoint_find(&file, "adam.m.embedding.weight"));
-        assert_non_null(checkpoint_find(&file, "adam.v.layers.1.ffn.out.bias"));
+        assert_non_null(safetensors_find(&file, "adam.m.embedding.weight"));
+        assert_non_null(safetensors_find(&file, "adam.v.layers.1.ffn.out.bias"));
         json_free(file.metadata);
     }
 }
@@ -486,7 +486,7 @@ static void states_that_cannot_be_written(void **state) {
 
 static void memory_is_what_was_said(void **state) {
     (void)state;
-    for (int optimizer = OPT_ADAMW; optimizer <= OPT_NAG; optimizer++) {
+    for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
         Run run = run_new("sinusoidal");
         run.optimizer.name = optimizer;
         for (run.model.max_tokens_in_flight = 1; run.model.max_tokens_in_flight < 100;
@@ -545,27 +545,27 @@ static void restoring(void **state) {
     (void)state;
     ModelOptions options = tiny_options();
     Model *from = tiny_model(&options, "t5", 8, arena), *to = tiny_model(&options, "t5", 8, arena);
-    TensorFile file;
-    Err err = {0};
-    train_tensors(from, &file, arena);
+    SafetensorsFile file;
+    Error err = {0};
+    train_list_tensors(from, &file, arena);
     assert_int_equal(file.count, from->param_count);
     memset(to->values, 0, to->size * sizeof(float));
-    assert_true(train_restore(to, &file, "x.safetensors", &err));
+    assert_true(train_load_tensors(to, &file, "x.safetensors", &err));
     assert_memory_equal(to->values, from->values, to->size * sizeof(float));
 
-    Tensor *tensor = &file.tensors[3], good = *tensor;
+    SafetensorsTensor *tensor = &file.tensors[3], good = *tensor;
     tensor->name = "something.else";
-    assert_false(train_restore(to, &file, "x.safetensors", &err));
+    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_string_equal(err.text,
                         arena_format(arena, "'x.safetensors': tensor '%s' is missing", from->params[3].name));
     *tensor = good;
     tensor->dims[0]++;
-    assert_false(train_restore(to, &file, "x.safetensors", &err));
+    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
     assert_non_null(strstr(err.text, "another shape"));
     *tensor = good;
-    tensor->type = TENSOR_I32;
-    assert_false(train_restore(to, &file, "x.safetensors", &err));
+    tensor->type = SAFETENSORS_I32;
+    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -42,7 +42,7 @@ static void change(const char *format, ...) {
 
 static void what_is_missing(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const struct {
         const char *status;
         bool trained, whole, missing; /* whole: all evaluations are there */
@@ -54,9 +54,9 @@ static void what_is_missing(void **state) {
     };
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
-    store_close(store);
+    database_close(store);
     dump_copy("whole.db", "x.db");
     for (int i = 0; i < COUNT_OF(cases); i++) {
         dump_copy("x.db", "whole.db");
@@ -66,19 +66,19 @@ static void what_is_missing(void **state) {
             change("DELETE FROM evaluation_window WHERE evaluation = 2; DELETE FROM position_loss WHERE "
                    "evaluation = 2;"
                    "DELETE FROM evaluation WHERE id = 2");
-        WorkerTask task = {0};
-        store = store_open("x.db", STORE_READ, &err);
-        if (missing_task(&task, store, point, sample_arena) != cases[i].missing) fail_msg("case %d", i);
-        assert_int_equal(missing_is_trained(store, point->key), cases[i].trained);
-        assert_false(missing_is_trained(store, plan->points[1].key));
+        RunTask task = {0};
+        store = database_open("x.db", DATABASE_READ, &err);
+        if (run_task_missing(&task, store, point, sample_arena) != cases[i].missing) fail_msg("case %d", i);
+        assert_int_equal(run_task_is_trained(store, point->key), cases[i].trained);
+        assert_false(run_task_is_trained(store, plan->points[1].key));
         assert_int_equal(task.trained, cases[i].trained);
         assert_int_equal(task.request_count, !cases[i].whole);
-        if (!cases[i].whole) assert_true(evaluate_same(&task.requests[0], &point->requests[1]));
+        if (!cases[i].whole) assert_true(evaluate_same_request(&task.requests[0], &point->requests[1]));
         assert_string_equal(task.key, point->key);
-        store_close(store);
+        database_close(store);
     }
-    WorkerTask task = {0};
-    assert_true(missing_task(&task, NULL, point, sample_arena));
+    RunTask task = {0};
+    assert_true(run_task_missing(&task, NULL, point, sample_arena));
     assert_false(task.trained);
     assert_int_equal(task.request_count, 3);
 }
@@ -88,35 +88,35 @@ static void what_is_changed(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const char *key = plan->points[0].key;
-    Store *store = sample_store(plan);
-    assert_false(missing_is_changed(store, key));
+    Database *store = sample_store(plan);
+    assert_false(run_task_other_revision(store, key));
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
-    assert_false(missing_is_changed(store, key));
+    assert_false(run_task_other_revision(store, key));
     static const char *const others[] = {"'other'", "NULL", "revision || 'x'"};
     for (int i = 0; i < COUNT_OF(others); i++) {
         change("UPDATE run SET revision = %s WHERE key = '%s'", others[i], key);
-        assert_true(missing_is_changed(store, key));
-        assert_false(missing_is_changed(store, plan->points[1].key));
+        assert_true(run_task_other_revision(store, key));
+        assert_false(run_task_other_revision(store, plan->points[1].key));
     }
-    store_close(store);
+    database_close(store);
 }
 
 /* Begun again: nothing of the run is left but its plan, and nothing of others is touched. */
 static void forgotten(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_import(store, sample_record(&plan->points[1], RUN_DONE, NULL, sample_perplexities));
-    store_close(store);
+    database_close(store);
     dump_copy("one.db", "x.db");
-    store = store_open("x.db", STORE_WRITE, &err);
+    store = database_open("x.db", DATABASE_WRITE, &err);
     sample_import(store, sample_record(&plan->points[0], RUN_DIVERGED, "loss", sample_perplexities));
     change("UPDATE run SET started = NULL, finished = iif(key = '%s', NULL, finished)", plan->points[0].key);
-    assert_true(store_forget(store, plan->points[0].key, &err));
+    assert_true(runs_delete_training(store, plan->points[0].key, &err));
     dump_expect("x.db", dump_of("one.db"), "forgotten");
-    assert_false(store_forget(store, "nobody", &err));
-    store_close(store);
+    assert_false(runs_delete_training(store, "nobody", &err));
+    database_close(store);
 }
 
 /* --- what the store keeps of plans --- */
@@ -124,40 +124,40 @@ static void forgotten(void **state) {
 /* Planning an experiment is nothing to the others of its database, whatever their names are. */
 static void other_experiments(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const char *const names[] = {"a", "x", "xx"};
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     for (int i = 0; i < COUNT_OF(names); i++) {
         ((Experiment *)plan->experiment)->name = names[i];
         for (int k = 0; k < plan->count; k++) ((Config *)plan->points[k].config)->name = names[i];
-        if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
+        if (!runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
     }
     for (int i = 0; i < COUNT_OF(names); i++) {
         ((Experiment *)plan->experiment)->name = names[i];
         for (int k = 0; k < plan->count; k++) ((Config *)plan->points[k].config)->name = names[i];
         const char *before = dump_of("x.db");
-        if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
+        if (!runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
         dump_expect("x.db", before, names[i]);
     }
     sample_expect(store, "SELECT count(*) || (SELECT count(*) FROM request) FROM point", "618");
-    store_close(store);
+    database_close(store);
 }
 
 /* Evaluations that `eval` added outlive planning while their points do; a variant that the config now names
    itself, with other options, replaces the added one. */
 static void added_requests(void **state) {
     (void)state;
-    Err err;
+    Error err;
     static const EvaluateVariant added[] = {{"kept", "{\"a\":1}"},
                                             {"replaced", "{\"a\":1}"},
                                             {"same", "{\"a\":1}"}},
                                  planned[] = {{"replaced", "{\"a\":2}"}, {"same", "{\"a\":1}"}};
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     EvaluateRequest *requests = plan->points[0].requests;
     for (int i = 0; i < 3; i++) requests[i].variant = &added[i];
-    if (!store_add_requests(store, plan, &err)) fail_msg("%s", err.text);
+    if (!runs_add_requests(store, plan, &err)) fail_msg("%s", err.text);
     const char *list =
         "SELECT group_concat(variant || variant_options || added, ' ') FROM (SELECT q.variant, q.added,"
         " q.variant_options FROM request q JOIN point p USING (experiment, run) WHERE ordinal = 0 AND"
@@ -165,11 +165,11 @@ static void added_requests(void **state) {
     sample_expect(store, list, "kept{\"a\":1}1 replaced{\"a\":1}1 same{\"a\":1}1");
     requests[0].variant = NULL;
     for (int i = 0; i < 2; i++) requests[i + 1].variant = &planned[i];
-    if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
+    if (!runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
     sample_expect(store, list, "kept{\"a\":1}1 replaced{\"a\":2}0 same{\"a\":1}0");
-    if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
+    if (!runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
     sample_expect(store, list, "kept{\"a\":1}1 replaced{\"a\":2}0 same{\"a\":1}0");
-    store_close(store);
+    database_close(store);
 }
 
 /* A request belongs to the protocol that asks for it, and to no other whose stride comes to the same. */
@@ -181,35 +181,35 @@ static void rules_of_their_own(void **state) {
         "\"multiples\": [1], \"protocols\": [{\"name\": \"last_n\", \"targets\": 100, \"stride\": 2}, "
         "{\"name\":"
         " \"last_n\", \"targets\": 200, \"stride\": 0.125}, {\"name\": \"strided\", \"stride\": 2}]}");
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     sample_expect(
         store,
         "SELECT group_concat(protocol || requested || ' ' || stride_rule, ', ') FROM (SELECT * FROM request"
         " ORDER BY protocol, requested)",
         "last_n100 2, last_n200 0.125 L, strided0 2");
-    store_close(store);
+    database_close(store);
 }
 
 /* The threads of the process that trained and evaluated. */
 static void threads_are_stored(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     RunRecord record = *sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities);
     record.threads = 3;
     sample_import(store, &record);
     sample_expect(store, "SELECT group_concat(DISTINCT threads) FROM run WHERE steps = 3", "3");
     sample_expect(store, "SELECT group_concat(DISTINCT threads) FROM evaluation", "3");
-    store_close(store);
+    database_close(store);
 }
 
 /* What keeps a damaged or hostile file from doing harm. */
 static void guarded(void **state) {
     (void)state;
-    Store *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
+    Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
     sample_expect(store, "PRAGMA trusted_schema", "0");
     sample_expect(store, "PRAGMA cell_size_check", "1");
-    store_close(store);
+    database_close(store);
 }
 
 /* --- who may work --- */
@@ -217,9 +217,9 @@ static void guarded(void **state) {
 /* A process that holds x.db exclusively for a moment is waited for. */
 static void a_busy_database_is_waited_for(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     int ready[2];
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
@@ -235,11 +235,11 @@ static void a_busy_database_is_waited_for(void **state) {
     }
     char byte;
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    if (!store_plan(store, plan, &err)) fail_msg("%s", err.text);
+    if (!runs_store_plan(store, plan, &err)) fail_msg("%s", err.text);
     waitpid(child, NULL, 0);
     close(ready[0]);
     close(ready[1]);
-    store_close(store);
+    database_close(store);
 }
 
 static bool is_held(void) {
@@ -253,7 +253,7 @@ static bool is_held(void) {
 /* One holder at a time, who is named; given back by closing it. A moment is waited. */
 static void one_holder(void **state) {
     (void)state;
-    Err err;
+    Error err;
     int lock = lock_database("x.db", sample_arena, &err);
     if (lock < 0) fail_msg("%s", err.text);
     assert_true(is_held());
@@ -284,7 +284,7 @@ static void one_holder(void **state) {
 /* Programs that are started while it is held hold it, too, and longer than who started them. */
 static void workers_inherit_the_lock(void **state) {
     (void)state;
-    Err err;
+    Error err;
     int input[2];
     assert_int_equal(pipe2(input, O_CLOEXEC), 0);
     int lock = lock_database("x.db", sample_arena, &err);
@@ -317,30 +317,30 @@ static void put(const char *path, const char *text) {
 }
 
 static void deliver(const RunRecord *record, bool earlier) {
-    Err err;
-    if (!delivery_write("result.db", record, earlier, sample_arena, &err)) fail_msg("%s", err.text);
+    Error err;
+    if (!result_file_write("result.db", record, earlier, sample_arena, &err)) fail_msg("%s", err.text);
 }
 
-static Earlier look(const WorkerTask *task) {
-    Err err;
-    Earlier earlier = {.known = NEW(sample_arena, task->request_count, bool)};
-    if (!delivery_read(&earlier, "result.db", task, sample_arena, &err)) fail_msg("%s", err.text);
+static ResultFile look(const RunTask *task) {
+    Error err;
+    ResultFile earlier = {.known = NEW(sample_arena, task->request_count, bool)};
+    if (!result_file_read(&earlier, "result.db", task, sample_arena, &err)) fail_msg("%s", err.text);
     return earlier;
 }
 
 static void earlier_attempts(void **state) {
     (void)state;
-    Err err;
+    Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
-    WorkerTask task = {0};
-    missing_task(&task, NULL, point, sample_arena);
-    Earlier earlier = look(&task);
+    RunTask task = {0};
+    run_task_missing(&task, NULL, point, sample_arena);
+    ResultFile earlier = look(&task);
     assert_false(earlier.sound || earlier.trained || earlier.done || earlier.damaged);
 
     /* Trained, and one of three evaluations; then, evaluated only, a second. */
     RunRecord record = *sample_record(point, RUN_DONE, NULL, (double[]){4, 5, 6});
-    const Evaluation *evaluations = record.evaluations;
+    const EvaluateResult *evaluations = record.evaluations;
     record.evaluation_count = 1;
     deliver(&record, false);
     earlier = look(&task);
@@ -356,10 +356,10 @@ static void earlier_attempts(void **state) {
     deliver(&record, true);
     earlier = look(&task);
     assert_true(earlier.done && earlier.known[0] && earlier.known[1] && earlier.known[2]);
-    Store *store = store_open("result.db", STORE_READ, &err);
+    Database *store = database_open("result.db", DATABASE_READ, &err);
     sample_expect(store, "SELECT count(*) || (SELECT count(*) FROM train_log) FROM evaluation", "33");
     sample_expect(store, "SELECT count(*) FROM evaluation_window", "56");
-    store_close(store);
+    database_close(store);
 
     /* Evaluated, never trained: there is more to do. Without what was there, the evaluations are gone. */
     record.evaluations = evaluations;
@@ -387,7 +387,7 @@ static void folders(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const char *key = plan->points[0].key;
-    Store *store = sample_store(plan);
+    Database *store = sample_store(plan);
     change("INSERT INTO experiment (name, config, created) VALUES ('y', '{}', 'c'), ('z', '{}', 'c')");
     const char *const names[] = {"x", "y", "z"};
     for (int i = 0; i < COUNT_OF(names); i++) {
@@ -397,17 +397,17 @@ static void folders(void **state) {
     const char *at_x = arena_format(sample_arena, "./x/%s", key),
                *at_y = arena_format(sample_arena, "./y/%s", key),
                *at_z = arena_format(sample_arena, "./z/%s", key);
-    assert_string_equal(folder_find(store, "z", key, sample_arena), at_z);
-    assert_null(folder_weights(store, key, sample_arena));
+    assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_z);
+    assert_null(run_folder_weights(store, key, sample_arena));
     put(arena_format(sample_arena, "%s/state.safetensors.old", at_x), "");
-    assert_string_equal(folder_find(store, "z", key, sample_arena), at_x);
+    assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_x);
     put(arena_format(sample_arena, "%s/state.safetensors", at_y), "");
-    assert_string_equal(folder_find(store, "z", key, sample_arena), at_y);
+    assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_y);
     put(arena_format(sample_arena, "%s/model.safetensors", at_x), "");
-    assert_string_equal(folder_find(store, "z", key, sample_arena), at_x);
-    assert_string_equal(folder_weights(store, key, sample_arena),
+    assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_x);
+    assert_string_equal(run_folder_weights(store, key, sample_arena),
                         arena_format(sample_arena, "%s/model.safetensors", at_x));
-    const char *const *places = folder_places(store, "y", key, sample_arena);
+    const char *const *places = run_folder_candidates(store, "y", key, sample_arena);
     assert_string_equal(places[0], at_y);
     assert_string_equal(places[1], at_x);
     assert_string_equal(places[2], at_z);
@@ -420,13 +420,13 @@ static void folders(void **state) {
     for (int i = 0; i < COUNT_OF(files); i++)
         for (int k = 0; k < 3; k++) put(arena_format(sample_arena, "%s/%s/%s", names[k], key, files[i]), "");
     put(arena_format(sample_arena, "%s/log.txt", at_x), "");
-    folder_forget(store, key, sample_arena);
+    run_folder_delete_files(store, key, sample_arena);
     for (int i = 0; i < COUNT_OF(files); i++)
         for (int k = 0; k < 3; k++)
             assert_int_not_equal(
                 access(arena_format(sample_arena, "%s/%s/%s", names[k], key, files[i]), F_OK), 0);
     assert_int_equal(access(arena_format(sample_arena, "%s/log.txt", at_x), F_OK), 0);
-    store_close(store);
+    database_close(store);
 }
 
 /* The newest submission has the highest number, whatever the order of the folder. */
@@ -434,13 +434,13 @@ static void newest_submission(void **state) {
     (void)state;
     static const char *const names[] = {"1", "2", "10", "9", "11",  "3",  "4",
                                         "5", "6", "7",  "8", "log", "x12"};
-    assert_int_equal(queue_last("cluster"), 0);
+    assert_int_equal(squeue_last_submission("cluster"), 0);
     assert_int_equal(mkdir("cluster", 0700), 0);
-    assert_int_equal(queue_last("cluster"), 0);
+    assert_int_equal(squeue_last_submission("cluster"), 0);
     for (int i = 0, most = 0; i < COUNT_OF(names); i++) {
         assert_int_equal(mkdir(arena_format(sample_arena, "cluster/%s", names[i]), 0700), 0);
         if (atoi(names[i]) > most) most = atoi(names[i]);
-        assert_int_equal(queue_last("cluster"), most);
+        assert_int_equal(squeue_last_submission("cluster"), most);
     }
 }
 
@@ -454,22 +454,22 @@ static void last_words(void **state) {
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    Child child = {.pipe = ends[0], .log = open("log.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
-    enum { SAID = 2 * CHILD_TAIL + 1 };
+    WorkerProcess child = {.pipe = ends[0], .log = open("log.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+    enum { SAID = 2 * WORKER_PROCESS_TAIL + 1 };
     const char *wanted = "exit code 3", *log = "";
     for (int i = 0; i < SAID; i++) {
         dprintf(ends[1], "line %d\nstep %d\n", i, i);
         log = arena_format(sample_arena, "%sline %d\n", log, i);
-        if (i >= SAID - CHILD_TAIL)
-            wanted =
-                arena_format(sample_arena, "%s%sline %d", wanted, i == SAID - CHILD_TAIL ? ": " : " | ", i);
+        if (i >= SAID - WORKER_PROCESS_TAIL)
+            wanted = arena_format(sample_arena, "%s%sline %d", wanted,
+                                  i == SAID - WORKER_PROCESS_TAIL ? ": " : " | ", i);
     }
     close(ends[1]);
-    while (child_read(&child, is_progress, NULL)) {
+    while (worker_process_read(&child, is_progress, NULL)) {
     }
-    assert_string_equal(child_reason(&child, 3, 0, sample_arena), wanted);
+    assert_string_equal(worker_process_reason(&child, 3, 0, sample_arena), wanted);
     assert_string_equal(sample_file("log.txt", NULL), log);
-    const char *killed = child_reason(&child, -1, SIGKILL, sample_arena);
+    const char *killed = worker_process_reason(&child, -1, SIGKILL, sample_arena);
     assert_int_equal(strncmp(killed, "killed by signal 9 (Killed): line ", 34), 0);
     close(ends[0]);
     close(child.log);

@@ -32,27 +32,27 @@ static bool take(void *user, const char *line) {
 
 /* Runs the worker of folder "w" in this process; it is stopped at the line that begins with `stop` (NULL:
  * never). */
-static ExitCode work(const char *stop, Err *err) {
+static ExitCode work(const char *stop, Error *err) {
     WorkerOptions options = {.take = take, .user = (void *)(uintptr_t)stop};
     *lines = '\0';
     return worker_run("w", 1, &options, err);
 }
 
 static void assign(void) {
-    Err err;
-    WorkerTask task = {0};
+    Error err;
+    RunTask task = {0};
     point = &sample_plan(SAMPLE_TWO_METHODS)->points[0];
-    missing_task(&task, NULL, point, sample_arena);
+    run_task_missing(&task, NULL, point, sample_arena);
     assert_int_equal(mkdir("w", 0700), 0);
     if (!worker_assign("w", point->config, &task, &err)) fail_msg("%s", err.text);
 }
 
 static void expect(const char *sql, const char *value) {
-    Err err;
-    Store *store = store_open("w/result.db", STORE_READ, &err);
+    Error err;
+    Database *store = database_open("w/result.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
     sample_expect(store, sql, value);
-    store_close(store);
+    database_close(store);
 }
 
 static bool is_there(const char *name) {
@@ -61,7 +61,7 @@ static bool is_there(const char *name) {
 
 static void does_its_task(void **state) {
     (void)state;
-    Err err;
+    Error err;
     assign();
     if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
     expect("SELECT key || status || steps FROM run", arena_format(sample_arena, "%sdone3", point->key));
@@ -76,7 +76,7 @@ static void does_its_task(void **state) {
 /* Stopped in its second evaluation, by the worker's own doing: the first is kept, and so is the training. */
 static void stopped_among_evaluations(void **state) {
     (void)state;
-    Err err;
+    Error err;
     assign();
     pid_t child = fork();
     if (child == 0) _exit(work("evaluate 2 3", &err) == EXIT_STOPPED ? 42 : 1);
@@ -102,7 +102,7 @@ static void senseless_tasks(void **state) {
         {"requests.json", "s/\"key\": \"..../\"key\": \"0000/", "0000"},
         {"config.json", "s/\"seed\": *1/\"seed\":2/", "run"},
     };
-    Err err;
+    Error err;
     assign();
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *file = arena_format(sample_arena, "w/%s", cases[i][0]);
@@ -122,11 +122,11 @@ static void senseless_tasks(void **state) {
  * error. */
 static void lost_weights(void **state) {
     (void)state;
-    Err err;
+    Error err;
     assign();
     if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
-    WorkerTask task = {0};
-    missing_task(&task, NULL, point, sample_arena);
+    RunTask task = {0};
+    run_task_missing(&task, NULL, point, sample_arena);
     task.trained = true;
     for (int only = 1; only >= 0; only--) {
         task.evaluate_only = only;
@@ -148,7 +148,7 @@ static void lost_weights(void **state) {
 /* Two workers do not share a folder: the second waits for a moment. */
 static void one_in_a_folder(void **state) {
     (void)state;
-    Err err;
+    Error err;
     assign();
     int folder = open("w", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(flock(folder, LOCK_EX | LOCK_NB), 0);
