@@ -192,7 +192,7 @@ SCRIPTS   = $(wildcard tests/*/test_*.sh)
 run_tests = tests/tools/run.sh
 programs  = $(patsubst %,$1/tests/%,$2)
 with      = "POSLAB=$(abspath $(if $(filter build,$1),.,$1)/$(or $3,poslab)) bash $(call script,$2)"
-QUICK     = layers owners memory names format links lengths modes
+QUICK     = layers memory names format links lengths modes
 
 T         =
 CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/*/$t.sh)),\

@@ -16,24 +16,6 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
 
-const char *const corpus_split_names[] = {"train", "valid", "test", NULL};
-static const char *const tokenizers[] = {"bytes", "uint16", "uint32", NULL};
-
-const OptionField corpus_fields[] = {
-    {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
-     .choices = tokenizers,
-     .help = "bytes, or little-endian tokens of 16 bits (nanoGPT, llm.c); 32: plans only"},
-};
-const int corpus_field_count = COUNT_OF(corpus_fields);
-
-const OptionField corpus_split_fields[] = {
-    {"valid", OPTION_REAL, offsetof(CorpusOptions, valid), .default_value = 0.05, .low = 0, .high = 1,
-     .help = "share of the stream for validation, before the test share"},
-    {"test", OPTION_REAL, offsetof(CorpusOptions, test), .default_value = 0.05, .low = 0, .high = 1,
-     .help = "share of the stream for the test split, at its end"},
-};
-const int corpus_split_field_count = COUNT_OF(corpus_split_fields);
-
 /* --- documents are ordered, joined and cut --- */
 
 /* Two documents of one order have one name and one content: it does not matter which comes first. */
@@ -160,7 +142,7 @@ static bool check_options(const Documents *documents, int vocabulary) {
         return error_set(
             documents->err, EXIT_USAGE,
             "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d",
-            source, tokenizers[options->tokenizer], vocabulary);
+            source, corpus_tokenizer_names[options->tokenizer], vocabulary);
     if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
         return error_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", source);
     for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
@@ -211,4 +193,8 @@ Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *so
     if (good) return corpus;
     arena_release(arena, mark);
     return NULL;
+}
+
+bool corpus_is_missing(const CorpusOptions *options) {
+    return documents_are_missing(options);
 }

@@ -18,22 +18,8 @@
 #ifndef POSLAB_DATA_CORPUS_H
 #define POSLAB_DATA_CORPUS_H
 
-#include "base/arena.h"
-#include "base/options.h"
 #include "base/sha256.h"
-
-typedef enum CorpusTokenizer { TOKENIZER_BYTES, TOKENIZER_UINT16, TOKENIZER_UINT32 } CorpusTokenizer;
-typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
-extern const char *const corpus_split_names[]; /* "train", "valid", "test", NULL */
-
-typedef struct CorpusOptions {
-    int tokenizer;                   /* Tokenizer */
-    double valid, test;              /* shares of the stream, from "split" */
-    const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
-} CorpusOptions;
-
-extern const OptionField corpus_fields[], corpus_split_fields[];
-extern const int corpus_field_count, corpus_split_field_count;
+#include "data/corpus_options.h"
 
 typedef struct CorpusStream {
     const uint16_t *tokens;

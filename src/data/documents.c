@@ -48,7 +48,7 @@ static bool add_pattern(Documents *documents, CorpusSplit list, const char *patt
                      found.wild ? "no file matches" : "there is no file", pattern, remedy);
 }
 
-bool corpus_is_missing(const CorpusOptions *options) {
+bool documents_are_missing(const CorpusOptions *options) {
     Arena *scratch = arena_new(0);
     bool missing = false;
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)

@@ -9,7 +9,8 @@
 
 #include <sys/stat.h>
 
-#include "data/corpus.h"
+#include "base/sha256.h"
+#include "data/corpus_options.h"
 
 extern const char *const documents_keys[SPLIT_COUNT]; /* "data.files", ... */
 
@@ -41,5 +42,8 @@ int documents_token_size(const Documents *documents); /* in bytes */
 /* Fills in items, count, total and empty. `arena` is where the tokens will be joined, for the check that all
    fits into memory. */
 bool documents_read(Documents *documents, const Arena *arena);
+
+/* Whether a file that the options name is not there (or a pattern matches nothing). */
+bool documents_are_missing(const CorpusOptions *options);
 
 #endif

@@ -247,6 +247,12 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
     return plan;
 }
 
+const double *plan_sizes(const Plan *plan, Arena *arena) {
+    double *sizes = NEW(arena, plan->count + 1, double);
+    for (int i = 0; i < plan->count; i++) sizes[i] = plan_resident(&plan->points[i]);
+    return sizes;
+}
+
 Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Error *err) {
     return make(experiment, threads, false, false, arena, err);
 }
@@ -257,7 +263,7 @@ Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, 
 
 Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err) {
     Plan *plan = make(experiment, threads, true, false, arena, err);
-    if (plan && !plan_memory_check(crowd_of(plan, arena), plan->count, jobs, arena, err))
+    if (plan && !plan_memory_check(plan_sizes(plan, arena), plan->count, jobs, arena, err))
         add_notice(plan, err->text, arena);
     return plan;
 }

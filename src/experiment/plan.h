@@ -60,6 +60,9 @@ void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus,
    BLAS. */
 double plan_resident(const PlanPoint *point);
 
+/* That of every point, in the order of the plan. */
+const double *plan_sizes(const Plan *plan, Arena *arena);
+
 /* One line that names a point: "METHOD(option=value) L=128 seed=1", with the options that are not the
  * default. */
 const char *plan_label(const PlanPoint *point, Arena *arena);

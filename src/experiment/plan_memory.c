@@ -7,12 +7,6 @@
 #include "base/text.h"
 #include "sys/memory.h"
 
-const PlanPoint **crowd_of(const Plan *plan, Arena *arena) {
-    const PlanPoint **points = NEW(arena, plan->count + 1, const PlanPoint *);
-    for (int i = 0; i < plan->count; i++) points[i] = &plan->points[i];
-    return points;
-}
-
 /* A worker takes a pipe and a log; others are for databases, locks and what the process inherited. */
 enum { FILES_OF_WORKER = 2, FILES_BESIDE = 32 };
 
@@ -37,25 +31,25 @@ static int by_size(const void *a, const void *b) {
     return (left < right) - (left > right);
 }
 
-/* Bytes of each point, the most first. */
-static double *sizes_of(const PlanPoint *const *points, int count, Arena *arena) {
+/* A copy, the largest first. */
+static double *sorted(const double *bytes, int count, Arena *arena) {
     double *sizes = NEW(arena, count + 1, double);
-    for (int i = 0; i < count; i++) sizes[i] = plan_resident(points[i]);
+    for (int i = 0; i < count; i++) sizes[i] = bytes[i];
     qsort(sizes, (size_t)count, sizeof *sizes, by_size);
     return sizes;
 }
 
-int plan_memory_fitting(const PlanPoint *const *points, int count, Arena *arena) {
-    const double *sizes = sizes_of(points, count, arena);
+int plan_memory_fitting(const double *bytes, int count, Arena *arena) {
+    const double *sizes = sorted(bytes, count, arena);
     double sum = 0, memory = memory_total();
     int fitting = 0;
     while (fitting < count && (sum += sizes[fitting]) <= memory) fitting++;
     return fitting;
 }
 
-bool plan_memory_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Error *err) {
-    const double *sizes = sizes_of(points, count, arena);
-    int together = jobs < count ? jobs : count, fitting = plan_memory_fitting(points, count, arena);
+bool plan_memory_check(const double *bytes, int count, int jobs, Arena *arena, Error *err) {
+    const double *sizes = sorted(bytes, count, arena);
+    int together = jobs < count ? jobs : count, fitting = plan_memory_fitting(bytes, count, arena);
     if (together <= 1) return true;
     if (together <= fitting) return check_files(together, err);
     double sum = 0;

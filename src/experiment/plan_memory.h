@@ -1,20 +1,18 @@
-/* plan_memory: how many runs fit into the machine's memory at once. Whatever order they come in: reckoned are
- * those that take most, at their peaks. And how many workers a process can have with the files that it may
- * open.
+/* plan_memory: how many runs fit into the machine at once.
+ *
+ * Runs are given by the bytes that each needs at its peak (plan_resident). They may start in any order, so
+ * the largest ones are assumed to run together. A process also needs open files for each worker.
  */
 #ifndef POSLAB_EXPERIMENT_PLAN_MEMORY_H
 #define POSLAB_EXPERIMENT_PLAN_MEMORY_H
 
-#include "experiment/plan.h"
+#include "base/arena.h"
 
-/* All points of a plan. */
-const PlanPoint **crowd_of(const Plan *plan, Arena *arena);
+/* How many of the runs fit into memory at once, whichever they are; `count` if all of them do. */
+int plan_memory_fitting(const double *bytes, int count, Arena *arena);
 
-/* At most this many of the points at once; `count` if all of them fit. */
-int plan_memory_fitting(const PlanPoint *const *points, int count, Arena *arena);
-
-/* Refuses more `jobs` at a time than fit (EXIT_USAGE), and says how many do. One alone is the plan's to
- * refuse. The process's limit on open files is raised as far as they need it and it is allowed. */
-bool plan_memory_check(const PlanPoint *const *points, int count, int jobs, Arena *arena, Error *err);
+/* Refuses more `jobs` at a time than fit (EXIT_USAGE) and says how many do. A single run is the plan's to
+   refuse. Raises the process's limit on open files to what the workers need, where that is allowed. */
+bool plan_memory_check(const double *bytes, int count, int jobs, Arena *arena, Error *err);
 
 #endif

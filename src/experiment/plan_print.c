@@ -109,7 +109,7 @@ static void print_table(const Plan *plan, const PlanRow *rows, FILE *out, Arena 
             "\nThe time is for one run after the other, each on one thread; resident is memory with corpus, "
             "program and BLAS, of one run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses "
             "more --jobs.\n",
-            plan_memory_fitting(crowd_of(plan, arena), plan->count, arena), plan->count,
+            plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena), plan->count,
             text_bytes(memory_total(), arena));
     for (int i = 0; i < plan->notice_count; i++) {
         fputs("This is a plan only, `run` would refuse: ", out);
@@ -140,7 +140,8 @@ static void print_json(const Plan *plan, const PlanRow *rows, double rate, FILE 
     json_set(json, "total", row_json(&rows[plan->count]));
     json_set(json, "notices", notices);
     if (plan->rank_count) json_set(json, "ranks", mpi_estimate_json(plan, rate));
-    json_set_number(json, "fitting_at_once", plan_memory_fitting(crowd_of(plan, arena), plan->count, arena));
+    json_set_number(json, "fitting_at_once",
+                    plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));
     fputs(json_print_pretty(json, arena), out);
     json_free(json);
 }

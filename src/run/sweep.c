@@ -104,9 +104,9 @@ static void plan_jobs(Sweep *sweep) {
 }
 
 static bool fits_together(const Sweep *sweep, Error *err) {
-    const PlanPoint **points = NEW(sweep->arena, sweep->count + 1, const PlanPoint *);
-    for (int i = 0; i < sweep->count; i++) points[i] = sweep->jobs[i].point;
-    return plan_memory_check(points, sweep->count, sweep->options->jobs, sweep->arena, err);
+    double *bytes = NEW(sweep->arena, sweep->count + 1, double);
+    for (int i = 0; i < sweep->count; i++) bytes[i] = plan_resident(sweep->jobs[i].point);
+    return plan_memory_check(bytes, sweep->count, sweep->options->jobs, sweep->arena, err);
 }
 
 static double evaluate_work(const Job *job) {

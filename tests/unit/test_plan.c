@@ -342,24 +342,23 @@ static void test_just_enough(void **state) {
 static void test_crowd(void **state) {
     (void)state;
     const Plan *plan = good("'sweep':{'train.seed':[1,2,3]}");
-    const PlanPoint *points[] = {&plan->points[0], &plan->points[1], &plan->points[2]};
     Error err;
-    assert_int_equal(plan_memory_fitting(points, 3, arena), 3);
-    assert_true(plan_memory_check(points, 3, 3, arena, &err));
+    assert_int_equal(plan_memory_fitting(plan_sizes(plan, arena), 3, arena), 3);
+    assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 3, arena, &err));
     plan->points[0].train_bytes = plan->points[2].evaluate_bytes = (size_t)(0.4 * memory_total());
-    assert_true(plan_memory_check(points, 3, 1000, arena, &err));
+    assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 1000, arena, &err));
     plan->points[1].train_bytes = (size_t)(0.3 * memory_total());
-    assert_int_equal(plan_memory_fitting(points, 3, arena), 2);
-    assert_true(plan_memory_check(points, 3, 2, arena, &err));
-    assert_false(plan_memory_check(points, 3, 3, arena, &err));
+    assert_int_equal(plan_memory_fitting(plan_sizes(plan, arena), 3, arena), 2);
+    assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 2, arena, &err));
+    assert_false(plan_memory_check(plan_sizes(plan, arena), 3, 3, arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_int_equal(strncmp(err.text, "3 runs at a time need up to ", 28), 0);
     assert_non_null(strstr(err.text, "; make --jobs at most 2"));
     assert_non_null(strstr(printed(plan, false), "2 of 3 runs fit into the machine's "));
     assert_non_null(strstr(printed(plan, true), "\"fitting_at_once\": 2"));
     plan->points[0].train_bytes = (size_t)(2 * memory_total()); /* which a plan refuses */
-    assert_true(plan_memory_check(points, 3, 1, arena, &err));
-    assert_false(plan_memory_check(points, 3, 2, arena, &err));
+    assert_true(plan_memory_check(plan_sizes(plan, arena), 3, 1, arena, &err));
+    assert_false(plan_memory_check(plan_sizes(plan, arena), 3, 2, arena, &err));
     assert_non_null(strstr(err.text, "; make --jobs at most 1"));
 }
 
