@@ -49,5 +49,5 @@ const PositionMethod method_dynamic_ntk = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

@@ -21,7 +21,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     ROTARY_FIELDS,
-    POS_FACTOR_FIELD(Options),
+    ROTARY_FACTOR_FIELD(Options),
     {"low", OPTION_REAL, offsetof(Options, low), .default_value = 1, .low = 1e-6, .high = 1e3,
      .help = "pairs with fewer turns in the training length are interpolated fully"},
     {"high", OPTION_REAL, offsetof(Options, high), .default_value = 4, .low = 1e-3, .high = 1e6,
@@ -38,7 +38,7 @@ static bool check(const PositionShape *shape, const void *settings, Error *err) 
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    double base = position_base_frequency(context, pair), s = position_factor(context, options->factor);
+    double base = rotary_base_frequency(context, pair), s = rotary_factor(context, options->factor);
     double turns = context->shape->train_length * base / (2 * M_PI);
     (void)amplitude;
     if (turns > options->high) return base;
@@ -56,5 +56,5 @@ const PositionMethod method_llama3 = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

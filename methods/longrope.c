@@ -34,7 +34,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     ROTARY_FIELDS,
-    POS_FACTOR_FIELD(Options),
+    ROTARY_FACTOR_FIELD(Options),
     {"preset", OPTION_CHOICE, offsetof(Options, preset), .default_value = PRESET_GEOMETRIC,
      .choices = presets, .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
     {"factors", OPTION_TEXT, offsetof(Options, factors),
@@ -89,11 +89,11 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
     if (!cosines) return NULL;
     float *sines = cosines + (size_t)length * half;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    double s = position_factor(&context, options->factor);
+    double s = rotary_factor(&context, options->factor);
     double scale = amplitude(shape, options, s);
     if (*options->factors) read_factors(given, options->factors, half);
     for (int i = 0; i < half; i++) {
-        double whole = position_base_frequency(&context, i), divisor = 1;
+        double whole = rotary_base_frequency(&context, i), divisor = 1;
         if (s > 1) divisor = *options->factors ? given[i] : preset(options, n, i, s);
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t);

@@ -18,7 +18,7 @@ typedef struct Options {
     double factor;
 } Options;
 
-static const OptionField fields[] = {ROTARY_FIELDS, POS_FACTOR_FIELD(Options)};
+static const OptionField fields[] = {ROTARY_FIELDS, ROTARY_FACTOR_FIELD(Options)};
 
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     if (rotary_size(shape, options) != 2) return true;
@@ -29,7 +29,7 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
     int n = rotary_size(context->shape, options);
-    double s = position_factor(context, options->factor);
+    double s = rotary_factor(context, options->factor);
     (void)amplitude;
     return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
 }
@@ -43,5 +43,5 @@ const PositionMethod method_ntk = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

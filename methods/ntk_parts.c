@@ -21,7 +21,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     ROTARY_FIELDS,
-    POS_FACTOR_FIELD(Options),
+    ROTARY_FACTOR_FIELD(Options),
     {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
      .help = "pairs with at least this many turns in the training length are not interpolated"},
     {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
@@ -46,7 +46,7 @@ static double ramp(const PositionShape *shape, const Options *options, double fr
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    double base = position_base_frequency(context, pair), s = position_factor(context, options->factor);
+    double base = rotary_base_frequency(context, pair), s = rotary_factor(context, options->factor);
     (void)amplitude;
     return base * (1 - ramp(context->shape, options, base) * (1 - 1 / s));
 }
@@ -60,5 +60,5 @@ const PositionMethod method_ntk_parts = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

@@ -30,7 +30,7 @@ static double frequency(const PositionContext *context, int pair, double *amplit
     const Options *options = context->options;
     int pairs = rotary_size(context->shape, options) / 2;
     (void)amplitude;
-    return pair < (int)floor(options->p * pairs + 1e-6) ? position_base_frequency(context, pair) : 0;
+    return pair < (int)floor(options->p * pairs + 1e-6) ? rotary_base_frequency(context, pair) : 0;
 }
 
 const PositionMethod method_p_rope = {
@@ -41,5 +41,5 @@ const PositionMethod method_p_rope = {
     .options_size = sizeof(Options),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

@@ -17,12 +17,12 @@ typedef struct Options {
     double factor;
 } Options;
 
-static const OptionField fields[] = {ROTARY_FIELDS, POS_FACTOR_FIELD(Options)};
+static const OptionField fields[] = {ROTARY_FIELDS, ROTARY_FACTOR_FIELD(Options)};
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     (void)amplitude;
-    return position_base_frequency(context, pair) /
-           position_factor(context, ((const Options *)context->options)->factor);
+    return rotary_base_frequency(context, pair) /
+           rotary_factor(context, ((const Options *)context->options)->factor);
 }
 
 const PositionMethod method_pi = {
@@ -33,5 +33,5 @@ const PositionMethod method_pi = {
     .options_size = sizeof(Options),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

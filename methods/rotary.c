@@ -19,7 +19,7 @@ static const OptionField fields[] = {ROTARY_FIELDS};
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     (void)amplitude;
-    return position_base_frequency(context, pair);
+    return rotary_base_frequency(context, pair);
 }
 
 const PositionMethod method_rotary = {
@@ -30,5 +30,5 @@ const PositionMethod method_rotary = {
     .options_size = sizeof(RotaryOptions),
     .fields = fields,
     .field_count = COUNT_OF(fields),
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

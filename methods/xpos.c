@@ -54,7 +54,7 @@ static void *prepare(const PositionShape *shape, const void *settings, int lengt
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = position_base_frequency(&context, i);
+        double frequency = rotary_base_frequency(&context, i);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;

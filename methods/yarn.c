@@ -25,7 +25,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     ROTARY_FIELDS,
-    POS_FACTOR_FIELD(Options),
+    ROTARY_FACTOR_FIELD(Options),
     {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
      .help = "pairs with at least this many turns in the training length are not interpolated"},
     {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
@@ -58,9 +58,9 @@ static double ramp(const PositionShape *shape, const Options *options, int pair)
 
 static double frequency(const PositionContext *context, int pair, double *amplitude) {
     const Options *options = context->options;
-    double s = position_factor(context, options->factor);
+    double s = rotary_factor(context, options->factor);
     *amplitude = options->attention * log(s) + 1;
-    return position_base_frequency(context, pair) * (1 - ramp(context->shape, options, pair) * (1 - 1 / s));
+    return rotary_base_frequency(context, pair) * (1 - ramp(context->shape, options, pair) * (1 - 1 / s));
 }
 
 const PositionMethod method_yarn = {
@@ -72,5 +72,5 @@ const PositionMethod method_yarn = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .check = check,
-    POS_ROTATION_HOOKS(frequency),
+    ROTARY_HOOKS(frequency),
 };

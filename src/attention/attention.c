@@ -18,7 +18,7 @@ static void place_sinks(Attention *a, Arena *arena) {
     double *positions = NEW(arena, a->length, double);
     for (int t = 0; positions && t < a->length; t++) positions[t] = (double)(t < last ? t : last);
     a->sink_tables =
-        position_prepare(a->method, context->shape, context->options, a->length, positions, arena);
+        encoding_prepare(a->method, context->shape, context->options, a->length, positions, arena);
     a->moves_sinks = true;
 }
 

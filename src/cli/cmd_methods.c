@@ -25,8 +25,8 @@ static const char *const type_names[] = {[OPTION_INT] = "integer",
 /* Each hook's place in the pass, if the method has it. */
 static Json *hooks_of(const PositionMethod *method) {
     Json *list = json_new_array();
-    for (int i = 0; i < POS_HOOK_COUNT; i++)
-        if (position_hooks(method) >> i & 1) json_append(list, json_new_text(position_hook_names[i]));
+    for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
+        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i]));
     if (method->limit) json_append(list, json_new_text("limit"));
     return list;
 }

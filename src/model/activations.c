@@ -38,7 +38,7 @@ Activations *activations_new(const Model *model, int sequences, int length, bool
     Activations *pass = NEW(arena, 1, Activations);
     p.context = (PositionContext){&model->shape, model->acting->options, .length = length};
     const PositionMethod *method = model->acting->method;
-    p.context.tables = position_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
+    p.context.tables = encoding_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
     p.plain = p.context.tables;
     if (model->position.partner) {
         p.positions = NEW(arena, length, double);

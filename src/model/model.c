@@ -50,7 +50,7 @@ Json *model_json(const ModelOptions *options) {
 static bool check_method(const Encoding *position, const PositionShape *shape, const char *source,
                          const char *path, Error *err) {
     Error inner;
-    if (position_check(position->method, shape, position->options, &inner)) return true;
+    if (encoding_check(position->method, shape, position->options, &inner)) return true;
     return error_set(err, EXIT_USAGE, "%s: '%s': %s", source, path, inner.text);
 }
 

@@ -77,7 +77,7 @@ static void draw_positions(const Model *model, Activations *pass, int sequences)
         bool moved = encoding_draw(&model->position, &model->shape, origin, pass->positions, pass->length);
         pass->tables[b] = pass->plain;
         if (moved)
-            pass->tables[b] = position_prepare(acting->method, &model->shape, acting->options, pass->length,
+            pass->tables[b] = encoding_prepare(acting->method, &model->shape, acting->options, pass->length,
                                                pass->positions, pass->moving);
         pass->moved |= moved;
     }

@@ -5,17 +5,17 @@
 
 #include <string.h>
 
-const char *const position_hook_names[] = {
-#define HOOK(name) [POS_HOOK_##name] = #name,
-    POSITION_HOOKS(HOOK)
+const char *const encoding_hook_names[] = {
+#define HOOK(name) [ENCODING_HOOK_##name] = #name,
+    ENCODING_HOOKS(HOOK)
 #undef HOOK
 };
 
-unsigned position_hooks(const PositionMethod *method) {
+unsigned encoding_hooks(const PositionMethod *method) {
     unsigned hooks = 0;
 #define HOOK(name)                                                                                           \
-    if (method->name) hooks |= 1U << POS_HOOK_##name;
-    POSITION_HOOKS(HOOK)
+    if (method->name) hooks |= 1U << ENCODING_HOOK_##name;
+    ENCODING_HOOKS(HOOK)
 #undef HOOK
     return hooks;
 }
@@ -69,7 +69,7 @@ bool encoding_usable(const Encoding *position, const PositionShape *shape, int64
 
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length) {
     Arena *count = arena_new_counting();
-    position_prepare(position->method, shape, position->options, length, NULL, count);
+    encoding_prepare(position->method, shape, position->options, length, NULL, count);
     size_t bytes = arena_peak(count);
     arena_free(count);
     return bytes;
@@ -109,11 +109,11 @@ bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {
 
 const PositionMethod *encoding_control(void) {
     for (int i = 0; i < encoding_method_count; i++)
-        if (!position_hooks(encoding_methods[i])) return encoding_methods[i];
+        if (!encoding_hooks(encoding_methods[i])) return encoding_methods[i];
     return NULL;
 }
 
-bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options,
+bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err) {
     if (method->frequency && !rotary_check(method->name, shape, options, err)) return false;
     return !method->check || method->check(shape, options, err);
@@ -131,7 +131,7 @@ static void *prepare_rotation(const PositionMethod *method, const PositionContex
     return table;
 }
 
-void *position_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
+void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena) {
     if (method->prepare) return method->prepare(shape, options, length, positions, arena);
     if (!method->frequency) return NULL;

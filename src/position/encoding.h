@@ -15,7 +15,7 @@ const PositionMethod *encoding_find_or_nearest(const char *name,
                                                const char **nearest); /* for error messages */
 
 /* The hooks by which a method acts, in the order of a pass. */
-#define POSITION_HOOKS(HOOK)                                                                                 \
+#define ENCODING_HOOKS(HOOK)                                                                                 \
     HOOK(embed)                                                                                              \
     HOOK(input)                                                                                              \
     HOOK(transform)                                                                                          \
@@ -28,25 +28,25 @@ const PositionMethod *encoding_find_or_nearest(const char *name,
     HOOK(positions)
 
 enum {
-#define HOOK(name) POS_HOOK_##name,
-    POSITION_HOOKS(HOOK)
+#define HOOK(name) ENCODING_HOOK_##name,
+    ENCODING_HOOKS(HOOK)
 #undef HOOK
-        POS_HOOK_COUNT
+        ENCODING_HOOK_COUNT
 };
-extern const char *const position_hook_names[POS_HOOK_COUNT];
+extern const char *const encoding_hook_names[ENCODING_HOOK_COUNT];
 
 /* Bit i is set if the method has hook i. */
-unsigned position_hooks(const PositionMethod *method);
+unsigned encoding_hooks(const PositionMethod *method);
 
 /* The control: the first method without any hook; NULL if there is none. */
 const PositionMethod *encoding_control(void);
 
 /* The method's rules, and for methods with `frequency` that n is an even whole number. Code EXIT_USAGE. */
-bool position_check(const PositionMethod *method, const PositionShape *shape, const void *options,
+bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err);
 
 /* The method's tables, see the hook `prepare`; NULL for methods that have none, and with a counting arena. */
-void *position_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
+void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena);
 
 /* A method with its options, as a run uses it. */

@@ -135,7 +135,7 @@ typedef struct PositionMethod {
 
     /* Methods that rotate: the angular frequency of pair `pair` = 0 .. n/2 - 1 in passes of context->length
        positions, in radians per position. *amplitude, 1 on entry, multiplies what is rotated. Such a method
-       has the hooks POS_ROTATION_HOOKS, and no prepare of its own (see Rotations). */
+       has the hooks ROTARY_HOOKS, and no prepare of its own (see Rotations). */
     double (*frequency)(const PositionContext *context, int pair, double *amplitude);
 
     /* Tables for passes of length T, owned by the arena; must not depend on parameters. positions[T] says

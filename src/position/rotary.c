@@ -19,12 +19,12 @@ bool rotary_check(const char *name, const PositionShape *shape, const void *opti
         ((const RotaryOptions *)options)->fraction, shape->head_dim);
 }
 
-double position_base_frequency(const PositionContext *context, int pair) {
+double rotary_base_frequency(const PositionContext *context, int pair) {
     const RotaryOptions *rotation = context->options;
     return pow(rotation->base, -2.0 * pair / rotary_size(context->shape, rotation));
 }
 
-double position_factor(const PositionContext *context, double factor) {
+double rotary_factor(const PositionContext *context, double factor) {
     return factor > 0 ? factor : fmax(1, (double)context->length / context->shape->train_length);
 }
 

@@ -13,12 +13,12 @@
    A method that rotates is its frequencies: the hook `frequency`. Its options struct begins with a
    RotaryOptions, its fields with the rows ROTARY_FIELDS, and its description has the line
 
-       POS_ROTATION_HOOKS(frequency),
+       ROTARY_HOOKS(frequency),
 
    which also sets the transforms; the core makes the table of cosines and sines. Methods whose angles are not
    a frequency times the position have a prepare of their own, call rotary_fill_angles or fill such a table
    themselves, and use the same transforms. */
-#define POS_ROTATION_HOOKS(hook)                                                                             \
+#define ROTARY_HOOKS(hook)                                                                                   \
     .frequency = hook, .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
 
 typedef enum RotaryPairs {
@@ -52,17 +52,17 @@ int rotary_size(const PositionShape *shape, const void *options);
 bool rotary_check(const char *name, const PositionShape *shape, const void *options, Error *err);
 
 /* base^(-2 pair / n): the plain frequency, from which others are made. */
-double position_base_frequency(const PositionContext *context, int pair);
+double rotary_base_frequency(const PositionContext *context, int pair);
 
 /* Context extension: the factor s by which a pass is longer than training, and its option. */
-#define POS_FACTOR_FIELD(Options)                                                                            \
+#define ROTARY_FACTOR_FIELD(Options)                                                                         \
     {                                                                                                        \
         "factor", OPTION_REAL, offsetof(Options, factor),                                                    \
             .low = 1, .high = 1e6, .or_zero = true,                                                          \
             .help = "context extension factor s; 0: evaluation length / training length, at least 1"         \
     }
-double position_factor(const PositionContext *context,
-                       double factor); /* factor, or where it is 0 max(1, T / L) */
+double rotary_factor(const PositionContext *context,
+                     double factor); /* factor, or where it is 0 max(1, T / L) */
 
 /* Pair i of a table for T rows: cosines[T,n/2], then sines[T,n/2], T n floats, of the angles p frequency
    times the amplitude, where row t stands at p = position_at(positions, t). Angles are computed in double. */

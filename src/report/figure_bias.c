@@ -41,7 +41,7 @@ static bool load(PositionContext *context, const Trained *trained, const Safeten
             if (tensor->dims[d] != tensors[i].dims[d]) return false;
         context->param[i] = tensor->data;
     }
-    context->tables = position_prepare(method, shape, context->options, length, NULL, arena);
+    context->tables = encoding_prepare(method, shape, context->options, length, NULL, arena);
     return true;
 }
 

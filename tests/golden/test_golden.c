@@ -329,7 +329,7 @@ static void checks_refuse(void **state) {
             sized(position_of(shapes[i].method, shapes[i].json, arena), shapes[i].heads, shapes[i].width);
         PositionShape shape = law_shape(&c);
         Error err = {0};
-        if (position_check(c.position.method, &shape, c.position.options, &err) != shapes[i].accepted)
+        if (encoding_check(c.position.method, &shape, c.position.options, &err) != shapes[i].accepted)
             fail_msg("%s %s with width %d: %s", shapes[i].method, shapes[i].json, shapes[i].width, err.text);
         if (!shapes[i].accepted) {
             assert_int_equal(err.code, EXIT_USAGE);

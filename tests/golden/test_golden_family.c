@@ -473,7 +473,7 @@ static void rows_stand_where_positions_say(void **state) {
         Probe few = probe_new(&c, ROWS, arena), many = probe_new(&c, 120, arena);
         float *a = probe_data(&few, 1, "a", arena), *b = probe_data(&many, 1, "b", arena);
         few.context.tables =
-            position_prepare(few.method, &few.shape, c.position.options, ROWS, places, arena);
+            encoding_prepare(few.method, &few.shape, c.position.options, ROWS, places, arena);
         for (int part = EMBED; part < BIAS; part++) {
             size_t width = few.size[part] / ROWS;
             if (width == 0) continue;
@@ -524,7 +524,7 @@ static void checks_refuse(void **state) {
         LawCase c = sized(refusals[n].method, refusals[n].json, 2, refusals[n].head_dim, 16);
         PositionShape shape = law_shape(&c);
         Error err = {0};
-        bool accepted = position_check(c.position.method, &shape, c.position.options, &err);
+        bool accepted = encoding_check(c.position.method, &shape, c.position.options, &err);
         if (accepted != (refusals[n].says == NULL))
             fail_msg("%s %s: %s", refusals[n].method, refusals[n].json, err.text);
         if (!accepted && (err.code != EXIT_USAGE || !strstr(err.text, refusals[n].says)))

@@ -67,7 +67,7 @@ static bool sound_partner(const LawCase *c, Error *err) {
         moves != (c->position.partner != NULL))
         return BROKEN(err, "positions, farthest and partner do not belong together");
     if (moves && (m->claims || m->layout || m->prepare || m->frequency ||
-                  position_hooks(m) != 1U << POS_HOOK_positions))
+                  encoding_hooks(m) != 1U << ENCODING_HOOK_positions))
         return BROKEN(err, "has other hooks, or claims, beside positions");
     return true;
 }
@@ -84,8 +84,7 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
     if (m->frequency && (m->prepare || !m->transform))
-        return BROKEN(err,
-                      "frequency with a prepare beside it, or without transform: use POS_ROTATION_HOOKS");
+        return BROKEN(err, "frequency with a prepare beside it, or without transform: use ROTARY_HOOKS");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");
@@ -155,7 +154,7 @@ static bool option_lives(const LawCase *c, const OptionField *f, const char *sta
         PositionShape shape = law_shape(c);
         other.position.options = arena_alloc(arena, 1, m->options_size);
         if (!read_option(other.position.options, m, f->key, field_json(f, tries[i]), arena)) continue;
-        if (!position_check(m, &shape, other.position.options, &err)) continue;
+        if (!encoding_check(m, &shape, other.position.options, &err)) continue;
         fingerprint(&other, text, arena);
         if (strcmp(text, standard) != 0) return true;
     }
@@ -208,7 +207,7 @@ bool law_options(const LawCase *c, Arena *arena, Error *err) {
     roomy.position.options = arena_alloc(arena, 1, m->options_size);
     options_default(roomy.position.options, m->fields, m->field_count);
     PositionShape shape = law_shape(&roomy);
-    if (!position_check(m, &shape, roomy.position.options, &refusal))
+    if (!encoding_check(m, &shape, roomy.position.options, &refusal))
         return BROKEN(err, "the defaults are refused: %s", refusal.text);
     if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1), arena))
         return BROKEN(err, "an unknown option is accepted");

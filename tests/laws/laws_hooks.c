@@ -267,7 +267,7 @@ static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *ar
     if (m->options_size) standard.position.options = arena_alloc(arena, 1, m->options_size);
     options_default(standard.position.options, m->fields, m->field_count);
     Error refusal; /* sizes at which the defaults are refused cannot tell */
-    if (!position_check(m, &shape, standard.position.options, &refusal)) return true;
+    if (!encoding_check(m, &shape, standard.position.options, &refusal)) return true;
     if (deviation(&standard, arena) > 1e-3) return true;
     for (int i = 0; i < 2 * m->field_count; i++) {
         const OptionField *field = &m->fields[i / 2];
@@ -283,7 +283,7 @@ static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *ar
                 *(bool *)(void *)(options + field->offset) = value != 0;
             else
                 *(int *)(void *)(options + field->offset) = value;
-            bool allowed = position_check(m, &shape, options, &err);
+            bool allowed = encoding_check(m, &shape, options, &err);
             bool deviates = allowed && deviation(&other, arena) > 1e-3;
             arena_release(arena, mark);
             if (deviates) return true;

@@ -137,7 +137,7 @@ bool law_batch(const LawCase *c, Arena *arena, Error *err) {
 
 static void *tables_of(const LawCase *c, const PositionShape *shape, int length, Arena *arena) {
     const Encoding *acting = encoding_acting(&c->position);
-    return position_prepare(acting->method, shape, acting->options, length, NULL, arena);
+    return encoding_prepare(acting->method, shape, acting->options, length, NULL, arena);
 }
 
 /* prepare() makes its tables anew, the same ones, in the arena (which has room in its chunk), and a counting

@@ -227,7 +227,7 @@ static void *fixed_maximum_prepare(const PositionShape *shape, const void *optio
     const OptionField *field = copy_options("t5", "max_distance", options, copy);
     int64_t standard = (int64_t)field->default_value;
     memcpy(copy + field->offset, &standard, sizeof standard);
-    return position_prepare(real("t5"), shape, copy, length, positions, arena);
+    return encoding_prepare(real("t5"), shape, copy, length, positions, arena);
 }
 
 static void max_distance_ignored(PositionMethod *m) {
@@ -340,7 +340,7 @@ static void writes_between_rows(PositionMethod *m) {
 static void *float_angles(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
     int half = shape->head_dim / 2; /* with the default options */
-    float *cosines = position_prepare(real("rotary"), shape, options, length, positions, arena);
+    float *cosines = encoding_prepare(real("rotary"), shape, options, length, positions, arena);
     if (!cosines) return NULL;
     for (int i = 0; i < half; i++) {
         float frequency = powf(10000, -2.0f * (float)i / (float)(2 * half));
@@ -364,7 +364,7 @@ static void *stale_tables(const PositionShape *shape, const void *options, int l
     static int made;
     if (!kept) kept = arena_new(0);
     if (length > made)
-        tables = position_prepare(real("rotary"), shape, options, made = 2 * length, positions, kept);
+        tables = encoding_prepare(real("rotary"), shape, options, made = 2 * length, positions, kept);
     (void)arena;
     return tables;
 }
@@ -383,7 +383,7 @@ static void shift_claimed(PositionMethod *m) {
 static void *squeezed_tables(const PositionShape *shape, const void *options, int length,
                              const double *positions, Arena *arena) {
     int width = shape->width;
-    float *table = position_prepare(real("sinusoidal"), shape, options, length, positions, arena);
+    float *table = encoding_prepare(real("sinusoidal"), shape, options, length, positions, arena);
     for (int t = length - 1; table && length > shape->train_length && t > 0; t--)
         memcpy(table + (size_t)(t * width), table + (size_t)(t / 2 * width), (size_t)width * sizeof *table);
     return table;
@@ -396,7 +396,7 @@ static void depends_on_length(PositionMethod *m) {
 static void *early_tables(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
     int width = shape->width;
-    float *table = position_prepare(real("sinusoidal"), shape, options, length + 1, positions, arena);
+    float *table = encoding_prepare(real("sinusoidal"), shape, options, length + 1, positions, arena);
     if (table) memmove(table, table + width, (size_t)length * (size_t)width * sizeof *table);
     return table;
 }
@@ -408,8 +408,8 @@ static void first_position_wrong(PositionMethod *m) {
 static void *one_row_short(const PositionShape *shape, const void *options, int length,
                            const double *positions, Arena *arena) {
     if (arena_alloc(arena, 1, 64))
-        return position_prepare(real("sinusoidal"), shape, options, length, positions, arena);
-    return position_prepare(real("sinusoidal"), shape, options, length > 1 ? length - 1 : 1, positions,
+        return encoding_prepare(real("sinusoidal"), shape, options, length, positions, arena);
+    return encoding_prepare(real("sinusoidal"), shape, options, length > 1 ? length - 1 : 1, positions,
                             arena);
 }
 

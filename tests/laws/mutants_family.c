@@ -24,7 +24,7 @@ static void *with_option(const char *name, const char *key, double value, const 
         void *at = copy + m->fields[i].offset;
         if (m->fields[i].type == OPTION_INT) memcpy(at, &whole, sizeof whole);
         if (m->fields[i].type == OPTION_REAL) memcpy(at, &value, sizeof value);
-        return position_prepare(m, shape, copy, length, positions,
+        return encoding_prepare(m, shape, copy, length, positions,
                                 arena); // cppcheck-suppress returnDanglingLifetime
     }
     BUG("%s has no option '%s'", name, key);
@@ -35,7 +35,7 @@ static void *with_length(const char *name, int train_length, const PositionShape
                          int length, const double *positions, Arena *arena) {
     PositionShape other = *shape;
     other.train_length = train_length;
-    return position_prepare(real(name), &other, options, length, positions, arena);
+    return encoding_prepare(real(name), &other, options, length, positions, arena);
 }
 
 /* A hook as `prepare` that calls with_option or with_length, and the mutant that has it. */

@@ -79,7 +79,7 @@ static void claims_of_its_own(PositionMethod *m) {
 static void *unmoved_tables(const PositionShape *shape, const void *options, int length,
                             const double *positions, Arena *arena) {
     (void)positions;
-    return position_prepare(real("learned"), shape, options, length, NULL, arena);
+    return encoding_prepare(real("learned"), shape, options, length, NULL, arena);
 }
 
 static void positions_ignored(PositionMethod *m) {

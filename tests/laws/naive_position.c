@@ -119,7 +119,7 @@ NaivePosition *naive_position_new(const Model *model, const double *values, Naiv
     for (int b = 0; b < sequences; b++) {
         n->positions[b] = draw(n, place, b);
         n->tables[b] =
-            position_prepare(method, &model->shape, n->position->options, length, n->positions[b], arena);
+            encoding_prepare(method, &model->shape, n->position->options, length, n->positions[b], arena);
     }
     size_t inputs = (size_t)sequences * (size_t)length * (size_t)n->C;
     n->sites = NEW(arena, n->L + 1, Site);
@@ -207,7 +207,7 @@ void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role,
         for (int t = 0; t < n->T; t++) positions[t] = t < last ? t : last;
         if (last < n->T)
             context.tables =
-                position_prepare(method, &n->model->shape, n->position->options, n->T, positions, n->arena);
+                encoding_prepare(method, &n->model->shape, n->position->options, n->T, positions, n->arena);
         for (size_t i = 0; i < count; i++) copy[i] = (float)x[i];
         (sign > 0 ? method->transform : method->transform_backward)(&context, role, copy, n->D);
         for (size_t i = 0; i < count; i++) x[i] = copy[i];

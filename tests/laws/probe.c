@@ -38,7 +38,7 @@ static void prepare(Probe *p, Arena *arena) {
     p->tables = (const unsigned char *)arena_alloc(arena, 1, 64) + 64;
     size_t used = arena_used(arena);
     p->context.tables =
-        position_prepare(p->method, &p->shape, p->options, p->context.length, p->positions, arena);
+        encoding_prepare(p->method, &p->shape, p->options, p->context.length, p->positions, arena);
     p->table_bytes = arena_used(arena) - used;
     unsigned char *behind = memset(arena_alloc(arena, 1, 64), 0x7e, 64);
     if (behind != p->tables + p->table_bytes) p->table_bytes = 0;
