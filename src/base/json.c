@@ -8,7 +8,6 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
-#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 
 #include "base/escape.h"
 #include "base/json_syntax.h"
-#include "sys/atomic_file.h"
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
 
@@ -91,20 +89,6 @@ Json *json_parse(const char *text, size_t length, const char *source, Error *err
     if (unique) return json;
     json_free(json);
     return NULL;
-}
-
-Json *json_read_file(const char *path, const char *source, Error *err) {
-    Arena *scratch = arena_new(0);
-    size_t size;
-    const char *text = file_read(path, JSON_SYNTAX_MAX_SIZE, &size, scratch);
-    Json *json = text ? json_parse(text, size, source, err) : NULL;
-    if (!text) {
-        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
-        error_system(err, "%s: cannot read", source);
-        if (typing) err->code = EXIT_USAGE;
-    }
-    arena_free(scratch);
-    return json;
 }
 
 void json_free(Json *json) {

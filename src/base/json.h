@@ -10,7 +10,6 @@ typedef struct Json Json; /* a cJSON tree under our name */
 /* Reading text: strict JSON, at most 64 deep and 16 MiB, no duplicate keys, nothing behind the value.
    `source` names the text in errors ("config 'x.json'"). The tree must be given to json_free. */
 Json *json_parse(const char *text, size_t length, const char *source, Error *err);
-Json *json_read_file(const char *path, const char *source, Error *err);
 void json_free(Json *json);
 Json *json_copy(const Json *json);
 

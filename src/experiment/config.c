@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "sys/json_file.h"
 #include "position/encoding.h"
 #include "experiment/grid.h"
 
@@ -377,7 +378,7 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err) {
     ConfigReader reader = {.source = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_read_file(path, reader.source, err);
+    Json *json = json_file_read(path, reader.source, err);
     bool read = json && read_experiment(&reader, experiment, path, sets, json);
     json_free(json);
     return read ? experiment : NULL;

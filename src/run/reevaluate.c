@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/json_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
 
@@ -123,7 +124,7 @@ static bool add_variants(Json *list, const char *word, Error *err) {
     size_t size = strlen(word);
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
     Json *json = text   ? json_parse(word, size, "--variant", err)
-                 : file ? json_read_file(word, word, err)
+                 : file ? json_file_read(word, word, err)
                         : json_new_object();
     if (!json) return false;
     if (!text && !file) {

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/json_file.h"
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "sys/version.h"
@@ -144,7 +145,7 @@ static Json *read_json(const Worker *worker, const char *given, const char *file
                        Error *err) {
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
     *source = given ? worker->options->source : arena_format(worker->arena, "'%s'", path);
-    return given ? json_parse(given, strlen(given), *source, err) : json_read_file(path, *source, err);
+    return given ? json_parse(given, strlen(given), *source, err) : json_file_read(path, *source, err);
 }
 
 static bool read_task(Worker *worker, Error *err) {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/options.h"
+#include "sys/json_file.h"
 
 #include <float.h>
 #include <math.h>
@@ -253,20 +254,20 @@ static void test_files(void **state) {
     char path[] = "/tmp/poslab-fields-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
-    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_null(json_file_read(path, "config 'x'", &err));
     assert_string_equal(err.text, "config 'x': line 1, column 6: the text ends where a value should be");
     for (int i = 0; i < 200000; i++) assert_int_equal(write(file, "    ", 4), 4);
     assert_int_equal(write(file, "7}", 2), 2);
-    Json *json = json_read_file(path, "config 'x'", &err);
+    Json *json = json_file_read(path, "config 'x'", &err);
     assert_true(json_number(json_get(json, "a"), 0) == 7);
     json_free(json);
     close(file);
     unlink(path);
-    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_null(json_file_read(path, "config 'x'", &err));
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_read_file("/", "config '/'", &err)); /* a folder */
+    assert_null(json_file_read("/", "config '/'", &err)); /* a folder */
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_read_file("/dev/zero", "config 'zero'", &err)); /* endless */
+    assert_null(json_file_read("/dev/zero", "config 'zero'", &err)); /* endless */
 }
 
 typedef struct Options {
