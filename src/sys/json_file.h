@@ -5,6 +5,6 @@
 #include "base/json.h"
 
 /* As json_parse. A path that does not exist or is a folder is EXIT_USAGE. */
-Json *json_file_read(const char *path, const char *source, Error *err);
+Json *json_file_read(const char *path, const char *source, Arena *arena, Error *err);
 
 #endif
