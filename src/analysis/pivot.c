@@ -356,14 +356,13 @@ static const char *title_of(const Pivot *pivot) {
 static const char *sign(const Pivot *pivot, Error *err) {
     Arena *arena = pivot->arena;
     if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
-    Json *ids = json_new_array();
+    Json *ids = json_new_array(arena);
     for (int i = 0; i < pivot->list->count; i++) {
         const ResultsCell *cell = pivot->list->items[i].cell;
         for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
-            json_append(ids, json_new_number((double)cell->seeds[s].evaluation));
+            json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
     }
     const char *list = json_print(ids, arena);
-    json_free(ids);
     const char *signature = curves_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
     for (int i = 0; signature && pivot->options->where[i]; i++)
         signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);

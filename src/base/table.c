@@ -261,10 +261,10 @@ static void print_csv(const Table *const *frames, int count, FILE *out) {
 
 static void print_json(const Table *const *frames, int count, FILE *out) {
     Arena *arena = arena_new(0);
-    Json *rows = json_new_array();
+    Json *rows = json_new_array(arena);
     for (int f = 0; f < count; f++)
         for (int r = 0; r < frames[f]->rows; r++) {
-            Json *row = json_new_object();
+            Json *row = json_new_object(arena);
             for (int c = 0; c < frames[f]->column_count; c++) {
                 const TableColumn *column = &frames[f]->columns[c];
                 const TableCell *cell = cell_of(frames[f], r, c);
@@ -277,7 +277,6 @@ static void print_json(const Table *const *frames, int count, FILE *out) {
             json_append(rows, row);
         }
     fputs(json_print_pretty(rows, arena), out);
-    json_free(rows);
     arena_free(arena);
 }
 

@@ -271,21 +271,21 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
 /* "method(option=value)", with what is not the default. */
 static const char *method_label(const Encoding *position, Arena *arena) {
     const PositionMethod *method = position->method;
-    void *standard = arena_alloc(arena, 1, method->options_size);
-    Json *now = json_new_object(), *then = json_new_object();
+    Arena *scratch = arena_new(0);
+    void *standard = arena_alloc(scratch, 1, method->options_size);
+    Json *now = json_new_object(scratch), *then = json_new_object(scratch);
     options_default(standard, method->fields, method->field_count);
     options_write(then, standard, method->fields, method->field_count);
     options_write(now, position->options, method->fields, method->field_count);
     const char *list = "";
     for (int i = 0; i < method->field_count; i++) {
         const Json *value = json_member(now, i);
-        const char *text = json_print(value, arena);
-        if (strcmp(text, json_print(json_member(then, i), arena)) == 0) continue;
+        const char *text = json_print(value, scratch);
+        if (strcmp(text, json_print(json_member(then, i), scratch)) == 0) continue;
         list = arena_format(arena, "%s%s%s=%s", list, *list ? "," : "", method->fields[i].key,
                             json_text(value, text));
     }
-    json_free(now);
-    json_free(then);
+    arena_free(scratch);
     return arena_format(arena, "%s%s%s%s", method->name, *list ? "(" : "", list, *list ? ")" : "");
 }
 

@@ -35,9 +35,10 @@ static bool same_value(const Json *a, const Json *b, Arena *arena) {
 static const char *label_alone(const Encoding *position, Arena *arena) {
     const PositionMethod *method = position->method;
     if (!method->field_count) return method->label;
-    void *standard = arena_alloc(arena, 1, method->options_size);
+    Arena *scratch = arena_new(0);
+    void *standard = arena_alloc(scratch, 1, method->options_size);
     options_default(standard, method->fields, method->field_count);
-    Json *now = json_new_object(), *then = json_new_object();
+    Json *now = json_new_object(scratch), *then = json_new_object(scratch);
     options_write(now, position->options, method->fields, method->field_count);
     options_write(then, standard, method->fields, method->field_count);
 
@@ -45,11 +46,10 @@ static const char *label_alone(const Encoding *position, Arena *arena) {
     for (int i = 0; i < json_count(now); i++) {
         const char *key = json_key(now, i);
         const Json *value = json_member(now, i);
-        if (same_value(value, json_get(then, key), arena)) continue;
+        if (same_value(value, json_get(then, key), scratch)) continue;
         list = arena_format(arena, "%s%s%s=%s", list, *list ? ", " : "", key, value_text(value, arena));
     }
-    json_free(now);
-    json_free(then);
+    arena_free(scratch);
     return *list ? arena_format(arena, "%s (%s)", method->label, list) : method->label;
 }
 
@@ -99,10 +99,10 @@ static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_
     add_differences(paths, b, "", a, same_method, arena);
 }
 
-static Json *parse_resolved(const PlanPoint *point) {
+static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
-    Json *json = json_parse(text, strlen(text), point->config->source, &err);
+    Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
     if (!json) BUG("a resolved config is no JSON: %s", err.text);
     return json;
 }
@@ -110,10 +110,11 @@ static Json *parse_resolved(const PlanPoint *point) {
 const char **run_label_settings(const Plan *plan, Arena *arena) {
     const char **settings = NEW(arena, plan->count, const char *);
     if (!plan->count) return settings;
-    Json **trees = NEW(arena, plan->count, Json *);
+    Arena *scratch = arena_new(0);
+    Json **trees = NEW(scratch, plan->count, Json *);
     Paths paths = {.count = 0};
     for (int i = 0; i < plan->count; i++) {
-        trees[i] = parse_resolved(&plan->points[i]);
+        trees[i] = parse_resolved(&plan->points[i], scratch);
         int length = 0, alike = 0; /* the first of the same training length, and of the same method there */
         while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
         while (!same_at(trees[alike], trees[i], "train.length", arena) ||
@@ -129,7 +130,7 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
             settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k], value);
         }
     }
-    for (int i = 0; i < plan->count; i++) json_free(trees[i]);
+    arena_free(scratch);
     return settings;
 }
 

@@ -36,11 +36,11 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     return encoding_find(name);
 }
 
-Json *encoding_json(const Encoding *position) {
-    Json *json = json_new_object();
+Json *encoding_json(const Encoding *position, Arena *arena) {
+    Json *json = json_new_object(arena);
     json_set_text(json, "name", position->method->name);
     options_write(json, position->options, position->method->fields, position->method->field_count);
-    if (position->partner) json_set(json, "with", encoding_json(position->partner));
+    if (position->partner) json_set(json, "with", encoding_json(position->partner, arena));
     return json;
 }
 

@@ -62,7 +62,7 @@ static inline const Encoding *encoding_acting(const Encoding *position) {
 }
 
 /* The method, its options and its partner, with all defaults spelled out. */
-Json *encoding_json(const Encoding *position);
+Json *encoding_json(const Encoding *position, Arena *arena);
 
 /* The method with its defaults, those of its default partner too; false if there is no such partner. */
 bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena);

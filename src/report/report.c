@@ -318,10 +318,9 @@ static bool put_config(const Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
     if (!text) return false;
     Error ignored;
-    Json *json = json_parse(text, strlen(text), "config", &ignored);
+    Json *json = json_parse(text, strlen(text), "config", report->arena, &ignored);
     html_element("h2", "Config", report->out);
     html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
-    json_free(json);
     return true;
 }
 

@@ -197,7 +197,7 @@ bool squeue_read(Squeue *queue, const char *database, const char *experiment, Ar
                                .submission = squeue_submission_folder(folder, number, arena)};
         const char *manifest = arena_format(arena, "%s/manifest", reader.submission);
         if (!read_arrays(&reader, arena, err) ||
-            (reader.count && !manifest_each(manifest, take_line, &reader, arena, err)))
+            (reader.count && !manifest_each(manifest, take_line, &reader, err)))
             return false;
     }
     return true;

@@ -147,7 +147,6 @@ static bool check_tensors(Check *check, const char *path, const Run *run, bool w
     check->files++;
     if (!read) problem(check, why.text);
     if (read && weights) check_weights(check, &file, path, run);
-    if (read) json_free(file.metadata);
     arena_release(check->arena, mark);
     return true;
 }

@@ -165,20 +165,18 @@ static const char *run_identity(const Model *model, const Corpus *corpus, const 
         {"optimizer", optimizer, optimizer_fields, optimizer_field_count},
         {"schedule", schedule, optimizer_schedule_fields, optimizer_schedule_field_count},
     };
-    Json *root = json_new_object();
+    Json *root = json_new_object(arena);
     json_set_text(root, "corpus", corpus->hash);
-    json_set(root, "method", encoding_json(&model->position));
-    json_set(root, "model", model_json(&model->options));
+    json_set(root, "method", encoding_json(&model->position, arena));
+    json_set(root, "model", model_json(&model->options, arena));
     for (int i = 0; i < COUNT_OF(sections); i++) {
-        Json *section = json_new_object();
+        Json *section = json_new_object(arena);
         if (sections[i].count)
             options_write(section, sections[i].options, sections[i].fields, sections[i].count);
         json_remove(section, "checkpoint");
         json_set(root, sections[i].key, section);
     }
-    const char *text = json_print(root, arena);
-    json_free(root);
-    return text;
+    return json_print(root, arena);
 }
 
 /* Where the optimiser's k-th array is, NULL where it has none. */
@@ -215,7 +213,7 @@ static bool state_write(const Training *training, Error *err) {
     }
     file.tensors[file.count++] =
         (SafetensorsTensor){"log", SAFETENSORS_I32, 2, {result->steps, sizeof(TrainLog) / 4}, result->log};
-    file.metadata = json_new_object();
+    file.metadata = json_new_object(arena);
     json_set_text(file.metadata, "format", state_format);
     json_set_text(file.metadata, "run", training->run);
     json_set_text(file.metadata, "revision", result->revision);
@@ -226,7 +224,6 @@ static bool state_write(const Training *training, Error *err) {
     const char *path = training->state_path;
     bool fine =
         safetensors_write(arena_format(arena, "%s.new", path), &file, err) && state_rotate(path, arena, err);
-    json_free(file.metadata);
     arena_free(arena);
     return fine;
 }
@@ -320,7 +317,6 @@ static bool state_read(Training *training, const TrainHooks *hooks, bool *restor
             note_revision(training, json_text(json_get(file.metadata, "revision"), "unknown"), hooks, arena);
             note_setting(training, &file, hooks, arena);
         }
-        if (read) json_free(file.metadata);
         if (*restored) break;
         if (why.code != EXIT_DAMAGED) {
             *err = why;

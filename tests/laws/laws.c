@@ -36,14 +36,11 @@ const Law *law_find(const char *name) {
 }
 
 const char *law_case(const Law *law, const LawCase *c, Arena *arena) {
-    Json *options = encoding_json(&c->position);
+    Json *options = encoding_json(&c->position, arena);
     json_remove(options, "name");
-    const char *text =
-        arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
-                     c->position.method->name, json_print(options, arena), (int)c->model.layers,
-                     (int)c->model.heads, (int)c->model.width, c->batch, c->length);
-    json_free(options);
-    return text;
+    return arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
+                        c->position.method->name, json_print(options, arena), (int)c->model.layers,
+                        (int)c->model.heads, (int)c->model.width, c->batch, c->length);
 }
 
 bool law_holds(const Law *law, const LawCase *c, Error *err) {

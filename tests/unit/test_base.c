@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "sys/atomic_file.h"
 #include "base/sha256.h"
 #include "sys/threads.h"
@@ -172,6 +173,15 @@ static void wrong_mark(void) {
     arena_release(arena_new(0), 64);
 }
 
+static void two_arenas(void) {
+    Arena *arena = arena_new(0);
+    json_append(json_new_array(arena), json_new_null(arena_new(0)));
+}
+
+static void counted_json(void) {
+    json_new_object(arena_new_counting());
+}
+
 static void ends_are_ends(void **state) {
     char text[512];
     (void)state;
@@ -189,6 +199,10 @@ static void ends_are_ends(void **state) {
     assert_int_equal(WEXITSTATUS(status), EXIT_SYSTEM);
     assert_int_equal(WEXITSTATUS(ends(too_much_still, text, sizeof text)), EXIT_SYSTEM);
     assert_true(WIFSIGNALED(ends(wrong_mark, text, sizeof text)));
+    assert_true(WIFSIGNALED(ends(two_arenas, text, sizeof text)));
+    assert_non_null(strstr(text, "in another arena than its tree"));
+    assert_true(WIFSIGNALED(ends(counted_json, text, sizeof text)));
+    assert_non_null(strstr(text, "in a counting arena"));
 }
 
 static void the_clock_goes_on(void **state) {

@@ -72,14 +72,13 @@ static SafetensorsTensor tensors[] = {
 
 static void write_sample(int count) {
     Error err;
-    Json *metadata = json_new_object();
+    Json *metadata = json_new_object(arena);
     json_set_text(metadata, "config",
                   "{\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}");
     json_set_text(metadata, "zeros", "0000000000000000000000000000000000000000000000000000000000000000");
     json_set_text(metadata, "step", "12");
     SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = metadata};
     if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
-    json_free(metadata);
 }
 
 static void test_round_trip(void **state) {
@@ -105,7 +104,6 @@ static void test_round_trip(void **state) {
         }
         assert_null(safetensors_find(&file, "absent"));
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), "12");
-        json_free(file.metadata);
     }
 }
 
@@ -125,7 +123,6 @@ static double seconds_of(int count) {
             fail_msg("%s", err.text);
         for (int i = 0; i < count; i++)
             assert_ptr_equal(checkpoint_next(&read, file.tensors[i].name, &next), &read.tensors[i]);
-        json_free(read.metadata);
         least = fmin(least, (double)(clock() - begin) / CLOCKS_PER_SEC);
     }
     return least;
@@ -281,7 +278,6 @@ static void test_forms(void **state) {
     SafetensorsFile file;
     forge("{" META "," TENSOR("a", "F32", "[1]", "[0,4]") "}", 4);
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("the right form: %s", err.text);
-    json_free(file.metadata);
     for (int i = 0; i < COUNT_OF(rows); i++) {
         forge(rows[i].header, rows[i].size);
         expect_damaged(rows[i].what);
@@ -366,9 +362,7 @@ static void test_replaces(void **state) {
     assert_int_equal(file.count, 1);
     /* what was read can be written again: its checksum is replaced */
     if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
-    json_free(file.metadata);
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
-    json_free(file.metadata);
     struct stat info;
     mode_t mask = umask(0);
     umask(mask);
@@ -385,7 +379,6 @@ static void test_bare_name(void **state) {
     assert_int_equal(chdir(folder), 0);
     SafetensorsFile file = {.tensors = tensors, .count = 1};
     bool good = safetensors_write("bare", &file, &err) && safetensors_read("bare", &file, arena, &err);
-    if (good) json_free(file.metadata);
     unlink("bare");
     assert_int_equal(chdir(old), 0);
     if (!good) fail_msg("%s", err.text);

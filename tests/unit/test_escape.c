@@ -283,11 +283,9 @@ static int shape_of(const char *what, const char *format, const char *text) {
     }
     if (!strcmp(format, "json")) {
         Error err;
-        Json *json = json_parse(text, strlen(text), what, &err);
+        Json *json = json_parse(text, strlen(text), what, sample_arena, &err);
         if (!json) fail_msg("%s", err.text);
-        int leaves = json_leaves(json);
-        json_free(json);
-        return leaves;
+        return json_leaves(json);
     }
     return count_bare(text, "\n");
 }
@@ -501,10 +499,9 @@ static void test_json(void **state) {
         Error err;
         const char *name = name_at(i, false), *text = escape_text(ESCAPE_JSON, name, sample_arena);
         bool valid = json_syntax_check_utf8(name, strlen(name), "name", &err);
-        Json *json = json_parse(text, strlen(text), "text", &err);
+        Json *json = json_parse(text, strlen(text), "text", sample_arena, &err);
         if (!json) fail_msg("%s", err.text);
         if (valid) assert_string_equal(json_text(json, ""), name);
-        json_free(json);
     }
 }
 

@@ -378,7 +378,7 @@ static void test_print(void **state) {
     }
     Error err;
     const char *text = printed(plan, true);
-    Json *json = json_parse(text, strlen(text), "plan", &err);
+    Json *json = json_parse(text, strlen(text), "plan", arena, &err);
     assert_non_null(json);
     const Json *points = json_get(json, "points"), *total = json_get(json, "total");
     assert_int_equal(json_count(points), 4);
@@ -391,7 +391,6 @@ static void test_print(void **state) {
         seconds += json_number(json_get(point, "seconds"), NAN);
     }
     assert_true(seconds > 0 && fabs(json_number(json_get(total, "seconds"), 0) / seconds - 1) < 1e-9);
-    json_free(json);
 }
 
 int main(void) {

@@ -331,12 +331,11 @@ static void test_outcomes(void **state) {
                      "  %s  done      Rotary L=32 seed=1: 1 of 2 evaluations missing\n"
                      "  %s  running   T5 bias L=32 seed=1\n",
                      plan->points[0].key, plan->points[1].key, plan->points[4].key, plan->points[5].key));
-    Json *json = json_parse(status(store, true), strlen(status(store, true)), "status", &err);
+    Json *json = json_parse(status(store, true), strlen(status(store, true)), "status", sample_arena, &err);
     assert_non_null(json);
     const Json *entry = json_at(json, 0);
     assert_true(json_number(json_get(json_get(entry, "runs"), "done"), -1) == 3);
     assert_int_equal(json_count(json_get(entry, "unfinished")), 4);
-    json_free(json);
     database_close(store);
 }
 
@@ -418,14 +417,13 @@ static void test_json(void **state) {
     Error err;
     Database *store = two_seeds("loss is nan at step 3");
     const char *text = printed(store, "json");
-    Json *json = json_parse(text, strlen(text), "table", &err);
+    Json *json = json_parse(text, strlen(text), "table", sample_arena, &err);
     if (!json) fail_msg("%s", err.text);
     assert_int_equal(json_count(json), 12);
     assert_string_equal(json_text(json_get(json_at(json, 0), "method"), ""), "rotary");
     assert_true(fabs(json_number(json_get(json_at(json, 0), "perplexity"), 0) - 4) < 1e-12);
     assert_string_equal(json_text(json_get(json_at(json, 3), "outcome"), ""), "diverged");
     assert_null(json_get(json_at(json, 3), "perplexity"));
-    json_free(json);
     database_close(store);
 }
 
