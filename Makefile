@@ -36,7 +36,7 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
-OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o $(BUILD)/page.o
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
@@ -71,7 +71,7 @@ $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
-$(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
+$(BUILD)/registry.o $(BUILD)/page.o: $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
@@ -111,6 +111,14 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo '};'; \
 	   echo 'const int encoding_method_count = $(words $(METHODS));')
 comma = ,
+
+# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.
+$(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
+	@{ echo '#include "report/page.h"'; \
+	   awk 'FNR == 1 { if (NR != 1) print ";"; printf "const char page_%s[] = \"\\n\"", FILENAME ~ /css$$/ ? "style" : "script" } \
+	        { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' \
+	       $(filter src/%,$^); } >$@.new
+	@mv $@.new $@
 
 # The revision reaches the file that says it, and it alone: a commit compiles little again.
 REVISED   = $(BUILD)/src/sys/version.o

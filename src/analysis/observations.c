@@ -387,3 +387,33 @@ bool facts_choose(Database *store, const char **names, int *count, const Observa
     return error_set(err, EXIT_USAGE,
                      "no evaluation fulfils all of --where; each condition alone holds for some");
 }
+
+/* --- ratios --- */
+
+int observations_ratio(const Observation *fact, double *mean, double *deviation, Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    double *ratios = NEW(arena, fact->cell->count, double);
+    int count = 0;
+    for (int i = 0; fact->base && i < fact->cell->count; i++)
+        for (int k = 0; k < fact->base->count; k++)
+            if (fact->base->seeds[k].seed == fact->cell->seeds[i].seed) {
+                ratios[count++] = exp(fact->cell->seeds[i].loss - fact->base->seeds[k].loss);
+                break; /* a seed may be there twice, where a database is not the program's own */
+            }
+    *mean = stats_mean(ratios, count);
+    *deviation = stats_deviation(ratios, count);
+    arena_release(arena, mark);
+    return count;
+}
+
+const char *observations_ratio_text(const Observation *fact, double mean, double deviation, int count,
+                                    Arena *arena) {
+    if (!fact->cell->count) return results_cell_text(fact->cell, arena);
+    if (!count) return "-";
+    int digits = mean < 10 ? 3 : mean < 100 ? 2 : 1;
+    const char *text = count > 1 ? arena_format(arena, "%.*f ± %.*f", digits, mean, digits, deviation)
+                                 : arena_format(arena, "%.*f", digits, mean);
+    return count < fact->cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, count, fact->cell->seeds_requested)
+               : text;
+}

@@ -87,4 +87,11 @@ bool facts_choose(Database *store, const char **names, int *count, const Observa
 const ObservationList *observations_read(Database *store, const char *experiment,
                                          const ObservationOptions *options, Arena *arena, Error *err);
 
+/* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
+   both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
+   seeds are missing. */
+int observations_ratio(const Observation *fact, double *mean, double *deviation, Arena *arena);
+const char *observations_ratio_text(const Observation *fact, double mean, double deviation, int count,
+                                    Arena *arena);
+
 #endif

@@ -81,20 +81,35 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     return list;
 }
 
-const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
-                                             Error *err) {
+static ReferenceCurves *read_curves(Database *store, const char *experiment, const char *order, Arena *arena,
+                                    Error *err) {
     const char *const parameters[] = {experiment, NULL};
     ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-        " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-        " AND stride = eval_length AND eval_length >= train_length AND method IN"
-        " (SELECT method FROM outcome WHERE experiment = ?)"
-        " ORDER BY train_length, source, dataset, split, method, eval_length",
-        parameters);
+    const char *sql =
+        arena_format(arena,
+                     "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
+                     " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
+                     " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                     " (SELECT method FROM outcome WHERE experiment = ?) ORDER BY %s, eval_length",
+                     order);
+    DatabaseQuery *query = database_query_begin(store, sql, parameters);
     while (database_query_next(query)) add_number(paper, query, arena);
-    if (!database_query_end(query, err)) return NULL;
+    return database_query_end(query, err) ? paper : NULL;
+}
+
+const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,
+                                            Error *err) {
+    ReferenceCurves *paper =
+        read_curves(store, experiment, "source, dataset, split, train_length, method", arena, err);
+    if (paper) paper->sources = list_sources(paper, arena);
+    return paper;
+}
+
+const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
+                                             Error *err) {
+    ReferenceCurves *paper =
+        read_curves(store, experiment, "train_length, source, dataset, split, method", arena, err);
+    if (!paper) return NULL;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
     paper->sources = list_sources(paper, arena);

@@ -66,7 +66,7 @@ static bool export_trained(Export *export, Error *err) {
     if (!path || !safetensors_read(path, &file, export->arena, err)) return false;
     return (strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
             error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path)) &&
-           train_load_tensors(make_model(export), &file, path, err) &&
+           train_state_load_tensors(make_model(export), &file, path, err) &&
            safetensors_write(export->options->path, &file, err);
 }
 

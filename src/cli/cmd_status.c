@@ -166,7 +166,7 @@ bool cmd_status_print(Database *store, const char *experiment, bool json, bool *
     Arena *arena = arena_new(0);
     Json *list = json_new_array(arena);
     int count = 0;
-    const char **names = database_experiments(store, experiment, &count, arena, err);
+    const char **names = runs_experiments(store, experiment, &count, arena, err);
     bool ok = names != NULL;
     *left = false;
     for (int i = 0; ok && i < count; i++) {

@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "store/database.h"
+#include "store/runs.h"
 #include "analysis/curves.h"
 #include "analysis/observations.h"
 #include "analysis/pivot.h"
@@ -216,7 +217,7 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
                          "unknown table format '%s'; there are text, md, latex, csv and json",
                          options->format);
     Arena *arena = arena_new(0);
-    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     bool ok = names && print_all(store, options, format, names, count, out, arena, err);
     arena_free(arena);
     if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");

@@ -53,7 +53,7 @@ static ExitCode outcome(bool fine, const Error *err) {
 static ExitCode do_plan(const Arguments *arguments, Error *err) {
     int ranks[16] = {0};
     int64_t gigabits = 10, jobs = 1, threads = 1;
-    if (!arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &jobs, err) ||
+    if (!arguments_count(arguments, 'j', 1, JOBS_MOST, &jobs, err) ||
         !arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err))
         return err->code;
     const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);

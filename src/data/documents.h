@@ -37,8 +37,6 @@ typedef struct Documents {
     int64_t empty; /* files without tokens, left out */
 } Documents;
 
-int documents_token_size(const Documents *documents); /* in bytes */
-
 /* Fills in items, count, total and empty. `arena` is where the tokens will be joined, for the check that all
    fits into memory. */
 bool documents_read(Documents *documents, const Arena *arena);

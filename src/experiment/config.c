@@ -8,6 +8,7 @@
 
 #include "sys/json_file.h"
 #include "position/encoding.h"
+#include "data/tokenizers.h"
 #include "experiment/grid.h"
 
 enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };
@@ -138,16 +139,16 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
 static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
     static const char *const skip[] = {"attention", "adaptive", NULL};
     ModelOptions *model = &config->model;
-    bool bytes = config->data.tokenizer == TOKENIZER_BYTES;
+    int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
     if (!read_section(reader, model, model_fields, model_field_count, json, skip, "model") ||
         !read_section(reader, &model->attention, attention_fields, attention_field_count,
                       json_get(json, "attention"), NULL, "model.attention"))
         return false;
-    if (bytes && model->vocabulary == 0) model->vocabulary = 256;
-    if (bytes && model->vocabulary != 256)
+    if (own && model->vocabulary == 0) model->vocabulary = own;
+    if (own && model->vocabulary != own)
         return error_set(reader->err, EXIT_USAGE,
-                         "%s: 'model.vocabulary' must be 256 for bytes (or left out), got %lld",
-                         reader->source, (long long)model->vocabulary);
+                         "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
+                         own, corpus_tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
     if (model->vocabulary != 0)
         return adaptive_softmax_read(&config->adaptive, json_get(json, "adaptive"), model->vocabulary,
                                      model->width, reader->source, reader->arena, reader->err);

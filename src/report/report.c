@@ -9,6 +9,7 @@
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "store/database.h"
+#include "store/runs.h"
 #include "analysis/claims.h"
 #include "analysis/curves.h"
 #include "analysis/pivot.h"
@@ -377,7 +378,7 @@ static bool put_experiment(Report *report, const char *claims, Error *err) {
 
 static bool put_page(Database *store, const ReportOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav>", out);

@@ -10,6 +10,7 @@
 #include "sys/json_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
+#include "store/runs.h"
 
 typedef struct Choice {
     const char **words; /* NULL-terminated; NULL: all are chosen */
@@ -296,7 +297,7 @@ static Plan **make_plans(Revisit *revisit, Error *err) {
     int count = 0;
     Database *store = database_open(revisit->database, DATABASE_READ, err);
     const char **names =
-        store ? database_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
+        store ? runs_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
     Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
         plans[i] = make_plan(revisit, store, names[i], err);

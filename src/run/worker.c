@@ -192,7 +192,7 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
                         const char *corpus_hash, Error *err) {
     Arena *arena = arena_new(0);
     SafetensorsFile file;
-    train_list_tensors(model, &file, arena);
+    train_state_list_tensors(model, &file, arena);
     file.metadata = json_new_object(arena);
     json_set_text(file.metadata, "format", "poslab model 1");
     json_set_text(file.metadata, "key", key);
@@ -214,7 +214,7 @@ static bool load_model(Worker *worker, const char *path, Error *why) {
     bool fine = safetensors_read(path, &file, arena, why) &&
                 (strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0 ||
                  error_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path)) &&
-                train_load_tensors(worker->model, &file, path, why);
+                train_state_load_tensors(worker->model, &file, path, why);
     arena_free(arena);
     return fine;
 }
@@ -375,7 +375,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     if (!loaded && !train(worker, model_path, err)) return false;
     if (!worker->training.diverged && !evaluate(worker, err)) return false;
     if (!write_result(worker, err)) return false;
-    if (mpi_rank() == 0) train_remove_state(state_path(worker));
+    if (mpi_rank() == 0) train_state_remove(state_path(worker));
     return true;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "train/train.h"
+#include "train/train_state.h"
 
 const char *run_folder_parent(const char *database, Arena *arena) {
     return dirname(arena_copy(arena, database));
@@ -54,7 +54,7 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
 void run_folder_delete_files(Database *store, const char *key, Arena *arena) {
     for (const char **candidates = run_folder_candidates(store, NULL, key, arena); *candidates;
          candidates++) {
-        train_remove_state(arena_format(arena, "%s/state.safetensors", *candidates));
+        train_state_remove(arena_format(arena, "%s/state.safetensors", *candidates));
         unlink(arena_format(arena, "%s/model.safetensors", *candidates));
         unlink(arena_format(arena, "%s/result.db", *candidates));
     }

@@ -372,3 +372,25 @@ bool runs_import_result(Database *store, const char *path, Error *err) {
     Error ignored;
     return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
 }
+
+const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
+    const char **names = NULL;
+    const char *parameters[] = {wanted, NULL};
+    DatabaseQuery *query = database_query_begin(store,
+                                                wanted ? "SELECT name FROM experiment WHERE name = ?"
+                                                       : "SELECT name FROM experiment ORDER BY id",
+                                                parameters);
+    for (*count = 0; database_query_next(query); ++*count) {
+        if (!(*count & (*count - 1)))
+            names = arena_grow(arena, names, (size_t)*count, *count ? 2 * (size_t)*count : 1, sizeof *names);
+        names[*count] = arena_copy(arena, database_query_text(query, 0));
+    }
+    if (!database_query_end(query, err)) return NULL;
+    if (*count) return names;
+    if (wanted)
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);
+    else
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
+                  database_path(store));
+    return NULL;
+}

@@ -323,7 +323,7 @@ static void killed_while_saving(void **state) {
         train_well(&parts);
         assert_same(&whole, &parts);
         assert_int_equal(access(old_path, F_OK), 0);
-        train_remove_state(state_path);
+        train_state_remove(state_path);
         assert_int_not_equal(access(state_path, F_OK), 0);
         assert_int_not_equal(access(old_path, F_OK), 0);
     }
@@ -351,7 +351,7 @@ static void senseless_states(void **state) {
         assert_non_null(strstr(parts.note, "trying the older state"));
         assert_non_null(strstr(parts.note, "resuming from step 1 of 7"));
         assert_same(&whole, &parts);
-        train_remove_state(state_path);
+        train_state_remove(state_path);
     }
 }
 
@@ -435,7 +435,7 @@ static void every_setting_makes_another_run(void **state) {
             if (same != (strstr(run.note, "resuming from step 1") != NULL))
                 fail_msg("%s: %s", name, run.note);
             others += !same;
-            train_remove_state(state_path);
+            train_state_remove(state_path);
         }
     assert_true(others >= 35);
 }
@@ -545,25 +545,25 @@ static void restoring(void **state) {
     Model *from = tiny_model(&options, "t5", 8, arena), *to = tiny_model(&options, "t5", 8, arena);
     SafetensorsFile file;
     Error err = {0};
-    train_list_tensors(from, &file, arena);
+    train_state_list_tensors(from, &file, arena);
     assert_int_equal(file.count, from->param_count);
     memset(to->values, 0, to->size * sizeof(float));
-    assert_true(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_true(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_memory_equal(to->values, from->values, to->size * sizeof(float));
 
     SafetensorsTensor *tensor = &file.tensors[3], good = *tensor;
     tensor->name = "something.else";
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_string_equal(err.text,
                         arena_format(arena, "'x.safetensors': tensor '%s' is missing", from->params[3].name));
     *tensor = good;
     tensor->dims[0]++;
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_non_null(strstr(err.text, "another shape"));
     *tensor = good;
     tensor->type = SAFETENSORS_I32;
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
