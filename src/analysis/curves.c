@@ -16,12 +16,6 @@ static void *grown(Arena *arena, void *items, int count, size_t size) {
     return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
 }
 
-CurveOutcome curves_outcome(const CurveCell *cell) {
-    for (int i = OUTCOME_DONE; i < OUTCOME_COUNT; i++)
-        if (cell->seeds[i]) return (CurveOutcome)i;
-    return OUTCOME_MISSING;
-}
-
 int curves_seeds_requested(const CurveCell *cell) {
     int seeds = 0;
     for (int i = 0; i < OUTCOME_COUNT; i++) seeds += cell->seeds[i];

@@ -84,7 +84,7 @@ const ObservationField observations_all_fields[] = {
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 
-const ObservationField *observations_field(const char *name, Error *err) {
+static const ObservationField *find_field(const char *name, Error *err) {
     const char *names[COUNT_OF(observations_all_fields) + 1] = {0};
     for (int i = 0; i < COUNT_OF(observations_all_fields); i++) {
         names[i] = observations_all_fields[i].name;
@@ -109,7 +109,7 @@ int observations_parse_fields(const ObservationField **fields, int most, const c
                       name);
             return 0;
         }
-        fields[count] = observations_field(name, err);
+        fields[count] = find_field(name, err);
         if (!fields[count++]) return 0;
         list += size;
         if (!*list) return count;
@@ -130,7 +130,7 @@ int observations_parse_filters(ObservationFilter **where, const char *const *tex
             return -1;
         }
         const char *name = arena_format(arena, "%.*s", (int)(equals - texts[i]), texts[i]);
-        (*where)[i] = (ObservationFilter){.field = observations_field(name, err), .value = equals + 1};
+        (*where)[i] = (ObservationFilter){.field = find_field(name, err), .value = equals + 1};
         if (!(*where)[i].field) return -1;
     }
     return count;

@@ -45,10 +45,8 @@ typedef struct ObservationField {
 extern const ObservationField observations_all_fields[];
 extern const int observations_field_count;
 
-/* NULL and a usage error (with the nearest name) if there is none of that name. */
-const ObservationField *observations_field(const char *name, Error *err);
-
-/* Fields separated by commas; at most `most`. Returns how many, 0 and err set for none. */
+/* Fields separated by commas; at most `most`. Returns how many; 0 and a usage error (with the nearest name)
+   if a name is unknown. */
 int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err);
 
 /* A condition "field=value". Several about one field are alternatives; those about different ones must all

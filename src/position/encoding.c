@@ -95,10 +95,6 @@ int encoding_layout(const Encoding *position, const PositionShape *shape, Positi
     return count;
 }
 
-size_t encoding_tensor_size(const PositionTensor *tensor) {
-    return (size_t)tensor->dims[0] * (size_t)(tensor->rank == 2 ? tensor->dims[1] : 1);
-}
-
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {
     PositionTensor tensors[POS_MAX_TENSORS];
     int count = encoding_layout(position, shape, tensors);

@@ -88,7 +88,6 @@ bool encoding_draw(const Encoding *position, const PositionShape *shape, Encodin
 
 /* The layout, checked: writes the tensors and returns how many. */
 int encoding_layout(const Encoding *position, const PositionShape *shape, PositionTensor tensors[]);
-size_t encoding_tensor_size(const PositionTensor *tensor); /* floats of one copy */
 
 /* Whether a tensor is per layer, so that what follows from the tensors must be computed for each layer. */
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape);
