@@ -219,20 +219,12 @@ static const ResultsCell *choose_seeds(const ResultsCell *cell, const Observatio
     return chosen;
 }
 
-static void add_fact(ObservationList *list, Observation fact, Arena *arena) {
-    int count = list->count++;
-    if ((count & (count - 1)) == 0)
-        list->items =
-            arena_grow(arena, list->items, (size_t)count, count ? 2 * (size_t)count : 1, sizeof fact);
-    list->items[count] = fact;
-}
-
 /* The fact of these seeds, if the cell has any of them. */
 static void add_seeds(ObservationList *list, Observation fact, const ResultsCell *cell,
                       const ResultsCell *base, const ObservationOptions *options, Arena *arena) {
     fact.cell = choose_seeds(cell, options, fact.seed, arena);
     fact.base = choose_seeds(base, options, fact.seed, arena);
-    if (fact.cell->seeds_requested) add_fact(list, fact, arena);
+    if (fact.cell->seeds_requested) *ARENA_PUSH(arena, list->items, list->count) = fact;
 }
 
 static void add_series(ObservationList *list, const Series *series, const ObservationOptions *options,
@@ -286,7 +278,7 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
         double multiple = (double)like->cells[k].length / (double)like->train_length;
         double perplexity = reference_curves_at(curve, multiple, &fact.between);
         put_perplexity(&series->cells[k], llround(multiple * (double)curve->train_length), perplexity, arena);
-        add_fact(list, fact, arena);
+        *ARENA_PUSH(arena, list->items, list->count) = fact;
     }
 }
 

@@ -17,9 +17,7 @@ Table *table_new(const char *title, const TableColumn *columns, int count, Arena
 
 TableCell *table_row(Table *frame) {
     size_t columns = (size_t)frame->column_count, rows = (size_t)frame->rows++;
-    if ((rows & (rows - 1)) == 0)
-        frame->cells =
-            arena_grow(frame->arena, frame->cells, rows, rows ? 2 * rows : 1, columns * sizeof(TableCell));
+    frame->cells = arena_extend(frame->arena, frame->cells, rows, columns * sizeof(TableCell));
     TableCell *row = frame->cells + rows * columns;
     for (size_t c = 0; c < columns; c++) row[c] = table_number(NAN);
     return row;

@@ -30,9 +30,7 @@ static bool same_corpus(const Config *a, const Config *b) {
 static void add_notice(Plan *plan, const char *text, Arena *arena) {
     for (int i = 0; i < plan->notice_count; i++)
         if (!strcmp(plan->notices[i], text)) return;
-    plan->notices = arena_grow(arena, plan->notices, (size_t)plan->notice_count,
-                               (size_t)plan->notice_count + 1, sizeof *plan->notices);
-    plan->notices[plan->notice_count++] = arena_copy(arena, text);
+    *ARENA_PUSH(arena, plan->notices, plan->notice_count) = arena_copy(arena, text);
 }
 
 /* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
@@ -195,17 +193,11 @@ void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus,
     key[PLAN_KEY_SIZE - 1] = '\0';
 }
 
-static void add_section(PlanPoint *point, const EvaluationConfig *section, Arena *arena) {
-    point->sections = arena_grow(arena, point->sections, (size_t)point->section_count,
-                                 (size_t)point->section_count + 1, sizeof *point->sections);
-    point->sections[point->section_count++] = section;
-}
-
 static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *arena) {
     int most = point->request_count + other->request_count;
     point->requests = arena_grow(arena, point->requests, (size_t)point->request_count, (size_t)most,
                                  sizeof(EvaluateRequest));
-    add_section(point, &other->config->evaluate, arena);
+    *ARENA_PUSH(arena, point->sections, point->section_count) = &other->config->evaluate;
     for (int i = 0; i < other->request_count; i++) {
         int known = 0;
         while (known < point->request_count &&
@@ -228,7 +220,7 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
         PlanPoint point = {
             .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
         point.requests = config_requests(config, &point.request_count, arena);
-        add_section(&point, &config->evaluate, arena);
+        *ARENA_PUSH(arena, point.sections, point.section_count) = &config->evaluate;
         if (!point.corpus || !check_splits(&point, err)) return NULL;
         plan_key(point.key, config, point.corpus->hash, arena);
         int known = 0;

@@ -371,9 +371,7 @@ Arena *database_arena(Database *store) {
 
 static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
     size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
-    if ((rows & (rows - 1)) == 0)
-        query->cells =
-            arena_grow(query->arena, query->cells, rows, rows ? 2 * rows : 1, columns * sizeof(Cell));
+    query->cells = arena_extend(query->arena, query->cells, rows, columns * sizeof(Cell));
     for (int c = 0; c < query->columns; c++) {
         Cell *cell = &query->cells[rows * columns + (size_t)c];
         *cell = (Cell){.type = sqlite3_column_type(statement, c),
@@ -463,11 +461,9 @@ const char **database_experiments(Database *store, const char *wanted, int *coun
                                                 wanted ? "SELECT name FROM experiment WHERE name = ?"
                                                        : "SELECT name FROM experiment ORDER BY id",
                                                 parameters);
-    for (*count = 0; database_query_next(query); ++*count) {
-        if (!(*count & (*count - 1)))
-            names = arena_grow(arena, names, (size_t)*count, *count ? 2 * (size_t)*count : 1, sizeof *names);
-        names[*count] = arena_copy(arena, database_query_text(query, 0));
-    }
+    *count = 0;
+    while (database_query_next(query))
+        *ARENA_PUSH(arena, names, *count) = arena_copy(arena, database_query_text(query, 0));
     if (!database_query_end(query, err)) return NULL;
     if (*count) return names;
     if (wanted)
