@@ -256,23 +256,8 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
 
 /* "method(option=value)", with what is not the default. */
 static const char *method_label(const Encoding *position, Arena *arena) {
-    const PositionMethod *method = position->method;
-    void *standard = arena_alloc(arena, 1, method->options_size);
-    Json *now = json_new_object(), *then = json_new_object();
-    options_default(standard, method->fields, method->field_count);
-    options_write(then, standard, method->fields, method->field_count);
-    options_write(now, position->options, method->fields, method->field_count);
-    const char *list = "";
-    for (int i = 0; i < method->field_count; i++) {
-        const Json *value = json_member(now, i);
-        const char *text = json_print(value, arena);
-        if (strcmp(text, json_print(json_member(then, i), arena)) == 0) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? "," : "", method->fields[i].key,
-                            json_text(value, text));
-    }
-    json_free(now);
-    json_free(then);
-    return arena_format(arena, "%s%s%s%s", method->name, *list ? "(" : "", list, *list ? ")" : "");
+    const char *name = position->method->name, *list = encoding_changed_options(position, ",", arena);
+    return *list ? arena_format(arena, "%s(%s)", name, list) : name;
 }
 
 const char *plan_label(const PlanPoint *point, Arena *arena) {

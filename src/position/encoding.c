@@ -55,6 +55,24 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
     return partner && encoding_default(with, partner, arena);
 }
 
+const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena) {
+    const PositionMethod *method = position->method;
+    void *standard = arena_alloc(arena, 1, method->options_size);
+    Json *now = json_new_object(), *then = json_new_object();
+    options_default(standard, method->fields, method->field_count);
+    options_write(then, standard, method->fields, method->field_count);
+    options_write(now, position->options, method->fields, method->field_count);
+    const char *list = "";
+    for (int i = 0; i < method->field_count; i++) {
+        const char *value = json_print_bare(json_member(now, i), arena);
+        if (strcmp(value, json_print_bare(json_member(then, i), arena)) == 0) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", method->fields[i].key, value);
+    }
+    json_free(now);
+    json_free(then);
+    return list;
+}
+
 static bool within_limit(const Encoding *position, const PositionShape *shape, double length) {
     const PositionMethod *method = position->method;
     return !method->limit || length <= method->limit(shape, position->options);

@@ -71,6 +71,9 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
    partner's. */
 bool encoding_usable(const Encoding *position, const PositionShape *shape, int64_t length);
 
+/* The options that are not the default, "key=value" each, its partner's apart; "" for none. */
+const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena);
+
 /* Bytes of the tables for one sequence. */
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length);
 
