@@ -51,6 +51,12 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
 #define DATABASE_RUN(store, err, sql, ...)    database_step(store, err, NULL, sql, DATABASE_VALUES(__VA_ARGS__))
 #define DATABASE_GET(store, err, result, sql) database_step(store, err, result, sql, NULL, 0)
 
+/* Takes from the database at `path`, attached as `theirs`: `import` is called in one transaction. Errors call
+   it "WHAT 'PATH'". */
+typedef bool DatabaseImport(Database *store, void *user, Error *err);
+bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
+                     Error *err);
+
 bool database_execute(Database *store, Error *err,
                       const char *sql); /* statements without values, any number of them */
 bool database_finish(Database *store, Error *err, bool ok); /* commits if ok, else takes everything back */
