@@ -37,7 +37,7 @@ typedef struct ObservationField {
     const char *name;         /* in --rows, --columns and --where */
     const char *head, *under; /* of a column of a table, two lines */
     const char *words;        /* in a sentence: "trained at %s", "perplexity by WORDS" */
-    unsigned shows;           /* FACT_* */
+    unsigned shows;           /* OBSERVATION_* */
     const char *(*text)(const Observation *fact, Arena *arena);
     double (*number)(const Observation *fact); /* NULL: a text */
 } ObservationField;

@@ -23,7 +23,7 @@ void arena_free(Arena *arena);   /* NULL is allowed */
  * counts. */
 Arena *arena_new_inside(Arena *parent, size_t bytes);
 
-/* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is the end (die); a count
+/* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is error_fatal; a count
    stays at SIZE_MAX / 4 then. */
 void *arena_alloc(Arena *arena, size_t count, size_t size);
 char *arena_copy(Arena *arena, const char *text); /* a copy of a string */

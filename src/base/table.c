@@ -100,7 +100,7 @@ static bool is_group(const Table *frame, int column) {
     return frame->columns[column].flags & TABLE_GROUP;
 }
 
-/* The different numbers of the SPREAD column among the rows of a group, ascending. */
+/* The different numbers of the TABLE_SPREAD column among the rows of a group, ascending. */
 static int spread_values(double *values, const Table *frame, int first, int spread) {
     int count = 0;
     for (int r = first; spread >= 0 && r < frame->rows; r++) {

@@ -3,7 +3,7 @@
  *
  * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
  * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
- * transaction. Errors of SQLite become an Err in one place, `fail`: a damaged file, a file in use, or the
+ * transaction. Errors of SQLite become an Error in one place, `fail`: a damaged file, a file in use, or the
  * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
  * fails while it runs has met contents that it cannot compute with, and they are damaged.
  */
@@ -86,7 +86,7 @@ void store_set_wait(Database *store, StoreWait wait) {
     store->wait = wait;
 }
 
-/* The last error of SQLite as an Err; returns false. */
+/* The last error of SQLite as an Error; returns false. */
 static bool fail(Database *store, Error *err) {
     const char *text = sqlite3_errmsg(store->db);
     int saved = sqlite3_system_errno(store->db);
