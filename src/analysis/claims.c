@@ -31,10 +31,7 @@ static ClaimPoint *add_point(const Judge *judge, const Series *series, const Ser
                              const double *logs, int count) {
     Claim *claim = judge->claim;
     if (!count) return NULL;
-    if ((claim->count & (claim->count - 1)) == 0)
-        claim->points = arena_grow(judge->arena, claim->points, (size_t)claim->count,
-                                   claim->count ? 2 * (size_t)claim->count : 1, sizeof(ClaimPoint));
-    ClaimPoint *point = &claim->points[claim->count++];
+    ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
     *point = (ClaimPoint){.series = series, .against = against, .length = length, .seeds = count};
     point->ratio = exp(stats_mean(logs, count));
     double low = INFINITY, high = -INFINITY, margin = count > 1 ? 0 : one_seed_margin;

@@ -4,12 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
 static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
     return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
            !strcmp(a->split, b->split);
@@ -25,16 +19,14 @@ static void add_number(ReferenceCurves *paper, DatabaseQuery *query, Arena *aren
         paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
     if (!curve || !same_setting(curve, &wanted) || strcmp(curve->method, wanted.method) ||
         strcmp(curve->source, wanted.source)) {
-        paper->items = grown(arena, paper->items, paper->count, sizeof *curve);
-        curve = &paper->items[paper->count++];
+        curve = ARENA_PUSH(arena, paper->items, paper->count);
         *curve = wanted;
         const char **texts[] = {&curve->source, &curve->dataset, &curve->split, &curve->method};
         for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
     }
-    curve->lengths = grown(arena, curve->lengths, curve->count, sizeof(int64_t));
-    curve->perplexities = grown(arena, curve->perplexities, curve->count, sizeof(double));
+    curve->lengths = arena_extend(arena, curve->lengths, (size_t)curve->count, sizeof *curve->lengths);
     curve->lengths[curve->count] = database_query_int(query, 5);
-    curve->perplexities[curve->count++] = database_query_real(query, 6);
+    *ARENA_PUSH(arena, curve->perplexities, curve->count) = database_query_real(query, 6);
 }
 
 /* Whether a curve begins at its training length, goes on, and is not there again, longer or earlier. */

@@ -426,6 +426,13 @@ char *json_print(const Json *json, Arena *arena) {
     return print(json, false, arena);
 }
 
+char *json_print_bare(const Json *json, Arena *arena) {
+    char *text = print(json, false, arena);
+    if (!json_is_text(json)) return text;
+    text[strlen(text) - 1] = '\0';
+    return text + 1;
+}
+
 char *json_print_pretty(const Json *json, Arena *arena) {
     return print(json, true, arena);
 }

@@ -62,7 +62,9 @@ bool json_set_path(Json *root, const char *path, Json *value, const char *source
 
 /* The tree as text, owned by the arena. Numbers are written with the fewest digits that read back exactly;
    whole numbers without exponent. Deterministic: equal trees give equal bytes. */
-char *json_print(const Json *json, Arena *arena);        /* compact, on one line */
+char *json_print(const Json *json, Arena *arena); /* compact, on one line */
+char *json_print_bare(const Json *json,
+                      Arena *arena); /* the same, a text without its quotes (escapes stay) */
 char *json_print_pretty(const Json *json, Arena *arena); /* indented, with a newline at the end */
 
 /* The refusal of a value, EXIT_USAGE: "PLACE: 'PATH' must be WANTED, got VALUE". NULL is "nothing". */

@@ -13,8 +13,6 @@
 #include "sys/path_pattern.h"
 #include "data/tokenizers.h"
 
-enum { SOME_DOCUMENTS = 64 }; /* room at first */
-
 const char *const documents_keys[SPLIT_COUNT] = {"data.files", "data.valid_files", "data.test_files"};
 
 static CorpusTokenizer tokenizer_of(const Documents *documents) {
@@ -29,13 +27,8 @@ static const char *where(const Documents *documents, const Document *document) {
 /* --- patterns become paths --- */
 
 static void add_path(Documents *documents, CorpusSplit list, const char *path, bool wild) {
-    if (documents->count == documents->capacity) {
-        size_t count = (size_t)documents->count;
-        documents->items =
-            arena_grow(documents->scratch, documents->items, count, 2 * count, sizeof(Document));
-        documents->capacity *= 2;
-    }
-    documents->items[documents->count++] = (Document){.path = path, .list = list, .wild = wild};
+    *ARENA_PUSH(documents->scratch, documents->items, documents->count) =
+        (Document){.path = path, .list = list, .wild = wild};
 }
 
 static bool add_pattern(Documents *documents, CorpusSplit list, const char *pattern) {
@@ -259,8 +252,6 @@ static bool compare_contents(Documents *documents) {
 }
 
 bool documents_read(Documents *documents, const Arena *arena) {
-    documents->items = NEW(documents->scratch, SOME_DOCUMENTS, Document);
-    documents->capacity = SOME_DOCUMENTS;
     return list_paths(documents) && check_memory(documents, arena) && read_all(documents) &&
            compare_contents(documents);
 }

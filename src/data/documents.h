@@ -32,7 +32,7 @@ typedef struct Documents {
     Arena *scratch; /* holds all of this */
     Error *err;
     Document *items; /* [count] */
-    int count, capacity;
+    int count;
     int64_t total; /* tokens */
     int64_t empty; /* files without tokens, left out */
 } Documents;

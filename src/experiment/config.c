@@ -307,7 +307,7 @@ static bool read_point(const ConfigReader *reader, Config *config, const Json *j
         return false;
     int length = (int)config->train.length;
     bool sound = model_check(&config->model, &config->position, length, reader->source, reader->err) &&
-                 train_check(&config->train, &config->model, reader->source, reader->err) &&
+                 train_check(&config->train, reader->source, reader->err) &&
                  read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants"));
     if (sound) write_point(config, reader->arena, json_arena(json));
     return sound;

@@ -191,6 +191,25 @@ void database_close(Database *store) {
     arena_free(store->arena);
 }
 
+bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
+                     Error *err) {
+    Database *theirs =
+        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
+    if (!theirs) return false;
+    database_close(theirs);
+    const char *file = arena_format(store->arena, "%s%s", *path == '/' ? "" : "./", path);
+    if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
+    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
+    ok = ok && database_finish(store, err, import(store, user, err));
+    if (!ok &&
+        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
+        Error cause = *err;
+        error_set(err, EXIT_DAMAGED, "%s '%s' does not fit in; %.500s", what, path, cause.text);
+    }
+    Error ignored;
+    return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
+}
+
 const char *database_path(const Database *store) {
     return store->path;
 }

@@ -75,6 +75,11 @@ bool database_check_schema(Database *store, Error *err);
 int database_wait(void *user, int attempt);
 
 void database_free_queries(Database *store); /* those that were not ended */
+/* Takes from the database at `path`, attached as `theirs`: `import` is called in one transaction. Errors call
+   it "WHAT 'PATH'". */
+typedef bool DatabaseImport(Database *store, void *user, Error *err);
+bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
+                     Error *err);
 
 bool database_execute(Database *store, Error *err,
                       const char *sql); /* statements without values, any number of them */

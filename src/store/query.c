@@ -168,9 +168,7 @@ int64_t database_changes(const Database *store) {
 
 static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
     size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
-    if ((rows & (rows - 1)) == 0)
-        query->cells =
-            arena_grow(query->arena, query->cells, rows, rows ? 2 * rows : 1, columns * sizeof(Cell));
+    query->cells = arena_extend(query->arena, query->cells, rows, columns * sizeof(Cell));
     for (int c = 0; c < query->columns; c++) {
         Cell *cell = &query->cells[rows * columns + (size_t)c];
         *cell = (Cell){.type = sqlite3_column_type(statement, c),

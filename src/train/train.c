@@ -46,8 +46,7 @@ int train_sequences(const TrainOptions *options) {
     return (int)(options->tokens_per_step / options->length);
 }
 
-bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err) {
-    (void)model;
+bool train_check(const TrainOptions *options, const char *source, Error *err) {
     int64_t length = options->length, rest = options->tokens_per_step % length;
     int64_t next = options->tokens_per_step - rest + length;
     if (!rest) return true;

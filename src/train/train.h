@@ -41,8 +41,8 @@ typedef struct TrainResult {
 int64_t train_steps(const TrainOptions *options);
 int train_sequences(const TrainOptions *options); /* per step */
 
-/* Rules across options: tokens_per_step divisible by length, ... */
-bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err);
+/* The rule across options: tokens_per_step is a multiple of length. */
+bool train_check(const TrainOptions *options, const char *source, Error *err);
 
 /* Bytes that training takes (closed form by counting arenas): the peak_bytes of the result. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);

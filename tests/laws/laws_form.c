@@ -277,7 +277,7 @@ static bool tensors_are_placed(const LawCase *c, const Model *model, Error *err)
             if (tensors[i].per_layer) snprintf(name, sizeof name, "layers.%d.", l);
             snprintf(name + strlen(name), sizeof name - strlen(name), "position.%s", tensors[i].name);
             const ModelParam *param = naive_param(model, name);
-            if (param->init != MODEL_INIT_METHOD || param->size != encoding_tensor_size(&tensors[i]) ||
+            if (param->init != MODEL_INIT_METHOD || param->size != law_tensor_size(&tensors[i]) ||
                 param->decay)
                 return BROKEN(err, "%s is not as the layout says", name);
             found++;

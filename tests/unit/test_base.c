@@ -323,6 +323,23 @@ static void growing_copies(void **state) {
     arena_free(arena);
 }
 
+static void pushed_items_stay(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    struct {
+        int *items, count;
+    } list = {0};
+    for (int i = 0; i < 100; i++) {
+        int *item = ARENA_PUSH(arena, list.items, list.count);
+        assert_int_equal(*item, 0);
+        *item = i + 1;
+        memset(arena_alloc(arena, 64, 1), 'y', 64);
+    }
+    assert_int_equal(list.count, 100);
+    for (int i = 0; i < 100; i++) assert_int_equal(list.items[i], i + 1);
+    arena_free(arena);
+}
+
 static void counting_counts_the_same(void **state) {
     (void)state;
     Arena *real = arena_new(1 << 20), *count = arena_new_counting();
@@ -402,6 +419,7 @@ int main(void) {
         cmocka_unit_test(marks_may_lie_in_any_chunk),
         cmocka_unit_test(texts_have_room),
         cmocka_unit_test(growing_copies),
+        cmocka_unit_test(pushed_items_stay),
         cmocka_unit_test(counting_counts_the_same),
         cmocka_unit_test(hash_is_sha256),
         cmocka_unit_test(files_are_read_whole),

@@ -137,15 +137,15 @@ static void rules(void **state) {
     assert_int_equal(train_steps(&run.train), 4); /* rounded to nearest */
     run.train.tokens = 1;
     assert_int_equal(train_steps(&run.train), 1);
-    assert_true(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_true(train_check(&run.train, "config 'x.json'", &err));
     run.train.tokens_per_step = 50;
-    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, "config 'x.json'", &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_string_equal(err.text,
                         "config 'x.json': 'train.tokens_per_step' must be a multiple of 'train.length' (8), "
                         "got 50; 56 is one");
     run.train.tokens_per_step = 4;
-    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, "config 'x.json'", &err));
 }
 
 static void the_log(void **state) {
