@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "base/options.h"
 
 #include <float.h>
@@ -14,20 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static Json *parse(const char *text) {
     Error err;
@@ -388,5 +376,5 @@ int main(void) {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
         cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_nearest),
     };
-    return cmocka_run_group_tests_name("fields", tests, setup, teardown);
+    return cmocka_run_group_tests_name("options", tests, fixture_arena, fixture_arena_free);
 }
