@@ -264,7 +264,6 @@ static void test_readers_hold_no_lock(void **state) {
 
 /* The library may be older than the headers; this program's function comes before the library's. */
 static int pretended_version;
-int sqlite3_libversion_number(void);
 int sqlite3_libversion_number(void) {
     return pretended_version ? pretended_version : SQLITE_VERSION_NUMBER;
 }
