@@ -331,7 +331,7 @@ static void test_values(void **state) {
 /* A schema that is not ours, or that does more than ours. */
 static void test_schemas(void **state) {
     (void)state;
-    static const char *const changes[] = {
+    static const char *const changes[] = { /* NOLINT(bugprone-suspicious-missing-comma) */
         "DROP VIEW outcome",
         "DROP VIEW curve; CREATE VIEW curve AS SELECT * FROM curve",
         "DROP VIEW outcome; CREATE VIEW outcome AS SELECT 1",
