@@ -331,7 +331,7 @@ static void test_values(void **state) {
 /* A schema that is not ours, or that does more than ours. */
 static void test_schemas(void **state) {
     (void)state;
-    static const char *const changes[] = { /* NOLINT(bugprone-suspicious-missing-comma) */
+    static const char *const changes[] = {
         "DROP VIEW outcome",
         "DROP VIEW curve; CREATE VIEW curve AS SELECT * FROM curve",
         "DROP VIEW outcome; CREATE VIEW outcome AS SELECT 1",
@@ -344,6 +344,7 @@ static void test_schemas(void **state) {
         "CREATE TABLE mine (x); CREATE VIEW also AS SELECT * FROM missing",
         "CREATE INDEX i ON run (method); CREATE TABLE sqlite_statistics (x)",
         "CREATE INDEX i ON run (method); ANALYZE; UPDATE sqlite_stat1 SET stat = 'garbage'",
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET name = 'ran', tbl_name = 'ran' WHERE name = "
         "'run'",
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'evaluation'",
