@@ -320,7 +320,7 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
                  const char *template, Error *err) {
     FigurePoint low, high;
-    const char *style;
+    const char *style = NULL;
     AtomicFile data;
     split_panels(figure);
     sort_lines(figure);

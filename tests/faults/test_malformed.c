@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "experiment/config.h"
 #include "need.h"
 
@@ -16,20 +18,7 @@
 
 #define PLACE "config 'bad.json'"
 
-static Arena *arena;
 static int refused;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static const char base[] =
     "{\"name\":\"bad\",\"data\":{\"files\":[\"a.txt\"],\"split\":{\"valid\":0.1,\"test\":0.1}},"
@@ -150,10 +139,10 @@ static void test_hostile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_every_member, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_truncation, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_member, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_every_truncation, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_every_byte, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_hostile, fixture_arena, fixture_arena_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "sys/threads.h"
 #include "tiny.h"
 #include "math/linear.h"
@@ -18,9 +20,7 @@
 #include <unistd.h>
 
 enum { STEPS = 7 };
-static char folder[] = "/tmp/poslab-train-XXXXXX";
 static const char *state_path, *old_path;
-static Arena *arena;
 
 /* One way of training, and what came out. */
 typedef struct Run {
@@ -42,21 +42,10 @@ typedef struct Run {
 } Run;
 
 static int setup(void **state) {
-    (void)state;
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    arena = arena_new(0);
-    if (!mkdtemp(folder)) return 1;
-    state_path = arena_format(arena, "%s/state.safetensors", folder);
+    if (fixture_folder(state)) return 1;
+    state_path = arena_format(arena, "%s/state.safetensors", fixture_path());
     old_path = arena_format(arena, "%s.old", state_path);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    char command[sizeof folder + 16];
-    arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0;
 }
 
 static Run run_new(const char *method) {
@@ -476,7 +465,7 @@ static void states_are_saved_in_time(void **state) {
 static void states_that_cannot_be_written(void **state) {
     (void)state;
     Run run = run_new("none");
-    run.state = arena_format(arena, "%s/missing/state", folder);
+    run.state = arena_format(arena, "%s/missing/state", fixture_path());
     assert_false(train(&run));
     assert_int_equal(run.err.code, EXIT_SYSTEM);
     assert_non_null(strstr(run.err.text, "missing"));
@@ -566,7 +555,7 @@ static void restoring(void **state) {
     assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_folder_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

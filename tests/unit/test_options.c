@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "base/options.h"
 #include "sys/json_file.h"
 
@@ -15,20 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static Json *parse(const char *text) {
     Error err;
@@ -402,5 +390,5 @@ int main(void) {
         cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_arena),
     };
-    return cmocka_run_group_tests_name("fields", tests, setup, teardown);
+    return cmocka_run_group_tests_name("options", tests, fixture_arena, fixture_arena_free);
 }

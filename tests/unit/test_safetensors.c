@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "train/safetensors.h"
 #include "base/sha256.h"
 
@@ -19,30 +21,18 @@
 #include <time.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/poslab-checkpoint-XXXXXX";
 static char path[128];
-static Arena *arena;
 
 static int setup(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return 1;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    arena = arena_new(0);
+    if (fixture_folder(state)) return 1;
+    snprintf(path, sizeof path, "%s/model.safetensors", fixture_path());
     return 0;
 }
 
 static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
     unlink(path);
-    return rmdir(folder); /* fails, and so shows it, if a test left a file */
-}
-
-static void put(const char *name, const void *bytes, size_t size) {
-    FILE *file = fopen(name, "wb");
-    assert_non_null(file);
-    if (size) assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    bool left = rmdir(fixture_path()) != 0; /* a test left a file */
+    return fixture_folder_remove(state) != 0 || left;
 }
 
 static char *get(const char *name, size_t *size) {
@@ -200,11 +190,11 @@ static void test_every_truncation(void **state) {
     write_sample(COUNT_OF(tensors));
     char *bytes = get(path, &size);
     for (size_t length = 0; length < size; length++) {
-        put(path, bytes, length);
+        fixture_put(path, bytes, length);
         snprintf(what, sizeof what, "%zu of %zu bytes", length, size);
         expect_damaged(what);
     }
-    put(path, bytes, size + 1);
+    fixture_put(path, bytes, size + 1);
     expect_damaged("a byte too many");
 }
 
@@ -218,7 +208,7 @@ static void forge(const char *header, size_t size) {
     char *digits = strstr(bytes + 8, "\"sha256\":\"");
     sha256_hex(bytes + 8, length + size, digest);
     if (digits) memcpy(digits + strlen("\"sha256\":\""), digest, 64);
-    put(path, bytes, 8 + length + size);
+    fixture_put(path, bytes, 8 + length + size);
 }
 
 #define META                                                                                                 \
@@ -290,7 +280,7 @@ static void test_lengths_of_header(void **state) {
     for (int i = 0; i < COUNT_OF(lengths); i++) {
         char bytes[16] = {0};
         memcpy(bytes, &lengths[i], 8);
-        put(path, bytes, sizeof bytes);
+        fixture_put(path, bytes, sizeof bytes);
         expect_damaged("a header's length");
     }
 }
@@ -304,7 +294,7 @@ static void test_not_a_file(void **state) {
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, strerror(2)));
-    assert_false(safetensors_read(folder, &file, arena, &err));
+    assert_false(safetensors_read(fixture_path(), &file, arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_false(safetensors_read(path, &file, arena, &err)); /* and does not wait for a writer */
@@ -318,7 +308,7 @@ static void test_failed_writes(void **state) {
     Error err;
     char temporary[160], missing[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    snprintf(missing, sizeof missing, "%s/absent/model.safetensors", folder);
+    snprintf(missing, sizeof missing, "%s/absent/model.safetensors", fixture_path());
     SafetensorsFile file = {.tensors = tensors, .count = COUNT_OF(tensors)};
     assert_false(safetensors_write(missing, &file, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
@@ -353,7 +343,7 @@ static void test_replaces(void **state) {
     Error err;
     char temporary[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    put(temporary, "left behind by a process that was killed while it wrote a longer file", 60);
+    fixture_put(temporary, "left behind by a process that was killed while it wrote a longer file", 60);
     write_sample(COUNT_OF(tensors));
     assert_false(exists(temporary));
     write_sample(1);
@@ -376,7 +366,7 @@ static void test_bare_name(void **state) {
     Error err;
     char old[4096];
     assert_non_null(getcwd(old, sizeof old));
-    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(chdir(fixture_path()), 0);
     SafetensorsFile file = {.tensors = tensors, .count = 1};
     bool good = safetensors_write("bare", &file, &err) && safetensors_read("bare", &file, arena, &err);
     unlink("bare");
