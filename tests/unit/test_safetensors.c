@@ -202,7 +202,7 @@ static void test_every_truncation(void **state) {
  */
 static void forge(const char *header, size_t size) {
     size_t length = strlen(header);
-    char *bytes = NEW(arena, 8 + length + size, char), digest[SHA256_HEX_SIZE];
+    char *bytes = NEW(arena, 8 + length + size + SHA256_HEX_SIZE, char), digest[SHA256_HEX_SIZE];
     memcpy(bytes, &length, 8);
     memcpy(bytes + 8, header, length);
     char *digits = strstr(bytes + 8, "\"sha256\":\"");
