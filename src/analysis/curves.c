@@ -165,7 +165,7 @@ const char *curves_signature(Database *store, const char *experiment, const char
                              "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
                              "     FROM run WHERE key IN (SELECT run_key FROM shown)"
                              "     ORDER BY train_length, tokens)), '')"
-                             " || coalesce((SELECT ' resumed-in-another-setting=' || group_concat(key)"
+                             " || coalesce((SELECT ' resumed-in-another-environment=' || group_concat(key)"
                              "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
                              "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
                              " FROM shown",

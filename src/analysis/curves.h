@@ -45,7 +45,7 @@ typedef struct Curves {
         *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
 } Curves;
 
-/* Of the view `outcome`: "Label variant [evaluation-time variant]". */
+/* Of the view `outcome`: "Label settings [variant]". */
 #define CURVES_CHANGED                                                                                       \
     "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
     " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \

@@ -242,7 +242,7 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     }
     if (label && !several) return true;
     return error_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
-                     label ? "several variants of the method" : "no method", wanted, list);
+                     label ? "several series of the method" : "no method", wanted, list);
 }
 
 /* --- cells --- */

@@ -40,9 +40,9 @@ typedef struct ResultsRun { /* what training cost, for each seed that has finish
 } ResultsRun;
 
 typedef struct Series {
-    const char *name;                     /* label and variants */
-    const char *label, *method, *setting; /* variant: "" or "train.optimizer.lr=0.001" */
-    const char *run_label;                /* the label without the evaluation-time variant */
+    const char *name;                     /* label, settings and variant */
+    const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
+    const char *run_label;                /* the label without the variant */
     const char *variant;                  /* what is changed after training: its name, or "" */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
@@ -71,7 +71,7 @@ int64_t results_train_tokens(const Series *series);
 const ResultsSeed *results_seed(const ResultsCell *cell, int64_t seed);
 bool results_same_protocol(const Series *a, const Series *b);
 
-/* The series of `wanted` (method, label or label [evaluation-time variant]) with the variant and the protocol
+/* The series of `wanted` (method, label or "Label [variant]") with the settings and the protocol
    of `series`, trained at `train_length`. NULL if there is none. */
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);

@@ -266,8 +266,8 @@ static const Command commands[] = {
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
      "Formats: text, md, latex, csv, json. FIELD is one of method, evaluated, split, protocol, stride_rule, "
      "requested,\n"
-     "train_length, eval_length, multiple, seed, variant, parameters, position_parameters, corpus, source,\n"
-     "eval_precision, eval_variant.",
+     "train_length, eval_length, multiple, seed, variant (the settings), parameters, position_parameters,\n"
+     "corpus, source, eval_precision, eval_variant (the variant).",
      1, 1, do_table},
     {"plot", "DB", "E5foP", "figures: curves, position, cost, bias, early, paper, loss",
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg, in plots/. The data lie beside "

@@ -339,7 +339,7 @@ static bool put_provenance(const Report *report, Error *err) {
         {"BLAS",
          "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
          " WHERE x.name = ?"},
-        {"resumed in another setting",
+        {"resumed in another environment",
          "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
          " ORDER BY p.ordinal"},
         {"corpus",

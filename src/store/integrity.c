@@ -67,8 +67,8 @@ static const char *const rules[] = {
 
 /* A row for each fact that is not a problem but explains a difference. */
 static const char notes[] =
-    "SELECT 'note: run ' || key || ' was resumed in another setting; its last bits differ from those of an '"
-    " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+    "SELECT 'note: run ' || key || ' was resumed in another environment; its last bits differ from those of '"
+    " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 typedef struct Check {
     Database *store;

@@ -289,9 +289,9 @@ static void note_revision(Training *training, const char *before, const TrainHoo
                             : arena_format(training->arena, "%s to step %lld, %s", before, step, now);
 }
 
-/* The same for the setting, on which the bits depend as well. */
-static void note_setting(Training *training, const SafetensorsFile *file, const TrainHooks *hooks,
-                         Arena *scratch) {
+/* The same for the environment, on which the bits depend as well. */
+static void note_environment(Training *training, const SafetensorsFile *file, const TrainHooks *hooks,
+                             Arena *scratch) {
     Session *session = &training->result->session;
     const char *last = train_session_read(session, file->metadata, training->result->steps, training->arena);
     if (last && hooks->note)
@@ -299,7 +299,7 @@ static void note_setting(Training *training, const SafetensorsFile *file, const 
                     arena_format(scratch,
                                  "resumed with %s, after %s: the last bits will differ from those "
                                  "of an uninterrupted run",
-                                 session->setting, last));
+                                 session->environment, last));
 }
 
 /* Restores the newest usable state, or none. A damaged file is removed, lest it replace the older generation.
@@ -318,7 +318,7 @@ static bool state_read(Training *training, const TrainHooks *hooks, bool *restor
         *restored = read && state_take(training, &file, path, &why);
         if (*restored) {
             note_revision(training, json_text(json_get(file.metadata, "revision"), "unknown"), hooks, arena);
-            note_setting(training, &file, hooks, arena);
+            note_environment(training, &file, hooks, arena);
         }
         if (read) json_free(file.metadata);
         if (*restored) break;
