@@ -1,4 +1,3 @@
-/* claims: see analysis/claims.h. */
 #include "analysis/claims.h"
 
 #include <math.h>

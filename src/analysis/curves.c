@@ -1,5 +1,5 @@
-/* curves: see analysis/curves.h. Rows of `outcome` come in the order of the config; each finds its curve and
- * cell. */
+/* curves: rows of the view `outcome` are in the order of the config; each is assigned to its curve and cell.
+ */
 #include "analysis/curves.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-/* observations: see analysis/observations.h. */
 #include "analysis/observations.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-/* pivot: see analysis/pivot.h. */
 #include "analysis/pivot.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* results: see analysis/results.h. Rows of the view `outcome` come in the order of the config; each finds its
- * series and its cell. Windows are read when they are compared.
+/* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
+ * cell. Windows are read only when series are compared.
  */
 #include "analysis/results.h"
 

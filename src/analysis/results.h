@@ -1,8 +1,9 @@
-/* results: an experiment's losses, seed by seed, as the analyses want them.
+/* results: the losses of an experiment by series, evaluation length and seed.
  *
- * A series is one method (with all that sets it apart) at one training length under one protocol; its cells
- * are the evaluation lengths, ascending; a cell has one entry for each seed that has a loss. This is `curves`
- * with the seeds kept apart, and the way to windows and bins.
+ * A series is one method with its settings and variant, at one training length under one protocol; its cells
+ * are at the evaluation lengths, ascending; a cell has one entry for each seed that has a loss.
+ * analysis/curves.h has the same numbers averaged over seeds. This module also pairs runs of the same seed
+ * and reads their windows, for the tests of math/stats.h.
  */
 #ifndef POSLAB_ANALYSIS_RESULTS_H
 #define POSLAB_ANALYSIS_RESULTS_H

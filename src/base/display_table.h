@@ -1,9 +1,10 @@
-/* display_table: tables for people, and their printing as text, Markdown and LaTeX.
+/* display_table: tables of text cells for people, printed as text, Markdown and LaTeX.
  *
- * A sheet has columns with a head of two lines, and rows of cells. Sheets that belong together share a title,
- * notes and a signature that says what the numbers are of. A cell is a text that nobody trusts: every format
- * escapes what it would take for its own. LaTeX compiles as it stands, and is a table to \input within a
- * document that loads booktabs, graphicx and textcomp; what is wider than the page is scaled down to it.
+ * A DisplayTable has columns with a head of two lines, and rows of cells. The tables of one DisplayTableSet
+ * share a title, notes and a signature that says what the numbers describe. Cells are untrusted text: every
+ * format escapes its special characters (base/escape.h). The LaTeX output is a complete document; another
+ * document can also \input it if it loads booktabs, graphicx and textcomp. A table that is wider than the
+ * page is scaled down.
  */
 #ifndef POSLAB_BASE_DISPLAY_TABLE_H
 #define POSLAB_BASE_DISPLAY_TABLE_H

@@ -1,4 +1,9 @@
-/* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json. */
+/* json: JSON as trees: parsing, reading, building and printing.
+ *
+ * Only json.c includes cJSON; other modules hold a tree as an opaque Json. Parsing accepts strict JSON
+ * without duplicate keys and reports the line of an error. Printing writes the shortest digits that read
+ * back as the same number, so equal trees give equal text.
+ */
 #ifndef POSLAB_BASE_JSON_H
 #define POSLAB_BASE_JSON_H
 

@@ -1,4 +1,4 @@
-/* table: see base/table.h. For people a frame becomes grids of strings, which text and md print. */
+/* table: for people a table is first converted to grids of strings, which the formats text and md print. */
 #include "base/table.h"
 
 #include <math.h>

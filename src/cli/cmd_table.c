@@ -1,5 +1,6 @@
-/* cmd_table: see cli/cmd_table.h. What people read is a pivot, printed as a sheet; what programs read is the
- * view `outcome`. */
+/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs are rows of the view
+ * `outcome`.
+ */
 #include "cli/cmd_table.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
-/* main: the command line, as a table of commands.
+/* main: the table of commands.
  *
- * `commands` says of each command which options it takes (by letter; the options are in cli/arguments.c),
- * what words, and the function. Results go to stdout, everything else to stderr; what cannot be written to
+ * `commands` lists for each command its options (by letter, see cli/arguments.c), the number of its words,
+ * its help and its function. Results are written to stdout, everything else to stderr; a failed write to
  * stdout is an error like any other.
  */
 #include <errno.h>

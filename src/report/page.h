@@ -1,4 +1,6 @@
-/* page: the style sheet and the script of a report. Neither may hold "<" or "&": the page is XML, too. */
+/* page: the style sheet and the script of a report. Neither may contain "<" or "&", because the page is also
+ * XML.
+ */
 #ifndef POSLAB_REPORT_PAGE_H
 #define POSLAB_REPORT_PAGE_H
 

@@ -1,6 +1,4 @@
-/* report: see report/report.h. A Report is one experiment while it is written; `sections` is the order of the
- * page.
- */
+/* report: a Report is one experiment while its section is written; `sections` is the order of the page. */
 #include "report/report.h"
 
 #include <math.h>

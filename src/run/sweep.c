@@ -1,8 +1,6 @@
-/* sweep: what is missing, who does it, and what became of it.
- *
- * sweep_run makes one Job for each point that lacks something, then turns in one loop: heed signals, start
- * workers while there are free slots, wait for output, take over what ended. The parent alone writes to the
- * database.
+/* sweep: sweep_run makes one Job for each point that lacks something and then loops: handle signals, start
+ * workers in free slots, wait for output, import the results of workers that ended. Only the parent writes
+ * to the database.
  */
 #include "run/sweep.h"
 

@@ -1,8 +1,8 @@
 /* worker: the task, the training, the evaluations, the result.
  *
- * Nothing made is lost. The state of a finished training stays until the result file is complete; the result
- * file is written anew as evaluations come in, so that a worker killed among long evaluations repeats the
- * last one only.
+ * Nothing that was computed is lost. The state of a finished training is kept until the result file is
+ * complete, and the result file is rewritten from time to time between evaluations, so that a killed worker
+ * repeats only the last of them.
  */
 #include "run/worker.h"
 

@@ -1,11 +1,10 @@
-/* database: opening, statements and queries; see store/database.h. What is written about runs is in
- * store/runs.c.
+/* database: opening, statements and queries. Writing about runs is in store/runs.c.
  *
- * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
- * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
- * transaction. Errors of SQLite become an Err in one place, `fail`: a damaged file, a file in use, or the
- * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
- * fails while it runs has met contents that it cannot compute with, and they are damaged.
+ * A file is inspected with plain reads before SQLite opens it: a file that is not a poslab database is
+ * refused before SQLite can roll back a journal in it or create one next to it. Everything that writes is
+ * one transaction. Errors of SQLite become an Error in one function, `fail`: a damaged file, a file in use,
+ * or a write that the system refused. A statement of ours that SQLite cannot prepare is a bug; one that
+ * fails while it runs has met damaged contents.
  */
 #include "store/internal.h"
 

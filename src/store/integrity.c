@@ -1,4 +1,4 @@
-/* integrity: see store/integrity.h. What SQL can compare is in `rules`, the rest in integrity_numbers.c. */
+/* integrity: checks that SQL can express are in `rules`, the others in store/integrity_numbers.c. */
 #include "store/integrity.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* runs: see runs.h. */
 #include "store/runs.h"
 
 #include "store/internal.h"

@@ -1,10 +1,10 @@
-/* train: updates, and the state that lets a run go on where it stopped.
+/* train: the loop of updates, and the state from which a stopped run resumes.
  *
- * The state file holds the weights under their names, the optimiser's arrays as `adam.m.NAME` and
- * `adam.v.NAME` (of NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of its rows (`log`
- * [steps, 8]). Its metadata says which run it belongs to, the step, the rate of the last update, the
- * seconds spent and what train/train_session.h keeps. There is no random state besides the step: batches and
- * dropout masks are functions of the seed and the step.
+ * The state file holds the weights under their names, the optimizer's arrays as `adam.m.NAME` and
+ * `adam.v.NAME` (for NAG `nag.u.NAME`) and the log of all updates as the 32-bit words of its rows (`log`
+ * [steps, 8]). Its metadata has the identity of the run, the step, the learning rate of the last update, the
+ * seconds spent and the fields of train/train_session.h. The only random state is the step, because batches
+ * and dropout masks are functions of the seed and the step.
  */
 #include "train/train.h"
 

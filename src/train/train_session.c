@@ -1,4 +1,3 @@
-/* train_session: see train/train_session.h. */
 #include "train/train_session.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
-/* train_session: what the training of a run took and ran on, in all sessions of a run that was stopped and
- * resumed.
+/* train_session: processor time, load and environment of each session of a run.
  *
- * The bits of a trained model depend on the number of threads of all ranks, on the BLAS and on the processor.
- * A resumed run may have had several of these settings; the state file takes them from session to session.
+ * A session is the part of a training that one process does; a run that was stopped and resumed has several.
+ * The environment is the number of threads of all ranks, the BLAS and the processor: the bits of a trained
+ * model depend on them. The state file passes these values from session to session.
  */
 #ifndef POSLAB_TRAIN_TRAIN_SESSION_H
 #define POSLAB_TRAIN_TRAIN_SESSION_H
