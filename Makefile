@@ -355,7 +355,7 @@ cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and the
 	./poslab bench --methods all --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
-# The table of methods stands between two marks; tests/test_method.sh says whether it is up to date.
+# The table of methods stands between two marks; tests/cli/test_method.sh says whether it is up to date.
 readme-methods: $(PROGRAM) ## write the README's table of methods anew
 	@./poslab methods --format md >$(BUILD)/methods.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
@@ -385,7 +385,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
-flags: # for tests/lint.sh
+flags: # for tests/tools/lint.sh
 	@echo '$(CHECKED) $(TEST_DIRS:%=-I%)'
 
 FORCE:

@@ -15,7 +15,7 @@ typedef struct Analysis {
     const Results *set;
     const AnalysisOptions *options;
     Table *frame;
-    Arena *arena; /* the frame's, too */
+    Arena *arena; /* the table's, too */
 } Analysis;
 
 typedef struct AnalysisKind {

@@ -226,7 +226,7 @@ static void add_fact(ObservationList *list, Observation fact, Arena *arena) {
     list->items[count] = fact;
 }
 
-/* The fact of these seeds, if the cell has any of them. */
+/* The observation of these seeds, if the cell has any of them. */
 static void add_seeds(ObservationList *list, Observation fact, const ResultsCell *cell,
                       const ResultsCell *base, const ObservationOptions *options, Arena *arena) {
     fact.cell = choose_seeds(cell, options, fact.seed, arena);

@@ -19,7 +19,7 @@ typedef struct Observation {
     bool paper, between;     /* from a paper; there between two lengths (reference_curves_at) */
 } Observation;
 
-/* What identifies a fact; fields say which parts of that they show. */
+/* What identifies an observation; fields say which parts of that they show. */
 enum {
     OBSERVATION_METHOD = 1,
     OBSERVATION_SPLIT = 2,

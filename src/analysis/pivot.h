@@ -26,7 +26,8 @@ typedef struct PivotOptions {
     bool mark;                  /* the best numbers */
 } PivotOptions;
 
-/* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. No facts: no sheets. */
+/* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without observations the
+   set is empty. */
 DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
                               Arena *arena, Error *err);
 

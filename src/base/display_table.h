@@ -25,7 +25,7 @@ typedef struct DisplayTableCell {
 } DisplayTableCell;
 
 typedef struct DisplayTable {
-    const char *caption; /* what all of this sheet has in common; "" */
+    const char *caption; /* what all of this table has in common; "" */
     DisplayTableColumn *columns;
     DisplayTableCell *cells; /* [rows, column_count] */
     int column_count, rows;

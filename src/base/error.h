@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit codes of the program, and therefore the classes of error that an Err carries. */
+/* Exit codes of the program, and therefore the classes of error that an Error carries. */
 typedef enum ExitCode {
     EXIT_DONE = 0,        /* everything asked for is there */
     EXIT_SOME_FAILED = 1, /* some runs failed or diverged; the others are stored */

@@ -59,7 +59,7 @@ const char *table_perplexity(double perplexity, Arena *arena);
 
 extern const char *const table_format_names[]; /* "text", "md", "csv", "json", NULL */
 
-/* All frames have the same columns. format: index into table_format_names. Errors: writing fails. */
+/* All tables have the same columns. format: index into table_format_names. Errors: writing fails. */
 bool table_print(const Table *const *frames, int count, int format, FILE *out, Error *err);
 
 #endif

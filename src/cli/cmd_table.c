@@ -161,7 +161,7 @@ static bool print_json(Database *store, const char *const *names, int count, con
 static const struct {
     const char *name;
     bool mark;                                            /* it can show which numbers are best */
-    Escape escape;                                        /* of a text that is no sheet */
+    Escape escape;                                        /* of a text that is no table */
     void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; or */
     bool (*print_tidy)(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
                        Error *err);

@@ -58,7 +58,7 @@ static void on_stop(int signal) {
 static void print_progress(const Worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_progress(const Worker *worker, const char *format, ...) {
-    char line[1200]; /* an Err, and what is said about it */
+    char line[1200]; /* an Error, and what is said about it */
     if (mpi_rank() > 0) return;
     va_list args;
     va_start(args, format);

@@ -85,7 +85,7 @@ void store_set_wait(Database *store, StoreWait wait) {
     store->wait = wait;
 }
 
-/* The last error of SQLite as an Err; returns false. */
+/* The last error of SQLite as an Error; returns false. */
 static bool fail(Database *store, Error *err) {
     const char *text = sqlite3_errmsg(store->db);
     int saved = sqlite3_system_errno(store->db);

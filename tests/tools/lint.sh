@@ -55,7 +55,7 @@ for layer in "${!LAYERS[@]}"; do
 done
 
 # What a header includes is checked in that header, so that direct includes are enough.
-# shellcheck source=tests/lint_structure.sh
+# shellcheck source=tests/tools/lint_structure.sh
 . "$structure.sh"
 
 check_format() {

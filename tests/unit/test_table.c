@@ -193,7 +193,7 @@ static void test_pivot(void **state) {
     database_close(store);
 }
 
-/* A sheet for each value of what neither rows nor columns show. */
+/* A table for each value of what neither rows nor columns show. */
 static void test_pivot_sheets(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
