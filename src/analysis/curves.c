@@ -1,5 +1,5 @@
-/* curves: see analysis/curves.h. Rows of `outcome` come in the order of the config; each finds its curve and
- * cell. */
+/* curves: rows of the view `outcome` are in the order of the config; each is assigned to its curve and cell.
+ */
 #include "analysis/curves.h"
 
 #include <math.h>
@@ -149,7 +149,7 @@ const char *curves_signature(Database *store, const char *experiment, const char
                              "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
                              "     FROM run WHERE key IN (SELECT run_key FROM shown)"
                              "     ORDER BY train_length, tokens)), '')"
-                             " || coalesce((SELECT ' resumed-in-another-setting=' || group_concat(key)"
+                             " || coalesce((SELECT ' resumed-in-another-environment=' || group_concat(key)"
                              "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
                              "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
                              " FROM shown",

@@ -1,4 +1,4 @@
-/* early_tokens: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the
+/* early_tokens: the analyses `early` (the early-token curse decomposed, section 5 and appendix B of the
  * paper) and `positions` (loss by position in the window).
  *
  * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
@@ -10,9 +10,9 @@
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * L is the training length; gains are positive where l is better. Beside them stands the nonoverlapping loss
+ * L is the training length; gains are positive where l is better. The table also has the nonoverlapping loss
  * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
- * below): a method that breaks beyond its training length shows it in the second. Losses are means over
+ * below): a method that fails beyond its training length shows it in the second. Losses are means over
  * seeds.
  */
 #include "analysis/internal.h"

@@ -1,4 +1,3 @@
-/* reference_curves: see analysis/reference_curves.h. */
 #include "analysis/reference_curves.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* results: see analysis/results.h. Rows of the view `outcome` come in the order of the config; each finds its
- * series and its cell. Windows are read when they are compared.
+/* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
+ * cell. Windows are read only when series are compared.
  */
 #include "analysis/results.h"
 
@@ -233,7 +233,7 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     }
     if (label && !several) return true;
     return error_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
-                     label ? "several variants of the method" : "no method", wanted, list);
+                     label ? "several series of the method" : "no method", wanted, list);
 }
 
 /* --- cells --- */

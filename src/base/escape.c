@@ -1,4 +1,6 @@
-/* escape: see base/escape.h. A text is decoded into characters; each becomes a piece of output. */
+/* escape: a text is decoded into characters; the table of formats says how each kind of character is
+ * written.
+ */
 #include "base/escape.h"
 
 #include <ctype.h>

@@ -1,4 +1,3 @@
-/* cmd_export: find the run in the database, make the tensors, write them. */
 #include "cli/cmd_export.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* cmd_status: see cli/cmd_status.h. */
 #include "cli/cmd_status.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* cmd_table: see cli/cmd_table.h. What people read is a pivot, printed as a sheet; what programs read is the
- * view `outcome`. */
+/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs are rows of the view
+ * `outcome`.
+ */
 #include "cli/cmd_table.h"
 
 #include <string.h>
@@ -160,7 +161,7 @@ static bool print_json(Database *store, const char *const *names, int count, con
 static const struct {
     const char *name;
     bool mark;                                            /* it can show which numbers are best */
-    Escape escape;                                        /* of a text that is no sheet */
+    Escape escape;                                        /* of a text that is no table */
     void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; or */
     bool (*print_tidy)(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
                        Error *err);

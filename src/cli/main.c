@@ -1,7 +1,7 @@
-/* main: the command line, as a table of commands.
+/* main: the table of commands.
  *
- * `commands` says of each command which options it takes (by letter; the options are in cli/arguments.c),
- * what words, and the function. Results go to stdout, everything else to stderr; what cannot be written to
+ * `commands` lists for each command its options (by letter, see cli/arguments.c), the number of its words,
+ * its help and its function. Results are written to stdout, everything else to stderr; a failed write to
  * stdout is an error like any other.
  */
 #include <errno.h>
@@ -268,8 +268,8 @@ static const Command commands[] = {
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
      "Formats: text, md, latex, csv, json. FIELD is one of method, evaluated, split, protocol, stride_rule, "
      "requested,\n"
-     "train_length, eval_length, multiple, seed, variant, parameters, position_parameters, corpus, source,\n"
-     "eval_precision, eval_variant.",
+     "train_length, eval_length, multiple, seed, variant (the settings), parameters, position_parameters,\n"
+     "corpus, source, eval_precision, eval_variant (the variant).",
      1, 1, do_table},
     {"plot", "DB", "E5foP", "figures: curves, position, cost, bias, early, paper, loss",
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg, in plots/. The data lie beside "

@@ -1,8 +1,9 @@
-/* figure_bias: the biases that trained models add to scores, by distance, for each head: of methods that have
- * a bias by distance or by pair (then those of the last query), from the weights beside the database. Drawn
- * is the first seed of each method and training length, to twice the training length. A constant shift of a
- * head's biases changes nothing, so each begins at 0; where each layer has biases of its own, they are the
- * first layer's.
+/* figure_bias: the figure `bias`: the biases that trained models add to scores, by distance, for each head.
+ *
+ * It shows methods with a distance bias or a pair bias (for the last query), read from the weights in the
+ * run folders: the first seed of each method and training length, up to twice the training length. A
+ * constant shift of a head's biases changes nothing, so each curve begins at 0. Where each layer has biases
+ * of its own, those of the first layer are shown.
  */
 #include "report/figure.h"
 

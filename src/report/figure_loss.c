@@ -1,9 +1,9 @@
-/* figure_loss: the loss of training by update, which shows whether a method had converged when it was
- * compared.
+/* figure_loss: the figure `loss`: training loss by update, which shows whether a method had converged when
+ * it was compared.
  *
- * One panel for each training length. A run's log is averaged over windows of equal numbers of updates, so
- * that what is drawn is the course and not the noise of single batches; a point stands in the middle of its
- * window, over the seeds that have it.
+ * There is one panel for each training length. The log of a run is averaged over windows of equal numbers of
+ * updates, to remove the noise of single batches; a point is in the middle of its window, over the seeds
+ * that have it.
  */
 #include "report/figure.h"
 

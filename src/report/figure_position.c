@@ -1,4 +1,6 @@
-/* figure_position: loss by position in the window, and cost against perplexity. */
+/* figure_position: the figures `position` (loss by position in the window) and `cost` (cost against
+ * perplexity).
+ */
 #include "report/figure.h"
 #include "store/bench_results.h"
 #include "train/evaluate.h"

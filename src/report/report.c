@@ -1,6 +1,4 @@
-/* report: see report/report.h. A Report is one experiment while it is written; `sections` is the order of the
- * page.
- */
+/* report: a Report is one experiment while its section is written; `sections` is the order of the page. */
 #include "report/report.h"
 
 #include <math.h>
@@ -339,7 +337,7 @@ static bool put_provenance(const Report *report, Error *err) {
         {"BLAS",
          "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
          " WHERE x.name = ?"},
-        {"resumed in another setting",
+        {"resumed in another environment",
          "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
          " ORDER BY p.ordinal"},
         {"corpus",

@@ -1,6 +1,6 @@
-/* reevaluate: see run/reevaluate.h. Options become assignments to the experiment's JSON, which then takes the
- * way of any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are
- * chosen: they are assigned to the points that are left.
+/* reevaluate: options become assignments to the experiment's JSON, which is then processed like any
+ * experiment: config, plan, sweep. Variants need to fit the chosen runs only: they are assigned to the
+ * points that remain.
  */
 #include "run/reevaluate.h"
 

@@ -1,4 +1,3 @@
-/* run_task: see run_task.h. */
 #include "run/run_task.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* collect: see slurm/collect.h. */
 #include "slurm/collect.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* bench_results: see store/bench_results.h. */
 #include "store/bench_results.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
-/* database: opening, the schema and its migrations; see store/database.h. Statements are in store/query.c.
+/* database: opening, the schema and its migrations. Statements and queries are in store/query.c.
  *
- * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
- * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
- * transaction.
+ * A file is inspected with plain reads before SQLite opens it: a file that is not a poslab database is
+ * refused before SQLite can roll back a journal in it or create one next to it. Everything that writes is
+ * one transaction.
  */
 #include "store/database.h"
 

@@ -1,4 +1,4 @@
-/* integrity: see store/integrity.h. What SQL can compare is in `rules`, the rest in integrity_numbers.c. */
+/* integrity: checks that SQL can express are in `rules`, the others in store/integrity_numbers.c. */
 #include "store/integrity.h"
 
 #include <string.h>
@@ -67,8 +67,8 @@ static const char *const rules[] = {
 
 /* A row for each fact that is not a problem but explains a difference. */
 static const char notes[] =
-    "SELECT 'note: run ' || key || ' was resumed in another setting; its last bits differ from those of an '"
-    " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+    "SELECT 'note: run ' || key || ' was resumed in another environment; its last bits differ from those of '"
+    " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 typedef struct Check {
     Database *store;

@@ -1,4 +1,3 @@
-/* integrity_numbers: see integrity_numbers.h. */
 #include "store/integrity_numbers.h"
 #include "position/encoding.h"
 #include "experiment/config.h"

@@ -1,5 +1,5 @@
-/* integrity_values: see store/integrity_values.h. One query per table tells whether any value breaks its
- * rule; only then a query per column tells which.
+/* integrity_values: one query per table tells whether any value breaks its rule; only then one query per
+ * column tells which.
  */
 #include "store/integrity_values.h"
 

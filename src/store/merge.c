@@ -1,5 +1,6 @@
-/* merge: see store/merge.h. Conflicts are found first; their keys, in a temporary table, are left out after
- * that. What there is to say is printed when the transaction has ended: whoever reads it may be slow.
+/* merge: conflicts are found first; their keys are in a temporary table and are left out of all later
+ * statements. Messages are printed after the transaction has ended, because the reader of a pipe may be
+ * slow.
  */
 #include "store/merge.h"
 

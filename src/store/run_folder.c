@@ -1,4 +1,3 @@
-/* run_folder: see store/run_folder.h. */
 #include "store/run_folder.h"
 
 #include <libgen.h>

@@ -1,4 +1,3 @@
-/* runs: see runs.h. */
 #include "store/runs.h"
 
 #include "store/internal.h"
@@ -234,7 +233,7 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
         database_int((int64_t)result->peak_bytes), database_text(hardware_text(database_arena(store))),
         database_int(mpi_ranks()), database_real(result->session.processor_seconds),
         database_real(result->session.load_seconds / result->seconds),
-        database_text(result->session.settings), database_text(key));
+        database_text(result->session.environments), database_text(key));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
         ok = DATABASE_RUN(store, err,

@@ -1,4 +1,3 @@
-/* lock: see sys/lock.h. */
 #include "sys/lock.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* lock: one process at a time works on a database.
  *
- * `run`, `eval`, `submit` and `collect` hold DATABASE.lock, which says who they are. The lock is the
- * kernel's: a dead process holds nothing.
+ * `run`, `eval`, `submit` and `collect` hold DATABASE.lock, which contains the id of the process. It is a
+ * lock of the kernel (flock), so a dead process holds nothing.
  */
 #ifndef POSLAB_SYS_LOCK_H
 #define POSLAB_SYS_LOCK_H

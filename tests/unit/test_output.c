@@ -193,7 +193,7 @@ static void test_pivot(void **state) {
     database_close(store);
 }
 
-/* A sheet for each value of what neither rows nor columns show. */
+/* A table for each value of what neither rows nor columns show. */
 static void test_pivot_sheets(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -686,7 +686,7 @@ static void test_where_nothing(void **state) {
     database_close(store);
 }
 
-/* A table says that bits of a run are those of several settings. */
+/* A table says that bits of a run are those of several environments. */
 static void test_settings(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -695,18 +695,19 @@ static void test_settings(void **state) {
     FILE *nowhere = fopen("/dev/null", "w");
     assert_true(integrity_print(store, nowhere, &before, &err));
     fclose(nowhere);
-    assert_null(strstr(whole(store, (CmdTableOptions){0}), "setting"));
+    assert_null(strstr(whole(store, (CmdTableOptions){0}), "environment"));
     assert_int_equal(
         sample_outside("UPDATE run SET settings = 'A to step 1; B' WHERE key = (SELECT min(key) FROM run)"),
         0);
     const char *key = sample_value(store, "SELECT min(key) FROM run");
     assert_non_null(strstr(whole(store, (CmdTableOptions){0}),
-                           arena_format(sample_arena, " resumed-in-another-setting=%s", key)));
+                           arena_format(sample_arena, " resumed-in-another-environment=%s", key)));
     FILE *out = fopen("out", "w");
     assert_true(integrity_print(store, out, &problems, &err));
     fclose(out);
-    assert_non_null(strstr(sample_file("out", NULL),
-                           arena_format(sample_arena, "note: run %s was resumed in another setting", key)));
+    assert_non_null(
+        strstr(sample_file("out", NULL),
+               arena_format(sample_arena, "note: run %s was resumed in another environment", key)));
     assert_int_equal(problems, before);
     database_close(store);
 }
