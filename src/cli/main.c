@@ -252,7 +252,7 @@ static ExitCode do_merge(const Arguments *arguments, Error *err) {
     Database *store = database_open(path, DATABASE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
     database_close(store);
-    if (store && !fine && is_new) unlink(path);
+    if (!fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -433,6 +433,7 @@ int main(int argc, char **argv) {
     begin_blas(argv);
     bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
     signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
+    signal(SIGCHLD, SIG_DFL);                        /* ignored, the exit codes of children would be lost */
     ExitCode code = run_command(argc, argv, &err);
     fflush(stdout);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);

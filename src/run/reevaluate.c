@@ -43,7 +43,7 @@ static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
     bool any = !choice->words;
     for (int i = 0; choice->words && choice->words[i]; i++) {
         const char *word = choice->words[i];
-        if (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word)) continue;
+        if (!*word || (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word))) continue;
         any = choice->found[i] = true;
     }
     return any;

@@ -155,6 +155,7 @@ static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
     }
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_handler(store->db, database_wait, store);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has none */
     if (!check_library(store, err) ||
         !database_execute(store, err,
                           "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"

@@ -55,11 +55,15 @@ enum {
     STEPS,
     DIVERGED,
     TOKENS,
-    LOSS
+    LOSS,
+    TOKENIZER,
+    VOCABULARY,
+    BYTES
 };
 static const char runs_sql[] =
     "SELECT r.key, r.method, r.method_options, r.train_length, r.seed, r.parameters, r.position_parameters,"
-    " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss"
+    " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss,"
+    " c.tokenizer, c.vocabulary, c.bytes_per_token"
     " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
 static void expect(const Numbers *numbers, DatabaseQuery *run, const char *what, int column,
@@ -84,6 +88,11 @@ static void check_plan(const Numbers *numbers, DatabaseQuery *run, const Config 
     expect_text(numbers, run, "method", database_query_text(run, METHOD), config->position.method->name);
     expect(numbers, run, "train_length", LENGTH, config->train.length);
     expect(numbers, run, "seed", SEED, config->train.seed);
+    expect_text(numbers, run, "tokenizer", database_query_text(run, TOKENIZER),
+                corpus_tokenizer_names[config->data.tokenizer]);
+    expect(numbers, run, "vocabulary", VOCABULARY, config->model.vocabulary);
+    if (config->data.tokenizer == TOKENIZER_BYTES && database_query_real(run, BYTES) != 1)
+        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", database_query_text(run, KEY));
     if (config_runnable(config, &why)) {
         const Model *model =
             model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
@@ -218,8 +227,9 @@ static bool check_evaluation(const Numbers *numbers, DatabaseQuery *row, Error *
                                .stride = database_query_int(row, 5),
                                .tokens = database_query_int(row, 6)};
     const char *name = database_query_text(row, 1);
-    if (request.split < 0 || request.protocol < 0)
-        return PROBLEM(numbers, "%s: there is no such %s", name, request.split < 0 ? "split" : "protocol"),
+    if (request.split <= SPLIT_TRAIN || request.protocol < 0)
+        return PROBLEM(numbers, "%s: there is no such %s", name,
+                       request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
     const int64_t most =

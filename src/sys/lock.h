@@ -8,8 +8,9 @@
 
 #include "base/arena.h"
 
-/* Takes DATABASE.lock, waiting three seconds for it; -1 with err set if another process has it. Closing the
-   descriptor gives it back. It is not closed on exec: workers hold it as well. */
+/* Takes DATABASE.lock, waiting three seconds for it; -1 with err set if another process has it. Where
+   DATABASE is a symbolic link, the lock is beside its target. Closing the descriptor gives it back. It is not
+   closed on exec: workers hold it as well. */
 int lock_database(const char *database, Arena *arena, Error *err);
 
 #endif

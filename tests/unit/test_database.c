@@ -123,6 +123,20 @@ static void test_schema(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
+/* A trigger in a database, which is not of our making, does nothing. */
+static void test_triggers(void **state) {
+    (void)state;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    database_close(sample_store(plan));
+    assert_int_equal(sample_outside("CREATE TRIGGER t AFTER INSERT ON evaluation BEGIN DELETE FROM"
+                                    " evaluation_window; DELETE FROM evaluation; END"),
+                     SQLITE_OK);
+    Database *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
+    sample_expect(store, "SELECT count(*) FROM evaluation", "3");
+    database_close(store);
+}
+
 /* Every number of the views, computed again from the tables. */
 static void test_views(void **state) {
     (void)state;
@@ -351,6 +365,7 @@ int main(void) {
         TEST(test_variants),
         TEST(test_schema),
         TEST(test_sections),
+        TEST(test_triggers),
         TEST(test_views),
         TEST(test_status),
         TEST(test_import_twice),

@@ -118,6 +118,12 @@ static void rows(void **state) {
          "-nll_sum WHERE"
          " evaluation = 1; UPDATE position_loss SET nll_sum = -nll_sum WHERE evaluation = 1",
          "a negative loss"},
+        {"UPDATE corpus SET bytes_per_token = 9", "'bytes_per_token' of its corpus is not 1"},
+        {"UPDATE corpus SET tokenizer = 'uint16'", "'tokenizer' is uint16, by its config bytes"},
+        {"UPDATE corpus SET vocabulary = 1", "'vocabulary' is 1, by its config 256"},
+        {"UPDATE evaluation SET split = 'train' WHERE id = 1",
+         "evaluation of train, nonoverlapping, length 16: "
+         "there is no such split"},
         {"UPDATE evaluation SET precision = 'bf16', variant = 'v', windows = 9 WHERE id = 3",
          "length 64, bf16, v: "},
     };
