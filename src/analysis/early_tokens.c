@@ -36,19 +36,17 @@ static int read_bins(Bin *bins, const Analysis *analysis, const ResultsCell *cel
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        DatabaseQuery *query =
-            database_query_begin(analysis->store,
-                                 "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                                 " ORDER BY first",
-                                 parameters);
-        for (int b = 0; database_query_next(query) && b < MOST_BINS; b++) {
-            if (b == count)
-                bins[count++] =
-                    (Bin){.first = database_query_int(query, 0), .last = database_query_int(query, 1)};
-            bins[b].nats += database_query_real(query, 2);
-            bins[b].tokens += database_query_int(query, 3);
+        Query *query =
+            query_begin(analysis->store,
+                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                        " ORDER BY first",
+                        parameters);
+        for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
+            if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
+            bins[b].nats += query_real(query, 2);
+            bins[b].tokens += query_int(query, 3);
         }
-        if (!database_query_end(query, err)) return -1;
+        if (!query_end(query, err)) return -1;
     }
     return count;
 }

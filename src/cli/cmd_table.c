@@ -39,7 +39,7 @@ static const struct {
     {"eval_precision", TIDY_TEXT},
 };
 
-static DatabaseQuery *begin_tidy(Database *store, const char *experiment, Arena *arena) {
+static Query *begin_tidy(Database *store, const char *experiment, Arena *arena) {
     const char *list = tidy[0].name;
     for (int i = 1; i < COUNT_OF(tidy); i++) list = arena_format(arena, "%s, %s", list, tidy[i].name);
     const char *sql = arena_format(arena,
@@ -49,15 +49,15 @@ static DatabaseQuery *begin_tidy(Database *store, const char *experiment, Arena 
                                    " eval_precision DESC, eval_length",
                                    list);
     const char *const parameters[] = {experiment, NULL};
-    return database_query_begin(store, sql, parameters);
+    return query_begin(store, sql, parameters);
 }
 
-static void put_csv_field(DatabaseQuery *query, int column, FILE *out) {
-    if (database_query_is_null(query, column)) return;
+static void put_csv_field(Query *query, int column, FILE *out) {
+    if (query_is_null(query, column)) return;
     if (tidy[column].type == TIDY_REAL)
-        fprintf(out, "%.17g", database_query_real(query, column));
+        fprintf(out, "%.17g", query_real(query, column));
     else
-        escape_put(ESCAPE_CSV, database_query_text(query, column), out);
+        escape_put(ESCAPE_CSV, query_text(query, column), out);
 }
 
 /* The conditions of --where on rows of the view. */
@@ -73,7 +73,7 @@ static int tidy_column(const char *name) {
     return -1;
 }
 
-static bool is_accepted(const Filter *filter, DatabaseQuery *query) {
+static bool is_accepted(const Filter *filter, Query *query) {
     ArenaMark mark = arena_mark(filter->arena);
     bool accepted = true;
     for (int i = 0; accepted && i < filter->count; i++) {
@@ -84,13 +84,13 @@ static bool is_accepted(const Filter *filter, DatabaseQuery *query) {
             const int columns[] = {tidy_column("method"), tidy_column("label"), COUNT_OF(tidy),
                                    COUNT_OF(tidy) + 1};
             for (count = 0; count < COUNT_OF(columns); count++)
-                values[count] = arena_copy(filter->arena, database_query_text(query, columns[count]));
+                values[count] = arena_copy(filter->arena, query_text(query, columns[count]));
         } else if (tidy_column(field->name) >= 0)
-            values[0] = arena_copy(filter->arena, database_query_text(query, tidy_column(field->name)));
+            values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
         else /* only the multiple is left, see read_filter */
             values[0] = arena_format(filter->arena, "%.17g",
-                                     database_query_real(query, tidy_column("eval_length")) /
-                                         database_query_real(query, tidy_column("train_length")));
+                                     query_real(query, tidy_column("eval_length")) /
+                                         query_real(query, tidy_column("train_length")));
         accepted = observations_allow(filter->where, filter->count, field, values, count);
     }
     arena_release(filter->arena, mark);
@@ -118,8 +118,8 @@ static bool print_csv(Database *store, const char *const *names, int count, cons
     for (int c = 0; c < COUNT_OF(tidy); c++) fprintf(out, "%s%s", c ? "," : "", tidy[c].name);
     putc('\n', out);
     for (int i = 0; i < count; i++) {
-        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
-        while (database_query_next(query)) {
+        Query *query = begin_tidy(store, names[i], filter->arena);
+        while (query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (c) putc(',', out);
@@ -127,7 +127,7 @@ static bool print_csv(Database *store, const char *const *names, int count, cons
             }
             putc('\n', out);
         }
-        if (!database_query_end(query, err)) return false;
+        if (!query_end(query, err)) return false;
     }
     return true;
 }
@@ -137,20 +137,20 @@ static bool print_json(Database *store, const char *const *names, int count, con
     Json *rows = json_new_array(filter->arena);
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
-        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
-        while (database_query_next(query)) {
+        Query *query = begin_tidy(store, names[i], filter->arena);
+        while (query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             Json *row = json_new_object(filter->arena);
             for (int c = 0; c < COUNT_OF(tidy); c++) {
-                if (database_query_is_null(query, c)) continue;
+                if (query_is_null(query, c)) continue;
                 if (tidy[c].type == TIDY_TEXT)
-                    json_set_text(row, tidy[c].name, database_query_text(query, c));
+                    json_set_text(row, tidy[c].name, query_text(query, c));
                 else
-                    json_set_number(row, tidy[c].name, database_query_real(query, c));
+                    json_set_number(row, tidy[c].name, query_real(query, c));
             }
             json_append(rows, row);
         }
-        ok = database_query_end(query, err);
+        ok = query_end(query, err);
     }
     if (ok) fputs(json_print_pretty(rows, filter->arena), out);
     return ok;

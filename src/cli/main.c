@@ -236,7 +236,7 @@ static ExitCode do_reference(const Arguments *arguments, Error *err) {
 
 static ExitCode do_check(const Arguments *arguments, Error *err) {
     int64_t problems = 0;
-    Database *store = database_open(arguments->words[0], STORE_CHECK, err);
+    Database *store = database_open(arguments->words[0], DATABASE_CHECK, err);
     bool fine = store && integrity_print(store, stdout, &problems, err);
     database_close(store);
     if (fine && problems)

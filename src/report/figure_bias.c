@@ -117,27 +117,27 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
     figure->linear = true;
     const char *const parameters[] = {figure->experiment, NULL};
     bool fine = true;
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
-        " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-        " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
-        " ORDER BY min(p.ordinal)",
-        parameters);
-    while (fine && database_query_next(query)) {
-        Trained trained = {.key = arena_copy(figure->arena, database_query_text(query, 0)),
-                           .label = arena_copy(figure->arena, database_query_text(query, 1)),
-                           .setting = arena_copy(figure->arena, database_query_text(query, 2))};
+    Query *query =
+        query_begin(store,
+                    "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
+                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
+                    " ORDER BY min(p.ordinal)",
+                    parameters);
+    while (fine && query_next(query)) {
+        Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
+                           .label = arena_copy(figure->arena, query_text(query, 1)),
+                           .setting = arena_copy(figure->arena, query_text(query, 2))};
         const char *place = arena_format(figure->arena, "run %s", trained.key);
         trained.config =
-            config_parse(arena_copy(figure->arena, database_query_text(query, 3)), place, figure->arena, err);
+            config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);
         fine = trained.config != NULL;
         const PositionMethod *method = fine ? trained.config->position.method : NULL;
         if (fine && (method->distance_bias || method->pair_bias))
             fine = add_run(figure, store, &trained, err);
     }
     Error other;
-    return database_query_end(query, fine ? err : &other) && fine;
+    return query_end(query, fine ? err : &other) && fine;
 }
 
 const FigureKind figure_bias = {

@@ -15,7 +15,8 @@ typedef enum DatabaseMode {
     DATABASE_READ,
     DATABASE_WRITE,
     DATABASE_CREATE, /* write, made if missing */
-    STORE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them */
+    DATABASE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them
+                     */
 } DatabaseMode;
 
 /* Checks application_id, user_version, quick_check and all values (store/integrity_values.h); an older schema

@@ -21,8 +21,8 @@ struct Database {
     const char *path;
     const char *sql;         /* of the statement kept prepared */
     sqlite3_stmt *statement; /* NULL at first */
-    DatabaseQuery *queries;  /* of store/query.c; NULL at first */
-    StoreWait wait;
+    Query *queries;          /* of store/query.c; NULL at first */
+    QueryWait wait;
     double waiting; /* when the wait began */
     bool said, stopped;
 };

@@ -68,7 +68,7 @@ static char said[16384];
 static int64_t problems(void) {
     Error err = {0};
     int64_t count = -1;
-    Database *store = database_open("x.db", STORE_CHECK, &err);
+    Database *store = database_open("x.db", DATABASE_CHECK, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
     if (!integrity_print(store, out, &count, &err)) fail_msg("%s", err.text);
