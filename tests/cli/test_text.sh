@@ -173,6 +173,9 @@ install_at() { # install_at DESTDIR PREFIX
     mkdir -p "$root"
     make -C "$tree" install DESTDIR="$root" PREFIX="${2//\$/\$\$}" || return 1
     [ -x "$root$2/bin/poslab" ] && [ -f "$root$2/share/poslab/plots/curves.gp" ] && [ -f "$root$2/share/man/man1/poslab.1" ] || return 1
+    "$POSLAB" completion bash | cmp - "$root$2/share/bash-completion/completions/poslab" || return 1
+    "$POSLAB" completion zsh | cmp - "$root$2/share/zsh/site-functions/_poslab" || return 1
+    "$POSLAB" completion fish | cmp - "$root$2/share/fish/vendor_completions.d/poslab.fish" || return 1
     make -C "$tree" uninstall DESTDIR="$root" PREFIX="${2//\$/\$\$}" || return 1
     files=$(find "$root" -type f)
     [ ! "$files" ] || { echo "$files"; return 1; }
