@@ -148,7 +148,9 @@ static void put_synopsis(const Command *command, FILE *out) {
 
 static void put_command(const Command *command, FILE *out, Arena *arena) {
     const char *group = "";
-    fprintf(out, ".SS %s \\fI%s\\fP\n%s.\n", command->name, command->words, command->summary);
+    fprintf(out, ".SS %s \\fI%s\\fP\n", command->name, command->words);
+    put_roff(command->summary, out);
+    fputs(".\n", out);
     if (command->text) {
         put_roff(command->text, out);
         fputc('\n', out);
@@ -182,17 +184,13 @@ static ExitCode print_manual(const Arguments *arguments, Error *err) {
     for (int i = 0; commands[i]; i++)
         if (!commands[i]->hidden) put_synopsis(commands[i], stdout);
     puts(".SH DESCRIPTION\n"
-         "\\fBposlab\\fP trains the same small decoder\\-only transformer with different position methods "
-         "and\n"
-         "measures its perplexity at lengths beyond the one it was trained at. An experiment is one JSON "
-         "file;\n"
-         "every number goes to one SQLite database. To resume an experiment, run the same command again: "
-         "what\n"
-         "is done is not repeated.\n"
+         "\\fBposlab\\fP trains the same small decoder\\-only transformer with different position methods\n"
+         "and measures its perplexity at lengths beyond the one it was trained at. An experiment is one\n"
+         "JSON file; every number goes to one SQLite database. To resume an experiment, run the same\n"
+         "command again: what is done is not repeated.\n"
          ".SH COMMANDS\n"
-         "Every command has the option \\fB\\-h\\fP, \\fB\\-\\-help\\fP. Lists are separated by commas, or "
-         "their\n"
-         "options are repeated.");
+         "Every command has the option \\fB\\-h\\fP, \\fB\\-\\-help\\fP. Items of a list are separated by\n"
+         "commas, or the option is repeated.");
     for (int i = 0; commands[i]; i++)
         if (!commands[i]->hidden) put_command(commands[i], stdout, arguments->arena);
     puts(".SH EXIT STATUS");
