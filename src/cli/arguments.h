@@ -85,7 +85,7 @@ extern const OptionField arguments_help_option;
      .help = "threads of each worker; other counts may change the last bits of results"}
 
 #define ARGUMENT_DB(S, HELP) \
-    {"db", OPTION_TEXT, offsetof(S, database), .argument = "FILE", .group = "Output", .help = HELP}
+    {"db", OPTION_TEXT, offsetof(S, database), .argument = "FILE", .group = "Output", .help = (HELP)}
 #define ARGUMENT_DB_HELP "database (default results/NAME.db); run folders are next to it"
 
 #define ARGUMENT_DRY_RUN(S) \
@@ -97,11 +97,11 @@ extern const OptionField arguments_help_option;
      .help = "no progress, only failures"}
 
 #define ARGUMENT_OUTPUT(S, HELP) \
-    {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = HELP}
+    {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
 
 /* NAMES: the formats; the first is the default. */
 #define ARGUMENT_FORMAT(S, NAMES) \
-    {"format", OPTION_CHOICE, offsetof(S, format), .choices = NAMES, .letter = 'f', .argument = "FORMAT", \
+    {"format", OPTION_CHOICE, offsetof(S, format), .choices = (NAMES), .letter = 'f', .argument = "FORMAT", \
      .group = "Output", .help = "output format"}
 
 #define ARGUMENT_JSON(S) \

@@ -18,7 +18,7 @@ typedef struct SubmitArguments {
 /* A key of the config's section `cluster`, whose reader checks the value. */
 /* clang-format off */
 #define CLUSTER(KEY, ARGUMENT, HELP) \
-    {#KEY, OPTION_TEXT, offsetof(SubmitArguments, KEY), .argument = ARGUMENT, .group = "Resources of a task", .help = HELP}
+    {#KEY, OPTION_TEXT, offsetof(SubmitArguments, KEY), .argument = (ARGUMENT), .group = "Resources of a task", .help = (HELP)}
 /* clang-format on */
 
 static const OptionField submit_options[] = {
