@@ -373,17 +373,30 @@ readme-methods: $(PROGRAM) ## write the README's table of methods anew
 
 # --- installing ---
 
+# tests/cli/test_completion.sh says whether the committed page is up to date.
+man: $(PROGRAM) ## write the man page from the commands' options
+	@$(abspath $(PROGRAM)) manual >$(BUILD)/commands.1
+	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
+	@mv src/cli/poslab.1.new src/cli/poslab.1
+.PHONY: man
+
 # $(call at,PATH): a path of the installation as one word of the shell, whatever it holds.
 at = '$(subst ','\'',$(DESTDIR)$(PREFIX))'/$1
-install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, plot templates, claims
-	install -d $(call at,bin) $(call at,share/man/man1) $(call at,share/poslab/plots) $(call at,share/poslab/results/paper)
+COMPLETIONS = share/bash-completion/completions/poslab share/zsh/site-functions/_poslab share/fish/vendor_completions.d/poslab.fish
+install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, completion, plot templates, claims
+	install -d $(call at,bin) $(call at,share/man/man1) $(call at,share/poslab/plots) $(call at,share/poslab/results/paper) \
+	    $(foreach c,$(COMPLETIONS),$(call at,$(dir $c)))
 	install -m 755 $(PROGRAM) $(call at,bin/poslab)
 	install -m 644 src/cli/poslab.1 $(call at,share/man/man1/poslab.1)
 	install -m 644 $(wildcard plots/*.gp) $(call at,share/poslab/plots)
 	install -m 644 results/paper/claims.json $(call at,share/poslab/results/paper)
+	$(abspath $(PROGRAM)) completion bash >$(call at,$(word 1,$(COMPLETIONS)))
+	$(abspath $(PROGRAM)) completion zsh >$(call at,$(word 2,$(COMPLETIONS)))
+	$(abspath $(PROGRAM)) completion fish >$(call at,$(word 3,$(COMPLETIONS)))
+	chmod 644 $(foreach c,$(COMPLETIONS),$(call at,$c))
 
 uninstall: ## remove what install put there
-	rm -f $(call at,bin/poslab) $(call at,share/man/man1/poslab.1)
+	rm -f $(call at,bin/poslab) $(call at,share/man/man1/poslab.1) $(foreach c,$(COMPLETIONS),$(call at,$c))
 	rm -rf $(call at,share/poslab)
 
 clean: ## remove what was built; results and data stay

@@ -8,10 +8,16 @@
 #include "analysis/curves.h"
 #include "analysis/internal.h"
 
-static const AnalysisKind *const kinds[] = {
-    &analysis_curves, &analysis_matrix,    &analysis_compare, &analysis_short_long,   &analysis_cost,
-    &analysis_early,  &analysis_positions, &analysis_claims,  &analysis_claim_points,
-};
+/* clang-format off */
+#define ANALYSES(X) \
+    X(curves, "curves") X(matrix, "matrix") X(compare, "compare") X(short_long, "short-long") X(cost, "cost") \
+    X(early, "early") X(positions, "positions") X(claims, "claims") X(claim_points, "claim-points")
+/* clang-format on */
+#define KIND(SYMBOL, NAME) &analysis_##SYMBOL,
+#define NAME(SYMBOL, NAME) NAME,
+
+static const AnalysisKind *const kinds[] = {ANALYSES(KIND)};
+const char *const analysis_names[] = {ANALYSES(NAME) NULL};
 
 /* The index of `wanted` among `count` names; -1 and an error if it is not there. */
 static int choose(const char *wanted, const char *what, const char *const *names, Error *err) {
@@ -34,9 +40,7 @@ static int choose(const char *wanted, const char *what, const char *const *names
 }
 
 static const AnalysisKind *find_kind(const AnalysisOptions *options, Error *err) {
-    const char *names[COUNT_OF(kinds) + 1] = {0};
-    for (int i = 0; i < COUNT_OF(kinds); i++) names[i] = kinds[i]->name;
-    int kind = choose(options->what, "analysis", names, err);
+    int kind = choose(options->what, "analysis", analysis_names, err);
     if (kind < 0) return NULL;
     if (!kinds[kind]->baseline || options->baseline) return kinds[kind];
     error_set(err, EXIT_USAGE, "analysis '%s' needs --baseline METHOD", options->what);

@@ -19,6 +19,8 @@ typedef struct AnalysisOptions {
     int64_t block;          /* least number of targets of its units */
 } AnalysisOptions;
 
+extern const char *const analysis_names[]; /* NULL-terminated */
+
 /* Errors: an unknown analysis, format, experiment or baseline (usage), failure to read or to write. */
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);
 

@@ -89,7 +89,6 @@ static bool run_claims(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_claims = {
-    .name = "claims",
     .title = "the paper's claims",
     .columns = claim_columns,
     .column_count = COUNT_OF(claim_columns),
@@ -145,7 +144,6 @@ static bool run_points(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_claim_points = {
-    .name = "claim-points",
     .title = "what the paper's claims were judged by",
     .columns = point_columns,
     .column_count = COUNT_OF(point_columns),

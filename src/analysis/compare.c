@@ -264,7 +264,6 @@ static bool run_compare(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_compare = {
-    .name = "compare",
     .title = "paired differences from the baseline",
     .columns = compare_columns,
     .column_count = COUNT_OF(compare_columns),
@@ -380,7 +379,6 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_short_long = {
-    .name = "short-long",
     .title = "trained short against trained long, evaluated at the longer length",
     .columns = short_long_columns,
     .column_count = COUNT_OF(short_long_columns),

@@ -210,7 +210,6 @@ static bool run_cost(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_cost = {
-    .name = "cost",
     .title = "speed and memory of the runs",
     .columns = cost_columns,
     .column_count = COUNT_OF(cost_columns),

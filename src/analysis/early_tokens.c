@@ -113,7 +113,6 @@ static bool run_positions(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_positions = {
-    .name = "positions",
     .title = "loss by position in the window",
     .columns = positions_columns,
     .column_count = COUNT_OF(positions_columns),
@@ -221,7 +220,6 @@ static bool run_early(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_early = {
-    .name = "early",
     .title = "the early-token curse",
     .columns = early_columns,
     .column_count = COUNT_OF(early_columns),

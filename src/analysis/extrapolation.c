@@ -189,7 +189,6 @@ static bool run_curves(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_curves = {
-    .name = "curves",
     .title = "perplexity by evaluation length",
     .columns = curves_columns,
     .column_count = COUNT_OF(curves_columns),
@@ -230,7 +229,6 @@ static bool run_matrix(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_matrix = {
-    .name = "matrix",
     .title = "perplexity, training by evaluation length",
     .columns = matrix_columns,
     .column_count = COUNT_OF(matrix_columns),

@@ -19,7 +19,7 @@ typedef struct Analysis {
 } Analysis;
 
 typedef struct AnalysisKind {
-    const char *name, *title;
+    const char *title;
     const TableColumn *columns;
     int column_count;
     bool baseline; /* needs --baseline */

@@ -5,16 +5,20 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PATH_SIZE = 256, WORD_SIZE = 48, LIST_SIZE = 400 };
 
 static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
 
+static double whole(double number) {
+    return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
+}
+
 static double value_whole(const OptionField *field, const Json *json) {
     (void)field;
-    double number = json_number(json, NAN);
-    return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
+    return whole(json_number(json, NAN));
 }
 
 static double value_real(const OptionField *field, const Json *json) {
@@ -27,11 +31,14 @@ static double value_bool(const OptionField *field, const Json *json) {
     return json_is_bool(json) ? json_bool(json) : NAN;
 }
 
-static double value_choice(const OptionField *field, const Json *json) {
-    const char *word = json_text(json, "");
+static double choice_index(const OptionField *field, const char *word) {
     for (int i = 0; field->choices[i]; i++)
         if (strcmp(word, field->choices[i]) == 0) return i;
     return NAN;
+}
+
+static double value_choice(const OptionField *field, const Json *json) {
+    return choice_index(field, json_text(json, ""));
 }
 
 static void store_int(void *member, double number) {
@@ -130,6 +137,11 @@ static bool read_choice(const Site *site, const Json *json, const OptionField *f
     return complain(site, json, wanted);
 }
 
+static bool in_range(const OptionField *field, double number) {
+    bool ranged = field->low != 0 || field->high != 0;
+    return !ranged || (number >= field->low && number <= field->high) || (field->or_zero && number == 0);
+}
+
 static bool read_member(void *member, const OptionField *field, const Json *json, const Site *site,
                         Arena *arena) {
     const struct Kind *kind = &kinds[field->type];
@@ -141,8 +153,7 @@ static bool read_member(void *member, const OptionField *field, const Json *json
     double number = kind->value(field, json);
     if (isnan(number))
         return field->choices ? read_choice(site, json, field) : complain(site, json, kind->wanted);
-    bool ranged = field->low != 0 || field->high != 0;
-    if (ranged && !(number >= field->low && number <= field->high) && !(field->or_zero && number == 0)) {
+    if (!in_range(field, number)) {
         char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE], wanted[2 * JSON_NUMBER_SIZE + 16];
         snprintf(wanted, sizeof wanted, "%sin [%s, %s]", field->or_zero ? "0 or " : "",
                  json_number_text(field->low, low), json_number_text(field->high, high));
@@ -192,6 +203,100 @@ bool options_read(void *options, const OptionField *fields, int count, const Jso
         void *member = (char *)options + fields[i].offset;
         if (!read_member(member, &fields[i], json_member(object, m), &site, arena)) return false;
     }
+    return true;
+}
+
+/* ---- arguments of a command line ---- */
+
+const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena) {
+    const char *text = "";
+    for (int i = 0; field->choices[i]; i++)
+        text = arena_format(arena, "%s%s%s%s%s", text,
+                            !i                      ? ""
+                            : field->choices[i + 1] ? ", "
+                                                    : " or ",
+                            quote, field->choices[i], quote);
+    return text;
+}
+
+/* NAN for what is no decimal number. */
+static double text_number(const char *text) {
+    char *end;
+    double number = strtod(text, &end);
+    bool decimal = *text && !*end && strspn(text, "0123456789+-.eE") == strlen(text);
+    return decimal && isfinite(number) ? number : NAN;
+}
+
+static double argument_value(const OptionField *field, const char *text) {
+    if (field->type == OPTION_CHOICE) return choice_index(field, text);
+    return field->type == OPTION_INT ? whole(text_number(text)) : text_number(text);
+}
+
+static bool refuse_argument(const OptionField *field, const char *text, Arena *arena, Error *err) {
+    const char *wanted, *near = NULL, *noun = field->type == OPTION_INT ? "whole number" : "number";
+    char shown[JSON_EXCERPT_SIZE], low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
+    if (field->type == OPTION_CHOICE) {
+        wanted = options_choices_text(field, "'", arena);
+        near = options_nearest_name(text, field->choices);
+    } else if (field->list != OPTION_SINGLE) {
+        const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
+        wanted = arena_format(arena, "%s%ss separated by commas", limit, noun);
+    } else
+        wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),
+                              json_number_text(field->high, high));
+    return error_set(err, EXIT_USAGE, "--%s takes %s, got '%s'%s%s%s", field->key, wanted,
+                     json_excerpt_text(text, shown), near ? "; did you mean '" : "", near ? near : "",
+                     near ? "'?" : "");
+}
+
+/* The next item of an argument, or NULL; *rest moves on. */
+static const char *next_item(const OptionField *field, char **rest) {
+    char *whole_rest = *rest;
+    if (field->list == OPTION_COMMAS) return strsep(rest, ",");
+    *rest = NULL;
+    return whole_rest;
+}
+
+static void add_text(const char *const **member, const char *item, Arena *arena) {
+    int count = 0;
+    while (*member && (*member)[count]) count++;
+    const char **items = NEW(arena, count + 2, const char *);
+    for (int i = 0; i < count; i++) items[i] = (*member)[i];
+    items[count] = item;
+    *member = items;
+}
+
+static void add_number(OptionNumbers *numbers, double number, Arena *arena) {
+    size_t count = (size_t)numbers->count++;
+    numbers->values = arena_grow(arena, numbers->values, count, count + 1, sizeof *numbers->values);
+    numbers->values[count] = number;
+}
+
+static bool read_list(void *member, const OptionField *field, const char *text, Arena *arena, Error *err) {
+    char *rest = arena_copy(arena, text);
+    for (const char *item; (item = next_item(field, &rest)) != NULL;) {
+        if (field->type == OPTION_TEXT) {
+            add_text(member, item, arena);
+            continue;
+        }
+        double number = argument_value(field, item);
+        bool full = field->most && ((OptionNumbers *)member)->count == field->most;
+        if (isnan(number) || !in_range(field, number) || full)
+            return refuse_argument(field, text, arena, err);
+        add_number(member, number, arena);
+    }
+    return true;
+}
+
+bool options_read_argument(void *options, const OptionField *field, const char *text, Arena *arena,
+                           Error *err) {
+    void *member = (char *)options + field->offset;
+    if (!field->argument) return *(bool *)member = true;
+    if (field->list != OPTION_SINGLE) return read_list(member, field, text, arena, err);
+    if (field->type == OPTION_TEXT) return *(const char **)member = text, true;
+    double number = argument_value(field, text);
+    if (isnan(number) || !in_range(field, number)) return refuse_argument(field, text, arena, err);
+    kinds[field->type].store(member, number);
     return true;
 }
 

@@ -1,9 +1,10 @@
-/* options: tables of options, read from JSON and written to it.
+/* options: tables of options, read from JSON and from the command line, and written to JSON.
  *
  * Everything that a config can contain is a row of an OptionField table: key, type, default, range, help.
  * Reading checks against the table; an unknown key, a wrong type or a value out of range is an error with
  * the path and, for a misspelt key, the nearest known one. Writing produces the canonical form: every option
- * in table order, defaults included. JSON itself is in base/json.h.
+ * in table order, defaults included. JSON itself is in base/json.h. The options of a command are rows of the
+ * same type (cli/arguments.h), which can be lists and have a letter, a name for the argument and a heading.
  */
 #ifndef POSLAB_BASE_OPTIONS_H
 #define POSLAB_BASE_OPTIONS_H
@@ -18,6 +19,19 @@ typedef enum OptionType {
     OPTION_TEXT,   /* const char *, owned by the arena given to options_read; default is choices[0], or "" */
 } OptionType;
 
+/* Options of commands that can be given several times. The member is a NULL-terminated `const char *const *`
+   (NULL: not given) of texts, an OptionNumbers of other types. */
+typedef enum OptionList {
+    OPTION_SINGLE, /* no list; given again, the last value counts */
+    OPTION_ITEMS,  /* each argument is an item */
+    OPTION_COMMAS, /* an argument is one item or several, separated by commas */
+} OptionList;
+
+typedef struct OptionNumbers { /* {NULL, 0}: not given; of choices the indices */
+    double *values;
+    int count;
+} OptionNumbers;
+
 typedef struct OptionField {
     const char *key;
     OptionType type;
@@ -27,6 +41,12 @@ typedef struct OptionField {
     const char *const *choices;
     const char *help; /* one line, for `poslab methods NAME` and the README */
     bool or_zero;     /* numbers: 0 is allowed besides [low, high]; help says what it means */
+    /* Of a command's options only: */
+    OptionList list;
+    int most;             /* items of a list; 0: any number */
+    char letter;          /* of the short form; 0: none */
+    const char *argument; /* what the argument is called; NULL: a flag, which is a bool */
+    const char *group;    /* the heading under which help lists it */
 } OptionField;
 
 /* All defaults into *options. */
@@ -37,6 +57,14 @@ void options_default(void *options, const OptionField *fields, int count);
    must be in (0, 1], got 3". `path` is the object's own path, "" at the root. Text is copied to the arena. */
 bool options_read(void *options, const OptionField *fields, int count, const Json *object,
                   const char *const *skip, const char *source, const char *path, Arena *arena, Error *err);
+
+/* Reads the argument of a command's option; NULL: of a flag. Errors name the option: "--jobs takes a whole
+   number from 1 to 1024, got '0'". Items are added to a list. Text is not copied. */
+bool options_read_argument(void *options, const OptionField *field, const char *text, Arena *arena,
+                           Error *err);
+
+/* "a, b or c": the choices of a field; each between `quote`s. */
+const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena);
 
 /* Adds every field of *options to `object`, in table order. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);

@@ -1,39 +1,114 @@
-/* arguments: the options of all commands, and their parsing.
+/* arguments: a command of the program, and the passage of a command line into its options.
  *
- * One table in arguments.c holds every option once: long name, letter, name of the value, help. Only
- * lower-case letters are short options; any other character is just a key into the table. A command lists
- * the letters of the options that it takes (cli/main.c). Parsing, --help and the error messages use that
- * table.
+ * A command is data: words, options, help, exit codes. Its options are rows (base/options.h) that describe
+ * the members of a struct; arguments_parse fills that struct. Help and the man page (cli/help.h) and shell
+ * completion (cli/completion.h) are written from the same rows. Options of several commands are the macros
+ * below, so that each exists once.
  */
 #ifndef POSLAB_CLI_ARGUMENTS_H
 #define POSLAB_CLI_ARGUMENTS_H
 
-#include "base/arena.h"
+#include "base/options.h"
 
-typedef struct Arguments {
-    const char *const *words; /* what is no option, NULL-terminated */
+typedef struct Arguments Arguments;
+
+typedef struct CommandExit { /* an exit code besides those of all commands: 0, 2 and 5 */
+    ExitCode code;
+    const char *meaning;
+} CommandExit;
+
+typedef struct Command {
+    const char *name;
+    const char *words;          /* "DB [FILE]..."; completion knows CONFIG, DB, FILE, METHOD and so on */
+    int fewest, most;           /* number of words */
+    const char *const *choices; /* of the last word, for completion; NULL: anything */
+    const char *summary;        /* a sentence without its full stop */
+    const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
+    const char *example;        /* a command line */
+    CommandExit exits[4];       /* ends with code 0 */
+    const OptionField *options; /* those of a group follow each other */
+    int option_count;
+    size_t options_size; /* of the struct that they describe */
+    bool hidden;         /* left out of help */
+    bool ranks; /* mpirun may start it as several ranks; main then begins MPI, and errors are printed once */
+    ExitCode (*run)(const Arguments *arguments, Error *err);
+} Command;
+
+struct Arguments {
+    const Command *command;
+    const Command *const *commands; /* all, NULL-terminated */
+    const char *const *words;       /* what is no option, NULL-terminated */
     int word_count;
-    const char *value[128]; /* by letter; "" for an option without a value, NULL if not given */
-    const char **sets;      /* every --set, --where or --variant, NULL-terminated */
-    const char *typed;      /* the command line, quoted for a shell */
+    const void *options; /* the command's struct; texts and lists that are not given are NULL, or empty */
+    bool help;           /* --help was given */
+    const char *typed;   /* the command line, quoted for a shell */
     Arena *arena;
-} Arguments;
+};
 
-/* argv[0] is the command's name; `letters` are its options. */
-bool arguments_parse(Arguments *arguments, const char *letters, int argc, char **argv, Error *err);
-
-void arguments_print(const char *letters); /* what --help says about them, to stdout */
-
-bool arguments_given(const Arguments *arguments, int letter);
-
-/* The value as a whole number; leaves *count as it is if the option is not given. */
-bool arguments_count(const Arguments *arguments, int letter, int64_t low, int64_t high, int64_t *count,
-                     Error *err);
-
-/* The value "128,512" as numbers; leaves them as they are if the option is not given. */
-bool arguments_list(const Arguments *arguments, int letter, int *numbers, int *count, int most, Error *err);
+/* argv[0] is the command's name. Sets words, options and help; command and arena are there. The error (usage)
+   names the nearest option. */
+bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err);
 
 /* A command line as one could type it again. */
 const char *arguments_quote(char **argv, Arena *arena);
+
+/* What every command has; no member of its struct. */
+extern const OptionField arguments_help_option;
+
+/* --- options of several commands: S is the struct, the member is named as here --- */
+
+/* clang-format off */
+#define ARGUMENT_EXPERIMENT(S) \
+    {"experiment", OPTION_TEXT, offsetof(S, experiment), .argument = "NAME", .group = "Selection", \
+     .help = "only this experiment of the database (default: all)"}
+
+#define ARGUMENT_SET(S) \
+    {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
+     .help = "override a field of the config, as in 'train.length=64'; repeatable"}
+
+#define ARGUMENT_PAPER(S) \
+    {"paper", OPTION_BOOL, offsetof(S, paper), .group = "Selection", \
+     .help = "include the numbers of the reference table"}
+
+#define ARGUMENT_CLAIMS(S) \
+    {"claims", OPTION_TEXT, offsetof(S, claims), .argument = "FILE", .group = "Selection", \
+     .help = "claims to judge (default results/paper/claims.json)"}
+
+#define ARGUMENT_JOBS(S) \
+    {"jobs", OPTION_INT, offsetof(S, jobs), .default_value = 1, .low = 1, .high = JOBS_MOST, .letter = 'j', \
+     .argument = "N", .group = "Workers", \
+     .help = "number of workers at a time; refused if they do not fit into memory"}
+
+#define ARGUMENT_THREADS(S) \
+    {"threads", OPTION_INT, offsetof(S, threads), .default_value = 1, .low = 1, .high = THREADS_MAX, \
+     .argument = "N", .group = "Workers", \
+     .help = "threads of each worker; other counts may change the last bits of results"}
+
+#define ARGUMENT_DB(S, HELP) \
+    {"db", OPTION_TEXT, offsetof(S, database), .argument = "FILE", .group = "Output", .help = (HELP)}
+#define ARGUMENT_DB_HELP "database (default results/NAME.db); run folders are next to it"
+
+#define ARGUMENT_DRY_RUN(S) \
+    {"dry-run", OPTION_BOOL, offsetof(S, dry_run), .letter = 'n', .group = "Output", \
+     .help = "only print what would be done"}
+
+#define ARGUMENT_QUIET(S) \
+    {"quiet", OPTION_BOOL, offsetof(S, quiet), .letter = 'q', .group = "Output", \
+     .help = "no progress, only failures"}
+
+#define ARGUMENT_OUTPUT(S, HELP) \
+    {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
+
+/* NAMES: the formats; the first is the default. */
+#define ARGUMENT_FORMAT(S, NAMES) \
+    {"format", OPTION_CHOICE, offsetof(S, format), .choices = (NAMES), .letter = 'f', .argument = "FORMAT", \
+     .group = "Output", .help = "output format"}
+
+#define ARGUMENT_JSON(S) \
+    {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON"}
+/* clang-format on */
+
+/* .options and what belongs to it, for an array of rows. */
+#define ARGUMENT_OPTIONS(ROWS, S) .options = (ROWS), .option_count = COUNT_OF(ROWS), .options_size = sizeof(S)
 
 #endif

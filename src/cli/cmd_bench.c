@@ -20,7 +20,7 @@
 #include "train/optimizer.h"
 #include "store/bench_results.h"
 
-enum { MAX_ROUNDS = 1000 };
+const char *const cmd_bench_formats[] = {"text", "csv", "json", NULL};
 
 typedef struct Subject { /* one method in one precision at one length in one phase */
     Model *model;
@@ -405,14 +405,8 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
                        mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
-    const char *format = options->json ? "json" : options->format ? options->format : "text";
+    const char *format = options->format ? options->format : cmd_bench_formats[0];
     bool csv = strcmp(format, "csv") == 0, json = strcmp(format, "json") == 0;
-    if (ok && !csv && !json && strcmp(format, "text") != 0)
-        ok = error_set(err, EXIT_USAGE, "bench: --format is text, csv or json, got '%s'", format);
-    if (ok && (options->rounds < 1 || options->rounds > MAX_ROUNDS)) {
-        ok = error_set(err, EXIT_USAGE, "bench: --rounds must be in [1, %d], got %d", MAX_ROUNDS,
-                       options->rounds);
-    }
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
     Measurement *table =

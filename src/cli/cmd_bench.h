@@ -16,6 +16,9 @@
 #include "math/linear.h"
 #include "model/model.h"
 
+enum { CMD_BENCH_MAX_ROUNDS = 1000 };
+extern const char *const cmd_bench_formats[]; /* "text", "csv", "json", NULL */
+
 typedef struct CmdBenchOptions {
     ModelOptions model;
     const char *const *methods; /* NULL-terminated names; NULL: all of the registry */
@@ -27,8 +30,7 @@ typedef struct CmdBenchOptions {
     int precisions[PRECISION_COUNT];
     int precision_count;  /* at least 1 */
     bool train, evaluate; /* phases */
-    bool json;
-    const char *format;   /* text (or NULL), csv or json */
+    const char *format;   /* one of cmd_bench_formats; NULL: text */
     const char *database; /* where the figures are kept, too; NULL: nowhere */
 } CmdBenchOptions;
 

@@ -8,8 +8,30 @@
 
 enum { EXPORT_MAX_TOKENS = 1 << 29 };
 
+enum { TOKENS_NONE = -1 };
+
+typedef struct ExportOptions {
+    bool initial;
+    int64_t batches; /* 0: not these */
+    int tokens;      /* Split, or TOKENS_NONE */
+} ExportOptions;
+
+static const OptionField fields[] = {
+    {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "In place of the trained weights",
+     .help = "the weights before training"},
+    {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
+     .group = "In place of the trained weights",
+     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]"},
+    {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
+     .choices = corpus_split_names, .argument = "SPLIT", .group = "In place of the trained weights",
+     .help = "the tokens of a split"},
+};
+
 typedef struct Export {
-    const CmdExportOptions *options;
+    const ExportOptions *options;
+    const char *database;
+    const char *run; /* its key, or the beginning of it that no other run shares */
+    const char *path;
     Database *store;
     const char *key, *status, *corpus_hash;
     Config *config;
@@ -21,7 +43,7 @@ static bool find_run(Export *export, Error *err) {
     static const char sql[] =
         "SELECT r.key, r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
         " WHERE substr(r.key, 1, length(?1)) = ?1";
-    const char *prefix = export->options->run, *text = NULL;
+    const char *prefix = export->run, *text = NULL;
     int found = 0;
     Query *query = query_begin(export->store, sql, (const char *const[]){prefix, NULL});
     for (; query_next(query); found++) {
@@ -33,7 +55,7 @@ static bool find_run(Export *export, Error *err) {
     if (!query_end(query, err)) return false;
     if (!*prefix || found != 1) {
         error_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
-                  export->options->database, found ? "more than one" : "no", prefix);
+                  export->database, found ? "more than one" : "no", prefix);
         return false;
     }
     const char *source = arena_format(export->arena, "run %s", export->key);
@@ -46,7 +68,7 @@ static const char *find_model(Export *export, Error *err) {
     const char *path = run_folder_weights(export->store, export->key, export->arena);
     if (!path && strcmp(export->status, "done") == 0)
         error_set(err, EXIT_DAMAGED, "the weights of run %s are not beside '%s' any more", export->key,
-                  export->options->database);
+                  export->database);
     else if (!path)
         error_set(err, EXIT_USAGE, "run %s has no trained weights: it is %s", export->key, export->status);
     return path;
@@ -66,15 +88,14 @@ static bool export_trained(Export *export, Error *err) {
     return (strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
             error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path)) &&
            train_state_load_tensors(make_model(export), &file, path, err) &&
-           safetensors_write(export->options->path, &file, err);
+           safetensors_write(export->path, &file, err);
 }
 
 static bool export_initial(Export *export, Error *err) {
     const Config *config = export->config;
     Model *model = make_model(export);
     model_init(model, (uint64_t)config->train.seed);
-    return worker_write_model(export->options->path, model, export->key, config->resolved,
-                              export->corpus_hash, err);
+    return worker_write_model(export->path, model, export->key, config->resolved, export->corpus_hash, err);
 }
 
 static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
@@ -82,7 +103,7 @@ static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
-    return safetensors_write(export->options->path, &file, err);
+    return safetensors_write(export->path, &file, err);
 }
 
 static Corpus *read_corpus(Export *export, Error *err) {
@@ -117,37 +138,52 @@ static bool export_batches(Export *export, Error *err) {
 }
 
 static bool export_split(Export *export, Error *err) {
-    int split = 0;
-    while (split < SPLIT_COUNT && strcmp(corpus_split_names[split], export->options->tokens) != 0) split++;
-    if (split == SPLIT_COUNT)
-        return error_set(err, EXIT_USAGE, "--tokens takes train, valid or test, got '%s'",
-                         export->options->tokens);
     Corpus *corpus = read_corpus(export, err);
     if (!corpus) return false;
-    const CorpusStream *stream = &corpus->splits[split];
+    const CorpusStream *stream = &corpus->splits[export->options->tokens];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
     return write_tokens(export, (SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
                         err);
 }
 
-bool cmd_export_run(const CmdExportOptions *options, Error *err) {
-    if ((options->initial != 0) + (options->batches != 0) + (options->tokens != NULL) > 1)
+static ExitCode run(const Arguments *arguments, Error *err) {
+    const ExportOptions *options = arguments->options;
+    const bool tokens = options->tokens != TOKENS_NONE;
+    if (options->initial + (options->batches != 0) + tokens > 1)
         return error_set(err, EXIT_USAGE,
-                         "only one of --initial, --batches and --tokens can be exported to one file");
-    Export export = {.options = options, .store = database_open(options->database, DATABASE_READ, err)};
-    if (!export.store) return false;
-    export.arena = arena_new(0);
+                         "only one of --initial, --batches and --tokens can be exported to one file"),
+               err->code;
+    Export export = {.options = options,
+                     .database = arguments->words[0],
+                     .run = arguments->words[1],
+                     .path = arguments->words[2],
+                     .store = database_open(arguments->words[0], DATABASE_READ, err),
+                     .arena = arguments->arena};
+    if (!export.store) return err->code;
     bool fine = find_run(&export, err);
     if (fine && options->initial)
         fine = export_initial(&export, err);
     else if (fine && options->batches)
         fine = export_batches(&export, err);
-    else if (fine && options->tokens)
+    else if (fine && tokens)
         fine = export_split(&export, err);
     else if (fine)
         fine = export_trained(&export, err);
-    arena_free(export.arena);
     database_close(export.store);
-    return fine;
+    return fine ? EXIT_DONE : err->code;
 }
+
+const Command cmd_export = {
+    .name = "export",
+    .words = "DB RUN FILE",
+    .fewest = 3,
+    .most = 3,
+    .summary = "Write a run's weights or tokens as safetensors",
+    .text = "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"
+            "The file holds the trained weights, or one of the following.",
+    .example = "poslab export results/quickstart.db 0123abcd model.safetensors",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(fields, ExportOptions),
+    .run = run,
+};

@@ -8,17 +8,8 @@
 #ifndef POSLAB_CLI_CMD_EXPORT_H
 #define POSLAB_CLI_CMD_EXPORT_H
 
-#include "store/database.h"
+#include "cli/arguments.h"
 
-typedef struct CmdExportOptions {
-    const char *database;
-    const char *run; /* its key, or the beginning of it that no other run shares */
-    const char *path;
-    bool initial;
-    int64_t batches;    /* 0: not these */
-    const char *tokens; /* name of a split, or NULL */
-} CmdExportOptions;
-
-bool cmd_export_run(const CmdExportOptions *options, Error *err);
+extern const Command cmd_export;
 
 #endif

@@ -3,8 +3,13 @@
 
 #include <string.h>
 
+#include "sys/mpi.h"
+#include "sys/threads.h"
+#include "math/blas.h"
 #include "position/encoding.h"
 #include "model/model.h"
+#include "experiment/config.h"
+#include "cli/cmd_bench.h"
 
 static const struct {
     unsigned bit;
@@ -194,8 +199,8 @@ static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *aren
 bool cmd_methods_list(FILE *out, const char *format, Error *err) {
     Arena *arena = arena_new(0);
     Costs costs = {0};
-    bool fine = read_costs(&costs, arena, err), markdown = format && strcmp(format, "md") == 0;
-    if (fine && format && strcmp(format, "json") == 0) {
+    bool fine = read_costs(&costs, arena, err);
+    if (fine && strcmp(format, "json") == 0) {
         Json *list = json_new_array(arena);
         for (int i = 0; i < encoding_method_count; i++) {
             Json *json = method_to_json(encoding_methods[i], arena);
@@ -203,10 +208,8 @@ bool cmd_methods_list(FILE *out, const char *format, Error *err) {
             json_append(list, json);
         }
         fputs(json_print_pretty(list, arena), out);
-    } else if (fine && format && !markdown && strcmp(format, "text") != 0) {
-        fine = error_set(err, EXIT_USAGE, "--format is text, md or json, got '%s'", format);
     } else if (fine) {
-        print_list(out, markdown, &costs, arena);
+        print_list(out, strcmp(format, "md") == 0, &costs, arena);
     }
     arena_free(arena);
     return fine;
@@ -241,3 +244,132 @@ bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
     arena_free(arena);
     return true;
 }
+
+/* --- the command `methods` --- */
+
+const char *const cmd_methods_formats[] = {"text", "md", "json", NULL};
+
+typedef struct MethodsOptions {
+    int format;
+    bool json;
+} MethodsOptions;
+
+static const OptionField methods_options[] = {
+    ARGUMENT_FORMAT(MethodsOptions, cmd_methods_formats),
+    ARGUMENT_JSON(MethodsOptions),
+};
+
+static ExitCode methods(const Arguments *arguments, Error *err) {
+    const MethodsOptions *options = arguments->options;
+    const char *format = options->json ? "json" : cmd_methods_formats[options->format];
+    bool fine = arguments->word_count ? cmd_methods_show(arguments->words[0], stdout, options->json, err)
+                                      : cmd_methods_list(stdout, format, err);
+    return fine ? EXIT_DONE : err->code;
+}
+
+const Command cmd_methods_methods = {
+    .name = "methods",
+    .words = "[METHOD]",
+    .most = 1,
+    .summary = "List the methods, or show one method's options and claims",
+    .text = "Costs are read from " CMD_METHODS_COST ", if that file is there.",
+    .example = "poslab methods alibi",
+    ARGUMENT_OPTIONS(methods_options, MethodsOptions),
+    .run = methods,
+};
+
+/* --- the command `bench` --- */
+
+enum { PHASE_TRAIN, PHASE_EVALUATE };
+static const char *const phase_names[] = {"train", "evaluate", NULL};
+
+typedef struct BenchArguments {
+    const char *const *sets, *const *methods;
+    const char *database;
+    OptionNumbers lengths, precisions;
+    int64_t threads, rounds;
+    int phase, format;
+    bool json;
+} BenchArguments;
+
+static const OptionField bench_options[] = {
+    ARGUMENT_SET(BenchArguments),
+    {"methods", OPTION_TEXT, offsetof(BenchArguments, methods), .list = OPTION_COMMAS,
+     .argument = "METHOD,...", .group = "Selection", .help = "methods to measure (default: all)"},
+    {"lengths", OPTION_INT, offsetof(BenchArguments, lengths), .low = 1, .high = 1 << 24,
+     .list = OPTION_COMMAS, .most = COUNT_OF(((CmdBenchOptions *)0)->lengths), .argument = "N,...",
+     .group = "Selection", .help = "sequence lengths (default: the config's)"},
+    {"precision", OPTION_CHOICE, offsetof(BenchArguments, precisions), .choices = precision_names,
+     .list = OPTION_COMMAS, .most = PRECISION_COUNT, .argument = "NAME,...", .group = "Selection",
+     .help = "precisions of the products, by default the config's"},
+    {"phase", OPTION_CHOICE, offsetof(BenchArguments, phase), .default_value = -1, .choices = phase_names,
+     .argument = "PHASE", .group = "Selection", .help = "what to measure, by default both"},
+    ARGUMENT_THREADS(BenchArguments),
+    {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
+     .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement", .help = "number of measurements"},
+    ARGUMENT_DB(BenchArguments, "database that also stores the results (default: none)"),
+    ARGUMENT_FORMAT(BenchArguments, cmd_bench_formats),
+    ARGUMENT_JSON(BenchArguments),
+};
+
+/* The model and the rest that a config says, of its first point. */
+static bool read_config(CmdBenchOptions *bench, const Arguments *arguments, Error *err) {
+    const BenchArguments *options = arguments->options;
+    const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
+    if (!experiment || !config_runnable(&experiment->points[0], err)) return false;
+    const Config *config = &experiment->points[0];
+    bench->model = config->model;
+    bench->lengths[0] = (int)config->train.length;
+    bench->length_count = 1;
+    bench->tokens_per_step = config->train.tokens_per_step;
+    bench->precisions[0] = config->train.precision;
+    return true;
+}
+
+static void set_numbers(int *values, int *count, const OptionNumbers *given) {
+    for (int i = 0; i < given->count; i++) values[i] = (int)given->values[i];
+    if (given->count) *count = given->count;
+}
+
+static ExitCode bench(const Arguments *arguments, Error *err) {
+    const BenchArguments *options = arguments->options;
+    const PositionMethod *control = encoding_control();
+    CmdBenchOptions bench = {.reference = control ? control->name : encoding_methods[0]->name,
+                             .lengths = {128, 512, 2048},
+                             .length_count = 3,
+                             .tokens_per_step = 4096,
+                             .rounds = (int)options->rounds,
+                             .threads = (int)options->threads,
+                             .precision_count = 1,
+                             .train = options->phase != PHASE_EVALUATE,
+                             .evaluate = options->phase != PHASE_TRAIN,
+                             .format = options->json ? "json" : cmd_bench_formats[options->format],
+                             .database = options->database};
+    model_default(&bench.model);
+    bench.model.vocabulary = 256;
+    if (!blas_reserve(bench.threads, err)) return err->code;
+    if (arguments->word_count && !read_config(&bench, arguments, err)) return err->code;
+    set_numbers(bench.precisions, &bench.precision_count, &options->precisions);
+    set_numbers(bench.lengths, &bench.length_count, &options->lengths);
+    bool all = !options->methods || strcmp(options->methods[0], "all") == 0;
+    bench.methods = all ? NULL : options->methods;
+    return cmd_bench_run(&bench, stdout, err) ? EXIT_DONE : err->code;
+}
+
+const Command cmd_methods_bench = {
+    .name = "bench",
+    .words = "[CONFIG]",
+    .most = 1,
+    .summary = "Measure speed and memory of each method",
+    .text = "The model is that of CONFIG's first point; without CONFIG, 4 layers of width 128 at lengths\n"
+            "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too. csv\n"
+            "prints times divided by those of the method without positions. `--methods all` is the\n"
+            "default. Ratios compare adjacent rounds, rates use all rounds; on a busy machine they can\n"
+            "disagree. `poslab analyse DB cost` and the report show the results that were stored for\n"
+            "their model.",
+    .example = "poslab bench configs/reproduce.json --lengths 128,512 --methods alibi,rotary",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(bench_options, BenchArguments),
+    .ranks = true,
+    .run = bench,
+};

@@ -1,90 +1,251 @@
 #include "cli/cmd_run.h"
 
-#include <string.h>
-
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "experiment/plan_print.h"
 #include "run/reevaluate.h"
 #include "slurm/manifest.h"
 
-typedef struct Workers {
-    int64_t jobs, threads; /* workers at a time; threads of each */
-} Workers;
-
 /* Started by mpirun, rank 0 does what one process would do, and calls the others to each run. Each of them
-   computes on the threads that were asked for; a mistake is one on all ranks. */
-static ExitCode together(const Arguments *arguments, ExitCode (*work)(const Arguments *, Workers, Error *),
-                         Error *err) {
-    Workers workers = {1, 1};
-    if (!mpi_begin(err) || !arguments_count(arguments, 'j', 1, JOBS_MOST, &workers.jobs, err) ||
-        !arguments_count(arguments, 'T', 1, THREADS_MAX, &workers.threads, err))
-        return err->code;
-    if (mpi_ranks() > 1 && workers.jobs > 1)
+   computes on the threads that were asked for. */
+static ExitCode together(const Arguments *arguments, int64_t jobs, int64_t threads,
+                         ExitCode (*work)(const Arguments *, Error *), Error *err) {
+    if (mpi_ranks() > 1 && jobs > 1)
         return error_set(err, EXIT_USAGE, "%d ranks do one run at a time; leave out --jobs", mpi_ranks()),
                err->code;
-    if (mpi_rank() > 0) return worker_serve((int)workers.threads);
-    return worker_dismiss(work(arguments, workers, err));
+    if (mpi_rank() > 0) return worker_serve((int)threads);
+    return worker_dismiss(work(arguments, err));
 }
 
-static ExitCode run_sweep(const Arguments *arguments, Workers workers, Error *err) {
-    int64_t retries = 0, timeout = 0;
-    const char *retry = arguments->value['F'];
-    if (!arguments_count(arguments, 'Y', 0, 1000, &retries, err) ||
-        !arguments_count(arguments, 't', 1, 1000000000, &timeout, err))
-        return err->code;
-    bool failed = retry && strcmp(retry, "failed") == 0, changed = retry && strcmp(retry, "changed") == 0;
-    if (retry && !failed && !changed)
-        return error_set(err, EXIT_USAGE, "--retry takes 'failed' or 'changed', got '%s'", retry), err->code;
-    const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
-    const Plan *plan = experiment ? plan_make(experiment, (int)workers.threads, arguments->arena, err) : NULL;
+/* --- run --- */
+
+enum { RETRY_NONE = -1, RETRY_FAILED, RETRY_CHANGED };
+static const char *const retry_names[] = {"failed", "changed", NULL};
+
+typedef struct RunOptions {
+    const char *const *sets;
+    const char *database;
+    int64_t jobs, threads, retries, timeout;
+    int retry;
+    bool dry_run, quiet;
+} RunOptions;
+
+static const OptionField run_options[] = {
+    ARGUMENT_SET(RunOptions),
+    {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
+     .argument = "WHICH", .group = "Selection",
+     .help = "only failed runs, or also retrain runs of other revisions"},
+    ARGUMENT_JOBS(RunOptions),
+    ARGUMENT_THREADS(RunOptions),
+    {"retries", OPTION_INT, offsetof(RunOptions, retries), .high = 1000, .argument = "N", .group = "Workers",
+     .help = "further attempts of a run that fails"},
+    {"timeout", OPTION_INT, offsetof(RunOptions, timeout), .low = 1, .high = 1e9, .letter = 't',
+     .argument = "SECONDS", .group = "Workers",
+     .help = "kill a worker that reports no progress for SECONDS (default: never)"},
+    ARGUMENT_DB(RunOptions, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(RunOptions),
+    ARGUMENT_QUIET(RunOptions),
+};
+
+static ExitCode run_sweep(const Arguments *arguments, Error *err) {
+    const RunOptions *options = arguments->options;
+    int threads = (int)options->threads;
+    const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
+    const Plan *plan = experiment ? plan_make(experiment, threads, arguments->arena, err) : NULL;
     if (!plan) return err->code;
-    SweepOptions sweep = {.jobs = (int)workers.jobs,
-                          .threads = (int)workers.threads,
-                          .retries = (int)retries,
-                          .timeout = (int)timeout,
-                          .only_failed = failed,
-                          .retrain_changed = changed,
-                          .quiet = arguments_given(arguments, 'q'),
-                          .dry_run = arguments_given(arguments, 'n'),
+    SweepOptions sweep = {.jobs = (int)options->jobs,
+                          .threads = threads,
+                          .retries = (int)options->retries,
+                          .timeout = (int)options->timeout,
+                          .only_failed = options->retry == RETRY_FAILED,
+                          .retrain_changed = options->retry == RETRY_CHANGED,
+                          .quiet = options->quiet,
+                          .dry_run = options->dry_run,
                           .command = arguments->typed,
-                          .database = arguments->value['D']};
+                          .database = options->database};
     return sweep_run(plan, &sweep, err);
 }
 
-ExitCode cmd_run_run(const Arguments *arguments, Error *err) {
-    return together(arguments, run_sweep, err);
+static ExitCode run(const Arguments *arguments, Error *err) {
+    const RunOptions *options = arguments->options;
+    return together(arguments, options->jobs, options->threads, run_sweep, err);
 }
 
-ExitCode cmd_run_worker(const Arguments *arguments, Error *err) {
-    int64_t threads = 1, task = 0;
-    if (!arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err) ||
-        !arguments_count(arguments, '+', 1, INT64_C(1) << 40, &task, err))
-        return err->code;
-    if (!mpi_begin(err)) return err->code;
-    return task ? manifest_run_task(arguments->words[0], task, (int)threads, err)
-                : worker_run(arguments->words[0], (int)threads, NULL, err);
+const Command cmd_run_run = {
+    .name = "run",
+    .words = "CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Train and evaluate the missing runs of an experiment",
+    .text = "Rerun it to resume. Run folders with the weights are next to the database. Runs trained by\n"
+            "another revision are kept and reported; `--retry changed` retrains them. Started as\n"
+            "`mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
+    .example = "poslab run configs/quickstart.json -j 2",
+    .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(run_options, RunOptions),
+    .ranks = true,
+    .run = run,
+};
+
+/* --- plan --- */
+
+typedef struct PlanArguments {
+    const char *const *sets;
+    int64_t jobs, threads, network;
+    OptionNumbers ranks;
+    bool json;
+} PlanArguments;
+
+static const OptionField plan_options[] = {
+    ARGUMENT_SET(PlanArguments),
+    ARGUMENT_JOBS(PlanArguments),
+    ARGUMENT_THREADS(PlanArguments),
+    {"ranks", OPTION_INT, offsetof(PlanArguments, ranks), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
+     .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
+    {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
+     .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
+    ARGUMENT_JSON(PlanArguments),
+};
+
+static ExitCode plan(const Arguments *arguments, Error *err) {
+    const PlanArguments *options = arguments->options;
+    Arena *arena = arguments->arena;
+    const Experiment *experiment = config_read(arguments->words[0], options->sets, arena, err);
+    int jobs = (int)options->jobs, threads = (int)options->threads;
+    Plan *outline = experiment ? plan_make_outline(experiment, threads, jobs, arena, err) : NULL;
+    if (!outline) return err->code;
+    int *ranks = NEW(arena, options->ranks.count, int);
+    for (int i = 0; i < options->ranks.count; i++) ranks[i] = (int)options->ranks.values[i];
+    outline->ranks = ranks;
+    outline->rank_count = options->ranks.count;
+    outline->gigabits = (double)options->network;
+    plan_print(outline, options->json, stdout);
+    return EXIT_DONE;
 }
 
-static ExitCode run_eval(const Arguments *arguments, Workers workers, Error *err) {
-    const char *const *value = arguments->value;
-    ReevaluateOptions revisit = {.lengths = value['L'],
-                                 .multiples = value['X'],
-                                 .protocols = value['C'],
-                                 .split = value['V'],
-                                 .targets = value['N'],
-                                 .variants = arguments->sets,
-                                 .runs = value['U'],
-                                 .methods = value['@'],
-                                 .experiment = value['E']};
-    revisit.sweep = (SweepOptions){.jobs = (int)workers.jobs,
-                                   .threads = (int)workers.threads,
-                                   .quiet = arguments_given(arguments, 'q'),
-                                   .dry_run = arguments_given(arguments, 'n'),
-                                   .command = arguments->typed,
-                                   .database = value['D']};
-    return reevaluate_run(arguments->words[0], &revisit, err);
+const Command cmd_run_plan = {
+    .name = "plan",
+    .words = "CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Show what would run: points, parameters, FLOPs, memory, estimated time",
+    .text = "Time assumes sequential runs. Nothing is trained.",
+    .example = "poslab plan configs/quickstart.json --set train.length=64",
+    ARGUMENT_OPTIONS(plan_options, PlanArguments),
+    .run = plan,
+};
+
+/* --- eval --- */
+
+static const char *const eval_splits[] = {"valid", "test", NULL};
+
+typedef struct EvalOptions {
+    ReevaluateOptions what; /* without experiment, split and sweep */
+    const char *experiment, *database;
+    int64_t jobs, threads;
+    int split; /* -1: as configured */
+    bool dry_run, quiet;
+} EvalOptions;
+
+static const OptionField eval_options[] = {
+    ARGUMENT_EXPERIMENT(EvalOptions),
+    {"run", OPTION_TEXT, offsetof(EvalOptions, what.runs), .list = OPTION_COMMAS, .argument = "KEY,...",
+     .group = "Selection", .help = "only these runs: keys, or beginnings of keys (default: all)"},
+    {"method", OPTION_TEXT, offsetof(EvalOptions, what.methods), .list = OPTION_COMMAS,
+     .argument = "METHOD,...", .group = "Selection",
+     .help = "only runs trained with these methods (default: all)"},
+    {"lengths", OPTION_REAL, offsetof(EvalOptions, what.lengths), .list = OPTION_COMMAS, .argument = "N,...",
+     .group = "Evaluations", .help = "evaluation lengths"},
+    {"multiples", OPTION_REAL, offsetof(EvalOptions, what.multiples), .list = OPTION_COMMAS,
+     .argument = "X,...", .group = "Evaluations",
+     .help = "evaluation lengths as multiples of the training length"},
+    {"protocol", OPTION_TEXT, offsetof(EvalOptions, what.protocols), .list = OPTION_COMMAS,
+     .argument = "PROTOCOL,...", .group = "Evaluations",
+     .help = "nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE]"},
+    {"split", OPTION_CHOICE, offsetof(EvalOptions, split), .default_value = -1, .choices = eval_splits,
+     .argument = "SPLIT", .group = "Evaluations", .help = "part of the corpus"},
+    {"targets", OPTION_INT, offsetof(EvalOptions, what.targets), .default_value = -1, .low = 0, .high = 1e15,
+     .argument = "N", .group = "Evaluations",
+     .help = "evaluate only the first N targets of the split (0: all)"},
+    {"variant", OPTION_TEXT, offsetof(EvalOptions, what.variants), .list = OPTION_ITEMS,
+     .argument = "METHOD|FILE|JSON", .group = "Evaluations",
+     .help = "change after training: a method, or an item of evaluate.variants or a list of them, as JSON or "
+             "in a .json file; repeatable"},
+    ARGUMENT_JOBS(EvalOptions),
+    ARGUMENT_THREADS(EvalOptions),
+    ARGUMENT_DB(EvalOptions, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(EvalOptions),
+    ARGUMENT_QUIET(EvalOptions),
+};
+
+static ExitCode run_evaluations(const Arguments *arguments, Error *err) {
+    const EvalOptions *options = arguments->options;
+    ReevaluateOptions what = options->what;
+    what.experiment = options->experiment;
+    what.split = options->split < 0 ? NULL : eval_splits[options->split];
+    what.sweep = (SweepOptions){.jobs = (int)options->jobs,
+                                .threads = (int)options->threads,
+                                .quiet = options->quiet,
+                                .dry_run = options->dry_run,
+                                .command = arguments->typed,
+                                .database = options->database};
+    return reevaluate_run(arguments->words[0], &what, err);
 }
 
-ExitCode cmd_run_eval(const Arguments *arguments, Error *err) {
-    return together(arguments, run_eval, err);
+static ExitCode eval(const Arguments *arguments, Error *err) {
+    const EvalOptions *options = arguments->options;
+    return together(arguments, options->jobs, options->threads, run_evaluations, err);
 }
+
+const Command cmd_run_eval = {
+    .name = "eval",
+    .words = "DB|CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Evaluate trained runs further, from their weights",
+    .text = "Options you omit are taken from the experiment. The evaluations are added to those that the\n"
+            "experiment requests. Nothing is trained. A variant must fit all runs that are selected, and\n"
+            "the experiment must not have one of its name with other options.",
+    .example = "poslab eval results/quickstart.db --lengths 512,1024 --protocol strided:0.25",
+    .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(eval_options, EvalOptions),
+    .ranks = true,
+    .run = eval,
+};
+
+/* --- worker --- */
+
+typedef struct WorkerArguments {
+    int64_t threads, task;
+} WorkerArguments;
+
+static const OptionField worker_options[] = {
+    ARGUMENT_THREADS(WorkerArguments),
+    {"task", OPTION_INT, offsetof(WorkerArguments, task), .low = 1, .high = 1e12, .argument = "N",
+     .group = "Workers", .help = "the run in line N of a manifest"},
+};
+
+static ExitCode work(const Arguments *arguments, Error *err) {
+    const WorkerArguments *options = arguments->options;
+    const char *path = arguments->words[0];
+    int threads = (int)options->threads;
+    return options->task ? manifest_run_task(path, options->task, threads, err)
+                         : worker_run(path, threads, NULL, err);
+}
+
+const Command cmd_run_worker = {
+    .name = "worker",
+    .words = "FOLDER|MANIFEST",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Do one run; `run` and the tasks of `submit` start this command",
+    .text = "FOLDER/config.json and FOLDER/requests.json describe the run; with `--task`, a line of the\n"
+            "manifest does. Progress goes to stdout, the result to FOLDER/result.db.",
+    .example = "poslab worker results/quickstart/0123456789abcdef",
+    .exits = {{EXIT_STOPPED, "stopped; the saved state is resumed"},
+              {EXIT_DAMAGED, NULL},
+              {EXIT_AGAIN, "a task of `submit` was stopped and can be resumed"}},
+    ARGUMENT_OPTIONS(worker_options, WorkerArguments),
+    .ranks = true,
+    .run = work,
+};

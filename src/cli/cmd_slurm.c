@@ -5,45 +5,113 @@
 #include "slurm/collect.h"
 #include "slurm/submit.h"
 
-/* Flags of `submit` are other words for --set cluster.NAME=VALUE. */
-static void set_allocation(Arguments *arguments) {
-    static const struct {
-        int letter;
-        const char *format;
-    } flags[] = {
-        {'6', "cluster.partition=\"%s\""}, {'7', "cluster.account=\"%s\""}, {'8', "cluster.time=\"%s\""},
-        {'9', "cluster.memory=\"%s\""},    {'0', "cluster.limit=%s"},
+/* --- submit --- */
+
+typedef struct SubmitArguments {
+    const char *const *sets;
+    const char *script, *database;
+    const char *partition, *account, *time, *memory, *limit; /* NULL: as the config has it */
+    bool dry_run;
+} SubmitArguments;
+
+/* A key of the config's section `cluster`, whose reader checks the value. */
+/* clang-format off */
+#define CLUSTER(KEY, ARGUMENT, HELP) \
+    {#KEY, OPTION_TEXT, offsetof(SubmitArguments, KEY), .argument = (ARGUMENT), .group = "Resources of a task", .help = (HELP)}
+/* clang-format on */
+
+static const OptionField submit_options[] = {
+    ARGUMENT_SET(SubmitArguments),
+    CLUSTER(partition, "NAME", "partition to run in"),
+    CLUSTER(account, "NAME", "account to charge"),
+    CLUSTER(time, "TIME", "time limit, HOURS:MINUTES:SECONDS"),
+    CLUSTER(memory, "SIZE", "memory, as in 4G"),
+    CLUSTER(limit, "N", "number of tasks at a time (0: no limit)"),
+    {"script", OPTION_TEXT, offsetof(SubmitArguments, script), .argument = "FILE",
+     .group = "Resources of a task", .help = "your batch script, in place of the one that -n prints"},
+    ARGUMENT_DB(SubmitArguments, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(SubmitArguments),
+};
+
+/* --partition and so on are other words for --set cluster.KEY=VALUE. */
+static const char *const *all_sets(const SubmitArguments *options, Arena *arena) {
+    const struct {
+        const char *format, *value;
+    } cluster[] = {
+        {"cluster.partition=\"%s\"", options->partition},
+        {"cluster.account=\"%s\"", options->account},
+        {"cluster.time=\"%s\"", options->time},
+        {"cluster.memory=\"%s\"", options->memory},
+        {"cluster.limit=%s", options->limit},
     };
     int count = 0;
-    while (arguments->sets[count]) count++;
-    const char **sets = arena_grow(arguments->arena, arguments->sets, (size_t)count,
-                                   (size_t)(count + COUNT_OF(flags) + 1), sizeof *sets);
-    for (int i = 0; i < COUNT_OF(flags); i++)
-        if (arguments_given(arguments, flags[i].letter))
-            sets[count++] =
-                arena_format(arguments->arena, flags[i].format, arguments->value[flags[i].letter]);
-    arguments->sets = sets;
+    while (options->sets && options->sets[count]) count++;
+    const char **sets = NEW(arena, count + COUNT_OF(cluster) + 1, const char *);
+    for (int i = 0; i < count; i++) sets[i] = options->sets[i];
+    for (int i = 0; i < COUNT_OF(cluster); i++)
+        if (cluster[i].value) sets[count++] = arena_format(arena, cluster[i].format, cluster[i].value);
+    return sets;
 }
 
-ExitCode cmd_slurm_submit(const Arguments *arguments, Error *err) {
-    Arguments changed = *arguments;
-    set_allocation(&changed);
-    const Experiment *experiment = config_read(changed.words[0], changed.sets, changed.arena, err);
+static ExitCode submit(const Arguments *arguments, Error *err) {
+    const SubmitArguments *options = arguments->options;
+    Arena *arena = arguments->arena;
+    const Experiment *experiment = config_read(arguments->words[0], all_sets(options, arena), arena, err);
     const Plan *plan =
-        experiment ? plan_make_remote(experiment, (int)experiment->allocation.threads, changed.arena, err)
-                   : NULL;
-    SubmitOptions submit = {.dry_run = arguments_given(arguments, 'n'),
-                            .script = arguments->value['Q'],
-                            .database = arguments->value['D']};
-    return plan ? submit_run(plan, &submit, err) : err->code;
+        experiment ? plan_make_remote(experiment, (int)experiment->allocation.threads, arena, err) : NULL;
+    SubmitOptions how = {
+        .dry_run = options->dry_run, .script = options->script, .database = options->database};
+    return plan ? submit_run(plan, &how, err) : err->code;
 }
+
+const Command cmd_slurm_submit = {
+    .name = "submit",
+    .words = "CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Submit the missing runs of an experiment as tasks of Slurm",
+    .text = "Resources are set in the config's `cluster` section, or here. With `-n` the batch script is\n"
+            "printed; edit it and pass it back with `--script`. `poslab collect` imports the results.",
+    .example = "poslab submit configs/reproduce.json --partition cpu --time 12:00:00",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(submit_options, SubmitArguments),
+    .run = submit,
+};
+
+/* --- collect --- */
+
+typedef struct CollectArguments {
+    const char *experiment, *database;
+} CollectArguments;
+
+static const OptionField collect_options[] = {
+    ARGUMENT_EXPERIMENT(CollectArguments),
+    ARGUMENT_DB(CollectArguments, ARGUMENT_DB_HELP),
+};
 
 /* "x.json": the database that `submit` keeps for it. */
-ExitCode cmd_slurm_collect(const Arguments *arguments, Error *err) {
-    const char *word = arguments->words[0], *given = arguments->value['D'], *dot = strrchr(word, '.');
-    if (!dot || strcmp(dot, ".json") != 0) return collect_run(word, arguments->value['E'], err);
+static ExitCode collect(const Arguments *arguments, Error *err) {
+    const CollectArguments *options = arguments->options;
+    const char *word = arguments->words[0], *dot = strrchr(word, '.');
+    if (!dot || strcmp(dot, ".json") != 0) return collect_run(word, options->experiment, err);
     const Experiment *experiment = config_read(word, NULL, arguments->arena, err);
     if (!experiment) return err->code;
-    return collect_run(given ? given : arena_format(arguments->arena, "%s.db", experiment->directory),
-                       experiment->name, err);
+    const char *database = options->database;
+    if (!database) database = arena_format(arguments->arena, "%s.db", experiment->directory);
+    return collect_run(database, experiment->name, err);
 }
+
+const Command cmd_slurm_collect = {
+    .name = "collect",
+    .words = "DB|CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Import the results of submitted runs into the database",
+    .text = "Run it any number of times, also while tasks run.",
+    .example = "poslab collect results/reproduce.db",
+    .exits = {{EXIT_SOME_FAILED, "some runs failed or are lost, and none is under way"},
+              {EXIT_STOPPED, "more results are to come"},
+              {EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(collect_options, CollectArguments),
+    .run = collect,
+};

@@ -8,7 +8,6 @@
 
 #include "cli/arguments.h"
 
-ExitCode cmd_slurm_submit(const Arguments *arguments, Error *err);
-ExitCode cmd_slurm_collect(const Arguments *arguments, Error *err);
+extern const Command cmd_slurm_submit, cmd_slurm_collect;
 
 #endif

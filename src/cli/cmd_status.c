@@ -181,3 +181,34 @@ bool cmd_status_print(Database *store, const char *experiment, bool json, bool *
     if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the status");
     return ok;
 }
+
+/* --- the command --- */
+
+typedef struct StatusOptions {
+    const char *experiment;
+    bool json;
+} StatusOptions;
+
+static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_JSON(StatusOptions)};
+
+static ExitCode run(const Arguments *arguments, Error *err) {
+    const StatusOptions *options = arguments->options;
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool left = false;
+    bool fine = store && cmd_status_print(store, options->experiment, options->json, &left, stdout, err);
+    database_close(store);
+    return !fine ? err->code : left ? EXIT_STOPPED : EXIT_DONE;
+}
+
+const Command cmd_status = {
+    .name = "status",
+    .words = "DB",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Show what is done, running, failed and missing",
+    .text = "Runs that are not done are listed with their keys and the reason.",
+    .example = "poslab status results/quickstart.db",
+    .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(fields, StatusOptions),
+    .run = run,
+};

@@ -7,7 +7,10 @@
 #ifndef POSLAB_CLI_CMD_STATUS_H
 #define POSLAB_CLI_CMD_STATUS_H
 
+#include "cli/arguments.h"
 #include "store/database.h"
+
+extern const Command cmd_status;
 
 /* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
  * cmd_table_print. */

@@ -224,3 +224,62 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
     if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");
     return ok;
 }
+
+/* --- its command line --- */
+
+static const char *const format_names[] = {"text", "md", "latex", "csv", "json", NULL};
+
+typedef struct TableArguments {
+    const char *experiment, *rows, *columns;
+    const char *const *where;
+    int format;
+    bool json, ratio, paper;
+} TableArguments;
+
+static const OptionField fields[] = {
+    ARGUMENT_EXPERIMENT(TableArguments),
+    {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+     .group = "Selection",
+     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
+    ARGUMENT_PAPER(TableArguments),
+    {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",
+     .help = "what the rows of the table are"},
+    {"columns", OPTION_TEXT, offsetof(TableArguments, columns), .argument = "FIELD", .group = "Layout",
+     .help = "what its columns are"},
+    {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
+     .help = "print perplexity divided by that at the training length"},
+    ARGUMENT_FORMAT(TableArguments, format_names),
+    ARGUMENT_JSON(TableArguments),
+};
+
+static ExitCode run(const Arguments *arguments, Error *err) {
+    const TableArguments *options = arguments->options;
+    CmdTableOptions table = {.experiment = options->experiment,
+                             .format = options->json ? "json" : format_names[options->format],
+                             .rows = options->rows,
+                             .columns = options->columns,
+                             .where = options->where,
+                             .ratio = options->ratio,
+                             .paper = options->paper};
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine = store && cmd_table_print(store, &table, stdout, err);
+    database_close(store);
+    return fine ? EXIT_DONE : err->code;
+}
+
+const Command cmd_table = {
+    .name = "table",
+    .words = "DB",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Print perplexities as a table, by default methods by evaluation lengths",
+    .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
+            "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
+            "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
+            "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
+            "eval_variant.",
+    .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(fields, TableArguments),
+    .run = run,
+};

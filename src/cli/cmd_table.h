@@ -12,7 +12,10 @@
 #ifndef POSLAB_CLI_CMD_TABLE_H
 #define POSLAB_CLI_CMD_TABLE_H
 
+#include "cli/arguments.h"
 #include "store/database.h"
+
+extern const Command cmd_table;
 
 typedef struct CmdTableOptions {
     const char *experiment;     /* NULL: all */

@@ -15,7 +15,4 @@ extern const char *const precision_names[]; /* "fp32", "bf16", NULL */
    and says what to do. */
 bool precision_check(int precision, const char *source, const char *path, Error *err);
 
-/* "fp32,bf16" into Precisions; NULL leaves them as they are. The error (usage) is about --precision. */
-bool precision_list(const char *text, int precisions[PRECISION_COUNT], int *count, Error *err);
-
 #endif

@@ -9,18 +9,18 @@
 #include "report/figure.h"
 #include "report/gnuplot.h"
 
-static const FigureKind *const kinds[] = {
-    &figure_curves, &figure_position, &figure_cost, &figure_bias, &figure_early, &figure_paper, &figure_loss,
-};
+#define FIGURES(X) X(curves) X(position) X(cost) X(bias) X(early) X(paper) X(loss)
+#define KIND(NAME) &figure_##NAME,
+#define NAME(NAME) #NAME,
+
+static const FigureKind *const kinds[] = {FIGURES(KIND)};
+const char *const plot_figure_names[] = {FIGURES(NAME) NULL};
 
 static const FigureKind *find_kind(const char *name, Error *err) {
     if (!name) return kinds[0];
-    const char *names[COUNT_OF(kinds) + 1] = {0};
-    for (int i = 0; i < COUNT_OF(kinds); i++) {
-        names[i] = kinds[i]->name;
-        if (!strcmp(names[i], name)) return kinds[i];
-    }
-    const char *nearest = options_nearest_name(name, names);
+    for (int i = 0; i < COUNT_OF(kinds); i++)
+        if (!strcmp(plot_figure_names[i], name)) return kinds[i];
+    const char *nearest = options_nearest_name(name, plot_figure_names);
     if (nearest)
         error_set(err, EXIT_USAGE, "there is no figure '%s'; did you mean '%s'?", name, nearest);
     else

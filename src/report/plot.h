@@ -8,6 +8,8 @@
 
 #include "store/database.h"
 
+extern const char *const plot_figure_names[]; /* NULL-terminated; the first is drawn by default */
+
 typedef struct PlotOptions {
     const char *experiment; /* NULL: the only one; with several it must be named */
     const char *kind;       /* name of a figure; NULL: curves */

@@ -13,8 +13,8 @@
 #include "store/runs.h"
 
 typedef struct Choice {
-    const char **words; /* NULL-terminated; NULL: all are chosen */
-    bool *found;        /* of each word, whether it chose anything */
+    const char *const *words; /* NULL-terminated; NULL: all are chosen */
+    bool *found;              /* of each word, whether it chose anything */
 } Choice;
 
 typedef struct Revisit {
@@ -26,17 +26,10 @@ typedef struct Revisit {
 
 /* --- options as JSON --- */
 
-/* "a,b" as a NULL-terminated list; NULL for NULL. */
-static const char **split_list(const char *text, Arena *arena) {
-    if (!text) return NULL;
-    const char **items = NEW(arena, strlen(text) + 2, const char *);
-    char *rest = arena_copy(arena, text);
-    for (int i = 0; rest; i++) items[i] = strsep(&rest, ",");
-    return items;
-}
-
-static Choice choice(const char *text, Arena *arena) {
-    return (Choice){split_list(text, arena), NEW(arena, text ? strlen(text) + 2 : 1, bool)};
+static Choice choice(const char *const *words, Arena *arena) {
+    int count = 0;
+    while (words && words[count]) count++;
+    return (Choice){words, NEW(arena, count + 1, bool)};
 }
 
 static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
@@ -63,20 +56,9 @@ static Json *number_json(const char *word, Arena *arena) {
     return json_is_number(json) ? json : NULL;
 }
 
-/* The numbers of an option; NULL: an error. */
-static Json *numbers_json(const char *option, const char *text, Arena *arena, Error *err) {
+static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
     Json *list = json_new_array(arena);
-    for (const char **words = split_list(text, arena); *words; words++) {
-        Json *number = number_json(*words, arena);
-        if (number) {
-            json_append(list, number);
-            continue;
-        }
-        char shown[JSON_EXCERPT_SIZE];
-        error_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
-                  json_excerpt_text(text, shown));
-        return NULL;
-    }
+    for (int i = 0; i < numbers->count; i++) json_append(list, json_new_number(numbers->values[i], arena));
     return list;
 }
 
@@ -147,23 +129,15 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
     Json *evaluate = json_get_mutable(root, "evaluate"), *value;
     bool fine = true;
     json_set_text(root, "name", name);
-    for (int i = 0; evaluate && (options->lengths || options->multiples) && i < 2; i++)
+    const OptionNumbers *lengths = &options->lengths, *multiples = &options->multiples;
+    for (int i = 0; evaluate && (lengths->count || multiples->count) && i < 2; i++)
         json_remove(evaluate, i ? "lengths" : "multiples");
-    if (options->lengths) {
-        value = numbers_json("--lengths", options->lengths, arena, err);
-        fine = set(root, "lengths", value, source, err);
-    }
-    if (fine && options->multiples) {
-        value = numbers_json("--multiples", options->multiples, arena, err);
-        fine = set(root, "multiples", value, source, err);
-    }
+    if (lengths->count) fine = set(root, "lengths", numbers_json(lengths, arena), source, err);
+    if (fine && multiples->count) fine = set(root, "multiples", numbers_json(multiples, arena), source, err);
     if (fine && options->split) fine = set(root, "split", json_new_text(options->split, arena), source, err);
-    if (fine && options->targets) {
-        value = number_json(options->targets, arena);
-        if (!value) error_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
-        fine = set(root, "tokens", value, source, err);
-    }
-    const char **protocols = split_list(options->protocols, arena);
+    if (fine && options->targets >= 0)
+        fine = set(root, "tokens", json_new_number((double)options->targets, arena), source, err);
+    const char *const *protocols = options->protocols;
     if (fine && protocols) {
         value = json_new_array(arena);
         for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
@@ -284,7 +258,7 @@ static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Erro
     Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
     const char *const *words = revisit->options->variants;
-    if (!*words || !plan->count) return plan;
+    if (!words || !plan->count) return plan;
     Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
     plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;

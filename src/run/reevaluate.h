@@ -10,17 +10,17 @@
 
 #include "run/sweep.h"
 
-/* NULL: as configured. Lists are separated by commas. */
+/* Lists are NULL-terminated; NULL, or an empty list: as configured. */
 typedef struct ReevaluateOptions {
-    const char *lengths;         /* "2048,4096" */
-    const char *multiples;       /* of the training length: "2,4" */
-    const char *protocols;       /* "nonoverlapping,strided:0.25,last_n:4096", last_n:TARGETS:STRIDE */
-    const char *split;           /* "test" */
-    const char *targets;         /* "65536"; "0": all of the split */
-    const char *const *variants; /* NULL-terminated: the name of a method, or an item of evaluate.variants or
-                                    a list of them, as JSON ({ or [) or in a file (*.json) */
-    const char *runs;            /* keys, or beginnings of keys; NULL: all */
-    const char *methods;         /* names: runs trained with these; NULL: all */
+    OptionNumbers lengths, multiples; /* multiples are of the training length */
+    const char *const
+        *protocols;    /* "nonoverlapping", "strided:0.25", "last_n:4096", "last_n:TARGETS:STRIDE" */
+    const char *split; /* "test"; NULL: as configured */
+    int64_t targets;   /* 0: all of the split; -1: as configured */
+    const char *const *variants; /* the name of a method, or an item of evaluate.variants or a list of them,
+                                    as JSON ({ or [) or in a file (*.json) */
+    const char *const *runs;     /* keys, or beginnings of keys; NULL: all */
+    const char *const *methods;  /* names: runs trained with these; NULL: all */
     const char *experiment;      /* NULL: all in the database */
     SweepOptions sweep;          /* database and evaluate_only are set here */
 } ReevaluateOptions;

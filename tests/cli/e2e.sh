@@ -420,7 +420,7 @@ check "keeps it there" is $([ $control = none ] && echo 6 || echo 4) $db "SELECT
 check "analyse cost" try 0 analyse $db cost --format csv
 check "shows it" says out "bench of 20"
 check "bench of an unknown precision" try 2 bench e2e.json --precision fp16
-check "says which there are" says err "--precision is fp32, bf16 or both, got 'fp16'"
+check "says which there are" says err "--precision takes 'fp32' or 'bf16', got 'fp16'"
 check "bench as CSV" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8 --methods $one,$control --format csv
 check "it has a row for each" says out "evaluate,$one,8," "evaluate,$control,8," ",1.0000,"
 check "bench as JSON by --format, too" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths 8 --methods $one --format json

@@ -54,7 +54,7 @@ table_experiment() {
 table_format() {
     try 0 table x/x.db --format csv && says out "experiment,run_key," && try 0 table x/x.db -f md && says out "|:--" &&
         try 0 table x/x.db --format latex && says out '\begin{tabular}' && try 0 table x/x.db --format text && says out "------" &&
-        try 0 table x/x.db --format json && is_json out && refused "unknown table format 'xml'" table x/x.db --format xml
+        try 0 table x/x.db --format json && is_json out && refused "--format takes 'text', 'md', 'latex', 'csv' or 'json', got 'xml'" table x/x.db --format xml
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -254,7 +254,7 @@ for command in $commands; do
     [ "$command" != $shown ] || continue
     "$POSLAB" "$command" --help >listed
     check "$command --help" says listed "usage: poslab $command" "-h, --help"
-    for option in $(grep -oE '^ +(-., +)?--[a-z-]+' listed | grep -oE '[a-z-]+$' | sed 's/^--//'); do
+    for option in $(grep -oE '^  (-., |    )--[a-z-]+' listed | grep -oE '[a-z-]+$' | sed 's/^--//'); do
         [ "$option" = help ] || check "$command --$option does what it says" "${command}_${option//-/_}"
     done
 done

@@ -179,7 +179,7 @@ sed -e 's/"e2e"/"long"/; s/"tokens": 256/"tokens": 6400000/' e2e.json >long.json
 check "two runs" try 0 run e2e.json --db whole/x.db
 
 "$POSLAB" run --help >help
-options=$(grep -oE '^ +(-., +)?--[a-z-]+' help | grep -oE '[a-z-]+$' | sed 's/^--//')
+options=$(grep -oE '^  (-., |    )--[a-z-]+' help | grep -oE '[a-z-]+$' | sed 's/^--//')
 check "run --help lists options" test "$(echo "$options" | wc -l)" -ge 10
 for option in $options; do
     check "run --$option does what it says" "option_${option//-/_}"

@@ -145,6 +145,9 @@ install_at() { # install_at DESTDIR PREFIX
     mkdir -p "$to"
     make -C "$root" install DESTDIR="$to" PREFIX="${2//\$/\$\$}" || return 1
     [ -x "$to$2/bin/poslab" ] && [ -f "$to$2/share/poslab/plots/curves.gp" ] && [ -f "$to$2/share/man/man1/poslab.1" ] || return 1
+    "$POSLAB" completion bash | cmp - "$to$2/share/bash-completion/completions/poslab" || return 1
+    "$POSLAB" completion zsh | cmp - "$to$2/share/zsh/site-functions/_poslab" || return 1
+    "$POSLAB" completion fish | cmp - "$to$2/share/fish/vendor_completions.d/poslab.fish" || return 1
     make -C "$root" uninstall DESTDIR="$to" PREFIX="${2//\$/\$\$}" || return 1
     files=$(find "$to" -type f)
     [ ! "$files" ] || { echo "$files"; return 1; }

@@ -79,9 +79,15 @@ static bool call_export(Database *store, const char *unused, FILE *out, Error *e
     (void)unused;
     (void)out;
     (void)store;
-    const CmdExportOptions options = {
-        .database = "x.db", .run = sample_file("key", NULL), .path = "weights.safetensors", .initial = true};
-    return cmd_export_run(&options, err);
+    Arguments arguments = {.command = &cmd_export, .arena = arena_new(0)};
+    const char *const words[] = {"export", "x.db", sample_file("key", NULL), "weights.safetensors",
+                                 "--initial"};
+    char *line[COUNT_OF(words) + 1] = {0};
+    for (int i = 0; i < COUNT_OF(words); i++) line[i] = arena_copy(arguments.arena, words[i]);
+    bool fine = arguments_parse(&arguments, COUNT_OF(words), line, err) &&
+                cmd_export.run(&arguments, err) == EXIT_DONE;
+    arena_free(arguments.arena);
+    return fine;
 }
 
 static const struct Call {
