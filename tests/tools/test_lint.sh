@@ -85,6 +85,8 @@ rm "$tree"/src/train/m*.c
 spoil layers methods/none.c "a method that sees the core" <<<'#include "base/sha256.h"'
 spoil layers methods/none.c "a method that sees a library" <<<'#include <cblas.h>'
 spoil layers methods/helper.h "a header among the methods" <<<'int helper;'
+spoil layers methods/notes.md "a document among the methods" <<<'notes'
+accept layers methods/README.md "their README" <<<'# Methods'
 spoil layers src/base/random.c "cblas.h outside math" <<<'#include <cblas.h>'
 spoil layers src/train/stray.c "dnnl.h outside math" <<<'#include <dnnl.h>'
 spoil layers src/position/position.h "cJSON.h outside base" <<<'#include <cjson/cJSON.h>'
