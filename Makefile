@@ -36,7 +36,7 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
-OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o $(BUILD)/page.o
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
@@ -71,7 +71,7 @@ $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
-$(BUILD)/registry.o: $(BUILD)/registry.c $(BUILD)/flags
+$(BUILD)/registry.o $(BUILD)/page.o: $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
@@ -111,6 +111,14 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo '};'; \
 	   echo 'const int encoding_method_count = $(words $(METHODS));')
 comma = ,
+
+# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.
+$(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
+	@{ echo '#include "report/page.h"'; \
+	   awk 'FNR == 1 { if (NR != 1) print ";"; printf "const char page_%s[] = \"\\n\"", FILENAME ~ /css$$/ ? "style" : "script" } \
+	        { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' \
+	       $(filter src/%,$^); } >$@.new
+	@mv $@.new $@
 
 # The revision reaches the file that says it, and it alone: a commit compiles little again.
 REVISED   = $(BUILD)/src/sys/version.o
@@ -187,7 +195,7 @@ build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 # LONG takes minutes and computes what a plain build computes as well; it comes first, so that it does not run alone at
 # the end. KERNELS compute with what the compiler made of them at full optimisation: they run in that build, too.
 LONG      = test_methods test_laws test_attention
-KERNELS   = $(filter test_tile test_linear test_golden% test_equal test_dropout test_optim,$(TESTS))
+KERNELS   = $(filter test_gemm test_linear test_golden% test_equal test_dropout test_optimizer,$(TESTS))
 SCRIPTS   = $(wildcard tests/*/test_*.sh)
 run_tests = tests/tools/run.sh
 programs  = $(patsubst %,$1/tests/%,$2)
@@ -385,7 +393,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
-flags: # for tests/lint.sh
+flags: # for tests/tools/lint.sh
 	@echo '$(CHECKED) $(TEST_DIRS:%=-I%)'
 
 FORCE:

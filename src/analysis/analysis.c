@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "store/database.h"
+#include "store/runs.h"
 #include "analysis/curves.h"
 #include "analysis/internal.h"
 
@@ -60,7 +61,7 @@ bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, 
     const AnalysisKind *kind = format < 0 ? NULL : find_kind(options, err);
     if (!kind) return false;
     Arena *arena = arena_new(0);
-    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     const Table **frames = NEW(arena, count, const Table *);
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) {

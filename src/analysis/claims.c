@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "base/table.h"
+#include "sys/json_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
@@ -30,10 +31,7 @@ static ClaimPoint *add_point(const Judge *judge, const Series *series, const Ser
                              const double *logs, int count) {
     Claim *claim = judge->claim;
     if (!count) return NULL;
-    if ((claim->count & (claim->count - 1)) == 0)
-        claim->points = arena_grow(judge->arena, claim->points, (size_t)claim->count,
-                                   claim->count ? 2 * (size_t)claim->count : 1, sizeof(ClaimPoint));
-    ClaimPoint *point = &claim->points[claim->count++];
+    ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
     *point = (ClaimPoint){.series = series, .against = against, .length = length, .seeds = count};
     point->ratio = exp(stats_mean(logs, count));
     double low = INFINITY, high = -INFINITY, margin = count > 1 ? 0 : one_seed_margin;
@@ -424,11 +422,10 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
     if (!file) file = find_file(arena);
     if (!file) return list;
     const char *source = arena_format(arena, "claims '%s'", file);
-    Json *json = json_read_file(file, source, err);
+    Json *json = json_file_read(file, source, arena, err);
     if (!json) return NULL;
     const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
     bool fine = benches && read_claims(list, json, source, arena, err);
-    json_free(json);
     for (int i = 0; fine && i < list->count; i++) {
         const Judge judge = {
             .store = store, .benches = benches, .set = set, .claim = &list->items[i], .arena = arena};

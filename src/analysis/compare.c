@@ -37,11 +37,7 @@ static void add_contrast(Contrasts *contrasts, const Series *series, const Serie
                          Arena *arena) {
     const ResultsCell *cell = results_cell(series, length), *base_cell = results_cell(base, length);
     if (!cell || !base_cell || cell->stride != base_cell->stride) return;
-    int count = contrasts->count++;
-    if ((count & (count - 1)) == 0)
-        contrasts->items = arena_grow(arena, contrasts->items, (size_t)count, count ? 2 * (size_t)count : 1,
-                                      sizeof(Contrast));
-    contrasts->items[count] =
+    *ARENA_PUSH(arena, contrasts->items, contrasts->count) =
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 

@@ -10,18 +10,6 @@
 static const char *const outcome_names[] = {"done",        "diverged", "failed", "beyond_limit",
                                             "beyond_text", "missing",  NULL};
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
-CurveOutcome curves_outcome(const CurveCell *cell) {
-    for (int i = OUTCOME_DONE; i < OUTCOME_COUNT; i++)
-        if (cell->seeds[i]) return (CurveOutcome)i;
-    return OUTCOME_MISSING;
-}
-
 int curves_seeds_requested(const CurveCell *cell) {
     int seeds = 0;
     for (int i = 0; i < OUTCOME_COUNT; i++) seeds += cell->seeds[i];
@@ -56,8 +44,7 @@ static bool same_curve(const Curve *a, const Curve *b) {
 static Curve *find_curve(Curves *curves, const Curve *wanted, Arena *arena) {
     for (int i = 0; i < curves->count; i++)
         if (same_curve(&curves->items[i], wanted)) return &curves->items[i];
-    curves->items = grown(arena, curves->items, curves->count, sizeof(Curve));
-    Curve *curve = &curves->items[curves->count++];
+    Curve *curve = ARENA_PUSH(arena, curves->items, curves->count);
     *curve = *wanted;
     curve->name = arena_copy(arena, wanted->name);
     curve->split = arena_copy(arena, wanted->split);
@@ -104,11 +91,8 @@ static bool read_lengths(Curves *curves, Database *store, const char *const *exp
     DatabaseQuery *query = database_query_begin(
         store, "SELECT DISTINCT eval_length FROM outcome WHERE experiment = ? ORDER BY eval_length",
         experiment);
-    while (database_query_next(query)) {
-        int count = curves->length_count++;
-        curves->lengths = grown(arena, curves->lengths, count, sizeof(int64_t));
-        curves->lengths[count] = database_query_int(query, 0);
-    }
+    while (database_query_next(query))
+        *ARENA_PUSH(arena, curves->lengths, curves->length_count) = database_query_int(query, 0);
     return database_query_end(query, err);
 }
 

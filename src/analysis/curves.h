@@ -65,9 +65,6 @@ const char *curves_signature(Database *store, const char *experiment, const char
 /* How many seeds the experiment asks for in this cell. */
 int curves_seeds_requested(const CurveCell *cell);
 
-/* What stands for a cell without a number: the gravest outcome, OUTCOME_DONE if it has one. */
-CurveOutcome curves_outcome(const CurveCell *cell);
-
 /* Whether two curves were evaluated in the same way, and how: "valid, strided 0.125 L, first 64
    targets, bf16". */
 bool curves_same_protocol(const Curve *a, const Curve *b);

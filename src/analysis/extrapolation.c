@@ -13,6 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/reference_curves.h"
+
 static const double tolerance = 1.05;
 
 typedef struct Reach {
@@ -128,20 +130,13 @@ static void add_curve(const Analysis *analysis, const Series *series) {
 
 /* --- the reference curves beside ours --- */
 
-enum { REFERENCE_MOST = 256 }; /* lengths of one curve */
-
-typedef struct Reference {
-    const char *source, *split, *method;
-    int64_t train_length, lengths[REFERENCE_MOST];
-    double perplexities[REFERENCE_MOST];
-    int count;
-} Reference;
-
-static void add_reference(const Analysis *analysis, const Reference *reference) {
+static void add_reference(const Analysis *analysis, const ReferenceCurve *reference) {
     if (reference->count < 2) return; /* no curve */
     Reach reach =
         find_reach(reference->lengths, reference->perplexities, reference->count, reference->train_length);
-    const char *name = reference->method;
+    const char *name = reference->method, *split = *reference->split ? reference->split : "-";
+    const char *source = reference->source;
+    if (*reference->dataset) source = arena_format(analysis->arena, "%s, %s", source, reference->dataset);
     for (int i = 0; i < analysis->set->count; i++) /* as our tables call it, if they do */
         if (!strcmp(analysis->set->items[i].method, reference->method)) {
             name = analysis->set->items[i].label;
@@ -149,15 +144,15 @@ static void add_reference(const Analysis *analysis, const Reference *reference) 
         }
     const Series series = {.method = reference->method,
                            .name = name,
-                           .split = reference->split,
+                           .split = split,
                            .protocol = "nonoverlapping",
                            .rule = "L",
-                           .evaluated = arena_format(analysis->arena, "%s, nonoverlapping", reference->split),
+                           .evaluated = arena_format(analysis->arena, "%s, nonoverlapping", split),
                            .train_length = reference->train_length};
     for (int i = 0; i < reference->count; i++) {
         TableCell *row = analysis_row(analysis, &series);
         double perplexity = reference->perplexities[i];
-        row[SOURCE] = table_text(reference->source);
+        row[SOURCE] = table_text(source);
         put_reach(row, &reach, reference->train_length, analysis->arena);
         put_length(row, &reach, reference->train_length, reference->lengths[i], perplexity,
                    table_perplexity(perplexity, analysis->arena), analysis->arena);
@@ -166,40 +161,14 @@ static void add_reference(const Analysis *analysis, const Reference *reference) 
 }
 
 static bool add_references(const Analysis *analysis, Error *err) {
-    const char *const parameters[] = {analysis->set->experiment, NULL};
-    DatabaseQuery *query =
-        database_query_begin(analysis->store,
-                             "SELECT source || coalesce(', ' || dataset, ''), coalesce(split, '-'), method,"
-                             " train_length, eval_length, value FROM reference WHERE quantity = 'perplexity'"
-                             " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                             " (SELECT method FROM outcome WHERE experiment = ?)"
-                             " ORDER BY source, dataset, split, train_length, method, eval_length",
-                             parameters);
-    Reference *reference = NEW(analysis->arena, 1, Reference);
-    int rows = 0;
-    for (; database_query_next(query); rows++) {
-        const char *source = database_query_text(query, 0), *split = database_query_text(query, 1),
-                   *method = database_query_text(query, 2);
-        int64_t train_length = database_query_int(query, 3);
-        bool same = reference->count && !strcmp(reference->source, source) &&
-                    !strcmp(reference->split, split) && !strcmp(reference->method, method) &&
-                    reference->train_length == train_length;
-        if (!same) {
-            add_reference(analysis, reference);
-            *reference = (Reference){.source = arena_copy(analysis->arena, source),
-                                     .split = arena_copy(analysis->arena, split),
-                                     .method = arena_copy(analysis->arena, method),
-                                     .train_length = train_length};
-        }
-        if (reference->count == REFERENCE_MOST) continue;
-        reference->lengths[reference->count] = database_query_int(query, 4);
-        reference->perplexities[reference->count++] = database_query_real(query, 5);
-    }
-    add_reference(analysis, reference);
-    if (!rows)
+    const ReferenceCurves *curves =
+        reference_curves_all(analysis->store, analysis->set->experiment, analysis->arena, err);
+    if (!curves) return false;
+    for (int i = 0; i < curves->count; i++) add_reference(analysis, &curves->items[i]);
+    if (!curves->count)
         table_note(analysis->frame,
                    "No reference curves of these methods; `poslab reference DB` imports the paper's.");
-    return database_query_end(query, err);
+    return true;
 }
 
 static void put_marks(const Analysis *analysis) {

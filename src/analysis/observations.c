@@ -84,7 +84,7 @@ const ObservationField observations_all_fields[] = {
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 
-const ObservationField *observations_field(const char *name, Error *err) {
+static const ObservationField *find_field(const char *name, Error *err) {
     const char *names[COUNT_OF(observations_all_fields) + 1] = {0};
     for (int i = 0; i < COUNT_OF(observations_all_fields); i++) {
         names[i] = observations_all_fields[i].name;
@@ -109,7 +109,7 @@ int observations_parse_fields(const ObservationField **fields, int most, const c
                       name);
             return 0;
         }
-        fields[count] = observations_field(name, err);
+        fields[count] = find_field(name, err);
         if (!fields[count++]) return 0;
         list += size;
         if (!*list) return count;
@@ -130,7 +130,7 @@ int observations_parse_filters(ObservationFilter **where, const char *const *tex
             return -1;
         }
         const char *name = arena_format(arena, "%.*s", (int)(equals - texts[i]), texts[i]);
-        (*where)[i] = (ObservationFilter){.field = observations_field(name, err), .value = equals + 1};
+        (*where)[i] = (ObservationFilter){.field = find_field(name, err), .value = equals + 1};
         if (!(*where)[i].field) return -1;
     }
     return count;
@@ -219,20 +219,12 @@ static const ResultsCell *choose_seeds(const ResultsCell *cell, const Observatio
     return chosen;
 }
 
-static void add_fact(ObservationList *list, Observation fact, Arena *arena) {
-    int count = list->count++;
-    if ((count & (count - 1)) == 0)
-        list->items =
-            arena_grow(arena, list->items, (size_t)count, count ? 2 * (size_t)count : 1, sizeof fact);
-    list->items[count] = fact;
-}
-
 /* The fact of these seeds, if the cell has any of them. */
 static void add_seeds(ObservationList *list, Observation fact, const ResultsCell *cell,
                       const ResultsCell *base, const ObservationOptions *options, Arena *arena) {
     fact.cell = choose_seeds(cell, options, fact.seed, arena);
     fact.base = choose_seeds(base, options, fact.seed, arena);
-    if (fact.cell->seeds_requested) add_fact(list, fact, arena);
+    if (fact.cell->seeds_requested) *ARENA_PUSH(arena, list->items, list->count) = fact;
 }
 
 static void add_series(ObservationList *list, const Series *series, const ObservationOptions *options,
@@ -286,7 +278,7 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
         double multiple = (double)like->cells[k].length / (double)like->train_length;
         double perplexity = reference_curves_at(curve, multiple, &fact.between);
         put_perplexity(&series->cells[k], llround(multiple * (double)curve->train_length), perplexity, arena);
-        add_fact(list, fact, arena);
+        *ARENA_PUSH(arena, list->items, list->count) = fact;
     }
 }
 
@@ -386,4 +378,34 @@ bool facts_choose(Database *store, const char **names, int *count, const Observa
     if (kept) return *count = kept, true;
     return error_set(err, EXIT_USAGE,
                      "no evaluation fulfils all of --where; each condition alone holds for some");
+}
+
+/* --- ratios --- */
+
+int observations_ratio(const Observation *fact, double *mean, double *deviation, Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    double *ratios = NEW(arena, fact->cell->count, double);
+    int count = 0;
+    for (int i = 0; fact->base && i < fact->cell->count; i++)
+        for (int k = 0; k < fact->base->count; k++)
+            if (fact->base->seeds[k].seed == fact->cell->seeds[i].seed) {
+                ratios[count++] = exp(fact->cell->seeds[i].loss - fact->base->seeds[k].loss);
+                break; /* a seed may be there twice, where a database is not the program's own */
+            }
+    *mean = stats_mean(ratios, count);
+    *deviation = stats_deviation(ratios, count);
+    arena_release(arena, mark);
+    return count;
+}
+
+const char *observations_ratio_text(const Observation *fact, double mean, double deviation, int count,
+                                    Arena *arena) {
+    if (!fact->cell->count) return results_cell_text(fact->cell, arena);
+    if (!count) return "-";
+    int digits = mean < 10 ? 3 : mean < 100 ? 2 : 1;
+    const char *text = count > 1 ? arena_format(arena, "%.*f ± %.*f", digits, mean, digits, deviation)
+                                 : arena_format(arena, "%.*f", digits, mean);
+    return count < fact->cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, count, fact->cell->seeds_requested)
+               : text;
 }

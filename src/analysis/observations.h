@@ -37,7 +37,7 @@ typedef struct ObservationField {
     const char *name;         /* in --rows, --columns and --where */
     const char *head, *under; /* of a column of a table, two lines */
     const char *words;        /* in a sentence: "trained at %s", "perplexity by WORDS" */
-    unsigned shows;           /* FACT_* */
+    unsigned shows;           /* OBSERVATION_* */
     const char *(*text)(const Observation *fact, Arena *arena);
     double (*number)(const Observation *fact); /* NULL: a text */
 } ObservationField;
@@ -45,10 +45,8 @@ typedef struct ObservationField {
 extern const ObservationField observations_all_fields[];
 extern const int observations_field_count;
 
-/* NULL and a usage error (with the nearest name) if there is none of that name. */
-const ObservationField *observations_field(const char *name, Error *err);
-
-/* Fields separated by commas; at most `most`. Returns how many, 0 and err set for none. */
+/* Fields separated by commas; at most `most`. Returns how many; 0 and a usage error (with the nearest name)
+   if a name is unknown. */
 int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err);
 
 /* A condition "field=value". Several about one field are alternatives; those about different ones must all
@@ -86,5 +84,12 @@ bool facts_choose(Database *store, const char **names, int *count, const Observa
 /* NULL and err if reading fails. */
 const ObservationList *observations_read(Database *store, const char *experiment,
                                          const ObservationOptions *options, Arena *arena, Error *err);
+
+/* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
+   both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
+   seeds are missing. */
+int observations_ratio(const Observation *fact, double *mean, double *deviation, Arena *arena);
+const char *observations_ratio_text(const Observation *fact, double mean, double deviation, int count,
+                                    Arena *arena);
 
 #endif

@@ -140,35 +140,6 @@ static Layout *make_layout(const Pivot *pivot, int table) {
 
 /* --- cells --- */
 
-/* Mean and deviation of the ratio over the seeds that have both perplexities; returns how many have. */
-static int ratio_of(const Observation *fact, double *mean, double *deviation, Arena *arena) {
-    ArenaMark mark = arena_mark(arena);
-    double *ratios = NEW(arena, fact->cell->count, double);
-    int count = 0;
-    for (int i = 0; fact->base && i < fact->cell->count; i++)
-        for (int k = 0; k < fact->base->count; k++)
-            if (fact->base->seeds[k].seed == fact->cell->seeds[i].seed) {
-                ratios[count++] = exp(fact->cell->seeds[i].loss - fact->base->seeds[k].loss);
-                break; /* a seed may be there twice, where a database is not the program's own */
-            }
-    *mean = stats_mean(ratios, count);
-    *deviation = stats_deviation(ratios, count);
-    arena_release(arena, mark);
-    return count;
-}
-
-static const char *ratio_text(const Observation *fact, double mean, double deviation, int count,
-                              Arena *arena) {
-    if (!fact->cell->count) return results_cell_text(fact->cell, arena);
-    if (!count) return "-";
-    int digits = mean < 10 ? 3 : mean < 100 ? 2 : 1;
-    const char *text = count > 1 ? arena_format(arena, "%.*f ± %.*f", digits, mean, digits, deviation)
-                                 : arena_format(arena, "%.*f", digits, mean);
-    return count < fact->cell->seeds_requested
-               ? arena_format(arena, "%s (%d/%d)", text, count, fact->cell->seeds_requested)
-               : text;
-}
-
 static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
     DisplayTableCell cell = {.value = NAN};
     if (!fact) return cell;
@@ -176,8 +147,8 @@ static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
     int count = fact->cell->count, asked = fact->cell->seeds_requested;
     cell.value = fact->cell->mean;
     if (pivot->options->ratio) {
-        count = ratio_of(fact, &cell.value, &deviation, pivot->arena);
-        cell.text = ratio_text(fact, cell.value, deviation, count, pivot->arena);
+        count = observations_ratio(fact, &cell.value, &deviation, pivot->arena);
+        cell.text = observations_ratio_text(fact, cell.value, deviation, count, pivot->arena);
     } else
         cell.text = results_cell_text(fact->cell, pivot->arena);
     if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
@@ -356,14 +327,13 @@ static const char *title_of(const Pivot *pivot) {
 static const char *sign(const Pivot *pivot, Error *err) {
     Arena *arena = pivot->arena;
     if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
-    Json *ids = json_new_array();
+    Json *ids = json_new_array(arena);
     for (int i = 0; i < pivot->list->count; i++) {
         const ResultsCell *cell = pivot->list->items[i].cell;
         for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
-            json_append(ids, json_new_number((double)cell->seeds[s].evaluation));
+            json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
     }
     const char *list = json_print(ids, arena);
-    json_free(ids);
     const char *signature = curves_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
     for (int i = 0; signature && pivot->options->where[i]; i++)
         signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);

@@ -4,12 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
 static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
     return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
            !strcmp(a->split, b->split);
@@ -25,16 +19,14 @@ static void add_number(ReferenceCurves *paper, DatabaseQuery *query, Arena *aren
         paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
     if (!curve || !same_setting(curve, &wanted) || strcmp(curve->method, wanted.method) ||
         strcmp(curve->source, wanted.source)) {
-        paper->items = grown(arena, paper->items, paper->count, sizeof *curve);
-        curve = &paper->items[paper->count++];
+        curve = ARENA_PUSH(arena, paper->items, paper->count);
         *curve = wanted;
         const char **texts[] = {&curve->source, &curve->dataset, &curve->split, &curve->method};
         for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
     }
-    curve->lengths = grown(arena, curve->lengths, curve->count, sizeof(int64_t));
-    curve->perplexities = grown(arena, curve->perplexities, curve->count, sizeof(double));
+    curve->lengths = arena_extend(arena, curve->lengths, (size_t)curve->count, sizeof *curve->lengths);
     curve->lengths[curve->count] = database_query_int(query, 5);
-    curve->perplexities[curve->count++] = database_query_real(query, 6);
+    *ARENA_PUSH(arena, curve->perplexities, curve->count) = database_query_real(query, 6);
 }
 
 /* Whether a curve begins at its training length, goes on, and is not there again, longer or earlier. */
@@ -81,20 +73,35 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     return list;
 }
 
-const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
-                                             Error *err) {
+static ReferenceCurves *read_curves(Database *store, const char *experiment, const char *order, Arena *arena,
+                                    Error *err) {
     const char *const parameters[] = {experiment, NULL};
     ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-        " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-        " AND stride = eval_length AND eval_length >= train_length AND method IN"
-        " (SELECT method FROM outcome WHERE experiment = ?)"
-        " ORDER BY train_length, source, dataset, split, method, eval_length",
-        parameters);
+    const char *sql =
+        arena_format(arena,
+                     "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
+                     " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
+                     " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                     " (SELECT method FROM outcome WHERE experiment = ?) ORDER BY %s, eval_length",
+                     order);
+    DatabaseQuery *query = database_query_begin(store, sql, parameters);
     while (database_query_next(query)) add_number(paper, query, arena);
-    if (!database_query_end(query, err)) return NULL;
+    return database_query_end(query, err) ? paper : NULL;
+}
+
+const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,
+                                            Error *err) {
+    ReferenceCurves *paper =
+        read_curves(store, experiment, "source, dataset, split, train_length, method", arena, err);
+    if (paper) paper->sources = list_sources(paper, arena);
+    return paper;
+}
+
+const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
+                                             Error *err) {
+    ReferenceCurves *paper =
+        read_curves(store, experiment, "train_length, source, dataset, split, method", arena, err);
+    if (!paper) return NULL;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
     paper->sources = list_sources(paper, arena);

@@ -25,7 +25,10 @@ typedef struct ReferenceCurves {
     const char *sources; /* in words; "" if there are none */
 } ReferenceCurves;
 
-/* Of the methods of an experiment; NULL and err if reading fails. */
+/* Curves of the methods of an experiment: all that there are, by source, and those that are taken, by
+   training length. NULL and err if reading fails. */
+const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,
+                                            Error *err);
 const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
                                              Error *err);
 

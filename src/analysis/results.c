@@ -9,12 +9,6 @@
 #include "base/table.h"
 #include "analysis/curves.h"
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
 /* --- reading --- */
 
 enum {
@@ -68,8 +62,7 @@ static Series *find_series(Results *set, const Series *wanted, Arena *arena) {
             !strcmp(series->corpus, wanted->corpus) && results_same_protocol(series, wanted))
             return series;
     }
-    set->items = grown(arena, set->items, set->count, sizeof(Series));
-    Series *series = &set->items[set->count++];
+    Series *series = ARENA_PUSH(arena, set->items, set->count);
     *series = *wanted;
     const char **texts[] = {&series->name,    &series->label,    &series->run_label, &series->method,
                             &series->setting, &series->split,    &series->variant,   &series->rule,
@@ -87,7 +80,7 @@ ResultsCell *results_cell(const Series *series, int64_t length) {
 static ResultsCell *find_cell(Series *series, int64_t length, int64_t stride, Arena *arena) {
     ResultsCell *known = results_cell(series, length);
     if (known) return known;
-    series->cells = grown(arena, series->cells, series->count, sizeof(ResultsCell));
+    series->cells = arena_extend(arena, series->cells, (size_t)series->count, sizeof *series->cells);
     int index = series->count++;
     for (; index > 0 && series->cells[index - 1].length > length; index--)
         series->cells[index] = series->cells[index - 1];
@@ -99,12 +92,11 @@ static void add_seed(ResultsCell *cell, ResultsSeed seed, const char *outcome, A
     cell->seeds_requested++;
     if (strcmp(outcome, "done")) {
         const SeriesLost lost = {seed.seed, arena_copy(arena, outcome)};
-        cell->lost = grown(arena, cell->lost, cell->lost_count, sizeof lost);
-        cell->lost[cell->lost_count++] = lost;
+        *ARENA_PUSH(arena, cell->lost, cell->lost_count) = lost;
         cell->outcome = cell->lost->outcome;
         return;
     }
-    cell->seeds = grown(arena, cell->seeds, cell->count, sizeof(ResultsSeed));
+    cell->seeds = arena_extend(arena, cell->seeds, (size_t)cell->count, sizeof *cell->seeds);
     int index = cell->count++;
     for (; index > 0 && cell->seeds[index - 1].seed > seed.seed; index--)
         cell->seeds[index] = cell->seeds[index - 1];
@@ -189,8 +181,7 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
                 strcmp(series->corpus, database_query_text(query, 2)) ||
                 series->train_length != database_query_int(query, 3))
                 continue;
-            series->runs = grown(arena, series->runs, series->run_count, sizeof run);
-            series->runs[series->run_count++] = run;
+            *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
     return database_query_end(query, err);
@@ -341,10 +332,9 @@ static bool read_windows(Windows *windows, Database *store, const ResultsSeed *s
         parameters);
     *windows = (Windows){0};
     while (database_query_next(query)) {
-        windows->nats = grown(arena, windows->nats, windows->count, sizeof(double));
-        windows->tokens = grown(arena, windows->tokens, windows->count, sizeof(int64_t));
+        windows->nats = arena_extend(arena, windows->nats, (size_t)windows->count, sizeof *windows->nats);
         windows->nats[windows->count] = database_query_real(query, 0);
-        windows->tokens[windows->count++] = database_query_int(query, 1);
+        *ARENA_PUSH(arena, windows->tokens, windows->count) = database_query_int(query, 1);
     }
     return database_query_end(query, err);
 }

@@ -135,6 +135,11 @@ void *arena_grow(Arena *arena, void *old, size_t old_count, size_t new_count, si
     return memory;
 }
 
+void *arena_extend(Arena *arena, void *items, size_t count, size_t size) {
+    if (count & (count - 1)) return items;
+    return arena_grow(arena, items, count, count ? 2 * count : 1, size);
+}
+
 ArenaMark arena_mark(const Arena *arena) {
     return arena->used;
 }

@@ -23,7 +23,7 @@ void arena_free(Arena *arena);   /* NULL is allowed */
  * counts. */
 Arena *arena_new_inside(Arena *parent, size_t bytes);
 
-/* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is the end (die); a count
+/* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is error_fatal; a count
    stays at SIZE_MAX / 4 then. */
 void *arena_alloc(Arena *arena, size_t count, size_t size);
 char *arena_copy(Arena *arena, const char *text); /* a copy of a string */
@@ -37,6 +37,14 @@ void arena_release(Arena *arena, ArenaMark mark);
 
 size_t arena_used(const Arena *arena); /* bytes in use, alignment included */
 size_t arena_peak(const Arena *arena); /* the largest arena_used so far */
+
+/* The array with room for one more item behind its `count`, which is zero; it doubles where count is a power
+   of two. For arrays that begin as NULL and grow by this alone. */
+void *arena_extend(Arena *arena, void *items, size_t count, size_t size);
+
+/* Adds an item to such an array, and returns where: *ARENA_PUSH(arena, list->items, list->count) = item; */
+#define ARENA_PUSH(arena, items, count)                                                                      \
+    ((items) = arena_extend((arena), (items), (size_t)(count), sizeof *(items)), &(items)[(count)++])
 
 #define NEW(arena, count, Type) ((Type *)arena_alloc((arena), (size_t)(count), sizeof(Type)))
 

@@ -183,15 +183,9 @@ void display_table_print_latex(const DisplayTableSet *set, FILE *out) {
     int columns = 0;
     for (int i = 0; i < set->count; i++)
         if (set->items[i].column_count > columns) columns = set->items[i].column_count;
-    fputs(
-        "% A document of its own, and within another one (booktabs, graphicx, textcomp) a table to \\input.\n"
-        "\\ifx\\maketitle\\undefined\n"
-        "\\documentclass{article}\n\\usepackage{booktabs,graphicx,textcomp}\n"
-        "\\textwidth\\dimexpr\\paperwidth-3cm\\oddsidemargin\\dimexpr1.5cm-1in\n\\begin{document}\n"
-        "\\def\\tableend{\\end{document}}\n"
-        "\\else\\def\\tableend{}\\fi\n"
-        "\\begin{table}[htbp]\n\\centering",
-        out);
+    fputs("% needs \\usepackage{booktabs,graphicx,textcomp}\n"
+          "\\begin{table}[htbp]\n\\centering",
+          out);
     fputs(columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}\n" : "\\small\n", out);
     fputs("\\caption{", out);
     escape_put(ESCAPE_LATEX, set->title, out);
@@ -204,5 +198,5 @@ void display_table_print_latex(const DisplayTableSet *set, FILE *out) {
     }
     fputs("signature: \\texttt{", out);
     escape_put(ESCAPE_LATEX, set->signature, out);
-    fputs("}\n\\end{minipage}\n\\end{table}\n\\tableend\n", out);
+    fputs("}\n\\end{minipage}\n\\end{table}\n", out);
 }

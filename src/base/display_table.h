@@ -2,8 +2,8 @@
  *
  * A sheet has columns with a head of two lines, and rows of cells. Sheets that belong together share a title,
  * notes and a signature that says what the numbers are of. A cell is a text that nobody trusts: every format
- * escapes what it would take for its own. LaTeX compiles as it stands, and is a table to \input within a
- * document that loads booktabs, graphicx and textcomp; what is wider than the page is scaled down to it.
+ * escapes what it would take for its own. LaTeX is a table to \input, with a first line that names the
+ * packages it needs; what is wider than the page is scaled down to it.
  */
 #ifndef POSLAB_BASE_DISPLAY_TABLE_H
 #define POSLAB_BASE_DISPLAY_TABLE_H

@@ -1,8 +1,8 @@
 /* error: how poslab fails.
  *
  * Three failures, three verbs. What the outside world does wrong (a config, a file, a full disk) is reported
- * through an Err that the caller owns: the function returns false and the text says where and what to do.
- * A promise broken inside the program is a BUG. No memory is the end of the process: die.
+ * through an Error that the caller owns: the function returns false and the text says where and what to do.
+ * A promise broken inside the program is a BUG. No memory is the end of the process: error_fatal.
  */
 #ifndef POSLAB_BASE_ERROR_H
 #define POSLAB_BASE_ERROR_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit codes of the program, and therefore the classes of error that an Err carries. */
+/* Exit codes of the program, and therefore the classes of error that an Error carries. */
 typedef enum ExitCode {
     EXIT_DONE = 0,        /* everything asked for is there */
     EXIT_SOME_FAILED = 1, /* some runs failed or diverged; the others are stored */

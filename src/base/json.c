@@ -8,15 +8,15 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
-#include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 
 #include "base/escape.h"
 #include "base/json_syntax.h"
-#include "sys/atomic_file.h"
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
 
@@ -26,16 +26,44 @@ static cJSON *node(const Json *json) {
     return (cJSON *)json;
 }
 
-static Json *made(cJSON *item) {
-    if (!item) error_fatal("no memory for JSON");
-    return (Json *)item;
+/* ---- memory ---- */
+
+/* Before each piece of memory that cJSON takes, a node or a text. */
+typedef struct Header {
+    _Alignas(max_align_t) Arena *arena;
+} Header;
+
+static _Thread_local Arena *current; /* where cJSON takes memory */
+
+static void *take_memory(size_t size) {
+    Header *header = arena_alloc(current, 1, sizeof *header + size);
+    if (!header) BUG("JSON in a counting arena");
+    header->arena = current;
+    return header + 1;
 }
 
-/* The path of member `key` of the object at `path`. */
-static const char *path_join(char out[PATH_SIZE], const char *path, const char *key) {
-    char word[JSON_EXCERPT_SIZE];
-    snprintf(out, PATH_SIZE, "%.180s%s%s", path, *path ? "." : "", json_excerpt_text(key, word));
-    return out;
+static void keep_memory(void *memory) {
+    (void)memory;
+}
+
+static void set_hooks(void) {
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = take_memory, .free_fn = keep_memory});
+}
+
+/* Before every call of cJSON that takes memory. */
+static void take_from(Arena *arena) {
+    static once_flag hooks = ONCE_FLAG_INIT;
+    call_once(&hooks, set_hooks);
+    current = arena;
+}
+
+Arena *json_arena(const Json *json) {
+    return ((const Header *)json)[-1].arena;
+}
+
+/* Before a value becomes part of a tree. */
+static void check_arena(const Json *tree, const Json *value) {
+    if (json_arena(tree) != json_arena(value)) BUG("a JSON value is in another arena than its tree");
 }
 
 /* ---- numbers ---- */
@@ -52,6 +80,13 @@ const char *json_number_text(double number, char out[JSON_NUMBER_SIZE]) {
 }
 
 /* ---- reading text ---- */
+
+/* The path of member `key` of the object at `path`. */
+static const char *path_join(char out[PATH_SIZE], const char *path, const char *key) {
+    char word[JSON_EXCERPT_SIZE];
+    snprintf(out, PATH_SIZE, "%.180s%s%s", path, *path ? "." : "", json_excerpt_text(key, word));
+    return out;
+}
 
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -81,38 +116,21 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
     return true;
 }
 
-Json *json_parse(const char *text, size_t length, const char *source, Error *err) {
+Json *json_parse(const char *text, size_t length, const char *source, Arena *arena, Error *err) {
     if (!json_syntax_check(text, length, source, err)) return NULL;
     size_t mark = scan_mark(text, length);
-    Json *json = made(cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false));
-    Arena *scratch = arena_new(0);
-    bool unique = keys_unique(node(json), "", scratch, source, err);
-    arena_free(scratch);
-    if (unique) return json;
-    json_free(json);
+    ArenaMark before = arena_mark(arena);
+    take_from(arena);
+    cJSON *json = cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false);
+    if (!json) BUG("%s: cJSON refuses what is valid JSON", source);
+    if (keys_unique(json, "", arena, source, err)) return (Json *)json;
+    arena_release(arena, before);
     return NULL;
 }
 
-Json *json_read_file(const char *path, const char *source, Error *err) {
-    Arena *scratch = arena_new(0);
-    size_t size;
-    const char *text = file_read(path, JSON_SYNTAX_MAX_SIZE, &size, scratch);
-    Json *json = text ? json_parse(text, size, source, err) : NULL;
-    if (!text) {
-        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
-        error_system(err, "%s: cannot read", source);
-        if (typing) err->code = EXIT_USAGE;
-    }
-    arena_free(scratch);
-    return json;
-}
-
-void json_free(Json *json) {
-    cJSON_Delete(node(json));
-}
-
-Json *json_copy(const Json *json) {
-    return made(cJSON_Duplicate(node(json), true));
+Json *json_copy(const Json *json, Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_Duplicate(node(json), true);
 }
 
 /* ---- looking ---- */
@@ -246,55 +264,71 @@ bool json_check_list(const Json *json, const char *source, const char *path, int
 
 /* ---- building ---- */
 
-Json *json_new_object(void) {
-    return made(cJSON_CreateObject());
+Json *json_new_object(Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateObject();
 }
 
-Json *json_new_array(void) {
-    return made(cJSON_CreateArray());
+Json *json_new_array(Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateArray();
 }
 
-Json *json_new_text(const char *text) {
-    return made(cJSON_CreateString(text));
+Json *json_new_text(const char *text, Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateString(text);
 }
 
-Json *json_new_number(double number) {
-    return made(cJSON_CreateNumber(number));
+Json *json_new_number(double number, Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateNumber(number);
 }
 
-Json *json_new_bool(bool truth) {
-    return made(cJSON_CreateBool(truth));
+Json *json_new_bool(bool truth, Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateBool(truth);
 }
 
-Json *json_new_null(void) {
-    return made(cJSON_CreateNull());
+Json *json_new_null(Arena *arena) {
+    take_from(arena);
+    return (Json *)cJSON_CreateNull();
 }
 
 void json_add(Json *object, const char *key, Json *value) {
-    if (!cJSON_AddItemToObject(node(object), key, node(value))) error_fatal("no memory for JSON");
+    check_arena(object, value);
+    take_from(json_arena(object));
+    cJSON_AddItemToObject(node(object), key, node(value));
 }
 
 void json_set(Json *object, const char *key, Json *value) {
-    if (!json_get(object, key))
+    if (!json_get(object, key)) {
         json_add(object, key, value);
-    else if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
-        error_fatal("no memory for JSON");
+        return;
+    }
+    check_arena(object, value);
+    take_from(json_arena(object));
+    cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value));
 }
 
 void json_set_text(Json *object, const char *key, const char *text) {
-    json_set(object, key, json_new_text(text));
+    json_set(object, key, json_new_text(text, json_arena(object)));
 }
 
 void json_set_number(Json *object, const char *key, double number) {
-    json_set(object, key, json_new_number(number));
+    json_set(object, key, json_new_number(number, json_arena(object)));
+}
+
+void json_set_bool(Json *object, const char *key, bool truth) {
+    json_set(object, key, json_new_bool(truth, json_arena(object)));
 }
 
 void json_append(Json *array, Json *value) {
-    if (!cJSON_AddItemToArray(node(array), node(value))) error_fatal("no memory for JSON");
+    check_arena(array, value);
+    cJSON_AddItemToArray(node(array), node(value));
 }
 
 void json_remove(Json *object, const char *key) {
-    cJSON_DeleteItemFromObjectCaseSensitive(node(object), key);
+    cJSON_DetachItemFromObjectCaseSensitive(node(object), key);
 }
 
 bool json_set_path(Json *root, const char *path, Json *value, const char *source, Error *err) {
@@ -312,20 +346,17 @@ bool json_set_path(Json *root, const char *path, Json *value, const char *source
         }
         cJSON *next = cJSON_GetObjectItemCaseSensitive(object, key);
         if (!next || (cJSON_IsString(next) && strcmp(key, "method") == 0)) {
-            Json *fresh = json_new_object();
+            Json *fresh = json_new_object(json_arena(root));
             if (next) json_set_text(fresh, "name", next->valuestring);
             json_set((Json *)object, key, fresh);
             next = node(fresh);
         }
         from += size + 1;
-        if (!cJSON_IsObject(next)) {
-            json_free(value);
+        if (!cJSON_IsObject(next))
             return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", source,
                              json_excerpt_text(path, word), key);
-        }
         object = next;
     }
-    json_free(value);
     return error_set(err, EXIT_USAGE,
                      "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", source,
                      json_excerpt_text(path, word));
@@ -393,6 +424,13 @@ static char *print(const Json *json, bool pretty, Arena *arena) {
 
 char *json_print(const Json *json, Arena *arena) {
     return print(json, false, arena);
+}
+
+char *json_print_bare(const Json *json, Arena *arena) {
+    char *text = print(json, false, arena);
+    if (!json_is_text(json)) return text;
+    text[strlen(text) - 1] = '\0';
+    return text + 1;
 }
 
 char *json_print_pretty(const Json *json, Arena *arena) {

@@ -1,4 +1,8 @@
-/* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json. */
+/* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json.
+ *
+ * All nodes and texts of a tree are in one arena, which must not be a counting one. Nodes are not freed: a
+ * value that is removed or replaced stays in the arena.
+ */
 #ifndef POSLAB_BASE_JSON_H
 #define POSLAB_BASE_JSON_H
 
@@ -8,11 +12,10 @@
 typedef struct Json Json; /* a cJSON tree under our name */
 
 /* Reading text: strict JSON, at most 64 deep and 16 MiB, no duplicate keys, nothing behind the value.
-   `source` names the text in errors ("config 'x.json'"). The tree must be given to json_free. */
-Json *json_parse(const char *text, size_t length, const char *source, Error *err);
-Json *json_read_file(const char *path, const char *source, Error *err);
-void json_free(Json *json);
-Json *json_copy(const Json *json);
+   `source` names the text in errors ("config 'x.json'"). The tree does not refer to the text. */
+Json *json_parse(const char *text, size_t length, const char *source, Arena *arena, Error *err);
+Json *json_copy(const Json *json, Arena *arena);
+Arena *json_arena(const Json *json); /* the one that owns the tree */
 
 /* Looking: NULL (or the fallback) where there is nothing of that kind. Text lives as long as the tree. */
 bool json_is_object(const Json *json);
@@ -36,29 +39,32 @@ double json_number(const Json *json, double fallback);
 int json_characters(const char *text); /* of UTF-8 */
 
 /* The functions that take an index or a key walk through the list; a loop over many uses json_first and
-   json_next. Building: the tree takes ownership of values; setting an existing key replaces it. json_add is
-   for a key that is not there yet, and does not look. */
-Json *json_new_object(void);
-Json *json_new_array(void);
-Json *json_new_text(const char *text);
-Json *json_new_number(double number);
-Json *json_new_bool(bool truth);
-Json *json_new_null(void);
+   json_next. Building: a value becomes part of one tree of the same arena, and keys and texts are copied into
+   it; setting an existing key replaces it. json_add is for a key that is not there yet, and does not look. */
+Json *json_new_object(Arena *arena);
+Json *json_new_array(Arena *arena);
+Json *json_new_text(const char *text, Arena *arena);
+Json *json_new_number(double number, Arena *arena);
+Json *json_new_bool(bool truth, Arena *arena);
+Json *json_new_null(Arena *arena);
 void json_set(Json *object, const char *key, Json *value);
 void json_add(Json *object, const char *key, Json *value);
 void json_set_text(Json *object, const char *key, const char *text);
 void json_set_number(Json *object, const char *key, double number);
+void json_set_bool(Json *object, const char *key, bool truth);
 void json_append(Json *array, Json *value);
 void json_remove(Json *object, const char *key);
 
-/* Sets the value at a dotted path ("train.optimizer.lr"), making missing objects on the way; takes ownership.
+/* Sets the value at a dotted path ("train.optimizer.lr"), making missing objects on the way.
    Fails where something on the way is not an object. A `method` that is a string and is entered
    ("method.base") becomes {"name": string} first. */
 bool json_set_path(Json *root, const char *path, Json *value, const char *source, Error *err);
 
 /* The tree as text, owned by the arena. Numbers are written with the fewest digits that read back exactly;
    whole numbers without exponent. Deterministic: equal trees give equal bytes. */
-char *json_print(const Json *json, Arena *arena);        /* compact, on one line */
+char *json_print(const Json *json, Arena *arena); /* compact, on one line */
+char *json_print_bare(const Json *json,
+                      Arena *arena); /* the same, a text without its quotes (escapes stay) */
 char *json_print_pretty(const Json *json, Arena *arena); /* indented, with a newline at the end */
 
 /* The refusal of a value, EXIT_USAGE: "PLACE: 'PATH' must be WANTED, got VALUE". NULL is "nothing". */

@@ -4,7 +4,7 @@
  * JSON_SYNTAX_MAX_DEPTH containers deep and JSON_SYNTAX_MAX_SIZE bytes long, no number that a double cannot
  * hold, no \u0000. A whole number that a double holds only rounded (2^53 + 1) is refused; a large one with an
  * exponent (1e30) is not. A UTF-8 byte-order mark at the beginning is skipped. Duplicate keys are found
- * later, in the tree (base/options.c), where escapes are resolved.
+ * later, by json_parse (base/json.c), where escapes are resolved.
  */
 #ifndef POSLAB_BASE_JSON_SYNTAX_H
 #define POSLAB_BASE_JSON_SYNTAX_H

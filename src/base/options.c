@@ -50,35 +50,31 @@ static void store_choice(void *member, double number) {
     *(int *)member = (int)number;
 }
 
-static Json *write_int(const void *member, const OptionField *field) {
-    (void)field;
-    return json_new_number((double)*(const int64_t *)member);
+static void write_int(Json *object, const OptionField *field, const void *member) {
+    json_set_number(object, field->key, (double)*(const int64_t *)member);
 }
 
-static Json *write_real(const void *member, const OptionField *field) {
-    (void)field;
-    return json_new_number(*(const double *)member);
+static void write_real(Json *object, const OptionField *field, const void *member) {
+    json_set_number(object, field->key, *(const double *)member);
 }
 
-static Json *write_bool(const void *member, const OptionField *field) {
-    (void)field;
-    return json_new_bool(*(const bool *)member);
+static void write_bool(Json *object, const OptionField *field, const void *member) {
+    json_set_bool(object, field->key, *(const bool *)member);
 }
 
-static Json *write_choice(const void *member, const OptionField *field) {
-    return json_new_text(field->choices[*(const int *)member]);
+static void write_choice(Json *object, const OptionField *field, const void *member) {
+    json_set_text(object, field->key, field->choices[*(const int *)member]);
 }
 
-static Json *write_text(const void *member, const OptionField *field) {
-    (void)field;
-    return json_new_text(*(const char *const *)member);
+static void write_text(Json *object, const OptionField *field, const void *member) {
+    json_set_text(object, field->key, *(const char *const *)member);
 }
 
 static const struct Kind {
     const char *wanted;
     double (*value)(const OptionField *field, const Json *json);
     void (*store)(void *member, double number);
-    Json *(*write)(const void *member, const OptionField *field);
+    void (*write)(Json *object, const OptionField *field, const void *member);
 } kinds[] = {
     [OPTION_INT] = {"a whole number", value_whole, store_int, write_int},
     [OPTION_REAL] = {"a number", value_real, store_real, write_real},
@@ -101,7 +97,7 @@ void options_default(void *options, const OptionField *fields, int count) {
 void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
-        json_set(object, fields[i].key, kinds[fields[i].type].write(member, &fields[i]));
+        kinds[fields[i].type].write(object, &fields[i], member);
     }
 }
 

@@ -17,9 +17,7 @@ Table *table_new(const char *title, const TableColumn *columns, int count, Arena
 
 TableCell *table_row(Table *frame) {
     size_t columns = (size_t)frame->column_count, rows = (size_t)frame->rows++;
-    if ((rows & (rows - 1)) == 0)
-        frame->cells =
-            arena_grow(frame->arena, frame->cells, rows, rows ? 2 * rows : 1, columns * sizeof(TableCell));
+    frame->cells = arena_extend(frame->arena, frame->cells, rows, columns * sizeof(TableCell));
     TableCell *row = frame->cells + rows * columns;
     for (size_t c = 0; c < columns; c++) row[c] = table_number(NAN);
     return row;
@@ -102,7 +100,7 @@ static bool is_group(const Table *frame, int column) {
     return frame->columns[column].flags & TABLE_GROUP;
 }
 
-/* The different numbers of the SPREAD column among the rows of a group, ascending. */
+/* The different numbers of the TABLE_SPREAD column among the rows of a group, ascending. */
 static int spread_values(double *values, const Table *frame, int first, int spread) {
     int count = 0;
     for (int r = first; spread >= 0 && r < frame->rows; r++) {
@@ -261,10 +259,10 @@ static void print_csv(const Table *const *frames, int count, FILE *out) {
 
 static void print_json(const Table *const *frames, int count, FILE *out) {
     Arena *arena = arena_new(0);
-    Json *rows = json_new_array();
+    Json *rows = json_new_array(arena);
     for (int f = 0; f < count; f++)
         for (int r = 0; r < frames[f]->rows; r++) {
-            Json *row = json_new_object();
+            Json *row = json_new_object(arena);
             for (int c = 0; c < frames[f]->column_count; c++) {
                 const TableColumn *column = &frames[f]->columns[c];
                 const TableCell *cell = cell_of(frames[f], r, c);
@@ -277,7 +275,6 @@ static void print_json(const Table *const *frames, int count, FILE *out) {
             json_append(rows, row);
         }
     fputs(json_print_pretty(rows, arena), out);
-    json_free(rows);
     arena_free(arena);
 }
 

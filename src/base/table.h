@@ -1,9 +1,10 @@
 /* table: what an analysis found, as rows under named columns, and its printing.
  *
  * Programs (csv, json) get every row and column, numbers with full precision, an empty field or no member
- * where there is nothing. People (text, md) get the columns marked for them, rounded; the values of a SPREAD
- * column become columns of their own, with what the SHOWN column says in the cells: one line for each
- * combination of the others. Below stand notes, and a signature that says what the numbers are of.
+ * where there is nothing. People (text, md) get the columns marked for them, rounded; the values of a
+ * TABLE_SPREAD column become columns of their own, with what the TABLE_SPREAD_VALUE column says in the cells:
+ * one line for each combination of the others. Below stand notes, and a signature that says what the numbers
+ * are of.
  */
 #ifndef POSLAB_BASE_TABLE_H
 #define POSLAB_BASE_TABLE_H
@@ -19,7 +20,7 @@ enum {
     TABLE_IF_VARYING = 4,    /* shown to people only where its values differ */
     TABLE_GROUP = 8,         /* for people: a table of its own for each value */
     TABLE_SPREAD = 16,       /* for people: a column of its own for each value (a number) */
-    TABLE_SPREAD_VALUE = 32, /* for people: stands in the cells of SPREAD columns */
+    TABLE_SPREAD_VALUE = 32, /* for people: stands in the cells of TABLE_SPREAD columns */
 };
 
 typedef struct TableColumn {
@@ -58,7 +59,7 @@ const char *table_perplexity(double perplexity, Arena *arena);
 
 extern const char *const table_format_names[]; /* "text", "md", "csv", "json", NULL */
 
-/* All frames have the same columns. format: index into table_format_names. Errors: writing fails. */
+/* All tables have the same columns. format: index into table_format_names. Errors: writing fails. */
 bool table_print(const Table *const *frames, int count, int format, FILE *out, Error *err);
 
 #endif

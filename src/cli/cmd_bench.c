@@ -274,12 +274,10 @@ static void print_spread(const Spread *spread, FILE *out) {
     fprintf(out, "%.3f [%.3f, %.3f]  ", spread->median, spread->low, spread->high);
 }
 
-/* Both take the machine over. */
-static void print_text(const Measurement *f, int count, const CmdBenchOptions *options, Json *machine,
+static void print_text(const Measurement *f, int count, const CmdBenchOptions *options, Arena *arena,
                        FILE *out) {
     bool several = options->precision_count > 1;
-    print_machine(machine, out);
-    json_free(machine);
+    print_machine(hardware_json(arena), out);
     for (int i = 0; i < count; i++, f++) {
         if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length ||
             strcmp(f->precision, f[-1].precision)) {
@@ -302,24 +300,23 @@ static void print_text(const Measurement *f, int count, const CmdBenchOptions *o
 }
 
 static void set_spread(Json *row, const char *key, const Spread *spread) {
-    Json *list = json_new_object();
+    Json *list = json_new_object(json_arena(row));
     json_set_number(list, "median", spread->median);
     json_set_number(list, "low", spread->low);
     json_set_number(list, "high", spread->high);
     json_set(row, key, list);
 }
 
-static void print_json(const Measurement *f, int count, const CmdBenchOptions *options, Json *machine,
+static void print_json(const Measurement *f, int count, const CmdBenchOptions *options, Arena *arena,
                        FILE *out) {
-    Arena *arena = arena_new(0);
-    Json *root = json_new_object(), *rows = json_new_array();
-    json_set(root, "machine", machine);
+    Json *root = json_new_object(arena), *rows = json_new_array(arena);
+    json_set(root, "machine", hardware_json(arena));
     json_set_number(root, "threads", options->threads);
     json_set_number(root, "ranks", mpi_ranks());
     json_set_text(root, "reference", options->reference);
     json_set_number(root, "rounds", options->rounds);
     for (int i = 0; i < count; i++, f++) {
-        Json *row = json_new_object();
+        Json *row = json_new_object(arena);
         json_set_text(row, "phase", f->phase);
         json_set_text(row, "method", f->method);
         json_set_text(row, "precision", f->precision);
@@ -338,15 +335,13 @@ static void print_json(const Measurement *f, int count, const CmdBenchOptions *o
     }
     json_set(root, "figures", rows);
     fputs(json_print_pretty(root, arena), out);
-    json_free(root);
-    arena_free(arena);
 }
 
 /* What a database keeps of one precision; the figures of others are passed over. */
 static bool store_precision(const Measurement *f, int count, const char *precision,
                             const CmdBenchOptions *options, Database *store, Arena *arena, Error *err) {
-    Json *config = json_new_object();
-    json_set(config, "model", model_json(&options->model));
+    Json *config = json_new_object(arena);
+    json_set(config, "model", model_json(&options->model, arena));
     json_set_number(config, "tokens_per_step", (double)options->tokens_per_step);
     json_set_number(config, "rounds", options->rounds);
     BenchRecord bench = {.precision = precision,
@@ -354,7 +349,6 @@ static bool store_precision(const Measurement *f, int count, const char *precisi
                          .config = json_print(config, arena),
                          .threads = options->threads,
                          .results = NEW(arena, count, BenchResult)};
-    json_free(config);
     double *rates = NEW(arena, count, double);
     for (int i = 0; i < count; i++, f++) {
         if (strcmp(f->precision, precision)) continue;
@@ -434,7 +428,7 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     else if (ok && csv)
         print_csv(table, figures, options, out);
     else if (ok)
-        (json ? print_json : print_text)(table, figures, options, hardware_json(), out);
+        (json ? print_json : print_text)(table, figures, options, arena, out);
     ok = ok && (!store || store_figures(table, figures, options, store, arena, err));
     database_close(store);
     arena_free(arena);

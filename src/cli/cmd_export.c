@@ -64,12 +64,10 @@ static bool export_trained(Export *export, Error *err) {
     const char *path = find_model(export, err);
     SafetensorsFile file;
     if (!path || !safetensors_read(path, &file, export->arena, err)) return false;
-    bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
-                error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
-    fine = fine && train_load_tensors(make_model(export), &file, path, err) &&
+    return (strcmp(json_text(json_get(file.metadata, "key"), ""), export->key) == 0 ||
+            error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path)) &&
+           train_state_load_tensors(make_model(export), &file, path, err) &&
            safetensors_write(export->options->path, &file, err);
-    json_free(file.metadata);
-    return fine;
 }
 
 static bool export_initial(Export *export, Error *err) {
@@ -81,13 +79,11 @@ static bool export_initial(Export *export, Error *err) {
 }
 
 static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
-    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object()};
+    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object(export->arena)};
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
-    bool fine = safetensors_write(export->options->path, &file, err);
-    json_free(file.metadata);
-    return fine;
+    return safetensors_write(export->options->path, &file, err);
 }
 
 static Corpus *read_corpus(Export *export, Error *err) {

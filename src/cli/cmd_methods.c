@@ -23,16 +23,16 @@ static const char *const type_names[] = {[OPTION_INT] = "integer",
                                          [OPTION_TEXT] = "text"};
 
 /* Each hook's place in the pass, if the method has it. */
-static Json *hooks_of(const PositionMethod *method) {
-    Json *list = json_new_array();
+static Json *hooks_of(const PositionMethod *method, Arena *arena) {
+    Json *list = json_new_array(arena);
     for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
-        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i]));
-    if (method->limit) json_append(list, json_new_text("limit"));
+        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
+    if (method->limit) json_append(list, json_new_text("limit", arena));
     return list;
 }
 
-static Json *option_to_json(const OptionField *field) {
-    Json *option = json_new_object();
+static Json *option_to_json(const OptionField *field, Arena *arena) {
+    Json *option = json_new_object(arena);
     json_set_text(option, "key", field->key);
     json_set_text(option, "type", type_names[field->type]);
     switch (field->type) {
@@ -41,7 +41,7 @@ static Json *option_to_json(const OptionField *field) {
         json_set_number(option, "default", field->default_value);
         break;
     case OPTION_BOOL:
-        json_set(option, "default", json_new_bool(field->default_value != 0));
+        json_set_bool(option, "default", field->default_value != 0);
         break;
     case OPTION_CHOICE:
         json_set_text(option, "default", field->choices[(int)field->default_value]);
@@ -53,37 +53,31 @@ static Json *option_to_json(const OptionField *field) {
     if (field->low != 0 || field->high != 0) {
         json_set_number(option, "low", field->low);
         json_set_number(option, "high", field->high);
-        if (field->or_zero) json_set(option, "or_zero", json_new_bool(true));
+        if (field->or_zero) json_set_bool(option, "or_zero", true);
     }
     if (field->type == OPTION_CHOICE) {
-        Json *choices = json_new_array();
+        Json *choices = json_new_array(arena);
         for (const char *const *choice = field->choices; *choice; choice++)
-            json_append(choices, json_new_text(*choice));
+            json_append(choices, json_new_text(*choice, arena));
         json_set(option, "choices", choices);
     }
     json_set_text(option, "help", field->help ? field->help : "");
     return option;
 }
 
-static Json *method_to_json(const PositionMethod *method) {
-    Json *root = json_new_object(), *claimed = json_new_array(), *options = json_new_array();
+static Json *method_to_json(const PositionMethod *method, Arena *arena) {
+    Json *root = json_new_object(arena), *claimed = json_new_array(arena), *options = json_new_array(arena);
     json_set_text(root, "name", method->name);
     json_set_text(root, "label", method->label ? method->label : ""); /* the laws say what is missing */
     json_set_text(root, "citation", method->citation ? method->citation : "");
     for (int i = 0; i < COUNT_OF(claims); i++)
-        if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name));
+        if (method->claims & claims[i].bit) json_append(claimed, json_new_text(claims[i].name, arena));
     json_set(root, "claims", claimed);
-    json_set(root, "hooks", hooks_of(method));
-    for (int i = 0; i < method->field_count; i++) json_append(options, option_to_json(&method->fields[i]));
+    json_set(root, "hooks", hooks_of(method, arena));
+    for (int i = 0; i < method->field_count; i++)
+        json_append(options, option_to_json(&method->fields[i], arena));
     json_set(root, "options", options);
     return root;
-}
-
-static void print_json(FILE *out, Json *json) {
-    Arena *arena = arena_new(0);
-    fputs(json_print_pretty(json, arena), out);
-    arena_free(arena);
-    json_free(json);
 }
 
 static void print_names(FILE *out, const char *title, const Json *list) {
@@ -187,14 +181,13 @@ static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *aren
     if (markdown) fputs("|---|---|---|---|---:|---|---|---|\n", out);
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
-        Json *json = method_to_json(method);
+        Json *json = method_to_json(method, arena);
         fprintf(out, row, method->name, json_text(json_get(json, "label"), ""),
                 joined(json_get(json, "hooks"), arena), joined(json_get(json, "claims"), arena),
                 arena_format(arena, "%lld", (long long)numbers_learnt(method, arena)),
                 costs_text(costs, "train", method->name, arena),
                 costs_text(costs, "evaluate", method->name, arena),
                 json_text(json_get(json, "citation"), ""));
-        json_free(json);
     }
 }
 
@@ -203,13 +196,13 @@ bool cmd_methods_list(FILE *out, const char *format, Error *err) {
     Costs costs = {0};
     bool fine = read_costs(&costs, arena, err), markdown = format && strcmp(format, "md") == 0;
     if (fine && format && strcmp(format, "json") == 0) {
-        Json *list = json_new_array();
+        Json *list = json_new_array(arena);
         for (int i = 0; i < encoding_method_count; i++) {
-            Json *json = method_to_json(encoding_methods[i]);
+            Json *json = method_to_json(encoding_methods[i], arena);
             json_set_number(json, "parameters", (double)numbers_learnt(encoding_methods[i], arena));
             json_append(list, json);
         }
-        print_json(out, list);
+        fputs(json_print_pretty(list, arena), out);
     } else if (fine && format && !markdown && strcmp(format, "text") != 0) {
         fine = error_set(err, EXIT_USAGE, "--format is text, md or json, got '%s'", format);
     } else if (fine) {
@@ -219,18 +212,7 @@ bool cmd_methods_list(FILE *out, const char *format, Error *err) {
     return fine;
 }
 
-bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
-    const char *nearest = NULL;
-    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
-    if (!method && nearest)
-        return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
-    if (!method)
-        return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
-    Json *root = method_to_json(method);
-    if (json) {
-        print_json(out, root);
-        return true;
-    }
+static void print_method(FILE *out, const PositionMethod *method, const Json *root) {
     const Json *options = json_get(root, "options");
     fprintf(out, "%s (%s)\n%s\n\n", method->name, json_text(json_get(root, "label"), ""),
             json_text(json_get(root, "citation"), ""));
@@ -241,6 +223,21 @@ bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
             fprintf(out, "          %s: %s\n", claims[i].name, claims[i].help);
     fprintf(out, "options%s\n", json_count(options) ? "" : "   none");
     for (int i = 0; i < json_count(options); i++) print_option(out, json_at(options, i));
-    json_free(root);
+}
+
+bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
+    const char *nearest = NULL;
+    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
+    if (!method && nearest)
+        return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
+    if (!method)
+        return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
+    Arena *arena = arena_new(0);
+    const Json *root = method_to_json(method, arena);
+    if (json)
+        fputs(json_print_pretty(root, arena), out);
+    else
+        print_method(out, method, root);
+    arena_free(arena);
     return true;
 }

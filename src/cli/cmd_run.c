@@ -17,7 +17,7 @@ typedef struct Workers {
 static ExitCode together(const Arguments *arguments, ExitCode (*work)(const Arguments *, Workers, Error *),
                          Error *err) {
     Workers workers = {1, 1};
-    if (!mpi_begin(err) || !arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &workers.jobs, err) ||
+    if (!mpi_begin(err) || !arguments_count(arguments, 'j', 1, JOBS_MOST, &workers.jobs, err) ||
         !arguments_count(arguments, 'T', 1, THREADS_MAX, &workers.threads, err))
         return err->code;
     if (mpi_ranks() > 1 && workers.jobs > 1)

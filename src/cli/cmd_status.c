@@ -126,7 +126,7 @@ static bool print_text(Database *store, const char *experiment, const Counts *co
 static void add_task(Json *row, const Squeue *queue, const char *key) {
     const SqueueTask *task = squeue_find(queue, key);
     if (!task) return;
-    Json *json = json_new_object();
+    Json *json = json_new_object(json_arena(row));
     json_set_text(json, "name", task->name);
     json_set_text(json, "state", squeue_state_names[task->state]);
     json_set_text(json, "log", task->log);
@@ -135,7 +135,8 @@ static void add_task(Json *row, const Squeue *queue, const char *key) {
 
 static bool add_json(Json *list, Database *store, const char *experiment, const Counts *counts,
                      const Squeue *queue, Error *err) {
-    Json *entry = json_new_object(), *runs = json_new_object(), *unfinished = json_new_array();
+    Arena *arena = json_arena(list);
+    Json *entry = json_new_object(arena), *runs = json_new_object(arena), *unfinished = json_new_array(arena);
     json_set_text(entry, "experiment", experiment);
     for (int i = 0; i < COUNT_OF(order); i++)
         json_set_number(runs, runs_status_names[order[i]], (double)counts->by_status[i]);
@@ -144,7 +145,7 @@ static bool add_json(Json *list, Database *store, const char *experiment, const 
     json_set_number(entry, "evaluations_asked", (double)counts->requested);
     DatabaseQuery *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
-        Json *row = json_new_object();
+        Json *row = json_new_object(arena);
         json_set_text(row, "run_key", run.key);
         json_set_text(row, "name", run.name);
         json_set_number(row, "train_length", (double)run.train_length);
@@ -163,9 +164,9 @@ static bool add_json(Json *list, Database *store, const char *experiment, const 
 
 bool cmd_status_print(Database *store, const char *experiment, bool json, bool *left, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
-    Json *list = json_new_array();
+    Json *list = json_new_array(arena);
     int count = 0;
-    const char **names = database_experiments(store, experiment, &count, arena, err);
+    const char **names = runs_experiments(store, experiment, &count, arena, err);
     bool ok = names != NULL;
     *left = false;
     for (int i = 0; ok && i < count; i++) {
@@ -178,7 +179,6 @@ bool cmd_status_print(Database *store, const char *experiment, bool json, bool *
         *left |= is_left(&counts);
     }
     if (ok && json) fputs(json_print_pretty(list, arena), out);
-    json_free(list);
     arena_free(arena);
     if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the status");
     return ok;

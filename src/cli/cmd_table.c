@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "store/database.h"
+#include "store/runs.h"
 #include "analysis/curves.h"
 #include "analysis/observations.h"
 #include "analysis/pivot.h"
@@ -132,13 +133,13 @@ static bool print_csv(Database *store, const char *const *names, int count, cons
 
 static bool print_json(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
                        Error *err) {
-    Json *rows = json_new_array();
+    Json *rows = json_new_array(filter->arena);
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
         DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
         while (database_query_next(query)) {
             if (!is_accepted(filter, query)) continue;
-            Json *row = json_new_object();
+            Json *row = json_new_object(filter->arena);
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (database_query_is_null(query, c)) continue;
                 if (tidy[c].type == TIDY_TEXT)
@@ -151,7 +152,6 @@ static bool print_json(Database *store, const char *const *names, int count, con
         ok = database_query_end(query, err);
     }
     if (ok) fputs(json_print_pretty(rows, filter->arena), out);
-    json_free(rows);
     return ok;
 }
 
@@ -217,7 +217,7 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
                          "unknown table format '%s'; there are text, md, latex, csv and json",
                          options->format);
     Arena *arena = arena_new(0);
-    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     bool ok = names && print_all(store, options, format, names, count, out, arena, err);
     arena_free(arena);
     if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");

@@ -5,6 +5,7 @@
  * stdout is an error like any other.
  */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "base/escape.h"
 #include "cli/cmd_export.h"
 #include "sys/atomic_file.h"
+#include "sys/memory.h"
 #include "sys/threads.h"
 #include "cli/cmd_run.h"
 #include "store/merge.h"
@@ -53,7 +55,7 @@ static ExitCode outcome(bool fine, const Error *err) {
 static ExitCode do_plan(const Arguments *arguments, Error *err) {
     int ranks[16] = {0};
     int64_t gigabits = 10, jobs = 1, threads = 1;
-    if (!arguments_count(arguments, 'j', 1, SWEEP_JOBS_MOST, &jobs, err) ||
+    if (!arguments_count(arguments, 'j', 1, JOBS_MOST, &jobs, err) ||
         !arguments_count(arguments, 'T', 1, THREADS_MAX, &threads, err))
         return err->code;
     const Experiment *experiment = config_read(arguments->words[0], arguments->sets, arguments->arena, err);
@@ -407,10 +409,28 @@ static void end_by_signal(int number) {
     raise(number);
 }
 
+/* Under a limit on memory OpenBLAS waits forever in the threads that it starts when it is loaded, if their
+   buffers do not fit: the program then executes itself again, with an environment in which it starts none.
+   Does not return if the limit is too low for the libraries. */
+static void begin_blas(char **argv) {
+    if (isfinite(memory_limit()) && !blas_is_loaded_with_one_thread()) {
+        blas_one_thread_environment();
+        execv("/proc/self/exe", argv);
+    }
+    if (memory_limit() < MEMORY_LIBRARIES) {
+        fprintf(stderr,
+                "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
+                " to %d MiB and more\n",
+                MEMORY_LIBRARIES >> 20);
+        _exit(EXIT_SYSTEM); /* exit handlers of the libraries may wait for their threads */
+    }
+    blas_one_thread();
+}
+
 int main(int argc, char **argv) {
     Error err = {0};
     atomic_file_reserve_standard_streams();
-    blas_one_thread(argv);
+    begin_blas(argv);
     bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
     signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
     ExitCode code = run_command(argc, argv, &err);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "data/documents.h"
+#include "data/tokenizers.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
 
@@ -23,23 +24,6 @@ static int by_order(const void *a, const void *b) {
     const Document *left = a, *right = b;
     if (left->list != right->list) return (int)left->list - (int)right->list;
     return strcmp(left->order, right->order);
-}
-
-static bool join_document(const Documents *documents, const Document *document, int vocabulary,
-                          uint16_t *tokens) {
-    int size = documents_token_size(documents);
-    const unsigned char *bytes = document->tokens;
-    for (int64_t i = 0; i < document->count; i++, bytes += size) {
-        int token = size == 1 ? bytes[0] : bytes[0] | bytes[1] << 8;
-        if (token >= vocabulary)
-            return error_set(
-                documents->err, EXIT_USAGE,
-                "%s: file '%s': token %lld is %d, outside the vocabulary of %d; raise 'model.vocabulary' "
-                "or check 'data.tokenizer'",
-                documents->source, document->path, (long long)i, token, vocabulary);
-        tokens[i] = (uint16_t)token;
-    }
-    return true;
 }
 
 static int64_t list_count(const Documents *documents, CorpusSplit list) {
@@ -164,12 +148,17 @@ static bool check_options(const Documents *documents, int vocabulary) {
 static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Arena *arena) {
     if (!check_options(documents, vocabulary) || !documents_read(documents, arena)) return false;
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_order);
+    CorpusTokenizer tokenizer = (CorpusTokenizer)documents->options->tokenizer;
     uint16_t *tokens = NEW(arena, documents->total, uint16_t);
     int64_t start = 0;
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
         document->start = start;
-        if (!join_document(documents, document, vocabulary, tokens + start)) return false;
+        const char *where =
+            arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
+        if (!tokenizers_read(tokenizer, document->tokens, document->count, vocabulary, tokens + start, where,
+                             documents->err))
+            return false;
         start += document->count;
     }
     cut_splits(documents, corpus, tokens);
@@ -177,13 +166,13 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
     corpus->empty = documents->empty;
     corpus->copies = count_copies(documents, corpus, tokens);
     corpus->vocabulary = vocabulary;
-    corpus->bytes_per_token = documents->options->tokenizer == TOKENIZER_BYTES ? 1 : 0;
+    corpus->bytes_per_token = tokenizers_bytes_per_token(tokenizer);
     return true;
 }
 
 Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
                     Error *err) {
-    if (vocabulary == 0 && options->tokenizer == TOKENIZER_BYTES) vocabulary = 256;
+    if (vocabulary == 0) vocabulary = tokenizers_vocabulary((CorpusTokenizer)options->tokenizer);
     ArenaMark mark = arena_mark(arena);
     Corpus *corpus = NEW(arena, 1, Corpus);
     Arena *scratch = arena_new(0);

@@ -8,11 +8,6 @@
  * split, the rest is for training. `valid_files` and `test_files` name splits of their own instead (then the
  * share must be 0).
  *
- * Tokenizers: `bytes` (vocabulary 256; a UTF-8 byte-order mark at the beginning of a file is left out);
- * `uint16`: little-endian token streams as nanoGPT writes them (no header) and as llm.c writes them (256
- * int32 of header: magic 20240520, version 1, token count), vocabulary from the config. `uint32` is for plans
- * alone: streams are kept in 16 bits.
- *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
  */
 #ifndef POSLAB_DATA_CORPUS_H

@@ -9,29 +9,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json_syntax.h"
 #include "sys/memory.h"
 #include "sys/path_pattern.h"
-#include "data/file_type.h"
-
-enum { SOME_DOCUMENTS = 64 }; /* room at first */
+#include "data/tokenizers.h"
 
 const char *const documents_keys[SPLIT_COUNT] = {"data.files", "data.valid_files", "data.test_files"};
 
-int documents_token_size(const Documents *documents) {
-    return documents->options->tokenizer == TOKENIZER_BYTES ? 1 : 2;
+static CorpusTokenizer tokenizer_of(const Documents *documents) {
+    return (CorpusTokenizer)documents->options->tokenizer;
+}
+
+/* The beginning of an error of a tokenizer. */
+static const char *where(const Documents *documents, const Document *document) {
+    return arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
 }
 
 /* --- patterns become paths --- */
 
 static void add_path(Documents *documents, CorpusSplit list, const char *path, bool wild) {
-    if (documents->count == documents->capacity) {
-        size_t count = (size_t)documents->count;
-        documents->items =
-            arena_grow(documents->scratch, documents->items, count, 2 * count, sizeof(Document));
-        documents->capacity *= 2;
-    }
-    documents->items[documents->count++] = (Document){.path = path, .list = list, .wild = wild};
+    *ARENA_PUSH(documents->scratch, documents->items, documents->count) =
+        (Document){.path = path, .list = list, .wild = wild};
 }
 
 static bool add_pattern(Documents *documents, CorpusSplit list, const char *pattern) {
@@ -125,7 +122,7 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
         const Document *document = &documents->items[i];
         if (!S_ISREG(document->status.st_mode)) continue; /* refused later */
         double bytes = (double)document->status.st_size *
-                       (1 + (double)sizeof(uint16_t) / documents_token_size(documents));
+                       (1 + (double)sizeof(uint16_t) / tokenizers_token_size(tokenizer_of(documents)));
         need[document->list] += bytes;
         sum += bytes;
         if (need[document->list] > need[most]) most = document->list;
@@ -138,28 +135,6 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
 }
 
 /* --- paths become documents --- */
-
-/* The header that llm.c writes in front of its tokens; a file without its magic number has none. */
-static bool skip_header(const Documents *documents, Document *document, int64_t size) {
-    int32_t header[3];
-    if (size < (int64_t)sizeof header) return true;
-    memcpy(header, document->tokens, sizeof header);
-    if (header[0] != LLMC_MAGIC) return true;
-    int64_t rest = size - LLMC_INTS * (int64_t)sizeof(int32_t);
-    if (header[1] != LLMC_VERSION)
-        return error_set(documents->err, EXIT_USAGE,
-                         "%s: file '%s': llm.c header of version %d; only version %d is known",
-                         documents->source, document->path, (int)header[1], LLMC_VERSION);
-    if (header[2] <= 0 || rest != 2 * (int64_t)header[2])
-        return error_set(
-            documents->err, EXIT_USAGE,
-            "%s: file '%s': its llm.c header promises %d tokens, %lld bytes follow it; the file is "
-            "damaged, make it again",
-            documents->source, document->path, (int)header[2], (long long)(rest < 0 ? 0 : rest));
-    document->tokens += LLMC_INTS * sizeof(int32_t);
-    document->count = header[2];
-    return true;
-}
 
 static bool read_bytes(const Documents *documents, const Document *document, int fd, unsigned char *bytes,
                        int64_t size) {
@@ -181,37 +156,28 @@ static bool read_bytes(const Documents *documents, const Document *document, int
 /* Checks what kind of file it is before memory is taken for it. */
 static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
     const char *source = documents->source, *path = document->path;
-    int64_t size = status->st_size;
     if (S_ISDIR(status->st_mode))
         return error_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
                          source, path, path);
     if (!S_ISREG(status->st_mode))
         return error_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", source, path);
-    if (size % documents_token_size(documents))
-        return error_set(
-            documents->err, EXIT_USAGE,
-            "%s: file '%s' has an odd size (%lld bytes), so it is no stream of 16-bit tokens; for text "
-            "set 'data.tokenizer' to \"bytes\"",
-            source, path, (long long)size);
-    return true;
+    return tokenizers_check_size(tokenizer_of(documents), status->st_size, where(documents, document),
+                                 documents->err);
 }
 
 /* What the tokenizer makes of the bytes. */
 static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
-    bool text = documents->options->tokenizer == TOKENIZER_BYTES;
-    const char *wrong = text ? file_type_not_text(bytes, size) : file_type_not_tokens(bytes, size);
-    if (wrong)
-        return error_set(documents->err, EXIT_USAGE, "%s: file '%s' %s", documents->source, document->path,
-                         wrong);
-    int64_t mark = text ? (int64_t)scan_mark(bytes, (size_t)size) : 0;
-    document->tokens = bytes + mark;
-    document->count = (size - mark) / documents_token_size(documents);
-    if (!text && !skip_header(documents, document, size)) return false;
-    document->size = document->count * documents_token_size(documents);
+    CorpusTokenizer tokenizer = tokenizer_of(documents);
+    TokenizerFile file;
+    if (!tokenizers_find(tokenizer, bytes, size, &file, where(documents, document), documents->err))
+        return false;
+    document->tokens = file.tokens;
+    document->count = file.count;
+    document->size = file.count * tokenizers_token_size(tokenizer);
     const char *base = base_name(document->path);
     Sha256 *hash = sha256_new();
     sha256_update(hash, base, strlen(base) + 1);
-    sha256_update(hash, bytes + mark, (size_t)(size - mark));
+    sha256_update(hash, file.content, (size_t)file.content_size);
     sha256_finish(hash, document->order);
     documents->total += document->count;
     return true;
@@ -286,8 +252,6 @@ static bool compare_contents(Documents *documents) {
 }
 
 bool documents_read(Documents *documents, const Arena *arena) {
-    documents->items = NEW(documents->scratch, SOME_DOCUMENTS, Document);
-    documents->capacity = SOME_DOCUMENTS;
     return list_paths(documents) && check_memory(documents, arena) && read_all(documents) &&
            compare_contents(documents);
 }

@@ -32,12 +32,10 @@ typedef struct Documents {
     Arena *scratch; /* holds all of this */
     Error *err;
     Document *items; /* [count] */
-    int count, capacity;
+    int count;
     int64_t total; /* tokens */
     int64_t empty; /* files without tokens, left out */
 } Documents;
-
-int documents_token_size(const Documents *documents); /* in bytes */
 
 /* Fills in items, count, total and empty. `arena` is where the tokens will be joined, for the check that all
    fits into memory. */

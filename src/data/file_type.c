@@ -17,7 +17,7 @@ static const struct Format {
     const char *magic, *what;
 } formats[] = {
 #define FORMAT(offset, magic, what)                                                                          \
-    { offset, sizeof magic - 1, magic, what }
+    { offset, sizeof(magic) - 1, magic, what }
     FORMAT(0, "\x93NUMPY", "is a NumPy array (.npy); if it holds tokens, " TOKENS_16),
     FORMAT(0, "PK\3\4", "is a zip archive (.zip, .npz, .pt); unpack it, and if it holds tokens, " TOKENS_16),
     FORMAT(0, "\x1f\x8b\x08", COMPRESSED("gzip")),

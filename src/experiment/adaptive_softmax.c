@@ -54,10 +54,10 @@ bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t 
     return true;
 }
 
-Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive) {
-    Json *json = json_new_object(), *cutoffs = json_new_array();
+Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena) {
+    Json *json = json_new_object(arena), *cutoffs = json_new_array(arena);
     for (int i = 0; i < adaptive->count; i++)
-        json_append(cutoffs, json_new_number((double)adaptive->cutoffs[i]));
+        json_append(cutoffs, json_new_number((double)adaptive->cutoffs[i], arena));
     json_set(json, "cutoffs", cutoffs);
     options_write(json, adaptive, adaptive_fields, COUNT_OF(adaptive_fields));
     return json;

@@ -27,7 +27,7 @@ bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t 
                            const char *source, Arena *arena, Error *err);
 
 /* The object with all defaults spelled out. */
-Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive);
+Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena);
 
 /* The tied embedding [rows, C] that has as many weights, rounded up to a row. Here and below: without
    cutoffs the vocabulary itself. */

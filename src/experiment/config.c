@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "sys/json_file.h"
 #include "position/encoding.h"
+#include "data/tokenizers.h"
 #include "experiment/grid.h"
 
 enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };
@@ -137,16 +139,16 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
 static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
     static const char *const skip[] = {"attention", "adaptive", NULL};
     ModelOptions *model = &config->model;
-    bool bytes = config->data.tokenizer == TOKENIZER_BYTES;
+    int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
     if (!read_section(reader, model, model_fields, model_field_count, json, skip, "model") ||
         !read_section(reader, &model->attention, attention_fields, attention_field_count,
                       json_get(json, "attention"), NULL, "model.attention"))
         return false;
-    if (bytes && model->vocabulary == 0) model->vocabulary = 256;
-    if (bytes && model->vocabulary != 256)
+    if (own && model->vocabulary == 0) model->vocabulary = own;
+    if (own && model->vocabulary != own)
         return error_set(reader->err, EXIT_USAGE,
-                         "%s: 'model.vocabulary' must be 256 for bytes (or left out), got %lld",
-                         reader->source, (long long)model->vocabulary);
+                         "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
+                         own, corpus_tokenizer_names[config->data.tokenizer], (long long)model->vocabulary);
     if (model->vocabulary != 0)
         return adaptive_softmax_read(&config->adaptive, json_get(json, "adaptive"), model->vocabulary,
                                      model->width, reader->source, reader->arena, reader->err);
@@ -202,15 +204,12 @@ static bool read_variant(const ConfigReader *reader, const Config *config, Evalu
         model_new(&config->model, &config->position, (int)config->train.length, reader->arena);
     const char *source = arena_format(reader->arena, "%s: '%s'", reader->source, path);
     if (!model_with_changes(model, &position, &attention, source, reader->arena, reader->err)) return false;
-    Json *options = json_new_object(), *changed = json_new_object();
-    if (json_get(json, "method")) json_set(options, "method", encoding_json(&position));
+    Arena *scratch = json_arena(json);
+    Json *options = json_new_object(scratch), *changed = json_new_object(scratch);
+    if (json_get(json, "method")) json_set(options, "method", encoding_json(&position, scratch));
     options_write(changed, &attention, attention_fields, attention_field_count);
-    if (json_get(json, "attention"))
-        json_set(options, "attention", changed);
-    else
-        json_free(changed);
+    if (json_get(json, "attention")) json_set(options, "attention", changed);
     variant->options = json_print(options, reader->arena);
-    json_free(options);
     return true;
 }
 
@@ -238,33 +237,33 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
     Encoding *position = NEW(arena, 1, Encoding);
     AttentionOptions attention;
     const char *path = arena_format(arena, "variant '%s'", variant->name);
-    Json *json = json_parse(variant->options, strlen(variant->options), path, err);
+    Json *json = json_parse(variant->options, strlen(variant->options), path, arena, err);
     bool read = json && read_changes(&reader, position, &attention, config, json, path);
-    json_free(json);
     return read ? model_with_changes(model, position, &attention, path, arena, err) : NULL;
 }
 
 /* ---- writing ---- */
 
-static Json *files_json(const char *const *files) {
-    Json *list = json_new_array();
-    for (; *files; files++) json_append(list, json_new_text(*files));
+static Json *files_json(const char *const *files, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (; *files; files++) json_append(list, json_new_text(*files, arena));
     return list;
 }
 
-static Json *data_json(const CorpusOptions *data) {
-    Json *json = json_new_object(), *split = json_new_object();
-    json_set(json, "files", files_json(data->files[SPLIT_TRAIN]));
+static Json *data_json(const CorpusOptions *data, Arena *arena) {
+    Json *json = json_new_object(arena), *split = json_new_object(arena);
+    json_set(json, "files", files_json(data->files[SPLIT_TRAIN], arena));
     options_write(json, data, corpus_fields, corpus_field_count);
     options_write(split, data, corpus_split_fields, corpus_split_field_count);
     json_set(json, "split", split);
-    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID]));
-    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST]));
+    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID], arena));
+    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST], arena));
     return json;
 }
 
-static Json *train_json(const Config *config) {
-    Json *json = json_new_object(), *optimizer = json_new_object(), *schedule = json_new_object();
+static Json *train_json(const Config *config, Arena *arena) {
+    Json *json = json_new_object(arena), *optimizer = json_new_object(arena);
+    Json *schedule = json_new_object(arena);
     options_write(json, &config->train, train_fields, train_field_count);
     options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
     options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
@@ -273,15 +272,16 @@ static Json *train_json(const Config *config) {
     return json;
 }
 
-static void write_point(Config *config, Arena *arena) {
-    Json *json = json_new_object(), *model = model_json(&config->model);
-    if (config->adaptive.count) json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive));
+static void write_point(Config *config, Arena *arena, Arena *scratch) {
+    Json *json = json_new_object(scratch), *model = model_json(&config->model, scratch);
+    if (config->adaptive.count)
+        json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive, scratch));
     json_set_text(json, "name", config->name);
-    json_set(json, "data", data_json(&config->data));
+    json_set(json, "data", data_json(&config->data, scratch));
     json_set(json, "model", model);
-    json_set(json, "method", encoding_json(&config->position));
-    json_set(json, "train", train_json(config));
-    json_set(json, "evaluate", evaluation_config_json(&config->evaluate));
+    json_set(json, "method", encoding_json(&config->position, scratch));
+    json_set(json, "train", train_json(config, scratch));
+    json_set(json, "evaluate", evaluation_config_json(&config->evaluate, scratch));
     config->resolved = json_print(json, arena);
 
     static const char *const untrained[] = {"files", "valid_files", "test_files"};
@@ -290,7 +290,6 @@ static void write_point(Config *config, Arena *arena) {
     json_remove(json_get_mutable(json, "train"), "checkpoint");
     for (int i = 0; i < COUNT_OF(untrained); i++) json_remove(json_get_mutable(json, "data"), untrained[i]);
     config->trained = json_print(json, arena);
-    json_free(json);
 }
 
 /* ---- points and experiments ---- */
@@ -308,19 +307,17 @@ static bool read_point(const ConfigReader *reader, Config *config, const Json *j
         return false;
     int length = (int)config->train.length;
     bool sound = model_check(&config->model, &config->position, length, reader->source, reader->err) &&
-                 train_check(&config->train, &config->model, reader->source, reader->err) &&
+                 train_check(&config->train, reader->source, reader->err) &&
                  read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants"));
-    if (sound) write_point(config, reader->arena);
+    if (sound) write_point(config, reader->arena, json_arena(json));
     return sound;
 }
 
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err) {
     ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
     Config *config = NEW(arena, 1, Config);
-    Json *json = json_parse(text, strlen(text), source, err);
-    bool read = json && read_point(&reader, config, json, NULL);
-    json_free(json);
-    return read ? config : NULL;
+    Json *json = json_parse(text, strlen(text), source, arena, err);
+    return json && read_point(&reader, config, json, NULL) ? config : NULL;
 }
 
 /* "configs/quick.json": "quick". */
@@ -336,22 +333,24 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
     Grid *axes = grid_new(json, reader->source, reader->arena, reader->err);
     if (!axes) return false;
     experiment->points = NEW(reader->arena, grid_count(axes), Config);
-    for (int i = 0; i < grid_count(axes); i++) {
-        Json *point = grid_point(axes, i, reader->err);
-        if (!point) return false;
-        bool excluded = grid_excluded(axes, point);
-        bool read =
-            excluded || read_point(reader, &experiment->points[experiment->count], point, experiment->name);
-        json_free(point);
-        if (!read && i > 0) {
+    Arena *scratch = arena_new(0);
+    bool read = true;
+    for (int i = 0; read && i < grid_count(axes); i++) {
+        ArenaMark mark = arena_mark(scratch);
+        Json *point = grid_point(axes, i, scratch, reader->err);
+        bool excluded = point && grid_excluded(axes, point);
+        read = point && (excluded ||
+                         read_point(reader, &experiment->points[experiment->count], point, experiment->name));
+        if (point && !read && i > 0) {
             const char *values = grid_describe(axes, i, reader->arena);
             size_t used = strlen(reader->err->text);
             snprintf(reader->err->text + used, sizeof reader->err->text - used, " (at %s)", values);
         }
-        if (!read) return false;
-        experiment->count += !excluded;
+        experiment->count += read && !excluded;
+        arena_release(scratch, mark);
     }
-    if (!grid_finish(axes, reader->err)) return false;
+    arena_free(scratch);
+    if (!read || !grid_finish(axes, reader->err)) return false;
     if (experiment->count > 0) return true;
     return error_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry",
                      reader->source);
@@ -377,19 +376,15 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err) {
     ConfigReader reader = {.source = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_read_file(path, reader.source, err);
-    bool read = json && read_experiment(&reader, experiment, path, sets, json);
-    json_free(json);
-    return read ? experiment : NULL;
+    Json *json = json_file_read(path, reader.source, arena, err);
+    return json && read_experiment(&reader, experiment, path, sets, json) ? experiment : NULL;
 }
 
 Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err) {
     ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
     Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_parse(text, strlen(text), source, err);
-    bool read = json && read_experiment(&reader, experiment, "", NULL, json);
-    json_free(json);
-    return read ? experiment : NULL;
+    Json *json = json_parse(text, strlen(text), source, arena, err);
+    return json && read_experiment(&reader, experiment, "", NULL, json) ? experiment : NULL;
 }
 
 /* ---- what others ask ---- */
@@ -407,9 +402,10 @@ EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena)
 }
 
 const char *config_method_options(const Encoding *position, Arena *arena) {
-    Json *json = encoding_json(position);
+    Arena *scratch = arena_new(0);
+    Json *json = encoding_json(position, scratch);
     json_remove(json, "name");
     const char *text = json_print(json, arena);
-    json_free(json);
+    arena_free(scratch);
     return text;
 }

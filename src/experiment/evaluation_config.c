@@ -106,7 +106,7 @@ static bool check_protocol(const EvaluationConfigProtocol *protocol, const Json 
 /* "strided" alone is an object with nothing but a name. */
 static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, const char *source,
                           const char *path, Arena *arena, Error *err) {
-    Json *named = json_new_object();
+    Json *named = json_new_object(arena);
     if (json_is_text(json)) json_set_text(named, "name", json_text(json, ""));
     const Json *object = json_is_text(json) ? named : json;
     options_default(protocol, protocol_fields, COUNT_OF(protocol_fields));
@@ -115,9 +115,7 @@ static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, 
                 (json_get(object, "name") ||
                  json_value_error(json, source, path, "a protocol's name or an object with a \"name\"", err));
     if (fine && !json_get(object, "stride")) protocol->stride = takes[protocol->name].standard_stride;
-    fine = fine && check_protocol(protocol, object, source, path, err);
-    json_free(named);
-    return fine;
+    return fine && check_protocol(protocol, object, source, path, err);
 }
 
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
@@ -145,12 +143,12 @@ bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_
 /* --- writing --- */
 
 /* The options of each, with its name. */
-static Json *variants_json(const EvaluationConfig *evaluate) {
-    Json *list = json_new_array();
+static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
+    Json *list = json_new_array(arena);
     for (int i = 0; i < evaluate->variant_count; i++) {
         const EvaluateVariant *variant = evaluate->variants[i];
         Error err;
-        Json *json = json_parse(variant->options, strlen(variant->options), "variant", &err);
+        Json *json = json_parse(variant->options, strlen(variant->options), "variant", arena, &err);
         if (!json) BUG("%s", err.text);
         json_set_text(json, "name", variant->name);
         json_append(list, json);
@@ -158,21 +156,21 @@ static Json *variants_json(const EvaluationConfig *evaluate) {
     return list;
 }
 
-Json *evaluation_config_json(const EvaluationConfig *evaluate) {
-    Json *json = json_new_object(), *lengths = json_new_array(), *protocols = json_new_array();
+Json *evaluation_config_json(const EvaluationConfig *evaluate, Arena *arena) {
+    Json *json = json_new_object(arena), *lengths = json_new_array(arena), *protocols = json_new_array(arena);
     EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
     options_write(json, &offered, evaluate_fields, COUNT_OF(evaluate_fields));
     for (int i = 0; i < evaluate->length_count; i++)
-        json_append(lengths, json_new_number((double)evaluate->lengths[i]));
+        json_append(lengths, json_new_number((double)evaluate->lengths[i], arena));
     for (int i = 0; i < evaluate->protocol_count; i++) {
-        Json *protocol = json_new_object();
+        Json *protocol = json_new_object(arena);
         options_write(protocol, &evaluate->protocols[i], protocol_fields, COUNT_OF(protocol_fields));
         json_append(protocols, protocol);
     }
     json_set(json, "lengths", lengths);
     json_set(json, "protocols", protocols);
-    if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate));
+    if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate, arena));
     return json;
 }
 

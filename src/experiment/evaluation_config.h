@@ -44,7 +44,7 @@ bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_
                             const char *source, Arena *arena, Error *err);
 
 /* The section with all defaults spelled out. */
-Json *evaluation_config_json(const EvaluationConfig *evaluate);
+Json *evaluation_config_json(const EvaluationConfig *evaluate, Arena *arena);
 
 /* What it asks for, ascending in length, each once; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);

@@ -31,33 +31,30 @@ static bool leads_through(const char *inner, const char *outer) {
 
 /* What the text behind the equals sign means; NULL: an error. Only what cannot be a word must be JSON: that
    begins as a list, an object or a text, or is a whole number. */
-static Json *parse_value(const char *text, const char *path, Error *err) {
+static Json *parse_value(const char *text, const char *path, Arena *arena, Error *err) {
     char word[JSON_EXCERPT_SIZE], where[2 * JSON_EXCERPT_SIZE];
     snprintf(where, sizeof where, "--set %s", json_excerpt_text(path, word));
-    Json *value = json_parse(text, strlen(text), where, err);
+    Json *value = json_parse(text, strlen(text), where, arena, err);
     const char *digits = text + (*text == '-');
     bool whole = *digits && *digits != '0' && strspn(digits, "0123456789") == strlen(digits);
     if (value || whole || (*text && strchr("{[\"", *text))) return value;
-    return json_syntax_check_utf8(text, strlen(text), where, err) ? json_new_text(text) : NULL;
+    return json_syntax_check_utf8(text, strlen(text), where, err) ? json_new_text(text, arena) : NULL;
 }
 
 /* Replaces the values of an axis by copies in which `path`, somewhere below the axis, is set. */
 static bool set_inside(Json *sweep, const char *axis, const char *path, const Json *value, const char *source,
                        Error *err) {
     const Json *values = json_get(sweep, axis);
-    Json *changed = json_new_array(), *root = json_new_object();
-    bool done = true;
-    for (int i = 0; done && i < json_count(values); i++) {
-        done = json_set_path(root, axis, json_copy(json_at(values, i)), source, err) &&
-               json_set_path(root, path, json_copy(value), source, err);
-        if (done) json_append(changed, json_copy(json_at_path(root, axis)));
+    Arena *arena = json_arena(sweep);
+    Json *changed = json_new_array(arena), *root = json_new_object(arena);
+    for (int i = 0; i < json_count(values); i++) {
+        if (!json_set_path(root, axis, json_copy(json_at(values, i), arena), source, err) ||
+            !json_set_path(root, path, json_copy(value, arena), source, err))
+            return false;
+        json_append(changed, json_copy(json_at_path(root, axis), arena));
     }
-    json_free(root);
-    if (done)
-        json_set(sweep, axis, changed);
-    else
-        json_free(changed);
-    return done;
+    json_set(sweep, axis, changed);
+    return true;
 }
 
 static bool set_in_sweep(Json *sweep, const char *path, const Json *value, const char *source, Error *err) {
@@ -73,17 +70,15 @@ static bool set_in_sweep(Json *sweep, const char *path, const Json *value, const
 
 bool grid_set(Json *experiment, const char *path, Json *value, const char *source, Error *err) {
     bool axis = strncmp(path, "sweep.", 6) == 0;
-    if (axis && !json_get(experiment, "sweep")) json_set(experiment, "sweep", json_new_object());
+    if (axis && !json_get(experiment, "sweep"))
+        json_set(experiment, "sweep", json_new_object(json_arena(experiment)));
     Json *sweep = json_get_mutable(experiment, "sweep");
     if (axis && json_is_object(sweep)) {
         json_set(sweep, path + 6, value);
         return true;
     }
-    if (json_is_object(sweep) && !set_in_sweep(sweep, path, value, source, err)) {
-        json_free(value);
-        return false;
-    }
-    return json_set_path(experiment, path, value, source, err);
+    return (!json_is_object(sweep) || set_in_sweep(sweep, path, value, source, err)) &&
+           json_set_path(experiment, path, value, source, err);
 }
 
 bool grid_override(Json *experiment, const char *assignment, const char *source, Error *err) {
@@ -97,9 +92,8 @@ bool grid_override(Json *experiment, const char *assignment, const char *source,
     }
     memcpy(path, assignment, size);
     path[size] = '\0';
-    Json *value = parse_value(equals + 1, path, err);
-    if (!value) return false;
-    return grid_set(experiment, path, value, source, err);
+    Json *value = parse_value(equals + 1, path, json_arena(experiment), err);
+    return value && grid_set(experiment, path, value, source, err);
 }
 
 /* ---- the product ---- */
@@ -193,15 +187,14 @@ static const Json *axis_value(const Axis *axis, int index) {
     return json_at(axis->values, index / axis->stride % axis->count);
 }
 
-Json *grid_point(const Grid *axes, int index, Error *err) {
-    Json *point = json_copy(axes->experiment);
+Json *grid_point(const Grid *axes, int index, Arena *arena, Error *err) {
+    Json *point = json_copy(axes->experiment, arena);
     json_remove(point, "sweep");
     json_remove(point, "exclude");
     for (int i = 0; i < axes->axis_count; i++) {
         const Axis *axis = &axes->axis[axes->order[i]];
-        if (json_set_path(point, axis->path, json_copy(axis_value(axis, index)), axes->source, err)) continue;
-        json_free(point);
-        return NULL;
+        Json *value = json_copy(axis_value(axis, index), arena);
+        if (!json_set_path(point, axis->path, value, axes->source, err)) return NULL;
     }
     return point;
 }

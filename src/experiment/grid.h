@@ -14,7 +14,7 @@
 
 enum { GRID_MAX_POINTS = 10000, GRID_MAX_PATHS = 64, GRID_MAX_EXCLUDED = 1000 };
 
-/* Sets a path of an experiment; takes ownership of the value. A path that `sweep` names loses its axis; a
+/* Sets a path of an experiment; the value becomes part of it. A path that `sweep` names loses its axis; a
    path into one that `sweep` names is set in each of its values. "sweep.PATH" sets an axis. */
 bool grid_set(Json *experiment, const char *path, Json *value, const char *source, Error *err);
 
@@ -28,9 +28,8 @@ Grid *grid_new(const Json *experiment, const char *source, Arena *arena, Error *
 
 int grid_count(const Grid *axes); /* of the product, before `exclude` */
 
-/* The index-th point: the experiment without `sweep` and `exclude`; to be given to json_free. NULL: an error.
- */
-Json *grid_point(const Grid *axes, int index, Error *err);
+/* The index-th point: the experiment without `sweep` and `exclude`. NULL: an error. */
+Json *grid_point(const Grid *axes, int index, Arena *arena, Error *err);
 
 /* Whether an entry of `exclude` matches the point. */
 bool grid_excluded(Grid *axes, const Json *point);

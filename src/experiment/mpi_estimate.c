@@ -68,11 +68,11 @@ void mpi_estimate_print(const Plan *plan, double seconds_per_flop, FILE *out) {
         "Memory is that of the largest run. Ranks beyond the sequences of an update have no part in it.\n");
 }
 
-Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop) {
-    Json *list = json_new_array();
+Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop, Arena *arena) {
+    Json *list = json_new_array(arena);
     for (int i = 0; i < plan->rank_count; i++) {
         const MpiEstimate s = mpi_estimate_make(plan, plan->ranks[i], seconds_per_flop);
-        Json *row = json_new_object();
+        Json *row = json_new_object(arena);
         json_set_number(row, "ranks", s.ranks);
         json_set_number(row, "seconds", s.seconds);
         json_set_number(row, "exchange_seconds", s.exchange);

@@ -23,6 +23,6 @@ MpiEstimate mpi_estimate_make(const Plan *plan, int ranks, double seconds_per_fl
 
 /* A table, or an array of objects, of the plan's own numbers of ranks. */
 void mpi_estimate_print(const Plan *plan, double seconds_per_flop, FILE *out);
-Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop);
+Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop, Arena *arena);
 
 #endif

@@ -30,9 +30,7 @@ static bool same_corpus(const Config *a, const Config *b) {
 static void add_notice(Plan *plan, const char *text, Arena *arena) {
     for (int i = 0; i < plan->notice_count; i++)
         if (!strcmp(plan->notices[i], text)) return;
-    plan->notices = arena_grow(arena, plan->notices, (size_t)plan->notice_count,
-                               (size_t)plan->notice_count + 1, sizeof *plan->notices);
-    plan->notices[plan->notice_count++] = arena_copy(arena, text);
+    *ARENA_PUSH(arena, plan->notices, plan->notice_count) = arena_copy(arena, text);
 }
 
 /* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
@@ -195,17 +193,11 @@ void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus,
     key[PLAN_KEY_SIZE - 1] = '\0';
 }
 
-static void add_section(PlanPoint *point, const EvaluationConfig *section, Arena *arena) {
-    point->sections = arena_grow(arena, point->sections, (size_t)point->section_count,
-                                 (size_t)point->section_count + 1, sizeof *point->sections);
-    point->sections[point->section_count++] = section;
-}
-
 static void merge_requests(PlanPoint *point, const PlanPoint *other, Arena *arena) {
     int most = point->request_count + other->request_count;
     point->requests = arena_grow(arena, point->requests, (size_t)point->request_count, (size_t)most,
                                  sizeof(EvaluateRequest));
-    add_section(point, &other->config->evaluate, arena);
+    *ARENA_PUSH(arena, point->sections, point->section_count) = &other->config->evaluate;
     for (int i = 0; i < other->request_count; i++) {
         int known = 0;
         while (known < point->request_count &&
@@ -228,7 +220,7 @@ static Plan *make(const Experiment *experiment, int threads, bool outline, bool 
         PlanPoint point = {
             .config = config, .corpus = find_corpus(plan, config, outline, arena, err), .threads = threads};
         point.requests = config_requests(config, &point.request_count, arena);
-        add_section(&point, &config->evaluate, arena);
+        *ARENA_PUSH(arena, point.sections, point.section_count) = &config->evaluate;
         if (!point.corpus || !check_splits(&point, err)) return NULL;
         plan_key(point.key, config, point.corpus->hash, arena);
         int known = 0;
@@ -270,23 +262,8 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
 
 /* "method(option=value)", with what is not the default. */
 static const char *method_label(const Encoding *position, Arena *arena) {
-    const PositionMethod *method = position->method;
-    void *standard = arena_alloc(arena, 1, method->options_size);
-    Json *now = json_new_object(), *then = json_new_object();
-    options_default(standard, method->fields, method->field_count);
-    options_write(then, standard, method->fields, method->field_count);
-    options_write(now, position->options, method->fields, method->field_count);
-    const char *list = "";
-    for (int i = 0; i < method->field_count; i++) {
-        const Json *value = json_member(now, i);
-        const char *text = json_print(value, arena);
-        if (strcmp(text, json_print(json_member(then, i), arena)) == 0) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? "," : "", method->fields[i].key,
-                            json_text(value, text));
-    }
-    json_free(now);
-    json_free(then);
-    return arena_format(arena, "%s%s%s%s", method->name, *list ? "(" : "", list, *list ? ")" : "");
+    const char *name = position->method->name, *list = encoding_changed_options(position, ",", arena);
+    return *list ? arena_format(arena, "%s(%s)", name, list) : name;
 }
 
 const char *plan_label(const PlanPoint *point, Arena *arena) {

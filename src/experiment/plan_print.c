@@ -32,8 +32,8 @@ static bool first_of_corpus(const Plan *plan, int index) {
     return i == index;
 }
 
-static Json *corpus_json(const Corpus *corpus) {
-    Json *json = json_new_object();
+static Json *corpus_json(const Corpus *corpus, Arena *arena) {
+    Json *json = json_new_object(arena);
     json_set_text(json, "hash", corpus->hash);
     json_set_number(json, "vocabulary", corpus->vocabulary);
     for (int s = 0; s < SPLIT_COUNT; s++)
@@ -118,8 +118,8 @@ static void print_table(const Plan *plan, const PlanRow *rows, FILE *out, Arena 
     }
 }
 
-static Json *row_json(const PlanRow *row) {
-    Json *json = json_new_object();
+static Json *row_json(const PlanRow *row, Arena *arena) {
+    Json *json = json_new_object(arena);
     json_set_text(json, "label", row->label);
     json_set_text(json, "key", row->key);
     for (int c = 0; c < COUNT_OF(columns); c++) json_set_number(json, columns[c].key, row_number(row, c));
@@ -127,23 +127,22 @@ static Json *row_json(const PlanRow *row) {
 }
 
 static void print_json(const Plan *plan, const PlanRow *rows, double rate, FILE *out, Arena *arena) {
-    Json *json = json_new_object(), *corpora = json_new_array(), *points = json_new_array();
-    Json *notices = json_new_array();
-    for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i]));
+    Json *json = json_new_object(arena), *corpora = json_new_array(arena), *points = json_new_array(arena);
+    Json *notices = json_new_array(arena);
+    for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i], arena));
     for (int i = 0; i < plan->count; i++) {
-        if (first_of_corpus(plan, i)) json_append(corpora, corpus_json(plan->points[i].corpus));
-        json_append(points, row_json(&rows[i]));
+        if (first_of_corpus(plan, i)) json_append(corpora, corpus_json(plan->points[i].corpus, arena));
+        json_append(points, row_json(&rows[i], arena));
     }
     json_set_text(json, "experiment", plan->experiment->name);
     json_set(json, "corpora", corpora);
     json_set(json, "points", points);
-    json_set(json, "total", row_json(&rows[plan->count]));
+    json_set(json, "total", row_json(&rows[plan->count], arena));
     json_set(json, "notices", notices);
-    if (plan->rank_count) json_set(json, "ranks", mpi_estimate_json(plan, rate));
+    if (plan->rank_count) json_set(json, "ranks", mpi_estimate_json(plan, rate, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));
     fputs(json_print_pretty(json, arena), out);
-    json_free(json);
 }
 
 void plan_print(const Plan *plan, bool json, FILE *out) {

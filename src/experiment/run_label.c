@@ -12,17 +12,6 @@ static const char *const own_columns[] = {"name", "method", "evaluate", "train.l
 /* A method's own: they set points apart only where points of the same method differ in them. */
 static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
 
-/* A value in words: JSON, without the quotes around a text (escapes stay: no control character survives). */
-static const char *value_text(const Json *value, Arena *arena) {
-    if (!value) return "absent";
-    char *text = json_print(value, arena);
-    if (json_is_text(value)) {
-        text++;
-        text[strlen(text) - 1] = '\0';
-    }
-    return text;
-}
-
 static bool same_value(const Json *a, const Json *b, Arena *arena) {
     if (!a || !b) return a == b;
     ArenaMark mark = arena_mark(arena);
@@ -33,24 +22,8 @@ static bool same_value(const Json *a, const Json *b, Arena *arena) {
 
 /* Without its partner. */
 static const char *label_alone(const Encoding *position, Arena *arena) {
-    const PositionMethod *method = position->method;
-    if (!method->field_count) return method->label;
-    void *standard = arena_alloc(arena, 1, method->options_size);
-    options_default(standard, method->fields, method->field_count);
-    Json *now = json_new_object(), *then = json_new_object();
-    options_write(now, position->options, method->fields, method->field_count);
-    options_write(then, standard, method->fields, method->field_count);
-
-    const char *list = "";
-    for (int i = 0; i < json_count(now); i++) {
-        const char *key = json_key(now, i);
-        const Json *value = json_member(now, i);
-        if (same_value(value, json_get(then, key), arena)) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? ", " : "", key, value_text(value, arena));
-    }
-    json_free(now);
-    json_free(then);
-    return *list ? arena_format(arena, "%s (%s)", method->label, list) : method->label;
+    const char *label = position->method->label, *list = encoding_changed_options(position, ", ", arena);
+    return *list ? arena_format(arena, "%s (%s)", label, list) : label;
 }
 
 const char *run_label_method(const Encoding *position, Arena *arena) {
@@ -99,10 +72,10 @@ static void add_both_ways(Paths *paths, const Json *a, const Json *b, bool same_
     add_differences(paths, b, "", a, same_method, arena);
 }
 
-static Json *parse_resolved(const PlanPoint *point) {
+static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
-    Json *json = json_parse(text, strlen(text), point->config->source, &err);
+    Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
     if (!json) BUG("a resolved config is no JSON: %s", err.text);
     return json;
 }
@@ -110,10 +83,11 @@ static Json *parse_resolved(const PlanPoint *point) {
 const char **run_label_settings(const Plan *plan, Arena *arena) {
     const char **settings = NEW(arena, plan->count, const char *);
     if (!plan->count) return settings;
-    Json **trees = NEW(arena, plan->count, Json *);
+    Arena *scratch = arena_new(0);
+    Json **trees = NEW(scratch, plan->count, Json *);
     Paths paths = {.count = 0};
     for (int i = 0; i < plan->count; i++) {
-        trees[i] = parse_resolved(&plan->points[i]);
+        trees[i] = parse_resolved(&plan->points[i], scratch);
         int length = 0, alike = 0; /* the first of the same training length, and of the same method there */
         while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
         while (!same_at(trees[alike], trees[i], "train.length", arena) ||
@@ -125,11 +99,12 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
     for (int i = 0; i < plan->count; i++) {
         settings[i] = "";
         for (int k = 0; k < paths.count; k++) {
-            const char *value = value_text(json_at_path(trees[i], paths.items[k]), arena);
-            settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k], value);
+            const Json *value = json_at_path(trees[i], paths.items[k]);
+            settings[i] = arena_format(arena, "%s%s%s=%s", settings[i], k ? " " : "", paths.items[k],
+                                       value ? json_print_bare(value, arena) : "absent");
         }
     }
-    for (int i = 0; i < plan->count; i++) json_free(trees[i]);
+    arena_free(scratch);
     return settings;
 }
 

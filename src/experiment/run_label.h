@@ -19,8 +19,8 @@ const char *run_label_method(const Encoding *position, Arena *arena);
 /* What sets each point apart, [plan->count]; "" where nothing does. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
-/* The rule that a request's stride follows, for protocol `index` of the config: "L" (nonoverlapping), "0.125
-   L" or "64"; NULL where the request is not one of that protocol. */
+/* The rule that a request's stride follows: "L" (nonoverlapping), "0.125 L" or "64"; NULL if the request is
+   not one of this protocol of the config. */
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
                                   Arena *arena);
 

@@ -10,7 +10,7 @@
 
 enum { MAX_TEXT = 200 };
 
-const OptionField slurm_config_fields[] = {
+static const OptionField fields[] = {
     {"partition", OPTION_TEXT, offsetof(SlurmConfig, partition), .help = "where tasks run"},
     {"account", OPTION_TEXT, offsetof(SlurmConfig, account), .help = "who is charged"},
     {"constraint", OPTION_TEXT, offsetof(SlurmConfig, constraint),
@@ -27,7 +27,6 @@ const OptionField slurm_config_fields[] = {
     {"warning", OPTION_INT, offsetof(SlurmConfig, warning), .default_value = 60, .low = 1, .high = 65535,
      .help = "seconds before the end of its time that a task is told to save its state"},
 };
-const int slurm_config_field_count = COUNT_OF(slurm_config_fields);
 
 /* A text that begins with a letter or digit and consists of these. */
 static const struct {
@@ -43,9 +42,8 @@ static const struct {
 
 bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
                        Error *err) {
-    options_default(allocation, slurm_config_fields, slurm_config_field_count);
-    if (!options_read(allocation, slurm_config_fields, slurm_config_field_count, json, NULL, source,
-                      "cluster", arena, err))
+    options_default(allocation, fields, COUNT_OF(fields));
+    if (!options_read(allocation, fields, COUNT_OF(fields), json, NULL, source, "cluster", arena, err))
         return false;
     for (int i = 0; i < COUNT_OF(texts); i++) {
         const char *text;

@@ -19,9 +19,6 @@ typedef struct SlurmConfig {
     int64_t warning;                              /* seconds before the end of its time that a task is told */
 } SlurmConfig;
 
-extern const OptionField slurm_config_fields[];
-extern const int slurm_config_field_count;
-
 /* From the object `cluster` (NULL: all defaults). Errors as options_read, with the path "cluster...". */
 bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
                        Error *err);

@@ -2,15 +2,12 @@
 #include "math/blas.h"
 
 #include <cblas.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <sys/mman.h>
 
 #include "base/arena.h"
-#include "sys/memory.h"
 
 void blas_product(float *c, const float *a, bool transpose_a, const float *b, bool transpose_b, bool add,
                   int m, int n, int k) {
@@ -37,19 +34,12 @@ void blas_one_thread_environment(void) {
     for (int i = 0; i < COUNT_OF(variables); i++) setenv(variables[i], "1", 1);
 }
 
-void blas_one_thread(char **arguments) {
+bool blas_is_loaded_with_one_thread(void) {
     const char *threads = getenv("OPENBLAS_NUM_THREADS");
-    if (isfinite(memory_limit()) && (!threads || strcmp(threads, "1") != 0)) {
-        blas_one_thread_environment();
-        execv("/proc/self/exe", arguments);
-    }
-    if (memory_limit() < MEMORY_LIBRARIES) {
-        fprintf(stderr,
-                "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
-                " to %d MiB and more\n",
-                MEMORY_LIBRARIES >> 20);
-        _exit(EXIT_SYSTEM); /* their own way out may wait for the threads */
-    }
+    return threads && strcmp(threads, "1") == 0;
+}
+
+void blas_one_thread(void) {
     openblas_set_num_threads(1);
 }
 

@@ -17,13 +17,15 @@ void blas_product(float *c, const float *a, bool transpose_a, const float *b, bo
 void blas_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                           int k, bool transpose_a, bool transpose_b, bool add);
 
-/* Makes the BLAS run on one thread: parallel are workers and lanes, which compute whole micro-batches. For
-   the start of the program. (Workers also get it by environment, and lanes see to it themselves, since in an
-   OpenMP build this call is for the calling thread.) OpenBLAS waits for ever for memory that it cannot have,
-   in threads that it starts when it is loaded: under a limit on memory the program therefore starts itself
-   anew with that environment, and under one that is too low it ends with EXIT_SYSTEM. */
-void blas_one_thread(char **arguments);
-void blas_one_thread_environment(void); /* for programs to be started */
+/* Makes the BLAS compute in one thread: parallelism is workers and threads that each compute a whole
+   micro-batch. For the start of the program. (Workers also get it by environment, and sys/threads sets it in
+   each thread, since in an OpenMP build this call is for the calling thread.) */
+void blas_one_thread(void);
+
+/* OpenBLAS starts threads when it is loaded, unless the environment says one. The environment for programs
+   that are executed next, and whether this program was started with it. */
+void blas_one_thread_environment(void);
+bool blas_is_loaded_with_one_thread(void);
 
 /* Maps the buffers that the BLAS needs for so many threads at a time, which it then keeps: where the system
    refuses memory to it later, it tries again for ever. For the start of a command that computes. */

@@ -67,9 +67,8 @@ double machine_processor_seconds(void) {
                                                             : NAN;
 }
 
-Json *hardware_json(void) {
-    Arena *arena = arena_new(0);
-    Json *json = json_new_object();
+Json *hardware_json(Arena *arena) {
+    Json *json = json_new_object(arena);
     json_set_text(json, "cpu", hardware_cpu(arena));
     json_set_number(json, "cores", cores());
     json_set_text(json, "simd", simd(arena));
@@ -77,16 +76,15 @@ Json *hardware_json(void) {
     if (bf16_library_version())
         json_set_text(json, "onednn", bf16_library_version());
     else
-        json_set(json, "onednn", json_new_null());
-    json_set(json, "bf16", json_new_bool(!bf16_unavailable_reason()));
+        json_set(json, "onednn", json_new_null(arena));
+    json_set_bool(json, "bf16", !bf16_unavailable_reason());
     json_set_number(json, "memory_bytes", memory_usable(1));
-    arena_free(arena);
     return json;
 }
 
 const char *hardware_text(Arena *arena) {
-    Json *json = hardware_json();
-    const char *text = json_print(json, arena);
-    json_free(json);
+    Arena *scratch = arena_new(0);
+    const char *text = json_print(hardware_json(scratch), arena);
+    arena_free(scratch);
     return text;
 }

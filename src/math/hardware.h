@@ -16,7 +16,7 @@ double machine_processor_seconds(void);
 /* {"cpu": name, "cores": those that this process may use, "simd": the vector extensions that matter here,
    "blas": name and kernel, "onednn": version or null, "bf16": whether that precision is to be had,
    "memory_bytes": what a process can have}. The caller owns it; as text the arena does. */
-Json *hardware_json(void);
+Json *hardware_json(Arena *arena);
 const char *hardware_text(Arena *arena);
 
 #endif

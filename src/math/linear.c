@@ -68,9 +68,9 @@ void linear_forward(Linear *linear, float *y, const float *x, const float *w, co
         gemm_product(y, bias, 0, x, false, w, true, n, o, i, linear->workspace);
     } else if (linear->precision == PRECISION_BF16) {
         round_into(linear->x, linear->inputs, x, n, i);
-        bf16_product(y, linear->x, false, linear->w + (w - linear->values), true, bias, n, o, i);
+        bf16_product(y, linear->x, false, linear->w + (w - linear->values), true, bias != NULL, n, o, i);
     } else {
-        blas_product(y, x, false, w, true, bias, n, o, i);
+        blas_product(y, x, false, w, true, bias != NULL, n, o, i);
     }
     timers_seconds[TIMERS_MATRIX] += clock_now() - start;
 }

@@ -88,11 +88,3 @@ Activations *activations_new(const Model *model, int sequences, int length, bool
     if (pass) *pass = p;
     return pass;
 }
-
-size_t activations_bytes(const Model *model, int sequences, int length, bool training) {
-    Arena *arena = arena_new_counting();
-    activations_new(model, sequences, length, training, arena);
-    size_t bytes = arena_peak(arena);
-    arena_free(arena);
-    return bytes;
-}

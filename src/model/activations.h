@@ -9,9 +9,6 @@
 typedef struct Activations Activations;
 Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena);
 
-/* Bytes that activations_new takes, without taking them. */
-size_t activations_bytes(const Model *model, int sequences, int length, bool training);
-
 /* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
  * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
 typedef struct ActivationsOrigin {

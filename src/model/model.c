@@ -39,8 +39,8 @@ void model_default(ModelOptions *options) {
     options_default(&options->attention, attention_fields, attention_field_count);
 }
 
-Json *model_json(const ModelOptions *options) {
-    Json *json = json_new_object(), *attention = json_new_object();
+Json *model_json(const ModelOptions *options, Arena *arena) {
+    Json *json = json_new_object(arena), *attention = json_new_object(arena);
     options_write(json, options, model_fields, model_field_count);
     options_write(attention, &options->attention, attention_fields, attention_field_count);
     json_set(json, "attention", attention);

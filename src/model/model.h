@@ -32,8 +32,9 @@ typedef struct ModelOptions {
 extern const OptionField model_fields[];
 extern const int model_field_count;
 
-void model_default(ModelOptions *options);     /* every default, those of attention too */
-Json *model_json(const ModelOptions *options); /* the section `model` with all defaults spelled out */
+void model_default(ModelOptions *options); /* every default, those of attention too */
+/* The section `model` with all defaults spelled out. */
+Json *model_json(const ModelOptions *options, Arena *arena);
 
 /* Rules across options: width divisible by heads, the method's own check. `source` as in options_read. */
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,

@@ -36,11 +36,11 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     return encoding_find(name);
 }
 
-Json *encoding_json(const Encoding *position) {
-    Json *json = json_new_object();
+Json *encoding_json(const Encoding *position, Arena *arena) {
+    Json *json = json_new_object(arena);
     json_set_text(json, "name", position->method->name);
     options_write(json, position->options, position->method->fields, position->method->field_count);
-    if (position->partner) json_set(json, "with", encoding_json(position->partner));
+    if (position->partner) json_set(json, "with", encoding_json(position->partner, arena));
     return json;
 }
 
@@ -53,6 +53,24 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
     Encoding *with = NEW(arena, 1, Encoding);
     position->partner = with;
     return partner && encoding_default(with, partner, arena);
+}
+
+const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena) {
+    const PositionMethod *method = position->method;
+    Arena *scratch = arena_new(0);
+    void *standard = arena_alloc(scratch, 1, method->options_size);
+    Json *now = json_new_object(scratch), *then = json_new_object(scratch);
+    options_default(standard, method->fields, method->field_count);
+    options_write(then, standard, method->fields, method->field_count);
+    options_write(now, position->options, method->fields, method->field_count);
+    const char *list = "";
+    for (int i = 0; i < method->field_count; i++) {
+        const char *value = json_print_bare(json_member(now, i), scratch);
+        if (strcmp(value, json_print_bare(json_member(then, i), scratch)) == 0) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", method->fields[i].key, value);
+    }
+    arena_free(scratch);
+    return list;
 }
 
 static bool within_limit(const Encoding *position, const PositionShape *shape, double length) {
@@ -93,10 +111,6 @@ int encoding_layout(const Encoding *position, const PositionShape *shape, Positi
     if (count > POS_MAX_TENSORS)
         BUG("%s has %d tensors, at most %d are allowed", method->name, count, POS_MAX_TENSORS);
     return count;
-}
-
-size_t encoding_tensor_size(const PositionTensor *tensor) {
-    return (size_t)tensor->dims[0] * (size_t)(tensor->rank == 2 ? tensor->dims[1] : 1);
 }
 
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {

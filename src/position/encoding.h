@@ -62,7 +62,7 @@ static inline const Encoding *encoding_acting(const Encoding *position) {
 }
 
 /* The method, its options and its partner, with all defaults spelled out. */
-Json *encoding_json(const Encoding *position);
+Json *encoding_json(const Encoding *position, Arena *arena);
 
 /* The method with its defaults, those of its default partner too; false if there is no such partner. */
 bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena);
@@ -70,6 +70,9 @@ bool encoding_default(Encoding *position, const PositionMethod *method, Arena *a
 /* Whether passes of this length can be made: within the method's limit, and at no position beyond the
    partner's. */
 bool encoding_usable(const Encoding *position, const PositionShape *shape, int64_t length);
+
+/* The options that are not the default, "key=value" each, its partner's apart; "" for none. */
+const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena);
 
 /* Bytes of the tables for one sequence. */
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length);
@@ -88,7 +91,6 @@ bool encoding_draw(const Encoding *position, const PositionShape *shape, Encodin
 
 /* The layout, checked: writes the tensors and returns how many. */
 int encoding_layout(const Encoding *position, const PositionShape *shape, PositionTensor tensors[]);
-size_t encoding_tensor_size(const PositionTensor *tensor); /* floats of one copy */
 
 /* Whether a tensor is per layer, so that what follows from the tensors must be computed for each layer. */
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape);

@@ -19,7 +19,7 @@
    a frequency times the position have a prepare of their own, call rotary_fill_angles or fill such a table
    themselves, and use the same transforms. */
 #define ROTARY_HOOKS(hook)                                                                                   \
-    .frequency = hook, .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
+    .frequency = (hook), .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
 
 typedef enum RotaryPairs {
     ROTARY_INTERLEAVED, /* neighbours: (2i, 2i + 1) */

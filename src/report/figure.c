@@ -11,29 +11,21 @@
 
 /* --- making --- */
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
 int figure_panel(Figure *figure, const char *title, double mark, int64_t trained) {
-    figure->panels = grown(figure->arena, figure->panels, figure->panel_count, sizeof(FigurePanel));
-    figure->panels[figure->panel_count] = (FigurePanel){.title = title, .mark = mark, .trained = trained};
-    return figure->panel_count++;
+    *ARENA_PUSH(figure->arena, figure->panels, figure->panel_count) =
+        (FigurePanel){.title = title, .mark = mark, .trained = trained};
+    return figure->panel_count - 1;
 }
 
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment) {
-    figure->lines = grown(figure->arena, figure->lines, figure->line_count, sizeof(FigureLine));
-    FigureLine *line = &figure->lines[figure->line_count++];
+    FigureLine *line = ARENA_PUSH(figure->arena, figure->lines, figure->line_count);
     *line = (FigureLine){.name = name, .key = key, .comment = comment, .panel = panel};
     return line;
 }
 
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
     if (!isfinite(point.x) || !isfinite(point.y)) return;
-    line->points = grown(figure->arena, line->points, line->count, sizeof point);
-    line->points[line->count++] = point;
+    *ARENA_PUSH(figure->arena, line->points, line->count) = point;
 }
 
 FigurePoint figure_values(double x, const double *values, int count) {
@@ -328,7 +320,7 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
                  const char *template, Error *err) {
     FigurePoint low, high;
-    const char *style;
+    const char *style = NULL;
     AtomicFile data;
     split_panels(figure);
     sort_lines(figure);

@@ -104,7 +104,6 @@ static bool add_run(Figure *figure, Database *store, const Trained *trained, Err
     int length = 2 * (int)trained->config->train.length + 1;
     bool fine = strcmp(json_text(json_get(file.metadata, "key"), ""), trained->key) == 0 &&
                 load(&context, trained, &file, length, figure->arena);
-    json_free(file.metadata);
     if (!fine) return error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path);
     add_heads(figure, trained, &context);
     return true;

@@ -9,7 +9,8 @@
 #include "base/sha256.h"
 #include "report/page.h"
 
-const char *html_hash(const char *text, Arena *arena) {
+/* "sha256-" and the digest in base64, as a content security policy names a text. */
+static const char *policy_hash(const char *text, Arena *arena) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char hex[SHA256_HEX_SIZE], base64[45] = "";
     unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
@@ -46,7 +47,7 @@ void html_begin(FILE *out, const char *title) {
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
             "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
             "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
-            html_hash(page_style, arena), html_hash(page_script, arena));
+            policy_hash(page_style, arena), policy_hash(page_script, arena));
     html_element("title", title, out);
     fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
     arena_free(arena);
@@ -88,87 +89,24 @@ void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *
     fputs("</tbody>\n</table>\n</div>\n", out);
 }
 
-/* Whether `text` begins with `word`; then moves it behind. */
-static bool skip(const char **text, const char *word) {
-    size_t size = strlen(word);
-    if (strncmp(*text, word, size)) return false;
-    *text += size;
-    return true;
-}
-
-/* What gnuplot gives to most groups; the whole drawing has it here. */
-#define GRID                                                                                                 \
-    " fill=\"none\" color=\"gray\" stroke=\"currentColor\" stroke-width=\"1.00\"" /* its lines say theirs */
-#define USUAL_SIZE " font-size=\"14.00\""
-#define USUAL      " fill=\"none\" color=\"black\" stroke=\"currentColor\" stroke-width=\"1.00\""
-
-/* What stands at `at` and says nothing: defaults, what is usual, the font that the whole drawing has, groups
-   without contents, space before space, gnuplot's names for its plots. It is a third of a drawing. Returns
-   what is behind it, or `at`. */
-static const char *skip_noise(const char *at, const char *font) {
-    static const char *const defaults[] = {
-        " stroke-linecap=\"butt\"", " stroke-linejoin=\"miter\"", USUAL, USUAL_SIZE, GRID,
-        " class=\"gridline\""};
-    for (int i = 0; i < COUNT_OF(defaults); i++)
-        if (skip(&at, defaults[i])) return at;
-    if (*font && skip(&at, font)) return at;
-    const char *end = NULL;
-    if (!strncmp(at, "<g ", 3) && (end = strchr(at, '>')) && skip(&end, ">\n</g>\n")) return end;
-    if (*at && strchr(" \t\n", *at) && at[1] && strchr(" \t\n", at[1])) return at + 1;
-    if (!strncmp(at, "<title>gnuplot_plot", 19) && (end = strstr(at, "</title>\n"))) return end + 9;
-    return at;
-}
-
-/* The attribute ` font-family="..."` of the first text, "" without any. */
-static const char *font_of(const char *svg, char *font, size_t size) {
-    const char *at = strstr(svg, " font-family=\""), *end = at ? strchr(at + 14, '"') : NULL;
-    bool fits = end && (size_t)(end - at) + 2 < size;
-    snprintf(font, size, "%.*s", fits ? (int)(end - at) + 1 : 0, fits ? at : "");
-    return font;
-}
-
-/* "rgb(  0, 114, 178)" as "#0072b2"; moves behind it. */
-static bool put_colour(const char **at, FILE *out) {
-    unsigned red, green, blue;
-    int size = 0;
-    if (strncmp(*at, "rgb(", 4) || sscanf(*at, "rgb(%3u,%3u,%3u)%n", &red, &green, &blue, &size) < 3 ||
-        !size || (red | green | blue) > 255)
-        return false;
-    fprintf(out, "#%02x%02x%02x", red, green, blue);
-    *at += size;
-    return true;
-}
-
 bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out) {
     static const char *const names[] = {" id='", " id=\"", "href='#", "href=\"#", "url(#"};
     const char *view = strstr(svg, "viewBox=\""), *at = strstr(svg, "<g id=\"gnuplot_canvas\">");
     if (!view || !at) return false;
     view += strlen("viewBox=\"");
-    char text[256];
-    const char *font = font_of(at, text, sizeof text);
     fprintf(out,
-            "<svg viewBox=\"%.*s\"%s" USUAL USUAL_SIZE " role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
+            "<svg viewBox=\"%.*s\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
             "xmlns:xlink=\"http://www.w3.org/1999/xlink\" aria-label=\"",
-            (int)strcspn(view, "\"<>"), view, font);
+            (int)strcspn(view, "\"<>"), view);
     html_text(label, out);
     fputs("\">\n", out);
-    const char *background = strstr(at, "<rect x=\"0\" y=\"0\"");
     while (*at) {
-        if (at == background && background) at += strcspn(at, ">") + 1;
-        const char *behind = skip_noise(at, font);
-        if (behind != at) {
-            at = behind;
-            continue;
-        }
-        bool named = false;
-        for (int i = 0; !named && i < COUNT_OF(names); i++) {
-            named = skip(&at, names[i]);
-            if (named) fprintf(out, "%s%s", names[i], prefix);
-        }
-        if (named || !*at) continue;
-        if (put_colour(&at, out)) continue;
-        int size = escape_size(at);
+        int name = 0;
+        while (name < COUNT_OF(names) && strncmp(at, names[name], strlen(names[name])) != 0) name++;
+        bool named = name < COUNT_OF(names);
+        int size = named ? (int)strlen(names[name]) : escape_size(at);
         fwrite(at, 1, (size_t)size, out); /* what gnuplot draws has been escaped before */
+        if (named) fputs(prefix, out);
         at += size ? size : 1;
     }
     return true;

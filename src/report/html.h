@@ -20,12 +20,8 @@ void html_element(const char *name, const char *text,
 /* A table that the page's script makes sortable; `label` names it for those who do not see it. */
 void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *arena);
 
-/* The drawing of an SVG file by gnuplot, inline: without prolog, background, size and what says nothing, its
-   ids made different from those of others by `prefix`. Something else than an SVG is left out; returns
-   whether it was one. */
+/* The drawing of an SVG file by gnuplot, inline: without prolog, size and title, its ids made different from
+   those of others by `prefix`. Something else than an SVG is left out; returns whether it was one. */
 bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out);
-
-/* "sha256-" and the digest in base64, as a policy names a text. */
-const char *html_hash(const char *text, Arena *arena);
 
 #endif

@@ -9,6 +9,7 @@
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "store/database.h"
+#include "store/runs.h"
 #include "analysis/claims.h"
 #include "analysis/curves.h"
 #include "analysis/pivot.h"
@@ -318,10 +319,9 @@ static bool put_config(const Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
     if (!text) return false;
     Error ignored;
-    Json *json = json_parse(text, strlen(text), "config", &ignored);
+    Json *json = json_parse(text, strlen(text), "config", report->arena, &ignored);
     html_element("h2", "Config", report->out);
     html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
-    json_free(json);
     return true;
 }
 
@@ -378,7 +378,7 @@ static bool put_experiment(Report *report, const char *claims, Error *err) {
 
 static bool put_page(Database *store, const ReportOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = database_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav>", out);

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/json_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
+#include "store/runs.h"
 
 typedef struct Choice {
     const char **words; /* NULL-terminated; NULL: all are chosen */
@@ -55,19 +57,17 @@ static const char *idle_word(const Choice *choice) {
 }
 
 /* The number that a word is; NULL if it is none. */
-static Json *number_json(const char *word) {
+static Json *number_json(const char *word, Arena *arena) {
     Error ignored;
-    Json *json = json_parse(word, strlen(word), "", &ignored);
-    if (json_is_number(json)) return json;
-    json_free(json);
-    return NULL;
+    Json *json = json_parse(word, strlen(word), "", arena, &ignored);
+    return json_is_number(json) ? json : NULL;
 }
 
 /* The numbers of an option; NULL: an error. */
 static Json *numbers_json(const char *option, const char *text, Arena *arena, Error *err) {
-    Json *list = json_new_array();
+    Json *list = json_new_array(arena);
     for (const char **words = split_list(text, arena); *words; words++) {
-        Json *number = number_json(*words);
+        Json *number = number_json(*words, arena);
         if (number) {
             json_append(list, number);
             continue;
@@ -75,7 +75,6 @@ static Json *numbers_json(const char *option, const char *text, Arena *arena, Er
         char shown[JSON_EXCERPT_SIZE];
         error_set(err, EXIT_USAGE, "%s takes numbers separated by commas, got '%s'", option,
                   json_excerpt_text(text, shown));
-        json_free(list);
         return NULL;
     }
     return list;
@@ -87,7 +86,7 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
         [EVALUATE_STRIDED] = {"stride"}, [EVALUATE_LAST_N] = {"targets", "stride"}};
     char *rest = arena_copy(arena, word);
     const char *name = strsep(&rest, ":"), *nearest = options_nearest_name(name, evaluate_protocol_names);
-    Json *json = json_new_object();
+    Json *json = json_new_object(arena);
     json_append(list, json);
     json_set_text(json, "name", name);
     int protocol = 0;
@@ -96,55 +95,50 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
         return error_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
                          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     for (int i = 0; rest; i++) {
-        Json *number = number_json(strsep(&rest, ":"));
+        Json *number = number_json(strsep(&rest, ":"), arena);
         const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
         if (number && key) {
             json_set(json, key, number);
             continue;
         }
-        json_free(number);
         return error_set(err, EXIT_USAGE,
                          "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
     }
     return true;
 }
 
-/* Sets evaluate.KEY if `fine`, else frees the value (which may be NULL). */
-static bool set(Json *root, const char *key, Json *value, bool fine, const char *source, Error *err) {
+/* Sets evaluate.KEY; false if there is no value. */
+static bool set(Json *root, const char *key, Json *value, const char *source, Error *err) {
     char path[64];
     snprintf(path, sizeof path, "evaluate.%s", key);
-    if (fine) return grid_set(root, path, value, source, err);
-    json_free(value);
-    return false;
+    return value && grid_set(root, path, value, source, err);
 }
 
 /* Adds the items that one word stands for. */
 static bool add_variants(Json *list, const char *word, Error *err) {
     size_t size = strlen(word);
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
-    Json *json = text   ? json_parse(word, size, "--variant", err)
-                 : file ? json_read_file(word, word, err)
-                        : json_new_object();
+    Arena *arena = json_arena(list);
+    Json *json = text   ? json_parse(word, size, "--variant", arena, err)
+                 : file ? json_file_read(word, word, arena, err)
+                        : json_new_object(arena);
     if (!json) return false;
     if (!text && !file) {
         json_set_text(json, "name", word);
         json_set_text(json, "method", word);
     }
     for (int i = 0; json_is_array(json) && i < json_count(json); i++)
-        json_append(list, json_copy(json_at(json, i)));
-    if (!json_is_array(json)) json_append(list, json_copy(json));
-    json_free(json);
+        json_append(list, json_copy(json_at(json, i), arena));
+    if (!json_is_array(json)) json_append(list, json);
     return true;
 }
 
 /* The list of all; NULL: an error. */
-static Json *variants_json(const char *const *words, Error *err) {
-    Json *list = json_new_array();
-    bool fine = true;
-    for (; fine && *words; words++) fine = add_variants(list, *words, err);
-    if (fine) return list;
-    json_free(list);
-    return NULL;
+static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
+    Json *list = json_new_array(arena);
+    for (; *words; words++)
+        if (!add_variants(list, *words, err)) return NULL;
+    return list;
 }
 
 /* The experiment's JSON with what the options say. */
@@ -157,23 +151,23 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
         json_remove(evaluate, i ? "lengths" : "multiples");
     if (options->lengths) {
         value = numbers_json("--lengths", options->lengths, arena, err);
-        fine = set(root, "lengths", value, value != NULL, source, err);
+        fine = set(root, "lengths", value, source, err);
     }
     if (fine && options->multiples) {
         value = numbers_json("--multiples", options->multiples, arena, err);
-        fine = set(root, "multiples", value, value != NULL, source, err);
+        fine = set(root, "multiples", value, source, err);
     }
-    if (fine && options->split) fine = set(root, "split", json_new_text(options->split), true, source, err);
+    if (fine && options->split) fine = set(root, "split", json_new_text(options->split, arena), source, err);
     if (fine && options->targets) {
-        value = number_json(options->targets);
+        value = number_json(options->targets, arena);
         if (!value) error_set(err, EXIT_USAGE, "--targets takes a whole number, got '%s'", options->targets);
-        fine = set(root, "tokens", value, value != NULL, source, err);
+        fine = set(root, "tokens", value, source, err);
     }
     const char **protocols = split_list(options->protocols, arena);
     if (fine && protocols) {
-        value = json_new_array();
+        value = json_new_array(arena);
         for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
-        fine = set(root, "protocols", value, fine, source, err);
+        fine = fine && set(root, "protocols", value, source, err);
     }
     return fine;
 }
@@ -249,6 +243,17 @@ static const PlanPoint *chosen(const Plan *plan, const Config *config) {
     return NULL;
 }
 
+/* The point with these variants. */
+static const Config *with_variants(const Config *config, const Json *variants, const char *source,
+                                   Arena *arena, Error *err) {
+    Arena *scratch = arena_new(0);
+    Json *json = json_parse(config->resolved, strlen(config->resolved), source, scratch, err);
+    bool fine = json && set(json, "variants", json_copy(variants, scratch), source, err);
+    const Config *changed = fine ? config_parse(json_print(json, scratch), source, arena, err) : NULL;
+    arena_free(scratch);
+    return changed;
+}
+
 /* The chosen points of the experiment, evaluated in variants. */
 static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Error *err) {
     Experiment *changed = NEW(arena, 1, Experiment);
@@ -261,10 +266,7 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
         if (!point) continue;
         const char *source = arena_format(arena, "experiment '%s', run %s (%s)", changed->name, point->key,
                                           plan_label(point, arena));
-        Json *json = json_parse(config->resolved, strlen(config->resolved), source, err);
-        bool fine = json && set(json, "variants", json_copy(variants), true, source, err);
-        const Config *with = fine ? config_parse(json_print(json, arena), source, arena, err) : NULL;
-        json_free(json);
+        const Config *with = with_variants(config, variants, source, arena, err);
         if (!with) return NULL;
         changed->points[changed->count++] = *with;
     }
@@ -275,19 +277,17 @@ static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Erro
     Arena *arena = revisit->arena;
     const char *text = stored_config(store, name, arena, err);
     const char *source = arena_format(arena, "experiment '%s'", name);
-    Json *root = text ? json_parse(text, strlen(text), source, err) : NULL;
+    Json *root = text ? json_parse(text, strlen(text), source, arena, err) : NULL;
     if (!root) return NULL;
     bool fine = apply(root, name, revisit->options, source, arena, err);
     const char *changed = json_print(root, arena);
-    json_free(root);
     const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
     Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
     const char *const *words = revisit->options->variants;
     if (!*words || !plan->count) return plan;
-    Json *variants = variants_json(words, err);
+    Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
-    json_free(variants);
     plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
     return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
 }
@@ -297,7 +297,7 @@ static Plan **make_plans(Revisit *revisit, Error *err) {
     int count = 0;
     Database *store = database_open(revisit->database, DATABASE_READ, err);
     const char **names =
-        store ? database_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
+        store ? runs_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
     Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
         plans[i] = make_plan(revisit, store, names[i], err);

@@ -20,12 +20,10 @@
 #define POSLAB_RUN_SWEEP_H
 
 #include "experiment/plan.h"
-#include "store/database.h"
-
-enum { SWEEP_JOBS_MOST = 1024 };
+#include "run/jobs.h"
 
 typedef struct SweepOptions {
-    int jobs;             /* workers at a time, 1 .. SWEEP_JOBS_MOST */
+    int jobs;             /* workers at a time, 1 .. JOBS_MOST */
     int threads;          /* of each worker (sys/threads.h) */
     int retries;          /* further attempts of a run that fails */
     int timeout;          /* seconds without progress after which a worker is killed; 0: never */

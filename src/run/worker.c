@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/json_file.h"
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "sys/version.h"
@@ -86,10 +87,10 @@ static const OptionField variant_fields[] = {
     {"options", OPTION_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
 };
 
-static Json *request_json(const EvaluateRequest *request) {
-    Json *json = json_new_object(), *variant = json_new_object();
+static Json *request_json(const EvaluateRequest *request, Arena *arena) {
+    Json *json = json_new_object(arena), *variant = json_new_object(arena);
     options_write(json, request, request_fields, COUNT_OF(request_fields));
-    if (!request->variant) return json_free(variant), json;
+    if (!request->variant) return json;
     options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
     json_set(json, "variant", variant);
     return json;
@@ -118,23 +119,22 @@ static bool write_text(const char *path, const char *text, Arena *arena, Error *
     return out && atomic_file_end(&file, true, err);
 }
 
-Json *worker_task_json(const RunTask *task) {
-    Json *root = json_new_object(), *list = json_new_array();
+Json *worker_task_json(const RunTask *task, Arena *arena) {
+    Json *root = json_new_object(arena), *list = json_new_array(arena);
     json_set_text(root, "key", task->key);
-    json_set(root, "trained", json_new_bool(task->trained));
-    json_set(root, "evaluate_only", json_new_bool(task->evaluate_only));
-    for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i]));
+    json_set_bool(root, "trained", task->trained);
+    json_set_bool(root, "evaluate_only", task->evaluate_only);
+    for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i], arena));
     json_set(root, "requests", list);
     return root;
 }
 
 bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err) {
     Arena *arena = arena_new(0);
-    Json *root = worker_task_json(task);
+    Json *root = worker_task_json(task, arena);
     bool fine = write_text(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
                 write_text(arena_format(arena, "%s/requests.json", folder), json_print_pretty(root, arena),
                            arena, err);
-    json_free(root);
     arena_free(arena);
     return fine;
 }
@@ -144,7 +144,8 @@ static Json *read_json(const Worker *worker, const char *given, const char *file
                        Error *err) {
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
     *source = given ? worker->options->source : arena_format(worker->arena, "'%s'", path);
-    return given ? json_parse(given, strlen(given), *source, err) : json_read_file(path, *source, err);
+    return given ? json_parse(given, strlen(given), *source, worker->arena, err)
+                 : json_file_read(path, *source, worker->arena, err);
 }
 
 static bool read_task(Worker *worker, Error *err) {
@@ -162,7 +163,6 @@ static bool read_task(Worker *worker, Error *err) {
     bool fine = json_is_array(list) || error_set(err, EXIT_USAGE, "%s: 'requests' must be a list", source);
     for (int i = 0; i < task->request_count && fine; i++)
         fine = read_request(&task->requests[i], json_at(list, i), source, worker->arena, err);
-    json_free(root);
     return fine;
 }
 
@@ -173,7 +173,6 @@ static bool read_point(Worker *worker, Error *err) {
     if (!json) return false;
     source = arena_format(worker->arena, "config %s", source);
     const char *text = json_print(json, worker->arena);
-    json_free(json);
     Config *config = config_parse(text, source, worker->arena, err);
     if (!config) return false;
     Experiment *experiment = NEW(worker->arena, 1, Experiment);
@@ -193,15 +192,14 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
                         const char *corpus_hash, Error *err) {
     Arena *arena = arena_new(0);
     SafetensorsFile file;
-    train_list_tensors(model, &file, arena);
-    file.metadata = json_new_object();
+    train_state_list_tensors(model, &file, arena);
+    file.metadata = json_new_object(arena);
     json_set_text(file.metadata, "format", "poslab model 1");
     json_set_text(file.metadata, "key", key);
     json_set_text(file.metadata, "config", resolved);
     json_set_text(file.metadata, "corpus", corpus_hash);
     json_set_text(file.metadata, "revision", version_revision());
     bool fine = safetensors_write(path, &file, err);
-    json_free(file.metadata);
     arena_free(arena);
     return fine;
 }
@@ -213,13 +211,10 @@ static bool load_model(Worker *worker, const char *path, Error *why) {
         return error_set(why, EXIT_DAMAGED, "no weights in '%s'; `poslab run` trains the run again",
                          worker->folder);
     Arena *arena = arena_new(0);
-    bool fine = safetensors_read(path, &file, arena, why);
-    if (fine) {
-        fine = strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0
-                   ? train_load_tensors(worker->model, &file, path, why)
-                   : error_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path);
-        json_free(file.metadata);
-    }
+    bool fine = safetensors_read(path, &file, arena, why) &&
+                (strcmp(json_text(json_get(file.metadata, "key"), ""), worker->task.key) == 0 ||
+                 error_set(why, EXIT_DAMAGED, "'%s' belongs to another run", path)) &&
+                train_state_load_tensors(worker->model, &file, path, why);
     arena_free(arena);
     return fine;
 }
@@ -380,7 +375,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     if (!loaded && !train(worker, model_path, err)) return false;
     if (!worker->training.diverged && !evaluate(worker, err)) return false;
     if (!write_result(worker, err)) return false;
-    if (mpi_rank() == 0) train_remove_state(state_path(worker));
+    if (mpi_rank() == 0) train_state_remove(state_path(worker));
     return true;
 }
 

@@ -21,8 +21,8 @@ bool worker_check(const RunTask *task, const Config *config, Error *err);
 /* Writes FOLDER/config.json and FOLDER/requests.json. */
 bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err);
 
-/* The task as JSON (requests.json); to be given to json_free. */
-Json *worker_task_json(const RunTask *task);
+/* The task as JSON (requests.json). */
+Json *worker_task_json(const RunTask *task, Arena *arena);
 
 typedef struct WorkerOptions {
     const char *config, *task, *source; /* JSON texts instead of the folder's files, and where they stand */

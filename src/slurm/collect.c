@@ -142,7 +142,7 @@ ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     else
         lock = lock_database(database, arena, err);
     if (lock >= 0) store = database_open(database, DATABASE_WRITE, err);
-    if (store) names = database_experiments(store, experiment, &count, arena, err);
+    if (store) names = runs_experiments(store, experiment, &count, arena, err);
     bool fine = names != NULL;
     for (int i = 0; fine && i < count; i++) fine = collect_one(store, names[i], &code, arena, err);
     database_close(store);

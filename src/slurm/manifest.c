@@ -9,17 +9,18 @@
 
 const char *manifest_line(const RunTask *task, const Config *config, const char *label, const char *folder,
                           Arena *arena) {
-    Json *line = json_new_object();
+    Arena *scratch = arena_new(0);
+    Json *line = json_new_object(scratch);
     Error never;
-    Json *point = json_parse(config->resolved, strlen(config->resolved), "resolved config", &never);
+    Json *point = json_parse(config->resolved, strlen(config->resolved), "resolved config", scratch, &never);
     if (!point) BUG("%s", never.text);
     json_set_text(line, "key", task->key);
     json_set_text(line, "label", label);
     json_set_text(line, "folder", folder);
-    json_set(line, "task", worker_task_json(task));
+    json_set(line, "task", worker_task_json(task, scratch));
     json_set(line, "config", point);
-    const char *text = arena_format(arena, "%s\n", json_print(line, arena));
-    json_free(line);
+    const char *text = arena_format(arena, "%s\n", json_print(line, scratch));
+    arena_free(scratch);
     return text;
 }
 
@@ -38,9 +39,10 @@ static const char *next_line(FILE *file, size_t *size, Arena *arena) {
 }
 
 bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line),
-                   void *user, Arena *arena, Error *err) {
+                   void *user, Error *err) {
     FILE *file = fopen(manifest, "re");
     if (!file) return error_system(err, "cannot read manifest '%s'", manifest);
+    Arena *arena = arena_new(0);
     bool fine = true, go_on = true;
     for (int64_t number = 1; fine && go_on; number++) {
         ArenaMark mark = arena_mark(arena);
@@ -49,14 +51,14 @@ bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number
         if (!text) break;
         char source[64];
         snprintf(source, sizeof source, "manifest line %lld", (long long)number);
-        Json *line = json_parse(text, size, source, err);
+        Json *line = json_parse(text, size, source, arena, err);
         fine = line != NULL;
-        arena_release(arena, mark);
         if (fine) go_on = take(user, number, line);
-        json_free(line);
+        arena_release(arena, mark);
     }
     fine = fine && (!ferror(file) || error_system(err, "cannot read manifest '%s'", manifest));
     fclose(file);
+    arena_free(arena);
     return fine;
 }
 
@@ -79,8 +81,8 @@ static bool find_line(void *user, int64_t number, const Json *line) {
 }
 
 /* The node of another rank may lack what this one's has. */
-static bool prepare(Search *search, const char *manifest, Arena *lines, Error *err) {
-    bool fine = manifest_each(manifest, find_line, search, lines, err) &&
+static bool prepare(Search *search, const char *manifest, Error *err) {
+    bool fine = manifest_each(manifest, find_line, search, err) &&
                 (*search->folder || error_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",
                                               manifest, (long long)search->wanted)) &&
                 atomic_file_make_folder(search->folder, err);
@@ -95,11 +97,10 @@ static bool run_line(const Search *search, const char *manifest, int threads, Ar
 }
 
 ExitCode manifest_run_task(const char *manifest, int64_t number, int threads, Error *err) {
-    Arena *arena = arena_new(0), *lines = arena_new(0);
+    Arena *arena = arena_new(0);
     Search search = {.wanted = number, .folder = "", .arena = arena};
     worker_begin();
-    bool fine = prepare(&search, manifest, lines, err) && run_line(&search, manifest, threads, arena, err);
-    arena_free(lines);
+    bool fine = prepare(&search, manifest, err) && run_line(&search, manifest, threads, arena, err);
     arena_free(arena);
     if (!fine && err->code == EXIT_STOPPED) err->code = EXIT_AGAIN;
     return fine ? EXIT_DONE : err->code;

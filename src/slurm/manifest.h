@@ -13,9 +13,10 @@
 const char *manifest_line(const RunTask *task, const Config *config, const char *label, const char *folder,
                           Arena *arena);
 
-/* Calls `take` for each line from the first on, until it returns false. */
+/* Calls `take` for each line from the first on, until it returns false; the line lives as long as the call.
+ */
 bool manifest_each(const char *manifest, bool (*take)(void *user, int64_t number, const Json *line),
-                   void *user, Arena *arena, Error *err);
+                   void *user, Error *err);
 
 /* `poslab worker --task NUMBER MANIFEST`: does the run of that line (counted from 1). A worker that was
    stopped and can go on is EXIT_AGAIN instead of EXIT_STOPPED. */

@@ -130,15 +130,8 @@ static bool read_arrays(SqueueReader *reader, Arena *arena, Error *err) {
     const char *path = arena_format(arena, "%s/jobs", reader->submission);
     FILE *file = fopen(path, "re");
     if (!file) return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* sbatch refused it */
-    int capacity = 0;
-    for (Array array; fscanf(file, "%31s %lld %lld", array.job, &array.first, &array.count) == 3;) {
-        if (reader->count == capacity) {
-            reader->arrays =
-                arena_grow(arena, reader->arrays, (size_t)capacity, 2 * (size_t)capacity + 4, sizeof array);
-            capacity = 2 * capacity + 4;
-        }
-        reader->arrays[reader->count++] = array;
-    }
+    for (Array array; fscanf(file, "%31s %lld %lld", array.job, &array.first, &array.count) == 3;)
+        *ARENA_PUSH(arena, reader->arrays, reader->count) = array;
     fclose(file);
     return true;
 }
@@ -160,14 +153,9 @@ static SqueueState find_state(const SqueueReader *reader, const Array *array, lo
 static SqueueTask *task_of(Squeue *queue, const char *key) {
     for (int i = 0; i < queue->count; i++)
         if (strcmp(queue->tasks[i].key, key) == 0) return &queue->tasks[i];
-    if (queue->count == queue->capacity) {
-        int capacity = 2 * queue->capacity + 16;
-        queue->tasks = arena_grow(queue->arena, queue->tasks, (size_t)queue->capacity, (size_t)capacity,
-                                  sizeof *queue->tasks);
-        queue->capacity = capacity;
-    }
-    queue->tasks[queue->count] = (SqueueTask){.key = arena_copy(queue->arena, key)};
-    return &queue->tasks[queue->count++];
+    SqueueTask *task = ARENA_PUSH(queue->arena, queue->tasks, queue->count);
+    task->key = arena_copy(queue->arena, key);
+    return task;
 }
 
 static bool take_line(void *user, int64_t number, const Json *line) {
@@ -197,7 +185,7 @@ bool squeue_read(Squeue *queue, const char *database, const char *experiment, Ar
                                .submission = squeue_submission_folder(folder, number, arena)};
         const char *manifest = arena_format(arena, "%s/manifest", reader.submission);
         if (!read_arrays(&reader, arena, err) ||
-            (reader.count && !manifest_each(manifest, take_line, &reader, arena, err)))
+            (reader.count && !manifest_each(manifest, take_line, &reader, err)))
             return false;
     }
     return true;

@@ -33,7 +33,7 @@ typedef struct SqueueTask {
 
 typedef struct Squeue {
     SqueueTask *tasks; /* the newest of each run, in the order of submission */
-    int count, capacity;
+    int count;
     bool answered; /* by squeue */
     Arena *arena;
 } Squeue;

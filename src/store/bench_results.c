@@ -48,12 +48,6 @@ bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) 
 
 /* --- reading --- */
 
-/* The array with room for one more; it doubles where `count` is a power of two. */
-static void *grown(Arena *arena, void *items, int count, size_t size) {
-    if (count & (count - 1)) return items;
-    return arena_grow(arena, items, (size_t)count, count ? 2 * (size_t)count : 1, size);
-}
-
 static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Error *err) {
     const char *const id[] = {arena_format(arena, "%lld", (long long)bench->id), NULL};
     DatabaseQuery *query =
@@ -64,8 +58,7 @@ static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Erro
                              " ORDER BY phase DESC, length, label",
                              id);
     while (database_query_next(query)) {
-        bench->results = grown(arena, bench->results, bench->count, sizeof(BenchResult));
-        bench->results[bench->count++] =
+        *ARENA_PUSH(arena, bench->results, bench->count) =
             (BenchResult){.method = arena_copy(arena, database_query_text(query, 0)),
                           .label = arena_copy(arena, database_query_text(query, 1)),
                           .length = database_query_int(query, 2),
@@ -97,8 +90,7 @@ const BenchResults *bench_results_read(Database *store, const char *experiment, 
         " GROUP BY json_extract(config, '$.model'), threads, precision ORDER BY own DESC, threads, 1",
         parameters);
     while (database_query_next(query)) {
-        list->items = grown(arena, list->items, list->count, sizeof(BenchRecord));
-        list->items[list->count++] =
+        *ARENA_PUSH(arena, list->items, list->count) =
             (BenchRecord){.id = database_query_int(query, 0),
                           .created = arena_copy(arena, database_query_text(query, 1)),
                           .precision = arena_copy(arena, database_query_text(query, 2)),

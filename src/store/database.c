@@ -1,26 +1,19 @@
-/* database: opening, statements and queries; see store/database.h. What is written about runs is in
- * store/runs.c.
+/* database: opening, the schema and its migrations; see store/database.h. Statements are in store/query.c.
  *
  * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
  * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
- * transaction. Errors of SQLite become an Err in one place, `fail`: a damaged file, a file in use, or the
- * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
- * fails while it runs has met contents that it cannot compute with, and they are damaged.
+ * transaction.
  */
-#include "store/internal.h"
+#include "store/database.h"
 
 #include <errno.h>
-#include <math.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/integrity_values.h"
-#include "sys/lock_holder.h"
+#include "store/internal.h"
 #include "store/schema.h"
-#include "store/database.h"
-#include "base/clock.h"
 
 /* STRICT tables came with 3.37. */
 #define SQLITE_FLOOR 3037000
@@ -28,162 +21,7 @@
 #error "poslab needs SQLite 3.37 or later (libsqlite3-dev)"
 #endif
 
-enum { APPLICATION_ID = 0x706F736C, MAX_QUERIES = 8 };
-static const double announced = 3; /* seconds of waiting for others, before it is said */
-
-/* A value of a row that was read. */
-typedef struct Cell {
-    int type;      /* of SQLite */
-    int64_t whole; /* the value as each of these */
-    double real;
-    const char *text; /* NULL for numbers: made when asked for */
-} Cell;
-
-struct DatabaseQuery {
-    Arena *arena; /* NULL: free */
-    Cell *cells;  /* [rows, columns] */
-    int columns;
-    int64_t rows, row;
-    bool failed;
-    Error err;
-};
-
-struct Database {
-    Arena *arena;
-    sqlite3 *db;
-    const char *path;
-    const char *sql;         /* of the statement kept prepared */
-    sqlite3_stmt *statement; /* NULL at first */
-    DatabaseQuery queries[MAX_QUERIES];
-    StoreWait wait;
-    double waiting; /* when the wait began */
-    bool said, stopped;
-};
-
-/* --- errors --- */
-
-/* SQLite's busy handler: whether to try again. A lock that is held for longer than a moment is announced. */
-static int wait_for_others(void *user, int attempt) {
-    Database *store = user;
-    if (attempt == 0) {
-        store->waiting = clock_now();
-        store->said = store->stopped = false;
-    }
-    double waited = clock_now() - store->waiting;
-    if (waited >= store->wait.seconds) return 0;
-    const char *message = NULL;
-    if (waited >= announced && !store->said)
-        message = arena_format(store->arena, "waiting for database '%s', which is in use%s", store->path,
-                               lock_holder_of(store->path, store->arena));
-    store->said |= message != NULL;
-    if (!store->wait.go_on && message) fprintf(stderr, "poslab: %s\n", message);
-    store->stopped = store->wait.go_on && !store->wait.go_on(store->wait.user, message);
-    usleep(attempt < 20 ? 5000 : 100000);
-    return !store->stopped;
-}
-
-void store_set_wait(Database *store, StoreWait wait) {
-    store->wait = wait;
-}
-
-/* The last error of SQLite as an Err; returns false. */
-static bool fail(Database *store, Error *err) {
-    const char *text = sqlite3_errmsg(store->db);
-    int saved = sqlite3_system_errno(store->db);
-    switch (sqlite3_extended_errcode(store->db) & 0xff) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
-    case SQLITE_ERROR: /* of values: text that is no JSON, a sum beyond 64 bits */
-        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
-                         store->path, text);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        if (store->stopped)
-            return error_set(err, EXIT_STOPPED, "stopped while waiting for database '%s'", store->path);
-        return error_set(
-            err, EXIT_SYSTEM,
-            "database '%s' is in use%s: another poslab, sqlite3 or a viewer holds it; close that and "
-            "repeat the command",
-            store->path, lock_holder_of(store->path, store->arena));
-    case SQLITE_MISUSE:
-    case SQLITE_RANGE:
-        BUG("database '%s': %s", store->path, text);
-    default:
-        return error_set(err, EXIT_SYSTEM, "database '%s': %s%s%s", store->path, text, saved ? ": " : "",
-                         saved ? strerror(saved) : "");
-    }
-}
-
-/* --- statements --- */
-
-/* SQLite keeps the text of each CREATE as it was; others may have added tables and views of their own. */
-static bool has_schema(Database *store) {
-    static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
-    sqlite3_stmt *statement = NULL;
-    bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-               sqlite3_bind_text(statement, 1, schema_sql, -1, SQLITE_STATIC) == SQLITE_OK &&
-               sqlite3_bind_int(statement, 2, SCHEMA_OBJECTS) == SQLITE_OK &&
-               sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    return has;
-}
-
-static bool check_schema(Database *store, Error *err) {
-    return has_schema(store) ||
-           error_set(err, EXIT_DAMAGED, "database '%s' is damaged: its schema is not that of version %d",
-                     store->path, SCHEMA_VERSION);
-}
-
-static bool prepare(Database *store, sqlite3_stmt **statement, const char *sql, Error *err) {
-    if (sqlite3_prepare_v2(store->db, sql, -1, statement, NULL) == SQLITE_OK) return true;
-    fail(store, err);
-    if ((sqlite3_errcode(store->db) & 0xff) != SQLITE_ERROR) return false;
-    if (has_schema(store)) BUG("%s: %s", err->text, sql);
-    check_schema(store, err);
-    return false;
-}
-
-static void bind(sqlite3_stmt *statement, int number, DatabaseValue value) {
-    if (value.type == DATABASE_INT)
-        sqlite3_bind_int64(statement, number, value.whole);
-    else if (value.type == DATABASE_REAL && isfinite(value.real))
-        sqlite3_bind_double(statement, number, value.real);
-    else if (value.type == DATABASE_TEXT && value.text)
-        sqlite3_bind_text(statement, number, value.text, -1, SQLITE_TRANSIENT);
-    else
-        sqlite3_bind_null(statement, number);
-}
-
-bool database_step(Database *store, Error *err, int64_t *result, const char *sql, const DatabaseValue *values,
-                   int count) {
-    if (store->sql != sql) {
-        sqlite3_finalize(store->statement);
-        store->sql = NULL;
-        if (!prepare(store, &store->statement, sql, err)) return false;
-        store->sql = sql;
-    }
-    if (sqlite3_bind_parameter_count(store->statement) != count) BUG("%d values for: %s", count, sql);
-    for (int i = 0; i < count; i++) bind(store->statement, i + 1, values[i]);
-    int code = sqlite3_step(store->statement);
-    if (code == SQLITE_ROW && result) *result = sqlite3_column_int64(store->statement, 0);
-    bool ok = code == SQLITE_ROW || code == SQLITE_DONE || fail(store, err);
-    sqlite3_reset(store->statement);
-    sqlite3_clear_bindings(store->statement);
-    return ok;
-}
-
-bool database_execute(Database *store, Error *err, const char *sql) {
-    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(store, err);
-}
-
-bool database_finish(Database *store, Error *err, bool ok) {
-    if (ok && database_execute(store, err, "COMMIT")) return true;
-    if (!sqlite3_get_autocommit(store->db)) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-    return false;
-}
+enum { APPLICATION_ID = 0x706F736C };
 
 /* --- opening --- */
 
@@ -262,11 +100,11 @@ static bool migrate_all(Database *store, Error *err) {
                        ? error_set(err, EXIT_DAMAGED,
                                    "database '%s' is damaged: its schema is not that of version %lld (%s)",
                                    store->path, old, sqlite3_errmsg(store->db))
-                       : fail(store, err);
+                       : database_fail(store, err);
         ok = database_execute(
             store, err, arena_format(store->arena, "PRAGMA user_version = %lld", (long long)version + 1));
     }
-    return ok && check_schema(store, err);
+    return ok && database_check_schema(store, err);
 }
 
 /* Brings an older database up to date, in one transaction. Without foreign keys, a table can be dropped to
@@ -274,7 +112,7 @@ static bool migrate_all(Database *store, Error *err) {
 static bool migrate(Database *store, Error *err) {
     int64_t version = 0;
     if (!get_version(store, &version, err)) return false;
-    if (version == SCHEMA_VERSION) return check_schema(store, err);
+    if (version == SCHEMA_VERSION) return database_check_schema(store, err);
     if (sqlite3_db_readonly(store->db, "main"))
         return error_set(err, EXIT_SYSTEM,
                          "database '%s' has schema version %lld and cannot be brought up to version %d: its "
@@ -300,11 +138,9 @@ static bool check_library(Database *store, Error *err) {
 static bool check_pages(Database *store, Error *err) {
     DatabaseQuery *check = database_query_begin(store, "PRAGMA quick_check(1)", NULL);
     bool good = database_query_next(check) && strcmp(database_query_text(check, 0), "ok") == 0;
-    if (!good)
-        error_set(&check->err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path,
-                  database_query_text(check, 0));
-    check->failed |= !good;
-    return database_query_end(check, err);
+    const char *found = arena_copy(store->arena, database_query_text(check, 0));
+    if (!database_query_end(check, err)) return false;
+    return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
 }
 
 static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
@@ -315,10 +151,10 @@ static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
     int flags = SQLITE_OPEN_READWRITE | (mode == DATABASE_CREATE ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(file, &store->db, flags, NULL) != SQLITE_OK) {
         if (!store->db) error_fatal("no memory for SQLite");
-        return fail(store, err);
+        return database_fail(store, err);
     }
     sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_handler(store->db, wait_for_others, store);
+    sqlite3_busy_handler(store->db, database_wait, store);
     if (!check_library(store, err) ||
         !database_execute(store, err,
                           "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
@@ -350,130 +186,34 @@ Database *database_open(const char *path, DatabaseMode mode, Error *err) {
 void database_close(Database *store) {
     if (!store) return;
     sqlite3_finalize(store->statement);
-    for (int i = 0; i < MAX_QUERIES; i++) arena_free(store->queries[i].arena);
+    database_free_queries(store);
     sqlite3_close(store->db);
     arena_free(store->arena);
+}
+
+bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
+                     Error *err) {
+    Database *theirs =
+        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
+    if (!theirs) return false;
+    database_close(theirs);
+    const char *file = arena_format(store->arena, "%s%s", *path == '/' ? "" : "./", path);
+    if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
+    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
+    ok = ok && database_finish(store, err, import(store, user, err));
+    if (!ok &&
+        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
+        Error cause = *err;
+        error_set(err, EXIT_DAMAGED, "%s '%s' does not fit in; %.500s", what, path, cause.text);
+    }
+    Error ignored;
+    return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
 }
 
 const char *database_path(const Database *store) {
     return store->path;
 }
 
-int64_t database_changes(const Database *store) {
-    return sqlite3_changes64(store->db);
-}
-
 Arena *database_arena(Database *store) {
     return store->arena;
-}
-
-/* --- queries --- */
-
-static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
-    size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
-    if ((rows & (rows - 1)) == 0)
-        query->cells =
-            arena_grow(query->arena, query->cells, rows, rows ? 2 * rows : 1, columns * sizeof(Cell));
-    for (int c = 0; c < query->columns; c++) {
-        Cell *cell = &query->cells[rows * columns + (size_t)c];
-        *cell = (Cell){.type = sqlite3_column_type(statement, c),
-                       .whole = sqlite3_column_int64(statement, c),
-                       .real = sqlite3_column_double(statement, c)};
-        if (cell->type == SQLITE_TEXT || cell->type == SQLITE_BLOB) {
-            const char *text = (const char *)sqlite3_column_text(statement, c);
-            cell->text = arena_copy(query->arena, text ? text : "");
-        }
-    }
-}
-
-/* All rows at once: what reads holds no lock while its caller computes, prints or waits for a pager. */
-static bool read_rows(DatabaseQuery *query, Database *store, const char *sql, const char *const *parameters) {
-    sqlite3_stmt *statement = NULL;
-    if (!prepare(store, &statement, sql, &query->err)) return false;
-    for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, database_text(parameters[i]));
-    query->columns = sqlite3_column_count(statement);
-    int code;
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) add_row(query, statement);
-    bool ok = code == SQLITE_DONE || fail(store, &query->err);
-    sqlite3_finalize(statement);
-    return ok;
-}
-
-DatabaseQuery *database_query_begin(Database *store, const char *sql, const char *const *parameters) {
-    int free_place = 0;
-    while (free_place < MAX_QUERIES && store->queries[free_place].arena) free_place++;
-    if (free_place == MAX_QUERIES) BUG("more than %d queries at a time", MAX_QUERIES);
-    DatabaseQuery *query = &store->queries[free_place];
-    *query = (DatabaseQuery){.arena = arena_new(0), .row = -1};
-    query->failed = !read_rows(query, store, sql, parameters);
-    return query;
-}
-
-bool database_query_next(DatabaseQuery *query) {
-    if (query->row < query->rows) query->row++;
-    return query->row < query->rows;
-}
-
-/* NULL where there is no row. */
-static Cell *cell_at(const DatabaseQuery *query, int column) {
-    if (query->row < 0 || query->row >= query->rows) return NULL;
-    return &query->cells[query->row * query->columns + column];
-}
-
-const char *database_query_text(DatabaseQuery *query, int column) {
-    Cell *cell = cell_at(query, column);
-    if (!cell || cell->type == SQLITE_NULL) return "";
-    if (!cell->text) { /* as SQLite writes numbers */
-        char text[64];
-        bool whole = cell->type == SQLITE_INTEGER;
-        if (whole) sqlite3_snprintf(sizeof text, text, "%lld", (long long)cell->whole);
-        if (!whole) sqlite3_snprintf(sizeof text, text, "%!.15g", cell->real);
-        cell->text = arena_copy(query->arena, text);
-    }
-    return cell->text;
-}
-
-double database_query_real(DatabaseQuery *query, int column) {
-    const Cell *cell = cell_at(query, column);
-    return cell && cell->type != SQLITE_NULL ? cell->real : NAN;
-}
-
-int64_t database_query_int(DatabaseQuery *query, int column) {
-    const Cell *cell = cell_at(query, column);
-    return cell ? cell->whole : 0;
-}
-
-bool database_query_is_null(DatabaseQuery *query, int column) {
-    const Cell *cell = cell_at(query, column);
-    return !cell || cell->type == SQLITE_NULL;
-}
-
-bool database_query_end(DatabaseQuery *query, Error *err) {
-    bool ok = !query->failed;
-    if (!ok) *err = query->err;
-    arena_free(query->arena);
-    query->arena = NULL;
-    return ok;
-}
-
-const char **database_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
-    const char **names = NULL;
-    const char *parameters[] = {wanted, NULL};
-    DatabaseQuery *query = database_query_begin(store,
-                                                wanted ? "SELECT name FROM experiment WHERE name = ?"
-                                                       : "SELECT name FROM experiment ORDER BY id",
-                                                parameters);
-    for (*count = 0; database_query_next(query); ++*count) {
-        if (!(*count & (*count - 1)))
-            names = arena_grow(arena, names, (size_t)*count, *count ? 2 * (size_t)*count : 1, sizeof *names);
-        names[*count] = arena_copy(arena, database_query_text(query, 0));
-    }
-    if (!database_query_end(query, err)) return NULL;
-    if (*count) return names;
-    if (wanted)
-        error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);
-    else
-        error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
-                  database_path(store));
-    return NULL;
 }

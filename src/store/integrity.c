@@ -135,7 +135,7 @@ static void check_weights(Check *check, const SafetensorsFile *file, const char 
     if (!config) return; /* said by integrity_numbers */
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
     model_allocate(model, check->arena);
-    if (!train_load_tensors(model, file, path, &why)) problem(check, why.text);
+    if (!train_state_load_tensors(model, file, path, &why)) problem(check, why.text);
 }
 
 static bool check_tensors(Check *check, const char *path, const Run *run, bool weights, Error *err) {
@@ -147,7 +147,6 @@ static bool check_tensors(Check *check, const char *path, const Run *run, bool w
     check->files++;
     if (!read) problem(check, why.text);
     if (read && weights) check_weights(check, &file, path, run);
-    if (read) json_free(file.metadata);
     arena_release(check->arena, mark);
     return true;
 }

@@ -33,13 +33,11 @@ static const char *unknown_method(const Json *method) {
 
 const char *check_missing_method(const char *config, Arena *arena) {
     Error ignored; /* config_parse will say what is wrong with it */
-    Json *json = json_parse(config, strlen(config), "", &ignored);
+    Json *json = json_parse(config, strlen(config), "", arena, &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
     const char *name = unknown_method(json_get(json, "method"));
     for (int i = 0; !name && i < json_count(variants); i++)
         name = unknown_method(json_get(json_at(variants, i), "method"));
-    if (name) name = arena_copy(arena, name);
-    json_free(json);
     return name;
 }
 

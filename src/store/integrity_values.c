@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/internal.h"
 
 typedef struct Rule {
     const char *column, *holds /* SQL */, *must;
@@ -258,8 +259,8 @@ static void take_first(void *user, const char *line) {
     First *first = user;
     if (!first->found)
         error_set(first->err, EXIT_DAMAGED,
-                  "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
-                  database_path(first->store), line);
+                  "database '%s' is damaged: %s; `poslab check` lists what else is wrong", first->store->path,
+                  line);
     first->found = true;
 }
 

@@ -8,7 +8,7 @@
 #ifndef POSLAB_STORE_INTEGRITY_VALUES_H
 #define POSLAB_STORE_INTEGRITY_VALUES_H
 
-#include "store/database.h"
+#include "store/query.h"
 
 /* The first value that breaks its rule is the error (EXIT_DAMAGED, naming table, row and column). */
 bool integrity_values_check(Database *store, Error *err);

@@ -1,5 +1,4 @@
-/* internal: how store/database.c, store/runs.c, store/merge.c and store/bench_results.c talk to SQLite.
- * Private to these.
+/* internal: statements of SQLite, for the modules of store/ that write. The bodies are in store/query.c.
  *
  * A statement is SQL with numbered places and an array of values for them. The last statement is kept
  * prepared, so that a loop over rows prepares once. Everything that writes more than one row is a
@@ -12,7 +11,21 @@
 #ifndef POSLAB_STORE_INTERNAL_H
 #define POSLAB_STORE_INTERNAL_H
 
-#include "store/database.h"
+#include <sqlite3.h>
+
+#include "store/query.h"
+
+struct Database {
+    Arena *arena;
+    sqlite3 *db;
+    const char *path;
+    const char *sql;         /* of the statement kept prepared */
+    sqlite3_stmt *statement; /* NULL at first */
+    DatabaseQuery *queries;  /* of store/query.c; NULL at first */
+    StoreWait wait;
+    double waiting; /* when the wait began */
+    bool said, stopped;
+};
 
 /* Columns of `evaluation` that say which one it is, and the others; columns of `run` that training fills. */
 #define EVALUATION_KEY_COLUMNS                                                                               \
@@ -50,6 +63,23 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
 #define DATABASE_VALUES(...)                  (DatabaseValue[]){__VA_ARGS__}, COUNT_OF(((DatabaseValue[]){__VA_ARGS__}))
 #define DATABASE_RUN(store, err, sql, ...)    database_step(store, err, NULL, sql, DATABASE_VALUES(__VA_ARGS__))
 #define DATABASE_GET(store, err, result, sql) database_step(store, err, result, sql, NULL, 0)
+
+/* The last error of SQLite as an Error; returns false. */
+bool database_fail(Database *store, Error *err);
+
+/* Whether the schema is that of SCHEMA_VERSION; else EXIT_DAMAGED. */
+bool database_check_schema(Database *store, Error *err);
+
+/* SQLite's busy handler (user: the Database): whether to try again. A lock that is held for longer than a
+ * moment is announced. */
+int database_wait(void *user, int attempt);
+
+void database_free_queries(Database *store); /* those that were not ended */
+/* Takes from the database at `path`, attached as `theirs`: `import` is called in one transaction. Errors call
+   it "WHAT 'PATH'". */
+typedef bool DatabaseImport(Database *store, void *user, Error *err);
+bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
+                     Error *err);
 
 bool database_execute(Database *store, Error *err,
                       const char *sql); /* statements without values, any number of them */

@@ -102,33 +102,39 @@ static const char *const merge_sql[] = {
     " (t.created, t.host, t.threads, t.precision, t.config) WHERE true ON CONFLICT DO NOTHING",
 };
 
-/* Adds a line to a text that is printed when the database is no longer locked. */
-static void add_line(const char **said, const char *line, Arena *arena) {
-    *said = arena_format(arena, "%s%s\n", *said, escape_text(ESCAPE_LINE, line, arena));
+typedef struct Merge {
+    const char *path;
+    const char *said; /* to be printed after the transaction */
+    int64_t conflicts;
+} Merge;
+
+/* Adds a line about the other database, "PATH: LINE". */
+static void add_line(Merge *merge, const char *line, Arena *arena) {
+    line = arena_format(arena, "%s: %s", merge->path, line);
+    merge->said = arena_format(arena, "%s%s\n", merge->said, escape_text(ESCAPE_LINE, line, arena));
 }
 
 /* Adds a line for each row of a query, two columns each. */
-static bool say_rows(Database *store, const char **said, const char *path, const char *kind, const char *sql,
-                     int64_t *count, Error *err) {
+static bool say_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
+                     Error *err) {
+    Arena *arena = database_arena(store);
     DatabaseQuery *query = database_query_begin(store, sql, NULL);
     for (*count = 0; database_query_next(query); ++*count)
-        add_line(said,
-                 arena_format(database_arena(store), "%s: %s %s: %s", path, kind,
-                              database_query_text(query, 0), database_query_text(query, 1)),
-                 database_arena(store));
+        add_line(merge,
+                 arena_format(arena, "%s %s: %s", kind, database_query_text(query, 0),
+                              database_query_text(query, 1)),
+                 arena);
     return database_query_end(query, err);
 }
 
-/* Within the transaction. said: what is to be printed after it. */
-static bool merge_attached(Database *store, const char *path, const char **said, int64_t *conflicts,
-                           Error *err) {
+static bool merge_attached(Database *store, void *user, Error *err) {
+    Merge *merge = user;
     int64_t last = 0, runs = 0, evaluations = 0, before = 0, kept = 0;
-    *said = "";
     bool ok =
         database_execute(store, err, create_sql) && database_execute(store, err, conflict_sql) &&
-        say_rows(store, said, path, "conflict in run",
-                 "SELECT key, what || '; kept as it is here' FROM conflict", conflicts, err) &&
-        say_rows(store, said, path, "experiment",
+        say_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
+                 &merge->conflicts, err) &&
+        say_rows(store, merge, "experiment",
                  "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
@@ -142,10 +148,10 @@ static bool merge_attached(Database *store, const char *path, const char **said,
         ok = database_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
     ok = ok && DATABASE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
          DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
-    add_line(said,
+    add_line(merge,
              arena_format(database_arena(store),
-                          "%s: %lld trained runs and %lld evaluations added, %lld conflicts", path,
-                          (long long)runs, (long long)(evaluations - before), (long long)*conflicts),
+                          "%lld trained runs and %lld evaluations added, %lld conflicts", (long long)runs,
+                          (long long)(evaluations - before), (long long)merge->conflicts),
              database_arena(store));
     return ok;
 }
@@ -155,23 +161,11 @@ static bool merge_one(Database *store, const char *path, FILE *out, int64_t *con
     if (stat(database_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
         ours.st_ino == others.st_ino)
         return error_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
-    Database *theirs =
-        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
-    if (!theirs) return false;
-    database_close(theirs);
-    const char *file = arena_format(database_arena(store), "%s%s", *path == '/' ? "" : "./", path);
-    if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
-    const char *said;
-    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
-    ok = ok && database_finish(store, err, merge_attached(store, path, &said, conflicts, err));
-    if (ok) fputs(said, out);
-    if (!ok &&
-        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
-        Error cause = *err;
-        error_set(err, EXIT_DAMAGED, "database '%s' does not fit in; %.500s", path, cause.text);
-    }
-    Error ignored;
-    return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
+    Merge merge = {.path = path, .said = ""};
+    if (!database_import(store, path, "database", merge_attached, &merge, err)) return false;
+    fputs(merge.said, out);
+    *conflicts = merge.conflicts;
+    return true;
 }
 
 bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err) {

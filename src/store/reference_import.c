@@ -73,7 +73,7 @@ typedef struct ReferenceReader {
     int field[COLUMNS]; /* where a column is; -1: it is not there */
     int count;          /* fields */
     Number *numbers;
-    size_t number_count, capacity;
+    size_t number_count;
     Arena *arena;
     Error *err;
 } ReferenceReader;
@@ -187,13 +187,7 @@ static bool read_head(ReferenceReader *reader, char *line) {
 }
 
 static void add_number(ReferenceReader *reader, const Number *number) {
-    if (reader->number_count == reader->capacity) {
-        size_t capacity = reader->capacity ? 2 * reader->capacity : 256;
-        reader->numbers =
-            arena_grow(reader->arena, reader->numbers, reader->number_count, capacity, sizeof(Number));
-        reader->capacity = capacity;
-    }
-    reader->numbers[reader->number_count++] = *number;
+    *ARENA_PUSH(reader->arena, reader->numbers, reader->number_count) = *number;
 }
 
 static bool read_row(ReferenceReader *reader, char *const *fields) {

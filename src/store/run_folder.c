@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "train/train.h"
+#include "train/train_state.h"
 
 const char *run_folder_parent(const char *database, Arena *arena) {
     return dirname(arena_copy(arena, database));
@@ -17,21 +17,17 @@ const char *run_folder_path(const char *database, const char *name, const char *
 
 const char **run_folder_candidates(Database *store, const char *name, const char *key, Arena *arena) {
     Error ignored; /* what cannot be read is not there; writing will say why */
-    int count = 0, capacity = 4;
-    const char **candidates = NEW(arena, capacity + 1, const char *);
-    if (name) candidates[count++] = run_folder_path(database_path(store), name, key, arena);
+    int count = 0;
+    const char **candidates = NULL;
+    if (name) *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), name, key, arena);
     DatabaseQuery *query = database_query_begin(store, "SELECT name FROM experiment ORDER BY id", NULL);
     while (database_query_next(query)) {
         const char *other = database_query_text(query, 0);
         if (name && strcmp(other, name) == 0) continue;
-        if (count == capacity) {
-            candidates =
-                arena_grow(arena, candidates, (size_t)count, 2 * (size_t)capacity + 1, sizeof *candidates);
-            capacity *= 2;
-        }
-        candidates[count++] = run_folder_path(database_path(store), other, key, arena);
+        *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), other, key, arena);
     }
     database_query_end(query, &ignored);
+    *ARENA_PUSH(arena, candidates, count) = NULL;
     return candidates;
 }
 
@@ -54,7 +50,7 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
 void run_folder_delete_files(Database *store, const char *key, Arena *arena) {
     for (const char **candidates = run_folder_candidates(store, NULL, key, arena); *candidates;
          candidates++) {
-        train_remove_state(arena_format(arena, "%s/state.safetensors", *candidates));
+        train_state_remove(arena_format(arena, "%s/state.safetensors", *candidates));
         unlink(arena_format(arena, "%s/model.safetensors", *candidates));
         unlink(arena_format(arena, "%s/result.db", *candidates));
     }

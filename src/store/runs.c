@@ -348,27 +348,36 @@ static const char *const import_sql[] = {
     " WHERE e.id > ?",
 };
 
-bool runs_import_result(Database *store, const char *path, Error *err) {
-    Database *theirs =
-        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
-    if (!theirs) return false;
-    database_close(theirs);
-    const char *file = arena_format(database_arena(store), "%s%s", *path == '/' ? "" : "./", path);
-    if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
+static bool import_result(Database *store, void *user, Error *err) {
+    (void)user;
     int64_t last = 0;
-    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
-    if (ok) {
-        ok = DATABASE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM evaluation");
-        const DatabaseValue value = database_int(last);
-        for (int i = 0; ok && i < COUNT_OF(import_sql); i++)
-            ok = database_step(store, err, NULL, import_sql[i], &value, strchr(import_sql[i], '?') != NULL);
-        ok = database_finish(store, err, ok);
-    }
-    if (!ok &&
-        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
-        Error cause = *err;
-        error_set(err, EXIT_DAMAGED, "result '%s' does not fit in; %.500s", path, cause.text);
-    }
-    Error ignored;
-    return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;
+    bool ok = DATABASE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM evaluation");
+    const DatabaseValue value = database_int(last);
+    for (int i = 0; ok && i < COUNT_OF(import_sql); i++)
+        ok = database_step(store, err, NULL, import_sql[i], &value, strchr(import_sql[i], '?') != NULL);
+    return ok;
+}
+
+bool runs_import_result(Database *store, const char *path, Error *err) {
+    return database_import(store, path, "result", import_result, NULL, err);
+}
+
+const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
+    const char **names = NULL;
+    const char *parameters[] = {wanted, NULL};
+    DatabaseQuery *query = database_query_begin(store,
+                                                wanted ? "SELECT name FROM experiment WHERE name = ?"
+                                                       : "SELECT name FROM experiment ORDER BY id",
+                                                parameters);
+    *count = 0;
+    while (database_query_next(query))
+        *ARENA_PUSH(arena, names, *count) = arena_copy(arena, database_query_text(query, 0));
+    if (!database_query_end(query, err)) return NULL;
+    if (*count) return names;
+    if (wanted)
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);
+    else
+        error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
+                  database_path(store));
+    return NULL;
 }

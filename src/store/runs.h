@@ -49,4 +49,7 @@ bool runs_delete_training(Database *store, const char *key, Error *err);
 RunStatus runs_status(Database *store, const char *key);
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
+/* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
+const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);
+
 #endif

@@ -17,7 +17,7 @@ typedef struct Folder {
 /* A list that grows in the arena. */
 typedef struct List {
     void *items;
-    int count, room;
+    int count;
 } List;
 
 typedef struct Search {
@@ -30,11 +30,7 @@ typedef struct Search {
 } Search;
 
 static void *list_add(List *list, size_t size, Arena *arena) {
-    if (list->count == list->room) {
-        int room = list->room ? 2 * list->room : 16;
-        list->items = arena_grow(arena, list->items, (size_t)list->count, (size_t)room, size);
-        list->room = room;
-    }
+    list->items = arena_extend(arena, list->items, (size_t)list->count, size);
     return (char *)list->items + (size_t)list->count++ * size;
 }
 

@@ -1,9 +1,9 @@
 /* evaluate: windows over a stream, grouped by shape, and sums in double.
  *
  * Target k is token k + 1. Windows come in the order of their blocks. Neighbours of equal length form a group
- * and share one Pass; nonoverlapping has a group of full windows and perhaps a tail, strided has before them
- * the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind them; last_n
- * has none.
+ * and share one Activations; nonoverlapping has a group of full windows and perhaps a tail, strided has
+ * before them the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind
+ * them; last_n has none.
  */
 #include "train/evaluate.h"
 

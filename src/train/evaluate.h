@@ -27,9 +27,9 @@ typedef struct EvaluateVariant {
 } EvaluateVariant;
 
 typedef struct EvaluateRequest {
-    int split;      /* Split */
+    int split;      /* CorpusSplit */
     int64_t tokens; /* the first `tokens` targets of the split, 0: all; of last_n the last ones */
-    int protocol;   /* Protocol */
+    int protocol;   /* EvaluateProtocol */
     int64_t length; /* L */
     int64_t stride; /* S, 1..L; L for nonoverlapping */
     int precision;  /* Precision */

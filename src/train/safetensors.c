@@ -52,9 +52,9 @@ const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const cha
 
 /* --- writing --- */
 
-static Json *numbers(const int64_t *values, int count) {
-    Json *array = json_new_array();
-    for (int i = 0; i < count; i++) json_append(array, json_new_number((double)values[i]));
+static Json *numbers(const int64_t *values, int count, Arena *arena) {
+    Json *array = json_new_array(arena);
+    for (int i = 0; i < count; i++) json_append(array, json_new_number((double)values[i], arena));
     return array;
 }
 
@@ -73,24 +73,23 @@ static void check_names(const SafetensorsFile *file, Arena *arena) {
 
 /* The header as text, with zeros for the checksum. */
 static char *header_text(const SafetensorsFile *file, Arena *arena) {
-    Json *root = json_new_object();
-    Json *metadata = file->metadata ? json_copy(file->metadata) : json_new_object();
+    Json *root = json_new_object(arena);
+    Json *metadata = file->metadata ? json_copy(file->metadata, arena) : json_new_object(arena);
     json_set_text(metadata, checksum_key, zeros);
     json_set(root, metadata_key, metadata);
     for (int64_t i = 0, offset = 0; i < file->count; i++) {
         const SafetensorsTensor *tensor = &file->tensors[i];
         int64_t bytes = tensor_bytes(tensor);
         if (bytes < 0) BUG("tensor '%s' has no shape that can be written", tensor->name);
-        Json *entry = json_new_object();
+        Json *entry = json_new_object(arena);
         json_set_text(entry, "dtype", type_names[tensor->type]);
-        json_set(entry, "shape", numbers(tensor->dims, tensor->rank));
-        json_set(entry, "data_offsets", numbers((int64_t[]){offset, offset + bytes}, 2));
+        json_set(entry, "shape", numbers(tensor->dims, tensor->rank, arena));
+        json_set(entry, "data_offsets", numbers((int64_t[]){offset, offset + bytes}, 2, arena));
         json_add(root, tensor->name, entry);
         offset += bytes;
     }
     check_names(file, arena);
     char *text = json_print(root, arena);
-    json_free(root);
     size_t length = strlen(text), padding = (8 - (PREFIX + length) % 8) % 8;
     return arena_format(arena, "%s%*s", text, (int)padding, "");
 }
@@ -202,7 +201,7 @@ static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *
         SafetensorsTensor *tensor = &file->tensors[file->count++];
         const char *wrong = parse_tensor(tensor, member, data, size, &offset);
         if (wrong) return wrong;
-        tensor->name = arena_copy(arena, json_name(member));
+        tensor->name = json_name(member);
     }
     return offset == size ? NULL : "there is data that belongs to no tensor";
 }
@@ -246,11 +245,10 @@ static bool read_open(int fd, const char *path, SafetensorsFile *file, Arena *ar
         return false;
     if (text[0] != '{') return damaged(err, path, "its header is no JSON object");
     Error detail;
-    Json *root = json_parse(text, length, "header", &detail);
+    Json *root = json_parse(text, length, "header", arena, &detail);
     if (!root) return damaged(err, path, "its header is no JSON object");
     const char *wrong = parse(file, root, text, length, data, size, arena);
-    if (!wrong) file->metadata = json_copy(json_get(root, metadata_key));
-    json_free(root);
+    if (!wrong) file->metadata = json_get_mutable(root, metadata_key);
     return wrong ? damaged(err, path, wrong) : true;
 }
 

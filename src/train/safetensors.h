@@ -25,7 +25,7 @@ typedef struct SafetensorsTensor {
 typedef struct SafetensorsFile {
     SafetensorsTensor *tensors;
     int count;
-    Json *metadata; /* object of strings; after reading the caller gives it to json_free */
+    Json *metadata; /* object of strings */
 } SafetensorsFile;
 
 bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err);

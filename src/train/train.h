@@ -5,9 +5,8 @@
  * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in nats
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
- * State for resuming is one safetensors file (weights, optimiser state, step, loss log), kept in two
- * generations: PATH and PATH.old. A run that resumes in the same setting (train/train_session.h) ends
- * bitwise equal to one never interrupted.
+ * A run that was stopped goes on from its saved state (train/train_state.h). One that resumes in the same
+ * setting (train/train_session.h) ends bitwise equal to one never interrupted.
  */
 #ifndef POSLAB_TRAIN_TRAIN_H
 #define POSLAB_TRAIN_TRAIN_H
@@ -15,8 +14,7 @@
 #include "model/model.h"
 #include "data/corpus.h"
 #include "train/optimizer.h"
-#include "train/safetensors.h"
-#include "train/train_session.h"
+#include "train/train_state.h"
 
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
@@ -26,11 +24,6 @@ typedef struct TrainOptions {
 
 extern const OptionField train_fields[];
 extern const int train_field_count;
-
-typedef struct TrainLog {
-    int64_t step; /* 1-based */
-    double loss, rate, norm;
-} TrainLog;
 
 typedef struct TrainResult {
     bool diverged;
@@ -48,8 +41,8 @@ typedef struct TrainResult {
 int64_t train_steps(const TrainOptions *options);
 int train_sequences(const TrainOptions *options); /* per step */
 
-/* Rules across options: tokens_per_step divisible by length, ... */
-bool train_check(const TrainOptions *options, const ModelOptions *model, const char *source, Error *err);
+/* The rule across options: tokens_per_step is a multiple of length. */
+bool train_check(const TrainOptions *options, const char *source, Error *err);
 
 /* Bytes that training takes (closed form by counting arenas): the peak_bytes of the result. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);
@@ -63,19 +56,12 @@ typedef struct TrainHooks {
     const char *revision; /* of the program, for the result; NULL: "unknown" */
 } TrainHooks;
 
-/* model: made by model_new; train_run initialises it (or restores it from state_path, which may be NULL). */
+/* model: made by model_new; train_run initialises it, or restores it from state_path (NULL: no state is
+   kept). Fails with EXIT_STOPPED where a hook stopped it; `result` then describes the updates made. With
+   other errors it is of no use. */
 bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
                const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
                const char *state_path, const char *source, const TrainHooks *hooks, TrainResult *result,
                Arena *arena, Error *err);
-
-/* Removes what train_run keeps at state_path. */
-void train_remove_state(const char *state_path);
-
-/* The model's tensors by name as a SafetensorsFile without metadata (data points into model->values), and
-   back: every tensor of the model must be there with its shape and finite. Used by checkpoints and exports.
- */
-void train_list_tensors(const Model *model, SafetensorsFile *file, Arena *arena);
-bool train_load_tensors(Model *model, const SafetensorsFile *file, const char *path, Error *err);
 
 #endif

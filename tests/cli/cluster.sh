@@ -7,21 +7,13 @@
 # restarted. Then come runs of two ranks, one on each node: a rank is killed, a task warned, another cancelled. What is
 # collected must be, bit for bit, what `poslab run` computes. Needs root. Every process that was started is ended by its
 # number, whatever happens.
-set -u
-POSLAB=${POSLAB:-./poslab}
-[ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-root=$(cd "$(dirname "$0")" && pwd)
-root=${root%/tests*}
-fixtures=$root/tests/fixtures
+. "$(dirname "$0")/../tools/shell.sh"
 [ "$(id -u)" = 0 ] || { echo "cluster.sh: slurmctld, slurmd and munged are started as root; run it as root" >&2; exit 1; }
-home=$(mktemp -d)
 chmod 755 "$home"
-export LC_ALL=C SLURM_CONF=$home/slurm.conf TMPDIR=$home/tmp
-unset NO_COLOR
+export SLURM_CONF=$home/slurm.conf TMPDIR=$home/tmp
 # mpirun inherits what the tasks' scripts inherit from here: it is root's, and spins where it has no core of its own.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none # where ptrace is not allowed it would only complain
-passed=0 failed=0
 declare -A daemon=() # name: process
 
 # ours: all processes that carry this test's folder in their environment, but this one.
@@ -44,78 +36,6 @@ tear_down() {
 }
 trap tear_down EXIT
 trap 'exit 1' INT TERM HUP
-cd "$home" || exit 1
-
-# check NAME COMMAND...: a test; the command's output is shown if it fails.
-check() {
-    local name=$1
-    shift
-    if "$@" >check.out 2>&1; then
-        passed=$((passed + 1))
-        echo "ok - $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $name"
-        printf '    # %s\n' "$*"
-        sed 's/^/    # /' check.out out err 2>/dev/null | head -40
-    fi
-}
-
-# try CODE ARGUMENT...: runs poslab into files out and err; true if it exits with CODE.
-try() {
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
-
-says() { # says FILE TEXT...: every text stands in the file
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-sql() { # sql DB QUERY
-    sqlite3 -batch "$1" "$2"
-}
-
-is() { # is WANTED DB QUERY
-    local got
-    got=$(sql "$2" "$3")
-    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
-}
-
-# All that training and evaluation computed, to the last bit.
-numbers() {
-    sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
-        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
-        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
-            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
-        SELECT run, length, bin, first, last, p.tokens, quote(p.nll_sum) FROM position_loss p
-            JOIN evaluation e ON e.id = p.evaluation ORDER BY 1, 2, 3;
-        SELECT key, status, steps, quote(final_loss) FROM run ORDER BY 1"
-}
-
-same_numbers() { # same_numbers DB DB
-    [ -n "$(numbers "$1")" ] || { echo "no numbers"; return 1; }
-    diff <(numbers "$1") <(numbers "$2") | head -5
-    [ "${PIPESTATUS[0]}" = 0 ]
-}
-
-# eventually SECONDS COMMAND...: waits until it is true.
-eventually() {
-    local end=$((SECONDS + $1))
-    shift
-    while [ $SECONDS -lt $end ]; do
-        "$@" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    echo "never: $*"
-    return 1
-}
 
 # --- the cluster ---
 
@@ -189,11 +109,7 @@ fi
 
 # --- the sweep ---
 
-mkdir text
-for i in 1 2 3 4; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
+write_texts
 # The end-to-end test's, longer, with more seeds, and a state saved after every step.
 sed -e 's/"e2e"/"many"/' -e 's/1920/320000/' -e 's/"width": 32/"width": 64/' -e 's/\[1, 2\] }/[1, 2, 3, 4] }/' \
     -e 's/"length": 16/"checkpoint": 0.2, &/' "$fixtures/e2e.json" >many.json
@@ -389,5 +305,4 @@ check "every number is that of mpirun -np 2, bit for bit" same_numbers local/ran
 check "and that of two threads" same_numbers local/threads.db $database
 check "all three went on from their states" test "$(grep -l 'resuming from step' results/ranks/cluster/*/log/*.log | wc -l)" = 3
 check "two ranks are stored" is 2 $database "SELECT DISTINCT ranks FROM run"
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+done_testing

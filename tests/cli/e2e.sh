@@ -1,104 +1,14 @@
 #!/usr/bin/env bash
 # e2e.sh: the program from outside, on small texts in a temporary folder.
 #
-# POSLAB names the program (default ./poslab); it may be a wrapper that runs it under valgrind. Nothing depends on
+# POSLAB names the program; it may be a wrapper that runs it under valgrind. Nothing depends on
 # speed: what is to be killed in the middle saves its state after every step and is halted when that state is there.
-set -u
-POSLAB=${POSLAB:-./poslab}
-[ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-root=$(cd "$(dirname "$0")" && pwd)
-root=${root%/tests*}
-fixtures=$root/tests/fixtures plots=$root/plots
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-export LC_ALL=C
-unset NO_COLOR
-passed=0 failed=0
-
-# check NAME COMMAND...: a test; the command's output is shown if it fails.
-check() {
-    local name=$1
-    shift
-    if "$@" >check.out 2>&1; then
-        passed=$((passed + 1))
-        echo "ok - $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok - $name"
-        printf '    # %s\n' "$*"
-        sed 's/^/    # /' check.out out err 2>/dev/null | head -40
-    fi
-}
-
-# try CODE ARGUMENT...: runs poslab into files out and err; true if it exits with CODE.
-try() {
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
-
-# says FILE TEXT...: every text stands in the file.
-says() {
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-sql() { # sql DB QUERY
-    sqlite3 -batch "$1" "$2"
-}
-
-is() { # is WANTED DB QUERY
-    local got
-    got=$(sql "$2" "$3")
-    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
-}
-
-# All that training and evaluation computed, to the last bit.
-numbers() {
-    sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
-        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
-        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
-            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
-        SELECT key, status, final_loss FROM run ORDER BY 1"
-}
-
-same_numbers() { # same_numbers DB DB
-    diff <(numbers "$1") <(numbers "$2") | head -5
-    [ "${PIPESTATUS[0]}" = 0 ]
-}
+. "$(dirname "$0")/../tools/shell.sh"
+plots=$root/plots
 
 sound() { # sound DB: no damage, no dangling reference, nothing left running
     is ok "$1" 'PRAGMA integrity_check' && is '' "$1" 'PRAGMA foreign_key_check' &&
         is 0 "$1" "SELECT count(*) FROM run WHERE status = 'running'"
-}
-
-is_json() {
-    is 1 :memory: "SELECT json_valid(CAST(readfile('$1') AS TEXT))"
-}
-
-# eventually COMMAND...: waits until it is true; gives up after two minutes.
-eventually() {
-    local i
-    for ((i = 0; i < 12000; i++)); do
-        "$@" && return
-        sleep 0.01
-    done
-    echo "never: $*"
-    return 1
-}
-
-exists() { # exists PATTERN: some file
-    compgen -G "$1" >/dev/null
-}
-
-children() { # children PID: processes that it started and that still run
-    grep -lsE "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d / -f 3
 }
 
 gone() { # gone PID...: dead, or a zombie that nobody waits for
@@ -132,19 +42,11 @@ await() { # await [SIGNAL]...: sends signals to $runner and returns its exit cod
 
 # --- texts and configs ---
 
-mkdir text
-for i in 1 2 3 4; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-# The two methods compared; where the file of one is deleted, another.
-has() { "$POSLAB" methods "$1" >/dev/null 2>&1; }
+write_texts
 label() { "$POSLAB" methods --format md | awk -F ' *[|] *' -v name="\`$1\`" '$2 == name { print $3 }'; }
-one=alibi two=sinusoidal control=none
-has $one || one=kerple
-has $two || two=rotary
+write_config
+control=none
 has $control || control=$two
-sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" "$fixtures/e2e.json" >e2e.json
 # The same, longer; train.checkpoint is no part of what makes a run.
 sed -e 's/"e2e"/"long"/' -e 's/1920/1600/' -e 's/64, "opt/16, "opt/' -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json
 
@@ -231,9 +133,9 @@ check "the database is still sound" sound $db
 check "an uninterrupted run, for comparison" try 0 run long.json -q -j 2 --db whole/x.db
 
 start killed/x.db -j 2
-check "states are saved" eventually halted killed
+check "states are saved" eventually 120 halted killed
 await -KILL
-check "workers die with their parent" eventually gone "${workers[@]}"
+check "workers die with their parent" eventually 120 gone "${workers[@]}"
 check "a killed run is unfinished" is 1 killed/x.db "SELECT count(*) < 4 FROM run WHERE status = 'done'"
 check "and goes on" try 0 run long.json --db killed/x.db -j 2
 check "from its state" says err "resuming from step"
@@ -242,9 +144,9 @@ check "and the same weights" diff -rq -x log.txt -x requests.json whole/long kil
 check "the database is sound after a kill" sound killed/x.db
 
 start stopped/x.db
-check "states are saved again" eventually halted stopped
+check "states are saved again" eventually 120 halted stopped
 kill -INT $runner
-check "SIGINT is heeded" eventually says err "stopping"
+check "SIGINT is heeded" eventually 120 says err "stopping"
 kill -CONT "${workers[@]}"
 await
 check "SIGINT: exit code 3" test $? = 3
@@ -261,13 +163,13 @@ check "without doing it again" test "$(grep -c ^start err)" = $((left - 1))
 check "to the same numbers once more" same_numbers whole/x.db stopped/x.db
 
 start twice/x.db -j 2
-check "states are saved for the third time" eventually halted twice
+check "states are saved for the third time" eventually 120 halted twice
 await -TERM -INT
 check "SIGTERM, then SIGINT: exit code 3" test $? = 3
 check "no worker is left" gone "${workers[@]}"
 
 start failed/x.db -j 2
-check "states are saved for the last time" eventually halted failed
+check "states are saved for the last time" eventually 120 halted failed
 kill -KILL "${workers[0]}"
 kill -CONT "${workers[@]}" 2>/dev/null
 await
@@ -607,8 +509,7 @@ if command -v script >/dev/null; then
     NO_COLOR=1 TERM=xterm script -qec "'$POSLAB' run e2e.json --db screen/y.db" shown </dev/null >/dev/null 2>&1
     check "without colour" test -z "$(grep -F $'\033[32m' shown)"
 else
-    echo "ok - terminal # SKIP no script"
+    result 0 "terminal # SKIP no script"
 fi
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+done_testing

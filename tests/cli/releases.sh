@@ -5,48 +5,40 @@
 # mirror cannot be reached is skipped, with the reason. As root; run by `make test-releases`.
 #
 # FOLDER (default /var/tmp/poslab-releases) keeps the installed releases for the next time; UBUNTU and DEBIAN are mirrors.
-set -u
-here=$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")
+. "$(dirname "$0")/../tools/shell.sh"
 folder=${FOLDER:-/var/tmp/poslab-releases}
 debian=${DEBIAN:-http://deb.debian.org/debian}
 ubuntu=${UBUNTU:-http://archive.ubuntu.com/ubuntu}
 packages=gcc,make,libc6-dev,libopenblas-dev,libcjson-dev,libsqlite3-dev,libssl-dev,gnuplot-nox
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-number=0 failed=0
-
-say() { # say RESULT TEXT
-    number=$((number + 1))
-    echo "$1 $number - $2"
-}
+log=$home/log
 
 # install RELEASE MIRROR SCRIPT: the release in $folder/RELEASE, whole or not at all; on failure the reason is in
 # $reason. SCRIPT is debootstrap's for all releases of that distribution, also those that it does not know by name.
 install() {
-    local root=$folder/$1 part=$folder/$1.part
-    [ ! -d "$root" ] || return 0
+    local target=$folder/$1 part=$folder/$1.part
+    [ ! -d "$target" ] || return 0
     curl -sfI -m 20 "$2/dists/$1/Release" >"$log" 2>&1 || { reason="$2 has no release $1, or cannot be reached"; return 1; }
     rm -rf "$part"
     mkdir -p "$folder"
     debootstrap --variant=minbase --components=main,universe --include=$packages "$1" "$part" "$2" "$3" >"$log" 2>&1 ||
         { reason="debootstrap: $(tail -1 "$log")"; return 1; }
-    mv "$part" "$root"
+    mv "$part" "$target"
 }
 
 # build_and_run RELEASE: in a copy of the tree, without what this machine has built.
 build_and_run() {
-    local root=$folder/$1
-    rm -rf "$root/poslab"
-    mkdir -p "$root/poslab/results"
-    cp -r "$here"/{src,methods,configs,plots,tests,Makefile} "$root/poslab/" &&
-        cp -r "$here/results/paper" "$root/poslab/results/" &&
-        unshare --mount --pid --fork chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 bash -c '
+    local target=$folder/$1
+    rm -rf "$target/poslab"
+    mkdir -p "$target/poslab/results"
+    cp -r "$root"/{src,methods,configs,plots,tests,Makefile} "$target/poslab/" &&
+        cp -r "$root/results/paper" "$target/poslab/results/" &&
+        unshare --mount --pid --fork chroot "$target" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 bash -c '
             mount -t proc proc /proc && cd /poslab && make -j"$(nproc)" MPI=0 ONEDNN=0 >build.log 2>&1 || { tail -20 build.log; exit 1; }
             bash tests/cli/smoke.sh'
 }
 
-[ "$(id -u)" = 0 ] || { echo "ok 1 - releases # SKIP only root can install and enter them"; exit 0; }
-command -v debootstrap >/dev/null || { echo "ok 1 - releases # SKIP there is no debootstrap"; exit 0; }
+[ "$(id -u)" = 0 ] || { result 0 "releases # SKIP only root can install and enter them"; done_testing; }
+command -v debootstrap >/dev/null || { result 0 "releases # SKIP there is no debootstrap"; done_testing; }
 [ $# != 0 ] || set -- jammy bookworm noble trixie
 for release; do
     case $release in
@@ -54,14 +46,13 @@ for release; do
     *) mirror=$debian script=sid ;;
     esac
     if ! install "$release" "$mirror" $script; then
-        say ok "$release # SKIP skipped: $reason"
+        result 0 "$release # SKIP skipped: $reason"
     elif build_and_run "$release" >"$log" 2>&1; then
         version=$(sed -n 's/^#define SQLITE_VERSION  *"\(.*\)"/\1/p' "$folder/$release/usr/include/sqlite3.h")
-        say ok "$release, SQLite $version: $(grep -c '^ok' "$log") commands"
+        result 0 "$release, SQLite $version: $(grep -c '^ok' "$log") commands"
     else
-        say "not ok" "$release"
-        grep -v '^ok' "$log" | sed 's/^/    # /'
-        failed=1
+        grep -v '^ok' "$log" >"$home/wrong"
+        result 1 "$release" "$home/wrong"
     fi
 done
-exit $failed
+done_testing

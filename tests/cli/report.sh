@@ -5,39 +5,24 @@
 # It opens the report through the WebDriver protocol and checks: nothing is loaded and nothing is refused by the content
 # policy; every column of every table sorts both ways, by number where it has numbers; a hostile name stays text; no
 # page is wider than the screen of a phone. Screenshots (light, dark, phone, print) go to FOLDER.
-set -u
-root=$(cd "$(dirname "$0")" && pwd)
-root=${root%/tests*}
-poslab=${POSLAB:-$root/poslab}
-work=$(mktemp -d)
 database=${1:+$(realpath "$1")}
-shots=$(mkdir -p "${2:-$work}" && realpath "${2:-$work}")
+shots=${2:+$(mkdir -p "$2" && realpath "$2")}
+. "$(dirname "$0")/../tools/shell.sh"
+shots=${shots:-$home}
 port=${PORT:-9517}
 url=http://127.0.0.1:$port
 driver=
-failed=0
 
 finish() {
     [ -z "${session:-}" ] || curl -s -X DELETE "$url/session/$session" >/dev/null
     [ -z "$driver" ] || kill "$driver" 2>/dev/null
-    rm -rf "$work"
+    rm -rf "$home"
 }
 trap finish EXIT
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then echo "ok - $name"; else
-        echo "not ok - $name"
-        failed=1
-    fi
-}
 
 for tool in chromedriver chromium curl sqlite3 pdflatex; do
     command -v $tool >/dev/null || { echo "report.sh: $tool is not installed (make report-test)" >&2; exit 1; }
 done
-cd "$work" || exit 1
-
 # --- the report ---
 
 if [ -z "$database" ]; then
@@ -49,27 +34,27 @@ if [ -z "$database" ]; then
   "evaluate": { "tokens": 4096, "multiples": [1, 2, 4, 8], "protocols": ["nonoverlapping", { "name": "strided", "stride": 0.5 }] },
   "sweep": { "method": ["sinusoidal", "rotary", "t5", "alibi"], "train.length": [16, 32], "train.seed": [1, 2] } }
 JSON
-    "$poslab" run x.json -q || exit 1
-    database=$work/results/x.db
+    "$POSLAB" run x.json -q || exit 1
+    database=$home/results/x.db
     cp -r results/x .
 fi
 cp "$database" r.db
-(cd "$root" && "$poslab" reference "$work/r.db") >/dev/null || exit 1
+(cd "$root" && "$POSLAB" reference "$home/r.db") >/dev/null || exit 1
 sqlite3 r.db "UPDATE run SET label = '<img src=x onerror=alert(1)> \"&amp;''' || label WHERE rowid IN (SELECT rowid FROM run
     WHERE method = (SELECT max(method) FROM run));
     UPDATE experiment SET name = '</title><script>document.title=\"taken\"</script>' || name"
-(cd "$root" && "$poslab" report "$work/r.db" -o "$work/r.html") >/dev/null || exit 1
+(cd "$root" && "$POSLAB" report "$home/r.db" -o "$home/r.html") >/dev/null || exit 1
 
-# --- LaTeX: as it stands and within a document, hostile names and all; nothing is wider than the page ---
+# --- LaTeX: tables within a document, hostile names and all; nothing is wider than the page ---
 
 latex() { # latex FILE
     pdflatex -interaction=nonstopmode -halt-on-error "$1" >/dev/null && ! grep -E '^Overfull .hbox' "${1%.tex}.log"
 }
-(cd "$root" && "$poslab" table "$work/r.db" --format latex) >t1.tex
-(cd "$root" && "$poslab" table "$work/r.db" --format latex --paper) >t2.tex
+(cd "$root" && "$POSLAB" table "$home/r.db" --format latex) >t1.tex
+(cd "$root" && "$POSLAB" table "$home/r.db" --format latex --paper) >t2.tex
 printf '%s\n' '\documentclass{article}\usepackage{booktabs,graphicx,textcomp}\begin{document}' \
     '\input{t1}\input{t2}' '\end{document}' >both.tex
-for file in t1 t2 both; do check "LaTeX: $file.tex compiles" latex $file.tex; done
+check "LaTeX: tables compile within a document" latex both.tex
 
 # --- the browser ---
 
@@ -82,7 +67,7 @@ start() { # start WIDTH HEIGHT ARGUMENT...
     session=$(curl -s "$url/session" -d "{\"capabilities\":{\"alwaysMatch\":{\"goog:loggingPrefs\":{\"browser\":\"ALL\"},
         \"goog:chromeOptions\":{\"args\":[$arguments,$size${more%,\"\"}]}}}}" | sed -n 's/.*"sessionId":"\([^"]*\)".*/\1/p')
     [ -n "$session" ] || { echo "report.sh: the browser does not start" >&2; exit 1; }
-    curl -s "$url/session/$session/url" -d "{\"url\":\"file://$work/r.html\"}" >/dev/null
+    curl -s "$url/session/$session/url" -d "{\"url\":\"file://$home/r.html\"}" >/dev/null
 }
 
 run() { # run SCRIPT: what it returns, as JSON; the script holds no double quotes
@@ -90,7 +75,7 @@ run() { # run SCRIPT: what it returns, as JSON; the script holds no double quote
         sed 's/^{"value":\(.*\)}$/\1/'
 }
 
-says() { # says EXPECTED SCRIPT
+returns() { # returns EXPECTED SCRIPT
     local got
     got=$(run "$2")
     [ "$got" = "$1" ] || { echo "# got $got, expected $1"; return 1; }
@@ -115,21 +100,21 @@ done
 
 start 1280 1000 ""
 check "the console is quiet" quiet
-check "nothing is loaded" says 0 "return performance.getEntriesByType('resource').length"
-check "the name is text" says true "return document.title.startsWith('</title><script>')"
-check "no element comes from a name" says 0 "return document.querySelectorAll('main img, main script').length"
-check "there are figures" says true "return document.querySelectorAll('figure svg').length >= 3"
-check "ids differ" says true "const ids = Array.from(document.querySelectorAll('[id]'), e => e.id);
+check "nothing is loaded" returns 0 "return performance.getEntriesByType('resource').length"
+check "the name is text" returns true "return document.title.startsWith('</title><script>')"
+check "no element comes from a name" returns 0 "return document.querySelectorAll('main img, main script').length"
+check "there are figures" returns true "return document.querySelectorAll('figure svg').length >= 3"
+check "ids differ" returns true "const ids = Array.from(document.querySelectorAll('[id]'), e => e.id);
     return ids.length === new Set(ids).size"
-check "references in figures are there" says true "return Array.from(document.querySelectorAll('use')).every(
+check "references in figures are there" returns true "return Array.from(document.querySelectorAll('use')).every(
     e => document.querySelector(e.getAttribute('xlink:href')))"
-check "the policy refuses other scripts" says true "const s = document.createElement('script');
+check "the policy refuses other scripts" returns true "const s = document.createElement('script');
     s.textContent = 'window.taken = 1'; document.body.append(s); return window.taken === undefined"
 refused() { ! quiet >/dev/null; }
-check "and says so in the console" refused
+check "and returns so in the console" refused
 
 # Clicks every head twice and compares the order of the rows with its own sorting.
-check "every column sorts, up and down" says '"sorted"' "
+check "every column sorts, up and down" returns '"sorted"' "
     for (const table of document.querySelectorAll('table.sortable')) {
         const heads = Array.from(table.tHead.rows[0].cells);
         for (let c = 0; c < heads.length; c++) for (const way of ['ascending', 'descending']) {
@@ -152,7 +137,7 @@ check "every column sorts, up and down" says '"sorted"' "
         }
     }
     return document.querySelectorAll('table.sortable').length ? 'sorted' : 'no table'"
-check "a head can be reached and pressed by keyboard" says true "const b = document.querySelector('main > .wide th button');
+check "a head can be reached and pressed by keyboard" returns true "const b = document.querySelector('main > .wide th button');
     b.focus(); return document.activeElement === b"
 shot light
 run "document.querySelector('figure').scrollIntoView(); return 1" >/dev/null
@@ -161,14 +146,14 @@ run "document.querySelector('main > .wide').scrollIntoView({block: 'center'}); r
 shot light-table
 
 start 1280 1000 "--force-dark-mode" "--enable-features=WebUIDarkMode" "--blink-settings=preferredColorScheme=0"
-check "dark is dark" says '"rgb(21, 24, 27)"' "return getComputedStyle(document.body).backgroundColor"
+check "dark is dark" returns '"rgb(21, 24, 27)"' "return getComputedStyle(document.body).backgroundColor"
 shot dark
 run "document.querySelector('figure').scrollIntoView(); return 1" >/dev/null
 shot dark-figure
 
 start 500 900 ""
 curl -s "$url/session/$session/goog/cdp/execute" -d '{"cmd":"Emulation.setDeviceMetricsOverride","params":{"width":390,"height":844,"deviceScaleFactor":2,"mobile":true}}' >/dev/null
-check "a phone shows it without scrolling sideways" says 390 "return document.documentElement.scrollWidth"
+check "a phone shows it without scrolling sideways" returns 390 "return document.documentElement.scrollWidth"
 shot phone
 run "document.querySelector('main > .wide').scrollIntoView({block: 'center'}); return 1" >/dev/null
 shot phone-table
@@ -179,4 +164,4 @@ curl -s "$url/session/$session/print" -d '{"page":{"width":21,"height":29.7},"ba
 check "it prints" [ "$(head -c 4 "$shots/print.pdf")" = "%PDF" ]
 check "the console stays quiet" quiet
 
-exit $failed
+done_testing

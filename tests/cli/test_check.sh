@@ -1,42 +1,24 @@
 #!/usr/bin/env bash
 # `poslab check`: after a small sweep it finds nothing; after each of these changes by another program it finds what was
 # changed. Whatever can be computed again from other columns is compared with them.
-set -u
-program=$(realpath "${POSLAB:-./poslab}")
-fixtures=$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")/tests/fixtures
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-failed=0 number=0
+. "$(dirname "$0")/../tools/shell.sh"
 
-report() { # report GOOD NAME: a test; the file `out` is shown if it failed
-    number=$((number + 1))
-    [ "$1" = 0 ] && { echo "ok $number - $2"; return; }
-    echo "not ok $number - $2"
-    sed 's/^/    # /' out
-    failed=1
-}
-
-mkdir text
-awk 'BEGIN { for (i = 0; i < 700; i++) printf "%s ", substr("the cat sat on a mat", 1 + i * i % 5 * 4, 4) }' >text/1.txt
-sed -e 's/"width": 32/"width": 16/' -e 's/1920/256/' -e 's/500/100/' -e 's/, "train.seed": \[1, 2\]//' \
-    "$fixtures/e2e.json" >e2e.json
-"$program" methods alibi >out 2>&1 || sed -i s/alibi/kerple/ e2e.json # a deleted file
-"$program" methods sinusoidal >out 2>&1 || sed -i s/sinusoidal/rotary/ e2e.json
-"$program" run e2e.json -q >out 2>&1
-"$program" bench e2e.json --rounds 1 --db results/e2e.db >out 2>&1
+write_texts 1
+write_config -e 's/"width": 32/"width": 16/' -e 's/1920/256/' -e 's/500/100/' -e 's/, "train.seed": \[1, 2\]//'
+"$POSLAB" run e2e.json -q >out 2>&1
+"$POSLAB" bench e2e.json --rounds 1 --db results/e2e.db >out 2>&1
 cp results/e2e.db whole.db
-"$program" check results/e2e.db >out 2>&1
-report $? "nothing is wrong with what a sweep leaves"
+"$POSLAB" check results/e2e.db >out 2>&1
+result $? "nothing is wrong with what a sweep leaves" out
 
 # Left: what check must say (of lines that hold it all); right: the change.
 while IFS='|' read -r expected sql; do
     cp whole.db results/e2e.db
-    sqlite3 results/e2e.db "PRAGMA ignore_check_constraints = ON; $sql" >out 2>&1 || { report 1 "$sql"; continue; }
-    "$program" check results/e2e.db >out 2>&1
+    sqlite3 results/e2e.db "PRAGMA ignore_check_constraints = ON; $sql" >out 2>&1 || { result 1 "$sql" out; continue; }
+    "$POSLAB" check results/e2e.db >out 2>&1
     code=$?
     grep -qE -- "$expected" out && [ $code = 4 ]
-    report $? "$sql"
+    result $? "$sql" out
 done <<'END'
 positions have 0 of 100 targets|delete from position_loss
 positions have|delete from position_loss where evaluation = 1 and bin = 1
@@ -87,4 +69,4 @@ a median beyond its quartiles|update bench_result set ratio_low = ratio + 1
 a stride of 3|update request set stride = 3 where stride_rule = 'L' and length = 32
 schema is not that of version|drop view curve
 END
-exit $failed
+done_testing

@@ -2,37 +2,22 @@
 # Adding a method, as methods/README.md describes it: `make method` in a copy of the tree writes one that builds, obeys
 # the laws and is compared with others; a wrong sign is found; without the file everything is as before. The table in
 # methods/README.md is what `poslab methods` prints.
-set -u
-here=$(cd "$(dirname "$0")" && pwd)
-here=${here%/tests*}
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
-failed=0 number=0
+. "$(dirname "$0")/../tools/shell.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
 
-# check NAME COMMAND...: a test; the command's output is shown if it fails.
-check() {
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$tree/out" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/    # /' "$tree/out" | tail -20
-        failed=1
-    fi
-}
 
 fails() { # fails TEXT COMMAND...: it fails, and says the text
-    local text=$1
-    shift
-    ! "$@" >"$tree/said" 2>&1 && grep -qF -- "$text" "$tree/said" && return
-    cat "$tree/said"
+    ! "${@:2}" >"$home/said" 2>&1 && grep -qF -- "$1" "$home/said" && return
+    cat "$home/said"
     return 1
 }
 
-cd "$here" || exit 1
+refuses() { # refuses TEXT COMMAND...: it fails with 2, and says the text
+    "${@:2}" >"$home/said" 2>&1
+    [ $? = 2 ] && grep -qF -- "$1" "$home/said" || { cat "$home/said"; return 1; }
+}
+
+cd "$root" || exit 1
 # A row may be missing or left over: adding or removing a method is a matter of one file.
 up_to_date() {
     ./poslab methods --format md | awk -F '|' '
@@ -47,9 +32,9 @@ up_to_date() {
 check "the table of methods/README.md is up to date (make readme-methods)" up_to_date
 
 # With what is built already: only what is new is compiled.
-cp -a Makefile src methods tests configs poslab "$tree" && mkdir "$tree/build" &&
+cp -a Makefile src methods tests configs poslab "$home" && mkdir "$home/build" &&
     find build -mindepth 1 -maxdepth 1 ! -name asan ! -name valgrind ! -name coverage ! -name fuzz ! -name torch \
-        -exec cp -a -t "$tree/build" {} + && cd "$tree" || exit 1
+        -exec cp -a -t "$home/build" {} + && cd "$home" || exit 1
 before=$(find methods configs | sort)
 make_method() {
     make -s method "$@"
@@ -65,13 +50,9 @@ check "a string of src/ is refused" fails "'train' is a string in src/" make_met
 check "nothing was written" test "$before" = "$(find methods configs | sort)"
 
 check "make method writes one" make_method NAME=sample_probe
-check "it is laid out" clang-format --style=file:"$here/.clang-format" --dry-run -Werror methods/sample_probe.c
+check "it is laid out" clang-format --style=file:"$root/.clang-format" --dry-run -Werror methods/sample_probe.c
 check "it builds" make -s -j2 poslab build/tests/test_methods
 check "it obeys the laws" build/tests/test_methods sample_probe
-refuses() { # refuses TEXT COMMAND...: it fails with 2, and says the text
-    "${@:2}" >"$tree/said" 2>&1
-    [ $? = 2 ] && grep -qF -- "$1" "$tree/said" || { cat "$tree/said"; return 1; }
-}
 check "laws of no method are refused" refuses "make laws NAME=foo: a name is missing; there are " make -s laws
 check "laws of an unknown method are refused" refuses "no method 'sample_prob' (did you mean 'sample_probe'?); there are " \
     build/tests/test_methods sample_prob
@@ -93,18 +74,18 @@ compares() { # three others with a row each
 check "its table compares in pairs" compares
 
 other=$(basename "$(ls methods/*.c | head -1)" .c)
-cp methods/sample_probe.c "$tree/kept.c"
+cp methods/sample_probe.c "$home/kept.c"
 sed -i "s/\.name = \"sample_probe\"/.name = \"$other\"/" methods/sample_probe.c
 refused="methods/sample_probe.c: the method's name must be the file's: write .name = \"sample_probe\""
 check "another method's name is refused by the build" fails "$refused" make -s poslab
 check "by the laws, too" fails "$refused" make -s laws NAME=sample_probe
-sed '/\.citation = /d' "$tree/kept.c" >methods/sample_probe.c
+sed '/\.citation = /d' "$home/kept.c" >methods/sample_probe.c
 check "without a paper it builds" make -s -j2 poslab build/tests/test_methods
 check "and is shown" ./poslab methods sample_probe
 check "and the laws say so" fails "no citation with a year" build/tests/test_methods sample_probe form
 mv methods/sample_probe.c methods/sample-probe.c
 check "a file whose name is no name is refused by make" fails "methods/sample-probe.c: a method's file has a name of" make -s poslab
-rm methods/sample-probe.c && cp "$tree/kept.c" methods/sample_probe.c
+rm methods/sample-probe.c && cp "$home/kept.c" methods/sample_probe.c
 
 sed -i 's/sum -= (double)logarithms/sum += (double)logarithms/' methods/sample_probe.c
 check "with a wrong sign it still builds" make -s -j2 poslab build/tests/test_methods
@@ -116,12 +97,12 @@ names_revision() { reruns | grep -q "runs were trained by another revision"; }
 check "its runs are known to be of other sources" names_revision
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
 
-cp "$tree/kept.c" methods/sample_probe.c
+cp "$home/kept.c" methods/sample_probe.c
 sed -i 's/d < length; d++) bias/d <= length; d++) bias/' methods/sample_probe.c
 check "with a number too many it still builds" make -s -j2 build/tests/test_methods
 check "the laws say which hook writes too far" fails "distance_bias writes outside its array" build/tests/test_methods sample_probe
 
-cp "$tree/kept.c" methods/sample_probe.c
+cp "$home/kept.c" methods/sample_probe.c
 sed -i 's/\(static void distance_bias(.*{\)$/\1 bias = NULL;/' methods/sample_probe.c
 check "with a crash it still builds" make -s -j2 build/tests/test_methods
 check "and the laws say where it is" fails 'sample_probe {"slope":1}, layers 1 heads 3 width 18, 1 x 33 tokens: this crashed' \
@@ -140,5 +121,4 @@ check "and are told" fails "cannot be checked without methods/sample_probe.c, wh
     ./poslab check results/sample_probe.db
 check "as problems" fails "results/sample_probe.db: 3 problems;" ./poslab check results/sample_probe.db
 
-echo "1..$number"
-exit $failed
+done_testing

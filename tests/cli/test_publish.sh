@@ -4,30 +4,10 @@
 # the sync of that file before it, with no write in between, and the sync of the folder after it; and each file that is
 # there in the end must have come by a rename, but for those that are listed below. What is appended to, and a folder,
 # is made once: then the folder above it is synced.
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-shim=$PWD/tests/faults/shim.c
-fixtures=$PWD/tests/fixtures plots=$PWD/plots papers=$PWD/results/paper
-home=$(cd "$(mktemp -d)" && pwd -P)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-number=0 failed=0
-export LC_ALL=C TMPDIR=$home/tmp PATH=$home/bin:$PATH
+. "$(dirname "$0")/../tools/shell.sh"
+plots=$root/plots papers=$root/results/paper
+export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out err 2>/dev/null | head -20
-    fi
-}
 
 logged() { # logged CODE ARGUMENT...: poslab under the shim exits with it
     local code=$1
@@ -71,18 +51,14 @@ published() {
     return 1
 }
 
-check "the shim" gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$shim" -ldl
+check "the shim" build_shim
 mkdir bin text tmp figures
 printf '#!/bin/sh\necho 1\n' >bin/sbatch
 printf '#!/bin/sh\n' >bin/squeue
 printf '#!/bin/sh\n' >bin/scontrol
 chmod +x bin/*
-for i in 1 2 3; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 400; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-method=$("$POSLAB" methods --format md | awk -F '`' 'NR == 3 { print $2 }')
-sed -e "s/\"alibi\", \"sinusoidal\"/\"$method\"/; s/1920/256/" -e 's/"length": 16/"checkpoint": 1e-6, &/' "$fixtures/e2e.json" >e2e.json
+write_texts 3 400
+write_config -e 's/, "sinusoidal"//; s/1920/256/' -e 's/"length": 16/"checkpoint": 1e-6, &/'
 sed 's/"e2e"/"later"/' e2e.json >later.json
 
 db=results/e2e.db
@@ -110,4 +86,4 @@ done
 for file in curves.svg curves.dat curves.png report.html weights.safetensors tokens.safetensors; do
     check "$file was published" grep -q "	rename	.*/figures/$file\$" calls
 done
-exit $failed
+done_testing

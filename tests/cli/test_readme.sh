@@ -5,15 +5,9 @@
 # Commands are the lines of ```sh blocks, configs are ```json blocks. They run in a copy of the tree, README.md first,
 # the other documents in the order of their paths, as somebody would who reads on. my.json is the first config of a
 # document. ./poslab is a wrapper that trains tiny models (TINY below), and Slurm and MPI are stubs.
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-root=$PWD
-program=$(realpath "${POSLAB:-./poslab}")
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+. "$(dirname "$0")/../tools/shell.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
-export LC_ALL=C TMPDIR=$tree/tmp PATH=$tree/bin:$PATH
-number=0 failed=0
+export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 
 # What is run instead of a command: pattern (a whole command) -> replacement -> reason. The first match counts.
 replaced=$(
@@ -33,28 +27,12 @@ END
 # Exit codes other than 0 that a command may have: of a cluster, work is left.
 left='^\./poslab (status|collect) '
 
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$tree/out" 2>&1; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$tree/out" | tail -20
-        failed=1
-    fi
-}
-
 # --- the copy of the tree ---
 
-mkdir -p "$tree"/{tmp,bin,data/perl}
-cp -a Makefile .ci src methods tests configs "$tree"
-mkdir "$tree/results" "$tree/plots"
-cp -a results/{README.md,methods,paper,reproduction,speed} "$tree/results"
-cp -a plots/*.gp "$tree/plots"
-cp -a README.md "$tree"
-cd "$tree" || exit 1
+mkdir -p tmp bin data/perl results plots
+cp -a "$root"/{Makefile,README.md,.ci,src,methods,tests,configs} .
+cp -a "$root"/results/{README.md,methods,paper,reproduction,speed} results
+cp -a "$root"/plots/*.gp plots
 for i in 1 2 3 4 5 6 7 8; do
     awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 20000; i++) printf "%s ", substr("abcdefghijklm", 1 + int(rand() * 9), 4) }' \
         >data/perl/$i.txt
@@ -64,10 +42,10 @@ done
 cat >poslab <<END
 #!/bin/bash
 case \$1 in
-run | submit) exec "$program" "\$@" --set train.tokens=1024 --set evaluate.tokens=2048 --set model.layers=1 \
+run | submit) exec "$POSLAB" "\$@" --set train.tokens=1024 --set evaluate.tokens=2048 --set model.layers=1 \
     --set model.heads=2 --set model.width=16 --set model.ffn=16 ;;
 esac
-exec "$program" "\$@"
+exec "$POSLAB" "\$@"
 END
 printf '#!/bin/sh\necho 1\n' >bin/sbatch
 printf '#!/bin/sh\necho 1 1 RUNNING 0\n' >bin/squeue
@@ -109,7 +87,7 @@ document() { # document FILE
         config=$((config + 1))
         printf '%s\n' "$text" >config.json
         [ $config != 1 ] || cp config.json my.json
-        check "$1: config $config" "$program" plan config.json
+        check "$1: config $config" "$POSLAB" plan config.json
     done < <(blocks json "$1")
     while IFS= read -r command; do
         command=$(sed -E 's/(^| +)# .*//' <<<"$command")
@@ -127,7 +105,7 @@ check "the documents show commands" test $shows -gt 40
 # The keys of a config with their defaults, from the manifest of a run: "path value".
 echo '{ "data": { "files": ["data/perl/*.txt"] }, "method": "none" }' >defaults.json
 keys_listed() {
-    "$program" submit defaults.json >/dev/null || return 1
+    "$POSLAB" submit defaults.json >/dev/null || return 1
     sqlite3 :memory: "SELECT replace(substr(fullkey, 3), '\"', ''), CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE atom END
             FROM json_tree(json_extract(readfile('results/defaults/cluster/1/manifest'), '\$.config')) WHERE type <> 'object'
                 AND fullkey NOT LIKE '%[%' AND fullkey NOT IN ('\$.name', '\$.method.name')" |
@@ -142,7 +120,7 @@ check "configs/README.md lists every key with its default" keys_listed
 keys_exist() {
     local key
     for key in $(grep -ohE '^\|( `(data|model|train|evaluate|cluster)\.[a-z0-9_.]+`,?)+' configs/README.md src/slurm/README.md | grep -oE '[a-z][a-z0-9_.]+'); do
-        if "$program" plan defaults.json --set "$key=[{}]" 2>&1 | grep -F "unknown key"; then return 1; fi
+        if "$POSLAB" plan defaults.json --set "$key=[{}]" 2>&1 | grep -F "unknown key"; then return 1; fi
     done
 }
 check "every key that the documents list exists" keys_exist
@@ -152,5 +130,4 @@ check "every key that the documents list exists" keys_exist
 check "links" "$root/tests/tools/lint.sh" links
 check "README.md has at most 130 lines of at most 110 characters" awk 'length($0) > 110 || FNR > 130 { print FNR ": " $0; wrong = 1 } END { exit wrong }' README.md
 
-echo "1..$number"
-exit $failed
+done_testing

@@ -2,54 +2,8 @@
 # Every option of `run` has the effect that `run --help` promises: the options are read from there, and each must have a
 # function here that shows it. A worker that fails, or hangs, is one that tests/faults/shim.c strikes once. And no command
 # that holds a database's lock works on one that another process holds.
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-shim=$PWD/tests/faults/shim.c
-fixtures=$PWD/tests/fixtures
-# In memory, where there is such a folder that programs may be started from: syncs take long.
-home=$(mktemp -d -p /dev/shm 2>/dev/null) && printf '#!/bin/sh\n' >"$home/program" && chmod +x "$home/program" && "$home/program" ||
-    home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-number=0 failed=0
-export LC_ALL=C
+. "$(dirname "$0")/../tools/shell.sh"
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out out err 2>/dev/null | head -30
-    fi
-}
-
-try() { # try CODE ARGUMENT...
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
-
-says() { # says FILE TEXT...
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-is() { # is WANTED DB QUERY
-    local got
-    got=$(sqlite3 -batch "$2" "$3")
-    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
-}
 
 # struck ACTION CODE ARGUMENT...: a run whose first worker is killed or halted at its 40th change of a file
 struck() {
@@ -218,15 +172,9 @@ locked() {
     try 0 run e2e.json --db locked/x.db && says locked/x.db.lock "process "
 }
 
-check "the shim" gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$shim" -ldl
-mkdir text
-for i in 1 2 3; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 400; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-method=$("$POSLAB" methods --format md | awk -F '`' 'NR == 3 { print $2 }')
-sed -e "s/\"alibi\", \"sinusoidal\"/\"$method\"/; s/1920/256/; s/, 4\]/]/" -e 's/"length": 16/"checkpoint": 1e-6, &/' \
-    "$fixtures/e2e.json" >e2e.json
+check "the shim" build_shim
+write_texts 3 400
+write_config -e 's/, "sinusoidal"//; s/1920/256/; s/, 4\]/]/' -e 's/"length": 16/"checkpoint": 1e-6, &/'
 sed -e 's/"e2e"/"long"/; s/"tokens": 256/"tokens": 6400000/' e2e.json >long.json
 check "two runs" try 0 run e2e.json --db whole/x.db
 
@@ -240,4 +188,4 @@ check "a stopped sweep has work left, whatever has failed" stopped
 check "a mistake is not tried again" mistake
 check "what an orphan finished is taken over" orphan
 check "no two commands work on one database" locked
-exit $failed
+done_testing

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # The SQL in src/ is that of the oldest SQLite that is supported, 3.37: nothing in it is newer. What is newer is listed
 # below, with the version that brought it; each is shown to be found. `make test-releases` runs every statement there.
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. "$(dirname "$0")/../tools/shell.sh"
 
 # newer FILE...: each construct beyond 3.37 in the string literals of C files, as FILE: CONSTRUCT.
 newer() {
@@ -36,22 +33,16 @@ newer() {
         }' "$@"
 }
 
-found=$(newer src/*/*.[ch])
-if [ -z "$found" ]; then
-    echo "ok 1 - the SQL in src/ needs no SQLite later than 3.37"
-else
-    echo "not ok 1 - the SQL in src/ needs no SQLite later than 3.37"
-    sed 's/^/    # /' <<<"$found"
-fi
+newer "$root"/src/*/*.[ch] >found
+[ ! -s found ]
+result $? "the SQL in src/ needs no SQLite later than 3.37" found
 
 # Each construct is found, and what is like it is not.
-number=1
 while IFS='|' read -r expected sql; do
-    number=$((number + 1))
-    printf 'static const char sql[] = "%s";\n' "$sql" >"$folder/sample.c"
-    found=$(newer "$folder/sample.c")
-    [[ $expected = none && -z $found || $expected != none && $found == *"$expected"* ]] && echo "ok $number - $sql" ||
-        echo "not ok $number - $sql: ${found:-nothing} found, not $expected"
+    printf 'static const char sql[] = "%s";\n' "$sql" >sample.c
+    found=$(newer sample.c)
+    [[ $expected = none && -z $found || $expected != none && $found == *"$expected"* ]]
+    result $? "$sql" <(echo "${found:-nothing} found, not $expected")
 done <<'END'
 HAVING|SELECT a FROM (SELECT DISTINCT b FROM t) HAVING count(*) > 1
 HAVING|SELECT (SELECT max(b) FROM t HAVING count(*) > 1) FROM u GROUP BY c
@@ -65,3 +56,4 @@ ORDER BY in|SELECT group_concat(a, ',' ORDER BY b) FROM t
 none|SELECT group_concat(a) FROM (SELECT a FROM t ORDER BY b)
 string_agg|SELECT string_agg(a, ',') FROM t
 END
+done_testing

@@ -1,56 +1,8 @@
 #!/usr/bin/env bash
 # submit, status and collect with a scheduler of a few lines: sbatch writes down what it is given, squeue prints a
 # file, scontrol knows MaxArraySize. (tests/cli/cluster.sh has the real one.)
-set -u
-root=$(cd "$(dirname "$0")" && pwd)
-root=${root%/tests*}
-POSLAB=${POSLAB:-$root/poslab}
-fixtures=$root/tests/fixtures
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-number=0 failed=0
-export LC_ALL=C TMPDIR=$home/tmp PATH=$home/bin:$PATH
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out out err 2>/dev/null | head -30
-    fi
-}
-
-try() { # try CODE ARGUMENT...
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
-
-says() { # says FILE TEXT...
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-numbers() {
-    sqlite3 -batch "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
-        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
-            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3"
-}
-
-same_numbers() {
-    [ -n "$(numbers "$1")" ] && diff <(numbers "$1") <(numbers "$2") | head -3
-    [ "${PIPESTATUS[0]}" = 0 ]
-}
+. "$(dirname "$0")/../tools/shell.sh"
+export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 
 mkdir bin text tmp
 cat >bin/sbatch <<'END'
@@ -73,11 +25,8 @@ true
 END
 printf '#!/bin/bash\necho "Configuration data"\necho "MaxArraySize            = 4"\n' >bin/scontrol
 chmod +x bin/*
-for i in 1 2 3 4; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-cp "$fixtures/e2e.json" .
+write_texts
+write_config
 database=results/e2e.db
 
 allocation='{"partition": "p,q", "account": "a.b@c", "constraint": "x", "time": "1-02:03:04", "memory": "4G", "threads": 2, "warning": 90}'
@@ -216,5 +165,4 @@ rm full
 touch silent
 check "sbatch without a number" try 5 submit e2e.json --set train.seed=9
 check "says what to do" says err "sbatch printed no job number: ''" "scancel"
-echo "1..$number"
-exit $failed
+done_testing

@@ -1,35 +1,6 @@
 #!/usr/bin/env bash
 # What the system does to a sweep: ignored signals, limits on memory, files and threads, links in its way.
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-fixtures=$PWD/tests/fixtures
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-export LC_ALL=C
-number=0 failed=0
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out out err 2>/dev/null | head -30
-    fi
-}
-
-try() { # try CODE ARGUMENT...
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
+. "$(dirname "$0")/../tools/shell.sh"
 
 # limited "LIMIT" CODE ARGUMENT...: try under a limit of ulimit; what hangs is ended after a minute.
 limited() {
@@ -41,20 +12,8 @@ limited() {
     [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
 }
 
-says() { # says FILE TEXT...
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-for i in 1 2 3 4; do
-    mkdir -p text
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-cp "$fixtures/e2e.json" .
+write_texts
+write_config
 
 # --- threads ---
 
@@ -139,5 +98,4 @@ check "is stopped by one" test $? = 3
 check "says how to continue" says err "continue with:"
 check "has saved its state" test -n "$(compgen -G 'hung/long/*/state.safetensors')"
 check "and is pending" test "$(sqlite3 hung/x.db "SELECT count(*) > 0 FROM run WHERE status = 'pending'")" = 1
-echo "1..$number"
-exit $failed
+done_testing

@@ -2,39 +2,11 @@
 # The program among others: environment variables, pipes that nobody reads, exit codes, words of the command line that
 # a terminal would obey, and folders with odd names.
 # shellcheck disable=SC2016 # what $ stands for here is not for this shell
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-tree=$PWD
-POSLAB=${POSLAB:-$PWD/poslab}
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-number=0 failed=0
-export LC_ALL=C TMPDIR=$home/tmp
+. "$(dirname "$0")/../tools/shell.sh"
+export TMPDIR=$home/tmp
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES POSIXLY_CORRECT PREFIX DESTDIR
 mkdir tmp
-ln -s "$tree/plots" plots
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out | head -30
-    fi
-}
-
-try() { # try CODE ARGUMENT...
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; cat err; return 1; }
-}
+ln -s "$root/plots" plots
 
 seq 1 3000 >corpus.txt
 cat >x.json <<'END'
@@ -169,19 +141,19 @@ check "a script's lines are options, comments and commands" bash -n out
 # --- installing into odd folders ---
 
 install_at() { # install_at DESTDIR PREFIX
-    local root=$home/$1 files
-    mkdir -p "$root"
-    make -C "$tree" install DESTDIR="$root" PREFIX="${2//\$/\$\$}" || return 1
-    [ -x "$root$2/bin/poslab" ] && [ -f "$root$2/share/poslab/plots/curves.gp" ] && [ -f "$root$2/share/man/man1/poslab.1" ] || return 1
-    make -C "$tree" uninstall DESTDIR="$root" PREFIX="${2//\$/\$\$}" || return 1
-    files=$(find "$root" -type f)
+    local to=$home/$1 files
+    mkdir -p "$to"
+    make -C "$root" install DESTDIR="$to" PREFIX="${2//\$/\$\$}" || return 1
+    [ -x "$to$2/bin/poslab" ] && [ -f "$to$2/share/poslab/plots/curves.gp" ] && [ -f "$to$2/share/man/man1/poslab.1" ] || return 1
+    make -C "$root" uninstall DESTDIR="$to" PREFIX="${2//\$/\$\$}" || return 1
+    files=$(find "$to" -type f)
     [ ! "$files" ] || { echo "$files"; return 1; }
 }
-if [ "$POSLAB" = "$tree/poslab" ]; then
+if [ "$POSLAB" = "$root/poslab" ]; then
     echo mine >my
     mkdir -p share/poslab bin && echo mine >share/poslab/mine
     check "install to a PREFIX with a space" install_at root "/my prefix"
     check "with quotes and signs" install_at 'my ro"ot' "/it's; \`x\` \$y & z"
     check "nothing of others is removed" grep -q mine my share/poslab/mine
 fi
-exit $failed
+done_testing

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "samples.h"
 
 #include <signal.h>
@@ -39,13 +41,6 @@ static void refuse_always(const char *path, ExitCode code, const char *word) {
     refuse(path, DATABASE_CREATE, code, word);
 }
 
-static void put_file(const char *path, const char *bytes, size_t size) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void test_refused(void **state) {
     (void)state;
     refuse("missing.db", DATABASE_READ, EXIT_USAGE, "does not exist");
@@ -53,9 +48,9 @@ static void test_refused(void **state) {
     refuse("no/folder.db", DATABASE_CREATE, EXIT_SYSTEM, "unable to open");
     assert_int_equal(mkdir("folder.db", 0700), 0);
     refuse_always("folder.db", EXIT_USAGE, "not a regular file");
-    put_file("text.db", "not a database\n", 15);
+    fixture_put("text.db", "not a database\n", 15);
     refuse_always("text.db", EXIT_DAMAGED, "no poslab database");
-    put_file("empty.db", "", 0);
+    fixture_put("empty.db", "", 0);
     refuse("empty.db", DATABASE_READ, EXIT_DAMAGED, "no poslab database");
 
     sample_outside("CREATE TABLE t (a); PRAGMA user_version = 1");
@@ -69,7 +64,7 @@ static void test_refused(void **state) {
     assert_int_equal(unlink("x.db"), 0);
 
     Error err;
-    put_file("x.db", "", 0); /* what a process leaves that is killed while it creates a database */
+    fixture_put("x.db", "", 0); /* what a process leaves that is killed while it creates a database */
     database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     sample_outside("CREATE VIEW mine AS SELECT 1");
     Database *store = database_open("x.db", DATABASE_READ, &err);
@@ -88,10 +83,10 @@ static void test_damage(void **state) {
     database_close(store);
     size_t size;
     char *bytes = sample_file("x.db", &size);
-    put_file("cut.db", bytes, size - 4096);
+    fixture_put("cut.db", bytes, size - 4096);
     refuse_always("cut.db", EXIT_DAMAGED, "damaged");
     memset(bytes + 4096 * 2, 0x55, 4096);
-    put_file("spoilt.db", bytes, size);
+    fixture_put("spoilt.db", bytes, size);
     refuse_always("spoilt.db", EXIT_DAMAGED, "damaged");
 
     /* A damaged result is refused whole. */
@@ -269,7 +264,6 @@ static void test_readers_hold_no_lock(void **state) {
 
 /* The library may be older than the headers; this program's function comes before the library's. */
 static int pretended_version;
-int sqlite3_libversion_number(void);
 int sqlite3_libversion_number(void) {
     return pretended_version ? pretended_version : SQLITE_VERSION_NUMBER;
 }

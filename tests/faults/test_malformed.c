@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "experiment/config.h"
 #include "need.h"
 
@@ -16,20 +18,7 @@
 
 #define PLACE "config 'bad.json'"
 
-static Arena *arena;
 static int refused;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static const char base[] =
     "{\"name\":\"bad\",\"data\":{\"files\":[\"a.txt\"],\"split\":{\"valid\":0.1,\"test\":0.1}},"
@@ -42,8 +31,8 @@ static Json *whole_config(void) {
     const Experiment *experiment = config_read_text(base, PLACE, arena, &err);
     if (!experiment) need_methods_of_config(&err);
     if (!experiment) fail_msg("%s", err.text);
-    Json *json =
-        json_parse(experiment->points[0].resolved, strlen(experiment->points[0].resolved), PLACE, &err);
+    Json *json = json_parse(experiment->points[0].resolved, strlen(experiment->points[0].resolved), PLACE,
+                            arena, &err);
     assert_non_null(json);
     return json;
 }
@@ -62,7 +51,8 @@ static void refuse(const char *text, const char *word) {
 /* The config with one value replaced. */
 static void refuse_with(const Json *root, const char *path, const char *value) {
     Error err;
-    Json *copy = json_copy(root), *new_value = json_parse(value, strlen(value), PLACE, &err);
+    ArenaMark mark = arena_mark(arena);
+    Json *copy = json_copy(root, arena), *new_value = json_parse(value, strlen(value), PLACE, arena, &err);
     assert_non_null(new_value);
     if (!json_set_path(copy, path, new_value, PLACE, &err)) fail_msg("%s: %s", path, err.text);
     const char *last = strrchr(path, '.');
@@ -70,7 +60,7 @@ static void refuse_with(const Json *root, const char *path, const char *value) {
     refuse(json_print(copy, arena), kind   ? arena_format(arena, "%.*s", (int)(last - path), path)
                                     : last ? last + 1
                                            : path);
-    json_free(copy);
+    arena_release(arena, mark);
 }
 
 static const char *const for_numbers[] = {"\"x\"", "true", "[[]]", "{\"x\":1}", "-1e300", "1e300", NULL};
@@ -102,7 +92,6 @@ static void test_every_member(void **state) {
     refused = 0;
     refuse_with(root, "xyzzy", "1");
     walk(root, root, "");
-    json_free(root);
     print_message("# %d malformed configs refused, each with its path\n", refused);
     assert_true(refused >= 200);
 }
@@ -113,7 +102,6 @@ static void test_every_truncation(void **state) {
     const char *text = json_print(root, arena);
     for (size_t size = 0; size < strlen(text); size++)
         refuse(arena_format(arena, "%.*s", (int)size, text), "");
-    json_free(root);
 }
 
 /* A byte that is no JSON at every place outside of strings; inside, a control character. */
@@ -127,7 +115,6 @@ static void test_every_byte(void **state) {
         refuse(text, "");
         *c = saved;
     }
-    json_free(root);
 }
 
 static void test_hostile(void **state) {
@@ -152,10 +139,10 @@ static void test_hostile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_every_member, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_truncation, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_member, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_every_truncation, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_every_byte, fixture_arena, fixture_arena_free),
+        cmocka_unit_test_setup_teardown(test_hostile, fixture_arena, fixture_arena_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

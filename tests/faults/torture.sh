@@ -6,36 +6,23 @@
 # shim.c counts them. After each attempt the same command is repeated until it is done; then all
 # losses in the database (to the last bit) and the weights (by cmp) must be those of an undisturbed sweep, and
 # `poslab check` must find nothing. What this does not show: a killed process is no power loss.
-set -u
-POSLAB=${POSLAB:-./poslab}
-[ "${POSLAB#/}" != "$POSLAB" ] || POSLAB=$PWD/$POSLAB
-root=$(cd "$(dirname "$0")" && pwd)
-root=${root%/tests*}
-shim=$(ls "$root"/tests/*/shim.c)
+. "$(dirname "$0")/../tools/shell.sh"
 full=${1:-} every=${2:-1}
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-export LC_ALL=C OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
 export TMPDIR=$home RANDOM_SEED=${RANDOM_SEED:-1}
 RANDOM=$RANDOM_SEED
-gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$shim" -ldl || exit 1
+build_shim || exit 1
 
-mkdir text
-for i in 1 2 3; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 400; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
+write_texts 3 400
 cat >tiny.json <<'END'
 { "name": "tiny", "data": { "files": ["text/*.txt"], "split": { "valid": 0.1, "test": 0.05 } },
   "model": { "layers": 1, "heads": 2, "width": 8, "ffn": 16 },
   "train": { "length": 8, "tokens": 96, "tokens_per_step": 32, "checkpoint": 1e-6 },
   "evaluate": { "tokens": 200, "multiples": [1, 2] }, "method": "alibi", "sweep": { "train.seed": [1, 2] } }
 END
-"$POSLAB" methods alibi >/dev/null 2>&1 || sed -i s/alibi/kerple/ tiny.json # a deleted file
+has alibi || sed -i s/alibi/kerple/ tiny.json # a deleted file
 sed 's/"tokens": 96/"tokens": 6400/; s/\[1, 2\] } }/[1, 2, 3, 4, 5, 6, 7, 8] } }/; s/"tiny"/"many"/' tiny.json >many.json
 
-failed=0
 bad() { # bad WHAT: a failure, once
     echo "not ok - $1"
     sed 's/^/    # /' err 2>/dev/null | tail -5
@@ -46,14 +33,6 @@ run() { # run DB ARGUMENT...
     local db=$1
     shift
     "$POSLAB" run "${config:-tiny.json}" -q --db "$db" "$@" >out 2>err </dev/null
-}
-
-numbers() {
-    sqlite3 -batch "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
-        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
-        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
-            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
-        SELECT key, status, quote(final_loss) FROM run ORDER BY 1"
 }
 
 # same DB WHAT: compares with the undisturbed sweep of that config.
@@ -386,7 +365,7 @@ writes out "$every" table x/x.db --format latex
 writes figure.svg "$every" plot x/x.db -o figure.svg
 writes page.html $((7 * every)) report x/x.db -o page.html
 "$POSLAB" run tiny.json -q --db y/y.db --set 'sweep.train.seed=[2, 3]' 2>err || bad "a database to merge"
-sqlite3 version1.db <"$root/tests/fixtures/version1.sql" || bad "a database of schema version 1"
+sqlite3 version1.db <"$fixtures/version1.sql" || bad "a database of schema version 1"
 stores version1.db status copy.db # migrates it
 stores x/x.db merge copy.db y/y.db
 stores x/x.db reference copy.db "$root/results/paper/perplexity.csv"

@@ -10,18 +10,12 @@
 #                   CPU and the BLAS: each line names these, and a machine without a line of its own skips the comparison
 #
 # A change that is meant to change an output runs `test_frozen.sh --update`, and shows the difference in its commit.
-# POSLAB names the program (default ./poslab).
-set -u
-top=$(cd "$(dirname "$0")/../.." && pwd)
-POSLAB=${POSLAB:-$top/poslab}
-golden=$top/tests/golden/frozen
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-export LC_ALL=C COLUMNS=100 NO_COLOR=1
+. "$(dirname "$0")/../tools/shell.sh"
+golden=$root/tests/golden/frozen
+export COLUMNS=100 NO_COLOR=1
 mkdir got data data/perl plots
-ln -s "$top/configs" configs
-ln -s "$top/results" results
+ln -s "$root/configs" configs
+ln -s "$root/results" results
 
 # --- keys of all configs ---
 
@@ -36,7 +30,7 @@ done >got/keys
 
 # --- text of all commands ---
 
-sqlite3 frozen.db <"$top/tests/golden/frozen.sql" || exit 1
+sqlite3 frozen.db <"$root/tests/golden/frozen.sql" || exit 1
 "$POSLAB" reference frozen.db >/dev/null
 
 # show ARGUMENT...: a command, what it prints, and whether it failed.
@@ -69,7 +63,7 @@ show analyse frozen.db curves --paper >>got/analyse-curves.txt
     show methods --format text
     show methods --format md
     show methods --json
-    for method in $(cd "$top/methods" && ls ./*.c | sed -E 's|^\./(.*)\.c$|\1|'); do
+    for method in $(cd "$root/methods" && ls ./*.c | sed -E 's|^\./(.*)\.c$|\1|'); do
         show methods "$method"
         show methods "$method" --json
     done
@@ -123,26 +117,15 @@ if [ "${1:-}" = --update ]; then
     mv weights.new "$golden/weights.tsv"
     exit
 fi
-number=0 failed=0
-result() { # result STATUS NAME: a test, and the first lines of what it printed where it failed
-    number=$((number + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $number - $2"
-    else
-        failed=1
-        echo "not ok $number - $2"
-        sed 's/^/# /' difference | cut -c1-300 | head -20
-    fi
-}
 for name in $(cd got && ls ./*; cd "$golden" && ls ./*); do echo "$name"; done | sort -u | grep -v weights.tsv >names
 while read -r name; do
     diff "$golden/$name" "got/$name" >difference 2>&1
-    result $? "frozen output $name"
+    result $? "frozen output $name" difference
 done <names
 if [ "${unknown:-}" ]; then
-    echo "ok $((number + 1)) - weights and losses # SKIP no line for this machine in weights.tsv"
+    result 0 "weights and losses # SKIP no line for this machine in weights.tsv"
 else
     diff <(grep "^$machine " "$golden/weights.tsv") <(sort weights) >difference 2>&1
-    result $? "weights and losses of short runs"
+    result $? "weights and losses of short runs" difference
 fi
-exit $failed
+done_testing

@@ -27,12 +27,11 @@ static Encoding position_of(const char *name, const char *json, Arena *arena) {
     Error err;
     Encoding position = {.method = m};
     if (m->options_size) position.options = arena_alloc(arena, 1, m->options_size);
-    Json *object = json_parse(json, strlen(json), "golden", &err);
+    Json *object = json_parse(json, strlen(json), "golden", arena, &err);
     options_default(position.options, m->fields, m->field_count);
     if (!object ||
         !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
-    json_free(object);
     return position;
 }
 

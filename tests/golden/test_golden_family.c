@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include <math.h>
 
 #include "laws.h"
@@ -17,20 +19,6 @@
 #include "need.h"
 #include "probe.h"
 #include "position/encoding.h"
-
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static bool has(const char *method) {
     return encoding_find(method) != NULL;
@@ -41,12 +29,11 @@ static Encoding position_of(const char *method, const char *json) {
     Error err;
     Encoding position = {.method = m,
                          .options = m->options_size ? arena_alloc(arena, 1, m->options_size) : NULL};
-    Json *object = json_parse(json, strlen(json), "golden", &err);
+    Json *object = json_parse(json, strlen(json), "golden", arena, &err);
     options_default(position.options, m->fields, m->field_count);
     if (!object ||
         !options_read(position.options, m->fields, m->field_count, object, NULL, "golden", "", arena, &err))
         fail_msg("%s", err.text);
-    json_free(object);
     return position;
 }
 
@@ -532,7 +519,7 @@ static void checks_refuse(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_arena, fixture_arena_free)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "model/activations.h"
 #include "position/encoding.h"
 
 const Law laws[] = {
@@ -36,14 +37,11 @@ const Law *law_find(const char *name) {
 }
 
 const char *law_case(const Law *law, const LawCase *c, Arena *arena) {
-    Json *options = encoding_json(&c->position);
+    Json *options = encoding_json(&c->position, arena);
     json_remove(options, "name");
-    const char *text =
-        arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
-                     c->position.method->name, json_print(options, arena), (int)c->model.layers,
-                     (int)c->model.heads, (int)c->model.width, c->batch, c->length);
-    json_free(options);
-    return text;
+    return arena_format(arena, "%s, %s %s, layers %d heads %d width %d, %d x %d tokens", law->name,
+                        c->position.method->name, json_print(options, arena), (int)c->model.layers,
+                        (int)c->model.heads, (int)c->model.width, c->batch, c->length);
 }
 
 bool law_holds(const Law *law, const LawCase *c, Error *err) {
@@ -89,6 +87,10 @@ double *law_widened(const float *x, size_t count, Arena *arena) {
     return wide;
 }
 
+size_t law_tensor_size(const PositionTensor *tensor) {
+    return (size_t)tensor->dims[0] * (size_t)(tensor->rank == 2 ? tensor->dims[1] : 1);
+}
+
 Model *law_model(const LawCase *c, Arena *arena) {
     Model *model = model_new(&c->model, &c->position, c->train_length, arena);
     model->threads = law_threads;
@@ -100,6 +102,24 @@ Model *law_model(const LawCase *c, Arena *arena) {
     }
     model_project(model);
     return model;
+}
+
+static size_t activations_bytes(const Model *model, int sequences, int length, bool training, bool counting) {
+    Arena *arena = counting ? arena_new_counting() : arena_new((size_t)1 << 26);
+    activations_new(model, sequences, length, training, arena);
+    size_t bytes = arena_used(arena);
+    arena_free(arena);
+    return bytes;
+}
+
+bool law_activations_are_counted(const Model *model, bool training, Error *err) {
+    size_t taken = activations_bytes(model, 3, 100, training, false);
+    size_t counted = activations_bytes(model, 3, 100, training, true);
+    size_t shorter = activations_bytes(model, 1, 16000, training, true);
+    size_t longer = activations_bytes(model, 1, 64000, training, true);
+    if (counted != taken) return BROKEN(err, "a pass takes %zu bytes, %zu are counted", taken, counted);
+    if ((double)longer < 4.2 * (double)shorter) return true;
+    return BROKEN(err, "four times the length takes %zu bytes instead of %zu", longer, shorter);
 }
 
 const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena) {

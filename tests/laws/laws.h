@@ -79,6 +79,7 @@ bool law_holds(const Law *law, const LawCase *c, Error *err);
 #define NLL_TOLERANCE 2e-5
 
 PositionShape law_shape(const LawCase *c);
+size_t law_tensor_size(const PositionTensor *tensor); /* floats of one copy */
 
 /* Moves values away from their initial ones, where mistakes may cancel: ones and zeros are the worst. Signs
  * stay. */
@@ -92,6 +93,10 @@ double *law_widened(const float *x, size_t count, Arena *arena);
 
 /* A model with its weights moved away from their initial values. */
 Model *law_model(const LawCase *c, Arena *arena);
+
+/* A pass takes the bytes that a counting arena counts, and four times the length about four times the bytes.
+ */
+bool law_activations_are_counted(const Model *model, bool training, Error *err);
 
 /* Random sequences of length + 1 tokens; the first tokens differ. */
 const uint16_t **law_tokens(const LawCase *c, int sequences, int length, Arena *arena);

@@ -255,6 +255,7 @@ static bool refuses_right(const Stretch *s, Arena *arena, Error *err) {
         return BROKEN(err, "progress cannot stop an evaluation, or is told a share of %g", share);
     request.length = request.stride = 1;
     Corpus shortest = {.splits[SPLIT_VALID] = {.tokens = s->corpus.splits[SPLIT_VALID].tokens, .count = 2}};
+    request.length = request.stride = 1;
     if (!evaluate_run(s->model, &shortest, &request, NULL, NULL, &result, arena, s->arena, err)) return false;
     if (result.tokens != 1 || result.windows != 1) return BROKEN(err, "two tokens are not one target");
     request.split = SPLIT_TEST; /* one token */

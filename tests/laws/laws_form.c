@@ -96,21 +96,19 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- options ---- */
 
-static Json *field_json(const OptionField *f, double number) {
-    if (f->type == OPTION_BOOL) return json_new_bool(number != 0);
-    if (f->type == OPTION_CHOICE) return json_new_text(f->choices[(int)number]);
-    return json_new_number(number);
+static Json *field_json(const OptionField *f, double number, Arena *arena) {
+    if (f->type == OPTION_BOOL) return json_new_bool(number != 0, arena);
+    if (f->type == OPTION_CHOICE) return json_new_text(f->choices[(int)number], arena);
+    return json_new_number(number, arena);
 }
 
-/* Defaults with one option set from JSON (which is freed), as a config would set it. */
+/* Defaults with one option set from JSON, as a config would set it. */
 static bool read_option(void *options, const PositionMethod *m, const char *key, Json *value, Arena *arena) {
-    Json *object = json_new_object();
+    Json *object = json_new_object(arena);
     Error err;
     json_set(object, key, value);
     options_default(options, m->fields, m->field_count);
-    bool read = options_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
-    json_free(object);
-    return read;
+    return options_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
 }
 
 /* All that a method does, as a hash: layout, initial values, outputs. */
@@ -153,7 +151,7 @@ static bool option_lives(const LawCase *c, const OptionField *f, const char *sta
         char text[SHA256_HEX_SIZE];
         PositionShape shape = law_shape(c);
         other.position.options = arena_alloc(arena, 1, m->options_size);
-        if (!read_option(other.position.options, m, f->key, field_json(f, tries[i]), arena)) continue;
+        if (!read_option(other.position.options, m, f->key, field_json(f, tries[i], arena), arena)) continue;
         if (!encoding_check(m, &shape, other.position.options, &err)) continue;
         fingerprint(&other, text, arena);
         if (strcmp(text, standard) != 0) return true;
@@ -169,30 +167,31 @@ static bool field_holds(const LawCase *c, const OptionField *f, Arena *arena, Er
     if (number && ranged) {
         double bounds[] = {f->low, f->high};
         for (int i = 0; i < 2; i++) {
-            if (!read_option(options, m, f->key, json_new_number(bounds[i]), arena))
+            if (!read_option(options, m, f->key, json_new_number(bounds[i], arena), arena))
                 return BROKEN(err, "'%s' = %g, a bound, is refused", f->key, bounds[i]);
             if (naive_option(&position, f->key) != bounds[i])
                 return BROKEN(err, "'%s' = %g is read as %g", f->key, bounds[i],
                               naive_option(&position, f->key));
             double way = i ? INFINITY : -INFINITY;
             double outside = f->type == OPTION_INT ? bounds[i] + (i ? 1 : -1) : nextafter(bounds[i], way);
-            if (read_option(options, m, f->key, json_new_number(outside), arena))
+            if (read_option(options, m, f->key, json_new_number(outside, arena), arena))
                 return BROKEN(err, "'%s' = %.17g, outside, is accepted", f->key, outside);
         }
     }
-    if (f->or_zero && !read_option(options, m, f->key, json_new_number(0), arena))
+    if (f->or_zero && !read_option(options, m, f->key, json_new_number(0, arena), arena))
         return BROKEN(err, "'%s' = 0 is refused", f->key);
     if (f->type == OPTION_INT &&
-        read_option(options, m, f->key, json_new_number(f->default_value + 0.5), arena))
+        read_option(options, m, f->key, json_new_number(f->default_value + 0.5, arena), arena))
         return BROKEN(err, "'%s' = %g, no whole number, is accepted", f->key, f->default_value + 0.5);
-    if (number && read_option(options, m, f->key, json_new_text("8"), arena))
+    if (number && read_option(options, m, f->key, json_new_text("8", arena), arena))
         return BROKEN(err, "'%s' = \"8\", a text, is accepted", f->key);
-    if (!number && read_option(options, m, f->key, json_new_number(0), arena))
+    if (!number && read_option(options, m, f->key, json_new_number(0, arena), arena))
         return BROKEN(err, "'%s' = 0, a number, is accepted", f->key);
-    if (f->type == OPTION_CHOICE && read_option(options, m, f->key, json_new_text("no such choice"), arena))
+    if (f->type == OPTION_CHOICE &&
+        read_option(options, m, f->key, json_new_text("no such choice", arena), arena))
         return BROKEN(err, "'%s' = \"no such choice\" is accepted", f->key);
     for (int i = 0; f->type == OPTION_CHOICE && f->choices[i]; i++)
-        if (!read_option(options, m, f->key, json_new_text(f->choices[i]), arena) ||
+        if (!read_option(options, m, f->key, json_new_text(f->choices[i], arena), arena) ||
             naive_option(&position, f->key) != i)
             return BROKEN(err, "'%s' = \"%s\" is refused or taken for another choice", f->key, f->choices[i]);
     return true;
@@ -209,7 +208,7 @@ bool law_options(const LawCase *c, Arena *arena, Error *err) {
     PositionShape shape = law_shape(&roomy);
     if (!encoding_check(m, &shape, roomy.position.options, &refusal))
         return BROKEN(err, "the defaults are refused: %s", refusal.text);
-    if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1), arena))
+    if (read_option(roomy.position.options, m, "no_such_option", json_new_number(1, arena), arena))
         return BROKEN(err, "an unknown option is accepted");
     options_default(roomy.position.options, m->fields, m->field_count);
     fingerprint(&roomy, standard, arena);
@@ -278,7 +277,7 @@ static bool tensors_are_placed(const LawCase *c, const Model *model, Error *err)
             if (tensors[i].per_layer) snprintf(name, sizeof name, "layers.%d.", l);
             snprintf(name + strlen(name), sizeof name - strlen(name), "position.%s", tensors[i].name);
             const ModelParam *param = naive_param(model, name);
-            if (param->init != MODEL_INIT_METHOD || param->size != encoding_tensor_size(&tensors[i]) ||
+            if (param->init != MODEL_INIT_METHOD || param->size != law_tensor_size(&tensors[i]) ||
                 param->decay)
                 return BROKEN(err, "%s is not as the layout says", name);
             found++;

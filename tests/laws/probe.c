@@ -62,7 +62,7 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
         char name[80];
         snprintf(name, sizeof name, "position.%s", p.tensors[i].name);
         Random rng = random_stream(c->seed, "init", name);
-        p.sizes[i] = encoding_tensor_size(&p.tensors[i]);
+        p.sizes[i] = law_tensor_size(&p.tensors[i]);
         p.value[i] = guarded_new(arena, p.sizes[i]), p.grad[i] = guarded_new(arena, p.sizes[i]);
         if (p.method->init) p.method->init(&p.shape, p.options, i, p.value[i], &rng);
         law_away(p.value[i], p.sizes[i], c->seed, name);

@@ -102,11 +102,10 @@ static LawCase case_of(const Side *side, Arena *arena) {
     Error err;
     const PositionMethod *m = encoding_find(side->method);
     assert_true(encoding_default(&c.position, m, arena));
-    Json *options = json_parse(side->options, strlen(side->options), side->method, &err);
+    Json *options = json_parse(side->options, strlen(side->options), side->method, arena, &err);
     if (!options || !options_read(c.position.options, m->fields, m->field_count, options, NULL, side->method,
                                   "method", arena, &err))
         fail_msg("%s", err.text);
-    json_free(options);
     return c;
 }
 

@@ -91,12 +91,11 @@ static Encoding position_of(const PositionMethod *method, const char *option, Ar
     Error err;
     if (!encoding_default(&position, method, arena) && !with_stand_in(&position, arena)) return (Encoding){0};
     if (!option) return position;
-    Json *object = json_new_object();
-    json_set(object, option, json_new_bool(true));
+    Json *object = json_new_object(arena);
+    json_set_bool(object, option, true);
     if (!options_read(position.options, method->fields, method->field_count, object, NULL, "mutant", "method",
                       arena, &err))
         BUG("%s", err.text);
-    json_free(object);
     return position;
 }
 

@@ -48,13 +48,8 @@ each() {
     printf '%s\0' "${sources[@]}" | xargs -0 -r -P "$jobs" -n 1 bash -c 'quiet "$@"' each "$@" || found=1
 }
 
-declare -A LAYER_OF # of a name its layer
-for layer in "${!LAYERS[@]}"; do
-    for name in ${LAYERS[layer]}; do LAYER_OF[$name]=$layer; done
-done
-
 # What a header includes is checked in that header, so that direct includes are enough.
-# shellcheck source=tests/lint_structure.sh
+# shellcheck source=tests/tools/lint_structure.sh
 . "$structure.sh"
 
 check_format() {

@@ -5,4 +5,7 @@
 /* Fails the running test if they are further apart, or one is no number. */
 void near(double got, double expected, double tolerance);
 
+/* Likewise, with a tolerance of `tolerance` (1 + |expected|). */
+void near_relative(double got, double expected, double tolerance);
+
 #endif

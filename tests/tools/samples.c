@@ -9,6 +9,7 @@
 #include "sys/version.h"
 #include "store/runs.h"
 
+#include "fixture.h"
 #include "need.h"
 
 #include <math.h>
@@ -19,38 +20,23 @@
 
 Arena *sample_arena;
 const double sample_perplexities[3] = {4.5, 4.25, 1e3};
-static char folder[] = "/tmp/poslab-sample-XXXXXX";
-static char home[4096];
 
 int sample_setup(void **state) {
-    (void)state;
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    if (!getcwd(home, sizeof home) || !mkdtemp(folder) || chdir(folder) != 0) return 1;
-    sample_arena = arena_new(0);
-    return 0;
+    int code = fixture_folder(state);
+    sample_arena = arena;
+    return code;
 }
 
 int sample_teardown(void **state) {
-    (void)state;
-    char command[sizeof folder + 16];
-    arena_free(sample_arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(home) != 0 || system(command) != 0;
-}
-
-void sample_put_file(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    return fixture_folder_remove(state);
 }
 
 const Plan *sample_plan(const char *extra) {
     Error err = {0};
     char text[4096] = "";
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = (char)('a' + i * i % 23);
-    sample_put_file("corpus.txt", text);
-    sample_put_file(
+    fixture_put_text("corpus.txt", text);
+    fixture_put_text(
         "x.json",
         arena_format(sample_arena,
                      "{\"name\": \"x\", \"data\": {\"files\": [\"corpus.txt\"], \"split\": {\"valid\": "

@@ -28,9 +28,6 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
 /* Writes "result.db" and imports it. */
 void sample_import(Database *store, const RunRecord *record);
 
-/* Writes a file. */
-void sample_put_file(const char *path, const char *text);
-
 /* The whole of a file, and the first value of a query as text; owned by the arena. */
 char *sample_file(const char *path, size_t *size);
 const char *sample_value(Database *store, const char *sql);

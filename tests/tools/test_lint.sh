@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
 # Shows that every check of lint.sh bites: a small copy of the tree passes, and each of these spoilt ones fails with
 # a message that names the spoilt file.
-set -eu
+. "$(dirname "$0")/shell.sh"
+set -e
 shopt -s nullglob
-tools=$(cd "$(dirname "$0")" && pwd)
-here=${tools%/tests*}
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
-failed=0 number=0
+tools=$root/tests/tools tree=$home
 
 mkdir -p "$tree"/{src/base,src/position,src/train,methods,tests}
-cd "$here"
+cd "$root"
 cp Makefile .clang-format .clang-tidy "$tree"
 cp "$tools"/{lint*,cppcheck.*} "$tree/tests"
 clang=warnings # the check that runs clang
@@ -21,11 +18,6 @@ cp src/train/safetensors.h "$tree/src/train"
 cp methods/*.c "$tree/methods"
 touch "$tree"/methods/{alibi,none}.c # they may be deleted
 export LINT_ROOT=$tree
-
-result() { # result STATUS NAME
-    number=$((number + 1))
-    if [ "$1" = 0 ]; then echo "ok $number - $2"; else echo "not ok $number - $2"; failed=1; fi
-}
 
 # lint CHECK FILE: appends standard input to a file, checks, undoes it; the check's output is in `message`.
 lint() {
@@ -118,4 +110,4 @@ spoil cppcheck src/base/error.c "an array out of bounds" <<<'int beyond(void) { 
 spoil tidy src/base/error.c "a null pointer followed" <<<'int follow(int a); int follow(int a) { int *p = 0; if (a) p = &a; return *p; }'
 spoil lengths src/base/random.c "a file too long" < <(yes '' | head -450)
 
-exit $failed
+done_testing

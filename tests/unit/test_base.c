@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "sys/atomic_file.h"
 #include "base/sha256.h"
 #include "sys/threads.h"
@@ -172,6 +173,15 @@ static void wrong_mark(void) {
     arena_release(arena_new(0), 64);
 }
 
+static void two_arenas(void) {
+    Arena *arena = arena_new(0);
+    json_append(json_new_array(arena), json_new_null(arena_new(0)));
+}
+
+static void counted_json(void) {
+    json_new_object(arena_new_counting());
+}
+
 static void ends_are_ends(void **state) {
     char text[512];
     (void)state;
@@ -189,6 +199,10 @@ static void ends_are_ends(void **state) {
     assert_int_equal(WEXITSTATUS(status), EXIT_SYSTEM);
     assert_int_equal(WEXITSTATUS(ends(too_much_still, text, sizeof text)), EXIT_SYSTEM);
     assert_true(WIFSIGNALED(ends(wrong_mark, text, sizeof text)));
+    assert_true(WIFSIGNALED(ends(two_arenas, text, sizeof text)));
+    assert_non_null(strstr(text, "in another arena than its tree"));
+    assert_true(WIFSIGNALED(ends(counted_json, text, sizeof text)));
+    assert_non_null(strstr(text, "in a counting arena"));
 }
 
 static void the_clock_goes_on(void **state) {
@@ -309,6 +323,23 @@ static void growing_copies(void **state) {
     arena_free(arena);
 }
 
+static void pushed_items_stay(void **state) {
+    (void)state;
+    Arena *arena = arena_new(0);
+    struct {
+        int *items, count;
+    } list = {0};
+    for (int i = 0; i < 100; i++) {
+        int *item = ARENA_PUSH(arena, list.items, list.count);
+        assert_int_equal(*item, 0);
+        *item = i + 1;
+        memset(arena_alloc(arena, 64, 1), 'y', 64);
+    }
+    assert_int_equal(list.count, 100);
+    for (int i = 0; i < 100; i++) assert_int_equal(list.items[i], i + 1);
+    arena_free(arena);
+}
+
 static void counting_counts_the_same(void **state) {
     (void)state;
     Arena *real = arena_new(1 << 20), *count = arena_new_counting();
@@ -388,6 +419,7 @@ int main(void) {
         cmocka_unit_test(marks_may_lie_in_any_chunk),
         cmocka_unit_test(texts_have_room),
         cmocka_unit_test(growing_copies),
+        cmocka_unit_test(pushed_items_stay),
         cmocka_unit_test(counting_counts_the_same),
         cmocka_unit_test(hash_is_sha256),
         cmocka_unit_test(files_are_read_whole),

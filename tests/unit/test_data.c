@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "data/corpus.h"
 #include "data/batches.h"
 
@@ -13,38 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/poslab-data-XXXXXX";
-static char home[4096];
-static Arena *arena;
-
-/* Every test runs in an empty folder of its own, so that relative paths can be used. */
-static int setup(void **state) {
-    (void)state;
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    if (!getcwd(home, sizeof home) || !mkdtemp(folder) || chdir(folder) != 0) return 1;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    char command[sizeof folder + 16];
-    arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return chdir(home) != 0 || system(command) != 0;
-}
-
-static void put(const char *name, const void *bytes, size_t size) {
-    FILE *file = fopen(name, "wb");
-    assert_non_null(file);
-    if (size) assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void put_text(const char *name, const char *text) {
-    put(name, text, strlen(text));
-}
 
 #define LIST(...) ((const char *[]){__VA_ARGS__, NULL})
 
@@ -82,7 +52,7 @@ static void make_documents(const char *where) {
     for (int i = 0; i < 9; i++) {
         snprintf(name, sizeof name, "%s/%d.txt", where, i);
         snprintf(text, sizeof text, "document %d%.*s;", i, i, "abcdefghi");
-        put_text(name, text);
+        fixture_put_text(name, text);
     }
 }
 
@@ -108,7 +78,7 @@ static void test_order_ignores_paths(void **state) {
 
     assert_int_equal(rename("two/3.txt", "two/other.txt"), 0);
     assert_string_not_equal(a->hash, read_files(LIST("two/*"), 0.2, 0.1)->hash);
-    put_text("one/3.txt", "changed");
+    fixture_put_text("one/3.txt", "changed");
     assert_string_not_equal(a->hash, read_files(LIST("one/*"), 0.2, 0.1)->hash);
 }
 
@@ -122,7 +92,7 @@ static void test_definition(void **state) {
     Row rows[] = {{"a", "first text", ""}, {"b.txt", "second", ""}, {"c", "the third text of all", ""}};
     char joined[64] = "", digest[SHA256_HEX_SIZE];
     for (int i = 0; i < 3; i++) {
-        put_text(rows[i].name, rows[i].text);
+        fixture_put_text(rows[i].name, rows[i].text);
         Sha256 *hash = sha256_new();
         sha256_update(hash, rows[i].name, strlen(rows[i].name));
         sha256_update(hash, "", 1);
@@ -169,7 +139,7 @@ static void test_definition(void **state) {
 
 static void test_shares(void **state) {
     (void)state;
-    put_text("a", "0123456789");
+    fixture_put_text("a", "0123456789");
     Corpus *corpus = read_files(LIST("a"), 0, 0);
     assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 10);
     assert_int_equal(corpus->splits[SPLIT_VALID].count, 0);
@@ -187,8 +157,8 @@ static void test_shares(void **state) {
 static void test_own_splits(void **state) {
     (void)state;
     make_documents("d");
-    put_text("held", "held out");
-    put_text("more", "more");
+    fixture_put_text("held", "held out");
+    fixture_put_text("more", "more");
     CorpusOptions options = {.files = {LIST("d/*"), LIST("held", "more"), NULL}, .test = 0.1};
     Corpus *corpus = read_good(&options, 0);
     assert_int_equal(corpus->splits[SPLIT_VALID].count, 12);
@@ -218,13 +188,13 @@ static void expect_count(const char **files, int64_t count) {
 /* However many names a file has, its text is there once. */
 static void test_one_file_once(void **state) {
     (void)state;
-    char absolute[sizeof folder + 16];
-    put_text("a.txt", "some text");
+    char absolute[128];
+    fixture_put_text("a.txt", "some text");
     assert_int_equal(mkdir("sub", 0700), 0);
     assert_int_equal(symlink("../a.txt", "sub/link.txt"), 0);
     assert_int_equal(link("a.txt", "sub/hard.txt"), 0);
     assert_int_equal(symlink("sub", "other"), 0);
-    snprintf(absolute, sizeof absolute, "%s/a.txt", folder);
+    snprintf(absolute, sizeof absolute, "%s/a.txt", fixture_path());
     const char *const names[] = {"a.txt",  "./a.txt",      "sub/../a.txt",   ".//a.txt",
                                  absolute, "sub/link.txt", "other/hard.txt", "sub/*.txt"};
     const Corpus *once = read_files(LIST("a.txt"), 0, 0);
@@ -238,7 +208,7 @@ static void test_one_file_once(void **state) {
                          LIST("a.txt", "data.files", "one file", "one of the lists"));
         }
     }
-    put_text("b.txt", "other");
+    fixture_put_text("b.txt", "other");
     expect_error(&(CorpusOptions){.files = {LIST("b.txt"), LIST("a.txt"), LIST("sub/link.txt")}}, 0,
                  EXIT_USAGE, LIST("data.valid_files", "data.test_files", "a.txt", "sub/link.txt"));
 }
@@ -246,10 +216,10 @@ static void test_one_file_once(void **state) {
 /* A copy is another file, but not another text. */
 static void test_copies(void **state) {
     (void)state;
-    put_text("a.txt", "the same text");
-    put_text("copy", "the same text");
-    put_text("marked", "\xEF\xBB\xBFthe same text");
-    put_text("other", "the same tex?");
+    fixture_put_text("a.txt", "the same text");
+    fixture_put_text("copy", "the same text");
+    fixture_put_text("marked", "\xEF\xBB\xBFthe same text");
+    fixture_put_text("other", "the same tex?");
     const char *const copies[] = {"copy", "marked"};
     for (int i = 0; i < COUNT_OF(copies); i++)
         expect_error(&(CorpusOptions){.files = {LIST("other", "a.txt"), LIST(copies[i])}}, 0, EXIT_USAGE,
@@ -274,8 +244,8 @@ static void test_any_depth(void **state) {
                                         "d/e/no",  "d/.hidden/5.txt", "d/e/.6.txt"};
     static const char *const folders[] = {"d", "d/e", "d/e/f", "d/[x]", "d/.hidden", "d/g.txt", "far"};
     for (int i = 0; i < COUNT_OF(folders); i++) assert_int_equal(mkdir(folders[i], 0700), 0);
-    for (int i = 0; i < COUNT_OF(files); i++) put_text(files[i], arena_format(arena, "%s", files[i]));
-    put_text("far/7.txt", "7");
+    for (int i = 0; i < COUNT_OF(files); i++) fixture_put_text(files[i], arena_format(arena, "%s", files[i]));
+    fixture_put_text("far/7.txt", "7");
     assert_int_equal(symlink("../..", "d/e/loop"), 0);
     assert_int_equal(symlink("nowhere", "d/e/gone"), 0);
     static const struct {
@@ -299,8 +269,8 @@ static void test_any_depth(void **state) {
         if (corpus->splits[0].count != rows[i].count)
             fail_msg("%s: %d", rows[i].pattern, (int)corpus->splits[0].count);
     }
-    char absolute[sizeof folder + 16];
-    snprintf(absolute, sizeof absolute, "%s/**/2.txt", folder);
+    char absolute[128];
+    snprintf(absolute, sizeof absolute, "%s/**/2.txt", fixture_path());
     expect_count(LIST(absolute), 9);
     expect_files_error(LIST("d/**/*.csv"), LIST("no file matches 'd/**/*.csv'"));
 }
@@ -308,11 +278,11 @@ static void test_any_depth(void **state) {
 /* A UTF-8 byte-order mark is no text; UTF-16 and what is no text at all is named. */
 static void test_marks(void **state) {
     (void)state;
-    put_text("plain", "abc");
-    put_text("marked", "\xEF\xBB\xBF"
-                       "abc");
-    put_text("only", "\xEF\xBB\xBF");
-    put_text("inside", "abc\xEF\xBB\xBF");
+    fixture_put_text("plain", "abc");
+    fixture_put_text("marked", "\xEF\xBB\xBF"
+                               "abc");
+    fixture_put_text("only", "\xEF\xBB\xBF");
+    fixture_put_text("inside", "abc\xEF\xBB\xBF");
     Corpus *corpus = read_files(LIST("marked"), 0, 0);
     assert_int_equal(corpus->splits[0].count, 3);
     assert_int_equal(corpus->splits[0].tokens[0], 'a');
@@ -323,9 +293,9 @@ static void test_marks(void **state) {
     char wide[64] = {0}, tokens[64];
     for (int i = 0; i < 32; i++) wide[2 * i] = (char)('a' + i % 26);
     for (int i = 0; i < 64; i++) tokens[i] = (char)(i % 8 < 2 ? 'a' + i % 26 : 0); /* int64 */
-    put("wide", wide, sizeof wide);
-    put("wide-other", wide + 1, sizeof wide - 2);
-    put("integers", tokens, sizeof tokens);
+    fixture_put("wide", wide, sizeof wide);
+    fixture_put("wide-other", wide + 1, sizeof wide - 2);
+    fixture_put("integers", tokens, sizeof tokens);
     static const struct {
         const char *name, *bytes;
         size_t size;
@@ -347,7 +317,7 @@ static void test_marks(void **state) {
         {"pdf", "%PDF-1.7\n", 9, "PDF"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
-        if (rows[i].bytes) put(rows[i].name, rows[i].bytes, rows[i].size);
+        if (rows[i].bytes) fixture_put(rows[i].name, rows[i].bytes, rows[i].size);
         expect_files_error(LIST("plain", rows[i].name), LIST(rows[i].name, rows[i].what));
     }
 }
@@ -355,9 +325,9 @@ static void test_marks(void **state) {
 /* An empty file that a pattern matches is left out and counted. */
 static void test_empty_files(void **state) {
     (void)state;
-    put_text("a.txt", "text");
-    put_text("e1.txt", "");
-    put_text("e2.txt", "\xEF\xBB\xBF");
+    fixture_put_text("a.txt", "text");
+    fixture_put_text("e1.txt", "");
+    fixture_put_text("e2.txt", "\xEF\xBB\xBF");
     Corpus *corpus = read_files(LIST("*.txt"), 0, 0);
     assert_int_equal(corpus->splits[0].count, 4);
     assert_int_equal(corpus->splits[0].documents, 1);
@@ -376,16 +346,16 @@ static void test_empty_files(void **state) {
 /* A file whose name looks like a pattern is taken as it is. */
 static void test_brackets(void **state) {
     (void)state;
-    put_text("a[1]", "one");
-    put_text("a1", "other");
+    fixture_put_text("a[1]", "one");
+    fixture_put_text("a1", "other");
     assert_int_equal(read_files(LIST("a[1]"), 0, 0)->splits[0].count, 3);
     assert_int_equal(read_files(LIST("a[12]"), 0, 0)->splits[0].count, 5);
 }
 
 static void test_bad_files(void **state) {
     (void)state;
-    put_text("good", "text");
-    put_text("empty", "");
+    fixture_put_text("good", "text");
+    fixture_put_text("empty", "");
     assert_int_equal(mkdir("dir", 0700), 0);
     assert_int_equal(mkfifo("pipe", 0600), 0);
     assert_int_equal(symlink("loop", "loop"), 0);
@@ -406,11 +376,11 @@ static void test_bad_files(void **state) {
 /* Root reads everything, so root becomes somebody else for a while. */
 static void test_unreadable(void **state) {
     (void)state;
-    put_text("secret", "text");
+    fixture_put_text("secret", "text");
     static const char *const names[] = {"secret",     "secrets/file", "secrets/*", "secrets/*/x",
                                         "secrets/**", "**/file",      "*/file",    "s*"};
     assert_int_equal(mkdir("secrets", 0700), 0);
-    put_text("secrets/file", "text");
+    fixture_put_text("secrets/file", "text");
     assert_int_equal(chmod("secrets", 0), 0);
     assert_int_equal(chmod("secret", 0), 0);
     assert_int_equal(chmod(".", 0755), 0);
@@ -427,8 +397,8 @@ static void test_unreadable(void **state) {
 /* Refused at once, by their sizes: reading them would take all memory. */
 static void test_too_large_for_memory(void **state) {
     (void)state;
-    put_text("big", "text");
-    put_text("small", "text");
+    fixture_put_text("big", "text");
+    fixture_put_text("small", "text");
     if (truncate("big", ((off_t)1 << 40) + 2) != 0) skip(); /* not every file system can hold it */
     expect_files_error(LIST("big"), LIST("'data.files'", "3072.0 GiB", "name fewer"));
     expect_error(&(CorpusOptions){.files = {LIST("small"), LIST("big")}}, 0, EXIT_USAGE,
@@ -439,8 +409,8 @@ static void test_too_large_for_memory(void **state) {
 
 static void test_vocabulary_of_bytes(void **state) {
     (void)state;
-    put_text("a", "plain");
-    put_text("b", "caf\xc3\xa9");
+    fixture_put_text("a", "plain");
+    fixture_put_text("b", "caf\xc3\xa9");
     assert_int_equal(read_good(&(CorpusOptions){.files = {LIST("a")}}, 128)->vocabulary, 128);
     assert_int_equal(read_files(LIST("b"), 0, 0)->splits[0].tokens[3], 0xc3);
     expect_error(&(CorpusOptions){.files = {LIST("*")}}, 128, EXIT_USAGE,
@@ -456,7 +426,7 @@ static void put_with_header(const char *name, int32_t magic, int32_t version, in
     int32_t header[256] = {magic, version, count};
     memcpy(bytes, header, sizeof header);
     memcpy(bytes + sizeof header, stream, sizeof stream);
-    put(name, bytes, sizeof header + 2 * tokens);
+    fixture_put(name, bytes, sizeof header + 2 * tokens);
 }
 
 static CorpusOptions tokens_of(const char **files) {
@@ -465,9 +435,9 @@ static CorpusOptions tokens_of(const char **files) {
 
 static void test_token_streams(void **state) {
     (void)state;
-    put("plain.bin", stream, sizeof stream);
+    fixture_put("plain.bin", stream, sizeof stream);
     put_with_header("header.bin", 20240520, 1, 5, 5);
-    put("short.bin", stream, 4);
+    fixture_put("short.bin", stream, 4);
     CorpusOptions plain = tokens_of(LIST("plain.bin")), header = tokens_of(LIST("header.bin"));
     Corpus *a = read_good(&plain, 50257), *b = read_good(&header, 50257);
     assert_int_equal(a->splits[0].count, 5);
@@ -482,8 +452,8 @@ static void test_token_streams(void **state) {
 
 static void test_bad_token_streams(void **state) {
     (void)state;
-    put("good.bin", stream, sizeof stream);
-    put("odd.bin", stream, 5);
+    fixture_put("good.bin", stream, sizeof stream);
+    fixture_put("odd.bin", stream, 5);
     put_with_header("version.bin", 20240520, 7, 5, 5);
     put_with_header("more.bin", 20240520, 1, 6, 5);
     put_with_header("less.bin", 20240520, 1, 4, 5);
@@ -534,36 +504,36 @@ static void test_no_token_streams(void **state) {
         bytes[i] = (unsigned char)(narrow[i] % 65);
         text[i] = "the letters of a text\n\t."[narrow[i] % 24];
     }
-    put("good.bin", narrow, sizeof narrow);
+    fixture_put("good.bin", narrow, sizeof narrow);
     CorpusOptions good = tokens_of(LIST("good.bin"));
     assert_int_equal(read_good(&good, 50257)->splits[0].count, COUNT);
     for (int i = 0; i < COUNT_OF(many); i++)
         many[i] = (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
                                                     : narrow[i % COUNT] % 255 + 1); /* some are frequent */
-    put("tokens.bin", many, sizeof many);
-    put("single.bin", single, sizeof single);
-    put("real.bin", real, sizeof real);
-    put("int64.bin", wide, sizeof wide);
-    put("int32.bin", words, sizeof words);
-    put("short32.bin", words, 32);
-    put("swapped.bin", swapped, sizeof swapped);
-    put("large.bin", large, sizeof large);
-    put("bytes.bin", bytes, sizeof bytes);
-    put("text.txt", text, sizeof text);
-    put_text("accents.txt", "D\xC3\xA9j\xC3\xA0 vu: un texte assez long, en UTF-8, pair, "
-                            "que l'on ne devrait pas lire ...");
-    put("x.npy", "\x93NUMPY\1\0v\0{'descr'", 18);
-    put("x.npz", "PK\3\4\x14\0\0\0", 8);
-    put("x.gz", "\x1f\x8b\x08\0\0\0", 6);
-    put("x.zst", "\x28\xb5\x2f\xfd\0\0", 6);
-    put("x.xz",
-        "\xfd"
-        "7zXZ\0\0\4",
-        8);
-    put("x.bz2", "BZh91AY&SY", 10);
-    put("x.parquet", "PAR1\x15\4", 6);
-    put("x.pkl", "\x80\x04\x95\x1f\0\0", 6);
-    put("x.idx", "MMIDIDX\0\0\1", 10);
+    fixture_put("tokens.bin", many, sizeof many);
+    fixture_put("single.bin", single, sizeof single);
+    fixture_put("real.bin", real, sizeof real);
+    fixture_put("int64.bin", wide, sizeof wide);
+    fixture_put("int32.bin", words, sizeof words);
+    fixture_put("short32.bin", words, 32);
+    fixture_put("swapped.bin", swapped, sizeof swapped);
+    fixture_put("large.bin", large, sizeof large);
+    fixture_put("bytes.bin", bytes, sizeof bytes);
+    fixture_put("text.txt", text, sizeof text);
+    fixture_put_text("accents.txt", "D\xC3\xA9j\xC3\xA0 vu: un texte assez long, en UTF-8, pair, "
+                                    "que l'on ne devrait pas lire ...");
+    fixture_put("x.npy", "\x93NUMPY\1\0v\0{'descr'", 18);
+    fixture_put("x.npz", "PK\3\4\x14\0\0\0", 8);
+    fixture_put("x.gz", "\x1f\x8b\x08\0\0\0", 6);
+    fixture_put("x.zst", "\x28\xb5\x2f\xfd\0\0", 6);
+    fixture_put("x.xz",
+                "\xfd"
+                "7zXZ\0\0\4",
+                8);
+    fixture_put("x.bz2", "BZh91AY&SY", 10);
+    fixture_put("x.parquet", "PAR1\x15\4", 6);
+    fixture_put("x.pkl", "\x80\x04\x95\x1f\0\0", 6);
+    fixture_put("x.idx", "MMIDIDX\0\0\1", 10);
     put_with_header("llama3.bin", 20240801, 7, 5, 5);
     put_with_header("model.bin", 20240326, 3, 5, 5);
     static const struct {
@@ -598,7 +568,7 @@ static void test_plain_streams_pass(void **state) {
     uint16_t tokens[256];
     for (int limit = 2; limit <= 256; limit *= 2) {
         for (int i = 0; i < COUNT_OF(tokens); i++) tokens[i] = (uint16_t)(i * i / 3 % limit);
-        put("t.bin", tokens, sizeof tokens);
+        fixture_put("t.bin", tokens, sizeof tokens);
         CorpusOptions options = tokens_of(LIST("t.bin"));
         assert_int_equal(read_good(&options, 256)->splits[0].count, COUNT_OF(tokens));
     }
@@ -697,7 +667,7 @@ static void test_batches_too_short(void **state) {
     for (; *words; words++) assert_non_null(strstr(err.text, *words));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_folder, fixture_folder_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

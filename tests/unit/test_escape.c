@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "samples.h"
 
 #include <ctype.h>
@@ -124,7 +125,10 @@ static const struct {
     {"UPDATE point SET variant = %1$s WHERE run = (SELECT key FROM run WHERE rowid = %2$d);", FAILED, false},
 };
 
-/* x.db with as many runs as there are names, and a copy of it in base.db. */
+static const char *base;
+static size_t base_size;
+
+/* x.db with as many runs as there are names; its bytes are kept in `base`. */
 static void make_base(void) {
     const char *rates = "";
     for (int i = 1; i <= COUNT; i++)
@@ -174,27 +178,34 @@ static void make_base(void) {
         "INSERT INTO bench_result VALUES (1, 'rotary', 'Rotary', 16, 'train', 9, 8, 10, 9, 1, 1, 1, 1, 9),"
         " (1, 'rotary', 'Rotary', 16, 'evaluate', 9, 8, 10, 9, 1, 1, 1, 1, 9);");
     if (code != SQLITE_OK) fail_msg("SQLite: %d", code);
-    assert_int_equal(system("cp x.db base.db"), 0);
+    base = sample_file("x.db", &base_size);
+}
+
+static void execute(sqlite3 *db, const char *sql) {
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 }
 
 static Database *store_with(int kind, bool plain) {
     Error err = {0};
-    const char *all = "";
-    assert_int_equal(system("cp base.db x.db"), 0);
+    const char *all = "", *names[COUNT];
+    sqlite3 *db;
     for (int i = 0; i < COUNT; i++) {
         bool zero = memchr(name_at(i, plain), 0, (size_t)size_at(i, plain)); /* such a name finds nothing */
+        names[i] = sql_name(i, plain);
         if (!zero && i < COUNT_OF(evil))
-            all = arena_format(sample_arena, "%s%s%s", all, *all ? " || " : "", sql_name(i, plain));
+            all = arena_format(sample_arena, "%s%s%s", all, *all ? " || " : "", names[i]);
     }
+    fixture_put("x.db", base, base_size);
+    assert_int_equal(sqlite3_open("x.db", &db), SQLITE_OK);
+    execute(db, "PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; BEGIN");
     for (int p = 0; p < COUNT_OF(places); p++) {
         if (!(places[p].kinds & kind)) continue;
-        const char *sql = places[p].all ? arena_format(sample_arena, places[p].sql, all, 0) : "";
+        if (places[p].all) execute(db, arena_format(sample_arena, places[p].sql, all, 0));
         for (int i = 0; !places[p].all && i < COUNT; i++)
-            sql = arena_format(sample_arena, "%s%s", sql,
-                               arena_format(sample_arena, places[p].sql, sql_name(i, plain), i + 1));
-        int code = sample_outside(sql);
-        if (code != SQLITE_OK) fail_msg("%s: SQLite: %d", places[p].sql, code);
+            execute(db, arena_format(sample_arena, places[p].sql, names[i], i + 1));
     }
+    execute(db, "COMMIT");
+    sqlite3_close(db);
     Database *store = database_open("x.db", DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
     return store;
@@ -283,11 +294,9 @@ static int shape_of(const char *what, const char *format, const char *text) {
     }
     if (!strcmp(format, "json")) {
         Error err;
-        Json *json = json_parse(text, strlen(text), what, &err);
+        Json *json = json_parse(text, strlen(text), what, sample_arena, &err);
         if (!json) fail_msg("%s", err.text);
-        int leaves = json_leaves(json);
-        json_free(json);
-        return leaves;
+        return json_leaves(json);
     }
     return count_bare(text, "\n");
 }
@@ -322,6 +331,7 @@ static const char *first_name(Database *store) {
 static Shapes print_all(int kind, bool plain) {
     Shapes shapes = {.count = 0};
     Database *store = store_with(kind, plain);
+    const char *baseline = first_name(store);
     Error err = {0};
     for (int f = 0; table_formats[f]; f++) {
         FILE *out = fopen("out", "w");
@@ -338,7 +348,7 @@ static Shapes print_all(int kind, bool plain) {
             AnalysisOptions options = {.what = analyses[a],
                                        .format = analyse_formats[f],
                                        .claims = "claims.json",
-                                       .baseline = first_name(store),
+                                       .baseline = baseline,
                                        .resamples = 100,
                                        .block = 1024};
             if (!analysis_print(store, &options, out, &err)) fail_msg("%s: %s", analyses[a], err.text);
@@ -501,10 +511,9 @@ static void test_json(void **state) {
         Error err;
         const char *name = name_at(i, false), *text = escape_text(ESCAPE_JSON, name, sample_arena);
         bool valid = json_syntax_check_utf8(name, strlen(name), "name", &err);
-        Json *json = json_parse(text, strlen(text), "text", &err);
+        Json *json = json_parse(text, strlen(text), "text", sample_arena, &err);
         if (!json) fail_msg("%s", err.text);
         if (valid) assert_string_equal(json_text(json, ""), name);
-        json_free(json);
     }
 }
 

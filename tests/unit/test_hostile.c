@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "samples.h"
 
 #include <signal.h>
@@ -193,13 +195,6 @@ static void survive(const char *what) {
 
 /* --- a small database with rows in every table --- */
 
-static void put_text(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void make_database(void) {
     Error err;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -221,13 +216,13 @@ static void make_database(void) {
     int64_t rows;
     if (!bench_results_write(store, &speed, &err) || !reference_import(store, files, &rows, &err))
         fail_msg("%s", err.text);
-    put_text("key", plan->points[0].key);
+    fixture_put_text("key", plan->points[0].key);
     database_close(store);
 
     /* A gnuplot that draws nothing, at once. */
     assert_int_equal(mkdir("bin", 0700), 0);
-    put_text("bin/gnuplot", "#!/bin/sh\ncat >/dev/null\necho '<svg></svg>' >&FIGURE\n");
-    put_text("figure.gp", "");
+    fixture_put_text("bin/gnuplot", "#!/bin/sh\ncat >/dev/null\necho '<svg></svg>' >&FIGURE\n");
+    fixture_put_text("figure.gp", "");
     assert_int_equal(system("sed -i s/FIGURE/9/ bin/gnuplot; chmod +x bin/gnuplot; cp x.db whole.db"), 0);
     char here[4096];
     assert_non_null(getcwd(here, sizeof here));
@@ -239,9 +234,7 @@ static void make_database(void) {
 static void restore(void) {
     size_t size;
     const char *bytes = sample_file("whole.db", &size);
-    FILE *file = fopen("x.db", "wb");
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    fixture_put("x.db", bytes, size);
 }
 
 static const char *const values[] = {
@@ -351,6 +344,7 @@ static void test_schemas(void **state) {
         "CREATE TABLE mine (x); CREATE VIEW also AS SELECT * FROM missing",
         "CREATE INDEX i ON run (method); CREATE TABLE sqlite_statistics (x)",
         "CREATE INDEX i ON run (method); ANALYZE; UPDATE sqlite_stat1 SET stat = 'garbage'",
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET name = 'ran', tbl_name = 'ran' WHERE name = "
         "'run'",
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'evaluation'",

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,20 +34,6 @@
 #include "model/activations.h"
 
 enum { LANES = 4 };
-
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* A test that needs bf16 products begins with this. */
 static void need_bf16(void) {
@@ -389,7 +377,7 @@ static void a_build_without_onednn_refuses(void **state) {
     expect_refusal("built without oneDNN", "install libdnnl-dev");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_arena, fixture_arena_free)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

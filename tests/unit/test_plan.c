@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "experiment/plan_memory.h"
 #include "need.h"
 #include "experiment/plan.h"
@@ -17,36 +19,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static Arena *arena;
 static int threads = 1;
-static char folder[] = "/tmp/poslab-plan-XXXXXX";
-
-static void put(const char *path, const void *bytes, size_t size) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
 
 static int setup(void **state) {
-    (void)state;
     static unsigned char text[1000];
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    if (!mkdtemp(folder)) return 1;
+    if (fixture_folder(state)) return 1;
     for (int i = 0; i < COUNT_OF(text); i++) text[i] = (unsigned char)('a' + i * i % 23);
-    arena = arena_new(0);
-    put(arena_format(arena, "%s/a.txt", folder), text, sizeof text);
-    put(arena_format(arena, "%s/b.txt", folder), text, sizeof text);
-    put(arena_format(arena, "%s/c.txt", folder), text, 999);
+    fixture_put("a.txt", text, sizeof text);
+    fixture_put("b.txt", text, sizeof text);
+    fixture_put("c.txt", text, 999);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    static const char *const files[] = {"a.txt", "b.txt", "c.txt", "plan.json"};
-    for (int i = 0; i < COUNT_OF(files); i++) unlink(arena_format(arena, "%s/%s", folder, files[i]));
-    arena_free(arena);
-    return rmdir(folder);
 }
 
 /* An experiment on a.txt with a tiny model and what is given; quotes are written as '. */
@@ -56,11 +38,11 @@ static const Plan *make(const char *extra, Error *err) {
         "{'name':'p','data':{'files':'%s/a.txt','split':{'valid':0.2,'test':0.1}},'model':{'layers':"
         "2,'heads':2,'width':16,'ffn':32},'train':{'length':16,'tokens':1000,'tokens_per_step':64}"
         ",'method':'alibi'%s%s}",
-        folder, *extra ? "," : "", extra);
-    const char *path = arena_format(arena, "%s/plan.json", folder);
+        fixture_path(), *extra ? "," : "", extra);
+    const char *path = arena_format(arena, "%s/plan.json", fixture_path());
     for (char *c = text; *c; c++)
         if (*c == '\'') *c = '"';
-    put(path, text, strlen(text));
+    fixture_put(path, text, strlen(text));
     const Experiment *experiment = config_read(path, NULL, arena, err);
     if (!experiment) need_methods_of_config(err);
     if (!experiment) fail_msg("%s: %s", extra, err->text);
@@ -131,8 +113,8 @@ static void test_merge(void **state) {
         assert_int_equal(plan->points[i].request_count, 6);
         assert_ptr_equal(plan->points[i].corpus, plan->points[0].corpus);
     }
-    plan = good(arena_format(arena, "'sweep':{'data.files':[['%s/a.txt'],['%s/b.txt'],['%s/c.txt']]}", folder,
-                             folder, folder));
+    plan = good(arena_format(arena, "'sweep':{'data.files':[['%s/a.txt'],['%s/b.txt'],['%s/c.txt']]}",
+                             fixture_path(), fixture_path(), fixture_path()));
     assert_int_equal(plan->count, 2); /* a and b hold the same text */
 }
 
@@ -378,7 +360,7 @@ static void test_print(void **state) {
     }
     Error err;
     const char *text = printed(plan, true);
-    Json *json = json_parse(text, strlen(text), "plan", &err);
+    Json *json = json_parse(text, strlen(text), "plan", arena, &err);
     assert_non_null(json);
     const Json *points = json_get(json, "points"), *total = json_get(json, "total");
     assert_int_equal(json_count(points), 4);
@@ -391,25 +373,24 @@ static void test_print(void **state) {
         seconds += json_number(json_get(point, "seconds"), NAN);
     }
     assert_true(seconds > 0 && fabs(json_number(json_get(total, "seconds"), 0) / seconds - 1) < 1e-9);
-    json_free(json);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_point, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_merge, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_corpora, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ranks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adaptive, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_just_enough, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_print, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_point, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_key, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_merge, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_corpora, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_limit, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_labels, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_absent, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_ranks, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_adaptive, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_just_enough, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_threads, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_crowd, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_print, setup, fixture_folder_remove),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "near.h"
+
 #include "experiment/config.h"
 #include "model/transformer.h"
 #include "model/activations.h"
@@ -49,10 +51,6 @@ static void brute_force(Scores *scores, const Model *model, const CorpusStream *
     }
 }
 
-static void assert_near(double a, double b) {
-    if (!(fabs(a - b) <= 1e-5 * (1 + fabs(b)))) fail_msg("%.9g is not near %.9g", a, b);
-}
-
 static EvaluateResult evaluate(const Model *model, const Corpus *corpus, EvaluateRequest request) {
     EvaluateResult result;
     Error err = {0};
@@ -77,13 +75,13 @@ static void assert_scores(const EvaluateResult *result, const Scores *scores, in
             tokens += scores->times[k];
         }
         assert_int_equal(result->window[w].tokens, tokens);
-        assert_near(result->window[w].nll, nll);
+        near_relative(result->window[w].nll, nll, 1e-5);
         all += nll;
         count += tokens;
     }
     assert_int_equal(count, to - from);
     assert_int_equal(result->tokens, to - from);
-    assert_near(result->nll, all);
+    near_relative(result->nll, all, 1e-5);
     count = 0;
     for (int b = 0; b < result->bins; b++) {
         double nll = 0;
@@ -94,7 +92,7 @@ static void assert_scores(const EvaluateResult *result, const Scores *scores, in
             tokens++;
         }
         assert_int_equal(result->bin[b].tokens, tokens);
-        assert_near(result->bin[b].nll, nll);
+        near_relative(result->bin[b].nll, nll, 1e-5);
         count += tokens;
     }
     assert_int_equal(count, to - from); /* loss by position loses nothing */
@@ -146,7 +144,7 @@ static void last_n_is_the_end_of_strided(void **state) {
     EvaluateResult a = evaluate(model, corpus, strided), b = evaluate(model, corpus, last);
     assert_int_equal(a.windows, 25);
     assert_int_equal(b.windows, 10);
-    for (int w = 0; w < 10; w++) assert_near(b.window[w].nll, a.window[15 + w].nll);
+    for (int w = 0; w < 10; w++) near_relative(b.window[w].nll, a.window[15 + w].nll, 1e-5);
     assert_int_equal(b.bin[0].first, 24); /* more than L - S tokens of context, everywhere */
 }
 

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "samples.h"
 
 #include <ctype.h>
@@ -59,17 +61,11 @@ static Database *store_with(const char *config, const double (*values)[3]) {
 
 static const double standard_values[4][3] = {{4, 6, 9}, {4.1, 6.2, 9.4}, {4.5, 4.4, 4.6}, {4.6, 4.5, 4.7}};
 
-static void put(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* A claim about these numbers; `more` is the rest of its object. */
 static const Claim *judged(Database *store, const char *more) {
     Error err;
-    put("claims.json",
+    fixture_put_text(
+        "claims.json",
         arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
     const Results *set = results_read(store, "x", sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
@@ -210,7 +206,7 @@ static void test_claim_errors(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         Error err;
-        put("claims.json", cases[i].text);
+        fixture_put_text("claims.json", cases[i].text);
         const Results *set = results_read(store, "x", sample_arena, &err);
         assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
         if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
@@ -222,9 +218,10 @@ static void test_claim_errors(void **state) {
 
 static const char *report(Database *store) {
     Error err;
-    put("claims.json", "{\"source\": \"<s>\", \"claims\": [{\"text\": \"<b>&\", \"quantity\": \"growth\", "
-                       "\"method\": \"rotary\","
-                       " \"at_least\": 1.05}]}");
+    fixture_put_text("claims.json",
+                     "{\"source\": \"<s>\", \"claims\": [{\"text\": \"<b>&\", \"quantity\": \"growth\", "
+                     "\"method\": \"rotary\","
+                     " \"at_least\": 1.05}]}");
     if (!report_write(store, &(ReportOptions){.path = "r.html", .claims = "claims.json"}, &err))
         fail_msg("%s", err.text);
     return sample_file("r.html", NULL);
@@ -261,6 +258,15 @@ static void expect_hash(const char *policy, const char *rule, const char *text) 
     assert_string_equal(found, expected);
 }
 
+/* Drawings use names of their own, though gnuplot gives all of them the same. */
+static void expect_distinct_ids(const char *page) {
+    for (const char *at = page; (at = strstr(at, " id=")) != NULL; at++) {
+        const char *id =
+            arena_format(sample_arena, " id=%c%.*s%c", at[4], (int)strcspn(at + 5, "'\""), at + 5, at[4]);
+        if (strstr(at + 1, id)) fail_msg("%s twice", id);
+    }
+}
+
 static void test_page(void **state) {
     (void)state;
     Database *store = store_with(SEEDS, standard_values);
@@ -278,6 +284,7 @@ static void test_page(void **state) {
         "http-equiv=\"refresh", "src=\"", " style=", "onclick", "@import", "url(http"};
     for (int i = 0; i < COUNT_OF(never); i++)
         if (strstr(page, never[i])) fail_msg("%s in the page", never[i]);
+    expect_distinct_ids(page);
     assert_string_equal(report(store), page); /* the same database, the same file */
     database_close(store);
 }

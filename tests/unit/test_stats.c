@@ -6,29 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+#include "near.h"
+
 #include "base/random.h"
 #include "math/stats.h"
 
 #include <math.h>
 #include <string.h>
-
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-static void assert_near(double a, double b) {
-    if (!(fabs(a - b) <= 1e-11 * (1 + fabs(b)))) fail_msg("%.17g is not near %.17g", a, b);
-}
 
 /* --- a second implementation --- */
 
@@ -113,10 +98,10 @@ static void recomputed(void **state) {
     stats_compare(found, &panel, RESAMPLES, arena);
     for (int m = 0; m < METHODS; m++) {
         StatsDifference wanted = second_opinion(&data, m);
-        assert_near(found[m].nats, wanted.nats);
-        assert_near(found[m].low, wanted.low);
-        assert_near(found[m].high, wanted.high);
-        assert_near(found[m].p, wanted.p);
+        near_relative(found[m].nats, wanted.nats, 1e-11);
+        near_relative(found[m].low, wanted.low, 1e-11);
+        near_relative(found[m].high, wanted.high, 1e-11);
+        near_relative(found[m].p, wanted.p, 1e-11);
         assert_true(found[m].low < found[m].nats && found[m].nats < found[m].high);
         assert_true(found[m].p > 1.5 / RESAMPLES && found[m].p < 1);
     }
@@ -130,7 +115,7 @@ static void one_seed_or_none(void **state) {
     StatsPanel panel = {.seeds = 1, .units = 3, .methods = 1, .nats = nats, .tokens = tokens};
     StatsDifference found;
     stats_compare(&found, &panel, 100, arena);
-    assert_near(found.nats, 6.0 / 40);
+    near_relative(found.nats, 6.0 / 40, 1e-11);
     assert_true(isnan(found.low) && isnan(found.high) && isnan(found.p));
     assert_int_equal(found.seeds, 1);
     assert_int_equal(found.units, 3);
@@ -173,16 +158,17 @@ static void quantiles(void **state) {
     (void)state; /* R: quantile(c(1, 2, 4, 8, 16), c(0, .025, .1, .5, .9, 1)) */
     const double sorted[] = {1, 2, 4, 8, 16}, shares[] = {0, 0.025, 0.1, 0.5, 0.9, 1};
     const double wanted[] = {1, 1.1, 1.4, 4, 12.8, 16};
-    for (int i = 0; i < COUNT_OF(wanted); i++) assert_near(stats_quantile(sorted, 5, shares[i]), wanted[i]);
-    assert_near(stats_quantile(sorted, 1, 0.3), 1);
+    for (int i = 0; i < COUNT_OF(wanted); i++)
+        near_relative(stats_quantile(sorted, 5, shares[i]), wanted[i], 1e-11);
+    near_relative(stats_quantile(sorted, 1, 0.3), 1, 1e-11);
     assert_true(isnan(stats_quantile(sorted, 0, 0.5)));
 }
 
 static void means(void **state) {
     (void)state;
     const double numbers[] = {2, 4, 4, 4, 5, 5, 7, 9};
-    assert_near(stats_mean(numbers, 8), 5);
-    assert_near(stats_deviation(numbers, 8), sqrt(32.0 / 7));
+    near_relative(stats_mean(numbers, 8), 5, 1e-11);
+    near_relative(stats_deviation(numbers, 8), sqrt(32.0 / 7), 1e-11);
     assert_true(isnan(stats_mean(numbers, 0)) && isnan(stats_deviation(numbers, 1)));
 }
 
@@ -195,7 +181,7 @@ static void holm(void **state) {
         if (i == 2)
             assert_true(isnan(adjusted[i]));
         else
-            assert_near(adjusted[i], wanted[i]);
+            near_relative(adjusted[i], wanted[i], 1e-11);
     const double high[] = {0.6, 0.9, 0.7};
     stats_holm(adjusted, high, 3, arena);
     for (int i = 0; i < 3; i++) assert_true(adjusted[i] == 1);
@@ -251,7 +237,7 @@ static void coverage_by_simulation(void **state) {
     assert_true(many.rejected > 0.9);                          /* and it finds what is there */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_arena, fixture_arena_free)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

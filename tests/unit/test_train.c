@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "sys/threads.h"
 #include "tiny.h"
 #include "math/linear.h"
@@ -18,9 +20,7 @@
 #include <unistd.h>
 
 enum { STEPS = 7 };
-static char folder[] = "/tmp/poslab-train-XXXXXX";
 static const char *state_path, *old_path;
-static Arena *arena;
 
 /* One way of training, and what came out. */
 typedef struct Run {
@@ -42,21 +42,10 @@ typedef struct Run {
 } Run;
 
 static int setup(void **state) {
-    (void)state;
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    arena = arena_new(0);
-    if (!mkdtemp(folder)) return 1;
-    state_path = arena_format(arena, "%s/state.safetensors", folder);
+    if (fixture_folder(state)) return 1;
+    state_path = arena_format(arena, "%s/state.safetensors", fixture_path());
     old_path = arena_format(arena, "%s.old", state_path);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    char command[sizeof folder + 16];
-    arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0;
 }
 
 static Run run_new(const char *method) {
@@ -137,15 +126,15 @@ static void rules(void **state) {
     assert_int_equal(train_steps(&run.train), 4); /* rounded to nearest */
     run.train.tokens = 1;
     assert_int_equal(train_steps(&run.train), 1);
-    assert_true(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_true(train_check(&run.train, "config 'x.json'", &err));
     run.train.tokens_per_step = 50;
-    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, "config 'x.json'", &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_string_equal(err.text,
                         "config 'x.json': 'train.tokens_per_step' must be a multiple of 'train.length' (8), "
                         "got 50; 56 is one");
     run.train.tokens_per_step = 4;
-    assert_false(train_check(&run.train, &run.model, "config 'x.json'", &err));
+    assert_false(train_check(&run.train, "config 'x.json'", &err));
 }
 
 static void the_log(void **state) {
@@ -323,7 +312,7 @@ static void killed_while_saving(void **state) {
         train_well(&parts);
         assert_same(&whole, &parts);
         assert_int_equal(access(old_path, F_OK), 0);
-        train_remove_state(state_path);
+        train_state_remove(state_path);
         assert_int_not_equal(access(state_path, F_OK), 0);
         assert_int_not_equal(access(old_path, F_OK), 0);
     }
@@ -346,13 +335,12 @@ static void senseless_states(void **state) {
         if (!safetensors_read(state_path, &file, arena, &err)) fail_msg("%s", err.text);
         memset(safetensors_find(&file, tensors[i])->data, 0xFF, 4 * sizeof(float)); /* not a number */
         if (!safetensors_write(state_path, &file, &err)) fail_msg("%s", err.text);
-        json_free(file.metadata);
         parts.stop_after = 0;
         train_well(&parts);
         assert_non_null(strstr(parts.note, "trying the older state"));
         assert_non_null(strstr(parts.note, "resuming from step 1 of 7"));
         assert_same(&whole, &parts);
-        train_remove_state(state_path);
+        train_state_remove(state_path);
     }
 }
 
@@ -436,7 +424,7 @@ static void every_setting_makes_another_run(void **state) {
             if (same != (strstr(run.note, "resuming from step 1") != NULL))
                 fail_msg("%s: %s", name, run.note);
             others += !same;
-            train_remove_state(state_path);
+            train_state_remove(state_path);
         }
     assert_true(others >= 35);
 }
@@ -471,14 +459,13 @@ static void states_are_saved_in_time(void **state) {
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), i ? "6" : "7");
         assert_non_null(safetensors_find(&file, "adam.m.embedding.weight"));
         assert_non_null(safetensors_find(&file, "adam.v.layers.1.ffn.out.bias"));
-        json_free(file.metadata);
     }
 }
 
 static void states_that_cannot_be_written(void **state) {
     (void)state;
     Run run = run_new("none");
-    run.state = arena_format(arena, "%s/missing/state", folder);
+    run.state = arena_format(arena, "%s/missing/state", fixture_path());
     assert_false(train(&run));
     assert_int_equal(run.err.code, EXIT_SYSTEM);
     assert_non_null(strstr(run.err.text, "missing"));
@@ -547,28 +534,28 @@ static void restoring(void **state) {
     Model *from = tiny_model(&options, "t5", 8, arena), *to = tiny_model(&options, "t5", 8, arena);
     SafetensorsFile file;
     Error err = {0};
-    train_list_tensors(from, &file, arena);
+    train_state_list_tensors(from, &file, arena);
     assert_int_equal(file.count, from->param_count);
     memset(to->values, 0, to->size * sizeof(float));
-    assert_true(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_true(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_memory_equal(to->values, from->values, to->size * sizeof(float));
 
     SafetensorsTensor *tensor = &file.tensors[3], good = *tensor;
     tensor->name = "something.else";
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_string_equal(err.text,
                         arena_format(arena, "'x.safetensors': tensor '%s' is missing", from->params[3].name));
     *tensor = good;
     tensor->dims[0]++;
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
     assert_non_null(strstr(err.text, "another shape"));
     *tensor = good;
     tensor->type = SAFETENSORS_I32;
-    assert_false(train_load_tensors(to, &file, "x.safetensors", &err));
+    assert_false(train_state_load_tensors(to, &file, "x.safetensors", &err));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_folder_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "base/options.h"
+#include "sys/json_file.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,23 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static Arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = arena_new(0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
 static Json *parse(const char *text) {
     Error err;
-    Json *json = json_parse(text, strlen(text), "text", &err);
+    Json *json = json_parse(text, strlen(text), "text", arena, &err);
     if (!json) fail_msg("%s: %s", text, err.text);
     return json;
 }
@@ -40,7 +29,7 @@ static void assert_refused(const char *text, size_t size, const char *message) {
     Error err = {.text = "accepted"};
     char *copy = malloc(size ? size : 1); /* of exactly that size, so that a sanitizer sees a byte too far */
     memcpy(copy, text, size);
-    Json *json = json_parse(copy, size, "text", &err);
+    Json *json = json_parse(copy, size, "text", arena, &err);
     free(copy);
     if (json) fail_msg("accepted: %s", text);
     assert_int_equal(err.code, EXIT_USAGE);
@@ -68,7 +57,6 @@ static void test_values(void **state) {
     for (int i = 0; i < COUNT_OF(same); i++) {
         Json *json = parse(same[i]);
         assert_string_equal(json_print(json, arena), same[i]);
-        json_free(json);
     }
     static const char *const changed[][2] = {
         {" \t\r\n[ 1 , 2 ] \n", "[1,2]"},
@@ -92,7 +80,6 @@ static void test_values(void **state) {
     for (int i = 0; i < COUNT_OF(changed); i++) {
         Json *json = parse(changed[i][0]);
         assert_string_equal(json_print(json, arena), changed[i][1]);
-        json_free(json);
     }
 }
 
@@ -175,14 +162,13 @@ static void test_limits(void **state) {
     char deep[200] = "";
     for (int i = 0; i < 64; i++) strcat(deep, "[");
     for (int i = 0; i < 64; i++) strcat(deep, "]");
-    json_free(parse(deep));
+    parse(deep);
     char *much = NEW(arena, (16 << 20) + 2, char);
     memset(much, ' ', (16 << 20) + 1);
     much[0] = '1';
     Error err;
-    Json *json = json_parse(much, 16 << 20, "text", &err);
+    Json *json = json_parse(much, 16 << 20, "text", arena, &err);
     assert_non_null(json);
-    json_free(json);
     assert_refused(much, (16 << 20) + 1, "larger than 16 MiB");
     memset(much, '[', 1 << 20);
     assert_refused(much, 1 << 20, "column 65: nested more than 64 deep");
@@ -229,22 +215,42 @@ static void test_paths(void **state) {
     (void)state;
     Json *json = parse("{\"method\":\"x\",\"a\":3,\"o\":{\"p\":1}}");
     Error err;
-    assert_true(json_set_path(json, "method.base", json_new_number(5), "text", &err));
-    assert_true(json_set_path(json, "o.q.r", json_new_bool(true), "text", &err));
-    assert_true(json_set_path(json, "o.p", json_new_text("t"), "text", &err));
+    assert_true(json_set_path(json, "method.base", json_new_number(5, arena), "text", &err));
+    assert_true(json_set_path(json, "o.q.r", json_new_bool(true, arena), "text", &err));
+    assert_true(json_set_path(json, "o.p", json_new_text("t", arena), "text", &err));
     assert_string_equal(json_print(json, arena), "{\"method\":{\"name\":\"x\",\"base\":5},\"a\":3,"
                                                  "\"o\":{\"p\":\"t\",\"q\":{\"r\":true}}}");
     assert_string_equal(json_print_pretty(json_get(json, "o"), arena),
                         "{\n  \"p\": \"t\",\n  \"q\": {\n    \"r\": true\n  }\n}\n");
-    assert_false(json_set_path(json, "a.b", json_new_number(1), "text", &err));
+    assert_false(json_set_path(json, "a.b", json_new_number(1, arena), "text", &err));
     assert_string_equal(err.text, "text: 'a.b' cannot be set: 'a' is no object");
     static const char *const bad[] = {"", ".", "a.", ".a", "a..b"};
     for (int i = 0; i < COUNT_OF(bad); i++)
-        assert_false(json_set_path(json, bad[i], json_new_number(1), "text", &err));
+        assert_false(json_set_path(json, bad[i], json_new_number(1, arena), "text", &err));
     char deep[300] = "z";
     for (int i = 0; i < 100; i++) strcat(deep, ".z");
-    assert_false(json_set_path(json, deep, json_new_number(1), "text", &err));
-    json_free(json);
+    assert_false(json_set_path(json, deep, json_new_number(1, arena), "text", &err));
+}
+
+/* All of a tree is in its arena, and what is refused leaves nothing in it. */
+static void test_arena(void **state) {
+    (void)state;
+    Arena *own = arena_new(0), *other = arena_new(0);
+    Error err;
+    const char *text = "{\"a\":[{\"b\":\"text\"},2]}", *twice = "{\"a\":[{\"b\":1,\"b\":2}]}";
+    assert_null(json_parse(twice, strlen(twice), "text", own, &err));
+    assert_int_equal(arena_used(own), 0);
+    Json *json = json_parse(text, strlen(text), "text", own, &err), *copy = json_copy(json, other);
+    assert_ptr_equal(json_arena(json_at(json_at_path(json, "a"), 0)), own);
+    assert_ptr_equal(json_arena(json_at(json_at_path(copy, "a"), 0)), other);
+    json_set_text(copy, "c", "in the other arena");
+    size_t used = arena_used(own);
+    json_set(copy, "a", json_new_bool(true, other));
+    json_remove(copy, "a");
+    assert_int_equal(arena_used(own), used);
+    arena_free(own);
+    assert_string_equal(json_print(copy, other), "{\"c\":\"in the other arena\"}");
+    arena_free(other);
 }
 
 static void test_files(void **state) {
@@ -253,20 +259,19 @@ static void test_files(void **state) {
     char path[] = "/tmp/poslab-fields-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
-    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_null(json_file_read(path, "config 'x'", arena, &err));
     assert_string_equal(err.text, "config 'x': line 1, column 6: the text ends where a value should be");
     for (int i = 0; i < 200000; i++) assert_int_equal(write(file, "    ", 4), 4);
     assert_int_equal(write(file, "7}", 2), 2);
-    Json *json = json_read_file(path, "config 'x'", &err);
+    Json *json = json_file_read(path, "config 'x'", arena, &err);
     assert_true(json_number(json_get(json, "a"), 0) == 7);
-    json_free(json);
     close(file);
     unlink(path);
-    assert_null(json_read_file(path, "config 'x'", &err));
+    assert_null(json_file_read(path, "config 'x'", arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_read_file("/", "config '/'", &err)); /* a folder */
+    assert_null(json_file_read("/", "config '/'", arena, &err)); /* a folder */
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_read_file("/dev/zero", "config 'zero'", &err)); /* endless */
+    assert_null(json_file_read("/dev/zero", "config 'zero'", arena, &err)); /* endless */
 }
 
 typedef struct Options {
@@ -292,9 +297,7 @@ static bool read_text(Options *options, const char *text, const char *path, Erro
     static const char *const skip[] = {"elsewhere", NULL};
     Json *json = parse(text);
     options_default(options, fields, COUNT_OF(fields));
-    bool done = options_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
-    json_free(json);
-    return done;
+    return options_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
 }
 
 static void test_tables(void **state) {
@@ -302,11 +305,10 @@ static void test_tables(void **state) {
     Options options;
     Error err;
     assert_true(read_text(&options, "{}", "", &err));
-    Json *json = json_new_object();
+    Json *json = json_new_object(arena);
     options_write(json, &options, fields, COUNT_OF(fields));
     assert_string_equal(json_print(json, arena), "{\"count\":3,\"rate\":0.5,\"on\":true,\"mode\":\"faster\","
                                                  "\"word\":\"hello\",\"empty\":\"\"}");
-    json_free(json);
     assert_true(read_text(&options,
                           "{\"empty\":\"a\",\"mode\":\"slow\",\"on\":false,\"rate\":-0.0,\"count\":4e6,"
                           "\"elsewhere\":[]}",
@@ -360,7 +362,6 @@ static void test_or_zero(void **state) {
         Error err = {0};
         Json *json = parse(cases[i].json);
         bool read = options_read(&factor, rows, 1, json, NULL, "text", "method", arena, &err);
-        json_free(json);
         if (read != cases[i].accepted) fail_msg("%s: %s", cases[i].json, read ? "accepted" : err.text);
         if (!read && !strstr(err.text, "text: 'method.factor' must be 0 or in [1, 8], got "))
             fail_msg("%s", err.text);
@@ -387,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_not_json), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
         cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_arena),
     };
-    return cmocka_run_group_tests_name("fields", tests, setup, teardown);
+    return cmocka_run_group_tests_name("options", tests, fixture_arena, fixture_arena_free);
 }

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+#include "near.h"
+
 #include "samples.h"
 
 #include <math.h>
@@ -92,10 +95,6 @@ static double csv_number(const char *csv, const char *row, const char *name) {
     return *line == ',' || *line == '\n' ? NAN : strtod(line, NULL);
 }
 
-static void assert_near(double a, double b) {
-    if (!(fabs(a - b) <= 1e-9 * (1 + fabs(b)))) fail_msg("%.17g is not near %.17g", a, b);
-}
-
 static const char *line_of(const char *text, int number) {
     for (; number > 1; number--) text = strchr(text, '\n') + 1;
     return arena_format(sample_arena, "%.*s", (int)strcspn(text, "\n"), text);
@@ -147,10 +146,10 @@ static void curves(void **state) {
     double first = perplexities[4], base = perplexities[2];
     make_up(perplexities, true, 32, 2);
     const char *row = "x,rotary,Rotary,valid,nonoverlapping,L,768,32,here,32,32,0,64,";
-    assert_near(csv_number(csv, row, "perplexity"), (first + perplexities[4]) / 2);
-    assert_near(csv_number(csv, row, "perplexity_sd"), fabs(first - perplexities[4]) / sqrt(2));
-    assert_near(csv_number(csv, row, "ratio"), (first + perplexities[4]) / (base + perplexities[2]));
-    assert_near(csv_number(csv, row, "multiple"), 2);
+    near_relative(csv_number(csv, row, "perplexity"), (first + perplexities[4]) / 2, 1e-9);
+    near_relative(csv_number(csv, row, "perplexity_sd"), fabs(first - perplexities[4]) / sqrt(2), 1e-9);
+    near_relative(csv_number(csv, row, "ratio"), (first + perplexities[4]) / (base + perplexities[2]), 1e-9);
+    near_relative(csv_number(csv, row, "multiple"), 2, 1e-9);
     database_close(store);
 }
 
@@ -202,17 +201,17 @@ static void compare(void **state) {
         most = fmax(most, d[seed - 1]);
     }
     const char *row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,16,64,";
-    assert_near(csv_number(csv, row, "nats"), mean);
-    assert_near(csv_number(csv, row, "seeds"), 3);
-    assert_near(csv_number(csv, row, "units"), 12);
+    near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
+    near_relative(csv_number(csv, row, "seeds"), 3, 1e-9);
+    near_relative(csv_number(csv, row, "units"), 12, 1e-9);
     /* 1 of 27 draws takes the lowest seed three times: the quantile at 0.025 is it */
-    assert_near(csv_number(csv, row, "nats_low"), least);
-    assert_near(csv_number(csv, row, "nats_high"), most);
-    assert_near(csv_number(csv, row, "ratio"), exp(mean));
-    assert_near(csv_number(csv, row, "ratio_high"), exp(most));
-    assert_near(csv_number(csv, row, "baseline_perplexity"), exp(base));
-    assert_near(csv_number(csv, row, "difference_low"), exp(base) * expm1(least));
-    assert_near(csv_number(csv, row, "p"), 1.0 / 5001); /* no draw is as far from d as 0 is */
+    near_relative(csv_number(csv, row, "nats_low"), least, 1e-9);
+    near_relative(csv_number(csv, row, "nats_high"), most, 1e-9);
+    near_relative(csv_number(csv, row, "ratio"), exp(mean), 1e-9);
+    near_relative(csv_number(csv, row, "ratio_high"), exp(most), 1e-9);
+    near_relative(csv_number(csv, row, "baseline_perplexity"), exp(base), 1e-9);
+    near_relative(csv_number(csv, row, "difference_low"), exp(base) * expm1(least), 1e-9);
+    near_relative(csv_number(csv, row, "p"), 1.0 / 5001, 1e-9); /* no draw is as far from d as 0 is */
 
     double p[12] = {0}, holm[12] = {0};
     int family = 0;
@@ -225,7 +224,7 @@ static void compare(void **state) {
     assert_int_equal(family, 12); /* two training lengths, three lengths, two protocols */
     double adjusted[12] = {0};
     stats_holm(adjusted, p, 12, sample_arena);
-    for (int i = 0; i < 12; i++) assert_near(holm[i], adjusted[i]);
+    for (int i = 0; i < 12; i++) near_relative(holm[i], adjusted[i], 1e-9);
 
     options.format = "text";
     const char *text = printed(store, &options);
@@ -244,8 +243,10 @@ static void compare_lost_seed(void **state) {
     AnalysisOptions options = options_of("compare", "csv");
     options.baseline = "rotary";
     const char *csv = printed(store, &options);
-    assert_near(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,16,64,", "seeds"), 2);
-    assert_near(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,32,Rotary,32,64,", "seeds"), 3);
+    near_relative(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,16,64,", "seeds"), 2,
+                  1e-9);
+    near_relative(csv_number(csv, "x,alibi,ALiBi,valid,nonoverlapping,L,768,32,Rotary,32,64,", "seeds"), 3,
+                  1e-9);
     database_close(store);
 }
 
@@ -314,9 +315,9 @@ static void short_long(void **state) {
         make_up(theirs, false, 32, seed);
         mean += (log(ours[2]) - log(theirs[2])) / 2;
     }
-    assert_near(csv_number(csv, row, "nats"), mean);
+    near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
     assert_true(isnan(csv_number(csv, row, "time_saved_percent"))); /* of a bench alone */
-    assert_near(csv_number(csv, row, "memory_saved_percent"), 100 * (1 - 4096.0 / 5000));
+    near_relative(csv_number(csv, row, "memory_saved_percent"), 100 * (1 - 4096.0 / 5000), 1e-9);
     options.baseline = "rotary"; /* against the other method, trained long */
     csv = printed(store, &options);
     mean = 0;
@@ -326,7 +327,7 @@ static void short_long(void **state) {
         mean += (log(ours[2]) - log(theirs[2])) / 2;
     }
     row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,32,32,";
-    assert_near(csv_number(csv, row, "nats"), mean);
+    near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
 
     options.format = "text"; /* budgets are named where they differ, and only there */
     csv = printed(store, &options);
@@ -359,19 +360,19 @@ static void early(void **state) {
         plain += log(perplexities[4]) / 2;
         strided += log(perplexities[5]) / 2;
     }
-    assert_near(csv_number(csv, row, "early_nats"), plain - strided);
-    assert_near(csv_number(csv, row, "gain_nats"), plain_at - plain);
-    assert_near(csv_number(csv, row, "gain_context_nats"), strided_at - strided);
-    assert_near(csv_number(csv, row, "gain_context_nats") + csv_number(csv, row, "gain_early_nats"),
-                csv_number(csv, row, "gain_nats"));
+    near_relative(csv_number(csv, row, "early_nats"), plain - strided, 1e-9);
+    near_relative(csv_number(csv, row, "gain_nats"), plain_at - plain, 1e-9);
+    near_relative(csv_number(csv, row, "gain_context_nats"), strided_at - strided, 1e-9);
+    near_relative(csv_number(csv, row, "gain_context_nats") + csv_number(csv, row, "gain_early_nats"),
+                  csv_number(csv, row, "gain_nats"), 1e-9);
     /* samples.c: nll 2 at position 0 of 12 windows, 3 at all others */
-    assert_near(csv_number(csv, row, "below_nats"), 5.0 / 768);
+    near_relative(csv_number(csv, row, "below_nats"), 5.0 / 768, 1e-9);
     assert_true(isnan(csv_number(csv, row, "beyond_nats")));
 
     options.what = "positions";
     csv = printed(store, &options);
     row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,64,0,0,24,2,";
-    assert_near(csv_number(csv, row, "nats"), 4.0 / 24);
+    near_relative(csv_number(csv, row, "nats"), 4.0 / 24, 1e-9);
     options.format = NULL;
     assert_non_null(strstr(printed(store, &options), "from position"));
     database_close(store);
@@ -419,14 +420,14 @@ static void cost(void **state) {
     options.baseline = "rotary";
     const char *csv = printed(store, &options);
     const char *train = "x,alibi,ALiBi,,,,,16,train,16,2,";
-    assert_near(csv_number(csv, train, "tokens_per_second"), (96 / 1.5 + 96 / 3.0) / 2);
-    assert_near(csv_number(csv, train, "tokens_per_second_sd"), 32 / sqrt(2));
+    near_relative(csv_number(csv, train, "tokens_per_second"), (96 / 1.5 + 96 / 3.0) / 2, 1e-9);
+    near_relative(csv_number(csv, train, "tokens_per_second_sd"), 32 / sqrt(2), 1e-9);
     assert_true(isnan(csv_number(csv, train, "relative"))); /* of a bench alone */
-    assert_near(csv_number(csv, train, "processor_seconds"), 1.25);
-    assert_near(csv_number(csv, train, "load"), (3 / 1.5 + 3 / 1.5) / 2);
-    assert_near(csv_number(csv, train, "peak_bytes"), 4096);
+    near_relative(csv_number(csv, train, "processor_seconds"), 1.25, 1e-9);
+    near_relative(csv_number(csv, train, "load"), (3 / 1.5 + 3 / 1.5) / 2, 1e-9);
+    near_relative(csv_number(csv, train, "peak_bytes"), 4096, 1e-9);
     const char *pass = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,evaluate,64,2,";
-    assert_near(csv_number(csv, pass, "tokens_per_second"), 768 / 0.5);
+    near_relative(csv_number(csv, pass, "tokens_per_second"), 768 / 0.5, 1e-9);
     int rows = 0;
     for (const char *line = csv; (line = strstr(line, ",train,")); line++) rows++;
     assert_int_equal(rows, 4); /* once for each method and length, not for each protocol */
@@ -472,11 +473,11 @@ static void reference(void **state) {
     Error err = {0};
     int64_t rows = 0;
     Database *store = results(plan_of("[1]"), -1);
-    sample_put_file("a.csv", "table,dataset,split,method,train_length,eval_length,stride,perplexity\n"
-                             "2,w,valid,alibi,512,512,512,20\n2,w,valid,alibi,512,1024,1024,19\n\n"
-                             "2,w,valid,alibi,512,2048,2048,20.5\n13,w,valid,alibi,512,512,1,18\n");
-    sample_put_file("b.csv", "source,method,phase,train_length,words_per_second,memory_gb\r\n"
-                             "\"Me, \"\"2026\"\"\",alibi,train,512,100,\r\nMe,t5,eval,512,,3e0\r\n");
+    fixture_put_text("a.csv", "table,dataset,split,method,train_length,eval_length,stride,perplexity\n"
+                              "2,w,valid,alibi,512,512,512,20\n2,w,valid,alibi,512,1024,1024,19\n\n"
+                              "2,w,valid,alibi,512,2048,2048,20.5\n13,w,valid,alibi,512,512,1,18\n");
+    fixture_put_text("b.csv", "source,method,phase,train_length,words_per_second,memory_gb\r\n"
+                              "\"Me, \"\"2026\"\"\",alibi,train,512,100,\r\nMe,t5,eval,512,,3e0\r\n");
     const char *const files[] = {"a.csv", "b.csv", NULL};
     for (int twice = 0; twice < 2; twice++) {
         if (!reference_import(store, files, &rows, &err)) fail_msg("%s", err.text);
@@ -552,7 +553,7 @@ static void reference(void **state) {
         {HEAD "caf\xE9,512,512,512,3\n", "reference 'bad.csv': line 2, column 4: invalid UTF-8"},
     };
     for (int i = 0; i < COUNT_OF(bad); i++) {
-        sample_put_file("bad.csv", bad[i].text);
+        fixture_put_text("bad.csv", bad[i].text);
         assert_false(reference_import(store, (const char *const[]){"a.csv", "bad.csv", NULL}, &rows, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         if (!strstr(err.text, bad[i].message)) fail_msg("'%s' does not say '%s'", err.text, bad[i].message);
@@ -565,8 +566,8 @@ static void reference(void **state) {
 
     /* A mark, line ends of all kinds, numbers as spreadsheets write them; what is new replaces what was
      * there. */
-    sample_put_file("c.csv", "\xEF\xBB\xBF" HEAD
-                             "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
+    fixture_put_text("c.csv", "\xEF\xBB\xBF" HEAD
+                              "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
     if (!reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err)) fail_msg("%s", err.text);
     assert_int_equal(rows, 2);
     sample_expect(store,
@@ -574,7 +575,7 @@ static void reference(void **state) {
                   " method = 'alibi' AND train_length = 512 AND eval_length = 512 AND stride = 512",
                   "20.5");
     sample_expect(store, "SELECT count(*) FROM reference", "8");
-    sample_put_file("c.csv", HEAD "alibi,512,512,512,20.7\n");
+    fixture_put_text("c.csv", HEAD "alibi,512,512,512,20.7\n");
     assert_true(reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err));
     sample_expect(store,
                   "SELECT value FROM reference WHERE quantity = 'perplexity' AND dataset IS NULL AND"

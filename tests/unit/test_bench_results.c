@@ -32,11 +32,8 @@ static const BenchResult fast = {"sinusoidal", "Sinusoidal", 16, true, 200,  190
                                  1e9,          0.5,          1,  0.96, 1.04, 2048};
 
 static const char *model_of(const Plan *plan) {
-    Json *model = model_json(&plan->points[0].config->model);
-    const char *text =
-        arena_format(sample_arena, "{\"model\":%s,\"rounds\":7}", json_print(model, sample_arena));
-    json_free(model);
-    return text;
+    Json *model = model_json(&plan->points[0].config->model, sample_arena);
+    return arena_format(sample_arena, "{\"model\":%s,\"rounds\":7}", json_print(model, sample_arena));
 }
 
 static void write(Database *store, const char *config, int64_t threads, BenchResult first,

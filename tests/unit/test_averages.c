@@ -71,9 +71,8 @@ static void bits_per_byte(void **state) {
         const char *csv = csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte");
         assert_true(fabs(strtod(csv, NULL) - wanted) < 1e-12);
         const char *text = printed(store, (CmdTableOptions){.format = "json"});
-        Json *json = json_parse(text, strlen(text), "table", &err);
+        Json *json = json_parse(text, strlen(text), "table", sample_arena, &err);
         assert_true(fabs(json_number(json_get(json_at(json, 0), "bits_per_byte"), NAN) - wanted) < 1e-12);
-        json_free(json);
     }
     assert_int_equal(sample_outside("UPDATE corpus SET bytes_per_token = NULL"), SQLITE_OK);
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM curve", "1");
@@ -228,11 +227,10 @@ static void claims_are_about_like_things(void **state) {
 
     BenchResult results[] = {{"t5", "T5 bias", 16, true, 100, 90, 110, 5e8, 0.25, 2, 1.9, 2.1, 4096},
                              {"rotary", "Rotary", 16, true, 200, 190, 210, 1e9, 0.5, 1, 0.96, 1.04, 2048}};
-    Json *model = model_json(&plan->points[0].config->model);
+    Json *model = model_json(&plan->points[0].config->model, sample_arena);
     BenchRecord bench = {
         .precision = "bf16", .reference = "none", .threads = 1, .results = results, .count = 2};
     bench.config = arena_format(sample_arena, "{\"model\":%s}", json_print(model, sample_arena));
-    json_free(model);
     if (!bench_results_write(store, &bench, &err)) fail_msg("%s", err.text);
     const Claim *claim = judged(store, speed);
     for (int i = 0; i < claim->count; i++) assert_int_not_equal(claim->points[i].seeds, 0); /* 0: benched */

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "train/safetensors.h"
 #include "base/sha256.h"
 
@@ -19,30 +21,18 @@
 #include <time.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/poslab-checkpoint-XXXXXX";
 static char path[128];
-static Arena *arena;
 
 static int setup(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return 1;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    arena = arena_new(0);
+    if (fixture_folder(state)) return 1;
+    snprintf(path, sizeof path, "%s/model.safetensors", fixture_path());
     return 0;
 }
 
 static int teardown(void **state) {
-    (void)state;
-    arena_free(arena);
     unlink(path);
-    return rmdir(folder); /* fails, and so shows it, if a test left a file */
-}
-
-static void put(const char *name, const void *bytes, size_t size) {
-    FILE *file = fopen(name, "wb");
-    assert_non_null(file);
-    if (size) assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    bool left = rmdir(fixture_path()) != 0; /* a test left a file */
+    return fixture_folder_remove(state) != 0 || left;
 }
 
 static char *get(const char *name, size_t *size) {
@@ -72,14 +62,13 @@ static SafetensorsTensor tensors[] = {
 
 static void write_sample(int count) {
     Error err;
-    Json *metadata = json_new_object();
+    Json *metadata = json_new_object(arena);
     json_set_text(metadata, "config",
                   "{\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}");
     json_set_text(metadata, "zeros", "0000000000000000000000000000000000000000000000000000000000000000");
     json_set_text(metadata, "step", "12");
     SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = metadata};
     if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
-    json_free(metadata);
 }
 
 static void test_round_trip(void **state) {
@@ -105,7 +94,6 @@ static void test_round_trip(void **state) {
         }
         assert_null(safetensors_find(&file, "absent"));
         assert_string_equal(json_text(json_get(file.metadata, "step"), ""), "12");
-        json_free(file.metadata);
     }
 }
 
@@ -125,7 +113,6 @@ static double seconds_of(int count) {
             fail_msg("%s", err.text);
         for (int i = 0; i < count; i++)
             assert_ptr_equal(checkpoint_next(&read, file.tensors[i].name, &next), &read.tensors[i]);
-        json_free(read.metadata);
         least = fmin(least, (double)(clock() - begin) / CLOCKS_PER_SEC);
     }
     return least;
@@ -203,11 +190,11 @@ static void test_every_truncation(void **state) {
     write_sample(COUNT_OF(tensors));
     char *bytes = get(path, &size);
     for (size_t length = 0; length < size; length++) {
-        put(path, bytes, length);
+        fixture_put(path, bytes, length);
         snprintf(what, sizeof what, "%zu of %zu bytes", length, size);
         expect_damaged(what);
     }
-    put(path, bytes, size + 1);
+    fixture_put(path, bytes, size + 1);
     expect_damaged("a byte too many");
 }
 
@@ -215,13 +202,13 @@ static void test_every_truncation(void **state) {
  */
 static void forge(const char *header, size_t size) {
     size_t length = strlen(header);
-    char *bytes = NEW(arena, 8 + length + size, char), digest[SHA256_HEX_SIZE];
+    char *bytes = NEW(arena, 8 + length + size + SHA256_HEX_SIZE, char), digest[SHA256_HEX_SIZE];
     memcpy(bytes, &length, 8);
     memcpy(bytes + 8, header, length);
     char *digits = strstr(bytes + 8, "\"sha256\":\"");
     sha256_hex(bytes + 8, length + size, digest);
     if (digits) memcpy(digits + strlen("\"sha256\":\""), digest, 64);
-    put(path, bytes, 8 + length + size);
+    fixture_put(path, bytes, 8 + length + size);
 }
 
 #define META                                                                                                 \
@@ -281,7 +268,6 @@ static void test_forms(void **state) {
     SafetensorsFile file;
     forge("{" META "," TENSOR("a", "F32", "[1]", "[0,4]") "}", 4);
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("the right form: %s", err.text);
-    json_free(file.metadata);
     for (int i = 0; i < COUNT_OF(rows); i++) {
         forge(rows[i].header, rows[i].size);
         expect_damaged(rows[i].what);
@@ -294,7 +280,7 @@ static void test_lengths_of_header(void **state) {
     for (int i = 0; i < COUNT_OF(lengths); i++) {
         char bytes[16] = {0};
         memcpy(bytes, &lengths[i], 8);
-        put(path, bytes, sizeof bytes);
+        fixture_put(path, bytes, sizeof bytes);
         expect_damaged("a header's length");
     }
 }
@@ -308,7 +294,7 @@ static void test_not_a_file(void **state) {
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, strerror(2)));
-    assert_false(safetensors_read(folder, &file, arena, &err));
+    assert_false(safetensors_read(fixture_path(), &file, arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_false(safetensors_read(path, &file, arena, &err)); /* and does not wait for a writer */
@@ -322,7 +308,7 @@ static void test_failed_writes(void **state) {
     Error err;
     char temporary[160], missing[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    snprintf(missing, sizeof missing, "%s/absent/model.safetensors", folder);
+    snprintf(missing, sizeof missing, "%s/absent/model.safetensors", fixture_path());
     SafetensorsFile file = {.tensors = tensors, .count = COUNT_OF(tensors)};
     assert_false(safetensors_write(missing, &file, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
@@ -357,7 +343,7 @@ static void test_replaces(void **state) {
     Error err;
     char temporary[160];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    put(temporary, "left behind by a process that was killed while it wrote a longer file", 60);
+    fixture_put(temporary, "left behind by a process that was killed while it wrote a longer file", 60);
     write_sample(COUNT_OF(tensors));
     assert_false(exists(temporary));
     write_sample(1);
@@ -366,9 +352,7 @@ static void test_replaces(void **state) {
     assert_int_equal(file.count, 1);
     /* what was read can be written again: its checksum is replaced */
     if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
-    json_free(file.metadata);
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
-    json_free(file.metadata);
     struct stat info;
     mode_t mask = umask(0);
     umask(mask);
@@ -382,10 +366,9 @@ static void test_bare_name(void **state) {
     Error err;
     char old[4096];
     assert_non_null(getcwd(old, sizeof old));
-    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(chdir(fixture_path()), 0);
     SafetensorsFile file = {.tensors = tensors, .count = 1};
     bool good = safetensors_write("bare", &file, &err) && safetensors_read("bare", &file, arena, &err);
-    if (good) json_free(file.metadata);
     unlink("bare");
     assert_int_equal(chdir(old), 0);
     if (!good) fail_msg("%s", err.text);

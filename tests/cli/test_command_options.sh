@@ -2,72 +2,9 @@
 # Every option of every command has the effect that its --help promises: commands and options are read from there, and each
 # must have a function here that shows it. (Those of `run` are in tests/cli/test_run.sh; what the formats look like, and what
 # the numbers are, is tested elsewhere.)
-set -u
-cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
-POSLAB=${POSLAB:-$PWD/poslab}
-tree=$PWD
-# In memory, where there is such a folder that programs may be started from: syncs take long.
-home=$(mktemp -d -p /dev/shm 2>/dev/null) && printf '#!/bin/sh\n' >"$home/program" && chmod +x "$home/program" && "$home/program" ||
-    home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-cd "$home" || exit 1
-number=0 failed=0
-export LC_ALL=C PATH=$home/bin:$PATH TMPDIR=$home
+. "$(dirname "$0")/../tools/shell.sh"
+export PATH=$home/bin:$PATH TMPDIR=$home
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $name"
-    else
-        failed=1
-        echo "not ok $number - $name"
-        sed 's/^/# /' check.out out err 2>/dev/null | head -30
-    fi
-}
-
-try() { # try CODE ARGUMENT...
-    local code=$1 got
-    shift
-    "$POSLAB" "$@" >out 2>err </dev/null
-    got=$?
-    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
-}
-
-says() { # says FILE TEXT...
-    local file=$1 text
-    shift
-    for text; do
-        grep -qF -- "$text" "$file" || { echo "'$text' is not in $file"; return 1; }
-    done
-}
-
-lacks() { # lacks FILE TEXT...
-    local file=$1 text
-    shift
-    for text; do
-        ! grep -qF -- "$text" "$file" || { echo "'$text' is in $file"; return 1; }
-    done
-}
-
-sql() { # sql DB QUERY
-    sqlite3 -batch "$1" "$2"
-}
-
-is() { # is WANTED DB QUERY
-    local got
-    got=$(sql "$2" "$3")
-    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
-}
-
-is_json() { # is_json FILE...
-    local file
-    for file; do
-        is 1 :memory: "SELECT json_valid(CAST(readfile('$file') AS TEXT))" || return
-    done
-}
 
 fresh() { # fresh NAME: a copy of the database with its run folders
     mkdir -p "$1" && cp x/x.db "$1/" && cp -r x/e2e x/other "$1/"
@@ -296,21 +233,13 @@ worker_task() { try 0 submit e2e.json --db task/x.db && try 0 worker --task 2 ta
 # --- all of them ---
 
 mkdir bin text results
-cp -r "$tree/plots" plots
+cp -r "$root/plots" plots
 printf '#!/bin/sh\nprintf "%%s\\n" "$@" >sbatch.arguments\necho 1\n' >bin/sbatch
 printf '#!/bin/sh\n' >bin/squeue
 printf '#!/bin/sh\n' >bin/scontrol
 chmod +x bin/*
-for i in 1 2 3 4; do
-    awk -v seed=$i 'BEGIN { srand(seed); for (i = 0; i < 900; i++)
-        printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
-done
-# Two methods; where the file of one is deleted, another.
-has() { "$POSLAB" methods "$1" >/dev/null 2>&1; }
-one=alibi two=sinusoidal
-has $one || one=kerple
-has $two || two=rotary
-sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" -e 's/1920/256/; s/, 4\]/]/; s/"test": 0.05/"test": 0.1/' "$tree/tests/fixtures/e2e.json" >e2e.json
+write_texts
+write_config -e 's/1920/256/; s/, 4\]/]/; s/"test": 0.05/"test": 0.1/'
 sed -e 's/"e2e"/"other"/' -e "s/\"sweep\":.*/\"method\": \"$one\", \"sweep\": { \"train.seed\": [9] }/" e2e.json >other.json
 printf 'table,dataset,split,method,train_length,eval_length,stride,perplexity\n2,d,valid,%s,100,100,100,20\n2,d,valid,%s,100,200,200,30\n' \
     "$one" "$one" >reference.csv
@@ -330,4 +259,4 @@ for command in $commands; do
 done
 check "eval is of trained runs" eval_of_trained_runs
 check "export is of one run" export_is_of_one_run
-exit $failed
+done_testing

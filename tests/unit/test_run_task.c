@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fixture.h"
+
 #include "dump.h"
 #include "samples.h"
 
@@ -309,13 +311,6 @@ static void workers_inherit_the_lock(void **state) {
 
 /* --- what an earlier attempt delivered --- */
 
-static void put(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void deliver(const RunRecord *record, bool earlier) {
     Error err;
     if (!result_file_write("result.db", record, earlier, sample_arena, &err)) fail_msg("%s", err.text);
@@ -376,7 +371,7 @@ static void earlier_attempts(void **state) {
     deliver(sample_record(&plan->points[1], RUN_DONE, NULL, (double[]){4, 5, 6}), false);
     assert_false(look(&task).sound); /* of another run */
 
-    put("result.db", "no database");
+    fixture_put_text("result.db", "no database");
     earlier = look(&task);
     assert_true(earlier.damaged && !earlier.sound && !earlier.done);
 }
@@ -399,11 +394,11 @@ static void folders(void **state) {
                *at_z = arena_format(sample_arena, "./z/%s", key);
     assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_z);
     assert_null(run_folder_weights(store, key, sample_arena));
-    put(arena_format(sample_arena, "%s/state.safetensors.old", at_x), "");
+    fixture_put_text(arena_format(sample_arena, "%s/state.safetensors.old", at_x), "");
     assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_x);
-    put(arena_format(sample_arena, "%s/state.safetensors", at_y), "");
+    fixture_put_text(arena_format(sample_arena, "%s/state.safetensors", at_y), "");
     assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_y);
-    put(arena_format(sample_arena, "%s/model.safetensors", at_x), "");
+    fixture_put_text(arena_format(sample_arena, "%s/model.safetensors", at_x), "");
     assert_string_equal(run_folder_find(store, "z", key, sample_arena), at_x);
     assert_string_equal(run_folder_weights(store, key, sample_arena),
                         arena_format(sample_arena, "%s/model.safetensors", at_x));
@@ -418,8 +413,9 @@ static void folders(void **state) {
                                         "state.safetensors",     "state.safetensors.old",
                                         "state.safetensors.new", "state.safetensors.new.tmp"};
     for (int i = 0; i < COUNT_OF(files); i++)
-        for (int k = 0; k < 3; k++) put(arena_format(sample_arena, "%s/%s/%s", names[k], key, files[i]), "");
-    put(arena_format(sample_arena, "%s/log.txt", at_x), "");
+        for (int k = 0; k < 3; k++)
+            fixture_put_text(arena_format(sample_arena, "%s/%s/%s", names[k], key, files[i]), "");
+    fixture_put_text(arena_format(sample_arena, "%s/log.txt", at_x), "");
     run_folder_delete_files(store, key, sample_arena);
     for (int i = 0; i < COUNT_OF(files); i++)
         for (int k = 0; k < 3; k++)

@@ -1,0 +1,246 @@
+/* jobs: see run/jobs.h. The parent alone writes to the database. */
+#include "run/jobs.h"
+
+#include <math.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sys/atomic_file.h"
+#include "sys/mpi.h"
+#include "sys/signals.h"
+#include "store/run_folder.h"
+#include "store/runs.h"
+#include "run/worker.h"
+
+static volatile sig_atomic_t signals, last_signal = SIGTERM;
+
+static void on_signal(int signal) {
+    last_signal = signal;
+    signals++;
+}
+
+double jobs_evaluate_work(const Job *job) {
+    return job->point->request_count
+               ? job->point->evaluate_flops * job->task.request_count / job->point->request_count
+               : 0;
+}
+
+double jobs_train_work(const Job *job) {
+    return job->task.trained ? 0 : job->point->train_flops;
+}
+
+/* --- one run --- */
+
+static bool set_status(Jobs *jobs, const Job *job, RunStatus status, const char *reason) {
+    return runs_set_status(jobs->store, job->point->key, status, reason, &jobs->fatal);
+}
+
+bool jobs_import_result(Jobs *jobs, const char *folder) {
+    const char *path = arena_format(jobs->arena, "%s/result.db", folder);
+    if (access(path, F_OK) != 0) return true;
+    Error err;
+    if (!runs_import_result(jobs->store, path, &err)) {
+        if (err.code != EXIT_DAMAGED) jobs->fatal = err;
+        if (err.code != EXIT_DAMAGED) return false;
+        progress_message(jobs->progress, true, "poslab: %s; it is removed", err.text);
+    }
+    return unlink(path) == 0 || error_system(&jobs->fatal, "cannot remove '%s'", path);
+}
+
+static bool forget(Jobs *jobs, Job *job) {
+    if (!runs_delete_training(jobs->store, job->point->key, &jobs->fatal)) return false;
+    run_folder_delete_files(jobs->store, job->point->key, jobs->arena);
+    job->retrain = false;
+    return true;
+}
+
+static bool start_job(Jobs *jobs, Job *job, int slot) {
+    Error *err = &jobs->fatal;
+    if (job->retrain && !forget(jobs, job)) return false;
+    if (!atomic_file_make_folder(job->folder, err) ||
+        !worker_assign(job->folder, job->point->config, &job->task, err) ||
+        !set_status(jobs, job, RUN_RUNNING, NULL))
+        return false;
+    if (mpi_ranks() == 1 &&
+        !worker_process_start(&job->child, jobs->program, job->folder, jobs->threads, err))
+        return false;
+    ProgressRun run = {
+        .label = job->label, .train_work = jobs_train_work(job), .evaluate_work = jobs_evaluate_work(job)};
+    run.tokens_per_step = job->point->config->train.tokens_per_step;
+    progress_begin(jobs->progress, slot, &run);
+    job->last_progress = clock_now();
+    job->timed_out = false;
+    jobs->slots[slot] = job;
+    jobs->running++;
+    return true;
+}
+
+typedef struct Listener {
+    Jobs *jobs;
+    int slot;
+} Listener;
+
+/* A line of a worker; true if it is one of progress. */
+static bool take_line(void *user, const char *line) {
+    Jobs *jobs = ((Listener *)user)->jobs;
+    int slot = ((Listener *)user)->slot, number, count;
+    long long step, steps;
+    double loss, speed, share;
+    if (sscanf(line, "step %lld %lld %lf %lf", &step, &steps, &loss, &speed) == 4)
+        progress_step(jobs->progress, slot, step, steps, loss, speed);
+    else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
+        progress_evaluate(jobs->progress, slot, number, count, share);
+    else {
+        if (strncmp(line, "note ", 5) == 0)
+            progress_message(jobs->progress, false, "note    %s: %s", jobs->slots[slot]->label, line + 5);
+        return false;
+    }
+    jobs->slots[slot]->last_progress = clock_now();
+    return true;
+}
+
+/* The run failed; whether it is worth another attempt in its slot, which is then under way. */
+static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
+    if (++job->attempts > jobs->retries || code == EXIT_USAGE || jobs->stopping) return false;
+    progress_end(jobs->progress, slot, "retry", false);
+    progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
+                     jobs->retries + 1);
+    run_task_missing(&job->task, jobs->store, job->point, jobs->arena);
+    return start_job(jobs, job, slot);
+}
+
+static const char *failure_reason(const Jobs *jobs, const Job *job, int code, int signal) {
+    const char *reason = worker_process_reason(&job->child, code, signal, jobs->arena);
+    if (!job->timed_out) return reason;
+    return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
+}
+
+/* The run's worker has ended, by itself or (signal) not: stores what it made and what became of it. */
+static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *reason) {
+    Job *job = jobs->slots[slot];
+    jobs->slots[slot] = NULL;
+    jobs->running--;
+    if (!jobs_import_result(jobs, job->folder)) return false;
+    RunStatus status = runs_status(jobs->store, job->point->key);
+    if (code == EXIT_DONE && (status == RUN_DONE || status == RUN_DIVERGED)) {
+        jobs->diverged += status == RUN_DIVERGED;
+        progress_end(jobs->progress, slot, runs_status_names[status], true);
+        return true;
+    }
+    if (code == EXIT_STOPPED || (jobs->stopping && signal)) {
+        jobs->left++;
+        progress_end(jobs->progress, slot, "stopped", false);
+        return set_status(jobs, job,
+                          run_task_is_trained(jobs->store, job->point->key) ? RUN_DONE : RUN_PENDING, NULL);
+    }
+    if (try_again(jobs, job, slot, code, reason)) return true;
+    if (jobs->fatal.code) return false;
+    jobs->failed++;
+    if (code == EXIT_SYSTEM) jobs->refused = reason;
+    progress_end(jobs->progress, slot, "failed", false);
+    progress_message(jobs->progress, true, "        %s", reason);
+    if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* as it was */
+    return set_status(jobs, job, RUN_FAILED, reason);
+}
+
+static bool end_job(Jobs *jobs, int slot) {
+    Job *job = jobs->slots[slot];
+    int signal, code = worker_process_wait(&job->child, &signal);
+    return finish_job(jobs, slot, code, signal, failure_reason(jobs, job, code, signal));
+}
+
+static bool take_and_draw(void *user, const char *line) {
+    bool taken = take_line(user, line);
+    progress_draw(((Listener *)user)->jobs->progress);
+    return taken;
+}
+
+/* With several ranks there are no workers: this process and the others do the run in slot 0 together. */
+static void run_together(Jobs *jobs) {
+    Listener listener = {jobs, 0};
+    WorkerOptions options = {.take = take_and_draw, .user = &listener};
+    Error err = {0};
+    ExitCode code = worker_call(jobs->slots[0]->folder, jobs->threads, &options, &err);
+    jobs->stopping |= code == EXIT_STOPPED;
+    finish_job(jobs, 0, (int)code, 0, arena_copy(jobs->arena, err.text));
+}
+
+/* --- all runs --- */
+
+static void signal_workers(Jobs *jobs, int signal) {
+    for (int i = 0; i < jobs->slot_count; i++)
+        if (jobs->slots[i] && mpi_ranks() == 1) kill(jobs->slots[i]->child.pid, signal);
+}
+
+static void handle_signals(Jobs *jobs) {
+    if ((signals || jobs->fatal.code) && !jobs->stopping) {
+        jobs->stopping = true;
+        signal_workers(jobs, last_signal); /* which workers ignore only if this process does, too */
+        if (signals && jobs->running)
+            progress_message(jobs->progress, false, "stopping; once more to stop without saving");
+    }
+    if (signals > 1 && !jobs->killing) {
+        jobs->killing = true;
+        signal_workers(jobs, SIGKILL);
+    }
+}
+
+/* A worker without progress for too long is killed; what becomes of its run is found out as for any other. */
+static void end_overdue(Jobs *jobs) {
+    for (int i = 0; jobs->timeout && i < jobs->slot_count; i++) {
+        Job *job = jobs->slots[i];
+        if (!job || job->timed_out || clock_now() - job->last_progress < jobs->timeout) continue;
+        job->timed_out = true;
+        kill(job->child.pid, SIGKILL);
+    }
+}
+
+/* Waits a moment for output, reads it, and ends the workers that closed their pipes. */
+static void listen_to_workers(Jobs *jobs) {
+    struct pollfd fds[JOBS_MOST];
+    int slot[JOBS_MOST], count = 0;
+    for (int i = 0; i < jobs->slot_count; i++) {
+        if (!jobs->slots[i]) continue;
+        fds[count] = (struct pollfd){.fd = jobs->slots[i]->child.pipe, .events = POLLIN};
+        slot[count++] = i;
+    }
+    if (poll(fds, (nfds_t)count, 200) <= 0) return;
+    for (int i = 0; i < count; i++) {
+        Listener listener = {jobs, slot[i]};
+        if (fds[i].revents && !worker_process_read(&jobs->slots[slot[i]]->child, take_line, &listener))
+            end_job(jobs, slot[i]);
+    }
+}
+
+/* While another program has the database locked, nobody listens to the workers. */
+static bool handle_signals_while_waiting(void *user, const char *message) {
+    Jobs *jobs = user;
+    handle_signals(jobs);
+    for (int i = 0; i < jobs->slot_count; i++)
+        if (jobs->slots[i]) jobs->slots[i]->last_progress = clock_now();
+    if (message) progress_message(jobs->progress, true, "%s", message);
+    return !jobs->killing;
+}
+
+void jobs_run(Jobs *jobs) {
+    static const int handled[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    store_set_wait(
+        jobs->store,
+        (StoreWait){.seconds = STORE_PATIENCE, .go_on = handle_signals_while_waiting, .user = jobs});
+    signals_handle(handled, on_signal, 0);
+    while (jobs->running || (jobs->next < jobs->count && !jobs->stopping)) {
+        handle_signals(jobs);
+        for (int slot = 0; slot < jobs->slot_count; slot++) {
+            if (jobs->stopping || jobs->fatal.code || jobs->next == jobs->count) break;
+            if (!jobs->slots[slot] && start_job(jobs, &jobs->items[jobs->next], slot)) jobs->next++;
+        }
+        end_overdue(jobs);
+        if (jobs->running) (mpi_ranks() > 1 ? run_together : listen_to_workers)(jobs);
+        progress_draw(jobs->progress);
+    }
+    jobs->left += jobs->count - jobs->next;
+    progress_close(jobs->progress);
+    signals_default(handled);
+}

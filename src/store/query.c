@@ -1,0 +1,257 @@
+/* query: statements, their errors and the rows that they return; see store/query.h and store/internal.h.
+ *
+ * Errors of SQLite become an Error in one place, `database_fail`: a damaged file, a file in use, or the
+ * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
+ * fails while it runs has met contents that it cannot compute with, and they are damaged.
+ */
+#include "store/query.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sys/lock_holder.h"
+#include "store/internal.h"
+#include "store/schema.h"
+
+static const double announced = 3; /* seconds of waiting for others, before it is said */
+
+/* A value of a row that was read. */
+typedef struct Cell {
+    int type;      /* of SQLite */
+    int64_t whole; /* the value as each of these */
+    double real;
+    const char *text; /* NULL for numbers: made when asked for */
+} Cell;
+
+enum { MAX_QUERIES = 8 }; /* at a time */
+
+struct DatabaseQuery {
+    Arena *arena; /* NULL: free */
+    Cell *cells;  /* [rows, columns] */
+    int columns;
+    int64_t rows, row;
+    bool failed;
+    Error err;
+};
+
+/* --- waiting and errors --- */
+
+int database_wait(void *user, int attempt) {
+    Database *store = user;
+    if (attempt == 0) {
+        store->waiting = clock_now();
+        store->said = store->stopped = false;
+    }
+    double waited = clock_now() - store->waiting;
+    if (waited >= store->wait.seconds) return 0;
+    const char *message = NULL;
+    if (waited >= announced && !store->said)
+        message = arena_format(store->arena, "waiting for database '%s', which is in use%s", store->path,
+                               lock_holder_of(store->path, store->arena));
+    store->said |= message != NULL;
+    if (!store->wait.go_on && message) fprintf(stderr, "poslab: %s\n", message);
+    store->stopped = store->wait.go_on && !store->wait.go_on(store->wait.user, message);
+    usleep(attempt < 20 ? 5000 : 100000);
+    return !store->stopped;
+}
+
+void store_set_wait(Database *store, StoreWait wait) {
+    store->wait = wait;
+}
+
+bool database_fail(Database *store, Error *err) {
+    const char *text = sqlite3_errmsg(store->db);
+    int saved = sqlite3_system_errno(store->db);
+    switch (sqlite3_extended_errcode(store->db) & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
+    case SQLITE_ERROR: /* of values: text that is no JSON, a sum beyond 64 bits */
+        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
+                         store->path, text);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        if (store->stopped)
+            return error_set(err, EXIT_STOPPED, "stopped while waiting for database '%s'", store->path);
+        return error_set(
+            err, EXIT_SYSTEM,
+            "database '%s' is in use%s: another poslab, sqlite3 or a viewer holds it; close that and "
+            "repeat the command",
+            store->path, lock_holder_of(store->path, store->arena));
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+        BUG("database '%s': %s", store->path, text);
+    default:
+        return error_set(err, EXIT_SYSTEM, "database '%s': %s%s%s", store->path, text, saved ? ": " : "",
+                         saved ? strerror(saved) : "");
+    }
+}
+
+/* --- statements --- */
+
+/* SQLite keeps the text of each CREATE as it was; others may have added tables and views of their own. */
+static bool has_schema(Database *store) {
+    static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
+    sqlite3_stmt *statement = NULL;
+    bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+               sqlite3_bind_text(statement, 1, schema_sql, -1, SQLITE_STATIC) == SQLITE_OK &&
+               sqlite3_bind_int(statement, 2, SCHEMA_OBJECTS) == SQLITE_OK &&
+               sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return has;
+}
+
+bool database_check_schema(Database *store, Error *err) {
+    return has_schema(store) ||
+           error_set(err, EXIT_DAMAGED, "database '%s' is damaged: its schema is not that of version %d",
+                     store->path, SCHEMA_VERSION);
+}
+
+static bool prepare(Database *store, sqlite3_stmt **statement, const char *sql, Error *err) {
+    if (sqlite3_prepare_v2(store->db, sql, -1, statement, NULL) == SQLITE_OK) return true;
+    database_fail(store, err);
+    if ((sqlite3_errcode(store->db) & 0xff) != SQLITE_ERROR) return false;
+    if (has_schema(store)) BUG("%s: %s", err->text, sql);
+    database_check_schema(store, err);
+    return false;
+}
+
+static void bind(sqlite3_stmt *statement, int number, DatabaseValue value) {
+    if (value.type == DATABASE_INT)
+        sqlite3_bind_int64(statement, number, value.whole);
+    else if (value.type == DATABASE_REAL && isfinite(value.real))
+        sqlite3_bind_double(statement, number, value.real);
+    else if (value.type == DATABASE_TEXT && value.text)
+        sqlite3_bind_text(statement, number, value.text, -1, SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_null(statement, number);
+}
+
+bool database_step(Database *store, Error *err, int64_t *result, const char *sql, const DatabaseValue *values,
+                   int count) {
+    if (store->sql != sql) {
+        sqlite3_finalize(store->statement);
+        store->sql = NULL;
+        if (!prepare(store, &store->statement, sql, err)) return false;
+        store->sql = sql;
+    }
+    if (sqlite3_bind_parameter_count(store->statement) != count) BUG("%d values for: %s", count, sql);
+    for (int i = 0; i < count; i++) bind(store->statement, i + 1, values[i]);
+    int code = sqlite3_step(store->statement);
+    if (code == SQLITE_ROW && result) *result = sqlite3_column_int64(store->statement, 0);
+    bool ok = code == SQLITE_ROW || code == SQLITE_DONE || database_fail(store, err);
+    sqlite3_reset(store->statement);
+    sqlite3_clear_bindings(store->statement);
+    return ok;
+}
+
+bool database_execute(Database *store, Error *err, const char *sql) {
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK || database_fail(store, err);
+}
+
+bool database_finish(Database *store, Error *err, bool ok) {
+    if (ok && database_execute(store, err, "COMMIT")) return true;
+    if (!sqlite3_get_autocommit(store->db)) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return false;
+}
+
+int64_t database_changes(const Database *store) {
+    return sqlite3_changes64(store->db);
+}
+
+/* --- queries --- */
+
+static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
+    size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
+    query->cells = arena_extend(query->arena, query->cells, rows, columns * sizeof(Cell));
+    for (int c = 0; c < query->columns; c++) {
+        Cell *cell = &query->cells[rows * columns + (size_t)c];
+        *cell = (Cell){.type = sqlite3_column_type(statement, c),
+                       .whole = sqlite3_column_int64(statement, c),
+                       .real = sqlite3_column_double(statement, c)};
+        if (cell->type == SQLITE_TEXT || cell->type == SQLITE_BLOB) {
+            const char *text = (const char *)sqlite3_column_text(statement, c);
+            cell->text = arena_copy(query->arena, text ? text : "");
+        }
+    }
+}
+
+/* All rows at once: what reads holds no lock while its caller computes, prints or waits for a pager. */
+static bool read_rows(DatabaseQuery *query, Database *store, const char *sql, const char *const *parameters) {
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(store, &statement, sql, &query->err)) return false;
+    for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, database_text(parameters[i]));
+    query->columns = sqlite3_column_count(statement);
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) add_row(query, statement);
+    bool ok = code == SQLITE_DONE || database_fail(store, &query->err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+DatabaseQuery *database_query_begin(Database *store, const char *sql, const char *const *parameters) {
+    int free_place = 0;
+    if (!store->queries) store->queries = NEW(store->arena, MAX_QUERIES, DatabaseQuery);
+    while (free_place < MAX_QUERIES && store->queries[free_place].arena) free_place++;
+    if (free_place == MAX_QUERIES) BUG("more than %d queries at a time", MAX_QUERIES);
+    DatabaseQuery *query = &store->queries[free_place];
+    *query = (DatabaseQuery){.arena = arena_new(0), .row = -1};
+    query->failed = !read_rows(query, store, sql, parameters);
+    return query;
+}
+
+bool database_query_next(DatabaseQuery *query) {
+    if (query->row < query->rows) query->row++;
+    return query->row < query->rows;
+}
+
+/* NULL where there is no row. */
+static Cell *cell_at(const DatabaseQuery *query, int column) {
+    if (query->row < 0 || query->row >= query->rows) return NULL;
+    return &query->cells[query->row * query->columns + column];
+}
+
+const char *database_query_text(DatabaseQuery *query, int column) {
+    Cell *cell = cell_at(query, column);
+    if (!cell || cell->type == SQLITE_NULL) return "";
+    if (!cell->text) { /* as SQLite writes numbers */
+        char text[64];
+        bool whole = cell->type == SQLITE_INTEGER;
+        if (whole) sqlite3_snprintf(sizeof text, text, "%lld", (long long)cell->whole);
+        if (!whole) sqlite3_snprintf(sizeof text, text, "%!.15g", cell->real);
+        cell->text = arena_copy(query->arena, text);
+    }
+    return cell->text;
+}
+
+double database_query_real(DatabaseQuery *query, int column) {
+    const Cell *cell = cell_at(query, column);
+    return cell && cell->type != SQLITE_NULL ? cell->real : NAN;
+}
+
+int64_t database_query_int(DatabaseQuery *query, int column) {
+    const Cell *cell = cell_at(query, column);
+    return cell ? cell->whole : 0;
+}
+
+bool database_query_is_null(DatabaseQuery *query, int column) {
+    const Cell *cell = cell_at(query, column);
+    return !cell || cell->type == SQLITE_NULL;
+}
+
+bool database_query_end(DatabaseQuery *query, Error *err) {
+    bool ok = !query->failed;
+    if (!ok) *err = query->err;
+    arena_free(query->arena);
+    query->arena = NULL;
+    return ok;
+}
+
+void database_free_queries(Database *store) {
+    for (int i = 0; store->queries && i < MAX_QUERIES; i++) arena_free(store->queries[i].arena);
+}

@@ -1,0 +1,155 @@
+# shellcheck shell=bash
+# shell.sh: sourced by the shell scripts of tests. It makes a temporary folder, $home, the current folder, and prints TAP lines.
+#
+#     POSLAB    the program under test; by default that of the tree
+#     root      the tree
+#     fixtures  tests/fixtures
+#     home      the temporary folder, removed at the end; in memory if possible, because syncs to a disk are slow
+set -u
+root=$(realpath "${BASH_SOURCE[0]}" | sed 's|/tests/tools/[^/]*$||')
+fixtures=$root/tests/fixtures
+POSLAB=$(realpath "${POSLAB:-$root/poslab}")
+export LC_ALL=C
+unset NO_COLOR
+number=0 failed=0
+
+# can_run FOLDER: programs can be started from it, and a gigabyte is free.
+can_run() {
+    printf '#!/bin/sh\n' >"$1/program" && chmod +x "$1/program" && "$1/program" && rm "$1/program" &&
+        [ "$(df --output=avail -k "$1" | tail -1)" -gt 1000000 ]
+}
+if ! home=$(mktemp -d -p /dev/shm 2>/dev/null) || ! can_run "$home" 2>/dev/null; then
+    rm -rf "$home"
+    home=$(mktemp -d)
+fi
+home=$(cd "$home" && pwd -P)
+trap 'rm -rf "$home"' EXIT
+cd "$home" || exit 1
+
+# --- tests ---
+
+# result STATUS NAME [FILE...]: a test that has passed if the status is 0; if not, the files are shown.
+result() {
+    number=$((number + 1))
+    [ "$1" != 0 ] || { echo "ok $number - $2"; return; }
+    failed=1
+    echo "not ok $number - $2"
+    cat /dev/null "${@:3}" 2>/dev/null | cut -c1-300 | head -40 | sed 's/^/    # /'
+}
+
+# check NAME COMMAND...: a test; what it prints, and what poslab printed last, is shown if it fails.
+check() {
+    "${@:2}" >"$home/check.out" 2>&1
+    result $? "$1" <(printf '%q ' "${@:2}"; echo) "$home/check.out" out err
+}
+
+done_testing() { # the last line
+    echo "1..$number"
+    exit $failed
+}
+
+# try CODE ARGUMENT...: runs poslab into the files out and err; true if it exits with CODE.
+try() {
+    local code=$1 got
+    shift
+    "$POSLAB" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "exit code $got instead of $code"; return 1; }
+}
+
+says() { # says FILE TEXT...: every text is in the file
+    local text
+    for text in "${@:2}"; do
+        grep -qF -- "$text" "$1" || { echo "'$text' is not in $1"; return 1; }
+    done
+}
+
+lacks() { # lacks FILE TEXT...: no text is in the file
+    local text
+    for text in "${@:2}"; do
+        ! grep -qF -- "$text" "$1" || { echo "'$text' is in $1"; return 1; }
+    done
+}
+
+exists() { # exists PATTERN: some file
+    compgen -G "$1" >/dev/null
+}
+
+# eventually SECONDS COMMAND...: waits until the command is true.
+eventually() {
+    local end=$((SECONDS + $1))
+    shift
+    while [ $SECONDS -lt $end ]; do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.02
+    done
+    echo "never: $*"
+    return 1
+}
+
+children() { # children PID: processes that it started and that still run
+    grep -lsE "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d / -f 3
+}
+
+# --- databases and JSON ---
+
+sql() { # sql DB QUERY
+    sqlite3 -batch "$1" "$2"
+}
+
+is() { # is WANTED DB QUERY
+    local got
+    got=$(sql "$2" "$3")
+    [ "$got" = "$1" ] || { echo "'$got' instead of '$1': $3"; return 1; }
+}
+
+is_json() { # is_json FILE...
+    local file
+    for file; do
+        is 1 :memory: "SELECT json_valid(CAST(readfile('$file') AS TEXT))" || return
+    done
+}
+
+numbers() { # numbers DB: all that training and evaluation computed, to the last bit
+    sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
+        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
+        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
+            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
+        SELECT run, length, bin, first, last, p.tokens, quote(p.nll_sum) FROM position_loss p
+            JOIN evaluation e ON e.id = p.evaluation ORDER BY 1, 2, 3;
+        SELECT key, status, steps, quote(final_loss) FROM run ORDER BY 1"
+}
+
+same_numbers() { # same_numbers DB DB
+    [ -n "$(numbers "$1")" ] || { echo "no numbers"; return 1; }
+    diff <(numbers "$1") <(numbers "$2") | head -5
+    [ "${PIPESTATUS[0]}" = 0 ]
+}
+
+# --- inputs ---
+
+write_texts() { # write_texts [FILES [WORDS]]: text/1.txt and so on, the same on every machine
+    local i
+    mkdir -p text
+    for ((i = 1; i <= ${1:-4}; i++)); do
+        awk -v seed=$i -v words="${2:-900}" 'BEGIN { srand(seed); for (i = 0; i < words; i++)
+            printf "%s ", substr("the cat sat on a mat and read books of old", 1 + int(rand() * 8) * 5, 5) }' >text/$i.txt
+    done
+}
+
+has() { # has METHOD: its file may be deleted
+    "$POSLAB" methods "$1" >/dev/null 2>&1
+}
+
+# write_config [SED ARGUMENT...]: tests/fixtures/e2e.json, edited, as e2e.json. Its methods are alibi and sinusoidal; instead of
+# one that is not there comes another. They are $one and $two.
+write_config() {
+    one=alibi two=sinusoidal
+    has $one || one=kerple
+    has $two || two=rotary
+    sed -e '' "$@" "$fixtures/e2e.json" | sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" >e2e.json
+}
+
+build_shim() { # shim.so: see tests/faults/shim.c
+    gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$root/tests/faults/shim.c" -ldl
+}
