@@ -200,7 +200,7 @@ SCRIPTS   = $(wildcard tests/*/test_*.sh)
 run_tests = tests/tools/run.sh
 programs  = $(patsubst %,$1/tests/%,$2)
 with      = "POSLAB=$(abspath $(if $(filter build,$1),.,$1)/$(or $3,poslab)) bash $(call script,$2)"
-QUICK     = layers memory names format links lengths modes
+QUICK     = layers memory names format links map lengths modes
 
 T         =
 CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/*/$t.sh)),\
@@ -260,11 +260,11 @@ test-releases: ## build and test in Debian 12 and 13, Ubuntu 22.04 and 24.04, in
 	@LIMIT=2h $(run_tests) $(call with,$(BUILD),releases)
 .PHONY: test-releases
 
-lint: test-setup ## layers, memory, names, format, links, warnings, clang-tidy, cppcheck, lengths
+lint: test-setup ## layers, memory, names, format, links, map, warnings, clang-tidy, cppcheck, lengths
 	@$(call script,lint)
 
-lint-quick: ## what needs no compiler: layers, names, format, links (seconds)
-	@$(call script,lint) layers names format links
+lint-quick: ## what needs no compiler: layers, names, format, links, map (seconds)
+	@$(call script,lint) layers names format links map
 .PHONY: lint-quick
 
 format: ## lay out all C files as .clang-format says

@@ -36,9 +36,9 @@ static double between(Random *rng, double low, double high) {
     return low + (high - low) * random_uniform(rng);
 }
 
-static void positions(const PositionShape *shape, const void *settings, int length, bool training,
-                      Random *rng, double *positions) {
-    const Options *options = settings;
+static void positions(const PositionShape *shape, const void *opaque, int length, bool training, Random *rng,
+                      double *positions) {
+    const Options *options = opaque;
     (void)shape;
     double centre = options->centred ? (length - 1) / 2.0 : 0, shift = 0, scale = 1;
     if (training) {
@@ -51,8 +51,8 @@ static void positions(const PositionShape *shape, const void *settings, int leng
     }
 }
 
-static double farthest(const PositionShape *shape, const void *settings, int length) {
-    const Options *options = settings;
+static double farthest(const PositionShape *shape, const void *opaque, int length) {
+    const Options *options = opaque;
     (void)shape;
     return (length - 1 + options->max_global_shift + options->max_local_shift) * options->max_scale;
 }

@@ -62,9 +62,9 @@ typedef struct Mixture {
 } Mixture;
 
 /* [T] */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     Mixture *mixtures = NEW(arena, length, Mixture);
     int last = rows(shape, options) - 1;
     double farthest = last;

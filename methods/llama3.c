@@ -28,8 +28,8 @@ static const OptionField fields[] = {
      .help = "pairs with more turns in the training length are not interpolated"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     (void)shape;
     if (options->low < options->high) return true;
     return error_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,

@@ -64,8 +64,8 @@ static double preset(const Options *options, int n, int i, double s) {
     return options->preset == PRESET_UNIFORM || n == 2 ? s : pow(s, 2.0 * i / (n - 2));
 }
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     int half = rotary_size(shape, options) / 2;
     if (*options->factors && half > 0 && !read_factors(NULL, options->factors, half))
         return error_set(err, EXIT_USAGE,
@@ -80,9 +80,9 @@ static double amplitude(const PositionShape *shape, const Options *options, doub
 }
 
 /* cosines[T,n/2], then sines[T,n/2], from n0 on times the attention factor */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     int n = rotary_size(shape, options), half = n / 2;
     float *cosines = NEW(arena, 2 * (size_t)length * half, float);
     double *given = NEW(arena, *options->factors ? half : 0, double);

@@ -28,8 +28,8 @@ static const OptionField fields[] = {
      .help = "pairs with at most this many turns in the training length are interpolated fully"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     (void)shape;
     if (options->beta_slow <= options->beta_fast) return true;
     return error_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",

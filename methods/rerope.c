@@ -40,16 +40,16 @@ static bool check(const PositionShape *shape, const void *options, Error *err) {
     return error_set(err, EXIT_USAGE, "rerope turns pairs: the head size (%d) must be even", shape->head_dim);
 }
 
-static int horizon(const PositionShape *shape, const void *settings) {
-    const Options *options = settings;
+static int horizon(const PositionShape *shape, const void *opaque) {
+    const Options *options = opaque;
     int64_t window = options->window ? options->window : shape->train_length / 2;
     return window < 1 ? 1 : (int)window;
 }
 
 /* Two tables: of the rows' own positions, and of position w for all rows. */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     int n = shape->head_dim;
     size_t size = (size_t)length * n;
     float *tables = NEW(arena, 2 * size, float);

@@ -29,17 +29,17 @@ static const OptionField fields[] = {
      .help = "ratio of the longest to the shortest wavelength"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     (void)shape;
     if (options->size % 2 == 0) return true;
     return error_set(err, EXIT_USAGE, "sandwich needs an even 'size', got %lld", (long long)options->size);
 }
 
 /* p_i . p_(i-d) - p_i . p_i of each distance, [T] */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     double *products = NEW(arena, length, double);
     (void)shape, (void)positions;
     for (int64_t k = 1; products && k <= options->size / 2; k++) {

@@ -40,9 +40,9 @@ static void init(const PositionShape *shape, const void *options, int index, flo
 }
 
 /* table[T,C] */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     int width = shape->width, half = width / 2;
     float *table = NEW(arena, (size_t)length * width, float);
     if (!table) return NULL;

@@ -22,17 +22,17 @@ static const OptionField fields[] = {
      .high = 1 << 20, .help = "the shift in evaluation (the authors' code: K)"},
 };
 
-static void positions(const PositionShape *shape, const void *settings, int length, bool training,
-                      Random *rng, double *positions) {
-    const Options *options = settings;
+static void positions(const PositionShape *shape, const void *opaque, int length, bool training, Random *rng,
+                      double *positions) {
+    const Options *options = opaque;
     (void)shape;
     double shift = training ? (double)random_below(rng, (uint64_t)options->max_shift)
                             : (double)options->evaluation_shift;
     for (int t = 0; t < length; t++) positions[t] = t + shift;
 }
 
-static double farthest(const PositionShape *shape, const void *settings, int length) {
-    const Options *options = settings;
+static double farthest(const PositionShape *shape, const void *opaque, int length) {
+    const Options *options = opaque;
     (void)shape;
     double shift = (double)options->max_shift - 1, evaluation = (double)options->evaluation_shift;
     return length - 1 + (shift > evaluation ? shift : evaluation);

@@ -33,24 +33,24 @@ static const OptionField fields[] = {
 
 enum { KEYS, VALUES };
 
-static int layout(const PositionShape *shape, const void *settings, PositionTensor tensors[]) {
-    const Options *options = settings;
+static int layout(const PositionShape *shape, const void *opaque, PositionTensor tensors[]) {
+    const Options *options = opaque;
     PositionTensor tensor = {.rank = 2, .dims = {(int)options->clip + 1, shape->head_dim}, .per_layer = true};
     tensors[KEYS] = tensors[VALUES] = tensor;
     tensors[KEYS].name = "key", tensors[VALUES].name = "value";
     return options->values ? 2 : 1;
 }
 
-static void init(const PositionShape *shape, const void *settings, int index, float *value, Random *rng) {
-    int64_t rows = ((const Options *)settings)->clip + 1;
+static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
+    int64_t rows = ((const Options *)opaque)->clip + 1;
     double bound = sqrt(6.0 / (double)(rows + shape->head_dim));
     (void)index;
     for (int64_t i = 0; i < rows * shape->head_dim; i++)
         value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
 }
 
-static int vector_count(const PositionShape *shape, const void *settings, PositionRole role, int length) {
-    const Options *options = settings;
+static int vector_count(const PositionShape *shape, const void *opaque, PositionRole role, int length) {
+    const Options *options = opaque;
     (void)shape;
     if (role == POS_VALUE && !options->values) return 0;
     return options->clip + 1 < length ? (int)options->clip + 1 : length;

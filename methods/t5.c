@@ -39,8 +39,8 @@ static const OptionField fields[] = {
      .help = "multiply the biases by sqrt(D), as if scores were not divided by it"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     (void)shape;
     if (options->max_distance > options->buckets / 2) return true;
     return error_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
@@ -62,8 +62,8 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *settings, int index, float *value, Random *rng) {
-    const Options *options = settings;
+static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
+    const Options *options = opaque;
     (void)index;
     for (int64_t i = 0; i < options->buckets * shape->heads; i++)
         value[i] = (float)(options->init_deviation * random_normal(rng));

@@ -37,17 +37,17 @@ static double middle(const PositionShape *shape) {
     return floor(shape->train_length / 2.0);
 }
 
-static int limit(const PositionShape *shape, const void *settings) {
-    const Options *options = settings;
+static int limit(const PositionShape *shape, const void *opaque) {
+    const Options *options = opaque;
     double fastest =
         log((1 + options->gamma) / options->gamma) / options->scale_base; /* ln of growth per token */
     return (int)fmin(middle(shape) + 15 * log(10) / fastest, 1 << 30);
 }
 
 /* For queries cosines[T,n/2] and sines[T,n/2], scaled up; then the same for keys, scaled down. */
-static void *prepare(const PositionShape *shape, const void *settings, int length, const double *positions,
+static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
-    const Options *options = settings;
+    const Options *options = opaque;
     PositionContext context = {.shape = shape, .options = options, .length = length};
     int n = rotary_size(shape, options), half = n / 2;
     size_t size = (size_t)length * half;

@@ -34,8 +34,8 @@ static const OptionField fields[] = {
      .help = "queries and keys are scaled by attention ln(factor) + 1"},
 };
 
-static bool check(const PositionShape *shape, const void *settings, Error *err) {
-    const Options *options = settings;
+static bool check(const PositionShape *shape, const void *opaque, Error *err) {
+    const Options *options = opaque;
     (void)shape;
     if (options->beta_slow <= options->beta_fast) return true;
     return error_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",

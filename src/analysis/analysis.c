@@ -1,4 +1,3 @@
-/* analysis: see analysis/analysis.h. The table of analyses, and the command. */
 #include "analysis/analysis.h"
 
 #include <string.h>

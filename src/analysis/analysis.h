@@ -1,8 +1,7 @@
-/* analysis: `poslab analyse DB WHAT`: the analyses of the paper, on a database.
+/* analysis: `poslab analyse DB WHAT`: the list of analyses, and the command.
  *
- * One table of analyses (analysis/analysis.c); each makes one frame per experiment (base/table.h). All
- * numbers are derived from stored sums: a perplexity is exp(nats / tokens) of one seed, a mean over seeds is
- * the mean of their perplexities.
+ * Each analysis makes one table per experiment (base/table.h). All numbers are derived from stored sums: a
+ * perplexity is exp(nats / tokens) of one seed, a mean over seeds is the mean of their perplexities.
  */
 #ifndef POSLAB_ANALYSIS_ANALYSIS_H
 #define POSLAB_ANALYSIS_ANALYSIS_H

@@ -1,5 +1,5 @@
-/* claim_tables: the analyses `claims` and `claim-points`: what analysis/claims.h judges, a row for each claim
- * or for each of the points that it was judged by. The report says the same in words.
+/* claim_tables: the analyses `claims` and `claim-points`: a row for each claim that analysis/claims.h tests,
+ * or for each point that it was tested at. The report shows the same in sentences.
  */
 #include <math.h>
 

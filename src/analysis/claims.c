@@ -1,4 +1,3 @@
-/* claims: see analysis/claims.h. */
 #include "analysis/claims.h"
 
 #include <math.h>
@@ -270,7 +269,7 @@ static bool is_one_of(const char *name, const char *list) {
     return false;
 }
 
-/* With several variants of a method, a claim is about the one with its standard options, if that is there. */
+/* Of a method with several sets of options, a claim is about the default ones, if they are there. */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;

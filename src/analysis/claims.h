@@ -1,29 +1,30 @@
-/* claims: what a paper claims, judged by an experiment.
+/* claims: claims of a paper, tested by an experiment.
  *
  * The claims are data (results/paper/claims.json): one object each with its text and section, the paper's
- * figures in words, and what would show it here - a quantity of a method, perhaps against others, at
- * multiples of the training length from `from` to `to`, that is to be `at_least` or `at_most` a bound.
+ * figures in words, and what would show it here: a quantity of a method, possibly against other methods, at
+ * multiples of the training length from `from` to `to`, which must be `at_least` or `at_most` a bound.
  * Quantities, with P(l) the perplexity of a model trained at L and evaluated at length l:
  *
  *     growth              P(l) / P(L)
  *     growth_against      that of the method over that of the other
  *     versus              P(l) of the method over that of the other, trained at the same L
  *     short_against_long  P(l) of the method over that of the other trained at l
- *     train_speed         tokens per second in training, of the method over the other: in each length of a
+ *     train_speed         tokens per second in training, of the method over the other, at each length of a
  *                         bench (store/bench_results.h) of the experiment's model; never of runs, whose
- * speeds depend on what else the machine does train_memory        peak bytes in training, of the runs at the
- * same L short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
+ *                         speeds depend on the other load of the machine
+ *     train_memory        peak bytes in training, of the runs at the same L
+ *     short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
  *                         bench
  *     short_long_memory   peak bytes in training, of the runs
  *
- * A point is one such number: one length, training length, other method. It has an interval, the range of the
- * seeds; for perplexities on the same windows the wider one of that and the bootstrap's (math/stats.h); with
- * one seed 5 % to both sides, which no test stands behind. A perplexity reached on fewer tokens than the
- * other's has 0 for the lower end: with as many it might have been lower. Of speeds it is what the quartiles
- * of a bench allow; of memory the range of the seeds. The bound holds or fails clearly at a point where the
- * whole interval is on its side or beyond it. A claim is supported if it holds clearly at every point,
- * contradicted if it fails clearly at half of them or more, otherwise undecided; not tested where there is no
- * point.
+ * A point of a claim is one such number: one length, training length and other method. Its interval is the
+ * range of the seeds; for perplexities on the same windows the wider of that and the bootstrap interval
+ * (math/stats.h); with one seed 5 % on both sides, which no test supports. A perplexity reached with fewer
+ * training tokens than the other's has 0 as the lower end, because with as many tokens it might have been
+ * lower. Intervals of speeds follow from the quartiles of a bench, those of memory from the range of the
+ * seeds. The bound clearly holds or fails at a point where the whole interval is on one side of it. A claim
+ * is supported if the bound clearly holds at every point, contradicted if it clearly fails at half of them
+ * or more, otherwise undecided; it is untested if there is no point.
  */
 #ifndef POSLAB_ANALYSIS_CLAIMS_H
 #define POSLAB_ANALYSIS_CLAIMS_H

@@ -3,15 +3,15 @@
  *
  * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length
  * and protocol and therefore on the same windows. Differences, intervals and p-values are those of
- * math/stats.h, in nats per token, method minus baseline: negative is better. They become perplexities at the
- * end: with d the difference and B the baseline's perplexity (exp of its mean nats over the shared targets
- * and seeds), the ratio is exp(d) and the difference B (exp(d) - 1); the ends of the interval likewise.
- * Holm's family is all contrasts of the experiment that have a p-value.
+ * math/stats.h, in nats per token, method minus baseline: negative is better. They are converted to
+ * perplexities at the end: with d the difference and B the baseline's perplexity (exp of its mean nats over
+ * the shared targets and seeds), the ratio is exp(d) and the difference B (exp(d) - 1); the ends of the
+ * interval likewise. Holm's family is all contrasts of the experiment that have a p-value.
  *
  * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the
  * --baseline or, without it, S itself. Seconds and memory are the means over the runs of each; saved is 1 -
- * short / long. What runs took depends on what else the machine did: time saved is that of the tokens of each
- * at the speeds of a bench (store/bench_results.h), and unknown without one.
+ * short / long. The seconds of runs depend on the other load of the machine, so the time saved is computed
+ * from the numbers of tokens and the speeds of a bench (store/bench_results.h), and is unknown without one.
  */
 #include "analysis/internal.h"
 

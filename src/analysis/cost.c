@@ -1,14 +1,14 @@
-/* cost: the analysis `cost` (Figure 2 and Table 1 of the paper), from what the runs themselves measured and
+/* cost: the analysis `cost` (Figure 2 and Table 1 of the paper), from what runs measured of themselves and
  * from what `poslab bench --db` measured of the same model.
  *
- * Speed is targets per second, each seed's, then mean and deviation over seeds: in training all targets seen
- * over the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts each
- * window's last ones only. Memory is the peak of what the program allocated (weights, gradients, optimiser,
- * activations; in evaluation one pass), the largest over seeds. `relative` is the speed over that of the
- * --baseline at the same place, of a bench alone: a bench measures methods in turns, its speeds are medians
- * over rounds with quartiles, its `relative` speeds are ratios of the times that each round had over the
- * reference's. What runs took depends on what else the machine did: the processor time and the load that they
- * had stand beside it, and a note says where runs of one method differ.
+ * Speed is targets per second of each seed, then mean and deviation over seeds: in training all targets over
+ * the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts only the
+ * last ones of each window. Memory is the peak of what the program allocated (weights, gradients, optimizer,
+ * activations; in evaluation one pass), the largest over seeds. `relative` is the speed relative to that of
+ * the --baseline at the same length and phase, from a bench only: a bench alternates methods, its speeds are
+ * medians over rounds with quartiles, and its relative speeds are ratios of the times within each round. The
+ * seconds of runs depend on the other load of the machine: their processor time and the load are shown as
+ * well, and a note says where runs of one method differ.
  */
 #include "analysis/internal.h"
 

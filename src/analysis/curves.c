@@ -1,5 +1,5 @@
-/* curves: see analysis/curves.h. Rows of `outcome` come in the order of the config; each finds its curve and
- * cell. */
+/* curves: rows of the view `outcome` are in the order of the config; each is assigned to its curve and cell.
+ */
 #include "analysis/curves.h"
 
 #include <math.h>
@@ -88,74 +88,72 @@ static void count_protocols(Curves *curves) {
 
 static bool read_lengths(Curves *curves, Database *store, const char *const *experiment, Arena *arena,
                          Error *err) {
-    DatabaseQuery *query = database_query_begin(
+    Query *query = query_begin(
         store, "SELECT DISTINCT eval_length FROM outcome WHERE experiment = ? ORDER BY eval_length",
         experiment);
-    while (database_query_next(query))
-        *ARENA_PUSH(arena, curves->lengths, curves->length_count) = database_query_int(query, 0);
-    return database_query_end(query, err);
+    while (query_next(query)) *ARENA_PUSH(arena, curves->lengths, curves->length_count) = query_int(query, 0);
+    return query_end(query, err);
 }
 
 static bool read_cells(Curves *curves, Database *store, const char *const *experiment, Arena *arena,
                        Error *err) {
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "SELECT " CURVES_NAME ", split, protocol, stride_rule, train_length, requested,"
-                             " position_parameters, eval_length, outcome, perplexity, eval_precision, tokens"
-                             " FROM outcome WHERE experiment = ?"
-                             " ORDER BY ordinal, eval_variant, split DESC, protocol, stride_rule, requested,"
-                             " eval_precision DESC",
-                             experiment);
-    while (database_query_next(query)) {
-        const Curve wanted = {.name = database_query_text(query, 0),
-                              .split = database_query_text(query, 1),
-                              .protocol = database_query_text(query, 2),
-                              .stride_rule = database_query_text(query, 3),
-                              .train_length = database_query_int(query, 4),
-                              .requested = database_query_int(query, 5),
-                              .position_parameters = database_query_int(query, 6),
-                              .precision = database_query_text(query, 10)};
+    Query *query =
+        query_begin(store,
+                    "SELECT " CURVES_NAME ", split, protocol, stride_rule, train_length, requested,"
+                    " position_parameters, eval_length, outcome, perplexity, eval_precision, tokens"
+                    " FROM outcome WHERE experiment = ?"
+                    " ORDER BY ordinal, eval_variant, split DESC, protocol, stride_rule, requested,"
+                    " eval_precision DESC",
+                    experiment);
+    while (query_next(query)) {
+        const Curve wanted = {.name = query_text(query, 0),
+                              .split = query_text(query, 1),
+                              .protocol = query_text(query, 2),
+                              .stride_rule = query_text(query, 3),
+                              .train_length = query_int(query, 4),
+                              .requested = query_int(query, 5),
+                              .position_parameters = query_int(query, 6),
+                              .precision = query_text(query, 10)};
         Curve *curve = find_curve(curves, &wanted, arena);
-        if (database_query_int(query, 11) > curve->targets) curve->targets = database_query_int(query, 11);
+        if (query_int(query, 11) > curve->targets) curve->targets = query_int(query, 11);
         int column = 0;
-        while (column < curves->length_count && curves->lengths[column] != database_query_int(query, 7))
-            column++;
+        while (column < curves->length_count && curves->lengths[column] != query_int(query, 7)) column++;
         if (column < curves->length_count)
-            add_seed(&curve->cells[column], database_query_text(query, 8), database_query_real(query, 9));
+            add_seed(&curve->cells[column], query_text(query, 8), query_real(query, 9));
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 const char *curves_signature(Database *store, const char *experiment, const char *evaluations, Arena *arena,
                              Error *err) {
     const char *signature = "";
     const char *const parameters[] = {experiment, evaluations, NULL};
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "WITH shown AS (SELECT * FROM outcome WHERE experiment = ?1"
-                             "   AND (?2 IS NULL OR evaluation IN (SELECT value FROM json_each(?2))))"
-                             "SELECT 'tokenizer=' || group_concat(DISTINCT tokenizer)"
-                             " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
-                             " || ' split=' || group_concat(DISTINCT split)"
-                             " || ' protocol=' || group_concat(DISTINCT protocol)"
-                             " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
-                             " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
-                             " || ' precision=' || group_concat(DISTINCT eval_precision)"
-                             " || ' seeds=' || count(DISTINCT seed)"
-                             " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
-                             " || coalesce((SELECT iif(count(DISTINCT tokens) > 1,"
-                             "     ' train.tokens=' || group_concat(budget), '')"
-                             "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
-                             "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
-                             "     FROM run WHERE key IN (SELECT run_key FROM shown)"
-                             "     ORDER BY train_length, tokens)), '')"
-                             " || coalesce((SELECT ' resumed-in-another-setting=' || group_concat(key)"
-                             "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
-                             "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
-                             " FROM shown",
-                             parameters);
-    if (database_query_next(query)) signature = arena_copy(arena, database_query_text(query, 0));
-    return database_query_end(query, err) ? signature : NULL;
+    Query *query =
+        query_begin(store,
+                    "WITH shown AS (SELECT * FROM outcome WHERE experiment = ?1"
+                    "   AND (?2 IS NULL OR evaluation IN (SELECT value FROM json_each(?2))))"
+                    "SELECT 'tokenizer=' || group_concat(DISTINCT tokenizer)"
+                    " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
+                    " || ' split=' || group_concat(DISTINCT split)"
+                    " || ' protocol=' || group_concat(DISTINCT protocol)"
+                    " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
+                    " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
+                    " || ' precision=' || group_concat(DISTINCT eval_precision)"
+                    " || ' seeds=' || count(DISTINCT seed)"
+                    " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
+                    " || coalesce((SELECT iif(count(DISTINCT tokens) > 1,"
+                    "     ' train.tokens=' || group_concat(budget), '')"
+                    "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
+                    "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
+                    "     FROM run WHERE key IN (SELECT run_key FROM shown)"
+                    "     ORDER BY train_length, tokens)), '')"
+                    " || coalesce((SELECT ' resumed-in-another-environment=' || group_concat(key)"
+                    "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
+                    "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
+                    " FROM shown",
+                    parameters);
+    if (query_next(query)) signature = arena_copy(arena, query_text(query, 0));
+    return query_end(query, err) ? signature : NULL;
 }
 
 Curves *curves_read(Database *store, const char *experiment, Arena *arena, Error *err) {

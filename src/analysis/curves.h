@@ -1,9 +1,9 @@
-/* curves: perplexity by evaluation length, from the database, gathered over seeds.
+/* curves: perplexity by evaluation length, averaged over seeds.
  *
  * A curve is one method at one training length under one protocol: a row of a table, a line of a figure. Its
- * cells stand at the evaluation lengths of the whole experiment. Every seed weighs the same: exp(nll /
- * tokens) of each, then mean and standard deviation (n - 1). Seeds without a perplexity are counted by what
- * became of them.
+ * cells are at the evaluation lengths of the whole experiment. Every seed has the same weight: exp(nll /
+ * tokens) of each, then mean and standard deviation (n - 1). Seeds without a perplexity are counted by the
+ * reason.
  */
 #ifndef POSLAB_ANALYSIS_CURVES_H
 #define POSLAB_ANALYSIS_CURVES_H
@@ -45,7 +45,7 @@ typedef struct Curves {
         *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
 } Curves;
 
-/* Of the view `outcome`: "Label variant [evaluation-time variant]". */
+/* Of the view `outcome`: "Label settings [variant]". */
 #define CURVES_CHANGED                                                                                       \
     "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
     " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \

@@ -1,4 +1,4 @@
-/* early_tokens: the analyses `early` (the early-token curse taken apart, section 5 and appendix B of the
+/* early_tokens: the analyses `early` (the early-token curse decomposed, section 5 and appendix B of the
  * paper) and `positions` (loss by position in the window).
  *
  * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
@@ -10,9 +10,9 @@
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * L is the training length; gains are positive where l is better. Beside them stands the nonoverlapping loss
+ * L is the training length; gains are positive where l is better. The table also has the nonoverlapping loss
  * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
- * below): a method that breaks beyond its training length shows it in the second. Losses are means over
+ * below): a method that fails beyond its training length shows it in the second. Losses are means over
  * seeds.
  */
 #include "analysis/internal.h"
@@ -36,19 +36,17 @@ static int read_bins(Bin *bins, const Analysis *analysis, const ResultsCell *cel
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        DatabaseQuery *query =
-            database_query_begin(analysis->store,
-                                 "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                                 " ORDER BY first",
-                                 parameters);
-        for (int b = 0; database_query_next(query) && b < MOST_BINS; b++) {
-            if (b == count)
-                bins[count++] =
-                    (Bin){.first = database_query_int(query, 0), .last = database_query_int(query, 1)};
-            bins[b].nats += database_query_real(query, 2);
-            bins[b].tokens += database_query_int(query, 3);
+        Query *query =
+            query_begin(analysis->store,
+                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                        " ORDER BY first",
+                        parameters);
+        for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
+            if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
+            bins[b].nats += query_real(query, 2);
+            bins[b].tokens += query_int(query, 3);
         }
-        if (!database_query_end(query, err)) return -1;
+        if (!query_end(query, err)) return -1;
     }
     return count;
 }

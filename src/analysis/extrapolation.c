@@ -1,12 +1,13 @@
 /* extrapolation: the analyses `curves` (Figure 1 of the paper) and `matrix` (its Table 5).
  *
- * Of a curve trained at L, by mean perplexity over seeds, P(l), at the lengths l >= L that were evaluated:
+ * For a curve trained at L, from mean perplexities P(l) over seeds, at the lengths l >= L that were
+ * evaluated:
  *
- *     within 5 %   the last length up to which every P(l) <= 1.05 P(L); one without a perplexity ends it
+ *     within 5 %   the last length up to which every P(l) <= 1.05 P(L); a length without a perplexity ends it
  *     gained       l - L of the lowest P(l): how many tokens longer than in training still help
  *     ratio        P(l) / P(L), at every l
  *
- * ">=" before a number says that it is the longest length that was evaluated: the true one may be longer.
+ * ">=" before a number means that it is the longest length that was evaluated: the true one may be longer.
  */
 #include "analysis/internal.h"
 

@@ -1,7 +1,7 @@
-/* internal: what analysis/analysis.c and the files with the analyses share.
+/* internal: what the analyses share.
  *
- * An analysis is one const AnalysisKind: its columns and a function that fills a frame from an experiment's
- * series. Where a row is of one series, the columns begin with ANALYSIS_KEYS.
+ * An analysis is one const AnalysisKind: its columns and a function that fills a table from an experiment's
+ * results. Where a row describes one series, the columns begin with ANALYSIS_KEYS.
  */
 #ifndef POSLAB_ANALYSIS_INTERNAL_H
 #define POSLAB_ANALYSIS_INTERNAL_H
@@ -15,7 +15,7 @@ typedef struct Analysis {
     const Results *set;
     const AnalysisOptions *options;
     Table *frame;
-    Arena *arena; /* the frame's, too */
+    Arena *arena; /* the table's, too */
 } Analysis;
 
 typedef struct AnalysisKind {

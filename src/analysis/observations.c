@@ -1,4 +1,3 @@
-/* observations: see analysis/observations.h. */
 #include "analysis/observations.h"
 
 #include <math.h>
@@ -74,8 +73,8 @@ const ObservationField observations_all_fields[] = {
     {"parameters", "all", "params", "number of parameters", 0, parameters_text, parameters_number},
     {"position_parameters", "position", "params", "number of position parameters", 0,
      position_parameters_text, position_parameters_number},
-    {"variant", "variant", "", "variant", 0, setting_text, NULL},
-    {"eval_variant", "changed", "after", "variant of the evaluation", 0, variant_text, NULL},
+    {"variant", "setting", "", "setting", 0, setting_text, NULL},
+    {"eval_variant", "variant", "", "variant", 0, variant_text, NULL},
     {"seed", "seed", "", "seed", OBSERVATION_SEED, seed_text, seed_number},
     {"eval_length", "evaluated", "at", "evaluation length", OBSERVATION_LENGTH, eval_length_text,
      eval_length_number},
@@ -219,7 +218,7 @@ static const ResultsCell *choose_seeds(const ResultsCell *cell, const Observatio
     return chosen;
 }
 
-/* The fact of these seeds, if the cell has any of them. */
+/* The observation of these seeds, if the cell has any of them. */
 static void add_seeds(ObservationList *list, Observation fact, const ResultsCell *cell,
                       const ResultsCell *base, const ObservationOptions *options, Arena *arena) {
     fact.cell = choose_seeds(cell, options, fact.seed, arena);

@@ -1,8 +1,9 @@
-/* observations: the numbers of an experiment as a list, for tables that choose their own rows and columns.
+/* observations: the perplexities of an experiment as a list, for tables with chosen rows and columns.
  *
- * A fact is one perplexity: a series (analysis/results.h) at one evaluation length, over its seeds or of one
- * of them. The fields are what can be said of a fact; rows, columns and --where name them. Facts of a paper
- * (analysis/reference_curves.h) stand at the multiples of the training length that ours have.
+ * An observation is one perplexity: a series (analysis/results.h) at one evaluation length, averaged over
+ * its seeds or of one seed. Fields describe an observation; --rows, --columns and --where name them.
+ * Observations of a paper (analysis/reference_curves.h) are placed at the same multiples of the training
+ * length as ours.
  */
 #ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
 #define POSLAB_ANALYSIS_OBSERVATIONS_H
@@ -18,7 +19,7 @@ typedef struct Observation {
     bool paper, between;     /* from a paper; there between two lengths (reference_curves_at) */
 } Observation;
 
-/* What identifies a fact; fields say which parts of that they show. */
+/* What identifies an observation; fields say which parts of that they show. */
 enum {
     OBSERVATION_METHOD = 1,
     OBSERVATION_SPLIT = 2,

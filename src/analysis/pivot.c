@@ -1,4 +1,3 @@
-/* pivot: see analysis/pivot.h. */
 #include "analysis/pivot.h"
 
 #include <math.h>
@@ -20,20 +19,20 @@ typedef struct Pivot {
     int row_count;
     unsigned shown; /* FACT_* that rows and columns show */
     int seeds;      /* the most that a number is asked of */
-    int *table;     /* [list->count]: the sheet that each fact stands in */
+    int *table;     /* [list->count]: the table that each observation stands in */
     DisplayTableSet *set;
     Arena *arena;
 } Pivot;
 
-/* One sheet while it is made. */
+/* One table while it is made. */
 typedef struct Layout {
     const Observation **facts;   /* [rows, columns]; NULL: none */
-    const Observation **openers; /* [rows]: the first fact of each row */
-    const Observation **heads;   /* [columns]: a fact of each column */
+    const Observation **openers; /* [rows]: the first observation of each row */
+    const Observation **heads;   /* [columns]: an observation of each column */
     int rows, columns;
 } Layout;
 
-/* --- rows, columns, sheets --- */
+/* --- rows, columns, tables --- */
 
 static bool same_field(const Pivot *pivot, const ObservationField *field, const Observation *a,
                        const Observation *b) {
@@ -49,7 +48,7 @@ static bool same_row(const Pivot *pivot, const Observation *a, const Observation
     return a->paper == b->paper;
 }
 
-/* Fields that say by which of the hidden values a sheet differs from the others. */
+/* Fields that say by which of the hidden values a table differs from the others. */
 static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *fact) {
     if (!field->shows || field->shows & pivot->shown) return false;
     return !fact->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
@@ -81,7 +80,7 @@ static void choose_sheets(Pivot *pivot) {
     }
 }
 
-/* "trained at"-like words of what all facts of a sheet share and others do not. */
+/* "trained at"-like words of what all observations of a table share and others do not. */
 static const char *caption_of(const Pivot *pivot, const Observation *opener) {
     const char *caption = "";
     unsigned said = pivot->shown;
@@ -194,7 +193,7 @@ static bool complete(const Observation *fact) {
     return fact->cell->count == fact->cell->seeds_requested;
 }
 
-/* p[i]: how well the fact i differs from the best; NAN where nothing can be tested. */
+/* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
     const ResultsCell **cells = NEW(pivot->arena, count, const ResultsCell *);
@@ -214,7 +213,7 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     return true;
 }
 
-/* places[count]: cells of a sheet that were evaluated alike. */
+/* places[count]: cells of a table that were evaluated alike. */
 static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layout *layout, const int *places,
                        int count, Error *err) {
     const Observation **others = NEW(pivot->arena, count, const Observation *);

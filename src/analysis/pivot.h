@@ -1,16 +1,16 @@
-/* pivot: the comparison table of an experiment, with rows and columns of one's own choice.
+/* pivot: the comparison table of an experiment, with chosen rows and columns.
  *
- * Every fact (analysis/observations.h) stands in the row and column of its values. What neither rows nor
- * columns show makes sheets of their own, one for each value, and is said above them. By default rows are
- * methods at a training length under a protocol and columns are evaluation lengths; then facts of which the
- * experiment asks for other lengths stand in a sheet of their own, too.
+ * Every observation (analysis/observations.h) is in the row and column of its values. Fields that neither
+ * rows nor columns show split the table: there is one DisplayTable for each of their values, with a caption.
+ * By default rows are methods at a training length under a protocol, and columns are evaluation lengths;
+ * observations for which the experiment requests other lengths then have a table of their own.
  *
- * The best numbers are marked (not in sheets whose printing cannot show it, see `mark`): of those that were
- * evaluated alike - the same corpus, split, protocol and length, and, where methods are compared, trained at
- * the same length - the lowest mean, and every number that is not distinguishable from it: p >= 0.05 in the
- * paired bootstrap of math/stats.h, with Holm's correction over those compared. With one seed nothing can be
- * tested and the lowest number alone is marked. A note says which of these it was. Ratios are not tested
- * either.
+ * The best numbers are marked (except where the output cannot show it, see `mark`). Among observations under
+ * equal conditions (the same corpus, split, protocol and length and, where methods are compared, the same
+ * training length) these are the lowest mean and every number that is not distinguishable from it: p >= 0.05
+ * in the paired bootstrap of math/stats.h, with Holm's correction over those compared. With one seed nothing
+ * can be tested and only the lowest number is marked. A note says which rule was used. Ratios are not
+ * tested.
  */
 #ifndef POSLAB_ANALYSIS_PIVOT_H
 #define POSLAB_ANALYSIS_PIVOT_H
@@ -26,7 +26,8 @@ typedef struct PivotOptions {
     bool mark;                  /* the best numbers */
 } PivotOptions;
 
-/* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. No facts: no sheets. */
+/* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without observations the
+   set is empty. */
 DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
                               Arena *arena, Error *err);
 

@@ -1,4 +1,3 @@
-/* reference_curves: see analysis/reference_curves.h. */
 #include "analysis/reference_curves.h"
 
 #include <math.h>
@@ -9,12 +8,12 @@ static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
            !strcmp(a->split, b->split);
 }
 
-static void add_number(ReferenceCurves *paper, DatabaseQuery *query, Arena *arena) {
-    const ReferenceCurve wanted = {.source = database_query_text(query, 0),
-                                   .dataset = database_query_text(query, 1),
-                                   .split = database_query_text(query, 2),
-                                   .method = database_query_text(query, 3),
-                                   .train_length = database_query_int(query, 4)};
+static void add_number(ReferenceCurves *paper, Query *query, Arena *arena) {
+    const ReferenceCurve wanted = {.source = query_text(query, 0),
+                                   .dataset = query_text(query, 1),
+                                   .split = query_text(query, 2),
+                                   .method = query_text(query, 3),
+                                   .train_length = query_int(query, 4)};
     ReferenceCurve *curve =
         paper->count ? &paper->items[paper->count - 1] : NULL; /* rows come curve by curve */
     if (!curve || !same_setting(curve, &wanted) || strcmp(curve->method, wanted.method) ||
@@ -25,8 +24,8 @@ static void add_number(ReferenceCurves *paper, DatabaseQuery *query, Arena *aren
         for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
     }
     curve->lengths = arena_extend(arena, curve->lengths, (size_t)curve->count, sizeof *curve->lengths);
-    curve->lengths[curve->count] = database_query_int(query, 5);
-    *ARENA_PUSH(arena, curve->perplexities, curve->count) = database_query_real(query, 6);
+    curve->lengths[curve->count] = query_int(query, 5);
+    *ARENA_PUSH(arena, curve->perplexities, curve->count) = query_real(query, 6);
 }
 
 /* Whether a curve begins at its training length, goes on, and is not there again, longer or earlier. */
@@ -84,9 +83,9 @@ static ReferenceCurves *read_curves(Database *store, const char *experiment, con
                      " AND stride = eval_length AND eval_length >= train_length AND method IN"
                      " (SELECT method FROM outcome WHERE experiment = ?) ORDER BY %s, eval_length",
                      order);
-    DatabaseQuery *query = database_query_begin(store, sql, parameters);
-    while (database_query_next(query)) add_number(paper, query, arena);
-    return database_query_end(query, err) ? paper : NULL;
+    Query *query = query_begin(store, sql, parameters);
+    while (query_next(query)) add_number(paper, query, arena);
+    return query_end(query, err) ? paper : NULL;
 }
 
 const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,

@@ -1,9 +1,9 @@
-/* reference_curves: the curves of the papers, from the table `reference`, beside ours.
+/* reference_curves: curves of papers, from the table `reference`, to be compared with ours.
  *
- * A curve is a method at one training length, evaluated without overlap from that length on. Of those that a
- * source gives, the ones taken are at the training lengths where it has most of the experiment's methods;
- * where it prints a curve twice, the longer one. Other data and another model make its perplexities
- * incomparable with ours, but not their ratios to the value at the training length, at the same multiple of
+ * A curve is a method at one training length, evaluated without overlap from that length on. From each
+ * source the training lengths are used at which it has most of the experiment's methods; where it has a
+ * curve twice, the longer one. Because of other data and another model, perplexities of a paper are not
+ * comparable with ours, but their ratios to the value at the training length are, at the same multiple of
  * it.
  */
 #ifndef POSLAB_ANALYSIS_REFERENCE_CURVES_H

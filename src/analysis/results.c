@@ -1,5 +1,5 @@
-/* results: see analysis/results.h. Rows of the view `outcome` come in the order of the config; each finds its
- * series and its cell. Windows are read when they are compared.
+/* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
+ * cell. Windows are read only when series are compared.
  */
 #include "analysis/results.h"
 
@@ -103,32 +103,31 @@ static void add_seed(ResultsCell *cell, ResultsSeed seed, const char *outcome, A
     cell->seeds[index] = seed;
 }
 
-static void take_row(Results *set, DatabaseQuery *query, Arena *arena) {
-    const Series wanted = {.name = database_query_text(query, NAME),
-                           .label = database_query_text(query, LABEL),
-                           .run_label = database_query_text(query, RUN_LABEL),
-                           .method = database_query_text(query, METHOD),
-                           .setting = database_query_text(query, VARIANT),
-                           .variant = database_query_text(query, EVAL_VARIANT),
-                           .split = database_query_text(query, SPLIT),
-                           .protocol = database_query_text(query, PROTOCOL),
-                           .rule = database_query_text(query, RULE),
-                           .corpus = database_query_text(query, CORPUS),
-                           .precision = database_query_text(query, PRECISION),
-                           .train_length = database_query_int(query, TRAIN_LENGTH),
-                           .requested = database_query_int(query, REQUESTED),
-                           .parameters = database_query_int(query, PARAMETERS),
-                           .position_parameters = database_query_int(query, POSITION_PARAMETERS)};
-    const ResultsSeed seed = {.seed = database_query_int(query, SEED),
-                              .evaluation = database_query_int(query, EVALUATION),
-                              .loss = database_query_real(query, LOSS),
-                              .seconds = database_query_real(query, SECONDS),
-                              .tokens = database_query_int(query, TOKENS),
-                              .peak_bytes = database_query_int(query, PEAK_BYTES)};
+static void take_row(Results *set, Query *query, Arena *arena) {
+    const Series wanted = {.name = query_text(query, NAME),
+                           .label = query_text(query, LABEL),
+                           .run_label = query_text(query, RUN_LABEL),
+                           .method = query_text(query, METHOD),
+                           .setting = query_text(query, VARIANT),
+                           .variant = query_text(query, EVAL_VARIANT),
+                           .split = query_text(query, SPLIT),
+                           .protocol = query_text(query, PROTOCOL),
+                           .rule = query_text(query, RULE),
+                           .corpus = query_text(query, CORPUS),
+                           .precision = query_text(query, PRECISION),
+                           .train_length = query_int(query, TRAIN_LENGTH),
+                           .requested = query_int(query, REQUESTED),
+                           .parameters = query_int(query, PARAMETERS),
+                           .position_parameters = query_int(query, POSITION_PARAMETERS)};
+    const ResultsSeed seed = {.seed = query_int(query, SEED),
+                              .evaluation = query_int(query, EVALUATION),
+                              .loss = query_real(query, LOSS),
+                              .seconds = query_real(query, SECONDS),
+                              .tokens = query_int(query, TOKENS),
+                              .peak_bytes = query_int(query, PEAK_BYTES)};
     Series *series = find_series(set, &wanted, arena);
-    ResultsCell *cell =
-        find_cell(series, database_query_int(query, LENGTH), database_query_int(query, STRIDE), arena);
-    add_seed(cell, seed, database_query_text(query, OUTCOME), arena);
+    ResultsCell *cell = find_cell(series, query_int(query, LENGTH), query_int(query, STRIDE), arena);
+    add_seed(cell, seed, query_text(query, OUTCOME), arena);
 }
 
 static void finish_cell(ResultsCell *cell, Arena *arena) {
@@ -158,33 +157,32 @@ static void finish_series(Series *series, Arena *arena) {
 
 static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
                       Error *err) {
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-        " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
-        "point p ON p.experiment = x.id"
-        " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-        " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
-        experiment);
-    while (database_query_next(query)) {
-        const ResultsRun run = {.seed = database_query_int(query, 4),
-                                .threads = database_query_int(query, 5),
-                                .tokens = database_query_int(query, 6),
-                                .seconds = database_query_real(query, 7),
-                                .peak_bytes = database_query_int(query, 8),
-                                .processor_seconds = database_query_real(query, 9),
-                                .load = database_query_real(query, 10)};
+    Query *query =
+        query_begin(store,
+                    "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
+                    " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
+                    "point p ON p.experiment = x.id"
+                    " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+                    experiment);
+    while (query_next(query)) {
+        const ResultsRun run = {.seed = query_int(query, 4),
+                                .threads = query_int(query, 5),
+                                .tokens = query_int(query, 6),
+                                .seconds = query_real(query, 7),
+                                .peak_bytes = query_int(query, 8),
+                                .processor_seconds = query_real(query, 9),
+                                .load = query_real(query, 10)};
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (strcmp(series->run_label, database_query_text(query, 0)) ||
-                strcmp(series->setting, database_query_text(query, 1)) ||
-                strcmp(series->corpus, database_query_text(query, 2)) ||
-                series->train_length != database_query_int(query, 3))
+            if (strcmp(series->run_label, query_text(query, 0)) ||
+                strcmp(series->setting, query_text(query, 1)) ||
+                strcmp(series->corpus, query_text(query, 2)) || series->train_length != query_int(query, 3))
                 continue;
             *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
@@ -194,9 +192,9 @@ Results *results_read(Database *store, const char *experiment, Arena *arena, Err
     if (!curves) return NULL;
     set->experiment = arena_copy(arena, experiment);
     set->signature = curves->signature;
-    DatabaseQuery *query = database_query_begin(store, series_sql, parameters);
-    while (database_query_next(query)) take_row(set, query, arena);
-    if (!database_query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
+    Query *query = query_begin(store, series_sql, parameters);
+    while (query_next(query)) take_row(set, query, arena);
+    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
     for (int i = 0; i < set->count; i++) finish_series(&set->items[i], arena);
     return set;
 }
@@ -233,7 +231,7 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     }
     if (label && !several) return true;
     return error_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
-                     label ? "several variants of the method" : "no method", wanted, list);
+                     label ? "several series of the method" : "no method", wanted, list);
 }
 
 /* --- cells --- */
@@ -327,16 +325,16 @@ typedef struct Windows {
 static bool read_windows(Windows *windows, Database *store, const ResultsSeed *seed, Arena *arena,
                          Error *err) {
     const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
-    DatabaseQuery *query = database_query_begin(
+    Query *query = query_begin(
         store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window",
         parameters);
     *windows = (Windows){0};
-    while (database_query_next(query)) {
+    while (query_next(query)) {
         windows->nats = arena_extend(arena, windows->nats, (size_t)windows->count, sizeof *windows->nats);
-        windows->nats[windows->count] = database_query_real(query, 0);
-        *ARENA_PUSH(arena, windows->tokens, windows->count) = database_query_int(query, 1);
+        windows->nats[windows->count] = query_real(query, 0);
+        *ARENA_PUSH(arena, windows->tokens, windows->count) = query_int(query, 1);
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 static bool same_windows(const Windows *a, const Windows *b) {

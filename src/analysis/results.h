@@ -1,8 +1,9 @@
-/* results: an experiment's losses, seed by seed, as the analyses want them.
+/* results: the losses of an experiment by series, evaluation length and seed.
  *
- * A series is one method (with all that sets it apart) at one training length under one protocol; its cells
- * are the evaluation lengths, ascending; a cell has one entry for each seed that has a loss. This is `curves`
- * with the seeds kept apart, and the way to windows and bins.
+ * A series is one method with its settings and variant, at one training length under one protocol; its cells
+ * are at the evaluation lengths, ascending; a cell has one entry for each seed that has a loss.
+ * analysis/curves.h has the same numbers averaged over seeds. This module also pairs runs of the same seed
+ * and reads their windows, for the tests of math/stats.h.
  */
 #ifndef POSLAB_ANALYSIS_RESULTS_H
 #define POSLAB_ANALYSIS_RESULTS_H
@@ -40,9 +41,9 @@ typedef struct ResultsRun { /* what training cost, for each seed that has finish
 } ResultsRun;
 
 typedef struct Series {
-    const char *name;                     /* label and variants */
-    const char *label, *method, *setting; /* variant: "" or "train.optimizer.lr=0.001" */
-    const char *run_label;                /* the label without the evaluation-time variant */
+    const char *name;                     /* label, settings and variant */
+    const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
+    const char *run_label;                /* the label without the variant */
     const char *variant;                  /* what is changed after training: its name, or "" */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
@@ -71,7 +72,7 @@ int64_t results_train_tokens(const Series *series);
 const ResultsSeed *results_seed(const ResultsCell *cell, int64_t seed);
 bool results_same_protocol(const Series *a, const Series *b);
 
-/* The series of `wanted` (method, label or label [evaluation-time variant]) with the variant and the protocol
+/* The series of `wanted` (method, label or "Label [variant]") with the settings and the protocol
    of `series`, trained at `train_length`. NULL if there is none. */
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);

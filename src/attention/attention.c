@@ -1,4 +1,3 @@
-/* attention: the driver. Who does what is said in attention/internal.h. */
 #include "attention/attention.h"
 
 #include <math.h>

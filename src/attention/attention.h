@@ -1,22 +1,22 @@
-/* attention: causal multi-head attention in tiles, forward and backward. The only caller of score hooks in a
- * pass (report/figure_bias.c draws the biases alone).
+/* attention: causal multi-head attention in tiles, forward and backward.
  *
- * Per head, with q and k after the method's transform:
+ * It alone calls the score hooks of a method in a pass (report/figure_bias.c draws biases without one). Per
+ * head, with q and k after the method's transform:
  *
- *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i;     P = softmax over j;     out_i = sum_j P[i,j]
- * v_j
+ *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i
+ *     P = softmax of S over j;  out_i = sum_j P[i,j] v_j
  *
- * Neither pass holds more of S than one tile of rows by columns: the forward pass keeps a running maximum and
- * sum per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j]; the
- * backward pass computes P = exp(S - lse) again, tile by tile (Dao et al. 2022, arXiv 2205.14135), with
+ * Neither pass holds more of S than one tile of rows by columns. The forward pass keeps a running maximum
+ * and sum per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j];
+ * the backward pass recomputes P = exp(S - lse) tile by tile (Dao et al. 2022, arXiv 2205.14135), with
  *
- *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i;  dQ = dS K / sqrt(D);  dK = dS^T
- * Q / sqrt(D)
+ *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i
+ *     dQ = dS K / sqrt(D);  dK = dS^T Q / sqrt(D)
  *
- * and sums dS along diagonals, so that a distance bias costs O(T) per head however its values are made.
+ * and sums dS along diagonals, so that a distance bias costs O(T) per head, however its values are computed.
  *
- * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v; within each, head
- * by head.
+ * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v, each head by
+ * head.
  */
 #ifndef POSLAB_ATTENTION_ATTENTION_H
 #define POSLAB_ATTENTION_ATTENTION_H

@@ -1,4 +1,8 @@
-/* attention_options: the options of attention, and what they make of a layer. */
+/* attention_options: the options of attention, and their effect on a layer, a query and a key.
+ *
+ * The sliding window is applied here: attention_select_layer decides which layers have it,
+ * attention_tile_next skips the tiles outside it, attention_tile_visible limits the keys of each query.
+ */
 #include <math.h>
 
 #include "attention/internal.h"

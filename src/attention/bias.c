@@ -1,11 +1,11 @@
-/* bias: what a method adds to scores besides a distance bias: relative vectors, pair biases,
- * gates; and the memory of the far pair. All of it is behind one pointer that is NULL for methods without.
+/* bias: what a method adds to scores besides a distance bias: relative vectors, pair biases and gates, and
+ * the memory of the far pair. For methods without any of these the pointer to it is NULL.
  *
- * A pair bias is computed once per pass for all heads where [H,T,T] fits PAIR_FLOATS, else anew for each tile
- * row; its gradient is summed likewise. Of gates the sums c_t up to t are kept in double, and what a tile
- * adds is (c_i - c_i0) - (c_j - c_i0): near the diagonal both are small. The gradient at c_t is the sum of
- * row t of dS less that of column t, and that of gate l the sum of those for t >= l. (In exact arithmetic
- * rows add up to zero; in floats what is left of them would add up instead.)
+ * A pair bias is computed once per pass for all heads where [H,T,T] fits PAIR_FLOATS, otherwise for each row
+ * of tiles; its gradient is summed likewise. For gates, the sums c_t of the gates up to t are kept in
+ * double, and a tile adds (c_i - c_i0) - (c_j - c_i0): near the diagonal both terms are small. The gradient
+ * at c_t is the sum of row t of dS minus that of column t, and the gradient of gate l is the sum of those
+ * for t >= l. (In exact arithmetic rows sum to zero; in floats their remainders would accumulate.)
  */
 #include <string.h>
 

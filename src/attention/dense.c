@@ -1,9 +1,9 @@
-/* dense: whole rows of scores of all heads, TILE_ROWS queries at a time: for methods that change scores
- * (PositionScores), and for exact top-k. Tiles are computed as in attention/flash.c and laid into the rows;
- * the softmax is that of a row. The memory is a few times H TILE_ROWS T numbers and all heads of a sequence.
+/* dense: complete rows of scores of all heads, TILE_ROWS queries at a time.
  *
- * The backward pass computes the rows again, bit by bit as the forward pass did, so that the same keys are
- * the k highest.
+ * Used for methods that change scores (PositionScores) and for exact top-k. Tiles are computed as in
+ * attention/flash.c and copied into the rows; the softmax is computed per row. The memory is a few times H
+ * TILE_ROWS T numbers plus all heads of one sequence. The backward pass recomputes the rows with the same
+ * bits as the forward pass, so that top-k selects the same keys.
  */
 #include <math.h>
 #include <string.h>

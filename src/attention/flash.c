@@ -1,6 +1,8 @@
 /* flash: one head in tiles of TILE_ROWS queries by up to TILE_COLUMNS keys, with a running softmax (see
- * attention/attention.h). A window leaves out the tiles that no query of a tile row sees; sinks have a tile
- * of their own, the first one, since queries stand elsewhere to them.
+ * attention/attention.h).
+ *
+ * The loop over tiles omits those outside the window (attention_tile_next). Sinks have a tile of their own,
+ * the first one, because they see the queries at other positions.
  */
 #include <math.h>
 #include <string.h>

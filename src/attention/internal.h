@@ -1,21 +1,21 @@
-/* internal: what the files of attention share: the work space, and who fills which part of it.
+/* internal: the workspace that the files of attention/ share, and which file fills which part.
  *
- *     attention/attention.c          the driver: what is asked of attention, sequence by sequence and head by
- * head attention/attention_options.c  the options, and what they say of a layer, a query and a key
- *     attention/pack.c     q, k and v of one head, packed and transformed; their gradients on the way back
- *     attention/bias.c    what methods add to a tile of scores besides a distance bias
- *     attention/relative.c  relative vectors, at scores and at values
- *     attention/flash.c    one head in tiles, with a running softmax: the usual engine
- *     attention/dense.c     whole rows of all heads, for methods that change scores and for top-k
+ *     attention.c          the loop over sequences and heads
+ *     attention_options.c  the options: what they mean for a layer, a query and a key
+ *     pack.c               q, k and v of one head, packed and transformed; their gradients
+ *     bias.c               what methods add to a tile of scores besides a distance bias
+ *     relative.c           relative vectors, for scores and for values
+ *     flash.c              one head in tiles, with a running softmax: the usual way
+ *     dense.c              complete rows of all heads, for methods that change scores and for top-k
  *
- * Packing copies the head's q, k and v out of qkv into rows of `wide` floats (D rounded up to 16, filled up
- * with zeros) and T rounded up to TILE_ROWS, so that the kernels of math/simd.h see whole tiles only. Keys,
- * and in the backward pass values, are also kept transposed in panels [wide,TILE_PANEL] of TILE_PANEL
- * positions: the right factor of S = Q K^T.
+ * Packing copies q, k and v of one head out of qkv into rows of `wide` floats (D rounded up to 16, padded
+ * with zeros) and T rounded up to TILE_ROWS, so that the kernels of math/gemm.h only see complete tiles.
+ * Keys, and in the backward pass values, are also stored transposed in panels [wide,TILE_PANEL] of
+ * TILE_PANEL positions: the right factor of S = Q K^T.
  *
- * Scores are "raw" before they are multiplied by `scale`: raw = q . k + sqrt(D) (what is added to S), so that
- * one factor, temperature / sqrt(D), finishes them. A distance bias enters with the product itself, as what
- * it is added to, and costs next to nothing.
+ * Scores are raw before they are multiplied by `scale`: raw = q . k + sqrt(D) (what is added to S), so that
+ * one factor, temperature / sqrt(D), completes them. A distance bias is the initial value of the product and
+ * costs almost nothing.
  */
 #ifndef POSLAB_ATTENTION_INTERNAL_H
 #define POSLAB_ATTENTION_INTERNAL_H

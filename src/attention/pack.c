@@ -1,4 +1,4 @@
-/* pack: one head of one sequence, packed, on its way into the engines and back. */
+/* pack: q, k and v of one head of one sequence, packed and transformed; the way back for their gradients. */
 #include <string.h>
 
 #include "attention/internal.h"

@@ -1,12 +1,12 @@
-/* relative: relative vectors r[d], added to scores as q_i . r[i - j] and to results as
- * sum_j P[i,j] r[i - j].
+/* relative: relative vectors r[d], added to scores as q_i . r[i - j] and to results as sum_j P[i,j] r[i -
+ * j].
  *
- * In a tile the distance falls by one from key to key and grows by one from query to query. So the products
- * of TILE_ROWS queries with the vectors of all distances that occur, in falling order, give a matrix of which
- * row r, read from place TILE_ROWS - 1 - r on, is what row r of the tile needs: TILE_SKEW = TILE_ROWS +
- * TILE_COLUMNS columns serve a tile of TILE_COLUMNS keys. Backward, and for values, a tile is laid out skewed
- * like this, with zeros around, and multiplied. Beyond the last vector a row has one product for all keys.
- * Sinks, which see a query elsewhere, are few, and come one by one.
+ * In a tile the distance decreases by one from key to key and increases by one from query to query. The
+ * products of TILE_ROWS queries with the vectors of all distances in the tile, in decreasing order, form a
+ * matrix; row r of the tile needs row r of that matrix, read from column TILE_ROWS - 1 - r on. TILE_SKEW =
+ * TILE_ROWS + TILE_COLUMNS columns suffice for a tile of TILE_COLUMNS keys. For gradients and for values a
+ * tile is copied to this skewed layout, surrounded by zeros, and multiplied. Beyond the last vector a row
+ * has one product for all keys. Sinks, whose distances differ, are few and computed one by one.
  */
 #include <string.h>
 

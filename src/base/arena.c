@@ -1,7 +1,8 @@
 /* arena: chunks in a list, used from first to last.
  *
- * The list only grows; releasing moves the position back and leaves later chunks empty for reuse. A mark is
- * the number of bytes in use, gaps at the end of chunks included, so that it alone tells where to go back to.
+ * The list only grows. Releasing a mark moves the position back and keeps the later chunks, empty, for
+ * reuse. A mark is the number of bytes in use, including the gaps at the ends of chunks, so that it
+ * determines the position to return to.
  */
 #include "base/arena.h"
 

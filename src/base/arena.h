@@ -1,10 +1,9 @@
 /* arena: all memory of the program.
  *
- * An arena hands out zeroed, 64-byte aligned memory in stack order and frees all of it at once. There are
- * three lifetimes: the experiment, the run, the step. The owner of an arena owns everything in it; nobody
- * frees a single allocation. A counting arena hands out no memory but adds up what would be used: the same
- * layout code that allocates a model's activations also tells, before anything runs, how many bytes they
- * take.
+ * An arena returns zeroed memory, aligned to 64 bytes, in stack order and frees all of it at once. Nothing
+ * is freed singly. There are three lifetimes: the experiment, the run and the step. A counting arena returns
+ * no memory and only adds up sizes: the layout code that allocates a model's activations also tells, before
+ * anything runs, how many bytes they take. Failure to allocate ends the process.
  */
 #ifndef POSLAB_BASE_ARENA_H
 #define POSLAB_BASE_ARENA_H

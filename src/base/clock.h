@@ -1,4 +1,7 @@
-/* clock: seconds of a clock that never goes back.
+/* clock: seconds of the monotonic clock.
+ *
+ * It never goes backward and does not follow changes of the system's time. Only differences of two readings
+ * have a meaning.
  */
 #ifndef POSLAB_CLOCK_H
 #define POSLAB_CLOCK_H

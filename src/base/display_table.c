@@ -1,4 +1,3 @@
-/* display_table: see base/display_table.h. */
 #include "base/display_table.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
-/* display_table: tables for people, and their printing as text, Markdown and LaTeX.
+/* display_table: tables of text cells for people, printed as text, Markdown and LaTeX.
  *
- * A sheet has columns with a head of two lines, and rows of cells. Sheets that belong together share a title,
- * notes and a signature that says what the numbers are of. A cell is a text that nobody trusts: every format
- * escapes what it would take for its own. LaTeX is a table to \input, with a first line that names the
- * packages it needs; what is wider than the page is scaled down to it.
+ * A DisplayTable has columns with a head of two lines, and rows of cells. The tables of one DisplayTableSet
+ * share a title, notes and a signature that says what the numbers describe. Cells are untrusted text: every
+ * format escapes its special characters (base/escape.h). The LaTeX output is a table to \input; its first
+ * line names the packages that it needs. A table that is wider than the page is scaled down.
  */
 #ifndef POSLAB_BASE_DISPLAY_TABLE_H
 #define POSLAB_BASE_DISPLAY_TABLE_H
@@ -24,7 +24,7 @@ typedef struct DisplayTableCell {
 } DisplayTableCell;
 
 typedef struct DisplayTable {
-    const char *caption; /* what all of this sheet has in common; "" */
+    const char *caption; /* what all of this table has in common; "" */
     DisplayTableColumn *columns;
     DisplayTableCell *cells; /* [rows, column_count] */
     int column_count, rows;

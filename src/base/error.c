@@ -1,4 +1,3 @@
-/* error: errors as sentences, and a clock. */
 #include "base/error.h"
 
 #include <errno.h>

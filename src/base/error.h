@@ -1,8 +1,8 @@
-/* error: how poslab fails.
+/* error: how poslab reports failures.
  *
- * Three failures, three verbs. What the outside world does wrong (a config, a file, a full disk) is reported
- * through an Error that the caller owns: the function returns false and the text says where and what to do.
- * A promise broken inside the program is a BUG. No memory is the end of the process: error_fatal.
+ * There are three kinds of failure. An error of the outside world (a config, a file, a full disk) fills an
+ * Error that the caller owns: the function returns false, and the text says where the problem is and what to
+ * do. An error of the program itself is a BUG and aborts. Exhausted memory ends the process (error_fatal).
  */
 #ifndef POSLAB_BASE_ERROR_H
 #define POSLAB_BASE_ERROR_H

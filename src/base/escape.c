@@ -1,4 +1,6 @@
-/* escape: see base/escape.h. A text is decoded into characters; each becomes a piece of output. */
+/* escape: a text is decoded into characters; the table of formats says how each kind of character is
+ * written.
+ */
 #include "base/escape.h"
 
 #include <ctype.h>
@@ -40,8 +42,8 @@ static bool is_space(unsigned code) {
 static bool is_visible(unsigned code) {
     static const struct {
         unsigned first, last;
-    } hidden[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x2028, 0x2029},  {0x202A, 0x202E},
-                  {0x2066, 0x2069}, {0xFFFE, 0xFFFF}, {INVALID, INVALID}};
+    } hidden[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x61C, 0x61C},   {0x200E, 0x200F}, {0x2028, 0x2029},
+                  {0x202A, 0x202E}, {0x2066, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFFE, 0xFFFF}, {INVALID, INVALID}};
     for (int i = 0; i < COUNT_OF(hidden); i++)
         if (code >= hidden[i].first && code <= hidden[i].last) return false;
     return true;

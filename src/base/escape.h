@@ -1,9 +1,10 @@
-/* escape: text from outside (names in a database, configs, messages of other programs) in every format.
+/* escape: untrusted text (names in a database, configs, messages of other programs) in every output format.
  *
- * Each writer passes each text that is not the program's own through one of these, and through nothing else.
- * In all formats invalid UTF-8, control characters (C0, DEL, C1) and characters that reorder a line (bidi
- * embeddings, overrides, isolates) or end it (U+2028, U+2029) do not come out: white space becomes a space,
- * the others U+FFFD, one for each character or invalid byte. JSON escapes them, and loses only invalid bytes.
+ * Every writer passes every text that is not the program's own through one of these functions. All formats
+ * replace invalid UTF-8, control characters (C0, DEL, C1), characters that reorder a line (bidi embeddings,
+ * overrides and isolates) and characters that end a line (U+2028, U+2029): white space becomes a space,
+ * others become U+FFFD, one for each character or invalid byte. JSON escapes them instead and replaces only
+ * invalid bytes.
  */
 #ifndef POSLAB_BASE_ESCAPE_H
 #define POSLAB_BASE_ESCAPE_H

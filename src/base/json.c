@@ -1,8 +1,8 @@
-/* json: JSON trees.
+/* json: a Json is a cJSON node under another name.
  *
- * A Json is a cJSON node under another name. Text is checked by base/json_syntax.c before cJSON sees it,
- * duplicate keys afterwards, so that cJSON's leniency never shows. Printing is our own: cJSON writes numbers
- * with up to 17 digits.
+ * base/json_syntax.c checks a text before cJSON parses it, and duplicate keys are refused afterwards, so
+ * that cJSON's leniency has no effect. Printing is our own, because cJSON writes numbers with up to 17
+ * digits.
  */
 #include "base/json.h"
 

@@ -1,6 +1,10 @@
-/* json: JSON as trees. The only module that sees cJSON; others hold a tree as an opaque Json.
+/* json: JSON as trees: parsing, reading, building and printing.
  *
- * All nodes and texts of a tree are in one arena, which must not be a counting one. Nodes are not freed: a
+ * Only json.c includes cJSON; other modules hold a tree as an opaque Json. Parsing accepts strict JSON
+ * without duplicate keys and reports the line of an error. Printing writes the shortest digits that read
+ * back as the same number, so equal trees give equal text.
+ *
+ * All nodes and texts of a tree belong to one arena, which must not be a counting one. Nodes are not freed: a
  * value that is removed or replaced stays in the arena.
  */
 #ifndef POSLAB_BASE_JSON_H

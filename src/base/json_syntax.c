@@ -1,9 +1,8 @@
 /* json_syntax: a recursive-descent recogniser that follows the grammar of RFC 8259, section by section.
  *
- * Every function looks at the text from `at` on and moves `at` behind what it recognises; at a failure `at`
- * stays where the problem is. cJSON, which makes the tree afterwards, is lenient: it takes "01", "1.",
- * control characters in strings, bad UTF-8 and text behind the value, and reads no more than 63 characters of
- * a number.
+ * Every function reads from `at` and moves `at` past what it recognises; on failure `at` remains at the
+ * problem. The check is needed because cJSON accepts "01", "1.", control characters in strings, invalid
+ * UTF-8 and text after the value, and reads at most 63 characters of a number.
  */
 #include "base/json_syntax.h"
 

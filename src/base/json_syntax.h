@@ -1,10 +1,10 @@
-/* json_syntax: is this text strict JSON?
+/* json_syntax: checks that a text is strict JSON.
  *
- * RFC 8259 to the letter, plus limits: one value and nothing behind it, valid UTF-8, at most
- * JSON_SYNTAX_MAX_DEPTH containers deep and JSON_SYNTAX_MAX_SIZE bytes long, no number that a double cannot
- * hold, no \u0000. A whole number that a double holds only rounded (2^53 + 1) is refused; a large one with an
- * exponent (1e30) is not. A UTF-8 byte-order mark at the beginning is skipped. Duplicate keys are found
- * later, by json_parse (base/json.c), where escapes are resolved.
+ * The grammar is RFC 8259, with limits: one value and nothing after it, valid UTF-8, at most
+ * JSON_SYNTAX_MAX_DEPTH nested containers and JSON_SYNTAX_MAX_SIZE bytes, no number beyond the range of a
+ * double, no \u0000. An integer that a double cannot hold exactly (2^53 + 1) is refused; a large number with
+ * an exponent (1e30) is not. A UTF-8 byte-order mark at the start is skipped. Duplicate keys are found in
+ * the tree (base/json.c), where escapes are resolved.
  */
 #ifndef POSLAB_BASE_JSON_SYNTAX_H
 #define POSLAB_BASE_JSON_SYNTAX_H

@@ -1,5 +1,5 @@
-/* options: see base/options.h. What each type of field has of its own stands in the table `kinds`; numbers,
- * truths and choices are all checked as a double, for which NAN means that the JSON value is not of the type.
+/* options: the table `kinds` has the functions of each type of option. Numbers, booleans and choices are
+ * checked as doubles; NAN means that the JSON value has another type.
  */
 #include "base/options.h"
 

@@ -1,9 +1,9 @@
-/* options: tables of options, and their passage from and to JSON.
+/* options: tables of options, read from JSON and written to it.
  *
- * Everything that a config can say is an OptionField, a row of a table: key, type, default, range, help.
- * Reading checks against the table (unknown key, wrong type, out of range: an error with the path and, for a
- * misspelt key, the nearest known one); writing gives the canonical form, all defaults spelled out, in table
- * order. JSON itself is in base/json.h.
+ * Everything that a config can contain is a row of an OptionField table: key, type, default, range, help.
+ * Reading checks against the table; an unknown key, a wrong type or a value out of range is an error with
+ * the path and, for a misspelt key, the nearest known one. Writing produces the canonical form: every option
+ * in table order, defaults included. JSON itself is in base/json.h.
  */
 #ifndef POSLAB_BASE_OPTIONS_H
 #define POSLAB_BASE_OPTIONS_H

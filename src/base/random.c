@@ -1,4 +1,3 @@
-/* random: SplitMix64 used as a counter-based generator. */
 #include "base/random.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* random: random numbers as functions of a name and a counter.
  *
- * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (a tensor's name, an
- * epoch); its n-th number is a function of that name and n alone. So no method can shift the numbers of
- * another one, the random state of a run is its step counter, and a dropout mask can be computed again
+ * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (the name of a tensor,
+ * an epoch); its n-th number is a function of that name and n alone. Therefore no method can shift the
+ * numbers of another, the random state of a run is its step, and a dropout mask can be computed again
  * instead of stored. The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
  * generators", 2014).
  */

@@ -1,5 +1,3 @@
-/* sha256: a thin owner of libcrypto's digest interface. A Hash * is libcrypto's own context under our name.
- */
 #include "base/sha256.h"
 
 #include <openssl/evp.h>

@@ -1,7 +1,7 @@
 /* sha256: SHA-256 (FIPS 180-4), computed by OpenSSL's libcrypto.
  *
- * Names runs and corpora and guards checkpoints. Usage: sha256_new, sha256_update any number of times,
- * sha256_finish.
+ * It identifies runs and corpora and protects checkpoints. Call sha256_new, then sha256_update any number of
+ * times, then sha256_finish. A Sha256 is libcrypto's own context under another name.
  */
 #ifndef POSLAB_BASE_SHA256_H
 #define POSLAB_BASE_SHA256_H

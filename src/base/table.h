@@ -1,10 +1,10 @@
-/* table: what an analysis found, as rows under named columns, and its printing.
+/* table: rows under named columns, and their printing.
  *
- * Programs (csv, json) get every row and column, numbers with full precision, an empty field or no member
- * where there is nothing. People (text, md) get the columns marked for them, rounded; the values of a
- * TABLE_SPREAD column become columns of their own, with what the TABLE_SPREAD_VALUE column says in the cells:
- * one line for each combination of the others. Below stand notes, and a signature that says what the numbers
- * are of.
+ * For programs (csv, json) every row and column is written, numbers with full precision; an empty cell is an
+ * empty field or a missing member. For people (text, md) only the columns marked for them are shown,
+ * rounded. The values of a column marked TABLE_SPREAD become columns of their own, whose cells show the
+ * column marked TABLE_SPREAD_VALUE; one line is left for each combination of the other columns. Notes follow
+ * the table, and a signature that says what the numbers describe.
  */
 #ifndef POSLAB_BASE_TABLE_H
 #define POSLAB_BASE_TABLE_H

@@ -1,4 +1,3 @@
-/* text: see base/text.h. */
 #include "base/text.h"
 
 /* 1234567 -> "1.2 MiB" and the like: `unit` is what one is called, prefixes are taken in steps of `step`. */

@@ -1,4 +1,8 @@
-/* text: large numbers for people, three digits or so and a unit. */
+/* text: bytes, FLOPs and seconds for people.
+ *
+ * A number is rounded to about three digits and given a unit. The result is for reading only; programs get
+ * numbers in full precision from base/table.h and base/json.h. Texts belong to the arena.
+ */
 #ifndef POSLAB_BASE_TEXT_H
 #define POSLAB_BASE_TEXT_H
 

@@ -1,4 +1,4 @@
-/* arguments: see cli/arguments.h. getopt_long does the parsing, from the same table. */
+/* arguments: getopt_long parses the command line from the same table. */
 #include "cli/arguments.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
-/* arguments: the options of all commands, and their passage from the command line.
+/* arguments: the options of all commands, and their parsing.
  *
- * One table holds every option once: long name, letter (a capital is a letter that cannot be typed), what its
- * value is called, help. A command says which it takes by their letters. Parsing, --help and the messages
- * about mistakes loop over that table.
+ * One table in arguments.c holds every option once: long name, letter, name of the value, help. Only
+ * lower-case letters are short options; any other character is just a key into the table. A command lists
+ * the letters of the options that it takes (cli/main.c). Parsing, --help and the error messages use that
+ * table.
  */
 #ifndef POSLAB_CLI_ARGUMENTS_H
 #define POSLAB_CLI_ARGUMENTS_H

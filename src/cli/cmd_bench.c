@@ -1,4 +1,4 @@
-/* cmd_bench: rounds in which every method takes its turn, at every length. */
+/* cmd_bench: rounds in which all methods are measured in turn, at every length. */
 #include "cli/cmd_bench.h"
 
 #include <math.h>

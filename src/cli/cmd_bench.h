@@ -1,13 +1,14 @@
-/* cmd_bench: `poslab bench`, what each method costs and how near the machine's limit it runs.
+/* cmd_bench: `poslab bench`: what each method costs, and how close it comes to the machine's limit.
  *
- * Per method, precision, length and phase (train, evaluate): tokens/s, FLOP/s by model_flops, their share of
- * the rate of matrix products in that precision measured in the same run, bytes of the pass, time in matrix
- * products, attention and the rest, the ratio of the time per token to that of the reference method, and the
- * ratio of the speed to that in the first precision. All of one phase, all lengths too, take turns, round by
- * round, so that a machine that slows down slows all of them down (and all are in memory at once). Beside
- * each turn of another method the reference takes one, which its ratio is made with; beside each of the
- * reference matrix products are measured. Figures are medians over rounds, with quartiles. Started by mpirun,
- * an update or an evaluation is that of all ranks together.
+ * Per method, precision, length and phase (train, evaluate) it reports: tokens/s; FLOP/s by model_flops and
+ * their share of the rate of matrix products in that precision, measured in the same run; bytes of the pass;
+ * time in matrix products, in attention and in the rest; the ratio of the time per token to that of the
+ * reference method; and the ratio of the speed to that in the first precision. All subjects of one phase, at
+ * all lengths, are measured alternately, round by round, so that a change of the machine's speed affects all
+ * of them (and all are in memory at once). Each measurement of another method is adjacent to one of the
+ * reference method, from which its ratio is computed; each of the reference method is adjacent to one of
+ * matrix products. Figures are medians over rounds, with quartiles. Under mpirun an update or an evaluation
+ * is that of all ranks together.
  */
 #ifndef POSLAB_CLI_CMD_BENCH_H
 #define POSLAB_CLI_CMD_BENCH_H

@@ -1,4 +1,3 @@
-/* cmd_export: find the run in the database, make the tensors, write them. */
 #include "cli/cmd_export.h"
 
 #include <string.h>
@@ -24,14 +23,14 @@ static bool find_run(Export *export, Error *err) {
         " WHERE substr(r.key, 1, length(?1)) = ?1";
     const char *prefix = export->options->run, *text = NULL;
     int found = 0;
-    DatabaseQuery *query = database_query_begin(export->store, sql, (const char *const[]){prefix, NULL});
-    for (; database_query_next(query); found++) {
-        export->key = arena_copy(export->arena, database_query_text(query, 0));
-        export->status = arena_copy(export->arena, database_query_text(query, 1));
-        export->corpus_hash = arena_copy(export->arena, database_query_text(query, 2));
-        text = arena_copy(export->arena, database_query_text(query, 3));
+    Query *query = query_begin(export->store, sql, (const char *const[]){prefix, NULL});
+    for (; query_next(query); found++) {
+        export->key = arena_copy(export->arena, query_text(query, 0));
+        export->status = arena_copy(export->arena, query_text(query, 1));
+        export->corpus_hash = arena_copy(export->arena, query_text(query, 2));
+        text = arena_copy(export->arena, query_text(query, 3));
     }
-    if (!database_query_end(query, err)) return false;
+    if (!query_end(query, err)) return false;
     if (!*prefix || found != 1) {
         error_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
                   export->options->database, found ? "more than one" : "no", prefix);

@@ -1,9 +1,9 @@
-/* cmd_export: what a run was made of, as safetensors for other programs.
+/* cmd_export: `poslab export`: the inputs and results of a run as safetensors, for other programs.
  *
  * One of: the trained weights; the weights before training (--initial); the token ids of the first K updates
- * (--batches K: tensor `batches` int32 [K * sequences, length + 1], inputs are [:, :-1] and targets [:, 1:]);
- * the tokens of a split (--tokens SPLIT: tensor `tokens` int32 [n]). `__metadata__` carries key, resolved
- * config and corpus hash.
+ * (--batches K: tensor `batches` int32 [K * sequences, length + 1], inputs are [:, :-1] and targets [:,
+ * 1:]); the tokens of a split (--tokens SPLIT: tensor `tokens` int32 [n]). `__metadata__` contains key,
+ * resolved config and corpus hash.
  */
 #ifndef POSLAB_CLI_CMD_EXPORT_H
 #define POSLAB_CLI_CMD_EXPORT_H

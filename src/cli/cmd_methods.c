@@ -1,4 +1,4 @@
-/* cmd_methods: a method is turned into JSON, which is either printed or read out as text. */
+/* cmd_methods: a method is converted to JSON, which is printed as such or as text. */
 #include "cli/cmd_methods.h"
 
 #include <string.h>

@@ -1,4 +1,8 @@
-/* cmd_methods: `poslab methods`: the registered methods, as text or as JSON. */
+/* cmd_methods: `poslab methods`: the registered methods, as text, Markdown or JSON.
+ *
+ * Everything is derived from the description of each method (position/position.h), so a new file in methods/
+ * appears without further change. Measured costs are added if CMD_METHODS_COST names a file with them.
+ */
 #ifndef POSLAB_CLI_CMD_METHODS_H
 #define POSLAB_CLI_CMD_METHODS_H
 

@@ -1,4 +1,3 @@
-/* cmd_run: see cli/cmd_run.h. */
 #include "cli/cmd_run.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-/* cmd_slurm: see cli/cmd_slurm.h. */
 #include "cli/cmd_slurm.h"
 
 #include <string.h>

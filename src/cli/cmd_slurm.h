@@ -1,5 +1,8 @@
-/* cmd_slurm: the commands `submit` and `collect`, from the command line to slurm/submit.h and
- * slurm/collect.h. */
+/* cmd_slurm: the commands `submit` and `collect`.
+ *
+ * They convert the command line to the options of slurm/submit.h and slurm/collect.h. Options of `submit`
+ * such as --partition override the section `cluster` of the config, like --set.
+ */
 #ifndef POSLAB_CLI_CMD_SLURM_H
 #define POSLAB_CLI_CMD_SLURM_H
 

@@ -1,4 +1,3 @@
-/* cmd_status: see cli/cmd_status.h. */
 #include "cli/cmd_status.h"
 
 #include <string.h>
@@ -27,25 +26,24 @@ typedef struct Unfinished {
 
 static bool read_counts(Counts *counts, Database *store, const char *experiment, Error *err) {
     const char *const name[] = {experiment, NULL};
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "SELECT r.status, count(*) FROM experiment x JOIN point p ON p.experiment = x.id"
-                             " JOIN run r ON r.key = p.run WHERE x.name = ? GROUP BY r.status",
-                             name);
-    while (database_query_next(query)) {
-        counts->runs += database_query_int(query, 1);
+    Query *query =
+        query_begin(store,
+                    "SELECT r.status, count(*) FROM experiment x JOIN point p ON p.experiment = x.id"
+                    " JOIN run r ON r.key = p.run WHERE x.name = ? GROUP BY r.status",
+                    name);
+    while (query_next(query)) {
+        counts->runs += query_int(query, 1);
         for (int i = 0; i < COUNT_OF(order); i++)
-            if (!strcmp(database_query_text(query, 0), runs_status_names[order[i]]))
-                counts->by_status[i] = database_query_int(query, 1);
+            if (!strcmp(query_text(query, 0), runs_status_names[order[i]]))
+                counts->by_status[i] = query_int(query, 1);
     }
-    if (!database_query_end(query, err)) return false;
-    query =
-        database_query_begin(store, "SELECT count(*), " SETTLED " FROM outcome WHERE experiment = ?", name);
-    if (database_query_next(query)) {
-        counts->requested = database_query_int(query, 0);
-        counts->settled = database_query_int(query, 1);
+    if (!query_end(query, err)) return false;
+    query = query_begin(store, "SELECT count(*), " SETTLED " FROM outcome WHERE experiment = ?", name);
+    if (query_next(query)) {
+        counts->requested = query_int(query, 0);
+        counts->settled = query_int(query, 1);
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 /* Diverged runs are not repeated, failed ones are. */
@@ -56,9 +54,9 @@ static bool is_left(const Counts *counts) {
     return left;
 }
 
-static DatabaseQuery *begin_unfinished(Database *store, const char *experiment) {
+static Query *begin_unfinished(Database *store, const char *experiment) {
     const char *const name[] = {experiment, NULL};
-    return database_query_begin(
+    return query_begin(
         store,
         "SELECT r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.train_length, r.seed,"
         " r.status, r.reason, o.asked, o.settled"
@@ -70,16 +68,16 @@ static DatabaseQuery *begin_unfinished(Database *store, const char *experiment) 
         name);
 }
 
-static bool next_unfinished(Unfinished *run, DatabaseQuery *query) {
-    if (!database_query_next(query)) return false;
-    *run = (Unfinished){.key = database_query_text(query, 0),
-                        .name = database_query_text(query, 1),
-                        .train_length = database_query_int(query, 2),
-                        .seed = database_query_int(query, 3),
-                        .status = database_query_text(query, 4),
-                        .reason = database_query_text(query, 5),
-                        .requested = database_query_int(query, 6),
-                        .settled = database_query_int(query, 7)};
+static bool next_unfinished(Unfinished *run, Query *query) {
+    if (!query_next(query)) return false;
+    *run = (Unfinished){.key = query_text(query, 0),
+                        .name = query_text(query, 1),
+                        .train_length = query_int(query, 2),
+                        .seed = query_int(query, 3),
+                        .status = query_text(query, 4),
+                        .reason = query_text(query, 5),
+                        .requested = query_int(query, 6),
+                        .settled = query_int(query, 7)};
     return true;
 }
 
@@ -105,7 +103,7 @@ static bool print_text(Database *store, const char *experiment, const Counts *co
     }
     fprintf(out, "; %lld of %lld evaluations\n", (long long)counts->settled, (long long)counts->requested);
 
-    DatabaseQuery *query = begin_unfinished(store, experiment);
+    Query *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
         fputs("  ", out);
         escape_put(ESCAPE_LINE, run.key, out);
@@ -120,7 +118,7 @@ static bool print_text(Database *store, const char *experiment, const Counts *co
         put_task(queue, run.key, out, queue->arena);
         putc('\n', out);
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 static void add_task(Json *row, const Squeue *queue, const char *key) {
@@ -143,7 +141,7 @@ static bool add_json(Json *list, Database *store, const char *experiment, const 
     json_set(entry, "runs", runs);
     json_set_number(entry, "evaluations", (double)counts->settled);
     json_set_number(entry, "evaluations_asked", (double)counts->requested);
-    DatabaseQuery *query = begin_unfinished(store, experiment);
+    Query *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
         Json *row = json_new_object(arena);
         json_set_text(row, "run_key", run.key);
@@ -159,7 +157,7 @@ static bool add_json(Json *list, Database *store, const char *experiment, const 
     }
     json_set(entry, "unfinished", unfinished);
     json_append(list, entry);
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 bool cmd_status_print(Database *store, const char *experiment, bool json, bool *left, FILE *out, Error *err) {

@@ -1,7 +1,8 @@
-/* cmd_status: how far the experiments of a database are.
+/* cmd_status: `poslab status`: the progress of the experiments of a database.
  *
- * For each experiment as now configured: how many runs are done, running, failed, diverged and pending, how
- * many of the evaluations asked for are there, and a line for each run that is not done, with its reason.
+ * For each experiment as now configured it prints how many runs are done, running, failed, diverged and
+ * pending, how many of the requested evaluations exist, and a line for each run that is not done, with the
+ * reason.
  */
 #ifndef POSLAB_CLI_CMD_STATUS_H
 #define POSLAB_CLI_CMD_STATUS_H

@@ -1,5 +1,6 @@
-/* cmd_table: see cli/cmd_table.h. What people read is a pivot, printed as a sheet; what programs read is the
- * view `outcome`. */
+/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs are rows of the view
+ * `outcome`.
+ */
 #include "cli/cmd_table.h"
 
 #include <string.h>
@@ -38,7 +39,7 @@ static const struct {
     {"eval_precision", TIDY_TEXT},
 };
 
-static DatabaseQuery *begin_tidy(Database *store, const char *experiment, Arena *arena) {
+static Query *begin_tidy(Database *store, const char *experiment, Arena *arena) {
     const char *list = tidy[0].name;
     for (int i = 1; i < COUNT_OF(tidy); i++) list = arena_format(arena, "%s, %s", list, tidy[i].name);
     const char *sql = arena_format(arena,
@@ -48,15 +49,15 @@ static DatabaseQuery *begin_tidy(Database *store, const char *experiment, Arena 
                                    " eval_precision DESC, eval_length",
                                    list);
     const char *const parameters[] = {experiment, NULL};
-    return database_query_begin(store, sql, parameters);
+    return query_begin(store, sql, parameters);
 }
 
-static void put_csv_field(DatabaseQuery *query, int column, FILE *out) {
-    if (database_query_is_null(query, column)) return;
+static void put_csv_field(Query *query, int column, FILE *out) {
+    if (query_is_null(query, column)) return;
     if (tidy[column].type == TIDY_REAL)
-        fprintf(out, "%.17g", database_query_real(query, column));
+        fprintf(out, "%.17g", query_real(query, column));
     else
-        escape_put(ESCAPE_CSV, database_query_text(query, column), out);
+        escape_put(ESCAPE_CSV, query_text(query, column), out);
 }
 
 /* The conditions of --where on rows of the view. */
@@ -72,7 +73,7 @@ static int tidy_column(const char *name) {
     return -1;
 }
 
-static bool is_accepted(const Filter *filter, DatabaseQuery *query) {
+static bool is_accepted(const Filter *filter, Query *query) {
     ArenaMark mark = arena_mark(filter->arena);
     bool accepted = true;
     for (int i = 0; accepted && i < filter->count; i++) {
@@ -83,13 +84,13 @@ static bool is_accepted(const Filter *filter, DatabaseQuery *query) {
             const int columns[] = {tidy_column("method"), tidy_column("label"), COUNT_OF(tidy),
                                    COUNT_OF(tidy) + 1};
             for (count = 0; count < COUNT_OF(columns); count++)
-                values[count] = arena_copy(filter->arena, database_query_text(query, columns[count]));
+                values[count] = arena_copy(filter->arena, query_text(query, columns[count]));
         } else if (tidy_column(field->name) >= 0)
-            values[0] = arena_copy(filter->arena, database_query_text(query, tidy_column(field->name)));
+            values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
         else /* only the multiple is left, see read_filter */
             values[0] = arena_format(filter->arena, "%.17g",
-                                     database_query_real(query, tidy_column("eval_length")) /
-                                         database_query_real(query, tidy_column("train_length")));
+                                     query_real(query, tidy_column("eval_length")) /
+                                         query_real(query, tidy_column("train_length")));
         accepted = observations_allow(filter->where, filter->count, field, values, count);
     }
     arena_release(filter->arena, mark);
@@ -117,8 +118,8 @@ static bool print_csv(Database *store, const char *const *names, int count, cons
     for (int c = 0; c < COUNT_OF(tidy); c++) fprintf(out, "%s%s", c ? "," : "", tidy[c].name);
     putc('\n', out);
     for (int i = 0; i < count; i++) {
-        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
-        while (database_query_next(query)) {
+        Query *query = begin_tidy(store, names[i], filter->arena);
+        while (query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             for (int c = 0; c < COUNT_OF(tidy); c++) {
                 if (c) putc(',', out);
@@ -126,7 +127,7 @@ static bool print_csv(Database *store, const char *const *names, int count, cons
             }
             putc('\n', out);
         }
-        if (!database_query_end(query, err)) return false;
+        if (!query_end(query, err)) return false;
     }
     return true;
 }
@@ -136,20 +137,20 @@ static bool print_json(Database *store, const char *const *names, int count, con
     Json *rows = json_new_array(filter->arena);
     bool ok = true;
     for (int i = 0; ok && i < count; i++) {
-        DatabaseQuery *query = begin_tidy(store, names[i], filter->arena);
-        while (database_query_next(query)) {
+        Query *query = begin_tidy(store, names[i], filter->arena);
+        while (query_next(query)) {
             if (!is_accepted(filter, query)) continue;
             Json *row = json_new_object(filter->arena);
             for (int c = 0; c < COUNT_OF(tidy); c++) {
-                if (database_query_is_null(query, c)) continue;
+                if (query_is_null(query, c)) continue;
                 if (tidy[c].type == TIDY_TEXT)
-                    json_set_text(row, tidy[c].name, database_query_text(query, c));
+                    json_set_text(row, tidy[c].name, query_text(query, c));
                 else
-                    json_set_number(row, tidy[c].name, database_query_real(query, c));
+                    json_set_number(row, tidy[c].name, query_real(query, c));
             }
             json_append(rows, row);
         }
-        ok = database_query_end(query, err);
+        ok = query_end(query, err);
     }
     if (ok) fputs(json_print_pretty(rows, filter->arena), out);
     return ok;
@@ -160,7 +161,7 @@ static bool print_json(Database *store, const char *const *names, int count, con
 static const struct {
     const char *name;
     bool mark;                                            /* it can show which numbers are best */
-    Escape escape;                                        /* of a text that is no sheet */
+    Escape escape;                                        /* of a text that is no table */
     void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; or */
     bool (*print_tidy)(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
                        Error *err);

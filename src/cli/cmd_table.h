@@ -1,13 +1,13 @@
 /* cmd_table: `poslab table`: comparison tables of a database's experiments.
  *
- * For people (text, md, latex): methods by evaluation lengths, or rows and columns of one's own choice
- * (analysis/pivot.h). A cell is a perplexity, with several seeds their mean and standard deviation, or what
- * became of the run: diverged, failed, >limit (the method cannot be used at this length), - (not there yet).
- * A mean over fewer seeds than asked for says so: (2/3). In md and latex the best numbers are bold. A
- * signature line says what the numbers are of.
+ * For people (text, md, latex): methods by evaluation lengths, or chosen rows and columns
+ * (analysis/pivot.h). A cell is a perplexity, for several seeds the mean and standard deviation, or the
+ * reason why there is none: diverged, failed, >limit (the method cannot be used at this length), -
+ * (missing). A mean over fewer seeds than requested is marked: (2/3). In md and latex the best numbers are
+ * bold. A signature line says what the numbers describe.
  *
  * For programs (csv, json): one row for each evaluation of each run, numbers with full precision, nothing
- * averaged. A number that is not there is an empty field, or a missing key.
+ * averaged. A missing number is an empty field or a missing key.
  */
 #ifndef POSLAB_CLI_CMD_TABLE_H
 #define POSLAB_CLI_CMD_TABLE_H

@@ -1,7 +1,7 @@
-/* main: the command line, as a table of commands.
+/* main: the table of commands.
  *
- * `commands` says of each command which options it takes (by letter; the options are in cli/arguments.c),
- * what words, and the function. Results go to stdout, everything else to stderr; what cannot be written to
+ * `commands` lists for each command its options (by letter, see cli/arguments.c), the number of its words,
+ * its help and its function. Results are written to stdout, everything else to stderr; a failed write to
  * stdout is an error like any other.
  */
 #include <errno.h>
@@ -236,7 +236,7 @@ static ExitCode do_reference(const Arguments *arguments, Error *err) {
 
 static ExitCode do_check(const Arguments *arguments, Error *err) {
     int64_t problems = 0;
-    Database *store = database_open(arguments->words[0], STORE_CHECK, err);
+    Database *store = database_open(arguments->words[0], DATABASE_CHECK, err);
     bool fine = store && integrity_print(store, stdout, &problems, err);
     database_close(store);
     if (fine && problems)
@@ -252,7 +252,7 @@ static ExitCode do_merge(const Arguments *arguments, Error *err) {
     Database *store = database_open(path, DATABASE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
     database_close(store);
-    if (store && !fine && is_new) unlink(path);
+    if (!fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -268,8 +268,8 @@ static const Command commands[] = {
     {"table", "DB", "EfJ1234O", "comparison table, methods by evaluation lengths",
      "Formats: text, md, latex, csv, json. FIELD is one of method, evaluated, split, protocol, stride_rule, "
      "requested,\n"
-     "train_length, eval_length, multiple, seed, variant, parameters, position_parameters, corpus, source,\n"
-     "eval_precision, eval_variant.",
+     "train_length, eval_length, multiple, seed, variant (the settings), parameters, position_parameters,\n"
+     "corpus, source, eval_precision, eval_variant (the variant).",
      1, 1, do_table},
     {"plot", "DB", "E5foP", "figures: curves, position, cost, bias, early, paper, loss",
      "Formats: svg, png, pdf; by default that of the output's suffix, or svg, in plots/. The data lie beside "
@@ -433,6 +433,7 @@ int main(int argc, char **argv) {
     begin_blas(argv);
     bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
     signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
+    signal(SIGCHLD, SIG_DFL);                        /* ignored, the exit codes of children would be lost */
     ExitCode code = run_command(argc, argv, &err);
     fflush(stdout);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);

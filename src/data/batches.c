@@ -1,4 +1,3 @@
-/* batches: the order in which training visits a stream; see data/corpus.h. */
 #include "data/corpus.h"
 #include "base/random.h"
 #include "data/batches.h"

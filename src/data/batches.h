@@ -1,4 +1,8 @@
-/* batches: the sequences of training, in the order of a seed.
+/* batches: the sequences of training, in the order that a seed determines.
+ *
+ * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences. Each
+ * epoch divides the training stream into blocks of one length, from a random start, and visits them in
+ * random order.
  */
 #ifndef POSLAB_BATCHES_H
 #define POSLAB_BATCHES_H

@@ -1,10 +1,9 @@
-/* corpus: documents ordered, joined and cut.
+/* corpus: the documents are ordered by their hash, joined as 16-bit tokens, and cut into splits.
  *
- * The documents that data/documents.c has read are ordered by their hash, joined as 16-bit tokens, and cut
- * into splits. The three lists stand one behind the other in one array of tokens; a split is a range of it.
- *
- * Corpus hash, exactly: for train, valid, test: the split's token count; then for each part of a document in
- * it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all little-endian.
+ * The lists train, valid and test are consecutive in one array of tokens; a split is a range of it. The
+ * corpus hash, exactly: for train, valid, test: the split's token count; then, for each part of a document
+ * in it, in order, the part's token count and its tokens. Counts are int64, tokens uint16, all
+ * little-endian.
  */
 #include "data/corpus.h"
 

@@ -1,12 +1,12 @@
-/* corpus: a corpus as three streams of tokens.
+/* corpus: a corpus as three streams of tokens: train, valid, test.
  *
  * A corpus is a list of documents (files), named by paths and patterns (sys/path_pattern.h). A file is one
- * document, however often it is named; an empty one that a pattern matches is left out. Documents are ordered
- * by the SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order that depends
- * on nothing else. They are joined in that order, nothing between them, and the joined stream of N tokens is
- * cut: the last round(N test) tokens are the test split, the round(N valid) tokens before them the validation
- * split, the rest is for training. `valid_files` and `test_files` name splits of their own instead (then the
- * share must be 0).
+ * document, however often it is named; an empty file that a pattern matches is left out. Documents are
+ * ordered by the SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order.
+ * They are joined in that order without separators, and the joined stream of N tokens is cut: the last
+ * round(N test) tokens are the test split, the round(N valid) tokens before them the validation split, the
+ * rest is for training. `valid_files` and `test_files` name separate files for a split instead (its share
+ * must then be 0).
  *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
  */

@@ -1,5 +1,5 @@
-/* documents: see data/documents.h. Patterns become paths (sorted, each file once), paths become documents:
- * raw bytes in a scratch arena, so that each file is read exactly once.
+/* documents: patterns become paths (sorted, each file once), and paths become raw bytes in a scratch arena,
+ * so that each file is read exactly once.
  */
 #include "data/documents.h"
 

@@ -1,8 +1,9 @@
-/* documents: the files of a corpus, found, read and compared. Private to data/corpus.c.
+/* documents: the files of a corpus: found, read, converted to tokens and compared. Only data/corpus.c uses
+ * it.
  *
- * A file is one document, by whatever and however many paths it is named (links included). A file in two
- * lists, or two files of different lists with the same content, are an error: what is tested must not be
- * trained on.
+ * A file is one document, by whatever and however many paths it is named (links included). It is an error if
+ * a file is in two lists, or if two files of different lists have the same content: the model must not be
+ * trained on test data.
  */
 #ifndef POSLAB_DATA_DOCUMENTS_H
 #define POSLAB_DATA_DOCUMENTS_H

@@ -1,4 +1,3 @@
-/* file_type: see data/file_type.h. */
 #include "data/file_type.h"
 
 #include <string.h>

@@ -1,9 +1,8 @@
-/* file_type: what a file of a corpus is, if it is not what the tokenizer reads.
+/* file_type: detects files that do not fit the tokenizer of a corpus.
  *
- * Known formats are recognised by the bytes that they begin with. Files without such bytes (text, dumps of
- * arrays) are recognised by patterns that a file of the right kind does not have: text has no zero at every
- * second byte, and a stream of 16-bit tokens has no zero at every second token. Small files have too few
- * bytes to tell.
+ * Known formats are recognised by their first bytes. Other files (text, dumps of arrays) are recognised by
+ * patterns that a valid file does not have: text has no zero at every second byte, and a stream of 16-bit
+ * tokens has no zero at every second token. Small files have too few bytes to decide and are accepted.
  */
 #ifndef POSLAB_DATA_FILE_TYPE_H
 #define POSLAB_DATA_FILE_TYPE_H

@@ -1,4 +1,3 @@
-/* adaptive_softmax: see experiment/adaptive_softmax.h. */
 #include "experiment/adaptive_softmax.h"
 
 #include <math.h>

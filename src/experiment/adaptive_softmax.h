@@ -3,10 +3,10 @@
  *
  *     "model": { "adaptive": { "cutoffs": [20000, 60000], "factor": 4, "dropout": 0.2 } }
  *
- * The vocabulary, frequent tokens first, is cut into bands at the cutoffs. Band b has embeddings of width
- * C / factor^b and a projection to C; both serve input and output (tied, as in fairseq's
- * transformer_lm_wiki103). The first band's softmax has one class more for each further band. Nothing here
- * trains: `poslab plan` reckons with it, everything that would run it refuses.
+ * The vocabulary, frequent tokens first, is cut into bands at the cutoffs. Band b has embeddings of width C
+ * / factor^b and a projection to C; both serve input and output (tied, as in fairseq's
+ * transformer_lm_wiki103). The softmax of the first band has one more class for each further band. Nothing
+ * here trains: `poslab plan` computes the cost, and every command that would train such a model refuses it.
  */
 #ifndef POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
 #define POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H

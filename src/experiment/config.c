@@ -1,6 +1,6 @@
-/* config: see experiment/config.h. A point is read section by section, every section through its field table;
- * what tables cannot say (lists, rules across sections) stands here. Points come from experiment/grid.c as
- * JSON; the canonical JSON that is written back has every default spelled out and reads as the same point.
+/* config: a point is read section by section, each through its option table. Rules that tables cannot
+ * express (lists, rules across sections) are in this file. experiment/grid.c supplies points as JSON; the
+ * canonical JSON that is written back reads as the same point.
  */
 #include "experiment/config.h"
 

@@ -1,9 +1,10 @@
-/* config: an experiment file, resolved.
+/* config: a config file, read into one Config per point.
  *
  * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any
- * field; `exclude` is a list of objects of path: value pairs, each removing the points that match all its
- * pairs. Every point is read into one Config with all defaults spelled out, and all points are checked before
- * anything runs.
+ * option; `exclude` is a list of objects of path: value pairs, each of which removes the points that match
+ * all its pairs. Every point is read into one Config with all defaults filled in, and all points are checked
+ * before anything runs. `resolved` is the whole config as canonical JSON; `trained` is the part that
+ * determines training, and enters the run's key.
  */
 #ifndef POSLAB_EXPERIMENT_CONFIG_H
 #define POSLAB_EXPERIMENT_CONFIG_H

@@ -1,4 +1,4 @@
-/* evaluation_config: see experiment/evaluation_config.h. What a protocol takes stands in one table. */
+/* evaluation_config: the table of protocols says which options each of them takes. */
 #include "experiment/evaluation_config.h"
 
 #include <math.h>

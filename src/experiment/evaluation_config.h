@@ -1,17 +1,18 @@
-/* evaluation_config: the section `evaluate` of a config, and the evaluations that it asks for.
+/* evaluation_config: the section `evaluate` of a config, and the requests that follow from it.
  *
- *     "evaluate": { "split": "valid", "tokens": 262144, "precision": "fp32", "multiples": [1, 2, 4] or
- * "lengths": [128, 256], "protocols": ["nonoverlapping", {"name": "strided", "stride": 0.125},
+ *     "evaluate": { "split": "valid", "tokens": 262144, "precision": "fp32",
+ *                   "multiples": [1, 2, 4] or "lengths": [128, 256],
+ *                   "protocols": ["nonoverlapping", {"name": "strided", "stride": 0.125},
  *                                 {"name": "last_n", "targets": 4096, "stride": 0.125}] }
  *
- * "variants" (read by experiment/config.c) lists what is changed after training, each with a name, a method,
- * options of attention or both: {"name": "x", "method": {...}, "attention": {...}}; they are evaluated
- * besides the model as it was trained.
+ * "variants" (read by experiment/config.c) lists changes after training, each with a name, a method, options
+ * of attention or both: {"name": "x", "method": {...}, "attention": {...}}. They are evaluated in addition
+ * to the model as trained.
  *
- * The requests are lengths by protocols, as trained and in each variant. A stride below 1 is a share of the
- * length, rounded, at least 1; strided with a stride of the length or more is nonoverlapping. last_n has
- * targets of its own, whatever `tokens` says; its stride may be left out (0.125) and is at most the number of
- * targets.
+ * The requests are the product of lengths and protocols, as trained and for each variant. A stride below 1
+ * is a fraction of the length, rounded, at least 1; strided with a stride of the length or more is
+ * nonoverlapping. last_n has its own number of targets, independent of `tokens`; its stride is optional
+ * (0.125) and at most the number of targets.
  */
 #ifndef POSLAB_EXPERIMENT_EVALUATION_CONFIG_H
 #define POSLAB_EXPERIMENT_EVALUATION_CONFIG_H

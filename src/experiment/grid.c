@@ -1,5 +1,4 @@
-/* grid: see experiment/grid.h. A point's index is read as a number whose digits are the places in the axes'
- * lists. */
+/* grid: the index of a point is read as a number whose digits are the indices into the lists of the sweep. */
 #include "experiment/grid.h"
 
 #include <string.h>

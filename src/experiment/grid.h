@@ -1,11 +1,10 @@
-/* grid: from one experiment's JSON to the JSON of its points.
+/* grid: from the JSON of one experiment to the JSON of its points.
  *
  * `sweep` is an object of dotted path: list of values; the points are the product of its lists, the first
  * path varying slowest. A path that leads through another one ("method" and "method.base") is applied after
- * it. `exclude` is a list of objects of path: value; a point is dropped if all pairs of an entry match it. A
- * text matches an object whose `name` it is, an object matches one that has all its members.
- *
- * All of this works on JSON alone; whether a path means anything is found out when a point is read.
+ * it. `exclude` is a list of objects of path: value; a point is removed if all pairs of an entry match it. A
+ * text matches an object with that `name`, and an object matches one that has all its members. This module
+ * knows JSON only: whether a path exists in a config is found out when the point is read.
  */
 #ifndef POSLAB_EXPERIMENT_GRID_H
 #define POSLAB_EXPERIMENT_GRID_H

@@ -1,4 +1,3 @@
-/* mpi_estimate: see experiment/mpi_estimate.h. */
 #include "experiment/mpi_estimate.h"
 
 #include <math.h>

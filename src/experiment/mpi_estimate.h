@@ -1,10 +1,10 @@
-/* mpi_estimate: what a plan's runs would take on several ranks.
+/* mpi_estimate: estimated cost of a plan's runs on several ranks.
  *
- * Reckoned from the single rank's speed and the sizes of messages. An update's FLOPs are divided by whole
- * sequences, so that ranks beyond an update's sequences are idle; evaluations are divided evenly. Of N active
- * ranks each sends and receives 2 (N - 1) / N of the gradients' bytes per update, in pieces (sys/mpi.h), of
- * which each costs 2 (N - 1) times the latency of a message. Bandwidth is that of one rank: ranks that share
- * a network card share it. Nothing is taken to overlap.
+ * Estimates are computed from the speed of a single rank and the sizes of messages. An update is divided
+ * into whole sequences, so ranks beyond an update's sequences are idle; evaluations are divided evenly. Each
+ * of N active ranks sends and receives 2 (N - 1) / N of the gradients' bytes per update, in pieces
+ * (sys/mpi.h), each of which costs 2 (N - 1) message latencies. Bandwidth is that of one rank: ranks that
+ * share a network card share it. No overlap of communication and computation is assumed.
  */
 #ifndef POSLAB_EXPERIMENT_MPI_ESTIMATE_H
 #define POSLAB_EXPERIMENT_MPI_ESTIMATE_H

@@ -1,5 +1,5 @@
-/* plan: see experiment/plan.h. A point's sizes come from the code that does the work, run on counting arenas;
- * FLOPs and times are reckoned in double, where nothing overflows.
+/* plan: the sizes of a point come from the code that does the work, run on counting arenas. FLOPs and times
+ * are computed in double, where nothing overflows.
  */
 #include "experiment/plan.h"
 

@@ -1,8 +1,9 @@
-/* plan: what an experiment's points are and what they would cost.
+/* plan: the points of an experiment, with their keys, requests and costs.
  *
- * Reads each corpus that the points name once, gives every point its key and computes parameters, FLOPs and
- * bytes without training. A run's key is the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n",
- * the corpus hash, "\n" and the config's `trained` JSON.
+ * Each corpus that the points name is read once; parameters, FLOPs and bytes are computed without training.
+ * A run's key is the first 16 hexadecimal digits of the SHA-256 of "poslab FORMAT\n", the corpus hash, "\n"
+ * and the config's `trained` JSON. Points with equal keys are merged: they are one run with the requests of
+ * all of them.
  */
 #ifndef POSLAB_EXPERIMENT_PLAN_H
 #define POSLAB_EXPERIMENT_PLAN_H

@@ -1,4 +1,3 @@
-/* plan_memory: see experiment/plan_memory.h. */
 #include "experiment/plan_memory.h"
 
 #include <stdlib.h>

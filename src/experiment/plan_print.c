@@ -1,4 +1,3 @@
-/* plan_print: see plan_print.h. */
 #include "experiment/plan_print.h"
 
 #include <math.h>

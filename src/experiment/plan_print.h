@@ -1,4 +1,7 @@
-/* plan_print: `poslab plan`: what an experiment would cost, as a table or as JSON.
+/* plan_print: the output of `poslab plan`: what an experiment would cost, as a table or as JSON.
+ *
+ * It prints the points of a plan with keys, parameters, FLOPs and bytes, and estimates the time from a short
+ * measurement of this machine. It changes nothing and needs no database.
  */
 #ifndef POSLAB_PLAN_PRINT_H
 #define POSLAB_PLAN_PRINT_H

@@ -1,5 +1,5 @@
-/* run_label: see experiment/run_label.h. Configs are compared as JSON, path by path, so that every field that
- * exists, or will exist, can be what sets two points apart.
+/* run_label: configs are compared as JSON, path by path, so that every present or future option can be a
+ * setting.
  */
 #include "experiment/run_label.h"
 #include "position/encoding.h"

@@ -1,12 +1,12 @@
-/* run_label: what tells runs apart, in words.
+/* run_label: the names of methods and the settings by which points differ.
  *
  * A method is named by its label and those of its options that are not the default: "Label (option=value)".
- * One that says where rows stand is named behind its partner: "Partner + Label".
- * A point is set apart further by every other setting that differs between the points of its experiment:
- * "train.optimizer.lr=0.001". Training length and seed have columns of their own and belong to neither; nor
- * do settings that differ only between training lengths, as a budget that grows with the length does. What
- * lies in train.optimizer and train.schedule sets apart only where points of the same method differ in it: a
- * method that is given a learning rate of its own at all its points is compared as that method.
+ * A method that only moves positions is named after its partner: "Partner + Label". The settings of a point
+ * are all other options that differ between the points of its experiment: "train.optimizer.lr=0.001". Not
+ * among them are the training length and the seed, which have columns of their own, and options that differ
+ * only between training lengths, such as a budget that grows with the length. Options of train.optimizer and
+ * train.schedule are settings only where points of the same method differ in them: a method that has a
+ * learning rate of its own at all its points is compared as that method.
  */
 #ifndef POSLAB_EXPERIMENT_RUN_LABEL_H
 #define POSLAB_EXPERIMENT_RUN_LABEL_H

@@ -1,4 +1,4 @@
-/* slurm_config: see experiment/slurm_config.h. What each text may hold stands in one table. */
+/* slurm_config: a table says which characters each text may contain. */
 #include "experiment/slurm_config.h"
 
 #include <string.h>

@@ -1,10 +1,10 @@
-/* slurm_config: the section `cluster` of a config: what a task of `poslab submit` asks the scheduler for.
+/* slurm_config: the section `cluster` of a config: the resources that a task of `poslab submit` requests.
  *
  *     "cluster": { "partition": "cpu", "account": "lab", "time": "12:00:00", "memory": "4G", "threads": 2,
  *                  "ranks": 1, "limit": 50, "constraint": "icelake", "warning": 120 }
  *
  * It belongs to the experiment, not to its points: it cannot be swept and does not enter a run's key. Texts
- * are limited to characters that mean nothing to a shell, since they become lines of the batch script.
+ * may contain only characters without a meaning to a shell, because they become lines of the batch script.
  */
 #ifndef POSLAB_EXPERIMENT_SLURM_CONFIG_H
 #define POSLAB_EXPERIMENT_SLURM_CONFIG_H

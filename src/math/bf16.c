@@ -1,7 +1,7 @@
-/* bf16: a oneDNN primitive for each shape of product, made when a thread first needs it.
+/* bf16: a oneDNN primitive is made when a thread first needs a shape of product.
  *
- * Each thread has primitives of its own: oneDNN's working memory belongs to the thread that made a primitive.
- * What is compiled for a shape oneDNN itself shares among threads. A full table replaces its oldest entry.
+ * Each thread has its own primitives, because oneDNN's working memory belongs to the thread that made a
+ * primitive; oneDNN shares the compiled code among threads. A full table replaces its oldest entry.
  */
 #include "math/bf16.h"
 

@@ -1,9 +1,8 @@
-/* bf16: matrix products of bfloat16 numbers with float32 sums, by oneDNN. The only module that sees dnnl.h.
+/* bf16: matrix products of bfloat16 numbers with float32 sums, by oneDNN. Only bf16.c includes dnnl.h.
  *
- * A bfloat16 number is the upper half of a float32 one: 8 bits of precision, the same range. oneDNN is an
- * option of the build (make ONEDNN=0|1) and its fast products one of the CPU (AVX-512 BF16 or AMX); where
- * either is missing bf16_unavailable_reason says so and nothing else here may be called. oneDNN 2.6 and 3
- * both do.
+ * A bfloat16 number is the upper half of a float32 number: 8 bits of precision, the same range. oneDNN is an
+ * option of the build (make ONEDNN=0|1; versions 2.6 and 3), and fast products need AVX-512 BF16 or AMX.
+ * Where either is missing, bf16_unavailable_reason says so and no other function may be called.
  */
 #ifndef POSLAB_MATH_BF16_H
 #define POSLAB_MATH_BF16_H

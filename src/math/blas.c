@@ -1,4 +1,3 @@
-/* blas: see blas.h. */
 #include "math/blas.h"
 
 #include <cblas.h>

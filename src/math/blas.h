@@ -1,4 +1,4 @@
-/* blas: matrix products by the BLAS. The only module that sees cblas.h.
+/* blas: matrix products by OpenBLAS. Only blas.c includes cblas.h.
  *
  * All arrays are row-major float32.
  */

@@ -1,14 +1,14 @@
-/* gemm: a block of the result stays in registers while the inner index runs.
+/* gemm: a block of the result is kept in registers while the inner index runs.
  *
- * One kernel serves all products: element (r, p) of the left factor stands at a[r * row + p * step], with
- * (row, step) = (lda, 1) as it is and (1, lda) where it is turned. The number of rows and vectors of a block
- * are constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A sum
- * waits four cycles for its last product and two products begin in each: a block needs eight sums at least.
- * Of AVX-512's 32 registers 8 x 2 are sums, or 16 x 1 in what is only one vector wide; of the 16 elsewhere 4
- * x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in the products of layers (12
- * x 2 of 32). Both factors are held in registers as they come: left to itself GCC reads a vector of the right
- * one again for each row, and loads all rows of the left one ahead, for which sums have to leave their
- * registers.
+ * One kernel computes all products: element (r, p) of the left factor is a[r * row + p * step], with (row,
+ * step) = (lda, 1), or (1, lda) for a transposed factor. The numbers of rows and of vectors in a block are
+ * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A sum waits
+ * four cycles for its last product and two products begin in each cycle: a block needs at least eight sums.
+ * With AVX-512 (32 registers) a block has 8 x 2 sums, or 16 x 1 where the result is one vector wide; with 16
+ * registers it has 4 x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in the
+ * products of layers (12 x 2 with 32). Both factors are explicitly held in registers; otherwise GCC reads
+ * each vector of the right factor again for every row and loads all rows of the left one early, which evicts
+ * sums.
  */
 #include "math/gemm.h"
 

@@ -1,7 +1,8 @@
 /* gemm: matrix products on vectors, for attention's tiles and for narrow layers.
  *
- * A BLAS call on a 32 x 128 tile with an inner size of 16 spends its time on packing and on passes over the
- * result, and a layer of width 64 or 128 some of it; these kernels keep the result in registers.
+ * A BLAS call on a 32 x 128 tile with an inner size of 16 spends most of its time on packing and on passes
+ * over the result, and a layer of width 64 or 128 some of it. These kernels keep the result in registers and
+ * pack nothing.
  */
 #ifndef POSLAB_GEMM_H
 #define POSLAB_GEMM_H

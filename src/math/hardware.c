@@ -1,5 +1,3 @@
-/* hardware: see math/hardware.h. The system's words for a processor and its extensions stand in
- * /proc/cpuinfo. */
 #include "math/hardware.h"
 
 #include <math.h>

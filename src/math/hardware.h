@@ -1,4 +1,8 @@
-/* hardware: what this machine offers to a run, for records and for `poslab bench`. */
+/* hardware: description of this machine, for provenance and for `poslab bench`.
+ *
+ * Names and extensions of the processor are read from /proc/cpuinfo. What the system does not report is
+ * "unknown" or NAN, never an error.
+ */
 #ifndef POSLAB_MATH_HARDWARE_H
 #define POSLAB_MATH_HARDWARE_H
 

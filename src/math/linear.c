@@ -1,5 +1,5 @@
-/* linear: see math/linear.h. A bias costs no pass of its own: tiles add it as they write the result, and the
- * BLAS adds the product to it.
+/* linear: a bias needs no pass of its own. Tiles add it when they write the result; the BLAS adds its
+ * product to it.
  */
 #include "math/linear.h"
 

@@ -1,10 +1,10 @@
 /* linear: the linear layers of a pass, in one of two precisions.
  *
  * fp32 multiplies in float32. bf16 rounds both factors of every product (forward, dx and dw) to bfloat16 and
- * sums in float32; weights, gradients, biases and results stay float32. Weights are rounded once for a whole
- * pass, inputs and gradients with the product that takes them.
+ * sums in float32; weights, gradients, biases and results remain float32. Weights are rounded once per pass,
+ * inputs and gradients with each product.
  *
- * Letters: N rows, I inputs, O outputs; row-major. Backward adds to weight gradients (+=).
+ * Letters: N rows, I inputs, O outputs; row-major. Backward functions add to weight gradients (+=).
  */
 #ifndef POSLAB_MATH_LINEAR_H
 #define POSLAB_MATH_LINEAR_H

@@ -1,6 +1,5 @@
-/* nn_ops: see nn_ops.h.
- *
- * Sums that the compiler may take apart into lanes say so (`omp simd reduction`); nothing else is reordered.
+/* nn_ops: sums that the compiler may split into vector lanes are marked (`omp simd reduction`); nothing else
+ * is reordered.
  */
 #include "math/nn_ops.h"
 

@@ -1,7 +1,9 @@
 /* nn_ops: the operations of a neural network between its matrix products.
  *
- * Forward and backward stand beside each other; backward functions add to weight gradients (+=). All arrays
- * are row-major float32. Letters: N rows, C width, F ffn, V vocabulary.
+ * Each forward function is followed by its backward function, which adds to weight gradients (+=). All
+ * arrays are row-major float32.
+ *
+ * Letters: N rows, C width, F ffn, V vocabulary.
  */
 #ifndef POSLAB_MATH_NN_OPS_H
 #define POSLAB_MATH_NN_OPS_H

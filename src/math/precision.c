@@ -1,4 +1,3 @@
-/* precision: see precision.h. */
 #include "math/precision.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* precision: the formats in which matrix products are computed.
+ *
+ * fp32 is always available; bf16 depends on the build and on the processor (math/bf16.h). A precision that
+ * is not available is refused before anything is computed.
  */
 #ifndef POSLAB_PRECISION_H
 #define POSLAB_PRECISION_H

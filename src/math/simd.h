@@ -1,7 +1,6 @@
 /* simd: vectors of floats, and the exponential on them.
  *
- * Written with the compilers' vector types (GCC and Clang, any CPU); the build's -march decides how wide a
- * vector is.
+ * Written with the vector types of GCC and Clang, for any CPU; -march determines the width of a vector.
  */
 #ifndef POSLAB_MATH_SIMD_H
 #define POSLAB_MATH_SIMD_H

@@ -1,4 +1,3 @@
-/* stats: see math/stats.h, which says exactly what is computed. */
 #include "math/stats.h"
 
 #include <math.h>

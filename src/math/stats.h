@@ -1,37 +1,37 @@
-/* stats: how sure a difference between two methods is.
+/* stats: how certain a difference between two methods is.
  *
- * Everything here can be recomputed by an outsider from `evaluation_window`; this is the exact algorithm.
+ * Everything here can be recomputed from the table `evaluation_window`; this is the exact algorithm.
  *
  * Input. Two methods, evaluated by the same request on the same corpus, so that their windows hold the same
  * targets. Seeds that both have, in ascending order: s = 0..S-1 (a seed gives both the same batches and the
- * same initial weights). Consecutive windows are joined to units, first to last, a unit being closed as soon
- * as it covers at least max(L, block) targets; what is left at the end joins the last unit. u = 0..U-1 are
+ * same initial weights). Consecutive windows are joined into units, from first to last; a unit is closed as
+ * soon as it covers at least max(L, block) targets, and the remainder joins the last unit. u = 0..U-1 are
  * the units, n[u] their targets, x[u,s] = (nats of the method) - (nats of the baseline), summed over the
- * unit. Neighbouring windows of one document resemble each other: units of single short windows would make
+ * unit. Neighbouring windows of one document are correlated: units of single short windows would make
  * intervals too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block = 1 gives single windows.
  *
  * Estimate. d = sum_u sum_s x[u,s] / (S sum_u n[u]), in nats per token.
  *
  * Bootstrap (Efron and Tibshirani 1993, chapters 8, 13, 16), r = 0..R-1. The generator of replicate r is
- * random_substream(random_stream(1, "bootstrap", ""), r) (base/random.h). It draws S numbers with
- * random_below(S), the seeds, and then U numbers with random_below(U), the units; both with replacement,
- * crossed: every drawn unit is taken of every drawn seed, and of both methods. d*[r] is the estimate from
- * what was drawn, a unit or seed counting as often as it was drawn. The draws depend on S, U and r alone, so
- * that every method meets the same ones.
+ * random_substream(random_stream(1, "bootstrap", ""), r) (base/random.h). It draws S seeds with
+ * random_below(S) and then U units with random_below(U), both with replacement and crossed: every drawn unit
+ * is taken from every drawn seed, and from both methods. d*[r] is the estimate from this sample, in which a
+ * unit or seed counts as often as it was drawn. The draws depend on S, U and r alone, so all methods are
+ * compared on the same samples.
  *
  * Interval. The quantiles of d* at 0.025 and 0.975, by linear interpolation between the two order statistics
  * about 1 + (R - 1) q (type 7 of Hyndman and Fan 1996, as in R and NumPy). In nats; perplexity comes last:
- * the ratio of perplexities is exp(d), its interval exp of the ends, and therefore not symmetric about it.
+ * the ratio of perplexities is exp(d), its interval the exp of the ends, and therefore not symmetric.
  *
  * p-value. Two-sided, for d = 0: (c + 1) / (R + 1), c the number of replicates with |d*[r] - d| >= |d| (less
- * 1e-12 |d| + 1e-300, so that equal numbers are equal in spite of rounding).
+ * 1e-12 |d| + 1e-300, so that equal numbers are equal despite rounding).
  *
  * Holm (1979). Of m p-values, the k-th smallest (k = 1..m) times (m - k + 1), raised to the largest of those
  * before it, at most 1.
  *
- * One seed. Nothing is known about how seeds differ: there is no interval and no p-value, only d.
- * Few seeds. A percentile interval cannot leave the range of the seeds. Where seeds differ much more than
- * windows it covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
+ * One seed. The variation between seeds is unknown: there is no interval and no p-value, only d. Few seeds.
+ * A percentile interval cannot leave the range of the seeds. Where seeds differ much more than windows it
+ * covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
  */
 #ifndef POSLAB_MATH_STATS_H
 #define POSLAB_MATH_STATS_H

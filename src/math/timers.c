@@ -1,4 +1,3 @@
-/* timers: the counters. */
 #include "math/timers.h"
 
 _Thread_local double timers_seconds[TIMERS_COUNT];

@@ -1,8 +1,7 @@
-/* timers: where the time of a pass goes.
+/* timers: seconds that each thread spends in matrix products and in attention.
  *
- * Each thread adds up the seconds it spends in matrix products and in attention; what remains of a measured
- * time is the rest. Reading the clock costs some 30 ns against calls of at least several microseconds, so it
- * is always on.
+ * The rest of a measured time is everything else. The counters are always on: reading the clock costs about
+ * 30 ns, and the calls that are measured take at least several microseconds.
  */
 #ifndef POSLAB_MATH_TIMERS_H
 #define POSLAB_MATH_TIMERS_H

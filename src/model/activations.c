@@ -1,4 +1,3 @@
-/* activations: what a pass works in, allocated at once; with a counting arena, what it would take. */
 #include "model/internal.h"
 #include "position/encoding.h"
 #include "model/activations.h"

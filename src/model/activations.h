@@ -1,4 +1,6 @@
-/* activations: the memory of a pass.
+/* activations: the memory of a pass, allocated at once.
+ *
+ * With a counting arena the same code computes how many bytes a pass of a given shape takes.
  */
 #ifndef POSLAB_ACTIVATIONS_H
 #define POSLAB_ACTIVATIONS_H

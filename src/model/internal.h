@@ -1,4 +1,8 @@
-/* internal: the memory of a pass, shared by model/transformer.c and model/activations.c alone. */
+/* internal: the layout of a pass's memory, shared by model/transformer.c and model/activations.c.
+ *
+ * activations.c allocates all of it, transformer.c fills it. In training every layer has buffers of its own;
+ * in evaluation the layers share one set.
+ */
 #ifndef POSLAB_MODEL_INTERNAL_H
 #define POSLAB_MODEL_INTERNAL_H
 

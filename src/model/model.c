@@ -1,5 +1,3 @@
-/* model: the table of parameters, their initial values, and what the options may be. Passes are in
- * model/transformer.c. */
 #include "model/model.h"
 #include "position/encoding.h"
 

@@ -1,15 +1,16 @@
-/* model: the shared decoder-only transformer, forward and backward.
+/* model: the shared decoder-only transformer: its options, parameters and initial values.
  *
  *     x = sqrt(C) E[token], embed hook, dropout
  *     layers times:  x += dropout(O(attention(LN1(x))))     x += dropout(W2(act(W1(LN2(x)))))
  *     loss = mean cross-entropy in nats of final_norm(x) E^T
  *
  * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
- * linear weights N(0, 1/in) with the two output projections of a block (attention.out, ffn.out) divided by
+ * linear weights N(0, 1/in), with the two output projections of a block (attention.out, ffn.out) divided by
  * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that
- * all shared tensors start bit-equal under every method.
+ * all shared tensors start with the same bits under every method. Passes are in model/transformer.h.
  *
- * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
+ * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V
+ * vocabulary.
  */
 #ifndef POSLAB_MODEL_MODEL_H
 #define POSLAB_MODEL_MODEL_H

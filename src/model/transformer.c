@@ -1,9 +1,8 @@
-/* transformer: the model forward and backward.
+/* transformer: a pass processes rows (tokens) in chunks that fit the cache; only attention sees all rows of
+ * a sequence at once.
  *
- * A pass works through the rows (tokens) in chunks that fit the cache, forward and backward; only attention
- * sees all rows of a sequence at once. When training, each layer keeps what its backward pass needs; when
- * evaluating, all layers share one set of buffers and everything but x, qkv and the attention's result is as
- * small as a chunk.
+ * In training each layer keeps what its backward pass needs. In evaluation all layers share one set of
+ * buffers, and everything except x, qkv and the result of attention is as small as a chunk.
  */
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,8 @@
-/* transformer: forward and backward passes of the model.
+/* transformer: forward and backward passes of the model (model/model.h).
+ *
+ * A pass computes the loss of a batch of sequences; in training it adds the gradients of all parameters to
+ * an array. The caller owns parameters and gradients; the memory of a pass is an Activations
+ * (model/activations.h).
  */
 #ifndef POSLAB_TRANSFORMER_H
 #define POSLAB_TRANSFORMER_H

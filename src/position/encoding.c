@@ -1,5 +1,3 @@
-/* encoding: the registry, looked up by name. The list itself is generated from methods/ (see the Makefile).
- */
 #include "position/encoding.h"
 #include "position/rotary.h"
 

@@ -1,4 +1,8 @@
-/* encoding: the registry of methods, and a method with its options as a run uses it.
+/* encoding: the registry of position methods, and a method with its options as a run uses it.
+ *
+ * The list of methods is generated from methods/ by the Makefile, in alphabetical order. An Encoding is a
+ * method with its checked options, and its partner if the method only moves positions. All other modules use
+ * methods through this one and through the hooks; none names a method.
  */
 #ifndef POSLAB_ENCODING_H
 #define POSLAB_ENCODING_H

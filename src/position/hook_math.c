@@ -1,4 +1,4 @@
-/* hook_math: the mathematics that methods may call (see position/position.h): products, the logistic
+/* hook_math: mathematics that hooks may call, declared in position/position.h: products, the logistic
  * function, slopes.
  */
 #include <math.h>

@@ -1,8 +1,8 @@
-/* position: what a position method is.
+/* position: the interface of a position method.
  *
- * A method is one const PositionMethod at the foot of one file in methods/. Make collects the files and
- * generates the registry; nothing else is edited to add one. A method says where it acts by the hooks that it
- * fills in:
+ * A method is one const PositionMethod at the end of one file in methods/. Make collects the files and
+ * generates the registry; nothing else is edited to add one. A method acts through the hooks that it fills
+ * in:
  *
  *     embed           x[T,C] += ...            before the first layer (absolute methods)
  *     input           p[T,C] += ...            added to what q and k are projected from, in every layer
@@ -12,22 +12,22 @@
  *     pair_bias       bias[i,j] of one head    the same where i and j themselves matter
  *     vectors         r[H,n,D] by d = i - j    scores q_i . r, and sums of r at the values
  *     gate            gates[H,T] from x        what each position lets through, summed between j and i
- *     scores          rows of S of all heads   changed in place, whatever they depend on
+ *     scores          rows of S of all heads   changed in place, in any way
  *
- * or by one hook alone, which says where rows stand (`positions`): then everything else is done by a partner,
- * a method whose tables follow the positions that it is given (Position.with).
+ * or through the hook `positions` alone, which assigns a position to each row. Then everything else is done
+ * by a partner, a method whose tables follow the positions that it is given (its `prepare`).
  *
- * A forward hook that has parameters, or that its input passes through, has its backward beside it. Backward
- * hooks add to gradients, never overwrite. Hooks are pure: they allocate nothing, keep nothing between calls,
- * and write only where their comment says. The order of a forward pass is: embed; per layer: gate, input; q
- * and k, transform, S = (q k^T + q r) / sqrt(D), + biases and gates, scores, causal mask, softmax, values.
- * Distance bias, pair bias and vectors depend on parameters alone: they are called once per pass, or as often
- * as memory asks for. A parameter is shared by all layers, or each layer has a copy of its own (per_layer);
- * hooks see the copy of the layer at work and never its number.
+ * A forward hook that has parameters, or through which its input passes, comes with a backward hook.
+ * Backward hooks add to gradients and never overwrite them. Hooks are pure: they allocate nothing, keep
+ * nothing between calls, and write only what their comment names. The order of a forward pass is: embed; per
+ * layer: gate, input; q and k, transform, S = (q k^T + q r) / sqrt(D), + biases and gates, scores, causal
+ * mask, softmax, values. Distance bias, pair bias and vectors depend on parameters alone: they are called
+ * once per pass, or more often if memory is short. A parameter is shared by all layers, or each layer has
+ * its own copy (per_layer); hooks see the copy of the current layer and never its number.
  *
- * With attention's `sinks` (attention/attention.h) transforms, distance biases and vectors follow the
- * distances that sinks have in a cache; pair biases, gates and scores stay with the real ones, and methods
- * with `positions`, or with both distance_bias and scores, are refused.
+ * With attention's `sinks` (attention/attention.h) transforms, distance biases and vectors use the distances
+ * that sinks have in a cache; pair biases, gates and scores use the real distances. Methods with
+ * `positions`, or with both distance_bias and scores, are refused with sinks.
  *
  * Letters: T length, H heads, D head size, C = H D width; i query, j key, d = i - j >= 0.
  */

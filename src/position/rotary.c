@@ -1,4 +1,3 @@
-/* rotary: what methods that turn pairs of coordinates share (see position/position.h). */
 #include "position/rotary.h"
 
 #include <math.h>

@@ -1,4 +1,8 @@
-/* rotary: what methods that rotate pairs of coordinates share.
+/* rotary: services for methods that rotate pairs of coordinates.
+ *
+ * A method supplies the angular frequency of each pair (the hook `frequency`); the check, the table of
+ * angles, the transform and its backward are here. The options of such a method begin with RotaryOptions.
+ * The share `fraction` of a head's coordinates is rotated, the others are unchanged.
  */
 #ifndef POSLAB_ROTARY_H
 #define POSLAB_ROTARY_H

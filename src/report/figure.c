@@ -1,4 +1,3 @@
-/* figure: see report/figure.h. */
 #include "report/figure.h"
 
 #include <math.h>

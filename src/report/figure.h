@@ -1,10 +1,10 @@
-/* figure: what is drawn, and what report/plot.c and the files with the figures share.
+/* figure: panels, lines and points of a figure, its data file, and the interface of the kinds of figures.
  *
  * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
  * the lowest and highest seed. A panel with more than FIGURE_STYLES different lines is drawn in parts, with
- * the first line in each. It is written as a data file, a block for each line, and drawn by a template of its
- * kind (plots/NAME.gp; plots/curves.gp says what all of them get). A kind of figure is one const FigureKind
- * with a function that fills a Figure from an experiment.
+ * the first line in each. The figure is written as a data file, one block per line, and drawn by the
+ * template of its kind (plots/NAME.gp; plots/curves.gp documents the variables that every template gets). A
+ * kind of figure is one const FigureKind, with a function that fills a Figure from an experiment.
  */
 #ifndef POSLAB_REPORT_FIGURE_H
 #define POSLAB_REPORT_FIGURE_H

@@ -1,8 +1,9 @@
-/* figure_bias: the biases that trained models add to scores, by distance, for each head: of methods that have
- * a bias by distance or by pair (then those of the last query), from the weights beside the database. Drawn
- * is the first seed of each method and training length, to twice the training length. A constant shift of a
- * head's biases changes nothing, so each begins at 0; where each layer has biases of its own, they are the
- * first layer's.
+/* figure_bias: the figure `bias`: the biases that trained models add to scores, by distance, for each head.
+ *
+ * It shows methods with a distance bias or a pair bias (for the last query), read from the weights in the
+ * run folders: the first seed of each method and training length, up to twice the training length. A
+ * constant shift of a head's biases changes nothing, so each curve begins at 0. Where each layer has biases
+ * of its own, those of the first layer are shown.
  */
 #include "report/figure.h"
 
@@ -116,27 +117,27 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
     figure->linear = true;
     const char *const parameters[] = {figure->experiment, NULL};
     bool fine = true;
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
-        " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-        " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
-        " ORDER BY min(p.ordinal)",
-        parameters);
-    while (fine && database_query_next(query)) {
-        Trained trained = {.key = arena_copy(figure->arena, database_query_text(query, 0)),
-                           .label = arena_copy(figure->arena, database_query_text(query, 1)),
-                           .setting = arena_copy(figure->arena, database_query_text(query, 2))};
+    Query *query =
+        query_begin(store,
+                    "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
+                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
+                    " ORDER BY min(p.ordinal)",
+                    parameters);
+    while (fine && query_next(query)) {
+        Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
+                           .label = arena_copy(figure->arena, query_text(query, 1)),
+                           .setting = arena_copy(figure->arena, query_text(query, 2))};
         const char *place = arena_format(figure->arena, "run %s", trained.key);
         trained.config =
-            config_parse(arena_copy(figure->arena, database_query_text(query, 3)), place, figure->arena, err);
+            config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);
         fine = trained.config != NULL;
         const PositionMethod *method = fine ? trained.config->position.method : NULL;
         if (fine && (method->distance_bias || method->pair_bias))
             fine = add_run(figure, store, &trained, err);
     }
     Error other;
-    return database_query_end(query, fine ? err : &other) && fine;
+    return query_end(query, fine ? err : &other) && fine;
 }
 
 const FigureKind figure_bias = {

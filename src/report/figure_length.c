@@ -1,5 +1,5 @@
-/* figure_length: the figures by evaluation length: extrapolation curves, ours against the paper's, and the
- * early-token decomposition.
+/* figure_length: the figures by evaluation length: `curves` (extrapolation), `paper` (ours against the
+ * paper's) and `early` (the decomposition of analysis/early_tokens.c).
  */
 #include "report/figure.h"
 

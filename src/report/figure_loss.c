@@ -1,9 +1,9 @@
-/* figure_loss: the loss of training by update, which shows whether a method had converged when it was
- * compared.
+/* figure_loss: the figure `loss`: training loss by update, which shows whether a method had converged when
+ * it was compared.
  *
- * One panel for each training length. A run's log is averaged over windows of equal numbers of updates, so
- * that what is drawn is the course and not the noise of single batches; a point stands in the middle of its
- * window, over the seeds that have it.
+ * There is one panel for each training length. The log of a run is averaged over windows of equal numbers of
+ * updates, to remove the noise of single batches; a point is in the middle of its window, over the seeds
+ * that have it.
  */
 #include "report/figure.h"
 
@@ -48,12 +48,12 @@ static bool make_loss(Figure *figure, Database *store, Error *err) {
     figure->signature = set->signature;
     figure->linear = true;
     const char *const parameters[] = {figure->experiment, NULL};
-    DatabaseQuery *query = database_query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
+    Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
-    while (database_query_next(query)) {
-        const char *name = database_query_text(query, 0);
-        int panel = find_panel(figure, database_query_int(query, 1));
-        double step = database_query_real(query, 2);
+    while (query_next(query)) {
+        const char *name = query_text(query, 0);
+        int panel = find_panel(figure, query_int(query, 1));
+        double step = query_real(query, 2);
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
         if (!same_line) {
@@ -61,10 +61,10 @@ static bool make_loss(Figure *figure, Database *store, Error *err) {
             window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
         }
         window->step = step;
-        window->losses[window->count++] = database_query_real(query, 3);
+        window->losses[window->count++] = query_real(query, 3);
     }
     end_window(figure, window);
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 const FigureKind figure_loss = {

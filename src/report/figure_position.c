@@ -1,4 +1,6 @@
-/* figure_position: loss by position in the window, and cost against perplexity. */
+/* figure_position: the figures `position` (loss by position in the window) and `cost` (cost against
+ * perplexity).
+ */
 #include "report/figure.h"
 #include "store/bench_results.h"
 #include "train/evaluate.h"
@@ -42,17 +44,17 @@ static bool add_bins(Figure *figure, FigureLine *line, Database *store, const Re
     for (int s = 0; s < cell->count; s++) {
         const char *const parameters[] = {
             arena_format(figure->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        DatabaseQuery *query = database_query_begin(
-            store,
-            "SELECT first, last, nll_sum / tokens FROM position_loss WHERE evaluation = ?"
-            " AND tokens > 0 ORDER BY first",
-            parameters);
+        Query *query =
+            query_begin(store,
+                        "SELECT first, last, nll_sum / tokens FROM position_loss WHERE evaluation = ?"
+                        " AND tokens > 0 ORDER BY first",
+                        parameters);
         int bin = 0;
-        for (; database_query_next(query) && bin < MOST_BINS; bin++) {
-            middles[bin] = sqrt((database_query_real(query, 0) + 1) * (database_query_real(query, 1) + 1));
-            nats[bin * cell->count + s] = database_query_real(query, 2);
+        for (; query_next(query) && bin < MOST_BINS; bin++) {
+            middles[bin] = sqrt((query_real(query, 0) + 1) * (query_real(query, 1) + 1));
+            nats[bin * cell->count + s] = query_real(query, 2);
         }
-        if (!database_query_end(query, err)) return false;
+        if (!query_end(query, err)) return false;
         bins = s ? (bin < bins ? bin : bins) : bin;
     }
     for (int b = 0; b < bins; b++)

@@ -1,4 +1,3 @@
-/* gnuplot: see report/gnuplot.h. */
 #include "report/gnuplot.h"
 
 #include <errno.h>

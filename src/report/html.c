@@ -1,4 +1,3 @@
-/* html: see report/html.h. */
 #include "report/html.h"
 
 #include <math.h>

@@ -1,9 +1,8 @@
-/* html: writing one self-contained page.
+/* html: writes one self-contained page.
  *
- * Everything that is not this program's own goes through html_text, which escapes what HTML takes for its
- * own (ESCAPE_XML). The page may load nothing and run nothing but
- * its one style sheet and one script, which its content security policy names by their SHA-256. It is
- * well-formed XML, too.
+ * All text that is not the program's own goes through html_text, which escapes it (ESCAPE_XML). The page
+ * loads nothing and runs nothing except its one style sheet and one script, which its content security
+ * policy names by their SHA-256. It is also well-formed XML.
  */
 #ifndef POSLAB_REPORT_HTML_H
 #define POSLAB_REPORT_HTML_H

@@ -1,4 +1,3 @@
-/* plot: see report/plot.h. The table of figures, and the command. */
 #include "report/plot.h"
 
 #include <string.h>

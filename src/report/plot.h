@@ -1,7 +1,7 @@
-/* plot: `poslab plot`: figures of an experiment, drawn by gnuplot from templates that users may edit.
+/* plot: `poslab plot`: the list of figures, and the command.
  *
- * One table of figures (report/plot.c); each fills a Figure (report/figure.h), which is written as text
- * beside the drawing (figure.svg: figure.dat) and drawn by plots/NAME.gp.
+ * Each kind of figure fills a Figure (report/figure.h), which is written as text next to the drawing
+ * (figure.svg: figure.dat) and drawn by plots/NAME.gp, a gnuplot template that users may edit.
  */
 #ifndef POSLAB_REPORT_PLOT_H
 #define POSLAB_REPORT_PLOT_H

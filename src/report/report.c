@@ -1,6 +1,4 @@
-/* report: see report/report.h. A Report is one experiment while it is written; `sections` is the order of the
- * page.
- */
+/* report: a Report is one experiment while its section is written; `sections` is the order of the page. */
 #include "report/report.h"
 
 #include <math.h>
@@ -39,12 +37,11 @@ static void put_term(const Report *report, const char *term, const char *text) {
 static const char *list_of(const Report *report, const char *sql, Error *err) {
     const char *const parameters[] = {report->name, NULL};
     const char *list = "";
-    DatabaseQuery *query = database_query_begin(report->store, sql, parameters);
-    while (database_query_next(query))
-        if (*database_query_text(query, 0))
-            list =
-                arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", database_query_text(query, 0));
-    return database_query_end(query, err) ? list : NULL;
+    Query *query = query_begin(report->store, sql, parameters);
+    while (query_next(query))
+        if (*query_text(query, 0))
+            list = arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", query_text(query, 0));
+    return query_end(query, err) ? list : NULL;
 }
 
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
@@ -339,7 +336,7 @@ static bool put_provenance(const Report *report, Error *err) {
         {"BLAS",
          "SELECT DISTINCT r.blas || ', ' || r.threads || ' thread' || iif(r.threads = 1, '', 's')" RUNS
          " WHERE x.name = ?"},
-        {"resumed in another setting",
+        {"resumed in another environment",
          "SELECT r.key || ': ' || r.settings" RUNS " WHERE x.name = ? AND r.settings IS NOT NULL"
          " ORDER BY p.ordinal"},
         {"corpus",

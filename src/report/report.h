@@ -1,9 +1,9 @@
 /* report: `poslab report`: one self-contained HTML file about a database's experiments.
  *
- * For each experiment: what was compared; the verdict, in sentences that follow from the numbers, and each
- * claim of the paper as supported, contradicted or undecided (analysis/claims.h); the figures, drawn by
- * gnuplot and inline; tables that can be sorted; the config; provenance. The same database gives the same
- * file. It loads nothing (report/html.h).
+ * For each experiment it shows: what was compared; the findings, in sentences that follow from the numbers,
+ * and each claim of the paper with its verdict (analysis/claims.h); the figures, drawn by gnuplot and
+ * inline; sortable tables; the config; provenance. The same database gives the same file. The page loads
+ * nothing (report/html.h).
  */
 #ifndef POSLAB_REPORT_REPORT_H
 #define POSLAB_REPORT_REPORT_H

@@ -1,4 +1,3 @@
-/* report_figures: see report/report_figures.h. */
 #include "report/report_figures.h"
 
 #include <stdlib.h>

@@ -1,8 +1,7 @@
 /* report_figures: all figures of an experiment, inline in a page.
  *
- * They are drawn by gnuplot from the standard templates, in a temporary folder that is removed. Figures for
- * which there is nothing to draw are left out; where drawing fails (no gnuplot), a note says why,
- * here and on stderr.
+ * gnuplot draws them from the standard templates in a temporary folder, which is removed. Figures without
+ * data are left out; where drawing fails (no gnuplot), a note says why, in the page and on stderr.
  */
 #ifndef POSLAB_REPORT_REPORT_FIGURES_H
 #define POSLAB_REPORT_REPORT_FIGURES_H

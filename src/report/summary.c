@@ -1,4 +1,3 @@
-/* summary: see report/summary.h. */
 #include "report/summary.h"
 
 #include <math.h>

@@ -1,4 +1,8 @@
-/* summary: what an experiment found, in sentences that follow from its numbers. */
+/* summary: the findings of an experiment, in sentences that follow from its numbers.
+ *
+ * Methods are ranked by mean perplexity at the training length and at the longest evaluated length. A
+ * difference that the paired bootstrap (math/stats.h) cannot confirm is not called one.
+ */
 #ifndef POSLAB_REPORT_SUMMARY_H
 #define POSLAB_REPORT_SUMMARY_H
 

@@ -226,9 +226,9 @@ static bool handle_signals_while_waiting(void *user, const char *message) {
 
 void jobs_run(Jobs *jobs) {
     static const int handled[] = {SIGINT, SIGTERM, SIGHUP, 0};
-    store_set_wait(
+    query_set_wait(
         jobs->store,
-        (StoreWait){.seconds = STORE_PATIENCE, .go_on = handle_signals_while_waiting, .user = jobs});
+        (QueryWait){.seconds = QUERY_PATIENCE, .go_on = handle_signals_while_waiting, .user = jobs});
     signals_handle(handled, on_signal, 0);
     while (jobs->running || (jobs->next < jobs->count && !jobs->stopping)) {
         handle_signals(jobs);

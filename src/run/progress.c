@@ -1,7 +1,7 @@
-/* progress: two displays of the same numbers, bars and plain lines.
+/* progress: two displays of the same numbers: bars and plain lines.
  *
- * The bars are the last lines on the screen: to say something they are erased (cursor up, clear to the end),
- * the line is printed, and they are drawn again below it.
+ * The bars are the last lines on the screen. To print a message they are erased (cursor up, clear to the
+ * end), the message is printed, and they are drawn again below it.
  */
 #include "run/progress.h"
 #include "base/clock.h"

@@ -1,8 +1,8 @@
-/* progress: how far a sweep is, on stderr.
+/* progress: the progress of a sweep, on stderr.
  *
- * On a terminal: one line for each running worker (bar, loss, tokens per second, time left) and one for the
- * whole, redrawn in place. Elsewhere: plain lines, when a run starts, about every 10 %, and when it ends.
- * NO_COLOR is heeded. A quiet display shows failures and nothing else.
+ * On a terminal there is one line for each running worker (bar, loss, tokens per second, time left) and one
+ * for the sweep, redrawn in place. Otherwise plain lines are printed when a run starts, about every 10 %,
+ * and when it ends. NO_COLOR is respected. A quiet display shows failures only.
  */
 #ifndef POSLAB_RUN_PROGRESS_H
 #define POSLAB_RUN_PROGRESS_H

@@ -1,6 +1,6 @@
-/* reevaluate: see run/reevaluate.h. Options become assignments to the experiment's JSON, which then takes the
- * way of any experiment: config, plan, sweep. Variants need not fit all of its runs, only those that are
- * chosen: they are assigned to the points that are left.
+/* reevaluate: options become assignments to the experiment's JSON, which is then processed like any
+ * experiment: config, plan, sweep. Variants need to fit the chosen runs only: they are assigned to the
+ * points that remain.
  */
 #include "run/reevaluate.h"
 
@@ -43,7 +43,7 @@ static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
     bool any = !choice->words;
     for (int i = 0; choice->words && choice->words[i]; i++) {
         const char *word = choice->words[i];
-        if (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word)) continue;
+        if (!*word || (by_beginning ? strncmp(text, word, strlen(word)) : strcmp(text, word))) continue;
         any = choice->found[i] = true;
     }
     return any;
@@ -175,21 +175,20 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
 /* --- the plan --- */
 
 static const char *stored_config(Database *store, const char *name, Arena *arena, Error *err) {
-    DatabaseQuery *query = database_query_begin(store, "SELECT config FROM experiment WHERE name = ?",
-                                                (const char *const[]){name, NULL});
-    const char *text = database_query_next(query) ? arena_copy(arena, database_query_text(query, 0)) : "";
-    return database_query_end(query, err) ? text : NULL;
+    Query *query =
+        query_begin(store, "SELECT config FROM experiment WHERE name = ?", (const char *const[]){name, NULL});
+    const char *text = query_next(query) ? arena_copy(arena, query_text(query, 0)) : "";
+    return query_end(query, err) ? text : NULL;
 }
 
 static bool is_point(Database *store, const char *name, const char *key) {
     Error ignored;
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
-                             " WHERE x.name = ? AND p.run = ?",
-                             (const char *const[]){name, key, NULL});
-    bool found = database_query_next(query);
-    return database_query_end(query, &ignored) && found;
+    Query *query = query_begin(store,
+                               "SELECT 1 FROM point p JOIN experiment x ON x.id = p.experiment"
+                               " WHERE x.name = ? AND p.run = ?",
+                               (const char *const[]){name, key, NULL});
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
 }
 
 /* In tables a variant is its name: the experiment must not have it with other options. */
@@ -198,18 +197,18 @@ static bool check_variants(const PlanPoint *point, Database *store, const char *
     for (int i = 0; fine && i < point->request_count; i++) {
         const EvaluateVariant *variant = point->requests[i].variant;
         if (!variant) continue;
-        DatabaseQuery *query = database_query_begin(
-            store,
-            "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
-            " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
-            (const char *const[]){name, point->key, variant->name, variant->options, NULL});
-        bool other = database_query_next(query);
+        Query *query =
+            query_begin(store,
+                        "SELECT q.variant_options FROM request q JOIN experiment x ON x.id = q.experiment"
+                        " WHERE x.name = ? AND q.run = ? AND q.variant = ? AND q.variant_options <> ?",
+                        (const char *const[]){name, point->key, variant->name, variant->options, NULL});
+        bool other = query_next(query);
         if (other)
             error_set(err, EXIT_USAGE,
                       "experiment '%s' has a variant '%s' already, with %s; take another name", name,
-                      variant->name, database_query_text(query, 0));
+                      variant->name, query_text(query, 0));
         Error ended;
-        if (!database_query_end(query, &ended)) return *err = ended, false;
+        if (!query_end(query, &ended)) return *err = ended, false;
         fine = !other;
     }
     return fine;

@@ -1,10 +1,9 @@
-/* reevaluate: `poslab eval`: more evaluations of runs that are trained, from their checkpoints.
+/* reevaluate: `poslab eval`: further evaluations of trained runs, from their checkpoints.
  *
- * The experiment is read as it stands in the database, with other lengths, protocols, another split or number
- * of targets, or other variants in its section `evaluate`; what is not said stays as it was configured. What
- * this asks for is added to what the experiment asks for (so tables show it) and, where it is missing,
- * evaluated. Nothing is trained: runs without weights are left out. A variant must fit all runs that are
- * chosen, the others need not know it.
+ * The experiment is read from the database, with other lengths, protocols, split, number of targets or
+ * variants in its section `evaluate`; options you omit are taken from the experiment. The resulting requests
+ * are added to those of the experiment (so that tables show them) and, where results are missing, evaluated.
+ * Nothing is trained: runs without weights are left out. A variant must fit all chosen runs.
  */
 #ifndef POSLAB_RUN_REEVALUATE_H
 #define POSLAB_RUN_REEVALUATE_H

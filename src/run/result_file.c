@@ -1,4 +1,3 @@
-/* result_file: see run/result_file.h. */
 #include "run/result_file.h"
 
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* result_file: a result file on a file system that several machines share.
  *
- * SQLite never works there: a result is put together in a scratch folder and then copied, and looked at in a
- * copy. A result file holds what all attempts at its run have computed so far.
+ * SQLite never works there: a result file is created in a temporary folder (sys/tempdir.h) and then copied,
+ * and it is read from a copy. It holds what all attempts at its run have computed so far.
  */
 #ifndef POSLAB_RUN_RESULT_FILE_H
 #define POSLAB_RUN_RESULT_FILE_H

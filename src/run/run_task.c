@@ -1,4 +1,3 @@
-/* run_task: see run_task.h. */
 #include "run/run_task.h"
 
 #include <string.h>
@@ -8,9 +7,9 @@
 
 static bool found(Database *store, const char *sql, const char *const *values) {
     Error ignored;
-    DatabaseQuery *query = database_query_begin(store, sql, values);
-    bool found = database_query_next(query);
-    return database_query_end(query, &ignored) && found;
+    Query *query = query_begin(store, sql, values);
+    bool found = query_next(query);
+    return query_end(query, &ignored) && found;
 }
 
 bool run_task_is_trained(Database *store, const char *key) {

@@ -1,4 +1,8 @@
-/* run_task: what a worker has to do: which parts of a planned run are missing. */
+/* run_task: what a worker has to do: which parts of a planned run are missing.
+ *
+ * A run is skipped if its training and all requested evaluations are stored under its key, or if it
+ * diverged. A trained run that lacks evaluations is only evaluated.
+ */
 #ifndef POSLAB_RUN_TASK_H
 #define POSLAB_RUN_TASK_H
 

@@ -1,4 +1,4 @@
-/* sweep: which runs of a plan are missing, and the outcome of doing them; see run/sweep.h. */
+/* sweep: which runs of a plan are missing, and the outcome of doing them. The workers are in run/jobs.c. */
 #include "run/sweep.h"
 
 #include <fcntl.h>

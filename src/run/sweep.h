@@ -1,20 +1,19 @@
-/* sweep: `poslab run` and `poslab eval`: the missing runs of a plan, in worker processes.
+/* sweep: `poslab run` and `poslab eval`: runs the missing points of a plan in worker processes and imports
+ * their results.
  *
  * The parent starts `poslab worker` for each missing run, at most `jobs` at a time, with OMP_NUM_THREADS,
- * OPENBLAS_NUM_THREADS and GOTO_NUM_THREADS set in its environment, reads its progress from a pipe and
- * imports its result file. A worker that fails costs its own run only: after `retries` more attempts its
- * reason and its last lines are stored. A worker that makes no line of progress for `timeout` seconds is
- * killed, and has failed. Where the system refused a write (EXIT_SYSTEM) the sweep ends with that code, the
- * other runs done. Nothing is repeated: a run whose weights are there is only evaluated where evaluations are
- * missing. Failed runs, and what a process that no longer lives left as running, are missing; diverged runs
- * are an outcome.
+ * OPENBLAS_NUM_THREADS and GOTO_NUM_THREADS set in its environment, and reads its progress from a pipe. A
+ * failed worker affects its own run only: after `retries` more attempts the reason and its last lines are
+ * stored. A worker that reports no progress for `timeout` seconds is killed and counts as failed. If the
+ * system refused a write (EXIT_SYSTEM), the other runs are finished and the sweep ends with that code. A
+ * trained run is only evaluated where evaluations are missing (run/run_task.h). Failed runs, and runs that a
+ * dead process left as running, are missing; diverged runs are done.
  *
- * One `run` at a time works on a database: it holds DATABASE.lock, which says who it is. Its workers hold it
- * too, so that the lock outlives a killed parent until the last worker is gone.
+ * One `run` at a time works on a database: it holds DATABASE.lock (sys/lock.h). Its workers hold it too, so
+ * that the lock of a killed parent lasts until the last worker has ended.
  *
- * Run folder (store/run_folder.h): NAME/KEY/ beside the database (results/NAME/KEY/ for the default one),
- * with config.json, requests.json, model.safetensors, state.safetensors while training, result.db until
- * imported, log.txt (what the worker printed).
+ * The run folder (store/run_folder.h) contains config.json, requests.json, model.safetensors,
+ * state.safetensors while training, result.db until it is imported, and log.txt (the output of the worker).
  */
 #ifndef POSLAB_RUN_SWEEP_H
 #define POSLAB_RUN_SWEEP_H

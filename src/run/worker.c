@@ -1,8 +1,8 @@
 /* worker: the task, the training, the evaluations, the result.
  *
- * Nothing made is lost. The state of a finished training stays until the result file is complete; the result
- * file is written anew as evaluations come in, so that a worker killed among long evaluations repeats the
- * last one only.
+ * Nothing that was computed is lost. The state of a finished training is kept until the result file is
+ * complete, and the result file is rewritten from time to time between evaluations, so that a killed worker
+ * repeats only the last of them.
  */
 #include "run/worker.h"
 
@@ -59,7 +59,7 @@ static void on_stop(int signal) {
 static void print_progress(const Worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_progress(const Worker *worker, const char *format, ...) {
-    char line[1200]; /* an Err, and what is said about it */
+    char line[1200]; /* an Error, and what is said about it */
     if (mpi_rank() > 0) return;
     va_list args;
     va_start(args, format);

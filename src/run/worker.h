@@ -1,14 +1,14 @@
 /* worker: `poslab worker`, one run in a process of its own.
  *
  * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
- * worker trains (or goes on from state.safetensors, or loads model.safetensors if the run is known to be
- * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder.
- * Interrupted by SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves what there is and ends with EXIT_STOPPED.
+ * worker trains (or resumes from state.safetensors, or loads model.safetensors if the run is known to be
+ * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder. On
+ * SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves its state and exits with EXIT_STOPPED.
  *
- * Progress goes to stdout, a line each:
- *     step 12 400 2.3451 18230.5    step, of so many; loss; tokens per second
+ * Progress is written to stdout, one line each:
+ *     step 12 400 2.3451 18230.5    step, number of steps, loss, tokens per second
  *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
- *     note ...                      something that a person may want to read
+ *     note ...                      a message for people
  */
 #ifndef POSLAB_RUN_WORKER_H
 #define POSLAB_RUN_WORKER_H

@@ -1,4 +1,3 @@
-/* worker_process: fork, exec, read, wait. No shell is involved. */
 #include "run/worker_process.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
-/* worker_process: one worker process, as its parent sees it.
+/* worker_process: one worker process, as seen by its parent.
  *
- * Starts `poslab worker FOLDER` with stdout and stderr on one pipe, splits what comes into lines, keeps the
- * last few for the reason of a failure, and writes them to FOLDER/log.txt. A child dies with its parent.
+ * It starts `poslab worker FOLDER` with stdout and stderr on one pipe, without a shell, splits the output
+ * into lines, keeps the last few for the reason of a failure, and writes all of them to FOLDER/log.txt. A
+ * worker dies with its parent.
  */
 #ifndef POSLAB_RUN_WORKER_PROCESS_H
 #define POSLAB_RUN_WORKER_PROCESS_H

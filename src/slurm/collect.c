@@ -1,4 +1,3 @@
-/* collect: see slurm/collect.h. */
 #include "slurm/collect.h"
 
 #include <string.h>
@@ -21,17 +20,17 @@ typedef struct Collect {
 
 /* The keys of the experiment's runs, NULL-terminated. */
 static const char **list_keys(Database *store, const char *experiment, Arena *arena, Error *err) {
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
-        " WHERE x.name = ? ORDER BY p.ordinal",
-        (const char *const[]){experiment, NULL});
+    Query *query =
+        query_begin(store,
+                    "SELECT p.run, count(*) OVER () FROM point p JOIN experiment x ON x.id = p.experiment"
+                    " WHERE x.name = ? ORDER BY p.ordinal",
+                    (const char *const[]){experiment, NULL});
     const char **keys = NEW(arena, 1, const char *);
-    for (int count = 0; database_query_next(query); count++) {
-        if (!count) keys = NEW(arena, database_query_int(query, 1) + 1, const char *);
-        keys[count] = arena_copy(arena, database_query_text(query, 0));
+    for (int count = 0; query_next(query); count++) {
+        if (!count) keys = NEW(arena, query_int(query, 1) + 1, const char *);
+        keys[count] = arena_copy(arena, query_text(query, 0));
     }
-    return database_query_end(query, err) ? keys : NULL;
+    return query_end(query, err) ? keys : NULL;
 }
 
 /* One result file. What cannot be copied now (a task may be replacing it) can be copied next time. */
@@ -79,16 +78,16 @@ typedef struct Tally {
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
                        Error *err) {
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
-        " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
-        " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
-        (const char *const[]){experiment, NULL});
-    while (database_query_next(query)) {
-        const char *status = database_query_text(query, 1);
-        const SqueueTask *task = squeue_find(queue, database_query_text(query, 0));
-        bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !database_query_int(query, 2);
+    Query *query =
+        query_begin(store,
+                    "SELECT r.key, r.status, (SELECT count(*) FROM outcome o WHERE o.experiment = x.name AND"
+                    " o.run_key = r.key AND o.outcome = 'missing') FROM experiment x"
+                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run WHERE x.name = ?",
+                    (const char *const[]){experiment, NULL});
+    while (query_next(query)) {
+        const char *status = query_text(query, 1);
+        const SqueueTask *task = squeue_find(queue, query_text(query, 0));
+        bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !query_int(query, 2);
         tally->runs++;
         if (done || !strcmp(status, runs_status_names[RUN_DIVERGED]))
             tally->complete++, tally->diverged += !done;
@@ -97,7 +96,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
         else if (task) /* what was delivered has been collected, and was not all */
             tally->state[task->state == SQUEUE_DELIVERED ? SQUEUE_LOST : task->state]++;
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 static void print_tally(const Tally *tally, const char *experiment, int count) {

@@ -1,9 +1,9 @@
-/* collect: results of tasks, from their run folders into the database.
+/* collect: `poslab collect`: results of tasks, from their run folders into the database.
  *
- * Whether a run succeeded is judged by its result file and nothing else. `collect` may be called any number
- * of times, while tasks run: a result file is copied to a local folder (sys/tempdir.h) and imported, which
- * adds what is not there yet; it is removed only when the scheduler has no task of the run any more, so that
- * what a task adds meanwhile is never lost.
+ * The result file alone decides whether a run succeeded. `collect` may be called any number of times while
+ * tasks run: a result file is copied to a local folder (sys/tempdir.h) and imported, which adds what is
+ * missing. It is removed only when the scheduler has no more task for the run, so that results which a task
+ * adds later are not lost.
  */
 #ifndef POSLAB_SLURM_COLLECT_H
 #define POSLAB_SLURM_COLLECT_H

@@ -1,4 +1,3 @@
-/* manifest: see slurm/manifest.h. */
 #include "slurm/manifest.h"
 
 #include <string.h>

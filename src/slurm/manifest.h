@@ -1,8 +1,8 @@
-/* manifest: one line of a manifest, which is one run for a scheduler's task.
+/* manifest: the list of tasks of a submission; one line is one run.
  *
  * A manifest is a text file with one JSON object per line: the run's `key`, `label` and `folder`, the `task`
- * (what is to be evaluated, whether it is trained already) and the `config` with all defaults spelled out.
- * Nothing else is needed, so that a task computes the same run whenever and wherever it is started again.
+ * (the evaluations, and whether the run is trained already) and the `config` with all defaults filled in. A
+ * task needs nothing else, so it computes the same run whenever and wherever it is restarted.
  */
 #ifndef POSLAB_SLURM_MANIFEST_H
 #define POSLAB_SLURM_MANIFEST_H

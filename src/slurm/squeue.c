@@ -1,4 +1,3 @@
-/* squeue: see slurm/squeue.h. */
 #include "slurm/squeue.h"
 
 #include <ctype.h>

@@ -1,11 +1,10 @@
-/* squeue: what was submitted to Slurm, and what the scheduler says of it.
+/* squeue: submissions to Slurm, and the states of their tasks.
  *
- * Every `poslab submit` has a folder NAME/cluster/NUMBER beside the database: `manifest` (slurm/manifest.h),
- * `task.sh`, `program` (a copy of this one, lest a build replace it while tasks wait), `log/` with the output
- * of the tasks, and `jobs`, a line "JOB FIRST COUNT" for each array: its tasks 1 .. COUNT are the lines FIRST
- * + 1 .. of the manifest.
- *
- * A task's state is asked of squeue. One that is not there any more has delivered a result file, or is lost.
+ * Every `poslab submit` has a folder NAME/cluster/NUMBER next to the database: `manifest`
+ * (slurm/manifest.h), `task.sh`, `program` (a copy of this program, because a build may replace it while
+ * tasks wait), `log/` with the output of the tasks, and `jobs`, a line "JOB FIRST COUNT" for each array: its
+ * tasks 1 .. COUNT are the lines FIRST + 1 .. of the manifest. The state of a task is obtained from squeue;
+ * a task that squeue no longer lists has either written a result file or is lost.
  */
 #ifndef POSLAB_SLURM_SQUEUE_H
 #define POSLAB_SLURM_SQUEUE_H

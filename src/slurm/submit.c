@@ -1,4 +1,3 @@
-/* submit: what is missing, the files, the arrays. */
 #include "slurm/submit.h"
 
 #include <ctype.h>

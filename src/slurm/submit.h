@@ -1,10 +1,10 @@
-/* submit: the missing runs of a plan, as tasks of Slurm.
+/* submit: `poslab submit`: the missing runs of a plan, as tasks of Slurm.
  *
- * Writes a submission (slurm/squeue.h): a manifest with one line per run that is missing and that the
- * scheduler does not have yet, and the batch script, and submits it as job arrays of less than MaxArraySize
- * tasks (asked of scontrol). A task is `poslab worker --task LINE MANIFEST`. sbatch gets no name through a
- * shell: the script holds checked values (experiment/slurm_config.h) only, paths are its arguments: task.sh
- * PROGRAM MANIFEST FIRST.
+ * It writes a submission (slurm/squeue.h): a manifest with one line per run that is missing and that the
+ * scheduler does not have yet, and the batch script. It submits them as job arrays of less than MaxArraySize
+ * tasks (read from scontrol). A task is `poslab worker --task LINE MANIFEST`. No name passes through a
+ * shell: the script contains only checked values (experiment/slurm_config.h), and paths are its arguments:
+ * task.sh PROGRAM MANIFEST FIRST.
  */
 #ifndef POSLAB_SLURM_SUBMIT_H
 #define POSLAB_SLURM_SUBMIT_H

@@ -1,4 +1,3 @@
-/* bench_results: see store/bench_results.h. */
 #include "store/bench_results.h"
 
 #include <string.h>
@@ -50,30 +49,30 @@ bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) 
 
 static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Error *err) {
     const char *const id[] = {arena_format(arena, "%lld", (long long)bench->id), NULL};
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "SELECT method, label, length, phase = 'train', tokens_per_second,"
-                             " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio,"
-                             " ratio_low, ratio_high, peak_bytes FROM bench_result WHERE bench = ?"
-                             " ORDER BY phase DESC, length, label",
-                             id);
-    while (database_query_next(query)) {
+    Query *query =
+        query_begin(store,
+                    "SELECT method, label, length, phase = 'train', tokens_per_second,"
+                    " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio,"
+                    " ratio_low, ratio_high, peak_bytes FROM bench_result WHERE bench = ?"
+                    " ORDER BY phase DESC, length, label",
+                    id);
+    while (query_next(query)) {
         *ARENA_PUSH(arena, bench->results, bench->count) =
-            (BenchResult){.method = arena_copy(arena, database_query_text(query, 0)),
-                          .label = arena_copy(arena, database_query_text(query, 1)),
-                          .length = database_query_int(query, 2),
-                          .train = database_query_int(query, 3),
-                          .rate = database_query_real(query, 4),
-                          .rate_low = database_query_real(query, 5),
-                          .rate_high = database_query_real(query, 6),
-                          .flops = database_query_real(query, 7),
-                          .share = database_query_real(query, 8),
-                          .ratio = database_query_real(query, 9),
-                          .ratio_low = database_query_real(query, 10),
-                          .ratio_high = database_query_real(query, 11),
-                          .bytes = database_query_int(query, 12)};
+            (BenchResult){.method = arena_copy(arena, query_text(query, 0)),
+                          .label = arena_copy(arena, query_text(query, 1)),
+                          .length = query_int(query, 2),
+                          .train = query_int(query, 3),
+                          .rate = query_real(query, 4),
+                          .rate_low = query_real(query, 5),
+                          .rate_high = query_real(query, 6),
+                          .flops = query_real(query, 7),
+                          .share = query_real(query, 8),
+                          .ratio = query_real(query, 9),
+                          .ratio_low = query_real(query, 10),
+                          .ratio_high = query_real(query, 11),
+                          .bytes = query_int(query, 12)};
     }
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 #define RUNS                                                                                                 \
@@ -82,24 +81,24 @@ static bool read_results(BenchRecord *bench, Database *store, Arena *arena, Erro
 const BenchResults *bench_results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
     BenchResults *list = NEW(arena, 1, BenchResults);
     const char *const parameters[] = {experiment, NULL};
-    DatabaseQuery *query = database_query_begin(
+    Query *query = query_begin(
         store,
         "SELECT max(id), created, precision, reference, threads, gemm_rate,"
         " precision IN (SELECT json_extract(r.config, '$.train.precision')" RUNS " AS own FROM bench"
         " WHERE json_extract(config, '$.model') IN (SELECT json_extract(r.config, '$.model')" RUNS
         " GROUP BY json_extract(config, '$.model'), threads, precision ORDER BY own DESC, threads, 1",
         parameters);
-    while (database_query_next(query)) {
+    while (query_next(query)) {
         *ARENA_PUSH(arena, list->items, list->count) =
-            (BenchRecord){.id = database_query_int(query, 0),
-                          .created = arena_copy(arena, database_query_text(query, 1)),
-                          .precision = arena_copy(arena, database_query_text(query, 2)),
-                          .reference = arena_copy(arena, database_query_text(query, 3)),
-                          .threads = database_query_int(query, 4),
-                          .gemm_rate = database_query_real(query, 5),
-                          .own = database_query_int(query, 6)};
+            (BenchRecord){.id = query_int(query, 0),
+                          .created = arena_copy(arena, query_text(query, 1)),
+                          .precision = arena_copy(arena, query_text(query, 2)),
+                          .reference = arena_copy(arena, query_text(query, 3)),
+                          .threads = query_int(query, 4),
+                          .gemm_rate = query_real(query, 5),
+                          .own = query_int(query, 6)};
     }
-    bool fine = database_query_end(query, err);
+    bool fine = query_end(query, err);
     for (int i = 0; fine && i < list->count; i++) fine = read_results(&list->items[i], store, arena, err);
     return fine ? list : NULL;
 }

@@ -1,7 +1,7 @@
 /* bench_results: what `poslab bench` measured, in the database.
  *
- * A bench is one call of the command: a model, a machine, so many threads; its results are medians over
- * rounds in which all methods took turns, with their quartiles. Of several benches of the same model with
+ * A bench is one call of the command: one model, one machine, one number of threads. Its results are medians
+ * over rounds in which the methods alternate, with quartiles. Of several benches of the same model with
  * equal threads and precision the newest counts.
  */
 #ifndef POSLAB_STORE_BENCH_RESULTS_H

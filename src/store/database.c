@@ -1,8 +1,8 @@
-/* database: opening, the schema and its migrations; see store/database.h. Statements are in store/query.c.
+/* database: opening, the schema and its migrations. Statements and queries are in store/query.c.
  *
- * A file is looked at with plain reads before SQLite opens it: what is no poslab database is refused before
- * SQLite could roll back a journal in it or create one beside it. After that, everything that writes is one
- * transaction.
+ * A file is inspected with plain reads before SQLite opens it: a file that is not a poslab database is
+ * refused before SQLite can roll back a journal in it or create one next to it. Everything that writes is
+ * one transaction.
  */
 #include "store/database.h"
 
@@ -136,10 +136,10 @@ static bool check_library(Database *store, Error *err) {
 }
 
 static bool check_pages(Database *store, Error *err) {
-    DatabaseQuery *check = database_query_begin(store, "PRAGMA quick_check(1)", NULL);
-    bool good = database_query_next(check) && strcmp(database_query_text(check, 0), "ok") == 0;
-    const char *found = arena_copy(store->arena, database_query_text(check, 0));
-    if (!database_query_end(check, err)) return false;
+    Query *check = query_begin(store, "PRAGMA quick_check(1)", NULL);
+    bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
+    const char *found = arena_copy(store->arena, query_text(check, 0));
+    if (!query_end(check, err)) return false;
     return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
 }
 
@@ -155,15 +155,16 @@ static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
     }
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_handler(store->db, database_wait, store);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has none */
     if (!check_library(store, err) ||
         !database_execute(store, err,
                           "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
                           "PRAGMA cell_size_check = ON") ||
         (mode == DATABASE_CREATE && !create_schema(store, err)) ||
-        (mode != STORE_CHECK && !check_pages(store, err)) || !migrate(store, err) ||
-        (mode != STORE_CHECK && !integrity_values_check(store, err)))
+        (mode != DATABASE_CHECK && !check_pages(store, err)) || !migrate(store, err) ||
+        (mode != DATABASE_CHECK && !integrity_values_check(store, err)))
         return false;
-    if (mode == DATABASE_READ || mode == STORE_CHECK)
+    if (mode == DATABASE_READ || mode == DATABASE_CHECK)
         return database_execute(store, err, "PRAGMA query_only = ON");
     if (sqlite3_db_readonly(store->db, "main"))
         return error_set(err, EXIT_SYSTEM, "database '%s' cannot be written: its permissions forbid it",
@@ -177,7 +178,7 @@ Database *database_open(const char *path, DatabaseMode mode, Error *err) {
     Database *store = NEW(arena, 1, Database);
     store->arena = arena;
     store->path = arena_copy(arena, path);
-    store->wait.seconds = STORE_PATIENCE;
+    store->wait.seconds = QUERY_PATIENCE;
     if (prepare_store(store, mode, err)) return store;
     database_close(store);
     return NULL;

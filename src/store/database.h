@@ -1,8 +1,10 @@
-/* database: the SQLite file that holds every number.
+/* database: the SQLite file that holds every number. Only store/ includes sqlite3.h.
  *
- * One schema for databases and for the result files of workers. Perplexity is never stored; the view `curve`
- * derives it. Rollback journal, synchronous=EXTRA, STRICT tables, foreign keys on, one writing process.
- * application_id is 0x706F736C ("posl"), user_version the schema's version.
+ * Databases and the result files of workers have the same schema (store/schema.h). Perplexity is never
+ * stored; the views `curve` and `outcome` compute it. Rollback journal, synchronous=EXTRA, STRICT tables,
+ * foreign keys on, one writing process. application_id is 0x706F736C ("posl"), user_version the version of
+ * the schema. Opening checks the identity, the schema and the range of every value
+ * (store/integrity_values.h).
  */
 #ifndef POSLAB_STORE_DATABASE_H
 #define POSLAB_STORE_DATABASE_H
@@ -13,7 +15,8 @@ typedef enum DatabaseMode {
     DATABASE_READ,
     DATABASE_WRITE,
     DATABASE_CREATE, /* write, made if missing */
-    STORE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them */
+    DATABASE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them
+                     */
 } DatabaseMode;
 
 /* Checks application_id, user_version, quick_check and all values (store/integrity_values.h); an older schema

@@ -1,4 +1,4 @@
-/* integrity: see store/integrity.h. What SQL can compare is in `rules`, the rest in integrity_numbers.c. */
+/* integrity: checks that SQL can express are in `rules`, the others in store/integrity_numbers.c. */
 #include "store/integrity.h"
 
 #include <string.h>
@@ -67,8 +67,8 @@ static const char *const rules[] = {
 
 /* A row for each fact that is not a problem but explains a difference. */
 static const char notes[] =
-    "SELECT 'note: run ' || key || ' was resumed in another setting; its last bits differ from those of an '"
-    " || 'uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+    "SELECT 'note: run ' || key || ' was resumed in another environment; its last bits differ from those of '"
+    " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
 
 typedef struct Check {
     Database *store;
@@ -91,13 +91,13 @@ static bool go_on(Check *check, bool fine, const Error *err) {
 
 static bool check_rows(Check *check, Error *err) {
     for (int i = 0; i < COUNT_OF(rules); i++) {
-        DatabaseQuery *query = database_query_begin(check->store, rules[i], NULL);
-        while (database_query_next(query)) problem(check, database_query_text(query, 0));
-        if (!go_on(check, database_query_end(query, err), err)) return false;
+        Query *query = query_begin(check->store, rules[i], NULL);
+        while (query_next(query)) problem(check, query_text(query, 0));
+        if (!go_on(check, query_end(query, err), err)) return false;
     }
-    DatabaseQuery *query = database_query_begin(check->store, notes, NULL);
-    while (database_query_next(query)) escape_line(check->out, "%s", database_query_text(query, 0));
-    return go_on(check, database_query_end(query, err), err) &&
+    Query *query = query_begin(check->store, notes, NULL);
+    while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
+    return go_on(check, query_end(query, err), err) &&
            go_on(check, integrity_values_each(check->store, problem, check, err), err) &&
            go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
 }
@@ -188,19 +188,19 @@ static bool check_run(Check *check, const Run *run, Error *err) {
 
 /* All runs, whether or not an experiment still asks for them. */
 static bool check_folders(Check *check, Error *err) {
-    DatabaseQuery *query = database_query_begin(
-        check->store, "SELECT key, status = 'done' AND steps IS NOT NULL, config FROM run ORDER BY key",
-        NULL);
+    Query *query =
+        query_begin(check->store,
+                    "SELECT key, status = 'done' AND steps IS NOT NULL, config FROM run ORDER BY key", NULL);
     bool fine = true;
-    while (fine && database_query_next(query)) {
+    while (fine && query_next(query)) {
         ArenaMark mark = arena_mark(check->arena);
-        Run run = {.key = arena_copy(check->arena, database_query_text(query, 0)),
-                   .config = arena_copy(check->arena, database_query_text(query, 2)),
-                   .trained = database_query_int(query, 1)};
+        Run run = {.key = arena_copy(check->arena, query_text(query, 0)),
+                   .config = arena_copy(check->arena, query_text(query, 2)),
+                   .trained = query_int(query, 1)};
         fine = check_run(check, &run, err);
         arena_release(check->arena, mark);
     }
-    return database_query_end(query, fine ? err : &(Error){0}) && fine;
+    return query_end(query, fine ? err : &(Error){0}) && fine;
 }
 
 bool integrity_print(Database *store, FILE *out, int64_t *problems, Error *err) {

@@ -1,12 +1,12 @@
-/* integrity: `poslab check DB`: whether a database and its run folders are what they should be.
+/* integrity: `poslab check DB`: verifies a database and its run folders. It only reads.
  *
- * The file (SQLite's quick_check), each value (store/integrity_values.h), references between rows, sums: the
- * windows and the bins of an evaluation add up to it, a trained run has a row for each update; what other
- * columns say (integrity_numbers.h). The store is best opened with STORE_CHECK, which refuses none of that.
- * Then each run folder beside the database: weights and saved states are read whole and their checksums
- * computed; weights must be those of a model of the run's config. A run without any folder (merged from
- * elsewhere, or removed) is counted, not a problem; one whose method has no file here is a problem, but no
- * damage. Reads only.
+ * It checks the file (SQLite's quick_check), each value (store/integrity_values.h), references between rows,
+ * sums (the windows and bins of an evaluation add up to it, a trained run has a row for each update) and
+ * what can be recomputed from other columns (store/integrity_numbers.h). The database should be opened with
+ * DATABASE_CHECK, which refuses none of these. Then each run folder is checked: weights and saved states are
+ * read whole and their checksums computed; weights must be those of a model of the run's config. A run
+ * without a folder (merged from elsewhere, or removed) is counted and is not a problem; a run whose method
+ * has no file here is a problem but no damage.
  */
 #ifndef POSLAB_STORE_INTEGRITY_H
 #define POSLAB_STORE_INTEGRITY_H

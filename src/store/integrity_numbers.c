@@ -1,4 +1,3 @@
-/* integrity_numbers: see integrity_numbers.h. */
 #include "store/integrity_numbers.h"
 #include "position/encoding.h"
 #include "experiment/config.h"
@@ -56,109 +55,116 @@ enum {
     STEPS,
     DIVERGED,
     TOKENS,
-    LOSS
+    LOSS,
+    TOKENIZER,
+    VOCABULARY,
+    BYTES
 };
 static const char runs_sql[] =
     "SELECT r.key, r.method, r.method_options, r.train_length, r.seed, r.parameters, r.position_parameters,"
-    " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss"
+    " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss,"
+    " c.tokenizer, c.vocabulary, c.bytes_per_token"
     " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
-static void expect(const Numbers *numbers, DatabaseQuery *run, const char *what, int column,
-                   int64_t expected) {
-    if (database_query_int(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", database_query_text(run, KEY), what,
-                (long long)database_query_int(run, column), (long long)expected);
+static void expect(const Numbers *numbers, Query *run, const char *what, int column, int64_t expected) {
+    if (query_int(run, column) != expected)
+        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", query_text(run, KEY), what,
+                (long long)query_int(run, column), (long long)expected);
 }
 
-static void expect_text(const Numbers *numbers, DatabaseQuery *run, const char *what, const char *found,
+static void expect_text(const Numbers *numbers, Query *run, const char *what, const char *found,
                         const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
     if (strcmp(found, expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", database_query_text(run, KEY), what,
+        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", query_text(run, KEY), what,
                 json_excerpt_text(found, a), json_excerpt_text(expected, b));
 }
 
 /* A config that is not as this program writes it is of a revision with other options: its key cannot be
    computed again. */
-static void check_plan(const Numbers *numbers, DatabaseQuery *run, const Config *config) {
+static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
     Error why;
-    expect_text(numbers, run, "method", database_query_text(run, METHOD), config->position.method->name);
+    expect_text(numbers, run, "method", query_text(run, METHOD), config->position.method->name);
     expect(numbers, run, "train_length", LENGTH, config->train.length);
     expect(numbers, run, "seed", SEED, config->train.seed);
+    expect_text(numbers, run, "tokenizer", query_text(run, TOKENIZER),
+                corpus_tokenizer_names[config->data.tokenizer]);
+    expect(numbers, run, "vocabulary", VOCABULARY, config->model.vocabulary);
+    if (config->data.tokenizer == TOKENIZER_BYTES && query_real(run, BYTES) != 1)
+        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text(run, KEY));
     if (config_runnable(config, &why)) {
         const Model *model =
             model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
         expect(numbers, run, "parameters", PARAMETERS, model->parameters);
         expect(numbers, run, "position_parameters", POSITION, model->position_parameters);
     }
-    if (strcmp(config->resolved, database_query_text(run, CONFIG))) return;
+    if (strcmp(config->resolved, query_text(run, CONFIG))) return;
     char key[PLAN_KEY_SIZE];
-    plan_key(key, config, database_query_text(run, CORPUS), numbers->arena);
-    expect_text(numbers, run, "key", database_query_text(run, KEY), key);
-    expect_text(numbers, run, "method_options", database_query_text(run, OPTIONS),
+    plan_key(key, config, query_text(run, CORPUS), numbers->arena);
+    expect_text(numbers, run, "key", query_text(run, KEY), key);
+    expect_text(numbers, run, "method_options", query_text(run, OPTIONS),
                 config_method_options(&config->position, numbers->arena));
 }
 
 /* The rates are the schedule's; only the update at which the run diverged may have no loss or norm. */
-static bool check_log(const Numbers *numbers, DatabaseQuery *run, const Config *config, Error *err) {
-    const char *key = database_query_text(run, KEY), *wrong = NULL;
-    int64_t steps = train_steps(&config->train), made = database_query_int(run, STEPS), step = 0;
-    int64_t diverged = database_query_int(run, DIVERGED), last = (made + 19) / 20;
+static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
+    const char *key = query_text(run, KEY), *wrong = NULL;
+    int64_t steps = train_steps(&config->train), made = query_int(run, STEPS), step = 0;
+    int64_t diverged = query_int(run, DIVERGED), last = (made + 19) / 20;
     double loss = 0;
-    DatabaseQuery *log = database_query_begin(
-        numbers->store, "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
-        (const char *const[]){key, NULL});
-    while (database_query_next(log) && !wrong) {
-        step = database_query_int(log, 0);
-        if (step > made - last) loss += database_query_real(log, 1) / (double)last;
+    Query *log = query_begin(numbers->store,
+                             "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
+                             (const char *const[]){key, NULL});
+    while (query_next(log) && !wrong) {
+        step = query_int(log, 0);
+        if (step > made - last) loss += query_real(log, 1) / (double)last;
         if (step > 0 && step <= steps &&
-            differ(database_query_real(log, 2),
+            differ(query_real(log, 2),
                    optimizer_schedule_rate(&config->schedule, config->optimizer.lr, step, steps)))
             wrong = "rate";
-        else if (step != diverged && !(database_query_real(log, 1) >= 0))
+        else if (step != diverged && !(query_real(log, 1) >= 0))
             wrong = "loss";
-        else if (step != diverged && !(database_query_real(log, 3) >= 0))
+        else if (step != diverged && !(query_real(log, 3) >= 0))
             wrong = "norm";
     }
-    if (!database_query_end(log, err)) return false;
+    if (!query_end(log, err)) return false;
     if (wrong)
         PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
                 (long long)step, wrong);
-    else if (differ(loss, database_query_real(run, LOSS)))
+    else if (differ(loss, query_real(run, LOSS)))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
     return true;
 }
 
-static bool check_run(const Numbers *numbers, DatabaseQuery *run, Error *err) {
+static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
-    const char *text = database_query_text(run, CONFIG);
+    const char *text = query_text(run, CONFIG);
     if (check_missing_method(text, numbers->arena)) return true; /* said where its weights are checked */
-    const char *place = arena_format(numbers->arena, "run %s", database_query_text(run, KEY));
+    const char *place = arena_format(numbers->arena, "run %s", query_text(run, KEY));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
     check_plan(numbers, run, config);
-    if (database_query_is_null(run, STEPS)) return true;
-    bool diverged = !database_query_is_null(run, DIVERGED);
-    if (diverged ? database_query_int(run, STEPS) != database_query_int(run, DIVERGED)
-                 : database_query_int(run, STEPS) != train_steps(&config->train))
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", database_query_text(run, KEY),
-                (long long)database_query_int(run, STEPS), diverged ? "its divergence" : "its config",
-                (long long)(diverged ? database_query_int(run, DIVERGED) : train_steps(&config->train)));
-    expect(numbers, run, "train_tokens", TOKENS,
-           database_query_int(run, STEPS) * config->train.tokens_per_step);
+    if (query_is_null(run, STEPS)) return true;
+    bool diverged = !query_is_null(run, DIVERGED);
+    if (diverged ? query_int(run, STEPS) != query_int(run, DIVERGED)
+                 : query_int(run, STEPS) != train_steps(&config->train))
+        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", query_text(run, KEY),
+                (long long)query_int(run, STEPS), diverged ? "its divergence" : "its config",
+                (long long)(diverged ? query_int(run, DIVERGED) : train_steps(&config->train)));
+    expect(numbers, run, "train_tokens", TOKENS, query_int(run, STEPS) * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
 }
 
 static bool check_runs(const Numbers *numbers, Error *err) {
-    DatabaseQuery *run = database_query_begin(numbers->store, runs_sql, NULL);
+    Query *run = query_begin(numbers->store, runs_sql, NULL);
     bool fine = true;
-    while (fine && database_query_next(run)) {
+    while (fine && query_next(run)) {
         ArenaMark mark = arena_mark(numbers->arena);
         fine = check_run(numbers, run, err);
         arena_release(numbers->arena, mark);
     }
-    return database_query_end(run, fine ? err : &(Error){0}) && fine;
+    return query_end(run, fine ? err : &(Error){0}) && fine;
 }
 
 /* --- evaluations --- */
@@ -182,16 +188,15 @@ static int find_name(const char *name, const char *const *names) {
  */
 static bool same_rows(Database *store, const char *sql, const char *id, const EvaluateBin *rows,
                       int64_t count, bool *same, Error *err) {
-    DatabaseQuery *query = database_query_begin(store, sql, (const char *const[]){id, NULL});
+    Query *query = query_begin(store, sql, (const char *const[]){id, NULL});
     int64_t row = 0;
     *same = true;
-    for (; database_query_next(query); row++)
-        *same = *same && row < count && database_query_int(query, 0) == row &&
-                database_query_int(query, 1) == rows[row].first &&
-                database_query_int(query, 2) == rows[row].last &&
-                database_query_int(query, 3) == rows[row].tokens;
+    for (; query_next(query); row++)
+        *same = *same && row < count && query_int(query, 0) == row &&
+                query_int(query, 1) == rows[row].first && query_int(query, 2) == rows[row].last &&
+                query_int(query, 3) == rows[row].tokens;
     *same = *same && row == count;
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 static bool check_layout(const Numbers *numbers, const char *name, const char *id,
@@ -212,43 +217,43 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
-static bool check_evaluation(const Numbers *numbers, DatabaseQuery *row, Error *err) {
-    EvaluateRequest request = {.split = find_name(database_query_text(row, 2), corpus_split_names),
-                               .protocol = find_name(database_query_text(row, 3), evaluate_protocol_names),
-                               .length = database_query_int(row, 4),
-                               .stride = database_query_int(row, 5),
-                               .tokens = database_query_int(row, 6)};
-    const char *name = database_query_text(row, 1);
-    if (request.split < 0 || request.protocol < 0)
-        return PROBLEM(numbers, "%s: there is no such %s", name, request.split < 0 ? "split" : "protocol"),
+static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
+    EvaluateRequest request = {.split = find_name(query_text(row, 2), corpus_split_names),
+                               .protocol = find_name(query_text(row, 3), evaluate_protocol_names),
+                               .length = query_int(row, 4),
+                               .stride = query_int(row, 5),
+                               .tokens = query_int(row, 6)};
+    const char *name = query_text(row, 1);
+    if (request.split <= SPLIT_TRAIN || request.protocol < 0)
+        return PROBLEM(numbers, "%s: there is no such %s", name,
+                       request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
     const int64_t most =
-        database_query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
+        query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
-    EvaluateSpan span = evaluate_span(&request, database_query_int(row, 9));
+    EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
-    if (targets != database_query_int(row, 7) || windows != database_query_int(row, 8) ||
-        windows != database_query_int(row, 10)) {
+    if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {
         PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
-                (long long)database_query_int(row, 7), (long long)database_query_int(row, 8),
-                (long long)targets, (long long)windows);
+                (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
+                (long long)windows);
         return true; /* the layout of what may be anything could take for ever */
     }
     EvaluateResult layout;
-    evaluate_layout(&request, database_query_int(row, 9), &layout, numbers->arena);
-    return check_layout(numbers, name, database_query_text(row, 0), &layout, err);
+    evaluate_layout(&request, query_int(row, 9), &layout, numbers->arena);
+    return check_layout(numbers, name, query_text(row, 0), &layout, err);
 }
 
 static bool check_evaluations(const Numbers *numbers, Error *err) {
-    DatabaseQuery *row = database_query_begin(numbers->store, evaluations_sql, NULL);
+    Query *row = query_begin(numbers->store, evaluations_sql, NULL);
     bool fine = true;
-    while (fine && database_query_next(row)) {
+    while (fine && query_next(row)) {
         ArenaMark mark = arena_mark(numbers->arena);
         fine = check_evaluation(numbers, row, err);
         arena_release(numbers->arena, mark);
     }
-    return database_query_end(row, fine ? err : &(Error){0}) && fine;
+    return query_end(row, fine ? err : &(Error){0}) && fine;
 }
 
 bool integrity_numbers(Database *store, void (*problem)(void *user, const char *text), void *user,

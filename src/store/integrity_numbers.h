@@ -1,8 +1,8 @@
-/* integrity_numbers: what can be computed again from other columns of a database, and compared.
+/* integrity_numbers: checks of numbers that can be recomputed from other columns of a database.
  *
- * A run's config says its method, length, seed, parameters, number of updates and the learning rate of each;
- * with the corpus it makes the key. The log of training makes the final loss. The corpus and an evaluation's
- * protocol say how many targets each window and each bin of positions has.
+ * A run's config determines its method, length, seed, parameters, number of updates and the learning rate of
+ * each; with the corpus it determines the key. The training log determines the final loss. The corpus and an
+ * evaluation's protocol determine the number of targets in each window and in each bin of positions.
  */
 #ifndef POSLAB_STORE_INTEGRITY_NUMBERS_H
 #define POSLAB_STORE_INTEGRITY_NUMBERS_H

@@ -1,5 +1,5 @@
-/* integrity_values: see store/integrity_values.h. One query per table tells whether any value breaks its
- * rule; only then a query per column tells which.
+/* integrity_values: one query per table tells whether any value breaks its rule; only then one query per
+ * column tells which.
  */
 #include "store/integrity_values.h"
 
@@ -207,11 +207,11 @@ static bool obeys(Database *store, const TableRule *table, Arena *arena, Error *
     const char *all = "1";
     for (int i = 0; i < table->count; i++)
         all = arena_format(arena, "%s AND (%s)", all, table->rules[i].holds);
-    DatabaseQuery *query = database_query_begin(
+    Query *query = query_begin(
         store, arena_format(arena, "SELECT 1 FROM %s WHERE (%s) IS NOT 1 LIMIT 1", table->name, all), NULL);
-    bool broken = database_query_next(query);
+    bool broken = query_next(query);
     err->code = EXIT_DONE;
-    return database_query_end(query, err) && !broken;
+    return query_end(query, err) && !broken;
 }
 
 static bool each_of_table(Database *store, const TableRule *table, void (*found)(void *, const char *),
@@ -221,16 +221,16 @@ static bool each_of_table(Database *store, const TableRule *table, void (*found)
         const char *sql =
             arena_format(arena, "SELECT %s, quote(substr(\"%s\", 1, 100)) FROM %s WHERE (%s) IS NOT 1",
                          table->key, rule->column, table->name, rule->holds);
-        DatabaseQuery *query = database_query_begin(store, sql, NULL);
-        while (database_query_next(query)) {
+        Query *query = query_begin(store, sql, NULL);
+        while (query_next(query)) {
             ArenaMark mark = arena_mark(arena);
             char key[JSON_EXCERPT_SIZE], value[JSON_EXCERPT_SIZE];
             found(user, arena_format(arena, "table %s, row %s: '%s' must be %s, got %s", table->name,
-                                     json_excerpt_text(database_query_text(query, 0), key), rule->column,
-                                     rule->must, json_excerpt_text(database_query_text(query, 1), value)));
+                                     json_excerpt_text(query_text(query, 0), key), rule->column, rule->must,
+                                     json_excerpt_text(query_text(query, 1), value)));
             arena_release(arena, mark);
         }
-        if (!database_query_end(query, err)) return false;
+        if (!query_end(query, err)) return false;
     }
     return true;
 }

@@ -1,9 +1,9 @@
-/* integrity_values: what the values of a database may be.
+/* integrity_values: the range of each column of a database.
  *
- * A database comes from anywhere; another program, a bad disk or somebody's SQL may have put into it what
- * this one would never write. The schema says which type a column has; here, one table of rules says the
- * range of each column: JSON that is an object, counts that can be added up, numbers that are finite. The
- * store refuses a database that breaks a rule when it opens it, so that nobody else has to look.
+ * A database can come from anywhere: another program, a bad disk or manual SQL may have written values that
+ * poslab never writes. The schema gives each column a type; here a table of rules gives it a range: JSON
+ * that is an object, counts that can be added without overflow, finite numbers. A database that breaks a
+ * rule is refused when it is opened, so other modules need not check.
  */
 #ifndef POSLAB_STORE_INTEGRITY_VALUES_H
 #define POSLAB_STORE_INTEGRITY_VALUES_H

@@ -1,12 +1,12 @@
-/* internal: statements of SQLite, for the modules of store/ that write. The bodies are in store/query.c.
+/* internal: statements and transactions, for the files of store/. The bodies are in store/query.c.
  *
- * A statement is SQL with numbered places and an array of values for them. The last statement is kept
+ * A statement is SQL with numbered parameters and an array of values for them. The last statement is kept
  * prepared, so that a loop over rows prepares once. Everything that writes more than one row is a
  * transaction:
  *
  *     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
- *     bool ok = DATABASE_RUN(store, err, "INSERT INTO t VALUES (?, ?)", database_text(a), database_int(b)) &&
- * ...; return database_finish(store, err, ok);
+ *     bool ok = DATABASE_RUN(store, err, "INSERT INTO t VALUES (?, ?)", database_text(a), database_int(b));
+ *     return database_finish(store, err, ok);
  */
 #ifndef POSLAB_STORE_INTERNAL_H
 #define POSLAB_STORE_INTERNAL_H
@@ -21,8 +21,8 @@ struct Database {
     const char *path;
     const char *sql;         /* of the statement kept prepared */
     sqlite3_stmt *statement; /* NULL at first */
-    DatabaseQuery *queries;  /* of store/query.c; NULL at first */
-    StoreWait wait;
+    Query *queries;          /* of store/query.c; NULL at first */
+    QueryWait wait;
     double waiting; /* when the wait began */
     bool said, stopped;
 };

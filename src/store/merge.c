@@ -1,5 +1,6 @@
-/* merge: see store/merge.h. Conflicts are found first; their keys, in a temporary table, are left out after
- * that. What there is to say is printed when the transaction has ended: whoever reads it may be slow.
+/* merge: conflicts are found first; their keys are in a temporary table and are left out of all later
+ * statements. Messages are printed after the transaction has ended, because the reader of a pipe may be
+ * slow.
  */
 #include "store/merge.h"
 
@@ -118,13 +119,11 @@ static void add_line(Merge *merge, const char *line, Arena *arena) {
 static bool say_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
                      Error *err) {
     Arena *arena = database_arena(store);
-    DatabaseQuery *query = database_query_begin(store, sql, NULL);
-    for (*count = 0; database_query_next(query); ++*count)
-        add_line(merge,
-                 arena_format(arena, "%s %s: %s", kind, database_query_text(query, 0),
-                              database_query_text(query, 1)),
+    Query *query = query_begin(store, sql, NULL);
+    for (*count = 0; query_next(query); ++*count)
+        add_line(merge, arena_format(arena, "%s %s: %s", kind, query_text(query, 0), query_text(query, 1)),
                  arena);
-    return database_query_end(query, err);
+    return query_end(query, err);
 }
 
 static bool merge_attached(Database *store, void *user, Error *err) {

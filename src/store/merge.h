@@ -1,13 +1,13 @@
-/* merge: `poslab merge DB OTHER...`: what other databases know, added to this one.
+/* merge: `poslab merge DB OTHER...`: adds the contents of other databases to this one.
  *
- * Nothing that is there is overwritten. A run that is there and trained keeps its training; a run that is
- * only planned or failed here, and trained there, takes over theirs. Evaluations, requests, experiments and
- * reference numbers come in where they are missing, so merging again changes nothing. Weights are not copied:
- * run folders stay where they are.
+ * Nothing that exists is overwritten. A run that is trained here keeps its training; a run that is only
+ * planned or failed here, and trained there, is taken over. Evaluations, requests, experiments and reference
+ * numbers are added where they are missing, so merging again changes nothing. Weights are not copied: run
+ * folders stay where they are.
  *
- * A run that both have trained must agree, to the last bit, in its configuration, the losses of its updates
- * and its evaluations. One that does not is a conflict: it is named, and nothing of it comes in. An
- * experiment of the same name but another configuration stays as it is here; its runs come in all the same.
+ * A run that is trained in both must agree bit for bit in its config, the losses of its updates and its
+ * evaluations. Otherwise it is a conflict: it is reported and nothing of it is added. An experiment with the
+ * same name but another config is kept as it is here; its runs are added nevertheless.
  */
 #ifndef POSLAB_STORE_MERGE_H
 #define POSLAB_STORE_MERGE_H

@@ -28,7 +28,7 @@ typedef struct Cell {
 
 enum { MAX_QUERIES = 8 }; /* at a time */
 
-struct DatabaseQuery {
+struct Query {
     Arena *arena; /* NULL: free */
     Cell *cells;  /* [rows, columns] */
     int columns;
@@ -58,7 +58,7 @@ int database_wait(void *user, int attempt) {
     return !store->stopped;
 }
 
-void store_set_wait(Database *store, StoreWait wait) {
+void query_set_wait(Database *store, QueryWait wait) {
     store->wait = wait;
 }
 
@@ -166,7 +166,7 @@ int64_t database_changes(const Database *store) {
 
 /* --- queries --- */
 
-static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
+static void add_row(Query *query, sqlite3_stmt *statement) {
     size_t columns = (size_t)query->columns, rows = (size_t)query->rows++;
     query->cells = arena_extend(query->arena, query->cells, rows, columns * sizeof(Cell));
     for (int c = 0; c < query->columns; c++) {
@@ -182,7 +182,7 @@ static void add_row(DatabaseQuery *query, sqlite3_stmt *statement) {
 }
 
 /* All rows at once: what reads holds no lock while its caller computes, prints or waits for a pager. */
-static bool read_rows(DatabaseQuery *query, Database *store, const char *sql, const char *const *parameters) {
+static bool read_rows(Query *query, Database *store, const char *sql, const char *const *parameters) {
     sqlite3_stmt *statement = NULL;
     if (!prepare(store, &statement, sql, &query->err)) return false;
     for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, database_text(parameters[i]));
@@ -194,29 +194,29 @@ static bool read_rows(DatabaseQuery *query, Database *store, const char *sql, co
     return ok;
 }
 
-DatabaseQuery *database_query_begin(Database *store, const char *sql, const char *const *parameters) {
+Query *query_begin(Database *store, const char *sql, const char *const *parameters) {
     int free_place = 0;
-    if (!store->queries) store->queries = NEW(store->arena, MAX_QUERIES, DatabaseQuery);
+    if (!store->queries) store->queries = NEW(store->arena, MAX_QUERIES, Query);
     while (free_place < MAX_QUERIES && store->queries[free_place].arena) free_place++;
     if (free_place == MAX_QUERIES) BUG("more than %d queries at a time", MAX_QUERIES);
-    DatabaseQuery *query = &store->queries[free_place];
-    *query = (DatabaseQuery){.arena = arena_new(0), .row = -1};
+    Query *query = &store->queries[free_place];
+    *query = (Query){.arena = arena_new(0), .row = -1};
     query->failed = !read_rows(query, store, sql, parameters);
     return query;
 }
 
-bool database_query_next(DatabaseQuery *query) {
+bool query_next(Query *query) {
     if (query->row < query->rows) query->row++;
     return query->row < query->rows;
 }
 
 /* NULL where there is no row. */
-static Cell *cell_at(const DatabaseQuery *query, int column) {
+static Cell *cell_at(const Query *query, int column) {
     if (query->row < 0 || query->row >= query->rows) return NULL;
     return &query->cells[query->row * query->columns + column];
 }
 
-const char *database_query_text(DatabaseQuery *query, int column) {
+const char *query_text(Query *query, int column) {
     Cell *cell = cell_at(query, column);
     if (!cell || cell->type == SQLITE_NULL) return "";
     if (!cell->text) { /* as SQLite writes numbers */
@@ -229,22 +229,22 @@ const char *database_query_text(DatabaseQuery *query, int column) {
     return cell->text;
 }
 
-double database_query_real(DatabaseQuery *query, int column) {
+double query_real(Query *query, int column) {
     const Cell *cell = cell_at(query, column);
     return cell && cell->type != SQLITE_NULL ? cell->real : NAN;
 }
 
-int64_t database_query_int(DatabaseQuery *query, int column) {
+int64_t query_int(Query *query, int column) {
     const Cell *cell = cell_at(query, column);
     return cell ? cell->whole : 0;
 }
 
-bool database_query_is_null(DatabaseQuery *query, int column) {
+bool query_is_null(Query *query, int column) {
     const Cell *cell = cell_at(query, column);
     return !cell || cell->type == SQLITE_NULL;
 }
 
-bool database_query_end(DatabaseQuery *query, Error *err) {
+bool query_end(Query *query, Error *err) {
     bool ok = !query->failed;
     if (!ok) *err = query->err;
     arena_free(query->arena);

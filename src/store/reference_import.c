@@ -1,6 +1,4 @@
-/* reference_import: see store/reference_import.h. All numbers of all files are read and compared before the
- * database is changed.
- */
+/* reference_import: all numbers of all files are read and compared before the database is changed. */
 #include "store/reference_import.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-/* run_folder: see store/run_folder.h. */
 #include "store/run_folder.h"
 
 #include <libgen.h>
@@ -20,13 +19,13 @@ const char **run_folder_candidates(Database *store, const char *name, const char
     int count = 0;
     const char **candidates = NULL;
     if (name) *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), name, key, arena);
-    DatabaseQuery *query = database_query_begin(store, "SELECT name FROM experiment ORDER BY id", NULL);
-    while (database_query_next(query)) {
-        const char *other = database_query_text(query, 0);
+    Query *query = query_begin(store, "SELECT name FROM experiment ORDER BY id", NULL);
+    while (query_next(query)) {
+        const char *other = query_text(query, 0);
         if (name && strcmp(other, name) == 0) continue;
         *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), other, key, arena);
     }
-    database_query_end(query, &ignored);
+    query_end(query, &ignored);
     *ARENA_PUSH(arena, candidates, count) = NULL;
     return candidates;
 }

@@ -1,8 +1,8 @@
 /* run_folder: where the files of a run are.
  *
- * A run has a folder NAME/KEY/ beside the database, named after the experiment that trained it. A run that
- * several experiments of a database share is looked for in the folders of all of them, so that it is trained
- * once, whoever asks for it, and found wherever it is.
+ * The folder of a run is NAME/KEY/ next to the database, where NAME is the experiment that trained it. A run
+ * that several experiments of a database share is searched in the folders of all of them, so that it is
+ * trained once and found from each.
  */
 #ifndef POSLAB_STORE_RUN_FOLDER_H
 #define POSLAB_STORE_RUN_FOLDER_H

@@ -1,4 +1,3 @@
-/* runs: see runs.h. */
 #include "store/runs.h"
 
 #include "store/internal.h"
@@ -234,7 +233,7 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
         database_int((int64_t)result->peak_bytes), database_text(hardware_text(database_arena(store))),
         database_int(mpi_ranks()), database_real(result->session.processor_seconds),
         database_real(result->session.load_seconds / result->seconds),
-        database_text(result->session.settings), database_text(key));
+        database_text(result->session.environments), database_text(key));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
         ok = DATABASE_RUN(store, err,
@@ -365,14 +364,13 @@ bool runs_import_result(Database *store, const char *path, Error *err) {
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err) {
     const char **names = NULL;
     const char *parameters[] = {wanted, NULL};
-    DatabaseQuery *query = database_query_begin(store,
-                                                wanted ? "SELECT name FROM experiment WHERE name = ?"
-                                                       : "SELECT name FROM experiment ORDER BY id",
-                                                parameters);
+    Query *query = query_begin(store,
+                               wanted ? "SELECT name FROM experiment WHERE name = ?"
+                                      : "SELECT name FROM experiment ORDER BY id",
+                               parameters);
     *count = 0;
-    while (database_query_next(query))
-        *ARENA_PUSH(arena, names, *count) = arena_copy(arena, database_query_text(query, 0));
-    if (!database_query_end(query, err)) return NULL;
+    while (query_next(query)) *ARENA_PUSH(arena, names, *count) = arena_copy(arena, query_text(query, 0));
+    if (!query_end(query, err)) return NULL;
     if (*count) return names;
     if (wanted)
         error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'", database_path(store), wanted);

@@ -1,8 +1,8 @@
 /* runs: experiments, runs and their results in the database.
  *
- * A result file is a database of its own with one run in it. Importing copies it in one transaction, and
- * importing it again changes nothing: a run's training replaces what was there (it is the same computation),
- * an evaluation that is already there is left as it is.
+ * A result file is a database with one run in it. It is imported in one transaction, and importing it again
+ * changes nothing: the training of a run replaces the stored one (it is the same computation), an evaluation
+ * that is already stored is left unchanged.
  */
 #ifndef POSLAB_RUNS_H
 #define POSLAB_RUNS_H

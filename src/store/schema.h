@@ -1,7 +1,7 @@
 /* schema: the tables and views of a poslab database, version 3.
  *
- * Conventions: times are UTC in ISO 8601; losses are in nats; a number that is not finite is NULL (SQLite
- * cannot hold NaN), and so is a perplexity beyond the range of a double. The comments in the SQL stay in the
+ * Times are UTC in ISO 8601; losses are in nats; a number that is not finite is NULL (SQLite cannot store
+ * NaN), and so is a perplexity beyond the range of a double. The comments in the SQL are stored in the
  * database: `.schema` in the sqlite3 shell shows them.
  */
 #ifndef POSLAB_STORE_SCHEMA_H

@@ -1,5 +1,5 @@
-/* atomic_file: see sys/atomic_file.h. Streams are made by fopencookie, so that what stdio has buffered goes
- * the same way as everything else.
+/* atomic_file: streams are made by fopencookie, so that the buffered output of stdio also goes through
+ * write_all.
  */
 #include "sys/atomic_file.h"
 

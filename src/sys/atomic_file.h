@@ -1,11 +1,10 @@
-/* atomic_file: files that appear whole or not at all.
+/* atomic_file: files that appear complete or not at all.
  *
- * What is small enough is read whole (file_read). All that the program writes into files, databases apart,
- * comes through here. The bytes go to PATH.tmp by write(2), whose every failure is kept; then the file is
- * synced, renamed to PATH, and its folder synced. Whoever is stopped on the way leaves PATH as it was. The
- * temporary name is fixed, so that what a killed process leaves behind is removed by the next one. A PATH
- * that is there and no regular file (a device, a folder) is refused. Symbolic links are followed neither
- * there nor by file_open.
+ * Everything that the program writes into files, except databases, goes through this module. Data is written
+ * to PATH.tmp by write(2), and every error is recorded; then the file is synced and renamed to PATH, and the
+ * folder is synced. A process that is stopped before the rename leaves PATH unchanged. The temporary name is
+ * fixed, so the next writer removes what a killed one left. A PATH that exists and is not a regular file is
+ * refused, and symbolic links are not followed. Small files are read whole (file_read).
  */
 #ifndef POSLAB_SYS_ATOMIC_FILE_H
 #define POSLAB_SYS_ATOMIC_FILE_H

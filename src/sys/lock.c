@@ -1,8 +1,9 @@
-/* lock: see sys/lock.h. */
 #include "sys/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -23,7 +24,8 @@ static bool can_be_database(const char *database, Error *err) {
 }
 
 int lock_database(const char *database, Arena *arena, Error *err) {
-    const char *path = arena_format(arena, "%s.lock", database);
+    char target[PATH_MAX]; /* one lock, whatever links name the database */
+    const char *path = arena_format(arena, "%s.lock", realpath(database, target) ? target : database);
     int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
     if (file < 0) return -1;
     char holder[128] = "";

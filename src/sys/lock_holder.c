@@ -1,4 +1,3 @@
-/* lock_holder: see sys/lock_holder.h. */
 #include "sys/lock_holder.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* lock_holder: which process holds a lock on a file. */
+/* lock_holder: which process holds a lock on a file.
+ *
+ * The answer comes from /proc/locks and serves error messages only; it may be outdated when it is printed.
+ */
 #ifndef POSLAB_SYS_LOCK_HOLDER_H
 #define POSLAB_SYS_LOCK_HOLDER_H
 

@@ -1,4 +1,3 @@
-/* memory: see memory.h. */
 #include "sys/memory.h"
 
 #include <math.h>

@@ -1,4 +1,6 @@
-/* memory: how much memory there is for this process.
+/* memory: how much memory this process can use.
+ *
+ * The limits are the machine's memory, the container's (cgroup) and that of `ulimit -v`.
  */
 #ifndef POSLAB_MEMORY_H
 #define POSLAB_MEMORY_H

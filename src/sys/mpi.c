@@ -1,8 +1,7 @@
-/* mpi: see sys/mpi.h.
+/* mpi: a sum processes the values in pieces.
  *
- * A sum goes through the values piece by piece. Of each piece every rank owns one slice: it gets that slice
- * from all ranks, adds them up in order, and gives the result to all. So each float is sent twice, and the
- * buffer is no larger than a piece.
+ * Every rank owns one slice of each piece: it receives that slice from all ranks, adds them in the order of
+ * ranks and sends the sum to all. Each float is sent twice, and the buffer is no larger than a piece.
  */
 #include "sys/mpi.h"
 

@@ -1,12 +1,10 @@
-/* mpi: the processes of one run, which MPI connects. The only module that sees mpi.h.
+/* mpi: the processes (ranks) of one run, connected by MPI. Only mpi.c includes the library's <mpi.h>.
  *
- * Started by mpirun, each process is one rank of several, and all of them do the same run: each computes its
- * part of every update and of every evaluation, rank 0 reads and writes files and reports. Otherwise, and in
- * a program built without MPI (`make MPI=0`), there is one rank, and all that is here does nothing.
- *
- * What is summed is summed in the order of ranks, element by element, whatever arrives first: the same number
- * of ranks gives the same bits. (MPI_Allreduce promises no order.) Only the process's first thread calls
- * this.
+ * Started by mpirun, each process is one rank, and all ranks execute the same run: each computes its part of
+ * every update and of every evaluation; rank 0 reads and writes files and reports. Otherwise, and in a
+ * program built without MPI (`make MPI=0`), there is one rank and these functions do nothing. Sums are
+ * computed in the order of ranks, element by element, so the same number of ranks gives the same bits
+ * (MPI_Allreduce does not guarantee an order). Only the first thread of a process may call this module.
  */
 #ifndef POSLAB_SYS_MPI_H
 #define POSLAB_SYS_MPI_H

@@ -1,5 +1,4 @@
-/* path_pattern: see sys/path_pattern.h. The pattern is followed component by component, from a folder that is
- * already found. */
+/* path_pattern: a pattern is matched component by component, starting from a folder that exists. */
 #include "sys/path_pattern.h"
 
 #include <dirent.h>

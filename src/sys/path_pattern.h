@@ -1,10 +1,10 @@
 /* path_pattern: the files that a pattern names.
  *
- * A path that exists is itself, whatever characters it contains. Anything else is a pattern: `*`, `?` and
- * `[...]` match within one component of the path, as in the shell; a component that is `**` matches any
- * number of folders, also none. With `**`, only files match, not folders; at the end of a pattern it matches
- * all files below a folder. A name that begins with a dot is matched by a component that begins with a dot
- * only. Symbolic links to folders are followed, and `**` visits each folder once.
+ * A path that exists names itself, whatever characters it contains. Otherwise `*`, `?` and `[...]` match
+ * within one component, as in the shell, and a component `**` matches any number of folders, also none. A
+ * pattern with `**` matches files only; at its end `**` matches all files below a folder. Names that begin
+ * with a dot are matched only by components that begin with a dot. Symbolic links to folders are followed;
+ * `**` visits each folder once.
  */
 #ifndef POSLAB_SYS_PATH_PATTERN_H
 #define POSLAB_SYS_PATH_PATTERN_H

@@ -1,4 +1,4 @@
-/* process: see sys/process.h. Output goes to temporary files, so that neither stream can block the other. */
+/* process: the output goes to temporary files, so that neither stream can block the other. */
 #include "sys/process.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
-/* process: another program's words. No shell is involved. */
+/* process: runs another program and returns its exit code and its output.
+ *
+ * No shell is used: arguments are passed as they are. The program gets no input, and the caller waits until
+ * it ends.
+ */
 #ifndef POSLAB_SYS_PROCESS_H
 #define POSLAB_SYS_PROCESS_H
 

@@ -1,4 +1,3 @@
-/* signals: see sys/signals.h. */
 #include "sys/signals.h"
 
 void signals_handle(const int *list, void (*handler)(int signal), int flags) {

@@ -1,5 +1,7 @@
-/* signals: which signals a process handles. What whoever started it has told it to ignore (nohup, a shell for
- * jobs in the background) stays ignored, also in the processes that it starts.
+/* signals: installs signal handlers.
+ *
+ * Signals that the parent process told this one to ignore (nohup, background jobs of a shell) remain
+ * ignored, here and in child processes.
  */
 #ifndef POSLAB_SYS_SIGNALS_H
 #define POSLAB_SYS_SIGNALS_H

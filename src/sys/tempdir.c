@@ -1,4 +1,3 @@
-/* tempdir: see sys/tempdir.h. */
 #include "sys/tempdir.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
-/* tempdir: a folder of one's own on a local disk, in $TMPDIR or /tmp.
+/* tempdir: a private temporary folder on a local disk, in $TMPDIR or /tmp.
  *
- * Databases that take part in a cluster's runs are put together and looked at here, so that SQLite never
- * works on a file system that several machines share; there they are only ever copied.
+ * Result files of a cluster's runs are written and read here and only copied to and from the shared file
+ * system, so that SQLite never works on a file system that several machines share.
  */
 #ifndef POSLAB_SYS_TEMPDIR_H
 #define POSLAB_SYS_TEMPDIR_H

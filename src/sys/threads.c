@@ -1,5 +1,5 @@
-/* threads: threads started at the first job, which then wait at a barrier for the next one. A job with more
- * lanes than there are replaces them by as many as it needs.
+/* threads: threads are started by the first job and then wait at a barrier for the next one. A job with more
+ * lanes than there are threads replaces all threads.
  */
 #include "sys/threads.h"
 

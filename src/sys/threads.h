@@ -1,9 +1,9 @@
-/* threads: the threads of one process.
+/* threads: runs one function on all threads of the process.
  *
- * A job is one function called once for each lane 0 .. count-1, all at the same time; lane 0 is the caller.
- * What is divided among lanes is divided by lane number alone, so that results do not depend on timing. The
- * BLAS itself always runs on one thread (main and each lane see to that): lanes compute whole micro-batches
- * side by side.
+ * A job is a function that is called once for each lane 0 .. count-1, all at the same time; lane 0 is the
+ * calling thread. Work is divided by the number of the lane alone, so that results do not depend on timing.
+ * BLAS itself always runs on one thread (main and each lane ensure this): lanes compute whole micro-batches
+ * in parallel.
  */
 #ifndef POSLAB_SYS_THREADS_H
 #define POSLAB_SYS_THREADS_H

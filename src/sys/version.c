@@ -1,6 +1,4 @@
-/* version: see sys/version.h. The Makefile says it to this file alone, so that a commit compiles little
- * again.
- */
+/* version: the Makefile defines the revision for this file alone, so that a new commit recompiles little. */
 #include "sys/version.h"
 
 #ifndef POSLAB_REVISION

@@ -1,4 +1,7 @@
-/* version: which sources the program was made of. */
+/* version: the revision of the sources that the program was built from.
+ *
+ * It is stored with every run, so that results of different sources can be told apart.
+ */
 #ifndef POSLAB_SYS_VERSION_H
 #define POSLAB_SYS_VERSION_H
 

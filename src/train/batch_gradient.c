@@ -1,4 +1,3 @@
-/* batch_gradient: one lane's share, and the sum over lanes and ranks. */
 #include "train/batch_gradient.h"
 
 #include <string.h>

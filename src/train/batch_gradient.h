@@ -1,11 +1,11 @@
 /* batch_gradient: the gradient of one update, in micro-batches, on all lanes of all ranks.
  *
- * The sequences of an update are cut into micro-batches of at most model.max_tokens_in_flight tokens (at
- * least one sequence). Lanes are counted over ranks: those of rank 0, then those of rank 1, ... Lane l of n
- * computes micro-batches l, l + n, ... and sums their gradients in its own array; the arrays are then added
- * in the order of lanes, first within each rank. The result is the same, bit for bit, for the same number of
- * ranks and of lanes on each, and to rounding for others; n ranks of one lane give what one rank of n lanes
- * gives.
+ * The sequences of an update are divided into micro-batches of at most model.max_tokens_in_flight tokens (at
+ * least one sequence). Lanes are numbered over ranks: those of rank 0, then those of rank 1, ... Lane l of n
+ * computes the micro-batches l, l + n, ... and sums their gradients in its own array; the arrays are then
+ * added in the order of lanes, first within each rank. The result has the same bits for the same number of
+ * ranks and of lanes per rank, and differs by rounding otherwise; n ranks of one lane give the same bits as
+ * one rank of n lanes.
  */
 #ifndef POSLAB_TRAIN_BATCH_GRADIENT_H
 #define POSLAB_TRAIN_BATCH_GRADIENT_H

@@ -1,9 +1,9 @@
 /* evaluate: windows over a stream, grouped by shape, and sums in double.
  *
- * Target k is token k + 1. Windows come in the order of their blocks. Neighbours of equal length form a group
- * and share one Activations; nonoverlapping has a group of full windows and perhaps a tail, strided has
- * before them the ramp of the first windows, S, 2 S, ..., which have less than L tokens of context behind
- * them; last_n has none.
+ * Target k is token k + 1. Windows are in the order of their blocks. Neighbours of equal length form a group
+ * and share one Activations: nonoverlapping has a group of full windows and perhaps a shorter last window;
+ * strided starts with the windows S, 2 S, ..., which have less than L tokens of context; last_n has full
+ * windows only.
  */
 #include "train/evaluate.h"
 

@@ -1,15 +1,15 @@
 /* evaluate: perplexity of a split at one length.
  *
  * A stream of n tokens has n - 1 targets. With window length L and stride S <= L, block k holds the targets
- * [k S, (k+1) S) (the last one may be short) and is predicted by a window that ends with the block and starts
- * at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every target is
- * scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums in double; perplexity is
- * exp(nll / tokens), never a mean of means. A length that no window reaches is refused: what was measured
- * would be another one.
+ * [k S, (k+1) S) (the last block may be shorter) and is predicted by a window that ends with the block and
+ * starts at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every
+ * target is scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums are in double;
+ * perplexity is exp(nll / tokens), never a mean of means. A length that no window reaches is refused,
+ * because another length would be measured.
  *
- * last_n is strided evaluation of the last N targets alone, whose windows reach back over the text before
- * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The same targets at every
- * length, each with more than L - S tokens of context; so F + S must be at least L.
+ * last_n is strided evaluation of the last N targets only, with windows that reach back over the text before
+ * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The targets are the same at
+ * every length, and each has more than L - S tokens of context; so F + S must be at least L.
  */
 #ifndef POSLAB_TRAIN_EVALUATE_H
 #define POSLAB_TRAIN_EVALUATE_H

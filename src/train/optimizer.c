@@ -1,4 +1,3 @@
-/* optimizer: one loop over the parameter table; the formulas are in the header. */
 #include "train/optimizer.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* optimizer: optimisers and the learning-rate schedule.
+/* optimizer: AdamW and NAG, gradient clipping, and the learning-rate schedule.
  *
  * AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), with bias correction; for step t = 1, 2, ...
  *     m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2
@@ -9,7 +9,7 @@
  *
  * Schedule over n steps with w = round(warmup n) warm-up steps, for step t = 1..n:
  *     t <= w: lr t / w;   else  lr (floor + (1 - floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2)
- * Clipping: gradients are scaled by min(1, clip / norm), norm taken over all tensors; 0 switches it off.
+ * Clipping: gradients are scaled by min(1, clip / norm), with the norm over all tensors; 0 switches it off.
  */
 #ifndef POSLAB_TRAIN_OPTIMIZER_H
 #define POSLAB_TRAIN_OPTIMIZER_H

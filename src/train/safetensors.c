@@ -1,9 +1,9 @@
-/* safetensors: safetensors files, written so that they are whole or absent, read so that no damage passes.
+/* safetensors: a file is accepted only in the form that safetensors_write gives it: tensors in the order of
+ * their offsets, without gaps, from 0 to the last byte of the file.
  *
- * A file is accepted only in the form that safetensors_write gives it: tensors in the order of their offsets,
- * without gaps, from 0 to the last byte of the file. Every byte is then either the length of the header
- * (checked against the size of the file) or covered by the checksum, so any flipped bit and any lost byte is
- * found. The header ends in spaces that let the data begin at a multiple of 8; the checksum covers them.
+ * Every byte is then either part of the header's length (checked against the size of the file) or covered by
+ * the checksum, so any changed bit and any missing byte is detected. The header ends in spaces that align
+ * the data to 8 bytes; the checksum covers them.
  */
 #include "train/safetensors.h"
 

@@ -1,10 +1,10 @@
-/* safetensors: tensors in safetensors files.
+/* safetensors: tensors in safetensors files, with a checksum.
  *
  * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
  * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
- * (SHA-256 over the header with the checksum's digits as zeros, then the data) stands in the metadata under
- * "sha256". Files are written to a temporary name in the same folder, synced and renamed, and the folder is
- * synced.
+ * (SHA-256 over the header with the checksum's digits as zeros, then the data) is in the metadata under
+ * "sha256". Files are written by sys/atomic_file.h, so they are complete or absent; reading refuses any
+ * damaged file.
  */
 #ifndef POSLAB_TRAIN_SAFETENSORS_H
 #define POSLAB_TRAIN_SAFETENSORS_H

@@ -1,5 +1,4 @@
-/* train: the loop of updates; see train/train.h. What a stopped run is resumed from is in
- * train/train_state.c. */
+/* train: the loop of updates. The state from which a stopped run resumes is in train/train_state.c. */
 #include "train/train.h"
 
 #include <math.h>

@@ -1,12 +1,13 @@
-/* train: one run from initial weights to trained ones.
+/* train: one run, from initial weights to trained ones.
  *
  * A run makes tokens / tokens_per_step (rounded to nearest, at least 1) updates. Update t uses the sequences
  * (t-1) n .. t n - 1 of the batches (n = tokens_per_step / length), in micro-batches of at most
- * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in nats
- * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
+ * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in
+ * nats over its targets, before the update. A loss or gradient norm that is not finite ends the run as
+ * diverged.
  *
- * A run that was stopped goes on from its saved state (train/train_state.h). One that resumes in the same
- * setting (train/train_session.h) ends bitwise equal to one never interrupted.
+ * A run that was stopped resumes from its saved state (train/train_state.h). One that resumes in the same
+ * environment (train/train_session.h) ends with the same bits as one that was never interrupted.
  */
 #ifndef POSLAB_TRAIN_TRAIN_H
 #define POSLAB_TRAIN_TRAIN_H

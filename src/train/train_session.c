@@ -1,4 +1,3 @@
-/* train_session: see train/train_session.h. */
 #include "train/train_session.h"
 
 #include <math.h>
@@ -13,14 +12,14 @@
 
 static const double SECONDS_BETWEEN_SAMPLES = 1; /* of the load, which the kernel averages over a minute */
 
-static const char *setting_now(int threads, Arena *arena) {
+static const char *environment_now(int threads, Arena *arena) {
     threads *= mpi_ranks(); /* how they are spread over ranks changes no bit */
     return arena_format(arena, "%d thread%s, %s, %s", threads, threads == 1 ? "" : "s", blas_name(),
                         hardware_cpu(arena));
 }
 
 Session train_session_new(int threads, Arena *arena) {
-    return (Session){.setting = setting_now(threads, arena)};
+    return (Session){.environment = environment_now(threads, arena)};
 }
 
 void train_session_start(Session *session) {
@@ -42,8 +41,8 @@ double train_session_stop(Session *session) {
 void train_session_write(const Session *session, Json *metadata, Arena *arena) {
     json_set_text(metadata, "processor_seconds", arena_format(arena, "%a", session->processor_seconds));
     json_set_text(metadata, "load_seconds", arena_format(arena, "%a", session->load_seconds));
-    json_set_text(metadata, "setting", session->setting);
-    if (session->settings) json_set_text(metadata, "settings", session->settings);
+    json_set_text(metadata, "setting", session->environment);
+    if (session->environments) json_set_text(metadata, "settings", session->environments);
 }
 
 /* NAN where a state has none: those of earlier versions. */
@@ -52,15 +51,15 @@ static double number_of(const Json *metadata, const char *key) {
 }
 
 const char *train_session_read(Session *session, const Json *metadata, int64_t step, Arena *arena) {
-    const char *last = arena_copy(arena, json_text(json_get(metadata, "setting"), "an unknown setting"));
+    const char *last = arena_copy(arena, json_text(json_get(metadata, "setting"), "an unknown environment"));
     const char *before = json_text(json_get(metadata, "settings"), last);
-    bool same = !strcmp(last, session->setting);
+    bool same = !strcmp(last, session->environment);
     session->processor_seconds = number_of(metadata, "processor_seconds");
     session->load_seconds = number_of(metadata, "load_seconds");
     if (!same)
-        session->settings =
-            arena_format(arena, "%s to step %lld; %s", before, (long long)step, session->setting);
+        session->environments =
+            arena_format(arena, "%s to step %lld; %s", before, (long long)step, session->environment);
     else if (json_get(metadata, "settings"))
-        session->settings = arena_copy(arena, before);
+        session->environments = arena_copy(arena, before);
     return same ? NULL : last;
 }

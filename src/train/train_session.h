@@ -1,8 +1,8 @@
-/* train_session: what the training of a run took and ran on, in all sessions of a run that was stopped and
- * resumed.
+/* train_session: processor time, load and environment of each session of a run.
  *
- * The bits of a trained model depend on the number of threads of all ranks, on the BLAS and on the processor.
- * A resumed run may have had several of these settings; the state file takes them from session to session.
+ * A session is the part of a training that one process does; a run that was stopped and resumed has several.
+ * The environment is the number of threads of all ranks, the BLAS and the processor: the bits of a trained
+ * model depend on them. The state file passes these values from session to session.
  */
 #ifndef POSLAB_TRAIN_TRAIN_SESSION_H
 #define POSLAB_TRAIN_TRAIN_SESSION_H
@@ -12,8 +12,8 @@
 typedef struct Session {
     double processor_seconds; /* of all threads of this process during updates; NAN: unknown */
     double load_seconds;      /* the machine's load, integrated over the time of updates; NAN: unknown */
-    const char *setting;      /* "2 threads, BLAS, CPU" of the present session */
-    const char *settings;     /* of all sessions where they differ, "A to step 106; B"; NULL: they do not */
+    const char *environment;  /* "2 threads, BLAS, CPU" of the present session */
+    const char *environments; /* of all sessions where they differ, "A to step 106; B"; NULL: they do not */
     double wall, processor, load, sampled; /* of the present update, and of the last sample of the load */
 } Session;
 
@@ -25,8 +25,7 @@ void train_session_start(Session *session);
 double train_session_stop(Session *session);
 
 /* To and from the metadata of a state of `step` updates. train_session_read turns a new session into one that
-   follows those of the state; it returns the setting of the last of these if that was another one, else NULL.
- */
+   follows those of the state; it returns the environment of the last of these if it differs, else NULL. */
 void train_session_write(const Session *session, Json *metadata, Arena *arena);
 const char *train_session_read(Session *session, const Json *metadata, int64_t step, Arena *arena);
 

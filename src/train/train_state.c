@@ -155,7 +155,8 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     return true;
 }
 
-/* Takes over who made the state, and the settings that it was made in, on which the bits depend; notes both.
+/* Takes over who made the state, and the environment that it was made in, on which the bits depend; notes
+ * both.
  */
 static void take_origin(TrainState *state, const Json *metadata,
                         void (*note)(void *user, const char *message), void *user, Arena *arena) {
@@ -169,12 +170,12 @@ static void take_origin(TrainState *state, const Json *metadata,
                                 same ? "" : ")"));
     state->revision =
         same ? arena_copy(arena, before) : arena_format(arena, "%s to step %lld, %s", before, step, now);
-    const char *setting = train_session_read(&state->session, metadata, state->steps, arena);
-    if (setting && note)
+    const char *environment = train_session_read(&state->session, metadata, state->steps, arena);
+    if (environment && note)
         note(user, arena_format(arena,
                                 "resumed with %s, after %s: the last bits will differ from those of an "
                                 "uninterrupted run",
-                                state->session.setting, setting));
+                                state->session.environment, environment));
 }
 
 /* What a killed process left behind is completed (a rotation) or removed (what it was writing). */

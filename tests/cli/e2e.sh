@@ -59,7 +59,7 @@ check "plan --json" try 0 plan e2e.json --json
 check "plan prints JSON" is_json out
 check "plan writes nothing" test ! -e results
 paper=$root/configs/paper/wikitext103.json
-check "plan of the paper's settings, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
+check "plan of the paper's experiments, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
 check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
     "\`run\` would refuse" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"
 check "run refuses it" try 2 run "$paper" --set "sweep.method=[\"$two\"]"
@@ -433,7 +433,7 @@ check "a run says what its machine offers" is ok $db "SELECT 'ok' FROM run WHERE
 
 # --- precision ---
 
-# Without oneDNN, or on a CPU without bf16, as here by oneDNN's own setting: refused before anything is done.
+# Without oneDNN, or on a CPU without bf16, as here by oneDNN's own environment variable: refused before anything is done.
 export DNNL_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=AVX2
 check "training in bf16 where it is not to be had" try 2 run e2e.json --db bf16/x.db --set train.precision=bf16
 check "is refused by name" says err "config 'e2e.json': 'train.precision' cannot be \"bf16\": "

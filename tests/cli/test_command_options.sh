@@ -157,6 +157,7 @@ eval_run() {
     key=$(sql x/x.db "SELECT max(run) FROM point WHERE experiment = 1")
     fresh r && try 0 eval r/x.db --experiment e2e --run "${key:0:12}" --lengths 24 && is "$key" r/x.db "SELECT group_concat(run) FROM evaluation WHERE length = 24" &&
         refused "has no run 'xyz'" eval r/x.db --experiment e2e --run "$key" --run xyz --lengths 24 &&
+        refused "has no run ''" eval r/x.db --experiment e2e --run "$key," --lengths 40 && refused "has no run ''" eval r/x.db --run '' &&
         refused "has no run '${key:0:4}zzzz'" eval r/x.db --experiment e2e --run "${key:0:4}zzzz" --lengths 24
 }
 eval_method() {

@@ -55,12 +55,17 @@ ln -s victim.db y.db.lock
 check "a lock that links to a database" try 5 run e2e.json -q --db y.db
 check "is refused" says err "cannot write 'y.db.lock': it is not a regular file"
 check "and the database is as it was" cmp v/x.db victim.db
+ln -s v/x.db link.db
+check "a database in use, named by a link" test 5 = "$(flock v/x.db.lock "$POSLAB" run e2e.json -q --db link.db >out 2>err </dev/null; echo $?)"
+check "is refused" says err "database 'link.db' is in use"
 check "a database without a name" try 2 run e2e.json -q --db ''
 check "leaves no lock" test ! -e .lock
 check "merge of what is not there" try 2 merge new.db nowhere.db
 check "leaves nothing" test ! -e new.db
 check "nor after others" try 2 merge new.db victim.db nowhere.db
 check "which are not there either" test ! -e new.db
+check "merge into a file that may not grow" limited "-f 4" 5 merge new.db victim.db
+check "leaves nothing" test ! -e new.db
 check "merge into a database" try 2 merge victim.db nowhere.db
 check "leaves it as it was" cmp v/x.db victim.db
 
@@ -89,6 +94,13 @@ wait $runner
 check "goes on to its end" test $? = 0
 check "and all is there" test "$(sqlite3 ignored/x.db "SELECT count(*) FROM run WHERE status = 'done'")" = 2
 trap - HUP USR1 TERM
+
+check "children whose end is ignored" test 5 = "$(
+    ulimit -f 100
+    env --ignore-signal=CHLD "$POSLAB" run e2e.json -q --db child/x.db 2>&1 >/dev/null </dev/null | cat >err
+    echo "${PIPESTATUS[0]}"
+)"
+check "have exit codes nevertheless" says err "exit code 5" "File too large"
 
 start hung/x.db
 check "a run whose worker handles a hang-up" hangup_is SigCgt

@@ -229,13 +229,13 @@ static void test_waits_in_vain(void **state) {
     for (int i = 0; i < COUNT_OF(locks); i++) {
         pid_t holder = start_holder(locks[i], 0);
         Waited waited = {.most = 3};
-        store_set_wait(store, (StoreWait){.seconds = 0.05});
+        query_set_wait(store, (QueryWait){.seconds = 0.05});
         assert_false(runs_import_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_SYSTEM);
         if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
             !strstr(err.text, arena_format(sample_arena, "process %d", (int)holder)))
             fail_msg("%s", err.text);
-        store_set_wait(store, (StoreWait){.seconds = 60, .go_on = count_wait, .user = &waited});
+        query_set_wait(store, (QueryWait){.seconds = 60, .go_on = count_wait, .user = &waited});
         assert_false(runs_import_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_STOPPED);
         assert_int_equal(waited.asked, 3);
@@ -252,12 +252,12 @@ static void test_readers_hold_no_lock(void **state) {
     Error err;
     database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     Database *store = database_open("x.db", DATABASE_READ, &err);
-    DatabaseQuery *query = database_query_begin(store, "SELECT key FROM run ORDER BY key", NULL);
-    assert_true(database_query_next(query));
+    Query *query = query_begin(store, "SELECT key FROM run ORDER BY key", NULL);
+    assert_true(query_next(query));
     assert_int_equal(sample_outside("UPDATE run SET reason = 'written meanwhile'"), SQLITE_OK);
-    assert_true(database_query_next(query));
-    assert_false(database_query_next(query));
-    assert_true(database_query_end(query, &err));
+    assert_true(query_next(query));
+    assert_false(query_next(query));
+    assert_true(query_end(query, &err));
     sample_expect(store, "SELECT DISTINCT reason FROM run", "written meanwhile");
     database_close(store);
 }

@@ -43,14 +43,14 @@ static double decay_of(int h) {
 
 /* Number i of tensor position.NAME, or of each layer's, is value(i); a tensor that is not named keeps what it
    has. */
-typedef struct Setting {
+typedef struct TensorValues {
     const char *name;
     double (*value)(int i);
-} Setting;
+} TensorValues;
 
 typedef struct Side {
     const char *method, *options; /* JSON */
-    Setting settings[6];
+    TensorValues tensors[6];
 } Side;
 
 static const struct {
@@ -59,30 +59,28 @@ static const struct {
     {{.method = "rerope", .options = "{\"window\": 77}"}, {.method = "rotary", .options = "{}"}},
     {{.method = "rerope", .options = "{\"window\": 100, \"pairs\": \"half\"}"},
      {.method = "rotary", .options = "{\"pairs\": \"half\"}"}},
-    {{.method = "fox", .options = "{}", .settings = {{"gate_weight", zero}, {"gate_bias", gate_of}}},
+    {{.method = "fox", .options = "{}", .tensors = {{"gate_weight", zero}, {"gate_bias", gate_of}}},
      {.method = "alibi", .options = "{}"}},
     {{.method = "transformer_xl",
       .options = "{}",
-      .settings = {{"projection", zero}, {"u", zero}, {"v", zero}}},
+      .tensors = {{"projection", zero}, {"u", zero}, {"v", zero}}},
      {.method = "none", .options = "{}"}},
-    {{.method = "shaw", .options = "{}", .settings = {{"key", zero}, {"value", zero}}},
+    {{.method = "shaw", .options = "{}", .tensors = {{"key", zero}, {"value", zero}}},
      {.method = "none", .options = "{}"}},
-    {{.method = "cope", .options = "{}", .settings = {{"embedding", zero}}},
+    {{.method = "cope", .options = "{}", .tensors = {{"embedding", zero}}},
      {.method = "none", .options = "{}"}},
     {{.method = "dape",
       .options = "{}",
-      .settings = {{"out_weight", zero}, {"out_bias", zero}, {"p", decay_of}, {"a", slope_of}}},
-     {.method = "kerple",
-      .options = "{\"per_layer\": true}",
-      .settings = {{"p", decay_of}, {"a", slope_of}}}},
+      .tensors = {{"out_weight", zero}, {"out_bias", zero}, {"p", decay_of}, {"a", slope_of}}},
+     {.method = "kerple", .options = "{\"per_layer\": true}", .tensors = {{"p", decay_of}, {"a", slope_of}}}},
     {{.method = "dape",
       .options = "{\"bias\": \"alibi\"}",
-      .settings = {{"out_weight", zero}, {"out_bias", zero}}},
+      .tensors = {{"out_weight", zero}, {"out_bias", zero}}},
      {.method = "alibi", .options = "{}"}},
-    {{.method = "kerple", .options = "{\"kind\": \"power\"}", .settings = {{"p", one}, {"a", slope_of}}},
+    {{.method = "kerple", .options = "{\"kind\": \"power\"}", .tensors = {{"p", one}, {"a", slope_of}}},
      {.method = "alibi", .options = "{}"}},
-    {{.method = "t5", .options = "{}", .settings = {{"bias", zero}}}, {.method = "none", .options = "{}"}},
-    {{.method = "fire", .options = "{}", .settings = {{"out_weight", zero}, {"out_bias", slope_of}}},
+    {{.method = "t5", .options = "{}", .tensors = {{"bias", zero}}}, {.method = "none", .options = "{}"}},
+    {{.method = "fire", .options = "{}", .tensors = {{"out_weight", zero}, {"out_bias", slope_of}}},
      {.method = "none", .options = "{}"}}, /* a constant shift */
 };
 
@@ -116,16 +114,16 @@ static bool is_tensor(const char *param, const char *name) {
 
 static Model *model_of(const LawCase *c, const Side *side, Arena *arena) {
     Model *model = law_model(c, arena);
-    for (int s = 0; s < COUNT_OF(side->settings) && side->settings[s].name; s++) {
+    for (int s = 0; s < COUNT_OF(side->tensors) && side->tensors[s].name; s++) {
         bool found = false;
         for (int p = 0; p < model->param_count; p++) {
             const ModelParam *param = &model->params[p];
-            if (!is_tensor(param->name, side->settings[s].name)) continue;
+            if (!is_tensor(param->name, side->tensors[s].name)) continue;
             found = true;
             for (size_t i = 0; i < param->size; i++)
-                model->values[param->offset + i] = (float)side->settings[s].value((int)i);
+                model->values[param->offset + i] = (float)side->tensors[s].value((int)i);
         }
-        if (!found) fail_msg("%s has no tensor '%s'", side->method, side->settings[s].name);
+        if (!found) fail_msg("%s has no tensor '%s'", side->method, side->tensors[s].name);
     }
     return model;
 }

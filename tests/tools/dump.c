@@ -55,26 +55,26 @@ const char *dump_of(const char *path) {
     const char *text = "", *sql;
     Database *store = database_open(path, DATABASE_READ, &err);
     if (!store) fail_msg("%s", err.text);
-    DatabaseQuery *tables =
-        database_query_begin(store, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1", NULL);
-    while (database_query_next(tables)) {
-        const char *table = arena_copy(sample_arena, database_query_text(tables, 0)), *list = "";
-        DatabaseQuery *columns = database_query_begin(store, "SELECT name FROM pragma_table_info(?)",
-                                                      (const char *[]){table, NULL});
-        while (database_query_next(columns)) {
-            const char *column = database_query_text(columns, 0);
+    Query *tables =
+        query_begin(store, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1", NULL);
+    while (query_next(tables)) {
+        const char *table = arena_copy(sample_arena, query_text(tables, 0)), *list = "";
+        Query *columns =
+            query_begin(store, "SELECT name FROM pragma_table_info(?)", (const char *[]){table, NULL});
+        while (query_next(columns)) {
+            const char *column = query_text(columns, 0);
             if (strcmp(column, "id") != 0)
                 list = arena_format(sample_arena, "%s%s%s", list, *list ? " || '|' || " : "",
                                     column_sql(table, column));
         }
-        assert_true(database_query_end(columns, &err));
+        assert_true(query_end(columns, &err));
         sql = arena_format(sample_arena, "SELECT %s FROM %s ORDER BY 1", list, table);
-        DatabaseQuery *rows = database_query_begin(store, sql, NULL);
-        while (database_query_next(rows))
-            text = arena_format(sample_arena, "%s%s: %s\n", text, table, database_query_text(rows, 0));
-        assert_true(database_query_end(rows, &err));
+        Query *rows = query_begin(store, sql, NULL);
+        while (query_next(rows))
+            text = arena_format(sample_arena, "%s%s: %s\n", text, table, query_text(rows, 0));
+        assert_true(query_end(rows, &err));
     }
-    assert_true(database_query_end(tables, &err));
+    assert_true(query_end(tables, &err));
     database_close(store);
     return text;
 }

@@ -6,6 +6,7 @@
 #     names     no method's name in quotes in src/
 #     format    clang-format
 #     links     every relative link of a document leads to a file
+#     map       src/README.md has one line for each folder and module of src/, and no others
 #     warnings  gcc, with the Makefile's flags and -Werror
 #     clang     clang, likewise
 #     tidy      clang-tidy (.clang-tidy)
@@ -65,6 +66,23 @@ check_links() {
         target=${target%%#*}
         [[ -z $target || $target == *:* ]] || [ -e "$(dirname "$file")/$target" ] || say "$place: there is no $target"
     done < <(find . -name '*.md' -not -path './build/*' -not -path './.git/*' -exec grep -noHE '\]\([^) ]+\)' {} +)
+}
+
+# A folder is listed as "| [NAME](NAME) | ...", a module as "- [NAME](FOLDER/NAME.h): ...".
+check_map() {
+    local map=src/README.md name
+    while IFS= read -r name; do say "$map: no line for src/$name"; done < <(LC_ALL=C comm -23 <(in_tree) <(in_map))
+    while IFS= read -r name; do say "$map: src/$name does not exist, or has two lines"; done < <(LC_ALL=C comm -13 <(in_tree) <(in_map))
+}
+
+in_tree() {
+    local name
+    for name in src/*/*; do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
+}
+
+in_map() {
+    sed -nE 's/^\| \[([a-z]+)\]\(\1\) \| .*/\1\//p; s/^- \[([a-z0-9_]+)\]\(([a-z]+)\/\1\.[a-z0-9.]+\): .+/\2\/\1/p' \
+        "$map" | LC_ALL=C sort
 }
 
 check_warnings() {

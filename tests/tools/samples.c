@@ -132,10 +132,9 @@ char *sample_file(const char *path, size_t *size) {
 
 const char *sample_value(Database *store, const char *sql) {
     Error err = {0};
-    DatabaseQuery *query = database_query_begin(store, sql, NULL);
-    const char *value =
-        database_query_next(query) ? arena_copy(sample_arena, database_query_text(query, 0)) : "";
-    if (!database_query_end(query, &err)) fail_msg("%s", err.text);
+    Query *query = query_begin(store, sql, NULL);
+    const char *value = query_next(query) ? arena_copy(sample_arena, query_text(query, 0)) : "";
+    if (!query_end(query, &err)) fail_msg("%s", err.text);
     return value;
 }
 

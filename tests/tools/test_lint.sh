@@ -17,6 +17,10 @@ cp src/position/*.h "$tree/src/position"
 cp src/train/safetensors.h "$tree/src/train"
 cp methods/*.c "$tree/methods"
 touch "$tree"/methods/{alibi,none}.c # they may be deleted
+for name in base/{arena,error,json,options,random,sha256} train/safetensors position/{encoding,position,rotary}; do
+    echo "- [${name#*/}]($name.h): a module"
+done >"$tree/src/README.md"
+printf '| [%s](%s) | a folder |\n' base{,} train{,} position{,} >>"$tree/src/README.md"
 export LINT_ROOT=$tree
 
 # lint CHECK FILE: appends standard input to a file, checks, undoes it; the check's output is in `message`.
@@ -53,7 +57,7 @@ accept() {
 }
 
 status=0
-message=$("$tree/tests/lint.sh" layers memory names links lengths modes cppcheck 2>&1) || status=1
+message=$("$tree/tests/lint.sh" layers memory names links map lengths modes cppcheck 2>&1) || status=1
 [ $status = 0 ] || sed 's/^/# /' <<<"$message"
 result $status "an unspoilt tree passes"
 
@@ -103,6 +107,13 @@ accept names src/base/error.c "the key of an option and of JSON" <<<'OptionField
         o, "alibi", v); }'
 spoil links tests/README.md "a link that leads nowhere" <<<'[here](../src/base/nowhere.h)'
 accept links tests/README.md "links to a file, a section and a site" <<<'[a](../src/base/error.h#x) [b](#b) [c](https://a.b/c)'
+spoil map src/base/stray "a module without a line in the map" <<<'int stray;'
+spoil map src/stray/stray "a folder without one" <<<'int stray;'
+spoil map src/README.md "a line for a module that does not exist" <<<'- [stray](base/stray.h): nothing'
+sed -i.bak '/\[arena\]/d' "$tree/src/README.md"
+accept map src/README.md "a line that was missing" <<<'- [arena](base/arena.h): memory'
+mv "$tree/src/README.md.bak" "$tree/src/README.md"
+spoil map src/README.md "two lines for a module" <<<'- [arena](base/arena.h): again'
 spoil format src/base/random.c "a line out of format" <<<'int  spaced ;'
 spoil warnings src/base/random.c "an unused variable" <<<'static int unused;'
 spoil $clang src/base/random.c "what only clang warns of" <<<'int same(int a); int same(int a) { if ((a == 1)) return 1; return 0; }'

@@ -240,7 +240,7 @@ static void claims_are_about_like_things(void **state) {
     assert_int_equal(claim->count, 1);
     assert_int_equal(claim->points[0].seeds, 0);
 
-    /* Other variants of training, and other corpora, are not compared. */
+    /* Other settings, and other corpora, are not compared. */
     static const char *const others[] = {
         "UPDATE point SET variant = 'v' WHERE run IN (SELECT key FROM run WHERE method = 't5')",
         "INSERT INTO corpus SELECT 9, 'other', tokenizer, vocabulary, 1, 1, 1, 1, 1 FROM corpus;"

@@ -123,6 +123,20 @@ static void test_schema(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
+/* A trigger in a database, which is not of our making, does nothing. */
+static void test_triggers(void **state) {
+    (void)state;
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    database_close(sample_store(plan));
+    assert_int_equal(sample_outside("CREATE TRIGGER t AFTER INSERT ON evaluation BEGIN DELETE FROM"
+                                    " evaluation_window; DELETE FROM evaluation; END"),
+                     SQLITE_OK);
+    Database *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
+    sample_expect(store, "SELECT count(*) FROM evaluation", "3");
+    database_close(store);
+}
+
 /* Every number of the views, computed again from the tables. */
 static void test_views(void **state) {
     (void)state;
@@ -132,31 +146,31 @@ static void test_views(void **state) {
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, sample_perplexities));
     int rows = 0;
-    DatabaseQuery *query = database_query_begin(
-        store,
-        "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
-        " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
-        " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
-        " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
-        NULL);
-    for (; database_query_next(query); rows++) {
-        assert_string_equal(database_query_text(query, 0), "x");
-        assert_string_equal(database_query_text(query, 1), plan->points[rows < 3].key);
-        assert_int_equal(database_query_int(query, 2), 16 << rows % 3);
-        assert_int_equal(database_query_int(query, 4), 500);
-        double mean = database_query_real(query, 3) / 500;
-        assert_true(database_query_real(query, 5) == exp(mean));
-        assert_true(fabs(database_query_real(query, 5) / sample_perplexities[rows % 3] - 1) < 1e-12);
-        assert_true(fabs(database_query_real(query, 6) - mean / log(2)) < 1e-12);
-        assert_int_equal(database_query_int(query, 7), database_query_int(query, 2));
-        assert_string_equal(database_query_text(query, 8), "valid");
-        assert_string_equal(database_query_text(query, 9), "nonoverlapping");
-        assert_true(database_query_real(query, 10) == database_query_real(query, 3));
-        assert_string_equal(database_query_text(query, 11), rows < 3 ? "alibi" : "rotary");
-        assert_int_equal(database_query_int(query, 12), 16);
-        assert_int_equal(database_query_int(query, 13), 1);
+    Query *query =
+        query_begin(store,
+                    "SELECT experiment, run_key, eval_length, nll, tokens, perplexity, bits_per_byte,"
+                    " stride, split, protocol, (SELECT sum(w.nll_sum) FROM evaluation_window w JOIN"
+                    " evaluation e ON e.id = w.evaluation WHERE e.run = run_key AND e.length ="
+                    " eval_length), method, train_length, seed FROM curve ORDER BY method, eval_length",
+                    NULL);
+    for (; query_next(query); rows++) {
+        assert_string_equal(query_text(query, 0), "x");
+        assert_string_equal(query_text(query, 1), plan->points[rows < 3].key);
+        assert_int_equal(query_int(query, 2), 16 << rows % 3);
+        assert_int_equal(query_int(query, 4), 500);
+        double mean = query_real(query, 3) / 500;
+        assert_true(query_real(query, 5) == exp(mean));
+        assert_true(fabs(query_real(query, 5) / sample_perplexities[rows % 3] - 1) < 1e-12);
+        assert_true(fabs(query_real(query, 6) - mean / log(2)) < 1e-12);
+        assert_int_equal(query_int(query, 7), query_int(query, 2));
+        assert_string_equal(query_text(query, 8), "valid");
+        assert_string_equal(query_text(query, 9), "nonoverlapping");
+        assert_true(query_real(query, 10) == query_real(query, 3));
+        assert_string_equal(query_text(query, 11), rows < 3 ? "alibi" : "rotary");
+        assert_int_equal(query_int(query, 12), 16);
+        assert_int_equal(query_int(query, 13), 1);
     }
-    assert_true(database_query_end(query, &err));
+    assert_true(query_end(query, &err));
     assert_int_equal(rows, 6);
     sample_expect(store, "SELECT count(*) FROM evaluation_window", "112"); /* 2 (32 + 16 + 8) */
     sample_expect(store,
@@ -327,17 +341,17 @@ static void test_queries(void **state) {
     Error err;
     Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
     const char *const parameters[] = {"a", "b", NULL};
-    DatabaseQuery *query = database_query_begin(store, "SELECT ?1 || ?2, NULL, 1.5, 7", parameters);
-    DatabaseQuery *other = database_query_begin(store, "SELECT 2", NULL);
-    assert_true(database_query_next(query) && database_query_next(other));
-    assert_string_equal(database_query_text(query, 0), "ab");
-    assert_string_equal(database_query_text(query, 1), "");
-    assert_true(isnan(database_query_real(query, 1)) && database_query_is_null(query, 1));
-    assert_true(database_query_real(query, 2) == 1.5);
-    assert_int_equal(database_query_int(query, 3), 7);
-    assert_int_equal(database_query_int(other, 0), 2);
-    assert_false(database_query_next(query));
-    assert_true(database_query_end(query, &err) && database_query_end(other, &err));
+    Query *query = query_begin(store, "SELECT ?1 || ?2, NULL, 1.5, 7", parameters);
+    Query *other = query_begin(store, "SELECT 2", NULL);
+    assert_true(query_next(query) && query_next(other));
+    assert_string_equal(query_text(query, 0), "ab");
+    assert_string_equal(query_text(query, 1), "");
+    assert_true(isnan(query_real(query, 1)) && query_is_null(query, 1));
+    assert_true(query_real(query, 2) == 1.5);
+    assert_int_equal(query_int(query, 3), 7);
+    assert_int_equal(query_int(other, 0), 2);
+    assert_false(query_next(query));
+    assert_true(query_end(query, &err) && query_end(other, &err));
     assert_string_equal(database_path(store), "x.db");
     database_close(store);
     database_close(NULL);
@@ -351,6 +365,7 @@ int main(void) {
         TEST(test_variants),
         TEST(test_schema),
         TEST(test_sections),
+        TEST(test_triggers),
         TEST(test_views),
         TEST(test_status),
         TEST(test_import_twice),

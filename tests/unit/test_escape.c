@@ -51,6 +51,8 @@ static const struct Evil {
     EVIL("\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xBB\xBF"),
     EVIL("\xE2\x80\xAE"
          "dexaler\xE2\x80\xAC\xE2\x81\xA6x\xE2\x81\xA9\xE2\x80\xA8y\xE2\x80\xA9"),
+    EVIL("\xE2\x80\x8E"
+         "left\xE2\x80\x8Fright\xD8\x9C"), /* marks of direction */
     EVIL("\xD7\xA9\xD7\x9C é 日本 \xF0\x9F\x98\x80 e\xCC\x81"),
     EVIL("\"double\" 'single' ''\"\""),
     EVIL("a,b;c"),
@@ -220,8 +222,11 @@ static void expect_clean(const char *what, const char *text, const char *allowed
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         bool control = (*at < 0x20 && !strchr(allowed, *at)) || *at == 0x7F;
         bool upper = at[0] == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F;
-        bool order = at[0] == 0xE2 && ((at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE) ||
-                                       (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+        bool order =
+            at[0] == 0xE2 &&
+            ((at[1] == 0x80 && ((at[2] >= 0xA8 && at[2] <= 0xAE) || at[2] == 0x8E || at[2] == 0x8F)) ||
+             (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+        order |= (at[0] == 0xD8 && at[1] == 0x9C) || (at[0] == 0xEF && at[1] == 0xBB && at[2] == 0xBF);
         if (control || upper || order)
             fail_msg("%s: %02x %02x %02x at: %.60s", what, at[0], at[1], at[2], at);
     }

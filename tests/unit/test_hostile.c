@@ -136,7 +136,7 @@ static void judge(const struct Call *call, bool fine, const Error *err) {
 static bool is_sound(FILE *out) {
     Error err = {0};
     int64_t problems = 0;
-    Database *store = database_open("x.db", STORE_CHECK, &err);
+    Database *store = database_open("x.db", DATABASE_CHECK, &err);
     bool fine = store && integrity_print(store, out, &problems, &err);
     database_close(store);
     if (!fine && (err.code != EXIT_DAMAGED && err.code != EXIT_USAGE))
@@ -306,14 +306,14 @@ static void test_values(void **state) {
     stride = every > 1 ? 3 : 1;
     Database *store = database_open("whole.db", DATABASE_READ, &err);
     assert_non_null(store);
-    DatabaseQuery *query = database_query_begin(store, columns_sql, NULL);
-    while (database_query_next(query))
+    Query *query = query_begin(store, columns_sql, NULL);
+    while (query_next(query))
         for (int i = 0; i < COUNT_OF(values); i++) {
             if (number++ % every) continue;
             ArenaMark mark = arena_mark(sample_arena);
-            const char *sql = arena_format(sample_arena, "UPDATE \"%s\" SET \"%s\" = %s WHERE %s",
-                                           database_query_text(query, 0), database_query_text(query, 1),
-                                           values[i], database_query_text(query, 2));
+            const char *sql =
+                arena_format(sample_arena, "UPDATE \"%s\" SET \"%s\" = %s WHERE %s", query_text(query, 0),
+                             query_text(query, 1), values[i], query_text(query, 2));
             restore();
             if (tamper(sql)) {
                 tried++;
@@ -321,7 +321,7 @@ static void test_values(void **state) {
             }
             arena_release(sample_arena, mark);
         }
-    assert_true(database_query_end(query, &err));
+    assert_true(query_end(query, &err));
     database_close(store);
     print_message("%d of %d changes were tried\n", tried, number);
     assert_true(tried > number / every / 2);

@@ -68,7 +68,7 @@ static char said[16384];
 static int64_t problems(void) {
     Error err = {0};
     int64_t count = -1;
-    Database *store = database_open("x.db", STORE_CHECK, &err);
+    Database *store = database_open("x.db", DATABASE_CHECK, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
     if (!integrity_print(store, out, &count, &err)) fail_msg("%s", err.text);
@@ -118,6 +118,12 @@ static void rows(void **state) {
          "-nll_sum WHERE"
          " evaluation = 1; UPDATE position_loss SET nll_sum = -nll_sum WHERE evaluation = 1",
          "a negative loss"},
+        {"UPDATE corpus SET bytes_per_token = 9", "'bytes_per_token' of its corpus is not 1"},
+        {"UPDATE corpus SET tokenizer = 'uint16'", "'tokenizer' is uint16, by its config bytes"},
+        {"UPDATE corpus SET vocabulary = 1", "'vocabulary' is 1, by its config 256"},
+        {"UPDATE evaluation SET split = 'train' WHERE id = 1",
+         "evaluation of train, nonoverlapping, length 16: "
+         "there is no such split"},
         {"UPDATE evaluation SET precision = 'bf16', variant = 'v', windows = 9 WHERE id = 3",
          "length 64, bf16, v: "},
     };

@@ -193,7 +193,7 @@ static void test_pivot(void **state) {
     database_close(store);
 }
 
-/* A sheet for each value of what neither rows nor columns show. */
+/* A table for each value of what neither rows nor columns show. */
 static void test_pivot_sheets(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -391,24 +391,23 @@ static void test_csv(void **state) {
     assert_non_null(line);
     assert_true(strncmp(line, "experiment,run_key,method,method_options,label,", 47) == 0);
     int rows = 0;
-    DatabaseQuery *query =
-        database_query_begin(store,
-                             "SELECT run_key, perplexity, nll FROM curve JOIN point ON run = run_key"
-                             " ORDER BY ordinal, eval_length",
-                             NULL);
+    Query *query = query_begin(store,
+                               "SELECT run_key, perplexity, nll FROM curve JOIN point ON run = run_key"
+                               " ORDER BY ordinal, eval_length",
+                               NULL);
     while ((line = strtok(NULL, "\n"))) {
-        assert_true(database_query_next(query));
-        const char *key = arena_format(sample_arena, "x,%s,", database_query_text(query, 0));
+        assert_true(query_next(query));
+        const char *key = arena_format(sample_arena, "x,%s,", query_text(query, 0));
         assert_true(strncmp(line, key, strlen(key)) == 0);
-        const char *perplexity = arena_format(sample_arena, ",%.17g,", database_query_real(query, 1));
-        const char *nll = arena_format(sample_arena, ",done,%.17g,1023,", database_query_real(query, 2));
+        const char *perplexity = arena_format(sample_arena, ",%.17g,", query_real(query, 1));
+        const char *nll = arena_format(sample_arena, ",done,%.17g,1023,", query_real(query, 2));
         if (!strstr(line, perplexity) || !strstr(line, nll))
             fail_msg("no %s or %s in %s", perplexity, nll, line);
         if (rows < 6) assert_non_null(strstr(line, ",\"a \"\"b\"\", c\",,16,"));
         rows++;
     }
-    assert_false(database_query_next(query));
-    assert_true(database_query_end(query, &err));
+    assert_false(query_next(query));
+    assert_true(query_end(query, &err));
     assert_int_equal(rows, 12);
     database_close(store);
 }
@@ -686,7 +685,7 @@ static void test_where_nothing(void **state) {
     database_close(store);
 }
 
-/* A table says that bits of a run are those of several settings. */
+/* A table says that bits of a run are those of several environments. */
 static void test_settings(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -695,18 +694,19 @@ static void test_settings(void **state) {
     FILE *nowhere = fopen("/dev/null", "w");
     assert_true(integrity_print(store, nowhere, &before, &err));
     fclose(nowhere);
-    assert_null(strstr(whole(store, (CmdTableOptions){0}), "setting"));
+    assert_null(strstr(whole(store, (CmdTableOptions){0}), "environment"));
     assert_int_equal(
         sample_outside("UPDATE run SET settings = 'A to step 1; B' WHERE key = (SELECT min(key) FROM run)"),
         0);
     const char *key = sample_value(store, "SELECT min(key) FROM run");
     assert_non_null(strstr(whole(store, (CmdTableOptions){0}),
-                           arena_format(sample_arena, " resumed-in-another-setting=%s", key)));
+                           arena_format(sample_arena, " resumed-in-another-environment=%s", key)));
     FILE *out = fopen("out", "w");
     assert_true(integrity_print(store, out, &problems, &err));
     fclose(out);
-    assert_non_null(strstr(sample_file("out", NULL),
-                           arena_format(sample_arena, "note: run %s was resumed in another setting", key)));
+    assert_non_null(
+        strstr(sample_file("out", NULL),
+               arena_format(sample_arena, "note: run %s was resumed in another environment", key)));
     assert_int_equal(problems, before);
     database_close(store);
 }

@@ -159,18 +159,18 @@ static void the_log(void **state) {
 }
 
 /* At every step, with both optimisers, with dropout and micro-batches that do not divide the step. */
-/* A run whose sessions had other threads has bits of its own; all settings are kept, and said. */
-static void settings(void **state) {
+/* A run whose sessions had other threads has bits of its own; all environments are kept and reported. */
+static void environments(void **state) {
     (void)state;
     Run run = run_new("alibi");
     run.state = state_path;
     run.stop_after = 2;
     assert_stopped(&run);
-    assert_null(run.result.session.settings);
+    assert_null(run.result.session.environments);
     run.stop_after = 1;
     assert_stopped(&run); /* as before: nothing is said */
     assert_string_equal(run.note, "resuming from step 2 of 7\n");
-    assert_null(run.result.session.settings);
+    assert_null(run.result.session.environments);
     run.threads = 2;
     run.stop_after = 1;
     assert_stopped(&run);
@@ -178,7 +178,7 @@ static void settings(void **state) {
     assert_non_null(strstr(run.note, ", after 1 thread, "));
     run.stop_after = 0;
     train_well(&run);
-    const char *text = run.result.session.settings;
+    const char *text = run.result.session.environments;
     assert_non_null(text);
     assert_int_equal(strncmp(text, "1 thread, ", 10), 0);
     assert_non_null(strstr(text, " to step 3; 2 threads, "));
@@ -577,7 +577,7 @@ int main(void) {
         TEST(divergence),
         TEST(too_little_text),
         TEST(restoring),
-        TEST(settings),
+        TEST(environments),
     };
     return cmocka_run_group_tests_name("train", tests, NULL, NULL);
 }
