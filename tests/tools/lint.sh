@@ -77,7 +77,7 @@ check_map() {
 
 in_tree() {
     local name
-    for name in src/*/*; do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
+    for name in src/*/!(*.md); do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
 }
 
 in_map() {
