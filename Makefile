@@ -47,8 +47,8 @@ script    = $(or $(wildcard tests/*/$1.sh),$(error tests/ has no $1.sh))
 vpath %.c $(TEST_DIRS)
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
 REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
-ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods 2>&1 || echo unknown),)
-REVISION := $(REVISION).$(shell find src methods -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
+ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods ':!*.md' 2>&1 || echo unknown),)
+REVISION := $(REVISION).$(shell find src methods -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
 endif
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
@@ -157,8 +157,8 @@ quickstart: setup ## everything, from packages to the figure
 	./poslab plot results/quickstart.db --format svg -o plots/quickstart.svg
 	./poslab plot results/quickstart.db --format png -o plots/quickstart.png
 
-# The paper's curves on this machine (README, "The paper's curves here"). Typed again, it continues; what is done is not
-# done again. What it writes into results/reproduction is committed.
+# The paper's curves on this machine (results/reproduction/README.md). Rerun it to resume. What it writes into
+# results/reproduction is committed.
 REPRODUCTION = reproduce-lr reproduce reproduce-buckets reproduce-slopes reproduce-budget
 reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, figures and report in results/reproduction
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
@@ -358,17 +358,17 @@ laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_methods
 	@$(BUILD)/tests/test_methods '$(NAME)'
 
-cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and the README
+cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and methods/README.md
 	@mkdir -p results/methods
 	./poslab bench --methods all --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
-# The table of methods stands between two marks; tests/cli/test_method.sh says whether it is up to date.
-readme-methods: $(PROGRAM) ## write the README's table of methods anew
+# The table is between two marks of methods/README.md; tests/cli/test_method.sh checks that it is up to date.
+readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 	@./poslab methods --format md >$(BUILD)/methods.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
-	    /^<!-- end of methods/ { skip = 0 } !skip' README.md >README.md.new
-	@mv README.md.new README.md
+	    /^<!-- end of methods/ { skip = 0 } !skip' methods/README.md >$(BUILD)/methods-README.md
+	@mv $(BUILD)/methods-README.md methods/README.md
 .PHONY: method laws cost readme-methods zoo
 
 # --- installing ---

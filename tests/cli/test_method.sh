@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Adding a method, as README.md tells it: `make method` in a copy of the tree writes one that builds, obeys the laws
-# and runs beside others; a wrong sign is found; without the file all is as before. And the README's table of methods
-# is what `poslab methods` says.
+# Adding a method, as methods/README.md describes it: `make method` in a copy of the tree writes one that builds, obeys
+# the laws and is compared with others; a wrong sign is found; without the file everything is as before. The table in
+# methods/README.md is what `poslab methods` prints.
 . "$(dirname "$0")/../tools/shell.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
 
@@ -25,11 +25,11 @@ up_to_date() {
                     if (inside) row[$2] = $0
                     if (/^<!-- methods/) inside = 1
                     next }
-        $2 in row { found++; if (row[$2] != $0) { print "README.md: " row[$2] "\nposlab:    " $0; wrong = 1 } }
-        !($2 in row) { print "not in README.md: " $0 }
-        END { exit wrong || found < 3 }' README.md -
+        $2 in row { found++; if (row[$2] != $0) { print "methods/README.md: " row[$2] "\nposlab:            " $0; wrong = 1 } }
+        !($2 in row) { print "not in methods/README.md: " $0 }
+        END { exit wrong || found < 3 }' methods/README.md -
 }
-check "the README's table is up to date (make readme-methods)" up_to_date
+check "the table of methods/README.md is up to date (make readme-methods)" up_to_date
 
 # With what is built already: only what is new is compiled.
 cp -a Makefile src methods tests configs poslab "$home" && mkdir "$home/build" &&

@@ -77,7 +77,7 @@ check_map() {
 
 in_tree() {
     local name
-    for name in src/*/*; do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
+    for name in src/*/!(*.md); do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
 }
 
 in_map() {
@@ -119,7 +119,7 @@ check_cppcheck() {
 
 check_lengths() {
     local file lines
-    for file in src/*/*.[ch] methods/*; do
+    for file in src/*/*.[ch] methods/*.c; do
         lines=$(wc -l <"$file")
         [ "$lines" -le $LONGEST ] || say "$file: $lines lines; split it (at most $LONGEST)"
     done

@@ -23,13 +23,14 @@ check_layers() {
     local file
     for file in src/*.[ch]; do say "$file: belongs in a folder of src/"; done
     for file in methods/*; do
-        [[ $file == *.c ]] || say "$file: methods/ holds one .c file per method and nothing else"
+        [[ $file == *.c || $file == methods/README.md ]] ||
+            say "$file: methods/ holds one .c file per method and README.md, nothing else"
     done
-    structure layers src/*/*.[ch] methods/*
+    structure layers src/*/*.[ch] methods/*.c
 }
 
 check_memory() {
-    structure memory src/*/*.[ch] methods/*
+    structure memory src/*/*.[ch] methods/*.c
 }
 
 check_names() {

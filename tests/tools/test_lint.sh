@@ -81,6 +81,8 @@ rm "$tree"/src/train/m*.c
 spoil layers methods/none.c "a method that sees the core" <<<'#include "base/sha256.h"'
 spoil layers methods/none.c "a method that sees a library" <<<'#include <cblas.h>'
 spoil layers methods/helper.h "a header among the methods" <<<'int helper;'
+spoil layers methods/notes.md "a document among the methods" <<<'notes'
+accept layers methods/README.md "their README" <<<'# Methods'
 spoil layers src/base/random.c "cblas.h outside math" <<<'#include <cblas.h>'
 spoil layers src/train/stray.c "dnnl.h outside math" <<<'#include <dnnl.h>'
 spoil layers src/position/position.h "cJSON.h outside base" <<<'#include <cjson/cJSON.h>'
@@ -112,6 +114,7 @@ sed -i.bak '/\[arena\]/d' "$tree/src/README.md"
 accept map src/README.md "a line that was missing" <<<'- [arena](base/arena.h): memory'
 mv "$tree/src/README.md.bak" "$tree/src/README.md"
 spoil map src/README.md "two lines for a module" <<<'- [arena](base/arena.h): again'
+accept map src/base/README.md "a document of a folder" <<<"# base"
 spoil format src/base/random.c "a line out of format" <<<'int  spaced ;'
 spoil warnings src/base/random.c "an unused variable" <<<'static int unused;'
 spoil $clang src/base/random.c "what only clang warns of" <<<'int same(int a); int same(int a) { if ((a == 1)) return 1; return 0; }'
