@@ -243,7 +243,7 @@ static ExitCode merge(const Arguments *arguments, Error *err) {
     Database *store = database_open(path, DATABASE_CREATE, err);
     bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
     database_close(store);
-    if (store && !fine && is_new) unlink(path);
+    if (!fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 

@@ -253,7 +253,6 @@ static bool refuses_right(const Stretch *s, Arena *arena, Error *err) {
                      &failure) ||
         failure.code != EXIT_STOPPED || !(share > 0 && share < 1))
         return BROKEN(err, "progress cannot stop an evaluation, or is told a share of %g", share);
-    request.length = request.stride = 1;
     Corpus shortest = {.splits[SPLIT_VALID] = {.tokens = s->corpus.splits[SPLIT_VALID].tokens, .count = 2}};
     request.length = request.stride = 1;
     if (!evaluate_run(s->model, &shortest, &request, NULL, NULL, &result, arena, s->arena, err)) return false;
