@@ -59,6 +59,12 @@ static const char *const rules[] = {
     "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
     "SELECT 'request ' || run || ', ' || protocol || ', length ' || length || ': a stride of ' || stride"
     " FROM request WHERE stride_rule = 'L' AND stride <> length",
+    "SELECT 'run ' || key || ': it was trained on ' || ranks || ' ranks' FROM run WHERE steps IS NOT NULL "
+    "AND ranks < 1",
+    "SELECT 'corpus ' || c.id || ': ' || c.train_tokens || ' tokens to train on, run ' || r.key || ' was "
+    "trained at length '"
+    " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps IS NOT NULL AND"
+    " c.train_tokens < r.train_length",
     "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
     "beyond its "
     "quartiles' FROM bench_result WHERE tokens_per_second NOT BETWEEN tokens_per_second_low AND"

@@ -1,7 +1,9 @@
 #include "store/integrity_numbers.h"
 #include "position/encoding.h"
+#include "sys/version.h"
 #include "experiment/config.h"
 #include "experiment/plan.h"
+#include "experiment/run_label.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,12 +60,14 @@ enum {
     LOSS,
     TOKENIZER,
     VOCABULARY,
-    BYTES
+    BYTES,
+    LABEL,
+    REVISION
 };
 static const char runs_sql[] =
     "SELECT r.key, r.method, r.method_options, r.train_length, r.seed, r.parameters, r.position_parameters,"
     " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss,"
-    " c.tokenizer, c.vocabulary, c.bytes_per_token"
+    " c.tokenizer, c.vocabulary, c.bytes_per_token, r.label, r.revision"
     " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
 static void expect(const Numbers *numbers, Query *run, const char *what, int column, int64_t expected) {
@@ -104,6 +108,10 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect_text(numbers, run, "key", query_text(run, KEY), key);
     expect_text(numbers, run, "method_options", query_text(run, OPTIONS),
                 config_method_options(&config->position, numbers->arena));
+    /* Another revision may have called the method otherwise. */
+    if (strcmp(query_text(run, REVISION), version_revision()) == 0)
+        expect_text(numbers, run, "label", query_text(run, LABEL),
+                    run_label_method(&config->position, numbers->arena));
 }
 
 /* The rates are the schedule's; only the update at which the run diverged may have no loss or norm. */

@@ -57,6 +57,9 @@ has a rate that training cannot|update train_log set rate = rate * 1.01 where st
 'key' is .*, by its config|update corpus set hash = 'other'
 updates, by its config|update run set steps = steps - 1
 'train_tokens' is|update run set train_tokens = train_tokens - 1
+'label' is .*, by its config|update run set label = 'Other'
+it was trained on 0 ranks|update run set ranks = 0
+0 tokens to train on, run|update corpus set train_tokens = 0
 it is done and diverged|update run set diverged_step = 2
 it is diverged but not|update run set status = 'diverged'
 a row refers to a row|delete from run where key in (select min(key) from run)
