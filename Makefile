@@ -139,7 +139,7 @@ test-setup: setup ## install the packages that the tests need, too
 	@.ci/install $(TEST_PACKAGES)
 
 # The default corpus: the manuals of perl-doc as text, whole or not at all. It stays as it is when the package
-# changes, so that an experiment can go on; `rm -r data` to prepare it anew.
+# changes, so that an experiment can go on; `rm -r data` and `make data` prepare it again.
 data: data/perl ## prepare the default corpus in data/perl
 	@printf 'data/perl: %s documents, %s bytes\n' "$$(ls data/perl | wc -l)" "$$(cat data/perl/*.txt | wc -c)"
 data/perl:
@@ -278,8 +278,8 @@ valgrind: test-setup ## all of the end-to-end test under valgrind (a quarter of 
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) $(call with,$(BUILD)/valgrind,e2e,checked)
 
-# A program that is poslab under valgrind, its workers too. With these variables set poslab need not start itself
-# anew, which from /proc/self/exe would start valgrind.
+# A program that is poslab under valgrind, its workers too. With these variables set poslab need not execute itself
+# again: from /proc/self/exe that would start valgrind.
 valgrind-wrapper: $(PROGRAM)
 	@printf '%s\n' '#!/bin/sh' 'export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GOTO_NUM_THREADS=1' \
 	    $(if $(filter x86_64,$(shell uname -m)),'export OPENBLAS_CORETYPE=Nehalem') \
@@ -302,7 +302,7 @@ mutants: test-setup ## which law catches which spoilt method, and which mutant o
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
 	@$(BUILD)/tests/test_laws mutants
 
-# Each deletion is a copy of the tree, linked anew and tested; DELETE="foo bar" tries these alone, by default all.
+# Each deletion is a copy of the tree, linked again and tested; DELETE="foo bar" tries these alone, by default all.
 test-deletions: test-setup ## the tests without any one file of methods/: all must build and pass
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(call script,deletions) $(DELETE)

@@ -13,7 +13,7 @@
  *
  * Speed: what f makes of B depends on the distance alone and is computed once for ROWS queries, its gradient
  * from sums along diagonals. Per pair are left 128 H operations forward and 256 H backward; attention
- * computes scores anew in its backward pass, and f its units a second time: 576 H in training, beside none's
+ * computes scores again in its backward pass, and f its units a second time: 576 H in training, beside none's
  * 14 D H. Some 100 instructions for adding, choosing and moving come to that. At the rate of multiplications
  * alone, and 4 instructions a cycle, the floor in training is 1.2 times none at T = 128 and 1.6 times at 512
  * for the model of `poslab bench` (width 128, 8 heads of 16), evaluating 1.1 and 1.4 times.

@@ -55,7 +55,7 @@ Experiment *config_read_text(const char *text, const char *source, Arena *arena,
 /* One point from the text of its `resolved` JSON, as a worker gets it. */
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err);
 
-/* Whether the program can run a config, and not only reckon with it: an error (usage) names what it cannot do
+/* Whether the program can run a config, not only plan it: an error (usage) names what it cannot do
  * yet. */
 bool config_runnable(const Config *config, Error *err);
 

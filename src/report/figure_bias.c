@@ -146,5 +146,5 @@ const FigureKind figure_bias = {
     .x = "distance",
     .y = "bias",
     .make = make_bias,
-    .missing = "no trained method with a bias by distance or by pair whose weights lie beside the database",
+    .missing = "no trained method with a bias by distance or by pair whose weights are in its run folder",
 };

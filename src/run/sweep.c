@@ -20,7 +20,7 @@ typedef struct Sweep {
     const char *database;
     Jobs jobs;     /* one for each point that lacks something; their `diverged` also counts earlier ones */
     int others;    /* of only_failed: runs that are missing but have not failed */
-    int changed;   /* trained by another revision, and not to be trained anew */
+    int changed;   /* trained by another revision, and not to be retrained */
     int untrained; /* of evaluate_only: runs that have no weights yet */
     Arena *arena;
 } Sweep;
@@ -102,7 +102,7 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
     if (sweep->changed && !sweep->options->evaluate_only)
         progress_message(jobs->progress, true,
                          "%d of %d runs were trained by another revision of poslab than this, %s;"
-                         " --retry changed trains them anew",
+                         " --retry changed retrains them",
                          sweep->changed, runs, version_revision());
     if (jobs->fatal.code) {
         *err = jobs->fatal;

@@ -136,7 +136,7 @@ ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     const char **names = NULL;
     int count = 0, lock = -1;
     ExitCode code = EXIT_DONE;
-    if (access(database, F_OK) != 0) /* lest a lock be left for nothing */
+    if (access(database, F_OK) != 0) /* before the lock file is made */
         error_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
     else
         lock = lock_database(database, arena, err);

@@ -18,7 +18,7 @@ extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 bool runs_store_plan(Database *store, const Plan *plan, Error *err);
 
 /* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
-   that experiment asks for. They stay there when it is planned anew. */
+   that experiment asks for. They stay there when it is planned again. */
 bool runs_add_requests(Database *store, const Plan *plan, Error *err);
 
 /* The outcome of one run, as a worker writes it. */

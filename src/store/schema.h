@@ -256,8 +256,8 @@ static const char schema_sql[] =
     SCHEMA_BENCH SCHEMA_VIEWS;
 
 /* [v]: the SQL that makes version v + 1 out of version v; its CREATEs as store/schema.h has them. The last
-   migration that changes a table makes it anew: SQLite keeps the text of a CREATE, and ALTER TABLE would
-   change that. What a later one makes anew needs no text of its own before. */
+   migration that changes a table creates it again: SQLite keeps the text of a CREATE, and ALTER TABLE would
+   change that. What a later one creates again needs no text of its own before. */
 static const char *const migrations[SCHEMA_VERSION] = {
     [1] =
         "DROP VIEW curve; DROP VIEW outcome;"

@@ -4,7 +4,7 @@
 # the numbers are, is tested elsewhere.)
 . "$(dirname "$0")/../tools/shell.sh"
 export PATH=$home/bin:$PATH TMPDIR=$home
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
 
 fresh() { # fresh NAME: a copy of the database with its run folders
     mkdir -p "$1" && cp x/x.db "$1/" && cp -r x/e2e x/other "$1/"

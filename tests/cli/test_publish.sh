@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../tools/shell.sh"
 plots=$root/plots papers=$root/results/paper
 export TMPDIR=$home/tmp PATH=$home/bin:$PATH
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
 
 logged() { # logged CODE ARGUMENT...: poslab under the shim exits with it
     local code=$1

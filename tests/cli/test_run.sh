@@ -3,7 +3,7 @@
 # function here that shows it. A worker that fails, or hangs, is one that tests/faults/shim.c strikes once. And no command
 # that holds a database's lock works on one that another process holds.
 . "$(dirname "$0")/../tools/shell.sh"
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
 
 # struck ACTION CODE ARGUMENT...: a run whose first worker is killed or halted at its 40th change of a file
 struck() {

@@ -8,7 +8,7 @@
 # `poslab check` must find nothing. What this does not show: a killed process is no power loss.
 . "$(dirname "$0")/../tools/shell.sh"
 full=${1:-} every=${2:-1}
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not start itself anew
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
 export TMPDIR=$home RANDOM_SEED=${RANDOM_SEED:-1}
 RANDOM=$RANDOM_SEED
 build_shim || exit 1

@@ -140,7 +140,7 @@ static void *tables_of(const LawCase *c, const PositionShape *shape, int length,
     return encoding_prepare(acting->method, shape, acting->options, length, NULL, arena);
 }
 
-/* prepare() makes its tables anew, the same ones, in the arena (which has room in its chunk), and a counting
+/* prepare() makes the same tables again, in the arena (which has room in its chunk), and a counting
    arena counts them. */
 static bool tables_are_fresh(const LawCase *c, Arena *arena, Error *err) {
     PositionShape shape = law_shape(c);

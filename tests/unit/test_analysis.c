@@ -613,7 +613,7 @@ static void added_requests(void **state) {
         "SELECT group_concat(round(perplexity)) FROM (SELECT * FROM outcome WHERE protocol = 'last_n'"
         " ORDER BY eval_length)",
         "3.0,5.0");
-    assert_true(runs_store_plan(store, plan, &err)); /* the experiment planned anew keeps them */
+    assert_true(runs_store_plan(store, plan, &err)); /* the experiment keeps them when it is planned again */
     sample_expect(store, "SELECT count(*) FROM outcome", "27");
     sample_expect(store, "SELECT sum(added) FROM request", "3");
     const Plan *other = sample_plan("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "

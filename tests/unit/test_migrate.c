@@ -80,7 +80,7 @@ static void test_every_number_is_kept(void **state) {
                                 " AND coalesce(processor_seconds, load, settings) IS NULL"),
                         "2\n");
 
-    /* What it has become is what this version makes anew. */
+    /* The migrated schema is that of a new database. */
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     const char *migrated = sample_dump();
     open_and_close();

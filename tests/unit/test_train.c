@@ -227,7 +227,7 @@ static void resuming_changes_nothing(void **state) {
     }
 }
 
-/* A state that other sources made is gone on from, but the note and the result say so. */
+/* A state that other sources made is resumed; the note and the result say so. */
 static void revisions_are_kept_apart(void **state) {
     (void)state;
     Run run = run_new("none");
