@@ -60,7 +60,7 @@ typedef struct Results {
     int count;
 } Results;
 
-/* What the experiment asks for and what became of it; NULL and err if reading fails. */
+/* What the experiment requests and its outcomes; NULL and err if reading fails. */
 Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err);
 
 ResultsCell *results_cell(const Series *series, int64_t length); /* NULL if there is none */

@@ -27,7 +27,7 @@ void blas_one_thread(void);
 void blas_one_thread_environment(void);
 bool blas_is_loaded_with_one_thread(void);
 
-/* Maps the buffers that the BLAS needs for so many threads at a time, which it then keeps: where the system
+/* Maps the buffers that the BLAS needs for this many threads at a time, which it then keeps: where the system
    refuses memory to it later, it tries again for ever. For the start of a command that computes. */
 bool blas_reserve(int threads, Error *err);
 

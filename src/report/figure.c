@@ -288,7 +288,7 @@ static const char *data_name(const char *path, Arena *arena) {
     return arena_format(arena, "%.*s.dat", (int)stem, path);
 }
 
-/* The template, and the one for style that stands beside it or is the standard one. */
+/* The template and its style file: the one next to the template, else the default. */
 static bool find_templates(const FigureKind *kind, const char **template, const char **style, Arena *arena,
                            Error *err) {
     Error unused;

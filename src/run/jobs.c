@@ -117,7 +117,7 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
     return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
 }
 
-/* The run's worker has ended, by itself or (signal) not: stores what it made and what became of it. */
+/* The run's worker has ended, by itself or (signal) not: stores its results and its outcome. */
 static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *reason) {
     Job *job = jobs->slots[slot];
     jobs->slots[slot] = NULL;

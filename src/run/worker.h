@@ -37,8 +37,8 @@ typedef struct WorkerOptions {
    before anything is printed. worker_run does it itself. */
 void worker_begin(void);
 
-/* Does it on so many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or another
-   with err set. */
+/* Runs it on this many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or
+   another with err set. */
 ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Error *err);
 
 /* With several ranks (sys/mpi.h) all of them call worker_run; or rank 0 calls worker_call for each run and at

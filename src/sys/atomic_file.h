@@ -42,7 +42,7 @@ int file_open(const char *path, int flags, Error *err);
 /* Writes all bytes, whatever is interrupted; sets errno. */
 bool atomic_file_write_all(int fd, const void *bytes, size_t size);
 
-/* The whole of a file with a zero byte behind it, owned by the arena; *size (unless NULL) is without that
+/* The whole of a file followed by a zero byte, owned by the arena; *size (unless NULL) is without that
    byte. Of a file of more than `most` bytes, at least most + 1 are read. NULL if it cannot be read; sets
    errno. */
 char *file_read(const char *path, size_t most, size_t *size, Arena *arena);

@@ -14,7 +14,7 @@ double memory_limit(void);
 /* Bytes that all processes together can have: the machine's memory, or a container's. */
 double memory_total(void);
 
-/* Bytes that the arenas of a process with so many threads can have: the machine's memory, or less where a
+/* Bytes that the arenas of a process with this many threads can have: the machine's memory, or less where a
    limit says so. What needs more is refused before it is tried. */
 double memory_usable(int threads);
 
