@@ -14,11 +14,11 @@
 #include "data/documents.h"
 #include "data/tokenizers.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they are in memory");
 
 /* --- documents are ordered, joined and cut --- */
 
-/* Two documents of one order have one name and one content: it does not matter which comes first. */
+/* Documents with equal `order` have the same name and content, so their order does not matter. */
 static int by_order(const void *a, const void *b) {
     const Document *left = a, *right = b;
     if (left->list != right->list) return (int)left->list - (int)right->list;
@@ -32,7 +32,8 @@ static int64_t list_count(const Documents *documents, CorpusSplit list) {
     return sum;
 }
 
-/* Ranges of the joined tokens: the lists follow one another, and the first one is cut by the shares. */
+/* Sets the splits to ranges of the joined tokens. The lists are consecutive; the list train is cut by the
+   shares. */
 static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
     int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
     int64_t shares[SPLIT_COUNT] = {0};
@@ -48,7 +49,7 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_
     }
 }
 
-/* The part of a document that is in a split: [*from, *to), from among all tokens; empty where from >= to. */
+/* The part of a document that is in a split: [*from, *to) of all tokens; empty if from >= to. */
 static void part_in_split(const Document *document, const CorpusStream *split, const uint16_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
@@ -57,7 +58,7 @@ static void part_in_split(const Document *document, const CorpusStream *split, c
     *to = last < end ? last : end;
 }
 
-/* Counts the documents of each split and hashes the corpus on the way. */
+/* Counts the documents of each split and computes the corpus hash. */
 static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
     Sha256 *hash = sha256_new();
     for (CorpusSplit split = 0; split < SPLIT_COUNT; split++) {
@@ -78,11 +79,11 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
     sha256_finish(hash, corpus->hash);
 }
 
-/* Documents whose tokens another split has, too: the last list was cut between copies. */
+/* The number of documents whose content is also in another split, because a cut separates copies. */
 static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint16_t *tokens) {
     typedef struct Content {
         int documents;
-        unsigned splits; /* a bit for each that it is in */
+        unsigned splits; /* one bit for each split that contains it */
     } Content;
     Content *contents = NEW(documents->scratch, documents->count, Content);
     int64_t copies = 0;

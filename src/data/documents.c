@@ -19,7 +19,7 @@ static CorpusTokenizer tokenizer_of(const Documents *documents) {
     return (CorpusTokenizer)documents->options->tokenizer;
 }
 
-/* The beginning of an error of a tokenizer. */
+/* The prefix of a tokenizer's error messages. */
 static const char *where(const Documents *documents, const Document *document) {
     return arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
 }
@@ -67,8 +67,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
 }
 
-/* Paths of one file are neighbours. The first one gives the document its name: which one that is depends on
-   the base names, as the order of documents does. */
+/* Sorts paths of the same file next to each other. The first one names the document; it is chosen by base
+   name, since the order of documents depends on base names. */
 static int by_file(const void *a, const void *b) {
     const Document *left = a, *right = b;
     const struct stat *x = &left->status, *y = &right->status;
@@ -79,14 +79,14 @@ static int by_file(const void *a, const void *b) {
     return order ? order : (int)left->list - (int)right->list;
 }
 
-/* What is in two lists would be learnt and then tested. */
+/* Refuses a document in two lists: the model would be tested on training data. */
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
     return error_set(documents->err, EXIT_USAGE,
                      "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->source,
                      a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
 }
 
-/* All files of all lists, sorted by path, each once, by whatever and however many paths it is named. */
+/* All files of all lists, sorted by path; each file once, even if several paths name it. */
 static bool list_paths(Documents *documents) {
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
@@ -94,7 +94,7 @@ static bool list_paths(Documents *documents) {
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
         if (stat(document->path, &document->status) != 0)
-            document->status = (struct stat){0}; /* see opening */
+            document->status = (struct stat){0}; /* read_document reports the error */
     }
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_file);
     int kept = 0;
@@ -114,7 +114,8 @@ static bool list_paths(Documents *documents) {
     return true;
 }
 
-/* Looks at the sizes first: the bytes as they are and the tokens made of them are held at once. */
+/* Checks the sizes of the files before reading: the bytes of all files and their tokens are in memory
+   together. */
 static bool check_memory(const Documents *documents, const Arena *arena) {
     double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = memory_usable(1);
     CorpusSplit most = SPLIT_TRAIN;
@@ -153,7 +154,7 @@ static bool read_bytes(const Documents *documents, const Document *document, int
     return true;
 }
 
-/* Checks what kind of file it is before memory is taken for it. */
+/* Checks the file's type and size before memory is allocated for it. */
 static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
     const char *source = documents->source, *path = document->path;
     if (S_ISDIR(status->st_mode))
@@ -165,7 +166,7 @@ static bool check_file(const Documents *documents, const Document *document, con
                                  documents->err);
 }
 
-/* What the tokenizer makes of the bytes. */
+/* Sets the document's tokens from the bytes of its file. */
 static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
     CorpusTokenizer tokenizer = tokenizer_of(documents);
     TokenizerFile file;
@@ -184,7 +185,7 @@ static bool take_tokens(Documents *documents, Document *document, const unsigned
 }
 
 static bool read_document(Documents *documents, Document *document) {
-    /* Without O_NONBLOCK the opening of a named pipe would wait for its writer. */
+    /* Without O_NONBLOCK, opening a named pipe would wait for a writer. */
     int fd = open(document->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
@@ -202,8 +203,8 @@ static bool read_document(Documents *documents, Document *document) {
     return good;
 }
 
-/* Reads all documents. An empty file is left out where a pattern matched it, and refused where it is named.
- */
+/* Reads all documents. An empty file is left out if a pattern found it, and is an error if its path is
+   named. */
 static bool read_all(Documents *documents) {
     int kept = 0, listed[SPLIT_COUNT] = {0}, left[SPLIT_COUNT] = {0};
     for (int i = 0; i < documents->count; i++) {
@@ -237,7 +238,7 @@ static int by_content(const void *a, const void *b) {
     return order ? order : strcmp(left->path, right->path);
 }
 
-/* Numbers the contents. No two lists may have the same. */
+/* Sets `content` of all documents. Fails if two lists have the same content. */
 static bool compare_contents(Documents *documents) {
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_content);
     for (int i = 1; i < documents->count; i++) {

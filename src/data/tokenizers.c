@@ -1,4 +1,4 @@
-/* tokenizers: see data/tokenizers.h. */
+/* tokenizers: one table row per tokenizer. Only `uint16` files can have a header. */
 #include "data/tokenizers.h"
 
 #include <string.h>
@@ -9,11 +9,12 @@
 static const struct Tokenizer {
     int token_size, vocabulary;
     double bytes_per_token;
-    const char *(*wrong)(const unsigned char *bytes, int64_t size); /* what a file is instead; NULL: fine */
+    const char *(*wrong)(const unsigned char *bytes,
+                         int64_t size); /* from data/file_type.h: what is wrong with a file; NULL: nothing */
 } tokenizers[] = {
     [TOKENIZER_BYTES] = {1, 256, 1, file_type_not_text},
     [TOKENIZER_UINT16] = {2, 0, 0, file_type_not_tokens},
-    [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* for plans: no file is read */
+    [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* plans only: no file is read */
 };
 
 int tokenizers_token_size(CorpusTokenizer tokenizer) {
@@ -36,7 +37,7 @@ bool tokenizers_check_size(CorpusTokenizer tokenizer, int64_t size, const char *
                      where, (long long)size);
 }
 
-/* The header that llm.c writes in front of its tokens; a file without its magic number has none. */
+/* Skips the header that llm.c writes before its tokens, recognised by its magic number. */
 static bool skip_header(TokenizerFile *file, int64_t size, const char *where, Error *err) {
     int32_t header[3];
     if (size < (int64_t)sizeof header) return true;

@@ -52,7 +52,8 @@ static bool check_method(const Encoding *position, const PositionShape *shape, c
     return error_set(err, EXIT_USAGE, "%s: '%s': %s", source, path, inner.text);
 }
 
-/* The partner must follow the positions, and all that may be drawn in training must be within its limit. */
+/* The partner must use the positions given to it, and all positions that training may draw must be within its
+   limit. */
 static bool check_partner(const Encoding *position, const PositionShape *shape, const char *source,
                           Error *err) {
     const Encoding *with = position->partner;
@@ -74,8 +75,8 @@ static bool check_partner(const Encoding *position, const PositionShape *shape, 
                      position->method->name, length);
 }
 
-/* Sinks see queries elsewhere than where they stand. That is defined only for queries that stand at 0..T-1,
-   and for biases that enter scores by themselves alone. */
+/* For sinks, queries have other positions. That is defined only if queries are otherwise at 0..T-1, and if
+   biases are added to the scores directly. */
 static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *source,
                         Error *err) {
     bool both = method->scores && method->distance_bias;
@@ -134,7 +135,7 @@ static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, 
     return offset;
 }
 
-/* One copy for all layers, or one for each layer in which the method acts. */
+/* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
     index->position[number] = MODEL_NO_TENSOR;
@@ -222,7 +223,8 @@ void model_init(Model *model, uint64_t seed) {
     model_project(model);
 }
 
-/* The first parameter that one of them has and the other has not, or has in another shape; NULL: none. */
+/* The first parameter that only one of the models has, or that has different shapes; NULL if there is
+   none. */
 static const char *first_difference(const Model *a, const Model *b) {
     for (int i = 0; i < a->param_count || i < b->param_count; i++) {
         if (i >= b->param_count) return a->params[i].name;

@@ -11,9 +11,9 @@
 
 #include "sys/atomic_file.h"
 
-enum { LOCK_WAIT_TENTHS = 30 }; /* a killed parent's workers are gone long before */
+enum { LOCK_WAIT_TENTHS = 30 }; /* workers of a killed parent end within it */
 
-/* Without that, a lock would be left for nothing. */
+/* Checked first, so that no lock file is created for a path that cannot be a database. */
 static bool can_be_database(const char *database, Error *err) {
     struct stat status;
     size_t size = strlen(database);
@@ -24,7 +24,7 @@ static bool can_be_database(const char *database, Error *err) {
 }
 
 int lock_database(const char *database, Arena *arena, Error *err) {
-    char target[PATH_MAX]; /* one lock, whatever links name the database */
+    char target[PATH_MAX]; /* one lock for all links to a database */
     const char *path = arena_format(arena, "%s.lock", realpath(database, target) ? target : database);
     int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
     if (file < 0) return -1;

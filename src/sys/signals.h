@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 
-/* Sets a handler for each signal (0 ends the list) that is not ignored; flags as in sigaction. Signals that
-   had no handler can be given back their default with signals_default. */
+/* Installs `handler` for each signal of the list (ended by 0) that is not ignored; flags as in sigaction.
+   signals_default restores the default action of the signals of the list. */
 void signals_handle(const int *list, void (*handler)(int signal), int flags);
 void signals_default(const int *list);
 

@@ -18,7 +18,7 @@ void tempdir_remove(const char *folder) {
     DIR *directory = folder ? opendir(folder) : NULL;
     if (!directory) return;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        unlinkat(dirfd(directory), entry->d_name, 0); /* "." and ".." refuse */
+        unlinkat(dirfd(directory), entry->d_name, 0); /* fails for "." and ".." */
     closedir(directory);
     rmdir(folder);
 }

@@ -5,8 +5,8 @@
 #ifndef POSLAB_SYS_VERSION_H
 #define POSLAB_SYS_VERSION_H
 
-/* "b8e6d9e" of git; with a hash of src/ and methods/ where these are not as committed, or where there is no
-   git: "b8e6d9e-dirty.1f2e3d4c". */
+/* The commit, "b8e6d9e"; with a hash of src/ and methods/ appended if these differ from the commit or there
+   is no git repository: "b8e6d9e-dirty.1f2e3d4c". */
 const char *version_revision(void);
 
 #endif
