@@ -25,10 +25,10 @@ typedef struct Submit {
     const Plan *plan;
     const SubmitOptions *options;
     const char *database, *folder; /* folder: of this submission */
-    Database *store;               /* NULL: there is none yet, and the run is dry */
+    Database *store;               /* NULL: no database yet, in a dry run */
     Squeue queue;
     const char **lines; /* [count] of the manifest */
-    int count, held;    /* held: runs that the scheduler has already */
+    int count, held;    /* held: runs that are already submitted */
     Arena *arena;
 } Submit;
 
@@ -38,8 +38,9 @@ static void add_option(FILE *out, const char *option, const char *value) {
     if (*value) escape_line(out, "#SBATCH --%s=%s", option, value);
 }
 
-/* The warning goes to the script (B:), which passes it on and asks for another turn if the worker could save
-   its state. Slurm itself requeues where a node fails or a task is preempted; a cancelled one stays away. */
+/* Slurm sends the warning signal to the script (B:), which passes it to the worker and requeues the task if
+   the worker saved its state. Slurm itself requeues tasks after node failures and preemption, but not
+   cancelled tasks. */
 static const char script_text[] =
     "#SBATCH --requeue\n"
     "#SBATCH --open-mode=append\n"
@@ -72,7 +73,8 @@ static void print_script(const Submit *submit, FILE *out) {
     add_option(out, "ntasks", arena_format(arena, "%lld", (long long)at->ranks));
     add_option(out, "cpus-per-task", arena_format(arena, "%lld", (long long)at->threads));
     add_option(out, "signal", arena_format(arena, "B:USR1@%lld", (long long)at->warning));
-    /* Open MPI would bind a rank with all its threads to one core, and ranks of two tasks to the same one. */
+    /* By default Open MPI binds a rank with all its threads to one core, and ranks of two tasks to the same
+       core. */
     if (at->ranks > 1)
         fprintf(out, script_text, "mpirun --bind-to none ",
                 " MPICH's mpirun may make it 0; with nothing left to do the next turn is short.", " | '1 0'");
@@ -82,7 +84,7 @@ static void print_script(const Submit *submit, FILE *out) {
 
 /* --- the arrays --- */
 
-/* The most tasks of one array, whose numbers here begin with 1. */
+/* The maximum number of tasks of one array; tasks are numbered from 1. */
 static bool array_most(int *most, Arena *arena, Error *err) {
     static const char *const arguments[] = {"scontrol", "show", "config", NULL};
     ProcessResult scontrol;
@@ -94,7 +96,7 @@ static bool array_most(int *most, Arena *arena, Error *err) {
     return true;
 }
 
-/* In sbatch's output pattern % begins a place holder. */
+/* In sbatch's output pattern, % starts a placeholder. */
 static const char *pattern(const char *path, Arena *arena) {
     char *text = NEW(arena, 2 * strlen(path) + 1, char), *end = text;
     for (; *path; path++) {
@@ -206,7 +208,7 @@ static void list_lines(Submit *submit) {
     }
 }
 
-/* As comments, so that the whole output is a script. */
+/* Printed as comments, so that the whole output is a valid script. */
 static void print_dry(Submit *submit, int most) {
     submit->folder = "FOLDER";
     print_script(submit, stdout);
@@ -240,7 +242,7 @@ static bool submit_dry(Submit *submit, Error *err) {
     return true;
 }
 
-/* With the lock held and the store open. */
+/* Called with the lock held and the store open. */
 static bool submit_stored(Submit *submit, Error *err) {
     const char *name = submit->plan->experiment->name;
     int most, collected;
