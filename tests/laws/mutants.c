@@ -1,4 +1,4 @@
-/* mutants: see mutants.h. Each is one function, or a hook and the function that puts it in. */
+/* mutants: each is one function, or a hook and the function that installs it. */
 #include "mutants.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ static const PositionMethod *real(const char *name) {
 
 enum { OPTIONS_BYTES = 256 };
 
-/* A copy of a method's options to be changed, and the field to change. */
+/* A changeable copy of a method's options, and the field to change. */
 static const OptionField *copy_options(const char *name, const char *key, const void *options,
                                        unsigned char *copy) {
     const PositionMethod *m = real(name);
@@ -24,7 +24,7 @@ static const OptionField *copy_options(const char *name, const char *key, const 
 
 /* ---- ALiBi ---- */
 
-/* The real bias, every element passed through `change`. */
+/* The real bias, with every element passed through `change`. */
 static void alibi_bias(const PositionContext *context, float *bias,
                        float (*change)(const PositionContext *, int h, int d, const float *bias)) {
     int heads = context->shape->heads, length = context->length;
@@ -336,10 +336,10 @@ static void writes_between_rows(PositionMethod *m) {
     m->transform = gap_hook;
 }
 
-/* Angles as a float product: at position 4096 they are off by some 1e-4. */
+/* Angles as a float product: errors of about 1e-4 at position 4096. */
 static void *float_angles(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
-    int half = shape->head_dim / 2; /* with the default options */
+    int half = shape->head_dim / 2; /* for the default options */
     float *cosines = encoding_prepare(real("rotary"), shape, options, length, positions, arena);
     if (!cosines) return NULL;
     for (int i = 0; i < half; i++) {
@@ -379,7 +379,7 @@ static void shift_claimed(PositionMethod *m) {
     m->claims |= POS_SHIFT_INVARIANT;
 }
 
-/* Position interpolation that is not said to be one. */
+/* Position interpolation that is not declared. */
 static void *squeezed_tables(const PositionShape *shape, const void *options, int length,
                              const double *positions, Arena *arena) {
     int width = shape->width;

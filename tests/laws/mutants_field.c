@@ -1,4 +1,4 @@
-/* mutants_field: see mutants.h; spoilt copies of the field's methods, beyond the core's five. */
+/* mutants_field: mutants of kerple, pia, learned and of methods that draw positions. */
 #include "mutants.h"
 
 #include <math.h>
@@ -49,7 +49,7 @@ static void per_layer_ignored(PositionMethod *m) {
     m->layout = shared_layout;
 }
 
-/* ---- rows that move ---- */
+/* ---- methods that draw positions ---- */
 
 static void same_hook(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
                       double *positions) {
