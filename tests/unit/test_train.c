@@ -202,6 +202,8 @@ static void processor_time(void **state) {
     assert_true(run.result.session.load_seconds >= load);
 }
 
+/* A run stopped at every step in turn, with both optimizers, with dropout, and with micro-batches that do not
+   divide the step. */
 static void resuming_changes_nothing(void **state) {
     (void)state;
     for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
