@@ -9,7 +9,7 @@
  * with R_d the sinusoids of distance d: first all sines, then all cosines, of d 10000^(-2c/C). W_R is [C,C]
  * in each layer; u and v are [H,D] in each layer, as with option untie_r of the authors' TensorFlow code,
  * which its scripts for WikiText-103 and LM1B set (their PyTorch code shares them). All start as N(0,
- * init_deviation^2), with the code's default of 0.02 (u and v likewise; its largest models have 0.005).
+ * init_deviation^2), with the code's default of 0.02 (also for u and v; its largest models have 0.005).
  * `clamp` limits distances to a maximum, which most of the code's scripts set in evaluation (400 to 1000); 0:
  * no limit.
  *

@@ -3,7 +3,7 @@
  * Sun et al., "A length-extrapolatable transformer", 2022, arXiv 2212.10554, section 3. Pair i of the n
  * rotated coordinates is rotated as in rotary, w_i = base^(-2i/n), and scaled up in queries and down in keys:
  *
- *     q -> z_i^(t/b) turned by t w_i,   k -> z_i^(-t/b) turned by t w_i,     z_i = (2i + g n) / (n + g n)
+ *     q -> z_i^(t/b) rotated by t w_i,   k -> z_i^(-t/b) rotated by t w_i,     z_i = (2i + g n) / (n + g n)
  *
  * so that the product of a pair decays by z_i^(d/b) at distance d; with the paper's g = 0.4 and the authors'
  * b = 512 (torchscale/component/xpos_relative_position.py). There t is counted from the middle of the pass,

@@ -2,10 +2,10 @@
  * also the memory of the far pair. Methods without any of these have no BiasTerms.
  *
  * A pair bias is computed once per pass for all heads if [H,T,T] fits PAIR_FLOATS, otherwise for each row of
- * tiles; its gradient is summed likewise. For gates, the sums c_t of the gates up to t are kept in double,
- * and a tile adds (c_i - c_i0) - (c_j - c_i0): near the diagonal both terms are small. The gradient at c_t is
- * the sum of row t of dS minus that of column t, and the gradient of gate l is the sum of those for t >= l.
- * (In exact arithmetic rows sum to zero; in floats their remainders would accumulate.)
+ * tiles; its gradient is summed in the same way. For gates, the sums c_t of the gates up to t are kept in
+ * double, and a tile adds (c_i - c_i0) - (c_j - c_i0): near the diagonal both terms are small. The gradient
+ * at c_t is the sum of row t of dS minus that of column t, and the gradient of gate l is the sum of those for
+ * t >= l. (In exact arithmetic rows sum to zero; in floats their remainders would accumulate.)
  */
 #include <string.h>
 

@@ -3,7 +3,7 @@
  *     attention.c          the loop over sequences and heads
  *     attention_options.c  which keys a query sees in which layer; query scales
  *     pack.c               q, k and v of one head, packed and transformed; their gradients
- *     bias.c               what methods add to a tile of scores besides a distance bias
+ *     bias.c               terms of methods in a tile of scores, except for the distance bias
  *     relative.c           relative vectors, for scores and for values
  *     flash.c              one head in tiles, with a running softmax; used for most methods
  *     dense.c              complete rows of all heads, for methods that change scores and for top-k
@@ -40,7 +40,7 @@ typedef struct RelativeVectors {
 
 enum { RELATIVE_SCORES, RELATIVE_VALUES, RELATIVE_ROLES };
 
-/* What is added to tiles of scores besides a distance bias. */
+/* Terms added to tiles of scores, except for the distance bias. */
 typedef struct BiasTerms {
     int horizon;                             /* the far pair is used from this distance on; 0: never */
     float *s_far;                            /* [TILE_ROWS,TILE_COLUMNS] */

@@ -18,7 +18,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, cons
     if (stream->count < (int64_t)length + 1) {
         error_set(
             err, EXIT_USAGE,
-            "%s: 'train.length' %d needs at least %d tokens to train on, the corpus has %lld; name more "
+            "%s: 'train.length' %d needs at least %d training tokens, the corpus has %lld; add files to "
             "'data.files' or lower 'train.length'",
             source, length, length + 1, (long long)stream->count);
         return NULL;

@@ -109,8 +109,8 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
         empty = arena_format(arena, "%lld empty file%s skipped", (long long)corpus->empty,
                              corpus->empty == 1 ? "" : "s");
     if (corpus->copies)
-        copies =
-            arena_format(arena, "%lld files are copies of files in another split", (long long)corpus->copies);
+        copies = arena_format(arena, "%lld files have the same content as files in another split",
+                              (long long)corpus->copies);
     return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
 }
 
@@ -120,26 +120,25 @@ static bool check_options(const Documents *documents, int vocabulary) {
     double shares[SPLIT_COUNT] = {0, options->valid, options->test};
     if (options->tokenizer == TOKENIZER_UINT32)
         return error_set(documents->err, EXIT_USAGE,
-                         "%s: 'data.tokenizer': tokens of 32 bits can be planned, not read yet; use uint16",
-                         source);
+                         "%s: 'data.tokenizer' \"uint32\" can only be planned; use \"uint16\"", source);
     if (vocabulary < 1 || vocabulary > UINT16_MAX + 1)
-        return error_set(
-            documents->err, EXIT_USAGE,
-            "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d",
-            source, corpus_tokenizer_names[options->tokenizer], vocabulary);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' must be set for the tokenizer \"%s\", in [1, 65536], got %d",
+                         source, corpus_tokenizer_names[options->tokenizer], vocabulary);
     if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
-        return error_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", source);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'data.files' is empty; name the files of the corpus", source);
     for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
         bool listed = options->files[split] && *options->files[split];
         if (listed && shares[split] > 0)
             return error_set(documents->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 where '%s' is given, got %g", source,
+                             "%s: 'data.split.%s' must be 0 if '%s' is given, got %g", source,
                              corpus_split_names[split], documents_keys[split], shares[split]);
     }
     if (!(options->valid >= 0 && options->test >= 0 && options->valid + options->test < 1))
         return error_set(
             documents->err, EXIT_USAGE,
-            "%s: 'data.split.valid' and 'data.split.test' must leave something to train on: their sum must "
+            "%s: 'data.split.valid' and 'data.split.test' leave no training data: their sum must "
             "be below 1, got %g",
             source, options->valid + options->test);
     return true;

@@ -40,9 +40,9 @@ static bool add_pattern(Documents *documents, CorpusSplit list, const char *patt
     if (found.count) return true;
     const char *remedy = strncmp(pattern, "data/", 5) == 0
                              ? "`make data` prepares the default corpus in data/perl"
-                             : "paths are relative to the folder where poslab is started";
+                             : "paths are relative to the current folder";
     return error_set(documents->err, EXIT_USAGE, "%s: %s '%s'; %s", source,
-                     found.wild ? "no file matches" : "there is no file", pattern, remedy);
+                     found.wild ? "no file matches" : "no such file", pattern, remedy);
 }
 
 bool documents_are_missing(const CorpusOptions *options) {
@@ -82,7 +82,7 @@ static int by_file(const void *a, const void *b) {
 /* Refuses a document in two lists: the model would be tested on training data. */
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
     return error_set(documents->err, EXIT_USAGE,
-                     "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->source,
+                     "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in only one list", documents->source,
                      a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
 }
 
@@ -103,7 +103,8 @@ static bool list_paths(Documents *documents) {
         Document *last = kept ? &documents->items[kept - 1] : NULL;
         bool repeated = last && next->status.st_ino && last->status.st_ino == next->status.st_ino &&
                         last->status.st_dev == next->status.st_dev;
-        if (repeated && last->list != next->list) return in_two_lists(documents, last, next, "are one file");
+        if (repeated && last->list != next->list)
+            return in_two_lists(documents, last, next, "are the same file");
         if (repeated)
             last->wild &= next->wild;
         else
@@ -130,8 +131,8 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
     }
     return sum <= machine ||
            error_set(documents->err, EXIT_USAGE,
-                     "%s: '%s': reading the corpus takes %.1f GiB, the machine has %.1f GiB; name fewer or "
-                     "smaller files",
+                     "%s: '%s': reading the corpus needs %.1f GiB of memory, the machine has %.1f GiB; "
+                     "name fewer or smaller files",
                      documents->source, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
 }
 
@@ -146,9 +147,8 @@ static bool read_bytes(const Documents *documents, const Document *document, int
             return error_system(documents->err, "%s: cannot read file '%s'", documents->source,
                                 document->path);
         if (got == 0)
-            return error_set(documents->err, EXIT_SYSTEM,
-                             "%s: file '%s' became shorter while it was read; try again", documents->source,
-                             document->path);
+            return error_set(documents->err, EXIT_SYSTEM, "%s: file '%s' shrank while it was read; try again",
+                             documents->source, document->path);
         done += got;
     }
     return true;
@@ -158,10 +158,11 @@ static bool read_bytes(const Documents *documents, const Document *document, int
 static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
     const char *source = documents->source, *path = document->path;
     if (S_ISDIR(status->st_mode))
-        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
-                         source, path, path);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: '%s' is a folder; name its files, for example '%s/*'", source, path, path);
     if (!S_ISREG(status->st_mode))
-        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", source, path);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: '%s' is not a regular file; name a file or a pattern", source, path);
     return tokenizers_check_size(tokenizer_of(documents), status->st_size, where(documents, document),
                                  documents->err);
 }
@@ -222,8 +223,9 @@ static bool read_all(Documents *documents) {
     }
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         if (listed[list] && !left[list])
-            return error_set(documents->err, EXIT_USAGE, "%s: '%s' matches empty files only",
-                             documents->source, documents_keys[list]);
+            return error_set(documents->err, EXIT_USAGE,
+                             "%s: '%s' matches only empty files; name files with text", documents->source,
+                             documents_keys[list]);
     documents->count = kept;
     return true;
 }

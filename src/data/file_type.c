@@ -11,10 +11,11 @@ enum {
     LONG_TEXT = 4096
 }; /* minimum sizes, in bytes, to which the patterns are applied */
 
-#define CONVERT(what)    "is " what "; write its text or its tokens into a file without a format"
+#define CONVERT(what)    "is " what "; extract its text or tokens into a plain file"
 #define COMPRESSED(what) "is compressed (" what "); decompress it first"
-#define TOKENS_16        "write them as unsigned 16-bit integers, as numpy's x.astype('uint16').tofile(NAME) does"
-#define LLMC_OTHER       "is a file of llm.c, but none of its files of tokens"
+#define TOKENS_16                                                                                            \
+    "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
+#define LLMC_OTHER "is a file of llm.c without tokens; name a file of tokens"
 
 static const struct Format {
     int offset, size;
@@ -102,7 +103,7 @@ const char *file_type_not_text(const unsigned char *bytes, int64_t size) {
         return "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\"";
     const char *format = known_format(bytes, size);
     if (format || !has_zeros_of_integers(bytes, size)) return format;
-    return "has zero bytes at regular places, as UTF-16 text and integers have; convert text to UTF-8, for "
+    return "has zero bytes at regular intervals, like UTF-16 text or integers; convert text to UTF-8; for "
            "16-bit tokens set 'data.tokenizer' to \"uint16\"";
 }
 
@@ -127,7 +128,7 @@ static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
          size >= LONG_TEXT);
     if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
     if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
-        return "has no byte above 127, as values of 8 bits do; " TOKENS_16;
+        return "has no byte above 127, like 8-bit values; " TOKENS_16;
     return NULL;
 }
 

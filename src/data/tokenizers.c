@@ -32,7 +32,7 @@ double tokenizers_bytes_per_token(CorpusTokenizer tokenizer) {
 bool tokenizers_check_size(CorpusTokenizer tokenizer, int64_t size, const char *where, Error *err) {
     return size % tokenizers[tokenizer].token_size == 0 ||
            error_set(err, EXIT_USAGE,
-                     "%s has an odd size (%lld bytes), so it is no stream of 16-bit tokens; for text set "
+                     "%s has an odd size (%lld bytes), so it is not a stream of 16-bit tokens; for text set "
                      "'data.tokenizer' to \"bytes\"",
                      where, (long long)size);
 }
@@ -45,13 +45,13 @@ static bool skip_header(TokenizerFile *file, int64_t size, const char *where, Er
     if (header[0] != LLMC_MAGIC) return true;
     int64_t rest = size - LLMC_INTS * (int64_t)sizeof(int32_t);
     if (header[1] != LLMC_VERSION)
-        return error_set(err, EXIT_USAGE, "%s: llm.c header of version %d; only version %d is known", where,
-                         (int)header[1], LLMC_VERSION);
+        return error_set(err, EXIT_USAGE, "%s: its llm.c header has version %d; only version %d is supported",
+                         where, (int)header[1], LLMC_VERSION);
     if (header[2] <= 0 || rest != 2 * (int64_t)header[2])
         return error_set(
             err, EXIT_USAGE,
-            "%s: its llm.c header promises %d tokens, %lld bytes follow it; the file is damaged, "
-            "make it again",
+            "%s: its llm.c header announces %d tokens, but %lld bytes follow; the file is damaged, "
+            "create it again",
             where, (int)header[2], (long long)(rest < 0 ? 0 : rest));
     file->tokens += LLMC_INTS * sizeof(int32_t);
     file->count = header[2];

@@ -178,7 +178,7 @@ const char *bf16_library_version(void) {
 }
 
 const char *bf16_unavailable_reason(void) {
-    return "this program was built without oneDNN; install libdnnl-dev and run make again";
+    return "this program was built without oneDNN; install libdnnl-dev and rebuild with `make`";
 }
 
 void bf16_product(float *c, const uint16_t *a, bool transpose_a, const uint16_t *b, bool transpose_b,

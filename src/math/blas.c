@@ -63,7 +63,7 @@ bool blas_reserve(int threads, Error *err) {
     while (count > 0) blas_memory_free(buffers[--count]);
     return fine ||
            error_set(err, EXIT_SYSTEM,
-                     "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
-                     "limit on memory (ulimit -v, ulimit -d)",
+                     "not enough memory for the BLAS buffers of %d thread%s; lower --threads, or raise the "
+                     "memory limit (ulimit -v, ulimit -d)",
                      threads, threads == 1 ? "" : "s");
 }

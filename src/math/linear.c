@@ -54,7 +54,7 @@ static bool tiles_win(int most, int o, int i, int columns) {
 
 static void round_into(uint16_t *to, size_t workspace, const float *from, int rows, int columns) {
     size_t count = (size_t)rows * (size_t)columns;
-    if (count > workspace) BUG("%zu numbers where %zu were announced", count, workspace);
+    if (count > workspace) BUG("%zu numbers in a buffer for %zu", count, workspace);
     bf16_round(to, from, count);
 }
 

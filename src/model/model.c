@@ -58,20 +58,20 @@ static bool check_partner(const Encoding *position, const PositionShape *shape, 
                           Error *err) {
     const Encoding *with = position->partner;
     if (with && (!(with->method->claims & POS_BY_POSITION) || with->method->positions))
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'method.with' must be a method that follows the positions given to it, got '%s'", source,
-            with->method->name);
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'method.with' must be a method that uses the positions given to it, got '%s'; "
+                         "`poslab methods` shows which do",
+                         source, with->method->name);
     if (with && !check_method(with, shape, source, "method.with", err)) return false;
     int length = shape->train_length;
     if (encoding_usable(position, shape, length)) return true;
     if (with && with->method->limit)
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'method.with': at 'train.length' %d rows may stand at up to %g, and '%s' ends at %d", source,
-            length, position->method->farthest(shape, position->options, length), with->method->name,
-            with->method->limit(shape, with->options) - 1);
-    return error_set(err, EXIT_USAGE, "%s: 'train.length' is beyond what '%s' can be used at, got %d", source,
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'method.with': at 'train.length' %d positions up to %g may be drawn, but the "
+                         "limit of '%s' is %d",
+                         source, length, position->method->farthest(shape, position->options, length),
+                         with->method->name, with->method->limit(shape, with->options) - 1);
+    return error_set(err, EXIT_USAGE, "%s: 'train.length' exceeds the limit of '%s', got %d", source,
                      position->method->name, length);
 }
 
@@ -82,7 +82,8 @@ static bool check_sinks(const AttentionOptions *options, const PositionMethod *m
     bool both = method->scores && method->distance_bias;
     if (!options->sinks || (!method->positions && !both)) return true;
     return error_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' must be 0 with '%s', which %s", source,
-                     method->name, both ? "changes scores by their biases" : "says where rows stand");
+                     method->name,
+                     both ? "changes scores depending on their biases" : "sets the positions of rows");
 }
 
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
@@ -245,10 +246,9 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
     const char *name = first_difference(model, changed);
     if (name) {
-        error_set(
-            err, EXIT_USAGE,
-            "%s: '%s' is not a tensor of both; after training only what has the same tensors can be changed",
-            source, name);
+        error_set(err, EXIT_USAGE,
+                  "%s: tensor '%s' differs from the trained model; a variant must have the same tensors",
+                  source, name);
         return NULL;
     }
     changed->values = model->values;

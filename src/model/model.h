@@ -6,11 +6,10 @@
  *
  * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
  * linear weights N(0, 1/in), with the two output projections of a block (attention.out, ffn.out) divided by
- * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that
+ * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from the random stream with its name, so that
  * all shared tensors start with the same bits under every method. Passes are in model/transformer.h.
  *
- * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V
- * vocabulary.
+ * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
 #ifndef POSLAB_MODEL_MODEL_H
 #define POSLAB_MODEL_MODEL_H

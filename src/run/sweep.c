@@ -26,7 +26,7 @@ typedef struct Sweep {
     Arena *arena;
 } Sweep;
 
-/* --- what is missing --- */
+/* --- missing runs --- */
 
 /* Adds a job for the point if it is incomplete. */
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {

@@ -39,12 +39,12 @@ static bool take_result(Collect *collect, const char *path, bool held, Error *er
     const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
     Error why;
     if (!tempdir_copy(copy, path, collect->arena, &why)) {
-        escape_line(stderr, "poslab: %s; collect again", why.text);
+        escape_line(stderr, "poslab: %s; run `poslab collect` again", why.text);
         return true;
     }
     bool fine = runs_import_result(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
-    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
+    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged and was not imported: %s", path, why.text);
     collect->count += fine;
     return held || unlink(path) == 0 || error_system(err, "cannot remove '%s'", path);
 }
@@ -138,7 +138,7 @@ ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     int count = 0, lock = -1;
     ExitCode code = EXIT_DONE;
     if (access(database, F_OK) != 0) /* checked before the lock file is created */
-        error_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
+        error_set(err, EXIT_USAGE, "database '%s' does not exist; `poslab submit` creates it", database);
     else
         lock = lock_database(database, arena, err);
     if (lock >= 0) store = database_open(database, DATABASE_WRITE, err);

@@ -77,7 +77,8 @@ static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Error 
     *answered = squeue.code == 0;
     *entries = (Entries){.entry = NEW(arena, strlen(squeue.output) / 4 + 1, Entry)};
     if (!*answered)
-        escape_line(stderr, "poslab: the scheduler does not answer: squeue: %.200s", squeue.error);
+        escape_line(stderr, "poslab: the scheduler does not answer (squeue: %.200s); task states are unknown",
+                    squeue.error);
     for (const char *line = squeue.output; *answered && *line;
          line += strcspn(line, "\n"), line += *line != '\0') {
         char slurm[FIELD];

@@ -124,7 +124,7 @@ FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error 
     struct stat status;
     *file = (AtomicFile){.path = path, .temporary = arena_format(arena, "%s.tmp", path)};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
+        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
         return NULL;
     }
     unlink(file->temporary);

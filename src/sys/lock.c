@@ -17,7 +17,7 @@ enum { LOCK_WAIT_TENTHS = 30 }; /* workers of a killed parent end within it */
 static bool can_be_database(const char *database, Error *err) {
     struct stat status;
     size_t size = strlen(database);
-    if (!size) return error_set(err, EXIT_USAGE, "the name of the database is empty");
+    if (!size) return error_set(err, EXIT_USAGE, "--db: the database name is empty");
     if (database[size - 1] == '/' || (stat(database, &status) == 0 && !S_ISREG(status.st_mode)))
         return error_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
     return true;
@@ -40,8 +40,8 @@ int lock_database(const char *database, Arena *arena, Error *err) {
             ssize_t got = pread(file, holder, sizeof holder - 1, 0);
             holder[got > 0 ? got : 0] = '\0';
             error_set(err, EXIT_SYSTEM,
-                      "database '%s' is in use by %s; wait for it, or give another one with --db", database,
-                      *holder ? holder : "another process");
+                      "database '%s' is in use by %s; wait for it to end, or use another database (--db)",
+                      database, *holder ? holder : "another process");
         }
         close(file);
         return -1;

@@ -71,13 +71,14 @@ bool mpi_begin(Error *err) {
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_size(MPI_COMM_WORLD, &count);
     MPI_Comm_rank(MPI_COMM_WORLD, &number);
-    if (count > RANKS_MOST) error_fatal("%d ranks are more than %d", count, RANKS_MOST);
+    if (count > RANKS_MOST)
+        error_fatal("mpirun started %d ranks; at most %d are supported", count, RANKS_MOST);
     begun = true;
     const char *variable = count == 1 ? tells_of_others() : NULL;
     return !variable ||
            error_set(err, EXIT_USAGE,
                      "another MPI's mpirun started this process (%s is set): poslab is built with " LIBRARY
-                     "; use the mpirun of that, or `make MPI_NAME=ompi-c|mpich`",
+                     "; use the mpirun of that MPI, or rebuild with `make MPI_NAME=ompi-c|mpich`",
                      variable);
 }
 
@@ -162,7 +163,7 @@ bool mpi_begin(Error *err) {
     return !variable ||
            error_set(err, EXIT_USAGE,
                      "mpirun started this process (%s is set), but poslab is built without MPI; install "
-                     "libopenmpi-dev and pkg-config, then `make`",
+                     "libopenmpi-dev and pkg-config, then rebuild with `make`",
                      variable);
 }
 

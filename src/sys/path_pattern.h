@@ -1,8 +1,8 @@
 /* path_pattern: finds the files that match a pattern.
  *
- * A path that exists names itself, whatever characters it contains. Otherwise `*`, `?` and `[...]` match
- * within one component, as in the shell, and a component `**` matches any number of folders, also none. A
- * pattern with `**` matches files only; at its end `**` matches all files below a folder. Names that begin
+ * A path that exists matches itself, even if it contains special characters. Otherwise `*`, `?` and `[...]`
+ * match within one component, as in the shell, and a component `**` matches any number of folders, also none.
+ * A pattern with `**` matches files only; at its end `**` matches all files below a folder. Names that begin
  * with a dot are matched only by components that begin with a dot. Symbolic links to folders are followed;
  * `**` visits each folder once.
  */

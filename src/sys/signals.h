@@ -1,7 +1,7 @@
 /* signals: installs signal handlers.
  *
- * Signals that the parent process told this one to ignore (nohup, background jobs of a shell) remain
- * ignored, here and in child processes.
+ * Signals that the parent process had ignored (nohup, background jobs of a shell) remain ignored, here and in
+ * child processes.
  */
 #ifndef POSLAB_SYS_SIGNALS_H
 #define POSLAB_SYS_SIGNALS_H

@@ -1,6 +1,6 @@
 /* version: the revision of the sources that the program was built from.
  *
- * It is stored with every run, so that results of different sources can be told apart.
+ * It is stored with every run, so that results of different sources can be distinguished.
  */
 #ifndef POSLAB_SYS_VERSION_H
 #define POSLAB_SYS_VERSION_H

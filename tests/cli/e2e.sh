@@ -348,7 +348,7 @@ check "a method that no run has" try 2 eval mixed.json --method $two,absent
 check "is named" says err "no run of method 'absent'"
 check "nor has the run that is named" try 2 eval mixed.json --method $wide --run "$key"
 check "not chosen, they do" try 2 eval mixed.json --variant $swap
-check "says which run" says err "$wide L=16 seed=1" "is not a tensor of both"
+check "says which run" says err "$wide L=16 seed=1" "differs from the trained model"
 check "a variant that is no method" try 2 eval $other --variant ${swap}e
 check "names the nearest" says err "did you mean '$swap'"
 check "a variant in broken JSON" try 2 eval $other --variant '{"name": '

@@ -67,7 +67,7 @@ check "shows all states" says out "task 101_1 is pending" "task 101_2 is running
 check "asked for this user's" says squeue.arguments "--user=$(id -u)"
 check "submit again" try 0 submit e2e.json
 rm talks
-check "has nothing to submit" says out "4 runs are with the scheduler already" "nothing to submit"
+check "has nothing to submit" says out "4 runs are already submitted" "nothing to submit"
 touch refuse
 check "status without an answer" try 3 status $database
 check "knows nothing" says out "task 101_1 is unknown"

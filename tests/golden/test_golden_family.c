@@ -475,7 +475,7 @@ static void rows_stand_where_positions_say(void **state) {
             for (int r = 0; r < ROWS && width; r++)
                 if (memcmp(a + few.start[part] + (size_t)r * width,
                            b + many.start[part] + (size_t)places[r] * width, width * sizeof *a) != 0)
-                    fail_msg("%s: row %d does not stand at %g", by_position[n][0], r, places[r]);
+                    fail_msg("%s: row %d is not at position %g", by_position[n][0], r, places[r]);
         }
     }
 }

@@ -166,7 +166,7 @@ static bool bins_add_up(const EvaluateResult *e, const double *at, const int64_t
                           (long long)tokens);
         int64_t octave = bin->first < 8 ? 1 : (int64_t)exp2(floor(log2((double)bin->first))) / 4;
         if (bin->last > bin->first + octave - 1 || bin->first % octave)
-            return BROKEN(err, "bin %lld to %lld is none of four in an octave", (long long)bin->first,
+            return BROKEN(err, "bin %lld to %lld is not one of four in an octave", (long long)bin->first,
                           (long long)bin->last);
         from = bin->last + 1;
     }
@@ -252,7 +252,7 @@ static bool refuses_right(const Stretch *s, Arena *arena, Error *err) {
     if (evaluate_run(s->model, &s->corpus, &request, stop_at_once, &share, &result, arena, s->arena,
                      &failure) ||
         failure.code != EXIT_STOPPED || !(share > 0 && share < 1))
-        return BROKEN(err, "progress cannot stop an evaluation, or is told a share of %g", share);
+        return BROKEN(err, "progress cannot stop an evaluation, or gets a share of %g", share);
     Corpus shortest = {.splits[SPLIT_VALID] = {.tokens = s->corpus.splits[SPLIT_VALID].tokens, .count = 2}};
     request.length = request.stride = 1;
     if (!evaluate_run(s->model, &shortest, &request, NULL, NULL, &result, arena, s->arena, err)) return false;

@@ -21,7 +21,7 @@ static bool sound_fields(const PositionMethod *m, Error *err) {
         const OptionField *f = &m->fields[i];
         if (!lower_name(f->key)) return BROKEN(err, "field %d has no key in lower case", i);
         if (!f->help || !*f->help) return BROKEN(err, "'%s' has no help", f->key);
-        if (f->offset >= m->options_size) return BROKEN(err, "'%s' lies outside the options", f->key);
+        if (f->offset >= m->options_size) return BROKEN(err, "'%s' is outside the options", f->key);
         if ((f->type == OPTION_CHOICE) != (f->choices != NULL))
             return BROKEN(err, "'%s': choices are for fields of that type", f->key);
         for (int j = 0; j < i; j++)
@@ -68,7 +68,7 @@ static bool sound_partner(const LawCase *c, Error *err) {
         return BROKEN(err, "positions, farthest and partner do not belong together");
     if (moves && (m->claims || m->layout || m->prepare || m->frequency ||
                   encoding_hooks(m) != 1U << ENCODING_HOOK_positions))
-        return BROKEN(err, "has other hooks, or claims, beside positions");
+        return BROKEN(err, "has positions together with other hooks or promises");
     return true;
 }
 
@@ -84,7 +84,7 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
     if (m->frequency && (m->prepare || !m->transform))
-        return BROKEN(err, "frequency with a prepare beside it, or without transform: use ROTARY_HOOKS");
+        return BROKEN(err, "frequency together with prepare, or without transform: use ROTARY_HOOKS");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");

@@ -117,7 +117,8 @@ static bool positions_are_pure(const LawCase *c, Arena *arena, Error *err) {
         double farthest = m->farthest(&shape, c->position.options, T);
         for (int t = 1; t <= T; t++)
             if (!(at[0][t] <= farthest))
-                return BROKEN(err, "row %d stands at %g, the farthest is %g", t - 1, at[0][t], farthest);
+                return BROKEN(err, "row %d has position %g, beyond the farthest, %g", t - 1, at[0][t],
+                              farthest);
     }
     return true;
 }

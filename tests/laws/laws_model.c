@@ -105,7 +105,7 @@ bool law_causality(const LawCase *c, Arena *arena, Error *err) {
                 return BROKEN(err, "token %d changes the loss at position %d", t, s);
         for (int s = t > 0 ? t - 1 : 0; s < T && s <= t; s++)
             if (memcmp(&before[s], &after[s], sizeof *after) == 0)
-                return BROKEN(err, "token %d leaves the loss at position %d as it is", t, s);
+                return BROKEN(err, "token %d does not change the loss at position %d", t, s);
     }
     return true;
 }
@@ -272,7 +272,7 @@ enum { OVERFIT_STEPS = 600 };
 
 static bool stays(const LawCase *c, const ModelParam *param, Error *err) {
     bool projected = param->init == MODEL_INIT_METHOD && encoding_acting(&c->position)->method->project;
-    return BROKEN(err, "an update leaves %s as it is, whose gradient is not zero%s", param->name,
+    return BROKEN(err, "an update does not change %s, although its gradient is not zero%s", param->name,
                   projected ? "; `project` may have undone it" : "");
 }
 

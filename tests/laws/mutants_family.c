@@ -198,7 +198,7 @@ const MethodMutant family_mutants[] = {
     {"scores not scaled", "yarn", "isometry", NULL, yarn_without_attention},
     {"queries scaled alone", "yarn", "formulas", NULL, yarn_scales_queries_alone},
     {"first positions scaled too", "longrope", "shift", NULL, longrope_scales_first},
-    {"low frequencies turned too", "p_rope", "formulas", NULL, p_rope_turns_all},
+    {"low frequencies rotated too", "p_rope", "formulas", NULL, p_rope_turns_all},
     {"centre follows the length", "xpos", "prefix", NULL, xpos_centre_moves},
     {"keys grow as queries do", "xpos", "shift", NULL, xpos_keys_grow_too},
     {"backward inverts the scale", "xpos", "adjoint", NULL, xpos_backward_inverts},

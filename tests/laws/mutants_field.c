@@ -131,7 +131,7 @@ const MethodMutant field_mutants[] = {
     {"input writes one row too far", "pia", "purity", NULL, input_too_far},
 
     {"gradients of a and p swapped", "kerple", "gradient", NULL, gradients_swapped},
-    {"project goes on and on", "kerple", "init", NULL, project_shrinks},
+    {"project is not idempotent", "kerple", "init", NULL, project_shrinks},
     {"project writes beyond the tensor", "kerple", "init", NULL, project_too_far},
     {"per_layer ignored", "kerple", "options", NULL, per_layer_ignored},
 };

@@ -331,8 +331,8 @@ static void scores_written(PositionMethod *m) {
 
 const MethodMutant scores_mutants[] = {
     {"horizon off by one", "rerope", "formulas", NULL, horizon_off_by_one},
-    {"keys turned beyond the horizon", "rerope", "formulas", NULL, far_keys_turned},
-    {"far queries turned the wrong way in backward", "rerope", "gradient", NULL, far_turned_forward},
+    {"keys rotated beyond the horizon", "rerope", "formulas", NULL, far_keys_turned},
+    {"far queries rotated in the wrong direction", "rerope", "gradient", NULL, far_turned_forward},
     {"vectors of the next distance", "shaw", "formulas", NULL, vectors_off_by_one},
     {"vectors at values forgotten", "shaw", "formulas", NULL, values_forgotten},
     {"vectors at values not trained", "shaw", "gradient", NULL, values_not_trained},

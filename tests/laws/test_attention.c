@@ -203,7 +203,7 @@ static void sinks_go_with_the_method_or_are_refused(void **state) {
         if (model_check(&model, &c.position, c.train_length, "config 'x'", &err) == refused)
             fail_msg("options %d are %s", i, refused ? "accepted" : err.text);
         snprintf(wanted, sizeof wanted, "config 'x': 'model.attention.sinks' must be 0 with '%s', which %s",
-                 m->name, moves ? "says where rows stand" : "changes scores by their biases");
+                 m->name, moves ? "sets the positions of rows" : "changes scores depending on their biases");
         if (refused) assert_string_equal(err.text, wanted);
     }
     arena_free(arena);

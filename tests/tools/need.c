@@ -29,7 +29,7 @@ const PositionMethod *need_method(const char *name) {
     const PositionMethod *method = encoding_find(name);
     if (!method) {
         char what[64];
-        snprintf(what, sizeof what, "there is no method '%s'", name);
+        snprintf(what, sizeof what, "method '%s' does not exist", name);
         skip_without(what);
     }
     return method;

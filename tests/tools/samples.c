@@ -119,7 +119,7 @@ void sample_import(Database *store, const RunRecord *record) {
 
 char *sample_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
-    if (!file) fail_msg("there is no file '%s'", path);
+    if (!file) fail_msg("file '%s' does not exist", path);
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     size_t length = (size_t)ftell(file);
     rewind(file);

@@ -208,7 +208,7 @@ static void test_one_file_once(void **state) {
             CorpusOptions options = {.files = {LIST("a.txt")}};
             options.files[list] = LIST(names[i]);
             expect_error(&options, 0, EXIT_USAGE,
-                         LIST("a.txt", "data.files", "one file", "one of the lists"));
+                         LIST("a.txt", "data.files", "are the same file", "only one list"));
         }
     }
     fixture_put_text("b.txt", "other");
@@ -236,7 +236,8 @@ static void test_copies(void **state) {
     assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 26);
     assert_string_equal(corpus_note(corpus, arena), "");
     corpus = read_files(LIST("a.txt", "copy"), 0.5, 0);
-    assert_string_equal(corpus_note(corpus, arena), "2 files are copies of files in another split");
+    assert_string_equal(corpus_note(corpus, arena),
+                        "2 files have the same content as files in another split");
     assert_string_equal(corpus_note(read_files(LIST("a.txt", "other"), 0.3, 0.3), arena), "");
 }
 
@@ -338,9 +339,9 @@ static void test_empty_files(void **state) {
     assert_string_equal(corpus->hash, read_files(LIST("a.txt"), 0, 0)->hash);
     assert_string_equal(corpus_note(read_files(LIST("*a.txt", "e1*"), 0, 0), arena), "1 empty file skipped");
     expect_files_error(LIST("*.txt", "e1.txt"), LIST("'e1.txt' is empty", "remove it"));
-    expect_files_error(LIST("e*.txt"), LIST("'data.files' matches empty files only"));
+    expect_files_error(LIST("e*.txt"), LIST("'data.files' matches only empty files"));
     expect_error(&(CorpusOptions){.files = {LIST("a.txt"), LIST("e*")}}, 0, EXIT_USAGE,
-                 LIST("'data.valid_files' matches empty files only"));
+                 LIST("'data.valid_files' matches only empty files"));
     CorpusOptions options = {.tokenizer = TOKENIZER_UINT16, .files = {LIST("*.txt")}};
     assert_int_equal(unlink("e2.txt"), 0);
     assert_int_equal(read_good(&options, 65536)->empty, 1);
@@ -363,12 +364,12 @@ static void test_bad_files(void **state) {
     assert_int_equal(mkfifo("pipe", 0600), 0);
     assert_int_equal(symlink("loop", "loop"), 0);
     expect_files_error(LIST("good", "absent.txt"),
-                       LIST("data.files", "absent.txt", "no file '", "folder where"));
+                       LIST("data.files", "absent.txt", "no such file '", "current folder"));
     expect_files_error(LIST("good", "nothing/*.txt"), LIST("data.files", "nothing/*.txt", "no file matches"));
     expect_files_error(LIST("data/perl/*.txt"), LIST("data/perl/*.txt", "`make data`"));
     expect_files_error(LIST("good", "empty"), LIST("file 'empty' is empty", "remove it", "data.files"));
-    expect_files_error(LIST("good", "dir"), LIST("'dir' is a directory", "dir/*"));
-    expect_files_error(LIST("*"), LIST("'dir' is a directory"));
+    expect_files_error(LIST("good", "dir"), LIST("'dir' is a folder", "dir/*"));
+    expect_files_error(LIST("*"), LIST("'dir' is a folder"));
     expect_files_error(LIST("pipe"), LIST("'pipe' is not a regular file"));
     expect_error(&(CorpusOptions){.files = {LIST("loop/*")}}, 0, EXIT_SYSTEM, LIST("data.files", "loop/*"));
     expect_error(&(CorpusOptions){0}, 0, EXIT_USAGE, LIST("data.files"));
@@ -467,10 +468,10 @@ static void test_bad_token_streams(void **state) {
     } rows[] = {
         {"odd.bin", "odd size (5 bytes)", "data.tokenizer"},
         {"version.bin", "version 7", "version 1"},
-        {"more.bin", "promises 6 tokens", "10 bytes"},
-        {"less.bin", "promises 4 tokens", "10 bytes"},
-        {"minus.bin", "promises -1 tokens", "damaged"},
-        {"none.bin", "promises 0 tokens", "damaged"},
+        {"more.bin", "announces 6 tokens", "10 bytes"},
+        {"less.bin", "announces 4 tokens", "10 bytes"},
+        {"minus.bin", "announces -1 tokens", "damaged"},
+        {"none.bin", "announces 0 tokens", "damaged"},
         {"good.bin", "token 2 is 50256, outside the vocabulary of 50256", "model.vocabulary"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
