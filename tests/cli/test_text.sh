@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test_text.sh: environment variables, closed pipes, exit codes, control characters in arguments, and installation
-# into folders with unusual names. shellcheck disable=SC2016 # not expanded by this shell
+# into folders with unusual names.
+# shellcheck disable=SC2016 # not expanded by this shell
 . "$(dirname "$0")/../tools/shell.sh"
 export TMPDIR=$home/tmp
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES POSIXLY_CORRECT PREFIX DESTDIR

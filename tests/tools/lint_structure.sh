@@ -1,5 +1,6 @@
-# shellcheck shell=bash Sourced by lint.sh: checks what src/ includes, allocates and names. lint_structure.awk reads
-# the sources, without a compiler.
+# shellcheck shell=bash
+# Sourced by lint.sh: checks what src/ includes, allocates and names. lint_structure.awk reads the sources, without a
+# compiler.
 
 # The folders of src/, lowest first: a folder uses itself and the ones before it. src/README.md describes the folders.
 ORDER="base sys math position attention model data train experiment store run slurm analysis report cli"

@@ -1,5 +1,6 @@
-# shellcheck shell=bash shell.sh: sourced by the shell scripts of tests. It makes the temporary folder $home, changes
-# to it, and prints TAP lines.
+# shellcheck shell=bash
+# shell.sh: sourced by the shell scripts of tests. It makes the temporary folder $home, changes to it, and prints TAP
+# lines.
 #
 #     POSLAB    the program under test; default: the tree's
 #     root      the tree
