@@ -146,7 +146,7 @@ ArenaMark arena_mark(const Arena *arena) {
 }
 
 void arena_release(Arena *arena, ArenaMark mark) {
-    if (mark > arena->used) BUG("arena mark %zu lies beyond the %zu bytes in use", mark, arena->used);
+    if (mark > arena->used) BUG("arena mark %zu is beyond the %zu bytes in use", mark, arena->used);
     arena->used = mark;
     if (arena->counting) return;
     Chunk *chunk = arena->first;

@@ -18,8 +18,8 @@ arena_new(size_t first_chunk);   /* bytes of the first chunk, 0 for a small defa
 Arena *arena_new_counting(void); /* arena_alloc returns NULL and counts */
 void arena_free(Arena *arena);   /* NULL is allowed */
 
-/* An arena of exactly so many bytes of another one's, which frees them; more is a bug. NULL if that one
- * counts. */
+/* An arena of `bytes` bytes within `parent`, which frees them; allocating more is a bug. NULL if the parent
+   is a counting arena. */
 Arena *arena_new_inside(Arena *parent, size_t bytes);
 
 /* count * size zeroed bytes, aligned to 64. A product that overflows, or no memory, is error_fatal; a count

@@ -33,7 +33,7 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
     *ARENA_PUSH(arena, plan->notices, plan->notice_count) = arena_copy(arena, text);
 }
 
-/* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
+/* A placeholder corpus if files of the corpus are merely missing; NULL for any other error. */
 static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
     if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);

@@ -76,7 +76,7 @@ static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
     Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
-    if (!json) BUG("a resolved config is no JSON: %s", err.text);
+    if (!json) BUG("a resolved config is not JSON: %s", err.text);
     return json;
 }
 

@@ -31,7 +31,7 @@ static uint32_t big_endian(const unsigned char *bytes) {
 
 static bool check_identity(const char *path, uint32_t application, uint32_t version, Error *err) {
     if (application != APPLICATION_ID)
-        return error_set(err, EXIT_DAMAGED, "'%s' is no poslab database; it was left untouched", path);
+        return error_set(err, EXIT_DAMAGED, "'%s' is not a poslab database; it was not changed", path);
     if (version > SCHEMA_VERSION)
         return error_set(
             err, EXIT_DAMAGED,

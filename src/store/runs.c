@@ -79,8 +79,8 @@ static bool write_request(Database *store, const PlanPoint *point, const Evaluat
         database_text(point->config->name));
 }
 
-/* One row for each protocol of the point's sections that the request belongs to; where it is none's (a stride
-   of the whole length or more), its stride stands for the rule. */
+/* Writes one row for each protocol of the point's sections that the request belongs to; if there is none (a
+   stride of the whole length or more), the rule is its stride. */
 static bool write_rules(Database *store, const PlanPoint *point, const EvaluateRequest *request, bool added,
                         Error *err) {
     bool found = false;
