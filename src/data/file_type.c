@@ -128,7 +128,7 @@ static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
          size >= LONG_TEXT);
     if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
     if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
-        return "has no byte above 127, like 8-bit values; " TOKENS_16;
+        return "has no byte above 127, like values of 8 bits; " TOKENS_16;
     return NULL;
 }
 
