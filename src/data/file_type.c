@@ -11,7 +11,7 @@ enum {
     LONG_TEXT = 4096
 }; /* minimum sizes, in bytes, to which the patterns are applied */
 
-#define CONVERT(what)    "is " what "; extract its text or tokens into a plain file"
+#define CONVERT(what)    "is " what "; write its text or tokens to a plain file"
 #define COMPRESSED(what) "is compressed (" what "); decompress it first"
 #define TOKENS_16                                                                                            \
     "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
