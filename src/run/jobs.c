@@ -11,6 +11,7 @@
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "store/run_folder.h"
+#include "store/merge.h"
 #include "store/runs.h"
 #include "run/worker.h"
 
@@ -41,7 +42,7 @@ bool jobs_import_result(Jobs *jobs, const char *folder) {
     const char *path = arena_format(jobs->arena, "%s/result.db", folder);
     if (access(path, F_OK) != 0) return true;
     Error err;
-    if (!runs_import_result(jobs->store, path, &err)) {
+    if (!merge_result(jobs->store, path, &err)) {
         if (err.code != EXIT_DAMAGED) jobs->fatal = err;
         if (err.code != EXIT_DAMAGED) return false;
         progress_message(jobs->progress, true, "poslab: %s; it is removed", err.text);

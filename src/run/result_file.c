@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "sys/tempdir.h"
+#include "store/merge.h"
 #include "store/runs.h"
 #include "run/run_task.h"
 
@@ -46,7 +47,7 @@ bool result_file_write(const char *path, const RunRecord *record, bool earlier, 
         const char *copy = arena_format(arena, "%s/earlier.db", scratch);
         fine = tempdir_copy(copy, path, arena, err);
         Database *store = fine ? database_open(local, DATABASE_WRITE, err) : NULL;
-        fine = store && runs_import_result(store, copy, err);
+        fine = store && merge_result(store, copy, err);
         database_close(store);
     }
     fine = fine && tempdir_copy(path, local, arena, err);

@@ -8,6 +8,7 @@
 #include "sys/tempdir.h"
 #include "store/database.h"
 #include "store/run_folder.h"
+#include "store/merge.h"
 #include "store/runs.h"
 
 typedef struct Collect {
@@ -41,7 +42,7 @@ static bool take_result(Collect *collect, const char *path, bool held, Error *er
         escape_line(stderr, "poslab: %s; collect again", why.text);
         return true;
     }
-    bool fine = runs_import_result(collect->store, copy, &why);
+    bool fine = merge_result(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
     if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
     collect->count += fine;

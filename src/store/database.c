@@ -69,7 +69,7 @@ static bool create_schema(Database *store, Error *err) {
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
     bool ok = DATABASE_GET(store, err, &objects, "SELECT count(*) FROM sqlite_schema");
     if (ok && objects == 0) {
-        ok = database_execute(store, err, schema_sql) &&
+        ok = database_execute(store, err, schema_sql(store->arena)) &&
              database_execute(store, err,
                               arena_format(store->arena,
                                            "PRAGMA application_id = %d; PRAGMA user_version = %d",
@@ -91,11 +91,12 @@ static bool migrate_all(Database *store, Error *err) {
     bool ok = get_version(store, &version, err);
     long long old = version;
     for (; ok && version < SCHEMA_VERSION; version++) {
-        if (version < 1)
+        const char *sql = schema_migration(version, store->arena);
+        if (!sql)
             return error_set(err, EXIT_DAMAGED,
                              "database '%s' has schema version %lld, which no poslab ever wrote", store->path,
                              (long long)version);
-        if (sqlite3_exec(store->db, migrations[version], NULL, NULL, NULL) != SQLITE_OK)
+        if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
             return sqlite3_errcode(store->db) == SQLITE_ERROR /* of SQL that fits version `version` */
                        ? error_set(err, EXIT_DAMAGED,
                                    "database '%s' is damaged: its schema is not that of version %lld (%s)",

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -98,11 +99,13 @@ bool database_fail(Database *store, Error *err) {
 static bool has_schema(Database *store) {
     static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
     sqlite3_stmt *statement = NULL;
+    ArenaMark mark = arena_mark(store->arena);
     bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-               sqlite3_bind_text(statement, 1, schema_sql, -1, SQLITE_STATIC) == SQLITE_OK &&
-               sqlite3_bind_int(statement, 2, SCHEMA_OBJECTS) == SQLITE_OK &&
+               sqlite3_bind_text(statement, 1, schema_sql(store->arena), -1, SQLITE_STATIC) == SQLITE_OK &&
+               sqlite3_bind_int(statement, 2, schema_objects()) == SQLITE_OK &&
                sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
+    arena_release(store->arena, mark);
     return has;
 }
 
@@ -134,11 +137,9 @@ static void bind(sqlite3_stmt *statement, int number, DatabaseValue value) {
 
 bool database_step(Database *store, Error *err, int64_t *result, const char *sql, const DatabaseValue *values,
                    int count) {
-    if (store->sql != sql) {
+    if (!store->statement || strcmp(sqlite3_sql(store->statement), sql) != 0) {
         sqlite3_finalize(store->statement);
-        store->sql = NULL;
         if (!prepare(store, &store->statement, sql, err)) return false;
-        store->sql = sql;
     }
     if (sqlite3_bind_parameter_count(store->statement) != count) BUG("%d values for: %s", count, sql);
     for (int i = 0; i < count; i++) bind(store->statement, i + 1, values[i]);
@@ -148,6 +149,31 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
     sqlite3_reset(store->statement);
     sqlite3_clear_bindings(store->statement);
     return ok;
+}
+
+bool database_row(Database *store, Error *err, int64_t *result, const char *before, const char *between,
+                  const char *after, const DatabaseColumn *row, int count) {
+    ArenaMark mark = arena_mark(store->arena);
+    DatabaseValue *values = NEW(store->arena, count, DatabaseValue);
+    size_t size = strlen(before) + strlen(between) + strlen(after) + 8;
+    for (int i = 0; i < count; i++) size += strlen(row[i].name) + 4;
+    char *sql = NEW(store->arena, size, char), *end = stpcpy(stpcpy(sql, before), " (");
+    for (int i = 0; i < count; i++) end = stpcpy(stpcpy(end, i ? ", " : ""), row[i].name);
+    end = stpcpy(stpcpy(stpcpy(end, ")"), between), "(");
+    for (int i = 0; i < count; i++) end = stpcpy(end, i ? ",?" : "?");
+    stpcpy(stpcpy(end, ")"), after);
+    for (int i = 0; i < count; i++) values[i] = row[i].value;
+    bool ok = database_step(store, err, result, sql, values, count);
+    arena_release(store->arena, mark);
+    return ok;
+}
+
+const char *database_now(Arena *arena) {
+    char text[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    return arena_copy(arena, text);
 }
 
 bool database_execute(Database *store, Error *err, const char *sql) {

@@ -308,21 +308,20 @@ static DatabaseValue value_length(int64_t length) {
     return length ? database_int(length) : database_text(NULL);
 }
 
+/* Replaces what is known of the same thing. */
 static bool store_number(Database *store, const Number *number, Error *err) {
-    const DatabaseValue values[] = {
-        database_text(number->source), database_text(number->dataset),     database_text(number->split),
-        database_text(number->method), database_int(number->train_length), value_length(number->eval_length),
-        value_length(number->stride),  database_text(number->quantity),    database_real(number->value)};
-    return database_step(
-               store, err, NULL,
-               "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
-               " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
-               values, COUNT_OF(values) - 1) &&
-           database_step(
-               store, err, NULL,
-               "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
-               " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               values, COUNT_OF(values));
+    const DatabaseColumn row[] = {{"source", database_text(number->source)},
+                                  {"dataset", database_text(number->dataset)},
+                                  {"split", database_text(number->split)},
+                                  {"method", database_text(number->method)},
+                                  {"train_length", database_int(number->train_length)},
+                                  {"eval_length", value_length(number->eval_length)},
+                                  {"stride", value_length(number->stride)},
+                                  {"quantity", database_text(number->quantity)},
+                                  {"value", database_real(number->value)}};
+    return database_row(store, err, NULL, "DELETE FROM reference WHERE", " IS ", "", row,
+                        COUNT_OF(row) - 1) &&
+           database_row(store, err, NULL, "INSERT INTO reference", " VALUES ", "", row, COUNT_OF(row));
 }
 
 static bool store_numbers(Database *store, const ReferenceReader *reader, Error *err) {

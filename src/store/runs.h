@@ -1,8 +1,6 @@
 /* runs: experiments, runs and their results in the database.
  *
- * A result file is a database with one run in it. It is imported in one transaction, and importing it again
- * changes nothing: the training of a run replaces the stored one (it is the same computation), an evaluation
- * that is already stored is left unchanged.
+ * A result file is a database with one run in it; store/merge.h imports it.
  */
 #ifndef POSLAB_RUNS_H
 #define POSLAB_RUNS_H
@@ -35,10 +33,6 @@ typedef struct RunRecord {
 /* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
    BLAS, time) is filled in here. */
 bool runs_write_result(const char *path, const RunRecord *record, Error *err);
-
-/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
-   evaluation that is already there is left as it is). */
-bool runs_import_result(Database *store, const char *path, Error *err);
 
 bool runs_set_status(Database *store, const char *key, RunStatus status, const char *reason, Error *err);
 

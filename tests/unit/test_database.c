@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "store/merge.h"
 #include "store/runs.h"
 
 static void test_plan(void **state) {
@@ -222,7 +223,7 @@ static void test_import_twice(void **state) {
     assert_int_equal(runs_status(store, point->key), RUN_DONE);
     assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
-    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
 
     /* Evaluated again, without training: what is there stays, evaluations and training alike. */
