@@ -22,6 +22,7 @@ struct Database {
     sqlite3_stmt *statement; /* the one kept prepared; NULL at first */
     Query *queries;          /* of store/query.c; NULL at first */
     QueryWait wait;
+    bool in_memory; /* an old database that could only be read, brought up to date */
     double waiting; /* when the wait began */
     bool said, stopped;
 };

@@ -6,6 +6,7 @@
  */
 #include "store/query.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "sys/lock_holder.h"
 #include "store/internal.h"
+#include "store/run_folder.h"
 #include "store/schema.h"
 
 static const double announced = 3; /* seconds of waiting for others, before it is said */
@@ -64,7 +66,7 @@ void query_set_wait(Database *store, QueryWait wait) {
 }
 
 bool database_fail(Database *store, Error *err) {
-    const char *text = sqlite3_errmsg(store->db);
+    const char *text = sqlite3_errmsg(store->db), *folder;
     int saved = sqlite3_system_errno(store->db);
     switch (sqlite3_extended_errcode(store->db) & 0xff) {
     case SQLITE_CORRUPT:
@@ -87,6 +89,16 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         BUG("database '%s': %s", store->path, text);
+    case SQLITE_CANTOPEN: /* the journal, perhaps: errno is of a further attempt */
+    case SQLITE_READONLY:
+        folder = run_folder_parent(store->path, store->arena);
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+            return error_system(
+                err,
+                "database '%s' cannot be written: its folder '%s' must be writable for SQLite's "
+                "journal; change its permissions, or use a copy in another folder",
+                store->path, folder);
+        /* fall through */
     default:
         return error_set(err, EXIT_SYSTEM, "database '%s': %s%s%s", store->path, text, saved ? ": " : "",
                          saved ? strerror(saved) : "");
