@@ -116,7 +116,7 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
-    return jobs->left ? EXIT_STOPPED : jobs->failed || jobs->diverged ? EXIT_SOME_FAILED : EXIT_DONE;
+    return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
 static void say_corpora(Sweep *sweep) {

@@ -73,8 +73,8 @@ bool collect_results(Database *store, const char *experiment, const Squeue *queu
 /* --- the command --- */
 
 typedef struct Tally {
-    int runs, complete, diverged, failed,
-        state[SQUEUE_STATES]; /* diverged: of complete; state: of runs that are not */
+    int runs, complete, failed;
+    int state[SQUEUE_STATES]; /* of runs that are neither */
 } Tally;
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
@@ -91,7 +91,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
         bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !query_int(query, 2);
         tally->runs++;
         if (done || !strcmp(status, runs_status_names[RUN_DIVERGED]))
-            tally->complete++, tally->diverged += !done;
+            tally->complete++;
         else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
         else if (task) /* what was delivered has been collected, and was not all */
@@ -126,7 +126,7 @@ static bool collect_one(Database *store, const char *experiment, ExitCode *code,
     int over = tally.complete + tally.failed + tally.state[SQUEUE_LOST];
     if (over < tally.runs)
         *code = EXIT_STOPPED;
-    else if ((tally.complete < tally.runs || tally.diverged) && *code == EXIT_DONE)
+    else if (tally.complete < tally.runs && *code == EXIT_DONE)
         *code = EXIT_SOME_FAILED;
     return true;
 }
