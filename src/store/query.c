@@ -7,6 +7,7 @@
 #include "store/query.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #include "base/clock.h"
 #include "sys/lock_holder.h"
 #include "store/internal.h"
-#include "store/run_folder.h"
 #include "store/schema.h"
 
 static const double announced = 3; /* seconds of waiting for others, before it is said */
@@ -91,7 +91,7 @@ bool database_fail(Database *store, Error *err) {
         BUG("database '%s': %s", store->path, text);
     case SQLITE_CANTOPEN: /* the journal, perhaps: errno is of a further attempt */
     case SQLITE_READONLY:
-        folder = run_folder_parent(store->path, store->arena);
+        folder = dirname(arena_copy(store->arena, store->path));
         if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
             return error_system(
                 err,

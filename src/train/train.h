@@ -48,21 +48,26 @@ bool train_check(const TrainOptions *options, const char *source, Error *err);
 /* Bytes that training takes (closed form by counting arenas): the peak_bytes of the result. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);
 
-typedef struct TrainHooks {
+/* What train_run trains on, and whom it tells. */
+typedef struct TrainTask {
+    const char *key; /* of the run: the state of a run with another one is refused */
+    const Corpus *corpus;
+    const TrainOptions *options;
+    const OptimizerOptions *optimizer;
+    const OptimizerScheduleOptions *schedule;
+    const char *state_path; /* NULL: no state is kept */
+    const char *source;     /* the config, for errors */
+    const char *revision;   /* of the program, for the result; NULL: "unknown" */
     /* after every update; returns false to stop: state is saved and the error is EXIT_STOPPED. May be NULL.
      */
     bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second);
     void (*note)(void *user, const char *message); /* "resuming from step 120", ...; may be NULL */
     void *user;
-    const char *revision; /* of the program, for the result; NULL: "unknown" */
-} TrainHooks;
+} TrainTask;
 
-/* model: made by model_new; train_run initialises it, or restores it from state_path (NULL: no state is
-   kept). Fails with EXIT_STOPPED where a hook stopped it; `result` then describes the updates made. With
-   other errors it is of no use. */
-bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
-               const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
-               const char *state_path, const char *source, const TrainHooks *hooks, TrainResult *result,
-               Arena *arena, Error *err);
+/* model: made by model_new; train_run initialises it, or restores it from the saved state. Fails with
+   EXIT_STOPPED where `progress` stopped it; `result` then describes the updates made. With other errors it is
+   of no use. */
+bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *arena, Error *err);
 
 #endif

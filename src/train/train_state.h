@@ -2,9 +2,9 @@
  *
  * The file is a safetensors file. It holds the weights under their names, the optimiser's arrays as
  * `adam.m.NAME` and `adam.v.NAME` (of NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of
- * its rows (`log` [steps, 8]). Its metadata says which run it belongs to, the step, the rate of the last
- * update, the seconds spent and what train/train_session.h keeps. There is no random state besides the step:
- * batches and dropout masks are functions of the seed and the step.
+ * its rows (`log` [steps, 8]). Its metadata says which run it belongs to (its key), the step, the rate of the
+ * last update, the seconds spent and what train/train_session.h keeps. There is no random state besides the
+ * step: batches and dropout masks are functions of the seed and the step.
  *
  * Two generations are kept: PATH and PATH.old. While one is written there is PATH.new.tmp, then PATH.new.
  */
@@ -23,7 +23,7 @@ typedef struct TrainLog { /* a row of the file's `log`: its layout is part of th
 
 /* A run after `steps` of `total` updates. Nothing here is owned: the caller's arenas outlive it. */
 typedef struct TrainState {
-    const char *run;      /* identity: the state of a run with another one is refused */
+    const char *key;      /* of the run: the state of a run with another one is refused */
     Model *model;         /* its values are the weights */
     Optimizer *optimizer; /* of this model */
     int64_t total, steps;
