@@ -34,6 +34,7 @@ enum { MAX_QUERIES = 8 }; /* at a time */
 struct Query {
     Arena *arena; /* NULL: free */
     Cell *cells;  /* [rows, columns] */
+    const char **names;
     int columns;
     int64_t rows, row;
     bool failed;
@@ -225,6 +226,9 @@ static bool read_rows(Query *query, Database *store, const char *sql, const char
     if (!prepare(store, &statement, sql, &query->err)) return false;
     for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, database_text(parameters[i]));
     query->columns = sqlite3_column_count(statement);
+    query->names = NEW(query->arena, query->columns, const char *);
+    for (int c = 0; c < query->columns; c++)
+        query->names[c] = arena_copy(query->arena, sqlite3_column_name(statement, c));
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) add_row(query, statement);
     bool ok = code == SQLITE_DONE || database_fail(store, &query->err);
@@ -246,6 +250,12 @@ Query *query_begin(Database *store, const char *sql, const char *const *paramete
 bool query_next(Query *query) {
     if (query->row < query->rows) query->row++;
     return query->row < query->rows;
+}
+
+int query_column(const Query *query, const char *name) {
+    for (int c = 0; c < query->columns; c++)
+        if (!strcmp(query->names[c], name)) return c;
+    BUG("there is no column '%s'", name);
 }
 
 /* NULL where there is no row. */

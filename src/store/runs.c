@@ -32,12 +32,6 @@ const char *const runs_status_names[] = {"pending", "running", "done", "diverged
 
 /* --- the plan --- */
 
-static const char *tokenizer_name(const CorpusOptions *options) {
-    for (int i = 0; i < corpus_field_count; i++)
-        if (!strcmp(corpus_fields[i].key, "tokenizer")) return corpus_fields[i].choices[options->tokenizer];
-    BUG("there is no option 'tokenizer'");
-}
-
 static bool write_corpus(Database *store, const Corpus *corpus, const char *tokenizer, int64_t *id,
                          Error *err) {
     const CorpusStream *splits = corpus->splits;
@@ -64,7 +58,7 @@ static bool write_run(Database *store, const PlanPoint *point, Error *err) {
     const Encoding *position = &config->position;
     Arena *arena = database_arena(store);
     int64_t corpus = 0;
-    return write_corpus(store, point->corpus, tokenizer_name(&config->data), &corpus, err) &&
+    return write_corpus(store, point->corpus, corpus_tokenizer_names[config->data.tokenizer], &corpus, err) &&
            DATABASE_INSERT(
                store, err, "run", "ON CONFLICT (key) DO UPDATE SET label = excluded.label",
                {"key", database_text(point->key)}, {"method", database_text(position->method->name)},

@@ -34,9 +34,9 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
    offsets or another dtype is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
-/* NULL if absent. checkpoint_next looks from number *next on and then from the beginning, and moves *next
+/* NULL if absent. safetensors_next looks from number *next on and then from the beginning, and moves *next
    behind what it found: a loop over names in the file's order looks at each tensor once. */
 const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name);
-const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next);
+const SafetensorsTensor *safetensors_next(const SafetensorsFile *file, const char *name, int *next);
 
 #endif

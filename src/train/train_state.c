@@ -35,7 +35,7 @@ static bool restore_values(float *values, const Model *model, const SafetensorsF
         const ModelParam *param = &model->params[i];
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        const SafetensorsTensor *tensor = checkpoint_next(file, name, &next);
+        const SafetensorsTensor *tensor = safetensors_next(file, name, &next);
         if (!tensor) return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' is missing", path, name);
         bool fits = tensor->type == SAFETENSORS_F32 && tensor->rank == param->rank;
         for (int d = 0; d < param->rank && fits; d++) fits = tensor->dims[d] == param->dims[d];
