@@ -124,17 +124,16 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     jobs->slots[slot] = NULL;
     jobs->running--;
     if (!jobs_import_result(jobs, job->folder)) return false;
-    RunStatus status = runs_status(jobs->store, job->point->key);
-    if (code == EXIT_DONE && (status == RUN_DONE || status == RUN_DIVERGED)) {
-        jobs->diverged += status == RUN_DIVERGED;
-        progress_end(jobs->progress, slot, runs_status_names[status], true);
+    const RunState state = runs_state(jobs->store, job->point->key);
+    if (code == EXIT_DONE && (state.status == RUN_DONE || state.status == RUN_DIVERGED)) {
+        jobs->diverged += state.status == RUN_DIVERGED;
+        progress_end(jobs->progress, slot, runs_status_names[state.status], true);
         return true;
     }
     if (code == EXIT_STOPPED || (jobs->stopping && signal)) {
         jobs->left++;
         progress_end(jobs->progress, slot, "stopped", false);
-        return set_status(jobs, job,
-                          run_task_is_trained(jobs->store, job->point->key) ? RUN_DONE : RUN_PENDING, NULL);
+        return set_status(jobs, job, state.trained ? RUN_DONE : RUN_PENDING, NULL);
     }
     if (try_again(jobs, job, slot, code, reason)) return true;
     if (jobs->fatal.code) return false;

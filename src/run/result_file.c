@@ -15,16 +15,16 @@ static Database *open_copy(const char *path, const char *scratch, Arena *arena, 
 }
 
 static void look(ResultFile *earlier, Database *store, const RunTask *task) {
-    RunStatus status = runs_status(store, task->key);
+    const RunState state = runs_state(store, task->key);
     int left = 0;
-    if (status != RUN_DONE && status != RUN_DIVERGED) return;
+    if (state.status != RUN_DONE && state.status != RUN_DIVERGED) return;
     for (int i = 0; i < task->request_count; i++) {
         earlier->known[i] = runs_has_evaluation(store, task->key, &task->requests[i]);
         left += !earlier->known[i];
     }
     earlier->sound = true;
-    earlier->trained = run_task_is_trained(store, task->key);
-    earlier->done = status == RUN_DIVERGED || (earlier->trained && !left);
+    earlier->trained = state.trained;
+    earlier->done = state.status == RUN_DIVERGED || (earlier->trained && !left);
 }
 
 bool result_file_read(ResultFile *earlier, const char *path, const RunTask *task, Arena *arena, Error *err) {

@@ -18,12 +18,6 @@ typedef struct RunTask {
     int request_count;
 } RunTask;
 
-/* The training's outcome is stored, whatever became of later evaluations. */
-bool run_task_is_trained(Database *store, const char *key);
-
-/* The training's outcome is stored, and sources other than this program's had part in it. */
-bool run_task_other_revision(Database *store, const char *key);
-
 /* Fills key, trained and requests (owned by the arena) with what the point lacks by now; without a store that
    is everything. Returns whether anything is missing; a diverged run lacks nothing. */
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena);

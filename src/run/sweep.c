@@ -31,19 +31,18 @@ typedef struct Sweep {
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
-    RunStatus status = sweep->jobs.store ? runs_status(sweep->jobs.store, point->key) : RUN_PENDING;
-    bool changed = sweep->jobs.store && run_task_other_revision(sweep->jobs.store, point->key);
-    bool retrain = changed && sweep->options->retrain_changed;
-    sweep->changed += changed && !retrain;
-    if (status == RUN_DIVERGED && !retrain) {
+    const RunState state = runs_state(sweep->jobs.store, point->key);
+    bool retrain = state.changed && sweep->options->retrain_changed;
+    sweep->changed += state.changed && !retrain;
+    if (state.status == RUN_DIVERGED && !retrain) {
         sweep->jobs.diverged++;
         return;
     }
-    if (sweep->options->only_failed && status != RUN_FAILED) {
-        sweep->others += status != RUN_DONE;
+    if (sweep->options->only_failed && state.status != RUN_FAILED) {
+        sweep->others += state.status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && !run_task_is_trained(sweep->jobs.store, point->key)) {
+    if (sweep->options->evaluate_only && !state.trained) {
         sweep->untrained++;
         return;
     }

@@ -6,6 +6,7 @@
  */
 #include "store/query.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
@@ -93,7 +94,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_CANTOPEN: /* the journal, perhaps: errno is of a further attempt */
     case SQLITE_READONLY:
         folder = dirname(arena_copy(store->arena, store->path));
-        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0 && errno != ENOENT)
             return error_system(
                 err,
                 "database '%s' cannot be written: its folder '%s' must be writable for SQLite's "

@@ -181,14 +181,22 @@ bool runs_delete_training(Database *store, const char *key, Error *err) {
     return database_finish(store, err, ok && runs_set_status(store, key, RUN_PENDING, NULL, err));
 }
 
-RunStatus runs_status(Database *store, const char *key) {
-    int64_t place = RUN_PENDING;
+RunState runs_state(Database *store, const char *key) {
+    RunState state = {RUN_PENDING, false, false};
     Error ignored; /* what cannot be read is not known to be done; writing will say why */
-    database_step(store, &ignored, &place,
-                  "SELECT CASE status WHEN 'running' THEN 1 WHEN 'done' THEN 2 WHEN 'diverged' THEN 3"
-                  " WHEN 'failed' THEN 4 ELSE 0 END FROM run WHERE key = ?",
-                  DATABASE_VALUES(database_text(key)));
-    return (RunStatus)place;
+    if (!store) return state;
+    Query *query = query_begin(store,
+                               "SELECT status, steps IS NOT NULL, steps IS NOT NULL AND revision IS NOT ?2"
+                               " FROM run WHERE key = ?1",
+                               (const char *const[]){key, version_revision(), NULL});
+    if (query_next(query)) {
+        for (int i = 0; runs_status_names[i]; i++)
+            if (!strcmp(query_text(query, 0), runs_status_names[i])) state.status = (RunStatus)i;
+        state.trained = query_int(query, 1);
+        state.changed = query_int(query, 2);
+    }
+    query_end(query, &ignored);
+    return state;
 }
 
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request) {

@@ -39,8 +39,13 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
 /* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
 bool runs_delete_training(Database *store, const char *key, Error *err);
 
-/* RUN_PENDING if the run is unknown. */
-RunStatus runs_status(Database *store, const char *key);
+/* What is stored of a run. A run that is unknown, or without a store, is pending. */
+typedef struct RunState {
+    RunStatus status;
+    bool trained; /* the training's outcome is stored, whatever became of later evaluations */
+    bool changed; /* and sources other than this program's had part in it */
+} RunState;
+RunState runs_state(Database *store, const char *key);
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */

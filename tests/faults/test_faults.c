@@ -310,7 +310,7 @@ static void test_no_space(void **state) {
     assert_int_not_equal(access("other.db.tmp-journal", F_OK), 0);
     assert_string_equal(sample_dump(), before);
     if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
-    assert_int_equal(runs_status(store, plan->points[0].key), RUN_DONE);
+    assert_int_equal(runs_state(store, plan->points[0].key).status, RUN_DONE);
     database_close(store);
     assert_false(runs_write_result("no/result.db", record, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);

@@ -44,8 +44,8 @@ static void test_plan(void **state) {
                   "test_tokens || ' ' || bytes_per_token FROM corpus",
                   "bytes256 2047 1024 1024 1.0");
     sample_expect(store, "SELECT group_concat(DISTINCT outcome) FROM outcome", "missing");
-    assert_int_equal(runs_status(store, plan->points[0].key), RUN_PENDING);
-    assert_int_equal(runs_status(store, "unheard of"), RUN_PENDING);
+    assert_int_equal(runs_state(store, plan->points[0].key).status, RUN_PENDING);
+    assert_int_equal(runs_state(store, "unheard of").status, RUN_PENDING);
     database_close(store);
 }
 
@@ -200,10 +200,10 @@ static void test_status(void **state) {
     Database *store = sample_store(plan);
     const char *key = plan->points[0].key;
     assert_true(runs_set_status(store, key, RUN_RUNNING, NULL, &err));
-    assert_int_equal(runs_status(store, key), RUN_RUNNING);
+    assert_int_equal(runs_state(store, key).status, RUN_RUNNING);
     sample_expect(store, "SELECT count(*) FROM run WHERE started LIKE '20%Z' AND finished IS NULL", "1");
     assert_true(runs_set_status(store, key, RUN_FAILED, "killed by signal 9", &err));
-    assert_int_equal(runs_status(store, key), RUN_FAILED);
+    assert_int_equal(runs_state(store, key).status, RUN_FAILED);
     sample_expect(store, "SELECT reason FROM run WHERE status = 'failed' AND finished LIKE '20%Z'",
                   "killed by signal 9");
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 0",
@@ -221,7 +221,7 @@ static void test_import_twice(void **state) {
     Database *store = sample_store(plan);
     assert_false(runs_has_evaluation(store, point->key, &point->requests[1]));
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
-    assert_int_equal(runs_status(store, point->key), RUN_DONE);
+    assert_int_equal(runs_state(store, point->key).status, RUN_DONE);
     assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
     if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
