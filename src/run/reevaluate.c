@@ -17,12 +17,12 @@ typedef struct Choice {
     bool *found;              /* of each word, whether it chose anything */
 } Choice;
 
-typedef struct Revisit {
+typedef struct Reevaluation {
     const ReevaluateOptions *options;
     const char *database, *experiment;
     Choice runs, methods; /* by beginnings of keys, by names */
     Arena *arena;
-} Revisit;
+} Reevaluation;
 
 /* --- options as JSON --- */
 
@@ -189,7 +189,7 @@ static bool check_variants(const PlanPoint *point, Database *store, const char *
 }
 
 /* Keeps the points that --run and --method name; all must be those that the database knows. */
-static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *err) {
+static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store, Error *err) {
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
@@ -199,8 +199,8 @@ static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *
                 "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
                 "changed, or `poslab run` has not seen this config",
                 plan->experiment->name, point->key);
-        if (!chooses(&revisit->runs, point->key, true) ||
-            !chooses(&revisit->methods, point->config->position.method->name, false))
+        if (!chooses(&evaluation->runs, point->key, true) ||
+            !chooses(&evaluation->methods, point->config->position.method->name, false))
             continue;
         if (!check_variants(point, store, plan->experiment->name, err)) return false;
         plan->points[kept++] = *point;
@@ -246,76 +246,76 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
     return changed;
 }
 
-static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Error *err) {
-    Arena *arena = revisit->arena;
+static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *name, Error *err) {
+    Arena *arena = evaluation->arena;
     const char *text = stored_config(store, name, arena, err);
     const char *source = arena_format(arena, "experiment '%s'", name);
     Json *root = text ? json_parse(text, strlen(text), source, arena, err) : NULL;
     if (!root) return NULL;
-    bool fine = apply(root, name, revisit->options, source, arena, err);
+    bool fine = apply(root, name, evaluation->options, source, arena, err);
     const char *changed = json_print(root, arena);
     const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
-    Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
-    if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
-    const char *const *words = revisit->options->variants;
+    Plan *plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    if (!plan || !choose_points(plan, evaluation, store, err)) return NULL;
+    const char *const *words = evaluation->options->variants;
     if (!words || !plan->count) return plan;
     Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
-    plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
-    return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
+    plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    return plan && choose_points(plan, evaluation, store, err) ? plan : NULL;
 }
 
 /* All plans before anything is evaluated; NULL-terminated. */
-static Plan **make_plans(Revisit *revisit, Error *err) {
+static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     int count = 0;
-    Database *store = database_open(revisit->database, DATABASE_READ, err);
+    Database *store = database_open(evaluation->database, DATABASE_READ, err);
     const char **names =
-        store ? runs_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
-    Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
+        store ? runs_experiments(store, evaluation->experiment, &count, evaluation->arena, err) : NULL;
+    Plan **plans = names ? NEW(evaluation->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
-        plans[i] = make_plan(revisit, store, names[i], err);
+        plans[i] = make_plan(evaluation, store, names[i], err);
         if (!plans[i]) plans = NULL;
     }
     database_close(store);
-    const char *run = idle_word(&revisit->runs), *method = idle_word(&revisit->methods);
+    const char *run = idle_word(&evaluation->runs), *method = idle_word(&evaluation->methods);
     if (plans && (run || method)) {
-        const char *kind = run                      ? ""
-                           : revisit->options->runs ? "of those named with the method "
-                                                    : "of method ";
+        const char *kind = run                         ? ""
+                           : evaluation->options->runs ? "of those named with the method "
+                                                       : "of method ";
         error_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
-                  revisit->database, kind, run ? run : method, revisit->database);
+                  evaluation->database, kind, run ? run : method, evaluation->database);
         plans = NULL;
     }
     return plans;
 }
 
 /* "x.json": the database that `poslab run` keeps for it. */
-static bool find_database(Revisit *revisit, const char *what, Error *err) {
+static bool find_database(Reevaluation *evaluation, const char *what, Error *err) {
     size_t size = strlen(what);
-    revisit->database = what;
-    revisit->experiment = revisit->options->experiment;
+    evaluation->database = what;
+    evaluation->experiment = evaluation->options->experiment;
     if (size < 5 || strcmp(what + size - 5, ".json")) return true;
-    const Experiment *experiment = config_read(what, NULL, revisit->arena, err);
+    const Experiment *experiment = config_read(what, NULL, evaluation->arena, err);
     if (!experiment) return false;
-    revisit->experiment = experiment->name;
-    const char *given = revisit->options->sweep.database;
-    revisit->database = given ? given : arena_format(revisit->arena, "%s.db", experiment->directory);
+    evaluation->experiment = experiment->name;
+    const char *given = evaluation->options->sweep.database;
+    evaluation->database = given ? given : arena_format(evaluation->arena, "%s.db", experiment->directory);
     return true;
 }
 
 ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err) {
-    Revisit revisit = {.options = options, .arena = arena_new(0)};
-    revisit.runs = choice(options->runs, revisit.arena);
-    revisit.methods = choice(options->methods, revisit.arena);
-    Plan **plans = find_database(&revisit, what, err) ? make_plans(&revisit, err) : NULL;
+    Reevaluation evaluation = {.options = options, .arena = arena_new(0)};
+    evaluation.runs = choice(options->runs, evaluation.arena);
+    evaluation.methods = choice(options->methods, evaluation.arena);
+    Plan **plans = find_database(&evaluation, what, err) ? make_plans(&evaluation, err) : NULL;
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
-    sweep.database = revisit.database;
+    sweep.database = evaluation.database;
     sweep.evaluate_only = true;
     for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
         ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
         if (one != EXIT_DONE) code = one;
     }
-    arena_free(revisit.arena);
+    arena_free(evaluation.arena);
     return code;
 }

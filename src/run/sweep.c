@@ -82,9 +82,9 @@ static bool import_results(Sweep *sweep) {
     bool fine = true;
     for (int i = 0; i < plan->count && fine; i++) {
         ArenaMark mark = arena_mark(sweep->arena);
-        const char **places = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
-                                                    plan->points[i].key, sweep->arena);
-        for (; *places && fine; places++) fine = jobs_import_result(&sweep->jobs, *places);
+        const char **folders = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
+                                                     plan->points[i].key, sweep->arena);
+        for (; *folders && fine; folders++) fine = jobs_import_result(&sweep->jobs, *folders);
         arena_release(sweep->arena, mark);
     }
     return fine;
@@ -118,7 +118,7 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
     return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
-static void say_corpora(Sweep *sweep) {
+static void note_corpora(Sweep *sweep) {
     for (int i = 0; i < sweep->plan->count; i++) {
         const Corpus *corpus = sweep->plan->points[i].corpus;
         if (i && corpus == sweep->plan->points[i - 1].corpus) continue;
@@ -132,9 +132,9 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
     sweep->jobs.progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
-    bool (*plan_stored)(Database *, const Plan *, Error *) =
+    bool (*store_plan)(Database *, const Plan *, Error *) =
         sweep->options->evaluate_only ? runs_add_requests : runs_store_plan;
-    if (!plan_stored(sweep->jobs.store, plan, err)) return err->code;
+    if (!store_plan(sweep->jobs.store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
     for (int i = 0; i < sweep->jobs.count; i++)
@@ -145,7 +145,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     if (!fits_together(sweep, err)) return err->code;
     sweep->jobs.progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->jobs.count,
                                         work, sweep->options->quiet, sweep->arena);
-    say_corpora(sweep);
+    note_corpora(sweep);
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }

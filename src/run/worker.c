@@ -29,7 +29,7 @@
 #include "run/result_file.h"
 
 enum { LOCK_WAIT_TENTHS = 50 };
-static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [elsewhere] */
+static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [shared_folder] */
 
 typedef struct Worker {
     const char *folder, *result; /* result: FOLDER/result.db */
@@ -42,8 +42,8 @@ typedef struct Worker {
     bool trained_now; /* training holds something to store */
     EvaluateResult *evaluations;
     int evaluation_count;
-    int lock;                      /* the folder, locked */
-    bool earlier;                  /* of options->elsewhere: there is a sound result of an earlier attempt */
+    int lock;     /* the folder, locked */
+    bool earlier; /* of options->shared_folder: there is a sound result of an earlier attempt */
     double last_line, last_result; /* when the last of each was written */
     Arena *arena;
 } Worker;

@@ -178,7 +178,7 @@ static bool check_pages(Database *store, Error *err) {
     return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
 }
 
-static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
+static bool prepare(Database *store, DatabaseMode mode, Error *err) {
     /* "./" keeps SQLite from seeing a special name (":memory:", ""). A database for reading is opened for
        writing, too, so that what a killed writer left half done can be rolled back; query_only then forbids
        changes. */
@@ -205,7 +205,7 @@ Database *database_open(const char *path, DatabaseMode mode, Error *err) {
     store->arena = arena;
     store->path = arena_copy(arena, path);
     store->wait.seconds = QUERY_PATIENCE;
-    if (prepare_store(store, mode, err)) return store;
+    if (prepare(store, mode, err)) return store;
     database_close(store);
     return NULL;
 }

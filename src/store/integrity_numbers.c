@@ -32,7 +32,7 @@ static const char *unknown_method(const Json *method) {
     return NULL;
 }
 
-const char *check_missing_method(const char *config, Arena *arena) {
+const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
     Error ignored; /* config_parse will say what is wrong with it */
     Json *json = json_parse(config, strlen(config), "", arena, &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
@@ -130,7 +130,8 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
 static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
     const char *text = text_of(run, "config");
-    if (check_missing_method(text, numbers->arena)) return true; /* said where its weights are checked */
+    if (integrity_numbers_missing_method(text, numbers->arena))
+        return true; /* said where its weights are checked */
     const char *place = arena_format(numbers->arena, "run %s", text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;

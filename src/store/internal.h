@@ -24,7 +24,7 @@ struct Database {
     QueryWait wait;
     bool in_memory; /* an old database that could only be read, brought up to date */
     double waiting; /* when the wait began */
-    bool said, stopped;
+    bool announced, stopped;
 };
 
 typedef struct DatabaseValue {

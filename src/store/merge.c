@@ -156,18 +156,18 @@ static bool import_others(Database *store, Error *err) {
 
 typedef struct Merge {
     const char *path;
-    const char *said; /* to be printed after the transaction */
+    const char *report; /* to be printed after the transaction */
     int64_t conflicts;
 } Merge;
 
 /* Adds a line about the other database, "PATH: LINE". */
 static void add_line(Merge *merge, const char *line, Arena *arena) {
     line = arena_format(arena, "%s: %s", merge->path, line);
-    merge->said = arena_format(arena, "%s%s\n", merge->said, escape_text(ESCAPE_LINE, line, arena));
+    merge->report = arena_format(arena, "%s%s\n", merge->report, escape_text(ESCAPE_LINE, line, arena));
 }
 
 /* Adds a line for each row of a query, two columns each. */
-static bool say_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
+static bool add_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
                      Error *err) {
     Arena *arena = database_arena(store);
     Query *query = query_begin(store, sql, NULL);
@@ -182,9 +182,9 @@ static bool merge_attached(Database *store, void *user, Error *err) {
     int64_t runs = 0, evaluations = 0, before = 0, kept = 0;
     bool ok =
         database_execute(store, err, create_sql) && find_conflicts(store, err) &&
-        say_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
+        add_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
                  &merge->conflicts, err) &&
-        say_rows(store, merge, "experiment",
+        add_rows(store, merge, "experiment",
                  "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
@@ -208,9 +208,9 @@ static bool merge_one(Database *store, const char *path, FILE *out, int64_t *con
     if (stat(database_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
         ours.st_ino == others.st_ino)
         return error_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
-    Merge merge = {.path = path, .said = ""};
+    Merge merge = {.path = path, .report = ""};
     if (!database_import(store, path, "database", merge_attached, &merge, err)) return false;
-    fputs(merge.said, out);
+    fputs(merge.report, out);
     *conflicts = merge.conflicts;
     return true;
 }

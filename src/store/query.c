@@ -20,7 +20,7 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-static const double announced = 3; /* seconds of waiting for others, before it is said */
+static const double ANNOUNCED_AFTER = 3; /* seconds of waiting for others */
 
 /* A value of a row that was read. */
 typedef struct Cell {
@@ -48,15 +48,15 @@ int database_wait(void *user, int attempt) {
     Database *store = user;
     if (attempt == 0) {
         store->waiting = clock_now();
-        store->said = store->stopped = false;
+        store->announced = store->stopped = false;
     }
     double waited = clock_now() - store->waiting;
     if (waited >= store->wait.seconds) return 0;
     const char *message = NULL;
-    if (waited >= announced && !store->said)
+    if (waited >= ANNOUNCED_AFTER && !store->announced)
         message = arena_format(store->arena, "waiting for database '%s', which is in use%s", store->path,
                                lock_holder_of(store->path, store->arena));
-    store->said |= message != NULL;
+    store->announced |= message != NULL;
     if (!store->wait.go_on && message) fprintf(stderr, "poslab: %s\n", message);
     store->stopped = store->wait.go_on && !store->wait.go_on(store->wait.user, message);
     usleep(attempt < 20 ? 5000 : 100000);
