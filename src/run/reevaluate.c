@@ -56,8 +56,9 @@ static Json *number_json(const char *word, Arena *arena) {
     return json_is_number(json) ? json : NULL;
 }
 
+/* NULL if there are none. */
 static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
-    Json *list = json_new_array(arena);
+    Json *list = numbers->count ? json_new_array(arena) : NULL;
     for (int i = 0; i < numbers->count; i++) json_append(list, json_new_number(numbers->values[i], arena));
     return list;
 }
@@ -89,11 +90,9 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
     return true;
 }
 
-/* Sets evaluate.KEY; false if there is no value. */
+/* Sets evaluate.KEY. */
 static bool set(Json *root, const char *key, Json *value, const char *source, Error *err) {
-    char path[64];
-    snprintf(path, sizeof path, "evaluate.%s", key);
-    return value && grid_set(root, path, value, source, err);
+    return grid_set(root, arena_format(json_arena(root), "evaluate.%s", key), value, source, err);
 }
 
 /* Adds the items that one word stands for. */
@@ -126,24 +125,25 @@ static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
 /* The experiment's JSON with what the options say. */
 static bool apply(Json *root, const char *name, const ReevaluateOptions *options, const char *source,
                   Arena *arena, Error *err) {
-    Json *evaluate = json_get_mutable(root, "evaluate"), *value;
-    bool fine = true;
+    Json *evaluate = json_get_mutable(root, "evaluate");
+    Json *protocols = options->protocols ? json_new_array(arena) : NULL;
+    for (const char *const *word = options->protocols; word && *word; word++)
+        if (!add_protocol(protocols, *word, arena, err)) return false;
+    const struct {
+        const char *key;
+        Json *value;
+    } changes[] = {
+        {"lengths", numbers_json(&options->lengths, arena)},
+        {"multiples", numbers_json(&options->multiples, arena)},
+        {"split", options->split ? json_new_text(options->split, arena) : NULL},
+        {"tokens", options->targets >= 0 ? json_new_number((double)options->targets, arena) : NULL},
+        {"protocols", protocols}};
     json_set_text(root, "name", name);
-    const OptionNumbers *lengths = &options->lengths, *multiples = &options->multiples;
-    for (int i = 0; evaluate && (lengths->count || multiples->count) && i < 2; i++)
-        json_remove(evaluate, i ? "lengths" : "multiples");
-    if (lengths->count) fine = set(root, "lengths", numbers_json(lengths, arena), source, err);
-    if (fine && multiples->count) fine = set(root, "multiples", numbers_json(multiples, arena), source, err);
-    if (fine && options->split) fine = set(root, "split", json_new_text(options->split, arena), source, err);
-    if (fine && options->targets >= 0)
-        fine = set(root, "tokens", json_new_number((double)options->targets, arena), source, err);
-    const char *const *protocols = options->protocols;
-    if (fine && protocols) {
-        value = json_new_array(arena);
-        for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
-        fine = fine && set(root, "protocols", value, source, err);
-    }
-    return fine;
+    for (int i = 0; evaluate && i < 2 && (changes[0].value || changes[1].value); i++)
+        json_remove(evaluate, changes[i].key);
+    for (int i = 0; i < COUNT_OF(changes); i++)
+        if (changes[i].value && !set(root, changes[i].key, changes[i].value, source, err)) return false;
+    return true;
 }
 
 /* --- the plan --- */
