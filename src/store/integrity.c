@@ -104,7 +104,7 @@ static bool check_rows(Check *check, Error *err) {
     Query *query = query_begin(check->store, notes, NULL);
     while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
     return go_on(check, query_end(query, err), err) &&
-           go_on(check, integrity_values_each(check->store, problem, check, err), err) &&
+           go_on(check, integrity_values_check(check->store, problem, check, err), err) &&
            go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
 }
 

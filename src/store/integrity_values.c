@@ -21,6 +21,7 @@ static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error
     return query_end(query, err) && !broken;
 }
 
+/* Each value of the table that breaks its rule; without `found`, the first is the error. */
 static bool each_of_table(Database *store, const SchemaTable *table, void (*found)(void *, const char *),
                           void *user, Arena *arena, Error *err) {
     for (int i = 0; i < table->count; i++) {
@@ -29,22 +30,30 @@ static bool each_of_table(Database *store, const SchemaTable *table, void (*foun
             arena_format(arena, "SELECT %s, quote(substr(\"%s\", 1, 100)) FROM %s WHERE (%s) IS NOT 1",
                          table->row, column->name, table->name, schema_condition(column, arena));
         Query *query = query_begin(store, sql, NULL);
-        while (query_next(query)) {
+        bool refused = false;
+        while (!refused && query_next(query)) {
             ArenaMark mark = arena_mark(arena);
             char key[JSON_EXCERPT_SIZE], value[JSON_EXCERPT_SIZE];
-            found(user,
-                  arena_format(arena, "table %s, row %s: '%s' must be %s, got %s", table->name,
-                               json_excerpt_text(query_text(query, 0), key), column->name,
-                               schema_values(column, arena), json_excerpt_text(query_text(query, 1), value)));
+            const char *line =
+                arena_format(arena, "table %s, row %s: '%s' must be %s, got %s", table->name,
+                             json_excerpt_text(query_text(query, 0), key), column->name,
+                             schema_values(column, arena), json_excerpt_text(query_text(query, 1), value));
+            refused = !found;
+            if (found)
+                found(user, line);
+            else
+                error_set(err, EXIT_DAMAGED,
+                          "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
+                          store->path, line);
             arena_release(arena, mark);
         }
-        if (!query_end(query, err)) return false;
+        if (!query_end(query, refused ? &(Error){0} : err) || refused) return false;
     }
     return true;
 }
 
-bool integrity_values_each(Database *store, void (*found)(void *user, const char *line), void *user,
-                           Error *err) {
+bool integrity_values_check(Database *store, void (*found)(void *user, const char *line), void *user,
+                            Error *err) {
     Arena *arena = arena_new(0);
     bool fine = true;
     for (int i = 0; fine && i < schema_table_count; i++) {
@@ -55,27 +64,4 @@ bool integrity_values_each(Database *store, void (*found)(void *user, const char
     }
     arena_free(arena);
     return fine;
-}
-
-typedef struct First {
-    Database *store;
-    bool found;
-    Error *err;
-} First;
-
-static void take_first(void *user, const char *line) {
-    First *first = user;
-    if (!first->found)
-        error_set(first->err, EXIT_DAMAGED,
-                  "database '%s' is damaged: %s; `poslab check` lists what else is wrong", first->store->path,
-                  line);
-    first->found = true;
-}
-
-bool integrity_values_check(Database *store, Error *err) {
-    First first = {.store = store, .err = err};
-    Error failure;
-    if (!integrity_values_each(store, take_first, &first, &failure) && !first.found)
-        return *err = failure, false;
-    return !first.found;
 }
