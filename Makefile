@@ -350,7 +350,7 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	    [ -z "$$found" ] || { echo "'$(NAME)' is a string in src/, which names no method ($$found): take another" >&2; exit 2; }
 	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >methods/$(NAME).c
 	@sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/position/skeleton.json.in >configs/$(NAME).json
-	@echo 'methods/$(NAME).c      write it: every hook is explained there'
+	@echo 'methods/$(NAME).c      write it; the hooks are in src/position/position.h'
 	@echo 'make laws NAME=$(NAME)    what is wrong with it'
 	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
 	@echo '                       ./poslab analyse results/$(NAME).db compare --baseline $(NAME)'

@@ -12,16 +12,13 @@
  */
 #include "position/rotary.h"
 
-#include <math.h>
-
 typedef struct Options {
-    RotaryOptions rotation;
-    double factor, low, high;
+    RotaryExtension extension;
+    double low, high;
 } Options;
 
 static const OptionField fields[] = {
-    ROTARY_FIELDS,
-    ROTARY_FACTOR_FIELD(Options),
+    ROTARY_EXTENSION_FIELDS,
     {"low", OPTION_REAL, offsetof(Options, low), .default_value = 1, .low = 1e-6, .high = 1e3,
      .help = "pairs with fewer turns in the training length are interpolated fully"},
     {"high", OPTION_REAL, offsetof(Options, high), .default_value = 4, .low = 1e-3, .high = 1e6,
@@ -32,19 +29,16 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->low < options->high) return true;
-    return error_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
-                     options->high);
+    return error_set(err, EXIT_USAGE, "needs 'low' < 'high', got %g and %g", options->low, options->high);
 }
 
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
+static double frequency(const PositionContext *context, int pair) {
     const Options *options = context->options;
-    double base = rotary_base_frequency(context, pair), s = rotary_factor(context, options->factor);
-    double turns = context->shape->train_length * base / (2 * M_PI);
-    (void)amplitude;
-    if (turns > options->high) return base;
-    if (turns < options->low) return base / s;
-    double kept = (turns - options->low) / (options->high - options->low);
-    return base * (1 - (1 - kept) * (1 - 1 / s));
+    double w = rotary_frequency(context, pair), s = rotary_factor(context), turns = rotary_turns(context, w);
+    if (turns > options->high) return w;
+    if (turns < options->low) return w / s;
+    double a = (turns - options->low) / (options->high - options->low);
+    return w * (1 - (1 - a) * (1 - 1 / s));
 }
 
 const PositionMethod method_llama3 = {
@@ -52,9 +46,7 @@ const PositionMethod method_llama3 = {
     .label = "Rotary + Llama 3",
     .citation = "Dubey et al. 2024, arXiv 2407.21783",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     ROTARY_HOOKS(frequency),
 };

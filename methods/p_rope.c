@@ -26,11 +26,10 @@ static const OptionField fields[] = {
      .help = "share of the pairs that are rotated, those of highest frequency"},
 };
 
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
+static double frequency(const PositionContext *context, int pair) {
     const Options *options = context->options;
     int pairs = rotary_size(context->shape, options) / 2;
-    (void)amplitude;
-    return pair < (int)floor(options->p * pairs + 1e-6) ? rotary_base_frequency(context, pair) : 0;
+    return pair < (int)floor(options->p * pairs + 1e-6) ? rotary_frequency(context, pair) : 0;
 }
 
 const PositionMethod method_p_rope = {
@@ -38,8 +37,6 @@ const PositionMethod method_p_rope = {
     .label = "p-RoPE",
     .citation = "Barbero et al. 2024, arXiv 2410.06205, section 6",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     ROTARY_HOOKS(frequency),
 };

@@ -13,17 +13,10 @@
  */
 #include "position/rotary.h"
 
-typedef struct Options {
-    RotaryOptions rotation;
-    double factor;
-} Options;
+static const OptionField fields[] = {ROTARY_EXTENSION_FIELDS};
 
-static const OptionField fields[] = {ROTARY_FIELDS, ROTARY_FACTOR_FIELD(Options)};
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    (void)amplitude;
-    return rotary_base_frequency(context, pair) /
-           rotary_factor(context, ((const Options *)context->options)->factor);
+static double frequency(const PositionContext *context, int pair) {
+    return rotary_frequency(context, pair) / rotary_factor(context);
 }
 
 const PositionMethod method_pi = {
@@ -31,8 +24,6 @@ const PositionMethod method_pi = {
     .label = "Rotary + PI",
     .citation = "Chen et al. 2023, arXiv 2306.15595, section 2.3",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(RotaryExtension, fields),
     ROTARY_HOOKS(frequency),
 };

@@ -38,7 +38,7 @@ static const OptionField fields[] = {
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "rerope turns pairs: the head size (%d) must be even", shape->head_dim);
+    return error_set(err, EXIT_USAGE, "turns pairs: the head size (%d) must be even", shape->head_dim);
 }
 
 static int horizon(const PositionShape *shape, const void *opaque) {
@@ -54,12 +54,12 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     int n = shape->head_dim;
     size_t size = (size_t)length * n;
     float *tables = NEW(arena, 2 * size, float);
-    double *far = NEW(arena, length, double);
-    for (int t = 0; far && t < length; t++) far[t] = horizon(shape, options);
     for (int i = 0; tables && i < n / 2; i++) {
-        double frequency = pow(options->base, -2.0 * i / n);
-        rotary_fill_angles(tables, i, frequency, 1, positions, length, n);
-        rotary_fill_angles(tables + size, i, frequency, 1, far, length, n);
+        double frequency = pow(options->base, -2.0 * i / n), far = horizon(shape, options) * frequency;
+        for (int t = 0; t < length; t++) {
+            rotary_set_angle(tables, length, n, t, i, position_at(positions, t) * frequency, 1);
+            rotary_set_angle(tables + size, length, n, t, i, far, 1);
+        }
     }
     return tables;
 }
@@ -84,9 +84,7 @@ const PositionMethod method_rerope = {
     .label = "ReRoPE",
     .citation = "Su 2023, kexue.fm/archives/9708",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .transform = transform,

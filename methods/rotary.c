@@ -17,18 +17,11 @@
 /* The options are a RotaryOptions. */
 static const OptionField fields[] = {ROTARY_FIELDS};
 
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    (void)amplitude;
-    return rotary_base_frequency(context, pair);
-}
-
 const PositionMethod method_rotary = {
     .name = "rotary",
     .label = "Rotary",
     .citation = "Su et al. 2021, arXiv 2104.09864, section 3.2",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(RotaryOptions),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    ROTARY_HOOKS(frequency),
+    POSITION_OPTIONS(RotaryOptions, fields),
+    ROTARY_HOOKS(rotary_frequency),
 };

@@ -33,7 +33,7 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->size % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "sandwich needs an even 'size', got %lld", (long long)options->size);
+    return error_set(err, EXIT_USAGE, "needs an even 'size', got %lld", (long long)options->size);
 }
 
 /* p_i . p_(i-d) - p_i . p_i by distance d, [T] */
@@ -63,9 +63,7 @@ const PositionMethod method_sandwich = {
     .label = "Sandwich",
     .citation = "Chi et al. 2023, arXiv 2212.10356, section 5",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .distance_bias = distance_bias,

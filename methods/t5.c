@@ -43,7 +43,7 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->max_distance > options->buckets / 2) return true;
-    return error_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
+    return error_set(err, EXIT_USAGE, "needs 'max_distance' above half of 'buckets' (%lld), got %lld",
                      (long long)(options->buckets / 2), (long long)options->max_distance);
 }
 
@@ -105,9 +105,7 @@ const PositionMethod method_t5 = {
     .label = "T5 bias",
     .citation = "Raffel et al. 2020, arXiv 1910.10683, section 2.1",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .layout = layout,
     .init = init,

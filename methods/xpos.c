@@ -28,10 +28,6 @@ static const OptionField fields[] = {
      .help = "how little fast pairs fade: their factor is gamma / (1 + gamma)"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    return rotary_check("xpos", shape, options, err);
-}
-
 static double middle(const PositionShape *shape) {
     return floor(shape->train_length / 2.0);
 }
@@ -53,7 +49,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = rotary_base_frequency(&context, i);
+        double frequency = rotary_frequency(&context, i);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;
@@ -86,10 +82,8 @@ const PositionMethod method_xpos = {
     .label = "xPos",
     .citation = "Sun et al. 2022, arXiv 2212.10554, section 3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(Options, fields),
+    .check = rotary_check,
     .limit = limit,
     .prepare = prepare,
     .transform = transform,
