@@ -142,7 +142,7 @@ static bool configure(Database *store, Error *err) {
                "PRAGMA cell_size_check = ON");
 }
 
-/* Goes on with a copy of the database in memory. */
+/* Continues with a copy of the database in memory. */
 static bool copy_to_memory(Database *store, Error *err) {
     sqlite3 *file = store->db;
     if (sqlite3_open(":memory:", &store->db) != SQLITE_OK) error_fatal("no memory for SQLite");
