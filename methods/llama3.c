@@ -1,14 +1,14 @@
 /* Llama 3's scaling of rotary.
  *
  * Dubey et al., "The Llama 3 herd of models", 2024, arXiv 2407.21783, and the authors' code (llama-models,
- * apply_scaling). By the number of turns r_i = L w_i / 2 pi that pair i makes within the training length L:
+ * apply_scaling). With the number of turns r_i = L w_i / 2 pi of pair i within the training length L:
  *
  *     r_i > high:  w'_i = w_i           r_i < low:  w'_i = w_i / s
  *     between:     w'_i = (1 - a) w_i / s + a w_i,     a = (r_i - low) / (high - low)
  *
  * with w_i = base^(-2i/n), low = 1, high = 4, s = 8 and L = 8192 in Llama 3.1. It is NTK by parts
- * (ntk_parts.c) with other bounds. The factor s is given, or that of the pass: max(1, T / L). s = 1 is
- * rotary.
+ * (ntk_parts.c) with other bounds. The factor s is an option, or max(1, T / L) for a pass of length T. s = 1
+ * is rotary.
  */
 #include "position/rotary.h"
 

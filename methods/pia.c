@@ -1,8 +1,8 @@
 /* PIA: position-infused attention.
  *
  * Press, Smith and Lewis, "Shortformer", 2020, arXiv 2012.15832, section 5. Nothing is added to the
- * embeddings; in every layer the sinusoidal vector of position t is added to what queries and keys are
- * projected from, but not to what values are, so that a layer's output says nothing about positions:
+ * embeddings; in every layer the sinusoidal vector of position t is added to the input of the projections to
+ * queries and keys, but not to that of values, so that the output of a layer contains no position vectors:
  *
  *     q_t = W_q (LN1(x_t) + P_t)    k_t = W_k (LN1(x_t) + P_t)    v_t = W_v LN1(x_t)
  *

@@ -1,7 +1,7 @@
 /* Scaled sinusoidal position embeddings.
  *
  * Sines and cosines as in Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5,
- * times one learnt number, so that the model finds out how loud position is to be beside the token
+ * times one learned number, the weight of the position relative to the token
  * (github.com/lucidrains/x-transformers, ScaledSinusoidalEmbedding):
  *
  *     x[t] += alpha PE(t)     PE(t, i) = sin(t w_i)     PE(t, C/2+i) = cos(t w_i)     w_i = base^(-2i/C)

@@ -9,8 +9,8 @@
  * with t = 0, 1, ... in the original and t = 2, 3, ... in fairseq.
  *
  * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first
- * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a
- * thousandth.
+ * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 the error of a float
+ * angle is 0.001.
  */
 #include "position/position.h"
 

@@ -11,12 +11,12 @@
  *
  *     bucket(d) = min(n - 1, e + floor(ln(d / e) / ln(max_distance / e) (n - e)))       for d >= e
  *
- * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). A start of a bucket that
- * is a whole number belongs to it, whatever the logarithms round to (their float32 may put it one bucket
- * lower). T5 itself leaves out 1/sqrt(D); here the scaling of scores is the same for every method. GPT-NeoX
- * and x-transformers, which divide too, multiply the bias by sqrt(D) instead: option `scaled`. The bias
- * starts at zero unless `init_deviation` says otherwise; transformers' T5 starts with a deviation of
- * 1/sqrt(C), x-transformers with 1.
+ * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). If the lower bound of a
+ * bucket is an integer, it belongs to this bucket regardless of rounding in the logarithms (the authors'
+ * float32 may put it one bucket lower). T5 itself omits 1/sqrt(D); here the scaling of scores is the same for
+ * every method. GPT-NeoX and x-transformers, which divide too, multiply the bias by sqrt(D) instead: option
+ * `scaled`. The bias starts at zero unless `init_deviation` is set; transformers' T5 starts with a deviation
+ * of 1/sqrt(C), x-transformers with 1.
  */
 #include "position/position.h"
 
@@ -52,7 +52,7 @@ static int bucket(const Options *options, int d) {
     if (d < exact) return d;
     double place = log((double)d / exact) / log((double)options->max_distance / exact);
     double grown =
-        exact + floor(place * (count - exact) * (1 + 1e-12)); /* above the rounding of logarithms */
+        exact + floor(place * (count - exact) * (1 + 1e-12)); /* corrects the rounding of the logarithms */
     return grown < count - 1 ? (int)grown : count - 1;
 }
 
@@ -69,7 +69,7 @@ static void init(const PositionShape *shape, const void *opaque, int index, floa
         value[i] = (float)(options->init_deviation * random_normal(rng));
 }
 
-/* bucket of each distance, [T] */
+/* the bucket of each distance, [T] */
 static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
                      Arena *arena) {
     int *buckets = NEW(arena, length, int);

@@ -1,4 +1,5 @@
-/* sweep: which runs of a plan are missing, and the outcome of doing them. The workers are in run/jobs.c. */
+/* sweep: compares a plan with the database, makes a job for each incomplete run, and reports the outcome.
+   run/jobs.c executes the jobs. */
 #include "run/sweep.h"
 
 #include <fcntl.h>
@@ -18,32 +19,31 @@ typedef struct Sweep {
     const Plan *plan;
     const SweepOptions *options;
     const char *database;
-    Jobs jobs;     /* one for each point that lacks something; their `diverged` also counts earlier ones */
-    int others;    /* of only_failed: runs that are missing but have not failed */
-    int changed;   /* trained by another revision, and not to be retrained */
-    int untrained; /* of evaluate_only: runs that have no weights yet */
+    Jobs jobs;     /* one per incomplete point; `diverged` also counts earlier runs */
+    int others;    /* with only_failed: missing runs that have not failed */
+    int changed;   /* trained by another revision and not retrained */
+    int untrained; /* with evaluate_only: runs without weights */
     Arena *arena;
 } Sweep;
 
-/* --- what is missing --- */
+/* --- missing runs --- */
 
-/* Adds a job for the point if it lacks something. */
+/* Adds a job for the point if it is incomplete. */
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
-    RunStatus status = sweep->jobs.store ? runs_status(sweep->jobs.store, point->key) : RUN_PENDING;
-    bool changed = sweep->jobs.store && run_task_other_revision(sweep->jobs.store, point->key);
-    bool retrain = changed && sweep->options->retrain_changed;
-    sweep->changed += changed && !retrain;
-    if (status == RUN_DIVERGED && !retrain) {
+    const RunState state = runs_state(sweep->jobs.store, point->key);
+    bool retrain = state.changed && sweep->options->retrain_changed;
+    sweep->changed += state.changed && !retrain;
+    if (state.status == RUN_DIVERGED && !retrain) {
         sweep->jobs.diverged++;
         return;
     }
-    if (sweep->options->only_failed && status != RUN_FAILED) {
-        sweep->others += status != RUN_DONE;
+    if (sweep->options->only_failed && state.status != RUN_FAILED) {
+        sweep->others += state.status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && !run_task_is_trained(sweep->jobs.store, point->key)) {
+    if (sweep->options->evaluate_only && !state.trained) {
         sweep->untrained++;
         return;
     }
@@ -77,15 +77,15 @@ static void print_jobs(const Sweep *sweep) {
     printf("%d of %d runs to do\n", sweep->jobs.count, sweep->plan->count);
 }
 
-/* Results that a killed parent could not take over any more. */
+/* Imports results that a killed parent did not import. */
 static bool import_results(Sweep *sweep) {
     const Plan *plan = sweep->plan;
     bool fine = true;
     for (int i = 0; i < plan->count && fine; i++) {
         ArenaMark mark = arena_mark(sweep->arena);
-        const char **places = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
-                                                    plan->points[i].key, sweep->arena);
-        for (; *places && fine; places++) fine = jobs_import_result(&sweep->jobs, *places);
+        const char **folders = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
+                                                     plan->points[i].key, sweep->arena);
+        for (; *folders && fine; folders++) fine = jobs_import_result(&sweep->jobs, *folders);
         arena_release(sweep->arena, mark);
     }
     return fine;
@@ -116,10 +116,10 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
-    return jobs->left ? EXIT_STOPPED : jobs->failed || jobs->diverged ? EXIT_SOME_FAILED : EXIT_DONE;
+    return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
-static void say_corpora(Sweep *sweep) {
+static void note_corpora(Sweep *sweep) {
     for (int i = 0; i < sweep->plan->count; i++) {
         const Corpus *corpus = sweep->plan->points[i].corpus;
         if (i && corpus == sweep->plan->points[i - 1].corpus) continue;
@@ -128,14 +128,14 @@ static void say_corpora(Sweep *sweep) {
     }
 }
 
-/* With the lock held and the store open. */
+/* Called with the lock held and the store open. */
 static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
     sweep->jobs.progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
-    bool (*plan_stored)(Database *, const Plan *, Error *) =
+    bool (*store_plan)(Database *, const Plan *, Error *) =
         sweep->options->evaluate_only ? runs_add_requests : runs_store_plan;
-    if (!plan_stored(sweep->jobs.store, plan, err)) return err->code;
+    if (!store_plan(sweep->jobs.store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
     for (int i = 0; i < sweep->jobs.count; i++)
@@ -146,7 +146,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     if (!fits_together(sweep, err)) return err->code;
     sweep->jobs.progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->jobs.count,
                                         work, sweep->options->quiet, sweep->arena);
-    say_corpora(sweep);
+    note_corpora(sweep);
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }
@@ -154,7 +154,8 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
 static ExitCode sweep_dry(Sweep *sweep, Error *err) {
     struct stat file;
     bool empty = stat(sweep->database, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
-    if (!empty && access(sweep->database, F_OK) == 0) { /* an empty file, too, a run makes a database of */
+    if (!empty &&
+        access(sweep->database, F_OK) == 0) { /* an empty file is treated as no database, as `run` does */
         sweep->jobs.store = database_open(sweep->database, DATABASE_READ, err);
         if (!sweep->jobs.store) return err->code;
     }

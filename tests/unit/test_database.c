@@ -1,5 +1,8 @@
-/* The database: its schema holds, its views say what the stored sums say, importing twice is importing once.
-   What goes wrong is in test_faults.c. */
+/* test_database: the schema's rules hold, the views agree with the stored sums, and a second import changes
+ * nothing.
+ *
+ * Faults are in test_faults.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +15,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "store/merge.h"
 #include "store/runs.h"
 
 static void test_plan(void **state) {
@@ -42,8 +47,8 @@ static void test_plan(void **state) {
                   "test_tokens || ' ' || bytes_per_token FROM corpus",
                   "bytes256 2047 1024 1024 1.0");
     sample_expect(store, "SELECT group_concat(DISTINCT outcome) FROM outcome", "missing");
-    assert_int_equal(runs_status(store, plan->points[0].key), RUN_PENDING);
-    assert_int_equal(runs_status(store, "unheard of"), RUN_PENDING);
+    assert_int_equal(runs_state(store, plan->points[0].key).status, RUN_PENDING);
+    assert_int_equal(runs_state(store, "unheard of").status, RUN_PENDING);
     database_close(store);
 }
 
@@ -60,7 +65,8 @@ static void test_variants(void **state) {
     database_close(store);
 }
 
-/* Protocols of their own for some lengths: two sections, one point; each request keeps its section's rule. */
+/* Sections with different protocols for some lengths: two sections, one point; each request keeps the rule of
+   its section. */
 static void test_sections(void **state) {
     (void)state;
     Database *store = sample_store(sample_plan(
@@ -75,7 +81,7 @@ static void test_sections(void **state) {
     database_close(store);
 }
 
-/* Each method with a learning rate of its own: that is the method's. Two rates of one method are not. */
+/* A different learning rate for each method is part of the method. Two rates of one method are a setting. */
 static void test_tuning(void **state) {
     (void)state;
     const char *sweep =
@@ -92,8 +98,8 @@ static void test_tuning(void **state) {
     database_close(store);
 }
 
-/* What follows the training length, as a budget that grows with it, sets nothing apart; what also differs
-   within a length does. */
+/* An option that depends on the training length, such as a budget, is not a setting; one that also differs
+   within a length is. */
 static void test_budget_by_length(void **state) {
     (void)state;
     const char *sweep = "\"sweep\": {\"method\": [\"alibi\", \"rotary\"], \"train\": ["
@@ -123,7 +129,7 @@ static void test_schema(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
-/* A trigger in a database, which is not of our making, does nothing. */
+/* A trigger in a database, which poslab never creates, has no effect. */
 static void test_triggers(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -198,10 +204,10 @@ static void test_status(void **state) {
     Database *store = sample_store(plan);
     const char *key = plan->points[0].key;
     assert_true(runs_set_status(store, key, RUN_RUNNING, NULL, &err));
-    assert_int_equal(runs_status(store, key), RUN_RUNNING);
+    assert_int_equal(runs_state(store, key).status, RUN_RUNNING);
     sample_expect(store, "SELECT count(*) FROM run WHERE started LIKE '20%Z' AND finished IS NULL", "1");
     assert_true(runs_set_status(store, key, RUN_FAILED, "killed by signal 9", &err));
-    assert_int_equal(runs_status(store, key), RUN_FAILED);
+    assert_int_equal(runs_state(store, key).status, RUN_FAILED);
     sample_expect(store, "SELECT reason FROM run WHERE status = 'failed' AND finished LIKE '20%Z'",
                   "killed by signal 9");
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 0",
@@ -219,13 +225,13 @@ static void test_import_twice(void **state) {
     Database *store = sample_store(plan);
     assert_false(runs_has_evaluation(store, point->key, &point->requests[1]));
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
-    assert_int_equal(runs_status(store, point->key), RUN_DONE);
+    assert_int_equal(runs_state(store, point->key).status, RUN_DONE);
     assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
-    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
 
-    /* Evaluated again, without training: what is there stays, evaluations and training alike. */
+    /* Evaluated again without training: stored evaluations and training are kept. */
     RunRecord again = *sample_record(point, RUN_DONE, NULL, (double[]){9, 9, 9});
     again.training = NULL;
     sample_import(store, &again);
@@ -236,7 +242,7 @@ static void test_import_twice(void **state) {
     assert_string_equal(sample_file("dump.sql", NULL), expected);
     sample_expect(store, "SELECT steps FROM run WHERE status = 'done'", "3");
 
-    /* A run that this database has never planned comes with its corpus. */
+    /* A run that is not planned in this database is imported with its corpus. */
     database_close(store);
     assert_int_equal(unlink("x.db"), 0);
     store = database_open("x.db", DATABASE_CREATE, &err);
@@ -248,7 +254,7 @@ static void test_import_twice(void **state) {
     database_close(store);
 }
 
-/* Numbers that are none are NULL everywhere, and never in the way of an import. */
+/* Numbers that are not finite are NULL everywhere, and do not prevent an import. */
 static void test_not_finite(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -279,7 +285,7 @@ static void test_not_finite(void **state) {
     database_close(store);
 }
 
-/* The experiment as now configured: what was removed keeps its results and leaves the experiment. */
+/* The experiment as configured now: removed points keep their results but leave the experiment. */
 static void test_replan(void **state) {
     (void)state;
     Error err;
@@ -307,7 +313,7 @@ static void test_replan(void **state) {
     database_close(store);
 }
 
-/* The same run evaluated with other options, and in another precision, is another evaluation. */
+/* The same run with other options, or in another precision, is another evaluation. */
 static void test_changed_after_training(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"stretched", "{\"base\":20000}"};
@@ -357,6 +363,54 @@ static void test_queries(void **state) {
     database_close(NULL);
 }
 
+/* A database with two names is read, but not written: a crash could damage it. */
+static void test_hard_links(void **state) {
+    (void)state;
+    Error err = {0};
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    assert_int_equal(link("x.db", "y.db"), 0);
+    static const DatabaseMode writing[] = {DATABASE_WRITE, DATABASE_CREATE};
+    for (int i = 0; i < COUNT_OF(writing); i++) {
+        assert_null(database_open("y.db", writing[i], &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_non_null(strstr(err.text, "database 'y.db' has 2 names"));
+    }
+    Database *store = database_open("y.db", DATABASE_READ, &err);
+    assert_non_null(store);
+    database_close(store);
+    assert_int_equal(unlink("x.db"), 0);
+    store = database_open("y.db", DATABASE_WRITE, &err);
+    assert_non_null(store);
+    database_close(store);
+}
+
+/* Where SQLite cannot make its journal, the error names the folder. */
+static void test_unwritable_folder(void **state) {
+    (void)state;
+    Error err = {0};
+    uid_t user = geteuid();
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    assert_int_equal(mkdir("shut", 0755), 0);
+    database_close(sample_store(plan));
+    assert_int_equal(rename("x.db", "shut/x.db"), 0);
+    assert_int_equal(chmod("shut/x.db", 0666), 0);
+    assert_int_equal(chmod("shut", 0555), 0);
+    assert_int_equal(chmod(".", 0755), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    assert_null(database_open("shut/new.db", DATABASE_CREATE, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "folder 'shut' must be writable"));
+    assert_non_null(strstr(err.text, "Permission denied"));
+    Database *store = database_open("shut/x.db", DATABASE_WRITE, &err);
+    assert_true(!store || !runs_store_plan(store, plan, &err));
+    assert_non_null(strstr(err.text, "folder 'shut' must be writable"));
+    database_close(store);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod("shut", 0755), 0);
+    assert_int_equal(unlink("shut/x.db"), 0);
+    assert_int_equal(rmdir("shut"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
@@ -375,6 +429,8 @@ int main(void) {
         TEST(test_queries),
         TEST(test_tuning),
         TEST(test_budget_by_length),
+        TEST(test_hard_links),
+        TEST(test_unwritable_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

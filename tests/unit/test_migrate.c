@@ -1,5 +1,7 @@
-/* A database of an older schema is brought up to date with every number in it, in one transaction: whoever is
-   killed in the midst of it leaves a database that the next one brings up to date. */
+/* test_migrate: a database with an older schema is upgraded in one transaction, with all of its numbers.
+ *
+ * If the process is killed during the upgrade, the next one upgrades the database.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/merge.h"
+
 static char fixture[2][4096]; /* of versions 1 and 2 */
 
-/* x.db as poslab of that schema version left it. */
+/* x.db as written by poslab with that schema version. */
 static void put_version(int version) {
     unlink("x.db");
     assert_int_equal(system(arena_format(sample_arena, "sqlite3 x.db < '%s'", fixture[version - 1])), 0);
@@ -33,7 +37,7 @@ static int add_row(void *text, int count, char **values, char **names) {
     return 0;
 }
 
-/* All rows of a query on x.db, past the store. */
+/* All rows of a query on x.db, without the store. */
 static const char *rows_of(const char *sql) {
     sqlite3 *db;
     const char *text = "";
@@ -44,7 +48,7 @@ static const char *rows_of(const char *sql) {
     return text;
 }
 
-/* A query that gives every value that x.db holds now, and what its views show, column by column. */
+/* A query that returns all values of x.db and of its views, column by column. */
 static const char *everything(void) {
     const char *queries = rows_of(
         "SELECT 'SELECT ''' || s.name || ' '' || ' || group_concat('quote(' || c.name || ')', '||'',''||')"
@@ -80,7 +84,7 @@ static void test_every_number_is_kept(void **state) {
                                 " AND coalesce(processor_seconds, load, settings) IS NULL"),
                         "2\n");
 
-    /* The migrated schema is that of a new database. */
+    /* The upgraded schema equals that of a new database. */
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     const char *migrated = sample_dump();
     open_and_close();
@@ -90,8 +94,7 @@ static void test_every_number_is_kept(void **state) {
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
 }
 
-/* Tables of version 2 keep every number; what was stored for a length that no window had is none of it any
- * more. */
+/* Tables of version 2 keep all numbers, except those stored for a length that no window had. */
 static void test_version2(void **state) {
     (void)state;
     put_version(2);
@@ -169,7 +172,7 @@ static void test_killed_in_the_midst(void **state) {
     assert_false(is_killed((size_t)file.st_size));
 }
 
-/* A file that says version 1 and is not. */
+/* A file of version 1 by its number only. */
 static void test_refused(void **state) {
     (void)state;
     Error err = {0};
@@ -184,12 +187,65 @@ static void test_refused(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
+/* On a medium that can only be read, an old database is brought up to date in memory, and can be read; what
+   wants to write it, or to take it into another, says what to do. Root writes everything, so root becomes
+   somebody else for a while. */
+static void test_read_only(void **state) {
+    (void)state;
+    Error err = {0};
+    uid_t user = geteuid();
+    put_version(1);
+    const char *before = sample_dump();
+    assert_int_equal(chmod("x.db", 0444), 0);
+    assert_int_equal(chmod(".", 0555), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    Database *store = database_open("x.db", DATABASE_READ, &err);
+    if (!store) fail_msg("%s", err.text);
+    sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "10");
+    database_close(store);
+    store = database_open("x.db", DATABASE_CHECK, &err);
+    assert_non_null(store);
+    database_close(store);
+    assert_null(database_open("x.db", DATABASE_WRITE, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "'x.db' cannot be written: its permissions forbid it"));
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(".", 0755), 0);
+    assert_string_equal(sample_dump(), before);
+}
+
+static void test_merge_read_only(void **state) {
+    (void)state;
+    Error err = {0};
+    int64_t conflicts;
+    uid_t user = geteuid();
+    put_version(1);
+    assert_int_equal(mkdir("old", 0755), 0);
+    assert_int_equal(rename("x.db", "old/x.db"), 0);
+    assert_int_equal(chmod("old/x.db", 0444), 0);
+    assert_int_equal(chmod("old", 0555), 0);
+    assert_int_equal(chmod(".", 0777), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    Database *store = database_open("new.db", DATABASE_CREATE, &err);
+    if (!store) fail_msg("%s", err.text);
+    assert_false(merge_databases(store, (const char *const[]){"old/x.db", NULL}, stdout, &conflicts, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "database 'old/x.db' has an older schema"));
+    assert_non_null(strstr(err.text, "copy it"));
+    database_close(store);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod("old", 0755), 0);
+    assert_int_equal(unlink("old/x.db"), 0);
+    assert_int_equal(rmdir("old"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_every_number_is_kept), TEST(test_version2), TEST(test_foreign_keys_hold_afterwards),
-        TEST(test_killed_in_the_midst),  TEST(test_refused),
+        TEST(test_killed_in_the_midst),  TEST(test_refused),  TEST(test_read_only),
+        TEST(test_merge_read_only),
     };
     if (!realpath("tests/fixtures/version1.sql", fixture[0])) return 1;
     if (!realpath("tests/fixtures/version2.sql", fixture[1])) return 1;
