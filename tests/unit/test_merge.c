@@ -1,5 +1,8 @@
-/* Merging databases: what comes in comes whole, what is there stays, and what differs is named and left out;
-   and an evaluation is another one as soon as any of the columns differs that say which one it is. */
+/* test_merge: merging databases.
+ *
+ * Imported rows are complete, existing rows are kept, and conflicts are named and left out. Two evaluations
+ * are different as soon as one of their identifying columns differs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,8 +29,8 @@ static int setup(void **state) {
     return 0;
 }
 
-/* A database of the plan with the results of `first` runs from the first on, or of the others (negative).
-   Times are the same in all. */
+/* A database of the plan with the results of the first `first` runs or, if negative, of the others. All have
+   the same times. */
 static void make(const char *path, int first, bool evaluated) {
     Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
@@ -42,7 +45,7 @@ static void make(const char *path, int first, bool evaluated) {
 
 static char said[8192];
 
-/* Merges into ours.db; returns the conflicts, what was printed is in `said`. */
+/* Merges into ours.db; returns the number of conflicts. The printed text is in `said`. */
 static int merge(const char *first, const char *second) {
     Error err;
     int64_t conflicts = -1;
@@ -56,7 +59,7 @@ static int merge(const char *first, const char *second) {
     return (int)conflicts;
 }
 
-/* Rows in the tables that no run writes. */
+/* Rows in the tables that runs do not write. */
 static const char others[] =
     "INSERT INTO reference VALUES ('Paper', 'd', 'valid', 'rotary', 100, 200, 100, 'perplexity', 20.5);"
     "INSERT INTO bench (id, created, revision, host, cpu, blas, machine, threads, precision, config, "
@@ -64,7 +67,7 @@ static const char others[] =
     " gemm_rate) VALUES (7, 'c', 'r', 'h', 'p', 'b', '{}', 1, 'fp32', '{}', 'none', 1e9);"
     "INSERT INTO bench_result VALUES (7, 'rotary', 'Rotary', 64, 'train', 1, 2, 3, 4, 5, 6, 7, 8, 9)";
 
-/* Everything of every table, into a new database and into one in which the same is planned. */
+/* All rows of all tables, into a new database and into one with the same plan. */
 static void comes_whole(void **state) {
     (void)state;
     make("theirs.db", 2, true);
@@ -81,7 +84,7 @@ static void comes_whole(void **state) {
     }
 }
 
-/* Evaluations have other numbers here than there; their windows and bins go where they belong. */
+/* Evaluations have other row numbers in the two databases; windows and bins follow their evaluation. */
 static void two_halves(void **state) {
     (void)state;
     make("whole.db", 2, true);
@@ -95,7 +98,7 @@ static void two_halves(void **state) {
     dump_expect("ours.db", dump_of("whole.db"), "two halves");
 }
 
-/* What was not done there changes nothing here; what another process is at work on is pending here. */
+/* Unfinished runs of the other database change nothing; runs in progress there are pending here. */
 static void unfinished(void **state) {
     (void)state;
     make("theirs.db", 0, true);
@@ -119,7 +122,7 @@ static void unfinished(void **state) {
     dump_expect("ours.db", dump_of("theirs.db"), "trained there, pending here");
 }
 
-/* Where the numbers agree, what is here stays as it is, whatever else is said there. */
+/* If the numbers agree, the rows of this database are kept. */
 static void what_is_there_stays(void **state) {
     (void)state;
     make("ours.db", 2, true);
@@ -139,7 +142,8 @@ static void what_is_there_stays(void **state) {
     dump_expect("ours.db", before, "other provenance");
 }
 
-/* Each number that can differ. The run is left out, all of it; the other run's new evaluation comes in. */
+/* Each number that can differ. A conflicting run is left out completely; new evaluations of the other run are
+   imported. */
 static void conflicts(void **state) {
     (void)state;
     static const struct {
@@ -182,7 +186,7 @@ static void conflicts(void **state) {
     dump_change("there.db",
                 "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
                 " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
-    dump_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
+    dump_change("there.db", arena_format(sample_arena, more, key)); /* of the conflicting run */
     for (int i = 0; i < COUNT_OF(cases); i++) {
         dump_copy("ours.db", "before.db");
         dump_copy("theirs.db", "there.db");
@@ -198,7 +202,8 @@ static void conflicts(void **state) {
     assert_int_equal(merge("theirs.db", "theirs.db"), 2); /* the sum over files */
 }
 
-/* An experiment of the same name and another config stays ours; its runs come in, its points do not. */
+/* An experiment with the same name and another config is kept as in this database; its runs are imported, its
+   points are not. */
 static void other_experiment(void **state) {
     (void)state;
     make("theirs.db", 2, true);
@@ -220,7 +225,7 @@ static void other_experiment(void **state) {
     database_close(store);
 }
 
-/* Rows that do not fit in: nothing of that file is taken, and the next one can be. */
+/* Inconsistent rows: nothing of that file is imported, and the next file can be. */
 static void misfits(void **state) {
     (void)state;
     Error err;
@@ -247,7 +252,7 @@ static void misfits(void **state) {
     dump_expect("ours.db", dump_of("theirs.db"), "after it");
 }
 
-/* --- which evaluation it is --- */
+/* --- the identity of an evaluation --- */
 
 /* Another value for each column, as SQL. */
 static const struct {
@@ -277,7 +282,7 @@ static const char *alternative(const char *column) {
     return NULL;
 }
 
-/* A copy of evaluation 1 that differs in that column, and has another loss. */
+/* A copy of evaluation 1 that differs in that column and has another loss. */
 static const char *twin_sql(const char *column) {
     const char *list = identity(), *at = strstr(list, column);
     const char *rest = schema_columns("evaluation", SCHEMA_REST, "", sample_arena);
@@ -293,7 +298,7 @@ static const char *twin_sql(const char *column) {
         list, rest, (int)(at - list), list, alternative(column), at + strlen(column), rest);
 }
 
-/* The schema's key of an evaluation is these columns, and so is what joins it to a request. */
+/* These columns are the schema's key of an evaluation, and join it to a request. */
 static void identity_in_the_schema(void **state) {
     (void)state;
     Error err;
@@ -314,14 +319,14 @@ static void identity_in_the_schema(void **state) {
                     arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1", column, value));
         store = database_open("ours.db", DATABASE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
-        const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run asks for it, too */
+        const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run has the request too */
         if (strcmp(done, wanted))
             fail_msg("an evaluation of another %s is taken for the one that was asked for", column);
         database_close(store);
     }
 }
 
-/* Merged and imported, it comes in beside the one that is there, with its own windows and bins. */
+/* Merged or imported, it is added to the existing one, with its own windows and bins. */
 static void identity_in_imports(void **state) {
     (void)state;
     Error err;
@@ -344,7 +349,7 @@ static void identity_in_imports(void **state) {
         }
 }
 
-/* What is asked for is found by all that it is made of. */
+/* A request is identified by all of its columns. */
 static void identity_in_requests(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"v", "{\"a\":1}"}, named = {"w", "{\"a\":1}"},
@@ -380,7 +385,7 @@ static void identity_in_requests(void **state) {
     database_close(store);
 }
 
-/* A database is not merged with itself, by whatever name: it would wait for its own lock. */
+/* A database is not merged with itself, under any name: it would wait for its own lock. */
 static void not_with_itself(void **state) {
     (void)state;
     Error err = {0};
