@@ -369,14 +369,20 @@ readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
 	    /^<!-- end of methods/ { skip = 0 } !skip' methods/README.md >$(BUILD)/methods-README.md
 	@mv $(BUILD)/methods-README.md methods/README.md
-.PHONY: method laws cost readme-methods zoo
+
+# The tables of keys are between marks of configs/README.md, which name a section; tests/cli/test_help.sh checks them.
+readme-configs: $(PROGRAM) ## write the tables of keys in configs/README.md
+	@tests/tools/readme_keys.sh $(abspath $(PROGRAM)) <configs/README.md >$(BUILD)/configs-README.md
+	@mv $(BUILD)/configs-README.md configs/README.md
+.PHONY: method laws cost readme-methods readme-configs zoo
 
 # --- installing ---
 
 # tests/cli/test_completion.sh says whether the committed page is up to date.
 man: $(PROGRAM) ## write the man page from the commands' options
 	@$(abspath $(PROGRAM)) manual >$(BUILD)/commands.1
-	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
+	@$(abspath $(PROGRAM)) manual config >$(BUILD)/config.1
+	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' -e '/^@CONFIG@$$/{r $(BUILD)/config.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
 	@mv src/cli/poslab.1.new src/cli/poslab.1
 .PHONY: man
 

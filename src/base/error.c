@@ -26,6 +26,28 @@ bool error_system(Error *err, const char *format, ...) {
     return false;
 }
 
+/* Whether a text has this line of `size` bytes. */
+static bool has_line(const char *text, const char *line, size_t size) {
+    for (size_t have; *text; text += have + (text[have] == '\n')) {
+        have = strcspn(text, "\n");
+        if (have == size && strncmp(text, line, size) == 0) return true;
+    }
+    return false;
+}
+
+bool error_add(Error *err, const Error *other, bool first) {
+    if (first) *err = (Error){.code = other->code};
+    const char *line = other->text;
+    for (size_t size; *line; line += size + (line[size] == '\n')) {
+        size_t used = strlen(err->text);
+        size = strcspn(line, "\n");
+        if (used + size + 2 > sizeof err->text) break;
+        if (!has_line(err->text, line, size))
+            sprintf(err->text + used, "%s%.*s", used ? "\n" : "", (int)size, line);
+    }
+    return false;
+}
+
 void error_fatal(const char *format, ...) {
     va_list args;
     fputs("poslab: ", stderr);

@@ -32,6 +32,7 @@ typedef struct ModelOptions {
 
 extern const OptionField model_fields[];
 extern const int model_field_count;
+extern const OptionSection model_section; /* `model` */
 
 void model_default(ModelOptions *options); /* every default, those of attention too */
 /* The section `model` with all defaults spelled out. */

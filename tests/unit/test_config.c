@@ -494,6 +494,47 @@ static void test_sizes(void **state) {
     assert_bad(arena_format(arena, "%s}", sweep), "'sweep' must have at most 64 paths, got 70");
 }
 
+/* Each mistake has a line, whichever section it is in; the same one in several points is told once. */
+static void test_all_mistakes(void **state) {
+    (void)state;
+    need_method("alibi");
+    need_method("rotary");
+    static const struct {
+        const char *extra;
+        const char *lines[6];
+    } cases[] = {
+        {"'seed':1,'train':{'length':0,'optimizer':{'lr':0}},'model':{'widht':1},'evaluate':{'tokens':-1}",
+         {"unknown key 'seed'; did you mean 'train.seed'?",
+          "unknown key 'model.widht'; did you mean 'width'?", "'train.length' must be in [1, 1048576], got 0",
+          "'train.optimizer.lr' must be in [1e-09, 100], got 0",
+          "'evaluate.tokens' must be in [0, 1000000000000000], got -1"}},
+        {"'sweep':{'train.length':[64,0],'train.optimizer.lr':[1,1e-3,1000]},'cluster':{'threads':0}",
+         {"'cluster.threads' must be in [1, 256], got 0",
+          "'train.optimizer.lr' must be in [1e-09, 100], got 1000 (at train.length=64, "
+          "train.optimizer.lr=1000)",
+          "'train.length' must be in [1, 1048576], got 0 (at train.length=0, train.optimizer.lr=1)"}},
+        {"'sweep':{'method':[{'name':'alibi','trainabel':true},{'name':'rotary','bsae':1}]}",
+         {"unknown key 'method.trainabel'; did you mean 'trainable'?",
+          "unknown key 'method.bsae'; did you mean 'base'? (at method=rotary)"}},
+        {"'data':{'files':[],'split':{'valid':2}},'train':{'precision':'fp8'}",
+         {"'data.split.valid' must be in [0, 1], got 2",
+          "'data.files' must have between 1 and 10000 items, got 0",
+          "'train.precision' must be one of fp32, bf16, got \"fp8\""}},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Error err;
+        const char *head = "{'data':{'files':'a'},'method':'alibi',";
+        const char *open = strncmp(cases[i].extra, "'data'", 6) == 0 ? "{'method':'alibi'," : head;
+        assert_null(read_file(json(arena_format(arena, "%s%s}", open, cases[i].extra)), NULL, &err));
+        int count = 1;
+        for (const char *at = err.text; (at = strchr(at, '\n')) != NULL; at++) count++;
+        for (int k = 0; k < COUNT_OF(cases[i].lines) && cases[i].lines[k]; k++, count--)
+            if (!strstr(err.text, cases[i].lines[k]))
+                fail_msg("'%s' is not in\n%s", cases[i].lines[k], err.text);
+        if (count != 0) fail_msg("%d lines too many:\n%s", count, err.text);
+    }
+}
+
 /* A worker reads one point; a sweep in it, or a missing name, is a mistake. */
 static void test_parse(void **state) {
     (void)state;
@@ -508,7 +549,20 @@ static void test_parse(void **state) {
     }
 }
 
-/* Random damage to a config is refused or accepted, with an error that is one line; nothing crashes. */
+/* Whether no line of an error is empty, and none is there twice. */
+static bool lines_are_distinct(const char *text) {
+    const char *lines[256] = {NULL};
+    char *rest = arena_copy(arena, text);
+    for (int count = 0; (lines[count] = strsep(&rest, "\n")) != NULL; count++) {
+        assert_true(count < COUNT_OF(lines) - 1 && *lines[count]);
+        for (int i = 0; i < count; i++)
+            if (strcmp(lines[i], lines[count]) == 0) return false;
+    }
+    return true;
+}
+
+/* Random damage to a config is refused or accepted, with an error that has a line for each mistake; nothing
+   crashes. */
 static void test_mutations(void **state) {
     (void)state;
     static const char *const pieces[] = {
@@ -543,7 +597,7 @@ static void test_mutations(void **state) {
         fclose(file);
         Error err = {.text = ""};
         const Experiment *experiment = config_read(path, NULL, scratch, &err);
-        if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && !strchr(err.text, '\n'));
+        if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && lines_are_distinct(err.text));
         for (int i = 0; experiment && i < experiment->count; i++) {
             const Config *again = config_parse(experiment->points[i].resolved, "again", scratch, &err);
             assert_non_null(again);
@@ -571,11 +625,14 @@ static void test_shipped(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_trained),
-        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_requests),   cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_sweep),    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_parse),      cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_long_names), cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_trained),      cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_requests),     cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_sweep),        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_all_mistakes), cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_sizes),        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_mutations),    cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_long_names),   cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests_name("config", tests, setup, teardown);
 }
