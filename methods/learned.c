@@ -102,6 +102,7 @@ const PositionMethod method_learned = {
     .name = "learned",
     .label = "Learned",
     .citation = "Gehring et al. 2017, arXiv 1705.03122, section 3.1",
+    .also = "absolute ape",
     .claims = POS_ISOMETRY | POS_BY_POSITION,
     .options_size = sizeof(Options),
     .fields = fields,

@@ -296,6 +296,7 @@ bool options_read(void *options, const OptionField *fields, int count, const Jso
     }
     for (const Json *member = json_first(object); member; member = json_next(member)) {
         site.key = json_name(member);
+        site.source = json_origin(member) ? json_origin(member) : source;
         if (is_part(parts, site.key)) continue;
         int i = 0;
         while (i < count && strcmp(site.key, fields[i].key) != 0) i++;

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include "sys/json_file.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
+#include "experiment/config_file.h"
 #include "experiment/config_keys.h"
 #include "experiment/grid.h"
 
@@ -39,18 +39,6 @@ static bool read_section(const ConfigReader *reader, void *options, const Option
 
 static bool must_be(const ConfigReader *reader, const char *path, const char *wanted, const Json *json) {
     return json_value_error(json, reader->source, path, wanted, reader->err);
-}
-
-static bool check_name(const ConfigReader *reader, const char *name) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char word[JSON_EXCERPT_SIZE];
-    size_t size = strlen(name);
-    if (size > 0 && size <= NAME_SIZE && strspn(name, letters) == size && name[0] != '.' && name[0] != '-')
-        return true;
-    return error_set(
-        reader->err, EXIT_USAGE,
-        "%s: 'name' must be 1 to 64 letters, digits, '.', '_' or '-' and not begin with '.' or '-', got '%s'",
-        reader->source, json_excerpt_text(name, word));
 }
 
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
@@ -185,6 +173,12 @@ static bool read_changes(const ConfigReader *reader, Encoding *position, Attenti
                         arena_format(reader->arena, "%s.attention", path), reader->arena, reader->err);
 }
 
+static int characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* further bytes of a character in UTF-8 */
+    return count;
+}
+
 static bool read_variant(const ConfigReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
     Encoding position;
@@ -198,7 +192,7 @@ static bool read_variant(const ConfigReader *reader, const Config *config, Evalu
                       reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || json_characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || characters(variant->name) > NAME_SIZE)
         return must_be(reader, arena_format(reader->arena, "%s.name", path), "1 to 64 characters",
                        json_get(json, "name"));
     const Model *model =
@@ -302,7 +296,7 @@ static bool read_point(const ConfigReader *reader, Config *config, const Json *j
     ConfigKeysTop top;
     bool fine = read_section(reader, &top, &config_keys_point, config_keys_point.parts, json);
     config->name = name ? name : top.name;
-    fine &= note(reader, check_name(reader, config->name));
+    fine &= note(reader, config_file_check_name(config->name, reader->source, reader->err));
     fine &= note(reader, read_data(reader, &config->data, json_get(json, "data")));
     fine &= note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
     fine &= read_model(reader, config, json_get(json, "model"));
@@ -327,14 +321,6 @@ Config *config_parse(const char *text, const char *source, Arena *arena, Error *
     *err = (Error){0};
     Json *json = json_parse(text, strlen(text), source, arena, err);
     return json && read_point(&reader, config, json, NULL) ? config : NULL;
-}
-
-/* "configs/quick.json": "quick". */
-static const char *stem(const char *path, Arena *arena) {
-    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    int size = (int)strlen(base);
-    bool json = size > 5 && strcmp(base + size - 5, ".json") == 0;
-    return arena_format(arena, "%.*s", json ? size - 5 : size, base);
 }
 
 /* Adds the errors of a point that no other point has. The fault of a point that is not the first is that of
@@ -387,14 +373,21 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
         if (!grid_override(json, sets[i], reader->source, reader->err)) return note(reader, false);
     bool fine = read_section(reader, &root, &config_keys_file, config_keys_file.parts, json);
     if (!json_is_object(json)) return false;
-    experiment->name = json_get(json, "name") ? root.name : stem(path, reader->arena);
-    fine &= note(reader, check_name(reader, experiment->name));
+    experiment->name = json_get(json, "name") ? root.name : config_file_stem(path, reader->arena);
+    fine &= note(reader, config_file_check_name(experiment->name, reader->source, reader->err));
+    if (json_get(json, "extends")) {
+        error_set(reader->err, EXIT_USAGE, "%s: 'extends' is for files; write out what it extends",
+                  reader->source);
+        fine = note(reader, false);
+    }
+    fine &= note(reader, config_file_check_notes(json, reader->source, reader->err));
     json_remove(json, "$schema");
     experiment->source = json_print(json, reader->arena);
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
     fine &= note(reader, slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source,
                                            reader->arena, reader->err));
-    json_remove(json, "cluster");
+    static const char *const of_file[] = {"description", "tags", "cluster"};
+    for (int i = 0; i < COUNT_OF(of_file); i++) json_remove(json, of_file[i]);
     return read_points(reader, experiment, json) && fine;
 }
 
@@ -410,7 +403,7 @@ static Experiment *read_json(const char *path, const char *source, const char *c
 
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err) {
     const char *source = arena_format(arena, "config '%s'", path);
-    return read_json(path, source, sets, json_file_read(path, source, arena, err), arena, err);
+    return read_json(path, source, sets, config_file_read(path, source, arena, err), arena, err);
 }
 
 Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err) {

@@ -20,7 +20,7 @@ static const OptionPart file_parts[] = {
      TEXT_SCHEMA},
     {"description", "text", NULL, "what the experiment is for; shown by status and report", TEXT_SCHEMA},
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
-     "{\"type\":\"array\",\"maxItems\":100,\"items\":{\"type\":\"string\",\"minLength\":1}}"},
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\",\"minLength\":1}}"},
     {"sweep", "object, or list of objects", NULL,
      "lists of values by path (train.length); the points are their product, of a list the union of the "
      "products",
