@@ -109,7 +109,10 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo 'const PositionMethod *const encoding_methods[] = {'; \
 	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
-	   echo 'const int encoding_method_count = $(words $(METHODS));')
+	   echo 'const int encoding_method_count = $(words $(METHODS));'; \
+	   echo 'const char *const encoding_common[] = {$(foreach m,$(COMMON),$(if $(wildcard methods/$m.c),"$m"$(comma))) 0};')
+# The methods that `poslab init` compares, as far as they are there.
+COMMON = sinusoidal rotary t5 alibi
 comma = ,
 
 # The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.

@@ -27,27 +27,17 @@
 #include "cli/help.h"
 
 static const Command *const commands[] = {
-    &cmd_run_run,
-    &cmd_run_plan,
-    &cmd_status,
-    &cmd_table,
-    &cmd_database_plot,
-    &cmd_database_report,
-    &cmd_database_analyse,
-    &cmd_run_eval,
-    &cmd_database_reference,
-    &cmd_database_check,
-    &cmd_database_merge,
-    &cmd_methods_methods,
-    &cmd_export,
-    &cmd_methods_bench,
-    &cmd_slurm_submit,
-    &cmd_slurm_collect,
-    &cmd_run_worker,
-    &completion_command,
-    &help_command,
-    &help_manual,
-    NULL,
+    &cmd_run_init,        &cmd_run_run,
+    &cmd_run_plan,        &cmd_status,
+    &cmd_table,           &cmd_database_plot,
+    &cmd_database_report, &cmd_database_analyse,
+    &cmd_run_eval,        &cmd_database_reference,
+    &cmd_database_check,  &cmd_database_merge,
+    &cmd_methods_methods, &cmd_export,
+    &cmd_methods_bench,   &cmd_slurm_submit,
+    &cmd_slurm_collect,   &cmd_run_worker,
+    &completion_command,  &help_command,
+    &help_manual,         NULL,
 };
 
 static bool check_words(const Arguments *arguments, Error *err) {
