@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Fills in the text as one line: a newline in a name of a file, say, is no line of the error. */
+static void set_text(Error *err, const char *format, va_list args) {
+    vsnprintf(err->text, sizeof err->text, format, args);
+    for (char *at = err->text; (at = strchr(at, '\n')) != NULL;) *at = '?';
+}
+
 bool error_set(Error *err, ExitCode code, const char *format, ...) {
     va_list args;
     err->code = code;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set_text(err, format, args);
     va_end(args);
     return false;
 }
@@ -19,7 +25,7 @@ bool error_system(Error *err, const char *format, ...) {
     va_list args;
     err->code = EXIT_SYSTEM;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set_text(err, format, args);
     va_end(args);
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(saved));
