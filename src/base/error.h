@@ -28,7 +28,8 @@ typedef struct Error {
     char text[4096]; /* a sentence for each mistake, on a line of its own: place, what is wrong, remedy */
 } Error;
 
-/* Fills *err with one line (a newline in the text becomes '?') and returns false, so that `return error_set(...)` reads as the failure it is. */
+/* Fills *err with one line (a newline in the text becomes '?') and returns false, so that `return
+ * error_set(...)` reads as the failure it is. */
 bool error_set(Error *err, ExitCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same with ": " and the text of errno at the end; code EXIT_SYSTEM. */
