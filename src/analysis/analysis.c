@@ -5,7 +5,6 @@
 #include "base/options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "analysis/internal.h"
 
 /* clang-format off */

@@ -22,7 +22,7 @@
 
 typedef struct Contrast {
     const Series *series, *base;
-    const ResultsCell *cell, *base_cell;
+    const SeriesCell *cell, *base_cell;
     StatsDifference difference;
     bool done;
 } Contrast;
@@ -35,20 +35,16 @@ typedef struct Contrasts {
 
 static void add_contrast(Contrasts *contrasts, const Series *series, const Series *base, int64_t length,
                          Arena *arena) {
-    const ResultsCell *cell = results_cell(series, length), *base_cell = results_cell(base, length);
+    const SeriesCell *cell = series_cell(series, length), *base_cell = series_cell(base, length);
     if (!cell || !base_cell || cell->stride != base_cell->stride) return;
     *ARENA_PUSH(arena, contrasts->items, contrasts->count) =
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 
 /* Whether two cells lack the same ones of the base's seeds. */
-static bool same_seeds(const ResultsCell *a, const ResultsCell *b, const ResultsCell *base) {
-    for (int s = 0; s < base->count; s++) {
-        bool in_a = false, in_b = false;
-        for (int i = 0; i < a->count; i++) in_a |= a->seeds[i].seed == base->seeds[s].seed;
-        for (int i = 0; i < b->count; i++) in_b |= b->seeds[i].seed == base->seeds[s].seed;
-        if (in_a != in_b) return false;
-    }
+static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
+    for (int s = 0; s < base->count; s++)
+        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
     return true;
 }
 
@@ -57,7 +53,7 @@ static bool same_seeds(const ResultsCell *a, const ResultsCell *b, const Results
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
-    const ResultsCell **cells = NEW(arena, count, const ResultsCell *);
+    const SeriesCell **cells = NEW(arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(arena, count, StatsDifference);
     Contrast **members = NEW(arena, count, Contrast *);
     for (int i = 0; i < count; i++) {
@@ -149,12 +145,11 @@ static TableCell interval_text(bool sign, int digits, double number, double low,
 static double base_loss(const Contrast *contrast) {
     double sum = 0;
     int shared = 0;
-    for (int s = 0; s < contrast->base_cell->count; s++)
-        for (int i = 0; i < contrast->cell->count; i++) {
-            if (contrast->cell->seeds[i].seed != contrast->base_cell->seeds[s].seed) continue;
-            sum += contrast->base_cell->seeds[s].loss;
-            shared++;
-        }
+    for (int s = 0; s < contrast->base_cell->count; s++) {
+        if (!series_seed(contrast->cell, contrast->base_cell->seeds[s].seed)) continue;
+        sum += contrast->base_cell->seeds[s].loss;
+        shared++;
+    }
     return shared ? sum / shared : NAN;
 }
 
@@ -293,23 +288,11 @@ static const TableColumn short_long_columns[] = {
     {"memory_saved_percent", "memory saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
 };
 
-static double mean_seconds(const Series *series) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += series->runs[i].seconds;
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
-static double mean_bytes(const Series *series) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += (double)series->runs[i].peak_bytes;
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
 /* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.
  */
 static double bench_ratio(const Contrast *contrast, const BenchResults *benches) {
     const Series *series = contrast->series, *base = contrast->base;
-    double tokens = (double)results_train_tokens(series), base_tokens = (double)results_train_tokens(base);
+    double tokens = (double)series_train_tokens(series), base_tokens = (double)series_train_tokens(base);
     for (int b = 0; b < benches->count; b++) {
         const BenchRecord *bench = &benches->items[b];
         const BenchResult *ours = bench_results_find(bench, series->run_label, series->train_length, true),
@@ -321,31 +304,26 @@ static double bench_ratio(const Contrast *contrast, const BenchResults *benches)
 }
 
 static void put_savings(TableCell *row, const Contrast *contrast, const BenchResults *benches) {
-    double seconds = mean_seconds(contrast->series), base_seconds = mean_seconds(contrast->base);
-    double bytes = mean_bytes(contrast->series), base_bytes = mean_bytes(contrast->base);
-    row[SECONDS] = table_number(seconds);
-    row[BASE_SECONDS] = table_number(base_seconds);
+    const double *cost = contrast->series->cost, *base = contrast->base->cost;
+    row[SECONDS] = table_number(cost[SERIES_SECONDS]);
+    row[BASE_SECONDS] = table_number(base[SERIES_SECONDS]);
     row[TIME_SAVED] = table_number(100 * (1 - bench_ratio(contrast, benches)));
-    row[BYTES] = table_number(bytes);
-    row[BASE_BYTES] = table_number(base_bytes);
-    row[BYTES_SAVED] = table_number(100 * (1 - bytes / base_bytes));
+    row[BYTES] = table_number(cost[SERIES_BYTES]);
+    row[BASE_BYTES] = table_number(base[SERIES_BYTES]);
+    row[BYTES_SAVED] = table_number(100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
 /* Whether the two of any contrast were trained on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
     for (int i = 0; i < contrasts->count; i++)
-        differ |= results_train_tokens(contrasts->items[i].series) !=
-                  results_train_tokens(contrasts->items[i].base);
+        differ |=
+            series_train_tokens(contrasts->items[i].series) != series_train_tokens(contrasts->items[i].base);
     return differ;
 }
 
-/* Whether no earlier series has its training length. */
-static bool first_of_length(const Results *set, int index) {
-    const Series *series = &set->items[index];
-    for (int i = 0; i < index; i++)
-        if (set->items[i].train_length == series->train_length) return false;
-    return true;
+static bool same_length(const Series *a, const Series *b) {
+    return a->train_length == b->train_length;
 }
 
 static bool run_short_long(const Analysis *analysis, Error *err) {
@@ -358,7 +336,7 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
         const char *wanted = analysis->options->baseline ? analysis->options->baseline : series->label;
         for (int k = 0; k < set->count; k++) {
             int64_t length = set->items[k].train_length;
-            if (length <= series->train_length || !first_of_length(set, k)) continue;
+            if (length <= series->train_length || !results_is_first(set, k, same_length)) continue;
             const Series *base = results_counterpart(set, wanted, series, length);
             if (base) add_contrast(&contrasts, series, base, length, analysis->arena);
         }

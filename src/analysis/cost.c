@@ -64,11 +64,11 @@ typedef struct TrainingCost {
     int seeds;
 } TrainingCost;
 
-static void add_cost(TrainingCost *cost, double *speeds, int64_t tokens, double seconds, int64_t bytes) {
+static void add_cost(TrainingCost *cost, double *speeds, int64_t tokens, double seconds, double bytes) {
     if (!(seconds > 0)) return;
     speeds[cost->seeds++] = (double)tokens / seconds;
     cost->seconds += seconds;
-    if ((double)bytes > cost->bytes) cost->bytes = (double)bytes;
+    cost->bytes = fmax(cost->bytes, bytes);
 }
 
 static TrainingCost finish_cost(TrainingCost cost, const double *speeds) {
@@ -83,15 +83,17 @@ static TrainingCost train_cost(const Series *series, Arena *arena) {
     TrainingCost cost = {0};
     double *speeds = NEW(arena, series->run_count, double);
     for (int i = 0; i < series->run_count; i++)
-        add_cost(&cost, speeds, series->runs[i].tokens, series->runs[i].seconds, series->runs[i].peak_bytes);
+        add_cost(&cost, speeds, series->runs[i].tokens, series->runs[i].cost[SERIES_SECONDS],
+                 series->runs[i].cost[SERIES_BYTES]);
     return finish_cost(cost, speeds);
 }
 
-static TrainingCost evaluate_cost(const ResultsCell *cell, Arena *arena) {
+static TrainingCost evaluate_cost(const SeriesCell *cell, Arena *arena) {
     TrainingCost cost = {0};
     double *speeds = NEW(arena, cell->count, double);
     for (int i = 0; i < cell->count; i++)
-        add_cost(&cost, speeds, cell->seeds[i].tokens, cell->seeds[i].seconds, cell->seeds[i].peak_bytes);
+        add_cost(&cost, speeds, cell->seeds[i].tokens, cell->seeds[i].seconds,
+                 (double)cell->seeds[i].peak_bytes);
     return finish_cost(cost, speeds);
 }
 
@@ -109,29 +111,6 @@ static void put_cost(TableCell *row, const Series *series, const char *phase, in
     row[MEBIBYTES] = table_number(cost.bytes / (1 << 20));
     row[PARAMETERS] = table_number((double)series->parameters);
     row[POSITION] = table_number((double)series->position_parameters);
-}
-
-/* Processor time and load in training, means over the seeds. */
-static void put_machine(TableCell *row, const Series *series) {
-    double processor = 0, load = 0;
-    for (int i = 0; i < series->run_count; i++) {
-        processor += series->runs[i].processor_seconds / series->run_count;
-        load += series->runs[i].load / series->run_count;
-    }
-    row[PROCESSOR] = table_number(series->run_count ? processor : NAN);
-    row[LOAD] = table_number(series->run_count ? load : NAN);
-}
-
-/* Training is the same under every protocol: it is shown with the first one. */
-static bool first_of_runs(const Results *set, int index) {
-    const Series *series = &set->items[index];
-    for (int i = 0; i < index; i++) {
-        const Series *other = &set->items[i];
-        if (!strcmp(other->name, series->name) && !strcmp(other->corpus, series->corpus) &&
-            other->train_length == series->train_length)
-            return false;
-    }
-    return true;
 }
 
 static void put_result(TableCell *row, const BenchRecord *bench, const BenchResult *result,
@@ -189,12 +168,13 @@ static bool run_cost(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (first_of_runs(set, i)) {
+        if (results_is_first(set, i, series_same_runs)) { /* training is the same under every protocol */
             TableCell *row = analysis_row(analysis, series);
             row[ANALYSIS_EVALUATED] = row[ANALYSIS_SPLIT] = row[ANALYSIS_PROTOCOL] =
                 row[ANALYSIS_STRIDE_RULE] = row[ANALYSIS_REQUESTED] = table_text(NULL);
             put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena));
-            put_machine(row, series);
+            row[PROCESSOR] = table_number(series->cost[SERIES_PROCESSOR]);
+            row[LOAD] = table_number(series->cost[SERIES_LOAD]);
         }
         for (int k = 0; k < series->count; k++)
             put_cost(analysis_row(analysis, series), series, "evaluate", series->cells[k].length,
@@ -204,7 +184,7 @@ static bool run_cost(const Analysis *analysis, Error *err) {
         analysis->frame,
         "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
         "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
-    const char *warning = series_speed_warning(set, analysis->arena);
+    const char *warning = results_speed_warning(set, analysis->arena);
     if (warning) table_note(analysis->frame, warning);
     return put_benches(analysis, err);
 }

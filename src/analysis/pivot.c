@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/table.h"
-#include "analysis/curves.h"
 #include "analysis/observations.h"
 
 enum { MOST_ROWS = 8 }; /* fields that rows show */
@@ -17,7 +16,7 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown; /* FACT_* that rows and columns show */
+    unsigned shown; /* OBSERVATION_* that rows and columns show */
     int seeds;      /* the most that a number is asked of */
     int *table;     /* [list->count]: the table that each observation stands in */
     DisplayTableSet *set;
@@ -26,7 +25,7 @@ typedef struct Pivot {
 
 /* One table while it is made. */
 typedef struct Layout {
-    const Observation **facts;   /* [rows, columns]; NULL: none */
+    const Observation **cells;   /* [rows, columns]; NULL: none */
     const Observation **openers; /* [rows]: the first observation of each row */
     const Observation **heads;   /* [columns]: an observation of each column */
     int rows, columns;
@@ -37,7 +36,7 @@ typedef struct Layout {
 static bool same_field(const Pivot *pivot, const ObservationField *field, const Observation *a,
                        const Observation *b) {
     ArenaMark mark = arena_mark(pivot->arena);
-    bool same = !strcmp(field->text(a, pivot->arena), field->text(b, pivot->arena));
+    bool same = !strcmp(observations_text(field, a, pivot->arena), observations_text(field, b, pivot->arena));
     arena_release(pivot->arena, mark);
     return same;
 }
@@ -49,9 +48,9 @@ static bool same_row(const Pivot *pivot, const Observation *a, const Observation
 }
 
 /* Fields that say by which of the hidden values a table differs from the others. */
-static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *fact) {
+static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *observation) {
     if (!field->shows || field->shows & pivot->shown) return false;
-    return !fact->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
+    return !observation->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
 }
 
 static bool asks_same_lengths(const Series *a, const Series *b) {
@@ -95,13 +94,13 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
         said |= field->shows;
         caption = arena_format(pivot->arena, "%s%s: %s",
                                *caption ? arena_format(pivot->arena, "%s; ", caption) : "", field->words,
-                               field->text(opener, pivot->arena));
+                               observations_text(field, opener, pivot->arena));
     }
     return caption;
 }
 
 static bool comes_before(const ObservationField *field, const Observation *a, const Observation *b) {
-    return field->number && field->number(a) < field->number(b);
+    return observations_number(field, a) < observations_number(field, b);
 }
 
 static Layout *make_layout(const Pivot *pivot, int table) {
@@ -110,50 +109,51 @@ static Layout *make_layout(const Pivot *pivot, int table) {
     layout->openers = NEW(pivot->arena, list->count, const Observation *);
     layout->heads = NEW(pivot->arena, list->count, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Observation *fact = &list->items[i];
+        const Observation *observation = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
-        while (row < layout->rows && !same_row(pivot, layout->openers[row], fact)) row++;
-        if (row == layout->rows) layout->openers[layout->rows++] = fact;
-        while (column < layout->columns && !same_field(pivot, pivot->column, layout->heads[column], fact))
+        while (row < layout->rows && !same_row(pivot, layout->openers[row], observation)) row++;
+        if (row == layout->rows) layout->openers[layout->rows++] = observation;
+        while (column < layout->columns &&
+               !same_field(pivot, pivot->column, layout->heads[column], observation))
             column++;
         if (column < layout->columns) continue;
         for (column = layout->columns++; column > 0; column--) {
-            if (!comes_before(pivot->column, fact, layout->heads[column - 1])) break;
+            if (!comes_before(pivot->column, observation, layout->heads[column - 1])) break;
             layout->heads[column] = layout->heads[column - 1];
         }
-        layout->heads[column] = fact;
+        layout->heads[column] = observation;
     }
-    layout->facts = NEW(pivot->arena, layout->rows * layout->columns, const Observation *);
+    layout->cells = NEW(pivot->arena, layout->rows * layout->columns, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Observation *fact = &list->items[i];
+        const Observation *observation = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
-        while (!same_row(pivot, layout->openers[row], fact)) row++;
-        while (!same_field(pivot, pivot->column, layout->heads[column], fact)) column++;
-        const Observation **place = &layout->facts[row * layout->columns + column];
-        if (!*place) *place = fact;
+        while (!same_row(pivot, layout->openers[row], observation)) row++;
+        while (!same_field(pivot, pivot->column, layout->heads[column], observation)) column++;
+        const Observation **place = &layout->cells[row * layout->columns + column];
+        if (!*place) *place = observation;
     }
     return layout;
 }
 
 /* --- cells --- */
 
-static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
+static DisplayTableCell make_cell(const Pivot *pivot, const Observation *observation) {
     DisplayTableCell cell = {.value = NAN};
-    if (!fact) return cell;
+    if (!observation) return cell;
     double deviation;
-    int count = fact->cell->count, asked = fact->cell->seeds_requested;
-    cell.value = fact->cell->mean;
+    int count = observation->cell->count, asked = observation->cell->seeds_requested;
+    cell.value = observation->cell->mean;
     if (pivot->options->ratio) {
-        count = observations_ratio(fact, &cell.value, &deviation, pivot->arena);
-        cell.text = observations_ratio_text(fact, cell.value, deviation, count, pivot->arena);
+        count = observations_ratio(observation, &cell.value, &deviation, pivot->arena);
+        cell.text = observations_ratio_text(observation, cell.value, deviation, count, pivot->arena);
     } else
-        cell.text = results_cell_text(fact->cell, pivot->arena);
-    if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
-    if (!count && fact->cell->outcome && !strcmp(fact->cell->outcome, "beyond_text"))
-        display_table_note(pivot->set, series_beyond_text(pivot->list->set));
-    if (count && count == asked && !fact->paper && asked < pivot->seeds) {
+        cell.text = series_cell_text(observation->cell, pivot->arena);
+    if (observation->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
+    if (!count && observation->cell->outcome && !strcmp(observation->cell->outcome, "beyond_text"))
+        display_table_note(pivot->set, results_beyond_text(pivot->list->set));
+    if (count && count == asked && !observation->paper && asked < pivot->seeds) {
         cell.text = arena_format(pivot->arena, "%s (n = %d)", cell.text, count);
         display_table_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
     }
@@ -168,14 +168,14 @@ static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
 static DisplayTableColumn make_head(const Pivot *pivot, const Layout *layout, int column) {
     const Observation *head = layout->heads[column];
     DisplayTableColumn result = {
-        .head = pivot->column->text(head, pivot->arena), .under = "", .measured = true};
+        .head = observations_text(pivot->column, head, pivot->arena), .under = "", .measured = true};
     bool one_length = pivot->column->shows == OBSERVATION_LENGTH;
     for (int r = 0; r < layout->rows; r++)
         one_length &= layout->openers[r]->series->train_length == layout->openers[0]->series->train_length;
     for (int i = 0; one_length && i < observations_field_count; i++)
         if (observations_all_fields[i].shows == OBSERVATION_LENGTH &&
             &observations_all_fields[i] != pivot->column)
-            result.under = observations_all_fields[i].text(head, pivot->arena);
+            result.under = observations_text(&observations_all_fields[i], head, pivot->arena);
     return result;
 }
 
@@ -186,17 +186,17 @@ static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Obse
         a->series->train_length == b->series->train_length || !(pivot->shown & OBSERVATION_METHOD);
     return same_training && !a->paper && !b->paper && a->cell->length == b->cell->length &&
            a->cell->stride == b->cell->stride && a->seed == b->seed &&
-           !strcmp(a->series->corpus, b->series->corpus) && results_same_protocol(a->series, b->series);
+           !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
 }
 
-static bool complete(const Observation *fact) {
-    return fact->cell->count == fact->cell->seeds_requested;
+static bool complete(const Observation *observation) {
+    return observation->cell->count == observation->cell->seeds_requested;
 }
 
 /* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
-    const ResultsCell **cells = NEW(pivot->arena, count, const ResultsCell *);
+    const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
     bool together = complete(best);
     for (int i = 0; i < count; i++) {
@@ -226,7 +226,7 @@ static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layo
     }
     if (best < 0 || count < 2) return true;
     cells[best]->best = true;
-    const Observation *winner = layout->facts[places[best]];
+    const Observation *winner = layout->cells[places[best]];
     if (pivot->options->ratio) {
         display_table_note(pivot->set, "Bold: the lowest ratio, untested.");
         return true;
@@ -234,7 +234,7 @@ static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layo
     for (int i = 0; i < count; i++) {
         if (i == best || !isfinite(cells[i]->value)) continue;
         cells[left] = cells[i];
-        others[left++] = layout->facts[places[i]];
+        others[left++] = layout->cells[places[i]];
     }
     double *p = NEW(pivot->arena, left, double);
     bool tested = false;
@@ -263,14 +263,14 @@ static bool mark_best(const Pivot *pivot, const DisplayTable *sheet, const Layou
     bool *done = NEW(pivot->arena, size, bool);
     for (int i = 0; i < size; i++) {
         int count = 0;
-        if (done[i] || !layout->facts[i] || layout->facts[i]->paper) continue;
+        if (done[i] || !layout->cells[i] || layout->cells[i]->paper) continue;
         for (int k = i; k < size; k++) {
-            if (!layout->facts[k] || !evaluated_alike(pivot, layout->facts[i], layout->facts[k])) continue;
+            if (!layout->cells[k] || !evaluated_alike(pivot, layout->cells[i], layout->cells[k])) continue;
             places[count++] = k;
             done[k] = true;
         }
         bool itself =
-            pivot->options->ratio && layout->facts[i]->cell->length == layout->facts[i]->series->train_length;
+            pivot->options->ratio && layout->cells[i]->cell->length == layout->cells[i]->series->train_length;
         if (!itself && !mark_class(pivot, sheet, layout, places, count, err)) return false;
     }
     return true;
@@ -285,19 +285,19 @@ static bool make_sheet(const Pivot *pivot, int table, Error *err) {
     sheet->caption = caption_of(pivot, layout->openers[0]);
     for (int c = 0; c < pivot->row_count; c++) {
         const ObservationField *field = pivot->rows[c];
-        sheet->columns[c] =
-            (DisplayTableColumn){.head = field->head, .under = field->under, .left = !field->number};
+        sheet->columns[c] = (DisplayTableColumn){
+            .head = field->head, .under = field->under, .left = !observations_is_number(field)};
         for (int r = 0; r < layout->rows; r++) {
             DisplayTableCell *cell = display_table_cell(sheet, r, c);
-            cell->text = field->text(layout->openers[r], pivot->arena);
-            if (field->number) cell->value = field->number(layout->openers[r]);
+            cell->text = observations_text(field, layout->openers[r], pivot->arena);
+            cell->value = observations_number(field, layout->openers[r]);
         }
     }
     for (int c = 0; c < layout->columns; c++) {
         sheet->columns[pivot->row_count + c] = make_head(pivot, layout, c);
         for (int r = 0; r < layout->rows; r++)
             *display_table_cell(sheet, r, pivot->row_count + c) =
-                make_cell(pivot, layout->facts[r * layout->columns + c]);
+                make_cell(pivot, layout->cells[r * layout->columns + c]);
     }
     return !pivot->options->mark || mark_best(pivot, sheet, layout, err);
 }
@@ -328,12 +328,12 @@ static const char *sign(const Pivot *pivot, Error *err) {
     if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
     Json *ids = json_new_array(arena);
     for (int i = 0; i < pivot->list->count; i++) {
-        const ResultsCell *cell = pivot->list->items[i].cell;
+        const SeriesCell *cell = pivot->list->items[i].cell;
         for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
             json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
     }
     const char *list = json_print(ids, arena);
-    const char *signature = curves_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
+    const char *signature = results_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
     for (int i = 0; signature && pivot->options->where[i]; i++)
         signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);
     return signature;
@@ -356,14 +356,14 @@ static const char *default_rows(const ObservationList *list, const ObservationFi
     return rows;
 }
 
-static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
+static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
-    ObservationOptions facts = {.paper = options->paper};
+    ObservationOptions wanted = {.paper = options->paper};
     const char *columns = options->columns ? options->columns : options->paper ? "multiple" : "eval_length";
-    facts.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
-    facts.where = where;
-    if (facts.where_count < 0 || !observations_parse_fields(&pivot->column, 1, columns, err)) return false;
+    wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
+    wanted.where = where;
+    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, columns, err)) return false;
     if (options->rows) {
         pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
         if (!pivot->row_count) return false;
@@ -375,12 +375,12 @@ static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
             return error_set(err, EXIT_USAGE, "field '%s' cannot be both in --rows and --columns",
                              pivot->column->name);
     }
-    facts.by_seed = pivot->shown & OBSERVATION_SEED;
-    if (options->paper && facts.by_seed)
+    wanted.by_seed = pivot->shown & OBSERVATION_SEED;
+    if (options->paper && wanted.by_seed)
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    pivot->list = observations_read(pivot->store, experiment, &facts, pivot->arena, err);
+    pivot->list = observations_list(set, &wanted, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
         if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)
@@ -392,10 +392,10 @@ static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
     return pivot->row_count > 0;
 }
 
-DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
-                              Arena *arena, Error *err) {
+DisplayTableSet *pivot_tables(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
+                              Error *err) {
     Pivot pivot = {.store = store, .options = options, .arena = arena, .set = NEW(arena, 1, DisplayTableSet)};
-    if (!read_list(&pivot, experiment, err)) return NULL;
+    if (!read_list(&pivot, set, err)) return NULL;
     pivot.set->name = pivot.list->set->experiment;
     pivot.set->title = title_of(&pivot);
     pivot.set->signature = sign(&pivot, err);
