@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/options.h"
 #include "base/table.h"
+#include "sys/atomic_file.h"
 #include "sys/json_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
@@ -243,19 +243,6 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
     return true;
 }
 
-static const char *find_file(Arena *arena) {
-    static const char name[] = "results/paper/claims.json";
-    char program[4096] = "";
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    char *slash = length > 0 ? strrchr(program, '/') : NULL;
-    if (slash) *slash = '\0';
-    const char *const places[] = {name, arena_format(arena, "%s/%s", program, name),
-                                  arena_format(arena, "%s/../share/poslab/%s", program, name)};
-    for (int i = 0; i < COUNT_OF(places); i++)
-        if (access(places[i], R_OK) == 0) return arena_copy(arena, places[i]);
-    return NULL;
-}
-
 /* --- judging --- */
 
 static bool is_one_of(const char *name, const char *list) {
@@ -404,7 +391,7 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
                               Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
-    if (!file) file = find_file(arena);
+    if (!file) file = file_find("results/paper/claims.json", arena);
     if (!file) return list;
     const char *source = arena_format(arena, "claims '%s'", file);
     Json *json = json_file_read(file, source, arena, err);

@@ -184,7 +184,7 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool one = false, few = false, several = false, short_of_units = false;
     int family = 0;
-    Table *frame = analysis->frame;
+    Table *table = analysis->table;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
         family += !isnan(d->p);
@@ -194,29 +194,29 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
     table_note(
-        frame,
+        table,
         "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
         "windows resampled.");
     if (several)
-        table_note(frame,
+        table_note(table,
                    "Perplexities are exp of the mean loss over seeds, their geometric mean; `table` and "
                    "`curves` have the arithmetic mean.");
     if (one)
         table_note(
-            frame,
+            table,
             "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
     if (few)
         table_note(
-            frame,
+            table,
             "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
             "than five seeds make it too narrow.");
     if (short_of_units)
-        table_note(frame, arena_format(analysis->arena,
+        table_note(table, arena_format(analysis->arena,
                                        "Some intervals rest on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
-    frame->signature = arena_format(
-        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", frame->signature,
+    table->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
         analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
 }
 
@@ -342,16 +342,16 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
         }
     }
     if (!contrasts.count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "This needs one method at two training lengths, the shorter one also evaluated at "
                    "the longer (`poslab eval DB --lengths`).");
     table_note(
-        analysis->frame,
+        analysis->table,
         "Both are evaluated at the longer training length, on the same targets. Time saved is at the "
         "speeds of a bench (`poslab bench CONFIG --db DB`), empty without one; train_seconds (csv, json) "
         "are of runs that may have shared the machine.");
     if (budgets_differ(&contrasts))
-        table_note(analysis->frame, "The two were trained on different numbers of tokens (train.tokens in "
+        table_note(analysis->table, "The two were trained on different numbers of tokens (train.tokens in "
                                     "the signature), so perplexity and time differ by these, too.");
     return print_contrasts(analysis, &contrasts, put_savings, err);
 }

@@ -95,7 +95,7 @@ static bool run_positions(const Analysis *analysis, Error *err) {
             }
         }
     }
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "Nats per token at positions of the window, counted from 0, by evaluation length.");
     return true;
 }
@@ -189,13 +189,13 @@ static bool run_early(const Analysis *analysis, Error *err) {
                 if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
         }
     }
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
                "context (strided) + by fewer early tokens.");
-    table_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
+    table_note(analysis->table, "below, beyond L: nonoverlapping loss at positions of the window inside and "
                                 "outside the training length.");
     if (lacking)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
                    "strided:0.125` adds it.");
     return true;

@@ -100,21 +100,21 @@ static void add_references(const Analysis *analysis) {
     const ReferenceCurves *curves = analysis->set->reference;
     for (int i = 0; i < curves->count; i++) add_reference(analysis, &curves->items[i]);
     if (!curves->count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "No reference curves of these methods; `poslab reference DB` imports the paper's.");
 }
 
 static void put_marks(const Analysis *analysis) {
     const char *note = results_beyond_text(analysis->set);
-    if (note) table_note(analysis->frame, note);
+    if (note) table_note(analysis->table, note);
 }
 
 static bool run_curves(const Analysis *analysis, Error *err) {
     (void)err;
     for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i], NULL);
-    table_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
+    table_note(analysis->table, "×: ratio to the value at the training length. within 5 %: the last "
                                 "length before the perplexity exceeds 1.05 times that value.");
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "gained: tokens beyond the training length at which the perplexity is lowest. "
                ">=: the longest length evaluated.");
     put_marks(analysis);
