@@ -25,7 +25,7 @@ typedef struct Pivot {
 
 /* One table while it is made. */
 typedef struct Layout {
-    const Observation **cells;   /* [rows, columns]; NULL: none */
+    const Observation **facts;   /* [rows, columns]; NULL: none */
     const Observation **openers; /* [rows]: the first observation of each row */
     const Observation **heads;   /* [columns]: an observation of each column */
     int rows, columns;
@@ -48,9 +48,9 @@ static bool same_row(const Pivot *pivot, const Observation *a, const Observation
 }
 
 /* Fields that say by which of the hidden values a table differs from the others. */
-static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *observation) {
+static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *fact) {
     if (!field->shows || field->shows & pivot->shown) return false;
-    return !observation->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
+    return !fact->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
 }
 
 static bool asks_same_lengths(const Series *a, const Series *b) {
@@ -109,51 +109,50 @@ static Layout *make_layout(const Pivot *pivot, int table) {
     layout->openers = NEW(pivot->arena, list->count, const Observation *);
     layout->heads = NEW(pivot->arena, list->count, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Observation *observation = &list->items[i];
+        const Observation *fact = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
-        while (row < layout->rows && !same_row(pivot, layout->openers[row], observation)) row++;
-        if (row == layout->rows) layout->openers[layout->rows++] = observation;
-        while (column < layout->columns &&
-               !same_field(pivot, pivot->column, layout->heads[column], observation))
+        while (row < layout->rows && !same_row(pivot, layout->openers[row], fact)) row++;
+        if (row == layout->rows) layout->openers[layout->rows++] = fact;
+        while (column < layout->columns && !same_field(pivot, pivot->column, layout->heads[column], fact))
             column++;
         if (column < layout->columns) continue;
         for (column = layout->columns++; column > 0; column--) {
-            if (!comes_before(pivot->column, observation, layout->heads[column - 1])) break;
+            if (!comes_before(pivot->column, fact, layout->heads[column - 1])) break;
             layout->heads[column] = layout->heads[column - 1];
         }
-        layout->heads[column] = observation;
+        layout->heads[column] = fact;
     }
-    layout->cells = NEW(pivot->arena, layout->rows * layout->columns, const Observation *);
+    layout->facts = NEW(pivot->arena, layout->rows * layout->columns, const Observation *);
     for (int i = 0; i < list->count; i++) {
-        const Observation *observation = &list->items[i];
+        const Observation *fact = &list->items[i];
         int row = 0, column = 0;
         if (pivot->table[i] != table) continue;
-        while (!same_row(pivot, layout->openers[row], observation)) row++;
-        while (!same_field(pivot, pivot->column, layout->heads[column], observation)) column++;
-        const Observation **place = &layout->cells[row * layout->columns + column];
-        if (!*place) *place = observation;
+        while (!same_row(pivot, layout->openers[row], fact)) row++;
+        while (!same_field(pivot, pivot->column, layout->heads[column], fact)) column++;
+        const Observation **place = &layout->facts[row * layout->columns + column];
+        if (!*place) *place = fact;
     }
     return layout;
 }
 
 /* --- cells --- */
 
-static DisplayTableCell make_cell(const Pivot *pivot, const Observation *observation) {
+static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
     DisplayTableCell cell = {.value = NAN};
-    if (!observation) return cell;
+    if (!fact) return cell;
     double deviation;
-    int count = observation->cell->count, asked = observation->cell->seeds_requested;
-    cell.value = observation->cell->mean;
+    int count = fact->cell->count, asked = fact->cell->seeds_requested;
+    cell.value = fact->cell->mean;
     if (pivot->options->ratio) {
-        count = observations_ratio(observation, &cell.value, &deviation, pivot->arena);
-        cell.text = observations_ratio_text(observation, cell.value, deviation, count, pivot->arena);
+        count = observations_ratio(fact, &cell.value, &deviation, pivot->arena);
+        cell.text = observations_ratio_text(fact, cell.value, deviation, count, pivot->arena);
     } else
-        cell.text = series_cell_text(observation->cell, pivot->arena);
-    if (observation->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
-    if (!count && observation->cell->outcome && !strcmp(observation->cell->outcome, "beyond_text"))
+        cell.text = series_cell_text(fact->cell, pivot->arena);
+    if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
+    if (!count && fact->cell->outcome && !strcmp(fact->cell->outcome, "beyond_text"))
         display_table_note(pivot->set, results_beyond_text(pivot->list->set));
-    if (count && count == asked && !observation->paper && asked < pivot->seeds) {
+    if (count && count == asked && !fact->paper && asked < pivot->seeds) {
         cell.text = arena_format(pivot->arena, "%s (n = %d)", cell.text, count);
         display_table_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
     }
@@ -189,8 +188,8 @@ static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Obse
            !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
 }
 
-static bool complete(const Observation *observation) {
-    return observation->cell->count == observation->cell->seeds_requested;
+static bool complete(const Observation *fact) {
+    return fact->cell->count == fact->cell->seeds_requested;
 }
 
 /* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
@@ -226,7 +225,7 @@ static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layo
     }
     if (best < 0 || count < 2) return true;
     cells[best]->best = true;
-    const Observation *winner = layout->cells[places[best]];
+    const Observation *winner = layout->facts[places[best]];
     if (pivot->options->ratio) {
         display_table_note(pivot->set, "Bold: the lowest ratio, untested.");
         return true;
@@ -234,7 +233,7 @@ static bool mark_class(const Pivot *pivot, const DisplayTable *sheet, const Layo
     for (int i = 0; i < count; i++) {
         if (i == best || !isfinite(cells[i]->value)) continue;
         cells[left] = cells[i];
-        others[left++] = layout->cells[places[i]];
+        others[left++] = layout->facts[places[i]];
     }
     double *p = NEW(pivot->arena, left, double);
     bool tested = false;
@@ -263,14 +262,14 @@ static bool mark_best(const Pivot *pivot, const DisplayTable *sheet, const Layou
     bool *done = NEW(pivot->arena, size, bool);
     for (int i = 0; i < size; i++) {
         int count = 0;
-        if (done[i] || !layout->cells[i] || layout->cells[i]->paper) continue;
+        if (done[i] || !layout->facts[i] || layout->facts[i]->paper) continue;
         for (int k = i; k < size; k++) {
-            if (!layout->cells[k] || !evaluated_alike(pivot, layout->cells[i], layout->cells[k])) continue;
+            if (!layout->facts[k] || !evaluated_alike(pivot, layout->facts[i], layout->facts[k])) continue;
             places[count++] = k;
             done[k] = true;
         }
         bool itself =
-            pivot->options->ratio && layout->cells[i]->cell->length == layout->cells[i]->series->train_length;
+            pivot->options->ratio && layout->facts[i]->cell->length == layout->facts[i]->series->train_length;
         if (!itself && !mark_class(pivot, sheet, layout, places, count, err)) return false;
     }
     return true;
@@ -297,7 +296,7 @@ static bool make_sheet(const Pivot *pivot, int table, Error *err) {
         sheet->columns[pivot->row_count + c] = make_head(pivot, layout, c);
         for (int r = 0; r < layout->rows; r++)
             *display_table_cell(sheet, r, pivot->row_count + c) =
-                make_cell(pivot, layout->cells[r * layout->columns + c]);
+                make_cell(pivot, layout->facts[r * layout->columns + c]);
     }
     return !pivot->options->mark || mark_best(pivot, sheet, layout, err);
 }
@@ -359,11 +358,11 @@ static const char *default_rows(const ObservationList *list, const ObservationFi
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
-    ObservationOptions wanted = {.paper = options->paper};
+    ObservationOptions facts = {.paper = options->paper};
     const char *columns = options->columns ? options->columns : options->paper ? "multiple" : "eval_length";
-    wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
-    wanted.where = where;
-    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, columns, err)) return false;
+    facts.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
+    facts.where = where;
+    if (facts.where_count < 0 || !observations_parse_fields(&pivot->column, 1, columns, err)) return false;
     if (options->rows) {
         pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
         if (!pivot->row_count) return false;
@@ -375,12 +374,12 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
             return error_set(err, EXIT_USAGE, "field '%s' cannot be both in --rows and --columns",
                              pivot->column->name);
     }
-    wanted.by_seed = pivot->shown & OBSERVATION_SEED;
-    if (options->paper && wanted.by_seed)
+    facts.by_seed = pivot->shown & OBSERVATION_SEED;
+    if (options->paper && facts.by_seed)
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    pivot->list = observations_list(set, &wanted, pivot->arena, err);
+    pivot->list = observations_list(set, &facts, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
         if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)

@@ -76,15 +76,23 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
 const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
                                              Error *err) {
     ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
+    const char *last = "";
     Query *query =
         query_begin(store,
                     "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-                    " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-                    " AND stride = eval_length AND eval_length >= train_length AND method IN"
+                    " eval_length, value, quantity = 'perplexity' AND value > 0"
+                    " AND stride = eval_length AND eval_length >= train_length FROM reference WHERE method IN"
                     " (SELECT method FROM outcome WHERE experiment = ?)"
                     " ORDER BY source, dataset, split, train_length, method, eval_length",
                     (const char *const[]){experiment, NULL});
-    while (query_next(query)) add_number(paper, query, arena);
+    paper->sources = "";
+    while (query_next(query)) {
+        if (strcmp(last, query_text(query, 0))) {
+            last = arena_copy(arena, query_text(query, 0));
+            paper->sources = arena_format(arena, "%s%s%s", paper->sources, *paper->sources ? "; " : "", last);
+        }
+        if (query_int(query, 7)) add_number(paper, query, arena);
+    }
     return query_end(query, err) ? paper : NULL;
 }
 

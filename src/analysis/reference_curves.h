@@ -22,14 +22,15 @@ typedef struct ReferenceCurve {
 typedef struct ReferenceCurves {
     ReferenceCurve *items;
     int count;
-    const char *sources; /* of the chosen ones, in words; "" if there are none */
+    const char *sources; /* in words; "" if there are none */
 } ReferenceCurves;
 
-/* All curves of the methods of an experiment, by source. NULL and err if reading fails. */
+/* All curves of the methods of an experiment, by source; `sources` are of all numbers of these methods,
+   curves or not. The only reader of the table `reference`. NULL and err if reading fails. */
 const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
                                              Error *err);
 
-/* Those that are compared with ours, by training length. */
+/* Those curves that are compared with ours, by training length, and their sources. */
 const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena *arena);
 
 /* The perplexity at this multiple of the training length; between two lengths by a straight line in the

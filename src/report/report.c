@@ -42,10 +42,11 @@ static const char *list_of(const Report *report, const char *sql, Error *err) {
     return query_end(query, err) ? list : NULL;
 }
 
+/* lists: the term, and the query of its values; NULL: the sources of the papers' numbers. */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
     fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
-        const char *list = list_of(report, lists[i][1], err);
+        const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
         if (!list) return false;
         put_term(report, lists[i][0], list);
     }
@@ -314,9 +315,7 @@ static bool put_provenance(const Report *report, Error *err) {
          " ORDER BY p.ordinal"},
         {"corpus",
          "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
-        {"references",
-         "SELECT DISTINCT source FROM reference WHERE method IN (SELECT method FROM outcome WHERE"
-         " experiment = ?) ORDER BY source"},
+        {"references", NULL},
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
