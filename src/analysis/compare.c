@@ -91,21 +91,19 @@ enum {
     BASE_PERPLEXITY,
     PERPLEXITY,
     NATS,
-    NATS_LOW,
-    NATS_HIGH,
-    NATS_TEXT,
-    RATIO,
-    RATIO_LOW,
-    RATIO_HIGH,
-    RATIO_TEXT,
-    DIFFERENCE,
-    DIFFERENCE_LOW,
-    DIFFERENCE_HIGH,
-    DIFFERENCE_TEXT,
-    P,
+    RATIO = NATS + 4,
+    DIFFERENCE = RATIO + 4,
+    P = DIFFERENCE + 4,
     P_HOLM,
     COMPARED
 };
+
+/* A number with its interval, for programs and for people. */
+#define INTERVAL_COLUMNS(name, words)                                                                        \
+    {name, "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {name "_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},     \
+        {name "_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {                                             \
+        "", words, TABLE_TEXT, TABLE_FOR_PEOPLE, 0                                                           \
+    }
 
 #define CONTRAST_COLUMNS(base_length_flags)                                                                  \
     {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},                                                 \
@@ -115,30 +113,23 @@ enum {
         {"units", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},                                                     \
         {"baseline_perplexity", "its perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                           \
         {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                                        \
-        {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                     \
-        {"nats_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                 \
-        {"nats_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                \
-        {"", "nats per token", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},                                             \
-        {"ratio", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                    \
-        {"ratio_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                \
-        {"ratio_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                               \
-        {"", "ratio", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},                                                      \
-        {"difference", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                               \
-        {"difference_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                           \
-        {"difference_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                          \
-        {"", "difference", TABLE_TEXT, TABLE_FOR_PEOPLE, 0}, {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, { \
+        INTERVAL_COLUMNS("nats", "nats per token"), INTERVAL_COLUMNS("ratio", "ratio"),                      \
+        INTERVAL_COLUMNS("difference", "difference"), {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {        \
         "p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4                                                  \
     }
 
-/* "+0.123 [+0.100, +0.146]"; without an interval the number alone, without a number nothing. */
-static TableCell interval_text(bool sign, int digits, double number, double low, double high, Arena *arena) {
+/* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
+   the number alone, without a number nothing. */
+static void put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
-    const double numbers[] = {number, low, high};
-    if (!isfinite(number)) return table_text("");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
-    if (!isfinite(low)) return table_text(arena_copy(arena, text[0]));
-    return table_text(arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
+        row[i] = table_number(numbers[i]);
+    }
+    row[3] =
+        table_text(!isfinite(numbers[0])   ? ""
+                   : !isfinite(numbers[1]) ? arena_copy(arena, text[0])
+                                           : arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
 }
 
 /* The loss of the baseline over the seeds that both have. */
@@ -157,6 +148,7 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_loss(contrast));
     const double nats[] = {d->nats, d->low, d->high};
+    double ratios[3], differences[3];
     row[BASE] = table_text(contrast->base->name);
     row[BASE_LENGTH] = table_number((double)contrast->base->train_length);
     row[LENGTH] = table_number((double)contrast->cell->length);
@@ -168,14 +160,12 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
     row[BASE_PERPLEXITY] = table_number(base);
     row[PERPLEXITY] = table_number(base * exp(d->nats));
     for (int i = 0; i < 3; i++) {
-        row[NATS + i] = table_number(nats[i]);
-        row[RATIO + i] = table_number(exp(nats[i]));
-        row[DIFFERENCE + i] = table_number(base * expm1(nats[i]));
+        ratios[i] = exp(nats[i]);
+        differences[i] = base * expm1(nats[i]);
     }
-    row[NATS_TEXT] = interval_text(true, 4, d->nats, d->low, d->high, arena);
-    row[RATIO_TEXT] = interval_text(false, 3, exp(d->nats), exp(d->low), exp(d->high), arena);
-    row[DIFFERENCE_TEXT] =
-        interval_text(true, 2, base * expm1(d->nats), base * expm1(d->low), base * expm1(d->high), arena);
+    put_interval(row + NATS, true, 4, nats, arena);
+    put_interval(row + RATIO, false, 3, ratios, arena);
+    put_interval(row + DIFFERENCE, true, 2, differences, arena);
     row[P] = table_number(d->p);
     row[P_HOLM] = table_number(adjusted);
 }
