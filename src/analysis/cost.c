@@ -135,7 +135,8 @@ static const Series *labelled(const Results *set, const char *label) {
 }
 
 /* What `wanted` (a method or a label) reached in the same place; NULL if it was not measured. */
-static const BenchResult *beside(const BenchRecord *bench, const BenchResult *result, const char *wanted) {
+static const BenchResult *find_result(const BenchRecord *bench, const BenchResult *result,
+                                      const char *wanted) {
     for (int i = 0; wanted && i < bench->count; i++) {
         const BenchResult *other = &bench->results[i];
         if (other->length == result->length && other->train == result->train &&
@@ -157,7 +158,7 @@ static bool put_benches(const Analysis *analysis, Error *err) {
             if (!series) continue;
             TableCell *row = analysis_row(analysis, series);
             for (int c = ANALYSIS_EVALUATED; c <= ANALYSIS_TRAIN_LENGTH; c++) row[c] = table_number(NAN);
-            put_result(row, bench, result, beside(bench, result, analysis->options->baseline), series,
+            put_result(row, bench, result, find_result(bench, result, analysis->options->baseline), series,
                        analysis->arena);
         }
     return list != NULL;
