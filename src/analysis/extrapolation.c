@@ -87,6 +87,8 @@ static void add_curve(const Analysis *analysis, const Series *series, const char
     }
 }
 
+/* --- reference curves and ours --- */
+
 static void add_reference(const Analysis *analysis, const ReferenceCurve *reference) {
     if (reference->count < 2) return; /* no curve */
     const char *name = reference->method, *source = reference->source;

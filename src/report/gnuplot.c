@@ -26,7 +26,7 @@ const char *gnuplot_template(const char *name, const char *beside, Arena *arena,
     if (!path || access(path, R_OK) != 0) path = file_find(arena_format(arena, "plots/%s", name), arena);
     if (path) return path;
     error_set(err, EXIT_SYSTEM,
-              "no template plots/%s here or beside the program; `make install` puts it into share/poslab",
+              "no template plots/%s in the current folder or next to the program; `make install` installs it",
               name);
     return NULL;
 }
