@@ -4,7 +4,8 @@
 # The database is not in the repository. Its evaluations are, in results/reproduction/perplexity.csv: a database made from
 # them gives the same perplexity.csv, curves.csv and cells of the Markdown tables again. Windows, costs and the text of all
 # other files are tested with a fixture, the database of frozen.sql changed by outcomes.sql: results/reproduction/write.sh
-# must write the files in tests/golden/reproduction, byte for byte (figures without the drawing, which is gnuplot's).
+# must write the files in tests/golden/reproduction, byte for byte (figures without the drawing, which is gnuplot's). As in
+# test_frozen.sh, last digits are those of the default build: other optimizations add products in another way.
 . "$(dirname "$0")/../tools/shell.sh"
 golden=$root/tests/golden/reproduction committed=$root/results/reproduction
 export COLUMNS=100 NO_COLOR=1
