@@ -5,7 +5,6 @@
 #include "base/options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "analysis/internal.h"
 
 /* clang-format off */
@@ -54,9 +53,9 @@ static Table *make_frame(Database *store, const AnalysisKind *kind, const Analys
     if (!analysis.set) return NULL;
     if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
     const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
-    analysis.frame = table_new(title, kind->columns, kind->column_count, arena);
-    analysis.frame->signature = analysis.set->signature;
-    return kind->run(&analysis, err) ? analysis.frame : NULL;
+    analysis.table = table_new(title, kind->columns, kind->column_count, arena);
+    analysis.table->signature = analysis.set->signature;
+    return kind->run(&analysis, err) ? analysis.table : NULL;
 }
 
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err) {

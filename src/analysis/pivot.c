@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/table.h"
-#include "analysis/curves.h"
 #include "analysis/observations.h"
 
 enum { MOST_ROWS = 8 }; /* fields that rows show */
@@ -17,7 +16,7 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown; /* FACT_* that rows and columns show */
+    unsigned shown; /* OBSERVATION_* that rows and columns show */
     int seeds;      /* the most that a number is asked of */
     int *table;     /* [list->count]: the table of each observation */
     DisplayTableSet *set;
@@ -37,7 +36,7 @@ typedef struct Layout {
 static bool same_field(const Pivot *pivot, const ObservationField *field, const Observation *a,
                        const Observation *b) {
     ArenaMark mark = arena_mark(pivot->arena);
-    bool same = !strcmp(field->text(a, pivot->arena), field->text(b, pivot->arena));
+    bool same = !strcmp(observations_text(field, a, pivot->arena), observations_text(field, b, pivot->arena));
     arena_release(pivot->arena, mark);
     return same;
 }
@@ -95,13 +94,13 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
         said |= field->shows;
         caption = arena_format(pivot->arena, "%s%s: %s",
                                *caption ? arena_format(pivot->arena, "%s; ", caption) : "", field->words,
-                               field->text(opener, pivot->arena));
+                               observations_text(field, opener, pivot->arena));
     }
     return caption;
 }
 
 static bool comes_before(const ObservationField *field, const Observation *a, const Observation *b) {
-    return field->number && field->number(a) < field->number(b);
+    return observations_number(field, a) < observations_number(field, b);
 }
 
 static Layout *make_layout(const Pivot *pivot, int table) {
@@ -149,10 +148,10 @@ static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
         count = observations_ratio(fact, &cell.value, &deviation, pivot->arena);
         cell.text = observations_ratio_text(fact, cell.value, deviation, count, pivot->arena);
     } else
-        cell.text = results_cell_text(fact->cell, pivot->arena);
+        cell.text = series_cell_text(fact->cell, pivot->arena);
     if (fact->between && count) cell.text = arena_format(pivot->arena, "~%s", cell.text);
     if (!count && fact->cell->outcome && !strcmp(fact->cell->outcome, "beyond_text"))
-        display_table_note(pivot->set, series_beyond_text(pivot->list->set));
+        display_table_note(pivot->set, results_beyond_text(pivot->list->set));
     if (count && count == asked && !fact->paper && asked < pivot->seeds) {
         cell.text = arena_format(pivot->arena, "%s (n = %d)", cell.text, count);
         display_table_note(pivot->set, "(n = ...): over so many seeds; the experiment has more of others.");
@@ -168,14 +167,14 @@ static DisplayTableCell make_cell(const Pivot *pivot, const Observation *fact) {
 static DisplayTableColumn make_head(const Pivot *pivot, const Layout *layout, int column) {
     const Observation *head = layout->heads[column];
     DisplayTableColumn result = {
-        .head = pivot->column->text(head, pivot->arena), .under = "", .measured = true};
+        .head = observations_text(pivot->column, head, pivot->arena), .under = "", .measured = true};
     bool one_length = pivot->column->shows == OBSERVATION_LENGTH;
     for (int r = 0; r < layout->rows; r++)
         one_length &= layout->openers[r]->series->train_length == layout->openers[0]->series->train_length;
     for (int i = 0; one_length && i < observations_field_count; i++)
         if (observations_all_fields[i].shows == OBSERVATION_LENGTH &&
             &observations_all_fields[i] != pivot->column)
-            result.under = observations_all_fields[i].text(head, pivot->arena);
+            result.under = observations_text(&observations_all_fields[i], head, pivot->arena);
     return result;
 }
 
@@ -186,7 +185,7 @@ static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Obse
         a->series->train_length == b->series->train_length || !(pivot->shown & OBSERVATION_METHOD);
     return same_training && !a->paper && !b->paper && a->cell->length == b->cell->length &&
            a->cell->stride == b->cell->stride && a->seed == b->seed &&
-           !strcmp(a->series->corpus, b->series->corpus) && results_same_protocol(a->series, b->series);
+           !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
 }
 
 static bool complete(const Observation *fact) {
@@ -196,7 +195,7 @@ static bool complete(const Observation *fact) {
 /* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
-    const ResultsCell **cells = NEW(pivot->arena, count, const ResultsCell *);
+    const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
     bool together = complete(best);
     for (int i = 0; i < count; i++) {
@@ -285,12 +284,12 @@ static bool make_sheet(const Pivot *pivot, int table, Error *err) {
     sheet->caption = caption_of(pivot, layout->openers[0]);
     for (int c = 0; c < pivot->row_count; c++) {
         const ObservationField *field = pivot->rows[c];
-        sheet->columns[c] =
-            (DisplayTableColumn){.head = field->head, .under = field->under, .left = !field->number};
+        sheet->columns[c] = (DisplayTableColumn){
+            .head = field->head, .under = field->under, .left = !observations_is_number(field)};
         for (int r = 0; r < layout->rows; r++) {
             DisplayTableCell *cell = display_table_cell(sheet, r, c);
-            cell->text = field->text(layout->openers[r], pivot->arena);
-            if (field->number) cell->value = field->number(layout->openers[r]);
+            cell->text = observations_text(field, layout->openers[r], pivot->arena);
+            cell->value = observations_number(field, layout->openers[r]);
         }
     }
     for (int c = 0; c < layout->columns; c++) {
@@ -328,12 +327,12 @@ static const char *sign(const Pivot *pivot, Error *err) {
     if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
     Json *ids = json_new_array(arena);
     for (int i = 0; i < pivot->list->count; i++) {
-        const ResultsCell *cell = pivot->list->items[i].cell;
+        const SeriesCell *cell = pivot->list->items[i].cell;
         for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
             json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
     }
     const char *list = json_print(ids, arena);
-    const char *signature = curves_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
+    const char *signature = results_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
     for (int i = 0; signature && pivot->options->where[i]; i++)
         signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);
     return signature;
@@ -356,7 +355,7 @@ static const char *default_rows(const ObservationList *list, const ObservationFi
     return rows;
 }
 
-static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
+static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
     ObservationOptions facts = {.paper = options->paper};
@@ -380,7 +379,7 @@ static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    pivot->list = observations_read(pivot->store, experiment, &facts, pivot->arena, err);
+    pivot->list = observations_list(set, &facts, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
         if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)
@@ -392,10 +391,10 @@ static bool read_list(Pivot *pivot, const char *experiment, Error *err) {
     return pivot->row_count > 0;
 }
 
-DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
-                              Arena *arena, Error *err) {
+DisplayTableSet *pivot_tables(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
+                              Error *err) {
     Pivot pivot = {.store = store, .options = options, .arena = arena, .set = NEW(arena, 1, DisplayTableSet)};
-    if (!read_list(&pivot, experiment, err)) return NULL;
+    if (!read_list(&pivot, set, err)) return NULL;
     pivot.set->name = pivot.list->set->experiment;
     pivot.set->title = title_of(&pivot);
     pivot.set->signature = sign(&pivot, err);

@@ -16,7 +16,7 @@
 #define POSLAB_ANALYSIS_PIVOT_H
 
 #include "base/display_table.h"
-#include "store/database.h"
+#include "analysis/results.h"
 
 typedef struct PivotOptions {
     const char *rows, *columns; /* names of fields, separated by commas; NULL: the default */
@@ -28,7 +28,7 @@ typedef struct PivotOptions {
 
 /* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without observations the
    set is empty. */
-DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
-                              Arena *arena, Error *err);
+DisplayTableSet *pivot_tables(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
+                              Error *err);
 
 #endif

@@ -6,7 +6,6 @@
 #include "store/database.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
-#include "analysis/curves.h"
 
 /* Order in which the counts are printed. */
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};

@@ -111,11 +111,8 @@ static bool add_run(Figure *figure, Database *store, const Trained *trained, Err
 }
 
 static bool make_bias(Figure *figure, Database *store, Error *err) {
-    const Results *set = results_read(store, figure->experiment, figure->arena, err);
-    if (!set) return false;
-    figure->signature = set->signature;
     figure->linear = true;
-    const char *const parameters[] = {figure->experiment, NULL};
+    const char *const parameters[] = {figure->set->experiment, NULL};
     bool fine = true;
     Query *query =
         query_begin(store,

@@ -5,7 +5,6 @@
 #include "base/options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "report/figure.h"
 #include "report/gnuplot.h"
 
@@ -52,15 +51,23 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
-bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
+bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
     const FigureKind *kind = find_kind(options->kind, err);
     const char *format = kind ? find_format(options, err) : NULL;
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.arena = arena, .signature = ""};
-    figure.experiment = find_experiment(store, options->experiment, arena, err);
-    bool fine = figure.experiment && kind->make(&figure, store, err) &&
+    Figure figure = {.set = set, .arena = arena};
+    bool fine = kind->make(&figure, store, err) &&
                 figure_draw(kind, &figure, options->figure, format, options->template, err);
+    arena_free(arena);
+    return fine;
+}
+
+bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
+    Arena *arena = arena_new(0);
+    const char *name = find_experiment(store, options->experiment, arena, err);
+    const Results *set = name ? results_read(store, name, arena, err) : NULL;
+    bool fine = set && plot_results(store, set, options, err);
     arena_free(arena);
     return fine;
 }

@@ -6,7 +6,7 @@
 #ifndef POSLAB_REPORT_PLOT_H
 #define POSLAB_REPORT_PLOT_H
 
-#include "store/database.h"
+#include "analysis/results.h"
 
 extern const char *const plot_figure_names[]; /* NULL-terminated; the first is drawn by default */
 
@@ -22,5 +22,8 @@ typedef struct PlotOptions {
 /* Errors: nothing to draw, an unknown figure or format (usage); no gnuplot, no template, no space (system). A
    file that was there stays as it was until the new one is complete. */
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
+
+/* The same of results that have been read; options->experiment is not used. */
+bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err);
 
 #endif

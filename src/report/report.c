@@ -9,7 +9,6 @@
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/claims.h"
-#include "analysis/curves.h"
 #include "analysis/pivot.h"
 #include "report/html.h"
 #include "report/report_figures.h"
@@ -17,8 +16,7 @@
 
 typedef struct Report {
     Database *store;
-    const char *name; /* of the experiment */
-    int index;        /* among those of the file */
+    int index; /* among the experiments of the file */
     const Results *set;
     const ClaimList *claims;
     FILE *out;
@@ -35,7 +33,7 @@ static void put_term(const Report *report, const char *term, const char *text) {
 
 /* The different values of a query's first column, in their order. */
 static const char *list_of(const Report *report, const char *sql, Error *err) {
-    const char *const parameters[] = {report->name, NULL};
+    const char *const parameters[] = {report->set->experiment, NULL};
     const char *list = "";
     Query *query = query_begin(report->store, sql, parameters);
     while (query_next(query))
@@ -44,10 +42,11 @@ static const char *list_of(const Report *report, const char *sql, Error *err) {
     return query_end(query, err) ? list : NULL;
 }
 
+/* lists: the term, and the query of its values; NULL: the sources of the papers' numbers. */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
     fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
-        const char *list = list_of(report, lists[i][1], err);
+        const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
         if (!list) return false;
         put_term(report, lists[i][0], list);
     }
@@ -56,6 +55,10 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
 }
 
 #define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+
+static bool same_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name);
+}
 
 static bool put_compared(const Report *report, Error *err) {
     static const char *const lists[][2] = {
@@ -91,9 +94,7 @@ static bool put_compared(const Report *report, Error *err) {
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
         const PositionMethod *method = encoding_find(series->method);
-        bool seen = false;
-        for (int k = 0; k < i; k++) seen |= !strcmp(report->set->items[k].name, series->name);
-        if (seen) continue;
+        if (!results_is_first(report->set, i, same_name)) continue;
         fputs("<li><b>", report->out);
         html_text(series->name, report->out);
         fputs("</b>", report->out);
@@ -207,7 +208,7 @@ static bool put_claims(const Report *report, Error *err) {
 
 static bool put_figures(const Report *report, Error *err) {
     html_element("h2", "Figures", report->out);
-    return report_figures_write(report->store, report->name, report->index, report->out, report->arena, err);
+    return report_figures_write(report->store, report->set, report->index, report->out, report->arena, err);
 }
 
 /* --- tables --- */
@@ -220,32 +221,6 @@ static void put_sheets(const Report *report, const DisplayTableSet *sheets, cons
     html_element("p class=\"signature\"", sheets->signature, report->out);
 }
 
-static double mean_of(const Series *series, double (*number)(const ResultsRun *run)) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += number(&series->runs[i]);
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
-static double run_speed(const ResultsRun *run) {
-    return (double)run->tokens / run->seconds;
-}
-
-static double run_seconds(const ResultsRun *run) {
-    return run->seconds;
-}
-
-static double run_processor(const ResultsRun *run) {
-    return run->processor_seconds;
-}
-
-static double run_load(const ResultsRun *run) {
-    return run->load;
-}
-
-static double run_mebibytes(const ResultsRun *run) {
-    return (double)run->peak_bytes / (1 << 20);
-}
-
 static void put_cost(const Report *report) {
     static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
                                         "tokens/s", "seconds",    "processor",  "load",
@@ -253,23 +228,22 @@ static void put_cost(const Report *report) {
     const Results *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);
     int count = 0;
-    for (int i = 0; i < set->count; i++) {
-        bool seen = false; /* training is the same under every protocol */
-        for (int k = 0; k < count; k++)
-            seen |= !strcmp(rows[k]->name, set->items[i].name) &&
-                    rows[k]->train_length == set->items[i].train_length &&
-                    !strcmp(rows[k]->corpus, set->items[i].corpus);
-        if (!seen) rows[count++] = &set->items[i];
-    }
+    for (int i = 0; i < set->count; i++) /* training is the same under every protocol */
+        if (results_is_first(set, i, series_same_runs)) rows[count++] = &set->items[i];
     DisplayTable sheet = display_table_new(count, COUNT_OF(heads), report->arena);
     for (int c = 0; c < COUNT_OF(heads); c++) sheet.columns[c].head = heads[c];
     sheet.columns[0].left = true;
     for (int r = 0; r < count; r++) {
         const Series *series = rows[r];
-        const double numbers[] = {
-            (double)series->train_length, (double)series->parameters,     (double)series->position_parameters,
-            mean_of(series, run_speed),   mean_of(series, run_seconds),   mean_of(series, run_processor),
-            mean_of(series, run_load),    mean_of(series, run_mebibytes), series->run_count};
+        const double numbers[] = {(double)series->train_length,
+                                  (double)series->parameters,
+                                  (double)series->position_parameters,
+                                  series->cost[SERIES_SPEED],
+                                  series->cost[SERIES_SECONDS],
+                                  series->cost[SERIES_PROCESSOR],
+                                  series->cost[SERIES_LOAD],
+                                  series->cost[SERIES_BYTES] / (1 << 20),
+                                  series->run_count};
         DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
         cells[0].text = series->name;
         for (int i = 0; i < COUNT_OF(numbers); i++) {
@@ -287,7 +261,7 @@ static void put_cost(const Report *report) {
                  "machine); runs at a time slow each other down, and so does all "
                  "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
                  report->out);
-    const char *warning = series_speed_warning(set, report->arena);
+    const char *warning = results_speed_warning(set, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
@@ -302,7 +276,7 @@ static bool put_tables(const Report *report, Error *err) {
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
         const DisplayTableSet *sheets =
-            pivot_tables(report->store, report->name, &options, report->arena, err);
+            pivot_tables(report->store, report->set, &options, report->arena, err);
         if (!sheets) return false;
         put_sheets(report, sheets, tables[i].title);
     }
@@ -353,9 +327,7 @@ static bool put_provenance(const Report *report, Error *err) {
          " ORDER BY p.ordinal"},
         {"corpus",
          "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
-        {"references",
-         "SELECT DISTINCT source FROM reference WHERE method IN (SELECT method FROM outcome WHERE"
-         " experiment = ?) ORDER BY source"},
+        {"references", NULL},
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
@@ -369,12 +341,12 @@ static bool (*const sections[])(const Report *, Error *) = {
     put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
 };
 
-static bool put_experiment(Report *report, const char *claims, Error *err) {
-    report->set = results_read(report->store, report->name, report->arena, err);
+static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
+    report->set = results_read(report->store, name, report->arena, err);
     report->claims =
         report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
     if (!report->claims) return false;
-    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), report->name, report->out);
+    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
                  "Position methods of transformers compared: trained on short sequences, evaluated on longer "
                  "ones. Written "
@@ -395,8 +367,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
         html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
     if (count > 1) fputs("</nav>\n", out);
     for (int i = 0; i < count; i++) {
-        Report report = {.store = store, .name = names[i], .index = i, .out = out, .arena = arena};
-        if (!put_experiment(&report, options->claims, err)) return false;
+        Report report = {.store = store, .index = i, .out = out, .arena = arena};
+        if (!put_experiment(&report, names[i], options->claims, err)) return false;
     }
     html_end(out);
     return true;

@@ -10,7 +10,7 @@
 
 typedef struct Gallery {
     Database *store;
-    const char *experiment;
+    const Results *set;
     int index;
     FILE *out;
     Arena *arena;
@@ -45,9 +45,8 @@ static const struct {
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, figures[index].kind);
     const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, figures[index].kind);
-    const PlotOptions options = {
-        .experiment = gallery->experiment, .kind = figures[index].kind, .figure = path};
-    bool fine = plot_figure(gallery->store, &options, err);
+    const PlotOptions options = {.kind = figures[index].kind, .figure = path};
+    bool fine = plot_results(gallery->store, gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
     unlink(path);
@@ -55,7 +54,8 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     if (!svg) return err->code == EXIT_USAGE;
     fputs("<figure>\n<div class=\"wide\">", gallery->out);
     const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
-    html_svg(svg, prefix, arena_format(gallery->arena, "%s: %s", gallery->experiment, figures[index].title),
+    html_svg(svg, prefix,
+             arena_format(gallery->arena, "%s: %s", gallery->set->experiment, figures[index].title),
              gallery->out);
     fputs("</div>\n<figcaption><b>", gallery->out);
     html_text(figures[index].title, gallery->out);
@@ -65,9 +65,9 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     return true;
 }
 
-bool report_figures_write(Database *store, const char *experiment, int index, FILE *out, Arena *arena,
+bool report_figures_write(Database *store, const Results *set, int index, FILE *out, Arena *arena,
                           Error *err) {
-    const Gallery gallery = {store, experiment, index, out, arena};
+    const Gallery gallery = {store, set, index, out, arena};
     const char *temporary = getenv("TMPDIR");
     char *folder =
         arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");
