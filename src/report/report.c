@@ -288,7 +288,7 @@ static bool put_tables(const Report *report, Error *err) {
 
 /* What the config says of the experiment. */
 static bool put_notes(const Report *report, Error *err) {
-    const char *const name[] = {report->name, NULL};
+    const char *const name[] = {report->set->experiment, NULL};
     Query *query = query_begin(report->store, RUNS_NOTES, name);
     if (query_next(query)) {
         if (*query_text(query, 0)) html_element("p", query_text(query, 0), report->out);
