@@ -101,6 +101,7 @@ typedef struct PlanArguments {
     const char *const *sets;
     int64_t jobs, threads, network;
     OptionNumbers ranks;
+    int format;
     bool json;
 } PlanArguments;
 
@@ -112,7 +113,7 @@ static const OptionField plan_options[] = {
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
      .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
-    ARGUMENT_JSON(PlanArguments),
+    ARGUMENT_FORMAT(PlanArguments),
 };
 
 static ExitCode plan(const Arguments *arguments, Error *err) {
@@ -127,8 +128,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->ranks = ranks;
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
-    plan_print(outline, options->json, stdout);
-    return EXIT_DONE;
+    return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 
 const Command cmd_run_plan = {

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/display_table.h"
-#include "base/escape.h"
-#include "base/table.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/observations.h"
@@ -108,66 +105,34 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
     return table;
 }
 
-static bool print_evaluations(int format, const Results *const *sets, int count,
-                              const ObservationOptions *wanted, FILE *out, Arena *arena, Error *err) {
-    const Table **tables = NEW(arena, count, const Table *);
-    for (int i = 0; i < count; i++) {
-        tables[i] = list_evaluations(sets[i], wanted, arena, err);
-        if (!tables[i]) return false;
-    }
-    return table_print(tables, count, format, out, err);
-}
-
 /* --- the command --- */
 
-static const struct {
-    const char *name;
-    bool mark;                                            /* it can show which numbers are best */
-    Escape escape;                                        /* of a text that is no table */
-    void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; NULL: for programs */
-    int format;                                           /* for programs: of table_print */
-} formats[] = {
-    {"text", .print = display_table_print_text, .escape = ESCAPE_LINE},
-    {"md", .print = display_table_print_md, .mark = true, .escape = ESCAPE_MARKDOWN},
-    {"latex", .print = display_table_print_latex, .mark = true, .escape = ESCAPE_LATEX},
-    {"csv", .format = 2},
-    {"json", .format = 3},
-};
-
-static bool print_each(Database *store, const CmdTableOptions *options, int format,
-                       const Results *const *sets, int count, FILE *out, Arena *arena, Error *err) {
+static const Table *make_table(Database *store, const CmdTableOptions *options, const Results *set,
+                               const ObservationOptions *wanted, Arena *arena, Error *err) {
+    if (table_for_programs(options->format)) return list_evaluations(set, wanted, arena, err);
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
-                                .mark = formats[format].mark};
-    for (int i = 0; i < count; i++) {
-        const DisplayTableSet *set = pivot_tables(store, sets[i], &pivot, arena, err);
-        if (!set) return false;
-        if (i) putc('\n', out);
-        if (set->count)
-            formats[format].print(set, out);
-        else {
-            escape_put(formats[format].escape, set->name, out);
-            fputs(": no evaluations are asked for\n", out);
-        }
-    }
-    return true;
+                                .mark = options->format != TABLE_AS_TEXT};
+    const Table *table = pivot_table(store, set, &pivot, arena, err);
+    if (!table || table->rows) return table;
+    return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
+                     arena);
 }
 
-static bool print_all(Database *store, const CmdTableOptions *options, int format, FILE *out, Arena *arena,
-                      Error *err) {
+static bool print_all(Database *store, const CmdTableOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
     const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     ObservationFilter *where;
-    ObservationOptions wanted = {.where_count =
-                                     observations_parse_filters(&where, options->where, arena, err),
-                                 .paper = options->paper};
+    ObservationOptions wanted = {.paper = options->paper};
+    wanted.where_count = observations_parse_filters(&where, options->where, arena, err);
     wanted.where = where;
     if (wanted.where_count < 0) return false;
-    if (!formats[format].print && (options->rows || options->columns || options->ratio || options->paper))
+    if (table_for_programs(options->format) &&
+        (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
             "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
@@ -178,29 +143,22 @@ static bool print_all(Database *store, const CmdTableOptions *options, int forma
         if (!sets[i]) return false;
     }
     if (wanted.where_count > 0 && !observations_choose(sets, &count, &wanted, arena, err)) return false;
-    return formats[format].print
-               ? print_each(store, options, format, sets, count, out, arena, err)
-               : print_evaluations(formats[format].format, sets, count, &wanted, out, arena, err);
+    const Table **tables = NEW(arena, count, const Table *);
+    for (int i = 0; i < count; i++) {
+        tables[i] = make_table(store, options, sets[i], &wanted, arena, err);
+        if (!tables[i]) return false;
+    }
+    return table_print(tables, count, options->format, out, err);
 }
 
 bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err) {
-    int format = 0;
-    while (options->format && format < COUNT_OF(formats) && strcmp(formats[format].name, options->format))
-        format++;
-    if (format == COUNT_OF(formats))
-        return error_set(err, EXIT_USAGE,
-                         "unknown table format '%s'; there are text, md, latex, csv and json",
-                         options->format);
     Arena *arena = arena_new(0);
-    bool ok = print_all(store, options, format, out, arena, err);
+    bool fine = print_all(store, options, out, arena, err);
     arena_free(arena);
-    if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");
-    return ok;
+    return fine;
 }
 
 /* --- its command line --- */
-
-static const char *const format_names[] = {"text", "md", "latex", "csv", "json", NULL};
 
 typedef struct TableArguments {
     const char *experiment, *rows, *columns;
@@ -221,14 +179,13 @@ static const OptionField fields[] = {
      .help = "what its columns are"},
     {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
-    ARGUMENT_FORMAT(TableArguments, format_names),
-    ARGUMENT_JSON(TableArguments),
+    ARGUMENT_FORMAT(TableArguments),
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const TableArguments *options = arguments->options;
     CmdTableOptions table = {.experiment = options->experiment,
-                             .format = options->json ? "json" : format_names[options->format],
+                             .format = ARGUMENT_FORMAT_GIVEN(options),
                              .rows = options->rows,
                              .columns = options->columns,
                              .where = options->where,

@@ -135,36 +135,31 @@ static bool put_verdict(const Report *report, Error *err) {
 }
 
 static void put_points(const Report *report, const Claim *claim) {
-    static const char *const heads[] = {"method", "against", "trained at", "length", "n",
-                                        "ratio",  "from",    "to",         "clear"};
-    enum { METHOD, AGAINST, TRAINED, LENGTH, SEEDS, RATIO, LOW, HIGH, CLEAR };
-    DisplayTable sheet = display_table_new(claim->count, COUNT_OF(heads), report->arena);
-    for (int c = 0; c < COUNT_OF(heads); c++) {
-        sheet.columns[c].head = heads[c];
-        sheet.columns[c].left = c <= AGAINST || c == CLEAR;
-    }
+    static const TableColumn columns[] = {
+        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
     for (int r = 0; r < claim->count; r++) {
         const ClaimPoint *point = &claim->points[r];
-        const double numbers[] = {(double)point->series->train_length,
-                                  (double)point->length,
-                                  point->seeds,
-                                  point->ratio,
-                                  point->low,
-                                  point->high};
-        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
-        cells[METHOD].text = point->series->name;
-        cells[AGAINST].text = point->against ? point->against->name : "";
-        for (int i = 0; i < COUNT_OF(numbers); i++) {
-            cells[TRAINED + i].value = numbers[i];
-            cells[TRAINED + i].text =
-                arena_format(report->arena, TRAINED + i < RATIO ? "%.0f" : "%.4f", numbers[i]);
-        }
-        if (!point->seeds) cells[SEEDS].text = "bench", cells[TRAINED].text = "";
-        cells[CLEAR].text = point->holds ? "holds" : point->fails ? "fails" : "open";
+        TableCell *row = table_row(table);
+        double trained = (double)point->series->train_length;
+        *row++ = table_text(point->series->name);
+        *row++ = table_text(point->against ? point->against->name : "");
+        *row++ = table_shown(trained, point->seeds ? NULL : ""); /* a bench has no training of its own */
+        *row++ = table_number((double)point->length);
+        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
+        *row++ = table_number(point->ratio);
+        *row++ = table_number(point->low);
+        *row++ = table_number(point->high);
+        *row = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
     }
     fprintf(report->out, "<details><summary>%d point%s</summary>\n", claim->count,
             claim->count == 1 ? "" : "s");
-    html_table(&sheet, "Points of this claim", report->out, report->arena);
+    html_table(table, "Points of this claim", report->out);
     fputs("</details>\n", report->out);
 }
 
@@ -213,26 +208,33 @@ static bool put_figures(const Report *report, Error *err) {
 
 /* --- tables --- */
 
-static void put_sheets(const Report *report, const DisplayTableSet *sheets, const char *title) {
+static void put_table(const Report *report, const Table *table, const char *title) {
     html_element("h3", title, report->out);
-    for (int i = 0; i < sheets->count; i++) html_table(&sheets->items[i], title, report->out, report->arena);
-    for (int i = 0; i < sheets->note_count; i++)
-        html_element("p class=\"note\"", sheets->notes[i], report->out);
-    html_element("p class=\"signature\"", sheets->signature, report->out);
+    html_table(table, title, report->out);
+    for (int i = 0; i < table->note_count; i++)
+        html_element("p class=\"note\"", table->notes[i], report->out);
+    html_element("p class=\"signature\"", table->signature, report->out);
 }
 
 static void put_cost(const Report *report) {
-    static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
-                                        "tokens/s", "seconds",    "processor",  "load",
-                                        "MiB",      "runs"};
+    static const TableColumn columns[] = {
+        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "position parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "tokens/s", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
+        {"", "seconds", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "processor", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "load", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "runs", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    };
     const Results *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);
     int count = 0;
     for (int i = 0; i < set->count; i++) /* training is the same under every protocol */
         if (results_is_first(set, i, series_same_runs)) rows[count++] = &set->items[i];
-    DisplayTable sheet = display_table_new(count, COUNT_OF(heads), report->arena);
-    for (int c = 0; c < COUNT_OF(heads); c++) sheet.columns[c].head = heads[c];
-    sheet.columns[0].left = true;
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
     for (int r = 0; r < count; r++) {
         const Series *series = rows[r];
         const double numbers[] = {(double)series->train_length,
@@ -244,18 +246,13 @@ static void put_cost(const Report *report) {
                                   series->cost[SERIES_LOAD],
                                   series->cost[SERIES_BYTES] / (1 << 20),
                                   series->run_count};
-        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
-        cells[0].text = series->name;
-        for (int i = 0; i < COUNT_OF(numbers); i++) {
-            cells[i + 1].value = numbers[i];
-            cells[i + 1].text =
-                isfinite(numbers[i])
-                    ? arena_format(report->arena, i >= 4 && i <= 7 ? "%.1f" : "%.0f", numbers[i])
-                    : "-";
-        }
+        TableCell *row = table_row(table);
+        row[0] = table_text(series->name);
+        for (int i = 0; i < COUNT_OF(numbers); i++)
+            row[i + 1] = table_shown(numbers[i], isfinite(numbers[i]) ? NULL : "-");
     }
     html_element("h3", "Cost of training", report->out);
-    html_table(&sheet, "Cost of training", report->out, report->arena);
+    html_table(table, "Cost of training", report->out);
     html_element("p class=\"note\"",
                  "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
                  "machine); runs at a time slow each other down, and so does all "
@@ -275,10 +272,9 @@ static bool put_tables(const Report *report, Error *err) {
     html_element("h2", "Tables", report->out);
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const DisplayTableSet *sheets =
-            pivot_tables(report->store, report->set, &options, report->arena, err);
-        if (!sheets) return false;
-        put_sheets(report, sheets, tables[i].title);
+        const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
+        if (!table) return false;
+        put_table(report, table, tables[i].title);
     }
     put_cost(report);
     return true;

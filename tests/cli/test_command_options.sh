@@ -45,6 +45,19 @@ plan_network() {
     try 0 plan e2e.json --ranks 2 --network 1 && slow=$(cat out) && try 0 plan e2e.json --ranks 2 --network 100 && fast=$(cat out) &&
         says out "100 Gbit" && [ "$slow" != "$fast" ] && refused "--network takes a whole number from 1" plan e2e.json --network 0
 }
+plan_format() {
+    try 0 plan e2e.json --format csv && says out "label,key,parameters," && [ "$(wc -l <out)" = 5 ] &&
+        try 0 plan e2e.json -f md && says out "| total of 4 runs |" && refused xml plan e2e.json --format xml
+}
+status_format() {
+    try 0 status x/x.db --format csv && says out "experiment,run_key," && [ "$(wc -l <out)" = 6 ] &&
+        try 0 status x/x.db -f md && says out "**e2e: 4 runs: 4 done" && refused xml status x/x.db --format xml
+}
+check_format() {
+    try 0 check x/x.db --format csv && says out "kind,text" && try 0 check x/x.db -f md && says out ": 0 problems" &&
+        refused xml check x/x.db --format xml
+}
+check_json() { try 0 check x/x.db --json && is_json out; }
 status_json() { try 0 status x/x.db --json && is_json out; }
 status_experiment() {
     try 0 status x/x.db && says out e2e other && try 0 status x/x.db --experiment other && says out other && lacks out e2e &&

@@ -69,17 +69,19 @@ static void bits_per_byte(void **state) {
             const char *sql = arena_format(sample_arena, "SELECT bits_per_byte FROM %s", views[v]);
             assert_true(fabs(strtod(sample_value(store, sql), NULL) - wanted) < 1e-12);
         }
-        const char *csv = csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte");
+        const char *csv =
+            csv_field(printed(store, (CmdTableOptions){.format = TABLE_AS_CSV}), "bits_per_byte");
         assert_true(fabs(strtod(csv, NULL) - wanted) < 1e-12);
-        const char *text = printed(store, (CmdTableOptions){.format = "json"});
+        const char *text = printed(store, (CmdTableOptions){.format = TABLE_AS_JSON});
         Json *json = json_parse(text, strlen(text), "table", sample_arena, &err);
         assert_true(fabs(json_number(json_get(json_at(json, 0), "bits_per_byte"), NAN) - wanted) < 1e-12);
     }
     assert_int_equal(sample_outside("UPDATE corpus SET bytes_per_token = NULL"), SQLITE_OK);
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM curve", "1");
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM outcome", "1");
-    assert_string_equal(csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte"), "");
-    assert_null(strstr(printed(store, (CmdTableOptions){.format = "json"}), "bits_per_byte"));
+    assert_string_equal(csv_field(printed(store, (CmdTableOptions){.format = TABLE_AS_CSV}), "bits_per_byte"),
+                        "");
+    assert_null(strstr(printed(store, (CmdTableOptions){.format = TABLE_AS_JSON}), "bits_per_byte"));
     database_close(store);
 }
 
@@ -176,7 +178,7 @@ static void conditions(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *const where[] = {cases[i].where, NULL};
-        const char *text = printed(store, (CmdTableOptions){.format = "csv", .where = where});
+        const char *text = printed(store, (CmdTableOptions){.format = TABLE_AS_CSV, .where = where});
         int lines = -1;
         for (; *text; text++) lines += *text == '\n';
         if (lines != cases[i].rows) fail_msg("%s: %d rows", cases[i].where, lines);
@@ -359,7 +361,7 @@ static void lost_seeds(void **state) {
     }
     FILE *out = fopen("out", "w");
     AnalysisOptions options = {.what = "compare",
-                               .format = "csv",
+                               .format = TABLE_AS_CSV,
                                .baseline = "none",
                                .resamples = STATS_RESAMPLES,
                                .block = STATS_BLOCK};
