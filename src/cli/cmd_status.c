@@ -50,7 +50,8 @@ typedef struct Status {
     const char *experiment;
     Table *all, *unfinished; /* rows of `all` of which something is missing, and those that diverged */
     int by_status[COUNT_OF(order)];
-    double requested, settled; /* evaluations */
+    double requested, settled;                 /* evaluations */
+    const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
     Squeue queue;
 } Status;
 
@@ -90,7 +91,7 @@ static const char *title_of(const Status *status, Arena *arena) {
 }
 
 static bool read_status(Status *status, Database *store, const char *experiment, Arena *arena, Error *err) {
-    *status = (Status){.experiment = experiment};
+    *status = (Status){.experiment = experiment, .description = "", .tags = "", .tag_list = "[]"};
     status->all = table_new(NULL, columns, COLUMNS, arena);
     status->unfinished = table_new(NULL, columns, COLUMNS, arena);
     if (!squeue_read(&status->queue, database_path(store), experiment, arena, err)) return false;
@@ -98,7 +99,16 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     Query *query = query_begin(store, points, name);
     while (query_next(query)) add_row(status, query, arena);
     if (!query_end(query, err)) return false;
+    query = query_begin(store, RUNS_NOTES, name);
+    if (query_next(query)) {
+        status->description = arena_copy(arena, query_text(query, 0));
+        status->tags = arena_copy(arena, query_text(query, 1));
+        status->tag_list = arena_copy(arena, query_text(query, 2));
+    }
+    if (!query_end(query, err)) return false;
     status->unfinished->title = title_of(status, arena);
+    if (*status->description) table_note(status->unfinished, status->description);
+    if (*status->tags) table_note(status->unfinished, arena_format(arena, "tags: %s", status->tags));
     if (!status->unfinished->rows) status->unfinished->column_count = 0; /* the title says it all */
     return true;
 }
@@ -114,6 +124,8 @@ static bool is_left(const Status *status) {
 /* As text, a sentence for each run says more than columns. */
 static void print_text(const Status *status, FILE *out, Arena *arena) {
     escape_line(out, "%s", status->unfinished->title);
+    if (*status->description) escape_line(out, "  %s", status->description);
+    if (*status->tags) escape_line(out, "  tags: %s", status->tags);
     for (int r = 0; r < status->unfinished->rows; r++) {
         const TableCell *row = &status->unfinished->cells[r * COLUMNS];
         const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
@@ -135,7 +147,12 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
 
 static Json *status_json(const Status *status, Arena *arena) {
     Json *entry = json_new_object(arena), *runs = json_new_object(arena);
+    Error ignored;
+    const char *list = status->tag_list;
+    Json *tags = *status->tags ? json_parse(list, strlen(list), "tags", arena, &ignored) : NULL;
     json_set_text(entry, "experiment", status->experiment);
+    if (*status->description) json_set_text(entry, "description", status->description);
+    if (tags) json_set(entry, "tags", tags);
     for (int i = 0; i < COUNT_OF(order); i++)
         json_set_number(runs, runs_status_names[order[i]], status->by_status[i]);
     json_set(entry, "runs", runs);

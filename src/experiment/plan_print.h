@@ -9,6 +9,8 @@
 #include "base/table.h"
 #include "experiment/plan.h"
 
+double plan_print_seconds(const Plan *plan); /* of all runs, one after the other */
+
 /* People also get totals and the estimates for several ranks, JSON has these as members of an object. Errors:
    writing fails. */
 bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err);
