@@ -208,7 +208,7 @@ static void conditions_are_the_same_in_every_format(void **state) {
         const char *text = printed(store, (CmdTableOptions){.where = where});
         if (!strstr(text, "4.00") != !cases[i].trained || !strstr(text, "9.00") != !cases[i].changed)
             fail_msg("%s:\n%s", cases[i].where, text);
-        text = printed(store, (CmdTableOptions){.format = "csv", .where = where});
+        text = printed(store, (CmdTableOptions){.format = TABLE_AS_CSV, .where = where});
         if (!strstr(text, ",,fp32\n") != !cases[i].trained || !strstr(text, ",v,fp32\n") != !cases[i].changed)
             fail_msg("%s:\n%s", cases[i].where, text);
     }
