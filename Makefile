@@ -36,7 +36,8 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
-OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o $(BUILD)/page.o
+GENERATED = registry page loader
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(GENERATED:%=$(BUILD)/%.o)
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
@@ -71,7 +72,7 @@ $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
-$(BUILD)/registry.o $(BUILD)/page.o: $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
+$(GENERATED:%=$(BUILD)/%.o): $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
@@ -112,13 +113,14 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo 'const int encoding_method_count = $(words $(METHODS));')
 comma = ,
 
-# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.
+# Files that the program holds as strings. $(call embed,NAME,FILE,BEGINNING): one line of C for each line of the file.
+embed = awk -v name=$1 'BEGIN { printf "const char %s[] = \"$3\"", name } \
+    { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' $2
 $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
-	@{ echo '#include "report/page.h"'; \
-	   awk 'FNR == 1 { if (NR != 1) print ";"; printf "const char page_%s[] = \"\\n\"", FILENAME ~ /css$$/ ? "style" : "script" } \
-	        { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' \
-	       $(filter src/%,$^); } >$@.new
-	@mv $@.new $@
+	$(call keep,echo '#include "report/page.h"'; \
+	    $(call embed,page_style,src/report/page.css,\\n); $(call embed,page_script,src/report/page.js,\\n))
+$(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
+	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
 
 # The revision reaches the file that says it, and it alone: a commit compiles little again.
 REVISED   = $(BUILD)/src/sys/version.o
@@ -231,9 +233,10 @@ suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call wi
 
 # Needs python3-torch, which nothing else does; without it, it says so and leaves it at that.
 PYTHON ?= /usr/bin/python3
-torch-check: $(PROGRAM) ## every method against one written independently in PyTorch (minutes)
+torch-check: $(PROGRAM) ## every method against one written independently in PyTorch, and exported loaders (minutes)
 	@rm -rf $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_loader.py ./poslab $(BUILD)/torch/loader && \
+	    $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
 # The two take turns on whatever the machine has left: let it have nothing else to do.

@@ -73,6 +73,14 @@ static void distance_bias_backward(const PositionContext *context, const float *
     }
 }
 
+static const char pytorch[] =
+    "def bias(p, d):\n"
+    "    n = 2 ** int(math.log2(HEADS))\n"
+    "    exponents = [(h + 1 if h < n else h - n + 0.5) / n for h in range(HEADS)]\n"
+    "    fixed = torch.tensor([2 ** (-OPTIONS['max_exponent'] * e) for e in exponents], device=d.device)\n"
+    "    penalty = -(p['slope'] if OPTIONS['trainable'] else fixed)[:, None, None] * d\n"
+    "    return penalty.expm1() if OPTIONS['shape'] == 'exponential' else penalty\n";
+
 const PositionMethod method_alibi = {
     .name = "alibi",
     .label = "ALiBi",
@@ -85,4 +93,5 @@ const PositionMethod method_alibi = {
     .init = init,
     .distance_bias = distance_bias,
     .distance_bias_backward = distance_bias_backward,
+    .pytorch = pytorch,
 };

@@ -11,4 +11,5 @@ const PositionMethod method_none = {
     .label = "None",
     .citation = "Haviv et al. 2022, arXiv 2203.16634",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
+    .pytorch = "",
 };

@@ -22,6 +22,18 @@ static double frequency(const PositionContext *context, int pair, double *amplit
     return rotary_base_frequency(context, pair);
 }
 
+static const char pytorch[] =
+    "def transform(p, x, t):\n"
+    "    n = round(OPTIONS['fraction'] * WIDTH / HEADS)\n"
+    "    i = torch.arange(0, n, 2, dtype=t.dtype, device=t.device)\n"
+    "    angles = t[:, None] * OPTIONS['base'] ** (-i / n)\n"
+    "    cos, sin = angles.cos().to(x), angles.sin().to(x)\n"
+    "    half = OPTIONS['pairs'] == 'half'\n"
+    "    a, b = (x[..., :n // 2], x[..., n // 2:n]) if half else (x[..., 0:n:2], x[..., 1:n:2])\n"
+    "    rotated = [a * cos - b * sin, a * sin + b * cos]\n"
+    "    rotated = torch.cat(rotated, -1) if half else torch.stack(rotated, -1).flatten(-2)\n"
+    "    return torch.cat([rotated, x[..., n:]], -1)\n";
+
 const PositionMethod method_rotary = {
     .name = "rotary",
     .label = "Rotary",
@@ -31,4 +43,5 @@ const PositionMethod method_rotary = {
     .fields = fields,
     .field_count = COUNT_OF(fields),
     ROTARY_HOOKS(frequency),
+    .pytorch = pytorch,
 };

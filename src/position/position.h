@@ -195,6 +195,11 @@ typedef struct PositionMethod {
        cost work and memory of whole rows, H T numbers for each of some rows. */
     void (*scores)(const PositionContext *context, const PositionScores *block);
     void (*scores_backward)(const PositionContext *context, const PositionScores *block);
+
+    /* For `poslab export --loader`: the method in Python, by functions of the names and signatures in
+       src/cli/loader.py.in: embed, transform or bias. `OPTIONS` has the options by key, p the parameters by
+       name. "": the method adds nothing. Absent: runs of the method have no loader. */
+    const char *pytorch;
 } PositionMethod;
 
 /* Where row t stands. */

@@ -21,6 +21,7 @@ make (.*) -> make -n \1 -> minutes, or it needs root, or it builds again
 \./poslab bench (.*) --precision fp32,bf16 -> ./poslab bench \1 --precision fp32 --rounds 1 -> bf16 needs a CPU that has it
 \./poslab bench (.*) -> ./poslab bench \1 --methods alibi --rounds 1 -> seconds
 mpirun .*(\./poslab .*) -> \1 -> it needs MPI; tests/cli/test_mpi.sh has it where it is installed
+python3 ([a-z]*.py) .* -> ls \1 -> it needs PyTorch; tests/torch/torch_loader.py runs it
 build/tests/(test_[a-z_]*).* -> ls tests/*/\1.c -> minutes; it may not be built
 END
 )
