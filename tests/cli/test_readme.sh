@@ -131,4 +131,26 @@ check "every key that the documents list exists" keys_exist
 check "links" "$root/tests/tools/lint.sh" links
 check "README.md has at most 130 lines of at most 110 characters" awk 'length($0) > 110 || FNR > 130 { print FNR ": " $0; wrong = 1 } END { exit wrong }' README.md
 
+# --- how to cite, what has changed ---
+
+# The keys that the format requires (citation-file-format.github.io, version 1.2.0), and the paper.
+citable() {
+    local key
+    for key in cff-version message title authors references; do
+        grep -q "^$key:" "$root/CITATION.cff" || { echo "CITATION.cff has no '$key'"; return 1; }
+    done
+    grep -q 'name: "poslab developers"' "$root/CITATION.cff" && grep -q 'arXiv:2108.12409' "$root/CITATION.cff" || return 1
+    ! python3 -c 'import yaml' 2>/dev/null || python3 -c 'import sys, yaml; yaml.safe_load(open(sys.argv[1]))' "$root/CITATION.cff"
+}
+check "CITATION.cff has what the format requires" citable
+# Every command of the program is in the changelog.
+changes() {
+    local command
+    for command in $("$POSLAB" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
+        [ "$command" = worker ] || [ "$command" = methods ] || [ "$command" = completion ] ||
+            grep -q "\`$command[\` ]" "$root/CHANGELOG.md" || { echo "CHANGELOG.md does not have \`$command\`"; return 1; }
+    done
+}
+check "CHANGELOG.md has every command" changes
+
 done_testing
