@@ -38,6 +38,7 @@ static int layout(const PositionShape *shape, const void *opaque, PositionTensor
     PositionTensor tensor = {.rank = 2, .dims = {(int)options->clip + 1, shape->head_dim}, .per_layer = true};
     tensors[KEYS] = tensors[VALUES] = tensor;
     tensors[KEYS].name = "key", tensors[VALUES].name = "value";
+    tensors[KEYS].inert = options->clip == 0; /* one vector for all keys: softmax removes what it adds */
     return options->values ? 2 : 1;
 }
 

@@ -63,6 +63,8 @@ typedef struct PositionTensor {
     int rank;         /* 1 or 2 */
     int dims[2];
     bool per_layer; /* a copy for each layer; the hooks before the first layer (embed) see NULL */
+    bool inert;     /* no loss depends on it, as softmax removes a constant of all scores of a query: kept
+                       because the paper has it. Any other tensor must make a difference. */
 } PositionTensor;
 
 /* What is transformed, or has vectors. FAR: the pair that counts from the horizon on. */

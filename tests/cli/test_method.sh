@@ -95,7 +95,13 @@ reruns() {
 }
 names_revision() { reruns | grep -q "runs were trained by another revision"; }
 check "its runs are known to be of other sources" names_revision
-check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
+check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe gradient
+
+sed -e '/\.citation = /d' -e 's/sum -= (double)logarithms/sum += (double)logarithms/' "$home/kept.c" >methods/sample_probe.c
+check "with two mistakes it still builds" make -s -j2 poslab build/tests/test_methods
+check "the laws list both" fails "laws fail: form (" build/tests/test_methods sample_probe
+check "with the first case of each" says said "form, sample_probe" "no citation with a year" "gradient, sample_probe" \
+    "gradient of 'slope'[0] is" "gradient ("
 
 cp "$home/kept.c" methods/sample_probe.c
 sed -i 's/d < length; d++) bias/d <= length; d++) bias/' methods/sample_probe.c

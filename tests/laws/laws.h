@@ -45,6 +45,7 @@ LawFunction law_causality; /* changing token t leaves the losses before it as th
 LawFunction law_batch;     /* a sequence alone is as in a batch; gradients of a batch are sums */
 LawFunction law_length;    /* tables of one length are not used at another: L1, L2, L1 */
 LawFunction law_edges;     /* 1 to 3 tokens, equal tokens, huge scores and logits; NaN is not swallowed */
+LawFunction law_difference; /* each parameter of the method changes losses, unless it is declared inert */
 LawFunction law_overfit;   /* learns one small batch by heart, moving every parameter that has a gradient */
 
 /* Laws on what stands on the model (laws_core.c). */

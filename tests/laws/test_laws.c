@@ -7,6 +7,7 @@
  * Usage: test_laws             the tests, without making mutants of the core: only that their texts are there
  *        test_laws core        the tests of these alone: each is compiled and must be caught (many minutes)
  *        test_laws mutants     the table: which law catches which mutant
+ *        test_laws mutants LAW the lines of this law for mutants of methods
  *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
  */
 #include <fcntl.h>
@@ -497,6 +498,17 @@ static int row(const char *what, const char *where, const char *law, const char 
     return wrong != NULL;
 }
 
+static int print_methods_of(const Law *law) {
+    int survivors = 0;
+    for (int i = 0; i < spoilt_count; i++) {
+        char reason[TEXT] = "";
+        const MethodMutant *m = spoilt[i];
+        if (strcmp(m->law, law->name) == 0)
+            survivors += row(m->what, m->method, m->law, method_mutant_survives(m, reason), reason);
+    }
+    return survivors > 0;
+}
+
 static int print_table(void) {
     int survivors = 0;
     if (make_folder(NULL) != 0) return 1;
@@ -534,6 +546,7 @@ int main(int argc, char **argv) {
     collect(family_mutants, family_mutant_count);
     collect(scores_mutants, scores_mutant_count);
     if (argc == 2 && strcmp(argv[1], "mutants") == 0) return print_table();
+    if (argc == 3 && strcmp(argv[1], "mutants") == 0) return print_methods_of(law_find(argv[2]));
     if (!core) {
         tests[count++] = (struct CMUnitTest)cmocka_unit_test(real_methods_obey);
         tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_law_bites);

@@ -35,6 +35,7 @@ static const char *only_method, *only_law;
 static bool defaults_only;
 static int runs;
 static char at_work[1024]; /* the case of the law that has been begun and has not ended */
+static int failures[64];   /* of the method at work: cases in which each law fails */
 
 /* The method must be usable at the lengths of the case, its partner at the positions that may be drawn. */
 static bool accepted(const LawCase *c) {
@@ -111,7 +112,7 @@ static bool run_options(const Encoding *position, bool every_size) {
             begin(&laws[i], &c);
             bool holds = law_holds(&laws[i], &c, &err);
             *at_work = '\0';
-            if (!holds) fail_msg("%s", err.text);
+            if (!holds && failures[i]++ == 0) print_error("[  FAILS   ] %s\n", err.text);
         }
         any = true;
     }
@@ -173,9 +174,25 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
     }
 }
 
+/* All laws are tried; of each that fails the first case is printed where it happens, and all are counted
+ * here.
+ */
+static void sum_up(Arena *arena) {
+    const char *list = "";
+    int failed = 0;
+    for (int i = 0; i < law_count; i++) {
+        if (!failures[i]) continue;
+        list = arena_format(arena, "%s%s%s (%d case%s)", list, *list ? ", " : "", laws[i].name, failures[i],
+                            failures[i] == 1 ? "" : "s");
+        failed++;
+    }
+    if (failed) fail_msg("%d of %d laws fail: %s", failed, law_count, list);
+}
+
 static void all_laws(void **state) {
     const PositionMethod *m = *state;
     Arena *arena = arena_new(0);
+    memset(failures, 0, sizeof failures);
     if (m->positions) {
         run_partners(m, arena);
     } else {
@@ -183,6 +200,7 @@ static void all_laws(void **state) {
         assert_true(run_options(&position, true));
         run_values(m, NULL, arena);
     }
+    sum_up(arena);
     arena_free(arena);
 }
 
