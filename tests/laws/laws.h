@@ -41,12 +41,12 @@ LawFunction law_formulas;  /* hooks against the formulas of naive.c, at lengths 
 /* Laws on the model (laws_model.c). */
 LawFunction
     law_agreement; /* nll and every gradient as the naive model has them, with hooks and with formulas */
-LawFunction law_causality; /* changing token t leaves the losses before it as they are, bit for bit */
-LawFunction law_batch;     /* a sequence alone is as in a batch; gradients of a batch are sums */
-LawFunction law_length;    /* tables of one length are not used at another: L1, L2, L1 */
-LawFunction law_edges;     /* 1 to 3 tokens, equal tokens, huge scores and logits; NaN is not swallowed */
+LawFunction law_causality;  /* changing token t leaves the losses before it as they are, bit for bit */
+LawFunction law_batch;      /* a sequence alone is as in a batch; gradients of a batch are sums */
+LawFunction law_length;     /* tables of one length are not used at another: L1, L2, L1 */
+LawFunction law_edges;      /* 1 to 3 tokens, equal tokens, huge scores and logits; NaN is not swallowed */
 LawFunction law_difference; /* each parameter of the method changes losses, unless it is declared inert */
-LawFunction law_overfit;   /* learns one small batch by heart, moving every parameter that has a gradient */
+LawFunction law_overfit;    /* learns one small batch by heart, moving every parameter that has a gradient */
 
 /* Laws on what stands on the model (laws_core.c). */
 LawFunction law_optimizer;  /* three updates of AdamW and NAG as in the closed forms, in double */
