@@ -1,18 +1,18 @@
-/* Continuous position bias (CPB): a small network says how much each distance counts.
+/* Continuous position bias (CPB): a small network maps each distance to a bias.
  *
  * Wang et al., "CrossFormer", 2021, arXiv 2108.00154, section 3.3 (dynamic position bias); Liu et al., "Swin
  * transformer V2", 2022, arXiv 2111.09883, section 3.3 (log-spaced coordinates), for images; for text
- * github.com/lucidrains/x-transformers, DynamicPositionBias. Any distance d = i - j >= 0 has a bias, whether
- * it was seen or not:
+ * github.com/lucidrains/x-transformers, DynamicPositionBias. Any distance d = i - j >= 0 has a bias, also
+ * distances that did not occur in training:
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) + b_h + sum over w = 1..W of B_hw silu(z_w),     z_w = A_w u(d) + a_w
  *     u(d) = ln(1 + d)  or  d / L,     silu(z) = z / (1 + exp(-z))
  *
- * One hidden layer of W units, as Swin V2 (with W = 512 and ReLU); x-transformers has SiLU and two of them,
- * and gives linear distances as they are: here they are divided by the training length L, or the first biases
- * would be in the hundreds. Swin V2's limit of 16 is left out. All start uniform in +-1/sqrt(inputs), as
- * PyTorch's layers. The network is computed once for each distance, in double, and costs T (W + W H)
- * products. With g_h = dL/dB[h,d]:
+ * There is one hidden layer of W units, as in Swin V2 (which has W = 512 and ReLU); x-transformers has two
+ * hidden layers with SiLU and unscaled linear distances. Here linear distances are divided by the training
+ * length L, since the initial biases would otherwise be in the hundreds. Swin V2's limit of 16 is omitted.
+ * Initial values are uniform in +-1/sqrt(inputs), as in PyTorch's layers. The network is computed once for
+ * each distance, in double, and costs T (W + W H) products. With g_h = dL/dB[h,d]:
  *
  *     db_h = g_h,     dB_hw = g_h silu(z_w),     dA_w = dz_w u,     da_w = dz_w
  *     dz_w = silu'(z_w) sum over h of g_h B_hw,     silu'(z) = s (1 + z (1 - s)),     s = 1 / (1 + exp(-z))
@@ -100,9 +100,7 @@ const PositionMethod method_cpb = {
     .label = "CPB",
     .citation = "Wang et al. 2021, arXiv 2108.00154; Liu et al. 2022, arXiv 2111.09883, section 3.3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .distance_bias = distance_bias,

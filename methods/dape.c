@@ -36,7 +36,7 @@ enum { P = PERCEPTRON_TENSORS, A };
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->heads <= PERCEPTRON_MAX_HEADS) return true;
-    return error_set(err, EXIT_USAGE, "dape works with at most %d heads, got %d", PERCEPTRON_MAX_HEADS,
+    return error_set(err, EXIT_USAGE, "works with at most %d heads, got %d", PERCEPTRON_MAX_HEADS,
                      shape->heads);
 }
 
@@ -92,9 +92,7 @@ const PositionMethod method_dape = {
     .label = "DAPE",
     .citation = "Zheng et al. 2024, arXiv 2405.14722, section 3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .layout = layout,
     .init = init,
