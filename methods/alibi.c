@@ -40,10 +40,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
     (void)index, (void)rng;
-    for (int h = 0; h < shape->heads; h++)
-        value[h] = (float)position_slope(h, shape->heads, ((const Options *)options)->max_exponent);
+    for (int h = 0; h < context->shape->heads; h++)
+        value[h] = (float)position_slope(h, context->shape->heads,
+                                         ((const Options *)context->options)->max_exponent);
 }
 
 static void distance_bias(const PositionContext *context, float *bias) {

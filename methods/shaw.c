@@ -43,11 +43,11 @@ static int layout(const PositionShape *shape, const void *opaque, PositionTensor
     return options->values ? 2 : 1;
 }
 
-static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
-    int64_t rows = ((const Options *)opaque)->clip + 1;
-    double bound = sqrt(6.0 / (double)(rows + shape->head_dim));
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    int64_t rows = ((const Options *)context->options)->clip + 1;
+    double bound = sqrt(6.0 / (double)(rows + context->shape->head_dim));
     (void)index;
-    for (int64_t i = 0; i < rows * shape->head_dim; i++)
+    for (int64_t i = 0; i < rows * context->shape->head_dim; i++)
         value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
 }
 

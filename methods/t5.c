@@ -62,10 +62,10 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
-    const Options *options = opaque;
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    const Options *options = context->options;
     (void)index;
-    for (int64_t i = 0; i < options->buckets * shape->heads; i++)
+    for (int64_t i = 0; i < options->buckets * context->shape->heads; i++)
         value[i] = (float)(options->init_deviation * random_normal(rng));
 }
 

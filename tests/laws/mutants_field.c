@@ -58,9 +58,8 @@ static int constant_layout(const PositionShape *shape, const void *options, Posi
     return count + 1;
 }
 
-static void constant_init(const PositionShape *shape, const void *options, int index, float *value,
-                          Random *rng) {
-    if (index < CONSTANT) real("kerple")->init(shape, options, index, value, rng);
+static void constant_init(const PositionContext *context, int index, float *value, Random *rng) {
+    if (index < CONSTANT) real("kerple")->init(context, index, value, rng);
 }
 
 static void constant_project(const PositionShape *shape, const void *options, int index, float *value) {

@@ -213,7 +213,8 @@ static const CoreMutant core_mutants[] = {
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
     {"gradients of keys not turned back",
-     "m->transform_backward(&context, POS_KEY, a->current.near.dk, a->wide);", "", "agreement"},
+     "if (pair->k) m->transform_backward(context, key, m->layout ? pair->k : NULL, pair->dk, a->wide);", "",
+     "agreement"},
     {"backward without the row's mean", "(simd_load(ds + j) - delta)", "(simd_load(ds + j))", "agreement"},
     {"every sequence attends to the first", "  qkv + first * 3 * a->width, b", "  qkv, b", "batch"},
     {"embedding not scaled", "row[(size_t)t * width + c] = scale *",
@@ -232,10 +233,10 @@ static const CoreMutant core_mutants[] = {
     {"input without its gradient", "if (input) add_input_backward(model, pass, l, dqkv, together);", "",
      "agreement"},
     {"all layers see the first layer's tensors",
-     "see_tensors(model, pass, model->index->layers[l].position);\n    attention_layer(pass->attention, "
+     "see_layer(model, pass, l);\n    attention_layer(pass->attention, "
      "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
      "   float *lse",
-     "see_tensors(model, pass, model->index->layers[0].position);\n    attention_layer(pass->attention, "
+     "see_layer(model, pass, 0);\n    attention_layer(pass->attention, "
      "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
      "   float *lse",
      "agreement"},
