@@ -13,6 +13,7 @@ export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 replaced=$(
     sed '/^$/d' <<'END'
 make quickstart -> make -n quickstart -> minutes; its three commands follow it in README.md
+make method (.* METHODS_DIR=.*) -> make -n method \1 -> tests/cli/test_method.sh runs it
 make method (.*) -> rm -f methods/foo.c configs/foo.json; make -s method \1 && sed -i 's/"foo", "alibi"/"kerple", "alibi"/' configs/foo.json -> foo is not in this program; tests/cli/test_method.sh builds it
 make (.*) -> make -n \1 -> minutes, or it needs root, or it builds again
 (\./poslab analyse results/foo.db .*) foo -> \1 kerple -> see above

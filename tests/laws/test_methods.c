@@ -5,7 +5,8 @@
  * counts that are not powers of two, odd head sizes if the method allows them, one layer and more, a batch of
  * one, layers without the method, lengths without common factors.
  *
- * Usage: test_methods [METHOD [LAW]], or test_methods --short: defaults at the small sizes, for slow builds.
+ * Usage: test_methods [--short] [METHOD [LAW]]. --short: defaults at the small sizes, for slow builds and
+ * `make try`.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -233,11 +234,12 @@ int main(int argc, char **argv) {
     struct CMUnitTest tests[64];
     const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
-    bool law_known = argc <= 2;
     law_threads = 3; /* evaluation on several threads; tests/laws/test_laws.c has one */
-    defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
-    only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
+    defaults_only = argc > 1 && strcmp(argv[1], "--short") == 0;
+    if (defaults_only) argc--, argv++;
+    only_method = argc > 1 ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
+    bool law_known = !only_law;
     for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {
         law_names[i] = laws[i].name;
         law_known = law_known || strcmp(laws[i].name, only_law) == 0;
