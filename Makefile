@@ -130,7 +130,10 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo 'const PositionMethod *const encoding_methods[] = {'; \
 	   for m in $(ALL_METHODS); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
-	   echo 'const int encoding_method_count = $(words $(ALL_METHODS));')
+	   echo 'const int encoding_method_count = $(words $(ALL_METHODS));'; \
+	   echo 'const char *const encoding_common[] = {$(foreach m,$(COMMON),$(if $(wildcard methods/$m.c),"$m"$(comma))) 0};')
+# The methods that `poslab init` compares, as far as they are there.
+COMMON = sinusoidal rotary t5 alibi
 comma = ,
 
 # Files that the program holds as strings. $(call embed,NAME,FILE,BEGINNING): one line of C for each line of the file.
@@ -413,14 +416,20 @@ readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
 	    /^<!-- end of methods/ { skip = 0 } !skip' methods/README.md >$(BUILD)/methods-README.md
 	@mv $(BUILD)/methods-README.md methods/README.md
-.PHONY: method laws try cost readme-methods zoo
+
+# The tables of keys are between marks of configs/README.md, which name a section; tests/cli/test_help.sh checks them.
+readme-configs: $(PROGRAM) ## write the tables of keys in configs/README.md
+	@tests/tools/readme_keys.sh $(abspath $(PROGRAM)) <configs/README.md >$(BUILD)/configs-README.md
+	@mv $(BUILD)/configs-README.md configs/README.md
+.PHONY: method laws try cost readme-methods readme-configs zoo
 
 # --- installing ---
 
 # tests/cli/test_completion.sh checks that the committed page is up to date.
 man: $(PROGRAM) ## write the man page from the commands' options
 	@$(abspath $(PROGRAM)) manual >$(BUILD)/commands.1
-	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
+	@$(abspath $(PROGRAM)) manual config >$(BUILD)/config.1
+	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' -e '/^@CONFIG@$$/{r $(BUILD)/config.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
 	@mv src/cli/poslab.1.new src/cli/poslab.1
 .PHONY: man
 

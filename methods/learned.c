@@ -104,6 +104,7 @@ const PositionMethod method_learned = {
     .name = "learned",
     .label = "Learned",
     .citation = "Gehring et al. 2017, arXiv 1705.03122, section 3.1",
+    .also = "absolute ape",
     .claims = POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(Options, fields),
     .limit = limit,

@@ -33,6 +33,7 @@ const PositionMethod method_rotary = {
     .name = "rotary",
     .label = "Rotary",
     .citation = "Su et al. 2021, arXiv 2104.09864, section 3.2",
+    .also = "rope",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(RotaryOptions, fields),
     ROTARY_HOOKS(rotary_frequency),

@@ -77,6 +77,7 @@ const PositionMethod method_shaw = {
     .name = "shaw",
     .label = "Shaw",
     .citation = "Shaw, Uszkoreit and Vaswani 2018, arXiv 1803.02155, section 3.2",
+    .also = "relative rpe",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
     POSITION_OPTIONS(Options, fields),
     .layout = layout,

@@ -76,6 +76,7 @@ const PositionMethod method_sinusoidal = {
     .name = "sinusoidal",
     .label = "Sinusoidal",
     .citation = "Vaswani et al. 2017, arXiv 1706.03762, section 3.5",
+    .also = "sine sin",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(Options, fields),
     .check = check,

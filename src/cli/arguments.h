@@ -45,6 +45,9 @@ struct Arguments {
     Arena *arena;
 };
 
+/* The command of a name among all; NULL: an error (usage) that names the nearest one. */
+const Command *arguments_find_command(const char *name, const Command *const *commands, Error *err);
+
 /* argv[0] is the command's name. Sets words, options and help; command and arena are there. The error (usage)
    names the nearest option. */
 bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err);

@@ -13,7 +13,8 @@ static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNIN
 
 typedef struct Counts {
     int64_t runs, by_status[COUNT_OF(order)];
-    int64_t requested, settled; /* evaluations; settled: there is nothing left to compute */
+    int64_t requested, settled;                /* evaluations; settled: there is nothing left to compute */
+    const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
 } Counts;
 
 /* A run of which something is missing. */
@@ -24,7 +25,7 @@ typedef struct Unfinished {
 
 #define SETTLED "sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text'))"
 
-static bool read_counts(Counts *counts, Database *store, const char *experiment, Error *err) {
+static bool read_counts(Counts *counts, Database *store, const char *experiment, Arena *arena, Error *err) {
     const char *const name[] = {experiment, NULL};
     Query *query =
         query_begin(store,
@@ -42,6 +43,13 @@ static bool read_counts(Counts *counts, Database *store, const char *experiment,
     if (query_next(query)) {
         counts->requested = query_int(query, 0);
         counts->settled = query_int(query, 1);
+    }
+    if (!query_end(query, err)) return false;
+    query = query_begin(store, RUNS_NOTES, name);
+    if (query_next(query)) {
+        counts->description = arena_copy(arena, query_text(query, 0));
+        counts->tags = arena_copy(arena, query_text(query, 1));
+        counts->tag_list = arena_copy(arena, query_text(query, 2));
     }
     return query_end(query, err);
 }
@@ -103,6 +111,9 @@ static bool print_text(Database *store, const char *experiment, const Counts *co
     }
     fprintf(out, "; %lld of %lld evaluations\n", (long long)counts->settled, (long long)counts->requested);
 
+    if (*counts->description) escape_line(out, "  %s", counts->description);
+    if (*counts->tags) escape_line(out, "  tags: %s", counts->tags);
+
     Query *query = begin_unfinished(store, experiment);
     for (Unfinished run; next_unfinished(&run, query);) {
         fputs("  ", out);
@@ -136,6 +147,10 @@ static bool add_json(Json *list, Database *store, const char *experiment, const 
     Arena *arena = json_arena(list);
     Json *entry = json_new_object(arena), *runs = json_new_object(arena), *unfinished = json_new_array(arena);
     json_set_text(entry, "experiment", experiment);
+    if (*counts->description) json_set_text(entry, "description", counts->description);
+    Json *tags =
+        *counts->tags ? json_parse(counts->tag_list, strlen(counts->tag_list), "tags", arena, err) : NULL;
+    if (tags) json_set(entry, "tags", tags);
     for (int i = 0; i < COUNT_OF(order); i++)
         json_set_number(runs, runs_status_names[order[i]], (double)counts->by_status[i]);
     json_set(entry, "runs", runs);
@@ -168,9 +183,9 @@ bool cmd_status_print(Database *store, const char *experiment, bool json, bool *
     bool ok = names != NULL;
     *left = false;
     for (int i = 0; ok && i < count; i++) {
-        Counts counts = {0};
+        Counts counts = {.description = "", .tags = "", .tag_list = "[]"};
         Squeue queue;
-        ok = read_counts(&counts, store, names[i], err) &&
+        ok = read_counts(&counts, store, names[i], arena, err) &&
              squeue_read(&queue, database_path(store), names[i], arena, err) &&
              (json ? add_json(list, store, names[i], &counts, &queue, err)
                    : print_text(store, names[i], &counts, &queue, out, err));

@@ -40,6 +40,9 @@ typedef struct EvaluationConfig {
     int variant_count;
 } EvaluationConfig;
 
+/* `evaluate`, and an item of `evaluate.protocols`. */
+extern const OptionSection evaluation_config_section, evaluation_config_protocol_section;
+
 /* From the object `evaluate` (NULL: all defaults). Errors as options_read, with the path "evaluate...". */
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
                             const char *source, Arena *arena, Error *err);

@@ -24,6 +24,13 @@ static double seconds_per_flop(const Plan *plan) {
     return 1 / (efficiency * linear_rate(PRECISION_FP32, 256, n, k, 0.2));
 }
 
+double plan_print_seconds(const Plan *plan) {
+    double flops = 0;
+    for (int i = 0; i < plan->count; i++)
+        flops += plan->points[i].train_flops + plan->points[i].evaluate_flops;
+    return flops * seconds_per_flop(plan);
+}
+
 /* Whether the point is the first one with its corpus. */
 static bool first_of_corpus(const Plan *plan, int index) {
     int i = 0;

@@ -10,6 +10,7 @@
 
 /* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate.
  */
+double plan_print_seconds(const Plan *plan); /* of all runs, one after the other */
 void plan_print(const Plan *plan, bool json, FILE *out);
 
 #endif

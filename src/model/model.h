@@ -31,6 +31,7 @@ typedef struct ModelOptions {
 
 extern const OptionField model_fields[];
 extern const int model_field_count;
+extern const OptionSection model_section; /* `model` */
 
 void model_default(ModelOptions *options); /* sets all defaults, also of attention */
 /* The section `model` with all defaults filled in. */

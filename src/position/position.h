@@ -114,6 +114,7 @@ typedef struct PositionMethod {
     const char *name;          /* key in configs = file name */
     const char *label;         /* row in tables, legend in figures */
     const char *citation;      /* the paper, and in which section */
+    const char *also;          /* other names of it, separated by spaces, for hints in errors; NULL: none */
     unsigned claims;           /* PositionClaim bits */
     size_t options_size;       /* bytes of the options struct; these three: POSITION_OPTIONS, or absent */
     const OptionField *fields; /* rows of the options */

@@ -312,6 +312,18 @@ static bool put_tables(const Report *report, Error *err) {
 
 /* --- config and provenance --- */
 
+/* What the config says of the experiment. */
+static bool put_notes(const Report *report, Error *err) {
+    const char *const name[] = {report->name, NULL};
+    Query *query = query_begin(report->store, RUNS_NOTES, name);
+    if (query_next(query)) {
+        if (*query_text(query, 0)) html_element("p", query_text(query, 0), report->out);
+        if (*query_text(query, 1))
+            html_element("p", arena_format(report->arena, "Tags: %s", query_text(query, 1)), report->out);
+    }
+    return query_end(query, err);
+}
+
 static bool put_config(const Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
     if (!text) return false;
@@ -368,7 +380,7 @@ static bool put_experiment(Report *report, const char *claims, Error *err) {
                  "ones. Written "
                  "by poslab from its database.",
                  report->out);
-    bool fine = true;
+    bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
     return fine;
 }

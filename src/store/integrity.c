@@ -167,10 +167,8 @@ static void check_result(Check *check, const char *path) {
 
 /* One of the folders that a run may have. */
 static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
-    const char *const names[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
-                                 "state.safetensors.old"};
-    for (int i = 0; i < COUNT_OF(names); i++) {
-        const char *path = arena_format(check->arena, "%s/%s", folder, names[i]);
+    for (int i = 0; run_folder_files[i]; i++) {
+        const char *path = arena_format(check->arena, "%s/%s", folder, run_folder_files[i]);
         if (access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
     }
     const char *result = arena_format(check->arena, "%s/result.db", folder);

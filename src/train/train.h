@@ -23,6 +23,7 @@ typedef struct TrainOptions {
 } TrainOptions;
 
 extern const OptionField train_fields[];
+extern const OptionSection train_section; /* `train` */
 extern const int train_field_count;
 
 typedef struct TrainResult {

@@ -16,6 +16,12 @@ refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
     try 2 "$@" && says err "$text"
 }
 
+# --- init, help ---
+
+init_files() { try 0 init i1.json --files 'text/*.txt' && says i1.json text/ && refused "name the files" init i2.json; }
+init_methods() { try 0 init i3.json --files 'text/*.txt' --methods "$one" && says out "1 run," && says i3.json "\"$one\""; }
+help_schema() { try 0 help config --schema && is_json out && refused "usage: poslab help" help --schema; }
+
 # --- plan, status ---
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }

@@ -114,6 +114,7 @@ keys_listed() {
         awk -F '|' 'FNR == NR { gsub(/[ `"]/, "", $2); if (NF > 3) { sub(/^ /, "", $3); gsub(/[`"]/, "", $3); is[$2] = $3 } next }
             { found++; split(is[$1], word, " ") }
             !($1 in is) { print "configs/README.md has no row for " $1; wrong = 1; next }
+            $1 == "model.vocabulary" && $2 == 256 { next } # what 0 means with bytes
             $2 != "" && !(word[1] == $2 || (word[1] ~ /^[0-9]/ && word[1] + 0 == $2 + 0)) {
                 print $1 " is " $2 ", configs/README.md says " is[$1]; wrong = 1 }
             END { exit wrong || found < 40 }' configs/README.md -

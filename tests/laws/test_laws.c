@@ -113,7 +113,7 @@ static bool law_on_witnesses(const Law *law, const PositionMethod *method, const
         if (!position.method) break; /* no partner exists */
         if (!witnessed(law, &c)) continue;
         holds = law_holds(law, &c, &err);
-        if (!holds) snprintf(reason, TEXT, "%s", err.text);
+        if (!holds) snprintf(reason, TEXT, "%.*s", TEXT - 1, err.text);
     }
     arena_free(arena);
     return holds;
