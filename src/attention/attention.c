@@ -158,14 +158,14 @@ static void backward_sequence(Attention *a, float *dqkv, const float *dout, cons
         if (in_rows(a)) continue;
         flash_backward(a, lse + (size_t)h * a->length, sequence, h, dropout);
         if (a->use) bias_head_end(a, h);
-        pack_return_gradients(a, dqkv, h);
+        pack_return_gradients(a, dqkv, qkv, h);
     }
     if (!in_rows(a)) return;
     dense_backward(a, lse, sequence, dropout);
     for (int h = 0; h < a->heads; h++) {
         pack_select(a, h);
         if (a->use) bias_head_end(a, h);
-        pack_return_gradients(a, dqkv, h);
+        pack_return_gradients(a, dqkv, qkv, h);
     }
 }
 

@@ -120,7 +120,7 @@ PackedHead pack_new(const Attention *a, Arena *arena);
 void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
 void pack_clear_gradients(Attention *a); /* dq, dk, dv = 0 */
-void pack_return_gradients(Attention *a, float *dqkv, int h);
+void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h);
 void pack_rows(const Attention *a, float *packed, const float *from, int stride);
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed);
 void pack_panels(const Attention *a, float *panels, const float *packed, int count);

@@ -4,6 +4,9 @@
  * (--batches K: tensor `batches` int32 [K * sequences, length + 1], inputs are [:, :-1] and targets [:,
  * 1:]); the tokens of a split (--tokens SPLIT: tensor `tokens` int32 [n]). `__metadata__` contains key,
  * resolved config and corpus hash.
+ *
+ * With --loader also a Python program for the run: the template loader.py.in with the run's numbers and the
+ * method's formula (PositionMethod.pytorch). src/model/README.md has the formulas.
  */
 #ifndef POSLAB_CLI_CMD_EXPORT_H
 #define POSLAB_CLI_CMD_EXPORT_H
@@ -11,5 +14,6 @@
 #include "cli/arguments.h"
 
 extern const Command cmd_export;
+extern const char cmd_export_loader[]; /* loader.py.in, which the build turns into a string */
 
 #endif

@@ -155,6 +155,7 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
         *at = param_add(model, name, tensor->rank, tensor->dims[0], tensor->dims[1], MODEL_INIT_METHOD, 0,
                         false);
         model->params[model->param_count - 1].index = number;
+        model->params[model->param_count - 1].layer = shared ? -1 : l;
         if (shared) index->position[number] = *at;
     }
 }
@@ -221,8 +222,11 @@ void model_init(Model *model, uint64_t seed) {
             break;
         case MODEL_INIT_METHOD:
             memset(value, 0, param->size * sizeof *value);
-            if (model->acting->method->init)
-                model->acting->method->init(&model->shape, model->acting->options, param->index, value, &rng);
+            if (model->acting->method->init) {
+                PositionContext context = {
+                    .shape = &model->shape, .options = model->acting->options, .layer = param->layer};
+                model->acting->method->init(&context, param->index, value, &rng);
+            }
             break;
         }
     }

@@ -52,7 +52,7 @@ typedef struct ModelParam {
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
     double deviation; /* of MODEL_INIT_NORMAL */
-    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
+    int index, layer; /* of MODEL_INIT_METHOD: the method's tensor; the layer of a per_layer one, else -1 */
     bool decay;       /* weight decay applies */
 } ModelParam;
 

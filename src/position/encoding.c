@@ -126,7 +126,7 @@ int encoding_layout(const Encoding *position, const PositionShape *shape, Positi
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {
     PositionTensor tensors[POS_MAX_TENSORS];
     int count = encoding_layout(position, shape, tensors);
-    bool any = false;
+    bool any = position->method->by_layer;
     for (int i = 0; i < count; i++) any |= tensors[i].per_layer;
     return any;
 }

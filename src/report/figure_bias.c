@@ -30,8 +30,10 @@ static bool load(PositionContext *context, const Trained *trained, const Safeten
     PositionShape *shape = NEW(arena, 1, PositionShape);
     PositionTensor tensors[POS_MAX_TENSORS];
     *shape = model->shape;
-    *context =
-        (PositionContext){.shape = shape, .options = trained->config->position.options, .length = length};
+    *context = (PositionContext){.shape = shape,
+                                 .options = trained->config->position.options,
+                                 .length = length,
+                                 .layer = encoding_per_layer(&trained->config->position, shape) ? 0 : -1};
     int count = encoding_layout(&trained->config->position, shape, tensors);
     for (int i = 0; i < count; i++) {
         const SafetensorsTensor *tensor =

@@ -203,6 +203,11 @@ exported() { # exported NAME OPTION...: exports a file of that run
 }
 export_initial() { exported w && exported w0 --initial && says w0 embedding.weight && ! cmp -s w w0; }
 export_batches() { exported b2 --batches 2 && exported b3 --batches 3 && says b3 '"dtype":"I32"' && [ "$(stat -c %s b3)" -gt "$(stat -c %s b2)" ]; }
+export_loader() { # of a method that has a formula in PyTorch
+    local key
+    key=$(sql x/x.db "SELECT min(key) FROM run WHERE method IN ('alibi', 'sinusoidal', 'rotary')")
+    try 0 export x/x.db "$key" wl --loader && cmp wl "x/e2e/$key/model.safetensors" && says wl.py '"wl"' "def perplexity("
+}
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
 # Export needs one run with its own weights: no run, several runs, and weights of another run are refused.
 export_is_of_one_run() {
