@@ -24,7 +24,7 @@
 #include "math/blas.h"
 #include "math/linear.h"
 #include "math/nn_ops.h"
-#include "store/database.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "run/result_file.h"
 
@@ -204,7 +204,6 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     return fine;
 }
 
-/* Loads the trained weights. */
 static bool load_model(Worker *worker, const char *path, Error *why) {
     SafetensorsFile file;
     if (access(path, F_OK) != 0)
@@ -247,6 +246,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
                             .optimizer = &config->optimizer,
                             .schedule = &config->schedule,
                             .state_path = state_path(worker),
+                            .log_path = run_folder_log(worker->folder, worker->arena),
                             .source = config->source,
                             .revision = version_revision(),
                             .progress = on_step,

@@ -56,6 +56,7 @@ typedef struct TrainTask {
     const OptimizerOptions *optimizer;
     const OptimizerScheduleOptions *schedule;
     const char *state_path; /* NULL: no state is saved */
+    const char *log_path;   /* of train.jsonl (train/train_log.h), written by rank 0; NULL: none */
     const char *source;     /* the config, for errors */
     const char *revision;   /* of the program, for the result; NULL: "unknown" */
     /* Called after every update; may be NULL. Returns false to stop: the state is saved and the error is
