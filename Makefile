@@ -36,7 +36,9 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
-OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(BUILD)/registry.o $(BUILD)/page.o
+TASKS    := $(sort $(shell grep -lsE '^const Task [a-z0-9_]+ = ' src/tasks/*.c))
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(GENERATED:%=$(BUILD)/%.o)
+GENERATED = registry tasks page
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
@@ -71,7 +73,7 @@ $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
-$(BUILD)/registry.o $(BUILD)/page.o: $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
+$(GENERATED:%=$(BUILD)/%.o): $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
@@ -111,6 +113,20 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo '};'; \
 	   echo 'const int encoding_method_count = $(words $(METHODS));')
 comma = ,
+
+# The registry of tasks: the files of src/tasks/ that define a Task, which is named after its file.
+$(BUILD)/tasks.c: FORCE | $(BUILD)/src
+	@for t in $(basename $(notdir $(TASKS))); do \
+	    grep -qE "^const Task $${t}_task = " src/tasks/$$t.c && grep -qE "^ *\.name = \"$$t\"," src/tasks/$$t.c || \
+	    { echo "src/tasks/$$t.c: a task is named after its file: write \`const Task $${t}_task = {\` and .name = \"$$t\"," \
+	        "or rename the file" >&2; exit 2; }; done
+	$(call keep,\
+	   echo '#include "tasks/task.h"'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "extern const Task $${t}_task;"; done; \
+	   echo 'const Task *const task_list[] = {'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "    &$${t}_task$(comma)"; done; \
+	   echo '};'; \
+	   echo 'const int task_count = $(words $(TASKS));')
 
 # The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.
 $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
@@ -352,6 +368,16 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	@echo 'make laws NAME=$(NAME)    what is wrong with it'
 	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
 	@echo '                       ./poslab analyse results/$(NAME).db compare --baseline $(NAME)'
+
+task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
+	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
+	    { echo "make task NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
+	@[ ! -e src/tasks/$(NAME).c ] || { echo "src/tasks/$(NAME).c already exists" >&2; exit 2; }
+	@sed 's/@NAME@/$(NAME)/g' src/tasks/skeleton.c.in >src/tasks/$(NAME).c
+	@echo 'src/tasks/$(NAME).c          write it: src/tasks/task.h explains every member'
+	@echo './poslab tasks $(NAME)       its options and three examples'
+	@echo 'make -s check T=test_tasks   what is wrong with it'
+.PHONY: task
 
 laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
 	@[ '$(NAME)' ] || { echo 'make laws NAME=foo: a name is missing; there are $(basename $(notdir $(METHODS)))' >&2; exit 2; }

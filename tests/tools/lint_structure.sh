@@ -4,7 +4,10 @@
 
 # The folders of src/, lowest first: a folder uses itself and the ones before it. This line is all that is configured;
 # src/README.md says what each folder is for.
-ORDER="base sys math position attention model data train experiment store run slurm analysis report cli"
+ORDER="base sys math position attention model tasks data train experiment store run slurm analysis report cli"
+# Folders that hold plug-ins, like methods/: each file defines one thing for a registry that is generated. They can have any
+# number of files, and options of plug-ins can be called what methods are called.
+PLUGINS="tasks"
 # Results are read from databases: what analyses and reports them never runs anything.
 APART="analysis>run analysis>slurm report>run report>slurm"
 # Libraries, by the one folder that includes their headers.
@@ -14,7 +17,7 @@ ALLOCATORS="base"
 
 structure() { # structure CHECK FILE...: prints what is wrong
     local output
-    output=$(awk -v check="$1" -v order="$ORDER" -v owners="$OWNERS" -v apart="$APART" -v allocators="$ALLOCATORS" \
+    output=$(awk -v check="$1" -v order="$ORDER" -v owners="$OWNERS" -v apart="$APART" -v plugins="$PLUGINS" -v allocators="$ALLOCATORS" \
         -v methods="$(basename -a -s .c methods/*.c 2>/dev/null | tr '\n' ' ')" -f "$structure.awk" "${@:2}" 2>&1) &&
         [ -z "$output" ] || { say "$output"; found=1; }
 }
