@@ -340,3 +340,43 @@ const char *options_nearest_name(const char *word, const char *const *names) {
     }
     return nearest;
 }
+
+static const char *const type_names[] = {[OPTION_INT] = "integer",
+                                         [OPTION_REAL] = "number",
+                                         [OPTION_BOOL] = "boolean",
+                                         [OPTION_CHOICE] = "choice",
+                                         [OPTION_TEXT] = "text"};
+
+Json *options_field_json(const OptionField *field, Arena *arena) {
+    Json *option = json_new_object(arena);
+    json_set_text(option, "key", field->key);
+    json_set_text(option, "type", type_names[field->type]);
+    switch (field->type) {
+    case OPTION_INT:
+    case OPTION_REAL:
+        json_set_number(option, "default", field->default_value);
+        break;
+    case OPTION_BOOL:
+        json_set_bool(option, "default", field->default_value != 0);
+        break;
+    case OPTION_CHOICE:
+        json_set_text(option, "default", field->choices[(int)field->default_value]);
+        break;
+    case OPTION_TEXT:
+        json_set_text(option, "default", field->choices ? field->choices[0] : "");
+        break;
+    }
+    if (field->low != 0 || field->high != 0) {
+        json_set_number(option, "low", field->low);
+        json_set_number(option, "high", field->high);
+        if (field->or_zero) json_set_bool(option, "or_zero", true);
+    }
+    if (field->type == OPTION_CHOICE) {
+        Json *choices = json_new_array(arena);
+        for (const char *const *choice = field->choices; *choice; choice++)
+            json_append(choices, json_new_text(*choice, arena));
+        json_set(option, "choices", choices);
+    }
+    json_set_text(option, "help", field->help ? field->help : "");
+    return option;
+}

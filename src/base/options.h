@@ -69,6 +69,9 @@ const char *options_choices_text(const OptionField *field, const char *quote, Ar
 /* Adds every field of *options to `object`, in table order. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
 
+/* A field as an object: key, type, default, low, high, or_zero, choices, help. */
+Json *options_field_json(const OptionField *field, Arena *arena);
+
 /* The name in `names` (NULL-terminated) nearest to `word` by edit distance, or NULL where none is close. */
 const char *options_nearest_name(const char *word, const char *const *names);
 

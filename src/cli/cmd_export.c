@@ -98,8 +98,8 @@ static bool export_initial(Export *export, Error *err) {
     return worker_write_model(export->path, model, export->key, config->resolved, export->corpus_hash, err);
 }
 
-static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
-    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object(export->arena)};
+static bool write_tokens(Export *export, SafetensorsTensor *tensors, int count, Error *err) {
+    SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = json_new_object(export->arena)};
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
@@ -117,6 +117,10 @@ static Corpus *read_corpus(Export *export, Error *err) {
     return NULL;
 }
 
+static void copy_ids(int32_t *to, const uint16_t *from, int64_t count) {
+    for (int64_t t = 0; t < count; t++) to[t] = from[t];
+}
+
 static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
     int64_t width = train->length + 1, rows;
@@ -125,26 +129,41 @@ static bool export_batches(Export *export, Error *err) {
         return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
-    Batches *batches = corpus ? batches_new(&corpus->splits[SPLIT_TRAIN], (int)train->length,
-                                            (uint64_t)train->seed, export->config->source, export->arena, err)
+    Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
+                                           export->config->source, export->arena, err)
                               : NULL;
     if (!batches) return false;
     int32_t *ids = NEW(export->arena, rows * width, int32_t);
+    int32_t *targets = NEW(export->arena, rows * train->length, int32_t);
+    int32_t *positions = NEW(export->arena, rows * train->length, int32_t);
+    BatchesSequence sequence = {0};
     for (int64_t row = 0; row < rows; row++) {
-        const uint16_t *sequence = batches_sequence(batches, row);
-        for (int64_t t = 0; t < width; t++) ids[row * width + t] = sequence[t];
+        sequence = batches_sequence(batches, row);
+        copy_ids(ids + row * width, sequence.tokens, width);
+        if (sequence.targets) copy_ids(targets + row * train->length, sequence.targets, train->length);
+        if (sequence.positions) copy_ids(positions + row * train->length, sequence.positions, train->length);
     }
-    return write_tokens(export, (SafetensorsTensor){"batches", SAFETENSORS_I32, 2, {rows, width}, ids}, err);
+    SafetensorsTensor tensors[3] = {{"batches", SAFETENSORS_I32, 2, {rows, width}, ids}};
+    int count = 1;
+    if (sequence.targets)
+        tensors[count++] = (SafetensorsTensor){"targets", SAFETENSORS_I32, 2, {rows, train->length}, targets};
+    if (sequence.positions)
+        tensors[count++] =
+            (SafetensorsTensor){"positions", SAFETENSORS_I32, 2, {rows, train->length}, positions};
+    return write_tokens(export, tensors, count, err);
 }
 
 static bool export_split(Export *export, Error *err) {
     Corpus *corpus = read_corpus(export, err);
     if (!corpus) return false;
+    if (corpus->examples)
+        return error_set(err, EXIT_USAGE,
+                         "--tokens: a task has no splits; --batches N exports rows of training");
     const CorpusStream *stream = &corpus->splits[export->options->tokens];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
-    return write_tokens(export, (SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
-                        err);
+    return write_tokens(export, &(SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
+                        1, err);
 }
 
 static ExitCode run(const Arguments *arguments, Error *err) {

@@ -8,7 +8,9 @@
 #include "math/blas.h"
 #include "position/encoding.h"
 #include "model/model.h"
+#include "data/examples.h"
 #include "experiment/config.h"
+#include "experiment/grid.h"
 #include "cli/cmd_bench.h"
 
 static const struct {
@@ -21,12 +23,6 @@ static const struct {
     {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
 };
 
-static const char *const type_names[] = {[OPTION_INT] = "integer",
-                                         [OPTION_REAL] = "number",
-                                         [OPTION_BOOL] = "boolean",
-                                         [OPTION_CHOICE] = "choice",
-                                         [OPTION_TEXT] = "text"};
-
 /* Each hook's place in the pass, if the method has it. */
 static Json *hooks_of(const PositionMethod *method, Arena *arena) {
     Json *list = json_new_array(arena);
@@ -34,40 +30,6 @@ static Json *hooks_of(const PositionMethod *method, Arena *arena) {
         if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
     if (method->limit) json_append(list, json_new_text("limit", arena));
     return list;
-}
-
-static Json *option_to_json(const OptionField *field, Arena *arena) {
-    Json *option = json_new_object(arena);
-    json_set_text(option, "key", field->key);
-    json_set_text(option, "type", type_names[field->type]);
-    switch (field->type) {
-    case OPTION_INT:
-    case OPTION_REAL:
-        json_set_number(option, "default", field->default_value);
-        break;
-    case OPTION_BOOL:
-        json_set_bool(option, "default", field->default_value != 0);
-        break;
-    case OPTION_CHOICE:
-        json_set_text(option, "default", field->choices[(int)field->default_value]);
-        break;
-    case OPTION_TEXT:
-        json_set_text(option, "default", field->choices ? field->choices[0] : "");
-        break;
-    }
-    if (field->low != 0 || field->high != 0) {
-        json_set_number(option, "low", field->low);
-        json_set_number(option, "high", field->high);
-        if (field->or_zero) json_set_bool(option, "or_zero", true);
-    }
-    if (field->type == OPTION_CHOICE) {
-        Json *choices = json_new_array(arena);
-        for (const char *const *choice = field->choices; *choice; choice++)
-            json_append(choices, json_new_text(*choice, arena));
-        json_set(option, "choices", choices);
-    }
-    json_set_text(option, "help", field->help ? field->help : "");
-    return option;
 }
 
 static Json *method_to_json(const PositionMethod *method, Arena *arena) {
@@ -80,7 +42,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
     json_set(root, "claims", claimed);
     json_set(root, "hooks", hooks_of(method, arena));
     for (int i = 0; i < method->field_count; i++)
-        json_append(options, option_to_json(&method->fields[i], arena));
+        json_append(options, options_field_json(&method->fields[i], arena));
     json_set(root, "options", options);
     return root;
 }
@@ -276,6 +238,91 @@ const Command cmd_methods_methods = {
     .example = "poslab methods alibi",
     ARGUMENT_OPTIONS(methods_options, MethodsOptions),
     .run = methods,
+};
+
+/* --- the command `tasks` --- */
+
+enum { SHOWN_EXAMPLES = 3 };
+
+typedef struct TasksOptions {
+    const char *const *sets;
+} TasksOptions;
+
+static const OptionField tasks_options[] = {
+    {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
+     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+};
+
+static void print_tasks(FILE *out) {
+    for (int i = 0; i < task_count; i++)
+        fprintf(out, "%-15s %-62s %s\n", task_list[i]->name, task_list[i]->label, task_list[i]->citation);
+}
+
+/* The options in `data.task`: those of all tasks are in configs/README.md. */
+static void print_task(FILE *out, const Task *task, Arena *arena) {
+    fprintf(out, "%s (%s)\n%s\n\nsize      %s, %lld to %lld\nhints    ", task->name, task->label,
+            task->citation, task->size, (long long)task->smallest, (long long)task->largest);
+    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
+        fprintf(out, " %s", *hint);
+    fprintf(out, "\noptions%s\n", task->field_count ? "" : "   none");
+    for (int i = 0; i < task->field_count; i++)
+        print_option(out, options_field_json(&task->fields[i], arena));
+}
+
+/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
+static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+    ExamplesOptions options;
+    if (!examples_read(&options, json, "--set", arena, err)) return false;
+    const Task *task = options.task;
+    Examples *examples = examples_new(&options, arena);
+    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
+    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
+        examples_train(examples, i, &row);
+        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
+        const char *scored = "";
+        for (int t = 0; t < row.inputs; t++)
+            if (row.targets[t] != TASK_IGNORED)
+                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
+                                      task_text(task, options.options, &row.targets[t], 1, arena));
+        fprintf(out, "      scored: %s\n", scored);
+    }
+    return true;
+}
+
+static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+    const char *nearest = NULL;
+    const Task *task = task_find(name, &nearest);
+    if (!task)
+        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
+                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    Json *json = json_new_object(arena);
+    json_set_text(json, "name", name);
+    json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
+    for (; sets && *sets; sets++)
+        if (!grid_override(json, *sets, "--set", err)) return false;
+    print_task(stdout, task, arena);
+    return print_examples(stdout, json, arena, err);
+}
+
+static ExitCode tasks(const Arguments *arguments, Error *err) {
+    const TasksOptions *options = arguments->options;
+    if (arguments->word_count)
+        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
+    print_tasks(stdout);
+    return EXIT_DONE;
+}
+
+const Command cmd_methods_tasks = {
+    .name = "tasks",
+    .words = "[TASK]",
+    .most = 1,
+    .summary = "List the synthetic tasks, or show one task's options and three examples",
+    .text = "The examples are the first three of training at size 4, or as `--set` says.",
+    .example = "poslab tasks addition --set 'size=3' --set order=reversed",
+    ARGUMENT_OPTIONS(tasks_options, TasksOptions),
+    .run = tasks,
 };
 
 /* --- the command `bench` --- */

@@ -1,11 +1,11 @@
-/* cmd_methods: the commands about methods: `methods`, the registered ones as text or as JSON, and `bench`,
- * what they cost (cli/cmd_bench.h measures it). */
+/* cmd_methods: the commands about methods and tasks: `methods` and `tasks`, the registered ones, and `bench`,
+ * what methods cost (cli/cmd_bench.h measures it). */
 #ifndef POSLAB_CLI_CMD_METHODS_H
 #define POSLAB_CLI_CMD_METHODS_H
 
 #include "cli/arguments.h"
 
-extern const Command cmd_methods_methods, cmd_methods_bench;
+extern const Command cmd_methods_methods, cmd_methods_tasks, cmd_methods_bench;
 
 extern const char *const cmd_methods_formats[]; /* "text", "md", "json", NULL */
 

@@ -39,6 +39,7 @@ static const Command *const commands[] = {
     &cmd_database_check,
     &cmd_database_merge,
     &cmd_methods_methods,
+    &cmd_methods_tasks,
     &cmd_export,
     &cmd_methods_bench,
     &cmd_slurm_submit,

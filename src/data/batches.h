@@ -1,13 +1,22 @@
 /* batches: the sequences of training, in the order that a seed determines.
  *
- * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences. Each
- * epoch divides the training stream into blocks of one length, from a random start, and visits them in
- * random order.
+ * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences.
+ *
+ * Of text, each epoch divides the training stream into windows of one length, from a random start, and visits
+ * them in random order. Of a task, each sequence is an example. A finite set is visited in a new random order
+ * each epoch; of endless examples, the seed determines the number of the first one.
  */
 #ifndef POSLAB_BATCHES_H
 #define POSLAB_BATCHES_H
 
 #include "data/corpus.h"
+
+typedef struct BatchesSequence {
+    const uint16_t *tokens;    /* [length + 1] */
+    const uint16_t *targets;   /* [length]: of a task, TASK_IGNORED where nothing is scored. NULL: the target
+                                  of token t is token t + 1 */
+    const uint16_t *positions; /* [length]; NULL: 0, 1, 2, ... */
+} BatchesSequence;
 
 /* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
    [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
@@ -16,6 +25,14 @@
 typedef struct Batches Batches;
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
                      Error *err);
-const uint16_t *batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
+
+/* Of a task, as rows of `length` tokens; the last `kept` sequences that were asked for stay in memory. */
+Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, Arena *arena);
+
+/* Of the one or the other, as the corpus has it. */
+Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, const char *source,
+                    Arena *arena, Error *err);
+
+BatchesSequence batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
 
 #endif

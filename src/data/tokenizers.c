@@ -14,6 +14,7 @@ static const struct Tokenizer {
     [TOKENIZER_BYTES] = {1, 256, 1, file_type_not_text},
     [TOKENIZER_UINT16] = {2, 0, 0, file_type_not_tokens},
     [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* for plans: no file is read */
+    [TOKENIZER_TASK] = {2, 0, 0, file_type_not_tokens},   /* no file either */
 };
 
 int tokenizers_token_size(CorpusTokenizer tokenizer) {

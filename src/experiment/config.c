@@ -9,9 +9,10 @@
 #include "sys/json_file.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
+#include "experiment/data_config.h"
 #include "experiment/grid.h"
 
-enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };
+enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
 
 /* What every reading function needs besides its own. */
 typedef struct ConfigReader {
@@ -51,52 +52,6 @@ static bool check_name(const ConfigReader *reader, const char *name) {
         reader->err, EXIT_USAGE,
         "%s: 'name' must be 1 to 64 letters, digits, '.', '_' or '-' and not begin with '.' or '-', got '%s'",
         reader->source, json_excerpt_text(name, word));
-}
-
-/* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
-static bool read_files(const ConfigReader *reader, const char ***files, const Json *json, const char *path) {
-    *files = NULL;
-    if (!json_is_text(json) && !json_check_list(json, reader->source, path, MAX_FILES, reader->err))
-        return false;
-    if (!json) return true;
-    int count = json_is_text(json) ? 1 : json_count(json);
-    *files = NEW(reader->arena, count + 1, const char *);
-    for (int i = 0; i < count; i++) {
-        const Json *item = json_is_text(json) ? json : json_at(json, i);
-        const char *text = json_text(item, "");
-        if (!*text) return must_be(reader, path, "file names or globs", item);
-        (*files)[i] = arena_copy(reader->arena, text);
-    }
-    return true;
-}
-
-static bool read_data(const ConfigReader *reader, CorpusOptions *data, const Json *json) {
-    static const char *const skip[] = {"files", "split", "valid_files", "test_files", NULL};
-    const Json *split = json_get(json, "split");
-    if (!read_section(reader, data, corpus_fields, corpus_field_count, json, skip, "data") ||
-        !read_section(reader, data, corpus_split_fields, corpus_split_field_count, split, NULL,
-                      "data.split") ||
-        !read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files") ||
-        !read_files(reader, &data->files[SPLIT_VALID], json_get(json, "valid_files"), "data.valid_files") ||
-        !read_files(reader, &data->files[SPLIT_TEST], json_get(json, "test_files"), "data.test_files"))
-        return false;
-    if (!data->files[SPLIT_TRAIN])
-        return error_set(reader->err, EXIT_USAGE, "%s: 'data.files' is missing; list the files of the corpus",
-                         reader->source);
-    double *shares[SPLIT_COUNT] = {[SPLIT_VALID] = &data->valid, [SPLIT_TEST] = &data->test};
-    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
-        if (!data->files[s]) continue;
-        if (!json_get(split, corpus_split_names[s]))
-            *shares[s] = 0; /* the default share gives way to files */
-        if (*shares[s] != 0)
-            return error_set(reader->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 beside 'data.%s_files', got %g", reader->source,
-                             corpus_split_names[s], corpus_split_names[s], *shares[s]);
-    }
-    if (data->valid + data->test < 1) return true;
-    return error_set(reader->err, EXIT_USAGE,
-                     "%s: 'data.split' must leave a share for training, got valid %g and test %g",
-                     reader->source, data->valid, data->test);
 }
 
 static bool no_method(const ConfigReader *reader, const Json *json, const char *path, const char *name,
@@ -139,12 +94,19 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
 static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
     static const char *const skip[] = {"attention", "adaptive", NULL};
     ModelOptions *model = &config->model;
+    const ExamplesOptions *task = config->data.task;
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
+    int alphabet = task ? task->task->alphabet(task->options) : 0;
     if (!read_section(reader, model, model_fields, model_field_count, json, skip, "model") ||
         !read_section(reader, &model->attention, attention_fields, attention_field_count,
                       json_get(json, "attention"), NULL, "model.attention"))
         return false;
-    if (own && model->vocabulary == 0) model->vocabulary = own;
+    if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
+    if (model->vocabulary < alphabet)
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' must be at least %d, the alphabet of the task %s (or left "
+                         "out), got %lld",
+                         reader->source, alphabet, task->task->name, (long long)model->vocabulary);
     if (own && model->vocabulary != own)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
@@ -244,23 +206,6 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 
 /* ---- writing ---- */
 
-static Json *files_json(const char *const *files, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (; *files; files++) json_append(list, json_new_text(*files, arena));
-    return list;
-}
-
-static Json *data_json(const CorpusOptions *data, Arena *arena) {
-    Json *json = json_new_object(arena), *split = json_new_object(arena);
-    json_set(json, "files", files_json(data->files[SPLIT_TRAIN], arena));
-    options_write(json, data, corpus_fields, corpus_field_count);
-    options_write(split, data, corpus_split_fields, corpus_split_field_count);
-    json_set(json, "split", split);
-    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID], arena));
-    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST], arena));
-    return json;
-}
-
 static Json *train_json(const Config *config, Arena *arena) {
     Json *json = json_new_object(arena), *optimizer = json_new_object(arena);
     Json *schedule = json_new_object(arena);
@@ -277,11 +222,11 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
     if (config->adaptive.count)
         json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive, scratch));
     json_set_text(json, "name", config->name);
-    json_set(json, "data", data_json(&config->data, scratch));
+    json_set(json, "data", data_config_json(&config->data, scratch));
     json_set(json, "model", model);
     json_set(json, "method", encoding_json(&config->position, scratch));
     json_set(json, "train", train_json(config, scratch));
-    json_set(json, "evaluate", evaluation_config_json(&config->evaluate, scratch));
+    json_set(json, "evaluate", evaluation_config_json(&config->evaluate, config->data.task, scratch));
     config->resolved = json_print(json, arena);
 
     static const char *const untrained[] = {"files", "valid_files", "test_files"};
@@ -294,20 +239,51 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 
 /* ---- points and experiments ---- */
 
+/* What a task asks of the length and of the position method. */
+static bool check_task(const ConfigReader *reader, const Config *config) {
+    const ExamplesOptions *task = config->data.task;
+    if (!task) return true;
+    int64_t needed = examples_train_length(task), farthest = examples_train_farthest(task);
+    if (config->train.length < needed)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'train.length' must be at least %lld for the longest example of '%s' at size %lld, "
+            "got %lld; raise it, or lower 'data.task.size'",
+            reader->source, (long long)needed, task->task->name, (long long)task->high,
+            (long long)config->train.length);
+    const PositionMethod *method = config->position.method;
+    if (!farthest) return true;
+    if (method->positions || !(method->claims & POS_BY_POSITION))
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'data.task.positions' needs a method that follows positions, and '%s' does not; "
+            "take another, or \"index\"",
+            reader->source, method->name);
+    PositionShape shape = {(int)config->model.layers, (int)config->model.heads, (int)config->model.width,
+                           (int)(config->model.width / config->model.heads), (int)config->train.length};
+    return encoding_usable(&config->position, &shape, farthest + 1) ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: 'data.task.max_start': positions up to %lld are beyond what '%s' can be used at; "
+                     "lower it, or raise the method's limit",
+                     reader->source, (long long)farthest, method->name);
+}
+
 static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
     config->source = reader->source;
     if (!read_section(reader, config, root_fields, COUNT_OF(root_fields), json, point_keys, "")) return false;
     if (name) config->name = name;
-    if (!check_name(reader, config->name) || !read_data(reader, &config->data, json_get(json, "data")) ||
+    if (!check_name(reader, config->name) ||
+        !data_config_read(&config->data, json_get(json, "data"), reader->source, reader->arena,
+                          reader->err) ||
         !read_method(reader, &config->position, json_get(json, "method"), "method") ||
         !read_model(reader, config, json_get(json, "model")) ||
         !read_train(reader, config, json_get(json, "train")) ||
         !evaluation_config_read(&config->evaluate, json_get(json, "evaluate"), config->train.length,
-                                reader->source, reader->arena, reader->err))
+                                config->data.task, reader->source, reader->arena, reader->err))
         return false;
     int length = (int)config->train.length;
     bool sound = model_check(&config->model, &config->position, length, reader->source, reader->err) &&
-                 train_check(&config->train, reader->source, reader->err) &&
+                 train_check(&config->train, reader->source, reader->err) && check_task(reader, config) &&
                  read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants"));
     if (sound) write_point(config, reader->arena, json_arena(json));
     return sound;
@@ -395,6 +371,10 @@ bool config_runnable(const Config *config, Error *err) {
         err, EXIT_USAGE,
         "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
         config->source);
+}
+
+bool config_gives_positions(const Config *config) {
+    return config->data.task && examples_train_farthest(config->data.task) > 0;
 }
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {

@@ -8,7 +8,7 @@
 
 #include "math/linear.h"
 #include "attention/attention.h"
-#include "model/activations.h"
+#include "model/transformer.h"
 
 enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 
@@ -35,7 +35,9 @@ struct Activations {
     float *normed, *mean, *rstd; /* its norm, [logits_rows,C], [logits_rows] */
     float *out;                  /* [chunk,C] what a half-block adds to the residual stream */
     float *logits;               /* [logits_rows,V] */
-    float *p, *pqk, *dp;         /* [T,C], [T,2C], [T,C]: what input adds, its projection and its gradient */
+    float *gathered, *dgathered; /* [logits_rows,C] rows that have targets, and their gradients */
+    TransformerRows rows;
+    float *p, *pqk, *dp; /* [T,C], [T,2C], [T,C]: what input adds, its projection and its gradient */
     float *dx, *dy, *dnormed, *dqkv, *dinner,
         *dactive; /* [N,C] x3, [N,3C], [chunk,2F] for swiglu, [chunk,F] */
     ActivationsOrigin origin;

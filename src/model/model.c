@@ -253,6 +253,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     changed->seed = model->seed;
     changed->precision = model->precision;
     changed->threads = model->threads;
+    changed->given_positions = model->given_positions;
     return changed;
 }
 

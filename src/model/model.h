@@ -76,6 +76,7 @@ typedef struct Model {
     const Encoding *acting; /* whose hooks act: it or its partner */
     uint64_t seed;          /* of model_init; in evaluation, of positions that are drawn */
     int precision;          /* Precision of the passes made for it; PRECISION_FP32 unless set */
+    bool given_positions;   /* sequences of its passes can have positions of their own */
     int threads;            /* lanes (sys/threads.h) that train and evaluate it; 1 unless set */
     ModelParam *params;
     int param_count;

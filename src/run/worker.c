@@ -24,6 +24,7 @@
 #include "math/blas.h"
 #include "math/linear.h"
 #include "math/nn_ops.h"
+#include "train/evaluate_examples.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "run/result_file.h"
@@ -317,8 +318,12 @@ static bool evaluate(Worker *worker, Error *err) {
         const Model *model = worker->model;
         if (request->variant)
             model = config_variant(worker->point->config, model, request->variant, worker->arena, err);
-        fine = model && evaluate_run(model, worker->point->corpus, request, on_share, worker,
-                                     &worker->evaluations[i], worker->arena, scratch, err);
+        const Corpus *corpus = worker->point->corpus;
+        EvaluateResult *result = &worker->evaluations[i];
+        fine = model && (corpus->examples ? evaluate_examples_run(model, corpus->examples, request, on_share,
+                                                                  worker, result, worker->arena, scratch, err)
+                                          : evaluate_run(model, corpus, request, on_share, worker, result,
+                                                         worker->arena, scratch, err));
         if (!fine) break;
         worker->evaluation_count++;
         bool due = mpi_rank() == 0 && clock_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
@@ -365,6 +370,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     model_allocate(worker->model, worker->arena);
     worker->model->threads = worker->threads;
     worker->model->seed = (uint64_t)config->train.seed;
+    worker->model->given_positions = config_gives_positions(config);
     worker->evaluations = NEW(worker->arena, worker->task.request_count, EvaluateResult);
     worker->last_result = clock_now();
     bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);

@@ -123,8 +123,8 @@ static bool update(Training *training, const OptimizerOptions *optimizer,
     TrainState *state = &training->state;
     int64_t step = state->steps + 1;
     for (int b = 0; b < training->sequences; b++)
-        batch_gradient_tokens(training->step)[b] =
-            batches_sequence(training->batches, (step - 1) * training->sequences + b);
+        batch_gradient_set(training->step, b,
+                           batches_sequence(training->batches, (step - 1) * training->sequences + b));
     double loss = batch_gradient_run(training->step, (uint64_t)training->options->seed, step);
     TrainLog *log = &state->log[state->steps++];
     *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
@@ -202,8 +202,8 @@ bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
                           .log = NEW(arena, train_steps(options), TrainLog),
                           .revision = hooks->revision ? hooks->revision : "unknown",
                           .session = train_session_new(model->threads, arena)};
-    training.batches = batches_new(&corpus->splits[SPLIT_TRAIN], (int)options->length,
-                                   (uint64_t)options->seed, source, arena, err);
+    training.batches = batches_of(corpus, (int)options->length, train_sequences(options),
+                                  (uint64_t)options->seed, source, arena, err);
     if (!training.batches) return false;
     Arena *session = arena_new(session_bytes(model, options, optimizer));
     training_allocate(&training, model, options, optimizer, session);
