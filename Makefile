@@ -8,11 +8,11 @@ BUILD    ?= build
 JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-psabi # vectors are passed between our own functions only
-# Contracting a*b+c is not -ffast-math: each result is at most more exact. Nothing here reads errno after sqrt or exp.
+# Contraction of a*b+c is not -ffast-math: it only removes a rounding. No code reads errno after sqrt or exp.
 CHECKED   = -std=c11 -D_GNU_SOURCE $(OPT) -march=$(ARCH) -ffp-contract=fast -fno-math-errno -fopenmp-simd \
             $(WARN) $(CFLAGS) $(SANITIZE) -iquote src $(MPI_FLAGS)
 ALL_CFLAGS = $(CHECKED) -MMD -MP
-# bf16 by oneDNN, where it is there and runs in the thread that calls it: sequential (1) or by OpenMP (2).
+# bf16 by oneDNN, if it is installed and computes in the calling thread: sequential (1) or by OpenMP (2).
 ONEDNN   := $(or $(ONEDNN),$(shell printf '\043include <dnnl.h>\n\043if DNNL_CPU_RUNTIME > 2\n\043error\n\043endif\n' | \
               $(CC) $(CFLAGS) -E - >/dev/null 2>&1 && echo 1 || echo 0))
 CHECKED  += -DPOSLAB_ONEDNN=$(ONEDNN)
@@ -20,7 +20,8 @@ LDLIBS    = $(if $(filter 1,$(ONEDNN)),-ldnnl -lgomp) -lopenblas -lcjson -lsqlit
 ALL_LDFLAGS = $(LDFLAGS) $(SANITIZE)
 MAKEFLAGS += --no-print-directory -r
 
-# MPI, if pkg-config knows Open MPI or MPICH; MPI=0 does without, MPI=1 insists, MPI_NAME=mpich (ompi-c) chooses.
+# MPI, if pkg-config finds Open MPI or MPICH; MPI=0 disables it, MPI=1 requires it, MPI_NAME=mpich (or ompi-c) selects
+# one.
 MPI_KNOWN := $(firstword $(foreach m,$(or $(MPI_NAME),ompi-c mpich),$(shell pkg-config --exists $m 2>/dev/null && echo $m)))
 MPI       ?= $(if $(MPI_NAME)$(MPI_KNOWN),1,0)
 ifneq ($(MPI),0)
@@ -40,7 +41,7 @@ TASKS    := $(sort $(shell grep -lsE '^const Task [a-z0-9_]+ = ' src/tasks/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(GENERATED:%=$(BUILD)/%.o)
 GENERATED = registry tasks page
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
-# Tests and their helpers, in whichever folder of tests/; what fuzzing and shims need is compiled elsewhere.
+# Tests and their helpers, in all folders of tests/; fuzz targets and shims have their own rules.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
 TESTS    := $(filter test_%,$(notdir $(basename $(TESTED))))
 HELPERS  := $(patsubst %,$(BUILD)/tests/%.o,$(filter-out test_%,$(notdir $(basename $(TESTED)))))
@@ -55,7 +56,7 @@ endif
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
-# Other builds, each in a folder of its own. Valgrind 3.19 knows no AVX-512, so its build is not for this machine.
+# Other builds, each in its own folder. Valgrind 3.19 does not support AVX-512, so its build is not for the native CPU.
 PARALLEL  = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 ASAN      = MPI=0 BUILD=$(BUILD)/asan OPT=-O2 CFLAGS="$(CFLAGS) -Werror" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 VALGRIND  = MPI=0 BUILD=$(BUILD)/valgrind OPT=-O2 $(if $(filter x86_64,$(shell uname -m)),ARCH=x86-64-v2)
@@ -76,10 +77,10 @@ $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 $(GENERATED:%=$(BUILD)/%.o): $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# A source that has moved: dependencies of an older build name it where it was; what was made from it is made again.
+# A source that has moved: dependencies of an older build name its old path; this rule makes its objects be built again.
 tests/%.c tests/%.h: ;
 
-# Archives, so that a test links only what it uses.
+# Archives, so that a test links only the objects that it uses.
 $(BUILD)/libposlab.a: $(LIBRARY)
 	@rm -f $@
 	@ar rcs $@ $(LIBRARY)
@@ -90,15 +91,15 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/helpers.a $(BUILD)/libpo
 	$(SHORT) $(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 .SECONDARY:
 
-# Files that are rewritten only when their contents change: what depends on them is then made again.
+# Files that are rewritten only if their contents change, so that their dependents are rebuilt only then.
 # $(call keep,COMMAND): the output of a shell command becomes the target.
 keep = @{ $1; } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# The flags: another compiler, ARCH or OPT compiles everything again.
+# The flags: another compiler, ARCH or OPT recompiles everything.
 $(BUILD)/flags: FORCE | $(BUILD)/src
 	$(call keep,echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)')
 
-# The registry: a line for each file in methods/. The files' names become part of C names, and are the methods' names.
+# The registry: one line per file in methods/. A file's name is the method's name and part of C names.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	@for m in $(basename $(notdir $(METHODS))); do echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
 	    { echo "methods/$$m.c: a method's file has a name of small letters, digits and _ that begins with a letter;" \
@@ -128,7 +129,8 @@ $(BUILD)/tasks.c: FORCE | $(BUILD)/src
 	   echo '};'; \
 	   echo 'const int task_count = $(words $(TASKS));')
 
-# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and one comes first.
+# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and the text
+# begins with one.
 $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 	@{ echo '#include "report/page.h"'; \
 	   awk 'FNR == 1 { if (NR != 1) print ";"; printf "const char page_%s[] = \"\\n\"", FILENAME ~ /css$$/ ? "style" : "script" } \
@@ -136,7 +138,7 @@ $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 	       $(filter src/%,$^); } >$@.new
 	@mv $@.new $@
 
-# The revision reaches the file that says it, and it alone: a commit compiles little again.
+# The revision is defined only for the file that returns it, so that a commit recompiles little.
 REVISED   = $(BUILD)/src/sys/version.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
 	$(call keep,echo '$(REVISION)')
@@ -148,14 +150,14 @@ $(BUILD)/src $(BUILD)/methods $(BUILD)/tests:
 
 # --- setting up ---
 
-setup: ## install the packages that building and running need
+setup: ## install the packages needed to build and run
 	@.ci/install $(BUILD_PACKAGES) $(RUN_PACKAGES)
 
-test-setup: setup ## install the packages that the tests need, too
+test-setup: setup ## also install the packages that the tests need
 	@.ci/install $(TEST_PACKAGES)
 
-# The default corpus: the manuals of perl-doc as text, whole or not at all. It stays as it is when the package
-# changes, so that an experiment can go on; `rm -r data` and `make data` prepare it again.
+# The default corpus: the manuals of perl-doc as text, complete or not at all. It is not changed when the package is
+# upgraded, so that experiments can be resumed; `rm -r data` and `make data` prepare it again.
 data: data/perl ## prepare the default corpus in data/perl
 	@printf 'data/perl: %s documents, %s bytes\n' "$$(ls data/perl | wc -l)" "$$(cat data/perl/*.txt | wc -c)"
 data/perl:
@@ -165,7 +167,7 @@ data/perl:
 	for pod in $$pods; do cp "$$pod" "$@.new/$$(basename "$$pod" .pod).txt"; done; \
 	chmod 644 $@.new/*.txt; mv $@.new $@
 
-quickstart: setup ## everything, from packages to the figure
+quickstart: setup ## install, build, run configs/quickstart.json, print its table and draw its figure
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(MAKE) data
 	./poslab run configs/quickstart.json -j $(JOBS)
@@ -173,7 +175,7 @@ quickstart: setup ## everything, from packages to the figure
 	./poslab plot results/quickstart.db --format svg -o plots/quickstart.svg
 	./poslab plot results/quickstart.db --format png -o plots/quickstart.png
 
-# The paper's curves on this machine (results/reproduction/README.md). Rerun it to resume. What it writes into
+# The paper's curves on this machine (results/reproduction/README.md). Rerun it to resume. Its output in
 # results/reproduction is committed.
 REPRODUCTION = reproduce-lr reproduce reproduce-buckets reproduce-slopes reproduce-budget
 reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, figures and report in results/reproduction
@@ -186,8 +188,8 @@ reproduce: setup ## train and evaluate configs/reproduce*.json, then tables, fig
 reproduction: $(PROGRAM) ## only the tables, figures and report, from results/reproduce*.db
 	@results/reproduction/write.sh results results/reproduction
 
-# All methods, trained at one length (results/zoo.db; some 20 minutes on two cores). Further options of `run` in
-# ZOO. The folders of its runs lie in results/zoo, too, and are not committed.
+# All methods, trained at one length (results/zoo.db; about 20 minutes on two cores). ZOO: more options for `run`. The
+# run folders are also in results/zoo; they are not committed.
 ZOO      ?=
 zoo: setup ## train and evaluate configs/zoo.json, all methods, then tables and figure in results/zoo
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
@@ -202,14 +204,14 @@ zoo: setup ## train and evaluate configs/zoo.json, all methods, then tables and 
 	./poslab plot results/zoo.db -o results/zoo/zoo.svg
 	@rm -f results/zoo/zoo.dat # the same numbers as in the tables
 
-# --- proving ---
+# --- testing ---
 
 build-tests: $(PROGRAM) $(TESTS:%=$(BUILD)/tests/%)
 .PHONY: build-tests
 
-# Three commands (tests/README.md): check while working, test before every commit that others see, test-all at times.
-# LONG takes minutes and computes what a plain build computes as well; it comes first, so that it does not run alone at
-# the end. KERNELS compute with what the compiler made of them at full optimisation: they run in that build, too.
+# Three commands (tests/README.md): check while working, test before every published commit, test-all occasionally.
+# LONG tests take minutes and are run in a plain build; they are started first, so that they do not run alone at the
+# end. KERNELS depend on the optimised code of the compiler, so they also run in the plain build.
 LONG      = test_methods test_laws test_attention
 KERNELS   = $(filter test_gemm test_linear test_golden% test_equal test_dropout test_optimizer,$(TESTS))
 SCRIPTS   = $(wildcard tests/*/test_*.sh)
@@ -221,19 +223,19 @@ QUICK     = layers memory names format links map lengths modes
 T         =
 CHOSEN    = $(if $(T),$(or $(filter $(T) test_$(T),$(TESTS)),$(wildcard $(foreach t,$(T) test_$(T),tests/*/$t.sh)),\
               $(error tests/ has no program or script '$(T)')))
-check: test-setup ## unit programs and a run of the whole path, plain; T=NAME: this program or script alone
+check: test-setup ## unit programs and a smoke test, in a plain build; T=NAME: only this program or script
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(if $(T),$(filter-out %.sh,$(CHOSEN)),$(filter-out $(LONG),$(TESTS))))
 	@$(run_tests) $(if $(T),$(foreach t,$(CHOSEN),$(if $(filter %.sh,$t),"POSLAB=$(abspath $(PROGRAM)) bash $t",$(BUILD)/tests/$t)),\
 	    $(call with,$(BUILD),smoke) $(call programs,$(BUILD),$(filter-out $(LONG),$(TESTS))))
 
-test: test-setup ## what finds faults, each once: lint, laws, unit programs with sanitizers, end to end, torture in short
+test: test-setup ## lint, laws, unit programs with sanitizers, end-to-end tests, short torture (about 8 minutes)
 	@$(MAKE) $(PARALLEL) $(PROGRAM) $(call programs,$(BUILD),$(LONG) $(KERNELS))
 	@$(MAKE) $(PARALLEL) $(ASAN) $(BUILD)/asan/poslab $(call programs,$(BUILD)/asan,$(filter-out test_laws test_attention,$(TESTS)))
 	@$(run_tests) $(call programs,$(BUILD),$(LONG)) "$(BUILD)/asan/tests/test_methods --short" "$(TORTURE)" $(call with,$(BUILD)/asan,e2e) $(SCRIPTS:%="bash %") \
 	    "$(call script,lint) $(QUICK)" "$(call script,lint) clang" "$(call script,lint) cppcheck" \
 	    $(call with,$(BUILD)/asan,smoke) $(call programs,$(BUILD)/asan,$(filter-out $(LONG),$(TESTS))) $(call programs,$(BUILD),$(KERNELS))
 
-test-all: test-setup ## all of it, also with sanitizers and valgrind; mutants of the core, clang-tidy, torture (an hour)
+test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of the core, clang-tidy, torture (an hour)
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
@@ -242,60 +244,60 @@ test-all: test-setup ## all of it, also with sanitizers and valgrind; mutants of
 	    "$(BUILD)/tests/test_model long" $(SCRIPTS:%="bash %") $(call script,lint)
 .PHONY: check test-all
 
-# The test commands of a build: its cmocka programs, and the end-to-end test with its program.
+# The test commands of a build: its cmocka programs, and the end-to-end test of its program.
 suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call with,$1,e2e)
 
-# Needs python3-torch, which nothing else does; without it, it says so and leaves it at that.
+# Needs python3-torch, which no other target needs; without it, a message is printed and nothing is compared.
 PYTHON ?= /usr/bin/python3
-torch-check: $(PROGRAM) ## every method against one written independently in PyTorch (minutes)
+torch-check: $(PROGRAM) ## compare every method with an independent implementation in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
-# The two take turns on whatever the machine has left: let it have nothing else to do.
-torch-speed: $(PROGRAM) data ## how fast PyTorch trains the same models (minutes, on an idle machine)
+# The two programs alternate; the machine should be idle.
+torch-speed: $(PROGRAM) data ## compare the training speed with PyTorch on the same models (minutes, on an idle machine)
 	@mkdir -p $(BUILD)/torch
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_speed.py ./poslab $(BUILD)/torch; \
 	else echo "torch-speed: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 .PHONY: torch-check torch-speed
 
-report-test: test-setup $(PROGRAM) ## the report in a headless browser: sorting, policy, phone, print
+report-test: test-setup $(PROGRAM) ## test the report in a headless browser: sorting, policy, phone, print
 	@.ci/install chromium chromium-driver curl texlive-latex-recommended
 	@$(run_tests) $(call with,$(BUILD),report)
 
 CLUSTER_PACKAGES = slurmctld slurmd slurm-client munge openmpi-bin libopenmpi-dev pkg-config
-test-cluster: test-setup ## a sweep on a real Slurm of two nodes, started here and torn down again; as root
+test-cluster: test-setup ## test a sweep on a real Slurm of two nodes, started for the test; as root
 	@.ci/install $(CLUSTER_PACKAGES)
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@LIMIT=30m $(run_tests) $(call with,$(BUILD),cluster)
 .PHONY: test-cluster
 
-# Each release is installed once, into /var/tmp/poslab-releases (some 700 MB each).
+# Each release is installed once, into /var/tmp/poslab-releases (about 700 MB each).
 test-releases: ## build and test in Debian 12 and 13, Ubuntu 22.04 and 24.04, installed by debootstrap; as root
 	@.ci/install debootstrap curl
 	@LIMIT=2h $(run_tests) $(call with,$(BUILD),releases)
 .PHONY: test-releases
 
-lint: test-setup ## layers, memory, names, format, links, map, warnings, clang-tidy, cppcheck, lengths
+lint: test-setup ## layers, memory, names, words, format, links, map, warnings, clang-tidy, cppcheck, lengths
 	@$(call script,lint)
 
-lint-quick: ## what needs no compiler: layers, names, format, links, map (seconds)
+lint-quick: ## the checks that need no compiler: layers, names, words, format, links, map (seconds)
 	@$(call script,lint) layers names format links map
 .PHONY: lint-quick
 
-format: ## lay out all C files as .clang-format says
+format: ## format all C files with clang-format
 	clang-format -i src/*/*.[ch] methods/*.c $(filter-out tests/fuzz/%,$(wildcard tests/*/*.[ch]))
 
 sanitize: test-setup ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) $(PARALLEL) $(ASAN) build-tests
 	@$(run_tests) $(call suite,$(BUILD)/asan)
 
-valgrind: test-setup ## all of the end-to-end test under valgrind (a quarter of an hour)
+valgrind: test-setup ## the whole end-to-end test under valgrind (15 minutes)
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) $(call with,$(BUILD)/valgrind,e2e,checked)
 
-# A program that is poslab under valgrind, its workers too. With these variables set poslab need not execute itself
-# again: from /proc/self/exe that would start valgrind.
+# A wrapper that runs poslab and its workers under valgrind. With these variables set, poslab does not execute itself
+# again; /proc/self/exe would start valgrind.
 valgrind-wrapper: $(PROGRAM)
 	@printf '%s\n' '#!/bin/sh' 'export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 GOTO_NUM_THREADS=1' \
 	    $(if $(filter x86_64,$(shell uname -m)),'export OPENBLAS_CORETYPE=Nehalem') \
@@ -314,33 +316,33 @@ coverage: test-setup ## line coverage: at least 90 % of src and all of methods
 	gcovr -r . --filter src/ --fail-under-line 90 $(BUILD)/coverage
 	gcovr -r . --filter methods/ --fail-under-line 100 $(BUILD)/coverage
 
-mutants: test-setup ## which law catches which spoilt method, and which mutant of the core
+mutants: test-setup ## list the mutants of methods and of the core, and the law that catches each
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_laws
 	@$(BUILD)/tests/test_laws mutants
 
-# Each deletion is a copy of the tree, linked again and tested; DELETE="foo bar" tries these alone, by default all.
-test-deletions: test-setup ## the tests without any one file of methods/: all must build and pass
+# Each deletion is tested in a copy of the tree; DELETE="foo bar" deletes only these, the default is all.
+test-deletions: test-setup ## build and test without each file of methods/ in turn
 	@$(MAKE) $(PARALLEL) build-tests
 	@$(call script,deletions) $(DELETE)
 .PHONY: test-deletions
 
-# Every EVERYth call that changes a file is struck; 1 takes about half an hour.
+# Every EVERYth call that changes a file is made to fail; 1 takes about half an hour.
 EVERY    ?= 1
 TORTURE   = POSLAB=$(abspath $(PROGRAM)) bash $(call script,torture)
-torture: test-setup ## a sweep killed and starved at every place, and at random times
+torture: test-setup ## kill a sweep, or fail its writes, at every system call that changes a file, and at random times
 	@$(MAKE) $(PARALLEL) $(PROGRAM)
 	@$(TORTURE) full $(EVERY)
 
-hostile: test-setup ## each column of a database with each evil value, and all commands that read it (minutes)
+hostile: test-setup ## put each of a list of invalid values into each column of a database and run all commands that read it (minutes)
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_hostile
 	@$(BUILD)/tests/test_hostile all
 .PHONY: hostile
 
-# Each target for SECONDS; what is found, and the inputs that were kept, stay in BUILD/fuzz.
+# Each target runs for SECONDS; findings and corpora are kept in BUILD/fuzz.
 SECONDS  ?= 600
 FUZZERS   = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ      = MPI=0 BUILD=$(BUILD)/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=fuzzer-no-link,address,undefined"
-fuzz: test-setup ## the readers of configs, safetensors and tokens under libFuzzer
+fuzz: test-setup ## fuzz the readers of configs, safetensors and tokens with libFuzzer
 	@$(MAKE) $(PARALLEL) $(FUZZ) $(BUILD)/fuzz/libposlab.a
 	@set -e; for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/$$f.inputs; \
 	    clang -std=c11 -D_GNU_SOURCE -O1 -g -iquote src -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/$$f tests/fuzz/$$f.c \
@@ -353,8 +355,8 @@ fuzz: test-setup ## the readers of configs, safetensors and tokens under libFuzz
 
 # --- methods ---
 
-# A new method: a skeleton that builds and obeys the laws as it stands, and an experiment that compares it with these,
-# as far as they are there.
+# A new method: a skeleton that builds and passes the laws unchanged, and an experiment that compares it with those of
+# these methods that exist.
 BESIDE = alibi rotary none
 method: ## start a method: make method NAME=foo writes methods/foo.c and configs/foo.json
 	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
@@ -364,7 +366,7 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	    [ -z "$$found" ] || { echo "'$(NAME)' is a string in src/, which names no method ($$found): take another" >&2; exit 2; }
 	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >methods/$(NAME).c
 	@sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/position/skeleton.json.in >configs/$(NAME).json
-	@echo 'methods/$(NAME).c      write it: every hook is explained there'
+	@echo 'methods/$(NAME).c      write it; the hooks are in src/position/position.h'
 	@echo 'make laws NAME=$(NAME)    what is wrong with it'
 	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
 	@echo '                       ./poslab analyse results/$(NAME).db compare --baseline $(NAME)'
@@ -384,12 +386,12 @@ laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_methods
 	@$(BUILD)/tests/test_methods '$(NAME)'
 
-cost: $(PROGRAM) ## measure what each method costs, for `poslab methods` and methods/README.md
+cost: $(PROGRAM) ## measure the cost of each method, for `poslab methods` and methods/README.md
 	@mkdir -p results/methods
 	./poslab bench --methods all --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
-# The table is between two marks of methods/README.md; tests/cli/test_method.sh checks that it is up to date.
+# The table is between two markers in methods/README.md; tests/cli/test_method.sh checks that it is up to date.
 readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 	@./poslab methods --format md >$(BUILD)/methods.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
@@ -399,14 +401,14 @@ readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 
 # --- installing ---
 
-# tests/cli/test_completion.sh says whether the committed page is up to date.
+# tests/cli/test_completion.sh checks that the committed page is up to date.
 man: $(PROGRAM) ## write the man page from the commands' options
 	@$(abspath $(PROGRAM)) manual >$(BUILD)/commands.1
 	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
 	@mv src/cli/poslab.1.new src/cli/poslab.1
 .PHONY: man
 
-# $(call at,PATH): a path of the installation as one word of the shell, whatever it holds.
+# $(call at,PATH): a path of the installation, quoted as one word of the shell.
 at = '$(subst ','\'',$(DESTDIR)$(PREFIX))'/$1
 COMPLETIONS = share/bash-completion/completions/poslab share/zsh/site-functions/_poslab share/fish/vendor_completions.d/poslab.fish
 install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, completion, plot templates, claims
@@ -421,11 +423,11 @@ install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, comple
 	$(abspath $(PROGRAM)) completion fish >$(call at,$(word 3,$(COMPLETIONS)))
 	chmod 644 $(foreach c,$(COMPLETIONS),$(call at,$c))
 
-uninstall: ## remove what install put there
+uninstall: ## remove the installed files
 	rm -f $(call at,bin/poslab) $(call at,share/man/man1/poslab.1) $(foreach c,$(COMPLETIONS),$(call at,$c))
 	rm -rf $(call at,share/poslab)
 
-clean: ## remove what was built; results and data stay
+clean: ## remove all build products; results and data are kept
 	rm -rf $(BUILD) poslab
 
 help: ## this list

@@ -5,13 +5,12 @@
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) - m_h d,      d = i - j >= 0
  *
- * For H = 2^n heads the slopes are the geometric sequence that starts at its own ratio, m_h = 2^(-8 h/H), h
- * = 1..H; position_slope has the rule for other counts.
- * Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3 found no gain from it).
- * Option `shape` bends the penalty: exponential is B = exp(-m_h d) - 1, which begins with the same slope and
- * never exceeds 1. It is the positive definite kernel exp(-m d) in the place of the conditionally positive
- * definite one -m d (Chi et al., "KERPLE", 2022, arXiv 2205.09921, section 3): every distance stays visible,
- * where the straight line shuts far keys out. dB/dm_h = -d, or -d exp(-m_h d).
+ * For H = 2^n heads the slopes are the geometric sequence m_h = 2^(-8 h/H), h = 1..H; position_slope has the
+ * rule for other counts. Option `trainable` learns one factor per head, m_h = slope_h (the paper's section 3
+ * found no gain from it). Option `shape` changes the penalty: exponential is B = exp(-m_h d) - 1, which has
+ * the same slope at d = 0 and never falls below -1. It uses the positive definite kernel exp(-m d) instead of
+ * the conditionally positive definite -m d (Chi et al., "KERPLE", 2022, arXiv 2205.09921, section 3): far
+ * keys keep some weight, while the linear penalty suppresses them. dB/dm_h = -d, or -d exp(-m_h d).
  */
 #include "position/position.h"
 
@@ -78,9 +77,7 @@ const PositionMethod method_alibi = {
     .label = "ALiBi",
     .citation = "Press, Smith and Lewis 2022, arXiv 2108.12409, section 3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .distance_bias = distance_bias,

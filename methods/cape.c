@@ -1,16 +1,16 @@
 /* CAPE: continuous augmented positional embedding.
  *
  * Likhomanenko et al., "CAPE", 2021, arXiv 2106.03143, section 3.1. In training the positions of a sequence
- * are shifted together, jittered one by one and scaled together; in evaluation they are left alone:
+ * are shifted together, jittered one by one and scaled together; in evaluation they are unchanged:
  *
  *     position of row t = (t + D + e_t) l,
  *
  *     D uniform in +-max_global_shift, e_t in +-max_local_shift, ln l in +-ln(max_scale)
  *
- * The partner (the paper: sinusoids) must take positions that are no whole numbers, and negative ones. The
- * defaults are the paper's for machine translation; a local shift of at most one half keeps rows in order.
- * They are those of the PyTorch code github.com/gcambara/cape for text, too. Option `centred` subtracts the
- * mean position first, in evaluation too ("normalize" there).
+ * The partner (in the paper: sinusoids) must accept fractional and negative positions. The defaults are the
+ * paper's for machine translation and those of the PyTorch code github.com/gcambara/cape for text; a local
+ * shift of at most one half keeps rows in order. Option `centred` first subtracts the mean position, also in
+ * evaluation ("normalize" in that code).
  */
 #include "position/position.h"
 
@@ -61,9 +61,7 @@ const PositionMethod method_cape = {
     .name = "cape",
     .label = "CAPE",
     .citation = "Likhomanenko et al. 2021, arXiv 2106.03143, section 3.1",
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .positions = positions,
     .farthest = farthest,
     .partner = "sinusoidal",

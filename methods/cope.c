@@ -2,21 +2,21 @@
  *
  * Golovneva, Wang, Weston and Sukhbaatar, "Contextual position encoding: learning to count what's important",
  * 2024, arXiv 2405.18719, section 4 and the listing of its appendix. Positions are counted by content: with
- * the scaled scores s_ij (the listing takes the gates of them, after the division by sqrt(D)),
+ * the scaled scores s_ij (as in the listing, gates are computed from scores divided by sqrt(D)),
  *
  *     g_ij = sigmoid(s_ij),   p_ij = min(g_ij + ... + g_ii, n - 1),   S_ij = s_ij + q_i . e[p_ij]
  *
- * where e at p between two whole numbers lies between their vectors; q . e is not divided by sqrt(D), as in
- * the listing (later code of the authors, projects/cope of github.com/facebookresearch/RAM, does divide it,
- * unless told otherwise). The vectors e [n,D] start at zero; heads share them, layers have their own. n = 64
- * is DAPE's choice; the authors' code has as many as the text is long, and one more.
+ * where e is interpolated linearly between the vectors of integer positions. q . e is not divided by sqrt(D),
+ * as in the listing (later code of the authors, projects/cope of github.com/facebookresearch/RAM, divides it
+ * by default). The vectors e [n,D] start at zero; heads share them, layers have their own. n = 64 is DAPE's
+ * choice; the authors' code uses the length of the text plus one.
  *
- * Speed: q . e for n vectors costs as much as scores with n keys, and its gradients twice that. Per pair and
- * head there are a sigmoid, a running sum and two reads of a table of n numbers, backward two sigmoids, a
- * second running sum and two additions to the table: some 45 instructions that no vector unit does, for the
- * keys up to the last vector (about 2 n of them where gates are half open); those before it cost one
- * addition. Rows of scores stand in memory. At 4 instructions a cycle the floor in training is 1.2 times none
- * at T = 128 and 1.3 times at 512 for the model of `poslab bench` (width 128, 8 heads of 16, n = 64).
+ * Speed: q . e for n vectors costs as much as scores with n keys, and its gradients twice that. Each pair and
+ * head needs a sigmoid, a running sum and two reads of a table of n numbers; backward two sigmoids, a second
+ * running sum and two additions to the table. These are about 45 scalar instructions for each key up to the
+ * last vector (about 2 n keys if gates are half open); keys before it cost one addition. Rows of scores are
+ * in memory. At 4 instructions per cycle, the minimum training time is 1.2 times that of none at T = 128 and
+ * 1.3 times at 512 for the model of `poslab bench` (width 128, 8 heads of 16, n = 64).
  */
 #include "position/position.h"
 
@@ -46,9 +46,10 @@ static int count_of(const PositionContext *context) {
     return (int)((const Options *)context->options)->positions;
 }
 
-/* Rows are worked on SOME at a time: q . e of some rows, and what follows the last vector, which is read
-   where the share of it is zero. Keys of a row from the query back, STRETCH at a time: gates in vectors,
-   counts one by one, until they reach the last vector: all keys before share it. */
+/* SOME rows are processed at a time. Their table has q . e and one more element per row, which is read after
+   the last vector with weight zero. The keys of a row are processed from the query back, STRETCH at a time,
+   gates in vectors and counts one by one, until the count reaches the last vector, which all earlier keys
+   share. */
 enum { SOME = 16, STRETCH = 64 };
 
 typedef struct Rows {
@@ -96,8 +97,8 @@ static void scores(const PositionContext *context, const PositionScores *block) 
         }
 }
 
-/* The keys of a stretch, with the count behind them; `sum` is that of dp before them: dg_ij is the sum of
-   dp_il over l <= j. */
+/* The backward pass of the keys of a stretch, given the count after them. `sum` is the sum of dp before them:
+   dg_ij is the sum of dp_il over l <= j. */
 static void stretch_backward(const float *table, float *dtable, float last, const float *s, float *ds,
                              int keys, float count, float *sum) {
     float gates[STRETCH], counts[STRETCH] = {0};
@@ -114,11 +115,11 @@ static void stretch_backward(const float *table, float *dtable, float last, cons
     }
 }
 
-/* Keys are worked on from the first to the query. The count behind a stretch is that of the row less the
+/* Keys are processed from the first to the query. The count after a stretch is that of the row minus the
    gates up to its end. */
 static void row_backward(const float *table, float *dtable, float last, const float *s, float *ds, int keys) {
     float gates[STRETCH], sum = 0, shared = 0;
-    double behind = 0; /* gates after the stretch in hand */
+    double behind = 0; /* sum of the gates after the current stretch */
     int begin = keys;
     while (begin > 0 && behind < (double)last) {
         int some = begin < STRETCH ? begin : STRETCH;
@@ -165,9 +166,7 @@ const PositionMethod method_cope = {
     .label = "CoPE",
     .citation = "Golovneva et al. 2024, arXiv 2405.18719, section 4",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .scores = scores,
     .scores_backward = scores_backward,

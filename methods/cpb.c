@@ -1,27 +1,27 @@
-/* Continuous position bias (CPB): a small network says how much each distance counts.
+/* Continuous position bias (CPB): a small network maps each distance to a bias.
  *
  * Wang et al., "CrossFormer", 2021, arXiv 2108.00154, section 3.3 (dynamic position bias); Liu et al., "Swin
  * transformer V2", 2022, arXiv 2111.09883, section 3.3 (log-spaced coordinates), for images; for text
- * github.com/lucidrains/x-transformers, DynamicPositionBias. Any distance d = i - j >= 0 has a bias, whether
- * it was seen or not:
+ * github.com/lucidrains/x-transformers, DynamicPositionBias. Any distance d = i - j >= 0 has a bias, also
+ * distances that did not occur in training:
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) + b_h + sum over w = 1..W of B_hw silu(z_w),     z_w = A_w u(d) + a_w
  *     u(d) = ln(1 + d)  or  d / L,     silu(z) = z / (1 + exp(-z))
  *
- * One hidden layer of W units, as Swin V2 (with W = 512 and ReLU); x-transformers has SiLU and two of them,
- * and gives linear distances as they are: here they are divided by the training length L, or the first biases
- * would be in the hundreds. Swin V2's limit of 16 is left out. All start uniform in +-1/sqrt(inputs), as
- * PyTorch's layers. The network is computed once for each distance, in double, and costs T (W + W H)
- * products. With g_h = dL/dB[h,d]:
+ * There is one hidden layer of W units, as in Swin V2 (which has W = 512 and ReLU); x-transformers has two
+ * hidden layers with SiLU and unscaled linear distances. Here linear distances are divided by the training
+ * length L, since the initial biases would otherwise be in the hundreds. Swin V2's limit of 16 is omitted.
+ * Initial values are uniform in +-1/sqrt(inputs), as in PyTorch's layers. The network is computed once for
+ * each distance, in double, and costs T (W + W H) products. With g_h = dL/dB[h,d]:
  *
  *     db_h = g_h,     dB_hw = g_h silu(z_w),     dA_w = dz_w u,     da_w = dz_w
  *     dz_w = silu'(z_w) sum over h of g_h B_hw,     silu'(z) = s (1 + z (1 - s)),     s = 1 / (1 + exp(-z))
  */
-#include "position/position.h"
+#include "position/perceptron.h"
 
 #include <math.h>
 
-enum { IN_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, TENSORS, MOST = 128 };
+enum { MOST = 128 };
 
 typedef enum Distance { DISTANCE_LOGARITHMIC, DISTANCE_LINEAR } Distance;
 static const char *const distances[] = {"logarithmic", "linear", NULL};
@@ -39,21 +39,11 @@ static const OptionField fields[] = {
 };
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
-    int hidden = (int)((const Options *)options)->hidden, heads = shape->heads;
-    tensors[IN_WEIGHT] = (PositionTensor){.name = "in_weight", .rank = 1, .dims = {hidden}};
-    tensors[IN_BIAS] = (PositionTensor){.name = "in_bias", .rank = 1, .dims = {hidden}};
-    tensors[OUT_WEIGHT] = (PositionTensor){.name = "out_weight", .rank = 2, .dims = {heads, hidden}};
-    tensors[OUT_BIAS] = (PositionTensor){.name = "out_bias", .rank = 1, .dims = {heads}};
-    return TENSORS;
+    return perceptron_layout(tensors, 1, (int)((const Options *)options)->hidden, shape->heads, false);
 }
 
 static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    PositionTensor tensors[POS_MAX_TENSORS];
-    layout(shape, options, tensors);
-    const PositionTensor *tensor = &tensors[index];
-    int size = tensor->dims[0] * (tensor->rank == 2 ? tensor->dims[1] : 1);
-    double bound = index < OUT_WEIGHT ? 1 : 1 / sqrt((double)((const Options *)options)->hidden);
-    for (int i = 0; i < size; i++) value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
+    perceptron_init(1, (int)((const Options *)options)->hidden, shape->heads, index, value, rng);
 }
 
 static double input(const PositionContext *context, int d) {
@@ -71,12 +61,12 @@ static void distance_bias(const PositionContext *context, float *bias) {
     for (int d = 0; d < length; d++) {
         double u = input(context, d), active[MOST];
         for (int w = 0; w < hidden; w++) {
-            double z = param[IN_WEIGHT][w] * u + param[IN_BIAS][w];
+            double z = param[PERCEPTRON_IN_WEIGHT][w] * u + param[PERCEPTRON_IN_BIAS][w];
             active[w] = z * logistic(z);
         }
         for (int h = 0; h < context->shape->heads; h++) {
-            double sum = param[OUT_BIAS][h];
-            for (int w = 0; w < hidden; w++) sum += param[OUT_WEIGHT][h * hidden + w] * active[w];
+            double sum = param[PERCEPTRON_OUT_BIAS][h];
+            for (int w = 0; w < hidden; w++) sum += param[PERCEPTRON_OUT_WEIGHT][h * hidden + w] * active[w];
             bias[(size_t)h * length + d] = (float)sum;
         }
     }
@@ -88,17 +78,19 @@ static void distance_bias_backward(const PositionContext *context, const float *
     int hidden = (int)((const Options *)context->options)->hidden, length = context->length;
     for (int d = 0; d < length; d++) {
         double u = input(context, d);
-        for (int h = 0; h < context->shape->heads; h++) grad[OUT_BIAS][h] += dbias[(size_t)h * length + d];
+        for (int h = 0; h < context->shape->heads; h++)
+            grad[PERCEPTRON_OUT_BIAS][h] += dbias[(size_t)h * length + d];
         for (int w = 0; w < hidden; w++) {
-            double z = param[IN_WEIGHT][w] * u + param[IN_BIAS][w], s = logistic(z), dz = 0;
+            double z = param[PERCEPTRON_IN_WEIGHT][w] * u + param[PERCEPTRON_IN_BIAS][w], s = logistic(z),
+                   dz = 0;
             for (int h = 0; h < context->shape->heads; h++) {
                 double g = dbias[(size_t)h * length + d];
-                grad[OUT_WEIGHT][h * hidden + w] += (float)(g * z * s);
-                dz += g * param[OUT_WEIGHT][h * hidden + w];
+                grad[PERCEPTRON_OUT_WEIGHT][h * hidden + w] += (float)(g * z * s);
+                dz += g * param[PERCEPTRON_OUT_WEIGHT][h * hidden + w];
             }
             dz *= s * (1 + z * (1 - s));
-            grad[IN_WEIGHT][w] += (float)(dz * u);
-            grad[IN_BIAS][w] += (float)dz;
+            grad[PERCEPTRON_IN_WEIGHT][w] += (float)(dz * u);
+            grad[PERCEPTRON_IN_BIAS][w] += (float)dz;
         }
     }
 }
@@ -108,9 +100,7 @@ const PositionMethod method_cpb = {
     .label = "CPB",
     .citation = "Wang et al. 2021, arXiv 2108.00154; Liu et al. 2022, arXiv 2111.09883, section 3.3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .distance_bias = distance_bias,

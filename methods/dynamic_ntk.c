@@ -12,8 +12,6 @@
  */
 #include "position/rotary.h"
 
-#include <math.h>
-
 typedef struct Options {
     RotaryOptions rotation;
     double alpha;
@@ -25,19 +23,10 @@ static const OptionField fields[] = {
      .help = "how fast the scale grows with the length: alpha T / L - (alpha - 1)"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    if (rotary_size(shape, options) != 2) return true;
-    return error_set(err, EXIT_USAGE,
-                     "dynamic_ntk needs at least two pairs, got one: the fastest pair is not scaled");
-}
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    const Options *options = context->options;
-    int n = rotary_size(context->shape, options);
+static double frequency(const PositionContext *context, int pair) {
+    double alpha = ((const Options *)context->options)->alpha;
     double longer = (double)context->length / context->shape->train_length;
-    double s = longer > 1 ? options->alpha * longer - (options->alpha - 1) : 1;
-    (void)amplitude;
-    return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
+    return rotary_ntk_frequency(context, pair, longer > 1 ? alpha * longer - (alpha - 1) : 1);
 }
 
 const PositionMethod method_dynamic_ntk = {
@@ -45,9 +34,7 @@ const PositionMethod method_dynamic_ntk = {
     .label = "Rotary + dynamic NTK",
     .citation = "emozilla 2023; Peng et al. 2023, arXiv 2309.00071, section 3.3",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(Options, fields),
+    .check = rotary_check_two_pairs,
     ROTARY_HOOKS(frequency),
 };

@@ -1,23 +1,23 @@
 /* Forgetting Transformer (FoX).
  *
  * Lin, Nikishin, He and Courville, "Forgetting Transformer: softmax attention with a forget gate", 2025,
- * arXiv 2503.02130, section 3 (code: github.com/zhixuan-lin/forgetting-transformer). Each head has a forget
- * gate of its own, computed from what queries, keys and values are projected from:
+ * arXiv 2503.02130, section 3 (code: github.com/zhixuan-lin/forgetting-transformer). Each head has its own
+ * forget gate, computed from the input x of the projections to queries, keys and values:
  *
  *     log f_t = log sigmoid(w_h . x_t + b_h),      S[h,i,j] = q_i . k_j / sqrt(D) + sum of log f_l, j < l <=
  * i
  *
- * CABLE (Veisi et al. 2025, arXiv 2503.08067) is the same family: its bias is the sum of
- * -softplus(w_h . x + b_h), and log sigmoid(z) = -softplus(-z), so that it is FoX with w and b negated. With
- * w = 0 and b_h = -log(e^m - 1) it is ALiBi with slope m. FoX has no other position method.
+ * CABLE (Veisi et al. 2025, arXiv 2503.08067) is equivalent: its bias is the sum of -softplus(w_h . x + b_h),
+ * and log sigmoid(z) = -softplus(-z), so it is FoX with w and b negated. With w = 0 and b_h = -log(e^m - 1)
+ * it is ALiBi with slope m. FoX has no other position information.
  *
  * Initial values: w as a linear layer of the model, N(0, 1/C); b_h = -log(e^(1/T_h) - 1), for which a head
- * forgets over T_h positions where w . x = 0, with T_h spaced geometrically from span_low to span_high. The
- * authors' code has such spans for gates without w only; gates with w start there from N(0, 0.02^2) and b =
- * 0, which is equal spans of 1/ln 2 = 1.4427 (148.9 is b = 5).
+ * forgets over T_h positions if w . x = 0, with T_h spaced geometrically from span_low to span_high. The
+ * authors' code has such spans only for gates without w; gates with w start there with w from N(0, 0.02^2)
+ * and b = 0, which gives all heads the span 1/ln 2 = 1.4427 (b = 5 gives 148.9).
  *
- * Speed: the gates cost T C H products per layer, a hundredth of the projections; scores get one pass of
- * additions, and their gradients one of column sums. The floor is that of none.
+ * Speed: the gates cost T C H products per layer, about 1 % of the projections; scores need one pass of
+ * additions, and their gradients one of column sums. The minimum time is that of none.
  */
 #include "position/position.h"
 
@@ -97,9 +97,7 @@ const PositionMethod method_fox = {
     .label = "FoX",
     .citation = "Lin et al. 2025, arXiv 2503.02130, section 3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .gate = gate,

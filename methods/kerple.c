@@ -6,11 +6,11 @@
  *     logarithmic   B = -p ln(1 + a d)      dB/dp = -ln(1 + a d)    dB/da = -p d / (1 + a d)
  *     power         B = -a d^p              dB/da = -d^p            dB/dp = -a d^p ln d  (0 at d = 0)
  *
- * with a, p > 0 and, for the power to be a kernel, p <= 2. As in the authors' code
- * (github.com/chijames/KERPLE, megatron/mpu/layers.py): p starts uniform in (0, 2), a in (0, 1), both are
- * kept at 0.01 or more by clamping after every update, and one set serves all layers. Option `per_layer`
- * gives each layer a set of its own. The bias is added after the scaling, as in that code (the paper's
- * equation 1 divides it by sqrt(D), too). With p = 1 the power kind is ALiBi with slopes a.
+ * with a, p > 0 and, for the power kernel, p <= 2. As in the authors' code (github.com/chijames/KERPLE,
+ * megatron/mpu/layers.py): p starts uniform in (0, 2), a in (0, 1), both are kept at 0.01 or more by clamping
+ * after every update, and all layers share one set. With option `per_layer` each layer has its own set. The
+ * bias is added after the scaling, as in that code (the paper's equation 1 divides it by sqrt(D), too). With
+ * p = 1 the power kind is ALiBi with slopes a.
  */
 #include "position/position.h"
 
@@ -66,7 +66,7 @@ static void distance_bias_backward(const PositionContext *context, const float *
     bool power = ((const Options *)context->options)->kind == KIND_POWER;
     for (int h = 0; h < context->shape->heads; h++, dbias += context->length) {
         double p = context->param[P][h], a = context->param[A][h], dp = 0, da = 0;
-        for (int d = 1; d < context->length; d++) { /* at d = 0 the bias is 0 whatever a and p are */
+        for (int d = 1; d < context->length; d++) { /* at d = 0 the bias is 0 for all a and p */
             double grown = power ? pow(d, p) : log1p(a * d);
             dp -= dbias[d] * (power ? a * grown * log(d) : grown);
             da -= dbias[d] * (power ? grown : p * d / (1 + a * d));
@@ -81,9 +81,7 @@ const PositionMethod method_kerple = {
     .label = "KERPLE",
     .citation = "Chi et al. 2022, arXiv 2205.09921, sections 4 and 5",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .project = project,

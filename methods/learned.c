@@ -2,13 +2,14 @@
  *
  * Gehring et al. 2017, arXiv 1705.03122, section 3.1; Vaswani et al. 2017, arXiv 1706.03762, section 3.5. A
  * table P[N,C] of vectors, one per position, is learned and added to the embeddings: x_t += P_t. N is the
- * training length unless `rows` says otherwise. Rows start as N(0, 0.02^2), as in minGPT, where zeros were
- * found worse (github.com/karpathy/minGPT, pull request 62; OpenAI's code of GPT-2 has 0.01 for positions).
+ * training length unless option `rows` is set. Rows start as N(0, 0.02^2), as in minGPT, where initial zeros
+ * gave worse results (github.com/karpathy/minGPT, pull request 62; OpenAI's code of GPT-2 has 0.01 for
+ * positions).
  *
- * There is no vector for a position p >= N. What happens there is to be chosen: such lengths are refused, the
- * last vector is used for all of them (clamp), or the table is stretched, p -> p (N-1) / (p_max), over a text
- * whose last position p_max it does not reach (interpolate). Between two whole positions the vector is
- * interpolated linearly, before the first it is the first.
+ * A position p >= N has no vector. An option selects the treatment: such lengths are refused, all such
+ * positions use the last vector (clamp), or the table is stretched over a text whose last position p_max
+ * exceeds it, p -> p (N-1) / p_max (interpolate). Between two integer positions the vector is interpolated
+ * linearly; positions before the first use the first.
  *
  *     x_t += (1 - f) P[n] + f P[n+1],    n = floor(p_t), f = p_t - n
  */
@@ -58,7 +59,7 @@ static void init(const PositionShape *shape, const void *options, int index, flo
 /* Row t is a mixture of two neighbours of the table. */
 typedef struct Mixture {
     int row, next;
-    float share; /* of next */
+    float share; /* weight of `next` */
 } Mixture;
 
 /* [T] */
@@ -103,9 +104,7 @@ const PositionMethod method_learned = {
     .label = "Learned",
     .citation = "Gehring et al. 2017, arXiv 1705.03122, section 3.1",
     .claims = POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .limit = limit,
     .layout = layout,
     .init = init,

@@ -1,27 +1,24 @@
 /* Llama 3's scaling of rotary.
  *
  * Dubey et al., "The Llama 3 herd of models", 2024, arXiv 2407.21783, and the authors' code (llama-models,
- * apply_scaling). By the number of turns r_i = L w_i / 2 pi that pair i makes within the training length L:
+ * apply_scaling). With the number of turns r_i = L w_i / 2 pi of pair i within the training length L:
  *
  *     r_i > high:  w'_i = w_i           r_i < low:  w'_i = w_i / s
  *     between:     w'_i = (1 - a) w_i / s + a w_i,     a = (r_i - low) / (high - low)
  *
  * with w_i = base^(-2i/n), low = 1, high = 4, s = 8 and L = 8192 in Llama 3.1. It is NTK by parts
- * (ntk_parts.c) with other bounds. The factor s is given, or that of the pass: max(1, T / L). s = 1 is
- * rotary.
+ * (ntk_parts.c) with other bounds. The factor s is an option, or max(1, T / L) for a pass of length T. s = 1
+ * is rotary.
  */
 #include "position/rotary.h"
 
-#include <math.h>
-
 typedef struct Options {
-    RotaryOptions rotation;
-    double factor, low, high;
+    RotaryExtension extension;
+    double low, high;
 } Options;
 
 static const OptionField fields[] = {
-    ROTARY_FIELDS,
-    ROTARY_FACTOR_FIELD(Options),
+    ROTARY_EXTENSION_FIELDS,
     {"low", OPTION_REAL, offsetof(Options, low), .default_value = 1, .low = 1e-6, .high = 1e3,
      .help = "pairs with fewer turns in the training length are interpolated fully"},
     {"high", OPTION_REAL, offsetof(Options, high), .default_value = 4, .low = 1e-3, .high = 1e6,
@@ -32,19 +29,16 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->low < options->high) return true;
-    return error_set(err, EXIT_USAGE, "llama3 needs 'low' < 'high', got %g and %g", options->low,
-                     options->high);
+    return error_set(err, EXIT_USAGE, "needs 'low' < 'high', got %g and %g", options->low, options->high);
 }
 
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
+static double frequency(const PositionContext *context, int pair) {
     const Options *options = context->options;
-    double base = rotary_base_frequency(context, pair), s = rotary_factor(context, options->factor);
-    double turns = context->shape->train_length * base / (2 * M_PI);
-    (void)amplitude;
-    if (turns > options->high) return base;
-    if (turns < options->low) return base / s;
-    double kept = (turns - options->low) / (options->high - options->low);
-    return base * (1 - (1 - kept) * (1 - 1 / s));
+    double w = rotary_frequency(context, pair), s = rotary_factor(context), turns = rotary_turns(context, w);
+    if (turns > options->high) return w;
+    if (turns < options->low) return w / s;
+    double a = (turns - options->low) / (options->high - options->low);
+    return w * (1 - (1 - a) * (1 - 1 / s));
 }
 
 const PositionMethod method_llama3 = {
@@ -52,9 +46,7 @@ const PositionMethod method_llama3 = {
     .label = "Rotary + Llama 3",
     .citation = "Dubey et al. 2024, arXiv 2407.21783",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     ROTARY_HOOKS(frequency),
 };

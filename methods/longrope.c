@@ -25,16 +25,15 @@ typedef enum Preset { PRESET_GEOMETRIC, PRESET_UNIFORM } Preset;
 static const char *const presets[] = {"geometric", "uniform", NULL};
 
 typedef struct Options {
-    RotaryOptions rotation;
-    double factor, attention;
+    RotaryExtension extension;
+    double attention;
     int64_t unscaled;
     int preset;
     const char *factors;
 } Options;
 
 static const OptionField fields[] = {
-    ROTARY_FIELDS,
-    ROTARY_FACTOR_FIELD(Options),
+    ROTARY_EXTENSION_FIELDS,
     {"preset", OPTION_CHOICE, offsetof(Options, preset), .default_value = PRESET_GEOMETRIC,
      .choices = presets, .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
     {"factors", OPTION_TEXT, offsetof(Options, factors),
@@ -69,9 +68,9 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     int half = rotary_size(shape, options) / 2;
     if (*options->factors && half > 0 && !read_factors(NULL, options->factors, half))
         return error_set(err, EXIT_USAGE,
-                         "longrope needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"",
-                         half, options->factors);
-    return rotary_check("longrope", shape, options, err);
+                         "needs 'factors' to be %d numbers from 1 on, as \"1,1.5\", got \"%s\"", half,
+                         options->factors);
+    return rotary_check(shape, options, err);
 }
 
 static double amplitude(const PositionShape *shape, const Options *options, double s) {
@@ -79,40 +78,36 @@ static double amplitude(const PositionShape *shape, const Options *options, doub
     return options->attention > 0 ? options->attention : sqrt(1 + log(s) / log(fmax(shape->train_length, 2)));
 }
 
-/* cosines[T,n/2], then sines[T,n/2], from n0 on times the attention factor */
+/* A table of rotary_set_angle, from n0 on with the attention factor. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
     int n = rotary_size(shape, options), half = n / 2;
-    float *cosines = NEW(arena, 2 * (size_t)length * half, float);
+    float *table = NEW(arena, (size_t)length * n, float);
     double *given = NEW(arena, *options->factors ? half : 0, double);
-    if (!cosines) return NULL;
-    float *sines = cosines + (size_t)length * half;
+    if (!table) return NULL;
     PositionContext context = {.shape = shape, .options = options, .length = length};
-    double s = rotary_factor(&context, options->factor);
+    double s = rotary_factor(&context);
     double scale = amplitude(shape, options, s);
     if (*options->factors) read_factors(given, options->factors, half);
     for (int i = 0; i < half; i++) {
-        double whole = rotary_base_frequency(&context, i), divisor = 1;
+        double whole = rotary_frequency(&context, i), divisor = 1;
         if (s > 1) divisor = *options->factors ? given[i] : preset(options, n, i, s);
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t);
             bool first = position < (double)options->unscaled;
-            double angle = position * (first ? whole : whole / divisor), times = first ? 1 : scale;
-            cosines[(size_t)t * half + i] = (float)(times * cos(angle));
-            sines[(size_t)t * half + i] = (float)(times * sin(angle));
+            double angle = position * (first ? whole : whole / divisor);
+            rotary_set_angle(table, length, n, t, i, angle, first ? 1 : scale);
         }
     }
-    return cosines;
+    return table;
 }
 
 const PositionMethod method_longrope = {
     .name = "longrope",
     .label = "Rotary + LongRoPE",
     .citation = "Ding et al. 2024, arXiv 2402.13753, sections 2 and 3",
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .transform = rotary_rotate,

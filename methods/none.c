@@ -1,8 +1,9 @@
 /* No position information: the control.
  *
- * A causal decoder can tell positions apart without being told (the mask makes the first layers' averages
- * depend on how many keys there are; Haviv et al., "Transformer language models without positional encodings
- * still learn positional information", 2022, arXiv 2203.16634). What a method gains is measured against this.
+ * A causal decoder can distinguish positions without a position method, because with the causal mask the
+ * averages of the first layers depend on the number of keys (Haviv et al., "Transformer language models
+ * without positional encodings still learn positional information", 2022, arXiv 2203.16634). The gain of a
+ * method is measured against this control.
  */
 #include "position/position.h"
 

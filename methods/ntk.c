@@ -11,27 +11,10 @@
  */
 #include "position/rotary.h"
 
-#include <math.h>
+static const OptionField fields[] = {ROTARY_EXTENSION_FIELDS};
 
-typedef struct Options {
-    RotaryOptions rotation;
-    double factor;
-} Options;
-
-static const OptionField fields[] = {ROTARY_FIELDS, ROTARY_FACTOR_FIELD(Options)};
-
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    if (rotary_size(shape, options) != 2) return true;
-    return error_set(err, EXIT_USAGE,
-                     "ntk needs at least two pairs, got one: the fastest pair is not scaled");
-}
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    const Options *options = context->options;
-    int n = rotary_size(context->shape, options);
-    double s = rotary_factor(context, options->factor);
-    (void)amplitude;
-    return pow(options->rotation.base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
+static double frequency(const PositionContext *context, int pair) {
+    return rotary_ntk_frequency(context, pair, rotary_factor(context));
 }
 
 const PositionMethod method_ntk = {
@@ -39,9 +22,7 @@ const PositionMethod method_ntk = {
     .label = "Rotary + NTK",
     .citation = "bloc97 2023; Peng et al. 2023, arXiv 2309.00071, section 3.1",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(RotaryExtension, fields),
+    .check = rotary_check_two_pairs,
     ROTARY_HOOKS(frequency),
 };

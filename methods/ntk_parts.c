@@ -12,43 +12,14 @@
  */
 #include "position/rotary.h"
 
-#include <math.h>
+static const OptionField fields[] = {ROTARY_RAMP_FIELDS};
 
-typedef struct Options {
-    RotaryOptions rotation;
-    double factor, beta_fast, beta_slow;
-} Options;
-
-static const OptionField fields[] = {
-    ROTARY_FIELDS,
-    ROTARY_FACTOR_FIELD(Options),
-    {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
-     .help = "pairs with at least this many turns in the training length are not interpolated"},
-    {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
-     .help = "pairs with at most this many turns in the training length are interpolated fully"},
-};
-
-static bool check(const PositionShape *shape, const void *opaque, Error *err) {
-    const Options *options = opaque;
-    (void)shape;
-    if (options->beta_slow <= options->beta_fast) return true;
-    return error_set(err, EXIT_USAGE, "ntk_parts needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                     options->beta_slow, options->beta_fast);
-}
-
-/* How far a frequency is interpolated, 0 to 1. */
-static double ramp(const PositionShape *shape, const Options *options, double frequency) {
-    double turns = shape->train_length * frequency / (2 * M_PI);
-    if (turns >= options->beta_fast) return 0;
-    if (turns <= options->beta_slow) return 1;
-    return (options->beta_fast - turns) / (options->beta_fast - options->beta_slow);
-}
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    const Options *options = context->options;
-    double base = rotary_base_frequency(context, pair), s = rotary_factor(context, options->factor);
-    (void)amplitude;
-    return base * (1 - ramp(context->shape, options, base) * (1 - 1 / s));
+static double frequency(const PositionContext *context, int pair) {
+    const RotaryRamp *options = context->options;
+    double w = rotary_frequency(context, pair), s = rotary_factor(context);
+    double g =
+        rotary_ramp(options->beta_fast - rotary_turns(context, w), options->beta_fast - options->beta_slow);
+    return w * (1 - g * (1 - 1 / s));
 }
 
 const PositionMethod method_ntk_parts = {
@@ -56,9 +27,7 @@ const PositionMethod method_ntk_parts = {
     .label = "Rotary + NTK by parts",
     .citation = "Peng et al. 2023, arXiv 2309.00071, section 3.2",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(RotaryRamp, fields),
+    .check = rotary_check_ramp,
     ROTARY_HOOKS(frequency),
 };

@@ -1,28 +1,22 @@
-/* Position interpolation (PI): rotary with its positions squeezed into the training length.
+/* Position interpolation (PI): rotary with positions scaled down to the training length.
  *
  * Chen, Wong, Chen and Tian, "Extending context window of large language models via positional
  * interpolation", 2023, arXiv 2306.15595, section 2.3; kaiokendev, "Things I'm learning while training
- * SuperHOT", 2023. A model trained on positions below L meets none beyond it if position t stands at t / s:
+ * SuperHOT", 2023. A model trained on positions below L sees only positions below L if position t is replaced
+ * by t / s:
  *
  *     angle of pair i at position t = (t / s) w_i,     w_i = base^(-2i/n)
  *
- * The factor s is given, or that of the pass: max(1, T / L) for T positions. All frequencies are divided by
- * s, so near positions come closer together than in training: without tuning this costs at short distances.
- * s = 1 is rotary, whose other options these are.
+ * The factor s is an option, or max(1, T / L) for a pass of length T. All frequencies are divided by s, so
+ * neighbouring positions are closer together than in training; without fine-tuning this increases the loss at
+ * short distances. s = 1 is rotary; the other options are those of rotary.
  */
 #include "position/rotary.h"
 
-typedef struct Options {
-    RotaryOptions rotation;
-    double factor;
-} Options;
+static const OptionField fields[] = {ROTARY_EXTENSION_FIELDS};
 
-static const OptionField fields[] = {ROTARY_FIELDS, ROTARY_FACTOR_FIELD(Options)};
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    (void)amplitude;
-    return rotary_base_frequency(context, pair) /
-           rotary_factor(context, ((const Options *)context->options)->factor);
+static double frequency(const PositionContext *context, int pair) {
+    return rotary_frequency(context, pair) / rotary_factor(context);
 }
 
 const PositionMethod method_pi = {
@@ -30,8 +24,6 @@ const PositionMethod method_pi = {
     .label = "Rotary + PI",
     .citation = "Chen et al. 2023, arXiv 2306.15595, section 2.3",
     .claims = POS_SHIFT_INVARIANT | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(RotaryExtension, fields),
     ROTARY_HOOKS(frequency),
 };

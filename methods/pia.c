@@ -1,8 +1,8 @@
 /* PIA: position-infused attention.
  *
  * Press, Smith and Lewis, "Shortformer", 2020, arXiv 2012.15832, section 5. Nothing is added to the
- * embeddings; in every layer the sinusoidal vector of position t is added to what queries and keys are
- * projected from, but not to what values are, so that a layer's output says nothing about positions:
+ * embeddings; in every layer the sinusoidal vector of position t is added to the input of the projections to
+ * queries and keys, but not to that of values, so that the output of a layer contains no position vectors:
  *
  *     q_t = W_q (LN1(x_t) + P_t)    k_t = W_k (LN1(x_t) + P_t)    v_t = W_v LN1(x_t)
  *
@@ -28,7 +28,7 @@ static const OptionField fields[] = {
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->width % 2 == 0 && shape->width >= 4) return true;
-    return error_set(err, EXIT_USAGE, "pia needs an even 'model.width' of at least 4, got %d", shape->width);
+    return error_set(err, EXIT_USAGE, "needs an even 'model.width' of at least 4, got %d", shape->width);
 }
 
 /* table[T,C] */
@@ -56,9 +56,7 @@ const PositionMethod method_pia = {
     .label = "PIA",
     .citation = "Press, Smith and Lewis 2020, arXiv 2012.15832, section 5",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .input = input,

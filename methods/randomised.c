@@ -1,17 +1,16 @@
 /* Randomised positions.
  *
  * Ruoss et al., "Randomized positional encodings boost length generalization of transformers", 2023, arXiv
- * 2305.16843, section 3. Rows stand in order at places drawn without replacement from a range that is longer
- * than any text, so that all of its positions are seen in training:
+ * 2305.16843, section 3. The positions of rows are drawn without replacement from a range that is longer than
+ * any text, and sorted, so that all positions of the range occur in training:
  *
  *     positions = T of 0, ..., N - 1, sorted
  *
- * in training and in evaluation alike, as in the authors' code (models/positional_encodings.py of
+ * both in training and in evaluation, as in the authors' code (models/positional_encodings.py of
  * github.com/google-deepmind/randomized_positional_encodings; N = 2048, "noise_max_length", is that of its
- * experiments/example.py).
- * Texts of more than N rows are beyond the method's limit. Drawn by selection sampling (Knuth, The art of
- * computer programming 2, algorithm 3.4.2 S): position n is taken with probability (still needed) / (still
- * there).
+ * experiments/example.py). Texts of more than N rows exceed the method's limit. Drawn by selection sampling
+ * (Knuth, The art of computer programming 2, algorithm 3.4.2 S): position n is taken with probability
+ * (positions still to be drawn) / (N - n).
  */
 #include "position/position.h"
 
@@ -50,9 +49,7 @@ const PositionMethod method_randomised = {
     .name = "randomised",
     .label = "Randomised",
     .citation = "Ruoss et al. 2023, arXiv 2305.16843, section 3",
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .limit = limit,
     .positions = positions,
     .farthest = farthest,

@@ -1,19 +1,20 @@
-/* ReRoPE: rotary positions whose relative position stops growing.
+/* ReRoPE: rotary with relative positions limited to a window.
  *
  * Su Jianlin, "Transformer upgrade road 12: ReRoPE for infinite extrapolation?", 2023,
- * https://kexue.fm/archives/9708 (code: github.com/bojone/rerope, rerope_patch.py). Queries
- * and keys are turned as in rotary.c as long as they are less than w positions apart; beyond, every distance
- * counts as w, for which the query is turned by w positions and the key not at all:
+ * https://kexue.fm/archives/9708 (code: github.com/bojone/rerope, rerope_patch.py). Queries and keys that are
+ * less than w positions apart are rotated as in rotary.c. All larger distances are treated as w: the query is
+ * rotated to position w and the key is not rotated:
  *
  *     S[i,j] = (R_i q_i) . (R_j k_j) / sqrt(D)  for i - j < w,      (R_w q_i) . k_j / sqrt(D)  for i - j >= w
  *
- * It has no parameters, and with w at least the length it is rotary: meant for models trained with rotary and
- * evaluated at lengths beyond, with w below the training length, so that no distance is new. The author
- * trains at 512 and evaluates with w = 256; so the default is half the training length. The code also scales
- * queries by log n, which is here an option of attention (`scale`).
+ * It has no parameters, and if w is at least the length it equals rotary. It is meant for models that were
+ * trained with rotary and are evaluated at larger lengths, with w below the training length, so that all
+ * distances occurred in training. The author trains at 512 and evaluates with w = 256; hence the default,
+ * half the training length. His code also scales queries by log n, which is an option of attention here
+ * (`scale`).
  *
- * Speed: tiles with keys on one side of w cost one product, the diagonal band of mixed ones two; the floor is
- * that of rotary and a second pair of rotations, some percent of attention.
+ * Speed: tiles whose keys are all on one side of w cost one product, the other tiles two; the minimum time is
+ * that of rotary and a second pair of rotations, a few percent of attention.
  */
 #include "position/rotary.h"
 
@@ -37,7 +38,7 @@ static const OptionField fields[] = {
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "rerope turns pairs: the head size (%d) must be even", shape->head_dim);
+    return error_set(err, EXIT_USAGE, "turns pairs: the head size (%d) must be even", shape->head_dim);
 }
 
 static int horizon(const PositionShape *shape, const void *opaque) {
@@ -46,19 +47,19 @@ static int horizon(const PositionShape *shape, const void *opaque) {
     return window < 1 ? 1 : (int)window;
 }
 
-/* Two tables: of the rows' own positions, and of position w for all rows. */
+/* Makes two tables: one for the positions of the rows, and one with position w for all rows. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
     int n = shape->head_dim;
     size_t size = (size_t)length * n;
     float *tables = NEW(arena, 2 * size, float);
-    double *far = NEW(arena, length, double);
-    for (int t = 0; far && t < length; t++) far[t] = horizon(shape, options);
     for (int i = 0; tables && i < n / 2; i++) {
-        double frequency = pow(options->base, -2.0 * i / n);
-        rotary_fill_angles(tables, i, frequency, 1, positions, length, n);
-        rotary_fill_angles(tables + size, i, frequency, 1, far, length, n);
+        double frequency = pow(options->base, -2.0 * i / n), far = horizon(shape, options) * frequency;
+        for (int t = 0; t < length; t++) {
+            rotary_set_angle(tables, length, n, t, i, position_at(positions, t) * frequency, 1);
+            rotary_set_angle(tables + size, length, n, t, i, far, 1);
+        }
     }
     return tables;
 }
@@ -83,9 +84,7 @@ const PositionMethod method_rerope = {
     .label = "ReRoPE",
     .citation = "Su 2023, kexue.fm/archives/9708",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .transform = transform,

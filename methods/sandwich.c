@@ -1,17 +1,17 @@
 /* Sandwich: the inner products of sinusoidal position embeddings as a bias.
  *
  * Chi, Fan, Rudnicky and Ramadge, "Dissecting transformer length extrapolation via the lens of receptive
- * field analysis", 2023, arXiv 2212.10356, section 5. Where sinusoidal embeddings are added to tokens, the
- * score has four terms; of these the product of position by position is kept, p_i . p_j, which depends on the
- * distance alone. Each head weakens it by another factor, as ALiBi does with its slopes:
+ * field analysis", 2023, arXiv 2212.10356, section 5. If sinusoidal embeddings are added to tokens, the score
+ * has four terms. Only the product of the two position vectors is kept, p_i . p_j, which depends only on the
+ * distance. Each head divides it by its own factor, as ALiBi does with its slopes:
  *
  *     S[h,i,j] = q_i . k_j / sqrt(D) + (sum over k = 1..m/2 of cos(d base^(-2k/m)) - m/2) / (8 h / H)
  *
- * for d = i - j >= 0 and heads h = 1..H; m is the size of the embeddings, 128 whatever the model's size. It
- * falls about as ln d. There is nothing to learn. NVIDIA's NeMo (sandwich_relative_position_embedding.py) has
- * the same formula with the head size for m; m = 128 and the factor as here stand in attention-gym
- * (meta-pytorch, attn_gym/mods/sandwich.py), whose sum begins at k = 0: its scores differ by cos(d) -
- * cos(d / base), divided by 8 h / H. No code of the authors was found.
+ * for d = i - j >= 0 and heads h = 1..H; m is the size of the embeddings, 128 for models of any size. The
+ * bias falls approximately as -ln d. It has no parameters. NVIDIA's NeMo
+ * (sandwich_relative_position_embedding.py) has the same formula with the head size for m. attention-gym
+ * (meta-pytorch, attn_gym/mods/sandwich.py) has m = 128 and the same factor, but its sum begins at k = 0: its
+ * scores differ by cos(d) - cos(d / base), divided by 8 h / H. No code of the authors was found.
  */
 #include "position/position.h"
 
@@ -33,10 +33,10 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->size % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "sandwich needs an even 'size', got %lld", (long long)options->size);
+    return error_set(err, EXIT_USAGE, "needs an even 'size', got %lld", (long long)options->size);
 }
 
-/* p_i . p_(i-d) - p_i . p_i of each distance, [T] */
+/* p_i . p_(i-d) - p_i . p_i by distance d, [T] */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
@@ -63,9 +63,7 @@ const PositionMethod method_sandwich = {
     .label = "Sandwich",
     .citation = "Chi et al. 2023, arXiv 2212.10356, section 5",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .distance_bias = distance_bias,

@@ -1,7 +1,7 @@
 /* Scaled sinusoidal position embeddings.
  *
  * Sines and cosines as in Vaswani et al., "Attention is all you need", 2017, arXiv 1706.03762, section 3.5,
- * times one learnt number, so that the model finds out how loud position is to be beside the token
+ * times one learned number, the weight of the position relative to the token
  * (github.com/lucidrains/x-transformers, ScaledSinusoidalEmbedding):
  *
  *     x[t] += alpha PE(t)     PE(t, i) = sin(t w_i)     PE(t, C/2+i) = cos(t w_i)     w_i = base^(-2i/C)
@@ -25,7 +25,7 @@ static const OptionField fields[] = {
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->width % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "scaled_sinusoidal needs an even 'model.width', got %d", shape->width);
+    return error_set(err, EXIT_USAGE, "needs an even 'model.width', got %d", shape->width);
 }
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
@@ -76,9 +76,7 @@ const PositionMethod method_scaled_sinusoidal = {
     .label = "Scaled sinusoidal",
     .citation = "Vaswani et al. 2017, arXiv 1706.03762; scaled as in x-transformers (lucidrains)",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .layout = layout,
     .init = init,

@@ -1,13 +1,13 @@
 /* SHAPE: shifted absolute position embedding.
  *
  * Kiyono, Kobayashi, Suzuki and Inui, "SHAPE", 2021, arXiv 2109.05644, section 3. In training each sequence
- * is shifted as a whole, so that the partner (the paper: sinusoids) learns nothing about where a text begins:
+ * is shifted as a whole, so that the partner (in the paper: sinusoids) cannot learn absolute positions:
  *
  *     position of row t = t + k,   k uniform in {0, ..., K - 1}, K = max_shift
  *
  * K = 500 and the bound are those of the authors' code (github.com/butsugiri/shape,
- * onmt/modules/embeddings.py and config_shape). There, evaluation begins at position K; `evaluation_shift`
- * says where it does here.
+ * onmt/modules/embeddings.py and config_shape). There, evaluation begins at position K; here
+ * `evaluation_shift` sets that position.
  */
 #include "position/position.h"
 
@@ -42,9 +42,7 @@ const PositionMethod method_shape = {
     .name = "shape",
     .label = "SHAPE",
     .citation = "Kiyono et al. 2021, arXiv 2109.05644, section 3",
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .positions = positions,
     .farthest = farthest,
     .partner = "sinusoidal",

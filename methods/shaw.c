@@ -1,18 +1,19 @@
 /* Relative position representations.
  *
- * Shaw, Uszkoreit and Vaswani, "Self-attention with relative position representations", 2018,
- * arXiv 1803.02155, section 3.2 (code: tensor2tensor, dot_product_attention_relative). A learned vector of
- * each distance d = i - j up to k, shared by all heads of a layer, is added to keys, and another to values:
+ * Shaw, Uszkoreit and Vaswani, "Self-attention with relative position representations", 2018, arXiv
+ * 1803.02155, section 3.2 (code: tensor2tensor, dot_product_attention_relative). A learned vector of each
+ * distance d = i - j up to k, shared by all heads of a layer, is added to keys, and another to values:
  *
  *     S[h,i,j] = q_i . (k_j + a[min(d,k)]) / sqrt(D),     out_i = sum_j P[i,j] (v_j + b[min(d,k)])
  *
  * This is the causal form: distances below zero do not occur. Heads share the vectors as in section 3.3 and
- * in tensor2tensor (the paper's smaller model has some for each head); layers have their own, which start as
- * Glorot and Bengio's uniform numbers for k + 1 rows, +-sqrt(6 / (k + 1 + D)) (tensor2tensor: for 2k + 1).
+ * in tensor2tensor (the paper's smaller model has separate ones for each head); layers have their own.
+ * Initial values are Glorot and Bengio's uniform numbers for k + 1 rows, +-sqrt(6 / (k + 1 + D))
+ * (tensor2tensor: for 2k + 1 rows).
  *
- * Speed: vectors of k + 1 = 17 distances touch the tiles next to the diagonal; beyond them a row of scores
- * gets one number and a row of probabilities gives one. The floor is none's products, those tiles twice, and
- * one pass over scores.
+ * Speed: vectors of k + 1 = 17 distances touch the tiles next to the diagonal; for keys beyond them, one
+ * number is added to all scores of a row, and one sum of probabilities is needed. The minimum time is that of
+ * none, plus a second product for those tiles and one pass over the scores.
  */
 #include "position/position.h"
 
@@ -76,9 +77,7 @@ const PositionMethod method_shaw = {
     .label = "Shaw",
     .citation = "Shaw, Uszkoreit and Vaswani 2018, arXiv 1803.02155, section 3.2",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .vector_count = vector_count,

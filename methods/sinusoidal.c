@@ -9,8 +9,8 @@
  * with t = 0, 1, ... in the original and t = 2, 3, ... in fairseq.
  *
  * The ALiBi paper's baseline is fairseq's (fairseq/modules/sinusoidal_positional_embedding.py), whose first
- * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 a float angle is off by a
- * thousandth.
+ * position is padding_idx + 1 = 2. Angles are computed in double: at position 30000 the error of a float
+ * angle is 0.001.
  */
 #include "position/position.h"
 
@@ -34,8 +34,7 @@ static const OptionField fields[] = {
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->width % 2 == 0 && shape->width >= 4) return true;
-    return error_set(err, EXIT_USAGE, "sinusoidal needs an even 'model.width' of at least 4, got %d",
-                     shape->width);
+    return error_set(err, EXIT_USAGE, "needs an even 'model.width' of at least 4, got %d", shape->width);
 }
 
 /* table[T,C] */
@@ -69,9 +68,7 @@ const PositionMethod method_sinusoidal = {
     .label = "Sinusoidal",
     .citation = "Vaswani et al. 2017, arXiv 1706.03762, section 3.5",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .embed = embed,

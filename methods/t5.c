@@ -11,12 +11,12 @@
  *
  *     bucket(d) = min(n - 1, e + floor(ln(d / e) / ln(max_distance / e) (n - e)))       for d >= e
  *
- * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). A start of a bucket that
- * is a whole number belongs to it, whatever the logarithms round to (their float32 may put it one bucket
- * lower). T5 itself leaves out 1/sqrt(D); here the scaling of scores is the same for every method. GPT-NeoX
- * and x-transformers, which divide too, multiply the bias by sqrt(D) instead: option `scaled`. The bias
- * starts at zero unless `init_deviation` says otherwise; transformers' T5 starts with a deviation of
- * 1/sqrt(C), x-transformers with 1.
+ * This is the causal form (`bidirectional=False` in the authors' mesh_tensorflow). If the lower bound of a
+ * bucket is an integer, it belongs to this bucket regardless of rounding in the logarithms (the authors'
+ * float32 may put it one bucket lower). T5 itself omits 1/sqrt(D); here the scaling of scores is the same for
+ * every method. GPT-NeoX and x-transformers, which divide too, multiply the bias by sqrt(D) instead: option
+ * `scaled`. The bias starts at zero unless `init_deviation` is set; transformers' T5 starts with a deviation
+ * of 1/sqrt(C), x-transformers with 1.
  */
 #include "position/position.h"
 
@@ -43,7 +43,7 @@ static bool check(const PositionShape *shape, const void *opaque, Error *err) {
     const Options *options = opaque;
     (void)shape;
     if (options->max_distance > options->buckets / 2) return true;
-    return error_set(err, EXIT_USAGE, "t5 needs 'max_distance' above half of 'buckets' (%lld), got %lld",
+    return error_set(err, EXIT_USAGE, "needs 'max_distance' above half of 'buckets' (%lld), got %lld",
                      (long long)(options->buckets / 2), (long long)options->max_distance);
 }
 
@@ -52,7 +52,7 @@ static int bucket(const Options *options, int d) {
     if (d < exact) return d;
     double place = log((double)d / exact) / log((double)options->max_distance / exact);
     double grown =
-        exact + floor(place * (count - exact) * (1 + 1e-12)); /* above the rounding of logarithms */
+        exact + floor(place * (count - exact) * (1 + 1e-12)); /* corrects the rounding of the logarithms */
     return grown < count - 1 ? (int)grown : count - 1;
 }
 
@@ -69,7 +69,7 @@ static void init(const PositionShape *shape, const void *opaque, int index, floa
         value[i] = (float)(options->init_deviation * random_normal(rng));
 }
 
-/* bucket of each distance, [T] */
+/* the bucket of each distance, [T] */
 static void *prepare(const PositionShape *shape, const void *options, int length, const double *positions,
                      Arena *arena) {
     int *buckets = NEW(arena, length, int);
@@ -105,9 +105,7 @@ const PositionMethod method_t5 = {
     .label = "T5 bias",
     .citation = "Raffel et al. 2020, arXiv 1910.10683, section 2.1",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .check = check,
     .layout = layout,
     .init = init,

@@ -1,24 +1,24 @@
 /* Transformer-XL's relative positions.
  *
  * Dai et al., "Transformer-XL", 2019, arXiv 1901.02860, section 3.3 (code:
- * github.com/kimiyoung/transformer-xl, pytorch/mem_transformer.py). The memory of past segments is left out;
- * what is kept is the score
+ * github.com/kimiyoung/transformer-xl, pytorch/mem_transformer.py). The memory of past segments is omitted;
+ * the score is kept:
  *
  *     S[h,i,j] = ((q_i + u_h) . k_j + (q_i + v_h) . r_d) / sqrt(D),      r_d = head h of W_R R_d,  d = i - j
  *
  * with R_d the sinusoids of distance d: first all sines, then all cosines, of d 10000^(-2c/C). W_R is [C,C]
  * in each layer; u and v are [H,D] in each layer, as with option untie_r of the authors' TensorFlow code,
- * which its scripts for WikiText-103 and LM1B set (their PyTorch code shares them). All start as
- * N(0, init_deviation^2), with the code's default of 0.02 (u and v likewise; its largest models have 0.005).
- * `clamp` holds distances at a largest one, which most of the code's scripts set at evaluation (400 to 1000);
- * 0: no limit.
+ * which its scripts for WikiText-103 and LM1B set (their PyTorch code shares them). All start as N(0,
+ * init_deviation^2), with the code's default of 0.02 (also for u and v; its largest models have 0.005).
+ * `clamp` limits distances to a maximum, which most of the code's scripts set in evaluation (400 to 1000); 0:
+ * no limit.
  *
- * In terms of hooks: keys meet q' = q + u, an affine transform; vectors meet q' as well, so that
- * (q + v) . r = q' . r + (v - u) . r, of which the last is a distance bias.
+ * In terms of hooks: q' = q + u is an affine transform of the query. Relative vectors are multiplied by q' as
+ * well, and (q + v) . r = q' . r + (v - u) . r, where the last term is a distance bias.
  *
- * Speed: vectors of all distances double the product of queries and keys, and both of its gradients: of
- * none's 4 D operations per pair in training's forward pass 6 D, of 10 D in the backward pass 16 D; W_R R
- * costs T C C per pass and layer.
+ * Speed: vectors for all distances double the product of queries and keys, and both of its gradients. Per
+ * pair, the forward pass of training has 6 D operations instead of none's 4 D, the backward pass 16 D instead
+ * of 10 D; W_R R costs T C C products per pass and layer.
  */
 #include "position/position.h"
 
@@ -54,7 +54,7 @@ static void init(const PositionShape *shape, const void *options, int index, flo
         value[i] = (float)(((const Options *)options)->init_deviation * random_normal(rng));
 }
 
-/* Distances with vectors of their own. */
+/* The number of distances with separate vectors. */
 static int vector_count(const PositionShape *shape, const void *options, PositionRole role, int length) {
     int64_t clamp = ((const Options *)options)->clamp;
     (void)shape;
@@ -108,7 +108,7 @@ static void transform_backward(const PositionContext *context, PositionRole role
         for (int i = 0; i < size; i++) du[i] += dx[i];
 }
 
-/* (v - u) . r_d / sqrt(D) = R_d . (W_R^T (v - u)) / sqrt(D): weights[C] of head h come first. */
+/* (v - u) . r_d / sqrt(D) = R_d . (W_R^T (v - u)) / sqrt(D): computes weights[C] of head h. */
 enum { BLOCK = 64 };
 
 /* sum over the head's rows of W_R, columns c0 ..: weights[c] = sum_i W[i,c0 + c] (v - u)[i] */
@@ -154,7 +154,7 @@ static void distance_bias_backward(const PositionContext *context, const float *
     for (int h = 0; h < shape->heads; h++, dbias += length) {
         const float *u = context->param[U] + (size_t)h * size, *v = context->param[V] + (size_t)h * size;
         float *du = context->grad[U] + (size_t)h * size, *dv = context->grad[V] + (size_t)h * size;
-        for (int c = 0; c < width; c++) { /* the gradient at weight c, then what made it */
+        for (int c = 0; c < width; c++) { /* the gradient at weight c, then at its factors */
             double sum = 0;
             for (int d = 0; d < length; d++)
                 sum += (double)dbias[d] * table[(size_t)(d < n ? d : n - 1) * width + c];
@@ -174,9 +174,7 @@ const PositionMethod method_transformer_xl = {
     .label = "Transformer-XL",
     .citation = "Dai et al. 2019, arXiv 1901.02860, section 3.3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
+    POSITION_OPTIONS(Options, fields),
     .layout = layout,
     .init = init,
     .prepare = prepare,

@@ -1,16 +1,15 @@
-/* xPos: rotary whose pairs also fade with distance, the fast ones most.
+/* xPos: rotary whose pairs also decay with distance, those of high frequency most.
  *
  * Sun et al., "A length-extrapolatable transformer", 2022, arXiv 2212.10554, section 3. Pair i of the n
- * rotated coordinates is turned as in rotary, w_i = base^(-2i/n), and is scaled up in queries and down in
- * keys:
+ * rotated coordinates is rotated as in rotary, w_i = base^(-2i/n), and scaled up in queries and down in keys:
  *
- *     q -> z_i^(t/b) turned by t w_i,   k -> z_i^(-t/b) turned by t w_i,     z_i = (2i + g n) / (n + g n)
+ *     q -> z_i^(t/b) rotated by t w_i,   k -> z_i^(-t/b) rotated by t w_i,     z_i = (2i + g n) / (n + g n)
  *
- * so that the product of the pairs fades by z_i^((i - j)/b) with the distance; with the paper's g = 0.4 and
- * the authors' b = 512 (torchscale/component/xpos_relative_position.py). There t is counted from the middle
- * of the pass, which makes the same scores; here it is counted from the middle of the training length, so
- * that keys of one length are those of another. Positions whose scale would leave what a float holds with
- * room to spare, 1e-15 to 1e15, are beyond the limit. A larger `scale_base` fades less: rotary in the limit.
+ * so that the product of a pair decays by z_i^(d/b) at distance d; with the paper's g = 0.4 and the authors'
+ * b = 512 (torchscale/component/xpos_relative_position.py). There t is counted from the middle of the pass,
+ * which gives the same scores; here it is counted from the middle of the training length, so that keys do not
+ * depend on the length of the pass. Positions with a scale outside 1e-15 to 1e15, within which float is safe,
+ * exceed the method's limit. A larger `scale_base` means less decay; the limit is rotary.
  */
 #include "position/rotary.h"
 
@@ -29,10 +28,6 @@ static const OptionField fields[] = {
      .help = "how little fast pairs fade: their factor is gamma / (1 + gamma)"},
 };
 
-static bool check(const PositionShape *shape, const void *options, Error *err) {
-    return rotary_check("xpos", shape, options, err);
-}
-
 static double middle(const PositionShape *shape) {
     return floor(shape->train_length / 2.0);
 }
@@ -40,11 +35,11 @@ static double middle(const PositionShape *shape) {
 static int limit(const PositionShape *shape, const void *opaque) {
     const Options *options = opaque;
     double fastest =
-        log((1 + options->gamma) / options->gamma) / options->scale_base; /* ln of growth per token */
+        log((1 + options->gamma) / options->gamma) / options->scale_base; /* ln of the growth per position */
     return (int)fmin(middle(shape) + 15 * log(10) / fastest, 1 << 30);
 }
 
-/* For queries cosines[T,n/2] and sines[T,n/2], scaled up; then the same for keys, scaled down. */
+/* Makes cosines[T,n/2] and sines[T,n/2] for queries, scaled up; then the same for keys, scaled down. */
 static void *prepare(const PositionShape *shape, const void *opaque, int length, const double *positions,
                      Arena *arena) {
     const Options *options = opaque;
@@ -54,7 +49,7 @@ static void *prepare(const PositionShape *shape, const void *opaque, int length,
     float *tables = NEW(arena, 4 * size, float);
     if (!tables) return NULL;
     for (int i = 0; i < half; i++) {
-        double frequency = rotary_base_frequency(&context, i);
+        double frequency = rotary_frequency(&context, i);
         double growth = log((2 * i + options->gamma * n) / (n + options->gamma * n)) / options->scale_base;
         for (int t = 0; t < length; t++) {
             double position = position_at(positions, t), angle = position * frequency;
@@ -87,10 +82,8 @@ const PositionMethod method_xpos = {
     .label = "xPos",
     .citation = "Sun et al. 2022, arXiv 2212.10554, section 3",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_BY_POSITION,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(Options, fields),
+    .check = rotary_check,
     .limit = limit,
     .prepare = prepare,
     .transform = transform,

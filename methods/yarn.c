@@ -19,48 +19,34 @@
 #include <math.h>
 
 typedef struct Options {
-    RotaryOptions rotation;
-    double factor, beta_fast, beta_slow, attention;
+    RotaryRamp ramp;
+    double attention;
 } Options;
 
 static const OptionField fields[] = {
-    ROTARY_FIELDS,
-    ROTARY_FACTOR_FIELD(Options),
-    {"beta_fast", OPTION_REAL, offsetof(Options, beta_fast), .default_value = 32, .low = 1, .high = 1e6,
-     .help = "pairs with at least this many turns in the training length are not interpolated"},
-    {"beta_slow", OPTION_REAL, offsetof(Options, beta_slow), .default_value = 1, .low = 1e-3, .high = 1e3,
-     .help = "pairs with at most this many turns in the training length are interpolated fully"},
+    ROTARY_RAMP_FIELDS,
     {"attention", OPTION_REAL, offsetof(Options, attention), .default_value = 0.1, .low = 0, .high = 1,
      .help = "queries and keys are scaled by attention ln(factor) + 1"},
 };
 
-static bool check(const PositionShape *shape, const void *opaque, Error *err) {
-    const Options *options = opaque;
-    (void)shape;
-    if (options->beta_slow <= options->beta_fast) return true;
-    return error_set(err, EXIT_USAGE, "yarn needs 'beta_slow' <= 'beta_fast', got %g and %g",
-                     options->beta_slow, options->beta_fast);
+/* c(r) */
+static double pair_of(const PositionContext *context, double turns) {
+    const RotaryOptions *rotation = context->options;
+    int n = rotary_size(context->shape, rotation);
+    return n * log(context->shape->train_length / (2 * M_PI * turns)) / (2 * log(rotation->base));
 }
 
-/* c(r): the index, not rounded, of the pair that makes r turns within the training length. */
-static double pair_of(const PositionShape *shape, const Options *options, int n, double turns) {
-    return n * log(shape->train_length / (2 * M_PI * turns)) / (2 * log(options->rotation.base));
+static double frequency(const PositionContext *context, int pair) {
+    const RotaryRamp *ramp = context->options;
+    int last = rotary_size(context->shape, ramp) - 1;
+    double low = fmax(floor(pair_of(context, ramp->beta_fast)), 0);
+    double high = fmax(fmin(ceil(pair_of(context, ramp->beta_slow)), last), low);
+    double g = rotary_ramp(pair - low, high - low), s = rotary_factor(context);
+    return rotary_frequency(context, pair) * (1 - g * (1 - 1 / s));
 }
 
-/* How far a pair is interpolated, 0 to 1. */
-static double ramp(const PositionShape *shape, const Options *options, int pair) {
-    int n = rotary_size(shape, options);
-    double low = fmax(floor(pair_of(shape, options, n, options->beta_fast)), 0);
-    double high = fmax(fmin(ceil(pair_of(shape, options, n, options->beta_slow)), n - 1), low);
-    double at = (pair - low) / (low == high ? 0.001 : high - low);
-    return fmin(fmax(at, 0), 1);
-}
-
-static double frequency(const PositionContext *context, int pair, double *amplitude) {
-    const Options *options = context->options;
-    double s = rotary_factor(context, options->factor);
-    *amplitude = options->attention * log(s) + 1;
-    return rotary_base_frequency(context, pair) * (1 - ramp(context->shape, options, pair) * (1 - 1 / s));
+static double amplitude(const PositionContext *context) {
+    return ((const Options *)context->options)->attention * log(rotary_factor(context)) + 1;
 }
 
 const PositionMethod method_yarn = {
@@ -68,9 +54,8 @@ const PositionMethod method_yarn = {
     .label = "Rotary + YaRN",
     .citation = "Peng et al. 2023, arXiv 2309.00071, sections 3.2 and 3.4",
     .claims = POS_SHIFT_INVARIANT,
-    .options_size = sizeof(Options),
-    .fields = fields,
-    .field_count = COUNT_OF(fields),
-    .check = check,
+    POSITION_OPTIONS(Options, fields),
+    .check = rotary_check_ramp,
     ROTARY_HOOKS(frequency),
+    .amplitude = amplitude,
 };

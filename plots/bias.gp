@@ -1,4 +1,4 @@
-# bias: biases by distance, a line for each head. Its variables: see curves.gp.
+# bias: biases by distance, one line per head. Variables are documented in curves.gp.
 
 load style_file
 set xlabel 'distance (tokens)' offset 0,0.4

@@ -1,4 +1,4 @@
-# cost: training speed against perplexity, a point for each method. Its variables: see curves.gp.
+# cost: perplexity by training speed, one point per method. Variables are documented in curves.gp.
 
 load style_file
 set xrange [xlow - 0.08 * (xhigh - xlow) - 1:xhigh + 0.08 * (xhigh - xlow) + 1]

@@ -1,20 +1,20 @@
 # curves: extrapolation curves, perplexity by evaluation length. Edit freely; `poslab plot` loads this file.
 #
-# poslab sets, before it loads this (and the same for the other figures):
+# poslab sets these variables before it loads this file (the other figures have the same):
 #   figure, format          file to write; 'svg', 'png' or 'pdf'
 #   data                    data file; block i-1 (from 0) is line i: x mean deviation lowest highest seeds
 #   title                   name of the experiment
-#   style_file              style.gp beside this file, or else the standard one; '' if there is none
-#   panels                  how many; panel p has the lines first[p] to last[p], panel_title[p] says what it shows
-#                           (here the protocol, where there are several), trained[p] is its training length (0: several),
-#                           mark[p] the x of a vertical line (0: none)
-#   lines, name[i]          how many lines; the legend of line i
+#   style_file              style.gp in the folder of this file, or else the standard one; '' if there is none
+#   panels                  number of panels; panel p has the lines first[p] to last[p], the title panel_title[p]
+#                           (here the protocol, if there are several), the training length trained[p] (0: several) and
+#                           a vertical line at x = mark[p] (0: none)
+#   lines, name[i]          number of lines; the legend of line i
 #   style[i]                1, 2, ...: the same for the same method in every panel. With more than 8 methods each panel
-#                           is drawn in parts, the first method in all of them, and styles begin anew in each
+#                           is drawn in parts, all with the first method, and styles restart at 1 in each part
 #   band[i]                 1 if line i is a mean over several seeds
-#   xmin xmax ymin ymax     the same for all panels, with a margin; xlow, xhigh without; ylog is 1 for a logarithmic axis
-#   clipped                 how many lines rise above ymax (0 unless some leave the others far behind): line clip_line[c]
-#                           does, up there at last at clip_x[c], where it is clip_y[c]; clip_row[c] numbers those of a panel
+#   xmin xmax ymin ymax     ranges of all panels, with a margin; xlow, xhigh: without; ylog is 1 for a logarithmic axis
+#   clipped                 number of lines that exceed ymax (0 unless some are far above the others): line clip_line[c]
+#                           does; its last point above is (clip_x[c], clip_y[c]); clip_row[c] numbers the ones of a panel
 #   xtics_list, ytics_list  for `set xtics` and `set ytics`
 
 load style_file

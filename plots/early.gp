@@ -1,4 +1,4 @@
-# early: nonoverlapping against strided evaluation, a panel for each method. Its variables: see curves.gp.
+# early: nonoverlapping against strided evaluation, one panel per method. Variables are documented in curves.gp.
 
 load style_file
 set logscale x 2

@@ -1,4 +1,4 @@
-# loss: training loss by update, a panel for each training length. Its variables: see curves.gp.
+# loss: training loss by update, one panel per training length. Variables are documented in curves.gp.
 
 load style_file
 set logscale x 10

@@ -1,4 +1,4 @@
-# paper: ours against the paper's, relative to the training length. Its variables: see curves.gp.
+# paper: measured curves and those of a paper, relative to the training length. Variables are documented in curves.gp.
 
 load style_file
 set logscale x 2

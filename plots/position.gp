@@ -1,4 +1,4 @@
-# position: loss by position in the window. Its variables: see curves.gp.
+# position: loss by position in the window. Variables are documented in curves.gp.
 
 load style_file
 set logscale x 2

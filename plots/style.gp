@@ -1,6 +1,6 @@
-# style: what all figures share: terminals, colours, dashes, markers, grid. Loaded by the other templates.
+# style: terminals, colours, dashes, markers and grid of all figures. Loaded by the other templates.
 
-# Okabe and Ito's colours, told apart by colour-blind people; dash and marker tell them apart in grey.
+# Colours by Okabe and Ito, distinguishable for colour-blind people; dashes and markers distinguish them in grey.
 colours = '#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #56B4E9 #000000 #8C6D31'
 markers = '7 5 9 13 11 4 6 8'
 colour(i) = word(colours, (style[i] - 1) % 8 + 1)
@@ -12,7 +12,7 @@ set dashtype 3 (3,3)
 set dashtype 4 (12,4,3,4)
 set dashtype 5 (6,3,2,3,2,3)
 
-# Beside the arrow of a line that rises above the axis.
+# The label next to the arrow of a line that exceeds ymax.
 number(y) = y < 1e6 ? sprintf('%.0f', y) : sprintf('%.1e', y)
 clip_text(c) = name[clip_line[c]].': '.number(clip_y[c])
 

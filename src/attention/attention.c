@@ -8,7 +8,7 @@
 #include "position/encoding.h"
 #include "attention/internal.h"
 
-/* Tables for queries that stand where sinks see them. */
+/* Makes the method's tables for queries at the positions that sinks use. */
 static void place_sinks(Attention *a, Arena *arena) {
     const PositionContext *context = a->context;
     int64_t last = a->options->window + a->options->sinks - 1;
@@ -66,7 +66,7 @@ bool attention_reads_input(const PositionMethod *method) {
     return method->gate != NULL;
 }
 
-/* What follows from the parameters' present values alone, and no gradient of it yet. */
+/* Computes the distance biases from the current parameters and clears their gradients. */
 static void begin_biases(Attention *a) {
     if (a->diagonal) memset(a->diagonal, 0, (size_t)a->heads * a->length * sizeof *a->diagonal);
     if (a->has_terms) bias_begin(a);
@@ -79,11 +79,11 @@ static void begin_biases(Attention *a) {
     }
 }
 
-/* Hands the summed gradients to the method. */
+/* Passes the summed gradients of the distance biases to the method. */
 static void end_biases(Attention *a) {
     if (a->has_terms) bias_end(a);
     if (!a->diagonal) return;
-    double temperature = a->kept ? 1 : (double)a->temperature; /* whole rows have it in their sums already */
+    double temperature = a->kept ? 1 : (double)a->temperature; /* the sums of dense.c include it */
     for (size_t i = 0; i < (size_t)a->heads * a->length; i++)
         a->bias[i] = (float)(a->diagonal[i] * temperature);
     a->method->distance_bias_backward(a->context, a->bias);
@@ -102,12 +102,12 @@ void attention_end(Attention *a) {
     if (!a->per_layer) end_biases(a);
 }
 
-/* Whether the present layer works on whole rows. */
+/* Whether the current layer uses complete rows of scores (dense.c). */
 static bool in_rows(const Attention *a) {
     return a->options->top_k || (a->method->scores && a->active);
 }
 
-/* out[T,C] of one sequence, head by head; qkv and x begin at the sequence. */
+/* Computes out[T,C] of one sequence, head by head; qkv and x point to the sequence. */
 static void forward_sequence(Attention *a, float *out, float *lse, const float *qkv, int sequence,
                              const AttentionDropout *dropout) {
     for (int h = 0; h < a->heads; h++) {
@@ -133,7 +133,7 @@ void attention_forward(Attention *a, float *out, float *lse, const float *qkv, c
     timers_seconds[TIMERS_ATTENTION] += clock_now() - start;
 }
 
-/* dout of head h packed into a->at.o, and delta. */
+/* Packs dout of head h into a->current.o and computes delta. */
 static void load_gradient(Attention *a, const float *dout, const float *out, int h) {
     size_t offset = (size_t)h * a->size;
     pack_rows(a, a->current.o, dout + offset, a->width);

@@ -1,19 +1,20 @@
 /* attention: causal multi-head attention in tiles, forward and backward.
  *
- * It alone calls the score hooks of a method in a pass (report/figure_bias.c draws biases without one). Per
- * head, with q and k after the method's transform:
+ * In a pass, only this folder calls the score hooks of a method. Per head, with q and k after the method's
+ * transform:
  *
  *     S[i,j] = q_i . k_j / sqrt(D) + bias[i-j]  for j <= i
  *     P = softmax of S over j;  out_i = sum_j P[i,j] v_j
  *
- * Neither pass holds more of S than one tile of rows by columns. The forward pass keeps a running maximum
+ * Neither pass stores more of S than one tile of queries by keys. The forward pass keeps a running maximum
  * and sum per row (Milakov and Gimelshein 2018, arXiv 1805.02867) and stores lse[i] = log sum_j exp S[i,j];
  * the backward pass recomputes P = exp(S - lse) tile by tile (Dao et al. 2022, arXiv 2205.14135), with
  *
  *     dV = P^T dO;  dP = dO V^T;  dS = P (dP - delta), delta_i = dO_i . O_i
  *     dQ = dS K / sqrt(D);  dK = dS^T Q / sqrt(D)
  *
- * and sums dS along diagonals, so that a distance bias costs O(T) per head, however its values are computed.
+ * and sums dS along diagonals, so that a method computes its distance bias and its gradient O(T) times per
+ * head.
  *
  * Letters: B sequences, T length, H heads, D head size, C = H D. qkv[B,T,3C] holds q, k, v, each head by
  * head.
@@ -25,11 +26,11 @@
 
 /* Changes of attention that combine with every method; the section `model.attention` of a config.
  *
- * window: query i sees the keys j > i - window only; tiles outside are not computed. sinks: so many first
+ * window: query i sees the keys j > i - window only; tiles outside are not computed. sinks: the first `sinks`
  * keys are seen as well, as in StreamingLLM (Xiao et al. 2024, arXiv 2309.17453, section 3.2: positions are
- * those inside the cache): to them the query stands at min(i, window + sinks - 1), which transforms, distance
- * biases and relative vectors follow; pair biases, gates and changed scores stay with i. top_k: of the scores
- * of a row the k highest count (Gupta et al. 2021, arXiv 2106.06899), of equal ones the first; whole rows are
+ * those inside the cache). For them the query has position min(i, window + sinks - 1) in transforms, distance
+ * biases and relative vectors; pair biases, gates and changed scores use i. top_k: only the k highest scores
+ * of a row are used (Gupta et al. 2021, arXiv 2106.06899), of equal scores the first; complete rows are
  * computed. scale: q_i, before any transform, is multiplied by max(1, ln(i+1) / ln L), L the training length
  * (Chiang and Cholak 2022, arXiv 2202.12172; the maximum and the base as in kexue.fm/archives/8823), or as in
  * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1). temperature: all scores, biases included, are
@@ -63,45 +64,46 @@ bool attention_check(const AttentionOptions *options, const char *source, Error 
 /* Whether the position method acts in layer `layer` (from 0). */
 bool attention_has_position(const AttentionOptions *options, int layer);
 
-/* The work space for one length. It belongs to the arena; its size grows with T (D + H), not with T squared.
- */
+/* The workspace for one length, owned by the arena. Its size grows with T (D + H), not with T squared. */
 typedef struct Attention Attention;
 
-/* `context` is the method's, with tables and parameters of this length; it and the options must outlive the
- * Attention. */
+/* `context` has the method's tables and parameters for this length; context and options must outlive the
+   Attention. */
 Attention *attention_new(const Encoding *position, const PositionContext *context,
                          const AttentionOptions *options, bool training, Arena *arena);
 
-/* Once per pass over the layers: computes the biases that all layers share from the parameters' present
- * values. */
+/* Called once per pass, before the layers: computes the biases that all layers share from the current
+   parameters. */
 void attention_begin(Attention *attention);
 
-/* Before the forward or the backward pass of a layer, with the layer's parameters in the context: computes
- * the biases that are the layer's own. */
+/* Called before the forward or the backward pass of a layer, with the layer's parameters in the context:
+   computes the biases of this layer. */
 void attention_layer(Attention *attention, int layer);
 
-/* Dropout of probabilities: the place of (sequence, head, i, j) in the stream `key` decides. p = 0: none. */
+/* Dropout of probabilities, decided by the number at index (sequence, head, i, j) of the random stream `key`.
+   p = 0: none. */
 typedef struct AttentionDropout {
     double p;
     uint64_t key;
     int64_t first_sequence;
 } AttentionDropout;
 
-/* Whether x[B,T,C] is read, what q, k and v are projected from. */
+/* Whether the method reads x[B,T,C], the input of the projections to q, k and v. */
 bool attention_reads_input(const PositionMethod *method);
 
-/* out[B,T,C]; lse[B,H,T] (NULL when no backward pass follows) */
+/* Fills out[B,T,C] and lse[B,H,T] (NULL if no backward pass follows). */
 void attention_forward(Attention *attention, float *out, float *lse, const float *qkv, const float *x,
                        int sequences, AttentionDropout dropout);
 
-/* dqkv[B,T,3C] is overwritten, dx[B,T,C] += what reaches x by other ways; out and lse are the forward pass's.
- * Hands the gradient of the layer's own biases to the method. */
+/* dqkv[B,T,3C] is overwritten; dx[B,T,C] += the gradient that reaches x by the method's hooks instead of q, k
+   and v; out and lse are those of the forward pass. Passes the gradient of the layer's biases to the
+   method. */
 void attention_backward(Attention *attention, float *dqkv, float *dx, const float *dout, const float *out,
                         const float *lse, const float *qkv, const float *x, int sequences,
                         AttentionDropout dropout);
 
-/* Once per pass after the backward passes of all layers: hands the gradient of the biases that all
- * layers share to the method. */
+/* Called once per pass, after the backward passes of all layers: passes the gradient of the biases that all
+   layers share to the method. */
 void attention_end(Attention *attention);
 
 #endif

@@ -1,7 +1,7 @@
 /* attention_options: the options of attention, and their effect on a layer, a query and a key.
  *
  * The sliding window is applied here: attention_select_layer decides which layers have it,
- * attention_tile_next skips the tiles outside it, attention_tile_visible limits the keys of each query.
+ * attention_tile_next skips the tiles outside it, and attention_tile_visible limits the keys of each query.
  */
 #include <math.h>
 
@@ -52,7 +52,7 @@ bool attention_has_position(const AttentionOptions *options, int layer) {
     return options->nope_every == 0 || (layer + 1) % options->nope_every != 0;
 }
 
-/* Whether an option for these layers acts in a layer with (or without) the position method. */
+/* Whether an option for `layers` applies to a layer in which the position method acts (or does not). */
 static bool meant(int layers, bool has_position) {
     return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION) == has_position;
 }

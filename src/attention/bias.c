@@ -1,11 +1,11 @@
-/* bias: what a method adds to scores besides a distance bias: relative vectors, pair biases and gates, and
- * the memory of the far pair. For methods without any of these the pointer to it is NULL.
+/* bias: terms that a method adds to scores besides a distance bias: relative vectors, pair biases and gates;
+ * also the memory of the far pair. Methods without any of these have no BiasTerms.
  *
- * A pair bias is computed once per pass for all heads where [H,T,T] fits PAIR_FLOATS, otherwise for each row
- * of tiles; its gradient is summed likewise. For gates, the sums c_t of the gates up to t are kept in
+ * A pair bias is computed once per pass for all heads if [H,T,T] fits PAIR_FLOATS, otherwise for each row of
+ * tiles; its gradient is summed in the same way. For gates, the sums c_t of the gates up to t are kept in
  * double, and a tile adds (c_i - c_i0) - (c_j - c_i0): near the diagonal both terms are small. The gradient
- * at c_t is the sum of row t of dS minus that of column t, and the gradient of gate l is the sum of those
- * for t >= l. (In exact arithmetic rows sum to zero; in floats their remainders would accumulate.)
+ * at c_t is the sum of row t of dS minus that of column t, and the gradient of gate l is the sum of those for
+ * t >= l. (In exact arithmetic rows sum to zero; in floats their remainders would accumulate.)
  */
 #include <string.h>
 
@@ -115,7 +115,7 @@ void bias_row_end(Attention *a, int h, int i0) {
 
 /* ---- one tile ---- */
 
-/* Where the pair bias (or its gradient) of row r and the tile's keys stands. */
+/* The pair bias, or its gradient, of row r and the tile's keys. */
 static float *pair_at(const Attention *a, float *pair, const Tile *t, int r) {
     size_t row = a->terms.pair_fits ? (size_t)t->h * a->length + (size_t)(t->i0 + r) : (size_t)r;
     return pair + row * a->length + t->j0;
@@ -126,7 +126,7 @@ static const float *vector_queries(const Attention *a, const Tile *t) {
     return pair->q + (size_t)t->i0 * a->wide;
 }
 
-/* Of the tile's keys those that exist. */
+/* The number of the tile's keys below the length of the sequence. */
 static int existing(const Attention *a, const Tile *t) {
     return a->length - t->j0 < t->columns ? a->length - t->j0 : t->columns;
 }

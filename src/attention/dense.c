@@ -1,4 +1,4 @@
-/* dense: complete rows of scores of all heads, TILE_ROWS queries at a time.
+/* dense: attention with complete rows of scores of all heads, TILE_ROWS queries at a time.
  *
  * Used for methods that change scores (PositionScores) and for exact top-k. Tiles are computed as in
  * attention/flash.c and copied into the rows; the softmax is computed per row. The memory is a few times H
@@ -26,7 +26,7 @@ void dense_new(Attention *a, Arena *arena) {
     if (a->method->scores) a->before = NEW(arena, block, float);
 }
 
-/* The rows of queries first ..: row r of head h stands at (h * rows + r) * columns. */
+/* The rows of the queries from `first` on: row r of head h starts at (h * rows + r) * columns. */
 typedef struct Block {
     int first, rows, columns;
 } Block;
@@ -54,7 +54,8 @@ static PositionScores hook_block(const Attention *a, const Block *b) {
                             .bias = a->bias};
 }
 
-/* What the tile sees of the rows, times `factor`, into s; zero elsewhere, since tiles may share columns. */
+/* Copies the visible part of the tile from the rows to s, times `factor`; the rest of s is zero, since tiles
+   may share columns. */
 static void take_tile(const Attention *a, const Block *b, const Tile *t, float *s, float *block,
                       float factor) {
     for (int r = 0; r < TILE_ROWS; r++, s += TILE_COLUMNS) {
@@ -116,7 +117,8 @@ static float kth_largest(float *x, int n, int k) {
     return x[k - 1];
 }
 
-/* What query i does not see becomes -infinity: by the diagonal, the window, and the k highest scores. */
+/* Sets scores that query i does not use to -infinity: those after the diagonal, outside the window, and not
+   among the k highest. */
 static void hide(Attention *a, float *row, int i, int columns) {
     int lo = i - a->window + 1, seen = 0, k = (int)a->options->top_k;
     for (int j = i + 1; j < columns; j++) row[j] = -INFINITY;
@@ -134,7 +136,7 @@ static void hide(Attention *a, float *row, int i, int columns) {
 
 /* ---- forward ---- */
 
-/* The row's scores become probabilities; returns its lse. */
+/* Turns the scores of a row into probabilities and returns its lse. */
 static float softmax(const Attention *a, float *row, int columns) {
     float temperature = a->temperature;
     SimdFloat top = simd_broadcast(-INFINITY), total = simd_broadcast(0);
@@ -188,8 +190,8 @@ void dense_forward(Attention *a, float *out, float *lse, int sequence, const Att
 
 /* ---- backward ---- */
 
-/* From scores in a->block and dP in a->dblock to probabilities (dropped out) and the gradient at the scores.
- */
+/* Turns scores in a->block and dP in a->dblock into probabilities (after dropout) and the gradient at the
+   scores. */
 static void backward_rows(Attention *a, const Block *b, int h, const float *lse, int sequence,
                           const AttentionDropout *dropout) {
     float temperature = a->temperature;

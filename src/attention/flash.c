@@ -1,8 +1,8 @@
-/* flash: one head in tiles of TILE_ROWS queries by up to TILE_COLUMNS keys, with a running softmax (see
- * attention/attention.h).
+/* flash: one head in tiles of TILE_ROWS queries by up to TILE_COLUMNS keys, with a running softmax.
  *
- * The loop over tiles omits those outside the window (attention_tile_next). Sinks have a tile of their own,
- * the first one, because they see the queries at other positions.
+ * The loop over tiles omits those outside the window (attention_tile_next). Sinks have their own tile, the
+ * first one, because queries have other positions for them. Every row of scores is relative to the maximum so
+ * far; a higher one rescales the sums. The formulas are in attention/attention.h.
  */
 #include <math.h>
 #include <string.h>
@@ -21,8 +21,8 @@ static int larger(int x, int y) {
     return x > y ? x : y;
 }
 
-/* The run of the bias that belongs to query i and the tile's keys; NULL where there is none. But for sinks,
-   that of the next query begins one number before it. */
+/* The distance biases of query i and the tile's keys; NULL without a bias. Except for sinks, those of the
+   next query start one number earlier. */
 static const float *tile_run(const Attention *a, const Tile *t, int i) {
     if (!a->run || !a->active) return NULL;
     const float *run = a->run + (size_t)t->h * (a->length + 2 * TILE_ROWS) + TILE_ROWS;
@@ -42,14 +42,14 @@ static const PackedPair *queries(const Attention *a, const Tile *t) {
     return t->sinks && a->moves_sinks && a->active ? &a->current.sink : &a->current.near;
 }
 
-/* How many of the first keys of the tile are beyond the horizon of query i. */
+/* The number of the tile's first keys that are beyond the horizon of query i. */
 static int beyond(const Attention *a, const Tile *t, int i) {
     if (!a->use || !a->use->horizon) return 0;
     return larger(0, smaller(t->columns, attention_tile_position(a, t, i) - a->use->horizon - t->j0 + 1));
 }
 
-/* Columns of a tile: before *mixed, all keys are beyond the horizon of every query; from *near on, none is
-   beyond that of any. */
+/* Divides the columns of a tile: keys before *mixed are beyond the horizon of every query, keys from *near on
+   are beyond that of no query. */
 static void split_panels(const Attention *a, const Tile *t, int *mixed, int *near) {
     *mixed = beyond(a, t, t->i0) / TILE_PANEL * TILE_PANEL;
     *near = attention_round_up(beyond(a, t, t->i0 + TILE_ROWS - 1), TILE_PANEL);
@@ -75,8 +75,8 @@ void flash_scores(Attention *a, const Tile *t) {
     if (a->use) bias_add(a, t);
 }
 
-/* The highest of a row of raw scores, of which `valid` keys count: behind them it becomes -infinity up to a
-   whole vector. *end is the number of columns that are left, a multiple of the vector length. */
+/* The highest of the first `valid` raw scores of a row. The scores after them, up to a whole vector, become
+   -infinity; *end is `valid` rounded up to a multiple of the vector length. */
 static inline float highest_score(float *s, int valid, int *end) {
     SimdFloat top = simd_broadcast(-INFINITY);
     int columns = *end = attention_round_up(valid, SIMD_LANES);
@@ -94,14 +94,14 @@ void flash_dropout(const Attention *a, const AttentionDropout *dropout, float *r
 
 /* ---- forward ---- */
 
-/* Of a row of a tile: its columns up to `end` (a multiple of the vector length, 0 where it sees no key) are
-   scores or -infinity, and what they become relative to. */
+/* A row of a tile: its columns up to `end` (a multiple of the vector length; 0 if the row sees no key) are
+   scores or -infinity; their exponentials are relative to a maximum. */
 typedef struct Extent {
     int valid, end;
     float highest;
 } Extent;
 
-/* All rows before their exponentials: no row waits for the maximum of its own. */
+/* Finds the maxima of all rows before any exponential, so that no row waits for its own maximum. */
 static void find_highest(const Attention *a, const Tile *t, int rows, const float *top, Extent *extent) {
     for (int r = 0; r < rows; r++) {
         float *s = a->s + r * TILE_COLUMNS;
@@ -116,7 +116,7 @@ static void find_highest(const Attention *a, const Tile *t, int rows, const floa
     }
 }
 
-/* One tile row of the forward pass: o[TILE_ROWS,wide] for queries i0.., and their lse. */
+/* One tile row of the forward pass: computes o[TILE_ROWS,wide] for the queries from i0 on, and their lse. */
 static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h, int i0,
                          const AttentionDropout *dropout) {
     Extent extent[TILE_ROWS];
@@ -140,7 +140,7 @@ static void forward_rows(Attention *a, float *o, float *lse, int sequence, int h
             }
             for (int j = end; j < t.columns; j++) s[j] = 0;
             if (dropout->p > 0) flash_dropout(a, dropout, s, sequence, h, i0 + r, t.j0, extent[r].valid);
-            if (!first && highest > top[r]) { /* what was summed so far was relative to a lower maximum */
+            if (!first && highest > top[r]) { /* the sums so far are relative to a lower maximum */
                 float shrink = expf(top[r] - highest);
                 sum[r] *= shrink;
                 for (int i = 0; i < a->wide; i++) o[(size_t)r * a->wide + i] *= shrink;
@@ -167,12 +167,13 @@ void flash_forward(Attention *a, float *lse, int sequence, int h, const Attentio
 
 /* ---- backward ---- */
 
-/* One tile of the backward pass: from S and dP in a->s and a->ds to P (dropped out) and the gradient at raw
-   scores there. */
+/* One tile of the backward pass: turns S and dP in a->s and a->ds into P (after dropout) and the gradient at
+   raw scores. */
 static void backward_tile(Attention *a, const float *lse, int sequence, const Tile *t,
                           const AttentionDropout *dropout) {
     bool summing = a->diagonal && a->active;
-    float diagonals[TILE_ROWS + TILE_COLUMNS] = {0}; /* place u belongs to d = i0 + TILE_ROWS - 1 - j0 - u */
+    float diagonals[TILE_ROWS + TILE_COLUMNS] = {
+        0}; /* element u is of distance i0 + TILE_ROWS - 1 - j0 - u */
     double *sums = a->diagonal + (size_t)t->h * a->length;
     for (int r = 0; r < TILE_ROWS; r++) {
         float *s = a->s + r * TILE_COLUMNS, *ds = a->ds + r * TILE_COLUMNS,
@@ -194,7 +195,8 @@ static void backward_tile(Attention *a, const float *lse, int sequence, const Ti
             if (dropout->p > 0) flash_dropout(a, dropout, s, sequence, t->h, i, t->j0, valid);
         }
         for (int j = end; j < t->columns; j++) s[j] = ds[j] = 0;
-        if (summing && t->sinks) { /* diagonals bend where queries stand elsewhere */
+        if (summing &&
+            t->sinks) { /* with other query positions, distances are not constant along diagonals */
             for (int j = 0; j < end; j++) {
                 int d = attention_tile_position(a, t, i) - j;
                 if (d >= 0 && d < a->length) sums[d] += diagonal[j];
@@ -216,7 +218,7 @@ void flash_value_gradients(Attention *a, const Tile *t, const float *dout) {
         relative_gradient(a, RELATIVE_VALUES, t, a->s, dout);
 }
 
-/* dk += ds^T q, dq += ds k for the columns [from, to) of a tile; the pair's rows begin with the tile. */
+/* dk += ds^T q, dq += ds k for the columns [from, to) of a tile; the pair's rows start at the tile. */
 static void learn_pair(const PackedPair *pair, const float *ds, int from, int to, int wide) {
     size_t key = (size_t)from * wide;
     if (from == to) return;
@@ -232,7 +234,7 @@ void flash_score_gradients(Attention *a, const Tile *t) {
     const PackedPair *seen = queries(a, t), *far = &a->current.far;
     if (a->use) bias_backward(a, t);
     split_panels(a, t, &mixed, &near);
-    if (near > 0) { /* of the panels on both sides, the far keys' share of ds moves over */
+    if (near > 0) { /* in panels with near and far keys, moves the part of ds of far keys to s_far */
         const PackedPair pair = {
             .q = far->q + row, .dq = far->dq + row, .k = far->k + column, .dk = far->dk + column};
         for (int r = 0; r < TILE_ROWS; r++) {

@@ -1,21 +1,21 @@
 /* internal: the workspace that the files of attention/ share, and which file fills which part.
  *
  *     attention.c          the loop over sequences and heads
- *     attention_options.c  the options: what they mean for a layer, a query and a key
+ *     attention_options.c  which keys a query sees in which layer; query scales
  *     pack.c               q, k and v of one head, packed and transformed; their gradients
- *     bias.c               what methods add to a tile of scores besides a distance bias
+ *     bias.c               terms of methods in a tile of scores, except for the distance bias
  *     relative.c           relative vectors, for scores and for values
- *     flash.c              one head in tiles, with a running softmax: the usual way
+ *     flash.c              one head in tiles, with a running softmax; used for most methods
  *     dense.c              complete rows of all heads, for methods that change scores and for top-k
  *
  * Packing copies q, k and v of one head out of qkv into rows of `wide` floats (D rounded up to 16, padded
  * with zeros) and T rounded up to TILE_ROWS, so that the kernels of math/gemm.h only see complete tiles.
- * Keys, and in the backward pass values, are also stored transposed in panels [wide,TILE_PANEL] of
- * TILE_PANEL positions: the right factor of S = Q K^T.
+ * Keys, and in the backward pass values, are also stored transposed in panels [wide,TILE_PANEL] of TILE_PANEL
+ * positions: the right factor of S = Q K^T.
  *
- * Scores are raw before they are multiplied by `scale`: raw = q . k + sqrt(D) (what is added to S), so that
- * one factor, temperature / sqrt(D), completes them. A distance bias is the initial value of the product and
- * costs almost nothing.
+ * Raw scores are scores before the multiplication by `scale`: raw = q . k + sqrt(D) (terms added to S), so
+ * that S = raw temperature / sqrt(D). A distance bias is the initial value of the product and costs almost
+ * nothing.
  */
 #ifndef POSLAB_ATTENTION_INTERNAL_H
 #define POSLAB_ATTENTION_INTERNAL_H
@@ -25,7 +25,7 @@
 
 enum { TILE_ROWS = 32, TILE_PANEL = 32, TILE_COLUMNS = 256, TILE_SKEW = TILE_ROWS + TILE_COLUMNS };
 
-/* Queries and keys of the head in hand under one transform. */
+/* Queries and keys of the current head under one transform. */
 typedef struct PackedPair {
     float *q, *k, *dq, *dk; /* [padded,wide] */
     float *k_panels;        /* [padded/TILE_PANEL,wide,TILE_PANEL] */
@@ -35,25 +35,25 @@ typedef struct PackedPair {
    neighbouring keys have neighbouring rows. Beyond `near` all distances share row 0. */
 typedef struct RelativeVectors {
     int count, near;       /* n; n rounded up to TILE_PANEL; 0: none */
-    float *given, *dgiven; /* [H,n,D] as the method gives them, and the gradient */
+    float *given, *dgiven; /* [H,n,D] as the method gives them, and their gradient */
 } RelativeVectors;
 
 enum { RELATIVE_SCORES, RELATIVE_VALUES, RELATIVE_ROLES };
 
-/* What is added to tiles of scores besides a distance bias. */
+/* Terms added to tiles of scores, except for the distance bias. */
 typedef struct BiasTerms {
-    int horizon;                             /* from this distance on the far pair counts; 0: never */
+    int horizon;                             /* the far pair is used from this distance on; 0: never */
     float *s_far;                            /* [TILE_ROWS,TILE_COLUMNS] */
     RelativeVectors vectors[RELATIVE_ROLES]; /* of POS_KEY and POS_VALUE */
     float *skew;                             /* [TILE_ROWS,TILE_SKEW] */
-    float *pair, *dpair; /* [H,T,T] where that fits, else [TILE_ROWS,T] of the tile row in hand */
+    float *pair, *dpair; /* [H,T,T] if that fits, else [TILE_ROWS,T] of the current tile row */
     bool pair_fits;
-    float *gates, *dgates; /* [H,T] of the sequence in hand */
+    float *gates, *dgates; /* [H,T] of the current sequence */
 } BiasTerms;
 
 /* One head of one sequence. */
 typedef struct PackedHead {
-    PackedPair near, far, sink; /* sink: q and dq alone, where sinks see the queries */
+    PackedPair near, far, sink; /* sink: only q and dq, at the positions that sinks use */
     float *v, *o, *dv;          /* [padded,wide]; o: the result, or its gradient */
     float *v_panels;
     float *delta;                                        /* [padded] */
@@ -67,31 +67,31 @@ struct Attention {
     const PositionContext *context;
     const AttentionOptions *options;
     bool training;
-    bool per_layer;                 /* biases are of one layer, else of all */
+    bool per_layer;                 /* biases differ between layers */
     int heads, size, width;         /* H, D, C */
     int length, padded, wide;       /* T; T rounded up to TILE_ROWS; D rounded up to 16 */
     float temperature, scale, root; /* scale: temperature / sqrt(D); root: sqrt(D) */
-    /* of the present layer */
+    /* of the current layer */
     bool active;              /* the method acts */
     int window, sinks;        /* 0: all keys */
     const float *query_scale; /* [T]: factors of queries; NULL: 1 */
     const BiasTerms *use;     /* the terms that act; NULL: none */
 
     float *bias; /* [H,T] by distance, as the method gives it; NULL without */
-    float *run;  /* [H,TILE_ROWS + T + TILE_ROWS]: the bias, raw and backwards, so that row i of a tile is a
-                    contiguous  run  of it; zeros around it, for rows beyond T and keys that are not seen */
+    float
+        *run; /* [H,TILE_ROWS + T + TILE_ROWS]: the bias, raw and in reverse order, so that row i of a tile is
+                 a contiguous run of it; padded with zeros for rows beyond T and keys that are not seen */
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
     bool has_terms;
     BiasTerms terms;
-    const void *sink_tables; /* the method's, for queries that stand where sinks see them */
-    bool moves_sinks;        /* such tables exist, and make a difference */
-    PackedHead current;      /* the head in hand */
-    PackedHead *kept;        /* [H], for the row engine; NULL: one for all */
-    float *s, *ds;           /* [TILE_ROWS,TILE_COLUMNS] */
-    float *block,
-        *dblock;   /* [H,TILE_ROWS,padded] and TILE_ROWS rows more: whole rows; NULL without row engine */
-    float *before; /* the scores before the method's change; backward only */
+    const void *sink_tables;   /* the method's tables for queries at the positions that sinks use */
+    bool moves_sinks;          /* such tables exist and change q */
+    PackedHead current;        /* the current head */
+    PackedHead *kept;          /* [H], for dense.c; NULL: one for all heads */
+    float *s, *ds;             /* [TILE_ROWS,TILE_COLUMNS] */
+    float *block, *dblock;     /* [H,TILE_ROWS,padded] and TILE_ROWS more rows, for dense.c; otherwise NULL */
+    float *before;             /* the scores before the method's change; backward only */
     float **q_rows, **dq_rows; /* [H]: rows of q and dq for the method */
     float *order;              /* [padded] for the search of the k-th score */
 };
@@ -100,22 +100,22 @@ struct Attention {
 typedef struct Tile {
     int h, i0, j0, columns;
     bool cut;   /* keys before the window are hidden */
-    bool sinks; /* only the first keys are seen, from where sinks see the queries */
+    bool sinks; /* the tile of the sinks: only the first keys are seen, with other query positions */
 } Tile;
 
 static inline int attention_round_up(int x, int multiple) {
     return (x + multiple - 1) / multiple * multiple;
 }
 
-/* attention/attention_options.c: what of the work space depends on the layer; factors[T] by which queries are
- * multiplied
- */
+/* attention/attention_options.c: sets the members that depend on the layer; computes factors[T], by which
+   queries are multiplied. */
 void attention_select_layer(Attention *a, int layer);
 void attention_fill_query_scales(float *factors, const AttentionOptions *options, int train_length,
                                  int length);
 
-/* attention/pack.c: heads are taken from the arena, and one of several in hand; they are read from qkv[T,3C],
-   `values` says whether panels of values are wanted; gradients are taken back to dqkv[T,3C]. */
+/* attention/pack.c: pack_new allocates a head; pack_select makes head h of a->kept the current one; pack_load
+   reads a head from qkv[T,3C] (`values`: also makes panels of values); pack_return_gradients writes gradients
+   to dqkv[T,3C]. */
 PackedHead pack_new(const Attention *a, Arena *arena);
 void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
@@ -125,9 +125,9 @@ void pack_rows(const Attention *a, float *packed, const float *from, int stride)
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed);
 void pack_panels(const Attention *a, float *panels, const float *packed, int count);
 
-/* attention/bias.c: once per pass (begin, end), per sequence, per head, per tile row, per tile; each end
-   with gradients belongs to a backward pass. */
-bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena); /* false: there are none */
+/* attention/bias.c: called once per pass (begin, end), per sequence, per head, per tile row and per tile.
+   Functions named _end pass gradients on and are called in backward passes only. */
+bool bias_new(BiasTerms *terms, const Attention *a, Arena *arena); /* false: the method has no such terms */
 void bias_begin(Attention *a);
 void bias_end(Attention *a);
 void bias_sequence(Attention *a, const float *x);
@@ -139,8 +139,8 @@ void bias_row_end(Attention *a, int h, int i0);
 void bias_add(Attention *a, const Tile *tile);      /* raw scores a->s += */
 void bias_backward(Attention *a, const Tile *tile); /* from the gradient a->ds at raw scores */
 
-/* attention/relative.c, `role` RELATIVE_SCORES or RELATIVE_VALUES: s += left . r, as raw scores;
-   o[TILE_ROWS,wide] += p r; and the gradient of r for both. */
+/* attention/relative.c, for role RELATIVE_SCORES or RELATIVE_VALUES: s += left . r (raw scores),
+   o[TILE_ROWS,wide] += p r, and the gradient of r. */
 void relative_new(RelativeVectors *v, const Attention *a, PositionRole role, Arena *arena);
 void relative_load(Attention *a, int role, int h, bool backward);
 void relative_return_gradients(Attention *a, int role, int h);
@@ -148,15 +148,17 @@ void relative_add_scores(Attention *a, int role, const Tile *tile, float *s, con
 void relative_add_values(Attention *a, int role, const Tile *tile, float *o, const float *p);
 void relative_gradient(Attention *a, int role, const Tile *tile, const float *p, const float *left);
 
-/* attention/flash.c: tiles of a tile row one after the other (from a tile of no columns on); what of row r is
-   seen: keys lo .. valid - 1 of the tile. */
+/* attention/attention_options.c: attention_tile_next advances to the next tile of a tile row (start with
+   columns = 0) and returns false after the last; attention_tile_visible returns whether row r sees any key of
+   the tile, and which: lo .. valid - 1. */
 bool attention_tile_next(const Attention *a, Tile *tile);
 bool attention_tile_visible(const Attention *a, const Tile *tile, int r, int *lo, int *valid);
-int attention_tile_position(const Attention *a, const Tile *tile, int i); /* where query i stands */
-void flash_scores(Attention *a, const Tile *tile);                        /* raw scores in a->s */
-/* s[TILE_ROWS,columns] = rows of `left` times the tile's keys or values, held in panels; + run, if there is
-   one, which begins one number earlier with each row. Only the columns [from, to), multiples of TILE_PANEL.
- */
+int attention_tile_position(const Attention *a, const Tile *tile,
+                            int i);                /* position of query i for the tile */
+void flash_scores(Attention *a, const Tile *tile); /* raw scores in a->s */
+/* attention/flash.c: s[TILE_ROWS,columns] = run (unless NULL) + rows of `left` times the tile's keys or
+   values, which are stored in panels. `run` starts one number earlier with each row. Computes only the
+   columns [from, to), multiples of TILE_PANEL. */
 void flash_products(const Attention *a, float *s, const float *run, const float *left, const float *panels,
                     const Tile *tile, int from, int to);
 void flash_value_gradients(Attention *a, const Tile *tile, const float *dout); /* from P in a->s */
@@ -166,7 +168,7 @@ void flash_dropout(const Attention *a, const AttentionDropout *dropout, float *r
 void flash_forward(Attention *a, float *lse, int sequence, int h, const AttentionDropout *dropout);
 void flash_backward(Attention *a, const float *lse, int sequence, int h, const AttentionDropout *dropout);
 
-/* attention/dense.c: all heads of one sequence, which are kept */
+/* attention/dense.c: all heads of one sequence at once, kept in a->kept */
 void dense_new(Attention *a, Arena *arena);
 void dense_forward(Attention *a, float *out, float *lse, int sequence, const AttentionDropout *dropout);
 void dense_backward(Attention *a, const float *lse, int sequence, const AttentionDropout *dropout);

@@ -1,4 +1,8 @@
-/* pack: q, k and v of one head of one sequence, packed and transformed; the way back for their gradients. */
+/* pack: copies q, k and v of one head of one sequence into padded arrays and applies the method's transforms.
+ *
+ * Gradients take the reverse path: through the backward transforms, into dqkv. A head can be packed more than
+ * once: as the near pair, as the far pair, and with the query positions that sinks use.
+ */
 #include <string.h>
 
 #include "attention/internal.h"
@@ -60,13 +64,15 @@ static void query_scale(const Attention *a, float *x) {
         for (int i = 0; i < a->size; i++) x[(size_t)t * a->wide + i] *= a->query_scale[t];
 }
 
-/* The head's queries, stretched: what transforms that add to them (an affine one) add stays as it is. */
+/* Packs the head's queries, multiplied by the query scales; applied before transforms, so vectors that a
+   transform adds are not scaled. */
 static void queries_pack(const Attention *a, float *packed, const float *from) {
     pack_rows(a, packed, from, 3 * a->width);
     query_scale(a, packed);
 }
 
-/* What the head in hand has besides near: the queries as sinks see them, and the far pair. */
+/* Whether the current head has, besides the near pair, queries at the positions that sinks use, and a far
+   pair. */
 static bool has_sink_queries(const Attention *a) {
     return a->sinks && a->moves_sinks && a->active;
 }

@@ -1,12 +1,11 @@
-/* relative: relative vectors r[d], added to scores as q_i . r[i - j] and to results as sum_j P[i,j] r[i -
- * j].
+/* relative: relative vectors r[d], added to scores as q_i . r[i - j] and to outputs as sum_j P[i,j] r[i - j].
  *
  * In a tile the distance decreases by one from key to key and increases by one from query to query. The
  * products of TILE_ROWS queries with the vectors of all distances in the tile, in decreasing order, form a
  * matrix; row r of the tile needs row r of that matrix, read from column TILE_ROWS - 1 - r on. TILE_SKEW =
  * TILE_ROWS + TILE_COLUMNS columns suffice for a tile of TILE_COLUMNS keys. For gradients and for values a
- * tile is copied to this skewed layout, surrounded by zeros, and multiplied. Beyond the last vector a row
- * has one product for all keys. Sinks, whose distances differ, are few and computed one by one.
+ * tile is copied to this skewed layout, padded with zeros, and multiplied. At distances beyond the last
+ * vector a row has one product for all keys. Sinks, whose distances differ, are few and computed one by one.
  */
 #include <string.h>
 
@@ -25,7 +24,7 @@ void relative_new(RelativeVectors *v, const Attention *a, PositionRole role, Are
     if (a->training) v->dgiven = NEW(arena, given, float);
 }
 
-/* The vector of row x. */
+/* The index of the vector in row x. */
 static int vector_of(const RelativeVectors *v, int x) {
     int d = v->near - 1 - x;
     return d < v->count ? d : v->count - 1;
@@ -53,13 +52,13 @@ void relative_return_gradients(Attention *a, int role, int h) {
             dgiven[(size_t)vector_of(v, x) * a->size + i] += a->current.drows[role][(size_t)x * a->wide + i];
 }
 
-/* Of the skewed columns of a tile, `far` come before row `x` of the vectors, `span` there are in all. */
+/* The skewed columns of a tile: `span` in all; the first `far` are before row `x` of the vectors. */
 typedef struct Skew {
     int far, span, x;
 } Skew;
 
 static Skew skew_of(const RelativeVectors *v, const Tile *t) {
-    int ahead = t->i0 + TILE_ROWS - t->j0 - v->near; /* distances of the tile beyond near */
+    int ahead = t->i0 + TILE_ROWS - t->j0 - v->near; /* number of the tile's distances beyond near */
     Skew k = {.far = ahead > 0 ? ahead : 0, .span = t->columns + TILE_ROWS, .x = ahead < 0 ? -ahead : 0};
     if (k.far > k.span) k.far = k.span;
     return k;
@@ -106,7 +105,7 @@ void relative_add_scores(Attention *a, int role, const Tile *t, float *s, const 
     }
 }
 
-/* The tile p in skewed columns, zeros elsewhere; far[r]: the sum of the columns before `far`. */
+/* Copies the tile p into skewed columns, zero elsewhere; far[r] is the sum of the columns before `far`. */
 static void skew_fill(const Attention *a, const Skew *k, const Tile *t, const float *p,
                       float far[TILE_ROWS]) {
     for (int r = 0; r < TILE_ROWS; r++) {

@@ -5,11 +5,10 @@
 struct Batches {
     const uint16_t *tokens;
     int length;
-    Random rng;      /* named by the seed; each epoch draws from a substream of its own */
-    int64_t windows; /* of one epoch: as many as fit whatever the phase, so that an index names its epoch at
-                        once */
+    Random rng;      /* the seed's stream; each epoch draws from its own substream */
+    int64_t windows; /* per epoch, the same at every phase: an index determines its epoch */
     int64_t phases;
-    int64_t epoch, phase; /* what `order` is of */
+    int64_t epoch, phase; /* those of `order` */
     int64_t *order;
     const Examples *examples; /* NULL: windows of a stream */
     TaskRow *rows;            /* [kept]: sequence n is in row n modulo kept */
@@ -23,7 +22,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, cons
     if (stream->count < (int64_t)length + 1) {
         error_set(
             err, EXIT_USAGE,
-            "%s: 'train.length' %d needs at least %d tokens to train on, the corpus has %lld; name more "
+            "%s: 'train.length' %d needs at least %d training tokens, the corpus has %lld; add files to "
             "'data.files' or lower 'train.length'",
             source, length, length + 1, (long long)stream->count);
         return NULL;
@@ -32,7 +31,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, cons
     int64_t windows = stream->count / length - 1;
     if (windows < 1) windows = 1;
     int64_t slack =
-        stream->count - windows * length; /* phases that leave room for all windows and the last target */
+        stream->count - windows * length; /* phases at which all windows and the last target fit */
     batches->tokens = stream->tokens;
     batches->length = length;
     batches->rng = random_stream(seed, "batch", "");
@@ -43,7 +42,7 @@ Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, cons
     return batches;
 }
 
-/* The epoch's phase, then its order (Fisher and Yates). */
+/* Draws the epoch's phase, then its order (Fisher and Yates). */
 static void draw_epoch(Batches *batches, int64_t epoch) {
     Random rng = random_substream(batches->rng, (uint64_t)epoch);
     int64_t *order = batches->order;

@@ -1,4 +1,4 @@
-/* batches: the sequences of training, in the order that a seed determines.
+/* batches: the training sequences, in an order determined by a seed.
  *
  * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences.
  *

@@ -14,11 +14,11 @@
 #include "data/documents.h"
 #include "data/tokenizers.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tokens are hashed as they are in memory");
 
 /* --- documents are ordered, joined and cut --- */
 
-/* Two documents of one order have one name and one content: it does not matter which comes first. */
+/* Documents with equal `order` have the same name and content, so their order does not matter. */
 static int by_order(const void *a, const void *b) {
     const Document *left = a, *right = b;
     if (left->list != right->list) return (int)left->list - (int)right->list;
@@ -32,7 +32,8 @@ static int64_t list_count(const Documents *documents, CorpusSplit list) {
     return sum;
 }
 
-/* Ranges of the joined tokens: the lists follow one another, and the first one is cut by the shares. */
+/* Sets the splits to ranges of the joined tokens. The lists are consecutive; the list train is cut by the
+   shares. */
 static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
     int64_t listed = list_count(documents, SPLIT_TRAIN), start = 0;
     int64_t shares[SPLIT_COUNT] = {0};
@@ -48,7 +49,7 @@ static void cut_splits(const Documents *documents, Corpus *corpus, const uint16_
     }
 }
 
-/* The part of a document that is in a split: [*from, *to), from among all tokens; empty where from >= to. */
+/* The part of a document that is in a split: [*from, *to) of all tokens; empty if from >= to. */
 static void part_in_split(const Document *document, const CorpusStream *split, const uint16_t *tokens,
                           int64_t *from, int64_t *to) {
     int64_t first = split->tokens - tokens, end = first + split->count;
@@ -57,7 +58,7 @@ static void part_in_split(const Document *document, const CorpusStream *split, c
     *to = last < end ? last : end;
 }
 
-/* Counts the documents of each split and hashes the corpus on the way. */
+/* Counts the documents of each split and computes the corpus hash. */
 static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16_t *tokens) {
     Sha256 *hash = sha256_new();
     for (CorpusSplit split = 0; split < SPLIT_COUNT; split++) {
@@ -78,11 +79,11 @@ static void hash_corpus(const Documents *documents, Corpus *corpus, const uint16
     sha256_finish(hash, corpus->hash);
 }
 
-/* Documents whose tokens another split has, too: the last list was cut between copies. */
+/* The number of documents whose content is also in another split, because a cut separates copies. */
 static int64_t count_copies(const Documents *documents, const Corpus *corpus, const uint16_t *tokens) {
     typedef struct Content {
         int documents;
-        unsigned splits; /* a bit for each that it is in */
+        unsigned splits; /* one bit for each split that contains it */
     } Content;
     Content *contents = NEW(documents->scratch, documents->count, Content);
     int64_t copies = 0;
@@ -108,8 +109,8 @@ const char *corpus_note(const Corpus *corpus, Arena *arena) {
         empty = arena_format(arena, "%lld empty file%s skipped", (long long)corpus->empty,
                              corpus->empty == 1 ? "" : "s");
     if (corpus->copies)
-        copies =
-            arena_format(arena, "%lld files are copies of files in another split", (long long)corpus->copies);
+        copies = arena_format(arena, "%lld files have the same content as files in another split",
+                              (long long)corpus->copies);
     return arena_format(arena, "%s%s%s", empty, *empty && *copies ? "; " : "", copies);
 }
 
@@ -119,26 +120,25 @@ static bool check_options(const Documents *documents, int vocabulary) {
     double shares[SPLIT_COUNT] = {0, options->valid, options->test};
     if (options->tokenizer == TOKENIZER_UINT32)
         return error_set(documents->err, EXIT_USAGE,
-                         "%s: 'data.tokenizer': tokens of 32 bits can be planned, not read yet; use uint16",
-                         source);
+                         "%s: 'data.tokenizer' \"uint32\" can only be planned; use \"uint16\"", source);
     if (vocabulary < 1 || vocabulary > UINT16_MAX + 1)
-        return error_set(
-            documents->err, EXIT_USAGE,
-            "%s: 'model.vocabulary' must be in [1, 65536] and given with the tokenizer \"%s\", got %d",
-            source, corpus_tokenizer_names[options->tokenizer], vocabulary);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' must be set for the tokenizer \"%s\", in [1, 65536], got %d",
+                         source, corpus_tokenizer_names[options->tokenizer], vocabulary);
     if (!options->files[SPLIT_TRAIN] || !*options->files[SPLIT_TRAIN])
-        return error_set(documents->err, EXIT_USAGE, "%s: 'data.files' names no file", source);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: 'data.files' is empty; name the files of the corpus", source);
     for (CorpusSplit split = SPLIT_VALID; split < SPLIT_COUNT; split++) {
         bool listed = options->files[split] && *options->files[split];
         if (listed && shares[split] > 0)
             return error_set(documents->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 where '%s' is given, got %g", source,
+                             "%s: 'data.split.%s' must be 0 if '%s' is given, got %g", source,
                              corpus_split_names[split], documents_keys[split], shares[split]);
     }
     if (!(options->valid >= 0 && options->test >= 0 && options->valid + options->test < 1))
         return error_set(
             documents->err, EXIT_USAGE,
-            "%s: 'data.split.valid' and 'data.split.test' must leave something to train on: their sum must "
+            "%s: 'data.split.valid' and 'data.split.test' leave no training data: their sum must "
             "be below 1, got %g",
             source, options->valid + options->test);
     return true;

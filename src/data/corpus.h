@@ -1,12 +1,12 @@
 /* corpus: a corpus as three streams of tokens: train, valid, test.
  *
  * A corpus is a list of documents (files), named by paths and patterns (sys/path_pattern.h). A file is one
- * document, however often it is named; an empty file that a pattern matches is left out. Documents are
- * ordered by the SHA-256 of their base name, a zero byte and their content: a fixed pseudo-random order.
- * They are joined in that order without separators, and the joined stream of N tokens is cut: the last
- * round(N test) tokens are the test split, the round(N valid) tokens before them the validation split, the
- * rest is for training. `valid_files` and `test_files` name separate files for a split instead (its share
- * must then be 0).
+ * document, even if several paths or patterns find it; an empty file that a pattern matches is left out.
+ * Documents are ordered by the SHA-256 of their base name, a zero byte and their content: a fixed
+ * pseudo-random order. They are joined in that order without separators, and the joined stream of N tokens is
+ * cut: the last round(N test) tokens are the test split, the round(N valid) tokens before them the validation
+ * split, the rest is for training. `valid_files` and `test_files` name separate files for a split instead
+ * (its share must then be 0).
  *
  * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens. The
  * corpus of a task (data/examples.h) has no splits; its hash is that of the task's options and
@@ -29,24 +29,24 @@ typedef struct CorpusStream {
 typedef struct Corpus {
     CorpusStream splits[SPLIT_COUNT];
     int vocabulary;
-    double bytes_per_token; /* 1 for bytes; 0: unknown (uint16) */
-    int64_t empty;          /* files left out since they are empty */
-    int64_t copies; /* files whose content is in more than one split, since the stream was cut there */
-    const Examples *examples; /* of a task: then there are no splits; else NULL */
+    double bytes_per_token;   /* 1 for bytes; 0: unknown (uint16) */
+    int64_t empty;            /* empty files, left out */
+    int64_t copies;           /* files whose content is in more than one split */
+    const Examples *examples; /* of a task, which has no splits; else NULL */
     char hash[SHA256_HEX_SIZE];
 } Corpus;
 
-/* Reads everything into the arena. `vocabulary` is the config's (0: the tokenizer's own). Errors: no file
-   matches a pattern, a folder or file cannot be read, a file or its content is in two lists, an empty file
-   that no pattern but its name has found, a file of another kind (data/file_type.h), a token outside the
-   vocabulary (file, offset, token), a damaged header, an odd size. */
+/* Reads all files; the result is owned by the arena. `vocabulary` is the config's (0: the tokenizer's own).
+   Errors: no file matches a pattern, a folder or file cannot be read, a file or its content is in two lists,
+   an empty file is named by its path, a file has a wrong type (data/file_type.h), a token is outside the
+   vocabulary, a header is damaged, a file has an odd size. */
 Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
                     Error *err);
 
-/* What a user should know about a corpus that was read, in a few words; "": nothing. */
+/* A short note for the user about empty files and copies; "" if there are none. Owned by the arena. */
 const char *corpus_note(const Corpus *corpus, Arena *arena);
 
-/* Whether a file that the options name is not there (or a glob that matches nothing). */
+/* Whether a file named by the options does not exist, or a pattern matches nothing. */
 bool corpus_is_missing(const CorpusOptions *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* corpus_options: what a config says about its corpus, as rows of options. */
+/* corpus_options: the section `data` of a config: files, tokenizer and splits, as option tables. */
 #ifndef POSLAB_DATA_CORPUS_OPTIONS_H
 #define POSLAB_DATA_CORPUS_OPTIONS_H
 
@@ -11,11 +11,11 @@ typedef enum CorpusTokenizer {
     TOKENIZER_TASK, /* of `data.task`, and of nothing else */
 } CorpusTokenizer;
 typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
-extern const char *const corpus_tokenizer_names[]; /* of CorpusTokenizer, as choices of a field */
+extern const char *const corpus_tokenizer_names[]; /* by CorpusTokenizer; NULL-terminated */
 extern const char *const corpus_split_names[];     /* "train", "valid", "test", NULL */
 
 typedef struct CorpusOptions {
-    int tokenizer;                   /* Tokenizer */
+    int tokenizer;                   /* CorpusTokenizer */
     double valid, test;              /* shares of the stream, from "split" */
     const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
     const ExamplesOptions *task;     /* in place of files; NULL: none */

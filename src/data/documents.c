@@ -19,7 +19,7 @@ static CorpusTokenizer tokenizer_of(const Documents *documents) {
     return (CorpusTokenizer)documents->options->tokenizer;
 }
 
-/* The beginning of an error of a tokenizer. */
+/* The prefix of a tokenizer's error messages. */
 static const char *where(const Documents *documents, const Document *document) {
     return arena_format(documents->scratch, "%s: file '%s'", documents->source, document->path);
 }
@@ -40,9 +40,9 @@ static bool add_pattern(Documents *documents, CorpusSplit list, const char *patt
     if (found.count) return true;
     const char *remedy = strncmp(pattern, "data/", 5) == 0
                              ? "`make data` prepares the default corpus in data/perl"
-                             : "paths are relative to the folder where poslab is started";
+                             : "paths are relative to the current folder";
     return error_set(documents->err, EXIT_USAGE, "%s: %s '%s'; %s", source,
-                     found.wild ? "no file matches" : "there is no file", pattern, remedy);
+                     found.wild ? "no file matches" : "no such file", pattern, remedy);
 }
 
 bool documents_are_missing(const CorpusOptions *options) {
@@ -67,8 +67,8 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
 }
 
-/* Paths of one file are neighbours. The first one gives the document its name: which one that is depends on
-   the base names, as the order of documents does. */
+/* Sorts paths of the same file next to each other. The first one names the document; it is chosen by base
+   name, since the order of documents depends on base names. */
 static int by_file(const void *a, const void *b) {
     const Document *left = a, *right = b;
     const struct stat *x = &left->status, *y = &right->status;
@@ -79,14 +79,14 @@ static int by_file(const void *a, const void *b) {
     return order ? order : (int)left->list - (int)right->list;
 }
 
-/* What is in two lists would be learnt and then tested. */
+/* Refuses a document in two lists: the model would be tested on training data. */
 static bool in_two_lists(const Documents *documents, const Document *a, const Document *b, const char *same) {
     return error_set(documents->err, EXIT_USAGE,
-                     "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in one of the lists", documents->source,
+                     "%s: '%s' in '%s' and '%s' in '%s' %s; keep it in only one list", documents->source,
                      a->path, documents_keys[a->list], b->path, documents_keys[b->list], same);
 }
 
-/* All files of all lists, sorted by path, each once, by whatever and however many paths it is named. */
+/* All files of all lists, sorted by path; each file once, even if several paths name it. */
 static bool list_paths(Documents *documents) {
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         for (const char **pattern = documents->options->files[list]; pattern && *pattern; pattern++)
@@ -94,7 +94,7 @@ static bool list_paths(Documents *documents) {
     for (int i = 0; i < documents->count; i++) {
         Document *document = &documents->items[i];
         if (stat(document->path, &document->status) != 0)
-            document->status = (struct stat){0}; /* see opening */
+            document->status = (struct stat){0}; /* read_document reports the error */
     }
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_file);
     int kept = 0;
@@ -103,7 +103,8 @@ static bool list_paths(Documents *documents) {
         Document *last = kept ? &documents->items[kept - 1] : NULL;
         bool repeated = last && next->status.st_ino && last->status.st_ino == next->status.st_ino &&
                         last->status.st_dev == next->status.st_dev;
-        if (repeated && last->list != next->list) return in_two_lists(documents, last, next, "are one file");
+        if (repeated && last->list != next->list)
+            return in_two_lists(documents, last, next, "are the same file");
         if (repeated)
             last->wild &= next->wild;
         else
@@ -114,7 +115,8 @@ static bool list_paths(Documents *documents) {
     return true;
 }
 
-/* Looks at the sizes first: the bytes as they are and the tokens made of them are held at once. */
+/* Checks the sizes of the files before reading: the bytes of all files and their tokens are in memory
+   together. */
 static bool check_memory(const Documents *documents, const Arena *arena) {
     double need[SPLIT_COUNT] = {0}, sum = (double)arena_used(arena), machine = memory_usable(1);
     CorpusSplit most = SPLIT_TRAIN;
@@ -129,8 +131,8 @@ static bool check_memory(const Documents *documents, const Arena *arena) {
     }
     return sum <= machine ||
            error_set(documents->err, EXIT_USAGE,
-                     "%s: '%s': reading the corpus takes %.1f GiB, the machine has %.1f GiB; name fewer or "
-                     "smaller files",
+                     "%s: '%s': reading the corpus needs %.1f GiB of memory, the machine has %.1f GiB; "
+                     "name fewer or smaller files",
                      documents->source, documents_keys[most], sum / 0x1p30, machine / 0x1p30);
 }
 
@@ -145,27 +147,27 @@ static bool read_bytes(const Documents *documents, const Document *document, int
             return error_system(documents->err, "%s: cannot read file '%s'", documents->source,
                                 document->path);
         if (got == 0)
-            return error_set(documents->err, EXIT_SYSTEM,
-                             "%s: file '%s' became shorter while it was read; try again", documents->source,
-                             document->path);
+            return error_set(documents->err, EXIT_SYSTEM, "%s: file '%s' shrank while it was read; try again",
+                             documents->source, document->path);
         done += got;
     }
     return true;
 }
 
-/* Checks what kind of file it is before memory is taken for it. */
+/* Checks the file's type and size before memory is allocated for it. */
 static bool check_file(const Documents *documents, const Document *document, const struct stat *status) {
     const char *source = documents->source, *path = document->path;
     if (S_ISDIR(status->st_mode))
-        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is a directory; name its files, as in '%s/*'",
-                         source, path, path);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: '%s' is a folder; name its files, for example '%s/*'", source, path, path);
     if (!S_ISREG(status->st_mode))
-        return error_set(documents->err, EXIT_USAGE, "%s: '%s' is not a regular file", source, path);
+        return error_set(documents->err, EXIT_USAGE,
+                         "%s: '%s' is not a regular file; name a file or a pattern", source, path);
     return tokenizers_check_size(tokenizer_of(documents), status->st_size, where(documents, document),
                                  documents->err);
 }
 
-/* What the tokenizer makes of the bytes. */
+/* Sets the document's tokens from the bytes of its file. */
 static bool take_tokens(Documents *documents, Document *document, const unsigned char *bytes, int64_t size) {
     CorpusTokenizer tokenizer = tokenizer_of(documents);
     TokenizerFile file;
@@ -184,7 +186,7 @@ static bool take_tokens(Documents *documents, Document *document, const unsigned
 }
 
 static bool read_document(Documents *documents, Document *document) {
-    /* Without O_NONBLOCK the opening of a named pipe would wait for its writer. */
+    /* Without O_NONBLOCK, opening a named pipe would wait for a writer. */
     int fd = open(document->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
@@ -202,8 +204,8 @@ static bool read_document(Documents *documents, Document *document) {
     return good;
 }
 
-/* Reads all documents. An empty file is left out where a pattern matched it, and refused where it is named.
- */
+/* Reads all documents. An empty file is left out if a pattern found it, and is an error if its path is
+   named. */
 static bool read_all(Documents *documents) {
     int kept = 0, listed[SPLIT_COUNT] = {0}, left[SPLIT_COUNT] = {0};
     for (int i = 0; i < documents->count; i++) {
@@ -221,8 +223,9 @@ static bool read_all(Documents *documents) {
     }
     for (CorpusSplit list = 0; list < SPLIT_COUNT; list++)
         if (listed[list] && !left[list])
-            return error_set(documents->err, EXIT_USAGE, "%s: '%s' matches empty files only",
-                             documents->source, documents_keys[list]);
+            return error_set(documents->err, EXIT_USAGE,
+                             "%s: '%s' matches only empty files; name files with text", documents->source,
+                             documents_keys[list]);
     documents->count = kept;
     return true;
 }
@@ -237,7 +240,7 @@ static int by_content(const void *a, const void *b) {
     return order ? order : strcmp(left->path, right->path);
 }
 
-/* Numbers the contents. No two lists may have the same. */
+/* Sets `content` of all documents. Fails if two lists have the same content. */
 static bool compare_contents(Documents *documents) {
     qsort(documents->items, (size_t)documents->count, sizeof(Document), by_content);
     for (int i = 1; i < documents->count; i++) {

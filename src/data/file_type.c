@@ -4,12 +4,18 @@
 
 #include "base/json_syntax.h"
 
-enum { LEAST = 32, LEAST_TEXT = 64, LEAST_BYTES = 128, LONG_TEXT = 4096 }; /* bytes that a pattern needs */
+enum {
+    LEAST = 32,
+    LEAST_TEXT = 64,
+    LEAST_BYTES = 128,
+    LONG_TEXT = 4096
+}; /* minimum sizes, in bytes, to which the patterns are applied */
 
-#define CONVERT(what)    "is " what "; write its text or its tokens into a file without a format"
+#define CONVERT(what)    "is " what "; extract its text or tokens into a plain file"
 #define COMPRESSED(what) "is compressed (" what "); decompress it first"
-#define TOKENS_16        "write them as unsigned 16-bit integers, as numpy's x.astype('uint16').tofile(NAME) does"
-#define LLMC_OTHER       "is a file of llm.c, but none of its files of tokens"
+#define TOKENS_16                                                                                            \
+    "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
+#define LLMC_OTHER "is a file of llm.c without tokens; name a file of tokens"
 
 static const struct Format {
     int offset, size;
@@ -74,8 +80,9 @@ static const char *known_format(const unsigned char *bytes, int64_t size) {
 
 /* ---- text ---- */
 
-/* UTF-16, UTF-32 and arrays of integers have zeros at the same places of every group of 8 bytes: nearly
-   always if the characters or integers are small; in a long file, much more often than elsewhere. */
+/* UTF-16, UTF-32 and arrays of integers have zeros at the same offsets in every group of 8 bytes: nearly
+   always if the characters or integers are small, and in a long file much more often than at other
+   offsets. */
 static bool has_zeros_of_integers(const unsigned char *bytes, int64_t size) {
     int64_t first = 0, last = 0, groups = size / 8;
     for (int64_t i = 0; i < groups; i++) {
@@ -96,7 +103,7 @@ const char *file_type_not_text(const unsigned char *bytes, int64_t size) {
         return "has llm.c's header of 16-bit tokens; set 'data.tokenizer' to \"uint16\"";
     const char *format = known_format(bytes, size);
     if (format || !has_zeros_of_integers(bytes, size)) return format;
-    return "has zero bytes at regular places, as UTF-16 text and integers have; convert text to UTF-8, for "
+    return "has zero bytes at regular intervals, like UTF-16 text or integers; convert text to UTF-8; for "
            "16-bit tokens set 'data.tokenizer' to \"uint16\"";
 }
 
@@ -121,14 +128,14 @@ static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
          size >= LONG_TEXT);
     if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
     if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
-        return "has no byte above 127, as values of 8 bits do; " TOKENS_16;
+        return "has no byte above 127, like 8-bit values; " TOKENS_16;
     return NULL;
 }
 
-/* Integers of 32 and 64 bits, either byte order, show as 16-bit values of which every second one is 0 (or
-   small, where numbers go beyond 65535). */
+/* Integers of 32 and 64 bits, in either byte order, read as 16-bit values: every second one is 0 (or small,
+   if numbers exceed 65535). */
 static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) {
-    int most[2][4] = {{0}}; /* by byte order, and by place among 4 values */
+    int most[2][4] = {{0}}; /* [byte order][index in a group of 4 values] */
     for (int64_t i = 0; i + 1 < size; i += 2) {
         int little = bytes[i] | bytes[i + 1] << 8, big = bytes[i + 1] | bytes[i] << 8;
         int *source = &most[0][i / 2 % 4];
@@ -151,8 +158,8 @@ static const char *integers_as_tokens(const unsigned char *bytes, int64_t size) 
     return NULL;
 }
 
-/* Whole numbers as floating-point numbers: of 32 bits below 0x4780 (65536) and with the last byte 0; of 64
-   bits with the last two of four 16-bit values 0. */
+/* Tokens stored as floating-point numbers. In 32 bits, the upper half is below 0x4780 (65536.0) and the last
+   byte is 0; in 64 bits, the last two of four 16-bit values are 0. */
 static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
     bool single = size >= LEAST && size % 4 == 0, wide = size >= LEAST && size % 8 == 0, any = false;
     for (int64_t i = 0; i + 1 < size && (single || wide); i += 2) {
@@ -165,7 +172,7 @@ static const char *reals_as_tokens(const unsigned char *bytes, int64_t size) {
 }
 
 const char *file_type_not_tokens(const unsigned char *bytes, int64_t size) {
-    if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* its reader checks what follows */
+    if (first_int(bytes, size) == LLMC_MAGIC) return NULL; /* data/tokenizers checks the header */
     const char *what = known_format(bytes, size);
     if (!what) what = text_as_tokens(bytes, size);
     if (!what) what = reals_as_tokens(bytes, size);

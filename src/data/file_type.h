@@ -11,9 +11,9 @@
 
 enum { LLMC_MAGIC = 20240520, LLMC_VERSION = 1, LLMC_INTS = 256 }; /* llm.c, dev/data/data_common.py */
 
-/* What is wrong with the bytes of a file, and the remedy, as the end of a sentence ("is compressed (gzip);
-   ..."); NULL: nothing is known. A UTF-8 byte-order mark is fine. */
+/* What is wrong with the content of a file, and the remedy, as the end of a sentence ("is compressed (gzip);
+   ..."); NULL if nothing was detected. A UTF-8 byte-order mark is accepted. */
 const char *file_type_not_text(const unsigned char *bytes, int64_t size);
-const char *file_type_not_tokens(const unsigned char *bytes, int64_t size); /* not 16-bit tokens */
+const char *file_type_not_tokens(const unsigned char *bytes, int64_t size); /* for 16-bit tokens */
 
 #endif

@@ -1,4 +1,4 @@
-/* tokenizers: see data/tokenizers.h. */
+/* tokenizers: one table row per tokenizer. Only `uint16` files can have a header. */
 #include "data/tokenizers.h"
 
 #include <string.h>
@@ -9,12 +9,13 @@
 static const struct Tokenizer {
     int token_size, vocabulary;
     double bytes_per_token;
-    const char *(*wrong)(const unsigned char *bytes, int64_t size); /* what a file is instead; NULL: fine */
+    const char *(*wrong)(const unsigned char *bytes,
+                         int64_t size); /* from data/file_type.h: what is wrong with a file; NULL: nothing */
 } tokenizers[] = {
     [TOKENIZER_BYTES] = {1, 256, 1, file_type_not_text},
     [TOKENIZER_UINT16] = {2, 0, 0, file_type_not_tokens},
-    [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* for plans: no file is read */
-    [TOKENIZER_TASK] = {2, 0, 0, file_type_not_tokens},   /* no file either */
+    [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* plans only: no file is read */
+    [TOKENIZER_TASK] = {2, 0, 0, file_type_not_tokens},   /* no file is read */
 };
 
 int tokenizers_token_size(CorpusTokenizer tokenizer) {
@@ -32,12 +33,12 @@ double tokenizers_bytes_per_token(CorpusTokenizer tokenizer) {
 bool tokenizers_check_size(CorpusTokenizer tokenizer, int64_t size, const char *where, Error *err) {
     return size % tokenizers[tokenizer].token_size == 0 ||
            error_set(err, EXIT_USAGE,
-                     "%s has an odd size (%lld bytes), so it is no stream of 16-bit tokens; for text set "
+                     "%s has an odd size (%lld bytes), so it is not a stream of 16-bit tokens; for text set "
                      "'data.tokenizer' to \"bytes\"",
                      where, (long long)size);
 }
 
-/* The header that llm.c writes in front of its tokens; a file without its magic number has none. */
+/* Skips the header that llm.c writes before its tokens, recognised by its magic number. */
 static bool skip_header(TokenizerFile *file, int64_t size, const char *where, Error *err) {
     int32_t header[3];
     if (size < (int64_t)sizeof header) return true;
@@ -45,13 +46,13 @@ static bool skip_header(TokenizerFile *file, int64_t size, const char *where, Er
     if (header[0] != LLMC_MAGIC) return true;
     int64_t rest = size - LLMC_INTS * (int64_t)sizeof(int32_t);
     if (header[1] != LLMC_VERSION)
-        return error_set(err, EXIT_USAGE, "%s: llm.c header of version %d; only version %d is known", where,
-                         (int)header[1], LLMC_VERSION);
+        return error_set(err, EXIT_USAGE, "%s: its llm.c header has version %d; only version %d is supported",
+                         where, (int)header[1], LLMC_VERSION);
     if (header[2] <= 0 || rest != 2 * (int64_t)header[2])
         return error_set(
             err, EXIT_USAGE,
-            "%s: its llm.c header promises %d tokens, %lld bytes follow it; the file is damaged, "
-            "make it again",
+            "%s: its llm.c header announces %d tokens, but %lld bytes follow; the file is damaged, "
+            "create it again",
             where, (int)header[2], (long long)(rest < 0 ? 0 : rest));
     file->tokens += LLMC_INTS * sizeof(int32_t);
     file->count = header[2];

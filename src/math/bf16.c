@@ -1,4 +1,4 @@
-/* bf16: a oneDNN primitive is made when a thread first needs a shape of product.
+/* bf16: a oneDNN primitive is created when a thread first needs a product of a new shape.
  *
  * Each thread has its own primitives, because oneDNN's working memory belongs to the thread that made a
  * primitive; oneDNN shares the compiled code among threads. A full table replaces its oldest entry.
@@ -35,14 +35,14 @@ typedef struct Product {
 } Product;
 
 static _Thread_local struct {
-    dnnl_engine_t engine; /* NULL: this thread has not begun */
+    dnnl_engine_t engine; /* NULL: not created for this thread yet */
     dnnl_stream_t stream;
     Product product[PRODUCTS];
     int oldest;
 } mine;
 
 const char *bf16_library_version(void) {
-    static char text[32]; /* written with the same text each time */
+    static char text[32]; /* every thread writes the same text */
     const dnnl_version_t *version = dnnl_version();
     snprintf(text, sizeof text, "%d.%d.%d", version->major, version->minor, version->patch);
     return text;
@@ -61,7 +61,7 @@ static void must(dnnl_status_t status, const char *what) {
     if (status != dnnl_success) BUG("oneDNN: %s fails with status %d", what, (int)status);
 }
 
-/* Where oneDNN 2 and 3 differ: descriptors are values in 2, handles in 3. */
+/* oneDNN 2 and 3 differ: descriptors are values in 2 and handles in 3. */
 #if DNNL_VERSION_MAJOR >= 3
 #define MATRIX_DESCRIBE     dnnl_memory_desc_create_with_strides
 #define MATRIX_FREE(matrix) dnnl_memory_desc_destroy(matrix)
@@ -132,8 +132,8 @@ static void product_make(Product *product, const Bf16Shape *shape) {
     MATRIX_FREE(c);
 }
 
-/* oneDNN takes its number of threads from OpenMP, where it belongs to the thread that asks; the function is
-   declared here because clang does not find the header that comes with gcc. */
+/* oneDNN takes its number of threads from OpenMP, where it is a setting of the calling thread. Declared here
+   because clang does not find gcc's omp.h. */
 void omp_set_num_threads(int threads);
 
 static void thread_begin(void) {
@@ -178,7 +178,7 @@ const char *bf16_library_version(void) {
 }
 
 const char *bf16_unavailable_reason(void) {
-    return "this program was built without oneDNN; install libdnnl-dev and run make again";
+    return "this program was built without oneDNN; install libdnnl-dev and rebuild with `make`";
 }
 
 void bf16_product(float *c, const uint16_t *a, bool transpose_a, const uint16_t *b, bool transpose_b,

@@ -23,7 +23,7 @@ void blas_product_strided(float *c, int ldc, const float *a, int lda, const floa
 }
 
 const char *blas_name(void) {
-    static char name[256]; /* written once, with the same text each time */
+    static char name[256]; /* every call writes the same text */
     snprintf(name, sizeof name, "%s core %s", openblas_get_config(), openblas_get_corename());
     return name;
 }
@@ -42,11 +42,11 @@ void blas_one_thread(void) {
     openblas_set_num_threads(1);
 }
 
-/* Parts of OpenBLAS that its headers do not declare. */
+/* Functions of OpenBLAS that its headers do not declare. */
 void *blas_memory_alloc(int unused) __attribute__((weak));
 void blas_memory_free(void *buffer) __attribute__((weak));
 
-enum { BLAS_BUFFER = 136 << 20, BLAS_BUFFERS_MOST = 256 }; /* BLAS_BUFFER: 128 MiB, and what manages them */
+enum { BLAS_BUFFER = 136 << 20, BLAS_BUFFERS_MOST = 256 }; /* BLAS_BUFFER: 128 MiB and bookkeeping */
 
 static bool can_map(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -63,7 +63,7 @@ bool blas_reserve(int threads, Error *err) {
     while (count > 0) blas_memory_free(buffers[--count]);
     return fine ||
            error_set(err, EXIT_SYSTEM,
-                     "no memory for the buffers of the BLAS in %d thread%s; lower --threads, or raise the "
-                     "limit on memory (ulimit -v, ulimit -d)",
+                     "not enough memory for the BLAS buffers of %d thread%s; lower --threads, or raise the "
+                     "memory limit (ulimit -v, ulimit -d)",
                      threads, threads == 1 ? "" : "s");
 }

@@ -7,30 +7,33 @@
 
 #include "base/error.h"
 
-/* c[M,N] = a b, or c += a b with `add`, with a [M,K] and b [K,N], each stored row by row, or column by column
-   (the transpose row by row) when so marked. */
+/* c[M,N] = a b, or c += a b with `add`, with a [M,K] and b [K,N], each row-major, or column-major if its
+   `transpose` argument is set. */
 void blas_product(float *c, const float *a, bool transpose_a, const float *b, bool transpose_b, bool add,
                   int m, int n, int k);
 
-/* c[m,n] = a[m,k] b[k,n] with leading dimensions; turned: a lies as [k,m], b as [n,k]; with add: c +=
- * instead. */
+/* c[m,n] = a[m,k] b[k,n], or c += a b with `add`, with leading dimensions. With transpose_a, a is stored as
+   [k,m]; with transpose_b, b as [n,k]. */
 void blas_product_strided(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                           int k, bool transpose_a, bool transpose_b, bool add);
 
-/* Makes the BLAS compute in one thread: parallelism is workers and threads that each compute a whole
-   micro-batch. For the start of the program. (Workers also get it by environment, and sys/threads sets it in
-   each thread, since in an OpenMP build this call is for the calling thread.) */
+/* Makes the BLAS compute on one thread; called at the start of the program. Parallelism comes from worker
+   processes and from threads that each compute a whole micro-batch. Workers also get this setting by
+   environment, and sys/threads sets it in each thread, because in an OpenMP build of OpenBLAS it applies to
+   the calling thread only. */
 void blas_one_thread(void);
 
-/* OpenBLAS starts threads when it is loaded, unless the environment says one. The environment for programs
-   that are executed next, and whether this program was started with it. */
+/* OpenBLAS starts its threads when it is loaded, unless the environment asks for one thread. The first
+   function sets that environment for programs that this process executes; the second returns whether this
+   program was started with it. */
 void blas_one_thread_environment(void);
 bool blas_is_loaded_with_one_thread(void);
 
-/* Maps the buffers that the BLAS needs for this many threads at a time, which it then keeps: where the system
-   refuses memory to it later, it tries again for ever. For the start of a command that computes. */
+/* Makes the BLAS allocate its buffers for `threads` concurrent threads, which it keeps; without this,
+   OpenBLAS retries for ever if an allocation fails later. Called at the start of each command that computes.
+   Returns false with err set if there is not enough memory. */
 bool blas_reserve(int threads, Error *err);
 
-const char *blas_name(void); /* name and kernel of the BLAS */
+const char *blas_name(void); /* name and kernel of the BLAS; static */
 
 #endif

@@ -1,12 +1,12 @@
-/* gemm: a block of the result is kept in registers while the inner index runs.
+/* gemm: each kernel keeps a block of the result in registers during the loop over the inner index k.
  *
  * One kernel computes all products: element (r, p) of the left factor is a[r * row + p * step], with (row,
  * step) = (lda, 1), or (1, lda) for a transposed factor. The numbers of rows and of vectors in a block are
- * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A sum waits
- * four cycles for its last product and two products begin in each cycle: a block needs at least eight sums.
- * With AVX-512 (32 registers) a block has 8 x 2 sums, or 16 x 1 where the result is one vector wide; with 16
- * registers it has 4 x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in the
- * products of layers (12 x 2 with 32). Both factors are explicitly held in registers; otherwise GCC reads
+ * constants of each call, so that the compiler unrolls both loops and keeps `sum` in registers. A fused
+ * multiply-add takes four cycles and two can start in each cycle: a block needs at least eight independent
+ * sums. With AVX-512 (32 registers) a block has 8 x 2 sums, or 16 x 1 where the result is one vector wide;
+ * with 16 registers it has 4 x 2 in the tiles of attention, whose rows are a multiple of eight, and 6 x 2 in
+ * the products of layers (12 x 2 with 32). Both factors are explicitly held in registers; otherwise GCC reads
  * each vector of the right factor again for every row and loads all rows of the left one early, which evicts
  * sums.
  */
@@ -14,15 +14,15 @@
 
 #include <string.h>
 
-#if defined(__AVX__)                                     /* a Vec is one register */
-#define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* its value is needed here, in a register */
+#if defined(__AVX__)                                     /* a vector is one register */
+#define HOLD(vector) __asm__ volatile("" : "+v"(vector)) /* keeps its value in a register here */
 #else
 #define HOLD(vector) (void)(vector)
 #endif
 
 enum { GEMM_ROWS = SIMD_LANES == 16 ? 8 : 4, WIDE = 2 * SIMD_LANES, TALL = 16 };
 
-/* c = from (NULL: 0) + a b. `from` is added last, which is as exact as adding it apart. */
+/* c = from (NULL: 0) + a b. `from` is added last. */
 static inline __attribute__((always_inline)) void block(const int rows, const int vecs, float *c, size_t ldc,
                                                         const float *from, ptrdiff_t ldf, const float *a,
                                                         size_t row, size_t step, const float *b, size_t ldb,
@@ -86,9 +86,9 @@ void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
     product(c, (size_t)ldc, from, ldf, a, 1, (size_t)lda, b, (size_t)ldb, m, n, k);
 }
 
-/* Where both factors lie along the inner index a sum is a vector of partial ones, and as many such vectors as
-   one has lanes are folded into one. Of two, x and y, a step makes one: lane l is the sum of two lanes
-   `apart` of each other, of x where that bit of l is clear, of y where it is set. */
+/* If both factors are contiguous along the inner index, each sum is a vector of partial sums, and SIMD_LANES
+   such vectors are folded into one vector of sums. A step makes one vector from two, x and y: lane l is the
+   sum of two lanes at distance `apart`, of x where that bit of l is clear, of y where it is set. */
 #if defined(__AVX512F__)
 #define LANES(at, apart) LANES_8(at, apart, 0), LANES_8(at, apart, 8)
 #else
@@ -105,7 +105,7 @@ void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 #endif
 #define FOLD(x, y, apart) (SHUFFLE(x, y, LANES(NEAR, apart)) + SHUFFLE(x, y, LANES(FAR, apart)))
 
-static inline SimdFloat fold(SimdFloat v[SIMD_LANES]) { /* lane i: the sum of v[i], which is overwritten */
+static inline SimdFloat fold(SimdFloat v[SIMD_LANES]) { /* lane i: the sum of v[i]; v is overwritten */
 #pragma GCC unroll 8
     for (int i = 0; i < SIMD_LANES / 2; i++) v[i] = FOLD(v[2 * i], v[2 * i + 1], 1);
 #pragma GCC unroll 4
@@ -156,9 +156,9 @@ void gemm_nt(float *c, int ldc, const float *from, int ldf, const float *a, int 
                         ldf, a + (size_t)i * lda, (size_t)lda, b + (size_t)j * ldb, (size_t)ldb, k);
 }
 
-/* The products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
-   columns: a panel, 16 KiB, is read from the first cache by all blocks of rows, and packing it costs one copy
-   for all rows of the result. */
+/* Products of layers. The right factor is packed, STEPS x WIDEST of it at a time, into panels of WIDE
+   columns. All blocks of rows read a panel of 16 KiB from the first-level cache; packing costs one copy for
+   all rows of the result. */
 enum {
     TOP = SIMD_LANES == 16 ? 12 : 6,
     STEPS = 4096 / WIDE,
@@ -166,7 +166,7 @@ enum {
     LEFT = 8 * TOP
 };
 
-/* To panels from b[steps, n], or from b[n, steps] if it is turned. */
+/* Packs b[steps, n], or b[n, steps] if `turned`, into panels. */
 static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int steps) {
     for (int j = 0; j < n; j += WIDE, to += WIDE * steps) {
         if (!turned) {
@@ -174,7 +174,7 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
             continue;
         }
         int p = 0;
-        for (; p + 8 <= steps; p += 8) /* half a line of each column at a time */
+        for (; p + 8 <= steps; p += 8) /* half a cache line of each column at a time */
             for (int x = 0; x < WIDE; x++)
                 for (int y = 0; y < 8; y++) to[(p + y) * WIDE + x] = b[(size_t)(j + x) * ldb + p + y];
         for (; p < steps; p++)
@@ -182,8 +182,8 @@ static void pack(float *to, const float *b, size_t ldb, bool turned, int n, int 
     }
 }
 
-/* c[m, WIDE] = from (none: 0) + a[m, steps] panel. Of the last eight rows, six would leave two, each of which
-   alone takes as long as four. */
+/* c[m, WIDE] = from (none: 0) + a[m, steps] panel. The last eight rows are computed as 4 + 4: after 6, a
+   block of 2 rows takes as long as one of 4. */
 static void times_panel(float *c, size_t ldc, const float *from, ptrdiff_t ldf, const float *a, size_t row,
                         size_t step, const float *panel, int m, int steps) {
     int i = 0;
@@ -207,7 +207,7 @@ void gemm_product(float *c, const float *from, int ldf, const float *a, bool tra
     for (int j0 = 0; j0 < n; j0 += WIDEST)
         for (int p = 0; p < k; p += STEPS) {
             int columns = n - j0 < WIDEST ? n - j0 : WIDEST, steps = k - p < STEPS ? k - p : STEPS;
-            const float *start = p ? c : from; /* what the steps before this one came to */
+            const float *start = p ? c : from; /* the sums of the steps before this one */
             ptrdiff_t lds = p ? n : ldf;
             pack(workspace, b + (transpose_b ? j0 * ldb + p : p * ldb + j0), ldb, transpose_b, columns,
                  steps);

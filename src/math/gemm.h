@@ -1,8 +1,8 @@
 /* gemm: matrix products on vectors, for attention's tiles and for narrow layers.
  *
  * A BLAS call on a 32 x 128 tile with an inner size of 16 spends most of its time on packing and on passes
- * over the result, and a layer of width 64 or 128 some of it. These kernels keep the result in registers and
- * pack nothing.
+ * over the result; a product of a layer of width 64 or 128 spends part of it there. These kernels keep the
+ * result in registers; products of tiles pack nothing, products of layers pack the right factor.
  */
 #ifndef POSLAB_GEMM_H
 #define POSLAB_GEMM_H
@@ -11,9 +11,9 @@
 
 /* Products of tiles: m is a multiple of 8, n of 16, k any; row-major with leading dimensions.
    gemm_nn: c[m,n] = from + a[m,k] b[k,n];  gemm_tn: c[m,n] = from + a[k,m]^T b[k,n].
-   from is NULL (0) or rows ldf apart: c itself (+=), one row for all (ldf = 0), a run that moves on by one
-   number with each row (ldf = -1).
-   gemm_nt: c[m,n] = from + a[m,k] b[n,k]^T; m and n are multiples of 4, k of 16, and large beside m and n. */
+   `from` is NULL (zeros), or a matrix with leading dimension ldf: c itself (+=), one row for all rows (ldf =
+   0), or an array whose start moves back by one number with each row (ldf = -1). gemm_nt: c[m,n] = from +
+   a[m,k] b[n,k]^T; m and n are multiples of 4, k of 16; efficient if k is much larger than m and n. */
 void gemm_nn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k);
 void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
@@ -22,8 +22,9 @@ void gemm_tn(float *c, int ldc, const float *from, int ldf, const float *a, int 
 void gemm_nt(float *c, int ldc, const float *from, int ldf, const float *a, int lda, const float *b, int ldb,
              int m, int n, int k);
 
-/* A larger product, without gaps: c[m,n] = from + a[m,k] b[k,n]; turned, a is [k,m] and b [n,k]. Any m and k
-   > 0, and n for which gemm_fits says yes. room[GEMM_WORKSPACE] is written. */
+/* A larger product of contiguous matrices: c[m,n] = from + a[m,k] b[k,n]; with transpose_a, a is stored as
+   [k,m]; with transpose_b, b as [n,k]. m and k are any positive numbers; gemm_fits(n) must be true.
+   workspace[GEMM_WORKSPACE] is overwritten. */
 enum { GEMM_WORKSPACE = 1 << 17 };
 bool gemm_fits(int n);
 void gemm_product(float *c, const float *from, int ldf, const float *a, bool transpose_a, const float *b,

@@ -13,12 +13,13 @@
 #include "math/blas.h"
 #include "math/nn_ops.h"
 
-/* As the kernel calls them, on x86 and on ARM. */
+/* The names in /proc/cpuinfo, on x86 and on ARM. */
 static const char *const extensions[] = {"avx",         "fma",         "avx2",     "avx512f",
                                          "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16",
                                          "asimd",       "sve",         "sve2",     "bf16"};
 
-/* What stands behind the first of `keys` in /proc/cpuinfo; NULL if none is there. */
+/* The value of the first of `keys` (ended by NULL) that /proc/cpuinfo contains; NULL if it contains none of
+   them. */
 static const char *cpuinfo(const char *const *keys, Arena *arena) {
     char line[8192];
     const char *found = NULL;

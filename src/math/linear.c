@@ -1,5 +1,5 @@
-/* linear: a bias needs no pass of its own. Tiles add it when they write the result; the BLAS adds its
- * product to it.
+/* linear: a bias needs no extra pass over the result. The kernels of gemm add it when they write the result;
+ * for the BLAS the result is filled with the bias, and the product is added to it.
  */
 #include "math/linear.h"
 
@@ -12,16 +12,16 @@
 #include "math/nn_ops.h"
 #include "math/timers.h"
 
-/* Up to these numbers of weights the tiles' products are faster than the BLAS's, measured with 1,024 and 512
-   rows; the sum over all rows is the BLAS's field, but for the smallest. */
+/* Up to these numbers of weights gemm_product is faster than the BLAS, measured with 1,024 and 512 rows:
+   NARROW for products with the weights, NARROWEST for weight gradients, which sum over all rows. */
 enum { NARROW = 1 << 18, NARROWEST = 1 << 14 };
 
 struct Linear {
     Precision precision;
-    size_t weights, inputs, outputs; /* room */
+    size_t weights, inputs, outputs; /* sizes of the buffers */
     const float *values;
-    uint16_t *w, *x, *dy; /* rounded: all weights, and one product's input and gradient; of bf16 */
-    float *workspace;     /* [GEMM_WORKSPACE] of fp32 */
+    uint16_t *w, *x, *dy; /* rounded: all weights, and one product's input and gradient; bf16 only */
+    float *workspace;     /* [GEMM_WORKSPACE] fp32 only */
 };
 
 Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena) {
@@ -54,7 +54,7 @@ static bool tiles_win(int most, int o, int i, int columns) {
 
 static void round_into(uint16_t *to, size_t workspace, const float *from, int rows, int columns) {
     size_t count = (size_t)rows * (size_t)columns;
-    if (count > workspace) BUG("%zu numbers where %zu were announced", count, workspace);
+    if (count > workspace) BUG("%zu numbers in a buffer for %zu", count, workspace);
     bf16_round(to, from, count);
 }
 
@@ -106,8 +106,7 @@ double linear_rate(int precision, int n, int o, int i, double seconds) {
     float *y = NEW(arena, (size_t)n * o, float);
     uint16_t *x16 = NEW(arena, (size_t)n * i, uint16_t), *w16 = NEW(arena, (size_t)o * i, uint16_t);
     double best = 0, end = clock_now() + seconds;
-    for (int calls = 0; calls < 3 || clock_now() < end;
-         calls++) { /* the best call: what the machine can do */
+    for (int calls = 0; calls < 3 || clock_now() < end; calls++) { /* the fastest call: the machine's rate */
         double start = clock_now();
         if (precision == PRECISION_BF16)
             bf16_product(y, x16, false, w16, true, false, n, o, i);

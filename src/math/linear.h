@@ -12,15 +12,16 @@
 #include "base/arena.h"
 #include "math/precision.h"
 
-/* What one thread's pass works with. Lies in the arena. */
+/* The buffers of one thread's pass, owned by the arena. */
 typedef struct Linear Linear;
 
-/* For a model of `weights` values, inputs x of up to `inputs` and dy of up to `outputs` numbers (0: no
-   backward). precision is a Precision that precision_check accepts, if the arena does not only count. */
+/* For a model with `weights` parameters, inputs x of up to `inputs` numbers and gradients dy of up to
+   `outputs` numbers (0: no backward). Unless the arena only counts, `precision` is a Precision that
+   precision_check accepts. */
 Linear *linear_new(int precision, size_t weights, size_t inputs, size_t outputs, Arena *arena);
 
-/* The start of a pass: all weights w that follow lie in values[weights], which stays as it is until the end.
- */
+/* Starts a pass: all weights w passed later are part of values[weights], which must not change during the
+   pass. */
 void linear_begin(Linear *linear, const float *values);
 
 /* y[N,O] = x[N,I] w[O,I]^T + bias[O] (bias may be NULL) */

@@ -1,5 +1,5 @@
-/* nn_ops: sums that the compiler may split into vector lanes are marked (`omp simd reduction`); nothing else
- * is reordered.
+/* nn_ops: the compiler may split a sum into vector lanes only where it is marked `omp simd reduction`; no
+ * other operation is reordered.
  */
 #include "math/nn_ops.h"
 
@@ -97,7 +97,7 @@ void nn_ops_add(float *y, const float *x, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
-/* A row of logits is walked in vectors; the last, partial one is filled up with -infinity. */
+/* A row of logits is read in vectors; the last, partial one is padded with -infinity. */
 static SimdFloat row_load(const float *row, int j, int v) {
     if (j + SIMD_LANES <= v) return simd_load(row + j);
     float lanes[SIMD_LANES];

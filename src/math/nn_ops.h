@@ -29,8 +29,9 @@ void nn_ops_gelu_backward(float *dy, const float *x, size_t count);
 void nn_ops_swiglu(float *y, const float *x, int n, int f);
 void nn_ops_swiglu_backward(float *dx, const float *dy, const float *x, int n, int f);
 
-/* Inverted dropout in place: keeps x / (1-p) where the stream's number at place `first + index` says so, else
-   0. The same call on gradients is its backward. p = 0 does nothing. */
+/* Inverted dropout in place: x[index] becomes x / (1-p) or, with probability p, 0. Number `first + index` of
+   the random stream `key` decides, so the same call on gradients is the backward function. p = 0 does
+   nothing. */
 void nn_ops_dropout(float *x, size_t count, double p, uint64_t key, uint64_t first);
 
 void nn_ops_add(float *y, const float *x, size_t count); /* y += x */

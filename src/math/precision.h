@@ -11,8 +11,8 @@
 typedef enum Precision { PRECISION_FP32, PRECISION_BF16, PRECISION_COUNT } Precision;
 extern const char *const precision_names[]; /* "fp32", "bf16", NULL */
 
-/* Whether this build and CPU have the precision. The error (usage) names place and path ('train.precision')
-   and says what to do. */
+/* Whether this build and this CPU support the precision. If not, the error (EXIT_USAGE) names source and path
+   (such as 'train.precision') and the remedy. */
 bool precision_check(int precision, const char *source, const char *path, Error *err);
 
 #endif

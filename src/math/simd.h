@@ -25,8 +25,8 @@ static inline void simd_store(float *x, SimdFloat v) {
     *(SimdFloat *)x = v;
 }
 
-static inline SimdFloat
-simd_broadcast(float x) { /* no sum of 0 and x, which would cost an addition: -0 + 0 is not -0 */
+static inline SimdFloat simd_broadcast(
+    float x) { /* written out: the compiler cannot drop an addition of zero, since -0 + 0 is not -0 */
 #if defined(__AVX512F__)
     return (SimdFloat){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 #else
@@ -39,11 +39,11 @@ static inline SimdFloat simd_select(SimdInt mask, SimdFloat yes,
     return (SimdFloat)((mask & (SimdInt)yes) | (~mask & (SimdInt)no));
 }
 
-static inline SimdFloat simd_max(SimdFloat a, SimdFloat b) { /* NaN in a stays */
+static inline SimdFloat simd_max(SimdFloat a, SimdFloat b) { /* NaN in a is kept */
     return simd_select(a < b, b, a);
 }
 
-/* A vector folded in halves until one lane is left. */
+/* The sum of all lanes; the vector is folded in halves until one lane is left. */
 static inline float simd_reduce_sum(SimdFloat v) {
     float lanes[SIMD_LANES];
     simd_store(lanes, v);
@@ -55,8 +55,7 @@ static inline float simd_reduce_sum(SimdFloat v) {
     return lanes[0];
 }
 
-static inline float
-simd_reduce_max(SimdFloat v) { /* the largest lane; which one is not said if a lane is NaN */
+static inline float simd_reduce_max(SimdFloat v) { /* the largest lane; unspecified if a lane is NaN */
     float lanes[SIMD_LANES];
     simd_store(lanes, v);
 #pragma GCC unroll 4
@@ -67,12 +66,11 @@ simd_reduce_max(SimdFloat v) { /* the largest lane; which one is not said if a l
     return lanes[0];
 }
 
-/* e^x for x <= 88, to about 2 units in the last place; 0 below -87 (and for -infinity), NaN for NaN.
-   x = n ln 2 + r, |r| <= ln(2)/2: a polynomial for e^r, n added to the exponent's bits. The polynomial is
-   1 + r + r^2 q(r), q of degree 4 with the least largest relative error of e^r, 4.4e-9 before rounding. */
+/* e^x for x <= 88, to about 2 units in the last place; 0 below -87 (and for -infinity), NaN for NaN. x = n ln
+   2 + r, |r| <= ln(2)/2: a polynomial for e^r, n added to the exponent's bits. The polynomial is 1 + r + r^2
+   q(r), q of degree 4 with the smallest maximum relative error of e^r, 4.4e-9 before rounding. */
 static inline SimdFloat simd_exp(SimdFloat x) {
-    const float magic =
-        12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number, held in the low bits */
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, in the low bits */
     SimdFloat t = x * 1.44269504088896341f + magic;
     SimdFloat n = t - magic;
     SimdFloat r = x - n * 0.693359375f - n * -2.12194440e-4f;

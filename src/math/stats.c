@@ -31,7 +31,7 @@ double stats_quantile(const double *sorted, int count, double share) {
 }
 
 int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
-    int units = 0, first = 0; /* of the unit that is still open */
+    int units = 0, first = 0; /* first: of the incomplete unit */
     int64_t covered = 0;
     for (int w = 0; w < windows; w++) {
         unit[w] = units;
@@ -45,7 +45,7 @@ int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
     return units ? units : windows > 0;
 }
 
-/* d of each method, from how often each seed was drawn and what the drawn units sum to. */
+/* d of each method, from the number of times that each seed was drawn and the sums over the drawn units. */
 static void estimate(double *d, int stride, const double *sums, const int *drawn, double tokens,
                      const StatsPanel *panel) {
     for (int m = 0; m < panel->methods; m++) {
@@ -71,7 +71,7 @@ static void resample(double *d, int stride, const StatsPanel *panel, Random rng,
     estimate(d, stride, sums, drawn, tokens, panel);
 }
 
-/* The estimate itself: everything drawn once. */
+/* The estimate d: every seed and unit counts once. */
 static void observe(double *d, const StatsPanel *panel, double *sums, int *drawn) {
     int width = panel->methods * panel->seeds;
     double tokens = 0;

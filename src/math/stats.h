@@ -1,14 +1,15 @@
-/* stats: how certain a difference between two methods is.
+/* stats: confidence intervals and p-values of the difference between two methods.
  *
- * Everything here can be recomputed from the table `evaluation_window`; this is the exact algorithm.
+ * All results can be recomputed from the table `evaluation_window` with the algorithm given here.
  *
  * Input. Two methods, evaluated by the same request on the same corpus, so that their windows hold the same
- * targets. Seeds that both have, in ascending order: s = 0..S-1 (a seed gives both the same batches and the
- * same initial weights). Consecutive windows are joined into units, from first to last; a unit is closed as
- * soon as it covers at least max(L, block) targets, and the remainder joins the last unit. u = 0..U-1 are
- * the units, n[u] their targets, x[u,s] = (nats of the method) - (nats of the baseline), summed over the
- * unit. Neighbouring windows of one document are correlated: units of single short windows would make
- * intervals too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block = 1 gives single windows.
+ * targets. Seeds that both have, in ascending order: s = 0..S-1 (a seed gives both methods the same batches
+ * and the same initial weights). Consecutive windows are joined into units, from first to last; a unit is
+ * complete as soon as it covers at least max(L, block) targets, with L the evaluation length, and the
+ * remainder joins the last unit. u = 0..U-1 are the units, n[u] their targets, x[u,s] = (nats of the method)
+ * - (nats of the baseline), summed over the unit. Neighbouring windows of one document are correlated: units
+ * of single short windows would make intervals too narrow (at 64 bytes by a factor of 1.5 on perl-doc). block
+ * = 1 gives single windows.
  *
  * Estimate. d = sum_u sum_s x[u,s] / (S sum_u n[u]), in nats per token.
  *
@@ -29,8 +30,8 @@
  * Holm (1979). Of m p-values, the k-th smallest (k = 1..m) times (m - k + 1), raised to the largest of those
  * before it, at most 1.
  *
- * One seed. The variation between seeds is unknown: there is no interval and no p-value, only d. Few seeds.
- * A percentile interval cannot leave the range of the seeds. Where seeds differ much more than windows it
+ * One seed. The variation between seeds is unknown: there is no interval and no p-value, only d. Few seeds. A
+ * percentile interval cannot leave the range of the seeds. Where seeds differ much more than windows it
  * covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.
  */
 #ifndef POSLAB_MATH_STATS_H
@@ -40,7 +41,7 @@
 
 enum { STATS_SEED = 1, STATS_RESAMPLES = 10000, STATS_BLOCK = 1024, STATS_FEW_UNITS = 20 };
 
-/* The differences of several methods that share seeds and units with the baseline. */
+/* The input for several methods that share seeds and units with the baseline. */
 typedef struct StatsPanel {
     int seeds, units, methods;
     const double *tokens; /* [units] */
@@ -54,19 +55,21 @@ typedef struct StatsDifference {
     int seeds, units;
 } StatsDifference;
 
-/* differences[methods]; no units or no seeds: all NAN. */
+/* Fills differences[methods]; all values are NAN without units or seeds. */
 void stats_compare(StatsDifference *differences, const StatsPanel *panel, int resamples, Arena *scratch);
 
-/* Joins windows to units: unit[window] is the number of its unit. Returns how many there are. */
+/* Joins windows into units of at least `least` targets each: unit[window] becomes the index of its unit.
+   Returns the number of units. */
 int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least);
 
-/* Adjusted p-values; NANs are no members of the family and stay. */
+/* Holm's adjusted[count] of p[count]; NANs are not counted in the family and remain NAN. */
 void stats_holm(double *adjusted, const double *p, int count, Arena *scratch);
 
-/* Of a sorted array, type 7; NAN if it is empty. */
+/* The quantile at `share` of a sorted array, type 7; NAN if it is empty. */
 double stats_quantile(const double *sorted, int count, double share);
 
-/* Mean, and standard deviation with n - 1: NAN for one number; both NAN for none. */
+/* Mean, and standard deviation with divisor n - 1. Both are NAN for no numbers; the deviation also for
+   one. */
 double stats_mean(const double *numbers, int count);
 double stats_deviation(const double *numbers, int count);
 

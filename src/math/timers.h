@@ -8,6 +8,6 @@
 
 typedef enum TimersPart { TIMERS_MATRIX, TIMERS_ATTENTION, TIMERS_COUNT } TimersPart;
 
-extern _Thread_local double timers_seconds[TIMERS_COUNT]; /* of this thread, since it began */
+extern _Thread_local double timers_seconds[TIMERS_COUNT]; /* of this thread, since its start */
 
 #endif

@@ -6,8 +6,8 @@ static size_t larger(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
-/* For products of up to `rows` rows, but `logits_rows` of logits and `length` of what a method adds to the
- * input. */
+/* Buffers for products of up to `rows` rows; up to `logits_rows` rows for logits, and `length` rows for the
+   vectors that a method adds to the input of q and k. */
 static Linear *linear_for(const Model *model, size_t rows, size_t logits_rows, size_t length, bool training,
                           Arena *arena) {
     const ModelOptions *options = &model->options;

@@ -1,18 +1,20 @@
-/* activations: the memory of a pass, allocated at once.
+/* activations: the memory of a forward and backward pass.
  *
- * With a counting arena the same code computes how many bytes a pass of a given shape takes.
+ * All of it is allocated by activations_new; a pass allocates nothing. With a counting arena the same code
+ * computes how many bytes a pass of a given shape needs.
  */
 #ifndef POSLAB_ACTIVATIONS_H
 #define POSLAB_ACTIVATIONS_H
 
 #include "model/model.h"
 
-/* The memory of one forward (and backward) pass over up to `sequences` x `length` tokens. */
+/* The memory of a pass over up to `sequences` sequences of exactly `length` tokens; `training` adds what the
+   backward pass needs. Owned by the arena. */
 typedef struct Activations Activations;
 Activations *activations_new(const Model *model, int sequences, int length, bool training, Arena *arena);
 
-/* Where a pass is, for dropout masks and positions that are drawn: the same for the same tokens however the
- * step is cut into micro-batches. In evaluation the sequences are windows and there are no steps. */
+/* Identifies the sequences of a pass, for dropout masks and random positions, which therefore do not depend
+   on how a step is cut into micro-batches. In evaluation the sequences are windows, and step is not used. */
 typedef struct ActivationsOrigin {
     uint64_t seed;
     int64_t step;

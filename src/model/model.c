@@ -52,36 +52,38 @@ static bool check_method(const Encoding *position, const PositionShape *shape, c
     return error_set(err, EXIT_USAGE, "%s: '%s': %s", source, path, inner.text);
 }
 
-/* The partner must follow the positions, and all that may be drawn in training must be within its limit. */
+/* The partner must use the positions given to it, and all positions that training may draw must be within its
+   limit. */
 static bool check_partner(const Encoding *position, const PositionShape *shape, const char *source,
                           Error *err) {
     const Encoding *with = position->partner;
     if (with && (!(with->method->claims & POS_BY_POSITION) || with->method->positions))
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'method.with' must be a method that follows the positions given to it, got '%s'", source,
-            with->method->name);
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'method.with' must be a method that uses the positions given to it, got '%s'; "
+                         "`poslab methods` shows which do",
+                         source, with->method->name);
     if (with && !check_method(with, shape, source, "method.with", err)) return false;
     int length = shape->train_length;
     if (encoding_usable(position, shape, length)) return true;
     if (with && with->method->limit)
-        return error_set(
-            err, EXIT_USAGE,
-            "%s: 'method.with': at 'train.length' %d rows may stand at up to %g, and '%s' ends at %d", source,
-            length, position->method->farthest(shape, position->options, length), with->method->name,
-            with->method->limit(shape, with->options) - 1);
-    return error_set(err, EXIT_USAGE, "%s: 'train.length' is beyond what '%s' can be used at, got %d", source,
+        return error_set(err, EXIT_USAGE,
+                         "%s: 'method.with': at 'train.length' %d positions up to %g may be drawn, but the "
+                         "limit of '%s' is %d",
+                         source, length, position->method->farthest(shape, position->options, length),
+                         with->method->name, with->method->limit(shape, with->options) - 1);
+    return error_set(err, EXIT_USAGE, "%s: 'train.length' exceeds the limit of '%s', got %d", source,
                      position->method->name, length);
 }
 
-/* Sinks see queries elsewhere than where they stand. That is defined only for queries that stand at 0..T-1,
-   and for biases that enter scores by themselves alone. */
+/* For sinks, queries have other positions. That is defined only if queries are otherwise at 0..T-1, and if
+   biases are added to the scores directly. */
 static bool check_sinks(const AttentionOptions *options, const PositionMethod *method, const char *source,
                         Error *err) {
     bool both = method->scores && method->distance_bias;
     if (!options->sinks || (!method->positions && !both)) return true;
     return error_set(err, EXIT_USAGE, "%s: 'model.attention.sinks' must be 0 with '%s', which %s", source,
-                     method->name, both ? "changes scores by their biases" : "says where rows stand");
+                     method->name,
+                     both ? "changes scores depending on their biases" : "sets the positions of rows");
 }
 
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
@@ -134,7 +136,7 @@ static size_t add_norm(Model *model, Arena *arena, int layer, const char *name, 
     return offset;
 }
 
-/* One copy for all layers, or one for each layer in which the method acts. */
+/* The method's tensors: one copy shared by all layers, or one for each layer in which the method acts. */
 static void add_position(Model *model, Arena *arena, const PositionTensor *tensor, int number) {
     ModelIndex *index = model->index;
     index->position[number] = MODEL_NO_TENSOR;
@@ -222,7 +224,8 @@ void model_init(Model *model, uint64_t seed) {
     model_project(model);
 }
 
-/* The first parameter that one of them has and the other has not, or has in another shape; NULL: none. */
+/* The first parameter that only one of the models has, or that has different shapes; NULL if there is
+   none. */
 static const char *first_difference(const Model *a, const Model *b) {
     for (int i = 0; i < a->param_count || i < b->param_count; i++) {
         if (i >= b->param_count) return a->params[i].name;
@@ -243,10 +246,9 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     Model *changed = model_new(&options, position, model->shape.train_length, arena);
     const char *name = first_difference(model, changed);
     if (name) {
-        error_set(
-            err, EXIT_USAGE,
-            "%s: '%s' is not a tensor of both; after training only what has the same tensors can be changed",
-            source, name);
+        error_set(err, EXIT_USAGE,
+                  "%s: tensor '%s' differs from the trained model; a variant must have the same tensors",
+                  source, name);
         return NULL;
     }
     changed->values = model->values;

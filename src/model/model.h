@@ -6,11 +6,10 @@
  *
  * A linear layer computes y = x W^T + b with W [out,in] row-major. E is [V,C], tied, initialised N(0, 1/C);
  * linear weights N(0, 1/in), with the two output projections of a block (attention.out, ffn.out) divided by
- * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from a random stream of its own name, so that
+ * sqrt(2 layers); biases 0, norms 1 and 0. Each tensor draws from the random stream with its name, so that
  * all shared tensors start with the same bits under every method. Passes are in model/transformer.h.
  *
- * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V
- * vocabulary.
+ * Letters: B sequences, T length, N = B T rows, L layers, H heads, D head size, C = H D, F ffn, V vocabulary.
  */
 #ifndef POSLAB_MODEL_MODEL_H
 #define POSLAB_MODEL_MODEL_H
@@ -23,7 +22,7 @@ typedef enum ModelActivation { MODEL_RELU, MODEL_GELU, MODEL_SWIGLU } ModelActiv
 typedef struct ModelOptions {
     int64_t layers, heads, width, ffn;
     int64_t vocabulary; /* 0 in a config: the tokenizer's (bytes: 256); always set before model_new */
-    int activation;     /* Activation */
+    int activation;     /* ModelActivation */
     bool final_norm;
     double dropout, attention_dropout, activation_dropout;
     int64_t max_tokens_in_flight; /* rows of one micro-batch; bounds the memory of activations */
@@ -33,38 +32,40 @@ typedef struct ModelOptions {
 extern const OptionField model_fields[];
 extern const int model_field_count;
 
-void model_default(ModelOptions *options); /* every default, those of attention too */
-/* The section `model` with all defaults spelled out. */
+void model_default(ModelOptions *options); /* sets all defaults, also of attention */
+/* The section `model` with all defaults filled in. */
 Json *model_json(const ModelOptions *options, Arena *arena);
 
-/* Rules across options: width divisible by heads, the method's own check. `source` as in options_read. */
+/* Checks rules between options: width divisible by heads, limits of the method and of its partner. `source`
+   as in options_read. */
 bool model_check(const ModelOptions *options, const Encoding *position, int train_length, const char *source,
                  Error *err);
 
-/* One row per parameter tensor; initialisation, optimiser, checkpoint and gradient check loop over these. */
+/* One row per parameter tensor. Initialisation, optimizer, saved states and gradient checks iterate over
+   these rows. */
 typedef enum ModelInit { MODEL_INIT_ZERO, MODEL_INIT_ONE, MODEL_INIT_NORMAL, MODEL_INIT_METHOD } ModelInit;
 
 typedef struct ModelParam {
     const char *name; /* "layers.0.norm1.weight": the name in safetensors */
     int rank, dims[2];
-    size_t offset, size; /* in floats, into values, gradients and optimiser state alike */
+    size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
     double deviation; /* of MODEL_INIT_NORMAL */
     int index;        /* of MODEL_INIT_METHOD: the method's tensor */
     bool decay;       /* weight decay applies */
 } ModelParam;
 
-/* Offsets into values and gradients, for the passes. */
+/* Offsets of the tensors in values and gradients, in floats. */
 typedef struct ModelLayerIndex {
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
-    size_t position[POS_MAX_TENSORS]; /* the method's tensors as this layer sees them */
+    size_t position[POS_MAX_TENSORS]; /* the method's tensors in this layer */
 } ModelLayerIndex;
 
-#define MODEL_NO_TENSOR SIZE_MAX /* place of a tensor that is not there */
+#define MODEL_NO_TENSOR SIZE_MAX /* offset of a tensor that does not exist */
 
 typedef struct ModelIndex {
     size_t embedding, norm_w, norm_b;
-    size_t position[POS_MAX_TENSORS]; /* the shared ones; nowhere if per layer */
+    size_t position[POS_MAX_TENSORS]; /* shared tensors; MODEL_NO_TENSOR if per layer */
     int positions;
     ModelLayerIndex *layers;
 } ModelIndex;
@@ -72,33 +73,33 @@ typedef struct ModelIndex {
 typedef struct Model {
     ModelOptions options;
     PositionShape shape;
-    Encoding position;      /* as the config has it */
-    const Encoding *acting; /* whose hooks act: it or its partner */
-    uint64_t seed;          /* of model_init; in evaluation, of positions that are drawn */
-    int precision;          /* Precision of the passes made for it; PRECISION_FP32 unless set */
+    Encoding position;      /* the method of the config */
+    const Encoding *acting; /* the method or partner that provides the hooks */
+    uint64_t seed;          /* of model_init; in evaluation, of random positions */
+    int precision;          /* Precision of its passes; PRECISION_FP32 unless set */
     bool given_positions;   /* sequences of its passes can have positions of their own */
-    int threads;            /* lanes (sys/threads.h) that train and evaluate it; 1 unless set */
+    int threads;            /* lanes (sys/threads.h) used for it; 1 unless set */
     ModelParam *params;
     int param_count;
-    size_t size;        /* floats of all tensors with padding between them (zero, and stays zero) */
+    size_t size;        /* floats of all tensors and the padding between them, which is always zero */
     int64_t parameters; /* without padding */
     int64_t position_parameters;
     float *values; /* [size]; NULL until model_allocate */
     ModelIndex *index;
 } Model;
 
-/* The layout alone, owned by the arena: enough to count parameters and bytes. model_allocate adds zeroed
- * values. */
+/* Computes the layout only, which is enough to count parameters and bytes. model_allocate adds values, set to
+   zero. Both are owned by the arena. */
 Model *model_new(const ModelOptions *options, const Encoding *position, int train_length, Arena *arena);
 void model_allocate(Model *model, Arena *arena);
 void model_init(Model *model, uint64_t seed);
 
-/* The same weights under another method or other attention; NULL where it has other tensors, and err says
- * which. The values are shared with `model`, which must outlive it. */
+/* The same weights under another method or other attention options. The values are shared with `model`, which
+   must outlive the result. Returns NULL with err set if the tensors differ. */
 Model *model_with_changes(const Model *model, const Encoding *position, const AttentionOptions *attention,
                           const char *source, Arena *arena, Error *err);
 
-/* Brings the method's tensors back to the values that they may have, as its project hook says. */
+/* Projects the method's tensors onto their allowed values, with the hook `project`. */
 void model_project(Model *model);
 
 /* Rows of the first feed-forward matrix: F, and 2 F for SwiGLU (gate, then value). */

@@ -13,7 +13,8 @@
 #include "model/transformer.h"
 #include "model/activations.h"
 
-/* Dropout of width columns from row `row` of the pass on, at a site named by its layer and purpose. */
+/* Dropout of x[rows,columns], which starts at row `row` of the pass; the layer and the purpose select the
+   random stream. */
 static void drop(const Activations *pass, float *x, size_t row, size_t rows, size_t columns, double p,
                  const char *site, int layer) {
     if (!pass->training || p <= 0) return;
@@ -23,7 +24,7 @@ static void drop(const Activations *pass, float *x, size_t row, size_t rows, siz
     nn_ops_dropout(x, rows * columns, p, stream.key, ((uint64_t)pass->row0 + row) * columns);
 }
 
-/* Of the sequences from `first` on. */
+/* Dropout of a layer's attention probabilities, for the sequences from `first` on. */
 static AttentionDropout attention_dropout(const Model *model, const Activations *pass, int layer, int first) {
     if (!pass->training || model->options.attention_dropout <= 0) return (AttentionDropout){0};
     Random stream = random_substream(random_stream(pass->origin.seed, "dropout", "attention"),
@@ -47,7 +48,7 @@ static void activate(const ModelOptions *options, const LayerActivations *layer,
     }
 }
 
-/* to[rows,C] = from + what the half-block computed, dropped out. */
+/* to[rows,C] = from + dropout(pass->out), the output of a half-block. */
 static void add_residual(const Model *model, Activations *pass, float *to, const float *from, size_t row,
                          int rows, const char *site, int layer) {
     size_t width = (size_t)model->shape.width, count = (size_t)rows * width;
@@ -55,7 +56,7 @@ static void add_residual(const Model *model, Activations *pass, float *to, const
     for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
 }
 
-/* Lets the method's context point to the tensors at these places. */
+/* Sets the tensors in the method's context, by their offsets. */
 static void see_tensors(const Model *model, Activations *pass, const size_t places[POS_MAX_TENSORS]) {
     for (int i = 0; i < model->index->positions; i++) {
         bool there = places[i] != MODEL_NO_TENSOR;
@@ -71,7 +72,7 @@ static bool given_positions(const Activations *pass, int b) {
     return given;
 }
 
-/* Finds where rows are and makes the tables of the sequences that are moved. */
+/* Draws the positions of each sequence and makes its tables if they are not 0..T-1. */
 static void draw_positions(const Model *model, Activations *pass, int sequences) {
     const Encoding *acting = model->acting;
     pass->moved = false;
@@ -90,13 +91,13 @@ static void draw_positions(const Model *model, Activations *pass, int sequences)
     }
 }
 
-/* Lets the method's context point to the tables of sequence b. */
+/* Sets the tables of sequence b in the method's context. */
 static void see_tables(Activations *pass, int b) {
     pass->context.tables = pass->moved ? pass->tables[b] : pass->plain;
 }
 
-/* What the method adds to the input of q and k of `sequences` sequences, projected: p W_qk^T is the same in
-   all of them. */
+/* Adds the projection p W_qk^T of the vectors p that the method adds to the input of q and k; it is the same
+   for all `sequences` sequences. */
 static void add_input(const Model *model, Activations *pass, int l, float *qkv, int sequences) {
     int width = model->shape.width, length = pass->length;
     memset(pass->p, 0, (size_t)length * width * sizeof *pass->p);
@@ -108,7 +109,7 @@ static void add_input(const Model *model, Activations *pass, int l, float *qkv, 
             nn_ops_add(qkv, pass->pqk + (size_t)t * 2 * width, (size_t)2 * width);
 }
 
-/* The gradients of what add_input did, from those of q and k summed over the sequences. */
+/* The backward function of add_input, from the gradients of q and k summed over the sequences. */
 static void add_input_backward(const Model *model, Activations *pass, int l, const float *dqkv,
                                int sequences) {
     const PositionMethod *method = model->acting->method;
@@ -125,7 +126,7 @@ static void add_input_backward(const Model *model, Activations *pass, int l, con
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
-/* Attention of one layer: all sequences together, or one after the other where each has tables of its own. */
+/* Attention of one layer: all sequences together, or one after the other if each has its own tables. */
 static void attend(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
@@ -143,7 +144,7 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     }
 }
 
-/* pass->dqkv from the gradient at the attention's result in pass->dnormed. */
+/* Computes pass->dqkv from the gradient at the output of attention in pass->dnormed. */
 static void attend_backward(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[l];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
@@ -297,8 +298,8 @@ static void head(const Model *model, Activations *pass, const uint16_t *const *t
     }
 }
 
-/* Rows of pass->dx: from the gradient at the layer's output to that behind its attention half; pass->dnormed:
-   that at the attention's result. */
+/* Turns rows of pass->dx from the gradient at the layer's output into that after its attention half-block,
+   and computes the gradient at the output of attention in pass->dnormed. */
 static void backward_ffn(const Model *model, Activations *pass, int l, size_t row, int rows, float *g) {
     const ModelOptions *options = &model->options;
     const ModelLayerIndex *at = &model->index->layers[l];
@@ -316,7 +317,7 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
                     rows, width, ffn);
     drop(pass, pass->dactive, row, (size_t)rows, (size_t)ffn, options->activation_dropout, "activation", l);
     switch ((ModelActivation)options
-                ->activation) { /* with relu, dropped values are 0 and 0 stays 0: active tells enough */
+                ->activation) { /* with relu, dropped values are 0 in `active`, so the gradient is 0 there */
     case MODEL_RELU:
         nn_ops_relu_backward(pass->dactive, active, (size_t)rows * ffn);
         break;
@@ -339,8 +340,8 @@ static void backward_ffn(const Model *model, Activations *pass, int l, size_t ro
                     w + at->out_w, rows, width, width);
 }
 
-/* pass->dx: from the gradient at the layer's output to that at its input, in the chunks of the forward pass.
- */
+/* Turns pass->dx from the gradient at the layer's output into that at its input, in the chunks of the forward
+   pass. */
 static void backward_layer(const Model *model, Activations *pass, int l, int sequences, float *g) {
     const ModelLayerIndex *at = &model->index->layers[l];
     const LayerActivations *layer = &pass->layers[l];

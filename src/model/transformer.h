@@ -9,7 +9,7 @@
 
 #include "model/activations.h"
 
-/* The place of the evaluations that follow (of training it is an argument). */
+/* Sets the origin of later calls of transformer_evaluate (transformer_train has it as an argument). */
 void transformer_set_origin(Activations *pass, ActivationsOrigin origin);
 
 enum { TRANSFORMER_IGNORED = UINT16_MAX };
@@ -27,13 +27,12 @@ typedef struct TransformerRows {
 void transformer_set_rows(Activations *pass, TransformerRows rows);
 
 /* sequences[b] points to length + 1 tokens: inputs and, one later, targets. nll[b * length + t], in nats, is
-   the loss of target t; 0 where it is ignored. `sequences` may be smaller than the pass was made for,
-   `length` must be the pass's.
- */
+   the loss of target t; 0 where it is ignored. `sequences` may be smaller than in activations_new; `length`
+   is that of the pass. */
 void transformer_evaluate(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
                           float *nll);
 
-/* The same with dropout, and gradients[size] += scale * d(sum of nll)/d(values). */
+/* The same with dropout and a backward pass: gradients[size] += scale * d(sum of nll)/d(values). */
 void transformer_train(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
                        ActivationsOrigin origin, float scale, float *nll, float *gradients);
 

@@ -127,8 +127,11 @@ const PositionMethod *encoding_control(void) {
 
 bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err) {
-    if (method->frequency && !rotary_check(method->name, shape, options, err)) return false;
-    return !method->check || method->check(shape, options, err);
+    Error wrong;
+    if ((!method->frequency || rotary_check(shape, options, &wrong)) &&
+        (!method->check || method->check(shape, options, &wrong)))
+        return true;
+    return error_set(err, wrong.code, "%s %s", method->name, wrong.text);
 }
 
 /* cosines[T,n/2], then sines[T,n/2] */
@@ -136,9 +139,12 @@ static void *prepare_rotation(const PositionMethod *method, const PositionContex
                               const double *positions, Arena *arena) {
     int n = rotary_size(context->shape, context->options);
     float *table = NEW(arena, (size_t)context->length * n, float);
+    double amplitude = method->amplitude ? method->amplitude(context) : 1;
     for (int pair = 0; table && pair < n / 2; pair++) {
-        double amplitude = 1, frequency = method->frequency(context, pair, &amplitude);
-        rotary_fill_angles(table, pair, frequency, amplitude, positions, context->length, n);
+        double frequency = method->frequency(context, pair);
+        for (int t = 0; t < context->length; t++)
+            rotary_set_angle(table, context->length, n, t, pair, position_at(positions, t) * frequency,
+                             amplitude);
     }
     return table;
 }

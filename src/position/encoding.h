@@ -45,7 +45,8 @@ unsigned encoding_hooks(const PositionMethod *method);
 /* The control: the first method without any hook; NULL if there is none. */
 const PositionMethod *encoding_control(void);
 
-/* The method's rules, and for methods with `frequency` that n is an even whole number. Code EXIT_USAGE. */
+/* The method's rules, and for methods with `frequency` that n is an even whole number. Code EXIT_USAGE; the
+   error begins with the method's name. */
 bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err);
 

@@ -10,32 +10,55 @@ int rotary_size(const PositionShape *shape, const void *options) {
     return fabs(exact - n) < 1e-6 ? n : -1;
 }
 
-bool rotary_check(const char *name, const PositionShape *shape, const void *options, Error *err) {
+bool rotary_check(const PositionShape *shape, const void *options, Error *err) {
     if (rotary_size(shape, options) >= 0) return true;
-    return error_set(
-        err, EXIT_USAGE,
-        "%s rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number", name,
-        ((const RotaryOptions *)options)->fraction, shape->head_dim);
+    return error_set(err, EXIT_USAGE,
+                     "rotates pairs: 'fraction' times the head size (%g x %d) must be an even whole number",
+                     ((const RotaryOptions *)options)->fraction, shape->head_dim);
 }
 
-double rotary_base_frequency(const PositionContext *context, int pair) {
+bool rotary_check_two_pairs(const PositionShape *shape, const void *options, Error *err) {
+    if (rotary_size(shape, options) != 2) return true;
+    return error_set(err, EXIT_USAGE, "needs at least two pairs, got one: the fastest pair is not scaled");
+}
+
+bool rotary_check_ramp(const PositionShape *shape, const void *options, Error *err) {
+    const RotaryRamp *ramp = options;
+    (void)shape;
+    if (ramp->beta_slow <= ramp->beta_fast) return true;
+    return error_set(err, EXIT_USAGE, "needs 'beta_slow' <= 'beta_fast', got %g and %g", ramp->beta_slow,
+                     ramp->beta_fast);
+}
+
+double rotary_frequency(const PositionContext *context, int pair) {
     const RotaryOptions *rotation = context->options;
     return pow(rotation->base, -2.0 * pair / rotary_size(context->shape, rotation));
 }
 
-double rotary_factor(const PositionContext *context, double factor) {
+double rotary_ntk_frequency(const PositionContext *context, int pair, double s) {
+    const RotaryOptions *rotation = context->options;
+    int n = rotary_size(context->shape, rotation);
+    return pow(rotation->base * pow(s, n / (n - 2.0)), -2.0 * pair / n);
+}
+
+double rotary_factor(const PositionContext *context) {
+    double factor = ((const RotaryExtension *)context->options)->factor;
     return factor > 0 ? factor : fmax(1, (double)context->length / context->shape->train_length);
 }
 
-void rotary_fill_angles(float *table, int i, double frequency, double amplitude, const double *positions,
-                        int length, int n) {
-    int half = n / 2;
-    float *cosines = table + i, *sines = cosines + (size_t)length * half;
-    for (int t = 0; t < length; t++) {
-        double angle = position_at(positions, t) * frequency;
-        cosines[(size_t)t * half] = (float)(amplitude * cos(angle));
-        sines[(size_t)t * half] = (float)(amplitude * sin(angle));
-    }
+double rotary_turns(const PositionContext *context, double frequency) {
+    return context->shape->train_length * frequency / (2 * M_PI);
+}
+
+double rotary_ramp(double x, double length) {
+    if (length == 0) return x > 0;
+    return fmin(fmax(x / length, 0), 1);
+}
+
+void rotary_set_angle(float *table, int length, int n, int t, int pair, double angle, double amplitude) {
+    float *cosine = table + (size_t)t * (n / 2) + pair;
+    cosine[0] = (float)(amplitude * cos(angle));
+    cosine[(size_t)length * (n / 2)] = (float)(amplitude * sin(angle));
 }
 
 void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,

@@ -1,4 +1,4 @@
-/* jobs: see run/jobs.h. The parent alone writes to the database. */
+/* jobs: slots, signals, waiting for output, and the outcomes of runs. */
 #include "run/jobs.h"
 
 #include <math.h>
@@ -82,7 +82,7 @@ typedef struct Listener {
     int slot;
 } Listener;
 
-/* A line of a worker; true if it is one of progress. */
+/* Handles a line of a worker; returns true for a line of progress. */
 static bool take_line(void *user, const char *line) {
     Jobs *jobs = ((Listener *)user)->jobs;
     int slot = ((Listener *)user)->slot, number, count;
@@ -101,7 +101,7 @@ static bool take_line(void *user, const char *line) {
     return true;
 }
 
-/* The run failed; whether it is worth another attempt in its slot, which is then under way. */
+/* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->retries || code == EXIT_USAGE || jobs->stopping) return false;
     progress_end(jobs->progress, slot, "retry", false);
@@ -117,7 +117,8 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
     return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
 }
 
-/* The run's worker has ended, by itself or (signal) not: stores its results and its outcome. */
+/* Stores the results and the outcome of a run whose worker has exited with `code` or was ended by
+   `signal`. */
 static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *reason) {
     Job *job = jobs->slots[slot];
     jobs->slots[slot] = NULL;
@@ -141,7 +142,7 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     if (code == EXIT_SYSTEM) jobs->refused = reason;
     progress_end(jobs->progress, slot, "failed", false);
     progress_message(jobs->progress, true, "        %s", reason);
-    if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* as it was */
+    if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
     return set_status(jobs, job, RUN_FAILED, reason);
 }
 
@@ -157,7 +158,7 @@ static bool take_and_draw(void *user, const char *line) {
     return taken;
 }
 
-/* With several ranks there are no workers: this process and the others do the run in slot 0 together. */
+/* With several ranks there are no worker processes: all ranks perform the run in slot 0 together. */
 static void run_together(Jobs *jobs) {
     Listener listener = {jobs, 0};
     WorkerOptions options = {.take = take_and_draw, .user = &listener};
@@ -177,7 +178,7 @@ static void signal_workers(Jobs *jobs, int signal) {
 static void handle_signals(Jobs *jobs) {
     if ((signals || jobs->fatal.code) && !jobs->stopping) {
         jobs->stopping = true;
-        signal_workers(jobs, last_signal); /* which workers ignore only if this process does, too */
+        signal_workers(jobs, last_signal); /* workers ignore a signal only if this process does */
         if (signals && jobs->running)
             progress_message(jobs->progress, false, "stopping; once more to stop without saving");
     }
@@ -187,7 +188,7 @@ static void handle_signals(Jobs *jobs) {
     }
 }
 
-/* A worker without progress for too long is killed; what becomes of its run is found out as for any other. */
+/* Kills workers that made no progress within the timeout; their runs are then handled like other failures. */
 static void end_overdue(Jobs *jobs) {
     for (int i = 0; jobs->timeout && i < jobs->slot_count; i++) {
         Job *job = jobs->slots[i];
@@ -197,7 +198,7 @@ static void end_overdue(Jobs *jobs) {
     }
 }
 
-/* Waits a moment for output, reads it, and ends the workers that closed their pipes. */
+/* Waits a short time for output, reads it, and finishes the jobs of workers that closed their pipes. */
 static void listen_to_workers(Jobs *jobs) {
     struct pollfd fds[JOBS_MOST];
     int slot[JOBS_MOST], count = 0;
@@ -214,7 +215,8 @@ static void listen_to_workers(Jobs *jobs) {
     }
 }
 
-/* While another program has the database locked, nobody listens to the workers. */
+/* While another program locks the database, the output of workers is not read; so waiting does not count as
+   lack of progress. */
 static bool handle_signals_while_waiting(void *user, const char *message) {
     Jobs *jobs = user;
     handle_signals(jobs);

@@ -1,8 +1,8 @@
-/* jobs: runs of a sweep in worker processes, several at a time.
+/* jobs: executes the runs of a sweep in worker processes, several at a time.
  *
- * jobs_run turns in one loop: handle signals, start workers while there are free slots, wait for output,
- * store the outcome of the runs whose workers have ended. With several MPI ranks there are no workers: the
- * ranks do one run after the other together.
+ * jobs_run is one loop: handle signals, start workers in free slots, wait for output, store the outcome of
+ * runs whose workers have ended. Only this process writes to the database. With several MPI ranks there are
+ * no worker processes: all ranks perform one run after the other together.
  */
 #ifndef POSLAB_RUN_JOBS_H
 #define POSLAB_RUN_JOBS_H
@@ -15,46 +15,47 @@
 
 enum { JOBS_MOST = 1024 }; /* at a time */
 
-/* One run that lacks something. The caller sets the first five fields. */
+/* One incomplete run. The caller sets the first five fields. */
 typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
     RunTask task;
-    bool retrain;         /* its stored results and its files are deleted before it begins */
+    bool retrain;         /* delete its stored results and its files before it starts */
     int attempts;         /* that have ended */
-    double last_progress; /* when its worker last made progress (clock_now) */
-    bool timed_out;       /* it was killed for making none */
+    double last_progress; /* time of the last progress line of its worker (clock_now) */
+    bool timed_out;       /* killed for lack of progress */
     WorkerProcess child;
 } Job;
 
-/* The jobs and how to do them; nothing is owned. jobs_run fills in the second part, which begins as zero. */
+/* The jobs and their settings; nothing is owned. The caller sets the second part to zero; jobs_run fills it
+   in. */
 typedef struct Jobs {
-    Job *items; /* [count], in the order in which they begin */
+    Job *items; /* [count], in the order of their starts */
     int count;
-    Job **slots;         /* [slot_count] the running ones, or NULL */
+    Job **slots;         /* [slot_count] running jobs, or NULL */
     int slot_count;      /* workers at a time, 1 .. JOBS_MOST */
-    int threads;         /* of each worker */
+    int threads;         /* per worker */
     int retries;         /* further attempts of a run that fails */
     int timeout;         /* seconds without progress after which a worker is killed; 0: never */
-    bool evaluate_only;  /* nothing is trained: a run that fails keeps its status */
-    const char *program; /* that workers run */
+    bool evaluate_only;  /* only evaluate; a run that fails keeps its status */
+    const char *program; /* executed as worker */
     Database *store;
     Progress *progress;
     Arena *arena;
 
-    int next, running, failed, diverged, left; /* left: stopped, or never started */
+    int next, running, failed, diverged, left; /* left: stopped or not started */
     bool stopping, killing;
-    const char *refused; /* by the system: why a run could not be written, or NULL */
-    Error fatal;         /* what ends the sweep; code EXIT_DONE: none */
+    const char *refused; /* why the system refused to write the files of a run, or NULL */
+    Error fatal;         /* error that ends the sweep; code EXIT_DONE: none */
 } Jobs;
 
 void jobs_run(Jobs *jobs);
 
-/* Imports FOLDER/result.db, if there is one, and removes it. A damaged one is only removed: the run then
-   lacks what was in it. Other errors are in jobs->fatal. */
+/* Imports FOLDER/result.db, if it exists, and removes it. A damaged file is removed without import, so that
+   its results remain missing. Returns false with jobs->fatal set after other errors. */
 bool jobs_import_result(Jobs *jobs, const char *folder);
 
-/* FLOPs of what a job lacks. */
+/* FLOPs of the training and of the evaluations that a job lacks. */
 double jobs_train_work(const Job *job);
 double jobs_evaluate_work(const Job *job);
 

@@ -20,9 +20,9 @@ static const double SECONDS_BETWEEN_DRAWINGS = 0.2;
 typedef struct Slot {
     bool busy;
     ProgressRun run;
-    double share;    /* of the run's work */
+    double share;    /* completed share of the run's work */
     double left;     /* seconds of training left; NAN: unknown */
-    int tenth;       /* of the share, as last shown on a plain line */
+    int tenth;       /* tenths of the share in the last plain line */
     char state[128]; /* "step 12/400  loss 2.345  18230 tokens/s" */
 } Slot;
 
@@ -69,7 +69,7 @@ static int screen_width(void) {
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-/* One line of the display, cut to the screen, so that a line on the screen is a line here. */
+/* Prints one line of the display, truncated to the width of the screen so that it takes one line there. */
 static void draw_line(Progress *progress, double share, const char *text) {
     char bar[BAR + 1];
     int full = (int)(share * BAR + 0.5);
@@ -135,7 +135,7 @@ void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
         progress_message(progress, false, "start   %s", run->label);
 }
 
-/* The plain display: a line whenever another tenth of the run is done. */
+/* The plain display prints a line whenever another tenth of the run is complete. */
 static void show_tenth(Progress *progress, Slot *slot) {
     int tenth = (int)(slot->share * TENTHS);
     if (progress->terminal || tenth <= slot->tenth || tenth >= TENTHS) return;

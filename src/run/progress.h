@@ -13,12 +13,12 @@ typedef struct Progress Progress;
 
 typedef struct ProgressRun {
     const char *label;
-    double train_work, evaluate_work; /* FLOPs still to be done, for shares and the time left */
+    double train_work, evaluate_work; /* remaining FLOPs, for shares and the time left */
     int64_t tokens_per_step;
 } ProgressRun;
 
-/* slots: workers at a time; runs: all that were asked for; done: of these, before anything is started;
-   work: FLOPs to be done. */
+/* slots: workers at a time; runs: all requested runs; done: runs complete before the start; work: remaining
+   FLOPs. */
 Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena);
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run);
@@ -27,11 +27,11 @@ void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, do
 void progress_evaluate(Progress *progress, int slot, int number, int count, double share);
 void progress_end(Progress *progress, int slot, const char *outcome, bool done); /* "done", "failed: ..." */
 
-/* A line that stays; `important` ones are shown in spite of quiet. */
+/* Prints a permanent line; `important` ones are shown also if quiet. */
 void progress_message(Progress *progress, bool important, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-void progress_draw(Progress *progress);  /* to be called a few times per second */
-void progress_close(Progress *progress); /* removes the bars */
+void progress_draw(Progress *progress);  /* called a few times per second */
+void progress_close(Progress *progress); /* erases the bars */
 
 #endif

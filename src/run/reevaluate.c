@@ -1,6 +1,6 @@
 /* reevaluate: options become assignments to the experiment's JSON, which is then processed like any
- * experiment: config, plan, sweep. Variants need to fit the chosen runs only: they are assigned to the
- * points that remain.
+ * experiment: config, plan, sweep. Variants need to fit the chosen runs only, so they are assigned after the
+ * points are chosen.
  */
 #include "run/reevaluate.h"
 
@@ -14,13 +14,13 @@
 
 typedef struct Choice {
     const char *const *words; /* NULL-terminated; NULL: all are chosen */
-    bool *found;              /* of each word, whether it chose anything */
+    bool *found;              /* for each word, whether anything matched it */
 } Choice;
 
 typedef struct Revisit {
     const ReevaluateOptions *options;
     const char *database, *experiment;
-    Choice runs, methods; /* by beginnings of keys, by names */
+    Choice runs, methods; /* by prefixes of keys; by names */
     Arena *arena;
 } Revisit;
 
@@ -42,14 +42,14 @@ static bool chooses(const Choice *choice, const char *text, bool by_beginning) {
     return any;
 }
 
-/* A word that chose nothing; NULL if there is none. */
+/* The first word that matched nothing; NULL if there is none. */
 static const char *idle_word(const Choice *choice) {
     for (int i = 0; choice->words && choice->words[i]; i++)
         if (!choice->found[i]) return choice->words[i];
     return NULL;
 }
 
-/* The number that a word is; NULL if it is none. */
+/* The number that a word represents; NULL if it is not a number. */
 static Json *number_json(const char *word, Arena *arena) {
     Error ignored;
     Json *json = json_parse(word, strlen(word), "", arena, &ignored);
@@ -62,7 +62,8 @@ static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
     return list;
 }
 
-/* "strided:0.25" -> {"name":"strided","stride":0.25}; what numbers follow a name depends on it. */
+/* "strided:0.25" -> {"name":"strided","stride":0.25}; the protocol determines which numbers follow its
+   name. */
 static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err) {
     static const char *const shapes[][3] = {
         [EVALUATE_STRIDED] = {"stride"}, [EVALUATE_LAST_N] = {"targets", "stride"}};
@@ -96,7 +97,7 @@ static bool set(Json *root, const char *key, Json *value, const char *source, Er
     return value && grid_set(root, path, value, source, err);
 }
 
-/* Adds the items that one word stands for. */
+/* Adds the items that one word describes. */
 static bool add_variants(Json *list, const char *word, Error *err) {
     size_t size = strlen(word);
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
@@ -115,7 +116,7 @@ static bool add_variants(Json *list, const char *word, Error *err) {
     return true;
 }
 
-/* The list of all; NULL: an error. */
+/* The list of the items of all words; NULL on error. */
 static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
     Json *list = json_new_array(arena);
     for (; *words; words++)
@@ -123,7 +124,7 @@ static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
     return list;
 }
 
-/* The experiment's JSON with what the options say. */
+/* Applies the options to the experiment's JSON. */
 static bool apply(Json *root, const char *name, const ReevaluateOptions *options, const char *source,
                   Arena *arena, Error *err) {
     Json *evaluate = json_get_mutable(root, "evaluate"), *value;
@@ -165,7 +166,7 @@ static bool is_point(Database *store, const char *name, const char *key) {
     return query_end(query, &ignored) && found;
 }
 
-/* In tables a variant is its name: the experiment must not have it with other options. */
+/* Tables identify a variant by its name, so the experiment must not have the same name with other options. */
 static bool check_variants(const PlanPoint *point, Database *store, const char *name, Error *err) {
     bool fine = true;
     for (int i = 0; fine && i < point->request_count; i++) {
@@ -188,7 +189,7 @@ static bool check_variants(const PlanPoint *point, Database *store, const char *
     return fine;
 }
 
-/* Keeps the points that --run and --method name; all must be those that the database knows. */
+/* Keeps the points chosen by --run and --method. All points of the experiment must be in the database. */
 static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *err) {
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
@@ -209,14 +210,14 @@ static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *
     return true;
 }
 
-/* A chosen point that is trained as this config says (perhaps on another corpus); NULL if there is none. */
+/* The chosen point with the same training config (perhaps on another corpus); NULL if there is none. */
 static const PlanPoint *chosen(const Plan *plan, const Config *config) {
     for (int i = 0; i < plan->count; i++)
         if (strcmp(plan->points[i].config->trained, config->trained) == 0) return &plan->points[i];
     return NULL;
 }
 
-/* The point with these variants. */
+/* The config of a point with these variants added. */
 static const Config *with_variants(const Config *config, const Json *variants, const char *source,
                                    Arena *arena, Error *err) {
     Arena *scratch = arena_new(0);
@@ -227,7 +228,7 @@ static const Config *with_variants(const Config *config, const Json *variants, c
     return changed;
 }
 
-/* The chosen points of the experiment, evaluated in variants. */
+/* The experiment with its chosen points only, and the variants added to them. */
 static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, Arena *arena, Error *err) {
     Experiment *changed = NEW(arena, 1, Experiment);
     *changed = *plan->experiment;
@@ -265,7 +266,7 @@ static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Erro
     return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
 }
 
-/* All plans before anything is evaluated; NULL-terminated. */
+/* Makes all plans before any evaluation starts; NULL-terminated. */
 static Plan **make_plans(Revisit *revisit, Error *err) {
     int count = 0;
     Database *store = database_open(revisit->database, DATABASE_READ, err);
@@ -289,7 +290,7 @@ static Plan **make_plans(Revisit *revisit, Error *err) {
     return plans;
 }
 
-/* "x.json": the database that `poslab run` keeps for it. */
+/* "x.json": the database that `poslab run` uses for it. */
 static bool find_database(Revisit *revisit, const char *what, Error *err) {
     size_t size = strlen(what);
     revisit->database = what;

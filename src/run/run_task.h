@@ -1,7 +1,7 @@
-/* run_task: what a worker has to do: which parts of a planned run are missing.
+/* run_task: decides which parts of a planned run are missing; the result is the task of a worker.
  *
- * A run is skipped if its training and all requested evaluations are stored under its key, or if it
- * diverged. A trained run that lacks evaluations is only evaluated.
+ * A run is skipped if its training and all requested evaluations are stored under its key, or if it diverged.
+ * A trained run that lacks evaluations is only evaluated.
  */
 #ifndef POSLAB_RUN_TASK_H
 #define POSLAB_RUN_TASK_H
@@ -12,20 +12,20 @@
 
 typedef struct RunTask {
     char key[PLAN_KEY_SIZE];
-    bool trained;       /* the training is stored already: only evaluations are missing */
-    bool evaluate_only; /* and if its weights cannot be loaded, that is an error: it is not trained again */
+    bool trained;       /* training is complete: only evaluations are missing */
+    bool evaluate_only; /* fail if its weights cannot be loaded, instead of training again */
     EvaluateRequest *requests;
     int request_count;
 } RunTask;
 
-/* The training's outcome is stored, whatever became of later evaluations. */
+/* Whether the outcome of training is stored, also if later evaluations failed. */
 bool run_task_is_trained(Database *store, const char *key);
 
-/* The training's outcome is stored, and sources other than this program's had part in it. */
+/* Whether the outcome of training is stored and was computed, at least in part, by another revision. */
 bool run_task_other_revision(Database *store, const char *key);
 
-/* Fills key, trained and requests (owned by the arena) with what the point lacks by now; without a store that
-   is everything. Returns whether anything is missing; a diverged run lacks nothing. */
+/* Sets key, trained and requests (owned by the arena) to what the point lacks; without a store everything is
+   missing. Returns whether anything is missing; a diverged run lacks nothing. */
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena);
 
 #endif

@@ -1,4 +1,5 @@
-/* sweep: which runs of a plan are missing, and the outcome of doing them. The workers are in run/jobs.c. */
+/* sweep: compares a plan with the database, makes a job for each incomplete run, and reports the outcome.
+   run/jobs.c executes the jobs. */
 #include "run/sweep.h"
 
 #include <fcntl.h>
@@ -18,16 +19,16 @@ typedef struct Sweep {
     const Plan *plan;
     const SweepOptions *options;
     const char *database;
-    Jobs jobs;     /* one for each point that lacks something; their `diverged` also counts earlier ones */
-    int others;    /* of only_failed: runs that are missing but have not failed */
-    int changed;   /* trained by another revision, and not to be retrained */
-    int untrained; /* of evaluate_only: runs that have no weights yet */
+    Jobs jobs;     /* one per incomplete point; `diverged` also counts earlier runs */
+    int others;    /* with only_failed: missing runs that have not failed */
+    int changed;   /* trained by another revision and not retrained */
+    int untrained; /* with evaluate_only: runs without weights */
     Arena *arena;
 } Sweep;
 
-/* --- what is missing --- */
+/* --- missing runs --- */
 
-/* Adds a job for the point if it lacks something. */
+/* Adds a job for the point if it is incomplete. */
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
@@ -77,7 +78,7 @@ static void print_jobs(const Sweep *sweep) {
     printf("%d of %d runs to do\n", sweep->jobs.count, sweep->plan->count);
 }
 
-/* Results that a killed parent could not take over any more. */
+/* Imports results that a killed parent did not import. */
 static bool import_results(Sweep *sweep) {
     const Plan *plan = sweep->plan;
     bool fine = true;
@@ -128,7 +129,7 @@ static void say_corpora(Sweep *sweep) {
     }
 }
 
-/* With the lock held and the store open. */
+/* Called with the lock held and the store open. */
 static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
@@ -154,7 +155,8 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
 static ExitCode sweep_dry(Sweep *sweep, Error *err) {
     struct stat file;
     bool empty = stat(sweep->database, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
-    if (!empty && access(sweep->database, F_OK) == 0) { /* an empty file, too, a run makes a database of */
+    if (!empty &&
+        access(sweep->database, F_OK) == 0) { /* an empty file is treated as no database, as `run` does */
         sweep->jobs.store = database_open(sweep->database, DATABASE_READ, err);
         if (!sweep->jobs.store) return err->code;
     }

@@ -6,8 +6,8 @@
  * failed worker affects its own run only: after `retries` more attempts the reason and its last lines are
  * stored. A worker that reports no progress for `timeout` seconds is killed and counts as failed. If the
  * system refused a write (EXIT_SYSTEM), the other runs are finished and the sweep ends with that code. A
- * trained run is only evaluated where evaluations are missing (run/run_task.h). Failed runs, and runs that a
- * dead process left as running, are missing; diverged runs are done.
+ * trained run that lacks evaluations is only evaluated. Failed runs, and runs that a killed process left in
+ * the status `running`, count as missing; diverged runs are done.
  *
  * One `run` at a time works on a database: it holds DATABASE.lock (sys/lock.h). Its workers hold it too, so
  * that the lock of a killed parent lasts until the last worker has ended.
@@ -26,12 +26,11 @@ typedef struct SweepOptions {
     int threads;          /* of each worker (sys/threads.h) */
     int retries;          /* further attempts of a run that fails */
     int timeout;          /* seconds without progress after which a worker is killed; 0: never */
-    bool only_failed;     /* runs that have failed, and no others */
-    bool retrain_changed; /* runs that other revisions of the program have trained, from the beginning; their
-                         results are deleted when they begin */
+    bool only_failed;     /* only runs that have failed */
+    bool retrain_changed; /* retrain runs of other revisions; their results are deleted when they start */
     bool quiet;           /* no progress */
-    bool dry_run;         /* only print, to stdout, what would be done */
-    bool evaluate_only;   /* the plan's requests are added to the stored experiment; nothing is trained */
+    bool dry_run;         /* only print the missing runs to stdout */
+    bool evaluate_only;   /* add the plan's requests to the stored experiment; train nothing */
     const char *command;  /* as typed, for "continue with: ..." */
     const char *database; /* NULL: results/NAME.db */
 } SweepOptions;

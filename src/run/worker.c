@@ -30,7 +30,7 @@
 #include "run/result_file.h"
 
 enum { LOCK_WAIT_TENTHS = 50 };
-static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [elsewhere] */
+static const double SECONDS_BETWEEN_LINES[] = {0.1, 10}, SECONDS_BETWEEN_RESULTS = 30; /* [shared_folder] */
 
 typedef struct Worker {
     const char *folder, *result; /* result: FOLDER/result.db */
@@ -40,12 +40,12 @@ typedef struct Worker {
     PlanPoint *point;
     Model *model;
     TrainResult training;
-    bool trained_now; /* training holds something to store */
+    bool trained_now; /* `training` has values to store */
     EvaluateResult *evaluations;
     int evaluation_count;
-    int lock;                      /* the folder, locked */
-    bool earlier;                  /* of options->elsewhere: there is a sound result of an earlier attempt */
-    double last_line, last_result; /* when the last of each was written */
+    int lock;     /* descriptor of the locked folder */
+    bool earlier; /* with options->shared_folder: a valid result of an earlier attempt exists */
+    double last_line, last_result; /* times of the last line and the last result */
     Arena *arena;
 } Worker;
 
@@ -56,11 +56,11 @@ static void on_stop(int signal) {
     stop_wanted = 1;
 }
 
-/* A line for the parent, or for whoever started the worker. */
+/* Prints a line for the parent process. */
 static void print_progress(const Worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void print_progress(const Worker *worker, const char *format, ...) {
-    char line[1200]; /* an Error, and what is said about it */
+    char line[1200]; /* an Error and the text around it */
     if (mpi_rank() > 0) return;
     va_list args;
     va_start(args, format);
@@ -140,7 +140,7 @@ bool worker_assign(const char *folder, const Config *config, const RunTask *task
     return fine;
 }
 
-/* The text that the options have, or that of a file in the run folder; `source` is set to its name. */
+/* Parses the text given by the options, or a file of the run folder; `source` is set to its name. */
 static Json *read_json(const Worker *worker, const char *given, const char *file, const char **source,
                        Error *err) {
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
@@ -167,7 +167,7 @@ static bool read_task(Worker *worker, Error *err) {
     return fine;
 }
 
-/* The point that config.json describes: a plan of an experiment with this one point. */
+/* Plans the experiment with the one point that config.json describes. */
 static bool read_point(Worker *worker, Error *err) {
     const char *source;
     Json *json = read_json(worker, worker->options->config, "config.json", &source, err);
@@ -255,7 +255,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
 
 /* --- evaluations and result --- */
 
-/* What is in the result of an earlier attempt is not done again. */
+/* Marks evaluations in the result of an earlier attempt as done. */
 static bool use_earlier_result(Worker *worker, bool *done, Error *err) {
     RunTask *task = &worker->task;
     ResultFile earlier = {.known = NEW(worker->arena, task->request_count, bool)};
@@ -344,8 +344,8 @@ bool worker_check(const RunTask *task, const Config *config, Error *err) {
     return true;
 }
 
-/* Two workers must not share a folder. One that was killed just now may still be on its way out; one that a
-   scheduler took for dead may be at work for long. */
+/* Locks the run folder, since two workers must not use the same one. A worker that was just killed may need a
+   moment to end; one that a scheduler wrongly took for dead may run for hours. */
 static bool lock_folder(Worker *worker, Error *err) {
     const char *folder = worker->folder;
     int directory = worker->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -419,7 +419,7 @@ ExitCode worker_run(const char *folder, int threads, const WorkerOptions *option
 
 typedef struct Call {
     ExitCode code;
-    char folder[4096]; /* "": no more */
+    char folder[4096]; /* "": no more runs */
 } Call;
 
 ExitCode worker_call(const char *folder, int threads, const WorkerOptions *options, Error *err) {

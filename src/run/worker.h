@@ -1,6 +1,6 @@
-/* worker: `poslab worker`, one run in a process of its own.
+/* worker: `poslab worker`: performs one run.
  *
- * The run folder says what to do: config.json is the point's resolved config, requests.json the task. The
+ * Its input is in the run folder: config.json is the point's resolved config, requests.json the task. The
  * worker trains (or resumes from state.safetensors, or loads model.safetensors if the run is known to be
  * trained), writes model.safetensors, evaluates, and writes result.db. It holds a lock on the folder. On
  * SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves its state and exits with EXIT_STOPPED.
@@ -8,14 +8,15 @@
  * Progress is written to stdout, one line each:
  *     step 12 400 2.3451 18230.5    step, number of steps, loss, tokens per second
  *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
- *     note ...                      a message for people
+ *     note ...                      a message for the user
  */
 #ifndef POSLAB_RUN_WORKER_H
 #define POSLAB_RUN_WORKER_H
 
 #include "run/run_task.h"
 
-/* Whether this machine has the precisions that the task needs; the error (usage) names the config's place. */
+/* Whether this machine supports the precisions that the task needs; the error (EXIT_USAGE) names the config
+   key. */
 bool worker_check(const RunTask *task, const Config *config, Error *err);
 
 /* Writes FOLDER/config.json and FOLDER/requests.json. */
@@ -25,20 +26,21 @@ bool worker_assign(const char *folder, const Config *config, const RunTask *task
 Json *worker_task_json(const RunTask *task, Arena *arena);
 
 typedef struct WorkerOptions {
-    const char *config, *task, *source; /* JSON texts instead of the folder's files, and where they stand */
-    bool shared_folder; /* the folder may lie on a file system that other machines use: the result is put
-                       together in a scratch folder and then copied; what an earlier one has is not done
-                       again; another worker in the folder is waited for */
+    const char *config, *task,
+        *source;        /* JSON texts used instead of the folder's files, and their source for errors */
+    bool shared_folder; /* the folder may be on a shared file system: the result is written to a temporary
+                           folder and copied; results of an earlier result file are kept and not computed
+                           again; waits for another worker in the folder */
     bool (*take)(void *user, const char *line); /* gets the lines instead of stdout */
     void *user;
 } WorkerOptions;
 
-/* From now on these signals make the next, or the present, worker_run end, and lines reach stdout one by one:
-   before anything is printed. worker_run does it itself. */
+/* Installs the signal handlers, which end the current or the next worker_run, and makes stdout line-buffered.
+   Must precede any output; worker_run also calls it. */
 void worker_begin(void);
 
-/* Runs it on this many threads; options may be NULL. Exit code: EXIT_DONE (a diverged run included), or
-   another with err set. */
+/* Performs the run on `threads` threads; options may be NULL. Exit code: EXIT_DONE (also for a diverged run),
+   or another with err set. */
 ExitCode worker_run(const char *folder, int threads, const WorkerOptions *options, Error *err);
 
 /* With several ranks (sys/mpi.h) all of them call worker_run; or rank 0 calls worker_call for each run and at

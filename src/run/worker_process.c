@@ -21,7 +21,7 @@ _Noreturn static void become_worker(const char *program, const char *folder, int
     blas_one_thread_environment();
     mpi_leave();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(EXIT_SYSTEM); /* it died before prctl */
+    if (getppid() != parent) _exit(EXIT_SYSTEM); /* the parent died before prctl */
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (input >= 0) dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
@@ -61,7 +61,7 @@ static void end_line(WorkerProcess *child, bool (*take)(void *, const char *), v
         memcpy(child->tail[child->lines++ % WORKER_PROCESS_TAIL], child->line, child->used + 1);
         child->line[child->used] = '\n';
         atomic_file_write_all(child->log, child->line,
-                              child->used + 1); /* a log that cannot be written costs no run */
+                              child->used + 1); /* errors are ignored: a run does not depend on its log */
     }
     child->used = 0;
 }

@@ -33,17 +33,18 @@ static const char **list_keys(Database *store, const char *experiment, Arena *ar
     return query_end(query, err) ? keys : NULL;
 }
 
-/* One result file. What cannot be copied now (a task may be replacing it) can be copied next time. */
+/* Imports one result file. A file that cannot be copied now (a task may be replacing it) is left for the next
+   `collect`. */
 static bool take_result(Collect *collect, const char *path, bool held, Error *err) {
     const char *copy = arena_format(collect->arena, "%s/result.db", collect->scratch);
     Error why;
     if (!tempdir_copy(copy, path, collect->arena, &why)) {
-        escape_line(stderr, "poslab: %s; collect again", why.text);
+        escape_line(stderr, "poslab: %s; run `poslab collect` again", why.text);
         return true;
     }
     bool fine = runs_import_result(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
-    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged: %s", path, why.text);
+    if (!fine) escape_line(stderr, "poslab: result '%s' is damaged and was not imported: %s", path, why.text);
     collect->count += fine;
     return held || unlink(path) == 0 || error_system(err, "cannot remove '%s'", path);
 }
@@ -72,8 +73,8 @@ bool collect_results(Database *store, const char *experiment, const Squeue *queu
 /* --- the command --- */
 
 typedef struct Tally {
-    int runs, complete, diverged, failed,
-        state[SQUEUE_STATES]; /* diverged: of complete; state: of runs that are not */
+    int runs, complete, diverged, failed, state[SQUEUE_STATES]; /* diverged is included in complete; state
+                                                                   counts the runs that are not complete */
 } Tally;
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
@@ -93,7 +94,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
             tally->complete++, tally->diverged += !done;
         else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
-        else if (task) /* what was delivered has been collected, and was not all */
+        else if (task) /* a delivered result was collected but is incomplete */
             tally->state[task->state == SQUEUE_DELIVERED ? SQUEUE_LOST : task->state]++;
     }
     return query_end(query, err);
@@ -136,8 +137,8 @@ ExitCode collect_run(const char *database, const char *experiment, Error *err) {
     const char **names = NULL;
     int count = 0, lock = -1;
     ExitCode code = EXIT_DONE;
-    if (access(database, F_OK) != 0) /* before the lock file is made */
-        error_set(err, EXIT_USAGE, "there is no database '%s'; `poslab submit` makes it", database);
+    if (access(database, F_OK) != 0) /* checked before the lock file is created */
+        error_set(err, EXIT_USAGE, "database '%s' does not exist; `poslab submit` creates it", database);
     else
         lock = lock_database(database, arena, err);
     if (lock >= 0) store = database_open(database, DATABASE_WRITE, err);

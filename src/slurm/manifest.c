@@ -79,7 +79,7 @@ static bool find_line(void *user, int64_t number, const Json *line) {
     return false;
 }
 
-/* The node of another rank may lack what this one's has. */
+/* Ranks may run on different nodes, so the manifest must be readable on all of them. */
 static bool prepare(Search *search, const char *manifest, Error *err) {
     bool fine = manifest_each(manifest, find_line, search, err) &&
                 (*search->folder || error_set(err, EXIT_USAGE, "manifest '%s' has no run in line %lld",

@@ -16,7 +16,7 @@ enum { FIELD = 32, LINE_SIZE = 300 };
 const char *const squeue_state_names[] = {"pending", "running", "requeued", "delivered",
                                           "lost",    "unknown", NULL};
 
-/* What squeue calls states; all others that it shows are of tasks that are at work or about to leave. */
+/* States of squeue and their meaning here. All other states belong to tasks that are running or ending. */
 static const struct {
     const char *slurm;
     SqueueState state;
@@ -45,7 +45,7 @@ static SqueueState state_of(const char *slurm, int restarts) {
     return SQUEUE_RUNNING;
 }
 
-/* The digits at the beginning of a line that ends with them, or after them with ";NAME"; their count. */
+/* The number of digits at the start of a line of the form DIGITS or DIGITS;NAME; 0 for other lines. */
 static int digits_of(const char *line) {
     size_t digits = strspn(line, "0123456789"), rest = digits;
     if (line[rest] == ';') rest += strcspn(line + rest, " \t\r\n");
@@ -77,14 +77,15 @@ static bool ask_scheduler(Entries *entries, bool *answered, Arena *arena, Error 
     *answered = squeue.code == 0;
     *entries = (Entries){.entry = NEW(arena, strlen(squeue.output) / 4 + 1, Entry)};
     if (!*answered)
-        escape_line(stderr, "poslab: the scheduler does not answer: squeue: %.200s", squeue.error);
+        escape_line(stderr, "poslab: the scheduler does not answer (squeue: %.200s); task states are unknown",
+                    squeue.error);
     for (const char *line = squeue.output; *answered && *line;
          line += strcspn(line, "\n"), line += *line != '\0') {
         char slurm[FIELD];
         int restarts = 0;
         Entry *entry = &entries->entry[entries->count];
         if (sscanf(line, "%31[0-9] %31[0-9] %31[A-Z_] %d", entry->job, entry->number, slurm, &restarts) < 3)
-            continue; /* a site's message, or a job that is no array */
+            continue; /* a message of the site, or a job that is not an array */
         entry->state = state_of(slurm, restarts);
         entries->count++;
     }
@@ -128,7 +129,8 @@ typedef struct SqueueReader {
 static bool read_arrays(SqueueReader *reader, Arena *arena, Error *err) {
     const char *path = arena_format(arena, "%s/jobs", reader->submission);
     FILE *file = fopen(path, "re");
-    if (!file) return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* sbatch refused it */
+    if (!file)
+        return errno == ENOENT || error_system(err, "cannot read '%s'", path); /* sbatch refused the job */
     for (Array array; fscanf(file, "%31s %lld %lld", array.job, &array.first, &array.count) == 3;)
         *ARENA_PUSH(arena, reader->arrays, reader->count) = array;
     fclose(file);
@@ -220,7 +222,7 @@ const char *squeue_last_message(const SqueueTask *task, Arena *arena) {
     if (!file) return last;
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        if (starts(line, "note run ")) best = 1; /* an attempt begins */
+        if (starts(line, "note run ")) best = 1; /* a new attempt */
         if (weight_of(line) < best) continue;
         best = weight_of(line);
         memcpy(last, line, strlen(line) + 1);

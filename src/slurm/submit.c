@@ -25,10 +25,10 @@ typedef struct Submit {
     const Plan *plan;
     const SubmitOptions *options;
     const char *database, *folder; /* folder: of this submission */
-    Database *store;               /* NULL: there is none yet, and the run is dry */
+    Database *store;               /* NULL: no database yet, in a dry run */
     Squeue queue;
     const char **lines; /* [count] of the manifest */
-    int count, held;    /* held: runs that the scheduler has already */
+    int count, held;    /* held: runs that are already submitted */
     Arena *arena;
 } Submit;
 
@@ -38,16 +38,17 @@ static void add_option(FILE *out, const char *option, const char *value) {
     if (*value) escape_line(out, "#SBATCH --%s=%s", option, value);
 }
 
-/* The warning goes to the script (B:), which passes it on and asks for another turn if the worker could save
-   its state. Slurm itself requeues where a node fails or a task is preempted; a cancelled one stays away. */
+/* Slurm sends the warning signal to the script (B:), which passes it to the worker and requeues the task if
+   the worker saved its state. Slurm itself requeues tasks after node failures and preemption, but not
+   cancelled tasks. */
 static const char script_text[] =
     "#SBATCH --requeue\n"
     "#SBATCH --open-mode=append\n"
-    "# One task: task.sh PROGRAM MANIFEST FIRST does line FIRST + SLURM_ARRAY_TASK_ID of the manifest.\n"
-    "# Edit a copy freely (modules, another launcher) and give it to `poslab submit --script`.\n"
+    "# One task: task.sh PROGRAM MANIFEST FIRST executes line FIRST + SLURM_ARRAY_TASK_ID of the manifest.\n"
+    "# To change it (modules, another launcher), edit a copy and pass it to `poslab submit --script`.\n"
     "program=$1 manifest=$2 line=$(($3 + SLURM_ARRAY_TASK_ID))\n"
-    "# The allocation's threads compute whole micro-batches side by side; below each of them the program "
-    "lets\n# the BLAS use one, whatever is said here.\n"
+    "# Each thread of the allocation computes whole micro-batches; in each of them the program limits\n"
+    "# the BLAS to one thread, regardless of these variables.\n"
     "export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}\n"
     "warned=0\n"
     "trap 'warned=1; kill -USR1 \"$worker\" 2>/dev/null' USR1\n"
@@ -55,7 +56,7 @@ static const char script_text[] =
     "%s\"$program\" worker --threads \"$OMP_NUM_THREADS\" --task \"$line\" \"$manifest\" &\n"
     "worker=$!\n"
     "while wait \"$worker\"; code=$?; kill -0 \"$worker\" 2>/dev/null; do :; done\n"
-    "# 75: stopped with its state saved.%s\n"
+    "# 75: stopped, state saved.%s\n"
     "case \"$warned $code\" in '1 75'%s) scontrol requeue \"$SLURM_JOB_ID\" ;; esac\n"
     "exit \"$code\"\n";
 
@@ -72,17 +73,19 @@ static void print_script(const Submit *submit, FILE *out) {
     add_option(out, "ntasks", arena_format(arena, "%lld", (long long)at->ranks));
     add_option(out, "cpus-per-task", arena_format(arena, "%lld", (long long)at->threads));
     add_option(out, "signal", arena_format(arena, "B:USR1@%lld", (long long)at->warning));
-    /* Open MPI would bind a rank with all its threads to one core, and ranks of two tasks to the same one. */
+    /* By default Open MPI binds a rank with all its threads to one core, and ranks of two tasks to the same
+       core. */
     if (at->ranks > 1)
         fprintf(out, script_text, "mpirun --bind-to none ",
-                " MPICH's mpirun may make it 0; with nothing left to do the next turn is short.", " | '1 0'");
+                " MPICH's mpirun may return 0 instead; a requeued task with nothing left to do ends at once.",
+                " | '1 0'");
     else
         fprintf(out, script_text, "", "", "");
 }
 
 /* --- the arrays --- */
 
-/* The most tasks of one array, whose numbers here begin with 1. */
+/* The maximum number of tasks of one array; tasks are numbered from 1. */
 static bool array_most(int *most, Arena *arena, Error *err) {
     static const char *const arguments[] = {"scontrol", "show", "config", NULL};
     ProcessResult scontrol;
@@ -94,7 +97,7 @@ static bool array_most(int *most, Arena *arena, Error *err) {
     return true;
 }
 
-/* In sbatch's output pattern % begins a place holder. */
+/* In sbatch's output pattern, % starts a placeholder. */
 static const char *pattern(const char *path, Arena *arena) {
     char *text = NEW(arena, 2 * strlen(path) + 1, char), *end = text;
     for (; *path; path++) {
@@ -140,13 +143,13 @@ static bool submit_array(const Submit *submit, int first, int count, Error *err)
     if (!process_run(&sbatch, sbatch_arguments(submit, first, count), arena, err)) return false;
     const char *job = queue_job_number(sbatch.output, arena);
     if (sbatch.code)
-        return error_set(err, EXIT_SYSTEM, "sbatch: %.400s; '%s' holds what was to be submitted",
-                         *sbatch.error ? sbatch.error : "it failed without a message", submit->folder);
+        return error_set(err, EXIT_SYSTEM, "sbatch: %.400s; the submission is in '%s'",
+                         *sbatch.error ? sbatch.error : "failed without a message", submit->folder);
     if (!job)
         return error_set(
             err, EXIT_SYSTEM,
             "sbatch printed no job number: '%.*s'; if squeue shows the job, cancel it (scancel) and "
-            "submit again: '%s' holds what was to be submitted",
+            "submit again; the submission is in '%s'",
             (int)strcspn(sbatch.output, "\n"), sbatch.output, submit->folder);
     printf("submitted job %s: %d run%s\n", job, count, count == 1 ? "" : "s");
     return append_line(arena_format(arena, "%s/jobs", submit->folder),
@@ -183,7 +186,7 @@ static bool write_submission(Submit *submit, Error *err) {
            write_manifest(submit, err) && write_script(submit, err);
 }
 
-/* --- what is missing --- */
+/* --- missing runs --- */
 
 static void list_lines(Submit *submit) {
     const Plan *plan = submit->plan;
@@ -206,12 +209,12 @@ static void list_lines(Submit *submit) {
     }
 }
 
-/* As comments, so that the whole output is a script. */
+/* Printed as comments, so that the whole output is a valid script. */
 static void print_dry(Submit *submit, int most) {
     submit->folder = "FOLDER";
     print_script(submit, stdout);
     printf("\n# %d of %d runs are missing", submit->count + submit->held, submit->plan->count);
-    if (submit->held) printf(", %d of them with the scheduler already", submit->held);
+    if (submit->held) printf(", %d of them already submitted", submit->held);
     printf("\n");
     for (int first = 0; first < submit->count; first += most) {
         int count = submit->count - first < most ? submit->count - first : most;
@@ -240,7 +243,7 @@ static bool submit_dry(Submit *submit, Error *err) {
     return true;
 }
 
-/* With the lock held and the store open. */
+/* Called with the lock held and the store open. */
 static bool submit_stored(Submit *submit, Error *err) {
     const char *name = submit->plan->experiment->name;
     int most, collected;
@@ -248,12 +251,13 @@ static bool submit_stored(Submit *submit, Error *err) {
         !squeue_read(&submit->queue, submit->database, name, submit->arena, err))
         return false;
     if (submit->queue.count && !submit->queue.answered)
-        return error_set(err, EXIT_SYSTEM,
-                         "what was submitted before may still run; submit when the scheduler answers");
+        return error_set(
+            err, EXIT_SYSTEM,
+            "runs submitted before may still be running; submit again when the scheduler answers");
     if (!collect_results(submit->store, name, &submit->queue, &collected, err)) return false;
     list_lines(submit);
     if (submit->held)
-        printf("%d run%s with the scheduler already\n", submit->held, submit->held == 1 ? " is" : "s are");
+        printf("%d run%s already submitted\n", submit->held, submit->held == 1 ? " is" : "s are");
     if (!submit->count) printf("nothing to submit\n");
     if (!submit->count) return true;
     if (!array_most(&most, submit->arena, err) || !write_submission(submit, err)) return false;

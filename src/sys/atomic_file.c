@@ -1,5 +1,5 @@
-/* atomic_file: streams are made by fopencookie, so that the buffered output of stdio also goes through
- * write_all.
+/* atomic_file: streams are made by fopencookie, so that the buffered output of stdio is also written by
+ * atomic_file_write_all, which records errors.
  */
 #include "sys/atomic_file.h"
 
@@ -14,7 +14,7 @@ bool atomic_file_write_all(int fd, const void *bytes, size_t size) {
     for (const char *next = bytes; size;) {
         ssize_t done = write(fd, next, size);
         if (done < 0 && errno == EINTR) continue;
-        if (done == 0) errno = ENOSPC; /* no device says so, but none may */
+        if (done == 0) errno = ENOSPC; /* a write of 0 bytes must not loop for ever */
         if (done <= 0) return false;
         next += done;
         size -= (size_t)done;
@@ -34,12 +34,12 @@ int file_open(const char *path, int flags, Error *err) {
     return -1;
 }
 
-/* The folder of a path goes to `folder`. */
+/* Stores the folder of a path in `folder`. */
 static const char *folder_of(const char *path, char folder[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
     if (!slash) return ".";
     int size = snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    return size < PATH_MAX ? folder : ""; /* "": there is none of such a name, as opening it will say */
+    return size < PATH_MAX ? folder : ""; /* "": too long; opening it fails */
 }
 
 /* Some file systems cannot sync a folder (EINVAL) and need not. */
@@ -73,7 +73,7 @@ bool atomic_file_make_folder(const char *path, Error *err) {
     return make_one(copy, err);
 }
 
-/* The file is synced and closed and takes its name; errno tells what failed. */
+/* Syncs and closes the file and renames it to `path`; sets errno on failure. */
 static bool publish(int fd, const char *temporary, const char *path) {
     bool good = fsync(fd) == 0;
     int saved = errno;
@@ -112,7 +112,7 @@ char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
     return saved ? NULL : text;
 }
 
-/* What stdio gives up; 0 is its word for failure. */
+/* The write function of the stream; stdio takes 0 for a failure. */
 static ssize_t take_bytes(void *user, const char *bytes, size_t size) {
     AtomicFile *file = user;
     if (!file->error && atomic_file_write_all(file->fd, bytes, size)) return (ssize_t)size;
@@ -124,7 +124,7 @@ FILE *atomic_file_begin(AtomicFile *file, const char *path, Arena *arena, Error 
     struct stat status;
     *file = (AtomicFile){.path = path, .temporary = arena_format(arena, "%s.tmp", path)};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file", path);
+        error_set(err, EXIT_SYSTEM, "cannot write '%s': it is not a regular file; remove it", path);
         return NULL;
     }
     unlink(file->temporary);

@@ -1,4 +1,4 @@
-/* json_file: see sys/json_file.h. */
+/* json_file: a path that does not exist is most likely a typing error, hence EXIT_USAGE. */
 #include "sys/json_file.h"
 
 #include <errno.h>

@@ -11,20 +11,20 @@
 
 #include "sys/atomic_file.h"
 
-enum { LOCK_WAIT_TENTHS = 30 }; /* a killed parent's workers are gone long before */
+enum { LOCK_WAIT_TENTHS = 30 }; /* workers of a killed parent end within it */
 
-/* Without that, a lock would be left for nothing. */
+/* Checked first, so that no lock file is created for a path that cannot be a database. */
 static bool can_be_database(const char *database, Error *err) {
     struct stat status;
     size_t size = strlen(database);
-    if (!size) return error_set(err, EXIT_USAGE, "the name of the database is empty");
+    if (!size) return error_set(err, EXIT_USAGE, "--db: the database name is empty");
     if (database[size - 1] == '/' || (stat(database, &status) == 0 && !S_ISREG(status.st_mode)))
         return error_set(err, EXIT_USAGE, "database '%s' is not a regular file", database);
     return true;
 }
 
 int lock_database(const char *database, Arena *arena, Error *err) {
-    char target[PATH_MAX]; /* one lock, whatever links name the database */
+    char target[PATH_MAX]; /* one lock for all links to a database */
     const char *path = arena_format(arena, "%s.lock", realpath(database, target) ? target : database);
     int file = can_be_database(database, err) ? file_open(path, O_RDWR, err) : -1;
     if (file < 0) return -1;
@@ -40,8 +40,8 @@ int lock_database(const char *database, Arena *arena, Error *err) {
             ssize_t got = pread(file, holder, sizeof holder - 1, 0);
             holder[got > 0 ? got : 0] = '\0';
             error_set(err, EXIT_SYSTEM,
-                      "database '%s' is in use by %s; wait for it, or give another one with --db", database,
-                      *holder ? holder : "another process");
+                      "database '%s' is in use by %s; wait for it to end, or use another database (--db)",
+                      database, *holder ? holder : "another process");
         }
         close(file);
         return -1;

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 
-/* " (process 123, sqlite3)", from /proc/locks; "" where that is unknown. */
+/* " (process 123, sqlite3)", owned by the arena; "" if unknown. */
 const char *lock_holder_of(const char *path, Arena *arena);
 
 #endif

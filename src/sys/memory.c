@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-/* The number in a file, INFINITY where there is none. */
+/* The number that a file contains, INFINITY if it contains none. */
 static double number_in(const char *path) {
     double number = INFINITY;
     FILE *file = fopen(path, "re");
@@ -29,8 +29,8 @@ double memory_limit(void) {
 
 double memory_total(void) {
     double bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    bytes = fmin(bytes, number_in("/sys/fs/cgroup/memory.max")); /* a container's, cgroup v2 */
-    return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* and v1 */
+    bytes = fmin(bytes, number_in("/sys/fs/cgroup/memory.max"));                  /* container, cgroup v2 */
+    return fmin(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")); /* cgroup v1 */
 }
 
 double memory_usable(int threads) {

@@ -7,15 +7,16 @@
 
 enum { MEMORY_LIBRARIES = 256 << 20, ARENA_THREAD = 144 << 20 };
 
-/* What rlimits leave to the whole process, INFINITY without any; what the libraries take of it for one
-   thread, and for each further thread: its stack and its buffer of the BLAS. */
+/* Bytes that `ulimit -v` and `ulimit -d` allow to the whole process, INFINITY without a limit. Of these,
+   MEMORY_LIBRARIES are used by libraries with one thread, and ARENA_THREAD by the stack and the BLAS buffer
+   of each further thread. */
 double memory_limit(void);
 
-/* Bytes that all processes together can have: the machine's memory, or a container's. */
+/* Bytes that all processes together can use: the memory of the machine or of the container. */
 double memory_total(void);
 
-/* Bytes that the arenas of a process with this many threads can have: the machine's memory, or less where a
-   limit says so. What needs more is refused before it is tried. */
+/* Bytes that the arenas of a process with `threads` threads can use: memory_total, or less if memory_limit is
+   lower. A command that needs more is refused before it starts. */
 double memory_usable(int threads);
 
 #endif

@@ -1,4 +1,4 @@
-/* mpi: a sum processes the values in pieces.
+/* mpi: a sum processes the values in pieces of at most RANKS_CHUNK_FLOATS floats.
  *
  * Every rank owns one slice of each piece: it receives that slice from all ranks, adds them in the order of
  * ranks and sends the sum to all. Each float is sent twice, and the buffer is no larger than a piece.
@@ -26,13 +26,13 @@ size_t mpi_sum_buffer(size_t size, int ranks) {
                            (size_t)(GRAIN + 1) * (size_t)ranks;
 }
 
-/* What launchers tell their processes: Open MPI's mpirun, MPICH's, and others that speak PMIx. */
+/* Environment variables set by launchers: Open MPI's mpirun, MPICH's, and others that use PMIx. */
 static const struct {
     const char *name;
-    int alone; /* the highest value with which there may be no other process */
+    int alone; /* with values up to this, the process may be the only one */
 } variables[] = {{"OMPI_COMM_WORLD_SIZE", 1}, {"PMI_SIZE", 1}, {"PMIX_RANK", 0}};
 
-/* The variable that tells of other processes; NULL: there is none. */
+/* The variable that shows that other processes were launched; NULL if there is none. */
 static const char *tells_of_others(void) {
     for (int i = 0; i < COUNT_OF(variables); i++) {
         const char *value = getenv(variables[i].name);
@@ -63,21 +63,22 @@ static bool is_launched(void) {
     return false;
 }
 
-/* MPI ends the program itself where it fails; but with the launcher of another MPI each process is alone, and
-   all of them would do the same. */
+/* If MPI_Init fails, MPI ends the program. Under the launcher of another MPI it succeeds, but each process
+   has one rank and all of them would compute the same run; this is refused here. */
 bool mpi_begin(Error *err) {
     int provided;
     if (begun || !is_launched()) return true;
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_size(MPI_COMM_WORLD, &count);
     MPI_Comm_rank(MPI_COMM_WORLD, &number);
-    if (count > RANKS_MOST) error_fatal("%d ranks are more than %d", count, RANKS_MOST);
+    if (count > RANKS_MOST)
+        error_fatal("mpirun started %d ranks; at most %d are supported", count, RANKS_MOST);
     begun = true;
     const char *variable = count == 1 ? tells_of_others() : NULL;
     return !variable ||
            error_set(err, EXIT_USAGE,
                      "another MPI's mpirun started this process (%s is set): poslab is built with " LIBRARY
-                     "; use the mpirun of that, or `make MPI_NAME=ompi-c|mpich`",
+                     "; use the mpirun of that MPI, or rebuild with `make MPI_NAME=ompi-c|mpich`",
                      variable);
 }
 
@@ -86,14 +87,14 @@ void mpi_end(void) {
     begun = false;
 }
 
-/* Which part of a piece of `size` floats rank r owns, where the first `active` own it all. */
+/* The first float that rank r owns in a piece of `size` floats, which the first `active` ranks share. */
 static int slice_begin(int r, int active, int size) {
     int slice = ((size + active - 1) / active + GRAIN - 1) / GRAIN * GRAIN,
         begin = r < active ? r * slice : size;
     return begin < size ? begin : size;
 }
 
-typedef struct Exchange { /* counts and places, by rank, as MPI wants them */
+typedef struct Exchange { /* counts and offsets by rank, for MPI_Alltoallv */
     int *send, *send_at, *receive, *receive_at, *own, *own_at;
 } Exchange;
 
@@ -162,7 +163,7 @@ bool mpi_begin(Error *err) {
     return !variable ||
            error_set(err, EXIT_USAGE,
                      "mpirun started this process (%s is set), but poslab is built without MPI; install "
-                     "libopenmpi-dev and pkg-config, then `make`",
+                     "libopenmpi-dev and pkg-config, then rebuild with `make`",
                      variable);
 }
 

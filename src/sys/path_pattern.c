@@ -23,7 +23,7 @@ typedef struct Search {
     const char *pattern, *place;
     bool recursive; /* the pattern has a component `**` */
     List found;     /* const char * */
-    List visited;   /* Folder: where the innermost `**` has been */
+    List visited;   /* Folder: visited by the innermost `**` */
     Arena *arena;
     Error *err;
 } Search;
@@ -33,7 +33,7 @@ static void *list_add(List *list, size_t size, Arena *arena) {
     return (char *)list->items + (size_t)list->count++ * size;
 }
 
-/* Whether errno says that there is nothing at a path, which is no error. */
+/* Whether errno means that a path does not exist, which is not an error here. */
 static bool is_absent(void) {
     return errno == ENOENT || errno == ENOTDIR;
 }
@@ -66,10 +66,10 @@ static bool list_folder(const Search *search, const char *folder, List *names) {
     return good;
 }
 
-/* Whether there is a folder at a path; false with *good false if that cannot be told. */
+/* Whether a path is a folder; false with *good = false and the error set if it cannot be examined. */
 static bool is_folder(const Search *search, const char *path, struct stat *status, bool *good) {
     if (stat(path, status) == 0) return S_ISDIR(status->st_mode);
-    *good = is_absent() || errno == ELOOP || cannot(search, path); /* a link to nowhere is no folder */
+    *good = is_absent() || errno == ELOOP || cannot(search, path); /* a dangling link is not a folder */
     return false;
 }
 
@@ -92,14 +92,14 @@ static bool first_visit(Search *search, const struct stat *status) {
 
 static bool follow(Search *search, const char *folder, const char *pattern);
 
-/* `**`: the pattern behind it, in this folder and in all below it. */
+/* Component `**`: applies the rest of the pattern to this folder and to all folders below it. */
 static bool walk(Search *search, const char *folder, const char *pattern) {
     struct stat status;
     bool good = true;
     if (!is_folder(search, *folder ? folder : ".", &status, &good) || !first_visit(search, &status))
         return good;
     List outer = search->visited, names = {0};
-    search->visited = (List){0}; /* a further `**` in the pattern has visited nothing yet */
+    search->visited = (List){0}; /* each `**` has its own list */
     good = follow(search, folder, pattern) && list_folder(search, folder, &names);
     search->visited = outer;
     for (int i = 0; good && i < names.count; i++) {

@@ -10,7 +10,7 @@
 
 enum { NOT_FOUND = 127, OUTPUT_MAX = 1 << 26 };
 
-/* What stands in the file, up to a limit. */
+/* The content of the file, up to a limit. */
 static char *take_text(FILE *file, Arena *arena) {
     off_t size = fseeko(file, 0, SEEK_END) == 0 ? ftello(file) : 0;
     if (size > OUTPUT_MAX) size = OUTPUT_MAX;
@@ -20,7 +20,8 @@ static char *take_text(FILE *file, Arena *arena) {
     return text;
 }
 
-/* The first line that says "error", which a site's greeting may stand before; else the first one. */
+/* The first line that contains "error", because a cluster may print a greeting first; otherwise the first
+   line. */
 static char *error_line(char *text) {
     char *found = strcasestr(text, "error"), *line = found ? found : text;
     while (line > text && line[-1] != '\n') line--;

@@ -9,13 +9,13 @@
 #include "base/arena.h"
 
 typedef struct ProcessResult {
-    int code;           /* exit code; 127: there is no such program; -1: a signal ended it */
+    int code;           /* exit code; 127: program not found; -1: ended by a signal */
     const char *output; /* all of its standard output; owned by the arena, like error */
-    const char *error;  /* the line of its standard error that tells of an error, or else the first */
+    const char *error;  /* the first line of its standard error with "error", or else the first line */
 } ProcessResult;
 
-/* Runs arguments[0], found in PATH, with these arguments (NULL-terminated) and no input, and waits for it.
-   False where the system refuses. */
+/* Runs arguments[0], searched in PATH, with these arguments (NULL-terminated). Returns false with err set if
+   the system cannot start a process. */
 bool process_run(ProcessResult *command, const char *const *arguments, Arena *arena, Error *err);
 
 #endif

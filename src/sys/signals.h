@@ -1,7 +1,7 @@
 /* signals: installs signal handlers.
  *
- * Signals that the parent process told this one to ignore (nohup, background jobs of a shell) remain
- * ignored, here and in child processes.
+ * Signals that the parent process had ignored (nohup, background jobs of a shell) remain ignored, here and in
+ * child processes.
  */
 #ifndef POSLAB_SYS_SIGNALS_H
 #define POSLAB_SYS_SIGNALS_H
@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 
-/* Sets a handler for each signal (0 ends the list) that is not ignored; flags as in sigaction. Signals that
-   had no handler can be given back their default with signals_default. */
+/* Installs `handler` for each signal of the list (ended by 0) that is not ignored; flags as in sigaction.
+   signals_default restores the default action of the signals of the list. */
 void signals_handle(const int *list, void (*handler)(int signal), int flags);
 void signals_default(const int *list);
 

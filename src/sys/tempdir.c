@@ -10,7 +10,7 @@ const char *tempdir_make(Arena *arena, Error *err) {
     const char *home = getenv("TMPDIR");
     char *folder = arena_format(arena, "%s/poslab-XXXXXX", home && *home ? home : "/tmp");
     if (mkdtemp(folder)) return folder;
-    error_system(err, "cannot make a folder like '%s'", folder);
+    error_system(err, "cannot make temporary folder '%s' (TMPDIR)", folder);
     return NULL;
 }
 
@@ -18,7 +18,7 @@ void tempdir_remove(const char *folder) {
     DIR *directory = folder ? opendir(folder) : NULL;
     if (!directory) return;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        unlinkat(dirfd(directory), entry->d_name, 0); /* "." and ".." refuse */
+        unlinkat(dirfd(directory), entry->d_name, 0); /* fails for "." and ".." */
     closedir(directory);
     rmdir(folder);
 }

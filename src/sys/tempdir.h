@@ -8,13 +8,13 @@
 
 #include "base/arena.h"
 
-/* Makes one that only this user can read; NULL with err set. */
+/* Makes a folder that only this user can read. Returns its path, owned by the arena, or NULL with err set. */
 const char *tempdir_make(Arena *arena, Error *err);
 
-/* Removes it and the files in it; NULL is allowed. */
+/* Removes the folder and the files in it; `folder` may be NULL. */
 void tempdir_remove(const char *folder);
 
-/* Copies a file; `to` appears whole or not at all (sys/atomic_file.h). */
+/* Copies a file; `to` appears complete or not at all. */
 bool tempdir_copy(const char *to, const char *from, Arena *arena, Error *err);
 
 #endif

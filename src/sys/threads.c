@@ -9,15 +9,15 @@
 
 #include "base/error.h"
 
-static int started = 1; /* lanes that there are: the caller, and threads */
+static int started = 1; /* lanes that exist: the caller and the threads */
 static pthread_t threads[THREADS_MAX];
 static pthread_barrier_t begin, end;
-static void (*job)(void *user, int lane); /* NULL: the threads end */
+static void (*job)(void *user, int lane); /* NULL: threads exit */
 static void *job_user;
 static int job_count;
 
-/* Where the BLAS is built on OpenMP, this is there, and the number belongs to the thread that asks: a new one
-   would begin with OMP_NUM_THREADS, or all cores. */
+/* Defined if the BLAS is built on OpenMP. The number of threads is then a setting of each calling thread; a
+   new thread would start with OMP_NUM_THREADS, or all cores. */
 void omp_set_num_threads(int threads) __attribute__((weak));
 
 static void *lane_main(void *argument) {
@@ -42,7 +42,7 @@ static void lanes_stop(void) {
 }
 
 static void lanes_start(int count) {
-    sigset_t all, old; /* signals are the first thread's business */
+    sigset_t all, old; /* the first thread handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     pthread_barrier_init(&begin, NULL, (unsigned)count);

@@ -1,4 +1,5 @@
-/* version: the Makefile defines the revision for this file alone, so that a new commit recompiles little. */
+/* version: the Makefile defines the revision for this file alone, so that after a new commit only this file
+   is recompiled. */
 #include "sys/version.h"
 
 #ifndef POSLAB_REVISION

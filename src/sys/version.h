@@ -1,12 +1,12 @@
 /* version: the revision of the sources that the program was built from.
  *
- * It is stored with every run, so that results of different sources can be told apart.
+ * It is stored with every run, so that results of different sources can be distinguished.
  */
 #ifndef POSLAB_SYS_VERSION_H
 #define POSLAB_SYS_VERSION_H
 
-/* "b8e6d9e" of git; with a hash of src/ and methods/ where these are not as committed, or where there is no
-   git: "b8e6d9e-dirty.1f2e3d4c". */
+/* The commit, "b8e6d9e"; with a hash of src/ and methods/ appended if these differ from the commit or there
+   is no git repository: "b8e6d9e-dirty.1f2e3d4c". */
 const char *version_revision(void);
 
 #endif

@@ -18,12 +18,12 @@ struct BatchGradient {
     int sequences, length, micro; /* micro: sequences of a micro-batch */
     int first, lanes, all;        /* this rank's lanes are first .. first + lanes - 1 of all */
     int active;                   /* ranks that have lanes */
-    float *buffer;                /* of mpi_sum_floats */
+    float *buffer;                /* for mpi_sum_floats */
     StepLane *lane;
     const uint16_t **tokens, **targets, **positions; /* [sequences] each */
     int64_t scored;                                  /* targets of the update that are not ignored */
     double *sums;                                    /* [micro-batches] */
-    uint64_t seed;                                   /* of the update at work, like number */
+    uint64_t seed;                                   /* seed and number of the current update */
     int64_t number;
 };
 
@@ -33,7 +33,7 @@ static int micro_batch(const Model *model, int sequences, int length, int lanes)
     return micro > 0 ? (int)micro : 1;
 }
 
-/* Counts when the arena does. */
+/* The allocations of one rank; with a counting arena they are only counted. */
 static BatchGradient *step_on(int rank, int ranks, const Model *model, int sequences, int length,
                               Arena *arena) {
     BatchGradient s = {.model = model, .sequences = sequences, .length = length};
@@ -50,7 +50,7 @@ static BatchGradient *step_on(int rank, int ranks, const Model *model, int seque
     s.positions = NEW(arena, sequences, const uint16_t *);
     s.sums = NEW(arena, (sequences + s.micro - 1) / s.micro, double);
     s.buffer = NEW(arena, mpi_sum_buffer(model->size, ranks), float);
-    for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without a lane gets the sum all the same */
+    for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without lanes also needs an array for the sum */
         StepLane lane = {.gradients = NEW(arena, model->size, float)};
         if (s.lanes) lane.nll = NEW(arena, (size_t)s.micro * (size_t)length, float);
         if (s.lanes) lane.pass = activations_new(model, s.micro, length, true, arena);
@@ -113,7 +113,7 @@ static int64_t count_targets(const BatchGradient *s) {
     return (int64_t)s->sequences * s->length - ignored;
 }
 
-/* Each lane adds up one slice of the gradients, over lanes in order. */
+/* Each lane sums one slice of the gradients, over lanes in order. */
 static void add_up(void *user, int number) {
     BatchGradient *s = user;
     if (number >= s->lanes) return;

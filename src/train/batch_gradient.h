@@ -16,21 +16,22 @@
 
 typedef struct BatchGradient BatchGradient;
 
-/* For updates of `sequences` x `length` tokens. With a counting arena nothing but the count is of use. */
+/* For updates of `sequences` x `length` tokens. Owned by the arena; with a counting arena only the count is
+   valid. */
 BatchGradient *batch_gradient_new(const Model *model, int sequences, int length, Arena *arena);
 
-/* Bytes of batch_gradient_new on the first of so many ranks. */
+/* Bytes that batch_gradient_new allocates on rank 0 of `ranks`. */
 size_t batch_gradient_bytes(const Model *model, int sequences, int length, int ranks);
 
-const uint16_t **batch_gradient_tokens(
-    BatchGradient *step); /* [sequences], for the caller to fill in: length + 1 tokens each */
+const uint16_t **
+batch_gradient_tokens(BatchGradient *step); /* [sequences], set by the caller: length + 1 tokens each */
 
 /* The same of any source: its tokens, targets and positions. All sequences of an update have targets of their
    own, or none has. */
 void batch_gradient_set(BatchGradient *step, int sequence, BatchesSequence from);
 
-/* Mean nll in nats over the update's targets (summed in double, in order), and its gradient in
-   batch_gradient_values. seed and number name the update for dropout. */
+/* Returns the mean nll in nats over the update's targets (summed in double, in order) and computes its
+   gradient in batch_gradient_values. seed and number (of the update) determine dropout. */
 double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number);
 float *batch_gradient_values(BatchGradient *step); /* [model size] */
 

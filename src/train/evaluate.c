@@ -20,7 +20,7 @@
 
 const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", "exact", NULL};
 
-/* Targets [start, end) are predicted, those from `scored` on are counted. */
+/* Targets [start, end) are predicted; those from `scored` on are counted. */
 typedef struct Window {
     int64_t start, scored, end;
 } Window;
@@ -37,7 +37,7 @@ static Window window_at(const EvaluateRequest *request, EvaluateSpan span, int64
     return (Window){.start = start > 0 ? start : 0, .scored = scored, .end = end < span.end ? end : span.end};
 }
 
-/* Positions 0..7 have bins of their own; from 4 on each octave has four. */
+/* Positions 0..7 have one bin each; from 4 on, each octave has four bins. */
 static int bin_of(int64_t position) {
     if (position < 4) return (int)position;
     int octave = 63 - __builtin_clzll((unsigned long long)position);
@@ -54,14 +54,14 @@ static int sequences_per_pass(const Model *model, int64_t length) {
     return sequences > 0 ? (int)sequences : 1;
 }
 
-/* Windows of one length, evaluated a round at a time: each lane of each rank makes one pass over `sequences`
-   of them, rank by rank. */
+/* Windows of one length, evaluated in rounds: in a round, each lane of each rank makes one pass over
+   `sequences` windows, which are assigned rank by rank. */
 typedef struct Group {
     const Model *model;
     const EvaluateRequest *request;
     const uint16_t *stream;
     EvaluateSpan span;
-    int64_t block, last; /* blocks [block, last) are still to do */
+    int64_t block, last; /* blocks [block, last) are not evaluated yet */
     int length, sequences, lanes;
     Activations **pass;      /* [lanes] */
     float *nll;              /* [ranks, lanes * sequences, length] */
@@ -156,7 +156,7 @@ void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResu
     store_bins(&sums, arena);
 }
 
-/* Blocks [first, last) have windows of equal length: evaluates them, as many at a time as fit. */
+/* Evaluates blocks [first, last), whose windows have equal length, as many at a time as fit into memory. */
 static bool evaluate_group(const Model *model, const uint16_t *stream, EvaluateSpan span, int64_t first,
                            int64_t last, bool (*progress)(void *, double), void *user, EvaluateSums *sums,
                            Arena *scratch, Error *err) {
@@ -212,8 +212,8 @@ static bool check_last(const EvaluateRequest *request, int64_t count, const char
         corpus_split_names[request->split], (long long)count);
 }
 
-/* Without text before the targets, a window of the whole length ends with the first block that has that many
-   targets up to its end. */
+/* With no text before the targets, the first window of full length ends with the first block that has at
+   least L targets up to its end. */
 static bool check_first(const EvaluateRequest *request, int64_t count, const char *place, Error *err) {
     const char *split = corpus_split_names[request->split];
     long long targets = count - 1, wanted = request->tokens, length = request->length;

@@ -4,8 +4,8 @@
  * [k S, (k+1) S) (the last block may be shorter) and is predicted by a window that ends with the block and
  * starts at max(0, (k+1) S - L): each window scores its last targets with up to L tokens of context. Every
  * target is scored exactly once for every (L, S). S = L is the nonoverlapping protocol. Sums are in double;
- * perplexity is exp(nll / tokens), never a mean of means. A length that no window reaches is refused,
- * because another length would be measured.
+ * perplexity is exp(nll / tokens), never a mean of means. A length that no window reaches is refused, because
+ * a shorter length would be measured.
  *
  * last_n is strided evaluation of the last N targets only, with windows that reach back over the text before
  * them: block k holds the targets [F + k S, F + (k+1) S) with F = n - 1 - N. The targets are the same at
@@ -25,15 +25,15 @@ typedef enum EvaluateProtocol {
 } EvaluateProtocol;
 extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", "last_n", "exact", NULL */
 
-/* Options that are changed after training. */
+/* Options changed after training. */
 typedef struct EvaluateVariant {
     const char *name;    /* not empty */
-    const char *options; /* canonical JSON of what is changed */
+    const char *options; /* canonical JSON of the changed options */
 } EvaluateVariant;
 
 typedef struct EvaluateRequest {
     int split;      /* CorpusSplit */
-    int64_t tokens; /* the first `tokens` targets of the split, 0: all; of last_n the last ones */
+    int64_t tokens; /* the first `tokens` targets of the split, 0: all; last_n: the last `tokens` targets */
     int protocol;   /* EvaluateProtocol */
     int64_t length; /* L */
     int64_t stride; /* S, 1..L; L for nonoverlapping */
@@ -52,14 +52,14 @@ typedef struct EvaluateWindow {
 } EvaluateWindow;
 
 typedef struct EvaluateBin {
-    int64_t first, last; /* positions in the window, 0-based, both inside */
+    int64_t first, last; /* positions in the window, 0-based, inclusive */
     double nll;
     int64_t tokens;
 } EvaluateBin;
 
 typedef struct EvaluateResult {
     EvaluateRequest request;
-    bool beyond_limit; /* the method cannot be used at this length: nothing was computed */
+    bool beyond_limit; /* the method has a limit below this length: nothing was computed */
     double nll;        /* nats; not finite if the model is broken */
     int64_t tokens;    /* scored targets */
     int64_t windows;
@@ -70,29 +70,30 @@ typedef struct EvaluateResult {
     int bins;
 } EvaluateResult;
 
-/* The targets [first, end) of a split of `count` tokens that the request is for; evaluate_check says whether
-   it has them. */
+/* The targets [first, end) that the request evaluates in a split of `count` tokens; valid if evaluate_check
+   succeeds. */
 typedef struct EvaluateSpan {
     int64_t first, end;
 } EvaluateSpan;
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count);
 
-/* Whether a split of `count` tokens has what the request needs: all of its targets, and text for a window of
-   the whole length. The error (usage) begins with `source`. */
+/* Whether a split of `count` tokens has all targets of the request, and enough text for a window of the full
+   length. The error (EXIT_USAGE) begins with `source`. */
 bool evaluate_check(const EvaluateRequest *request, int64_t count, const char *source, Error *err);
 
 /* The targets of each window and bin that evaluate_run finds in a split of `count` tokens, without losses:
    fills tokens, windows, window, bins and bin. */
 void evaluate_layout(const EvaluateRequest *request, int64_t count, EvaluateResult *result, Arena *arena);
 
-/* Result in `arena`; `scratch` is released to where it was. Fails as evaluate_check.
-   progress may be NULL; it is called with the share done and returns false to stop (error EXIT_STOPPED). */
+/* Evaluates a request; the result is owned by `arena`, and memory taken from `scratch` is released. Fails as
+   evaluate_check does. progress may be NULL; it is called with the completed share and returns false to stop
+   (error EXIT_STOPPED). */
 bool evaluate_run(const Model *model, const Corpus *corpus, const EvaluateRequest *request,
                   bool (*progress)(void *user, double share), void *user, EvaluateResult *result,
                   Arena *arena, Arena *scratch, Error *err);
 
-/* Bytes of the passes that evaluate_run makes at most at this length, in the model's precision, on its
- * threads. */
+/* The maximum number of bytes that evaluate_run allocates for passes at this length, in the model's precision
+   and on its threads. */
 size_t evaluate_bytes(const Model *model, int64_t length);
 
 #endif

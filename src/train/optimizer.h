@@ -7,9 +7,10 @@
  *     w = w (1 - lr decay) + momentum^2 lr' u - (1 + momentum) lr g;  u = momentum lr' u - lr g
  * Decay applies to the tensors whose ModelParam says so (matrices of linear layers).
  *
- * Schedule over n steps with w = round(warmup n) warm-up steps, for step t = 1..n:
+ * Learning rate over n steps with w = round(warmup n) warm-up steps, for step t = 1..n:
  *     t <= w: lr t / w;   else  lr (floor + (1 - floor) (1 + cos(3.1416 (t - w) / (n - w))) / 2)
- * Clipping: gradients are scaled by min(1, clip / norm), with the norm over all tensors; 0 switches it off.
+ * Clipping: gradients are scaled by min(1, clip / norm), with the norm over all tensors; clip = 0 disables
+ * it.
  */
 #ifndef POSLAB_TRAIN_OPTIMIZER_H
 #define POSLAB_TRAIN_OPTIMIZER_H
@@ -24,7 +25,7 @@ typedef struct OptimizerOptions {
 } OptimizerOptions;
 
 typedef struct OptimizerScheduleOptions {
-    double warmup, floor; /* shares: of the steps, of lr */
+    double warmup, floor; /* warmup: share of the steps; floor: share of lr */
 } OptimizerScheduleOptions;
 
 extern const OptionField optimizer_fields[], optimizer_schedule_fields[];
@@ -35,7 +36,7 @@ double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double 
 
 typedef struct Optimizer {
     OptimizerOptions options;
-    int64_t step;     /* updates made so far */
+    int64_t step;     /* updates so far */
     double last_rate; /* lr of the last update, 0 before the first */
     float *first;     /* [model size]: m of AdamW, u of NAG */
     float *second;    /* [model size]: v of AdamW, NULL for NAG */
@@ -43,9 +44,9 @@ typedef struct Optimizer {
 
 Optimizer *optimizer_new(const OptimizerOptions *options, const Model *model, Arena *arena);
 
-/* One update of model->values from gradients[size] (which clipping scales in place). Returns the gradient
-   norm before clipping; with a norm that is not finite nothing is changed. Last comes the position method's
-   project hook. */
+/* One update of model->values from gradients[size] (which clipping scales in place). Afterwards the method's
+   tensors are projected (model_project). Returns the gradient norm before clipping; if it is not finite,
+   nothing is changed. */
 double optimizer_step(Optimizer *optimizer, Model *model, float *gradients, double rate);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/sha256.h"
 #include "sys/atomic_file.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are written as they are in memory");
 
 enum { PREFIX = 8, HEADER_MAX = 16 << 20, DIGITS = SHA256_HEX_SIZE - 1, MAX_RANK = 2 };
 
@@ -27,7 +27,7 @@ static const char zeros[SHA256_HEX_SIZE] = "000000000000000000000000000000000000
 static const char *const type_names[] = {
     [SAFETENSORS_F32] = "F32", [SAFETENSORS_I32] = "I32"}; /* 4 bytes each */
 
-/* Bytes of a tensor, or -1 where its shape is none or overflows. */
+/* Bytes of a tensor, or -1 if its shape is invalid or overflows. */
 static int64_t tensor_bytes(const SafetensorsTensor *tensor) {
     int64_t bytes = 4;
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return -1;
@@ -94,8 +94,8 @@ static char *header_text(const SafetensorsFile *file, Arena *arena) {
     return arena_format(arena, "%s%*s", text, (int)padding, "");
 }
 
-/* The place of the checksum's digits in a header. Inside a JSON string the quotes would have backslashes, so
-   that no text in the metadata can be taken for the member. */
+/* Finds the checksum's digits in a header. Inside a JSON string quotes are escaped, so no text of the
+   metadata can match. */
 static char *find_digits(char *text, size_t length, const char *digits) {
     char member[SHA256_HEX_SIZE + 16];
     int size = snprintf(member, sizeof member, "\"%s\":\"%s\"", checksum_key, digits);
@@ -112,7 +112,7 @@ static void checksum(char digest[SHA256_HEX_SIZE], const char *text, size_t leng
     sha256_finish(hash, digest);
 }
 
-/* What fails on the way is known to the stream. */
+/* Writes the file; the stream records errors. */
 static void write_contents(FILE *out, const char *text, const SafetensorsFile *file) {
     uint64_t length = strlen(text);
     fwrite(&length, PREFIX, 1, out);
@@ -159,7 +159,7 @@ static bool read_bytes(int fd, void *bytes, size_t size, const char *path, Error
     return true;
 }
 
-/* A whole number in [0, 2^53]. */
+/* Whether a JSON value is an integer in [0, 2^53]. */
 static bool whole(const Json *json, int64_t *value) {
     double number = json_number(json, -1);
     if (!json_is_number(json) || number < 0 || number > 0x1p53 || number != floor(number)) return false;
@@ -167,7 +167,8 @@ static bool whole(const Json *json, int64_t *value) {
     return true;
 }
 
-/* One entry of the header; its data must begin at *offset, which moves to its end. NULL, or what is wrong. */
+/* Parses one entry of the header. Its data must begin at *offset, which is set to its end. Returns NULL or a
+   description of the error. */
 static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, char *data, int64_t size,
                                 int64_t *offset) {
     const Json *shape = json_get(entry, "shape"), *range = json_get(entry, "data_offsets");
@@ -191,7 +192,7 @@ static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, ch
     return NULL;
 }
 
-/* Fills tensors from the header. NULL, or what is wrong. */
+/* Parses all tensors of the header. Returns NULL or a description of the error. */
 static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *data, int64_t size,
                                  Arena *arena) {
     int64_t offset = 0;
@@ -206,7 +207,8 @@ static const char *parse_tensors(SafetensorsFile *file, const Json *root, char *
     return offset == size ? NULL : "there is data that belongs to no tensor";
 }
 
-/* Compares the checksum; the header's digits become zeros on the way. NULL, or what is wrong. */
+/* Compares the checksum, and sets its digits in the header to zeros. Returns NULL or a description of the
+   error. */
 static const char *verify(char *text, size_t length, const Json *metadata, const char *data, int64_t size) {
     const char *stored = json_text(json_get(metadata, checksum_key), "");
     char *digits = strlen(stored) == DIGITS ? find_digits(text, length, stored) : NULL;

@@ -3,8 +3,8 @@
  * The format (huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header with
  * dtype, shape and data_offsets per tensor and string pairs in `__metadata__`, then the data. A checksum
  * (SHA-256 over the header with the checksum's digits as zeros, then the data) is in the metadata under
- * "sha256". Files are written by sys/atomic_file.h, so they are complete or absent; reading refuses any
- * damaged file.
+ * "sha256". Files are written by sys/atomic_file.h, so they are complete or absent; reading refuses damaged
+ * files.
  */
 #ifndef POSLAB_TRAIN_SAFETENSORS_H
 #define POSLAB_TRAIN_SAFETENSORS_H
@@ -19,7 +19,7 @@ typedef struct SafetensorsTensor {
     SafetensorsType type;
     int rank;
     int64_t dims[2];
-    void *data; /* row-major; written from, or, after reading, in the arena */
+    void *data; /* row-major; after reading, owned by the arena */
 } SafetensorsTensor;
 
 typedef struct SafetensorsFile {
@@ -30,12 +30,13 @@ typedef struct SafetensorsFile {
 
 bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err);
 
-/* Reads and verifies everything: a file that is truncated, has a wrong checksum, overlapping or out-of-range
-   offsets or another dtype is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
+/* Reads and verifies a file; its contents are owned by the arena. A file that is truncated, or has a wrong
+   checksum, invalid offsets or another dtype, is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
-/* NULL if absent. checkpoint_next looks from number *next on and then from the beginning, and moves *next
-   behind what it found: a loop over names in the file's order looks at each tensor once. */
+/* Find a tensor by name; NULL if absent. checkpoint_next searches from index *next on, then from the
+   beginning, and sets *next to the index after the tensor found, so that a loop over names in the file's
+   order compares each name once. */
 const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name);
 const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next);
 

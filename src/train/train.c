@@ -1,4 +1,5 @@
-/* train: the loop of updates. The state from which a stopped run resumes is in train/train_state.c. */
+/* train: the loop of updates, which saves its state at intervals, when stopped and at the end. The gradient
+   of an update is computed in train/batch_gradient.c, saved states in train/train_state.c. */
 #include "train/train.h"
 
 #include <math.h>
@@ -26,14 +27,14 @@ const OptionField train_fields[] = {
 };
 const int train_field_count = COUNT_OF(train_fields);
 
-/* One session of training: what an update works with. */
+/* The memory of one session of training. */
 typedef struct Training {
     const TrainOptions *options;
     TrainState state;
     BatchGradient *step;
     Batches *batches;
     int sequences;          /* of an update */
-    const char *state_path; /* NULL: no state is kept */
+    const char *state_path; /* NULL: no state is saved */
 } Training;
 
 int64_t train_steps(const TrainOptions *options) {
@@ -55,7 +56,7 @@ bool train_check(const TrainOptions *options, const char *source, Error *err) {
         source, (long long)length, (long long)options->tokens_per_step, (long long)next);
 }
 
-/* What training needs besides the weights; with a counting arena nothing but the count is of use. */
+/* Allocates what training needs besides the weights; with a counting arena only the count is valid. */
 static void training_allocate(Training *training, const Model *model, const TrainOptions *options,
                               const OptimizerOptions *optimizer, Arena *arena) {
     training->sequences = train_sequences(options);
@@ -89,7 +90,8 @@ size_t train_bytes(const Model *model, const TrainOptions *options, const Optimi
     return weight_bytes(model) + session_bytes(&copy, options, optimizer);
 }
 
-/* Everything that determines the updates, as canonical JSON: states of other runs are told apart by it. */
+/* All options that determine the updates, as canonical JSON; the state of a run with another identity is
+   refused. */
 static const char *run_identity(const Model *model, const Corpus *corpus, const TrainOptions *options,
                                 const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
                                 Arena *arena) {
@@ -135,9 +137,9 @@ static bool update(Training *training, const OptimizerOptions *optimizer,
     return isfinite(log->norm);
 }
 
-enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* of any rank */
+enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* combined over ranks */
 
-/* Updates from state.steps on to the end, to divergence or to a stop. */
+/* Performs the updates from state.steps on, until the end, divergence or a stop. */
 static bool train_updates(Training *training, const OptimizerOptions *optimizer,
                           const OptimizerScheduleOptions *schedule, const TrainHooks *hooks, bool *diverged,
                           Error *err) {

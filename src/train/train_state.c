@@ -1,4 +1,5 @@
-/* train_state: see train/train_state.h. */
+/* train_state: files are renamed in an order that leaves two valid generations at any moment, once there are
+   two; reading completes an interrupted rotation. */
 #include "train/train_state.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ void train_state_list_tensors(const Model *model, SafetensorsFile *file, Arena *
     }
 }
 
-/* Copies the tensors PREFIX + NAME of the file to `values`, laid out as the model's. */
+/* Copies the tensors PREFIX + NAME of the file to `values`, in the layout of the model. */
 static bool restore_values(float *values, const Model *model, const SafetensorsFile *file, const char *prefix,
                            const char *path, Error *err) {
     int next = 0;
@@ -56,7 +57,7 @@ bool train_state_load_tensors(Model *model, const SafetensorsFile *file, const c
     return restore_values(model->values, model, file, "", path, err);
 }
 
-/* Where the optimiser's k-th array is, NULL where it has none. */
+/* The optimizer's k-th array, or NULL if it has fewer. */
 static float *optimizer_array(const Optimizer *optimizer, int k) {
     return k ? optimizer->second : optimizer->first;
 }
@@ -69,8 +70,8 @@ void train_state_start(TrainState *state, uint64_t seed) {
     model_init(model, seed);
 }
 
-/* The new state, if there is one, becomes the state, and the state the older one. At no moment are there less
-   than two of three. */
+/* Renames PATH to PATH.old and PATH.new, if it exists, to PATH. At least two of the three exist at any
+   moment. */
 static bool state_rotate(const char *path, Arena *arena, Error *err) {
     const char *fresh = arena_format(arena, "%s.new", path), *old = arena_format(arena, "%s.old", path);
     if (access(fresh, F_OK) != 0) return true;
@@ -112,7 +113,7 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     return fine;
 }
 
-/* The steps from 1 on, none of which diverged. */
+/* Whether the log has the steps from 1 on, all with finite values. */
 static bool log_is_whole(const SafetensorsTensor *tensor, double steps) {
     if (!tensor || tensor->type != SAFETENSORS_I32 || tensor->rank != 2 || (double)tensor->dims[0] != steps ||
         tensor->dims[1] != sizeof(TrainLog) / 4)
@@ -127,8 +128,8 @@ static double metadata_real(const SafetensorsFile *file, const char *key) {
     return strtod(json_text(json_get(file->metadata, key), "nan"), NULL);
 }
 
-/* Takes the state over, or says why not. What it changes before it fails is overwritten by the next attempt.
- */
+/* Reads the state from a file, or fails with the reason. After a failure the state may be partly changed; the
+   next attempt overwrites it. */
 static bool state_take(TrainState *state, const SafetensorsFile *file, const char *path, Error *err) {
     Model *model = state->model;
     Optimizer *optimizer = state->optimizer;
@@ -155,9 +156,7 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     return true;
 }
 
-/* Takes over who made the state, and the environment that it was made in, on which the bits depend; notes
- * both.
- */
+/* Reads the revision and the environment of the state, on which the bits depend, and reports both. */
 static void take_origin(TrainState *state, const Json *metadata,
                         void (*note)(void *user, const char *message), void *user, Arena *arena) {
     const char *before = json_text(json_get(metadata, "revision"), "unknown");
@@ -178,7 +177,7 @@ static void take_origin(TrainState *state, const Json *metadata,
                                 state->session.environment, environment));
 }
 
-/* What a killed process left behind is completed (a rotation) or removed (what it was writing). */
+/* First completes the rotation that a killed process may have left, and removes its incomplete file. */
 bool train_state_read(TrainState *state, const char *path, void (*note)(void *user, const char *message),
                       void *user, bool *restored, Arena *arena, Error *err) {
     Arena *scratch = arena_new(0);

@@ -1,12 +1,13 @@
-/* train_state: what the remaining updates of a run depend on, and the file that keeps it.
+/* train_state: the saved state of a run, from which it resumes with the same bits.
  *
- * The file is a safetensors file. It holds the weights under their names, the optimiser's arrays as
- * `adam.m.NAME` and `adam.v.NAME` (of NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of
- * its rows (`log` [steps, 8]). Its metadata says which run it belongs to, the step, the rate of the last
- * update, the seconds spent and what train/train_session.h keeps. There is no random state besides the step:
- * batches and dropout masks are functions of the seed and the step.
+ * The file is a safetensors file. It holds the weights under their names, the optimizer's arrays as
+ * `adam.m.NAME` and `adam.v.NAME` (NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of its
+ * rows (`log` [steps, 8]). Its metadata has the identity of the run, the step, the learning rate of the last
+ * update, the seconds of training and the values of train/train_session.h. There is no random state besides
+ * the step: batches and dropout masks are functions of the seed and the step.
  *
- * Two generations are kept: PATH and PATH.old. While one is written there is PATH.new.tmp, then PATH.new.
+ * Two generations are kept: PATH and PATH.old. A new one is written to PATH.new.tmp, then renamed to
+ * PATH.new, then to PATH.
  */
 #ifndef POSLAB_TRAIN_TRAIN_STATE_H
 #define POSLAB_TRAIN_TRAIN_STATE_H
@@ -21,7 +22,7 @@ typedef struct TrainLog { /* a row of the file's `log`: its layout is part of th
     double loss, rate, norm;
 } TrainLog;
 
-/* A run after `steps` of `total` updates. Nothing here is owned: the caller's arenas outlive it. */
+/* A run after `steps` of `total` updates. Nothing is owned; the caller's arenas must outlive it. */
 typedef struct TrainState {
     const char *run;      /* identity: the state of a run with another one is refused */
     Model *model;         /* its values are the weights */
@@ -29,33 +30,32 @@ typedef struct TrainState {
     int64_t total, steps;
     double seconds;       /* of training, over all sessions */
     TrainLog *log;        /* [total]: the updates made */
-    const char *revision; /* of the program, or of all that took part, "A to step 106, B" */
+    const char *revision; /* of the program, or of all sessions, "A to step 106, B" */
     Session session;
 } TrainState;
 
-/* Before the first update: initial weights from the seed, the optimiser's arrays zero. */
+/* Sets the state before the first update: initial weights from the seed, the optimizer's arrays zero. */
 void train_state_start(TrainState *state, uint64_t seed);
 
-/* Writes a new generation at `path`. Fails (EXIT_SYSTEM) with the earlier ones as they were. */
+/* Writes a new generation at `path`. On failure (EXIT_SYSTEM) the earlier ones are unchanged. */
 bool train_state_write(const TrainState *state, const char *path, Error *err);
 
-/* Takes over the newest usable generation at `path`: weights, optimiser, steps, seconds, log, revision and
-   session. *restored says whether there was one. A damaged generation, or one of another run, is removed, so
-   that it does not replace the older one. `note` (may be NULL) is told what was found: "resuming from step
-   120 of 200", ... Texts that stay in the state are in the arena. Fails (EXIT_SYSTEM) if a file cannot be
-   read, renamed or removed. */
+/* Reads the newest valid generation at `path` into the state; *restored is whether there was one. A
+   generation that is damaged or belongs to another run is removed, so that it does not replace the older one.
+   `note` (may be NULL) gets messages such as "resuming from step 120 of 200". Texts of the state are owned by
+   the arena. Fails (EXIT_SYSTEM) if a file cannot be read, renamed or removed. */
 bool train_state_read(TrainState *state, const char *path, void (*note)(void *user, const char *message),
                       void *user, bool *restored, Arena *arena, Error *err);
 
-/* Makes the state of all ranks that of rank 0. */
+/* Copies the state of rank 0 to all ranks. */
 void train_state_share(TrainState *state);
 
-/* Removes everything that is kept at `path`. */
+/* Removes all generations at `path`. */
 void train_state_remove(const char *path);
 
-/* The model's tensors by name as a SafetensorsFile without metadata (data points into model->values), and
-   back: every tensor of the model must be there with its shape and finite (else EXIT_DAMAGED, naming `path`).
-   Used by checkpoints and exports. */
+/* Convert the model's tensors to a SafetensorsFile without metadata (its data points into model->values), and
+   back. Loading fails with EXIT_DAMAGED, naming `path`, if a tensor of the model is missing, has another
+   shape or contains a number that is not finite. Used for saved states, trained weights and exports. */
 void train_state_list_tensors(const Model *model, SafetensorsFile *file, Arena *arena);
 bool train_state_load_tensors(Model *model, const SafetensorsFile *file, const char *path, Error *err);
 

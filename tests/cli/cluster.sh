@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# cluster.sh: a sweep on a real Slurm, which is started here and torn down again.
+# cluster.sh: tests a sweep on a real Slurm, which it starts and stops.
 #
-# Two nodes on the loopback interface, each with a slurmd, one controller and one munged, all of them with keys,
-# sockets, ports and folders of their own, so that a cluster of the machine's is left alone. A small sweep runs as
-# job arrays while a task is killed, one is warned and requeued, one slurmd is killed with -9 and the controller is
-# restarted. Then come runs of two ranks, one on each node: a rank is killed, a task warned, another cancelled. What is
-# collected must be, bit for bit, what `poslab run` computes. Needs root. Every process that was started is ended by its
-# number, whatever happens.
+# Two nodes on the loopback interface, each with a slurmd, one controller and one munged, with their own keys,
+# sockets, ports and folders, so that they do not interfere with a cluster of the machine. A small sweep runs as job
+# arrays while a task is killed, one is warned and requeued, one slurmd is killed with -9 and the controller is
+# restarted. Then runs of two ranks, one on each node, follow: a rank is killed, a task warned, another cancelled. The
+# collected results must equal those of `poslab run`, bit for bit. Needs root. Every started process is ended by its
+# number, also after failures.
 . "$(dirname "$0")/../tools/shell.sh"
 [ "$(id -u)" = 0 ] || { echo "cluster.sh: slurmctld, slurmd and munged are started as root; run it as root" >&2; exit 1; }
 chmod 755 "$home"
 export SLURM_CONF=$home/slurm.conf TMPDIR=$home/tmp
-# mpirun inherits what the tasks' scripts inherit from here: it is root's, and spins where it has no core of its own.
+# mpirun inherits this environment through the tasks' scripts: it runs as root, and must not spin without its own core.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none # where ptrace is not allowed it would only complain
+export OMPI_MCA_btl_vader_single_copy_mechanism=none # avoids a warning if ptrace is not allowed
 declare -A daemon=() # name: process
 
-# ours: all processes that carry this test's folder in their environment, but this one.
+# ours: all processes with this test's folder in their environment, except this one.
 ours() {
     grep -lsF "SLURM_CONF=$home/" /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx "$$"
 }
@@ -110,21 +110,21 @@ fi
 # --- the sweep ---
 
 write_texts
-# The end-to-end test's, longer, with more seeds, and a state saved after every step.
+# The config of the end-to-end test, with longer runs, more seeds, and a state saved after every step.
 sed -e 's/"e2e"/"many"/' -e 's/1920/320000/' -e 's/"width": 32/"width": 64/' -e 's/\[1, 2\] }/[1, 2, 3, 4] }/' \
     -e 's/"length": 16/"checkpoint": 0.2, &/' "$fixtures/e2e.json" >many.json
 database=results/many.db
 
-# Of these functions a task is one of the experiment in $database.
+# In these functions a task is one of the experiment in $database.
 states() { # states: "TASK STATE" of each run that is not complete
     "$POSLAB" status $database 2>/dev/null | sed -nE 's/.*; task ([0-9]+_[0-9]+) is ([a-z]+).*/\1 \2/p'
 }
 
-in_state() { # in_state STATE [TASK]: such a task is there
+in_state() { # in_state STATE [TASK]: whether such a task exists
     states | grep -qE "^${2:-[0-9_]+} $1\$"
 }
 
-# The line of a manifest that a task does, and its run folder.
+# The manifest line of a task, and its run folder.
 line_of() { # line_of TASK
     local job=${1%_*} index=${1#*_} jobs
     for jobs in "${database%.db}"/cluster/*/jobs; do
@@ -151,7 +151,7 @@ node_of() { # node_of TASK
     squeue --noheader --array --format='%F_%K %N' | awk -v task="$1" '$1 == task { print $2 }'
 }
 
-# A task that runs (on NODE) and has saved a state is $victim.
+# Sets $victim to a running task (on NODE) that has saved a state.
 find_victim() { # find_victim [NODE]
     local task
     for task in $(states | sed -n 's/ running$//p'); do
@@ -194,7 +194,7 @@ check "which leaves a state" test -e "$(folder_of "$warned")/state.safetensors"
 check "collect while tasks run" try 3 collect many.json
 check "says what there is to come" says out "requeued" "lost"
 
-# The worker outlives its node's slurmd, halted here, so that for a while there are two of the same run.
+# The worker outlives its node's slurmd; it is stopped here, so that for a while there are two workers of the same run.
 check "one on the second node saves its state" eventually 300 find_victim n2
 orphan=$victim log=results/many/cluster/1/log/$victim.log
 first=$(worker_of "$orphan")
@@ -203,7 +203,7 @@ kill -STOP "$first"
     kill -KILL "${daemon[n2]}"
     kill "${daemon[slurmctld]}"
     wait "${daemon[n2]}" "${daemon[slurmctld]}"
-} 2>/dev/null # where bash would tell of it
+} 2>/dev/null # bash would print messages about killed jobs
 check "without a controller status still works" try 3 status $database
 check "and knows that it does not know" says out "is unknown"
 check "submit does not" try 5 submit many.json
@@ -239,7 +239,7 @@ check "run has nothing to do" try 0 run many.json
 
 # --- two ranks, one on each node ---
 
-# mpirun must be that of the MPI that the program is built with.
+# mpirun must belong to the MPI that the program is built with.
 case $(ldd "$POSLAB") in
 *libmpich.so* | *libmpi.so.12*) mpi=mpich ;;
 *) mpi=openmpi ;;
@@ -256,16 +256,16 @@ database=results/ranks.db
 rank_of() { # rank_of PROCESS
     tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | sed -nE 's/^(OMPI_COMM_WORLD_RANK|PMI_RANK)=//p'
 }
-node_of_process() { # its parent is what Slurm started on the node
+node_of_process() { # its parent was started by Slurm on the node
     tr '\0' '\n' 2>/dev/null <"/proc/$(sed -n 's/^PPid:\t//p' "/proc/$1/status")/environ" | sed -n 's/^SLURMD_NODENAME=//p'
 }
-cores_of() { # cores_of PROCESS: those that it may run on
+cores_of() { # cores_of PROCESS: the cores on which it may run
     sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/status"
 }
-none_of() { # none_of TASK: no process of it
+none_of() { # none_of TASK: it has no process
     [ -z "$(workers_of "$1")" ]
 }
-runs_again() { # runs_again TASK: a requeued task waits two minutes, unless it is told not to
+runs_again() { # runs_again TASK: releases a requeued task, which would wait two minutes
     in_state running "$1" || scontrol update JobId="$1" StartTime=now
     in_state running "$1"
 }

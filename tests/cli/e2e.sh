@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# e2e.sh: the program from outside, on small texts in a temporary folder.
+# e2e.sh: tests all commands, on small texts in a temporary folder.
 #
-# POSLAB names the program; it may be a wrapper that runs it under valgrind. Nothing depends on
-# speed: what is to be killed in the middle saves its state after every step and is halted when that state is there.
+# POSLAB names the program; it may be a wrapper that runs it under valgrind. Nothing depends on speed: a run that is
+# to be killed saves its state after every step, and its worker is stopped once that state exists.
 . "$(dirname "$0")/../tools/shell.sh"
 plots=$root/plots
 
-sound() { # sound DB: no damage, no dangling reference, nothing left running
+sound() { # sound DB: no damage, no dangling references, no run in the status running
     is ok "$1" 'PRAGMA integrity_check' && is '' "$1" 'PRAGMA foreign_key_check' &&
         is 0 "$1" "SELECT count(*) FROM run WHERE status = 'running'"
 }
 
-gone() { # gone PID...: dead, or a zombie that nobody waits for
+gone() { # gone PID...: ended, or a zombie
     local pid
     for pid; do ! grep -sqE '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" || return 1; done
 }
 
-# start DB [ARGUMENT...]: a run in the background that saves its state after every step; $runner is its process.
+# start DB [ARGUMENT...]: starts a run in the background that saves its state after every step; $runner is its process.
 start() {
     local db=$1
     shift
-    set -m # or the shell makes a job in the background ignore SIGINT, and it stays ignored
+    set -m # otherwise the shell makes background jobs ignore SIGINT
     "$POSLAB" run long.json --db "$db" "$@" >out 2>err </dev/null &
     runner=$!
     set +m
 }
 
-# A worker of $runner has been halted in the middle of its training; $workers are all of them.
+# Waits until a worker of $runner is stopped during training; $workers are all its workers.
 halted() {
     mapfile -t workers < <(children $runner)
     kill -STOP "${workers[@]}" 2>/dev/null || return
@@ -35,7 +35,7 @@ halted() {
     return 1
 }
 
-await() { # await [SIGNAL]...: sends signals to $runner and returns its exit code; bash need not tell of its death
+await() { # await [SIGNAL]...: sends signals to $runner and returns its exit code, without bash's messages
     local signal
     { for signal; do kill "$signal" $runner; done; wait $runner; } 2>/dev/null
 }
@@ -47,7 +47,7 @@ label() { "$POSLAB" methods --format md | awk -F ' *[|] *' -v name="\`$1\`" '$2 
 write_config
 control=none
 has $control || control=$two
-# The same, longer; train.checkpoint is no part of what makes a run.
+# The same with longer runs; train.checkpoint is not part of a run's key.
 sed -e 's/"e2e"/"long"/' -e 's/1920/1600/' -e 's/64, "opt/16, "opt/' -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json
 
 # --- plan, run, run again ---
@@ -196,7 +196,7 @@ check "a second run on the same database" try 5 run e2e.json
 check "says who has it" says err "'results/e2e.db' is in use by process"
 exec 9>&-
 
-# --- what went in, what comes out ---
+# --- tables, figures and exports ---
 
 check "table" try 0 table $db
 check "table has rows and lengths" says out "$(label $one)" "$(label $two)" 16x
@@ -255,9 +255,9 @@ check "export --tokens" try 0 export $db "$key" c --tokens valid
 check "an unknown run" try 2 export $db xyz c
 check "no run at all" try 2 export $db "" c
 
-# --- more evaluations of what is trained ---
+# --- more evaluations of trained runs ---
 
-trained() { # all that says that something was trained
+trained() { # all values that training changes
     sql $db "SELECT key, status, train_seconds, revision, steps FROM run ORDER BY key"
 }
 trained >before
@@ -315,7 +315,7 @@ mv elsewhere results/e2e
 cp -r results changed
 other=changed/e2e.db
 key=$(sql $other "SELECT min(key) FROM run WHERE method = '$two'")
-swap=$control wide=t5 # that $two can be changed to, and that it cannot
+swap=$control wide=t5 # a method that $two can be changed to, and one that it cannot
 [ $swap != $two ] || swap=rotary
 has $wide || wide=kerple
 here="run = '$key' AND length = 32 AND protocol = 'nonoverlapping' AND split = 'valid'"
@@ -348,7 +348,7 @@ check "a method that no run has" try 2 eval mixed.json --method $two,absent
 check "is named" says err "no run of method 'absent'"
 check "nor has the run that is named" try 2 eval mixed.json --method $wide --run "$key"
 check "not chosen, they do" try 2 eval mixed.json --variant $swap
-check "says which run" says err "$wide L=16 seed=1" "is not a tensor of both"
+check "says which run" says err "$wide L=16 seed=1" "differs from the trained model"
 check "a variant that is no method" try 2 eval $other --variant ${swap}e
 check "names the nearest" says err "did you mean '$swap'"
 check "a variant in broken JSON" try 2 eval $other --variant '{"name": '
@@ -372,7 +372,7 @@ check "and leaves the others" is "2 2 2" $other \
         ('$swap', 'near', 'near + sinks')
         GROUP BY variant)"
 
-# --- lengths that a method refuses ---
+# --- lengths beyond a method's limit ---
 
 if has learned; then
     check "a method with a limit" try 0 run e2e.json -q --db limited.db --set name=limited --set sweep.method='["learned"]' \
@@ -433,7 +433,8 @@ check "a run says what its machine offers" is ok $db "SELECT 'ok' FROM run WHERE
 
 # --- precision ---
 
-# Without oneDNN, or on a CPU without bf16, as here by oneDNN's own environment variable: refused before anything is done.
+# Without oneDNN, or on a CPU without bf16 (simulated by an environment variable of oneDNN), bf16 is refused before
+# any work.
 export DNNL_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=AVX2
 check "training in bf16 where it is not to be had" try 2 run e2e.json --db bf16/x.db --set train.precision=bf16
 check "is refused by name" says err "config 'e2e.json': 'train.precision' cannot be \"bf16\": "
@@ -463,7 +464,7 @@ check "a file that is no database" try 4 status file.db
 check "is left untouched" cmp file.db copy.db
 check "run does not write into it either" try 4 run e2e.json --db file.db
 check "and leaves it untouched" cmp file.db copy.db
-: >empty.db # what a process leaves that dies while it creates a database
+: >empty.db # as left by a process that dies while it creates a database
 check "an empty file is a run's to fill" try 0 run e2e.json -n --db empty.db
 check "a dry run says so, too" says out "4 of 4 runs to do"
 check "and leaves it" test ! -s empty.db
@@ -500,7 +501,7 @@ check "lists the commands" says out run plan status table plot report methods ex
 check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version
-# shellcheck disable=SC2016 # for the other shell to expand
+# shellcheck disable=SC2016 # expanded by the other shell
 check "a full disk behind stdout" bash -c '"$0" methods >/dev/full 2>/dev/null; [ $? = 5 ]' "$POSLAB"
 
 if command -v script >/dev/null; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# releases.sh [RELEASE...]: poslab built and tested in each release that is supported: Debian 12 and 13, Ubuntu 22.04
-# and 24.04. Each is a folder made by debootstrap, in which the tree is built with the release's own packages, its SQLite
-# first of all, and tests/cli/smoke.sh runs every command, which prepares every statement. Prints TAP lines; a release whose
-# mirror cannot be reached is skipped, with the reason. As root; run by `make test-releases`.
+# releases.sh [RELEASE...]: builds and tests poslab in each supported release: Debian 12 and 13, Ubuntu 22.04 and
+# 24.04. Each is installed into a folder by debootstrap. The tree is built there with the release's own packages
+# (SQLite is the most critical one), and tests/cli/smoke.sh runs every command, hence every SQL statement. A release
+# whose mirror cannot be reached is skipped, with the reason. Needs root; run by `make test-releases`.
 #
-# FOLDER (default /var/tmp/poslab-releases) keeps the installed releases for the next time; UBUNTU and DEBIAN are mirrors.
+# FOLDER (default /var/tmp/poslab-releases) keeps the installed releases; UBUNTU and DEBIAN are mirrors.
 . "$(dirname "$0")/../tools/shell.sh"
 folder=${FOLDER:-/var/tmp/poslab-releases}
 debian=${DEBIAN:-http://deb.debian.org/debian}
@@ -12,8 +12,8 @@ ubuntu=${UBUNTU:-http://archive.ubuntu.com/ubuntu}
 packages=gcc,make,libc6-dev,libopenblas-dev,libcjson-dev,libsqlite3-dev,libssl-dev,gnuplot-nox
 log=$home/log
 
-# install RELEASE MIRROR SCRIPT: the release in $folder/RELEASE, whole or not at all; on failure the reason is in
-# $reason. SCRIPT is debootstrap's for all releases of that distribution, also those that it does not know by name.
+# install RELEASE MIRROR SCRIPT: installs the release in $folder/RELEASE, completely or not at all; on failure $reason
+# is set. SCRIPT is debootstrap's script for the distribution, also for releases that it does not know by name.
 install() {
     local target=$folder/$1 part=$folder/$1.part
     [ ! -d "$target" ] || return 0
@@ -25,7 +25,7 @@ install() {
     mv "$part" "$target"
 }
 
-# build_and_run RELEASE: in a copy of the tree, without what this machine has built.
+# build_and_run RELEASE: in a copy of the tree without build products.
 build_and_run() {
     local target=$folder/$1
     rm -rf "$target/poslab"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# report.sh [DB [FOLDER]]: the report in a real browser, without network. Not part of `make test`: it needs chromium and
-# chromium-driver (`make report-test` installs them). Without a database it trains a tiny experiment.
+# report.sh [DB [FOLDER]]: tests the report in a real browser, without network. Not part of `make test`: it needs
+# chromium and chromium-driver (`make report-test` installs them). Without a database it trains a tiny experiment.
 #
-# It opens the report through the WebDriver protocol and checks: nothing is loaded and nothing is refused by the content
-# policy; every column of every table sorts both ways, by number where it has numbers; a hostile name stays text; no
-# page is wider than the screen of a phone. Screenshots (light, dark, phone, print) go to FOLDER.
+# It opens the report through the WebDriver protocol and checks that nothing is loaded and nothing is refused by the
+# content policy, that every column of every table sorts in both directions (numbers numerically), that a hostile name
+# is only text, and that no page is wider than the screen of a phone. Screenshots (light, dark, phone, print) are
+# written to FOLDER.
 database=${1:+$(realpath "$1")}
 shots=${2:+$(mkdir -p "$2" && realpath "$2")}
 . "$(dirname "$0")/../tools/shell.sh"
@@ -45,7 +46,7 @@ sqlite3 r.db "UPDATE run SET label = '<img src=x onerror=alert(1)> \"&amp;''' ||
     UPDATE experiment SET name = '</title><script>document.title=\"taken\"</script>' || name"
 (cd "$root" && "$POSLAB" report "$home/r.db" -o "$home/r.html") >/dev/null || exit 1
 
-# --- LaTeX: tables within a document, hostile names and all; nothing is wider than the page ---
+# --- LaTeX: tables in a document, with hostile names; nothing is wider than the page ---
 
 latex() { # latex FILE
     pdflatex -interaction=nonstopmode -halt-on-error "$1" >/dev/null && ! grep -E '^Overfull .hbox' "${1%.tex}.log"
@@ -70,7 +71,7 @@ start() { # start WIDTH HEIGHT ARGUMENT...
     curl -s "$url/session/$session/url" -d "{\"url\":\"file://$home/r.html\"}" >/dev/null
 }
 
-run() { # run SCRIPT: what it returns, as JSON; the script holds no double quotes
+run() { # run SCRIPT: prints its result as JSON; the script contains no double quotes
     curl -s "$url/session/$session/execute/sync" -d "{\"script\":\"$(tr '\n' ' ' <<<"$1")\",\"args\":[]}" |
         sed 's/^{"value":\(.*\)}$/\1/'
 }
@@ -85,7 +86,7 @@ shot() {
     curl -s "$url/session/$session/screenshot" | sed 's/^{"value":"\(.*\)"}$/\1/' | base64 -d >"$shots/$1.png"
 }
 
-quiet() { # nothing in the console: neither an error nor a refusal
+quiet() { # the console has no messages
     local log
     log=$(curl -s "$url/session/$session/se/log" -d '{"type":"browser"}')
     [ "$log" = '{"value":[]}' ] || { echo "# $log"; return 1; }
@@ -113,7 +114,7 @@ check "the policy refuses other scripts" returns true "const s = document.create
 refused() { ! quiet >/dev/null; }
 check "and returns so in the console" refused
 
-# Clicks every head twice and compares the order of the rows with its own sorting.
+# Clicks every column head twice and compares the order of the rows with an independent sort.
 check "every column sorts, up and down" returns '"sorted"' "
     for (const table of document.querySelectorAll('table.sortable')) {
         const heads = Array.from(table.tHead.rows[0].cells);

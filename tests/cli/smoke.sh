@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# smoke.sh: the end-to-end test in short: every command once, on a model as small as can be. For slow builds: make
-# test runs it under valgrind, where all of e2e.sh takes many minutes (make valgrind).
+# smoke.sh: runs every command once, on a minimal model. For slow builds, in which e2e.sh takes many minutes.
 . "$(dirname "$0")/../tools/shell.sh"
 template=$root/plots/curves.gp papers=$root/results/paper
 

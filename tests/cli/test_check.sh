@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `poslab check`: after a small sweep it finds nothing; after each of these changes by another program it finds what was
-# changed. Whatever can be computed again from other columns is compared with them.
+# test_check.sh: `poslab check` finds no problem after a small sweep; after each of these changes by another program
+# it finds the change. Values that can be computed from other columns are compared with them.
 . "$(dirname "$0")/../tools/shell.sh"
 
 write_texts 1
@@ -11,7 +11,7 @@ cp results/e2e.db whole.db
 "$POSLAB" check results/e2e.db >out 2>&1
 result $? "nothing is wrong with what a sweep leaves" out
 
-# Left: what check must say (of lines that hold it all); right: the change.
+# Left: the expected message of check (words on one line); right: the change.
 while IFS='|' read -r expected sql; do
     cp whole.db results/e2e.db
     sqlite3 results/e2e.db "PRAGMA ignore_check_constraints = ON; $sql" >out 2>&1 || { result 1 "$sql" out; continue; }

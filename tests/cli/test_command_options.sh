@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Every option of every command has the effect that its --help promises: commands and options are read from there, and each
-# must have a function here that shows it. (Those of `run` are in tests/cli/test_run.sh; what the formats look like, and what
-# the numbers are, is tested elsewhere.)
+# test_command_options.sh: every option of every command has the effect described by --help. Commands and options are
+# read from --help, and each must have a function here that tests it. (Options of `run` are in tests/cli/test_run.sh;
+# formats and numbers have other tests.)
 . "$(dirname "$0")/../tools/shell.sh"
 export PATH=$home/bin:$PATH TMPDIR=$home
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # otherwise poslab executes itself again
 
-fresh() { # fresh NAME: a copy of the database with its run folders
+fresh() { # fresh NAME: copies the database with its run folders
     mkdir -p "$1" && cp x/x.db "$1/" && cp -r x/e2e x/other "$1/"
 }
 
-refused() { # refused TEXT ARGUMENT...: a value that none is
+refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
     local text=$1
     shift
     try 2 "$@" && says err "$text"
@@ -166,7 +166,7 @@ eval_method() {
         refused "has no run of method 'xyz'" eval h/x.db --experiment e2e --method xyz --method "$two" --lengths 24
 }
 
-# Runs that are not trained yet are left out, and stay as they are.
+# Runs that are not trained yet are left out and unchanged.
 eval_of_trained_runs() {
     fresh u && sql u/x.db "UPDATE run SET status = 'pending', steps = NULL WHERE key = (SELECT min(run) FROM point WHERE experiment = 1)" &&
         try 0 eval u/x.db --experiment e2e --lengths 24 && says err "1 of 4 runs are not trained yet and were left out" &&
@@ -177,7 +177,7 @@ eval_of_trained_runs() {
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
-exported() { # exported NAME OPTION...: a file of that run
+exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1
     shift
     try 0 export x/x.db "$(sql x/x.db 'SELECT min(run) FROM point WHERE experiment = 1')" "$name" "$@"
@@ -185,7 +185,7 @@ exported() { # exported NAME OPTION...: a file of that run
 export_initial() { exported w && exported w0 --initial && says w0 embedding.weight && ! cmp -s w w0; }
 export_batches() { exported b2 --batches 2 && exported b3 --batches 3 && says b3 '"dtype":"I32"' && [ "$(stat -c %s b3)" -gt "$(stat -c %s b2)" ]; }
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
-# One run, and its own weights: no run, several, and another one's are refused.
+# Export needs one run with its own weights: no run, several runs, and weights of another run are refused.
 export_is_of_one_run() {
     local keys
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
@@ -195,7 +195,7 @@ export_is_of_one_run() {
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }
-bench() { # bench OPTION...: the shortest
+bench() { # bench OPTION...: the shortest bench
     try 0 bench e2e.json --rounds 1 --methods "$one" --lengths 16 --phase train "$@"
 }
 bench_threads() { bench --threads 2 --json && is_json out && says out '"threads": 2' && bench --json && says out '"threads": 1'; }
@@ -212,7 +212,7 @@ bench_rounds() { cp x/x.db bench.db && bench --rounds 2 --db bench.db && is 2 be
 # --- submit, collect, worker ---
 
 submit_dry_run() { try 0 submit e2e.json --dry-run --db none/x.db && says out "#!/bin/bash" && [ ! -e none ]; }
-submit_db() { # % is sbatch's own in the pattern of a log's name
+submit_db() { # % is special in sbatch's pattern for log names
     try 0 submit e2e.json --db sub%A/x.db && [ -e sub%A/x.db ] && [ -e sub%A/e2e/cluster/1/manifest ] &&
         says sbatch.arguments "sub%%A/e2e/cluster/1/log/%A_%a.log" "sub%A/e2e/cluster/1/task.sh"
 }
@@ -231,7 +231,7 @@ collect_experiment() { try 0 collect x/x.db --experiment other && says out "othe
 worker_threads() { try 0 submit other.json --db work/x.db && try 0 worker --threads 2 --task 1 work/other/cluster/1/manifest && is 2 "$(echo work/other/*/result.db)" "SELECT threads FROM run"; }
 worker_task() { try 0 submit e2e.json --db task/x.db && try 0 worker --task 2 task/e2e/cluster/1/manifest && is "$(sed -n 2p task/e2e/cluster/1/manifest | grep -o '"key":"[0-9a-f]*' | cut -d '"' -f 4 | head -1)" "$(echo task/e2e/*/result.db)" "SELECT key FROM run" && try 2 worker --task 9 task/e2e/cluster/1/manifest; }
 
-# --- all of them ---
+# --- all commands ---
 
 mkdir bin text results
 cp -r "$root/plots" plots
@@ -247,7 +247,7 @@ printf 'table,dataset,split,method,train_length,eval_length,stride,perplexity\n2
 check "runs of two experiments" try 0 run e2e.json -q --db x/x.db
 check "and of the other" try 0 run other.json -q --db x/x.db
 
-shown="run" # what has no options but --help is there, too
+shown="run" # commands with no option except --help are included
 commands=$("$POSLAB" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')
 check "poslab --help lists commands" test "$(echo "$commands" | wc -l)" -ge 16
 for command in $commands; do

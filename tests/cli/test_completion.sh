@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What is written from the options of commands: help, the man page, completion for bash, zsh and fish. The scripts of zsh
-# and fish are run by these shells where they are installed; otherwise only what is in them is looked at.
+# test_completion.sh: texts generated from the options of commands: help, the man page, completion for bash, zsh and
+# fish. The scripts for zsh and fish are run by these shells if installed; otherwise only their text is checked.
 set -u
 cd "$(realpath "$0" | sed "s|\(.*\)/tests/.*|\1|")" || exit 1
 POSLAB=${POSLAB:-$PWD/poslab}
@@ -65,7 +65,7 @@ fi
 check "bash: the script is one" bash -n script.bash
 # shellcheck source=/dev/null
 . ./script.bash
-offers() { # offers "WORDS OFFERED" WORD...: what is offered in place of the last word; in any order
+offers() { # offers "WORDS OFFERED" WORD...: the completions of the last word, in any order
     local wanted got
     wanted=$(tr ' ' '\n' <<<"$1" | sort)
     shift
@@ -99,7 +99,7 @@ check "bash: nothing for an unknown command" offers "" nonesuch x
 
 # --- zsh and fish ---
 
-names() { # names SHELL: the script has each command and each option
+names() { # names SHELL: the script contains each command and each option
     local command option
     for command in $commands; do
         grep -qE "(^| |')$command( |\)|:|$)" "script.$1" || { echo "no $command"; return 1; }

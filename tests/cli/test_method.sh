@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# Adding a method, as methods/README.md describes it: `make method` in a copy of the tree writes one that builds, obeys
-# the laws and is compared with others; a wrong sign is found; without the file everything is as before. The table in
-# methods/README.md is what `poslab methods` prints.
+# test_method.sh: adds a method as methods/README.md describes. In a copy of the tree, `make method` writes one that
+# builds, passes the laws and is compared with others; a wrong sign is found; deleting the file restores the previous
+# state. The table in methods/README.md is the output of `poslab methods`.
 . "$(dirname "$0")/../tools/shell.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
 
 
-fails() { # fails TEXT COMMAND...: it fails, and says the text
+fails() { # fails TEXT COMMAND...: it fails and prints the text
     ! "${@:2}" >"$home/said" 2>&1 && grep -qF -- "$1" "$home/said" && return
     cat "$home/said"
     return 1
 }
 
-refuses() { # refuses TEXT COMMAND...: it fails with 2, and says the text
+refuses() { # refuses TEXT COMMAND...: it fails with 2 and prints the text
     "${@:2}" >"$home/said" 2>&1
     [ $? = 2 ] && grep -qF -- "$1" "$home/said" || { cat "$home/said"; return 1; }
 }
 
 cd "$root" || exit 1
-# A row may be missing or left over: adding or removing a method is a matter of one file.
+# Rows may be missing or superfluous: adding or removing a method changes only one file.
 up_to_date() {
     ./poslab methods --format md | awk -F '|' '
         FNR == NR { if (/^<!-- end of methods/) inside = 0
@@ -31,7 +31,7 @@ up_to_date() {
 }
 check "the table of methods/README.md is up to date (make readme-methods)" up_to_date
 
-# With what is built already: only what is new is compiled.
+# Uses the existing objects, so that only new files are compiled.
 cp -a Makefile src methods tests configs poslab "$home" && mkdir "$home/build" &&
     find build -mindepth 1 -maxdepth 1 ! -name asan ! -name valgrind ! -name coverage ! -name fuzz ! -name torch \
         -exec cp -a -t "$home/build" {} + && cd "$home" || exit 1
@@ -67,7 +67,7 @@ for i in 1 2 3 4 5 6 7 8; do
 done
 check "its experiment runs, shortened" ./poslab run configs/sample_probe.json -q -j 2 --set train.tokens=2048 \
     --set evaluate.tokens=256 --set model.width=16 --set model.ffn=16 --set model.layers=1 --set train.length=16
-compares() { # three others with a row each
+compares() { # three other methods have a row each
     ./poslab analyse results/sample_probe.db compare --baseline sample_probe >compared && cat compared &&
         for label in $(./poslab methods | awk '/^(alibi|rotary|none) / { print $2 }'); do grep -q "$label" compared || return 1; done
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# One run on several ranks, where MPI is built in and there is an mpirun.
+# test_mpi.sh: one run on several ranks, if poslab is built with MPI and mpirun is installed.
 #
-# N ranks of one thread must compute, bit for bit, what N threads of one process do, evaluate to the same bits
-# whatever their number, agree across numbers to rounding, and go on from the last state when one of them dies.
+# N ranks of one thread must compute the same bits as N threads of one process. Evaluations have the same bits for any
+# number of ranks; training agrees up to rounding for different numbers. After the death of a rank the run resumes
+# from its last state.
 . "$(dirname "$0")/../tools/shell.sh"
 
-# The mpirun of the MPI that the program is built with, where Debian has several.
+# The mpirun of the MPI that the program is built with; Debian may have several.
 case $(ldd "$POSLAB" 2>/dev/null) in
 *libmpich.so* | *libmpi.so.12*) name=mpich stranger=OMPI_COMM_WORLD_SIZE ;;
 *libmpi.so*) name=openmpi stranger=PMI_SIZE ;;
@@ -16,7 +17,7 @@ if [ -z "$name" ] || [ -z "$mpirun" ]; then
     result 0 "ranks # SKIP built without MPI, or no mpirun"
     done_testing
 fi
-export OMPI_MCA_btl_vader_single_copy_mechanism=none # where ptrace is not allowed it would only complain
+export OMPI_MCA_btl_vader_single_copy_mechanism=none # avoids a warning if ptrace is not allowed
 mpi=(timeout -k 5 400 "$mpirun")
 if [ $name = openmpi ]; then
     mpi+=(--oversubscribe)
@@ -53,13 +54,13 @@ done
 check "ranks and threads together" run 2 e2e.json -q --db mixed/x.db --threads 2
 check "nearly the same" near 1/x.db mixed/x.db
 
-# The same weights, evaluated at more lengths by one process and by three.
+# The same weights are evaluated at more lengths by one process and by three.
 cp -r 1 e1 && cp -r 1 e3
 check "evaluation by one" "$POSLAB" eval e1/x.db --lengths 8,24,48 --protocol strided:0.25 -q
 check "evaluation by three ranks" "${mpi[@]}" -np 3 "$POSLAB" eval e3/x.db --lengths 8,24,48 --protocol strided:0.25 -q
 check "gives the same bits" same_numbers e1/x.db e3/x.db
 
-# One of three ranks is killed in the midst of a longer run. Its process carries the number that mpirun gave it.
+# One of three ranks is killed during a longer run. Its environment has the rank number from mpirun.
 sed -e 's/"e2e"/"long"/' -e 's/1920/128000/' -e "s/, \"$two\"//" \
     -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json
 second_rank() {
@@ -93,7 +94,7 @@ check "and it says so, once" test "$(grep -c 'threads takes a whole number from 
 check "started by the mpirun of another MPI it does not do all runs twice" test "$(env $stranger=2 "$POSLAB" run e2e.json -q --db other/x.db >out 2>err
     echo $?)" = 2
 check "and says so" grep -q "another MPI's mpirun" err
-# A task's manifest that only one rank's node can see.
+# A manifest that exists only on the node of one rank.
 check "a task" test "$(PATH=$home/bin:$PATH "$POSLAB" submit e2e.json --db task/x.db >out 2>err; echo $?)" = 0
 manifest=task/e2e/cluster/1/manifest
 check "without its manifest on another node ends all ranks" test "$(timeout 60 "${mpi[@]}" -np 1 "$POSLAB" worker --task 1 $manifest : \
@@ -108,7 +109,7 @@ pkill -USR1 -P $job mpirun
 wait $job
 code=$?
 check "warned, it saves its state" grep -q 'stopped at step' err
-[ $name != mpich ] || [ $code != 0 ] || code=75 # it may lose a code (pmodels/mpich issue 7057); the batch script knows
+[ $name != mpich ] || [ $code != 0 ] || code=75 # it may lose an exit code (pmodels/mpich issue 7057), which the batch script handles
 check "and ends with 75" test $code = 75
 check "a config that is not there ends all ranks" test "$("${mpi[@]}" -np 2 "$POSLAB" run nowhere.json >out 2>err; echo $?)" = 2
 done_testing

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Files are published in one way: written under a temporary name, synced, renamed, and their folder synced. Every
-# command that writes files runs under tests/faults/shim.c, which logs writes, syncs and renames. Each rename must have
-# the sync of that file before it, with no write in between, and the sync of the folder after it; and each file that is
-# there in the end must have come by a rename, but for those that are listed below. What is appended to, and a folder,
-# is made once: then the folder above it is synced.
+# test_publish.sh: all files are written under a temporary name, synced and renamed, and their folder is synced. Every
+# command that writes files runs under tests/faults/shim.c, which logs writes, syncs and renames. Before each rename
+# the file must be synced, with no later write; after it the folder must be synced. Each file that exists at the end
+# must have got its name by a rename, except those listed below. After the creation of a folder, or of a file for
+# appending, the parent folder must be synced.
 . "$(dirname "$0")/../tools/shell.sh"
 plots=$root/plots papers=$root/results/paper
 export TMPDIR=$home/tmp PATH=$home/bin:$PATH
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # otherwise poslab executes itself again
 
-logged() { # logged CODE ARGUMENT...: poslab under the shim exits with it
+logged() { # logged CODE ARGUMENT...: poslab under the shim exits with CODE
     local code=$1
     shift
     LD_PRELOAD=$home/shim.so TORTURE_LOG=$home/calls "$POSLAB" "$@" >out 2>err </dev/null
     [ $? = "$code" ]
 }
 
-# Renames whose file was not synced after its last write; and what was made or renamed while its folder was not synced
-# before the same process wrote to another file. A run's log, and locks, may be lost.
+# Lists renames of files that were not synced after their last write, and created or renamed files whose folder was
+# not synced before the same process wrote to another file. The log of a run, and locks, may be lost.
 cat >unsynced.awk <<'END'
 BEGIN { FS = "\t" }
 function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
@@ -39,8 +39,8 @@ END {
 }
 END
 
-# What is not published: texts and configs of this test, databases (SQLite syncs them), locks, logs, and what is only
-# appended to. `program` is a copy that is published, too.
+# Exceptions: texts and configs of this test, databases (SQLite syncs them), locks, logs, and files that are only
+# appended to. `program` is a copy that is also renamed.
 published() {
     awk -F '\t' '$2 == "rename" { print $4 }' calls | sort -u >renamed
     find "$home/results" "$home/figures" "$home/tmp" -type f ! -name '*.db' ! -name '*.db.lock' ! -name log.txt ! -name '*.log' ! -name jobs |
@@ -74,7 +74,7 @@ check "submit" logged 0 submit later.json
 check "a task" logged 0 worker --task 1 results/later/cluster/1/manifest
 check "the task again, with more to do" logged 0 submit later.json --set 'evaluate.multiples=[1,3]'
 check "its task" logged 0 worker --task 1 results/later/cluster/2/manifest
-check "collect" logged 1 collect later.json # the other run was lost
+check "collect" logged 1 collect later.json # the other run is lost
 unsynced() {
     awk -f unsynced.awk calls >complaints && cat complaints && [ ! -s complaints ]
 }

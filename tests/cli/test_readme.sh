@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# test_readme.sh: what every README.md shows is true: its commands run, its configs are accepted, its links lead to
-# files, and configs/README.md lists every key of a config with its default.
+# test_readme.sh: tests every README.md: its commands run, its configs are accepted, its links lead to files, and
+# configs/README.md lists every key of a config with its default.
 #
 # Commands are the lines of ```sh blocks, configs are ```json blocks. They run in a copy of the tree, README.md first,
-# the other documents in the order of their paths, as somebody would who reads on. my.json is the first config of a
-# document. ./poslab is a wrapper that trains tiny models (TINY below), and Slurm and MPI are stubs.
+# then the other documents in the order of their paths. my.json is the first config of a document. ./poslab is a
+# wrapper that trains tiny models (TINY below), and Slurm and MPI are stubs.
 . "$(dirname "$0")/../tools/shell.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE CFLAGS LDFLAGS
 export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 
-# What is run instead of a command: pattern (a whole command) -> replacement -> reason. The first match counts.
+# Replacements of commands: pattern (a whole command) -> replacement -> reason. The first match is used.
 replaced=$(
     sed '/^$/d' <<'END'
 make quickstart -> make -n quickstart -> minutes; its three commands follow it in README.md
@@ -24,7 +24,7 @@ mpirun .*(\./poslab .*) -> \1 -> it needs MPI; tests/cli/test_mpi.sh has it wher
 build/tests/(test_[a-z_]*).* -> ls tests/*/\1.c -> minutes; it may not be built
 END
 )
-# Exit codes other than 0 that a command may have: of a cluster, work is left.
+# Commands that may have another exit code than 0: on a cluster, work is left.
 left='^\./poslab (status|collect) '
 
 # --- the copy of the tree ---
@@ -38,7 +38,7 @@ for i in 1 2 3 4 5 6 7 8; do
         >data/perl/$i.txt
 done
 
-# TINY: what the wrapper adds. Plans are not changed.
+# TINY: options that the wrapper adds, except to `plan`.
 cat >poslab <<END
 #!/bin/bash
 case \$1 in
@@ -54,7 +54,7 @@ chmod +x poslab bin/*
 
 # --- commands and configs ---
 
-# replacement COMMAND: what is run.
+# replacement COMMAND: prints the command that is run instead.
 replacement() {
     local pattern to
     while IFS= read -r line; do
@@ -72,7 +72,7 @@ blocks() {
     awk -v language="$1" '/^```/ { if (inside) print "\f"; inside = !inside && $0 == "```" language; next } inside' "$2"
 }
 
-runs() { # runs COMMAND: exit code 0, or one that is expected
+runs() { # runs COMMAND: exit code 0, or an expected one
     bash -c "$(replacement "$1")" </dev/null
     local code=$?
     [ $code = 0 ] || { [[ $1 =~ $left ]] && [ $code = 3 ]; } && return

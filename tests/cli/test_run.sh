@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Every option of `run` has the effect that `run --help` promises: the options are read from there, and each must have a
-# function here that shows it. A worker that fails, or hangs, is one that tests/faults/shim.c strikes once. And no command
-# that holds a database's lock works on one that another process holds.
+# test_run.sh: every option of `run` has the effect described by `run --help`. The options are read from there, and
+# each must have a function here that tests it. tests/faults/shim.c makes a worker fail or hang. Commands that take a
+# database's lock must refuse a database that another process has locked.
 . "$(dirname "$0")/../tools/shell.sh"
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # otherwise poslab executes itself again
 
-# struck ACTION CODE ARGUMENT...: a run whose first worker is killed or halted at its 40th change of a file
+# struck ACTION CODE ARGUMENT...: a run whose first worker is killed or stopped at its 40th change of a file
 struck() {
     local action=$1
     shift
@@ -13,11 +13,11 @@ struck() {
     LD_PRELOAD=$home/shim.so TORTURE_COUNTER=$home/counter TORTURE_ROLE=worker TORTURE_ACTION=$action TORTURE_AT=40 try "$@"
 }
 
-fresh() { # fresh NAME: a copy of the database in which both runs are done
+fresh() { # fresh NAME: copies the database in which both runs are done
     mkdir "$1" && cp whole/x.db "$1/" && cp -r whole/e2e "$1/"
 }
 
-order() { # order: what the progress says of each run, one letter each
+order() { # order: one letter per run in the progress
     sed -n 's/^\(start\|done\).*/\1/p' err | cut -c 1 | tr -d '\n'
 }
 
@@ -64,7 +64,7 @@ option_retry() {
         retry_changed && try 2 run e2e.json --retry all && says err "--retry takes 'failed' or 'changed', got 'all'"
 }
 
-# A run of another revision is trained again; so is a diverged one, which otherwise is an outcome.
+# Runs of another revision are retrained, also diverged ones, which are otherwise complete.
 retry_changed() {
     local left="SELECT group_concat(seed) FROM run WHERE train_seconds = 99"
     fresh changed && sqlite3 changed/x.db "UPDATE run SET train_seconds = 99;
@@ -81,7 +81,7 @@ option_retries() {
         says err "attempt 2 of 2" && always_failing
 }
 
-# A run that fails always has as many attempts as were promised, and the others are done.
+# A run that always fails has the configured number of attempts, and the other runs are done.
 always_failing() {
     local key
     key=$(sqlite3 whole/x.db "SELECT key FROM run WHERE seed = 1")
@@ -101,7 +101,7 @@ option_help() {
         says out "usage: poslab run" && [ ! -e unborn ]
 }
 
-# The first run cannot save its state and fails; the second is stopped: there is work left, whatever has failed.
+# The first run cannot save its state and fails, the second is stopped: the exit code reports remaining work.
 stopped() {
     local key runner i code
     key=$("$POSLAB" run long.json -n --db stopped/x.db | sed -n '1s/ .*//p')
@@ -120,8 +120,8 @@ stopped() {
     return 1
 }
 
-# The corpus is changed while the first worker is halted: that is the user's, and no further attempt changes it. (The first
-# run has a second attempt, since it was killed.)
+# The corpus is changed while the first worker is stopped. This is an error of the user, so it is not retried. (The
+# first run has a second attempt, since it was killed.)
 mistake() {
     local i
     mkdir changed.text && cp text/* changed.text && sed 's/text\//changed.text\//' e2e.json >changed.json || return
@@ -135,7 +135,7 @@ mistake() {
         is failed,failed mistake/x.db "$statuses"
 }
 
-# What a worker finished whose parent was killed is taken over, and not done again.
+# The result of a worker whose parent was killed is imported and not computed again.
 orphan() {
     local key
     key=$(sqlite3 whole/x.db "SELECT key FROM run WHERE seed = 1")
@@ -147,7 +147,7 @@ orphan() {
             evaluation WHERE run = key) || ' ' || (SELECT count(*) FROM train_log WHERE run = key) FROM run WHERE seed = 1"
 }
 
-# `run`, `eval`, `submit` and `collect`, all at once: each waits for three seconds and names who holds the lock.
+# `run`, `eval`, `submit` and `collect` in parallel: each waits three seconds and names the process that holds the lock.
 locked() {
     local holder i codes=
     local -a commands=("run e2e.json --db locked/x.db" "eval locked/x.db --lengths 48" "submit e2e.json --db locked/x.db"

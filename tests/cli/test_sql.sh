@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The SQL in src/ is that of the oldest SQLite that is supported, 3.37: nothing in it is newer. What is newer is listed
-# below, with the version that brought it; each is shown to be found. `make test-releases` runs every statement there.
+# test_sql.sh: the SQL in src/ uses no feature newer than SQLite 3.37, the oldest supported version. Newer features
+# are listed below with their version; the test finds an example of each. `make test-releases` runs every statement on
+# old releases.
 . "$(dirname "$0")/../tools/shell.sh"
 
-# newer FILE...: each construct beyond 3.37 in the string literals of C files, as FILE: CONSTRUCT.
+# newer FILE...: prints each construct newer than 3.37 in the string literals of C files, as FILE: CONSTRUCT.
 newer() {
     perl -0777 -ne '
         sub enclosing { # the text since the parenthesis that is open at the end
@@ -37,7 +38,7 @@ newer "$root"/src/*/*.[ch] >found
 [ ! -s found ]
 result $? "the SQL in src/ needs no SQLite later than 3.37" found
 
-# Each construct is found, and what is like it is not.
+# Each construct is found, and similar valid SQL is not.
 while IFS='|' read -r expected sql; do
     printf 'static const char sql[] = "%s";\n' "$sql" >sample.c
     found=$(newer sample.c)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# submit, status and collect with a scheduler of a few lines: sbatch writes down what it is given, squeue prints a
-# file, scontrol knows MaxArraySize. (tests/cli/cluster.sh has the real one.)
+# test_submit.sh: submit, status and collect with stubs for Slurm: sbatch records its arguments, squeue prints a file,
+# scontrol prints MaxArraySize. (tests/cli/cluster.sh uses a real Slurm.)
 . "$(dirname "$0")/../tools/shell.sh"
 export TMPDIR=$home/tmp PATH=$home/bin:$PATH
 
@@ -39,7 +39,7 @@ check "and writes nothing" test ! -e results
 check "with ranks" try 0 submit e2e.json -n --set cluster.ranks=8
 check "and may have lost their code" says out "in '1 75' | '1 0')"
 check "mpirun starts them, and binds none to a core" says out "--ntasks=8" 'mpirun --bind-to none "$program" worker'
-refused() { # refused NAME VALUE: such a text cannot become a line of a script
+refused() { # refused NAME VALUE: the text is refused, since it cannot be in a line of a script
     check "cluster.$1 = $2" try 2 submit e2e.json -n --set "cluster.$1=$2"
     check "is named" says err "'cluster.$1' must be"
 }
@@ -67,7 +67,7 @@ check "shows all states" says out "task 101_1 is pending" "task 101_2 is running
 check "asked for this user's" says squeue.arguments "--user=$(id -u)"
 check "submit again" try 0 submit e2e.json
 rm talks
-check "has nothing to submit" says out "4 runs are with the scheduler already" "nothing to submit"
+check "has nothing to submit" says out "4 runs are already submitted" "nothing to submit"
 touch refuse
 check "status without an answer" try 3 status $database
 check "knows nothing" says out "task 101_1 is unknown"
@@ -75,7 +75,7 @@ check "submit without an answer" try 5 submit e2e.json
 rm refuse
 
 manifest=results/e2e/cluster/1/manifest
-task() { # task LINE: as the script does it
+task() { # task LINE: runs it as the script does
     SLURM_ARRAY_TASK_ID=$1 SLURM_JOB_ID=1 bash results/e2e/cluster/1/task.sh "$POSLAB" $manifest 0 \
         >>"results/e2e/cluster/1/log/101_$1.log" 2>&1
 }
@@ -94,7 +94,7 @@ echo "slurmstepd: error: out of memory" >>results/e2e/cluster/1/log/101_3.log
 check "status" try 3 status $database
 check "one is delivered, one lost with its last words" says out "task 101_2 is delivered" "task 101_3 is lost: slurmstepd: error: out of memory"
 log=results/e2e/cluster/1/log/101_3.log
-last_words() { # last_words TEXT: they are this
+last_words() { # last_words TEXT: the last message of the task is this
     "$POSLAB" status $database >out 2>err
     says out "task 101_3 is lost: $1"
 }
@@ -116,7 +116,7 @@ printf 'no database' >"$(dirname "$(compgen -G 'results/e2e/*/model.safetensors'
 check "a damaged result" try 1 collect e2e.json
 check "is named" says err "is damaged"
 
-# A task that is warned after its first steps ends with 75, and the script asks for another turn.
+# A task that is warned after its first steps exits with 75, and the script requeues it.
 printf '#!/bin/bash\necho "$@" >>requeued\n' >bin/scontrol
 sed -e 's/1920/6400000/' -e 's/"e2e"/"slow"/' -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >slow.json
 check "submit a slow one" try 0 submit slow.json

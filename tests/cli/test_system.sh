@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What the system does to a sweep: ignored signals, limits on memory, files and threads, links in its way.
+# test_system.sh: sweeps under ignored signals, limits on memory, files and threads, and with symbolic links.
 . "$(dirname "$0")/../tools/shell.sh"
 
-# limited "LIMIT" CODE ARGUMENT...: try under a limit of ulimit; what hangs is ended after a minute.
+# limited "LIMIT" CODE ARGUMENT...: try under a limit of ulimit; a command that hangs is ended after a minute.
 limited() {
     local limit=$1 code=$2 got
     shift 2
@@ -72,12 +72,12 @@ check "leaves it as it was" cmp v/x.db victim.db
 # --- signals ---
 
 sed -e 's/"e2e"/"long"/' -e 's/1920/12800/' -e 's/"length": 16/"checkpoint": 1000, &/' e2e.json >long.json
-start() { # start DB: a run in the background; $runner is its process
+start() { # start DB: starts a run in the background; $runner is its process
     "$POSLAB" run long.json --db "$1" --set sweep.train.seed='[1]' >out 2>err </dev/null &
     runner=$!
 }
 worker() { grep -lsE "^PPid:[[:space:]]*$runner\$" /proc/[0-9]*/status | cut -d / -f 3; }
-hangup_is() { # hangup_is MASK: waits until $worker is one to which a hang-up is in MASK, whose lowest bit it is
+hangup_is() { # hangup_is MASK: waits until SIGHUP, the lowest bit, is in the signal mask MASK of $worker
     for i in $(seq 600); do
         worker=$(worker) && tr '\0' ' ' <"/proc/$worker/cmdline" | grep -q '^poslab worker' &&
             grep -qsE "^$1:.*[13579bdf]\$" "/proc/$worker/status" && return
@@ -86,7 +86,7 @@ hangup_is() { # hangup_is MASK: waits until $worker is one to which a hang-up is
     return 1
 }
 
-trap '' HUP INT USR1 TERM # as nohup does
+trap '' HUP INT USR1 TERM # as under nohup
 start ignored/x.db
 check "a run whose signals are ignored" hangup_is SigIgn
 for signal in HUP INT USR1 TERM; do kill -$signal $runner "$worker"; done
@@ -104,7 +104,7 @@ check "have exit codes nevertheless" says err "exit code 5" "File too large"
 
 start hung/x.db
 check "a run whose worker handles a hang-up" hangup_is SigCgt
-kill -HUP $runner "$worker" # as a terminal that closes
+kill -HUP $runner "$worker" # as a closing terminal does
 wait $runner
 check "is stopped by one" test $? = 3
 check "says how to continue" says err "continue with:"

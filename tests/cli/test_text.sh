@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The program among others: environment variables, pipes that nobody reads, exit codes, words of the command line that
-# a terminal would obey, and folders with odd names.
-# shellcheck disable=SC2016 # what $ stands for here is not for this shell
+# test_text.sh: environment variables, closed pipes, exit codes, control characters in arguments, and installation
+# into folders with unusual names.
+# shellcheck disable=SC2016 # not expanded by this shell
 . "$(dirname "$0")/../tools/shell.sh"
 export TMPDIR=$home/tmp
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES POSIXLY_CORRECT PREFIX DESTDIR
@@ -31,9 +31,9 @@ sqlite3 $db "DELETE FROM evaluation_window; DELETE FROM position_loss; DELETE FR
 check "status: evaluations are left" try 3 status $db
 check "they are made" try 0 run x.json -q --db $db
 
-# --- a pipe that nobody reads ---
+# --- closed pipes ---
 
-unread() { # unread STATUS COMMAND...: its exit status and no word, where its output goes nowhere
+unread() { # unread STATUS COMMAND...: its exit status and no message if its output is a closed pipe
     local status=$1
     shift
     mkfifo pipe
@@ -61,7 +61,7 @@ check "a word behind --" try 2 status -- --json
 check "is a word" grep -qF -- "--json" err
 
 "$POSLAB" plot $db -o plain.svg >/dev/null
-plot_with() { # plot_with VARIABLE=VALUE: the same drawing as without
+plot_with() { # plot_with VARIABLE=VALUE: the drawing is the same as without it
     env "$@" "$POSLAB" plot $db -o with.svg 2>err && cmp plain.svg with.svg && [ ! -s err ]
 }
 mkdir gnu
@@ -75,7 +75,7 @@ done
 with_term() { env GNUTERM=nonsense "$POSLAB" report $db -o r.html && grep -q '<svg viewBox' r.html && ! grep -q 'could be drawn' r.html; }
 check "the report with GNUTERM" with_term
 
-# --- a plot that fails leaves nothing ---
+# --- a failed plot leaves no files ---
 
 echo 'error here' >spoilt.gp
 leaves_nothing() { # leaves_nothing ARGUMENT...
@@ -90,10 +90,10 @@ check "nothing to draw" leaves_nothing -o left.svg --figure paper
 echo before >kept.dat
 check "data that were there" bash -c '! "$0" plot x.db -o kept.svg --template spoilt.gp && [ "$(cat kept.dat)" = before ]' "$POSLAB"
 
-# --- words that a terminal would obey ---
+# --- control characters ---
 
 evil=$'a\e[31m\x07\xc2\x9b31m\xff\xe2\x80\xaeb\nc'
-obeys() { # whether a terminal would: a control character but the last line feed
+obeys() { # contains a control character other than the last line feed
     [ "$(tr -d '\n' <"$1" | LC_ALL=C tr -d '\040-\176\200-\377')" ] || LC_ALL=C grep -q $'\xc2[\x80-\x9f]\|\xe2\x80\xae' "$1" || [ "$(wc -l <"$1")" -gt "$2" ]
 }
 harmless() { # harmless ARGUMENT...: an error in one line
@@ -119,7 +119,7 @@ check "plot --figure EVIL" harmless plot $db --figure "$evil"
 check "run --set EVIL" harmless run x.json --set "train.length=\"$evil\""
 check "eval --variant EVIL" harmless eval $db --variant "$evil"
 
-# What a config may say, for people, for programs and as a batch script.
+# Names in a config: in texts, in JSON and in batch scripts.
 file=$'c\xc2\x9b\xe2\x80\xae.txt'
 cp corpus.txt "$file"
 sed 's/"method": "none"/"sweep": { "method": ["none"], "data.files": [["corpus.txt"], ["c\\u009b\\u202e.txt"]] }/; s/"data": { "files": [^]]*],/"data": {/' \
@@ -138,7 +138,7 @@ chmod +x fake/scontrol
 PATH=$home/fake:$PATH check "submit --dry-run" harmless_output submit evil.json --dry-run
 check "a script's lines are options, comments and commands" bash -n out
 
-# --- installing into odd folders ---
+# --- installation into folders with unusual names ---
 
 install_at() { # install_at DESTDIR PREFIX
     local to=$home/$1 files

@@ -1,16 +1,16 @@
-/* shim: preloaded into poslab by tests/faults/torture.sh, counts the calls that change files and fails one of
- * them.
+/* shim: a library preloaded into poslab by tests/faults/torture.sh; counts the calls that change files and
+ * makes one of them fail.
  *
  * Counted are write, pwrite, fsync, fdatasync, ftruncate, rename and unlink of files, open with O_CREAT,
- * mkdir, and fflush and fclose of streams on files (what stdio writes itself is not seen; the program has no
- * such streams but stdout and gnuplot's script), in all processes of one role (TORTURE_ROLE: runner or
+ * mkdir, and fflush and fclose of streams on files (writes inside stdio are not intercepted; the program has
+ * only stdout and gnuplot's script as such streams), in all processes of one role (TORTURE_ROLE: runner or
  * worker), in a counter shared through the file TORTURE_COUNTER. At call number TORTURE_AT the process is
- * killed (TORTURE_ACTION=kill) or halted (stop), or the call fails (ENOSPC, EIO), and with TORTURE_FOREVER=1
- * every later one, too. unlink never fails.
+ * killed (TORTURE_ACTION=kill) or stopped (stop), or the call fails (ENOSPC, EIO); with TORTURE_FOREVER=1 all
+ * later calls fail, too. unlink never fails.
  *
- * Without a role, and in all processes: TORTURE_LOG names a file to which each write, fsync and rename of
- * files, each mkdir, and each making of a file that is appended to, adds a line: the process, the call, and
- * the whole paths, separated by tabs (tests/cli/test_publish.sh).
+ * Independent of the role, TORTURE_LOG names a file to which each write, fsync and rename of files, each
+ * mkdir, and each creation of a file for appending adds a line: the process, the call, and the absolute
+ * paths, separated by tabs (tests/cli/test_publish.sh).
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,12 +29,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static atomic_long *counter; /* NULL: not the role, or not asked for */
+static atomic_long *counter; /* NULL: another role, or not enabled */
 static long at;
-static int error; /* 0: the signal */
+static int error; /* errno of the failure; 0: the signal */
 static int deadly = SIGKILL;
 static bool forever;
-static int log_file = -1; /* of TORTURE_LOG */
+static int log_file = -1; /* the file TORTURE_LOG */
 
 static long number(const char *name) {
     const char *text = getenv(name);
@@ -50,7 +50,7 @@ static bool has_role(const char *role) {
     return worker == (strcmp(role, "worker") == 0);
 }
 
-/* One line, in one system call past this shim's own functions. */
+/* Writes one line with one system call that this shim does not count. */
 static void log_line(const char *call, const char *path, const char *other) {
     char line[3 * PATH_MAX];
     int saved = errno, size;
@@ -65,7 +65,7 @@ static void log_descriptor(const char *call, int file) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     ssize_t size = readlink(link, path, sizeof path - 1);
     path[size > 0 ? size : 0] = '\0';
-    if (*path == '/') log_line(call, path, ""); /* no pipe */
+    if (*path == '/') log_line(call, path, ""); /* not a pipe */
 }
 
 static const char *whole(const char *path, char buffer[2 * PATH_MAX]) {
@@ -103,7 +103,7 @@ __attribute__((constructor)) static void begin(void) {
     counter = shared;
 }
 
-/* Counts a call; true if it is to fail. */
+/* Counts a call; returns whether it must fail. */
 static bool struck(bool may_fail) {
     if (!counter) return false;
     long now = atomic_fetch_add(counter, 1) + 1;
@@ -114,7 +114,7 @@ static bool struck(bool may_fail) {
     return true;
 }
 
-/* Pipes and terminals are not what is tested. */
+/* Pipes and terminals are not tested. */
 static bool is_file(int file) {
     return counter && lseek(file, 0, SEEK_CUR) >= 0;
 }
@@ -178,7 +178,7 @@ int mkdir(const char *path, mode_t mode) {
     return code;
 }
 
-/* A file that comes into being to be appended to never gets a name by a rename. */
+/* A file that is created for appending never gets its name by a rename, so it is logged. */
 static void log_append(const char *path, int flags) {
     if (log_file >= 0 && (flags & O_CREAT) && (flags & O_APPEND) && access(path, F_OK) != 0)
         log_path("make", path);
@@ -203,7 +203,7 @@ int open64(const char *path, int flags, ...) {
     REAL_OPEN(open64);
 }
 
-/* What cannot be written is lost, as it is at the end of a process. */
+/* Data that cannot be written is lost, as at the end of a process. */
 static bool stream_struck(FILE *stream) {
     if (!stream || stream == stderr || !is_file(fileno(stream)) || !struck(true)) return false;
     int saved = errno;

@@ -1,5 +1,8 @@
-/* The database when things go wrong: nothing that is not ours is touched, every refusal is an error with the
-   place, and what was stored stays. */
+/* test_faults: the database under faults.
+ *
+ * Files that are not databases are not touched, every refusal is an error that names the file, and stored
+ * results are kept.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +67,7 @@ static void test_refused(void **state) {
     assert_int_equal(unlink("x.db"), 0);
 
     Error err;
-    fixture_put("x.db", "", 0); /* what a process leaves that is killed while it creates a database */
+    fixture_put("x.db", "", 0); /* as after the kill of a process that was creating a database */
     database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
     sample_outside("CREATE VIEW mine AS SELECT 1");
     Database *store = database_open("x.db", DATABASE_READ, &err);
@@ -89,7 +92,7 @@ static void test_damage(void **state) {
     fixture_put("spoilt.db", bytes, size);
     refuse_always("spoilt.db", EXIT_DAMAGED, "damaged");
 
-    /* A damaged result is refused whole. */
+    /* A damaged result is refused completely. */
     store = database_open("x.db", DATABASE_WRITE, &err);
     const char *before = sample_dump();
     assert_false(runs_import_result(store, "spoilt.db", &err));
@@ -97,7 +100,7 @@ static void test_damage(void **state) {
     assert_false(runs_import_result(store, "missing.db", &err));
     assert_string_equal(sample_dump(), before);
 
-    /* So is a sound file whose rows do not fit together, however far it got. */
+    /* A valid file with inconsistent rows is refused, after any part of the import. */
     const RunRecord *record = sample_record(&plan->points[1], RUN_DONE, NULL, sample_perplexities);
     assert_true(runs_write_result("result.db", record, &err));
     sqlite3 *db;
@@ -112,7 +115,7 @@ static void test_damage(void **state) {
     database_close(store);
 }
 
-/* A process that is killed in the middle of a transaction leaves x.db half written, and a hot journal. */
+/* A process that is killed within a transaction leaves x.db partly written, with a hot journal. */
 static void kill_writer(void) {
     pid_t child = fork();
     if (child == 0) {
@@ -131,7 +134,7 @@ static void kill_writer(void) {
     assert_int_equal(access("x.db-journal", F_OK), 0);
 }
 
-/* A hot journal, as a killed writer leaves it, is rolled back also by those who only read. */
+/* Readers also roll back the hot journal of a killed writer. */
 static void test_killed_writer(void **state) {
     (void)state;
     Error err;
@@ -147,7 +150,8 @@ static void test_killed_writer(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
-/* Another program that runs SQL on x.db and keeps its transaction for so many milliseconds, 0: until killed.
+/* Another program that runs SQL on x.db and keeps its transaction open for `milliseconds`; 0: until it is
+ * killed.
  */
 static pid_t start_holder(const char *sql, int milliseconds) {
     int ready[2];
@@ -175,8 +179,9 @@ static void end_holder(pid_t holder) {
 
 static const char *const read_lock = "BEGIN; SELECT * FROM run", *const write_lock = "BEGIN EXCLUSIVE";
 
-/* Whatever lock another program holds: the store waits until it is released, says for whom, and nothing is
- * lost. */
+/* With any lock held by another program, the store waits until it is released, reports the holder, and loses
+ * nothing.
+ */
 static void test_waits_for_others(void **state) {
     (void)state;
     Error err;
@@ -215,8 +220,9 @@ static bool count_wait(void *user, const char *message) {
     return ++waited->asked < waited->most;
 }
 
-/* In vain: an error that names the process, or, where the caller gives up, EXIT_STOPPED; then all is as
- * before. */
+/* If the lock is not released: an error that names the process or, if the caller stops waiting, EXIT_STOPPED;
+ * afterwards everything is unchanged.
+ */
 static void test_waits_in_vain(void **state) {
     (void)state;
     Error err;
@@ -246,7 +252,7 @@ static void test_waits_in_vain(void **state) {
     database_close(store);
 }
 
-/* Who reads a query row by row, as slowly as a pager does, keeps nobody from writing. */
+/* A process that reads a query row by row, as slowly as a pager, does not block writers. */
 static void test_readers_hold_no_lock(void **state) {
     (void)state;
     Error err;
@@ -262,7 +268,7 @@ static void test_readers_hold_no_lock(void **state) {
     database_close(store);
 }
 
-/* The library may be older than the headers; this program's function comes before the library's. */
+/* The library may be older than the headers; this function replaces that of the library. */
 static int pretended_version;
 int sqlite3_libversion_number(void) {
     return pretended_version ? pretended_version : SQLITE_VERSION_NUMBER;
@@ -280,7 +286,7 @@ static void test_old_library(void **state) {
     database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
 }
 
-/* No space, played by a limit on the size of files: an error with the path, and nothing lost. */
+/* A limit on file sizes simulates a full disk: an error with the path, and no loss. */
 static void test_no_space(void **state) {
     (void)state;
     Error err;
@@ -315,7 +321,7 @@ static void test_no_space(void **state) {
     assert_int_equal(err.code, EXIT_SYSTEM);
 }
 
-/* What an earlier attempt left half written gets into no result. */
+/* The incomplete result of an earlier attempt must not enter a result. */
 static void test_stale_result(void **state) {
     (void)state;
     Error err;

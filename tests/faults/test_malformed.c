@@ -1,7 +1,8 @@
-/* Malformed configs, by a generated table: every member of a config with all defaults spelled out, in turn,
- * gets every value that cannot be right there; every object gets a member that is none; the text is cut at
- * every byte. Each must be refused with exit code 2 and a message that names the file, and the path where
- * there is one.
+/* test_malformed: malformed configs from a generated table.
+ *
+ * In a config with all defaults filled in, every member in turn gets every kind of invalid value, every
+ * object gets an unknown member, and the text is cut at every byte. Each case must be refused with exit code
+ * 2 and a message that names the file and, if there is one, the path of the member.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static const char base[] =
     "\"method\":{\"name\":\"alibi\"},\"train\":{\"length\":16,\"tokens_per_step\":64},"
     "\"evaluate\":{\"multiples\":[1,2]}}";
 
-/* All of it: what a point resolves to. */
+/* The resolved config of a point, with all sections. */
 static Json *whole_config(void) {
     Error err;
     const Experiment *experiment = config_read_text(base, PLACE, arena, &err);
@@ -48,7 +49,7 @@ static void refuse(const char *text, const char *word) {
     refused++;
 }
 
-/* The config with one value replaced. */
+/* Tests the config with one value replaced. */
 static void refuse_with(const Json *root, const char *path, const char *value) {
     Error err;
     ArenaMark mark = arena_mark(arena);
@@ -56,7 +57,8 @@ static void refuse_with(const Json *root, const char *path, const char *value) {
     assert_non_null(new_value);
     if (!json_set_path(copy, path, new_value, PLACE, &err)) fail_msg("%s: %s", path, err.text);
     const char *last = strrchr(path, '.');
-    bool kind = last && strcmp(last, ".name") == 0; /* of a method, an optimiser: it stands for the whole */
+    bool kind = last && strcmp(last, ".name") ==
+                            0; /* of a method or an optimizer: a name is allowed in place of the object */
     refuse(json_print(copy, arena), kind   ? arena_format(arena, "%.*s", (int)(last - path), path)
                                     : last ? last + 1
                                            : path);
@@ -104,7 +106,7 @@ static void test_every_truncation(void **state) {
         refuse(arena_format(arena, "%.*s", (int)size, text), "");
 }
 
-/* A byte that is no JSON at every place outside of strings; inside, a control character. */
+/* A byte that is invalid in JSON, at every place outside strings; inside strings, a control character. */
 static void test_every_byte(void **state) {
     (void)state;
     Json *root = whole_config();

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# torture.sh [FULL [EVERY]]: a tiny sweep, killed and starved at every place, must end as if nothing had happened.
+# torture.sh [FULL [EVERY]]: a tiny sweep, killed or with failed writes at every place, must end with the same results.
 #
-# Without arguments a short form for `make test` that takes a place here and there; `make torture` gives it FULL and
-# takes every EVERYth (1). A place is the n-th call that changes a file, of the runner or of its workers, as
-# shim.c counts them. After each attempt the same command is repeated until it is done; then all
-# losses in the database (to the last bit) and the weights (by cmp) must be those of an undisturbed sweep, and
-# `poslab check` must find nothing. What this does not show: a killed process is no power loss.
+# Without arguments it tests a few places, for `make test`; `make torture` passes FULL and tests every EVERYth place
+# (1). A place is the n-th call that changes a file, of the runner or of its workers, as counted by shim.c. After each
+# attempt the same command is repeated until it succeeds; then all losses in the database (to the last bit) and the
+# weights (by cmp) must be those of an undisturbed sweep, and `poslab check` must find no problem. Loss of power is
+# not tested.
 . "$(dirname "$0")/../tools/shell.sh"
 full=${1:-} every=${2:-1}
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # so that it does not execute itself again
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 GOTO_NUM_THREADS=1 # otherwise poslab executes itself again
 export TMPDIR=$home RANDOM_SEED=${RANDOM_SEED:-1}
 RANDOM=$RANDOM_SEED
 build_shim || exit 1
@@ -20,10 +20,10 @@ cat >tiny.json <<'END'
   "train": { "length": 8, "tokens": 96, "tokens_per_step": 32, "checkpoint": 1e-6 },
   "evaluate": { "tokens": 200, "multiples": [1, 2] }, "method": "alibi", "sweep": { "train.seed": [1, 2] } }
 END
-has alibi || sed -i s/alibi/kerple/ tiny.json # a deleted file
+has alibi || sed -i s/alibi/kerple/ tiny.json # if its file is deleted
 sed 's/"tokens": 96/"tokens": 6400/; s/\[1, 2\] } }/[1, 2, 3, 4, 5, 6, 7, 8] } }/; s/"tiny"/"many"/' tiny.json >many.json
 
-bad() { # bad WHAT: a failure, once
+bad() { # bad WHAT: reports a failure
     echo "not ok - $1"
     sed 's/^/    # /' err 2>/dev/null | tail -5
     failed=$((failed + 1))
@@ -35,7 +35,7 @@ run() { # run DB ARGUMENT...
     "$POSLAB" run "${config:-tiny.json}" -q --db "$db" "$@" >out 2>err </dev/null
 }
 
-# same DB WHAT: compares with the undisturbed sweep of that config.
+# same DB WHAT: compares with the undisturbed sweep of the same config.
 same() {
     local folder=${1%/*} name=${config:-tiny.json}
     name=${name%.json}
@@ -46,7 +46,7 @@ same() {
     "$POSLAB" check "$1" >err 2>&1 || bad "$2: check finds something"
 }
 
-finish() { # finish DB WHAT: the same command until it is done; at most three times
+finish() { # finish DB WHAT: repeats the command until it succeeds; at most three times
     local i
     for i in 1 2 3; do run "$1" && break; done
     same "$1" "$2"
@@ -62,7 +62,7 @@ for config in tiny many; do
 done
 config=tiny.json
 
-# strike ROLE ACTION AT FOREVER ARGUMENT...: poslab with one call struck; the exit code
+# strike ROLE ACTION AT FOREVER ARGUMENT...: runs poslab with one failing call; returns the exit code
 strike() {
     local role=$1 action=$2 at=$3 forever=$4
     shift 4
@@ -86,7 +86,7 @@ for role in runner worker; do
     [ "${calls[$role]}" -gt 50 ] || bad "the shim counts"
 done
 
-# --- what a failure costs ---
+# --- the effects of a failure ---
 
 is() { # is WANTED QUERY WHAT
     local got
@@ -118,7 +118,7 @@ hurt worker stop 40 0 "$home/x/x.db" --timeout 1
 is "1|1" "SELECT sum(status = 'done'), sum(reason LIKE 'no progress for 1 second%') FROM run" "one overdue"
 finish x/x.db "a worker that hangs"
 
-for damage in flip cut both; do # the older of two states, or none
+for damage in flip cut both; do # leaves the older of two states, or none
     rm -rf x
     hurt worker kill 183 0 "$home/x/x.db"
     state=$(ls x/tiny/*/state.safetensors)
@@ -166,7 +166,7 @@ key=$(basename "$(dirname "$(ls kept/tiny/*/model.safetensors | tail -1)")")
 cp -r kept wrong
 run "$home/wrong2/x.db" --set model.width=16 || bad "a wider model"
 exits 0 "weights of another model" "$POSLAB" export wrong2/x.db "$(sqlite3 wrong2/x.db 'SELECT max(key) FROM run')" wide.safetensors
-# The checksum is right, the key is made right: only the shapes tell.
+# The checksum is valid and the key is made to match: only the shapes differ.
 LC_ALL=C perl -0777 -e 'use Digest::SHA "sha256_hex"; my ($key, $from, $to) = @ARGV; open F, "<:raw", $from; my $all = <F>;
     my $size = unpack "Q<", $all; my ($head, $data) = (substr($all, 8, $size), substr($all, 8 + $size));
     $head =~ s/"key":"[0-9a-f]+"/"key":"$key"/; $head =~ s/"sha256":"[0-9a-f]{64}"/"sha256":"${\ ("0" x 64)}"/;
@@ -194,7 +194,7 @@ cmp -s <(sqlite3 merged.db .dump) before || bad "a refused merge changes what is
 
 # --- memory ---
 
-limited() { # limited KIB COMMAND...: with so much address space; a program that hangs is stopped
+limited() { # limited KIB COMMAND...: limits the address space; a program that hangs is stopped
     local size=$1
     shift
     (ulimit -v "$size"; unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS GOTO_NUM_THREADS; exec timeout 60 "$@")
@@ -207,7 +207,7 @@ rm -rf x
 exits 0 "room enough" limited 400000 "$POSLAB" run tiny.json -q --db "$home/x/x.db"
 same x/x.db "under a limit"
 
-# --- a run that experiments share ---
+# --- a run shared by experiments ---
 
 rm -rf x
 sed 's/"tiny"/"other"/; s/\[1, 2\] }, "method/[1, 2, 3] }, "method/' tiny.json >other.json
@@ -228,9 +228,9 @@ grep -q "no weights .*poslab run" err || bad "eval says that weights are gone"
 mv x/gone x/tiny
 config=tiny.json
 
-# --- two whole states at every moment, once there are two ---
+# --- two valid states at every moment, once there are two ---
 
-# two_states WHAT: of the runs that are being trained; `had` names those that had two before.
+# two_states WHAT: checks the runs in training; `had` lists those that had two states before.
 declare -A had
 two_states() {
     local folder states
@@ -249,7 +249,7 @@ for ((k = 25; k < 45; k++)); do
 done
 [ ${#had[@]} = 1 ] || bad "two states"
 
-# --- killed at each place; every third time once more during the repetition ---
+# --- kills at each place; every third time a second kill during the repetition ---
 
 places=0 doubles=0 had=()
 step=$every
@@ -269,7 +269,7 @@ for role in runner worker; do
 done
 echo "# SIGKILL at $places places, $doubles of them twice"
 
-# --- no space, failing disk ---
+# --- full disk, failing disk ---
 
 starved=0 refused=0
 for role in runner worker; do
@@ -282,7 +282,7 @@ for role in runner worker; do
                 code=$?
                 what="$role, $action at call $k$([ $forever = 0 ] || echo ' and ever after')"
                 starved=$((starved + 1)) refused=$((refused + (code == 5)))
-                # Some calls may fail without harm (a journal's directory, a log); what fails must say so.
+                # Some calls may fail without harm (a journal's directory, a log); a failed command must report it.
                 [ $code = 5 ] || [ $code = 0 ] || bad "$what: exit code $code"
                 [ $code = 0 ] || grep -q '^poslab: ' err || bad "$what: no message"
                 finish x/x.db "$what"
@@ -293,11 +293,11 @@ done
 echo "# ENOSPC or EIO at $starved places, $refused ended with exit code 5, the others did without"
 [ $refused -gt $((starved / 2)) ] || bad "errors are heeded"
 
-# --- whatever else writes ---
+# --- other commands that write ---
 
-# writes FILE EVERY COMMAND...: each call of a command that makes FILE is struck. It then exits with 5 and says why, or
-# has made FILE in spite of it (a report perhaps with a note that figures are missing); FILE is what it was before or
-# what it is to be, and nothing lies beside it.
+# writes FILE EVERY COMMAND...: each call of a command that makes FILE fails in turn. The command must exit with 5 and
+# a message, or make FILE anyway (a report may note missing figures). FILE must be the old or the complete new file,
+# without other files next to it.
 writes() {
     local file=$1 step=$2 action forever k code what calls
     shift 2
@@ -329,7 +329,8 @@ writes() {
     done
 }
 
-# stores DB COMMAND...: each call of a command that changes copy.db, a copy of DB, is struck; repeated, it does the same.
+# stores DB COMMAND...: each call of a command that changes copy.db, a copy of DB, fails in turn; repeating the
+# command must have the same result.
 stores() {
     local from=$1 action k calls step=$every
     shift
@@ -366,7 +367,7 @@ writes figure.svg "$every" plot x/x.db -o figure.svg
 writes page.html $((7 * every)) report x/x.db -o page.html
 "$POSLAB" run tiny.json -q --db y/y.db --set 'sweep.train.seed=[2, 3]' 2>err || bad "a database to merge"
 sqlite3 version1.db <"$fixtures/version1.sql" || bad "a database of schema version 1"
-stores version1.db status copy.db # migrates it
+stores version1.db status copy.db # upgrades it
 stores x/x.db merge copy.db y/y.db
 stores x/x.db reference copy.db "$root/results/paper/perplexity.csv"
 echo "# other commands, ENOSPC, EIO or SIGKILL at $starved places"

@@ -1,5 +1,8 @@
-/* fuzz: what the fuzz targets share. libFuzzer calls LLVMFuzzerTestOneInput with one input after the other; a
- * target gives it to a reader of files, which must accept or refuse it with a message, within bounds. */
+/* fuzz: shared code of the fuzz targets.
+ *
+ * libFuzzer calls LLVMFuzzerTestOneInput with one input after another. A target passes it to a reader of
+ * files, which must accept it or refuse it with a message, without accesses out of bounds.
+ */
 #ifndef POSLAB_FUZZ_H
 #define POSLAB_FUZZ_H
 
@@ -13,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The input as a file in memory; its path stays the same. */
+/* Writes the input to a file in memory and returns its path, which is the same for all inputs. */
 static inline const char *fuzz_file(const uint8_t *data, size_t size) {
     static char path[64];
     static int file = -1;
@@ -25,7 +28,7 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
     return path;
 }
 
-/* A refusal says something, in one line, and is of the class that the reader promises. */
+/* A refusal must have a one-line message and an exit code that the reader documents. */
 static inline void fuzz_refused(const Error *err, ExitCode code) {
     if (err->code != code || !*err->text || strchr(err->text, '\n')) {
         fprintf(stderr, "code %d: '%s'\n", err->code, err->text);

@@ -1,4 +1,6 @@
-/* Experiments: what is accepted has points, and each resolves to what reads back as itself. */
+/* fuzz_config: an accepted experiment has points, and each resolved config can be read and resolves to
+ * itself.
+ */
 #include "experiment/config.h"
 #include "fuzz.h"
 

@@ -1,4 +1,5 @@
-/* Safetensors. The checksum would refuse nearly every input at the end; all that comes before it is reached.
+/* fuzz_safetensors: reads safetensors files. The checksum refuses nearly all inputs, but only after all other
+ * checks.
  */
 #include "train/safetensors.h"
 #include "fuzz.h"

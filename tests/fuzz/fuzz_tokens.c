@@ -1,4 +1,6 @@
-/* Token files, with and without a head; the first byte of an input chooses the tokenizer. */
+/* fuzz_tokens: reads token files, with and without a header; the first byte of an input selects the
+ * tokenizer.
+ */
 #include "data/corpus.h"
 #include "fuzz.h"
 

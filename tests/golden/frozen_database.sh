@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # frozen_database.sh: writes the database of test_frozen.sh, as SQL, to standard output.
 #
-# It trains small models on text that any machine can write. Its numbers differ from machine to machine, so that it is run
-# only when the database needs other contents or a newer schema; then `test_frozen.sh --update`.
+# It trains small models on generated text. Its numbers differ between machines, so it is run only if the database
+# needs other contents or a newer schema; then run `test_frozen.sh --update`.
 set -eu
 POSLAB=${POSLAB:-$(cd "$(dirname "$0")/../.." && pwd)/poslab}
 home=$(mktemp -d)
@@ -23,7 +23,7 @@ CONFIG
 "$POSLAB" run frozen.json --db frozen.db -q
 "$POSLAB" eval frozen.db --method rotary --variant yarn -q
 "$POSLAB" bench frozen.json --lengths 16,32 --methods sinusoidal,rotary,t5,alibi,none,learned --rounds 3 --db frozen.db >/dev/null
-# A run that diverged and one that failed, as workers store them.
+# A diverged run and a failed run, as stored by workers.
 sqlite3 frozen.db "
     UPDATE run SET status = 'diverged', reason = 'the loss is not finite', diverged_step = 7
         WHERE method = 'none' AND train_length = 32;

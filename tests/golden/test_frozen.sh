@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# test_frozen.sh [--update]: outputs that must not change while the code is restructured.
+# test_frozen.sh [--update]: compares outputs that must not change when code is restructured.
 #
 # Compares, byte for byte, with the files in tests/golden/frozen:
 #
 #     keys          the run keys of every config in configs/, on a corpus of fixed text
-#     NAME.txt      what each command prints about the database of tests/golden/frozen.sql, in each format
+#     NAME.txt      the output of each command for the database of tests/golden/frozen.sql, in each format
 #     help.txt      the help of every command
 #     weights.tsv   SHA-256 of the trained weights, and the losses, of short runs. Their bits depend on the compiler, the
 #                   CPU and the BLAS: each line names these, and a machine without a line of its own skips the comparison
 #
-# A change that is meant to change an output runs `test_frozen.sh --update`, and shows the difference in its commit.
+# After an intended change of an output, run `test_frozen.sh --update`; the commit shows the difference.
 . "$(dirname "$0")/../tools/shell.sh"
 golden=$root/tests/golden/frozen
 export COLUMNS=100 NO_COLOR=1
@@ -19,7 +19,7 @@ ln -s "$root/results" results
 
 # --- keys of all configs ---
 
-# Six megabytes of text that any machine can write: the hash of the corpus is part of a run's key.
+# Six megabytes of generated text: the hash of the corpus is part of a run's key.
 seq 1 900000 >data/perl/numbers.txt
 for config in configs/*.json configs/paper/*.json; do
     echo "$config"
@@ -33,7 +33,7 @@ done >got/keys
 sqlite3 frozen.db <"$root/tests/golden/frozen.sql" || exit 1
 "$POSLAB" reference frozen.db >/dev/null
 
-# show ARGUMENT...: a command, what it prints, and whether it failed.
+# show ARGUMENT...: prints a command, its output, and its exit code if it failed.
 show() {
     echo "\$ poslab $*"
     "$POSLAB" "$@" 2>&1 || echo "exit code $?"
@@ -74,7 +74,7 @@ for figure in curves position cost early paper loss; do
     cat $figure.dat
 done >got/figures.txt
 "$POSLAB" report frozen.db -o report.html >report.out 2>&1 || cat report.out
-perl -0pe 's/<svg.*?<\/svg>/<svg>/gs' report.html >got/report.html # gnuplot draws the rest
+perl -0pe 's/<svg.*?<\/svg>/<svg>/gs' report.html >got/report.html # drawings differ between versions of gnuplot
 {
     show --help
     for command in $("$POSLAB" --help | sed -nE 's/^  ([a-z]+) .*/\1/p'); do show "$command" --help; done
@@ -99,7 +99,7 @@ train() { # train NAME METHOD PRECISION: a line of weights.tsv
 CONFIG
     "$POSLAB" run "$1.json" --db "$1.db" -q >run.out 2>&1 || { grep -q bf16 run.out && return || cat run.out; }
     "$POSLAB" export "$1.db" "$(sqlite3 "$1.db" 'SELECT key FROM run')" "$1.safetensors" >export.out 2>&1 || cat export.out
-    # The header is JSON of as many bytes as the first eight bytes say; the tensors follow.
+    # The first eight bytes are the length of the JSON header; the tensors follow it.
     printf '%s\t%s\t%s\t%s\n' "$machine $1" \
         "$(tail -c +$((9 + $(od -An -tu8 -N8 "$1.safetensors"))) "$1.safetensors" | sha256sum | cut -d ' ' -f 1)" \
         "$(sqlite3 "$1.db" 'SELECT quote(final_loss) FROM run')" \

@@ -1,7 +1,6 @@
-/* Golden values from papers and authors' code, and equivalences between methods.
+/* test_golden: values from papers and authors' code, and equivalences between methods.
  *
- * Each list stands with its source; the numbers were computed from the source's formulas, not by this
- * program.
+ * Each list names its source. The numbers were computed from the formulas of the source, not by this program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,8 +99,8 @@ static void alibi_has_the_authors_slopes(void **state) {
 
 /* ---- T5 ---- */
 
-/* First distance of each bucket from 16 on: transformers' T5Attention._relative_position_bucket with
-   bidirectional=False (as mesh_tensorflow), run for d = 0..200; below 16 a bucket is one distance. */
+/* The first distance of each bucket from 16 on: transformers' T5Attention._relative_position_bucket with
+   bidirectional=False (as mesh_tensorflow), run for d = 0..200; each distance below 16 has its own bucket. */
 static const int t5_starts[] = {16, 19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113};
 
 /* The same for 16 buckets up to 64, and 8 buckets up to 20. */
@@ -114,7 +113,7 @@ static void t5_buckets(const char *json, const int *starts, int exact, int count
     Probe p = probe_new(&c, 2000, arena);
     float *data = probe_data(&p, 1, "bias", arena), *bias = data + p.start[BIAS];
     for (size_t i = 0; i < p.sizes[0]; i++)
-        p.value[0][i] = (float)i; /* [buckets,H]: the number of the element */
+        p.value[0][i] = (float)i; /* [buckets,H]: the index of the element */
     assert_int_equal(p.count, 1);
     assert_int_equal(p.tensors[0].dims[0], exact + count);
     assert_int_equal(p.tensors[0].dims[1], 3);
@@ -180,7 +179,7 @@ static void rotary_turns_by_the_papers_angles(void **state) {
         LawCase c = sized(position, 2, 8);
         Probe p = probe_new(&c, 32768, arena);
         int second = halves ? 2 : 1,
-            other = halves ? 1 : 2; /* partner of coordinate 0; the second pair's first */
+            other = halves ? 1 : 2; /* partner of coordinate 0; the first of the second pair */
         for (int axis = 0; axis < 4; axis++) {
             float *data = probe_data(&p, 1, "unit", arena);
             for (int n = 0; n < COUNT_OF(rotary_angles); n++)
@@ -251,7 +250,7 @@ static void sinusoidal_rows(const char *json, const Row *rows, int count) {
     memset(x, 0, p.size[EMBED] * sizeof *x);
     probe_forward(&p, data);
     for (int n = 0; n < count; n++)
-        for (int i = 0; i < 8; i++) near(x[rows[n].t * 8 + i], rows[n].x[i], 6e-8); /* a double, rounded */
+        for (int i = 0; i < 8; i++) near(x[rows[n].t * 8 + i], rows[n].x[i], 6e-8); /* a rounded double */
     arena_free(arena);
 }
 
@@ -262,9 +261,9 @@ static void sinusoidal_has_both_tables(void **state) {
     sinusoidal_rows("{\"layout\": \"original\"}", original_rows, COUNT_OF(original_rows));
 }
 
-/* ---- defaults, claims, refusals ---- */
+/* ---- defaults, promises, refusals ---- */
 
-/* The label stands in tables and figures, the bounds in what configs are told. */
+/* The label is used in tables and figures, the bounds in errors about configs. */
 static const struct {
     const char *method, *label, *key;
     double default_value, low, high;
@@ -358,7 +357,7 @@ static void registry_is_in_order(void **state) {
 
 /* ---- equivalences ---- */
 
-/* The losses of two models on the same tokens. */
+/* Checks that two models have the same losses on the same tokens. */
 static void same_losses(const LawCase *c, const Model *a, const Model *b, double tolerance, Arena *arena) {
     const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
     float *left = NEW(arena, c->length, float), *right = NEW(arena, c->length, float);
@@ -387,7 +386,7 @@ static void interleaved_is_half_split_with_rows_exchanged(void **state) {
         const ModelParam *w =
             naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.weight", l));
         const ModelParam *b = naive_param(neighbours, arena_format(arena, "layers.%d.attention.qkv.bias", l));
-        for (int row = 0; row < 2 * 24; row++) { /* those of v stay */
+        for (int row = 0; row < 2 * 24; row++) { /* rows of v are unchanged */
             int head = row / 8 * 8, i = row % 8, to = head + i / 2 + (i % 2 ? 4 : 0);
             memcpy(halves->values + w->offset + to * 24, neighbours->values + w->offset + row * 24,
                    24 * sizeof(float));
@@ -398,8 +397,9 @@ static void interleaved_is_half_split_with_rows_exchanged(void **state) {
     arena_free(arena);
 }
 
-/* The same query and key, 1 and 20000 positions from the start: angles are rounded as doubles, cosines as
- * floats. */
+/* The same query and key, 1 and 20000 positions from the start; angles are computed in double, cosines
+ * rounded to float.
+ */
 static void rotary_scores_depend_on_distance_alone(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
@@ -418,12 +418,12 @@ static void rotary_scores_depend_on_distance_alone(void **state) {
         for (int i = 0; i < 16; i++)
             score += (double)q[places[n][0] * p.stride + i] * k[places[n][1] * p.stride + i];
         if (n == 0) first = score;
-        near(score, first, 16 * 4 * 1.2e-7); /* 16 products of numbers about 1, a few roundings each */
+        near(score, first, 16 * 4 * 1.2e-7); /* 16 products of numbers near 1, with a few roundings each */
     }
     arena_free(arena);
 }
 
-/* What leaves out position computes as `none` does, to the last bit. */
+/* Methods that add no position information compute the same bits as `none`. */
 static void methods_that_do_nothing_equal_none(void **state) {
     (void)state;
     static const char *const idle[][2] = {{"t5", "{}"}, {"rotary", "{\"fraction\": 0}"}};
@@ -432,7 +432,7 @@ static void methods_that_do_nothing_equal_none(void **state) {
         LawCase c = sized(position_of("none", "{}", arena), 3, 12), d = c;
         d.position = position_of(idle[i][0], idle[i][1], arena);
         Model *none = law_model(&c, arena), *other = law_model(&d, arena);
-        memset(other->values, 0, other->size * sizeof(float)); /* T5's biases too */
+        memset(other->values, 0, other->size * sizeof(float)); /* also T5's biases */
         copy_shared(other, none);
         same_losses(&c, none, other, 0, arena);
         arena_free(arena);
@@ -453,7 +453,7 @@ static void trainable_alibi_starts_as_alibi(void **state) {
     arena_free(arena);
 }
 
-/* The authors add m_h j, key index times slope; softmax does not see the difference m_h i of a row. */
+/* The authors add m_h j, key index times slope; softmax is invariant to the difference m_h i in a row. */
 static void alibi_in_the_authors_form(void **state) {
     (void)state;
     enum { HEADS = 6, LENGTH = 50 };

@@ -1,7 +1,8 @@
-/* Golden values of the rotary family and of further biases by distance, and what equals what among them.
+/* test_golden_family: values of the rotary family and of further distance biases, and equivalences among
+ * them.
  *
- * Numbers were computed in double by Python from the formulas of the source that stands with each list. A
- * method whose file is not there is passed over.
+ * Numbers were computed in double by Python, from the formulas of the source given with each list. A method
+ * whose file does not exist is skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -284,8 +285,8 @@ static void biases_are_the_sources(void **state) {
     }
 }
 
-/* A start of a bucket that is a whole number is in it: 10 buckets up to 160 start at 5, 10, 20, 40 and 80; 8
-   up to 64 at 4, 8, 16 and 32. Logarithms in floating point put some of them one lower. */
+/* A bound of a bucket that is an integer belongs to it: 10 buckets up to 160 start at 5, 10, 20, 40 and 80; 8
+   up to 64 at 4, 8, 16 and 32. Logarithms in floating point would put some of them one lower. */
 static void t5_takes_in_whole_starts(void **state) {
     (void)state;
     static const struct {
@@ -310,7 +311,7 @@ static void t5_takes_in_whole_starts(void **state) {
     }
 }
 
-/* GPT-NeoX and x-transformers: the bias times sqrt(D); with D = 4 twice as much. */
+/* GPT-NeoX and x-transformers: the bias times sqrt(D), which is 2 for D = 4. */
 static void t5_scaled_is_sqrt_d_times_as_much(void **state) {
     (void)state;
     if (!has("t5")) return;
@@ -323,7 +324,7 @@ static void t5_scaled_is_sqrt_d_times_as_much(void **state) {
         near(b[scaled.start[BIAS] + i], 2.0 * a[plain.start[BIAS] + i], 0);
 }
 
-/* One hidden unit at work, A = 1, a = 0, B = 3, b = -1: 3 silu(u) - 1. silu(ln 8) = ln 8 / (1 + 1/8). */
+/* One active hidden unit, A = 1, a = 0, B = 3, b = -1: 3 silu(u) - 1. silu(ln 8) = ln 8 / (1 + 1/8). */
 static void cpb_is_its_network(void **state) {
     (void)state;
     if (!has("cpb")) return;
@@ -341,7 +342,7 @@ static void cpb_is_its_network(void **state) {
     }
 }
 
-/* ---- equal to rotary where nothing is scaled ---- */
+/* ---- equal to rotary without scaling ---- */
 
 /* Outputs of two methods on the same queries and keys. */
 static double deviation(const LawCase *c, const LawCase *d, int length) {
@@ -356,7 +357,7 @@ static double deviation(const LawCase *c, const LawCase *d, int length) {
     return most;
 }
 
-/* {L, T}: the method at training length L and T positions is rotary, to the last bit. */
+/* {L, T}: at training length L and T positions the method equals rotary, bit for bit. */
 static const struct {
     const char *method, *json, *rotary;
     int train_length, length;
@@ -434,7 +435,7 @@ static void family_members_equal_each_other(void **state) {
     }
 }
 
-/* ---- tables follow the positions that prepare is given ---- */
+/* ---- tables use the positions given to prepare ---- */
 
 static const char *const by_position[][2] = {
     {"rotary", "{}"},
@@ -474,7 +475,7 @@ static void rows_stand_where_positions_say(void **state) {
             for (int r = 0; r < ROWS && width; r++)
                 if (memcmp(a + few.start[part] + (size_t)r * width,
                            b + many.start[part] + (size_t)places[r] * width, width * sizeof *a) != 0)
-                    fail_msg("%s: row %d does not stand at %g", by_position[n][0], r, places[r]);
+                    fail_msg("%s: row %d is not at position %g", by_position[n][0], r, places[r]);
         }
     }
 }

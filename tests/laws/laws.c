@@ -1,4 +1,4 @@
-/* laws: the list, and what the laws share. */
+/* laws: the list of laws, and their shared functions. */
 #include "laws.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* laws_attention: what attention computes with a method on the score side, against the formulas of the
- * method (naive_scores.c), softmax and sums of values in plain loops. */
+/* laws_attention: compares attention with a method that acts on scores to the formulas of the method
+ * (naive_scores.c), with softmax and sums of values in plain loops.
+ */
 #include <math.h>
 
 #include "attention/attention.h"
@@ -7,8 +8,8 @@
 #include "naive_scores.h"
 #include "probe.h"
 
-/* Results are sums of T products of float32 while scores are some tens; where they are larger, so is the
-   rounding of them, and of the exponentials in proportion. */
+/* Outputs are sums of T products of float32, for scores up to a few tens; with larger scores, their rounding
+   and that of the exponentials grows in proportion. */
 #define RESULT_TOLERANCE 2e-5
 #define SOME_TENS        50
 
@@ -19,7 +20,7 @@ static float *normal(size_t count, const LawCase *c, const char *name, Arena *ar
     return x;
 }
 
-/* out[T,C] by formulas, and the size of the largest score; qkv[T,3C] */
+/* Computes out[T,C] by formulas, and the size of the largest score, from qkv[T,3C]. */
 static double *expected(const LawCase *c, const Probe *p, int T, const float *qkv, const float *x,
                         double *score, Arena *arena) {
     int H = p->shape.heads, D = p->shape.head_dim, C = p->shape.width;

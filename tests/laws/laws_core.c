@@ -1,4 +1,4 @@
-/* laws_core: laws on what stands on the model: the optimiser's updates and the accounting of evaluation. */
+/* laws_core: laws on the optimizer's updates and on the accounting of evaluation. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 /* ---- optimizer ---- */
 
-/* One number's state in double, and its update as the header's formulas have it. `moved` adds up the sizes of
-   all terms: the roundings of float32 are shares of them. */
+/* The state of one number in double, and its update by the formulas of the header. `moved` is the sum of the
+   sizes of all terms, to which float32 rounding errors are relative. */
 typedef struct Number {
     double w, m, v, u, moved;
 } Number;
@@ -34,13 +34,13 @@ static void update(Number *n, const OptimizerOptions *o, double g, double rate, 
     }
 }
 
-/* Only matrices of linear layers decay: not biases, norms, embeddings and position parameters. */
+/* Only matrices of linear layers decay: no biases, norms, embeddings and position parameters. */
 static bool decays(const char *name) {
     return strncmp(name, "layers.", 7) == 0 && !strstr(name, "norm") &&
            strcmp(strrchr(name, '.'), ".weight") == 0;
 }
 
-/* After an update a method may bring its tensors back to the values that they may have. */
+/* After an update a method may project its tensors onto their allowed values. */
 static void project(const LawCase *c, const ModelParam *param, Number *numbers, Arena *arena) {
     PositionShape shape = law_shape(c);
     const Encoding *acting = encoding_acting(&c->position);
@@ -57,7 +57,7 @@ static void project(const LawCase *c, const ModelParam *param, Number *numbers, 
 
 enum { UPDATES = 3 };
 
-/* The gradients of each update, the same for all optimisers. */
+/* The gradients of each update, the same for all optimizers. */
 static void draw_gradients(const LawCase *c, float *drawn[UPDATES], Arena *arena) {
     const Model *model = law_model(c, arena);
     for (int t = 0; t < UPDATES; t++) {
@@ -131,18 +131,18 @@ bool law_optimizer(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- accounting ---- */
 
-/* The naive losses of one block: what they depend on, and [end - start] of them. */
+/* The naive losses of one block: their inputs, and [end - start] losses. */
 typedef struct Block {
     int64_t start, end, number;
     const double *nll;
 } Block;
 
-typedef struct Stretch { /* a stream and the losses expected on it */
+typedef struct Stretch { /* a stream and the expected losses */
     const LawCase *c;
     const Model *model;
     const double *values;
     Corpus corpus;
-    Arena *arena, *kept; /* kept: of the blocks, whose losses several requests need */
+    Arena *arena, *kept; /* kept: owns the blocks, whose losses several requests need */
     Block blocks[256];
     int block_count;
 } Stretch;
@@ -166,7 +166,7 @@ static bool bins_add_up(const EvaluateResult *e, const double *at, const int64_t
                           (long long)tokens);
         int64_t octave = bin->first < 8 ? 1 : (int64_t)exp2(floor(log2((double)bin->first))) / 4;
         if (bin->last > bin->first + octave - 1 || bin->first % octave)
-            return BROKEN(err, "bin %lld to %lld is none of four in an octave", (long long)bin->first,
+            return BROKEN(err, "bin %lld to %lld is not one of four in an octave", (long long)bin->first,
                           (long long)bin->last);
         from = bin->last + 1;
     }
@@ -189,7 +189,7 @@ static const double *block_nll(Stretch *s, const CorpusStream *stream, int64_t s
     return nll;
 }
 
-/* Every block by itself through the naive model, as train/evaluate.h defines it. */
+/* Evaluates every block alone with the naive model, as train/evaluate.h defines it. */
 static bool counts_right(Stretch *s, const EvaluateRequest *request, Arena *arena, Error *err) {
     const CorpusStream *stream = &s->corpus.splits[request->split];
     int64_t targets = stream->count - 1, L = request->length, S = request->stride, block = 0;
@@ -248,11 +248,11 @@ static bool refuses_right(const Stretch *s, Arena *arena, Error *err) {
     request.length = request.stride = 10;
     if (!evaluate_run(model, &s->corpus, &request, NULL, NULL, &result, arena, s->arena, err)) return false;
     if (result.beyond_limit || !result.tokens) return BROKEN(err, "the limit itself is not evaluated");
-    request.length = request.stride = 4; /* which the real method takes, too */
+    request.length = request.stride = 4; /* the real method can also be used at this length */
     if (evaluate_run(s->model, &s->corpus, &request, stop_at_once, &share, &result, arena, s->arena,
                      &failure) ||
         failure.code != EXIT_STOPPED || !(share > 0 && share < 1))
-        return BROKEN(err, "progress cannot stop an evaluation, or is told a share of %g", share);
+        return BROKEN(err, "progress cannot stop an evaluation, or gets a share of %g", share);
     Corpus shortest = {.splits[SPLIT_VALID] = {.tokens = s->corpus.splits[SPLIT_VALID].tokens, .count = 2}};
     request.length = request.stride = 1;
     if (!evaluate_run(s->model, &shortest, &request, NULL, NULL, &result, arena, s->arena, err)) return false;
@@ -268,12 +268,12 @@ bool law_accounting(const LawCase *c, Arena *arena, Error *err) {
     enum { TOKENS = 61 };
     static const int64_t lengths[][2] = {{1, 1},   {7, 7},   {7, 3},     {20, 20}, {20, 1},
                                          {60, 60}, {60, 59}, {100, 100}, {100, 9}, {59, 2}};
-    LawCase small = *c; /* several windows in one pass, and a last group that is not full */
+    LawCase small = *c; /* several windows per pass, and an incomplete last group */
     small.model.max_tokens_in_flight = 16;
     Stretch s = {.c = &small, .model = law_model(&small, arena), .arena = arena_new(0), .kept = arena_new(0)};
     s.values = naive_values(s.model, s.kept);
     uint16_t *tokens =
-        malloc(TOKENS * sizeof *tokens); /* not from the arena: a sanitizer sees where it ends */
+        malloc(TOKENS * sizeof *tokens); /* not from the arena, so that a sanitizer knows its end */
     if (!tokens) error_fatal("no memory");
     memcpy(tokens, law_tokens(c, 1, TOKENS - 1, arena)[0], TOKENS * sizeof *tokens);
     s.corpus.splits[SPLIT_VALID] = (CorpusStream){.tokens = tokens, .count = TOKENS};
@@ -288,7 +288,7 @@ bool law_accounting(const LawCase *c, Arena *arena, Error *err) {
                                        .length = lengths[i][0],
                                        .stride = lengths[i][1]};
             int64_t targets = limit ? limit : TOKENS - 1;
-            if (targets / request.stride * request.stride < request.length) { /* no window is that long */
+            if (targets / request.stride * request.stride < request.length) { /* no window has this length */
                 Error refusal;
                 if (evaluate_check(&request, TOKENS, "law", &refusal) || refusal.code != EXIT_USAGE)
                     holds = BROKEN(err, "length %lld with stride %lld is accepted on %lld targets",
@@ -299,7 +299,7 @@ bool law_accounting(const LawCase *c, Arena *arena, Error *err) {
             size_t used = arena_used(s.arena);
             holds = counts_right(&s, &request, arena, err);
             if (holds && arena_used(s.arena) != used) holds = BROKEN(err, "evaluation keeps scratch memory");
-            if (holds && request.stride == request.length) { /* the same windows, bit for bit */
+            if (holds && request.stride == request.length) { /* the same windows, so the same bits */
                 EvaluateResult strided, plain;
                 holds = evaluate_run(s.model, &s.corpus, &request, NULL, NULL, &strided, arena, s.arena, err);
                 request.protocol = EVALUATE_NONOVERLAPPING;

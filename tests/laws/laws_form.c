@@ -1,4 +1,4 @@
-/* laws_form: laws on the parts of a method that are data: its form, its options, its initial values. */
+/* laws_form: laws on the data of a method: its form, options and initial values. */
 #include <math.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static bool sound_fields(const PositionMethod *m, Error *err) {
         const OptionField *f = &m->fields[i];
         if (!lower_name(f->key)) return BROKEN(err, "field %d has no key in lower case", i);
         if (!f->help || !*f->help) return BROKEN(err, "'%s' has no help", f->key);
-        if (f->offset >= m->options_size) return BROKEN(err, "'%s' lies outside the options", f->key);
+        if (f->offset >= m->options_size) return BROKEN(err, "'%s' is outside the options", f->key);
         if ((f->type == OPTION_CHOICE) != (f->choices != NULL))
             return BROKEN(err, "'%s': choices are for fields of that type", f->key);
         for (int j = 0; j < i; j++)
@@ -59,7 +59,7 @@ static bool sound_layout(const LawCase *c, Error *err) {
     return true;
 }
 
-/* A method that moves rows does nothing else, and its partner has all other hooks. */
+/* A method that draws positions has no other hooks; its partner has them. */
 static bool sound_partner(const LawCase *c, Error *err) {
     const PositionMethod *m = c->position.method;
     bool moves = m->positions != NULL;
@@ -68,7 +68,7 @@ static bool sound_partner(const LawCase *c, Error *err) {
         return BROKEN(err, "positions, farthest and partner do not belong together");
     if (moves && (m->claims || m->layout || m->prepare || m->frequency ||
                   encoding_hooks(m) != 1U << ENCODING_HOOK_positions))
-        return BROKEN(err, "has other hooks, or claims, beside positions");
+        return BROKEN(err, "has positions together with other hooks or promises");
     return true;
 }
 
@@ -84,7 +84,7 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
         return BROKEN(err, "unknown claims %x", m->claims);
     if (!scores_paired(m, err)) return false;
     if (m->frequency && (m->prepare || !m->transform))
-        return BROKEN(err, "frequency with a prepare beside it, or without transform: use ROTARY_HOOKS");
+        return BROKEN(err, "frequency together with prepare, or without transform: use ROTARY_HOOKS");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");
@@ -102,7 +102,7 @@ static Json *field_json(const OptionField *f, double number, Arena *arena) {
     return json_new_number(number, arena);
 }
 
-/* Defaults with one option set from JSON, as a config would set it. */
+/* The default options with one option set from JSON, as by a config. */
 static bool read_option(void *options, const PositionMethod *m, const char *key, Json *value, Arena *arena) {
     Json *object = json_new_object(arena);
     Error err;
@@ -111,7 +111,7 @@ static bool read_option(void *options, const PositionMethod *m, const char *key,
     return options_read(options, m->fields, m->field_count, object, NULL, "law", "method", arena, &err);
 }
 
-/* All that a method does, as a hash: layout, initial values, outputs. */
+/* A hash of everything that a method does: layout, initial values, outputs. */
 static void fingerprint(const LawCase *c, char text[SHA256_HEX_SIZE], Arena *arena) {
     Sha256 *hash = sha256_new();
     Probe p = probe_new_at(c, 300, NULL, arena);
@@ -135,7 +135,7 @@ static void fingerprint(const LawCase *c, char text[SHA256_HEX_SIZE], Arena *are
     sha256_finish(hash, text);
 }
 
-/* A value of the option makes a difference; tried are the bounds, all choices and the middle. */
+/* Whether some value of the option has an effect; the bounds, all choices and the middle are tried. */
 static bool option_lives(const LawCase *c, const OptionField *f, const char *standard, Arena *arena) {
     const PositionMethod *m = c->position.method;
     double tries[16] = {f->low, f->high, (f->default_value + f->low) / 2,
@@ -199,7 +199,7 @@ static bool field_holds(const LawCase *c, const OptionField *f, Arena *arena, Er
 
 bool law_options(const LawCase *c, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
-    LawCase roomy = *c; /* sizes that leave every option room to matter */
+    LawCase roomy = *c; /* sizes at which every option can have an effect */
     char standard[SHA256_HEX_SIZE];
     Error refusal;
     roomy.model.heads = 4, roomy.model.width = 64, roomy.train_length = 64;
@@ -223,7 +223,7 @@ bool law_options(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- init ---- */
 
-/* After init, and from anywhere: project leaves its own results as they are and stays inside the tensor. */
+/* After init and from other values, project must be idempotent and stay inside the tensor. */
 static bool project_is_sound(const LawCase *c, const Probe *p, int i, const float *initial, Arena *arena,
                              Error *err) {
     if (!p->method->project) return true;
@@ -245,7 +245,8 @@ static bool project_is_sound(const LawCase *c, const Probe *p, int i, const floa
 
 static bool init_is_pure(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, 1, arena);
-    for (int i = p.count - 1; i >= 0; i--) { /* the other order: no tensor may depend on another's call */
+    for (int i = p.count - 1; i >= 0;
+         i--) { /* in reverse order: a tensor must not depend on the call for another */
         float *values[2];
         for (int k = 0; k < 2; k++) {
             Random rng = random_stream(c->seed, "law", p.tensors[i].name);
@@ -263,7 +264,8 @@ static bool init_is_pure(const LawCase *c, Arena *arena, Error *err) {
     return true;
 }
 
-/* One copy of each tensor, or one for each layer that has the method, and these are counted. */
+/* Whether the model has one copy of each tensor, or one for each layer in which the method acts, and counts
+   them. */
 static bool tensors_are_placed(const LawCase *c, const Model *model, Error *err) {
     PositionTensor tensors[POS_MAX_TENSORS] = {0};
     const Encoding *acting = encoding_acting(&c->position);
@@ -290,7 +292,7 @@ static bool tensors_are_placed(const LawCase *c, const Model *model, Error *err)
     return true;
 }
 
-/* Whether project would move what the method's own init gives one of the model's tensors. */
+/* Whether project changes the initial values that init gives to one of the model's tensors. */
 static bool init_moves(const Model *model, const Encoding *acting, uint64_t seed, Arena *arena) {
     const PositionMethod *method = acting->method;
     bool moves = false;
@@ -309,9 +311,8 @@ static bool init_moves(const Model *model, const Encoding *acting, uint64_t seed
     return moves;
 }
 
-/* What init gives that project would move is rare: many seeds are tried. Where it would move nothing, the
-   model starts from what init gives (law_init compares them), and the model need not be initialised to see
-   that. */
+/* Initial values that project changes are rare, so many seeds are tried. If project changes nothing, the
+   model starts from the values of init (law_init compares them) and need not be initialised here. */
 static bool init_is_projected(const LawCase *c, Model *model, Arena *arena, Error *err) {
     const Encoding *acting = encoding_acting(&c->position);
     const PositionMethod *method = acting->method;
@@ -342,7 +343,7 @@ bool law_init(const LawCase *c, Arena *arena, Error *err) {
     for (int i = 0; i < COUNT_OF(positions); i++) {
         models[i] = model_new(&c->model, &positions[i], c->train_length, arena);
         model_allocate(models[i], arena);
-        for (int p = 0; p < models[i]->param_count && i == 1; p++) /* whatever was there before */
+        for (int p = 0; p < models[i]->param_count && i == 1; p++) /* the previous content must not matter */
             memset(models[i]->values + models[i]->params[p].offset, 0x41,
                    models[i]->params[p].size * sizeof(float));
         model_init(models[i], i == 3 ? c->seed + 1 : c->seed);

@@ -1,5 +1,4 @@
-/* laws_hooks: laws on the hooks of a method, called as the model calls them, but alone and between canaries.
- */
+/* laws_hooks: laws on the hooks of a method, which are called directly and with memory between canaries. */
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 
 /* ---- purity ---- */
 
-/* The first part in which two differ; PARTS: none. */
+/* The first part in which the two differ; PARTS if they are equal. */
 static int other_bits(const Probe *p, const float *a, const float *b) {
     int part = 0;
     while (part < PARTS && memcmp(a + p->start[part], b + p->start[part], p->size[part] * sizeof *a) == 0)
@@ -27,7 +26,8 @@ static bool forward_is_pure(const LawCase *c, Arena *arena, Error *err) {
     if (p.method->options_size)
         options = memcpy(arena_alloc(arena, 1, p.method->options_size), p.options, p.method->options_size);
     float *input = probe_data(&p, c->seed, "input", arena), *values[POS_MAX_TENSORS];
-    for (size_t i = 0; i < p.size[BIAS]; i++) input[p.start[BIAS] + i] = NAN; /* every element is written */
+    for (size_t i = 0; i < p.size[BIAS]; i++)
+        input[p.start[BIAS] + i] = NAN; /* every element must be written */
     for (int i = 0; i < p.count; i++)
         values[i] = memcpy(NEW(arena, p.sizes[i], float), p.value[i], p.sizes[i] * sizeof(float));
 
@@ -89,7 +89,7 @@ static bool backward_is_pure(const LawCase *c, Arena *arena, Error *err) {
             return BROKEN(err, "a backward hook writes outside the gradient of '%s'", p.tensors[i].name);
         for (size_t j = 0; j < p.sizes[i]; j++) largest = fmaxf(largest, fabsf(grads[0][i][j]));
         for (size_t j = 0; j < p.sizes[i];
-             j++) /* a sum that starts elsewhere: some roundings of its largest term */
+             j++) /* another initial value changes the rounding of a few terms */
             if (!(fabsf(p.grad[i][j] - grads[1][i][j] - grads[0][i][j]) <= 4e-6f * largest))
                 return BROKEN(err, "a backward hook overwrites the gradient of '%s' instead of adding to it",
                               p.tensors[i].name);
@@ -97,7 +97,7 @@ static bool backward_is_pure(const LawCase *c, Arena *arena, Error *err) {
     return true;
 }
 
-/* Positions are a function of the stream alone, and none lies beyond the farthest. */
+/* Positions depend only on the stream, and none exceeds the farthest. */
 static bool positions_are_pure(const LawCase *c, Arena *arena, Error *err) {
     const PositionMethod *m = c->position.method;
     PositionShape shape = law_shape(c);
@@ -117,7 +117,8 @@ static bool positions_are_pure(const LawCase *c, Arena *arena, Error *err) {
         double farthest = m->farthest(&shape, c->position.options, T);
         for (int t = 1; t <= T; t++)
             if (!(at[0][t] <= farthest))
-                return BROKEN(err, "row %d stands at %g, the farthest is %g", t - 1, at[0][t], farthest);
+                return BROKEN(err, "row %d has position %g, beyond the farthest, %g", t - 1, at[0][t],
+                              farthest);
     }
     return true;
 }
@@ -140,7 +141,7 @@ static double size_of(const Probe *p, int part, const float *x) {
     return sqrt(dot(p, part, x, x));
 }
 
-/* to = a + factor * b, in the parts' own numbers */
+/* to = a + factor * b, in the elements of the parts */
 static void combine(const Probe *p, float *to, const float *a, double factor, const float *b) {
     for (int part = 0; part < PARTS; part++)
         for (size_t i = p->start[part]; i < p->start[part] + p->size[part]; i++)
@@ -160,7 +161,7 @@ bool law_adjoint(const LawCase *c, Arena *arena, Error *err) {
     probe_forward(&p, sum);
     if (p.method->transform_backward) probe_backward(&p, back);
     for (int part = QUERY; part <= KEY && p.size[part]; part++) {
-        /* f(x + 2 y) - f(0) = (f(x) - f(0)) + 2 (f(y) - f(0)): each number is the sum of a few roundings */
+        /* f(x + 2 y) - f(0) = (f(x) - f(0)) + 2 (f(y) - f(0)), up to a few roundings */
         float *error = probe_copy(&p, sum, arena), *lx = probe_copy(&p, fx, arena);
         combine(&p, error, error, -1, fx);
         combine(&p, error, error, -2, fy);
@@ -175,7 +176,7 @@ bool law_adjoint(const LawCase *c, Arena *arena, Error *err) {
                           part == QUERY ? "queries" : "keys", left, right);
     }
     for (size_t i = p.start[EMBED]; i < p.start[EMBED] + p.size[EMBED];
-         i++) /* its derivative is 1: nothing else */
+         i++) /* embed adds a constant, so its derivative is 1 */
         if (!(fabsf((fx[i] - x[i]) - origin[i]) <= 1e-6f * (fabsf(x[i]) + fabsf(origin[i]))))
             return BROKEN(err, "embed does not add the same to every input");
     return true;
@@ -183,7 +184,7 @@ bool law_adjoint(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- gradient ---- */
 
-/* Sum of weight * (change of output) when element `at` of a tensor moves by -step and by +step. */
+/* Sum of weight * (change of output) when element `at` of a tensor changes by -step and by +step. */
 static double difference(const Probe *p, const float *input, const float *weights, float *at, double step,
                          Arena *arena) {
     ArenaMark mark = arena_mark(arena);
@@ -201,11 +202,11 @@ static double difference(const Probe *p, const float *input, const float *weight
     return sum;
 }
 
-/* Central differences of fourth order, error h^4: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, h = 2 % of
-   the element. Rounding of outputs (6e-8 each, at random) over 2h gives some 1e-6 of the largest gradient;
-   for an element near zero it may be more, and then h is of the tensor's largest element; such a step may
-   lead a small element out of what `project` allows, where the formula has no meaning: one of the steps must
-   do. */
+/* Central differences of fourth order, error h^4: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, with h = 2 %
+   of the element. Rounding of outputs (6e-8 each, random) over 2h gives about 1e-6 of the largest gradient.
+   For an element near zero the error may be larger; then h is relative to the tensor's largest element. Such
+   a step may move a small element out of the range that `project` allows, where the formula is undefined; so
+   one of the two steps must agree. */
 bool law_gradient(const LawCase *c, Arena *arena, Error *err) {
     Probe p = probe_new(c, c->length, arena);
     bool used_there[POS_MAX_TENSORS] = {false};
@@ -214,7 +215,7 @@ bool law_gradient(const LawCase *c, Arena *arena, Error *err) {
           *weights = probe_data(&p, c->seed, "weights", arena);
     probe_backward(&p, probe_copy(&p, weights, arena));
     memset(input + p.start[EMBED], 0,
-           p.size[EMBED] * sizeof *input); /* small changes of large x are rounded */
+           p.size[EMBED] * sizeof *input); /* small changes of large x would be lost in rounding */
     for (int k = 0; k < p.count; k++) {
         float largest = 0;
         double steepest = 0;
@@ -245,28 +246,29 @@ bool law_gradient(const LawCase *c, Arena *arena, Error *err) {
     return true;
 }
 
-/* ---- claims: each is measured as a deviation from the ideal, and judged both ways ----
+/* ---- promises: each is measured as a deviation from the ideal, and tested both ways ----
  *
- * A claim that is made holds with all options; one that is not made fails with some (others may well switch
- * off what breaks it: a scale that no longer follows the length). */
+ * A declared promise must hold with all options. One that is not declared must fail with some options (others
+ * may remove the cause, such as a scale that depends on the length).
+ */
 
-/* Beyond the training length, where methods that only act there do. */
+/* Lengths beyond the training length, for methods that act only there. */
 static int claim_length(const LawCase *c) {
     return 4 * c->train_length > 96 ? 4 * c->train_length : 96;
 }
 
-/* How far the case is from the ideal, as a share of what is measured. */
+/* The deviation of the case from the ideal, relative to a measured size. */
 typedef double Deviation(const LawCase *c, Arena *arena);
 
-/* Whether it is far from the ideal with the defaults, or with another choice or truth of one of the options
-   beside the case's other options or beside defaults. */
+/* Whether the deviation is large with the defaults, or with another choice or boolean of one option, combined
+   with the case's other options or with the defaults. */
 static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *arena) {
     const PositionMethod *m = c->position.method;
     PositionShape shape = law_shape(c);
     LawCase standard = *c;
     if (m->options_size) standard.position.options = arena_alloc(arena, 1, m->options_size);
     options_default(standard.position.options, m->fields, m->field_count);
-    Error refusal; /* sizes at which the defaults are refused cannot tell */
+    Error refusal; /* sizes at which the defaults are refused show nothing */
     if (!encoding_check(m, &shape, standard.position.options, &refusal)) return true;
     if (deviation(&standard, arena) > 1e-3) return true;
     for (int i = 0; i < 2 * m->field_count; i++) {
@@ -292,7 +294,7 @@ static bool deviates_otherwise(const LawCase *c, Deviation *deviation, Arena *ar
     return false;
 }
 
-/* A method that moves rows claims nothing. */
+/* A method that draws positions has no promises. */
 static bool judge(const LawCase *c, PositionClaim claim, Deviation *deviation, const char *what, Arena *arena,
                   Error *err) {
     if (c->position.partner) return true;
@@ -304,8 +306,8 @@ static bool judge(const LawCase *c, PositionClaim claim, Deviation *deviation, c
            BROKEN(err, "is found to %s (to %.3g of the scale), but does not claim it", what, measured);
 }
 
-/* Equal queries everywhere and equal keys everywhere: scores may differ by distance alone, and embed and
-   input must add the same everywhere. */
+/* With equal queries at all positions and equal keys at all positions, scores may depend on distance only,
+   and embed and input must add the same vector at all positions. */
 static double shift_deviation(const LawCase *c, Arena *arena) {
     int T = claim_length(c);
     Probe p = probe_new(c, T, arena);
@@ -339,7 +341,7 @@ bool law_shift(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_SHIFT_INVARIANT, shift_deviation, "be shift invariant", arena, err);
 }
 
-/* The same inputs at a short and at a long length, on either side of the training length. */
+/* The same inputs at a short and at a long length, below and above the training length. */
 static double prefix_deviation(const LawCase *c, Arena *arena) {
     int L = c->train_length, pairs[][2] = {{1, L}, {L / 2 + 1, L}, {L, 4 * L}, {2 * L + 1, 3 * L}};
     double deviation = 0;
@@ -397,12 +399,12 @@ bool law_isometry(const LawCase *c, Arena *arena, Error *err) {
     return judge(c, POS_ISOMETRY, isometry_deviation, "keep the length of vectors", arena, err);
 }
 
-/* Whether the method has hooks to which the core says rows, never where they stand. */
+/* Whether the method has hooks that get rows instead of positions. */
 static bool counts_rows(const PositionMethod *m) {
     return m->horizon || m->pair_bias || m->vectors || m->gate || m->scores;
 }
 
-/* Rows at places that leave gaps, against the same rows of a pass that is just long enough. */
+/* Compares rows with gaps between positions to the same rows of a longer pass without gaps. */
 static double position_deviation(const LawCase *c, Arena *arena) {
     enum { ROWS = 24 };
     double positions[ROWS], deviation = 0;
@@ -443,8 +445,8 @@ bool law_positions(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- formulas ---- */
 
-/* Tables are doubles rounded once, then come a product or two: 2e-7 of the numbers that enter. Float angles
-   would be off by 1e-4 at position 4096. */
+/* Tables are doubles rounded once, followed by one or two products: an error of 2e-7 of the inputs. Angles in
+   float would have errors of 1e-4 at position 4096. */
 static bool close(double got, double expected, double scale) {
     return fabs(got - expected) <= 5e-7 * (fabs(expected) + scale);
 }
@@ -506,7 +508,7 @@ static bool formulas_hold(const LawCase *c, int length, Arena *arena, Error *err
     return true;
 }
 
-/* A method that moves rows may be unable to place so many. */
+/* A method that draws positions may have a limit below this length. */
 static bool within_limit(const LawCase *c, int length) {
     PositionShape shape = law_shape(c);
     return !c->position.partner || encoding_usable(&c->position, &shape, length);

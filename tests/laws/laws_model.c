@@ -9,7 +9,7 @@
 #include "model/transformer.h"
 #include "model/activations.h"
 
-/* nll of an evaluating pass of its own */
+/* The nll of a separate evaluation pass. */
 static float *evaluate(const Model *model, const uint16_t *const *tokens, int sequences, int length,
                        Arena *arena) {
     float *nll = NEW(arena, sequences * length, float);
@@ -20,7 +20,7 @@ static float *evaluate(const Model *model, const uint16_t *const *tokens, int se
 
 /* ---- agreement ---- */
 
-/* Evaluation, training pass and gradients against the naive model, for the model's present values. */
+/* Compares evaluation, training pass and gradients with the naive model, at the model's current values. */
 static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *tokens, int sequences, int length,
                    Arena *arena, Error *err) {
     size_t rows = (size_t)sequences * (size_t)length;
@@ -30,7 +30,7 @@ static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *toke
     ActivationsOrigin place = {.seed = 1, .step = 7, .first_sequence = 2};
     naive_run(model, values, way, (EncodingDraw){1, true, 7, 2}, tokens, sequences, length, expected,
               0.37 - 1.2, wanted);
-    double *evaluated = expected; /* the same, unless rows stand elsewhere in evaluation */
+    double *evaluated = expected; /* the same, unless evaluation has other positions */
     if (model->position.method->positions) {
         evaluated = NEW(arena, rows, double);
         naive_run(model, values, way, (EncodingDraw){0}, tokens, sequences, length, evaluated, 0, NULL);
@@ -46,8 +46,8 @@ static bool agrees(const Model *model, NaiveWay way, const uint16_t *const *toke
     return law_gradients_agree(model, gradients, wanted, err);
 }
 
-/* Whether the naive model's gradients are those of a kink: with weights moved by about what float rounds,
-   they are others. Counts of CoPE have kinks at whole numbers, where a gradient is one of two. */
+/* Whether the case is at a kink: then the naive model has other gradients if weights change by about a float
+   rounding error. Counts of CoPE have kinks at integers, where the gradient is one of two values. */
 static bool at_kink(const LawCase *c, Arena *arena) {
     const Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
@@ -72,7 +72,7 @@ static bool agreement_of(const LawCase *c, Arena *arena, Error *err) {
     return agrees(model, NAIVE_FORMULAS, tokens, c->batch, c->length, arena, err);
 }
 
-/* Where the numbers lie at a kink, others are drawn: what is wrong is wrong for them, too. */
+/* At a kink, other numbers are drawn; a real error remains with these. */
 bool law_agreement(const LawCase *c, Arena *arena, Error *err) {
     enum { DRAWS = 8 };
     LawCase drawn = *c;
@@ -85,7 +85,7 @@ bool law_agreement(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- causality ---- */
 
-/* Token t is the input of position t and the target of position t - 1. */
+/* Token t is the input at position t and the target at position t - 1. */
 bool law_causality(const LawCase *c, Arena *arena, Error *err) {
     int T = c->length, places[] = {0, 1, 2, T / 3, T / 2, 15, 16, 31, 32, 33, 127, 128, 129, T - 2, T - 1, T};
     const Model *model = law_model(c, arena);
@@ -105,14 +105,14 @@ bool law_causality(const LawCase *c, Arena *arena, Error *err) {
                 return BROKEN(err, "token %d changes the loss at position %d", t, s);
         for (int s = t > 0 ? t - 1 : 0; s < T && s <= t; s++)
             if (memcmp(&before[s], &after[s], sizeof *after) == 0)
-                return BROKEN(err, "token %d leaves the loss at position %d as it is", t, s);
+                return BROKEN(err, "token %d does not change the loss at position %d", t, s);
     }
     return true;
 }
 
 /* ---- batch ---- */
 
-/* Products of other sizes may round otherwise: an ulp or so of activations. */
+/* Products of other sizes may round differently: about one ulp of activations. */
 bool law_batch(const LawCase *c, Arena *arena, Error *err) {
     int B = c->batch + 2, T = c->length;
     const Model *model = law_model(c, arena);
@@ -122,12 +122,12 @@ bool law_batch(const LawCase *c, Arena *arena, Error *err) {
     Activations *pass = activations_new(model, B, T, true, arena),
                 *small = activations_new(model, 1, T, true, arena);
     transformer_train(model, pass, tokens, B, (ActivationsOrigin){0}, 1, together, whole);
-    for (int b = 0; b < B; b++) { /* also in a pass that was made for more sequences */
+    for (int b = 0; b < B; b++) { /* also in a pass made for more sequences */
         ActivationsOrigin place = {.first_sequence = b};
         transformer_train(model, b % 2 ? small : pass, tokens + b, 1, place, 1, alone + b * T, sum);
     }
     return law_nll_agree(alone, law_widened(together, (size_t)B * (size_t)T, arena), B, T, err) &&
-           (c->position.partner != NULL || /* rows stand elsewhere in training */
+           (c->position.partner != NULL || /* training has other positions */
             law_nll_agree(evaluate(model, tokens, B, T, arena),
                           law_widened(together, (size_t)B * (size_t)T, arena), B, T, err)) &&
            law_gradients_agree(model, sum, law_widened(whole, model->size, arena), err);
@@ -140,8 +140,8 @@ static void *tables_of(const LawCase *c, const PositionShape *shape, int length,
     return encoding_prepare(acting->method, shape, acting->options, length, NULL, arena);
 }
 
-/* prepare() makes the same tables again, in the arena (which has room in its chunk), and a counting
-   arena counts them. */
+/* prepare() must make the same tables again (in the arena, whose chunk has space), and a counting arena must
+   count them. */
 static bool tables_are_fresh(const LawCase *c, Arena *arena, Error *err) {
     PositionShape shape = law_shape(c);
     for (int length = 1; length < 50; length += 16) {
@@ -198,7 +198,8 @@ static bool all_finite(const float *x, size_t count) {
     return true;
 }
 
-/* Scores of 1e4 in every layer: too rough for a comparison (their rounding is 1e-3), but finite. */
+/* Scores of 1e4 in every layer: no comparison, since their rounding error is 1e-3; but the results must be
+   finite. */
 static bool survives_scores(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, c->batch, c->length, arena);
@@ -212,7 +213,7 @@ static bool survives_scores(const LawCase *c, Arena *arena, Error *err) {
     return true;
 }
 
-/* Logits of 1e4: exact to their own rounding. */
+/* Logits of 1e4: exact up to their own rounding. */
 static bool survives_logits(const LawCase *c, Arena *arena, Error *err) {
     Model *model = law_model(c, arena);
     const uint16_t **tokens = law_tokens(c, 1, c->length, arena);
@@ -243,7 +244,7 @@ static bool shows_nan(const LawCase *c, Arena *arena, Error *err) {
             model->params[i].init == MODEL_INIT_METHOD ? model->params[i].size : 1;  /* rows of a table */
         float *was = memcpy(NEW(arena, count, float), value, count * sizeof *value); /* may be unused */
         for (size_t j = 0; j < count; j++)
-            value[j] = nanf(i % 2 ? "" : "3"); /* as computed, or with other bits set, as from a file */
+            value[j] = nanf(i % 2 ? "" : "3"); /* a computed NaN, or one with other bits, as from a file */
         transformer_evaluate(model, pass, tokens, 1, nll);
         memcpy(value, was, count * sizeof *value);
         if (all_finite(nll, (size_t)c->length))
@@ -267,11 +268,11 @@ bool law_edges(const LawCase *c, Arena *arena, Error *err) {
 /* ---- overfit ---- */
 
 enum { OVERFIT_STEPS = 600 };
-#define OVERFIT_LOSS 0.1 /* nats; a guess costs ln V */
+#define OVERFIT_LOSS 0.1 /* nats; random guesses have ln V */
 
 static bool stays(const LawCase *c, const ModelParam *param, Error *err) {
     bool projected = param->init == MODEL_INIT_METHOD && encoding_acting(&c->position)->method->project;
-    return BROKEN(err, "an update leaves %s as it is, whose gradient is not zero%s", param->name,
+    return BROKEN(err, "an update does not change %s, although its gradient is not zero%s", param->name,
                   projected ? "; `project` may have undone it" : "");
 }
 
@@ -292,7 +293,7 @@ bool law_overfit(const LawCase *c, Arena *arena, Error *err) {
     for (int step = 1; step <= OVERFIT_STEPS && loss > OVERFIT_LOSS; step++) {
         memset(gradients, 0, model->size * sizeof *gradients);
         ActivationsOrigin place = {
-            .step = c->position.partner ? 1 : step}; /* rows that move cannot be learnt by heart */
+            .step = c->position.partner ? 1 : step}; /* random positions cannot be memorised */
         transformer_train(model, pass, tokens, B, place, 1.0f / (float)(B * T), nll, gradients);
         optimizer_step(optimizer, model, gradients, 1e-2);
         for (int p = 0; p < model->param_count && step == 1; p++)

@@ -1,4 +1,4 @@
-/* laws_scores: see laws_scores.h. */
+/* laws_scores: hooks are called on random queries, keys, inputs and scores; outputs are between canaries. */
 #include "laws_scores.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ static const char *const hooks[OUTPUTS] = {"transform of far q", "transform of f
                                            "distance_bias",      "scores"};
 enum { MOST_PAIR_ROWS = 140, MOST_ROWS = 40 };
 
-/* What the hooks are called on, and what they give. */
+/* The inputs and outputs of the hooks. */
 typedef struct Scene {
     Probe p;
     PositionContext context;
@@ -26,7 +26,7 @@ typedef struct Scene {
     float *dq, *dk, *dx, *ds, *dheads;
     int vectors[2];
     float *out[OUTPUTS];  /* each between canaries */
-    float *here[OUTPUTS]; /* the same before a step */
+    float *here[OUTPUTS]; /* outputs before a step */
     size_t count[OUTPUTS];
 } Scene;
 
@@ -37,7 +37,7 @@ static float *random_array(size_t count, const LawCase *c, const char *name, Are
     return x;
 }
 
-static bool seen(const Scene *z, size_t at) { /* of the rows of scores */
+static bool seen(const Scene *z, size_t at) { /* for the rows of scores */
     return (int)(at % (size_t)z->columns) <= z->first + (int)(at / (size_t)z->columns % (size_t)z->rows);
 }
 
@@ -74,7 +74,7 @@ static Scene scene_new(const LawCase *c, int length, bool last_rows, Arena *aren
     return z;
 }
 
-/* The context with gradients in p.grad if asked. */
+/* The context; with gradients in p.grad if requested. */
 static PositionContext context_of(const Scene *z, bool backward) {
     PositionContext context = z->p.context;
     context.shape = &z->p.shape;
@@ -101,7 +101,7 @@ static bool pair_seen(const Scene *z, size_t at) {
     return (int)(at % (size_t)z->T) <= (int)(at / (size_t)z->T % (size_t)z->pair_rows);
 }
 
-/* All forward hooks; what they need not write is zero. */
+/* Calls all forward hooks; elements that they need not write are zero. */
 static void forward(Scene *z) {
     const PositionMethod *m = z->p.method;
     PositionContext context = context_of(z, false);
@@ -129,8 +129,8 @@ static void forward(Scene *z) {
         if (!seen(z, i)) z->out[ROWS_OF_SCORES][i] = 0;
 }
 
-/* All backward hooks for these weights of the outputs (copies, which may be changed only where gradients of
-   inputs come out). The biases' own weight is zero: law_gradient sees to them. */
+/* Calls all backward hooks for these weights of the outputs (copies, which may only be changed if gradients
+   of inputs are returned in them). The weight of distance biases is zero: law_gradient tests them. */
 static void backward(Scene *z, float *const weights[OUTPUTS], Arena *arena) {
     const PositionMethod *m = z->p.method;
     PositionContext context = context_of(z, true);
@@ -187,7 +187,7 @@ bool scores_have_gradient(const PositionMethod *m) {
 
 /* ---- purity ---- */
 
-/* The first output in which two differ; OUTPUTS: none. */
+/* The first output in which the two differ; OUTPUTS if they are equal. */
 static int other_bits(const Scene *z, float *const a[OUTPUTS], float *const b[OUTPUTS]) {
     int o = 0;
     while (o < OUTPUTS && memcmp(a[o], b[o], z->count[o] * sizeof(float)) == 0) o++;
@@ -199,7 +199,7 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Error *err) {
     float *copies[OUTPUTS], *weights[OUTPUTS], *given[OUTPUTS];
     unsigned char *tables = memcpy(NEW(arena, z.p.table_bytes, unsigned char), z.p.tables, z.p.table_bytes);
     for (int o = 0; o < OUTPUTS; o++)
-        for (size_t i = 0; i < z.count[o]; i++) z.out[o][i] = NAN; /* every element is written */
+        for (size_t i = 0; i < z.count[o]; i++) z.out[o][i] = NAN; /* every element must be written */
     forward(&z);
     for (int o = 0; o < OUTPUTS; o++) {
         copies[o] = memcpy(NEW(arena, z.count[o] + 1, float), z.out[o], z.count[o] * sizeof(float));
@@ -225,7 +225,7 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Error *err) {
                           z.p.tensors[i].name);
         grads[i] = memcpy(NEW(arena, z.p.sizes[i], float), z.p.grad[i], z.p.sizes[i] * sizeof(float));
     }
-    backward(&z, weights, arena); /* adds as much again */
+    backward(&z, weights, arena); /* adds the same amount again */
     for (int i = 0; i < z.p.count; i++) {
         float largest = 0;
         for (size_t j = 0; j < z.p.sizes[i]; j++) largest = fmaxf(largest, fabsf(grads[i][j]));
@@ -246,7 +246,7 @@ bool scores_are_pure(const LawCase *c, Arena *arena, Error *err) {
 
 /* ---- gradients ---- */
 
-/* The slope of the weighted outputs from where `at` stands to `step` beside it. */
+/* The slope of the weighted outputs between `at` and `at` + `step`. */
 static double slope(Scene *z, float *const weights[OUTPUTS], float *at, double step) {
     double sum = 0;
     float here = *at;
@@ -262,9 +262,9 @@ static double slope(Scene *z, float *const weights[OUTPUTS], float *at, double s
     return sum / moved;
 }
 
-/* One array of numbers and their gradients. Some methods have kinks, and where many pairs share a distance
-   also many a kink, so that a gradient is held against the slopes to both sides, at some step: it lies
-   between them, or no farther from one than they are apart. */
+/* Tests one array of numbers and its gradients. Some methods have kinks, many of them if many pairs share a
+   distance. So a gradient is compared with the slopes on both sides, for several steps: it must be between
+   them, or within their difference of one of them. */
 static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *name, float *value,
                            const float *gradient, size_t count, bool *used, Error *err) {
     double largest = 0, steepest = 0;
@@ -282,7 +282,7 @@ static bool gradient_holds(Scene *z, float *const weights[OUTPUTS], const char *
                 (double[]){0.003, 0.012, 0.0008}[size] * fmax(fabs((double)value[i]), 0.1 * largest);
             left = slope(z, weights, &value[i], -step), right = slope(z, weights, &value[i], step);
             double room = 5 * GRADIENT_TOLERANCE * fmax(steepest, fmax(fabs(left), fabs(right)));
-            room += fabs(left - right); /* which kinks and roundings show themselves in */
+            room += fabs(left - right); /* difference of the slopes, from kinks and rounding */
             *used = *used || left != 0 || right != 0;
             holds = got >= fmin(left, right) - room && got <= fmax(left, right) + room;
         }
@@ -323,8 +323,8 @@ static double deviation_of(double a, double b) {
     return fabs(a - b) / (1 + fabs(b));
 }
 
-/* With equal content everywhere all must depend on distance alone. Pair biases are read at two queries far
-   apart, since one may be as good as the other up to a position. */
+/* With equal content at all positions, everything must depend on distance only. Pair biases are read at two
+   distant queries, since they may agree up to some position. */
 double scores_shift(const LawCase *c, Arena *arena) {
     enum { NEAR_QUERY = 95, FAR_AWAY = 16384 };
     Scene z = scene_new(c, NEAR_QUERY + 1, true, arena);
@@ -351,7 +351,8 @@ double scores_shift(const LawCase *c, Arena *arena) {
     for (size_t i = 0; i < z.count[ROWS_OF_SCORES]; i++) {
         size_t row = i / (size_t)z.columns, j = i % (size_t)z.columns;
         size_t r = row % (size_t)z.rows, first_row = row - r, last = first_row + (size_t)z.rows - 1;
-        size_t moved = last * (size_t)z.columns + j + ((size_t)z.rows - 1 - r); /* the same distance below */
+        size_t moved =
+            last * (size_t)z.columns + j + ((size_t)z.rows - 1 - r); /* the same distance in a later row */
         if (seen(&z, i))
             worst = fmax(worst, deviation_of(z.out[ROWS_OF_SCORES][i], z.out[ROWS_OF_SCORES][moved]));
     }
@@ -402,7 +403,7 @@ double scores_prefix(const LawCase *c, int shorter, int longer, Arena *arena) {
 const float *scores_outputs(const LawCase *c, size_t *count, Arena *arena) {
     *count = 1;
     if (c->position.partner)
-        return NEW(arena, 1, float); /* partners follow positions: they have no such hooks */
+        return NEW(arena, 1, float); /* partners use positions: they have no such hooks */
     Scene z = scene_new(c, 300, true, arena);
     for (int o = 0; o < OUTPUTS; o++) *count += z.count[o];
     float *all = NEW(arena, *count, float), *to = all + 1;

@@ -1,4 +1,4 @@
-/* mutants: see mutants.h. Each is one function, or a hook and the function that puts it in. */
+/* mutants: each is one function, or a hook and the function that installs it. */
 #include "mutants.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ static const PositionMethod *real(const char *name) {
 
 enum { OPTIONS_BYTES = 256 };
 
-/* A copy of a method's options to be changed, and the field to change. */
+/* A changeable copy of a method's options, and the field to change. */
 static const OptionField *copy_options(const char *name, const char *key, const void *options,
                                        unsigned char *copy) {
     const PositionMethod *m = real(name);
@@ -24,7 +24,7 @@ static const OptionField *copy_options(const char *name, const char *key, const 
 
 /* ---- ALiBi ---- */
 
-/* The real bias, every element passed through `change`. */
+/* The real bias, with every element passed through `change`. */
 static void alibi_bias(const PositionContext *context, float *bias,
                        float (*change)(const PositionContext *, int h, int d, const float *bias)) {
     int heads = context->shape->heads, length = context->length;
@@ -336,10 +336,10 @@ static void writes_between_rows(PositionMethod *m) {
     m->transform = gap_hook;
 }
 
-/* Angles as a float product: at position 4096 they are off by some 1e-4. */
+/* Angles as a float product: errors of about 1e-4 at position 4096. */
 static void *float_angles(const PositionShape *shape, const void *options, int length,
                           const double *positions, Arena *arena) {
-    int half = shape->head_dim / 2; /* with the default options */
+    int half = shape->head_dim / 2; /* for the default options */
     float *cosines = encoding_prepare(real("rotary"), shape, options, length, positions, arena);
     if (!cosines) return NULL;
     for (int i = 0; i < half; i++) {
@@ -379,7 +379,7 @@ static void shift_claimed(PositionMethod *m) {
     m->claims |= POS_SHIFT_INVARIANT;
 }
 
-/* Position interpolation that is not said to be one. */
+/* Position interpolation that is not declared. */
 static void *squeezed_tables(const PositionShape *shape, const void *options, int length,
                              const double *positions, Arena *arena) {
     int width = shape->width;
@@ -471,9 +471,9 @@ const MethodMutant method_mutants[] = {
     {"parameter never registered", "t5", "options", NULL, never_registered},
     {"parameter registered, not used", "t5", "gradient", NULL, registered_unused},
     {"gradient of the neighbouring distance", "t5", "gradient", NULL, gradient_of_neighbour},
-    {"turned the wrong way in backward", "rotary", "adjoint", NULL, backward_turned_forward},
+    {"rotated in the wrong direction in backward", "rotary", "adjoint", NULL, backward_turned_forward},
     {"transform without backward", "rotary", "form", NULL, transform_alone},
-    {"keys not turned", "rotary", "shift", NULL, keys_not_turned},
+    {"keys not rotated", "rotary", "shift", NULL, keys_not_turned},
     {"half-split pairs for neighbours", "rotary", "formulas", NULL, other_pairs},
     {"vectors made longer", "rotary", "isometry", NULL, no_isometry},
     {"isometry, but no claim", "rotary", "isometry", NULL, isometry_unclaimed},

@@ -1,4 +1,4 @@
-/* mutants_family: spoilt copies of the rotary family and of further biases, see mutants.h. */
+/* mutants_family: mutants of the rotary family and of further biases. */
 #include "mutants.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ static const PositionMethod *real(const char *name) {
 
 enum { MOST_OPTIONS = 256 };
 
-/* The method's tables made with one real option at another value. */
+/* The method's tables, made with another value of one option. */
 static void *with_option(const char *name, const char *key, double value, const PositionShape *shape,
                          const void *options, int length, const double *positions, Arena *arena) {
     const PositionMethod *m = real(name);
@@ -30,7 +30,7 @@ static void *with_option(const char *name, const char *key, double value, const 
     BUG("%s has no option '%s'", name, key);
 }
 
-/* The method's tables made for another training length. */
+/* The method's tables, made for another training length. */
 static void *with_length(const char *name, int train_length, const PositionShape *shape, const void *options,
                          int length, const double *positions, Arena *arena) {
     PositionShape other = *shape;
@@ -38,7 +38,7 @@ static void *with_length(const char *name, int train_length, const PositionShape
     return encoding_prepare(real(name), &other, options, length, positions, arena);
 }
 
-/* A hook as `prepare` that calls with_option or with_length, and the mutant that has it. */
+/* A `prepare` hook that calls with_option or with_length, and the function that installs it. */
 #define PREPARED(spoil, call)                                                                                \
     static void *spoil##_tables(const PositionShape *shape, const void *options, int length,                 \
                                 const double *positions, Arena *arena) {                                     \
@@ -131,7 +131,7 @@ static void sandwich_head_off_by_one(PositionMethod *m) {
 
 enum { IN_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, HIDDEN = 32 };
 
-/* The gradient of the input's weights lacks the input. */
+/* The gradient of the input's weights without the factor of the input. */
 static void input_missing_hook(const PositionContext *context, const float *dbias) {
     float before[HIDDEN], weights[HIDDEN];
     memcpy(before, context->grad[IN_BIAS], sizeof before);
@@ -198,7 +198,7 @@ const MethodMutant family_mutants[] = {
     {"scores not scaled", "yarn", "isometry", NULL, yarn_without_attention},
     {"queries scaled alone", "yarn", "formulas", NULL, yarn_scales_queries_alone},
     {"first positions scaled too", "longrope", "shift", NULL, longrope_scales_first},
-    {"low frequencies turned too", "p_rope", "formulas", NULL, p_rope_turns_all},
+    {"low frequencies rotated too", "p_rope", "formulas", NULL, p_rope_turns_all},
     {"centre follows the length", "xpos", "prefix", NULL, xpos_centre_moves},
     {"keys grow as queries do", "xpos", "shift", NULL, xpos_keys_grow_too},
     {"backward inverts the scale", "xpos", "adjoint", NULL, xpos_backward_inverts},

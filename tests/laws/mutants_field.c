@@ -1,4 +1,4 @@
-/* mutants_field: see mutants.h; spoilt copies of the field's methods, beyond the core's five. */
+/* mutants_field: mutants of kerple, pia, learned and of methods that draw positions. */
 #include "mutants.h"
 
 #include <math.h>
@@ -49,7 +49,7 @@ static void per_layer_ignored(PositionMethod *m) {
     m->layout = shared_layout;
 }
 
-/* ---- rows that move ---- */
+/* ---- methods that draw positions ---- */
 
 static void same_hook(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
                       double *positions) {
@@ -131,7 +131,7 @@ const MethodMutant field_mutants[] = {
     {"input writes one row too far", "pia", "purity", NULL, input_too_far},
 
     {"gradients of a and p swapped", "kerple", "gradient", NULL, gradients_swapped},
-    {"project goes on and on", "kerple", "init", NULL, project_shrinks},
+    {"project is not idempotent", "kerple", "init", NULL, project_shrinks},
     {"project writes beyond the tensor", "kerple", "init", NULL, project_too_far},
     {"per_layer ignored", "kerple", "options", NULL, per_layer_ignored},
 };

@@ -1,11 +1,11 @@
-/* mutants_scores: spoilt copies of the methods that act on scores, see mutants.h. */
+/* mutants_scores: mutants of methods that act on scores. */
 #include "mutants.h"
 
 #include <math.h>
 #include <string.h>
 #include "position/encoding.h"
 
-enum { MOST = 1 << 20 }; /* numbers that a mutant keeps aside */
+enum { MOST = 1 << 20 }; /* numbers that a mutant can store */
 
 static float aside[MOST];
 
@@ -174,7 +174,7 @@ static void gates_alone(PositionMethod *m) {
 
 /* ---- FIRE ---- */
 
-/* The bias of (i, j) with the normaliser of query j: that of query j, or the first one that is as far. */
+/* The bias of (i, j) with the normaliser of query j, or of the first query with the same distance. */
 static void normalised_by_key(const PositionContext *context, float *bias, int head, int first, int rows) {
     size_t length = (size_t)context->length;
     if (length * length > MOST) BUG("%d positions are too many for a mutant", context->length);
@@ -289,7 +289,7 @@ static void queries_not_reached(PositionMethod *m) {
 
 /* ---- DAPE ---- */
 
-/* The block with the bias of the next head in each head's place. */
+/* The block with each head's bias replaced by that of the next head. */
 static PositionScores permuted(const PositionContext *context, const PositionScores *block) {
     PositionScores other = *block;
     size_t length = (size_t)context->length, heads = (size_t)context->shape->heads;
@@ -331,8 +331,8 @@ static void scores_written(PositionMethod *m) {
 
 const MethodMutant scores_mutants[] = {
     {"horizon off by one", "rerope", "formulas", NULL, horizon_off_by_one},
-    {"keys turned beyond the horizon", "rerope", "formulas", NULL, far_keys_turned},
-    {"far queries turned the wrong way in backward", "rerope", "gradient", NULL, far_turned_forward},
+    {"keys rotated beyond the horizon", "rerope", "formulas", NULL, far_keys_turned},
+    {"far queries rotated in the wrong direction", "rerope", "gradient", NULL, far_turned_forward},
     {"vectors of the next distance", "shaw", "formulas", NULL, vectors_off_by_one},
     {"vectors at values forgotten", "shaw", "formulas", NULL, values_forgotten},
     {"vectors at values not trained", "shaw", "gradient", NULL, values_not_trained},

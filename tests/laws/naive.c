@@ -1,5 +1,7 @@
-/* naive: plain loops; the position method is in naive_position.c. Letters as in model/model.h: B sequences, T
- * length, N = B T rows, C = H D width, F ffn, V vocabulary. */
+/* naive: the model in plain loops; the position method is in naive_position.c.
+ *
+ * Letters as in model/model.h: B sequences, T length, N = B T rows, C = H D width, F ffn, V vocabulary.
+ */
 #include "naive_position.h"
 
 #include <math.h>
@@ -32,7 +34,7 @@ typedef struct Run {
     NaivePosition *position;
 } Run;
 
-/* What a layer's backward pass needs. */
+/* What the backward pass of a layer needs. */
 typedef struct Layer {
     double *x, *normed1, *placed, *qkv, *mixed;
     double *y, *normed2, *u, *acted;
@@ -243,7 +245,7 @@ static void layer(const Run *r, int l, Layer *a, const double *x, double *out) {
     for (size_t i = 0; i < count; i++) out[i] = a->y[i] + change[i];
 }
 
-/* dx arrives as the gradient at the layer's output and leaves as that at its input. */
+/* On entry dx is the gradient at the layer's output; on return, that at its input. */
 static void layer_backward(const Run *r, int l, const Layer *a, double *dx) {
     size_t count = (size_t)r->N * r->C;
     double *dnormed = array(r, count);

@@ -1,4 +1,6 @@
-/* naive_attention: see naive_attention.h. */
+/* naive_attention: scores are computed term by term into arrays [H,T,T]; the backward pass goes through the
+ * terms in reverse.
+ */
 #include "naive_attention.h"
 
 #include <math.h>
@@ -6,16 +8,16 @@
 #include <string.h>
 #include "attention/attention.h"
 
-/* All of one sequence: vectors [H,T,D], scores [H,T,T]. */
+/* The arrays of one sequence: vectors [H,T,D], scores [H,T,T]. */
 typedef struct NaiveCore {
     int H, T, D, C, n[2], horizon, window, sinks, last;
     bool active;                        /* the method acts */
-    double temperature, root, *stretch; /* root: of D; [T] */
+    double temperature, root, *stretch; /* root: of D; stretch: query scales [T] */
     double *q, *k, *v, *far_q, *far_k, *sink_q;
     float *r[2];            /* [H,n,D] */
     double *pair, *gates;   /* [H,T,T] or NULL, [H,T] */
     double *before, *s, *p; /* [H,T,T]: S before and after the change (the same without one), P */
-    bool *seen;             /* [T,T] */
+    bool *seen;             /* [T,T] which keys a query sees */
 } NaiveCore;
 typedef NaiveCore Core;
 
@@ -48,7 +50,7 @@ static double *part_of(const NaiveAttention *a, const Core *c, const double *qkv
     return x;
 }
 
-/* Every head's vectors stretched, then turned (sign 1), or both undone. */
+/* Scales and then rotates the vectors of every head (sign 1), or reverses both. */
 static void turn_all(const NaiveAttention *a, const Core *c, PositionRole role, double *x, int last,
                      int sign) {
     bool query = role == POS_QUERY || role == POS_QUERY_FAR;
@@ -73,7 +75,7 @@ static double dot_float(const double *x, const float *y, int count) {
     return sum;
 }
 
-/* Where query i stands to key j, and with which vectors their product is made. */
+/* The position of query i for key j, and the pair of vectors whose product is computed. */
 static int distance(const Core *c, int i, int j) {
     return (c->window && j < c->sinks && i > c->last ? c->last : i) - j;
 }
@@ -93,12 +95,12 @@ static size_t vector_at(const Core *c, int which, int h, int d) {
     return (size_t)(h * c->n[which] + (d < c->n[which] ? d : c->n[which] - 1)) * c->D;
 }
 
-/* Queries that vectors are multiplied with: never the far ones. */
+/* The queries that are multiplied with relative vectors: never the far ones. */
 static const double *vector_query(const Core *c, int h, int i, int j) {
     return (c->window && j < c->sinks ? c->sink_q : c->q) + (size_t)(h * c->T + i) * c->D;
 }
 
-/* The block of all rows, in floats, for the hook: columns are T rounded up to 16. */
+/* The block of all rows in float, for the hook; the number of columns is T rounded up to 16. */
 static PositionScores block_of(const NaiveAttention *a, const Core *c, const double *s) {
     int columns = (c->T + 15) / 16 * 16;
     const float **q = NEW(a->arena, c->H, const float *);
@@ -131,7 +133,7 @@ static int compare(const void *x, const void *y) {
     return (a < b) - (a > b);
 }
 
-/* Of row i of head h the keys that are seen and among the k highest. */
+/* For row i of head h, the keys that are visible and among the k highest. */
 static void choose(const NaiveAttention *a, const Core *c, const double *s, int i, bool *chosen) {
     int k = (int)a->model->options.attention.top_k, count = 0, room = k;
     double *order = array(a, c->T);
@@ -200,7 +202,7 @@ static void make_scores(const NaiveAttention *a, Core *c) {
     const PositionMethod *m = a->model->position.method;
     for (int h = 0; h < c->H; h++)
         for (int i = 0; i < c->T; i++) {
-            double gates = 0; /* of keys j + 1 to i */
+            double gates = 0; /* sum over keys j + 1 to i */
             for (int j = i; j >= 0; j--) {
                 size_t at = ((size_t)h * c->T + i) * c->T + j;
                 int d = distance(c, i, j);
@@ -238,7 +240,7 @@ static Core *forward(const NaiveAttention *a, const double *qkv, const double *x
     return c;
 }
 
-/* What key j adds to the result of query i, coordinate e. */
+/* The contribution of key j to the output of query i at coordinate e. */
 static double value_of(const Core *c, int h, int i, int j, int e) {
     double value = c->v[(size_t)(h * c->T + j) * c->D + e];
     return c->n[1] ? value + c->r[1][vector_at(c, 1, h, distance(c, i, j)) + e] : value;
@@ -250,7 +252,7 @@ const NaiveCore *naive_attend(const NaiveAttention *a, double *mixed, const doub
         for (int i = 0; i < c->T; i++)
             for (int j = 0; j <= i; j++) {
                 double p = c->p[((size_t)h * c->T + i) * c->T + j];
-                if (p == 0) continue; /* not seen, not chosen */
+                if (p == 0) continue; /* not visible or not among the k highest */
                 for (int e = 0; e < c->D; e++)
                     mixed[(size_t)i * c->C + h * c->D + e] += p * value_of(c, h, i, j, e);
             }
@@ -274,14 +276,14 @@ static Gradient gradient_new(const NaiveAttention *a, const Core *c) {
     return g;
 }
 
-/* dV, the values' vectors, and the gradient at the scores. */
+/* Computes dV, the gradient of the values' vectors, and the gradient at the scores. */
 static void values_backward(const Core *c, Gradient *g, const double *dmixed) {
     for (int row = 0; row < c->H * c->T; row++) {
         int h = row / c->T, i = row % c->T;
         const double *p = c->p + (size_t)row * c->T, *dout = dmixed + (size_t)i * c->C + h * c->D;
         double *ds = g->ds + (size_t)row * c->T, mean = 0;
         for (int j = 0; j <= i; j++) {
-            if (p[j] == 0) continue; /* then ds is zero, too */
+            if (p[j] == 0) continue; /* then ds is zero as well */
             for (int e = 0; e < c->D; e++) {
                 ds[j] += dout[e] * value_of(c, h, i, j, e);
                 g->v[(size_t)(h * c->T + j) * c->D + e] += dout[e] * p[j];
@@ -293,7 +295,7 @@ static void values_backward(const Core *c, Gradient *g, const double *dmixed) {
     }
 }
 
-/* ds: from the gradient at the changed scores to that before the change. */
+/* Turns ds from the gradient at the changed scores into that before the change. */
 static void change_backward(const NaiveAttention *a, const Core *c, Gradient *g) {
     PositionScores block = block_of(a, c, c->before);
     block.ds = NEW(a->arena, (size_t)c->H * c->T * block.columns, float);

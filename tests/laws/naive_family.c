@@ -1,6 +1,9 @@
-/* naive_family: the rotary family and further biases by distance, in double, from the papers and the authors'
- * code, written apart from methods/: as transformers' modeling_rope_utils.py computes inverse frequencies,
- * where it has the method. */
+/* naive_family: formulas of the rotary family and of further distance biases, in double, from the papers and
+ * the authors' code.
+ *
+ * They are written independently of methods/; inverse frequencies are computed as in transformers'
+ * modeling_rope_utils.py if it has the method.
+ */
 #include "naive.h"
 
 #include <math.h>
@@ -27,7 +30,7 @@ static double at(const NaiveInputs *in, int t) {
     return position_at(in->positions, t);
 }
 
-/* Pair i of n turned by sign * angle and multiplied. */
+/* Rotates pair i of n by sign * angle and scales it. */
 static void turn_pair(const NaiveInputs *in, double *row, int i, int n, double angle, double times) {
     bool halves = option(in, "pairs") == 1;
     double *a = &row[halves ? i : 2 * i], *b = &row[halves ? n / 2 + i : 2 * i + 1], was = *a;
@@ -54,7 +57,7 @@ static void pi_transform(const NaiveInputs *in, PositionRole role, double *row, 
         turn_pair(in, row, i, n, sign * (at(in, t) / scale_of(in)) * theta(in, i, n), 1);
 }
 
-/* Frequencies of base * s^(n/(n-2)): theta_i s^(-2i/(n-2)), the last pair slowed by s. */
+/* Frequencies of base * s^(n/(n-2)): theta_i s^(-2i/(n-2)); the last pair is slowed by s. */
 static void ntk_by(const NaiveInputs *in, double s, double *row, int t, int sign) {
     int n = rotated(in);
     for (int i = 0; i < n / 2; i++) {
@@ -121,7 +124,7 @@ static void llama3(const NaiveInputs *in, PositionRole role, double *row, int t,
 }
 
 /* Ding et al. 2024, equation 4; transformers, _compute_longrope_parameters; microsoft/LongRoPE,
-   MixedLongRoPEScaledRotaryEmbedding for the first positions. Without a list of factors. */
+   MixedLongRoPEScaledRotaryEmbedding for the first positions. Only without a list of factors. */
 static void longrope(const NaiveInputs *in, PositionRole role, double *row, int t, int sign) {
     int n = rotated(in);
     double s = scale_of(in), given = option(in, "attention");
@@ -136,7 +139,7 @@ static void longrope(const NaiveInputs *in, PositionRole role, double *row, int 
 }
 
 /* Sun et al. 2022, section 3; torchscale's scale = (arange(0, d, 2) + 0.4 d) / (1.4 d), to the power of
-   position / scale_base, and 1 / scale for keys. The centre is free: its factors cancel. */
+   position / scale_base, and 1 / scale for keys. Any centre gives the same scores. */
 static void xpos(const NaiveInputs *in, PositionRole role, double *row, int t, int sign) {
     int n = rotated(in), centre = in->shape->train_length / 2;
     double gamma = option(in, "gamma");
@@ -162,8 +165,9 @@ static void scaled_sinusoidal(const NaiveInputs *in, double *x) {
 
 /* ---- biases by distance ---- */
 
-/* Chi et al. 2023: p_i . p_j of sinusoidal embeddings whose frequencies count from 1, less its value at
- * distance 0. */
+/* Chi et al. 2023: p_i . p_j of sinusoidal embeddings with frequencies counted from 1, minus its value at
+ * distance 0.
+ */
 static void sandwich(const NaiveInputs *in, double *bias) {
     int size = (int)option(in, "size"), place = 1000;
     for (int d = 0; d < in->length; d++) {

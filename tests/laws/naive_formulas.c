@@ -1,4 +1,4 @@
-/* naive_formulas: methods as the papers and the authors' code have them, in double. */
+/* naive_formulas: formulas of methods in double, from the papers and the authors' code. */
 #include "naive.h"
 
 #include <math.h>
@@ -44,8 +44,8 @@ static void sinusoidal_embed(const NaiveInputs *in, double *x) {
         }
 }
 
-/* Gehring et al. 2017: row t gets a row of the table; `way` is what is chosen beyond its end. Adds x +=
-   table, or gradient += dx, whichever are given. */
+/* Gehring et al. 2017: row t gets a row of the table; `way` is the option for positions beyond its end. x +=
+   table, or gradient += dx, for the arguments that are not NULL. */
 static void learned_rows(const NaiveInputs *in, const double *table, double *x, const double *dx,
                          double *gradient) {
     int width = in->shape->width, rows = (int)option(in, "rows"), way = (int)option(in, "beyond");
@@ -85,7 +85,7 @@ static void pia_input(const NaiveInputs *in, double *p) {
         }
 }
 
-/* Su et al. 2021, equation 34: pair (a, b) of position t turns by t base^(-2i/n). */
+/* Su et al. 2021, equation 34: pair (a, b) at position t is rotated by t base^(-2i/n). */
 static void rotary_transform(const NaiveInputs *in, PositionRole role, double *row, int t, int sign) {
     (void)role;
     int n = (int)lround(option(in, "fraction") * in->shape->head_dim);
@@ -100,8 +100,8 @@ static void rotary_transform(const NaiveInputs *in, PositionRole role, double *r
 }
 
 /* Raffel et al. 2020, section 2.1, mesh_tensorflow's _relative_position_bucket, by counting the buckets that
-   begin at or before d: bucket e + k begins at e (max/e)^(k/(n-e)). The 1e-12 takes in a start that is a
-   whole number. */
+   begin at or before d: bucket e + k begins at e (max/e)^(k/(n-e)). The 1e-12 includes bounds that are
+   integers. */
 static void t5_bias(const NaiveInputs *in, double *bias) {
     int n = (int)option(in, "buckets"), e = n / 2;
     double most = option(in, "max_distance"), factor = option(in, "scaled") ? sqrt(in->shape->head_dim) : 1;
@@ -112,7 +112,7 @@ static void t5_bias(const NaiveInputs *in, double *bias) {
     }
 }
 
-/* Press et al. 2022: get_slopes of the authors' code, as it recurses. */
+/* Press et al. 2022: the recursive get_slopes of the authors' code. */
 static double alibi_slope(double max_exponent, int heads, int h) {
     int power = 1;
     while (power * 2 <= heads) power *= 2;

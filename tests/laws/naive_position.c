@@ -1,5 +1,4 @@
-/* naive_position: see naive_position.h. Every layer and every sequence has hooks of its own, whatever the
- * core shares.
+/* naive_position: hooks are called separately for every layer and sequence, although the core shares calls.
  */
 #include "naive_position.h"
 
@@ -8,12 +7,12 @@
 #include "position/encoding.h"
 #include "model/model.h"
 
-/* The method in one layer, or before the first one, where the tensors of layers are not to be seen. */
+/* The method in one layer, or before the first one, where tensors of layers are not accessible. */
 typedef struct Site {
     bool acts;
-    const ModelParam *param[POS_MAX_TENSORS]; /* NULL: not to be seen */
+    const ModelParam *param[POS_MAX_TENSORS]; /* NULL: not accessible */
     double *bias, *dbias;                     /* [H,T] */
-    double *dembed, *dinput;                  /* [B,T,C]; NULL where they do not belong */
+    double *dembed, *dinput;                  /* [B,T,C]; NULL if not used at this site */
 } Site;
 
 struct NaivePosition {
@@ -21,12 +20,12 @@ struct NaivePosition {
     const Encoding *position;
     NaiveWay way;
     int L, B, T, C, D, H;
-    double *values;      /* [model->size]; differences are taken by changing them */
-    float **hook_value;  /* [param_count]: the method's, as floats */
+    double *values;      /* [model->size]; changed to compute differences */
+    float **hook_value;  /* [param_count]: the method's tensors in float */
     float **hook_grad;   /* [param_count] */
     const void **tables; /* [B] */
     double **positions;  /* [B]: [T] */
-    Site *sites;         /* [L + 1]: the layers, then the entrance */
+    Site *sites;         /* [L + 1]: the layers, then the site before them */
     Arena *arena;
 };
 
@@ -34,7 +33,7 @@ static bool formulas(const NaivePosition *n) {
     return n->way == NAIVE_FORMULAS;
 }
 
-/* Which of the model's tensors a site sees, by name. */
+/* Which of the model's tensors a site can access, by name. */
 static void see(const NaivePosition *n, Site *site, int layer) {
     PositionTensor tensors[POS_MAX_TENSORS] = {0};
     const PositionMethod *method = n->position->method;
@@ -48,7 +47,8 @@ static void see(const NaivePosition *n, Site *site, int layer) {
     }
 }
 
-/* As position/position.h says: a stream for each update and sequence, or for each window. */
+/* Positions as position/position.h defines them: a stream for each update and sequence, or for each
+   window. */
 static double *draw(const NaivePosition *n, EncodingDraw place, int b) {
     const Encoding *outer = &n->model->position;
     double *positions = NEW(n->arena, n->T, double);
@@ -236,7 +236,8 @@ static double dot(const double *x, const double *y, size_t count) {
     return sum;
 }
 
-/* What the tensors do at a site, weighed by the loss's gradient there. `work` is for max(H T, T C) numbers.
+/* The effect of the tensors at a site, weighted by the gradient of the loss there. `work` has max(H T, T C)
+ * numbers.
  */
 static double weighed(const NaivePosition *n, const Site *site, double *work) {
     NaiveInputs in = inputs_of(n, site, 0);
@@ -262,7 +263,8 @@ static double weighed(const NaivePosition *n, const Site *site, double *work) {
     return sum;
 }
 
-/* Central differences: with a step of 1e-5 of the number, 1e-10 of it is cut off and 1e-11 rounded. */
+/* Central differences: a relative step of 1e-5 has a truncation error of 1e-10 and a rounding error of
+   1e-11. */
 static void differentiate(NaivePosition *n, const ModelParam *param, double *gradient) {
     double *value = n->values + param->offset, *work, largest = 0;
     work = NEW(n->arena, (size_t)(n->H > n->C ? n->H : n->C) * (size_t)n->T, double);
@@ -282,7 +284,7 @@ static void differentiate(NaivePosition *n, const ModelParam *param, double *gra
     }
 }
 
-/* The hook's gradients from the biases' (the core calls it once for all layers; it is linear). */
+/* The hook's gradients from those of the biases (the core calls it once for all layers; it is linear). */
 static void end_biases(NaivePosition *n) {
     const PositionMethod *method = n->position->method;
     size_t count = (size_t)n->H * (size_t)n->T;

@@ -1,5 +1,7 @@
-/* naive_scores: methods that act on scores, in double, from the papers: all scores of one sequence from q, k
- * and x, written apart from methods/ and from what hooks make of them. */
+/* naive_scores: formulas of methods that act on scores, in double, from the papers.
+ *
+ * All scores of one sequence are computed from q, k and x, independently of methods/ and of the hooks.
+ */
 #include "naive_scores.h"
 
 #include <math.h>
@@ -31,7 +33,7 @@ static double sigmoid(double z) {
     return 1 / (1 + exp(-z));
 }
 
-/* Su 2023: the query turned by min(i - j, w) against a key that is not turned. */
+/* Su 2023: the query rotated by min(i - j, w), and a key that is not rotated. */
 static void rerope(const NaiveScores *n, int h, int i, double *s) {
     int D = n->in.shape->head_dim, w = (int)option(n, "window");
     bool halves = option(n, "pairs") == 1;
@@ -50,7 +52,8 @@ static void rerope(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
-/* Shaw et al. 2018, equations 3 and 4, with i - j clipped at k; the tensors are those of keys and of values.
+/* Shaw et al. 2018, equations 3 and 4, with i - j clipped at k; the tensors are the vectors of keys and of
+ * values.
  */
 static void shaw(const NaiveScores *n, int h, int i, double *s) {
     int D = n->in.shape->head_dim;
@@ -129,7 +132,7 @@ static void cope(const NaiveScores *n, int h, int i, double *s) {
     }
 }
 
-/* Press et al. 2022: slopes of a power of two of heads, and every other one of twice as many. */
+/* Press et al. 2022: the slopes of a power of two of heads, and every other slope of twice as many heads. */
 static double slope(int heads, int h) {
     int power = 1;
     while (power * 2 <= heads) power *= 2;

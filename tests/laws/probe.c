@@ -1,4 +1,4 @@
-/* probe: see probe.h. */
+/* probe: arrays of hooks are surrounded by canaries, which are checked after each call. */
 #include "probe.h"
 
 #include <string.h>
@@ -32,8 +32,8 @@ bool guarded_intact(const float *at, size_t count) {
     return guarded(at - GUARD, GUARD) && guarded(at + count, GUARD);
 }
 
-/* The tables, and the block of memory that prepare() took for them (empty if it spans chunks of the arena).
-   Behind it stand numbers that show where they are read. */
+/* The tables, and the block of memory that prepare() allocated for them (empty if it spans chunks of the
+   arena). The bytes after it are filled so that reading them is noticed. */
 static void prepare(Probe *p, Arena *arena) {
     p->tables = (const unsigned char *)arena_alloc(arena, 1, 64) + 64;
     size_t used = arena_used(arena);
@@ -99,7 +99,7 @@ float *probe_copy(const Probe *p, const float *data, Arena *arena) {
     return memcpy(NEW(arena, p->total, float), data, p->total * sizeof *data);
 }
 
-/* Of the guard between two parts each has the half on its side. */
+/* Half of the guard between two parts belongs to each of them. */
 const char *probe_spoilt(const Probe *p, const float *data) {
     bool all = guarded(data + p->total - GUARD, GUARD);
     for (int part = 0; part < PARTS; part++) {
@@ -113,7 +113,7 @@ const char *probe_spoilt(const Probe *p, const float *data) {
     return all ? NULL : "a hook";
 }
 
-/* Before the first layer the tensors that layers have of their own are not to be seen. */
+/* Before the first layer, tensors of layers are not accessible. */
 static PositionContext entrance(const Probe *p, const PositionContext *context) {
     PositionContext entrance = *context;
     for (int i = 0; i < p->count; i++)

@@ -1,26 +1,27 @@
-/* probe: a method's hooks called alone, all memory between canaries. For the laws. */
+/* probe: calls a method's hooks directly, with all memory between canaries. Used by the laws. */
 #ifndef POSLAB_TESTS_PROBE_H
 #define POSLAB_TESTS_PROBE_H
 
 #include "laws.h"
 
-/* The arrays that hooks change, one behind the other with guards between: x[T,C], p[T,C] (which the
-   forward hook finds zero, whatever is there), q and k [T,D] with gaps between rows, bias[H,T]. A part whose
-   hook is absent is empty. */
+/* The arrays that hooks change, one after the other with guards between them: x[T,C], p[T,C] (zero when the
+   forward hook is called), q and k [T,D] with gaps between rows, bias[H,T]. The part of a missing hook is
+   empty. */
 enum { EMBED, INPUT, QUERY, KEY, BIAS, PARTS };
-extern const char *const probe_hooks[PARTS]; /* whose they are, for people */
+extern const char *const probe_hooks[PARTS]; /* names of the parts' hooks, for messages */
 
 typedef struct Probe {
-    const PositionMethod *method; /* whose hooks are called: of a method that moves rows the partner */
+    const PositionMethod
+        *method; /* the method whose hooks are called: the partner of a method that draws positions */
     const void *options;
-    const double *positions; /* [T] where it has moved them, else NULL */
+    const double *positions; /* [T] if such a method has drawn them, else NULL */
     PositionShape shape;
     PositionContext context;
     PositionTensor tensors[POS_MAX_TENSORS];
     int count; /* of tensors */
     size_t sizes[POS_MAX_TENSORS];
     float *value[POS_MAX_TENSORS], *grad[POS_MAX_TENSORS]; /* grad: where probe_backward adds */
-    const unsigned char *tables;                           /* [table_bytes]: all that prepare() allocated */
+    const unsigned char *tables; /* [table_bytes]: all memory that prepare() allocated */
     size_t table_bytes;
     size_t start[PARTS], size[PARTS], total; /* of the parts, in floats */
     int stride;                              /* of the rows of q and k */
@@ -29,23 +30,26 @@ typedef struct Probe {
 /* Parameters as law_model has them, the same at every length. */
 Probe probe_new(const LawCase *c, int length, Arena *arena);
 
-/* The same with rows that stand at these positions (which must outlive the probe). */
+/* The same with given positions, which must outlive the probe. */
 Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena *arena);
 
 /* data[total]: normal numbers in every part, canaries in guards and gaps. */
 float *probe_data(const Probe *p, uint64_t seed, const char *name, Arena *arena);
 float *probe_copy(const Probe *p, const float *data, Arena *arena);
-const char *probe_spoilt(const Probe *p, const float *data); /* beside whose part a canary fell; NULL: none */
-bool probe_inside(const Probe *p, int part, size_t i);       /* number i of the part is no gap */
+const char *
+probe_spoilt(const Probe *p,
+             const float *data); /* name of a part next to which a canary was overwritten; NULL: none */
+bool probe_inside(const Probe *p, int part, size_t i); /* element i of the part is not in a gap */
 
-/* Every forward hook, in place: inputs become outputs. */
+/* Calls every forward hook, in place: inputs become outputs. */
 void probe_forward(const Probe *p, float *data);
 
-/* Every backward hook, in place: gradients at outputs become gradients at inputs; those of tensors are added.
+/* Calls every backward hook, in place: gradients at outputs become gradients at inputs; those of tensors are
+ * added.
  */
 void probe_backward(const Probe *p, float *data);
 
-/* An array of its own between canaries. */
+/* A separate array between canaries. */
 float *guarded_new(Arena *arena, size_t count);
 bool guarded_intact(const float *at, size_t count);
 

@@ -1,5 +1,7 @@
-/* Options of attention with every method: the model agrees with the naive one, and the equivalences between
- * options hold. Usage: test_attention [METHOD]
+/* test_attention: options of attention with every method.
+ *
+ * The model must agree with the naive one, and equivalences between options must hold. Usage: test_attention
+ * [METHOD]
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,14 +59,14 @@ static LawCase make_case(const PositionMethod *m, int n, Arena *arena) {
                  .batch = sizes[n].batch,
                  .length = sizes[n].length,
                  .seed = 11};
-    if (!encoding_default(&c.position, m, arena)) { /* the partner's file is gone */
+    if (!encoding_default(&c.position, m, arena)) { /* the partner's file does not exist */
         arena_free(arena);
         skip();
     }
     return c;
 }
 
-/* Whether the method may be used with these options. */
+/* Whether the method can be used with these options. */
 static bool accepted(const LawCase *c, const AttentionOptions *attention) {
     ModelOptions model = c->model;
     Error err;
@@ -77,8 +79,8 @@ static void agrees_with_the_naive_model(void **state) {
     Error err;
     const PositionMethod *method = *state;
     for (int n = 0; n < 4; n++) {
-        if (n == 2 && !method->horizon) continue; /* whole tiles beyond the horizon */
-        if (n == 3 && !method->scores) continue;  /* as many heads as products in vectors take */
+        if (n == 2 && !method->horizon) continue; /* the horizon covers whole tiles */
+        if (n == 3 && !method->scores) continue;  /* the number of heads for which products are vectorised */
         for (int i = 0; i < COUNT_OF(options); i++) {
             LawCase c = make_case(method, n, arena);
             if (!accepted(&c, &options[i])) continue;
@@ -89,7 +91,7 @@ static void agrees_with_the_naive_model(void **state) {
     arena_free(arena);
 }
 
-/* nll and gradients with these options */
+/* Computes nll and gradients with these options. */
 static void compute(const LawCase *given, AttentionOptions attention, float *nll, float *gradients,
                     Arena *arena) {
     LawCase c = *given;
@@ -101,7 +103,7 @@ static void compute(const LawCase *given, AttentionOptions attention, float *nll
                       (ActivationsOrigin){0}, 1, nll, gradients);
 }
 
-/* What changes nothing: bit for bit, or (whole rows add up otherwise) to rounding. */
+/* Options that change nothing: bit for bit, or up to rounding (complete rows are summed in another order). */
 static void neutral_options_change_nothing(void **state) {
     static const struct {
         AttentionOptions options;
@@ -138,7 +140,7 @@ static void neutral_options_change_nothing(void **state) {
     arena_free(arena);
 }
 
-/* Of equal scores the first k keys count: with queries of zero, and no method that adds to them, all scores
+/* Of equal scores the first k keys are used: with queries of zero, and a method that adds nothing, all scores
    of a row are equal. */
 static void first_of_equal_scores(void **state) {
     (void)state;
@@ -152,7 +154,7 @@ static void first_of_equal_scores(void **state) {
         LawCase tied = c;
         tied.model.attention = ties[i];
         Model *model = law_model(&tied, arena);
-        for (int p = 0; p < model->param_count; p++) { /* q, the first third of the rows */
+        for (int p = 0; p < model->param_count; p++) { /* q is the first third of the rows */
             const ModelParam *param = &model->params[p];
             if (strstr(param->name, "attention.qkv"))
                 memset(model->values + param->offset, 0, param->size / 3 * sizeof(float));
@@ -171,7 +173,7 @@ static void first_of_equal_scores(void **state) {
     arena_free(arena);
 }
 
-/* Memory stays linear in the length, and is counted as it is taken. */
+/* Memory is linear in the length, and counted exactly. */
 static void bytes_are_counted(void **state) {
     for (int i = 0; i < COUNT_OF(options); i++)
         for (int training = 0; training < 2; training++) {
@@ -185,8 +187,8 @@ static void bytes_are_counted(void **state) {
         }
 }
 
-/* Sinks see queries elsewhere: not defined where rows do not stand at 0..T-1, or where a method reads the
-   biases that scores contain. All other methods go with all options. */
+/* Sinks use other query positions, which is undefined if rows are not at 0..T-1, or if a method reads scores
+   with biases. All other methods work with all options. */
 static void sinks_go_with_the_method_or_are_refused(void **state) {
     const PositionMethod *m = *state;
     Arena *arena = arena_new(0);
@@ -201,7 +203,7 @@ static void sinks_go_with_the_method_or_are_refused(void **state) {
         if (model_check(&model, &c.position, c.train_length, "config 'x'", &err) == refused)
             fail_msg("options %d are %s", i, refused ? "accepted" : err.text);
         snprintf(wanted, sizeof wanted, "config 'x': 'model.attention.sinks' must be 0 with '%s', which %s",
-                 m->name, moves ? "says where rows stand" : "changes scores by their biases");
+                 m->name, moves ? "sets the positions of rows" : "changes scores depending on their biases");
         if (refused) assert_string_equal(err.text, wanted);
     }
     arena_free(arena);

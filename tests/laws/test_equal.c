@@ -1,6 +1,7 @@
-/* Methods that are each other at certain options and parameters: same losses, same gradients of the tensors
- * that both have. What equals what within the rotary family is in test_golden_family.c. A method whose file
- * is gone is skipped.
+/* test_equal: methods that are equivalent at certain options and parameters.
+ *
+ * Losses and the gradients of tensors that both have must agree. Equivalences within the rotary family are in
+ * test_golden_family.c. A method whose file does not exist is skipped.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -16,7 +17,7 @@
 
 enum { HEADS = 6, LENGTH = 77, TRAIN_LENGTH = 40 };
 
-/* ALiBi's slopes of six heads: those of four, and every other one of eight. */
+/* ALiBi's slopes for six heads: those for four, and every other one for eight. */
 static const double slopes[HEADS] = {0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125};
 
 static double gate_of(int h) { /* log sigmoid of it is -slope */
@@ -41,8 +42,7 @@ static double decay_of(int h) {
     return 0.2 + 0.3 * h;
 }
 
-/* Number i of tensor position.NAME, or of each layer's, is value(i); a tensor that is not named keeps what it
-   has. */
+/* Element i of tensor position.NAME, or of each layer's, is set to value(i); other tensors are unchanged. */
 typedef struct TensorValues {
     const char *name;
     double (*value)(int i);
@@ -81,7 +81,7 @@ static const struct {
      {.method = "alibi", .options = "{}"}},
     {{.method = "t5", .options = "{}", .tensors = {{"bias", zero}}}, {.method = "none", .options = "{}"}},
     {{.method = "fire", .options = "{}", .tensors = {{"out_weight", zero}, {"out_bias", slope_of}}},
-     {.method = "none", .options = "{}"}}, /* a constant shift */
+     {.method = "none", .options = "{}"}}, /* a constant shift of all scores */
 };
 
 static LawCase case_of(const Side *side, Arena *arena) {
@@ -188,7 +188,7 @@ static void methods_equal_each_other(void **state) {
     if (compared == 0) skip();
 }
 
-/* Li et al. 2024: below the threshold the normaliser is the same for all queries. */
+/* Li et al. 2024: below the threshold all queries have the same normaliser. */
 static void fire_within_its_threshold_knows_distance_alone(void **state) {
     (void)state;
     static const Side side = {.method = "fire", .options = "{\"threshold\": 50}"};

@@ -1,11 +1,11 @@
-/* Every law is shown to bite: mutants, each of which the law that it names must catch.
+/* test_laws: shows that every law rejects errors. Each mutant must be rejected by the law that it names.
  *
- * Mutants of methods are those of mutants.c. Mutants of the core are edits of src/ as text: in a temporary
- * folder that holds a copy of the sources, the text is replaced, the folder's own test_laws is made and asked
- * for the law. A text that is not found exactly once fails, so that a mutant cannot rot unseen.
+ * Mutants of methods are in mutants*.c. Mutants of the core are text edits of src/: in a temporary copy of
+ * the sources the text is replaced, test_laws is built there, and it runs the law. A text that does not occur
+ * exactly once is an error, so that mutants stay up to date.
  *
- * Usage: test_laws             the tests, without making mutants of the core: only that their texts are there
- *        test_laws core        the tests of these alone: each is compiled and must be caught (many minutes)
+ * Usage: test_laws             the tests; of mutants of the core, only that their texts exist
+ *        test_laws core        only mutants of the core: each is compiled and must be rejected (many minutes)
  *        test_laws mutants     the table: which law catches which mutant
  *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
  */
@@ -25,12 +25,13 @@
 #include "mutants.h"
 #include "position/encoding.h"
 
-/* ---- the witness cases: every law must hold on them with the real methods ---- */
+/* ---- the cases: every law must hold on them with the real methods ---- */
 
 enum { WITNESSES = 5, TEXT = 1200 };
 
-/* More than two column tiles of attention and a head count that is no power of two; a batch and two layers; a
-   layer without the method between others. Then options of attention, for the law that knows them all. */
+/* More than two column tiles of attention and a head count that is not a power of two; a batch and two
+   layers; a layer without the method between others. Then options of attention, for the law that uses
+   them. */
 static LawCase witness(const Encoding *position, int n) {
     static const struct {
         int layers, heads, width, ffn, activation, batch, length, train_length;
@@ -72,7 +73,7 @@ static bool witnessed(const Law *law, const LawCase *c) {
            (!changed || strcmp(law->name, "agreement") == 0);
 }
 
-/* For one that moves rows and whose partner's file is gone: the last that shows where rows stand. */
+/* For a method that draws positions but whose partner's file does not exist: another partner. */
 static bool with_stand_in(Encoding *position, Arena *arena) {
     const PositionMethod *partner = NULL;
     for (int i = 0; i < encoding_method_count; i++) {
@@ -85,7 +86,7 @@ static bool with_stand_in(Encoding *position, Arena *arena) {
     return partner && encoding_default(with, partner, arena);
 }
 
-/* The method's defaults (and its partner's), with one truth set if `option` names it. */
+/* The method's default options (and its partner's), with one boolean set if `option` names it. */
 static Encoding position_of(const PositionMethod *method, const char *option, Arena *arena) {
     Encoding position;
     Error err;
@@ -99,7 +100,7 @@ static Encoding position_of(const PositionMethod *method, const char *option, Ar
     return position;
 }
 
-/* The long witness comes last: what is wrong is mostly wrong on a short one. */
+/* The long case is last, since most errors show on a short one. */
 static bool law_on_witnesses(const Law *law, const PositionMethod *method, const char *option,
                              char reason[TEXT]) {
     Arena *arena = arena_new(0);
@@ -108,7 +109,7 @@ static bool law_on_witnesses(const Law *law, const PositionMethod *method, const
     for (int n = WITNESSES - 1; n >= 0 && holds; n--) {
         Encoding position = position_of(method, option, arena);
         LawCase c = witness(&position, n);
-        if (!position.method) break; /* no partner is there */
+        if (!position.method) break; /* no partner exists */
         if (!witnessed(law, &c)) continue;
         holds = law_holds(law, &c, &err);
         if (!holds) snprintf(reason, TEXT, "%s", err.text);
@@ -127,12 +128,12 @@ static const struct {
                  {"fox", NULL},     {"fire", NULL},          {"cope", NULL},
                  {"dape", NULL}};
 
-/* A method's file may be deleted: then its mutants and its witnesses are gone. */
+/* A method's file may be deleted, with which its mutants and cases disappear. */
 static bool registered(const char *method) {
     return encoding_find(method) != NULL;
 }
 
-/* p_rope stands in for rotary, where that is gone. */
+/* p_rope replaces rotary if rotary does not exist. */
 static bool testifies(int witness) {
     const char *method = witnesses[witness].method;
     return registered(method) && !(strcmp(method, "p_rope") == 0 && registered("rotary"));
@@ -140,7 +141,7 @@ static bool testifies(int witness) {
 
 static int run_law(const char *name) {
     char reason[TEXT];
-    alarm(300); /* a mutant may never end */
+    alarm(300); /* a mutant may loop for ever */
     for (int i = 0; i < COUNT_OF(witnesses); i++)
         if (testifies(i) && !law_on_witnesses(law_find(name), encoding_find(witnesses[i].method),
                                               witnesses[i].option, reason)) {
@@ -152,8 +153,7 @@ static int run_law(const char *name) {
 
 /* ---- mutants of methods ---- */
 
-/* Whether the law holds on the method as it is; each answer is worked out once, as many mutants ask for it.
- */
+/* Whether the law holds on the unchanged method; results are cached, since many mutants need them. */
 static bool holds_on_real(const Law *law, const PositionMethod *method, const char *option,
                           char reason[TEXT]) {
     static struct {
@@ -178,7 +178,7 @@ static bool holds_on_real(const Law *law, const PositionMethod *method, const ch
     return known[i].holds;
 }
 
-/* NULL if the law holds on the real method and fails on the mutant; else what is wrong. */
+/* Returns NULL if the law holds on the real method and fails on the mutant; else the error. */
 static const char *method_mutant_survives(const MethodMutant *mutant, char reason[TEXT]) {
     const PositionMethod *real = encoding_find(mutant->method);
     PositionMethod copy = *real;
@@ -351,7 +351,7 @@ static int make(void) {
                                      "build/tests/test_laws", NULL});
 }
 
-/* A copy of the tree's sources, compiled once. */
+/* A copy of the source tree, compiled once. */
 static bool folder_made(void) {
     char command[128];
     if (!mkdtemp(folder)) return false;
@@ -365,7 +365,8 @@ static void folder_removed(void) {
     if (strstr(folder, "XXXXXX") == NULL && system(command) != 0) fprintf(stderr, "%s is left\n", folder);
 }
 
-/* Where the mutant's text is, once in all sources of a tree: the file's path, its text, the place. */
+/* Finds the mutant's text, which must occur once in all sources of a tree: sets the file's path, its text and
+   the offset. */
 static const char *find_once(const CoreMutant *mutant, const char *tree, char **path, char **text, char **at,
                              Arena *arena) {
     glob_t files;
@@ -383,14 +384,15 @@ static const char *find_once(const CoreMutant *mutant, const char *tree, char **
     return wrong;
 }
 
-/* A mutant's object takes the place of the real one, which comes back afterwards and is not compiled again.
+/* Moves the real object aside before the mutant is compiled, and back afterwards, so that it need not be
+ * recompiled.
  */
 static bool object_kept(const char *object, const char *kept, bool back) {
     return back ? rename(kept, object) == 0 && utimensat(AT_FDCWD, object, NULL, 0) == 0
                 : rename(object, kept) == 0;
 }
 
-/* NULL if the law fails on the edited source; else what is wrong. */
+/* Returns NULL if the law fails on the edited source; else the error. */
 static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TEXT]) {
     Arena *arena = arena_new(0);
     char *path = NULL, *text = NULL, *at = NULL;
@@ -459,7 +461,7 @@ static void core_mutant_is_caught(void **state) {
     if (wrong) fail_msg("%s %s %s", ((const CoreMutant *)*state)->what, wrong, reason);
 }
 
-/* A mutant that is not made must not rot unseen. */
+/* Without compiling, checks that the text of every mutant is found. */
 static void core_mutants_have_their_text(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
@@ -471,7 +473,7 @@ static void core_mutants_have_their_text(void **state) {
     arena_free(arena);
 }
 
-static const MethodMutant *spoilt[200]; /* the mutants of methods that are there */
+static const MethodMutant *spoilt[200]; /* the mutants of existing methods */
 static int spoilt_count;
 
 static void collect(const MethodMutant *list, int count) {
@@ -479,7 +481,7 @@ static void collect(const MethodMutant *list, int count) {
         if (registered(list[i].method)) spoilt[spoilt_count++] = &list[i];
 }
 
-/* Every law catches a mutant: none is there for show. */
+/* Every law must have a mutant. */
 static void every_law_bites(void **state) {
     (void)state;
     for (int i = 0; i < law_count; i++) {
@@ -516,7 +518,7 @@ static int print_table(void) {
     return survivors > 0;
 }
 
-/* Sanitizers look at memory; that each law bites is shown by the other build. */
+/* Sanitizers check memory; the plain build checks that each law rejects mutants. */
 #ifdef __SANITIZE_ADDRESS__
 enum { SANITIZED = true };
 #else

@@ -1,13 +1,11 @@
-/* Every law on every registered method, by one loop: a new file in methods/ is covered without a line of test
- * code.
+/* test_methods: runs every law on every registered method; a new file in methods/ needs no test code.
  *
- * Options are varied: the defaults, every choice, both bounds of every number (where a bound is refused
- * beside the other defaults, beside the other options' bounds). So are the sizes: one head and several, head
- * counts that are no power of two, odd head sizes where the method's check allows them, one layer and more, a
- * batch of one, layers without the method, lengths that are no multiple of anything.
+ * Options are varied: the defaults, every choice, both bounds of every number (if a bound is refused with the
+ * other defaults, then with the bounds of other options). Sizes are varied too: one head and several, head
+ * counts that are not powers of two, odd head sizes if the method allows them, one layer and more, a batch of
+ * one, layers without the method, lengths without common factors.
  *
- * Usage: test_methods [METHOD [LAW]]
- *        test_methods --short           defaults at the small sizes, for slow builds
+ * Usage: test_methods [METHOD [LAW]], or test_methods --short: defaults at the small sizes, for slow builds.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -34,9 +32,10 @@ static const Size sizes[] = {
 static const char *only_method, *only_law;
 static bool defaults_only;
 static int runs;
-static char at_work[1024]; /* the case of the law that has been begun and has not ended */
+static char at_work[1024]; /* the case of the running law */
 
-/* The method must be usable at the lengths of the case, its partner at the positions that may be drawn. */
+/* The method must be usable at the lengths of the case, and its partner at all positions that may be
+   drawn. */
 static bool accepted(const LawCase *c) {
     PositionShape shape = law_shape(c);
     const Encoding *with = c->position.partner;
@@ -63,7 +62,7 @@ static LawCase make_case(const Encoding *position, int n) {
                      .seed = 40 + (uint64_t)n};
 }
 
-/* Puts a number, truth or choice where the field says. */
+/* Stores a number, boolean or choice in the options. */
 static void put(void *options, const OptionField *field, double value) {
     char *at = (char *)options + field->offset;
     switch (field->type) {
@@ -84,7 +83,7 @@ static void put(void *options, const OptionField *field, double value) {
     }
 }
 
-/* Sanitizers look at memory, not at numbers: with them one size does for options that are not the default. */
+/* Sanitizers check memory, not numbers: with them, options other than the defaults are tested at one size. */
 #ifdef __SANITIZE_ADDRESS__
 enum { SANITIZED = true };
 #else
@@ -98,7 +97,7 @@ static void begin(const Law *law, const LawCase *c) {
     runs++;
 }
 
-/* Runs all laws on all sizes that the method accepts; true if there was one. */
+/* Runs all laws on all sizes that the method accepts; returns whether there was one. */
 static bool run_options(const Encoding *position, bool every_size) {
     bool any = false;
     for (int n = 0; n < COUNT_OF(sizes) && ((every_size && !defaults_only) || n < 4); n++) {
@@ -118,7 +117,8 @@ static bool run_options(const Encoding *position, bool every_size) {
     return any;
 }
 
-/* One option at one value, beside defaults or, if that is refused everywhere, beside another option's bounds.
+/* Tests one value of an option, with the defaults or, if that is always refused, with a bound of another
+ * option.
  */
 static bool run_value(const PositionMethod *m, const Encoding *with, const OptionField *field, double value,
                       Arena *arena) {
@@ -151,8 +151,8 @@ static void run_values(const PositionMethod *m, const Encoding *with, Arena *are
     }
 }
 
-/* A method that moves rows, with every partner that there is, at its defaults or, if they are refused, at its
-   first choice that is not; its own options with the first one. */
+/* Tests a method that draws positions with every partner, at its defaults or, if they are refused, at its
+   first choice that is accepted; its own options are tested with the first partner. */
 static void run_partners(const PositionMethod *m, Arena *arena) {
     bool first = true;
     for (int i = 0; i < encoding_method_count; i++) {
@@ -186,7 +186,7 @@ static void all_laws(void **state) {
     arena_free(arena);
 }
 
-/* A crash is caught by cmocka, which knows nothing of laws; an abort (BUG, assert) ends all. */
+/* cmocka catches a crash but does not know the law; an abort (BUG, assert) ends the program. */
 static int tell_case(void **state) {
     (void)state;
     if (*at_work) print_error("%s: this crashed\n", at_work);
@@ -201,7 +201,7 @@ static void on_abort(int signal_number) {
     (void)told;
 }
 
-/* Says on standard error what is there instead of `asked`. */
+/* Prints the existing names instead of `asked` to standard error. */
 static int unknown(const char *what, const char *asked, const char *const *names) {
     const char *nearest = options_nearest_name(asked, names);
     fprintf(stderr, "test_methods: there is no %s '%s'", what, asked);
@@ -216,7 +216,7 @@ int main(int argc, char **argv) {
     const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
     bool law_known = argc <= 2;
-    law_threads = 3; /* evaluation side by side; tests/laws/test_laws.c has one lane */
+    law_threads = 3; /* evaluation on several threads; tests/laws/test_laws.c has one */
     defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
     only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;

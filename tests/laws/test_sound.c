@@ -1,4 +1,4 @@
-/* Laws do not accuse a method that is right but unlike those of methods/. */
+/* test_sound: laws accept a correct method that is unlike those of methods/. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include "laws.h"
 
-/* -ln(1 + d / s_h) with learnt widths s_h = 0.5 20^h: a step that suits the largest would make the smallest
+/* -ln(1 + d / s_h) with learned widths s_h = 0.5 20^h: a step that suits the largest would make the smallest
    negative. */
 static int widths_layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
     (void)options;

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# deletions.sh [METHOD]...: a tree without one file of methods/ builds and passes, for each of these (default: all).
+# deletions.sh [METHOD]...: tests that the tree builds and passes without the file of each of these methods (default:
+# all).
 #
-# In a copy of the tree, with what is built already: of each deletion only the registry is compiled, and all is linked.
-# First with nothing deleted: then no test may be skipped for want of a method, or a misspelt name would skip a test
-# for ever. Without one of the CORE, which tests name most, all programs run and the end-to-end test; otherwise all but
-# the long ones, which know no names, and the laws of two methods.
+# It uses a copy of the tree with its objects: for each deletion only the registry is compiled, and all programs are
+# linked. With nothing deleted, no test may be skipped for lack of a method; otherwise a misspelt name would skip a
+# test for ever. Without a method of the CORE, which most tests name, all programs and the end-to-end test run;
+# without another one, all programs except the long ones, which name no methods, and the laws of two methods.
 set -u
 CORE=" sinusoidal rotary t5 alibi none "
 LONG=" test_methods test_laws test_model test_attention "
@@ -18,7 +19,7 @@ cp -a "$here"/{Makefile,README.md,src,methods,tests,configs,plots,results,build}
 [ $# != 0 ] || set -- $(basename -s .c methods/*.c)
 others=$(basename -s .c methods/*.c)
 
-# run COMMAND...: quiet if it passes; its output is kept in out.
+# run COMMAND...: prints nothing if it passes; its output is in the file out.
 run() {
     "$@" >out 2>&1 && ! grep '^not ok' out | grep -qv '# SKIP' && return
     echo "not ok - without $method: $*"
@@ -32,7 +33,7 @@ for method in "" "$@"; do
     [[ "$CORE" != *" $method "* ]] || core=1
     [ -z "$method" ] || { [ -e "methods/$method.c" ] && mv "methods/$method.c" away; } || { echo "no method '$method'"; exit 2; }
     run make -s -j"$(nproc)" build-tests
-    for name in $(basename -s .c tests/*/test_*.c); do # not what an older build has left
+    for name in $(basename -s .c tests/*/test_*.c); do # ignores programs of an older build
         [ $core = 1 ] && [ $name != test_methods ] || [[ "$LONG" != *" $name "* ]] || continue
         run "build/tests/$name"
         skipped=$((skipped + $(grep -c "^# skipped" out)))
@@ -42,7 +43,7 @@ for method in "" "$@"; do
     done
     [ $core = 0 ] || run bash tests/cli/e2e.sh
     if [ -z "$method" ]; then
-        [ $skipped = 0 ] || { echo "not ok - with all methods, tests are skipped"; failed=1; }
+        [ $skipped = 0 ] || { echo "not ok - with all methods present, tests are skipped"; failed=1; }
     else
         mv away "methods/$method.c"
         deleted=$((deleted + 1))

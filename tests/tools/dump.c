@@ -1,4 +1,4 @@
-/* contents: see store/integrity_values.h. */
+/* dump: rows are printed in the order of their text, because row numbers differ between equal databases. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ void dump_copy(const char *to, const char *from) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* What a column of a table holds, as SQL: numbers of rows are replaced by what these rows are. */
+/* The content of a column as SQL; references to rows are replaced by the content of these rows. */
 static const char *column_sql(const char *table, const char *column) {
     static const struct {
         const char *table, *column, *sql; /* table NULL: any */

@@ -1,4 +1,4 @@
-/* fixture: see fixture.h. */
+/* fixture: folders of tests are in memory (/dev/shm) if possible. */
 #include "fixture.h"
 
 #include <setjmp.h>
@@ -30,7 +30,7 @@ int fixture_arena_free(void **state) {
     return 0;
 }
 
-/* In memory if there is room and programs can be started from it: databases are synced often. */
+/* In memory, if there is space and programs can be started from it: databases are synced often. */
 static const char *parent(void) {
     struct statvfs space;
     bool fits = statvfs("/dev/shm", &space) == 0 && access("/dev/shm", W_OK) == 0 &&

@@ -1,4 +1,4 @@
-/* fixture: cmocka fixtures and files of tests. */
+/* fixture: fixtures for cmocka, and files of tests. */
 #ifndef POSLAB_TESTS_FIXTURE_H
 #define POSLAB_TESTS_FIXTURE_H
 
@@ -10,7 +10,7 @@ extern Arena *arena;
 int fixture_arena(void **state);
 int fixture_arena_free(void **state);
 
-/* Likewise, and the current folder is an empty one, which fixture_folder_remove removes with all its files.
+/* The same, and the current folder is an empty one, which fixture_folder_remove removes with all its files.
  */
 int fixture_folder(void **state);
 int fixture_folder_remove(void **state);

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# lint.sh [CHECK...]: what the compiler does not enforce. Without arguments all checks are made.
+# lint.sh [CHECK...]: checks that the compiler does not make. Without arguments all checks are made.
 #
-#     layers    includes point down the order of folders, no circles, private and library headers, methods
-#     memory    malloc and its family are called in base/ alone
-#     names     no method's name in quotes in src/
+#     layers    order of includes, no cycles, private and library headers, methods
+#     memory    malloc and its family are called in base/ only
+#     names     no string literal in src/ is a method's name
 #     format    clang-format
 #     links     every relative link of a document leads to a file
 #     map       src/README.md has one line for each folder and module of src/ (tasks excepted), and no others
-#     warnings  gcc, with the Makefile's flags and -Werror
-#     clang     clang, likewise
+#     warnings  gcc with the Makefile's flags and -Werror
+#     clang     clang with the same flags
 #     tidy      clang-tidy (.clang-tidy)
 #     cppcheck  cppcheck (tests/tools/cppcheck.supp)
-#     lengths   no file above 450 lines
-#     modes     what begins with #! may be run
+#     lengths   no source file has more than 450 lines
+#     modes     files that begin with #! are executable
 #
-# Every finding is printed with its place. Run by `make lint`, without the slow ones by `make lint-quick`;
-# test_lint.sh shows that each check bites.
+# Every finding is printed with file and line. `make lint` runs all checks, `make lint-quick` only fast ones.
+# test_lint.sh tests that each check finds errors.
 set -u
 shopt -s nullglob extglob
 structure=$(cd "$(dirname "$0")" && pwd)/lint_structure
@@ -35,7 +35,7 @@ say() {
     found=1
 }
 
-# quiet COMMAND...: its output in one piece; fails if it fails or says anything.
+# quiet COMMAND...: prints its output at once; fails if the command fails or prints anything.
 quiet() {
     local output
     output=$("$@" 2>&1) && [ -z "$output" ] && return
@@ -44,12 +44,12 @@ quiet() {
 }
 export -f quiet
 
-# each COMMAND...: runs "COMMAND FILE" for every C file, several at a time.
+# each COMMAND...: runs "COMMAND FILE" for every C file, several in parallel.
 each() {
     printf '%s\0' "${sources[@]}" | xargs -0 -r -P "$jobs" -n 1 bash -c 'quiet "$@"' each "$@" || found=1
 }
 
-# What a header includes is checked in that header, so that direct includes are enough.
+# Each header is checked for itself, so only direct includes matter.
 # shellcheck source=tests/tools/lint_structure.sh
 . "$structure.sh"
 
@@ -57,14 +57,14 @@ check_format() {
     printf '%s\0' "${sources[@]}" "${headers[@]}" | xargs -0 -P "$jobs" -n 40 clang-format --dry-run -Werror || found=1
 }
 
-# [text](target): targets of other places, and those inside the same page, are not looked at.
+# [text](target): external targets, and those inside the same page, are not checked.
 check_links() {
     local place file target
     while IFS= read -r place; do
         file=${place%%:*} target=${place#*](}
         target=${target%)}
         target=${target%%#*}
-        [[ -z $target || $target == *:* ]] || [ -e "$(dirname "$file")/$target" ] || say "$place: there is no $target"
+        [[ -z $target || $target == *:* ]] || [ -e "$(dirname "$file")/$target" ] || say "$place: $target does not exist"
     done < <(find . -name '*.md' -not -path './build/*' -not -path './.git/*' -exec grep -noHE '\]\([^) ]+\)' {} +)
 }
 
@@ -99,8 +99,8 @@ check_clang() {
     each clang $(make -s flags) -Werror -fsyntax-only
 }
 
-# On standard error clang-tidy only counts what it does not show. The analyser follows paths up to NODES states in a
-# function: its own 225,000 take four times as long.
+# On standard error clang-tidy only counts suppressed warnings. The analyser explores up to NODES states per function;
+# its default of 225,000 takes four times as long.
 export NODES=${NODES:-20000}
 tidy() {
     clang-tidy --quiet "${!#}" -- "${@:1:$#-1}" -Xclang -analyzer-config -Xclang max-nodes="$NODES" 2>/dev/null

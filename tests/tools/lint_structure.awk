@@ -1,20 +1,21 @@
-# structure.awk: the structure of src/, read from its text. Used by lint_structure.sh.
+# lint_structure.awk: checks the structure of src/, read from its text. Used by lint_structure.sh.
 #
-#     awk -v check=layers|names|memory -f structure.awk FILE...     one line per finding, "FILE:LINE: what is wrong"
+#     awk -v check=layers|names|memory -f lint_structure.awk FILE...     one line per finding, "FILE:LINE: message"
 #
 # layers: FILEs are the C files of src/, methods/ and tests/, in any order. `order` lists the folders of src/, lowest
-# first; `owners` lists "HEADER=FOLDER" for library headers; `apart` lists "FOLDER>FOLDER" pairs that are forbidden though
-# they point down; `plugins` lists folders with any number of modules, in which names are not checked. names: `methods` lists the methods' names. memory: `allocators` lists folders and files of src/.
+# first; `owners` lists "HEADER=FOLDER" for library headers; `apart` lists "FOLDER>FOLDER" pairs that are forbidden
+# although they point down; `plugins` lists folders with any number of modules, whose strings are not checked. names: `methods`
+# lists the methods' names. memory: `allocators` lists folders and files of src/.
 #
-# Comments are removed, string literals are kept whole. A module is a .c file with its .h. Module A depends on B if it
-# includes B's header, or names a function or a table that B.c defines; so a header that several modules share (internal.h,
-# or one that declares what two files define) hides no circle.
+# Comments are removed, string literals are kept. A module is a .c file with its .h. Module A depends on B if it
+# includes B's header, or names a function or a table that B.c defines; so a header that several modules share
+# (internal.h, or one that declares functions of two files) hides no cycle.
 
 function report(place, text) {
     print place ": " text
 }
 
-# The line without comments; `open` says whether it ends inside one.
+# Returns the line without comments; `open` is set if it ends inside one.
 function code_of(line,    out, c, next_is, i, n, quote) {
     out = ""
     n = length(line)
@@ -53,7 +54,7 @@ function is_internal(module) {
     return module ~ /\/internal$/
 }
 
-function depends(from, to, place) { # the first place that shows it is kept
+function depends(from, to, place) { # the first place is kept
     if (from == to || is_internal(from) || is_internal(to) || (from, to) in edge) return
     edge[from, to] = place
     targets[from] = targets[from] " " to
@@ -61,7 +62,7 @@ function depends(from, to, place) { # the first place that shows it is kept
     nodes[to]
 }
 
-# A header or function of another folder is used: does that point up, or where it may not?
+# Checks a use of another folder's header or function: it must not point up or to a forbidden folder.
 function points(from, to, place, what) {
     if (!(from in rank) || !(to in rank)) return
     if (rank[to] > rank[from]) report(place, what " of " to "/, which is above " from "/: includes point down only")
@@ -73,8 +74,8 @@ function include_line(line, place,    name, part, header, owner) {
         name = substr(line, RSTART + 1, RLENGTH - 2)
         if (top == "tests") return
         if (top == "methods") {
-            if (name != "position/position.h" && name != "position/rotary.h")
-                report(place, "a method includes position/position.h (or position/rotary.h, which does) and libc, not " name)
+            if (name !~ /^position\/(position|rotary|perceptron)\.h$/)
+                report(place, "a method includes position/position.h (or rotary.h or perceptron.h there, which do) and libc, not " name)
             return
         }
         if (split(name, part, "/") != 2 || !(part[1] in rank)) {
@@ -92,11 +93,11 @@ function include_line(line, place,    name, part, header, owner) {
             if ((name == header || name ~ ("(^|/)" header "(/|$)")) && owner != folder)
                 report(place, "<" name "> belongs to src/" owner "/")
         }
-        if (top == "methods" && !(name in libc)) report(place, "a method includes position/position.h (or position/rotary.h, which does) and libc, not <" name ">")
+        if (top == "methods" && !(name in libc)) report(place, "a method includes position/position.h (or rotary.h or perceptron.h there, which do) and libc, not <" name ">")
     }
 }
 
-# What a .c file of src/ defines for others: a function or a table that begins in the first column.
+# A definition with external linkage in a .c file of src/: a function or a table that begins in the first column.
 function definition(line,    name) {
     if (line !~ /^[A-Za-z_]/ || line ~ /^(static|typedef|extern|struct|enum|union|return|else|goto|case|default)([^A-Za-z0-9_]|$)/) return
     if (line ~ /;[ \t]*$/ && line !~ /=/) return
@@ -111,7 +112,7 @@ function definition(line,    name) {
     defined[name] = module_of(FILENAME)
 }
 
-# Names that the line uses, remembered until all definitions are known. Members (a.b, a->b) are no uses.
+# Records the names that the line uses, until all definitions are known. Members (a.b, a->b) do not count.
 function uses(line, place,    name, module) {
     module = module_of(FILENAME)
     gsub(/(\.|->)[ ]*[A-Za-z_][A-Za-z0-9_]*/, "", line)
@@ -122,7 +123,7 @@ function uses(line, place,    name, module) {
     }
 }
 
-# The name of the function whose arguments the text ends in; "" outside of calls.
+# The function in whose argument list the text ends; "" outside of calls.
 function innermost_call(text,    i, c, depth_) {
     text = without_strings(text)
     for (i = length(text); i > 0; i--) {
@@ -136,15 +137,15 @@ function innermost_call(text,    i, c, depth_) {
     return ""
 }
 
-# `statement` is the text of the present statement so far, over lines.
+# `statement` is the text of the current statement so far, over several lines.
 function names_line(line, place,    literal, rest, after) {
     rest = line
     while (match(rest, /"([^"\\]|\\.)*"/)) {
         literal = substr(rest, RSTART + 1, RLENGTH - 2)
         statement = statement substr(rest, 1, RSTART - 1)
         after = substr(rest, RSTART + RLENGTH)
-        # Keys are words of a format, not names of methods: the key of an option's row, {"key", OPTION_..., and the key
-        # that a json_ function is given.
+        # Keys are not names of methods: the key of an option's row, {"key", OPTION_..., and the key argument of a
+        # json_ function.
         if (literal in method && !(statement ~ /\{$/ && after ~ /^, (OPTION|FIELD)_/) && innermost_call(statement) !~ /^json_/)
             report(place, "\"" literal "\" is a method's name; src/ names no method")
         statement = statement "\"" literal "\""
@@ -153,7 +154,7 @@ function names_line(line, place,    literal, rest, after) {
     statement = rest ~ /[;{}][ \t]*$/ ? "" : statement rest " "
 }
 
-# Depth-first search: reports each circle that a back edge closes, with the place that shows each step.
+# Depth-first search: reports each cycle closed by a back edge, with the place of each step.
 function visit(node,    list, count, i, to, at, circle) {
     state[node] = 1
     stack[++depth] = node

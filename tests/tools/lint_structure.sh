@@ -1,21 +1,20 @@
 # shellcheck shell=bash
-# Sourced by lint.sh: what src/ may include, allocate and name. The reading is done by lint_structure.awk, without a
+# Sourced by lint.sh: checks what src/ includes, allocates and names. lint_structure.awk reads the sources, without a
 # compiler.
 
-# The folders of src/, lowest first: a folder uses itself and the ones before it. This line is all that is configured;
-# src/README.md says what each folder is for.
+# The folders of src/, lowest first: a folder uses itself and the ones before it. src/README.md describes the folders.
 ORDER="base sys math position attention model tasks data train experiment store run slurm analysis report cli"
-# Folders that hold plug-ins, like methods/: each file defines one thing for a registry that is generated. They can have any
-# number of files, and options of plug-ins can be called what methods are called.
+# Folders of plug-ins: each file defines one entry of a generated registry, as in methods/. They can have any number of
+# files, and their options can have the names of methods.
 PLUGINS="tasks"
-# Results are read from databases: what analyses and reports them never runs anything.
+# Analyses and reports read results from databases and never run anything.
 APART="analysis>run analysis>slurm report>run report>slurm"
-# Libraries, by the one folder that includes their headers.
+# Library headers, and the only folder that includes each.
 OWNERS="cblas.h=math dnnl.h=math cJSON.h=base sqlite3.h=store mpi.h=sys openssl=base"
-# Where malloc and its family are called: by the arenas, and by what hands memory to libraries that free it.
+# Files that may call malloc and its family: the arenas, and code that passes memory to libraries that free it.
 ALLOCATORS="base"
 
-structure() { # structure CHECK FILE...: prints what is wrong
+structure() { # structure CHECK FILE...: prints the findings
     local output
     output=$(awk -v check="$1" -v order="$ORDER" -v owners="$OWNERS" -v apart="$APART" -v plugins="$PLUGINS" -v allocators="$ALLOCATORS" \
         -v methods="$(basename -a -s .c methods/*.c 2>/dev/null | tr '\n' ' ')" -f "$structure.awk" "${@:2}" 2>&1) &&

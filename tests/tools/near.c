@@ -1,4 +1,3 @@
-/* near: see near.h. */
 #include "near.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* need: see need.h. */
+/* need: cmocka's skip() leaves the test by longjmp, so its memory is not freed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,13 @@
 
 static bool any_skipped;
 
-/* Asked by LeakSanitizer: a test that ends early keeps its memory. */
+/* Called by LeakSanitizer: a test that ends early does not free its memory. */
 int __lsan_is_turned_off(void);  /* NOLINT(*-reserved-identifier,cert-dcl*): the name is LeakSanitizer's */
 int __lsan_is_turned_off(void) { /* NOLINT(*-reserved-identifier,cert-dcl*) */
     return any_skipped;
 }
 
-/* Says `what` up to a semicolon. */
+/* Prints `what` up to a semicolon and skips the test. */
 static void skip_without(const char *what) {
     any_skipped = true;
     print_message("# skipped: %.*s\n", (int)strcspn(what, ";"), what);
@@ -29,7 +29,7 @@ const PositionMethod *need_method(const char *name) {
     const PositionMethod *method = encoding_find(name);
     if (!method) {
         char what[64];
-        snprintf(what, sizeof what, "there is no method '%s'", name);
+        snprintf(what, sizeof what, "method '%s' does not exist", name);
         skip_without(what);
     }
     return method;

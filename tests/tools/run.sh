@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# run.sh COMMAND...: runs shell commands that test something, JOBS at a time, and counts.
+# run.sh COMMAND...: runs test commands, JOBS at a time, and counts their results.
 #
-# A cmocka program counts its tests (TAP lines: "ok 1 - name", "not ok 2 - name"); so does a shell script that prints
-# such lines. A command without them is one test, passed if it exits with 0. A command that fails without a failed
-# test (it crashed, could not start, or took longer than LIMIT) is one failed test. What failed is shown, then the ten
-# slowest commands; the last line is the sum. The seconds of every command, and those of its processor, are kept in
-# TIMES (build/test-times), slowest first; a command that was not run keeps its line.
+# Programs of cmocka and shell scripts print TAP lines ("ok 1 - name", "not ok 2 - name"), which are counted. A
+# command without them is one test, passed if it exits with 0. A command that fails without a failed test (it crashed,
+# could not start, or took longer than LIMIT) is one failed test. Failures are printed, then the ten slowest commands;
+# the last line is the total. Wall and processor time of every command are stored in TIMES (build/test-times), slowest
+# first; a command that was not run keeps its line.
 set -u
 limit=${LIMIT:-20m}
 times=${TIMES:-build/test-times}
 export CMOCKA_MESSAGE_OUTPUT=tap
-jobs=${JOBS:-$(nproc 2>/dev/null || echo 1)} # before the next line: nproc heeds OMP_NUM_THREADS
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 # the tests' matrices are small; workers set their own
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 1)} # before the next line, because nproc uses OMP_NUM_THREADS
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 # tests use small matrices; workers set their own values
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
@@ -20,8 +20,8 @@ trap 'rm -rf "$folder"' EXIT
 passed=0 failed=0 skipped=0 finished=0
 commands=("$@")
 
-# start NUMBER: the command writes NUMBER.output and, when it has ended, NUMBER.status: exit status and seconds; those
-# of the clock, of the processor for the program and for the kernel are in NUMBER.time.
+# start NUMBER: runs the command, which writes NUMBER.output and, at its end, NUMBER.status: exit status and seconds.
+# NUMBER.time has the seconds of the clock, and of the processor in the program and in the kernel.
 start() {
     {
         TIMEFORMAT='%R %U %S'
@@ -30,7 +30,7 @@ start() {
     } &
 }
 
-# table: of all commands that have ended "seconds processor command", slowest first.
+# table: "seconds processor command" for all finished commands, slowest first.
 table() {
     local number
     for number in "${!commands[@]}"; do
@@ -39,7 +39,7 @@ table() {
     done | sort -rn
 }
 
-# report NUMBER: counts what a command that has ended says.
+# report NUMBER: counts the results of a finished command.
 report() {
     local output=$folder/$1.output command=${commands[$1]} status seconds skip bad good result
     read -r status seconds <"$folder/$1.status"
@@ -59,7 +59,7 @@ report() {
     [ "$bad" = 0 ] || sed 's/^/    /' "$output"
 }
 
-# Results in the order of the commands, as soon as all before them are there.
+# Results are printed in the order of the commands.
 for number in "${!commands[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
     start "$number"

@@ -1,4 +1,4 @@
-/* samples: see samples.h. */
+/* samples: an experiment "x" in the current folder, and its results. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +119,7 @@ void sample_import(Database *store, const RunRecord *record) {
 
 char *sample_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
-    if (!file) fail_msg("there is no file '%s'", path);
+    if (!file) fail_msg("file '%s' does not exist", path);
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
     size_t length = (size_t)ftell(file);
     rewind(file);
@@ -158,8 +158,9 @@ const char *sample_dump(void) {
     return sample_file("dump.sql", NULL);
 }
 
-/* Tags open and close in order, attributes are quoted, "&" begins an entity: enough of XML for what is
- * written. */
+/* Checks that tags are nested, attributes are quoted and "&" begins an entity; enough for the pages that
+ * poslab writes.
+ */
 void sample_well_formed(const char *page) {
     const char *open[64] = {0};
     size_t sizes[64] = {0};

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# shell.sh: sourced by the shell scripts of tests. It makes a temporary folder, $home, the current folder, and prints TAP lines.
+# shell.sh: sourced by the shell scripts of tests. It makes the temporary folder $home, changes to it, and prints TAP
+# lines.
 #
-#     POSLAB    the program under test; by default that of the tree
+#     POSLAB    the program under test; default: the tree's
 #     root      the tree
 #     fixtures  tests/fixtures
 #     home      the temporary folder, removed at the end; in memory if possible, because syncs to a disk are slow
@@ -13,7 +14,7 @@ export LC_ALL=C
 unset NO_COLOR
 number=0 failed=0
 
-# can_run FOLDER: programs can be started from it, and a gigabyte is free.
+# can_run FOLDER: whether programs can be started from it and a gigabyte is free.
 can_run() {
     printf '#!/bin/sh\n' >"$1/program" && chmod +x "$1/program" && "$1/program" && rm "$1/program" &&
         [ "$(df --output=avail -k "$1" | tail -1)" -gt 1000000 ]
@@ -28,7 +29,7 @@ cd "$home" || exit 1
 
 # --- tests ---
 
-# result STATUS NAME [FILE...]: a test that has passed if the status is 0; if not, the files are shown.
+# result STATUS NAME [FILE...]: one test, passed if the status is 0; otherwise the files are printed.
 result() {
     number=$((number + 1))
     [ "$1" != 0 ] || { echo "ok $number - $2"; return; }
@@ -37,18 +38,18 @@ result() {
     cat /dev/null "${@:3}" 2>/dev/null | cut -c1-300 | head -40 | sed 's/^/    # /'
 }
 
-# check NAME COMMAND...: a test; what it prints, and what poslab printed last, is shown if it fails.
+# check NAME COMMAND...: one test; if it fails, its output and the last output of poslab are printed.
 check() {
     "${@:2}" >"$home/check.out" 2>&1
     result $? "$1" <(printf '%q ' "${@:2}"; echo) "$home/check.out" out err
 }
 
-done_testing() { # the last line
+done_testing() { # prints the last line
     echo "1..$number"
     exit $failed
 }
 
-# try CODE ARGUMENT...: runs poslab into the files out and err; true if it exits with CODE.
+# try CODE ARGUMENT...: runs poslab with output to the files out and err; true if it exits with CODE.
 try() {
     local code=$1 got
     shift
@@ -87,7 +88,7 @@ eventually() {
     return 1
 }
 
-children() { # children PID: processes that it started and that still run
+children() { # children PID: its running child processes
     grep -lsE "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d / -f 3
 }
 
@@ -110,7 +111,7 @@ is_json() { # is_json FILE...
     done
 }
 
-numbers() { # numbers DB: all that training and evaluation computed, to the last bit
+numbers() { # numbers DB: all results of training and evaluation, to the last bit
     sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
         SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
         SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
@@ -128,7 +129,7 @@ same_numbers() { # same_numbers DB DB
 
 # --- inputs ---
 
-write_texts() { # write_texts [FILES [WORDS]]: text/1.txt and so on, the same on every machine
+write_texts() { # write_texts [FILES [WORDS]]: writes text/1.txt and so on, the same on every machine
     local i
     mkdir -p text
     for ((i = 1; i <= ${1:-4}; i++)); do
@@ -137,12 +138,12 @@ write_texts() { # write_texts [FILES [WORDS]]: text/1.txt and so on, the same on
     done
 }
 
-has() { # has METHOD: its file may be deleted
+has() { # has METHOD: whether its file exists; it may be deleted
     "$POSLAB" methods "$1" >/dev/null 2>&1
 }
 
-# write_config [SED ARGUMENT...]: tests/fixtures/e2e.json, edited, as e2e.json. Its methods are alibi and sinusoidal; instead of
-# one that is not there comes another. They are $one and $two.
+# write_config [SED ARGUMENT...]: tests/fixtures/e2e.json, edited, as e2e.json. Its methods, $one and $two, are alibi
+# and sinusoidal; others replace them if their files are deleted.
 write_config() {
     one=alibi two=sinusoidal
     has $one || one=kerple
@@ -150,6 +151,6 @@ write_config() {
     sed -e '' "$@" "$fixtures/e2e.json" | sed -e "s/alibi/$one/" -e "s/sinusoidal/$two/" >e2e.json
 }
 
-build_shim() { # shim.so: see tests/faults/shim.c
+build_shim() { # builds shim.so from tests/faults/shim.c
     gcc -D_GNU_SOURCE -O1 -shared -fPIC -o shim.so "$root/tests/faults/shim.c" -ldl
 }

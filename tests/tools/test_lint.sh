@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows that every check of lint.sh bites: a small copy of the tree passes, and each of these spoilt ones fails with
-# a message that names the spoilt file.
+# test_lint.sh: tests that every check of lint.sh finds errors: a small copy of the tree passes, and after each of
+# these changes it fails with a message that names the changed file.
 . "$(dirname "$0")/shell.sh"
 set -e
 shopt -s nullglob
@@ -16,14 +16,15 @@ cp src/base/{error,arena,random}.[ch] src/base/{json,options,sha256}.h "$tree/sr
 cp src/position/*.h "$tree/src/position"
 cp src/train/safetensors.h "$tree/src/train"
 cp methods/*.c "$tree/methods"
-touch "$tree"/methods/{alibi,none}.c # they may be deleted
+touch "$tree"/methods/{alibi,none}.c # their files may be deleted
 for name in base/{arena,error,json,options,random,sha256} train/safetensors position/{encoding,position,rotary}; do
     echo "- [${name#*/}]($name.h): a module"
 done >"$tree/src/README.md"
 printf '| [%s](%s) | a folder |\n' base{,} train{,} position{,} >>"$tree/src/README.md"
 export LINT_ROOT=$tree
 
-# lint CHECK FILE: appends standard input to a file, checks, undoes it; the check's output is in `message`.
+# lint CHECK FILE: appends standard input to a file, runs the check, and restores the file; the check's output is in
+# `message`.
 lint() {
     local status=0
     cd "$tree"

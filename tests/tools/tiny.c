@@ -1,4 +1,3 @@
-/* tiny: see tiny.h. */
 #include "tiny.h"
 
 #include "need.h"

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Every method once more in PyTorch, from the papers and their authors' code: is it the same function?
+"""Compares every method with an independent implementation in PyTorch, from the papers and their authors' code.
 
-    tests/torch/torch_check.py POSLAB FOLDER [LABEL...]      (in the repository; LABEL: only cases whose label has it)
+    tests/torch/torch_check.py POSLAB FOLDER [LABEL...]      (in the repository; LABEL: only cases whose label contains it)
 
 Trains tiny models with POSLAB in FOLDER, exports their weights and tokens, and computes in float64, by autograd: the
-losses of the evaluations, and loss and norm of the gradient of the first updates. Nothing is shared with the
-program: not the hooks, not the naive model. Prints the largest relative deviation of each case and exits with 1 if
-one is larger than float32 explains. With top_k, updates are compared up to the first in which the k-th score and the
-next one are as near as float32 rounds: which one counts is not said there. Where positions are drawn at random evaluation is compared if it is not, and
-training must differ from that without drawing.
+losses of the evaluations, and loss and norm of the gradient of the first updates. No code is shared with the program. Prints the largest relative deviation of each case and exits with 1 if one is
+larger than the rounding of float32 allows. With top_k, updates are compared up to the first one in which the k-th
+score and the next differ by less than float32 resolves. For methods that draw positions, evaluation is compared if
+it is deterministic, and training must differ from that without drawing.
 """
 import glob
 import json
@@ -24,10 +23,10 @@ import torch.nn.functional as F
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
-UPDATES, NLL, LOSS, NORM = 5, 1e-6, 1e-6, 1e-5  # updates compared; the largest deviations allowed
+UPDATES, NLL, LOSS, NORM = 5, 1e-6, 1e-6, 1e-5  # number of updates; the largest deviations allowed
 DRAWS = ("cape", "shape", "randomised")
-EQUAL, NEAR = 1e-12, 3e-6  # scores that differ by less are the same; by less, float32 may order them otherwise
-undecided = []  # the gaps between k-th score and next one that lie between these
+EQUAL, NEAR = 1e-12, 3e-6  # scores that differ by less than EQUAL are equal; by less than NEAR, float32 may order them differently
+undecided = []  # gaps between the k-th score and the next one that are between EQUAL and NEAR
 
 METHODS = [
     "none", "sinusoidal", {"name": "sinusoidal", "layout": "original"}, "scaled_sinusoidal", "pia", "pi", "ntk",
@@ -51,7 +50,7 @@ METHODS = [
     "fox", {"name": "fox", "span_low": 1.4427, "span_high": 1.4427},
     "cape", {"name": "cape", "centred": True}, "shape", {"name": "shape", "evaluation_shift": 7},
     {"name": "shape", "with": "rotary"}, "randomised"]
-MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape: no sinks
+MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
     {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"nope_every": 2},
@@ -61,7 +60,7 @@ VARIANTS = [
     "pi", {"name": "pi", "factor": 4}, "ntk", "dynamic_ntk", "ntk_parts", "yarn", {"name": "yarn", "factor": 4},
     "rerope", {"name": "rerope", "window": 24}, "llama3", "longrope",
     {"name": "longrope", "preset": "uniform", "unscaled": 0}]
-MODEL = {"layers": 2, "heads": 4, "width": 32, "ffn": 64, "activation": "gelu"}  # relu has a kink
+MODEL = {"layers": 2, "heads": 4, "width": 32, "ffn": 64, "activation": "gelu"}  # not relu, which has a kink
 
 
 def name_of(method):
@@ -114,7 +113,7 @@ def buckets(d, n, far):
 
 
 def frequencies(m, o, n, train, length):
-    """The angle of a step of one position for each pair, and what cosines and sines are multiplied by:
+    """The angle per position of each pair, and the factor of cosines and sines:
     transformers, modeling_rope_utils.py; github.com/jquesnelle/yarn; github.com/microsoft/LongRoPE."""
     i, base = torch.arange(n // 2), o["base"]
     f, s = base ** (-2.0 * i / n), o.get("factor") or max(1.0, length / train)
@@ -148,11 +147,11 @@ def frequencies(m, o, n, train, length):
 
 
 def turned(z, t, m, o, train, length, key=False):
-    """z[B,H,T,D] with row r turned to position t[r]."""
+    """z[B,H,T,D] with row r rotated to position t[r]."""
     n = round(o.get("fraction", 1) * z.shape[-1])
     f, amplitude = frequencies(m, o, n, train, length)
     a, by = t[:, None] * f, torch.full((len(t), 1), amplitude)
-    if m == "longrope":  # the first positions have the embeddings of the model as it was trained
+    if m == "longrope":  # the first positions have the embeddings of the trained model
         first = t[:, None] < o["unscaled"]
         a = torch.where(first, t[:, None] * frequencies("rotary", o, n, train, length)[0], a)
         by = torch.where(first, torch.ones_like(by), by)
@@ -170,7 +169,7 @@ def turned(z, t, m, o, train, length, key=False):
 
 
 def distance_bias(m, o, p, d, heads, size, train):
-    """[H,...] from distances d[...]; None: the method has none. p: its tensors."""
+    """[H,...] from distances d[...], with the method's tensors p; None if the method has no bias."""
     shaped = lambda v: v.view([-1] + [1] * d.dim())
     if m == "alibi" or m == "dape" and o["bias"] == "alibi":
         by = -shaped(p["slope"] if o.get("trainable") else slopes(heads, o.get("max_exponent", 8.0))) * d
@@ -223,7 +222,7 @@ def attend(m, o, p, a, layer, y, qkv, positions, train):
         q = q * by.clamp(min=1)[:, None]
     windowed = a["window"] and acts(a["window_layers"])
     stand = row.clamp(max=a["window"] + a["sinks"] - 1.0) if windowed and a["sinks"] else row
-    sink = (row < a["sinks"]) & (stand < row)[:, None]  # pairs whose query stands where it would in the cache
+    sink = (row < a["sinks"]) & (stand < row)[:, None]  # pairs whose query has its position in the cache
     near = torch.where(sink, stand[:, None] - row, d)
     if windowed:
         visible = visible & ((row[:, None] - row < a["window"]) | (row < a["sinks"]))
@@ -262,7 +261,7 @@ def attend(m, o, p, a, layer, y, qkv, positions, train):
         best = s.detach().sort(dim=-1, descending=True).values
         gaps = best[..., a["top_k"] - 1] - best[..., a["top_k"]]
         undecided.extend(gaps[(gaps > EQUAL) & (gaps < NEAR)].tolist())
-        order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal ones the first
+        order = s.mul(1e6).round().sort(dim=-1, descending=True, stable=True).indices  # of equal scores the first
         rank = order.argsort(-1)
         s = s.masked_fill(rank >= a["top_k"], -math.inf)
     w = s.softmax(-1)
@@ -273,7 +272,7 @@ def attend(m, o, p, a, layer, y, qkv, positions, train):
 
 
 def embedding(m, o, p, t, width):
-    """[T,C]: what is added before the first layer."""
+    """[T,C], added before the first layer."""
     if m == "sinusoidal":
         return sinusoids(t + 2 * (o["layout"] == "fairseq"), width, o["layout"], o["base"])
     if m == "scaled_sinusoidal":
@@ -328,12 +327,12 @@ def load(path):
 
 
 def acting(method):
-    """Name and options of what acts in the model: a method that draws positions leaves that to its partner."""
+    """Name and options of the method that provides the hooks: for a method that draws positions, its partner."""
     return (method["with"]["name"], method["with"]) if "with" in method else (method["name"], method)
 
 
 def evaluated(w, model, method, tokens, length, train):
-    """The sum of losses over all targets, in nonoverlapping windows, the short tail kept."""
+    """The sum of losses over all targets, in nonoverlapping windows, with the shorter last one."""
     total, count, i = 0.0, len(tokens) - 1, 0
     m, o = acting(method)
     while i < count:
@@ -379,7 +378,7 @@ def trained(w, run, rows, logged):
 def main():
     program, folder, wanted, failed = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3:], 0
     os.makedirs(folder, exist_ok=True)
-    with open(f"{folder}/corpus.txt", "w") as file:  # what nobody edits meanwhile
+    with open(f"{folder}/corpus.txt", "w") as file:  # a copy, in case the files are edited
         file.write("".join(open(path).read() for path in sorted(glob.glob("src/*/*.h"))))
     print(f"{'largest relative deviations of':60s} {'nll':>8s} {'loss':>8s} {'gradient':>8s}")
     for c in configs():

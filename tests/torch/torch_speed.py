@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""The same model trained by PyTorch and by poslab, in turns: which is faster?
+"""Compares the speed at which PyTorch and poslab train the same model, in alternating rounds.
 
-    tests/torch/torch_speed.py POSLAB FOLDER [ROUNDS]      (in the repository, on a machine that does nothing else)
+    tests/torch/torch_speed.py POSLAB FOLDER [ROUNDS]      (in the repository, on an idle machine)
 
 R1 has 4 layers of width 128, ffn 512, T = 128, 4,096 tokens an update; R2 6 layers of width 256, ffn 1024, T = 512,
 8,192 tokens an update; both 8 heads, 256 tokens, no position method. PyTorch gets float32, its own AdamW over all
-tensors at once, one projection for queries, keys and values, and micro-batches of as many sequences as it runs best
-with. Prints the medians of tokens/s, of wall time, for one thread and two, and the median of the rounds' ratios.
+tensors at once, one projection for queries, keys and values, and micro-batches of the size at which it is fastest. Prints the medians of tokens/s, of wall time, for one thread and two, and the median of the rounds' ratios.
 """
 import json
 import statistics
@@ -63,7 +62,7 @@ class Model(torch.nn.Module):
         self.optimizer.step()
 
     def rate(self, micro, seconds):
-        """Tokens/s over at least so many seconds."""
+        """Tokens/s, measured over at least `seconds`."""
         start, updates = time.perf_counter(), 0
         while time.perf_counter() - start < seconds:
             self.update(micro)

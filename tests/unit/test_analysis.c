@@ -1,5 +1,8 @@
-/* Analyses of a small made-up database against golden texts and against numbers worked out here; the
-   reference table; requests that `poslab eval` adds. */
+/* test_analysis: analyses of a small synthetic database.
+ *
+ * Results are compared with golden texts and with numbers computed here. Also tests the reference table and
+ * the requests that `poslab eval` adds.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +31,7 @@
     " \"protocols\": [\"nonoverlapping\", {\"name\": \"strided\", \"stride\": 0.25}]}, "                     \
     "\"sweep\": {\"method\": [\"rotary\", \"alibi\"], \"train.length\": [16, 32], \"train.seed\": %s}"
 
-/* Made-up perplexities, in the order of the requests. One method breaks beyond its training length. */
+/* Synthetic perplexities in the order of the requests. One method fails beyond its training length. */
 static void make_up(double *perplexities, bool breaks, int64_t train_length, int64_t seed) {
     for (int i = 0; i < 6; i++) {
         double length = 16 << (i / 2), strided = i % 2 ? 0.9 : 1;
@@ -43,7 +46,7 @@ static const Plan *plan_of(const char *seeds) {
     return sample_plan(arena_format(sample_arena, EXPERIMENT, seeds));
 }
 
-/* The database with all results, save those of a run that diverged (`lost`: index of a point, or -1). */
+/* The database with all results except that of a diverged run (`lost`: index of a point, or -1). */
 static Database *results(const Plan *plan, int lost) {
     Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++) {
@@ -72,7 +75,7 @@ static const char *printed(Database *store, const AnalysisOptions *options) {
     return sample_file("out", NULL);
 }
 
-/* Without the signature, which names the build. */
+/* Compares texts without the signature, which names the build. */
 static void assert_golden(const char *text, const char *golden) {
     char *end = strstr(text, "\nsignature: ");
     assert_non_null(end);
@@ -180,7 +183,8 @@ static void matrix(void **state) {
 
 /* --- compare --- */
 
-/* All windows of a seed differ alike: the interval is that of the seeds alone, whose draws can be enumerated.
+/* All windows of a seed differ equally, so the interval depends on the seeds only, whose draws can be
+ * enumerated.
  */
 static void compare(void **state) {
     (void)state;
@@ -204,14 +208,14 @@ static void compare(void **state) {
     near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
     near_relative(csv_number(csv, row, "seeds"), 3, 1e-9);
     near_relative(csv_number(csv, row, "units"), 12, 1e-9);
-    /* 1 of 27 draws takes the lowest seed three times: the quantile at 0.025 is it */
+    /* 1 of 27 draws takes the lowest seed three times: it is the quantile at 0.025 */
     near_relative(csv_number(csv, row, "nats_low"), least, 1e-9);
     near_relative(csv_number(csv, row, "nats_high"), most, 1e-9);
     near_relative(csv_number(csv, row, "ratio"), exp(mean), 1e-9);
     near_relative(csv_number(csv, row, "ratio_high"), exp(most), 1e-9);
     near_relative(csv_number(csv, row, "baseline_perplexity"), exp(base), 1e-9);
     near_relative(csv_number(csv, row, "difference_low"), exp(base) * expm1(least), 1e-9);
-    near_relative(csv_number(csv, row, "p"), 1.0 / 5001, 1e-9); /* no draw is as far from d as 0 is */
+    near_relative(csv_number(csv, row, "p"), 1.0 / 5001, 1e-9); /* no draw is as far from d as 0 */
 
     double p[12] = {0}, holm[12] = {0};
     int family = 0;
@@ -231,12 +235,12 @@ static void compare(void **state) {
     assert_non_null(strstr(text, " bootstrap=5000/seed1/block1/percentile95 family=12/holm"));
     assert_non_null(strstr(text, "fewer than five seeds make it too narrow"));
     assert_non_null(strstr(text, "exp of the mean loss over seeds, their geometric mean"));
-    options.baseline = "Rotary"; /* its label */
+    options.baseline = "Rotary"; /* its label instead of its name */
     assert_string_equal(printed(store, &options), text);
     database_close(store);
 }
 
-/* A seed that only one of the two has is left out of the pair. */
+/* A seed that only one of the two methods has is not part of the pair. */
 static void compare_lost_seed(void **state) {
     (void)state;
     Database *store = results(plan_of("[1, 2, 3]"), 1);
@@ -316,9 +320,9 @@ static void short_long(void **state) {
         mean += (log(ours[2]) - log(theirs[2])) / 2;
     }
     near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
-    assert_true(isnan(csv_number(csv, row, "time_saved_percent"))); /* of a bench alone */
+    assert_true(isnan(csv_number(csv, row, "time_saved_percent"))); /* only benches have speeds */
     near_relative(csv_number(csv, row, "memory_saved_percent"), 100 * (1 - 4096.0 / 5000), 1e-9);
-    options.baseline = "rotary"; /* against the other method, trained long */
+    options.baseline = "rotary"; /* compared with the other method, trained at the longer length */
     csv = printed(store, &options);
     mean = 0;
     for (int seed = 1; seed <= 2; seed++) {
@@ -329,7 +333,7 @@ static void short_long(void **state) {
     row = "x,alibi,ALiBi,valid,nonoverlapping,L,768,16,Rotary,32,32,";
     near_relative(csv_number(csv, row, "nats"), mean, 1e-9);
 
-    options.format = "text"; /* budgets are named where they differ, and only there */
+    options.format = "text"; /* budgets are printed only if they differ */
     csv = printed(store, &options);
     assert_null(strstr(csv, "different numbers of tokens"));
     assert_null(strstr(csv, "train.tokens="));
@@ -391,7 +395,7 @@ static void early_without_strided(void **state) {
     database_close(store);
 }
 
-/* Losses of two precisions are no decomposition of one. */
+/* Losses in two precisions are not combined. */
 static void early_of_two_precisions(void **state) {
     (void)state;
     Database *store = results(plan_of("[1, 2]"), -1);
@@ -422,7 +426,7 @@ static void cost(void **state) {
     const char *train = "x,alibi,ALiBi,,,,,16,train,16,2,";
     near_relative(csv_number(csv, train, "tokens_per_second"), (96 / 1.5 + 96 / 3.0) / 2, 1e-9);
     near_relative(csv_number(csv, train, "tokens_per_second_sd"), 32 / sqrt(2), 1e-9);
-    assert_true(isnan(csv_number(csv, train, "relative"))); /* of a bench alone */
+    assert_true(isnan(csv_number(csv, train, "relative"))); /* only benches have speeds */
     near_relative(csv_number(csv, train, "processor_seconds"), 1.25, 1e-9);
     near_relative(csv_number(csv, train, "load"), (3 / 1.5 + 3 / 1.5) / 2, 1e-9);
     near_relative(csv_number(csv, train, "peak_bytes"), 4096, 1e-9);
@@ -430,9 +434,9 @@ static void cost(void **state) {
     near_relative(csv_number(csv, pass, "tokens_per_second"), 768 / 0.5, 1e-9);
     int rows = 0;
     for (const char *line = csv; (line = strstr(line, ",train,")); line++) rows++;
-    assert_int_equal(rows, 4); /* once for each method and length, not for each protocol */
+    assert_int_equal(rows, 4); /* one row per method and length, not per protocol */
 
-    options.format = "text"; /* a warning where the runs of one method differ, and only there */
+    options.format = "text"; /* a warning only if the runs of one method differ */
     assert_non_null(
         strstr(printed(store, &options),
                "Warning: of runs that do the same, one was up to 2.0 times as fast as another (ALiBi "
@@ -564,8 +568,9 @@ static void reference(void **state) {
     assert_false(reference_import(store, (const char *const[]){".", NULL}, &rows, &err));
     assert_string_equal(err.text, "cannot read '.': Is a directory");
 
-    /* A mark, line ends of all kinds, numbers as spreadsheets write them; what is new replaces what was
-     * there. */
+    /* A byte-order mark, all kinds of line ends, numbers in the formats of spreadsheets; new numbers replace
+     * old ones.
+     */
     fixture_put_text("c.csv", "\xEF\xBB\xBF" HEAD
                               "alibi,512,512.0,5.12e2,+20.50\r\nalibi,512,512,512,20.5\r\rt5,512,1024,1,3");
     if (!reference_import(store, (const char *const[]){"c.csv", NULL}, &rows, &err)) fail_msg("%s", err.text);
@@ -587,7 +592,7 @@ static void reference(void **state) {
     database_close(store);
 }
 
-/* --- what `poslab eval` asks for --- */
+/* --- requests of `poslab eval` --- */
 
 static void added_requests(void **state) {
     (void)state;
@@ -600,7 +605,7 @@ static void added_requests(void **state) {
                     "\"method\": \"alibi\", \"evaluate\": {\"lengths\": [16, 48], \"tokens\": 768,"
                     " \"protocols\": [{\"name\": \"last_n\", \"targets\": 100}, \"nonoverlapping\"]}");
     assert_true(runs_add_requests(store, more, &err));
-    assert_true(runs_add_requests(store, more, &err)); /* again changes nothing */
+    assert_true(runs_add_requests(store, more, &err)); /* a second time changes nothing */
     sample_expect(store, "SELECT count(*) FROM outcome", "27");
     sample_expect(store,
                   "SELECT group_concat(stride_rule || ':' || stride || ':' || requested) FROM"
@@ -613,7 +618,8 @@ static void added_requests(void **state) {
         "SELECT group_concat(round(perplexity)) FROM (SELECT * FROM outcome WHERE protocol = 'last_n'"
         " ORDER BY eval_length)",
         "3.0,5.0");
-    assert_true(runs_store_plan(store, plan, &err)); /* the experiment keeps them when it is planned again */
+    assert_true(
+        runs_store_plan(store, plan, &err)); /* requests are kept when the experiment is planned again */
     sample_expect(store, "SELECT count(*) FROM outcome", "27");
     sample_expect(store, "SELECT sum(added) FROM request", "3");
     const Plan *other = sample_plan("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "

@@ -1,5 +1,6 @@
-/* arguments: command lines are read into a command's struct, and mistakes are named. Help, man page and
- * completion, which are written from the same rows: tests/cli/test_completion.sh.
+/* test_arguments: command lines are read into a command's struct, and errors name the argument.
+ *
+ * Help, man page and completion come from the same rows: tests/cli/test_completion.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +63,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* The command line "try WORD...", with NULL at the end; the options, or NULL. */
+/* Parses the command line "try WORD..." (NULL at the end); returns the options, or NULL. */
 static const Options *parse(const char *const *line) {
     char *argv[32] = {arena_copy(arena, "try")};
     int argc = 1;
@@ -113,8 +114,8 @@ static void values(void **state) {
     assert_string_equal(options->file, "a=b");
     assert_int_equal(options->limit, 4000000);
     assert_int_equal(accepted(PARSE("--limit", "0"))->limit, 0);
-    assert_string_equal(accepted(PARSE("--file", "x", "--file", "y"))->file, "y"); /* the last counts */
-    assert_int_equal(accepted(PARSE("--cou", "5"))->count, 5); /* as far as it is unambiguous */
+    assert_string_equal(accepted(PARSE("--file", "x", "--file", "y"))->file, "y"); /* the last one is used */
+    assert_int_equal(accepted(PARSE("--cou", "5"))->count, 5);                     /* an unambiguous prefix */
 }
 
 static void short_options(void **state) {

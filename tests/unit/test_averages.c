@@ -1,5 +1,8 @@
-/* Numbers on their way out: bits per byte rest on the bytes of a token, what was evaluated otherwise is never
-   averaged, a seed is compared with itself. */
+/* test_averages: which numbers may be combined.
+ *
+ * Bits per byte need the bytes per token, results of different evaluations are never averaged, and a seed is
+ * compared with itself only.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +36,7 @@ static const char *printed(Database *store, CmdTableOptions options) {
     return sample_file("out", NULL);
 }
 
-/* The field of the first row of the CSV under that name. */
+/* The field of a CSV's first row under this name. */
 static const char *csv_field(const char *csv, const char *name) {
     int column = 0;
     const char *at = csv, *line = strchr(csv, '\n') + 1;
@@ -43,14 +46,13 @@ static const char *csv_field(const char *csv, const char *name) {
     }
     for (; column; line++) {
         if (*line == '"')
-            line = strchr(line + 1, '"'); /* the options of a method, quotes doubled, hold commas */
+            line = strchr(line + 1, '"'); /* options of a method, in quotes, may contain commas */
         column -= *line == ',';
     }
     return arena_format(sample_arena, "%.*s", (int)strcspn(line, ",\n"), line);
 }
 
-/* Everywhere: in both views, in CSV and in JSON; where the bytes of a token are not known there is no such
- * number. */
+/* Bits per byte in both views, in CSV and in JSON; without known bytes per token there is no number. */
 static void bits_per_byte(void **state) {
     (void)state;
     Error err;
@@ -82,7 +84,8 @@ static void bits_per_byte(void **state) {
     database_close(store);
 }
 
-/* One length, evaluated in two ways that differ in one thing: two rows everywhere, and no mean over both. */
+/* One length evaluated in two ways that differ in one property: two rows everywhere, and no mean over
+   both. */
 static void ways_of_evaluating(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"v", "{\"a\":1}"};
@@ -128,8 +131,8 @@ static void ways_of_evaluating(void **state) {
     }
 }
 
-/* Ratios of one seed are over that seed's own number at the training length; means, deviations and extremes
-   are those of the seeds that were asked for. */
+/* Ratios of a seed are relative to that seed's own number at the training length; means, deviations and
+   extremes are over the selected seeds. */
 static void seeds_are_kept_apart(void **state) {
     (void)state;
     Error err;
@@ -157,8 +160,7 @@ static void seeds_are_kept_apart(void **state) {
     database_close(store);
 }
 
-/* A condition holds for the number that is meant and not for its neighbour; a method is found by key, label
- * and name. */
+/* A condition selects the intended number and no neighbour; a method is found by key, label and name. */
 static void conditions(void **state) {
     (void)state;
     const Plan *plan =
@@ -203,8 +205,8 @@ static const Claim *judged(Database *store, const char *more) {
     return &list->items[0];
 }
 
-/* A claim is about a method with its standard options, where that is there; two methods are compared where
-   nothing else differs; and what was benched in another precision says nothing of these runs. */
+/* A claim uses a method with its standard options, if it exists; two methods are compared only if nothing
+   else differs; a bench in another precision does not count for these runs. */
 static void claims_are_about_like_things(void **state) {
     (void)state;
     Error err = {0};
@@ -233,14 +235,15 @@ static void claims_are_about_like_things(void **state) {
     bench.config = arena_format(sample_arena, "{\"model\":%s}", json_print(model, sample_arena));
     if (!bench_results_write(store, &bench, &err)) fail_msg("%s", err.text);
     const Claim *claim = judged(store, speed);
-    for (int i = 0; i < claim->count; i++) assert_int_not_equal(claim->points[i].seeds, 0); /* 0: benched */
+    for (int i = 0; i < claim->count; i++)
+        assert_int_not_equal(claim->points[i].seeds, 0); /* 0: from a bench */
     bench.precision = "fp32";
     if (!bench_results_write(store, &bench, &err)) fail_msg("%s", err.text);
     claim = judged(store, speed);
     assert_int_equal(claim->count, 1);
     assert_int_equal(claim->points[0].seeds, 0);
 
-    /* Other settings, and other corpora, are not compared. */
+    /* Other settings and other corpora are not compared. */
     static const char *const others[] = {
         "UPDATE point SET variant = 'v' WHERE run IN (SELECT key FROM run WHERE method = 't5')",
         "INSERT INTO corpus SELECT 9, 'other', tokenizer, vocabulary, 1, 1, 1, 1, 1 FROM corpus;"
@@ -252,11 +255,12 @@ static void claims_are_about_like_things(void **state) {
     }
     assert_int_equal(sample_outside("UPDATE run SET corpus_id = 1; DELETE FROM point WHERE ordinal = 0"),
                      SQLITE_OK);
-    assert_int_equal(judged(store, growth)->verdict, CLAIM_CONTRADICTED); /* the only rotary that is left */
+    assert_int_equal(judged(store, growth)->verdict, CLAIM_CONTRADICTED); /* the only rotary left */
     database_close(store);
 }
 
-/* Seeds and lengths ascend whatever the order of the config; what a run cost counts where it is done. */
+/* Seeds and lengths are sorted, regardless of their order in the config; costs count for runs that are
+   done. */
 static void series_are_in_order(void **state) {
     (void)state;
     Error err;
@@ -298,7 +302,7 @@ static void series_are_in_order(void **state) {
     database_close(store);
 }
 
-/* What is no CSV is refused whole. */
+/* Invalid CSV is refused completely. */
 static void open_quotes(void **state) {
     (void)state;
     static const char head[] = "table,dataset,split,method,train_length,eval_length,stride,perplexity\n";
@@ -319,7 +323,7 @@ static void open_quotes(void **state) {
     database_close(store);
 }
 
-/* A seed that one method has lost is missing from its own comparison and from no other's. */
+/* A seed that one method lacks is missing only from its own comparison. */
 static void lost_seeds(void **state) {
     (void)state;
     Error err;

@@ -1,4 +1,4 @@
-/* The base layer: errors, arenas, hashes. */
+/* test_base: errors, arenas, hashes, threads, signals, and the memory of the BLAS. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -22,9 +22,9 @@
 #include "math/blas.h"
 #include "base/clock.h"
 
-/* ---- lanes ---- */
+/* ---- threads ---- */
 
-/* In the place of an OpenMP runtime's, which keeps the number for the thread that asks. */
+/* Replaces the function of an OpenMP runtime, where the number is a setting of the calling thread. */
 void omp_set_num_threads(int threads);
 static _Thread_local int openmp_threads;
 void omp_set_num_threads(int threads) {
@@ -48,7 +48,7 @@ static void count_calls(void *user, int lane) {
     __atomic_add_fetch(&((int *)user)[lane], 1, __ATOMIC_RELAXED);
 }
 
-/* Jobs of several sizes, one after the other: all lanes of each are called, once, and no others. */
+/* Jobs of several sizes in sequence: all lanes of each are called exactly once, and no others. */
 static void lanes_are_as_many_as_the_job_wants(void **state) {
     (void)state;
     static const int counts[] = {1, 2, EACH, 3, 1, 5, EACH, 4};
@@ -68,7 +68,8 @@ static void on_signal(int signal) {
 static void ignored_signals_stay_ignored(void **state) {
     (void)state;
     static const int list[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, 0};
-    for (const int *each = list; *each; each++) signal(*each, SIG_DFL); /* whatever a shell has set */
+    for (const int *each = list; *each; each++)
+        signal(*each, SIG_DFL); /* independent of the shell's settings */
     for (const int *ignored = list; *ignored; ignored++) {
         signal(*ignored, SIG_IGN);
         signals_handle(list, on_signal, 0);
@@ -84,7 +85,7 @@ static void ignored_signals_stay_ignored(void **state) {
 
 /* ---- the BLAS's memory ---- */
 
-/* In a process of its own, with room for one buffer: OpenBLAS would try for ever to have four. */
+/* In a separate process with memory for one buffer, where OpenBLAS would retry for ever to allocate four. */
 static void the_blas_does_not_wait_for_memory(void **state) {
     (void)state;
     int status;
@@ -122,14 +123,13 @@ static void errors_are_sentences(void **state) {
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = 0;
     errno = ENOENT;
-    error_system(&err, "%s", longer); /* cut, not overrun */
+    error_system(&err, "%s", longer); /* truncated */
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
     error_set(&err, EXIT_SYSTEM, "%s", longer);
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
 }
 
-/* Runs a function that ends the process; what it wrote to stderr is put into text. Returns the status of
- * waitpid. */
+/* Runs a function that ends the process, and stores its stderr in `text`. Returns the status of waitpid. */
 static int ends(void (*function)(void), char *text, size_t size) {
     int ends_of_pipe[2], status;
     assert_int_equal(pipe(ends_of_pipe), 0);
@@ -218,7 +218,7 @@ static void the_clock_goes_on(void **state) {
 static void memory_is_zero_and_aligned(void **state) {
     (void)state;
     Arena *arena = arena_new(100);
-    for (int round = 0; round < 2; round++) { /* again after a release: still zero */
+    for (int round = 0; round < 2; round++) { /* after a release, memory is zero again */
         ArenaMark mark = arena_mark(arena);
         unsigned char *previous_end = NULL;
         for (size_t n = 0; n < 300; n++) { /* over many chunks */
@@ -236,7 +236,7 @@ static void memory_is_zero_and_aligned(void **state) {
     arena_free(NULL);
 }
 
-/* What is before a mark stays through releases and new chunks. */
+/* Memory allocated before a mark survives releases and new chunks. */
 static void marks_keep_what_is_before(void **state) {
     (void)state;
     Arena *arena = arena_new(64);
@@ -255,7 +255,7 @@ static void marks_keep_what_is_before(void **state) {
     arena_free(arena);
 }
 
-/* A release to a mark in a later chunk keeps the chunks before it, and that chunk's beginning. */
+/* A release to a mark in a later chunk keeps the chunks before it, and the start of that chunk. */
 static void marks_may_lie_in_any_chunk(void **state) {
     (void)state;
     for (int kept = 1; kept < 9; kept++) {
@@ -273,7 +273,7 @@ static void marks_may_lie_in_any_chunk(void **state) {
     }
 }
 
-/* Blocks do not overlap, whatever the order of sizes, also in chunks that are used again. */
+/* Blocks do not overlap, in any order of sizes, also in reused chunks. */
 static void blocks_are_apart(void **state) {
     (void)state;
     enum { BLOCKS = 200 };
@@ -294,7 +294,7 @@ static void blocks_are_apart(void **state) {
     arena_free(arena);
 }
 
-/* A text of 64 letters needs 65 bytes: the next block must not end it, nor it begin the next block. */
+/* A text of 64 letters needs 65 bytes: it must not overlap the next block. */
 static void texts_have_room(void **state) {
     (void)state;
     for (int length = 60; length < 70; length++) {
@@ -376,7 +376,7 @@ static void hash_is_sha256(void **state) {
     assert_string_equal(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
-/* Whole, at all sizes around those of its buffer; with a limit, more than that but not for ever. */
+/* Files are read completely, at sizes around those of the buffer; with a limit, reading stops after it. */
 static void files_are_read_whole(void **state) {
     (void)state;
     static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 200000};

@@ -1,5 +1,8 @@
-/* Speeds in the database: what a bench measured comes back, the newest of a model counts, and the analysis of
-   cost and the claims about speed rest on it. */
+/* test_bench_results: speeds in the database.
+ *
+ * Results of a bench can be read back, the newest of a model is used, and the analysis of cost and claims
+ * about speed use them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,7 +89,7 @@ static void test_newest_of_the_model(void **state) {
     assert_true(bench->own);
     assert_null(bench_results_read(store, "y", sample_arena, &err)->items);
 
-    /* What another precision reached says nothing about these runs; it is listed last. */
+    /* Speeds in another precision do not count for these runs; they are listed last. */
     assert_int_equal(sample_outside("UPDATE bench SET precision = 'bf16' WHERE id = 4"), SQLITE_OK);
     list = bench_results_read(store, "x", sample_arena, &err);
     assert_int_equal(list->count, 3);
@@ -95,7 +98,7 @@ static void test_newest_of_the_model(void **state) {
     database_close(store);
 }
 
-/* Benches of other machines come in with a merge, once. */
+/* A merge imports benches of other machines once. */
 static void test_merged(void **state) {
     (void)state;
     Error err = {0};
@@ -138,7 +141,7 @@ static void test_cost(void **state) {
     database_close(store);
 }
 
-/* The verdict on what `claim` says about the quantities' method and bound. */
+/* The verdict on a claim about method and bound of the quantities. */
 static const Claim *judged(Database *store, const char *claim) {
     Error err = {0};
     FILE *file = fopen("claims.json", "w");
@@ -153,7 +156,7 @@ static const Claim *judged(Database *store, const char *claim) {
     return &list->items[0];
 }
 
-/* Runs say nothing, however starved one of them was; a bench does. */
+/* Runs do not count for claims about speed, whatever the load of their machine; benches do. */
 static void test_claims(void **state) {
     (void)state;
     const Plan *plan = sample_plan(METHODS);
@@ -174,7 +177,7 @@ static void test_claims(void **state) {
     database_close(store);
 }
 
-/* Trained short against trained long: what was reached at two lengths. */
+/* Trained short against trained long: results at two lengths. */
 static void test_short_long(void **state) {
     (void)state;
     const Plan *plan =
@@ -200,7 +203,7 @@ static void test_short_long(void **state) {
     database_close(store);
 }
 
-/* What `poslab bench` itself keeps. */
+/* What `poslab bench` itself stores. */
 static void test_bench(void **state) {
     (void)state;
     Error err = {0};
@@ -237,12 +240,12 @@ static void test_bench(void **state) {
     }
     database_close(store);
 
-    options.database = "no/folder/x.db"; /* said before anything is measured */
+    options.database = "no/folder/x.db"; /* reported before any measurement */
     assert_false(cmd_bench_run(&options, stdout, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
 }
 
-/* The figure has speeds of a bench or none; time is saved at such speeds. */
+/* The figure has either only speeds of a bench or none; time saved is computed from them. */
 static void test_bench_alone(void **state) {
     (void)state;
     Error err = {0};

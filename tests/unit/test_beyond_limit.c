@@ -1,4 +1,6 @@
-/* What older versions stored for lengths that no window of text had: it is marked, and no point of anything.
+/* test_beyond_limit: evaluations of older versions at lengths that no window of text had.
+ *
+ * They are marked, and no table or figure uses them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +76,7 @@ static void test_analyses(void **state) {
     }
     const char *text = analysed(store, "curves", "text");
     assert_null(strstr(text, ">= 256"));
-    assert_non_null(strstr(text, ">= 64")); /* the longest that was evaluated */
+    assert_non_null(strstr(text, ">= 64")); /* the longest evaluated length */
     assert_non_null(strstr(text, ">text: "));
     assert_non_null(strstr(analysed(store, "matrix", "text"), ">text"));
     assert_null(strstr(analysed(store, "positions", "csv"), ",256,"));

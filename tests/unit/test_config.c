@@ -1,5 +1,7 @@
-/* Experiments: every point is what the file, the sweep and --set say together; every mistake is named with
- * its path and what would be right; what is resolved reads back as itself.
+/* test_config: experiments.
+ *
+ * Every point combines the file, the sweep and --set; every error names the path and the valid values; a
+ * resolved config reads back as itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +34,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* Quotes are written as ' in these tests. */
+/* In these tests quotes are written as '. */
 static const char *json(const char *text) {
     char *copy = arena_copy(arena, text);
     for (char *c = copy; *c; c++)
@@ -48,7 +50,7 @@ static Experiment *read_file(const char *text, const char *const *sets, Error *e
     return config_read(path, sets, arena, err);
 }
 
-/* An experiment of a corpus, a method and what is given beside them. */
+/* An experiment with a corpus, a method and `extra`. */
 static Experiment *make(const char *extra, const char *const *sets, Error *err) {
     const char *base = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'";
     return read_file(arena_format(arena, "%s%s%s}", base, *extra ? "," : "", extra), sets, err);
@@ -62,7 +64,7 @@ static const Experiment *good(const char *extra, const char *const *sets) {
     return experiment;
 }
 
-/* The error is the config's, names the file and contains the message. */
+/* The error is about the config, names the file and contains the message. */
 static void assert_error(const char *text, const Experiment *experiment, const Error *err,
                          const char *message) {
     const char *place = arena_format(arena, "config '%s': ", path);
@@ -139,7 +141,7 @@ static void test_round_trip(void **state) {
     }
 }
 
-/* `trained` is all that determines training, and nothing else. */
+/* `trained` contains everything that determines training, and nothing else. */
 static void test_trained(void **state) {
     (void)state;
     static const struct {
@@ -158,7 +160,8 @@ static void test_trained(void **state) {
         assert_int_equal(strcmp(before, after) == 0, cases[i].same);
     }
     static const char *const lists[] = {"data.valid_files=[\"v\"]", "data.test_files=[\"v\"]"};
-    for (int i = 0; i < COUNT_OF(lists); i++) /* a corpus is known by its hash, wherever its files are */
+    for (int i = 0; i < COUNT_OF(lists);
+         i++) /* a corpus is identified by its hash, not by the paths of its files */
         assert_null(strstr(good("", (const char *const[]){lists[i], NULL})->points->trained, "_files"));
 }
 
@@ -169,7 +172,8 @@ static void test_lengths(void **state) {
              "'evaluate':{'multiples':[2,1.26,1.25,1.3,0.01,1.04],'lengths':[20,5,16777216]}",
              (const char *const[]){"evaluate.multiples=[2,1.26,1.25,1.3,0.05,1.04]", NULL})
             ->points;
-    static const int64_t expected[] = {1, 5, 10, 13, 20, 1 << 24}; /* 0.5 and 12.5 round away from zero */
+    static const int64_t expected[] = {1,  5,  10,
+                                       13, 20, 1 << 24}; /* 0.5 and 12.5 are rounded away from zero */
     assert_int_equal(config->evaluate.length_count, COUNT_OF(expected));
     for (int i = 0; i < COUNT_OF(expected); i++) assert_int_equal(config->evaluate.lengths[i], expected[i]);
 }
@@ -203,11 +207,11 @@ static void test_requests(void **state) {
     }
 }
 
-/* After the model as trained, at each length, every variant; what it does not change is as trained. */
+/* After the model as trained, every variant at each length; everything else is as trained. */
 #define E8  "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
 #define E64 E8 E8 E8 E8 E8 E8 E8 E8
 
-/* Names are limited in characters, whatever number of bytes each takes. */
+/* Names are limited in characters, not in bytes. */
 static void test_long_names(void **state) {
     (void)state;
     const Experiment *experiment =
@@ -215,7 +219,7 @@ static void test_long_names(void **state) {
     assert_int_equal(strlen(experiment->points->evaluate.variants[0]->name), 128);
 }
 
-/* A UTF-8 byte-order mark is skipped; other encodings are named. */
+/* A UTF-8 byte-order mark is skipped; errors name other encodings. */
 static void test_marks(void **state) {
     (void)state;
     static const char text[] = "{'name':'test','data':{'files':'a.txt'},'method':'alibi'}";
@@ -266,7 +270,7 @@ static void test_variants(void **state) {
     assert_null(strstr(config->trained, "variants"));
 }
 
-/* "method length seed" of every point, with a star where its slopes are trained. */
+/* "method length seed" of every point, with a star for trained slopes. */
 static const char *listing(const Experiment *experiment) {
     const char *text = "";
     for (int i = 0; i < experiment->count; i++) {
@@ -317,7 +321,7 @@ static void test_sweep(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const Experiment *experiment = good(cases[i].extra, (const char *const[]){cases[i].set, NULL});
         assert_string_equal(listing(experiment), cases[i].points);
-        Error err; /* the source is the experiment again, --set included */
+        Error err; /* the source is the experiment, with --set */
         assert_non_null(experiment = read_file(experiment->source, NULL, &err));
         assert_string_equal(listing(experiment), cases[i].points);
     }
@@ -375,7 +379,7 @@ static void test_mistakes(void **state) {
          "'attention':{'window':3}}]}",
          "'evaluate.variants[2].name' must be different from the others' names"},
         {"'evaluate':{'variants':[{'name':'x','method':{'name':'t5'}}]}",
-         "'evaluate.variants[0]': 'position.bias' is not a tensor of both"},
+         "'evaluate.variants[0]': tensor 'position.bias' differs from the trained model"},
         {"'evaluate':{'variants':[{'name':'x','attention':{'nope':1}}]}",
          "unknown key 'evaluate.variants[0].attention.nope'"},
         {"'evaluate':{'variants':[{'name':'x','attention':{}},{'name':'x','attention':{'nope_every':2}}]}",
@@ -460,7 +464,8 @@ static void test_sets(void **state) {
         {"name=a/b", "'name' must be 1 to 64"},
         {"sweep.train.seed=3", "'sweep.train.seed' must be a list"},
         {"method={\"name\":\"alibi\",\"with\":\"rotary\"}", "unknown key 'method.with'"},
-        {"method={\"name\":\"shape\",\"with\":\"alibi\"}", "'method.with' must be a method that follows"},
+        {"method={\"name\":\"shape\",\"with\":\"alibi\"}",
+         "'method.with' must be a method that uses the positions"},
         {"method=alib", "unknown method 'alib'; did you mean"},
         {"name.x=1", "'name' is no object"},
         {"train.seed=9007199254740993",
@@ -494,7 +499,7 @@ static void test_sizes(void **state) {
     assert_bad(arena_format(arena, "%s}", sweep), "'sweep' must have at most 64 paths, got 70");
 }
 
-/* A worker reads one point; a sweep in it, or a missing name, is a mistake. */
+/* A worker reads one point; a sweep in it, or a missing name, is an error. */
 static void test_parse(void **state) {
     (void)state;
     static const char *const bad[] = {"", "{}",
@@ -508,7 +513,7 @@ static void test_parse(void **state) {
     }
 }
 
-/* Random damage to a config is refused or accepted, with an error that is one line; nothing crashes. */
+/* Random damage to a config is accepted or refused with a one-line error, without a crash. */
 static void test_mutations(void **state) {
     (void)state;
     static const char *const pieces[] = {
@@ -553,7 +558,7 @@ static void test_mutations(void **state) {
     }
 }
 
-/* The configs that come with poslab. */
+/* The configs that are part of poslab. */
 static void test_shipped(void **state) {
     (void)state;
     glob_t found;

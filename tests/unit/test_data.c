@@ -1,5 +1,8 @@
-/* Corpora: the same documents give the same streams wherever they lie; every bad file is named with its
-   remedy. Batches: a function of seed, length and index alone that visits each window of an epoch once. */
+/* test_data: corpora and batches.
+ *
+ * The same documents give the same streams, independent of their paths; errors about files name the file and
+ * the remedy. Batches depend on seed, length and index only, and visit each window of an epoch once.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +32,7 @@ static Corpus *read_files(const char **files, double valid, double test) {
     return read_good(&(CorpusOptions){.files = {files}, .valid = valid, .test = test}, 0);
 }
 
-/* The error must be of this class and mention all words. */
+/* The error must have this code and contain all words. */
 static void expect_error(const CorpusOptions *options, int vocabulary, ExitCode code, const char **words) {
     Error err = {0};
     size_t used = arena_used(arena);
@@ -82,7 +85,7 @@ static void test_order_ignores_paths(void **state) {
     assert_string_not_equal(a->hash, read_files(LIST("one/*"), 0.2, 0.1)->hash);
 }
 
-/* Order, cut and hash, done again here from their definitions. */
+/* Order, cut and hash, computed here from their definitions. */
 static void test_definition(void **state) {
     (void)state;
     typedef struct Row {
@@ -185,7 +188,7 @@ static void expect_count(const char **files, int64_t count) {
     assert_int_equal(read_files(files, 0, 0)->splits[SPLIT_TRAIN].count, count);
 }
 
-/* However many names a file has, its text is there once. */
+/* Several names of one file are one document. */
 static void test_one_file_once(void **state) {
     (void)state;
     char absolute[128];
@@ -205,7 +208,7 @@ static void test_one_file_once(void **state) {
             CorpusOptions options = {.files = {LIST("a.txt")}};
             options.files[list] = LIST(names[i]);
             expect_error(&options, 0, EXIT_USAGE,
-                         LIST("a.txt", "data.files", "one file", "one of the lists"));
+                         LIST("a.txt", "data.files", "are the same file", "only one list"));
         }
     }
     fixture_put_text("b.txt", "other");
@@ -213,7 +216,7 @@ static void test_one_file_once(void **state) {
                  EXIT_USAGE, LIST("data.valid_files", "data.test_files", "a.txt", "sub/link.txt"));
 }
 
-/* A copy is another file, but not another text. */
+/* A copy is another file with the same text. */
 static void test_copies(void **state) {
     (void)state;
     fixture_put_text("a.txt", "the same text");
@@ -228,16 +231,17 @@ static void test_copies(void **state) {
         read_good(&(CorpusOptions){.files = {LIST("a.txt"), LIST("other")}}, 0)->splits[SPLIT_VALID].count,
         13);
 
-    /* In one list it may be wanted. Where the cut falls between the copies, it is said. */
+    /* Copies in one list are allowed. If a cut separates them, a note says so. */
     Corpus *corpus = read_files(LIST("a.txt", "copy"), 0, 0);
     assert_int_equal(corpus->splits[SPLIT_TRAIN].count, 26);
     assert_string_equal(corpus_note(corpus, arena), "");
     corpus = read_files(LIST("a.txt", "copy"), 0.5, 0);
-    assert_string_equal(corpus_note(corpus, arena), "2 files are copies of files in another split");
+    assert_string_equal(corpus_note(corpus, arena),
+                        "2 files have the same content as files in another split");
     assert_string_equal(corpus_note(read_files(LIST("a.txt", "other"), 0.3, 0.3), arena), "");
 }
 
-/* `**` is any number of folders, as in the shell. */
+/* `**` matches any number of folders, as in the shell. */
 static void test_any_depth(void **state) {
     (void)state;
     static const char *const files[] = {"d/1.txt", "d/e/2.txt",       "d/e/f/3.txt", "d/[x]/4.txt",
@@ -252,7 +256,7 @@ static void test_any_depth(void **state) {
         const char *pattern;
         int64_t count;
     } rows[] = {
-        {"d/**/*.txt", 7 + 9 + 11 + 11 + 1}, /* the loop leads to far/7.txt, too */
+        {"d/**/*.txt", 7 + 9 + 11 + 11 + 1}, /* the loop also leads to far/7.txt */
         {"d/*/*.txt", 9 + 11},
         {"d/**/**/[1-3].txt", 7 + 9 + 11},
         {"**/f/*.txt", 11},
@@ -262,7 +266,7 @@ static void test_any_depth(void **state) {
         {"far/**", 1},
         {"far/**/", 1},
         {"d/.*/*.txt", 15},
-        {"d/**e/*.txt", 9}, /* no component of its own: as `*` */
+        {"d/**e/*.txt", 9}, /* not a whole component: the same as `*` */
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
         Corpus *corpus = read_files(LIST(rows[i].pattern), 0, 0);
@@ -275,7 +279,7 @@ static void test_any_depth(void **state) {
     expect_files_error(LIST("d/**/*.csv"), LIST("no file matches 'd/**/*.csv'"));
 }
 
-/* A UTF-8 byte-order mark is no text; UTF-16 and what is no text at all is named. */
+/* A UTF-8 byte-order mark is not text; errors name UTF-16 and other types of files. */
 static void test_marks(void **state) {
     (void)state;
     fixture_put_text("plain", "abc");
@@ -335,15 +339,15 @@ static void test_empty_files(void **state) {
     assert_string_equal(corpus->hash, read_files(LIST("a.txt"), 0, 0)->hash);
     assert_string_equal(corpus_note(read_files(LIST("*a.txt", "e1*"), 0, 0), arena), "1 empty file skipped");
     expect_files_error(LIST("*.txt", "e1.txt"), LIST("'e1.txt' is empty", "remove it"));
-    expect_files_error(LIST("e*.txt"), LIST("'data.files' matches empty files only"));
+    expect_files_error(LIST("e*.txt"), LIST("'data.files' matches only empty files"));
     expect_error(&(CorpusOptions){.files = {LIST("a.txt"), LIST("e*")}}, 0, EXIT_USAGE,
-                 LIST("'data.valid_files' matches empty files only"));
+                 LIST("'data.valid_files' matches only empty files"));
     CorpusOptions options = {.tokenizer = TOKENIZER_UINT16, .files = {LIST("*.txt")}};
     assert_int_equal(unlink("e2.txt"), 0);
     assert_int_equal(read_good(&options, 65536)->empty, 1);
 }
 
-/* A file whose name looks like a pattern is taken as it is. */
+/* A file whose name looks like a pattern can be named. */
 static void test_brackets(void **state) {
     (void)state;
     fixture_put_text("a[1]", "one");
@@ -360,12 +364,12 @@ static void test_bad_files(void **state) {
     assert_int_equal(mkfifo("pipe", 0600), 0);
     assert_int_equal(symlink("loop", "loop"), 0);
     expect_files_error(LIST("good", "absent.txt"),
-                       LIST("data.files", "absent.txt", "no file '", "folder where"));
+                       LIST("data.files", "absent.txt", "no such file '", "current folder"));
     expect_files_error(LIST("good", "nothing/*.txt"), LIST("data.files", "nothing/*.txt", "no file matches"));
     expect_files_error(LIST("data/perl/*.txt"), LIST("data/perl/*.txt", "`make data`"));
     expect_files_error(LIST("good", "empty"), LIST("file 'empty' is empty", "remove it", "data.files"));
-    expect_files_error(LIST("good", "dir"), LIST("'dir' is a directory", "dir/*"));
-    expect_files_error(LIST("*"), LIST("'dir' is a directory"));
+    expect_files_error(LIST("good", "dir"), LIST("'dir' is a folder", "dir/*"));
+    expect_files_error(LIST("*"), LIST("'dir' is a folder"));
     expect_files_error(LIST("pipe"), LIST("'pipe' is not a regular file"));
     expect_error(&(CorpusOptions){.files = {LIST("loop/*")}}, 0, EXIT_SYSTEM, LIST("data.files", "loop/*"));
     expect_error(&(CorpusOptions){0}, 0, EXIT_USAGE, LIST("data.files"));
@@ -373,7 +377,7 @@ static void test_bad_files(void **state) {
                  LIST("data.valid_files", "absent"));
 }
 
-/* Root reads everything, so root becomes somebody else for a while. */
+/* Root may read all files, so the test runs as another user. */
 static void test_unreadable(void **state) {
     (void)state;
     fixture_put_text("secret", "text");
@@ -394,12 +398,12 @@ static void test_unreadable(void **state) {
     assert_int_equal(chmod("secrets", 0700), 0);
 }
 
-/* Refused at once, by their sizes: reading them would take all memory. */
+/* Refused by their sizes, before reading takes all memory. */
 static void test_too_large_for_memory(void **state) {
     (void)state;
     fixture_put_text("big", "text");
     fixture_put_text("small", "text");
-    if (truncate("big", ((off_t)1 << 40) + 2) != 0) skip(); /* not every file system can hold it */
+    if (truncate("big", ((off_t)1 << 40) + 2) != 0) skip(); /* not all file systems allow this size */
     expect_files_error(LIST("big"), LIST("'data.files'", "3072.0 GiB", "name fewer"));
     expect_error(&(CorpusOptions){.files = {LIST("small"), LIST("big")}}, 0, EXIT_USAGE,
                  LIST("'data.valid_files'", "3072.0 GiB"));
@@ -464,10 +468,10 @@ static void test_bad_token_streams(void **state) {
     } rows[] = {
         {"odd.bin", "odd size (5 bytes)", "data.tokenizer"},
         {"version.bin", "version 7", "version 1"},
-        {"more.bin", "promises 6 tokens", "10 bytes"},
-        {"less.bin", "promises 4 tokens", "10 bytes"},
-        {"minus.bin", "promises -1 tokens", "damaged"},
-        {"none.bin", "promises 0 tokens", "damaged"},
+        {"more.bin", "announces 6 tokens", "10 bytes"},
+        {"less.bin", "announces 4 tokens", "10 bytes"},
+        {"minus.bin", "announces -1 tokens", "damaged"},
+        {"none.bin", "announces 0 tokens", "damaged"},
         {"good.bin", "token 2 is 50256, outside the vocabulary of 50256", "model.vocabulary"},
     };
     for (int i = 0; i < COUNT_OF(rows); i++) {
@@ -480,7 +484,7 @@ static void test_bad_token_streams(void **state) {
     expect_error(&good, -1, EXIT_USAGE, LIST("model.vocabulary"));
 }
 
-/* Arrays, archives, text: what else could be read as 16-bit tokens. */
+/* Arrays, archives and text, which could be read as 16-bit tokens. */
 static void test_no_token_streams(void **state) {
     (void)state;
     enum { COUNT = 512 };
@@ -508,8 +512,9 @@ static void test_no_token_streams(void **state) {
     CorpusOptions good = tokens_of(LIST("good.bin"));
     assert_int_equal(read_good(&good, 50257)->splits[0].count, COUNT);
     for (int i = 0; i < COUNT_OF(many); i++)
-        many[i] = (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
-                                                    : narrow[i % COUNT] % 255 + 1); /* some are frequent */
+        many[i] =
+            (uint16_t)(narrow[i % COUNT] % 16 ? narrow[i % COUNT] ^ i
+                                              : narrow[i % COUNT] % 255 + 1); /* some values are frequent */
     fixture_put("tokens.bin", many, sizeof many);
     fixture_put("single.bin", single, sizeof single);
     fixture_put("real.bin", real, sizeof real);
@@ -562,7 +567,7 @@ static void test_no_token_streams(void **state) {
     read_good(&many_good, 65536);
 }
 
-/* Streams of few different tokens are no arrays of integers. */
+/* Streams with few different tokens are not taken for arrays of integers. */
 static void test_plain_streams_pass(void **state) {
     (void)state;
     uint16_t tokens[256];
@@ -587,8 +592,8 @@ static Batches *make_batches(int64_t count, int length, uint64_t seed) {
     return batches;
 }
 
-/* For streams of all lengths around a few windows: windows lie in the stream, those of one epoch do not share
-   a target, and at every phase that leaves room each is visited. */
+/* For streams of all lengths around a few windows: windows are inside the stream, those of an epoch do not
+   share targets, and each is visited at every phase at which it fits. */
 static void test_batches_cover(void **state) {
     (void)state;
     for (int length = 1; length <= 7; length++)
@@ -648,8 +653,7 @@ static void test_batches_random(void **state) {
     assert_in_range(rising, 400, 600);
 }
 
-/* Frozen: stored runs are found again by their key only while equal seeds give equal batches (CONFIG_FORMAT).
- */
+/* Frozen: stored runs can only be found by their key if equal seeds give equal batches (CONFIG_FORMAT). */
 static void test_batches_golden(void **state) {
     (void)state;
     Batches *batches = make_batches(20000, 128, 1);

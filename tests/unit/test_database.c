@@ -1,5 +1,8 @@
-/* The database: its schema holds, its views say what the stored sums say, importing twice is importing once.
-   What goes wrong is in test_faults.c. */
+/* test_database: the schema's rules hold, the views agree with the stored sums, and a second import changes
+ * nothing.
+ *
+ * Faults are in test_faults.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +63,8 @@ static void test_variants(void **state) {
     database_close(store);
 }
 
-/* Protocols of their own for some lengths: two sections, one point; each request keeps its section's rule. */
+/* Sections with different protocols for some lengths: two sections, one point; each request keeps the rule of
+   its section. */
 static void test_sections(void **state) {
     (void)state;
     Database *store = sample_store(sample_plan(
@@ -75,7 +79,7 @@ static void test_sections(void **state) {
     database_close(store);
 }
 
-/* Each method with a learning rate of its own: that is the method's. Two rates of one method are not. */
+/* A different learning rate for each method is part of the method. Two rates of one method are a setting. */
 static void test_tuning(void **state) {
     (void)state;
     const char *sweep =
@@ -92,8 +96,8 @@ static void test_tuning(void **state) {
     database_close(store);
 }
 
-/* What follows the training length, as a budget that grows with it, sets nothing apart; what also differs
-   within a length does. */
+/* An option that depends on the training length, such as a budget, is not a setting; one that also differs
+   within a length is. */
 static void test_budget_by_length(void **state) {
     (void)state;
     const char *sweep = "\"sweep\": {\"method\": [\"alibi\", \"rotary\"], \"train\": ["
@@ -123,7 +127,7 @@ static void test_schema(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
-/* A trigger in a database, which is not of our making, does nothing. */
+/* A trigger in a database, which poslab never creates, has no effect. */
 static void test_triggers(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -225,7 +229,7 @@ static void test_import_twice(void **state) {
     if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
 
-    /* Evaluated again, without training: what is there stays, evaluations and training alike. */
+    /* Evaluated again without training: stored evaluations and training are kept. */
     RunRecord again = *sample_record(point, RUN_DONE, NULL, (double[]){9, 9, 9});
     again.training = NULL;
     sample_import(store, &again);
@@ -236,7 +240,7 @@ static void test_import_twice(void **state) {
     assert_string_equal(sample_file("dump.sql", NULL), expected);
     sample_expect(store, "SELECT steps FROM run WHERE status = 'done'", "3");
 
-    /* A run that this database has never planned comes with its corpus. */
+    /* A run that is not planned in this database is imported with its corpus. */
     database_close(store);
     assert_int_equal(unlink("x.db"), 0);
     store = database_open("x.db", DATABASE_CREATE, &err);
@@ -248,7 +252,7 @@ static void test_import_twice(void **state) {
     database_close(store);
 }
 
-/* Numbers that are none are NULL everywhere, and never in the way of an import. */
+/* Numbers that are not finite are NULL everywhere, and do not prevent an import. */
 static void test_not_finite(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -279,7 +283,7 @@ static void test_not_finite(void **state) {
     database_close(store);
 }
 
-/* The experiment as now configured: what was removed keeps its results and leaves the experiment. */
+/* The experiment as configured now: removed points keep their results but leave the experiment. */
 static void test_replan(void **state) {
     (void)state;
     Error err;
@@ -307,7 +311,7 @@ static void test_replan(void **state) {
     database_close(store);
 }
 
-/* The same run evaluated with other options, and in another precision, is another evaluation. */
+/* The same run with other options, or in another precision, is another evaluation. */
 static void test_changed_after_training(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"stretched", "{\"base\":20000}"};

@@ -1,5 +1,7 @@
-/* Dropout and micro-batches: masks depend on the place of a number in the step alone, keep the mean, are held
- * in the backward pass, and are different wherever they should be.
+/* test_dropout: dropout and micro-batches.
+ *
+ * Masks depend only on the index of a number in the step, preserve the mean, are the same in the backward
+ * pass, and are independent between sites.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,8 +46,7 @@ static double train_sum(const Model *model, Activations *pass, const uint16_t *c
     return sum;
 }
 
-/* Cut unevenly or taken whole (more rows than the model works on at a time): the same dropout, the same loss,
-   the same gradients. */
+/* Cut unevenly or processed at once (more rows than a chunk): the same dropout, loss and gradients. */
 static void micro_batches_equal_the_whole(void **state) {
     enum { SEQUENCES = 60, LENGTH = 21 };
     static const int cuts[] = {1, 3, 20, 36};
@@ -67,7 +68,7 @@ static void micro_batches_equal_the_whole(void **state) {
         for (size_t i = 0; i < model->size; i++) expected[i] = whole[i];
         Error err;
         if (!law_gradients_agree(model, parts, expected, &err)) fail_msg("%s", err.text);
-        for (int i = 0; i < model->param_count; i++) { /* padding between tensors stays zero */
+        for (int i = 0; i < model->param_count; i++) { /* padding between tensors is zero */
             size_t end = i + 1 < model->param_count ? model->params[i + 1].offset : model->size;
             for (size_t k = model->params[i].offset + model->params[i].size; k < end; k++)
                 near(whole[k], 0, 0), near(model->values[k], 0, 0);
@@ -91,7 +92,7 @@ static void dropout_keeps_the_mean(void **state) {
             if (y[i] != 0) near(y[i], x[i] / (1 - p[n]), 2e-7 * x[i] / (1 - p[n]));
         }
         near(dropped, COUNT * p[n], 4.5 * sqrt(COUNT * p[n] * (1 - p[n])));
-        float other[64]; /* a part of it, by its place in the stream */
+        float other[64]; /* a part of it, by its index in the stream */
         memcpy(other, x + 300, sizeof other);
         nn_ops_dropout(other, 64, p[n], 77, 1300);
         assert_memory_equal(other, y + 300, sizeof other);
@@ -129,7 +130,7 @@ static void dropout_depends_on_the_place_alone(void **state) {
                           gradients);
         assert_memory_not_equal(nll[4], nll[0], sizeof nll[0]);
 
-        transformer_evaluate(model, evaluating, tokens, 3, plain); /* evaluation drops nothing */
+        transformer_evaluate(model, evaluating, tokens, 3, plain); /* evaluation has no dropout */
         *p[kind] = 0;
         Model *whole = law_model(&c, arena);
         transformer_evaluate(whole, activations_new(whole, 3, 21, false, arena), tokens, 3, undropped);
@@ -139,8 +140,8 @@ static void dropout_depends_on_the_place_alone(void **state) {
     }
 }
 
-/* Differences of the loss along each tensor's own gradient, the mask held. The rounding of 63 losses, some
-   3e-7 each, is 1e-5 of the 0.3 nats by which they are moved; the steps are of fourth order. */
+/* Differences of the loss along each tensor's own gradient, with a fixed mask. The rounding of 63 losses,
+   about 3e-7 each, is 1e-5 of their change of 0.3 nats; the differences are of fourth order. */
 static void dropout_gradients_are_derivatives(void **state) {
     (void)state;
     for (int kind = 0; kind < 4; kind++) {
@@ -162,7 +163,7 @@ static void dropout_gradients_are_derivatives(void **state) {
             const ModelParam *param = &model->params[i];
             const double steps[] = {-2, -1, 1, 2};
             double slope = sqrt(nn_ops_squared_norm(gradients + param->offset, param->size)), sums[4];
-            double h = 0.3 / slope; /* moves the loss by 0.3 nats */
+            double h = 0.3 / slope; /* changes the loss by 0.3 nats */
             for (int k = 0; k < 4; k++) {
                 for (size_t j = param->offset; j < param->offset + param->size; j++)
                     model->values[j] = (float)(start[j] + steps[k] * h * gradients[j] / slope);
@@ -177,17 +178,17 @@ static void dropout_gradients_are_derivatives(void **state) {
     }
 }
 
-/* ---- where dropout acts: a model that shows its masks ---- */
+/* ---- the sites of dropout: a model that shows its masks ---- */
 
-/* Four coordinates, every weight zero but E[1] = (1, 3, 9, 27) / 100: then, with p = 1/2, the loss of target
-   0 tells how often each coordinate was added to the residual stream, in ternary: log(1 + exp(sum 0.02 3^c
+/* Four coordinates, all weights zero except E[1] = (1, 3, 9, 27) / 100. With p = 1/2, the loss of target 0
+   then shows how often each coordinate was added to the residual stream, in ternary: log(1 + exp(sum 0.02 3^c
    times_c)). */
 enum { SHOW_LENGTH = 64, SHOW_SEQUENCES = 8 };
 
 static void show(int layers, double dropout, double attention, double activation, const char *const *ones,
                  const char *identity, int seen[3]) {
     Arena *arena = arena_new(0);
-    int length = attention > 0 ? 1 : SHOW_LENGTH; /* one key: its probability is 1 */
+    int length = attention > 0 ? 1 : SHOW_LENGTH; /* one key, with probability 1 */
     LawCase c = small_case("none", arena);
     c.model = (ModelOptions){.layers = layers,
                              .heads = 4,
@@ -224,7 +225,7 @@ static void show(int layers, double dropout, double attention, double activation
         transformer_train(model, pass, tokens, SHOW_SEQUENCES, (ActivationsOrigin){.seed = 1, .step = step},
                           1, nll, gradients);
         for (int t = 0; t < n; t++) {
-            double odds = expm1((double)nll[t]); /* e^logit; 1 where nothing was kept */
+            double odds = expm1((double)nll[t]); /* e^logit; 1 if nothing was kept */
             int code = (int)lround(log(odds) / 0.02);
             for (int i = 0; i < 4; i++, code /= 3) {
                 assert_in_range(code % 3, 0, 2);
@@ -238,8 +239,8 @@ static void show(int layers, double dropout, double attention, double activation
     arena_free(arena);
 }
 
-/* Two independent masks of p = 1/2: 0, 1 and 2 kept in shares of 1/4, 1/2, 1/4 of 2048 coordinates. A mask
-   used twice would show no 1 at all. */
+/* Two independent masks with p = 1/2 keep 0, 1 and 2 of a coordinate in shares of 1/4, 1/2 and 1/4 of 2048
+   coordinates. A mask used twice would never keep exactly 1. */
 static void independent(const int seen[3]) {
     assert_int_equal(seen[0] + seen[1] + seen[2], 2048);
     near(seen[0], 512, 4.5 * sqrt(2048 * 0.25 * 0.75));
@@ -255,15 +256,15 @@ static void every_place_has_a_mask_of_its_own(void **state) {
     static const char *const values[] = {"attention.qkv.bias", NULL};
     int seen[3];
     (void)state;
-    show(2, 0.5, 0, 0, attention_out, NULL, seen); /* layer by layer */
+    show(2, 0.5, 0, 0, attention_out, NULL, seen); /* between layers */
     independent(seen);
     show(2, 0.5, 0, 0, ffn_out, NULL, seen);
     independent(seen);
-    show(1, 0.5, 0, 0, both, NULL, seen); /* the two of one layer */
+    show(1, 0.5, 0, 0, both, NULL, seen); /* the two sites of one layer */
     independent(seen);
     show(2, 0, 0, 0.5, inner, "ffn.out.weight", seen);
     independent(seen);
-    show(2, 0, 0.5, 0, values, "attention.out.weight", seen); /* head by head, sequence by sequence */
+    show(2, 0, 0.5, 0, values, "attention.out.weight", seen); /* between heads, between sequences */
     independent(seen);
 }
 

@@ -1,6 +1,8 @@
-/* Names in a database may be anything. One list of evil strings goes through every column of text, and every
-   command in every format must make of them what it makes of plain names: the same lines, rows and cells,
-   valid UTF-8, no control character, nothing that a terminal, a spreadsheet, gnuplot or a shell would obey.
+/* test_escape: names in a database may contain any bytes.
+ *
+ * A list of hostile strings is stored in every text column. Every command in every format must print for them
+ * what it prints for plain names: the same lines, rows and cells, valid UTF-8, no control characters, and
+ * nothing that a terminal, a spreadsheet, gnuplot or a shell would interpret.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,12 +49,12 @@ static const struct Evil {
     EVIL("\x80\x9B\xFF\xFE"),
     EVIL("\xC0\xAF\xE0\x80\xAF\xF0\x80\x80\xAF\xC1\xBF"), /* overlong */
     EVIL("\xED\xA0\x80\xED\xB0\x80"),                     /* surrogates */
-    EVIL("\xF4\x90\x80\x80\xF8\x88\x80\x80\x80\xE6\x97"), /* above U+10FFFF, cut off */
+    EVIL("\xF4\x90\x80\x80\xF8\x88\x80\x80\x80\xE6\x97"), /* above U+10FFFF, truncated */
     EVIL("\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xBB\xBF"),
     EVIL("\xE2\x80\xAE"
          "dexaler\xE2\x80\xAC\xE2\x81\xA6x\xE2\x81\xA9\xE2\x80\xA8y\xE2\x80\xA9"),
     EVIL("\xE2\x80\x8E"
-         "left\xE2\x80\x8Fright\xD8\x9C"), /* marks of direction */
+         "left\xE2\x80\x8Fright\xD8\x9C"), /* direction marks */
     EVIL("\xD7\xA9\xD7\x9C é 日本 \xF0\x9F\x98\x80 e\xCC\x81"),
     EVIL("\"double\" 'single' ''\"\""),
     EVIL("a,b;c"),
@@ -92,7 +94,7 @@ static int size_at(int i, bool plain) {
     return !plain && i < COUNT_OF(evil) ? evil[i].size : (int)strlen(name_at(i, plain));
 }
 
-/* The name as SQL has it, whatever it holds. */
+/* The name as an SQL literal. */
 static const char *sql_name(int i, bool plain) {
     char *hex = arena_alloc(sample_arena, 2 * (size_t)size_at(i, plain) + 1, 1);
     for (int k = 0; k < size_at(i, plain); k++)
@@ -100,8 +102,8 @@ static const char *sql_name(int i, bool plain) {
     return arena_format(sample_arena, "CAST(x'%s' AS TEXT)", hex);
 }
 
-/* Statements that put a name, for %1$s, into a row's columns, for %2$d; or, `all`, all names in one. There
-   are two databases, with numbers and without. */
+/* Statements that store a name, for %1$s, in the columns of a row, for %2$d; or, with `all`, all names in
+   one. There are two databases, with and without numbers. */
 enum { DONE = 1, FAILED = 2, KINDS = 2 };
 
 static const struct {
@@ -130,7 +132,7 @@ static const struct {
 static const char *base;
 static size_t base_size;
 
-/* x.db with as many runs as there are names; its bytes are kept in `base`. */
+/* Makes x.db with one run per name; its bytes are kept in `base`. */
 static void make_base(void) {
     const char *rates = "";
     for (int i = 1; i <= COUNT; i++)
@@ -149,7 +151,7 @@ static void make_base(void) {
         "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 4.5, 5, 5.5}), &err));
     assert_true(runs_import_result(store, "result.db", &err));
     database_close(store);
-    /* The other runs have the numbers of the first one: importing each takes its time. */
+    /* The other runs copy the numbers of the first one, since importing each would take long. */
     int code = sample_outside(
         "UPDATE run SET (status, started, finished, revision, host, cpu, blas, threads, steps, train_tokens,"
         " train_seconds, final_loss, peak_bytes) = (SELECT status, started, finished, revision, host, cpu, "
@@ -213,9 +215,9 @@ static Database *store_with(int kind, bool plain) {
     return store;
 }
 
-/* --- what is expected of all formats --- */
+/* --- checks of all formats --- */
 
-/* Valid UTF-8 in which nothing but `allowed` controls anything. */
+/* Valid UTF-8 without control characters, except `allowed`. */
 static void expect_clean(const char *what, const char *text, const char *allowed) {
     Error err;
     if (!json_syntax_check_utf8(text, strlen(text), what, &err)) fail_msg("%s", err.text);
@@ -232,7 +234,7 @@ static void expect_clean(const char *what, const char *text, const char *allowed
     }
 }
 
-/* How often one of `bytes` is there without a backslash before it. */
+/* The number of occurrences of one of `bytes` without a backslash before it. */
 static int count_bare(const char *text, const char *bytes) {
     int count = 0;
     for (; *text; text++) {
@@ -244,7 +246,7 @@ static int count_bare(const char *text, const char *bytes) {
     return count;
 }
 
-/* Rows of a CSV, all with as many fields as the first; no field is a formula. */
+/* The rows of a CSV, all with as many fields as the first; no field is a formula. */
 static int csv_rows(const char *what, const char *text) {
     int rows = 0, fields = 0, first = 0;
     while (*text) {
@@ -269,14 +271,14 @@ static int csv_rows(const char *what, const char *text) {
     return rows;
 }
 
-/* Leaves of JSON. */
+/* The number of leaves of JSON. */
 static int json_leaves(const Json *json) {
     int count = json_count(json), leaves = count ? 0 : 1;
     for (int i = 0; i < count; i++) leaves += json_leaves(json_member(json, i));
     return leaves;
 }
 
-/* What must not depend on names. */
+/* The properties that must not depend on names. */
 static int shape_of(const char *what, const char *format, const char *text) {
     if (!strcmp(format, "csv")) {
         expect_clean(what, text, "\n\r\t");
@@ -401,7 +403,7 @@ static const char *report(Database *store) {
     return sample_file("r.html", NULL);
 }
 
-/* Tags of the page. */
+/* The number of tags of the page. */
 static int count_tags(const char *page) {
     int count = 0;
     for (; *page; page++) count += *page == '<';
@@ -411,7 +413,7 @@ static int count_tags(const char *page) {
 static void test_report(void **state) {
     (void)state;
     put_claims();
-    make_base(); /* without templates, and so without figures, which have a test of their own */
+    make_base(); /* without templates, hence without figures, which have their own test */
     for (int kind = 1; kind <= KINDS; kind++) {
         int tags[2];
         for (int plain = 0; plain < 2; plain++) {
@@ -426,7 +428,7 @@ static void test_report(void **state) {
     }
 }
 
-/* Lines of numbers in the data beside a figure. */
+/* Lines of numbers in the data file of a figure. */
 static int data_lines(const char *text) {
     int lines = 0;
     for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
@@ -447,7 +449,7 @@ static void test_figures(void **state) {
     static const char *const kinds[] = {"curves", "position", "cost", "early", "paper", "loss"};
     assert_int_equal(symlink(getenv("PLOTS"), "plots"), 0);
     make_base();
-    /* The cost figure draws methods that a bench measured: here all of them, whatever their names. */
+    /* The cost figure draws methods measured by a bench: here all of them. */
     static const char *const benches = "INSERT OR IGNORE INTO bench_result SELECT b.bench, b.method, "
                                        "r.label, b.length, phase, tokens_per_second,"
                                        " tokens_per_second_low, tokens_per_second_high, flops_per_second, "
@@ -477,7 +479,7 @@ static void test_figures(void **state) {
     assert_int_not_equal(access("bad", F_OK), 0);
 }
 
-/* Paths are the user's, and reach gnuplot as they are. */
+/* Paths are passed to gnuplot unchanged. */
 static void test_paths(void **state) {
     (void)state;
     static const char *const paths[] = {"a b.svg",         "it's `touch bad`.svg",
@@ -498,7 +500,7 @@ static void test_paths(void **state) {
     }
 }
 
-/* Numbers stay numbers for a spreadsheet, texts cannot become formulas. */
+/* For a spreadsheet, numbers remain numbers and texts cannot become formulas. */
 static void test_formulas(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -509,7 +511,7 @@ static void test_formulas(void **state) {
         assert_string_equal(escape_text(ESCAPE_CSV, cases[i][0], sample_arena), cases[i][1]);
 }
 
-/* JSON loses nothing but what is no UTF-8. */
+/* JSON preserves everything except invalid UTF-8. */
 static void test_json(void **state) {
     (void)state;
     for (int i = 0; i < COUNT; i++) {
@@ -522,7 +524,7 @@ static void test_json(void **state) {
     }
 }
 
-/* A shell reads a word as it was. */
+/* A shell reads a quoted word unchanged. */
 static void test_shell(void **state) {
     (void)state;
     FILE *script = fopen("script", "w");

@@ -1,5 +1,8 @@
-/* Evaluation: every target of the stream is scored exactly once at every length and stride, each by the
-   window that the header describes, and the sums are those of a reference that runs one window at a time. */
+/* test_evaluate: every target of the stream is scored exactly once at every length and stride.
+ *
+ * Each is scored by the window that the header defines, and the sums agree with a reference that runs one
+ * window at a time.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +71,7 @@ static double reference(const Model *model, const CorpusStream *stream, Evaluate
     return value;
 }
 
-/* Bins as the header lists them: 0, 1, ..., 7, 8-9, 10-11, ..., 16-19, ... */
+/* Bins as in the header: 0, 1, ..., 7, 8-9, 10-11, ..., 16-19, ... */
 static void assert_bins(const EvaluateResult *result, const double *sums, const int64_t *counts,
                         int64_t length) {
     int bin = 0;
@@ -139,7 +142,7 @@ static void full_stride_is_nonoverlapping(void **state) {
 }
 
 static void zero_weights_cost_log_v(void **state) {
-    (void)state; /* with all weights zero every token costs log V, whatever the window */
+    (void)state; /* with all weights zero, every token costs log V in every window */
     ModelOptions options = tiny_options();
     Model *model = tiny_model(&options, "none", 16, arena);
     memset(model->values, 0, model->size * sizeof(float));
@@ -240,12 +243,12 @@ static void too_short(void **state) {
     }
 }
 
-/* What no window reaches is not stored as if it had been evaluated. */
+/* A length that no window reaches is not stored as evaluated. */
 static void unreached(void **state) {
     (void)state;
     static const struct {
         int64_t count, tokens, length, stride;
-        const char *text; /* NULL: it is fine */
+        const char *text; /* NULL: accepted */
     } cases[] = {
         {101, 0, 100, 100, NULL},
         {100, 0, 100, 100, "evaluation at length 100 needs 100 targets, the valid split has 99; remove"},
@@ -284,7 +287,7 @@ static void broken_weights(void **state) {
     assert_int_equal(result.tokens, 99);
 }
 
-/* Another precision is another number, or refused where the machine has none. */
+/* Another precision gives another number, or is refused if the machine lacks it. */
 static void precision_is_the_requests(void **state) {
     (void)state;
     ModelOptions options = tiny_options();

@@ -1,4 +1,4 @@
-/* The kernels under attention: products of tiles, the exponential, sums and maxima of vectors. */
+/* test_gemm: products of tiles, the exponential, and sums and maxima of vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static float exp_of(float x) {
     return lanes[0];
 }
 
-/* The header promises about 2 units in the last place (1.2e-7 each), zero far below, NaN for NaN. */
+/* The header promises about 2 units in the last place (1.2e-7 each), zero far below, and NaN for NaN. */
 static void exponential_is_accurate(void **state) {
     (void)state;
     for (int i = -86900; i <= 88000; i++) {
@@ -38,7 +38,7 @@ static void lanes_are_folded(void **state) {
     (void)state;
     float x[SIMD_LANES], sum = 0;
     for (int i = 0; i < SIMD_LANES; i++) sum += x[i] = (float)(1 << i) + 0.5f;
-    near(simd_reduce_sum(simd_load(x)), sum, 0); /* whole numbers and halves: exact in any order */
+    near(simd_reduce_sum(simd_load(x)), sum, 0); /* integers and halves: exact in any order */
     for (int top = 0; top < SIMD_LANES; top++) {
         for (int i = 0; i < SIMD_LANES; i++) x[i] = i == top ? -3 : -4 - (float)i;
         near(simd_reduce_max(simd_load(x)), -3, 0);
@@ -49,13 +49,14 @@ static void lanes_are_folded(void **state) {
     for (int i = 0; i < SIMD_LANES; i++) near(x[i], larger[i] > smaller[i] ? larger[i] : smaller[i], 0);
 }
 
-/* Both products, fresh and added, with leading dimensions wider than the tile: nothing else is written. */
+/* All products, with and without adding, with leading dimensions larger than the tile; nothing else is
+   written. */
 static void products_are_sums(void **state) {
     static const int sizes[][3] = {{8, 16, 1},   {8, 16, 16}, {32, 32, 48},
                                    {16, 48, 33}, {40, 80, 7}, {32, 128, 64}};
     (void)state;
     for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
-        for (int kind = 0; kind < 6; kind++) { /* turned or not; fresh, added, added to a run */
+        for (int kind = 0; kind < 6; kind++) { /* transposed or not; overwritten, added, added to a run */
             int m = sizes[n][0], w = sizes[n][1], k = sizes[n][2], ldc = w + 5, lda = (kind & 1 ? m : k) + 3,
                 ldb = w + 7;
             bool add = kind / 2 == 1, run = kind / 2 == 2;
@@ -82,7 +83,7 @@ static void products_are_sums(void **state) {
         }
 }
 
-/* Both factors along the inner index: fresh and added, nothing else is written. */
+/* Both factors contiguous along the inner index, with and without adding; nothing else is written. */
 static void products_along_are_sums(void **state) {
     static const int sizes[][3] = {{4, 4, 16}, {8, 32, 128}, {32, 8, 48}, {12, 20, 256}};
     (void)state;
@@ -110,8 +111,8 @@ static void products_along_are_sums(void **state) {
         }
 }
 
-/* Every way of gemm_product against sums in double: turned or not, from nothing, a row or rows of another
-   width; what lies behind the result stays. */
+/* All paths of gemm_product against sums in double: transposed or not, from zero, a row or rows of another
+   width; memory after the result is unchanged. */
 static void large_products_are_sums(void **state) {
     static const int sizes[][3] = {{1, 32, 1}, {6, 32, 5}, {29, 64, 300}, {100, 96, 17}, {13, 1120, 260}};
     (void)state;

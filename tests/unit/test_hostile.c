@@ -1,9 +1,10 @@
-/* A database's values and schema are not trusted. For each column of each table, each of a list of evil
-   values is put into one row, past types and constraints; then every command that reads is called. None may
-   crash, hang or fail without a message, with a code that says something else than damage or usage; and where
-   one finds the database damaged, `check` does, too, and names the place.
-
-   A sample of the loop is the test. `make hostile` goes through all of it (minutes). */
+/* test_hostile: values and schema of a database are not trusted.
+ *
+ * For each column of each table, each of a list of invalid values is put into one row, without types and
+ * constraints; then every command that reads is called. None may crash, hang, fail without a message, or fail
+ * with a code other than damage or usage; and if one finds the database damaged, `check` must report it too,
+ * with the place. The test takes a sample of these cases; `make hostile` takes all (minutes).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,12 +35,12 @@
 #include "cli/cmd_table.h"
 #include "store/runs.h"
 
-static int every = 61; /* of the loop, one in so many; of the commands, a third at a time */
+static int every = 61; /* one in `every` cases is tested, each with a third of the commands */
 static char papers[4096];
 
 /* --- the commands that read --- */
 
-/* Each ends with an exit code and, unless that is EXIT_DONE, an error. */
+/* Each returns an exit code and, unless it is EXIT_DONE, an error. */
 static bool call_status(Database *store, const char *json, FILE *out, Error *err) {
     bool left;
     return cmd_status_print(store, NULL, *json != '\0', &left, out, err);
@@ -122,7 +123,7 @@ static const struct Call {
     {"export", call_export, ""},
 };
 
-/* What a child finds wrong goes to the file "wrong". */
+/* An error found by a child is written to the file "wrong". */
 static void wrong(const char *command, const char *argument, const char *what) {
     FILE *file = fopen("wrong", "a");
     fprintf(file, "%s %s: %s\n", command, argument, what);
@@ -135,10 +136,10 @@ static void judge(const struct Call *call, bool fine, const Error *err) {
     if (!known || !*err->text)
         wrong(call->name, call->argument, arena_format(sample_arena, "code %d, '%s'", err->code, err->text));
     if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` names the row"))
-        wrong(call->name, call->argument, err->text); /* a rule of store/integrity_values.c is missing */
+        wrong(call->name, call->argument, err->text); /* a rule is missing in store/integrity_values.c */
 }
 
-/* Whether `check` has nothing to say, as far as the numbers are concerned. */
+/* Whether `check` finds no problem in the numbers. */
 static bool is_sound(FILE *out) {
     Error err = {0};
     int64_t problems = 0;
@@ -150,8 +151,8 @@ static bool is_sound(FILE *out) {
     return fine && !problems;
 }
 
-static int turn, bad;  /* databases tried; those that did harm */
-static int stride = 1; /* every so many of the commands is tried on each */
+static int turn, bad;  /* databases tested; databases with errors */
+static int stride = 1; /* one in `stride` commands is tested on each */
 
 static void call_all(void) {
     FILE *out = fopen("/dev/null", "w");
@@ -167,7 +168,7 @@ static void call_all(void) {
         database_close(store);
         judge(&calls[i], fine, &err);
         damaged |= !fine && err.code == EXIT_DAMAGED;
-        if (!store) break; /* the same for all */
+        if (!store) break; /* the same for all commands */
     }
     alarm(20);
     FILE *now = fopen("command", "w");
@@ -177,7 +178,7 @@ static void call_all(void) {
     fclose(out);
 }
 
-/* Commands in a process of their own; `what` says what was done to the database. */
+/* Runs commands in a separate process; `what` describes the change to the database. */
 static void survive(const char *what) {
     turn++;
     unlink("wrong");
@@ -225,7 +226,7 @@ static void make_database(void) {
     fixture_put_text("key", plan->points[0].key);
     database_close(store);
 
-    /* A gnuplot that draws nothing, at once. */
+    /* A gnuplot that draws nothing, to save time. */
     assert_int_equal(mkdir("bin", 0700), 0);
     fixture_put_text("bin/gnuplot", "#!/bin/sh\ncat >/dev/null\necho '<svg></svg>' >&FIGURE\n");
     fixture_put_text("figure.gp", "");
@@ -235,7 +236,7 @@ static void make_database(void) {
     setenv("PATH", arena_format(sample_arena, "%s/bin:/usr/bin:/bin", here), 1);
 }
 
-/* --- what is done to it --- */
+/* --- changes to it --- */
 
 static void restore(void) {
     size_t size;
@@ -266,7 +267,7 @@ static const char *const values[] = {
     "char(27, 155, 10) || 'x'",
 };
 
-/* The database with its schema's types and constraints off, one statement, and the schema as it was. */
+/* Executes one statement without the schema's types and constraints, then restores the schema. */
 static bool tamper(const char *sql) {
     static const char loosen[] =
         "PRAGMA synchronous = OFF; PRAGMA writable_schema = ON;"
@@ -292,7 +293,7 @@ static bool tamper(const char *sql) {
     return changed;
 }
 
-/* For each column: its name, its table, and what chooses one row. */
+/* For each column: its name, its table, and a condition that selects one row. */
 static const char columns_sql[] =
     "SELECT t.name, c.name, coalesce((SELECT '(' || group_concat('\"' || k.name || '\"') || ') = (SELECT ' ||"
     " group_concat('\"' || k.name || '\"') || ' FROM ' || t.name || ' LIMIT 1)' FROM "
@@ -334,7 +335,7 @@ static void test_values(void **state) {
     assert_int_equal(bad, 0);
 }
 
-/* A schema that is not ours, or that does more than ours. */
+/* Schemas other than poslab's, and with additional objects. */
 static void test_schemas(void **state) {
     (void)state;
     static const char *const changes[] = {
@@ -402,7 +403,7 @@ static void test_schemas(void **state) {
         if (!strncmp(changes[i], "UPDATE", 6) || !strncmp(changes[i], "DELETE", 6))
             assert_true(tamper(changes[i]));
         else
-            sample_outside(changes[i]); /* SQLite may refuse what comes last */
+            sample_outside(changes[i]); /* SQLite may refuse the last statement */
         survive(changes[i]);
     }
     assert_int_equal(bad, 0);

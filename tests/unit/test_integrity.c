@@ -1,5 +1,8 @@
-/* `poslab check`: a sound database has no problem; each rule finds what breaks it, and names it. Rows are
-   changed past the store; files are those of a run folder. */
+/* test_integrity: `poslab check`.
+ *
+ * A valid database has no problem; each rule finds and names what violates it. Rows are changed without the
+ * store; files are those of a run folder.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,9 +22,10 @@
 #include "store/runs.h"
 
 static const Plan *plan;
-static const char *key; /* of the first run, whose evaluations are 1, 2 and 3 */
+static const char *key; /* of the first run, with evaluations 1, 2 and 3 */
 
-/* Statements that give an evaluation the position bins of its protocol, with its loss spread over them. */
+/* Statements that give an evaluation the position bins of its protocol, with its loss distributed over
+   them. */
 static const char *bins_sql(int64_t id, const EvaluateRequest *request, int64_t tokens) {
     EvaluateResult layout;
     evaluate_layout(request, tokens, &layout, sample_arena);
@@ -37,7 +41,7 @@ static const char *bins_sql(int64_t id, const EvaluateRequest *request, int64_t 
     return sql;
 }
 
-/* Two trained and evaluated runs in which `check` finds nothing wrong. */
+/* Two trained and evaluated runs without problems. */
 static int setup(void **state) {
     if (sample_setup(state)) return 1;
     plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -142,7 +146,7 @@ static void rows(void **state) {
     }
 }
 
-/* Weights of the run, as its worker leaves them. */
+/* Weights of the run, as written by its worker. */
 static const char *write_weights(const char *belongs_to, int ffn) {
     Error err;
     const Config *config = plan->points[0].config;

@@ -1,12 +1,13 @@
-/* Linear layers in both precisions, and the bf16 products under them: against sums in double with the error
- * that the arithmetic implies, repeatable, the same on several threads, and refused where they are not to be
- * had.
+/* test_linear: linear layers in both precisions, and the bf16 products.
  *
- * Bounds. A bfloat16 number has 8 bits: rounding errs by at most u = 2^-8 of the number, and a product of two
- * rounded numbers by at most 2u + u^2. A float32 sum of K products errs by at most K 2^-23 of the sum of
- * their magnitudes S (2^-24 for each addition and, where the CPU rounds it, for each product). So a bf16
- * product is within (2u + u^2 + K 2^-23) S of the product of the factors as they were, and within K 2^-23 S
- * of that of the rounded ones.
+ * They are compared with sums in double, within the error bounds of the arithmetic; they must be repeatable,
+ * equal on several threads, and refused if unavailable.
+ *
+ * Bounds: a bfloat16 number has 8 bits, so rounding errs by at most u = 2^-8 of the number, and a product of
+ * two rounded numbers by at most 2u + u^2. A float32 sum of K products errs by at most K 2^-23 of the sum of
+ * their magnitudes S (2^-24 for each addition and, if the CPU rounds it, for each product). So a bf16 product
+ * is within (2u + u^2 + K 2^-23) S of the product of the original factors, and within K 2^-23 S of that of
+ * the rounded factors.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +36,7 @@
 
 enum { LANES = 4 };
 
-/* A test that needs bf16 products begins with this. */
+/* Called first in each test that needs bf16 products. */
 static void need_bf16(void) {
     if (!bf16_unavailable_reason()) return;
     print_message("skipped: %s\n", bf16_unavailable_reason());
@@ -74,7 +75,7 @@ static void rounding_is_to_nearest_even(void **state) {
         float from, to;
     } cases[] = {{1, 1},
                  {-0.0f, -0.0f},
-                 {0x1.01p0f, 0x1p0f}, /* halfway: to the even one, below and above */
+                 {0x1.01p0f, 0x1p0f}, /* halfway: to even, below and above */
                  {0x1.03p0f, 0x1.04p0f},
                  {0x1.010002p0f, 0x1.02p0f},
                  {0x1.02fffep0f, 0x1.02p0f},
@@ -138,7 +139,7 @@ static void compare(const float *c, const float *before, const Reference *r, int
         }
 }
 
-/* The largest error as a share of the magnitudes. */
+/* The largest error relative to the magnitudes. */
 static double check_layer(int precision, int n, int o, int i) {
     double worst = 0;
     size_t weights = (size_t)o * i;
@@ -160,9 +161,9 @@ static double check_layer(int precision, int n, int o, int i) {
     compare(dx, NULL, &(Reference){dy, w, o, 1, i, 1, o}, n, i, half, &worst);
     compare(dw, dw0, &(Reference){dy, x, 1, o, i, 1, n}, o, i, half, &worst);
     float *dw1 = copy(dw, weights);
-    linear_backward(linear, NULL, dw1, NULL, dy, x, w, n, o, i); /* dx left out */
+    linear_backward(linear, NULL, dw1, NULL, dy, x, w, n, o, i); /* without dx */
     compare(dw1, dw, &(Reference){dy, x, 1, o, i, 1, n}, o, i, half, &worst);
-    float *ones = NEW(arena, (size_t)n, float); /* dbias is dy^T 1, in float32 at any precision */
+    float *ones = NEW(arena, (size_t)n, float); /* dbias is dy^T 1, in float32 in any precision */
     for (int row = 0; row < n; row++) ones[row] = 1;
     double ignored = 0;
     compare(dbias, dbias0, &(Reference){dy, ones, 1, o, 1, 0, n}, o, 1, false, &ignored);
@@ -172,8 +173,8 @@ static double check_layer(int precision, int n, int o, int i) {
 static const int shapes[][3] = {{1, 1, 1},   {1, 3, 2},     {3, 1, 7},     {5, 17, 1},
                                 {33, 20, 9}, {64, 128, 32}, {100, 31, 77}, {129, 96, 65}};
 
-/* Products of tiles: remaining rows and steps, more than one block of each, more columns than are packed at
-   once, and the smallest number of weights that the BLAS gets. */
+/* Products by the kernels of gemm: remaining rows and steps, several blocks of each, more columns than are
+   packed at once, and the smallest number of weights that the BLAS gets. */
 static const int tiled[][3] = {{1, 32, 1},   {7, 32, 32},    {13, 96, 3},   {131, 64, 64},  {50, 288, 300},
                                {97, 160, 9}, {11, 1056, 64}, {300, 32, 32}, {49, 64, 1056}, {5, 512, 544}};
 
@@ -193,10 +194,10 @@ static void bf16_layers_err_as_bf16_does(void **state) {
         double error = check_layer(PRECISION_BF16, shapes[s][0], shapes[s][1], shapes[s][2]);
         if (error > worst) worst = error;
     }
-    assert_true(worst > 0x1p-9); /* or it was float32 */
+    assert_true(worst > 0x1p-9); /* otherwise it was float32 */
 }
 
-/* More shapes than primitives are kept, and the first one again. */
+/* More shapes than there are cached primitives, and the first one again. */
 static void any_number_of_shapes(void **state) {
     (void)state;
     need_bf16();
@@ -242,7 +243,7 @@ static double loss(const float *nll, int count) {
     return sum / count;
 }
 
-/* Over more rows than a pass works on at a time. */
+/* Over more rows than a pass processes at a time. */
 static void every_method_in_bf16(void **state) {
     (void)state;
     need_bf16();
@@ -313,11 +314,11 @@ static void training_in_bf16(void **state) {
                         half->size * sizeof(float)); /* repeatable, bit for bit */
     assert_memory_equal(b.log, c.log, (size_t)b.steps * sizeof *b.log);
     if (!(a.final_loss < a.log[0].loss - 0.5)) fail_msg("float32 learns nothing: %g", a.final_loss);
-    if (!(fabs(b.final_loss - a.final_loss) < 0.005)) /* of the perplexity: 0.5 % */
+    if (!(fabs(b.final_loss - a.final_loss) < 0.005)) /* 0.5 % of the perplexity */
         fail_msg("loss %g in bf16, %g in float32", b.final_loss, a.final_loss);
 }
 
-/* An evaluation has a precision of its own, whatever the model was trained in. */
+/* The precision of an evaluation does not depend on that of training. */
 static void evaluation_in_bf16(void **state) {
     (void)state;
     need_bf16();
@@ -340,7 +341,7 @@ static void evaluation_in_bf16(void **state) {
     if (!(half != wide && fabs(half - wide) < 0.005)) fail_msg("nll %g in bf16, %g in float32", half, wide);
 }
 
-/* --- where it is not to be had --- */
+/* --- unavailable precision --- */
 
 static void expect_refusal(const char *why, const char *remedy) {
     Error err = {0};
@@ -352,7 +353,8 @@ static void expect_refusal(const char *why, const char *remedy) {
     assert_non_null(strstr(err.text, remedy));
 }
 
-/* oneDNN asks the CPU, or its environment, when it is first used: in this test, and in a process of its own.
+/* oneDNN reads the CPU's features, or its environment, at its first use: so this test uses a separate
+ * process.
  */
 static void a_cpu_without_bf16_is_refused(void **state) {
     (void)state;
@@ -381,7 +383,7 @@ static void a_build_without_onednn_refuses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_cpu_without_bf16_is_refused), /* the first: see there */
+        TEST(a_cpu_without_bf16_is_refused), /* must be the first */
         TEST(a_build_without_onednn_refuses),
         TEST(rounding_is_to_nearest_even),
         TEST(what_is_bf16_stays),

@@ -1,5 +1,8 @@
-/* Merging databases: what comes in comes whole, what is there stays, and what differs is named and left out;
-   and an evaluation is another one as soon as any of the columns differs that say which one it is. */
+/* test_merge: merging databases.
+ *
+ * Imported rows are complete, existing rows are kept, and conflicts are named and left out. Two evaluations
+ * are different as soon as one of their identifying columns differs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +28,8 @@ static int setup(void **state) {
     return 0;
 }
 
-/* A database of the plan with the results of `first` runs from the first on, or of the others (negative).
-   Times are the same in all. */
+/* A database of the plan with the results of the first `first` runs or, if negative, of the others. All have
+   the same times. */
 static void make(const char *path, int first, bool evaluated) {
     Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
@@ -41,7 +44,7 @@ static void make(const char *path, int first, bool evaluated) {
 
 static char said[8192];
 
-/* Merges into ours.db; returns the conflicts, what was printed is in `said`. */
+/* Merges into ours.db; returns the number of conflicts. The printed text is in `said`. */
 static int merge(const char *first, const char *second) {
     Error err;
     int64_t conflicts = -1;
@@ -55,7 +58,7 @@ static int merge(const char *first, const char *second) {
     return (int)conflicts;
 }
 
-/* Rows in the tables that no run writes. */
+/* Rows in the tables that runs do not write. */
 static const char others[] =
     "INSERT INTO reference VALUES ('Paper', 'd', 'valid', 'rotary', 100, 200, 100, 'perplexity', 20.5);"
     "INSERT INTO bench (id, created, revision, host, cpu, blas, machine, threads, precision, config, "
@@ -63,7 +66,7 @@ static const char others[] =
     " gemm_rate) VALUES (7, 'c', 'r', 'h', 'p', 'b', '{}', 1, 'fp32', '{}', 'none', 1e9);"
     "INSERT INTO bench_result VALUES (7, 'rotary', 'Rotary', 64, 'train', 1, 2, 3, 4, 5, 6, 7, 8, 9)";
 
-/* Everything of every table, into a new database and into one in which the same is planned. */
+/* All rows of all tables, into a new database and into one with the same plan. */
 static void comes_whole(void **state) {
     (void)state;
     make("theirs.db", 2, true);
@@ -80,7 +83,7 @@ static void comes_whole(void **state) {
     }
 }
 
-/* Evaluations have other numbers here than there; their windows and bins go where they belong. */
+/* Evaluations have other row numbers in the two databases; windows and bins follow their evaluation. */
 static void two_halves(void **state) {
     (void)state;
     make("whole.db", 2, true);
@@ -94,7 +97,7 @@ static void two_halves(void **state) {
     dump_expect("ours.db", dump_of("whole.db"), "two halves");
 }
 
-/* What was not done there changes nothing here; what another process is at work on is pending here. */
+/* Unfinished runs of the other database change nothing; runs in progress there are pending here. */
 static void unfinished(void **state) {
     (void)state;
     make("theirs.db", 0, true);
@@ -118,7 +121,7 @@ static void unfinished(void **state) {
     dump_expect("ours.db", dump_of("theirs.db"), "trained there, pending here");
 }
 
-/* Where the numbers agree, what is here stays as it is, whatever else is said there. */
+/* If the numbers agree, the rows of this database are kept. */
 static void what_is_there_stays(void **state) {
     (void)state;
     make("ours.db", 2, true);
@@ -138,7 +141,8 @@ static void what_is_there_stays(void **state) {
     dump_expect("ours.db", before, "other provenance");
 }
 
-/* Each number that can differ. The run is left out, all of it; the other run's new evaluation comes in. */
+/* Each number that can differ. A conflicting run is left out completely; new evaluations of the other run are
+   imported. */
 static void conflicts(void **state) {
     (void)state;
     static const struct {
@@ -181,7 +185,7 @@ static void conflicts(void **state) {
     dump_change("there.db",
                 "UPDATE evaluation SET id = 100 WHERE id = 99; UPDATE evaluation_window SET evaluation = 100"
                 " WHERE evaluation = 99; UPDATE position_loss SET evaluation = 100 WHERE evaluation = 99");
-    dump_change("there.db", arena_format(sample_arena, more, key)); /* of the run in conflict */
+    dump_change("there.db", arena_format(sample_arena, more, key)); /* of the conflicting run */
     for (int i = 0; i < COUNT_OF(cases); i++) {
         dump_copy("ours.db", "before.db");
         dump_copy("theirs.db", "there.db");
@@ -197,7 +201,8 @@ static void conflicts(void **state) {
     assert_int_equal(merge("theirs.db", "theirs.db"), 2); /* the sum over files */
 }
 
-/* An experiment of the same name and another config stays ours; its runs come in, its points do not. */
+/* An experiment with the same name and another config is kept as in this database; its runs are imported, its
+   points are not. */
 static void other_experiment(void **state) {
     (void)state;
     make("theirs.db", 2, true);
@@ -219,7 +224,7 @@ static void other_experiment(void **state) {
     database_close(store);
 }
 
-/* Rows that do not fit in: nothing of that file is taken, and the next one can be. */
+/* Inconsistent rows: nothing of that file is imported, and the next file can be. */
 static void misfits(void **state) {
     (void)state;
     Error err;
@@ -246,7 +251,7 @@ static void misfits(void **state) {
     dump_expect("ours.db", dump_of("theirs.db"), "after it");
 }
 
-/* --- which evaluation it is --- */
+/* --- the identity of an evaluation --- */
 
 /* Another value for each column, as SQL. */
 static const struct {
@@ -272,7 +277,7 @@ static const char *alternative(const char *column) {
     return NULL;
 }
 
-/* A copy of evaluation 1 that differs in that column, and has another loss. */
+/* A copy of evaluation 1 that differs in that column and has another loss. */
 static const char *twin_sql(const char *column) {
     const char *list = arena_format(sample_arena, EVALUATION_KEY_COLUMNS), *at = strstr(list, column);
     if (!strcmp(column, "variant")) at = strstr(list, "variant,");
@@ -288,7 +293,7 @@ static const char *twin_sql(const char *column) {
                         (int)(at - list), list, alternative(column), at + strlen(column));
 }
 
-/* The schema's key of an evaluation is these columns, and so is what joins it to a request. */
+/* These columns are the schema's key of an evaluation, and join it to a request. */
 static void identity_in_the_schema(void **state) {
     (void)state;
     Error err;
@@ -309,14 +314,14 @@ static void identity_in_the_schema(void **state) {
                     arena_format(sample_arena, "UPDATE evaluation SET %s = %s WHERE id = 1", column, value));
         store = database_open("ours.db", DATABASE_READ, &err);
         const char *done = sample_value(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'");
-        const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run asks for it, too */
+        const char *wanted = strcmp(column, "run") ? "2" : "3"; /* the other run has the request too */
         if (strcmp(done, wanted))
             fail_msg("an evaluation of another %s is taken for the one that was asked for", column);
         database_close(store);
     }
 }
 
-/* Merged and imported, it comes in beside the one that is there, with its own windows and bins. */
+/* Merged or imported, it is added to the existing one, with its own windows and bins. */
 static void identity_in_imports(void **state) {
     (void)state;
     Error err;
@@ -339,7 +344,7 @@ static void identity_in_imports(void **state) {
         }
 }
 
-/* What is asked for is found by all that it is made of. */
+/* A request is identified by all of its columns. */
 static void identity_in_requests(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"v", "{\"a\":1}"}, named = {"w", "{\"a\":1}"},
@@ -375,7 +380,7 @@ static void identity_in_requests(void **state) {
     database_close(store);
 }
 
-/* A database is not merged with itself, by whatever name: it would wait for its own lock. */
+/* A database is not merged with itself, under any name: it would wait for its own lock. */
 static void not_with_itself(void **state) {
     (void)state;
     Error err = {0};

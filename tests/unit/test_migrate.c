@@ -1,5 +1,7 @@
-/* A database of an older schema is brought up to date with every number in it, in one transaction: whoever is
-   killed in the midst of it leaves a database that the next one brings up to date. */
+/* test_migrate: a database with an older schema is upgraded in one transaction, with all of its numbers.
+ *
+ * If the process is killed during the upgrade, the next one upgrades the database.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +21,7 @@
 
 static char fixture[2][4096]; /* of versions 1 and 2 */
 
-/* x.db as poslab of that schema version left it. */
+/* x.db as written by poslab with that schema version. */
 static void put_version(int version) {
     unlink("x.db");
     assert_int_equal(system(arena_format(sample_arena, "sqlite3 x.db < '%s'", fixture[version - 1])), 0);
@@ -33,7 +35,7 @@ static int add_row(void *text, int count, char **values, char **names) {
     return 0;
 }
 
-/* All rows of a query on x.db, past the store. */
+/* All rows of a query on x.db, without the store. */
 static const char *rows_of(const char *sql) {
     sqlite3 *db;
     const char *text = "";
@@ -44,7 +46,7 @@ static const char *rows_of(const char *sql) {
     return text;
 }
 
-/* A query that gives every value that x.db holds now, and what its views show, column by column. */
+/* A query that returns all values of x.db and of its views, column by column. */
 static const char *everything(void) {
     const char *queries = rows_of(
         "SELECT 'SELECT ''' || s.name || ' '' || ' || group_concat('quote(' || c.name || ')', '||'',''||')"
@@ -80,7 +82,7 @@ static void test_every_number_is_kept(void **state) {
                                 " AND coalesce(processor_seconds, load, settings) IS NULL"),
                         "2\n");
 
-    /* The migrated schema is that of a new database. */
+    /* The upgraded schema equals that of a new database. */
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     const char *migrated = sample_dump();
     open_and_close();
@@ -90,8 +92,7 @@ static void test_every_number_is_kept(void **state) {
     assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
 }
 
-/* Tables of version 2 keep every number; what was stored for a length that no window had is none of it any
- * more. */
+/* Tables of version 2 keep all numbers, except those stored for a length that no window had. */
 static void test_version2(void **state) {
     (void)state;
     put_version(2);
@@ -169,7 +170,7 @@ static void test_killed_in_the_midst(void **state) {
     assert_false(is_killed((size_t)file.st_size));
 }
 
-/* A file that says version 1 and is not. */
+/* A file of version 1 by its number only. */
 static void test_refused(void **state) {
     (void)state;
     Error err = {0};

@@ -1,7 +1,7 @@
-/* The model against the naive one, and what the model promises beside: its table of parameters, its memory,
- * long sequences. The laws (laws_model.c) say the same of small cases for every method and option; here the
- * sizes are those at which tiles, chunks and blocks of logits end. "test_model long" takes sequences as long
- * as experiments have them.
+/* test_model: the model against the naive one, its table of parameters, its memory, and long sequences.
+ *
+ * The laws (laws_model.c) test small cases for every method and option; here the sizes are those at which
+ * tiles, chunks and blocks of logits end. "test_model long" tests sequences as long as in experiments.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@
 #include "model/transformer.h"
 #include "model/activations.h"
 
-static int longest = 4096; /* attention takes time with the square of the length */
+static int longest = 4096; /* the time of attention grows with the square of the length */
 
 static LawCase small_case(const char *method, Arena *arena) {
     return (LawCase){.position = law_defaults(need_method(method), NULL, arena),
@@ -51,7 +51,7 @@ typedef struct Row {
     bool decay;
 } Row;
 
-/* Design, sections 4 and 6, for 2 layers, C = 12, F = 20, V = 17; c: rows of ffn.in */
+/* Design, sections 4 and 6, for 2 layers, C = 12, F = 20, V = 17; `inner`: rows of ffn.in. */
 static void table_is(const Model *model, int inner) {
     const Row head = {"embedding.weight", 2, 17, 12, MODEL_INIT_NORMAL, 1 / sqrt(12), false};
     const Row layer[] = {
@@ -98,7 +98,7 @@ static void table_is(const Model *model, int inner) {
         assert_int_equal(param->decay, rows[i].decay);
         parameters += rows[i].rows * rows[i].columns;
     }
-    for (int i = 0; i < count; i++) { /* in order, apart, aligned to vectors */
+    for (int i = 0; i < count; i++) { /* in order, disjoint, aligned to vectors */
         assert_true(model->params[i].offset >= end);
         assert_int_equal(model->params[i].offset % 16, 0);
         end = model->params[i].offset + model->params[i].size;
@@ -138,7 +138,7 @@ static void initial_values_have_their_deviation(void **state) {
         if (param->init != MODEL_INIT_NORMAL) continue;
         near(sum / n, 0, 4.5 * param->deviation / sqrt(n)); /* 4.5 standard errors */
         near(sqrt(squares / n), param->deviation, 4.5 * param->deviation / sqrt(2 * n));
-        for (int j = 0; j < i; j++) /* each its own numbers */
+        for (int j = 0; j < i; j++) /* no tensor has the numbers of another */
             if (model->params[j].init == MODEL_INIT_NORMAL)
                 assert_true(value[0] != model->values[model->params[j].offset] ||
                             value[1] != model->values[model->params[j].offset + 1]);
@@ -160,7 +160,7 @@ static void options_have_the_designs_defaults(void **state) {
     near(o.dropout + o.attention_dropout + o.activation_dropout, 0, 0);
 }
 
-/* Dropout may not reach 1, sizes not 0. */
+/* Dropout must be below 1, and sizes above 0. */
 static void options_have_their_bounds(void **state) {
     (void)state;
     static const struct {
@@ -208,8 +208,8 @@ static void check_refuses_what_does_not_fit(void **state) {
 
 /* ---- forward, loss and gradients ---- */
 
-/* The naive model's own gradients, tensor by tensor, against differences in double. With formulas: hooks
-   compute in float. Fourth order, h = 1e-3 of the tensor's root mean square: error h^4, rounding 1e-13 / h.
+/* The naive model's gradients, for each tensor, against differences in double. It uses formulas, since hooks
+ * compute in float. Fourth order, h = 1e-3 of the tensor's root mean square: error h^4, rounding 1e-13 / h.
  */
 static void naive_gradients_are_derivatives(void **state) {
     (void)state;
@@ -219,7 +219,7 @@ static void naive_gradients_are_derivatives(void **state) {
         LawCase c = small_case(encoding_methods[n]->name, arena);
         c.model.activation = n % 2 ? MODEL_GELU : MODEL_SWIGLU;
         c.model.final_norm = n % 3 != 0;
-        for (int k = 0; k < c.position.method->field_count; k++) { /* trainable slopes, for one */
+        for (int k = 0; k < c.position.method->field_count; k++) { /* for example trainable slopes */
             const OptionField *field = &c.position.method->fields[k];
             if (field->type == OPTION_BOOL) *((bool *)c.position.options + field->offset) = true;
         }
@@ -268,7 +268,7 @@ static const struct {
     {"rotary", 2, 4, 24, 17, 11, MODEL_SWIGLU, false, 5, 129, 64},  /* chunks that end inside a sequence */
     {"sinusoidal", 1, 1, 20, 8, 5000, MODEL_GELU, true, 2, 70, 70}, /* logits in blocks */
     {"alibi", 3, 5, 15, 7, 2, MODEL_GELU, true, 1, 1, 16},          /* one token; a vocabulary of two */
-    {"none", 1, 1, 3, 1, 3, MODEL_RELU, true, 3, 31, 8},            /* hardly anything */
+    {"none", 1, 1, 3, 1, 3, MODEL_RELU, true, 3, 31, 8},            /* minimal sizes */
     {"none", 2, 2, 66, 5, 3, MODEL_GELU, true, 2, 33, 8},           /* heads wider than two vectors, odd */
     {"t5", 1, 7, 7, 3, 9, MODEL_SWIGLU, true, 40, 16, 16},          /* many short sequences */
     {"pia", 1, 2, 8, 9, 5, MODEL_GELU, true, 1, 600, 64},           /* an input longer than a chunk */
@@ -278,7 +278,7 @@ static const struct {
 static void model_agrees_with_the_naive_one(void **state) {
     (void)state;
     for (int n = 0; n < COUNT_OF(sizes); n++) {
-        if (!encoding_find(sizes[n].method)) continue; /* deleted */
+        if (!encoding_find(sizes[n].method)) continue; /* the method's file does not exist */
         Arena *arena = arena_new(0);
         Error err;
         LawCase c = {.position = law_defaults(encoding_find(sizes[n].method), NULL, arena),
@@ -332,7 +332,7 @@ static void long_sequences_stay_finite(void **state) {
     }
 }
 
-/* The memory of a pass is counted as it is taken, and grows with the length, not with its square. */
+/* The memory of a pass is counted exactly, and grows linearly with the length. */
 static void bytes_are_counted(void **state) {
     (void)state;
     for (int n = 0; n < encoding_method_count; n++)
@@ -346,8 +346,8 @@ static void bytes_are_counted(void **state) {
         }
 }
 
-/* Two FLOPs for each weight of a matrix and token; causal attention 2 T C for each layer; training three
- * times. */
+/* Two FLOPs per weight of a matrix and token; causal attention 2 T C per layer; training three times as many.
+ */
 static void flops_are_the_closed_form(void **state) {
     (void)state;
     ModelOptions o = {
@@ -362,7 +362,7 @@ static void flops_are_the_closed_form(void **state) {
 static void the_blas_is_measured(void **state) {
     (void)state;
     double rate = linear_rate(PRECISION_FP32, 96, 64, 64, 0.02);
-    if (!(rate > 1e6 && rate < 1e15)) /* the unit is right; other work may leave it little */
+    if (!(rate > 1e6 && rate < 1e15)) /* the unit is right; other processes may slow it down */
         fail_msg("%g FLOP/s", rate);
     assert_non_null(strstr(blas_name(), "OpenBLAS"));
     assert_true(strlen(blas_name()) < 255);

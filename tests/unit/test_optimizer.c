@@ -1,6 +1,7 @@
-/* Optimisers and schedule: the closed forms of train/optimizer.h, in double. The updates themselves are the
- * law `optimizer`, which test_methods.c runs beside every method; here it runs on a larger model, and the
- * rest is checked by hand.
+/* test_optimizer: optimizers and schedule against the formulas of train/optimizer.h, in double.
+ *
+ * The updates themselves are the law `optimizer`, which test_methods.c runs with every method; here it runs
+ * on a larger model.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +48,7 @@ static void updates_are_the_closed_forms(void **state) {
     arena_free(arena);
 }
 
-/* With a constant gradient AdamW's first steps are rate * sign, whatever the gradient's size. */
+/* With a constant gradient of any size AdamW's first steps are rate * sign. */
 static void adamw_steps_by_the_rate(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
@@ -68,8 +69,7 @@ static void adamw_steps_by_the_rate(void **state) {
     arena_free(arena);
 }
 
-/* Clipping scales the gradients in place, by the norm over all tensors, and only when it exceeds the limit.
- */
+/* Clipping scales the gradients in place, by the norm over all tensors, and only if it exceeds the limit. */
 static void clipping_scales_in_place(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
@@ -170,10 +170,10 @@ static void schedule_has_its_endpoints(void **state) {
 
     s = (OptimizerScheduleOptions){.warmup = 0, .floor = 1}; /* constant */
     for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 2, 1e-12);
-    s = (OptimizerScheduleOptions){.warmup = 1, .floor = 0}; /* warm-up alone */
+    s = (OptimizerScheduleOptions){.warmup = 1, .floor = 0}; /* only warm-up */
     for (int t = 1; t <= 10; t++) near(optimizer_schedule_rate(&s, 2, t, 10), 0.2 * t, 1e-12);
     s = (OptimizerScheduleOptions){.warmup = 0.05, .floor = 0.1};
-    near(optimizer_schedule_rate(&s, 2, 1, 1), 0.2, 1e-12); /* one step, no warm-up: the floor */
+    near(optimizer_schedule_rate(&s, 2, 1, 1), 0.2, 1e-12); /* one step without warm-up: the floor */
     near(optimizer_schedule_rate(&s, 2, 1, 10), 2, 1e-12);  /* round(0.5) = 1 step of warm-up */
 }
 

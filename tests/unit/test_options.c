@@ -1,5 +1,7 @@
-/* JSON and option tables: what is strict JSON is read and printed back, everything else is refused with its
- * line and column; tables check what they say they check, and name what was meant.
+/* test_options: JSON and option tables.
+ *
+ * Strict JSON is read and printed unchanged, everything else is refused with line and column. Tables check
+ * their bounds, and suggest similar names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +29,8 @@ static Json *parse(const char *text) {
 
 static void assert_refused(const char *text, size_t size, const char *message) {
     Error err = {.text = "accepted"};
-    char *copy = malloc(size ? size : 1); /* of exactly that size, so that a sanitizer sees a byte too far */
+    char *copy =
+        malloc(size ? size : 1); /* of exactly that size, so that a sanitizer detects reads beyond it */
     memcpy(copy, text, size);
     Json *json = json_parse(copy, size, "text", arena, &err);
     free(copy);
@@ -232,7 +235,7 @@ static void test_paths(void **state) {
     assert_false(json_set_path(json, deep, json_new_number(1, arena), "text", &err));
 }
 
-/* All of a tree is in its arena, and what is refused leaves nothing in it. */
+/* A tree is owned by its arena, and refused text leaves nothing in it. */
 static void test_arena(void **state) {
     (void)state;
     Arena *own = arena_new(0), *other = arena_new(0);
@@ -347,7 +350,7 @@ static void test_tables(void **state) {
     assert_string_equal(err.text, "config 'x': 'count' must be in [1, 4000000], got 0");
 }
 
-/* A range beside which 0 is allowed: nothing between 0 and the range, and the error says so. */
+/* A range that also allows 0: values between 0 and the range are refused, and the error says so. */
 static void test_or_zero(void **state) {
     (void)state;
     static const OptionField rows[] = {{"factor", OPTION_REAL, 0, .low = 1, .high = 8, .or_zero = true,

@@ -1,5 +1,8 @@
-/* What is printed and drawn from a database: tables against golden texts, CSV against the view to the last
-   bit, status, the data beside a figure, figures in every format, and names that try to be commands. */
+/* test_output: texts and figures from a database.
+ *
+ * Tables are compared with golden texts, CSV with the view to the last bit; also status, data files of
+ * figures, figures in every format, and hostile names.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +45,7 @@ static int free_template(void **state) {
     return 0;
 }
 
-/* Two methods and two seeds. A seed that has `reason` diverges. */
+/* Two methods and two seeds. A seed with a `reason` diverges. */
 static Database *two_seeds(const char *reason) {
     const Plan *plan = sample_plan(TWO_SEEDS);
     static const double values[4][3] = {{4, 6, 1234.6}, {5, 6, 1236.6}, {4.13, 4, 3.5}, {4.13, 4, 3.76}};
@@ -75,7 +78,7 @@ static const char *status(Database *store, bool json) {
     return sample_file("out", NULL);
 }
 
-/* The signature names the build; "REV" stands for it in golden texts. */
+/* The signature names the build; in golden texts it is "REV". */
 static const char *signature(Database *store) {
     return arena_format(
         sample_arena,
@@ -144,7 +147,7 @@ static const char *refused(Database *store, CmdTableOptions options) {
     return err.text;
 }
 
-/* Rows, columns, conditions and ratios of one's own choice. */
+/* Chosen rows, columns, conditions and ratios. */
 static void test_pivot(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -193,7 +196,7 @@ static void test_pivot(void **state) {
     database_close(store);
 }
 
-/* A table for each value of what neither rows nor columns show. */
+/* One table for each value of fields that are neither rows nor columns. */
 static void test_pivot_sheets(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -229,7 +232,7 @@ static void test_pivot_errors(void **state) {
     database_close(store);
 }
 
-/* The paper's numbers at our multiples: taken, between two lengths, or not there. */
+/* The paper's numbers at the multiples of the database: given, between two lengths, or missing. */
 static void test_paper(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
@@ -248,8 +251,9 @@ static void test_paper(void **state) {
     database_close(store);
 }
 
-/* Bold with several seeds: what cannot be told apart from the lowest mean, tested on windows; with one: the
- * lowest. */
+/* Bold with several seeds: all that do not differ significantly from the lowest mean, tested on windows; with
+ * one seed: the lowest.
+ */
 static void test_best(void **state) {
     (void)state;
     static const double values[4][3] = {{4, 4, 4}, {4.1, 4, 4}, {4.02, 8, 4}, {4.06, 9, 5}};
@@ -289,7 +293,7 @@ static void test_latex(void **state) {
     database_close(store);
 }
 
-/* What became of runs without a number, in a table and in the status. */
+/* Outcomes without a number, in a table and in the status. */
 static void test_outcomes(void **state) {
     (void)state;
     Error err;
@@ -340,7 +344,7 @@ static void test_outcomes(void **state) {
     database_close(store);
 }
 
-/* A mean over fewer seeds than asked for says so. */
+/* A mean over fewer seeds than requested has a note. */
 static void test_lost_seed(void **state) {
     (void)state;
     Database *store = two_seeds("loss is nan at step 3");
@@ -350,7 +354,7 @@ static void test_lost_seed(void **state) {
     database_close(store);
 }
 
-/* Each training length has a table where lengths are multiples; each protocol has a row. */
+/* With lengths as multiples, each training length has its own table; each protocol has a row. */
 static void test_several(void **state) {
     (void)state;
     const Plan *plan =
@@ -380,7 +384,7 @@ static void test_several(void **state) {
     database_close(store);
 }
 
-/* Reads back every field of the CSV; numbers must be those of the view, bit for bit. */
+/* Reads all fields of the CSV; the numbers must equal those of the view, bit for bit. */
 static void test_csv(void **state) {
     (void)state;
     Error err;
@@ -470,7 +474,7 @@ static void test_figure(void **state) {
     database_close(store);
 }
 
-/* The axis ends where one curve has left the others far behind; an arrow says where that one goes. */
+/* The axis ends where one curve is far above the others; an arrow gives its last value. */
 static void test_clipped(void **state) {
     (void)state;
     Error err;
@@ -491,7 +495,7 @@ static void test_clipped(void **state) {
     database_close(store);
 }
 
-/* The data beside a figure: a block for each line, with mean, deviation, lowest, highest and number of seeds.
+/* The data file of a figure: one block per line, with mean, deviation, lowest, highest and number of seeds.
  */
 static void test_figure_data(void **state) {
     (void)state;
@@ -521,7 +525,7 @@ static void test_figure_data(void **state) {
     }
 }
 
-/* Names are text to gnuplot and to everything else. */
+/* Names are text for gnuplot and for all other formats. */
 static void test_hostile_names(void **state) {
     (void)state;
     Error err;
@@ -567,7 +571,7 @@ static void test_figure_errors(void **state) {
     assert_false(plot_figure(store, &(PlotOptions){.figure = "a.svg", .template = "no.gp"}, &err));
     assert_non_null(strstr(err.text, "no.gp"));
 
-    fclose(fopen("style.gp", "w")); /* found beside the template */
+    fclose(fopen("style.gp", "w")); /* found in the template's folder */
     FILE *spoilt = fopen("spoilt.gp", "w");
     fputs("set terminal svg\nset output figure\nplot data index 0\nerror here\n", spoilt);
     fclose(spoilt);
@@ -585,7 +589,7 @@ static void test_figure_errors(void **state) {
     database_close(store);
 }
 
-/* The whole text, signature included. */
+/* The complete text, with its signature. */
 static const char *whole(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
@@ -595,7 +599,7 @@ static const char *whole(Database *store, CmdTableOptions options) {
     return sample_file("out", NULL);
 }
 
-/* What a table says of itself is true of the numbers in it: seeds, and all that is signed. */
+/* The notes of a table agree with its numbers: seeds, and everything in the signature. */
 static void test_says_what_it_shows(void **state) {
     (void)state;
     Database *store = two_seeds("loss is nan at step 3");
@@ -606,7 +610,7 @@ static void test_says_what_it_shows(void **state) {
     assert_null(strstr(text, "deviation"));
     assert_non_null(strstr(text, " seeds=1 "));
     text =
-        whole(store, (CmdTableOptions){.where = lost}); /* the seed that diverged is one of those asked for */
+        whole(store, (CmdTableOptions){.where = lost}); /* the diverged seed is one of the requested ones */
     assert_non_null(strstr(text, "diverged"));
     assert_non_null(strstr(text, " seeds=1 "));
     text = whole(store, (CmdTableOptions){.where = both});
@@ -617,7 +621,7 @@ static void test_says_what_it_shows(void **state) {
     database_close(store);
     assert_int_equal(unlink("x.db"), 0);
 
-    /* A row of which fewer seeds are asked. */
+    /* A row with fewer requested seeds. */
     const Plan *plan = sample_plan(TWO_SEEDS ", \"exclude\": [{\"method\": \"rotary\", \"train.seed\": 2}]");
     assert_int_equal(plan->count, 3);
     store = sample_store(plan);
@@ -630,7 +634,7 @@ static void test_says_what_it_shows(void **state) {
     database_close(store);
 }
 
-/* Signatures name the split, the protocol and the targets of the evaluations that --where leaves. */
+/* Signatures name the split, the protocol and the targets of the evaluations that --where selects. */
 static void test_signature_of_chosen(void **state) {
     (void)state;
     const Plan *plan =
@@ -648,7 +652,7 @@ static void test_signature_of_chosen(void **state) {
     database_close(store);
 }
 
-/* A condition that holds for nothing is an error in every format, with the values that there are. */
+/* A condition that selects nothing is an error in every format, and lists the existing values. */
 static void test_where_nothing(void **state) {
     (void)state;
     static const char *const all[] = {"text", "md", "latex", "csv", "json"};
@@ -675,7 +679,7 @@ static void test_where_nothing(void **state) {
     database_close(store);
     assert_int_equal(unlink("x.db"), 0);
 
-    /* Each alone, but not both. */
+    /* Each condition alone selects something, but not both together. */
     const Plan *plan = sample_plan(TWO_SEEDS ", \"exclude\": [{\"method\": \"rotary\", \"train.seed\": 2}]");
     store = sample_store(plan);
     const char *const where[] = {"method=rotary", "seed=2", NULL};
@@ -685,11 +689,11 @@ static void test_where_nothing(void **state) {
     database_close(store);
 }
 
-/* A table says that bits of a run are those of several environments. */
+/* A table notes that a run was trained in several environments. */
 static void test_settings(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
-    int64_t problems = 0, before = 0; /* made-up numbers have some */
+    int64_t problems = 0, before = 0; /* synthetic numbers have some */
     Error err;
     FILE *nowhere = fopen("/dev/null", "w");
     assert_true(integrity_print(store, nowhere, &before, &err));
@@ -711,7 +715,7 @@ static void test_settings(void **state) {
     database_close(store);
 }
 
-/* What is changed after training makes a row of its own, beside the run as trained. */
+/* A variant has its own row, next to that of the run as trained. */
 static void test_changed(void **state) {
     (void)state;
     static const EvaluateVariant variant = {"stretched", "{\"base\":20000}"};
@@ -734,8 +738,8 @@ static void test_changed(void **state) {
     database_close(store);
 }
 
-/* Two changes of one name, as they come about when `poslab eval` adds lengths before the config is edited:
-   rows of their own, told apart by what they change. */
+/* Two variants with the same name, which exist if `poslab eval` adds lengths before the config is edited,
+   have their own rows, labelled by their changes. */
 static void test_namesakes(void **state) {
     (void)state;
     static const EvaluateVariant variants[] = {{"stretched", "{\"base\":20000}"},
@@ -765,7 +769,7 @@ static void test_namesakes(void **state) {
     database_close(store);
 }
 
-/* Whole numbers are compared exactly, measured ones as they are shown. */
+/* Integers are compared exactly, measured numbers as displayed. */
 static void test_where_numbers(void **state) {
     (void)state;
     static const struct {

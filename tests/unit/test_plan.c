@@ -1,4 +1,4 @@
-/* Plans: keys, merged points, sizes that agree with the work itself, and refusal of what cannot be done. */
+/* test_plan: keys, merged points, sizes that agree with the real allocations, and refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static int setup(void **state) {
     return 0;
 }
 
-/* An experiment on a.txt with a tiny model and what is given; quotes are written as '. */
+/* An experiment on a.txt with a tiny model and `extra`; quotes are written as '. */
 static const Plan *make(const char *extra, Error *err) {
     char *text = arena_format(
         arena,
@@ -70,7 +70,7 @@ static void test_point(void **state) {
     assert_true(point->train_flops == 16 * 64 * model_flops(&point->config->model, 16, true));
     assert_int_equal(point->request_count, 4);
 
-    /* Tokens through the model at each request, counted window by window. */
+    /* Tokens passed through the model for each request, counted window by window. */
     double flops = 0;
     int64_t targets = 199; /* of the 200 tokens of the validation split */
     for (int i = 0; i < point->request_count; i++) {
@@ -131,7 +131,7 @@ static void test_corpora(void **state) {
     }
 }
 
-/* What a method cannot do costs nothing. */
+/* An evaluation beyond a method's limit costs nothing. */
 static void test_limit(void **state) {
     (void)state;
     const PlanPoint *all = good("'sweep':{'method':['learned'],'evaluate.lengths':[[16,17,100]]}")->points;
@@ -204,7 +204,7 @@ static char *printed(const Plan *plan, bool json) {
     return copy;
 }
 
-/* An experiment on a corpus that is not here, as `plan` looks at it and as `run` does. */
+/* An experiment on a corpus that does not exist, as `plan` and as `run` treat it. */
 static const Plan *outline(const char *extra, Error *refusal) {
     Error err;
     char *text = arena_format(
@@ -228,7 +228,7 @@ static void test_absent(void **state) {
     const PlanPoint *point = plan->points;
     assert_int_equal(plan->notice_count, 1);
     assert_string_equal(plan->notices[0], refusal.text);
-    assert_non_null(strstr(refusal.text, "there is no file '/nowhere/x'"));
+    assert_non_null(strstr(refusal.text, "no such file '/nowhere/x'"));
     assert_non_null(strstr(printed(plan, false), refusal.text));
     assert_true(point->train_flops == 1024 * model_flops(&point->config->model, 16, true));
     assert_true(point->evaluate_flops == 100 * model_flops(&point->config->model, 10, false));
@@ -244,7 +244,7 @@ static void test_absent(void **state) {
     assert_non_null(strstr(plan->notices[1], " to evaluate, the machine has "));
 }
 
-/* Two of the four sequences of an update go to each of two ranks; five ranks are one too many. */
+/* Each of two ranks gets two of the four sequences of an update; five ranks are one too many. */
 static void test_ranks(void **state) {
     (void)state;
     Error refusal;
@@ -257,7 +257,8 @@ static void test_ranks(void **state) {
     assert_true(one.exchange == 0 && one.sent == 0 && fabs(one.speedup - 1) < 1e-12);
     assert_true(fabs(one.seconds - 1e-9 * (point->train_flops + point->evaluate_flops)) < 1e-12);
     assert_true(one.bytes == (double)point->train_bytes);
-    double gradients = two.sent; /* 2 (N - 1) / N of them, at 1e9 bytes per second, and two messages a step */
+    double gradients =
+        two.sent; /* 2 (N - 1) / N of them, at 1e9 bytes per second, and two messages per step */
     assert_true(gradients >= 4.0 * (double)point->parameters && gradients < 4.1 * (double)point->parameters);
     assert_true(fabs(two.exchange - 16 * (gradients / 1e9 + 2 * 30e-6)) < 1e-9);
     assert_true(fabs(two.seconds - two.exchange - one.seconds / 2) < 1e-9);
@@ -267,7 +268,7 @@ static void test_ranks(void **state) {
     assert_true(four.bytes < two.bytes);
 }
 
-/* Baevski and Auli's model for WikiText-103, of which the paper and fairseq say 247 M. */
+/* Baevski and Auli's model for WikiText-103, with 247 M parameters according to the paper and fairseq. */
 static void test_adaptive(void **state) {
     (void)state;
     Error refusal;
@@ -292,7 +293,8 @@ static void test_adaptive(void **state) {
     assert_non_null(config_parse(point->config->resolved, "again", arena, &err));
 }
 
-/* What a worker on four threads takes is counted for four, in training, evaluation and beside other workers.
+/* The memory of a worker with four threads is counted for four, in training, in evaluation and with other
+ * workers.
  */
 static void test_threads(void **state) {
     (void)state;
@@ -304,7 +306,7 @@ static void test_threads(void **state) {
     const Config *config = four->config;
     Model *model = model_new(&config->model, &config->position, 16, arena);
     assert_int_equal(one->train_bytes, train_bytes(model, &config->train, &config->optimizer));
-    model->threads = 4; /* of which each has its gradients */
+    model->threads = 4; /* each with its own gradients */
     assert_int_equal(four->train_bytes, train_bytes(model, &config->train, &config->optimizer));
     assert_true(four->train_bytes >= one->train_bytes + 3 * model->size * sizeof(float));
     assert_int_equal(four->evaluate_bytes, evaluate_bytes(model, 16) + model->size * sizeof(float));
@@ -313,7 +315,7 @@ static void test_threads(void **state) {
     assert_string_equal(one->key, four->key);
 }
 
-/* One window, two tokens: just enough. */
+/* One window of two tokens is sufficient. */
 static void test_just_enough(void **state) {
     (void)state;
     good("'sweep':{'train.length':[699],'train.tokens_per_step':[699],'evaluate.lengths':[[199]]}");

@@ -1,6 +1,8 @@
-/* Protocols: what evaluate_run sums, against brute force that goes from target to target: for each one the
-   window is looked up by walking over the stream, and the model runs on it alone. Then what a config can ask
-   for. */
+/* test_protocols: the sums of evaluate_run against brute force.
+ *
+ * For each target, its window is found by walking over the stream, and the model runs on it alone. Also tests
+ * the protocols of configs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,14 +23,14 @@
 
 enum { MOST = 256 };
 
-/* What brute force finds: every target's loss, its window's number and its place in the window. */
+/* The result of brute force: every target's loss, the index of its window, and its position in the window. */
 typedef struct Scores {
     double nll[MOST];
     int64_t times[MOST], window[MOST], source[MOST], windows;
 } Scores;
 
-/* Walks: the next `stride` targets after those done are scored in a window that ends with them (whole, even
-   if the stream ends first) and holds `length` targets, less where the stream begins later. */
+/* Walks over the stream: the next `stride` targets are scored in a window that ends with them (complete, even
+   if the stream ends first) and has `length` targets, or fewer at the start of the stream. */
 static void brute_force(Scores *scores, const Model *model, const CorpusStream *stream, int64_t from,
                         int64_t to, int64_t length, int64_t stride) {
     memset(scores, 0, sizeof *scores);
@@ -61,7 +63,7 @@ static EvaluateResult evaluate(const Model *model, const Corpus *corpus, Evaluat
     return result;
 }
 
-/* Sums over windows, bins and all, and that every target in [from, to) counts once. */
+/* Checks the sums over windows, over bins and in total, and that every target in [from, to) counts once. */
 static void assert_scores(const EvaluateResult *result, const Scores *scores, int64_t from, int64_t to) {
     double all = 0;
     int64_t count = 0;
@@ -95,7 +97,7 @@ static void assert_scores(const EvaluateResult *result, const Scores *scores, in
         near_relative(result->bin[b].nll, nll, 1e-5);
         count += tokens;
     }
-    assert_int_equal(count, to - from); /* loss by position loses nothing */
+    assert_int_equal(count, to - from); /* the loss by position is complete */
 }
 
 static void accounting(void **state) {
@@ -132,7 +134,7 @@ static void accounting(void **state) {
     }
 }
 
-/* Where the blocks of last_n fall on those of strided evaluation, they are the same blocks. */
+/* Where the blocks of last_n coincide with those of strided evaluation, the results are the same. */
 static void last_n_is_the_end_of_strided(void **state) {
     (void)state;
     ModelOptions options = tiny_options();
@@ -145,7 +147,7 @@ static void last_n_is_the_end_of_strided(void **state) {
     assert_int_equal(a.windows, 25);
     assert_int_equal(b.windows, 10);
     for (int w = 0; w < 10; w++) near_relative(b.window[w].nll, a.window[15 + w].nll, 1e-5);
-    assert_int_equal(b.bin[0].first, 24); /* more than L - S tokens of context, everywhere */
+    assert_int_equal(b.bin[0].first, 24); /* all have more than L - S tokens of context */
 }
 
 static void too_little_text(void **state) {
@@ -196,7 +198,7 @@ static void requests(void **state) {
     if (!config) fail_msg("%s", err.text);
     static const EvaluateRequest wanted[] = {
         {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 8, 8, 0,
-         NULL}, /* and strided with 8, which is the same */
+         NULL}, /* and strided with 8, which is the same request */
         {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 1, 0, NULL},
         {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 4, 0, NULL},
         {SPLIT_TEST, 5, EVALUATE_LAST_N, 8, 5, 0, NULL},

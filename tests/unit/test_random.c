@@ -1,4 +1,4 @@
-/* Random numbers: the generator's published values, independence of streams, moments. */
+/* test_random: the generator's published values, independence of streams, moments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -53,7 +53,7 @@ static void streams_differ(void **state) {
         for (int j = 0; j < i; j++) assert_true(keys[i] != keys[j]);
     assert_true(random_stream(1, "init", "a").key == keys[0]);
     assert_true(random_stream(1, "init", "a").counter == 0);
-    Random drawn = random_stream(1, "init", "a"); /* a substream does not depend on what was drawn */
+    Random drawn = random_stream(1, "init", "a"); /* a substream does not depend on numbers drawn before */
     random_next(&drawn);
     assert_true(random_substream(drawn, 1).key == keys[9]);
 }
@@ -92,8 +92,9 @@ static void below_is_even_and_inside(void **state) {
     }
     for (int i = 0; i < 6; i++) near(seen[i], N / 6.0, 4.5 * sqrt(N * 5.0 / 36));
     for (int i = 0; i < 10; i++) assert_true(random_below(&rng, 1) == 0);
-    /* Of 3 * 2^62 numbers a quarter of all draws must be drawn again, or the first third would come twice as
-     * often. */
+    /* For bound 3 * 2^62, a quarter of all draws must be repeated, or the first third would occur twice as
+     * often.
+     */
     uint64_t bound = (uint64_t)3 << 62, low = 0;
     Random start = rng;
     for (int i = 0; i < N; i++) {

@@ -1,6 +1,8 @@
-/* The report, the claims that it judges, and the figures besides the curves: well-formed and escaped whatever
-   names are in the database, a content policy that names what is there, verdicts that follow from made-up
-   numbers. */
+/* test_report: the report, the claims that it judges, and all figures other than curves.
+ *
+ * Pages are well-formed and escaped for any names in the database, the content policy matches the page, and
+ * verdicts follow from synthetic numbers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,12 +47,12 @@ static int free_plots(void **state) {
     return 0;
 }
 
-/* Every test runs in a folder of its own, with the templates where the program looks for them. */
+/* Every test runs in its own folder, with the templates where the program searches for them. */
 static int setup(void **state) {
     return sample_setup(state) || symlink(plots, "plots") != 0;
 }
 
-/* values: of each point in turn, at its lengths */
+/* values: of each point in order, at its lengths */
 static Database *store_with(const char *config, const double (*values)[3]) {
     const Plan *plan = sample_plan(config);
     Database *store = sample_store(plan);
@@ -123,7 +125,7 @@ static void test_verdicts(void **state) {
     database_close(store);
 }
 
-/* `analyse claims` and `claim-points` say the same as the claims, for programs. */
+/* `analyse claims` and `claim-points` agree with the claims. */
 static void test_claims_as_rows(void **state) {
     (void)state;
     Database *store = store_with(SEEDS, standard_values);
@@ -158,7 +160,7 @@ static void test_claims_as_rows(void **state) {
     database_close(store);
 }
 
-/* One seed has 5 % to both sides; trained short against trained long. */
+/* One seed has a margin of 5 % on both sides; trained short against trained long. */
 static void test_one_seed(void **state) {
     (void)state;
     static const double values[4][3] = {{4, 4, 4}, {5, 4, 4.1}, {4.5, 4.15, 5}, {4.6, 4.5, 4.7}};
@@ -186,7 +188,7 @@ static void test_one_seed(void **state) {
         "\"quantity\": \"short_against_long\", \"method\": \"t5\", \"against\": \"rotary\", \"at_most\": 2",
         CLAIM_SUPPORTED, 1);
     assert_int_equal(sample_outside("UPDATE run SET train_seconds = 0 WHERE train_length = 16"), 0);
-    expect(store, unfair, CLAIM_CONTRADICTED, 1); /* a budget that is not known excuses nothing */
+    expect(store, unfair, CLAIM_CONTRADICTED, 1); /* an unknown budget is no excuse */
     database_close(store);
 }
 
@@ -227,7 +229,7 @@ static const char *report(Database *store) {
     return sample_file("r.html", NULL);
 }
 
-/* The text between two words. */
+/* The text between two markers. */
 static const char *between(const char *page, const char *from, const char *to) {
     const char *begin = strstr(page, from);
     assert_non_null(begin);
@@ -245,7 +247,7 @@ static int digit_of(char c) {
                                        : 63;
 }
 
-/* The policy's hash, from base64, is that of the text. */
+/* The hash in the policy, in base64, is that of the text. */
 static void expect_hash(const char *policy, const char *rule, const char *text) {
     const char *base64 = between(policy, arena_format(sample_arena, "%s 'sha256-", rule), "'");
     char expected[SHA256_HEX_SIZE], found[SHA256_HEX_SIZE] = "";
@@ -258,7 +260,7 @@ static void expect_hash(const char *policy, const char *rule, const char *text) 
     assert_string_equal(found, expected);
 }
 
-/* Drawings use names of their own, though gnuplot gives all of them the same. */
+/* Drawings have distinct ids, although gnuplot uses the same ones in all of them. */
 static void expect_distinct_ids(const char *page) {
     for (const char *at = page; (at = strstr(at, " id=")) != NULL; at++) {
         const char *id =
@@ -285,11 +287,11 @@ static void test_page(void **state) {
     for (int i = 0; i < COUNT_OF(never); i++)
         if (strstr(page, never[i])) fail_msg("%s in the page", never[i]);
     expect_distinct_ids(page);
-    assert_string_equal(report(store), page); /* the same database, the same file */
+    assert_string_equal(report(store), page); /* the same database gives the same file */
     database_close(store);
 }
 
-/* Names that try to be markup, and bytes that are no text. */
+/* Names with markup, and bytes that are not text. */
 static void test_hostile_page(void **state) {
     (void)state;
     Database *store = store_with(SEEDS, standard_values);
@@ -320,9 +322,9 @@ static void test_text_escapes(void **state) {
         {"a\n\tz", "a\n\tz"},
         {"\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80", "\xC3\xA9\xE6\x97\xA5\xF0\x9F\x98\x80"},
         {"\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD"},                 /* "/" in two bytes */
-        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"}, /* half of a pair */
-        {"\xE6\x97", "\xEF\xBF\xBD\xEF\xBF\xBD"},                 /* cut off */
-        {"\xC2\x85\xEF\xBF\xBE", "\xEF\xBF\xBD\xEF\xBF\xBD"},     /* characters, but of no use */
+        {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"}, /* half of a surrogate pair */
+        {"\xE6\x97", "\xEF\xBF\xBD\xEF\xBF\xBD"},                 /* truncated */
+        {"\xC2\x85\xEF\xBF\xBE", "\xEF\xBF\xBD\xEF\xBF\xBD"},     /* characters that are not allowed in XML */
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         FILE *out = fopen("t", "w");
@@ -345,14 +347,14 @@ static void test_report_errors(void **state) {
     assert_int_not_equal(access("r.html.tmp", F_OK), 0);
     const char *path = arena_copy(sample_arena, getenv("PATH"));
     setenv("PATH", "/nonexistent", 1);
-    const char *page = report(store); /* without gnuplot: no figures, and a reason */
+    const char *page = report(store); /* without gnuplot: no figures, with the reason */
     setenv("PATH", path, 1);
     sample_well_formed(page);
     assert_non_null(strstr(page, "gnuplot is not installed"));
     database_close(store);
 }
 
-/* --- figures besides the curves --- */
+/* --- other figures --- */
 
 static void test_figures(void **state) {
     (void)state;
@@ -370,7 +372,7 @@ static void test_figures(void **state) {
             " 'perplexity', 20), ('Paper', 'd', 'valid', 'rotary', 100, 200, 200, 'perplexity', 50)"),
         SQLITE_OK);
     static const struct {
-        const char *kind, *data; /* a line of the data file, at least its beginning */
+        const char *kind, *data; /* a line of the data file, or its beginning */
     } figures[] = {{"position", "\n1 "},
                    {"early", "\n16 4.0"},
                    {"paper", "\n2 2.5 0 2.5 2.5 1\n"},

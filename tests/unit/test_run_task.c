@@ -1,5 +1,7 @@
-/* What is to be done, who may do it, and what an earlier attempt has done: missing, lock, delivery; and what
-   the store keeps of plans and of runs that are begun again. */
+/* test_run_task: missing parts of runs, locks, and results of earlier attempts.
+ *
+ * Also tests what the store keeps of plans and of runs that are retrained.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,14 +42,14 @@ static void change(const char *format, ...) {
     dump_change("x.db", sql);
 }
 
-/* --- what is missing --- */
+/* --- missing parts --- */
 
 static void what_is_missing(void **state) {
     (void)state;
     Error err;
     static const struct {
         const char *status;
-        bool trained, whole, missing; /* whole: all evaluations are there */
+        bool trained, whole, missing; /* whole: with all evaluations */
     } cases[] = {
         {"pending", false, false, true}, {"running", false, false, true},  {"failed", false, false, true},
         {"pending", true, true, true},   {"running", true, true, true},    {"failed", true, true, true},
@@ -85,7 +87,7 @@ static void what_is_missing(void **state) {
     assert_int_equal(task.request_count, 3);
 }
 
-/* A run whose revision is another one, or not known. */
+/* A run of another or of an unknown revision. */
 static void what_is_changed(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -103,7 +105,7 @@ static void what_is_changed(void **state) {
     database_close(store);
 }
 
-/* Begun again: nothing of the run is left but its plan, and nothing of others is touched. */
+/* Before retraining, all results of the run are deleted, and nothing of other runs. */
 static void forgotten(void **state) {
     (void)state;
     Error err;
@@ -121,9 +123,9 @@ static void forgotten(void **state) {
     database_close(store);
 }
 
-/* --- what the store keeps of plans --- */
+/* --- plans in the store --- */
 
-/* Planning an experiment is nothing to the others of its database, whatever their names are. */
+/* Planning an experiment does not affect the others of its database, whatever their names are. */
 static void other_experiments(void **state) {
     (void)state;
     Error err;
@@ -146,8 +148,8 @@ static void other_experiments(void **state) {
     database_close(store);
 }
 
-/* Evaluations that `eval` added outlive planning while their points do; a variant that the config now names
-   itself, with other options, replaces the added one. */
+/* Evaluations added by `eval` are kept while their points exist; a variant in the config with the same name
+   and other options replaces the added one. */
 static void added_requests(void **state) {
     (void)state;
     Error err;
@@ -174,7 +176,7 @@ static void added_requests(void **state) {
     database_close(store);
 }
 
-/* A request belongs to the protocol that asks for it, and to no other whose stride comes to the same. */
+/* A request belongs to the protocol that asks for it, and not to another one with the same stride. */
 static void rules_of_their_own(void **state) {
     (void)state;
     const Plan *plan = sample_plan(
@@ -205,7 +207,7 @@ static void threads_are_stored(void **state) {
     database_close(store);
 }
 
-/* What keeps a damaged or hostile file from doing harm. */
+/* Checks that protect against damaged or hostile files. */
 static void guarded(void **state) {
     (void)state;
     Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
@@ -214,9 +216,9 @@ static void guarded(void **state) {
     database_close(store);
 }
 
-/* --- who may work --- */
+/* --- locks --- */
 
-/* A process that holds x.db exclusively for a moment is waited for. */
+/* While another process holds x.db exclusively, the store waits. */
 static void a_busy_database_is_waited_for(void **state) {
     (void)state;
     Error err;
@@ -252,7 +254,8 @@ static bool is_held(void) {
     return held;
 }
 
-/* One holder at a time, who is named; given back by closing it. A moment is waited. */
+/* One process at a time holds the lock, and errors name it; closing the descriptor releases it. A short wait
+   is allowed. */
 static void one_holder(void **state) {
     (void)state;
     Error err;
@@ -268,7 +271,7 @@ static void one_holder(void **state) {
     assert_true(other >= 0);
     close(other);
     pid_t child = fork();
-    if (child == 0) { /* has it as well, for a moment */
+    if (child == 0) { /* also holds it, for a moment */
         usleep(300000);
         _exit(0);
     }
@@ -283,7 +286,7 @@ static void one_holder(void **state) {
     assert_int_equal(err.code, EXIT_SYSTEM);
 }
 
-/* Programs that are started while it is held hold it, too, and longer than who started them. */
+/* Programs started while the lock is held hold it too, also after the end of their parent. */
 static void workers_inherit_the_lock(void **state) {
     (void)state;
     Error err;
@@ -299,7 +302,7 @@ static void workers_inherit_the_lock(void **state) {
     }
     close(lock);
     assert_true(is_held());
-    usleep(100000); /* it is another program by now */
+    usleep(100000); /* exec has happened by now */
     assert_true(is_held());
     close(input[0]);
     close(input[1]); /* cat ends */
@@ -309,7 +312,7 @@ static void workers_inherit_the_lock(void **state) {
     assert_false(is_held());
 }
 
-/* --- what an earlier attempt delivered --- */
+/* --- results of earlier attempts --- */
 
 static void deliver(const RunRecord *record, bool earlier) {
     Error err;
@@ -333,7 +336,7 @@ static void earlier_attempts(void **state) {
     ResultFile earlier = look(&task);
     assert_false(earlier.sound || earlier.trained || earlier.done || earlier.damaged);
 
-    /* Trained, and one of three evaluations; then, evaluated only, a second. */
+    /* Trained, with one of three evaluations; then, by an evaluation only, a second one. */
     RunRecord record = *sample_record(point, RUN_DONE, NULL, (double[]){4, 5, 6});
     const EvaluateResult *evaluations = record.evaluations;
     record.evaluation_count = 1;
@@ -356,7 +359,7 @@ static void earlier_attempts(void **state) {
     sample_expect(store, "SELECT count(*) FROM evaluation_window", "56");
     database_close(store);
 
-    /* Evaluated, never trained: there is more to do. Without what was there, the evaluations are gone. */
+    /* Evaluated but not trained: more is missing. Without the earlier result the evaluations are lost. */
     record.evaluations = evaluations;
     record.evaluation_count = 3;
     deliver(&record, false);
@@ -376,7 +379,7 @@ static void earlier_attempts(void **state) {
     assert_true(earlier.damaged && !earlier.sound && !earlier.done);
 }
 
-/* --- where a run's files are --- */
+/* --- the files of a run --- */
 
 static void folders(void **state) {
     (void)state;
@@ -408,7 +411,7 @@ static void folders(void **state) {
     assert_string_equal(places[2], at_z);
     assert_null(places[3]);
 
-    /* Forgotten everywhere: a run is not found half trained. */
+    /* Deleted everywhere, so that no partly trained run remains. */
     static const char *const files[] = {"model.safetensors",     "result.db",
                                         "state.safetensors",     "state.safetensors.old",
                                         "state.safetensors.new", "state.safetensors.new.tmp"};
@@ -425,7 +428,7 @@ static void folders(void **state) {
     database_close(store);
 }
 
-/* The newest submission has the highest number, whatever the order of the folder. */
+/* The newest submission has the highest number, in any order of the folder. */
 static void newest_submission(void **state) {
     (void)state;
     static const char *const names[] = {"1", "2", "10", "9", "11",  "3",  "4",
@@ -445,7 +448,7 @@ static bool is_progress(void *user, const char *line) {
     return strncmp(line, "step ", 5) == 0;
 }
 
-/* Of what a worker says besides its progress the last lines are its reason, in their order. */
+/* The reason of a failure is the last lines of a worker other than progress, in their order. */
 static void last_words(void **state) {
     (void)state;
     int ends[2];

@@ -1,4 +1,5 @@
-/* Checkpoints: what is written is read back, and no flipped bit, lost byte or foreign form is accepted. */
+/* test_safetensors: files read back as written, and no flipped bit, missing byte or other form is accepted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +98,8 @@ static void test_round_trip(void **state) {
     }
 }
 
-/* Processor seconds of writing a file of so many tensors, reading it and finding each; the least of three. */
+/* Processor seconds of writing a file with `count` tensors, reading it and finding each; the least of
+   three. */
 static double seconds_of(int count) {
     Error err;
     double least = INFINITY;
@@ -118,14 +120,15 @@ static double seconds_of(int count) {
     return least;
 }
 
-/* A deep model has thousands of tensors: four times as many take about four times as long, not sixteen. */
+/* A deep model has thousands of tensors: four times as many must take about four times as long, not sixteen
+   times. */
 static void test_many_tensors(void **state) {
     (void)state;
     double few = seconds_of(4000), many = seconds_of(16000);
     if (many > 9 * few) fail_msg("%g s for 4,000 tensors, %g s for 16,000", few, many);
 }
 
-/* The bytes as the format's page describes them, and the checksum as train/safetensors.h does. */
+/* The bytes as in the documentation of the format, and the checksum as in train/safetensors.h. */
 static void test_layout(void **state) {
     (void)state;
     size_t size;
@@ -198,7 +201,8 @@ static void test_every_truncation(void **state) {
     expect_damaged("a byte too many");
 }
 
-/* Writes a file with this header and `size` bytes of data, with a right checksum where the header has room.
+/* Writes a file with this header and `size` bytes of data, with a valid checksum if the header has space for
+ * it.
  */
 static void forge(const char *header, size_t size) {
     size_t length = strlen(header);
@@ -216,7 +220,7 @@ static void forge(const char *header, size_t size) {
 #define TENSOR(name, type, shape, range)                                                                     \
     "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" range "}"
 
-/* Files that only their form condemns: each has a right checksum. */
+/* Files with a valid checksum but an invalid form. */
 static void test_forms(void **state) {
     (void)state;
     static const struct {
@@ -297,12 +301,12 @@ static void test_not_a_file(void **state) {
     assert_false(safetensors_read(fixture_path(), &file, arena, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_false(safetensors_read(path, &file, arena, &err)); /* and does not wait for a writer */
+    assert_false(safetensors_read(path, &file, arena, &err)); /* it does not wait for a writer */
     assert_int_equal(err.code, EXIT_SYSTEM);
     unlink(path);
 }
 
-/* A write that fails leaves the old file as it was and no temporary one. */
+/* A failed write leaves the old file unchanged and no temporary file. */
 static void test_failed_writes(void **state) {
     (void)state;
     Error err;
@@ -323,7 +327,7 @@ static void test_failed_writes(void **state) {
     write_sample(1);
     size_t before, after;
     char *old = get(path, &before);
-    pid_t child = fork(); /* in a process of its own: the limit would stop the other tests */
+    pid_t child = fork(); /* in a separate process: the limit would affect other tests */
     if (child == 0) {
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){64, 64});
@@ -350,7 +354,7 @@ static void test_replaces(void **state) {
     SafetensorsFile file;
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
     assert_int_equal(file.count, 1);
-    /* what was read can be written again: its checksum is replaced */
+    /* a file that was read can be written again: its checksum is replaced */
     if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
     if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
     struct stat info;
@@ -360,7 +364,7 @@ static void test_replaces(void **state) {
     assert_int_equal(info.st_mode & 0777, 0666 & ~mask);
 }
 
-/* A path without a folder is written to the current one. */
+/* A path without a folder is written to the current folder. */
 static void test_bare_name(void **state) {
     (void)state;
     Error err;

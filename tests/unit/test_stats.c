@@ -1,5 +1,8 @@
-/* Statistics: values against a second, plain implementation of what math/stats.h says (its own generator, its
-   own draws, its own sorting), known examples, and how often intervals cover the truth on made-up data. */
+/* test_stats: statistics against a second, plain implementation of the algorithm in math/stats.h.
+ *
+ * It has its own generator, draws and sorting. Also tests known examples, and the coverage of intervals on
+ * synthetic data.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +37,7 @@ static uint64_t key_of_replicate(uint64_t r) {
     return scramble(scramble(stream + UINT64_C(0xd1b54a32d192ed03)) ^ scramble(r + golden));
 }
 
-/* The next number below n; places whose draw would make it uneven are skipped. */
+/* The next number below n; draws that would make the distribution uneven are skipped. */
 static int draw(uint64_t key, uint64_t *place, uint64_t n) {
     for (;;) {
         uint64_t number = scramble(key + ++*place * golden);
@@ -140,10 +143,10 @@ static void units_of_windows(void **state) {
         int windows, units, unit[6];
     } cases[] = {
         {1, {8, 8, 8, 3}, 4, 4, {0, 1, 2, 3}},
-        {8, {8, 8, 8, 3}, 4, 3, {0, 1, 2, 2}}, /* what is left joins the last */
+        {8, {8, 8, 8, 3}, 4, 3, {0, 1, 2, 2}}, /* the remainder joins the last unit */
         {16, {8, 8, 8, 8, 8, 1}, 6, 2, {0, 0, 1, 1, 1, 1}},
         {10, {4, 4, 4, 4, 4, 4}, 6, 2, {0, 0, 0, 1, 1, 1}},
-        {100, {8, 8}, 2, 1, {0, 0}}, /* too few for one: one */
+        {100, {8, 8}, 2, 1, {0, 0}}, /* too few targets for one unit: one unit */
         {5, {0}, 0, 0, {0}},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
@@ -191,10 +194,11 @@ static void holm(void **state) {
 /* --- coverage --- */
 
 typedef struct Coverage {
-    double covered, rejected; /* shares: the interval holds the truth; p < 0.05 */
+    double covered, rejected; /* shares of trials in which the interval contains the truth, and p < 0.05 */
 } Coverage;
 
-/* Differences = truth + seed's + unit's + rest, all normal, in `trials` made-up experiments. */
+/* Differences = truth + effect of the seed + effect of the unit + rest, all normal, in `trials` synthetic
+   experiments. */
 static Coverage simulate(double truth, int seeds, int units, double seed_sd, double unit_sd, double rest_sd,
                          int trials) {
     Coverage coverage = {0};
@@ -219,7 +223,7 @@ static Coverage simulate(double truth, int seeds, int units, double seed_sd, dou
     return coverage;
 }
 
-/* Standard error of a share near 0.95 in 500 trials: 0.01. */
+/* The standard error of a share near 0.95 in 500 trials is 0.01. */
 static void coverage_by_simulation(void **state) {
     (void)state;
     Coverage many = simulate(0.05, 12, 40, 0.02, 0.05, 0.05, 500);
@@ -233,8 +237,8 @@ static void coverage_by_simulation(void **state) {
     assert_true(many.covered > 0.89 && many.covered < 0.98);
     assert_true(null.rejected > 0.02 && null.rejected < 0.11);
     assert_true(windows.covered > 0.90 && windows.covered < 0.99);
-    assert_true(three.covered > 0.65 && three.covered < 0.80); /* as math/stats.h warns: 0.75 */
-    assert_true(many.rejected > 0.9);                          /* and it finds what is there */
+    assert_true(three.covered > 0.65 && three.covered < 0.80); /* 0.75 according to math/stats.h */
+    assert_true(many.rejected > 0.9);                          /* a real difference is found */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_arena, fixture_arena_free)

@@ -1,4 +1,4 @@
-/* Files that are shared with other processes, locks, and what other programs print. */
+/* test_sys: files shared with other processes, locks, and the output of other programs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +80,7 @@ static void test_no_lock_for_nothing(void **state) {
     }
 }
 
-/* What is written goes to PATH.tmp; whatever stands there, nothing else is written to. */
+/* Data is written to PATH.tmp; if that path is something other than a file, nothing is written. */
 static void test_temporary(void **state) {
     (void)state;
     Error err = {0};

@@ -1,5 +1,8 @@
-/* Training: the same run gives the same bits, however it is interrupted; damaged states are noticed; memory
-   is what was announced; a diverged run is an outcome. */
+/* test_train: training.
+ *
+ * A run gives the same bits after any interruption, damaged states are detected, memory agrees with the
+ * announced size, and a diverged run is an outcome.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +25,7 @@
 enum { STEPS = 7 };
 static const char *state_path, *old_path;
 
-/* One way of training, and what came out. */
+/* One way to train, and its result. */
 typedef struct Run {
     ModelOptions model;
     TrainOptions train;
@@ -35,10 +38,10 @@ typedef struct Run {
     Error err;
     int64_t calls;
     int notes;
-    char note[1024]; /* all of them */
+    char note[1024]; /* all notes */
     const char *revision;
     int threads;      /* 0: 1 */
-    const char *hash; /* of the corpus, NULL: tiny_corpus's */
+    const char *hash; /* of the corpus; NULL: tiny_corpus's */
 } Run;
 
 static int setup(void **state) {
@@ -158,8 +161,7 @@ static void the_log(void **state) {
     assert_true(last < run.result.log[0].loss - 0.2);
 }
 
-/* At every step, with both optimisers, with dropout and micro-batches that do not divide the step. */
-/* A run whose sessions had other threads has bits of its own; all environments are kept and reported. */
+/* If the sessions of a run had different numbers of threads, all environments are stored and reported. */
 static void environments(void **state) {
     (void)state;
     Run run = run_new("alibi");
@@ -168,7 +170,7 @@ static void environments(void **state) {
     assert_stopped(&run);
     assert_null(run.result.session.environments);
     run.stop_after = 1;
-    assert_stopped(&run); /* as before: nothing is said */
+    assert_stopped(&run); /* the environment is as before: no note */
     assert_string_equal(run.note, "resuming from step 2 of 7\n");
     assert_null(run.result.session.environments);
     run.threads = 2;
@@ -184,7 +186,7 @@ static void environments(void **state) {
     assert_non_null(strstr(text, " to step 3; 2 threads, "));
 }
 
-/* Processor time and load are those of all sessions. */
+/* Processor time and load are summed over all sessions. */
 static void processor_time(void **state) {
     (void)state;
     Run run = run_new("alibi");
@@ -200,6 +202,8 @@ static void processor_time(void **state) {
     assert_true(run.result.session.load_seconds >= load);
 }
 
+/* A run stopped at every step in turn, with both optimizers, with dropout, and with micro-batches that do not
+   divide the step. */
 static void resuming_changes_nothing(void **state) {
     (void)state;
     for (int optimizer = OPTIMIZER_ADAMW; optimizer <= OPTIMIZER_NAG; optimizer++) {
@@ -216,10 +220,10 @@ static void resuming_changes_nothing(void **state) {
             assert_int_equal(parts.result.steps, step);
             assert_int_equal(parts.calls, 1);
         }
-        train_well(&parts); /* a wish to stop after the last step comes too late */
+        train_well(&parts); /* a request to stop after the last step is too late */
         assert_same(&whole, &parts);
         assert_true(fabs(whole.result.final_loss - parts.result.final_loss) == 0);
-        train_well(&parts); /* all there */
+        train_well(&parts); /* nothing is left to do */
         assert_int_equal(parts.calls, 0);
         assert_same(&whole, &parts);
         assert_int_equal(unlink(state_path), 0);
@@ -227,7 +231,7 @@ static void resuming_changes_nothing(void **state) {
     }
 }
 
-/* A state that other sources made is resumed; the note and the result say so. */
+/* A state of another revision is resumed; the note and the result name both. */
 static void revisions_are_kept_apart(void **state) {
     (void)state;
     Run run = run_new("none");
@@ -265,7 +269,7 @@ static void damaged_states(void **state) {
     assert_int_equal(parts.notes, 2);
     assert_non_null(strstr(parts.note, "trying the older state"));
     assert_non_null(strstr(parts.note, "resuming from step 2 of 7"));
-    flip(state_path, 3000); /* the damaged one had not taken the place of the good older one */
+    flip(state_path, 3000); /* the damaged state has not replaced the valid older one */
     assert_stopped(&parts);
     assert_int_equal(parts.result.steps, 3);
     assert_non_null(strstr(parts.note, "resuming from step 2 of 7"));
@@ -280,8 +284,8 @@ static void damaged_states(void **state) {
     assert_same(&whole, &parts);
 }
 
-/* The moments at which a process can be killed while it saves the state of step 3, the older one being that
-   of step 2: from each the run goes on, where it can be from the new state, and ends as if nothing had been.
+/* The moments at which a process can be killed while it saves the state of step 3, with step 2 as the older
+ * state: from each of them the run resumes, from the new state if possible, and ends with the same bits.
  */
 static void killed_while_saving(void **state) {
     (void)state;
@@ -296,7 +300,7 @@ static void killed_while_saving(void **state) {
         parts.stop_after = 2;
         assert_stopped(&parts);
         parts.stop_after = 1;
-        assert_stopped(&parts); /* step 3; back from there: */
+        assert_stopped(&parts); /* step 3; repeated from here: */
         if (moment < DONE) assert_int_equal(rename(state_path, new_path), 0);
         if (moment < MOVED) assert_int_equal(rename(old_path, state_path), 0);
         if (moment < WRITTEN) {
@@ -318,7 +322,7 @@ static void killed_while_saving(void **state) {
     }
 }
 
-/* What no run can have written, whatever its checksum says. */
+/* States that no run can have written, with valid checksums. */
 static void senseless_states(void **state) {
     (void)state;
     static const char *const tensors[] = {"layers.0.norm1.weight", "adam.v.embedding.weight", "log"};
@@ -361,12 +365,12 @@ static void states_of_other_runs(void **state) {
     assert_int_not_equal(memcmp(first.result_model->values, second.result_model->values,
                                 second.result_model->size * sizeof(float)),
                          0);
-    mistaken.train.checkpoint = 17; /* how often states are saved does not make another run */
+    mistaken.train.checkpoint = 17; /* the interval between saves is not part of a run's identity */
     train_well(&mistaken);
     assert_int_equal(mistaken.calls, 0);
 }
 
-/* Another value of a field, within its bounds where that is easily said. */
+/* Sets another value of a field, within its bounds. */
 static void change_field(void *options, const OptionField *field) {
     static const struct {
         const char *key;
@@ -381,8 +385,8 @@ static void change_field(void *options, const OptionField *field) {
         if (strcmp(field->key, values[i].key) == 0) *(int64_t *)at = values[i].value;
 }
 
-/* The state is another run's as soon as anything differs that decides what is trained: every field of every
-   section but how often states are saved, the method, its options, and the corpus. */
+/* A state belongs to another run if anything differs that determines training: every field of every section
+   except the interval between saves, the method, its options, and the corpus. */
 static void every_setting_makes_another_run(void **state) {
     (void)state;
     Run first = run_new("none"), run;
@@ -429,7 +433,7 @@ static void every_setting_makes_another_run(void **state) {
     assert_true(others >= 35);
 }
 
-/* The time of all sessions, and the last twentieth of the losses, rounded up. */
+/* The time of all sessions, and the mean of the last 5 % of the losses, rounded up. */
 static void sums_over_sessions(void **state) {
     (void)state;
     Run run = run_new("none");
@@ -486,7 +490,7 @@ static void memory_is_what_was_said(void **state) {
     }
 }
 
-/* Cutting a step into passes changes the order of sums only; dropout masks stay the same. */
+/* Cutting a step into passes changes only the order of sums; dropout masks are the same. */
 static void micro_batches(void **state) {
     (void)state;
     Run whole = run_new("t5");

@@ -1,5 +1,4 @@
-/* A worker in its folder: what it is told, what it leaves, and what a stop in the middle of evaluations
- * leaves. */
+/* test_worker: a worker in its folder: its input, its files, and a stop between evaluations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +20,7 @@
 #include "run/worker.h"
 
 static const PlanPoint *point;
-static char lines[16384]; /* what the worker said */
+static char lines[16384]; /* the worker's output */
 
 static bool take(void *user, const char *line) {
     size_t used = strlen(lines);
@@ -31,7 +30,8 @@ static bool take(void *user, const char *line) {
 }
 
 /* Runs the worker of folder "w" in this process; it is stopped at the line that begins with `stop` (NULL:
- * never). */
+ * never).
+ */
 static ExitCode work(const char *stop, Error *err) {
     WorkerOptions options = {.take = take, .user = (void *)(uintptr_t)stop};
     *lines = '\0';
@@ -73,7 +73,7 @@ static void does_its_task(void **state) {
     assert_false(is_there("state.safetensors") || is_there("state.safetensors.old"));
 }
 
-/* Stopped in its second evaluation, by the worker's own doing: the first is kept, and so is the training. */
+/* Stopped in its second evaluation: the first one and the training are kept. */
 static void stopped_among_evaluations(void **state) {
     (void)state;
     Error err;
@@ -92,7 +92,7 @@ static void stopped_among_evaluations(void **state) {
     assert_false(is_there("state.safetensors") || is_there("state.safetensors.old"));
 }
 
-/* Nothing is done with a task that makes no sense, or that is another run's. */
+/* An invalid task, or that of another run, is refused. */
 static void senseless_tasks(void **state) {
     (void)state;
     static const char *const cases[][3] = {
@@ -118,8 +118,7 @@ static void senseless_tasks(void **state) {
     if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text);
 }
 
-/* Weights that are gone are trained again, with a note; where only evaluations are asked for, that is an
- * error. */
+/* Missing weights are trained again, with a note; if only evaluations are requested, this is an error. */
 static void lost_weights(void **state) {
     (void)state;
     Error err;
@@ -140,7 +139,7 @@ static void lost_weights(void **state) {
         if (only && !strstr(err.text, "no weights in 'w'")) fail_msg("%s", err.text);
     }
     expect("SELECT steps FROM run", "3");
-    if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text); /* they are there: nothing is trained */
+    if (work(NULL, &err) != EXIT_DONE) fail_msg("%s", err.text); /* the weights exist: nothing is trained */
     assert_null(strstr(lines, "step "));
     expect("SELECT steps IS NULL FROM run", "1");
 }
