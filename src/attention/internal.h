@@ -83,6 +83,9 @@ struct Attention {
                  a contiguous run of it; padded with zeros for rows beyond T and keys that are not seen */
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
+    float *logs;         /* [T]: ln(i + 1), of scales that heads learn; otherwise NULL */
+    const float *learnt; /* [H] of the current layer; NULL: none */
+    float *dlearnt;      /* [H]; NULL: no gradients */
     bool has_terms;
     BiasTerms terms;
     const void *sink_tables;   /* the method's tables for queries at the positions that sinks use */
@@ -120,7 +123,7 @@ PackedHead pack_new(const Attention *a, Arena *arena);
 void pack_select(Attention *a, int h);
 void pack_load(Attention *a, const float *qkv, int h, bool values);
 void pack_clear_gradients(Attention *a); /* dq, dk, dv = 0 */
-void pack_return_gradients(Attention *a, float *dqkv, int h);
+void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h);
 void pack_rows(const Attention *a, float *packed, const float *from, int stride);
 void pack_unpack(const Attention *a, float *to, int stride, const float *packed);
 void pack_panels(const Attention *a, float *panels, const float *packed, int count);

@@ -126,6 +126,14 @@ static void add_input_backward(const Model *model, Activations *pass, int l, con
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
+/* Lets attention use the scale that layer l learns, if it does. */
+static void see_scale(const Model *model, Activations *pass, int l) {
+    size_t scale = model->index->layers[l].scale;
+    bool there = scale != MODEL_NO_TENSOR;
+    attention_set_scale(pass->attention, there ? model->values + scale : NULL,
+                        there && pass->gradients ? pass->gradients + scale : NULL);
+}
+
 /* Attention of one layer: all sequences together, or one after the other if each has its own tables. */
 static void attend(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
@@ -133,6 +141,7 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
     see_tensors(model, pass, model->index->layers[l].position);
+    see_scale(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
         size_t row = (size_t)b * rows;
@@ -151,6 +160,7 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
     see_tensors(model, pass, model->index->layers[l].position);
+    see_scale(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
         size_t row = (size_t)b * rows;
