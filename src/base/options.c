@@ -101,10 +101,28 @@ void options_default(void *options, const OptionField *fields, int count) {
     }
 }
 
+/* Whether a single option has its default. */
+static bool is_default(const OptionField *field, const void *member) {
+    switch (field->type) {
+    case OPTION_INT:
+        return (double)*(const int64_t *)member == field->default_value;
+    case OPTION_REAL:
+        return *(const double *)member == field->default_value;
+    case OPTION_BOOL:
+        return *(const bool *)member == (field->default_value != 0);
+    case OPTION_CHOICE:
+        return *(const int *)member == (int)field->default_value;
+    case OPTION_TEXT:
+        break;
+    }
+    return !strcmp(*(const char *const *)member, field->choices ? field->choices[0] : "");
+}
+
 void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
-        kinds[fields[i].type].write(object, &fields[i], member);
+        if (!fields[i].newer || !is_default(&fields[i], member))
+            kinds[fields[i].type].write(object, &fields[i], member);
     }
 }
 

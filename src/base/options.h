@@ -40,7 +40,9 @@ typedef struct OptionField {
     double low, high;     /* inclusive range of numbers; both 0: no range */
     const char *const *choices;
     const char *help; /* one line, for `poslab methods NAME` and the README */
-    bool or_zero;     /* numbers: 0 is allowed besides [low, high]; help says what it means */
+    bool
+        newer; /* newer than stored runs: written only where it is not the default, so that their keys stay */
+    bool or_zero; /* numbers: 0 is allowed besides [low, high]; help says what it means */
     /* Of a command's options only: */
     OptionList list;
     int most;             /* items of a list; 0: any number */
@@ -66,7 +68,7 @@ bool options_read_argument(void *options, const OptionField *field, const char *
 /* "a, b or c": the choices of a field; each between `quote`s. */
 const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena);
 
-/* Adds every field of *options to `object`, in table order. */
+/* Adds every field of *options to `object`, in table order, except newer ones that have their default. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
 
 /* A field as an object: key, type, default, low, high, or_zero, choices, help. */
