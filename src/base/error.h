@@ -15,7 +15,7 @@
 /* Exit codes of the program, and therefore the classes of error that an Error carries. */
 typedef enum ExitCode {
     EXIT_DONE = 0,        /* everything asked for is there */
-    EXIT_SOME_FAILED = 1, /* some runs failed or diverged; the others are stored */
+    EXIT_SOME_FAILED = 1, /* some runs failed; the others are stored */
     EXIT_USAGE = 2,       /* command line, config or corpus */
     EXIT_STOPPED = 3,     /* work is left: stopped by a signal, or not done yet */
     EXIT_DAMAGED = 4,     /* damaged database or checkpoint */

@@ -7,7 +7,7 @@ enum { WIDTH = 100, INDENT = 29 }; /* of lines; of the explanations of options *
 
 static const char *const exit_meanings[] = {
     [EXIT_DONE] = "done",
-    [EXIT_SOME_FAILED] = "some runs failed or diverged; the others are stored",
+    [EXIT_SOME_FAILED] = "some runs failed; the others are stored",
     [EXIT_USAGE] = "mistake in the command line, the config or the corpus",
     [EXIT_STOPPED] = "work is left",
     [EXIT_DAMAGED] = "damaged database or checkpoint",

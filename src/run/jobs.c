@@ -11,6 +11,7 @@
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "store/run_folder.h"
+#include "store/merge.h"
 #include "store/runs.h"
 #include "run/worker.h"
 
@@ -41,7 +42,7 @@ bool jobs_import_result(Jobs *jobs, const char *folder) {
     const char *path = arena_format(jobs->arena, "%s/result.db", folder);
     if (access(path, F_OK) != 0) return true;
     Error err;
-    if (!runs_import_result(jobs->store, path, &err)) {
+    if (!merge_result(jobs->store, path, &err)) {
         if (err.code != EXIT_DAMAGED) jobs->fatal = err;
         if (err.code != EXIT_DAMAGED) return false;
         progress_message(jobs->progress, true, "poslab: %s; it is removed", err.text);
@@ -124,17 +125,16 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     jobs->slots[slot] = NULL;
     jobs->running--;
     if (!jobs_import_result(jobs, job->folder)) return false;
-    RunStatus status = runs_status(jobs->store, job->point->key);
-    if (code == EXIT_DONE && (status == RUN_DONE || status == RUN_DIVERGED)) {
-        jobs->diverged += status == RUN_DIVERGED;
-        progress_end(jobs->progress, slot, runs_status_names[status], true);
+    const RunState state = runs_state(jobs->store, job->point->key);
+    if (code == EXIT_DONE && (state.status == RUN_DONE || state.status == RUN_DIVERGED)) {
+        jobs->diverged += state.status == RUN_DIVERGED;
+        progress_end(jobs->progress, slot, runs_status_names[state.status], true);
         return true;
     }
     if (code == EXIT_STOPPED || (jobs->stopping && signal)) {
         jobs->left++;
         progress_end(jobs->progress, slot, "stopped", false);
-        return set_status(jobs, job,
-                          run_task_is_trained(jobs->store, job->point->key) ? RUN_DONE : RUN_PENDING, NULL);
+        return set_status(jobs, job, state.trained ? RUN_DONE : RUN_PENDING, NULL);
     }
     if (try_again(jobs, job, slot, code, reason)) return true;
     if (jobs->fatal.code) return false;

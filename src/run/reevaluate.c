@@ -17,12 +17,12 @@ typedef struct Choice {
     bool *found;              /* for each word, whether anything matched it */
 } Choice;
 
-typedef struct Revisit {
+typedef struct Reevaluation {
     const ReevaluateOptions *options;
     const char *database, *experiment;
     Choice runs, methods; /* by prefixes of keys; by names */
     Arena *arena;
-} Revisit;
+} Reevaluation;
 
 /* --- options as JSON --- */
 
@@ -56,8 +56,9 @@ static Json *number_json(const char *word, Arena *arena) {
     return json_is_number(json) ? json : NULL;
 }
 
+/* NULL if there are none. */
 static Json *numbers_json(const OptionNumbers *numbers, Arena *arena) {
-    Json *list = json_new_array(arena);
+    Json *list = numbers->count ? json_new_array(arena) : NULL;
     for (int i = 0; i < numbers->count; i++) json_append(list, json_new_number(numbers->values[i], arena));
     return list;
 }
@@ -90,11 +91,9 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
     return true;
 }
 
-/* Sets evaluate.KEY; false if there is no value. */
+/* Sets evaluate.KEY. */
 static bool set(Json *root, const char *key, Json *value, const char *source, Error *err) {
-    char path[64];
-    snprintf(path, sizeof path, "evaluate.%s", key);
-    return value && grid_set(root, path, value, source, err);
+    return grid_set(root, arena_format(json_arena(root), "evaluate.%s", key), value, source, err);
 }
 
 /* Adds the items that one word describes. */
@@ -127,24 +126,25 @@ static Json *variants_json(const char *const *words, Arena *arena, Error *err) {
 /* Applies the options to the experiment's JSON. */
 static bool apply(Json *root, const char *name, const ReevaluateOptions *options, const char *source,
                   Arena *arena, Error *err) {
-    Json *evaluate = json_get_mutable(root, "evaluate"), *value;
-    bool fine = true;
+    Json *evaluate = json_get_mutable(root, "evaluate");
+    Json *protocols = options->protocols ? json_new_array(arena) : NULL;
+    for (const char *const *word = options->protocols; word && *word; word++)
+        if (!add_protocol(protocols, *word, arena, err)) return false;
+    const struct {
+        const char *key;
+        Json *value;
+    } changes[] = {
+        {"lengths", numbers_json(&options->lengths, arena)},
+        {"multiples", numbers_json(&options->multiples, arena)},
+        {"split", options->split ? json_new_text(options->split, arena) : NULL},
+        {"tokens", options->targets >= 0 ? json_new_number((double)options->targets, arena) : NULL},
+        {"protocols", protocols}};
     json_set_text(root, "name", name);
-    const OptionNumbers *lengths = &options->lengths, *multiples = &options->multiples;
-    for (int i = 0; evaluate && (lengths->count || multiples->count) && i < 2; i++)
-        json_remove(evaluate, i ? "lengths" : "multiples");
-    if (lengths->count) fine = set(root, "lengths", numbers_json(lengths, arena), source, err);
-    if (fine && multiples->count) fine = set(root, "multiples", numbers_json(multiples, arena), source, err);
-    if (fine && options->split) fine = set(root, "split", json_new_text(options->split, arena), source, err);
-    if (fine && options->targets >= 0)
-        fine = set(root, "tokens", json_new_number((double)options->targets, arena), source, err);
-    const char *const *protocols = options->protocols;
-    if (fine && protocols) {
-        value = json_new_array(arena);
-        for (; fine && *protocols; protocols++) fine = add_protocol(value, *protocols, arena, err);
-        fine = fine && set(root, "protocols", value, source, err);
-    }
-    return fine;
+    for (int i = 0; evaluate && i < 2 && (changes[0].value || changes[1].value); i++)
+        json_remove(evaluate, changes[i].key);
+    for (int i = 0; i < COUNT_OF(changes); i++)
+        if (changes[i].value && !set(root, changes[i].key, changes[i].value, source, err)) return false;
+    return true;
 }
 
 /* --- the plan --- */
@@ -190,7 +190,7 @@ static bool check_variants(const PlanPoint *point, Database *store, const char *
 }
 
 /* Keeps the points chosen by --run and --method. All points of the experiment must be in the database. */
-static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *err) {
+static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store, Error *err) {
     int kept = 0;
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
@@ -200,8 +200,8 @@ static bool choose_points(Plan *plan, Revisit *revisit, Database *store, Error *
                 "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
                 "changed, or `poslab run` has not seen this config",
                 plan->experiment->name, point->key);
-        if (!chooses(&revisit->runs, point->key, true) ||
-            !chooses(&revisit->methods, point->config->position.method->name, false))
+        if (!chooses(&evaluation->runs, point->key, true) ||
+            !chooses(&evaluation->methods, point->config->position.method->name, false))
             continue;
         if (!check_variants(point, store, plan->experiment->name, err)) return false;
         plan->points[kept++] = *point;
@@ -247,76 +247,76 @@ static const Experiment *add_to_chosen(const Plan *plan, const Json *variants, A
     return changed;
 }
 
-static Plan *make_plan(Revisit *revisit, Database *store, const char *name, Error *err) {
-    Arena *arena = revisit->arena;
+static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *name, Error *err) {
+    Arena *arena = evaluation->arena;
     const char *text = stored_config(store, name, arena, err);
     const char *source = arena_format(arena, "experiment '%s'", name);
     Json *root = text ? json_parse(text, strlen(text), source, arena, err) : NULL;
     if (!root) return NULL;
-    bool fine = apply(root, name, revisit->options, source, arena, err);
+    bool fine = apply(root, name, evaluation->options, source, arena, err);
     const char *changed = json_print(root, arena);
     const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
-    Plan *plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
-    if (!plan || !choose_points(plan, revisit, store, err)) return NULL;
-    const char *const *words = revisit->options->variants;
+    Plan *plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    if (!plan || !choose_points(plan, evaluation, store, err)) return NULL;
+    const char *const *words = evaluation->options->variants;
     if (!words || !plan->count) return plan;
     Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
-    plan = experiment ? plan_make(experiment, revisit->options->sweep.threads, arena, err) : NULL;
-    return plan && choose_points(plan, revisit, store, err) ? plan : NULL;
+    plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    return plan && choose_points(plan, evaluation, store, err) ? plan : NULL;
 }
 
 /* Makes all plans before any evaluation starts; NULL-terminated. */
-static Plan **make_plans(Revisit *revisit, Error *err) {
+static Plan **make_plans(Reevaluation *evaluation, Error *err) {
     int count = 0;
-    Database *store = database_open(revisit->database, DATABASE_READ, err);
+    Database *store = database_open(evaluation->database, DATABASE_READ, err);
     const char **names =
-        store ? runs_experiments(store, revisit->experiment, &count, revisit->arena, err) : NULL;
-    Plan **plans = names ? NEW(revisit->arena, count + 1, Plan *) : NULL;
+        store ? runs_experiments(store, evaluation->experiment, &count, evaluation->arena, err) : NULL;
+    Plan **plans = names ? NEW(evaluation->arena, count + 1, Plan *) : NULL;
     for (int i = 0; plans && i < count; i++) {
-        plans[i] = make_plan(revisit, store, names[i], err);
+        plans[i] = make_plan(evaluation, store, names[i], err);
         if (!plans[i]) plans = NULL;
     }
     database_close(store);
-    const char *run = idle_word(&revisit->runs), *method = idle_word(&revisit->methods);
+    const char *run = idle_word(&evaluation->runs), *method = idle_word(&evaluation->methods);
     if (plans && (run || method)) {
-        const char *kind = run                      ? ""
-                           : revisit->options->runs ? "of those named with the method "
-                                                    : "of method ";
+        const char *kind = run                         ? ""
+                           : evaluation->options->runs ? "of those named with the method "
+                                                       : "of method ";
         error_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
-                  revisit->database, kind, run ? run : method, revisit->database);
+                  evaluation->database, kind, run ? run : method, evaluation->database);
         plans = NULL;
     }
     return plans;
 }
 
 /* "x.json": the database that `poslab run` uses for it. */
-static bool find_database(Revisit *revisit, const char *what, Error *err) {
+static bool find_database(Reevaluation *evaluation, const char *what, Error *err) {
     size_t size = strlen(what);
-    revisit->database = what;
-    revisit->experiment = revisit->options->experiment;
+    evaluation->database = what;
+    evaluation->experiment = evaluation->options->experiment;
     if (size < 5 || strcmp(what + size - 5, ".json")) return true;
-    const Experiment *experiment = config_read(what, NULL, revisit->arena, err);
+    const Experiment *experiment = config_read(what, NULL, evaluation->arena, err);
     if (!experiment) return false;
-    revisit->experiment = experiment->name;
-    const char *given = revisit->options->sweep.database;
-    revisit->database = given ? given : arena_format(revisit->arena, "%s.db", experiment->directory);
+    evaluation->experiment = experiment->name;
+    const char *given = evaluation->options->sweep.database;
+    evaluation->database = given ? given : arena_format(evaluation->arena, "%s.db", experiment->directory);
     return true;
 }
 
 ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Error *err) {
-    Revisit revisit = {.options = options, .arena = arena_new(0)};
-    revisit.runs = choice(options->runs, revisit.arena);
-    revisit.methods = choice(options->methods, revisit.arena);
-    Plan **plans = find_database(&revisit, what, err) ? make_plans(&revisit, err) : NULL;
+    Reevaluation evaluation = {.options = options, .arena = arena_new(0)};
+    evaluation.runs = choice(options->runs, evaluation.arena);
+    evaluation.methods = choice(options->methods, evaluation.arena);
+    Plan **plans = find_database(&evaluation, what, err) ? make_plans(&evaluation, err) : NULL;
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
-    sweep.database = revisit.database;
+    sweep.database = evaluation.database;
     sweep.evaluate_only = true;
     for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
         ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
         if (one != EXIT_DONE) code = one;
     }
-    arena_free(revisit.arena);
+    arena_free(evaluation.arena);
     return code;
 }

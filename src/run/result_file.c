@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "sys/tempdir.h"
+#include "store/merge.h"
 #include "store/runs.h"
 #include "run/run_task.h"
 
@@ -14,16 +15,16 @@ static Database *open_copy(const char *path, const char *scratch, Arena *arena, 
 }
 
 static void look(ResultFile *earlier, Database *store, const RunTask *task) {
-    RunStatus status = runs_status(store, task->key);
+    const RunState state = runs_state(store, task->key);
     int left = 0;
-    if (status != RUN_DONE && status != RUN_DIVERGED) return;
+    if (state.status != RUN_DONE && state.status != RUN_DIVERGED) return;
     for (int i = 0; i < task->request_count; i++) {
         earlier->known[i] = runs_has_evaluation(store, task->key, &task->requests[i]);
         left += !earlier->known[i];
     }
     earlier->sound = true;
-    earlier->trained = run_task_is_trained(store, task->key);
-    earlier->done = status == RUN_DIVERGED || (earlier->trained && !left);
+    earlier->trained = state.trained;
+    earlier->done = state.status == RUN_DIVERGED || (earlier->trained && !left);
 }
 
 bool result_file_read(ResultFile *earlier, const char *path, const RunTask *task, Arena *arena, Error *err) {
@@ -46,7 +47,7 @@ bool result_file_write(const char *path, const RunRecord *record, bool earlier, 
         const char *copy = arena_format(arena, "%s/earlier.db", scratch);
         fine = tempdir_copy(copy, path, arena, err);
         Database *store = fine ? database_open(local, DATABASE_WRITE, err) : NULL;
-        fine = store && runs_import_result(store, copy, err);
+        fine = store && merge_result(store, copy, err);
         database_close(store);
     }
     fine = fine && tempdir_copy(path, local, arena, err);

@@ -18,12 +18,6 @@ typedef struct RunTask {
     int request_count;
 } RunTask;
 
-/* Whether the outcome of training is stored, also if later evaluations failed. */
-bool run_task_is_trained(Database *store, const char *key);
-
-/* Whether the outcome of training is stored and was computed, at least in part, by another revision. */
-bool run_task_other_revision(Database *store, const char *key);
-
 /* Sets key, trained and requests (owned by the arena) to what the point lacks; without a store everything is
    missing. Returns whether anything is missing; a diverged run lacks nothing. */
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena);

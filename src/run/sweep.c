@@ -32,19 +32,18 @@ typedef struct Sweep {
 static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) {
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
-    RunStatus status = sweep->jobs.store ? runs_status(sweep->jobs.store, point->key) : RUN_PENDING;
-    bool changed = sweep->jobs.store && run_task_other_revision(sweep->jobs.store, point->key);
-    bool retrain = changed && sweep->options->retrain_changed;
-    sweep->changed += changed && !retrain;
-    if (status == RUN_DIVERGED && !retrain) {
+    const RunState state = runs_state(sweep->jobs.store, point->key);
+    bool retrain = state.changed && sweep->options->retrain_changed;
+    sweep->changed += state.changed && !retrain;
+    if (state.status == RUN_DIVERGED && !retrain) {
         sweep->jobs.diverged++;
         return;
     }
-    if (sweep->options->only_failed && status != RUN_FAILED) {
-        sweep->others += status != RUN_DONE;
+    if (sweep->options->only_failed && state.status != RUN_FAILED) {
+        sweep->others += state.status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && !run_task_is_trained(sweep->jobs.store, point->key)) {
+    if (sweep->options->evaluate_only && !state.trained) {
         sweep->untrained++;
         return;
     }
@@ -84,9 +83,9 @@ static bool import_results(Sweep *sweep) {
     bool fine = true;
     for (int i = 0; i < plan->count && fine; i++) {
         ArenaMark mark = arena_mark(sweep->arena);
-        const char **places = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
-                                                    plan->points[i].key, sweep->arena);
-        for (; *places && fine; places++) fine = jobs_import_result(&sweep->jobs, *places);
+        const char **folders = run_folder_candidates(sweep->jobs.store, plan->experiment->name,
+                                                     plan->points[i].key, sweep->arena);
+        for (; *folders && fine; folders++) fine = jobs_import_result(&sweep->jobs, *folders);
         arena_release(sweep->arena, mark);
     }
     return fine;
@@ -117,10 +116,10 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
-    return jobs->left ? EXIT_STOPPED : jobs->failed || jobs->diverged ? EXIT_SOME_FAILED : EXIT_DONE;
+    return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
-static void say_corpora(Sweep *sweep) {
+static void note_corpora(Sweep *sweep) {
     for (int i = 0; i < sweep->plan->count; i++) {
         const Corpus *corpus = sweep->plan->points[i].corpus;
         if (i && corpus == sweep->plan->points[i - 1].corpus) continue;
@@ -134,9 +133,9 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     const Plan *plan = sweep->plan;
     double work = 0;
     sweep->jobs.progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
-    bool (*plan_stored)(Database *, const Plan *, Error *) =
+    bool (*store_plan)(Database *, const Plan *, Error *) =
         sweep->options->evaluate_only ? runs_add_requests : runs_store_plan;
-    if (!plan_stored(sweep->jobs.store, plan, err)) return err->code;
+    if (!store_plan(sweep->jobs.store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
     for (int i = 0; i < sweep->jobs.count; i++)
@@ -147,7 +146,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     if (!fits_together(sweep, err)) return err->code;
     sweep->jobs.progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->jobs.count,
                                         work, sweep->options->quiet, sweep->arena);
-    say_corpora(sweep);
+    note_corpora(sweep);
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }

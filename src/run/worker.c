@@ -242,10 +242,18 @@ static const char *state_path(const Worker *worker) {
 
 static bool train(Worker *worker, const char *model_path, Error *err) {
     const Config *config = worker->point->config;
-    TrainHooks hooks = {.revision = version_revision(), .progress = on_step, .note = on_note, .user = worker};
-    worker->trained_now =
-        train_run(worker->model, worker->point->corpus, &config->train, &config->optimizer, &config->schedule,
-                  state_path(worker), config->source, &hooks, &worker->training, worker->arena, err);
+    const TrainTask task = {.key = worker->point->key,
+                            .corpus = worker->point->corpus,
+                            .options = &config->train,
+                            .optimizer = &config->optimizer,
+                            .schedule = &config->schedule,
+                            .state_path = state_path(worker),
+                            .source = config->source,
+                            .revision = version_revision(),
+                            .progress = on_step,
+                            .note = on_note,
+                            .user = worker};
+    worker->trained_now = train_run(worker->model, &task, &worker->training, worker->arena, err);
     if (!worker->trained_now) return false;
     return worker->training.diverged ||
            mpi_agree(mpi_rank() > 0 || worker_write_model(model_path, worker->model, worker->point->key,

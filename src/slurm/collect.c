@@ -8,6 +8,7 @@
 #include "sys/tempdir.h"
 #include "store/database.h"
 #include "store/run_folder.h"
+#include "store/merge.h"
 #include "store/runs.h"
 
 typedef struct Collect {
@@ -42,7 +43,7 @@ static bool take_result(Collect *collect, const char *path, bool held, Error *er
         escape_line(stderr, "poslab: %s; run `poslab collect` again", why.text);
         return true;
     }
-    bool fine = runs_import_result(collect->store, copy, &why);
+    bool fine = merge_result(collect->store, copy, &why);
     if (!fine && why.code != EXIT_DAMAGED) return *err = why, false;
     if (!fine) escape_line(stderr, "poslab: result '%s' is damaged and was not imported: %s", path, why.text);
     collect->count += fine;
@@ -73,8 +74,8 @@ bool collect_results(Database *store, const char *experiment, const Squeue *queu
 /* --- the command --- */
 
 typedef struct Tally {
-    int runs, complete, diverged, failed, state[SQUEUE_STATES]; /* diverged is included in complete; state
-                                                                   counts the runs that are not complete */
+    int runs, complete, failed; /* complete: done or diverged */
+    int state[SQUEUE_STATES];   /* runs that are neither complete nor failed, by the state of their task */
 } Tally;
 
 static bool count_runs(Tally *tally, Database *store, const char *experiment, const Squeue *queue,
@@ -91,7 +92,7 @@ static bool count_runs(Tally *tally, Database *store, const char *experiment, co
         bool done = !strcmp(status, runs_status_names[RUN_DONE]) && !query_int(query, 2);
         tally->runs++;
         if (done || !strcmp(status, runs_status_names[RUN_DIVERGED]))
-            tally->complete++, tally->diverged += !done;
+            tally->complete++;
         else if (!strcmp(status, runs_status_names[RUN_FAILED]))
             tally->failed++;
         else if (task) /* a delivered result was collected but is incomplete */
@@ -126,7 +127,7 @@ static bool collect_one(Database *store, const char *experiment, ExitCode *code,
     int over = tally.complete + tally.failed + tally.state[SQUEUE_LOST];
     if (over < tally.runs)
         *code = EXIT_STOPPED;
-    else if ((tally.complete < tally.runs || tally.diverged) && *code == EXIT_DONE)
+    else if (tally.complete < tally.runs && *code == EXIT_DONE)
         *code = EXIT_SOME_FAILED;
     return true;
 }

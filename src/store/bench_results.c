@@ -14,33 +14,29 @@ static const char *const phases[] = {"evaluate", "train"};
 
 bool bench_results_write(Database *store, const BenchRecord *bench, Error *err) {
     int64_t id = 0;
+    Arena *arena = database_arena(store);
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
-    bool ok =
-        DATABASE_GET(store, err, &id, "SELECT coalesce(max(id), 0) + 1 FROM bench") &&
-        DATABASE_RUN(
-            store, err,
-            "INSERT INTO bench (id, created, revision, host, cpu, blas, machine, threads, precision, config,"
-            " reference, gemm_rate) VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?,"
-            " ?, ?, ?, ?)",
-            database_int(id), database_text(version_revision()),
-            database_text(runs_host_name(database_arena(store))),
-            database_text(hardware_cpu(database_arena(store))), database_text(blas_name()),
-            database_text(hardware_text(database_arena(store))), database_int(bench->threads),
-            database_text(bench->precision), database_text(bench->config), database_text(bench->reference),
-            database_real(bench->gemm_rate));
+    bool ok = DATABASE_GET(store, err, &id, "SELECT coalesce(max(id), 0) + 1 FROM bench") &&
+              DATABASE_INSERT(store, err, "bench", "", {"id", database_int(id)},
+                              {"created", database_text(database_now(arena))},
+                              DATABASE_ORIGIN(arena, version_revision(), bench->threads),
+                              {"machine", database_text(hardware_text(arena))},
+                              {"precision", database_text(bench->precision)},
+                              {"config", database_text(bench->config)},
+                              {"reference", database_text(bench->reference)},
+                              {"gemm_rate", database_real(bench->gemm_rate)});
     for (int i = 0; ok && i < bench->count; i++) {
         const BenchResult *r = &bench->results[i];
-        ok = DATABASE_RUN(
-            store, err,
-            "INSERT INTO bench_result (bench, method, label, length, phase, tokens_per_second,"
-            " tokens_per_second_low, tokens_per_second_high, flops_per_second, share, ratio, ratio_low,"
-            " ratio_high, peak_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            database_int(id), database_text(r->method), database_text(r->label), database_int(r->length),
-            database_text(phases[r->train]), database_real(r->rate), database_real(r->rate_low),
-            database_real(r->rate_high), database_real(r->flops), database_real(r->share),
-            database_real(r->ratio), database_real(r->ratio_low), database_real(r->ratio_high),
-            database_int(r->bytes));
+        ok = DATABASE_INSERT(
+            store, err, "bench_result", "ON CONFLICT DO NOTHING", {"bench", database_int(id)},
+            {"method", database_text(r->method)}, {"label", database_text(r->label)},
+            {"length", database_int(r->length)}, {"phase", database_text(phases[r->train])},
+            {"tokens_per_second", database_real(r->rate)},
+            {"tokens_per_second_low", database_real(r->rate_low)},
+            {"tokens_per_second_high", database_real(r->rate_high)},
+            {"flops_per_second", database_real(r->flops)}, {"share", database_real(r->share)},
+            {"ratio", database_real(r->ratio)}, {"ratio_low", database_real(r->ratio_low)},
+            {"ratio_high", database_real(r->ratio_high)}, {"peak_bytes", database_int(r->bytes)});
     }
     return database_finish(store, err, ok);
 }

@@ -53,6 +53,12 @@ static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     }
     if (!S_ISREG(file.st_mode))
         return error_set(err, EXIT_USAGE, "database '%s' is not a regular file", path);
+    if (file.st_nlink > 1 && (mode == DATABASE_WRITE || mode == DATABASE_CREATE))
+        return error_set(
+            err, EXIT_USAGE,
+            "database '%s' has %d names (hard links); SQLite names its journal after one of them, so "
+            "that a crash could damage it; remove the other names, or use a copy",
+            path, (int)file.st_nlink);
     if (file.st_size == 0 && mode == DATABASE_CREATE) return true;
     unsigned char head[100] = {0};
     FILE *stream = fopen(path, "re");
@@ -69,7 +75,7 @@ static bool create_schema(Database *store, Error *err) {
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
     bool ok = DATABASE_GET(store, err, &objects, "SELECT count(*) FROM sqlite_schema");
     if (ok && objects == 0) {
-        ok = database_execute(store, err, schema_sql) &&
+        ok = database_execute(store, err, schema_sql(store->arena)) &&
              database_execute(store, err,
                               arena_format(store->arena,
                                            "PRAGMA application_id = %d; PRAGMA user_version = %d",
@@ -85,17 +91,23 @@ static bool get_version(Database *store, int64_t *version, Error *err) {
            check_identity(store->path, (uint32_t)application, (uint32_t)*version, err);
 }
 
+static bool fail_readonly(Database *store, Error *err) {
+    return error_set(err, EXIT_SYSTEM, "database '%s' cannot be written: its permissions forbid it",
+                     store->path);
+}
+
 /* Within a transaction. The version is asked again: another process may have been faster. */
 static bool migrate_all(Database *store, Error *err) {
     int64_t version = 0;
     bool ok = get_version(store, &version, err);
     long long old = version;
     for (; ok && version < SCHEMA_VERSION; version++) {
-        if (version < 1)
+        const char *sql = schema_migration(version, store->arena);
+        if (!sql)
             return error_set(err, EXIT_DAMAGED,
                              "database '%s' has schema version %lld, which no poslab ever wrote", store->path,
                              (long long)version);
-        if (sqlite3_exec(store->db, migrations[version], NULL, NULL, NULL) != SQLITE_OK)
+        if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
             return sqlite3_errcode(store->db) == SQLITE_ERROR /* of SQL that fits version `version` */
                        ? error_set(err, EXIT_DAMAGED,
                                    "database '%s' is damaged: its schema is not that of version %lld (%s)",
@@ -105,22 +117,6 @@ static bool migrate_all(Database *store, Error *err) {
             store, err, arena_format(store->arena, "PRAGMA user_version = %lld", (long long)version + 1));
     }
     return ok && database_check_schema(store, err);
-}
-
-/* Brings an older database up to date, in one transaction. Without foreign keys, a table can be dropped to
-   which others refer; and that cannot be changed within a transaction. */
-static bool migrate(Database *store, Error *err) {
-    int64_t version = 0;
-    if (!get_version(store, &version, err)) return false;
-    if (version == SCHEMA_VERSION) return database_check_schema(store, err);
-    if (sqlite3_db_readonly(store->db, "main"))
-        return error_set(err, EXIT_SYSTEM,
-                         "database '%s' has schema version %lld and cannot be brought up to version %d: its "
-                         "permissions forbid it",
-                         store->path, (long long)version, SCHEMA_VERSION);
-    bool ok = database_execute(store, err, "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE");
-    ok = ok && database_finish(store, err, migrate_all(store, err));
-    return ok && database_execute(store, err, "PRAGMA foreign_keys = ON");
 }
 
 /* The library may be another one than that of the headers, and may lack functions. */
@@ -135,6 +131,45 @@ static bool check_library(Database *store, Error *err) {
         sqlite3_libversion());
 }
 
+static bool configure(Database *store, Error *err) {
+    sqlite3_extended_result_codes(store->db, 1);
+    sqlite3_busy_handler(store->db, database_wait, store);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has none */
+    return check_library(store, err) &&
+           database_execute(
+               store, err,
+               "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
+               "PRAGMA cell_size_check = ON");
+}
+
+/* Goes on with a copy of the database in memory. */
+static bool copy_to_memory(Database *store, Error *err) {
+    sqlite3 *file = store->db;
+    if (sqlite3_open(":memory:", &store->db) != SQLITE_OK) error_fatal("no memory for SQLite");
+    sqlite3_backup *backup = sqlite3_backup_init(store->db, "main", file, "main");
+    if (backup) sqlite3_backup_step(backup, -1);
+    bool ok = sqlite3_backup_finish(backup) == SQLITE_OK || database_fail(store, err);
+    sqlite3_close(file);
+    store->in_memory = true;
+    return ok && configure(store, err);
+}
+
+/* Brings an older database up to date, in one transaction; one that can only be read, in memory. Without
+   foreign keys, a table can be dropped to which others refer; and that cannot be changed within a
+   transaction. */
+static bool migrate(Database *store, DatabaseMode mode, Error *err) {
+    int64_t version = 0;
+    if (!get_version(store, &version, err)) return false;
+    if (version == SCHEMA_VERSION) return database_check_schema(store, err);
+    if (sqlite3_db_readonly(store->db, "main")) {
+        if (mode == DATABASE_WRITE || mode == DATABASE_CREATE) return fail_readonly(store, err);
+        if (!copy_to_memory(store, err)) return false;
+    }
+    bool ok = database_execute(store, err, "PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE");
+    ok = ok && database_finish(store, err, migrate_all(store, err));
+    return ok && database_execute(store, err, "PRAGMA foreign_keys = ON");
+}
+
 static bool check_pages(Database *store, Error *err) {
     Query *check = query_begin(store, "PRAGMA quick_check(1)", NULL);
     bool good = query_next(check) && strcmp(query_text(check, 0), "ok") == 0;
@@ -143,7 +178,7 @@ static bool check_pages(Database *store, Error *err) {
     return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
 }
 
-static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
+static bool prepare(Database *store, DatabaseMode mode, Error *err) {
     /* "./" keeps SQLite from seeing a special name (":memory:", ""). A database for reading is opened for
        writing, too, so that what a killed writer left half done can be rolled back; query_only then forbids
        changes. */
@@ -153,22 +188,13 @@ static bool prepare_store(Database *store, DatabaseMode mode, Error *err) {
         if (!store->db) error_fatal("no memory for SQLite");
         return database_fail(store, err);
     }
-    sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_handler(store->db, database_wait, store);
-    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has none */
-    if (!check_library(store, err) ||
-        !database_execute(store, err,
-                          "PRAGMA foreign_keys = ON; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
-                          "PRAGMA cell_size_check = ON") ||
-        (mode == DATABASE_CREATE && !create_schema(store, err)) ||
-        (mode != DATABASE_CHECK && !check_pages(store, err)) || !migrate(store, err) ||
-        (mode != DATABASE_CHECK && !integrity_values_check(store, err)))
+    if (!configure(store, err) || (mode == DATABASE_CREATE && !create_schema(store, err)) ||
+        (mode != DATABASE_CHECK && !check_pages(store, err)) || !migrate(store, mode, err) ||
+        (mode != DATABASE_CHECK && !integrity_values_check(store, NULL, NULL, err)))
         return false;
     if (mode == DATABASE_READ || mode == DATABASE_CHECK)
         return database_execute(store, err, "PRAGMA query_only = ON");
-    if (sqlite3_db_readonly(store->db, "main"))
-        return error_set(err, EXIT_SYSTEM, "database '%s' cannot be written: its permissions forbid it",
-                         store->path);
+    if (sqlite3_db_readonly(store->db, "main")) return fail_readonly(store, err);
     return database_execute(store, err, "PRAGMA journal_mode = DELETE");
 }
 
@@ -179,7 +205,7 @@ Database *database_open(const char *path, DatabaseMode mode, Error *err) {
     store->arena = arena;
     store->path = arena_copy(arena, path);
     store->wait.seconds = QUERY_PATIENCE;
-    if (prepare_store(store, mode, err)) return store;
+    if (prepare(store, mode, err)) return store;
     database_close(store);
     return NULL;
 }
@@ -197,7 +223,14 @@ bool database_import(Database *store, const char *path, const char *what, Databa
     Database *theirs =
         database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
     if (!theirs) return false;
+    bool old = theirs->in_memory;
     database_close(theirs);
+    if (old)
+        return error_set(
+            err, EXIT_SYSTEM,
+            "%s '%s' has an older schema, which its permissions forbid to bring up to date; copy it to "
+            "a folder of yours and take the copy",
+            what, path);
     const char *file = arena_format(store->arena, "%s%s", *path == '/' ? "" : "./", path);
     if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
     bool ok = database_execute(store, err, "BEGIN IMMEDIATE");

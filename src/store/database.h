@@ -20,9 +20,10 @@ typedef enum DatabaseMode {
 } DatabaseMode;
 
 /* Checks application_id, user_version, quick_check and all values (store/integrity_values.h); an older schema
-   is brought up to date, in one transaction and whatever the mode. A file that is no poslab database, is
-   damaged or newer, is refused and left untouched (EXIT_DAMAGED); a missing file in DATABASE_READ/WRITE/CHECK
-   is EXIT_USAGE, a library SQLite that is too old EXIT_SYSTEM. */
+   is brought up to date, in one transaction and whatever the mode (in memory, if the file can only be read).
+   A file that is no poslab database, is damaged or newer, is refused and left untouched (EXIT_DAMAGED); a
+   missing file in DATABASE_READ/WRITE/CHECK and one with several hard links in DATABASE_WRITE/CREATE are
+   EXIT_USAGE, a library SQLite that is too old EXIT_SYSTEM. */
 Database *database_open(const char *path, DatabaseMode mode, Error *err);
 void database_close(Database *store); /* NULL is allowed */
 const char *database_path(const Database *store);

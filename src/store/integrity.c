@@ -104,7 +104,7 @@ static bool check_rows(Check *check, Error *err) {
     Query *query = query_begin(check->store, notes, NULL);
     while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
     return go_on(check, query_end(query, err), err) &&
-           go_on(check, integrity_values_each(check->store, problem, check, err), err) &&
+           go_on(check, integrity_values_check(check->store, problem, check, err), err) &&
            go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
 }
 
@@ -115,7 +115,7 @@ typedef struct Run {
 
 /* Whether the config names a method whose file is gone: then nothing can be said about its weights. */
 static bool check_methods(Check *check, const Run *run) {
-    const char *name = check_missing_method(run->config, check->arena);
+    const char *name = integrity_numbers_missing_method(run->config, check->arena);
     if (name) {
         char word[JSON_EXCERPT_SIZE];
         problem(check,
@@ -179,16 +179,16 @@ static bool check_folder(Check *check, const char *folder, const Run *run, Error
 }
 
 static bool check_run(Check *check, const Run *run, Error *err) {
-    const char **places = run_folder_candidates(check->store, NULL, run->key, check->arena), *there = NULL;
-    for (; *places; places++) {
-        if (access(*places, F_OK) != 0) continue;
-        there = *places;
-        if (!check_folder(check, *places, run, err)) return false;
+    const char **folders = run_folder_candidates(check->store, NULL, run->key, check->arena), *found = NULL;
+    for (; *folders; folders++) {
+        if (access(*folders, F_OK) != 0) continue;
+        found = *folders;
+        if (!check_folder(check, *folders, run, err)) return false;
     }
     if (!run->trained || run_folder_weights(check->store, run->key, check->arena)) return true;
-    if (there)
-        problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", there));
-    check->absent += !there;
+    if (found)
+        problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", found));
+    check->absent += !found;
     return true;
 }
 

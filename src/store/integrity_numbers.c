@@ -32,7 +32,7 @@ static const char *unknown_method(const Json *method) {
     return NULL;
 }
 
-const char *check_missing_method(const char *config, Arena *arena) {
+const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
     Error ignored; /* config_parse will say what is wrong with it */
     Json *json = json_parse(config, strlen(config), "", arena, &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
@@ -44,81 +44,63 @@ const char *check_missing_method(const char *config, Arena *arena) {
 
 /* --- runs --- */
 
-enum {
-    KEY,
-    METHOD,
-    OPTIONS,
-    LENGTH,
-    SEED,
-    PARAMETERS,
-    POSITION,
-    CONFIG,
-    CORPUS,
-    STEPS,
-    DIVERGED,
-    TOKENS,
-    LOSS,
-    TOKENIZER,
-    VOCABULARY,
-    BYTES,
-    LABEL,
-    REVISION
-};
-static const char runs_sql[] =
-    "SELECT r.key, r.method, r.method_options, r.train_length, r.seed, r.parameters, r.position_parameters,"
-    " r.config, c.hash, r.steps, r.diverged_step, r.train_tokens, r.final_loss,"
-    " c.tokenizer, c.vocabulary, c.bytes_per_token, r.label, r.revision"
-    " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
+static const char runs_sql[] = "SELECT r.*, c.hash, c.tokenizer, c.vocabulary, c.bytes_per_token"
+                               " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
-static void expect(const Numbers *numbers, Query *run, const char *what, int column, int64_t expected) {
-    if (query_int(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", query_text(run, KEY), what,
-                (long long)query_int(run, column), (long long)expected);
+static const char *text_of(Query *run, const char *column) {
+    return query_text(run, query_column(run, column));
 }
 
-static void expect_text(const Numbers *numbers, Query *run, const char *what, const char *found,
-                        const char *expected) {
+static int64_t whole_of(Query *run, const char *column) {
+    return query_int(run, query_column(run, column));
+}
+
+static void expect(const Numbers *numbers, Query *run, const char *column, int64_t expected) {
+    if (whole_of(run, column) != expected)
+        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", text_of(run, "key"), column,
+                (long long)whole_of(run, column), (long long)expected);
+}
+
+static void expect_text(const Numbers *numbers, Query *run, const char *column, const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
-    if (strcmp(found, expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", query_text(run, KEY), what,
-                json_excerpt_text(found, a), json_excerpt_text(expected, b));
+    if (strcmp(text_of(run, column), expected))
+        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", text_of(run, "key"), column,
+                json_excerpt_text(text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
 /* A config that is not as this program writes it is of a revision with other options: its key cannot be
    computed again. */
 static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
     Error why;
-    expect_text(numbers, run, "method", query_text(run, METHOD), config->position.method->name);
-    expect(numbers, run, "train_length", LENGTH, config->train.length);
-    expect(numbers, run, "seed", SEED, config->train.seed);
-    expect_text(numbers, run, "tokenizer", query_text(run, TOKENIZER),
-                corpus_tokenizer_names[config->data.tokenizer]);
-    expect(numbers, run, "vocabulary", VOCABULARY, config->model.vocabulary);
-    if (config->data.tokenizer == TOKENIZER_BYTES && query_real(run, BYTES) != 1)
-        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text(run, KEY));
+    expect_text(numbers, run, "method", config->position.method->name);
+    expect(numbers, run, "train_length", config->train.length);
+    expect(numbers, run, "seed", config->train.seed);
+    expect_text(numbers, run, "tokenizer", corpus_tokenizer_names[config->data.tokenizer]);
+    expect(numbers, run, "vocabulary", config->model.vocabulary);
+    if (config->data.tokenizer == TOKENIZER_BYTES &&
+        query_real(run, query_column(run, "bytes_per_token")) != 1)
+        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", text_of(run, "key"));
     if (config_runnable(config, &why)) {
         const Model *model =
             model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
-        expect(numbers, run, "parameters", PARAMETERS, model->parameters);
-        expect(numbers, run, "position_parameters", POSITION, model->position_parameters);
+        expect(numbers, run, "parameters", model->parameters);
+        expect(numbers, run, "position_parameters", model->position_parameters);
     }
-    if (strcmp(config->resolved, query_text(run, CONFIG))) return;
+    if (strcmp(config->resolved, text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
-    plan_key(key, config, query_text(run, CORPUS), numbers->arena);
-    expect_text(numbers, run, "key", query_text(run, KEY), key);
-    expect_text(numbers, run, "method_options", query_text(run, OPTIONS),
-                config_method_options(&config->position, numbers->arena));
+    plan_key(key, config, text_of(run, "hash"), numbers->arena);
+    expect_text(numbers, run, "key", key);
+    expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
     /* Another revision may have called the method otherwise. */
-    if (strcmp(query_text(run, REVISION), version_revision()) == 0)
-        expect_text(numbers, run, "label", query_text(run, LABEL),
-                    run_label_method(&config->position, numbers->arena));
+    if (strcmp(text_of(run, "revision"), version_revision()) == 0)
+        expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));
 }
 
 /* The rates are the schedule's; only the update at which the run diverged may have no loss or norm. */
 static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
-    const char *key = query_text(run, KEY), *wrong = NULL;
-    int64_t steps = train_steps(&config->train), made = query_int(run, STEPS), step = 0;
-    int64_t diverged = query_int(run, DIVERGED), last = (made + 19) / 20;
+    const char *key = text_of(run, "key"), *wrong = NULL;
+    int64_t steps = train_steps(&config->train), made = whole_of(run, "steps"), step = 0;
+    int64_t diverged = whole_of(run, "diverged_step"), last = (made + 19) / 20;
     double loss = 0;
     Query *log = query_begin(numbers->store,
                              "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
@@ -139,7 +121,7 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
     if (wrong)
         PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
                 (long long)step, wrong);
-    else if (differ(loss, query_real(run, LOSS)))
+    else if (differ(loss, query_real(run, query_column(run, "final_loss"))))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
     return true;
@@ -147,20 +129,21 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
 
 static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
-    const char *text = query_text(run, CONFIG);
-    if (check_missing_method(text, numbers->arena)) return true; /* said where its weights are checked */
-    const char *place = arena_format(numbers->arena, "run %s", query_text(run, KEY));
+    const char *text = text_of(run, "config");
+    if (integrity_numbers_missing_method(text, numbers->arena))
+        return true; /* said where its weights are checked */
+    const char *place = arena_format(numbers->arena, "run %s", text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
     check_plan(numbers, run, config);
-    if (query_is_null(run, STEPS)) return true;
-    bool diverged = !query_is_null(run, DIVERGED);
-    if (diverged ? query_int(run, STEPS) != query_int(run, DIVERGED)
-                 : query_int(run, STEPS) != train_steps(&config->train))
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", query_text(run, KEY),
-                (long long)query_int(run, STEPS), diverged ? "its divergence" : "its config",
-                (long long)(diverged ? query_int(run, DIVERGED) : train_steps(&config->train)));
-    expect(numbers, run, "train_tokens", TOKENS, query_int(run, STEPS) * config->train.tokens_per_step);
+    if (query_is_null(run, query_column(run, "steps"))) return true;
+    bool diverged = !query_is_null(run, query_column(run, "diverged_step"));
+    int64_t steps = whole_of(run, "steps");
+    int64_t expected = diverged ? whole_of(run, "diverged_step") : train_steps(&config->train);
+    if (steps != expected)
+        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", text_of(run, "key"), (long long)steps,
+                diverged ? "its divergence" : "its config", (long long)expected);
+    expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
 }
 

@@ -14,6 +14,6 @@ bool integrity_numbers(Database *store, void (*problem)(void *user, const char *
                        Arena *arena, Error *err);
 
 /* A method that a run's config names and no file of methods/ has; NULL: all are here. */
-const char *check_missing_method(const char *config, Arena *arena);
+const char *integrity_numbers_missing_method(const char *config, Arena *arena);
 
 #endif

@@ -10,11 +10,9 @@
 
 #include "store/query.h"
 
-/* The first value that breaks its rule is the error (EXIT_DAMAGED, naming table, row and column). */
-bool integrity_values_check(Database *store, Error *err);
-
-/* Calls `found` with a line for each such value. Fails only if the database cannot be read. */
-bool integrity_values_each(Database *store, void (*found)(void *user, const char *line), void *user,
-                           Error *err);
+/* Calls `found` with a line for each value that breaks its rule, and fails only if the database cannot be
+   read. Without `found`, the first such value is the error (EXIT_DAMAGED, naming table, row and column). */
+bool integrity_values_check(Database *store, void (*found)(void *user, const char *line), void *user,
+                            Error *err);
 
 #endif

@@ -19,22 +19,13 @@ struct Database {
     Arena *arena;
     sqlite3 *db;
     const char *path;
-    const char *sql;         /* of the statement kept prepared */
-    sqlite3_stmt *statement; /* NULL at first */
+    sqlite3_stmt *statement; /* the one kept prepared; NULL at first */
     Query *queries;          /* of store/query.c; NULL at first */
     QueryWait wait;
+    bool in_memory; /* an old database that could only be read, brought up to date */
     double waiting; /* when the wait began */
-    bool said, stopped;
+    bool announced, stopped;
 };
-
-/* Columns of `evaluation` that say which one it is, and the others; columns of `run` that training fills. */
-#define EVALUATION_KEY_COLUMNS                                                                               \
-    "run, split, protocol, length, stride, requested, precision, variant, variant_options"
-#define EVALUATION_VALUE_COLUMNS                                                                             \
-    "status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, blas, threads"
-#define RUN_TRAINING_COLUMNS                                                                                 \
-    "revision, host, cpu, blas, threads, steps, diverged_step, train_tokens, train_seconds, final_loss, "    \
-    "peak_bytes, machine, ranks, processor_seconds, load, settings"
 
 typedef struct DatabaseValue {
     enum { DATABASE_TEXT, DATABASE_INT, DATABASE_REAL } type;
@@ -63,6 +54,28 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
 #define DATABASE_VALUES(...)                  (DatabaseValue[]){__VA_ARGS__}, COUNT_OF(((DatabaseValue[]){__VA_ARGS__}))
 #define DATABASE_RUN(store, err, sql, ...)    database_step(store, err, NULL, sql, DATABASE_VALUES(__VA_ARGS__))
 #define DATABASE_GET(store, err, result, sql) database_step(store, err, result, sql, NULL, 0)
+
+/* A row is a list of columns with their values. Runs "BEFORE (names) BETWEEN (values) AFTER"; *result as with
+   database_step. An INSERT leaves columns that are not named NULL or with their default. */
+typedef struct DatabaseColumn {
+    const char *name;
+    DatabaseValue value;
+} DatabaseColumn;
+bool database_row(Database *store, Error *err, int64_t *result, const char *before, const char *between,
+                  const char *after, const DatabaseColumn *row, int count);
+
+#define DATABASE_ROW(...) (DatabaseColumn[]){__VA_ARGS__}, COUNT_OF(((DatabaseColumn[]){__VA_ARGS__}))
+#define DATABASE_INSERT(store, err, table, conflict, ...)                                                    \
+    database_row(store, err, NULL, "INSERT INTO " table, " VALUES ", " " conflict, DATABASE_ROW(__VA_ARGS__))
+
+/* The columns that say what made a result. */
+#define DATABASE_ORIGIN(arena, made_by, thread_count)                                                        \
+    {"revision", database_text(made_by)}, {"host", database_text(runs_host_name(arena))},                    \
+        {"cpu", database_text(hardware_cpu(arena))}, {"blas", database_text(blas_name())}, {                 \
+        "threads", database_int(thread_count)                                                                \
+    }
+
+const char *database_now(Arena *arena); /* the time, UTC in ISO 8601 */
 
 /* The last error of SQLite as an Error; returns false. */
 bool database_fail(Database *store, Error *err);

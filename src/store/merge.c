@@ -4,119 +4,170 @@
  */
 #include "store/merge.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/escape.h"
 #include "store/internal.h"
+#include "store/schema.h"
 
-#define MERGE_PLANNED_COLUMNS                                                                                \
-    "key, method, method_options, label, train_length, seed, parameters, position_parameters, config"
-#define BENCH               "created, revision, host, cpu, blas, machine, threads, precision, config, reference, gemm_rate"
-#define EVALUATIONS_OF_BOTH "theirs.evaluation t JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS ")"
-#define NO_CONFLICT         "NOT IN (SELECT key FROM conflict)"
-
+/* conflict: runs of which nothing is taken over. taken: those whose outcome is, and `trained`, whose training
+   is, in place of what is here. */
 static const char create_sql[] =
     "CREATE TEMP TABLE IF NOT EXISTS conflict (key TEXT PRIMARY KEY, what TEXT NOT NULL);"
-    "CREATE TEMP TABLE IF NOT EXISTS newly (key TEXT PRIMARY KEY);" /* trained there and not here */
-    "DELETE FROM conflict; DELETE FROM newly";
+    "CREATE TEMP TABLE IF NOT EXISTS taken (key TEXT PRIMARY KEY, trained INTEGER NOT NULL);"
+    "DELETE FROM conflict; DELETE FROM taken";
+
+/* --- runs and their results --- */
+
+static bool import_evaluations(Database *store, Error *err) {
+    static const char *const parts[] = {"evaluation_window", "position_loss"};
+    Arena *arena = database_arena(store);
+    const char *columns = schema_columns("evaluation", SCHEMA_ALL, "", arena);
+    const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);
+    int64_t last = 0;
+    bool ok =
+        DATABASE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM main.evaluation") &&
+        database_execute(
+            store, err,
+            arena_format(arena,
+                         "INSERT INTO main.evaluation (%s) SELECT %s FROM theirs.evaluation"
+                         " WHERE run NOT IN (SELECT key FROM conflict) ORDER BY id ON CONFLICT DO NOTHING",
+                         columns, columns));
+    for (int i = 0; ok && i < COUNT_OF(parts); i++)
+        ok = database_execute(
+            store, err,
+            arena_format(arena,
+                         "INSERT INTO main.%s (evaluation, %s) SELECT e.id, %s FROM theirs.%s p"
+                         " JOIN theirs.evaluation t ON t.id = p.evaluation JOIN main.evaluation e USING (%s)"
+                         " WHERE e.id > %lld",
+                         parts[i], schema_columns(parts[i], SCHEMA_ALL, "", arena),
+                         schema_columns(parts[i], SCHEMA_ALL, "p.", arena), parts[i], key, (long long)last));
+    return ok;
+}
+
+/* From `theirs` to `main`: the corpora, the runs without those in `conflict`, the training of those in
+   `taken`, and the evaluations that are missing. A run that another process had under way is pending here. */
+static bool import_runs(Database *store, Error *err) {
+    Arena *arena = database_arena(store);
+    const char *corpus = schema_columns("corpus", SCHEMA_ALL, "", arena);
+    const char *run = schema_columns("run", SCHEMA_ALL, "", arena);
+    const char *training = schema_columns("run", SCHEMA_TRAINING, "", arena);
+    const char *log = schema_columns("train_log", SCHEMA_ALL, "", arena);
+    const char *sql = arena_format(
+        arena,
+        "INSERT INTO main.corpus (%s) SELECT %s FROM theirs.corpus WHERE true ON CONFLICT DO NOTHING;"
+
+        "INSERT INTO main.run (%s, status, corpus_id) SELECT %s, replace(status, 'running', 'pending'),"
+        " (SELECT c.id FROM main.corpus c JOIN theirs.corpus t USING (hash, tokenizer, vocabulary)"
+        " WHERE t.id = r.corpus_id) FROM theirs.run r WHERE key NOT IN (SELECT key FROM conflict)"
+        " ON CONFLICT DO NOTHING;"
+
+        "UPDATE main.run SET (status, reason, started, finished) = (SELECT replace(status, 'running', "
+        "'pending'), reason,"
+        " coalesce(t.started, run.started), finished FROM theirs.run t WHERE t.key = run.key)"
+        " WHERE key IN (SELECT key FROM taken);"
+
+        "UPDATE main.run SET (%s) = (SELECT %s FROM theirs.run t WHERE t.key = run.key)"
+        " WHERE key IN (SELECT key FROM taken WHERE trained);"
+
+        "DELETE FROM main.train_log WHERE run IN (SELECT key FROM taken WHERE trained);"
+        "INSERT INTO main.train_log (%s) SELECT %s FROM theirs.train_log"
+        " WHERE run IN (SELECT key FROM taken WHERE trained)",
+        corpus, corpus, run, run, training, training, log, log);
+    return database_execute(store, err, sql) && import_evaluations(store, err);
+}
+
+static bool result_attached(Database *store, void *user, Error *err) {
+    (void)user;
+    return database_execute(store, err, create_sql) &&
+           database_execute(store, err,
+                            "INSERT INTO taken SELECT key, steps IS NOT NULL FROM theirs.run"
+                            " WHERE status IN ('done', 'diverged', 'failed')") &&
+           import_runs(store, err);
+}
+
+bool merge_result(Database *store, const char *path, Error *err) {
+    return database_import(store, path, "result", result_attached, NULL, err);
+}
+
+/* --- whole databases --- */
 
 /* The first reason stays. */
-static const char conflict_sql[] =
-    "INSERT OR IGNORE INTO conflict SELECT key, 'its configuration differs' FROM theirs.run t JOIN main.run r"
-    " USING (key) WHERE (t.method, t.train_length, t.seed) <> (r.method, r.train_length, r.seed);"
+static bool find_conflicts(Database *store, Error *err) {
+    Arena *arena = database_arena(store);
+    const char *sql = arena_format(
+        arena,
+        "INSERT OR IGNORE INTO conflict SELECT key, 'its configuration differs' FROM theirs.run t JOIN "
+        "main.run r"
+        " USING (key) WHERE (t.method, t.train_length, t.seed) <> (r.method, r.train_length, r.seed);"
 
-    "INSERT OR IGNORE INTO conflict SELECT key, 'its training ended differently' FROM theirs.run t"
-    " JOIN main.run r USING (key) WHERE t.steps IS NOT NULL AND r.steps IS NOT NULL"
-    " AND (t.steps <> r.steps OR t.final_loss IS NOT r.final_loss OR t.diverged_step IS NOT r.diverged_step);"
+        "INSERT OR IGNORE INTO conflict SELECT key, 'its training ended differently' FROM theirs.run t"
+        " JOIN main.run r USING (key) WHERE t.steps IS NOT NULL AND r.steps IS NOT NULL"
+        " AND (t.steps <> r.steps OR t.final_loss IS NOT r.final_loss OR t.diverged_step IS NOT "
+        "r.diverged_step);"
 
-    "INSERT OR IGNORE INTO conflict SELECT run, 'the loss of step ' || min(step) || ' differs'"
-    " FROM theirs.train_log t JOIN main.train_log l USING (run, step) WHERE t.loss IS NOT l.loss GROUP BY "
-    "run;"
+        "INSERT OR IGNORE INTO conflict SELECT run, 'the loss of step ' || min(step) || ' differs' FROM"
+        " theirs.train_log t JOIN main.train_log l USING (run, step) WHERE t.loss IS NOT l.loss GROUP BY run;"
 
-    "INSERT OR IGNORE INTO conflict SELECT run, 'its evaluation at length ' || min(length) || ' differs'"
-    " FROM " EVALUATIONS_OF_BOTH " WHERE t.nll_sum IS NOT e.nll_sum OR t.tokens <> e.tokens"
-    " OR t.windows <> e.windows OR t.status <> e.status GROUP BY run;";
+        "INSERT OR IGNORE INTO conflict SELECT run, 'its evaluation at length ' || min(length) || ' differs'"
+        " FROM theirs.evaluation t JOIN main.evaluation e USING (%s) WHERE t.nll_sum IS NOT e.nll_sum"
+        " OR t.tokens <> e.tokens OR t.windows <> e.windows OR t.status <> e.status GROUP BY run",
+        schema_columns("evaluation", SCHEMA_KEY, "", arena));
+    return database_execute(store, err, sql);
+}
 
-/* From `theirs` to `main`, in this order; ? is the number of the last evaluation that was there before. */
-static const char *const merge_sql[] = {
-    "INSERT INTO newly SELECT key FROM theirs.run t WHERE steps IS NOT NULL AND key " NO_CONFLICT
-    " AND NOT EXISTS (SELECT 1 FROM main.run r WHERE r.key = t.key AND r.steps IS NOT NULL)",
+static bool find_taken(Database *store, Error *err) {
+    return database_execute(store, err,
+                            "INSERT INTO taken SELECT key, true FROM theirs.run t WHERE steps IS NOT NULL"
+                            " AND key NOT IN (SELECT key FROM conflict) AND NOT EXISTS"
+                            " (SELECT 1 FROM main.run r WHERE r.key = t.key AND r.steps IS NOT NULL)");
+}
 
-    "INSERT INTO main.corpus (hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, "
-    "documents,"
-    " bytes_per_token) SELECT hash, tokenizer, vocabulary, train_tokens, valid_tokens, test_tokens, "
-    "documents,"
-    " bytes_per_token FROM theirs.corpus WHERE true ON CONFLICT DO NOTHING",
+/* What else is in a database. A point needs its run: those of conflicts are here already. */
+static bool import_others(Database *store, Error *err) {
+    Arena *arena = database_arena(store);
+    const char *bench = schema_columns("bench", SCHEMA_ALL, "", arena);
+    const char *sql = arena_format(
+        arena,
+        "INSERT INTO main.point (experiment, %s) SELECT m.id, %s"
+        " FROM theirs.point p JOIN theirs.experiment x ON x.id = p.experiment JOIN main.experiment m"
+        " ON (m.name, m.config) = (x.name, x.config) WHERE true ON CONFLICT DO NOTHING;"
 
-    "INSERT INTO main.run (" MERGE_PLANNED_COLUMNS ", status, reason, started, finished, corpus_id)"
-    " SELECT " MERGE_PLANNED_COLUMNS
-    ", iif(status = 'running', 'pending', status), reason, started, finished,"
-    " (SELECT c.id FROM main.corpus c JOIN theirs.corpus t USING (hash, tokenizer, vocabulary)"
-    "  WHERE t.id = r.corpus_id)"
-    " FROM theirs.run r WHERE key " NO_CONFLICT " ON CONFLICT DO NOTHING",
+        "INSERT INTO main.request (experiment, %s) SELECT m.id, %s"
+        " FROM theirs.request q JOIN theirs.experiment x ON x.id = q.experiment JOIN main.experiment m"
+        " ON (m.name, m.config) = (x.name, x.config) JOIN main.point p ON (p.experiment, p.run) = (m.id, "
+        "q.run)"
+        " WHERE true ON CONFLICT DO NOTHING;"
 
-    "UPDATE main.run SET (status, reason, started, finished, " RUN_TRAINING_COLUMNS ") = (SELECT"
-    " iif(status = 'running', 'pending', status), reason, started, finished, " RUN_TRAINING_COLUMNS
-    " FROM theirs.run t WHERE t.key = run.key) WHERE key IN newly",
+        "INSERT INTO main.reference SELECT * FROM theirs.reference EXCEPT SELECT * FROM main.reference;"
 
-    "INSERT INTO main.train_log (run, step, loss, rate, norm) SELECT run, step, loss, rate, norm"
-    " FROM theirs.train_log WHERE run IN newly",
+        "INSERT INTO main.bench (%s) SELECT %s FROM theirs.bench EXCEPT SELECT %s FROM main.bench;"
 
-    "INSERT INTO main.evaluation (" EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
-    ") SELECT " EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
-    " FROM theirs.evaluation WHERE run " NO_CONFLICT " ORDER BY id ON CONFLICT DO NOTHING",
-
-    "INSERT INTO main.evaluation_window (evaluation, window, nll_sum, tokens)"
-    " SELECT e.id, w.window, w.nll_sum, w.tokens FROM theirs.evaluation_window w"
-    " JOIN theirs.evaluation t ON t.id = w.evaluation JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS
-    ")"
-    " WHERE e.id > ?",
-
-    "INSERT INTO main.position_loss (evaluation, bin, first, last, nll_sum, tokens)"
-    " SELECT e.id, b.bin, b.first, b.last, b.nll_sum, b.tokens FROM theirs.position_loss b"
-    " JOIN theirs.evaluation t ON t.id = b.evaluation JOIN main.evaluation e USING (" EVALUATION_KEY_COLUMNS
-    ")"
-    " WHERE e.id > ?",
-
-    /* A point needs its run: those of conflicts are here already. */
-    "INSERT INTO main.point (experiment, ordinal, run, variant) SELECT m.id, p.ordinal, p.run, p.variant"
-    " FROM theirs.point p JOIN theirs.experiment x ON x.id = p.experiment JOIN main.experiment m"
-    " ON (m.name, m.config) = (x.name, x.config) WHERE true ON CONFLICT DO NOTHING",
-
-    "INSERT INTO main.request (experiment, " EVALUATION_KEY_COLUMNS ", stride_rule, added)"
-    " SELECT m.id, q.run, q.split, q.protocol, q.length, q.stride, q.requested, q.precision, q.variant,"
-    " q.variant_options, q.stride_rule, q.added"
-    " FROM theirs.request q JOIN theirs.experiment x ON x.id = q.experiment JOIN main.experiment m"
-    " ON (m.name, m.config) = (x.name, x.config) JOIN main.point p ON (p.experiment, p.run) = (m.id, q.run)"
-    " WHERE true ON CONFLICT DO NOTHING",
-
-    "INSERT INTO main.reference SELECT * FROM theirs.reference EXCEPT SELECT * FROM main.reference",
-
-    "INSERT INTO main.bench (" BENCH ") SELECT " BENCH " FROM theirs.bench EXCEPT SELECT " BENCH
-    " FROM main.bench",
-
-    "INSERT INTO main.bench_result SELECT m.id, r.method, r.label, r.length, r.phase, r.tokens_per_second,"
-    " r.tokens_per_second_low, r.tokens_per_second_high, r.flops_per_second, r.share, r.ratio, r.ratio_low,"
-    " r.ratio_high, r.peak_bytes FROM theirs.bench_result r JOIN theirs.bench t ON t.id = r.bench"
-    " JOIN main.bench m ON (m.created, m.host, m.threads, m.precision, m.config) ="
-    " (t.created, t.host, t.threads, t.precision, t.config) WHERE true ON CONFLICT DO NOTHING",
-};
+        "INSERT INTO main.bench_result (bench, %s) SELECT m.id, %s FROM theirs.bench_result r"
+        " JOIN theirs.bench t ON t.id = r.bench JOIN main.bench m USING (%s) WHERE true ON CONFLICT DO "
+        "NOTHING",
+        schema_columns("point", SCHEMA_ALL, "", arena), schema_columns("point", SCHEMA_ALL, "p.", arena),
+        schema_columns("request", SCHEMA_ALL, "", arena), schema_columns("request", SCHEMA_ALL, "q.", arena),
+        bench, bench, bench, schema_columns("bench_result", SCHEMA_ALL, "", arena),
+        schema_columns("bench_result", SCHEMA_ALL, "r.", arena),
+        schema_columns("bench", SCHEMA_KEY, "", arena));
+    return database_execute(store, err, sql);
+}
 
 typedef struct Merge {
     const char *path;
-    const char *said; /* to be printed after the transaction */
+    const char *report; /* to be printed after the transaction */
     int64_t conflicts;
 } Merge;
 
 /* Adds a line about the other database, "PATH: LINE". */
 static void add_line(Merge *merge, const char *line, Arena *arena) {
     line = arena_format(arena, "%s: %s", merge->path, line);
-    merge->said = arena_format(arena, "%s%s\n", merge->said, escape_text(ESCAPE_LINE, line, arena));
+    merge->report = arena_format(arena, "%s%s\n", merge->report, escape_text(ESCAPE_LINE, line, arena));
 }
 
 /* Adds a line for each row of a query, two columns each. */
-static bool say_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
+static bool add_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
                      Error *err) {
     Arena *arena = database_arena(store);
     Query *query = query_begin(store, sql, NULL);
@@ -128,25 +179,22 @@ static bool say_rows(Database *store, Merge *merge, const char *kind, const char
 
 static bool merge_attached(Database *store, void *user, Error *err) {
     Merge *merge = user;
-    int64_t last = 0, runs = 0, evaluations = 0, before = 0, kept = 0;
+    int64_t runs = 0, evaluations = 0, before = 0, kept = 0;
     bool ok =
-        database_execute(store, err, create_sql) && database_execute(store, err, conflict_sql) &&
-        say_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
+        database_execute(store, err, create_sql) && find_conflicts(store, err) &&
+        add_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
                  &merge->conflicts, err) &&
-        say_rows(store, merge, "experiment",
+        add_rows(store, merge, "experiment",
                  "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
         database_execute(store, err,
                          "INSERT INTO main.experiment (name, config, created) SELECT name, config, created"
                          " FROM theirs.experiment WHERE true ON CONFLICT DO NOTHING") &&
-        DATABASE_GET(store, err, &last, "SELECT coalesce(max(id), 0) FROM main.evaluation") &&
-        DATABASE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation");
-    const DatabaseValue value = database_int(last);
-    for (int i = 0; ok && i < COUNT_OF(merge_sql); i++)
-        ok = database_step(store, err, NULL, merge_sql[i], &value, strchr(merge_sql[i], '?') != NULL);
-    ok = ok && DATABASE_GET(store, err, &runs, "SELECT count(*) FROM newly") &&
-         DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
+        DATABASE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation") && find_taken(store, err) &&
+        import_runs(store, err) && import_others(store, err) &&
+        DATABASE_GET(store, err, &runs, "SELECT count(*) FROM taken") &&
+        DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
     add_line(merge,
              arena_format(database_arena(store),
                           "%lld trained runs and %lld evaluations added, %lld conflicts", (long long)runs,
@@ -160,9 +208,9 @@ static bool merge_one(Database *store, const char *path, FILE *out, int64_t *con
     if (stat(database_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
         ours.st_ino == others.st_ino)
         return error_set(err, EXIT_USAGE, "'%s' is the database itself; name the databases to add", path);
-    Merge merge = {.path = path, .said = ""};
+    Merge merge = {.path = path, .report = ""};
     if (!database_import(store, path, "database", merge_attached, &merge, err)) return false;
-    fputs(merge.said, out);
+    fputs(merge.report, out);
     *conflicts = merge.conflicts;
     return true;
 }

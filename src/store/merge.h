@@ -1,4 +1,7 @@
-/* merge: `poslab merge DB OTHER...`: adds the contents of other databases to this one.
+/* merge: imports other databases: result files, and those of `poslab merge DB OTHER...`.
+ *
+ * Importing a result file again changes nothing: the training of its run replaces the stored one (it is the
+ * same computation), an evaluation that is already stored is left unchanged. Other databases are merged:
  *
  * Nothing that exists is overwritten. A run that is trained here keeps its training; a run that is only
  * planned or failed here, and trained there, is taken over. Evaluations, requests, experiments and reference
@@ -14,8 +17,11 @@
 
 #include "store/database.h"
 
+/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations. */
+bool merge_result(Database *store, const char *path, Error *err);
+
 /* Each of `others` (NULL-terminated) in one transaction; a line about each, and about each conflict, to
- *`out`. conflicts: how many. Errors name the file. */
+   `out`. conflicts: how many. Errors name the file. */
 bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err);
 
 #endif

@@ -6,9 +6,13 @@
  */
 #include "store/query.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,7 +20,7 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-static const double announced = 3; /* seconds of waiting for others, before it is said */
+static const double ANNOUNCED_AFTER = 3; /* seconds of waiting for others */
 
 /* A value of a row that was read. */
 typedef struct Cell {
@@ -31,6 +35,7 @@ enum { MAX_QUERIES = 8 }; /* at a time */
 struct Query {
     Arena *arena; /* NULL: free */
     Cell *cells;  /* [rows, columns] */
+    const char **names;
     int columns;
     int64_t rows, row;
     bool failed;
@@ -43,15 +48,15 @@ int database_wait(void *user, int attempt) {
     Database *store = user;
     if (attempt == 0) {
         store->waiting = clock_now();
-        store->said = store->stopped = false;
+        store->announced = store->stopped = false;
     }
     double waited = clock_now() - store->waiting;
     if (waited >= store->wait.seconds) return 0;
     const char *message = NULL;
-    if (waited >= announced && !store->said)
+    if (waited >= ANNOUNCED_AFTER && !store->announced)
         message = arena_format(store->arena, "waiting for database '%s', which is in use%s", store->path,
                                lock_holder_of(store->path, store->arena));
-    store->said |= message != NULL;
+    store->announced |= message != NULL;
     if (!store->wait.go_on && message) fprintf(stderr, "poslab: %s\n", message);
     store->stopped = store->wait.go_on && !store->wait.go_on(store->wait.user, message);
     usleep(attempt < 20 ? 5000 : 100000);
@@ -63,7 +68,7 @@ void query_set_wait(Database *store, QueryWait wait) {
 }
 
 bool database_fail(Database *store, Error *err) {
-    const char *text = sqlite3_errmsg(store->db);
+    const char *text = sqlite3_errmsg(store->db), *folder;
     int saved = sqlite3_system_errno(store->db);
     switch (sqlite3_extended_errcode(store->db) & 0xff) {
     case SQLITE_CORRUPT:
@@ -86,6 +91,16 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         BUG("database '%s': %s", store->path, text);
+    case SQLITE_CANTOPEN: /* the journal, perhaps: errno is of a further attempt */
+    case SQLITE_READONLY:
+        folder = dirname(arena_copy(store->arena, store->path));
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0 && errno != ENOENT)
+            return error_system(
+                err,
+                "database '%s' cannot be written: its folder '%s' must be writable for SQLite's "
+                "journal; change its permissions, or use a copy in another folder",
+                store->path, folder);
+        /* fall through */
     default:
         return error_set(err, EXIT_SYSTEM, "database '%s': %s%s%s", store->path, text, saved ? ": " : "",
                          saved ? strerror(saved) : "");
@@ -98,11 +113,13 @@ bool database_fail(Database *store, Error *err) {
 static bool has_schema(Database *store) {
     static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
     sqlite3_stmt *statement = NULL;
+    ArenaMark mark = arena_mark(store->arena);
     bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-               sqlite3_bind_text(statement, 1, schema_sql, -1, SQLITE_STATIC) == SQLITE_OK &&
-               sqlite3_bind_int(statement, 2, SCHEMA_OBJECTS) == SQLITE_OK &&
+               sqlite3_bind_text(statement, 1, schema_sql(store->arena), -1, SQLITE_STATIC) == SQLITE_OK &&
+               sqlite3_bind_int(statement, 2, schema_objects()) == SQLITE_OK &&
                sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
+    arena_release(store->arena, mark);
     return has;
 }
 
@@ -134,11 +151,9 @@ static void bind(sqlite3_stmt *statement, int number, DatabaseValue value) {
 
 bool database_step(Database *store, Error *err, int64_t *result, const char *sql, const DatabaseValue *values,
                    int count) {
-    if (store->sql != sql) {
+    if (!store->statement || strcmp(sqlite3_sql(store->statement), sql) != 0) {
         sqlite3_finalize(store->statement);
-        store->sql = NULL;
         if (!prepare(store, &store->statement, sql, err)) return false;
-        store->sql = sql;
     }
     if (sqlite3_bind_parameter_count(store->statement) != count) BUG("%d values for: %s", count, sql);
     for (int i = 0; i < count; i++) bind(store->statement, i + 1, values[i]);
@@ -148,6 +163,31 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
     sqlite3_reset(store->statement);
     sqlite3_clear_bindings(store->statement);
     return ok;
+}
+
+bool database_row(Database *store, Error *err, int64_t *result, const char *before, const char *between,
+                  const char *after, const DatabaseColumn *row, int count) {
+    ArenaMark mark = arena_mark(store->arena);
+    DatabaseValue *values = NEW(store->arena, count, DatabaseValue);
+    size_t size = strlen(before) + strlen(between) + strlen(after) + 8;
+    for (int i = 0; i < count; i++) size += strlen(row[i].name) + 4;
+    char *sql = NEW(store->arena, size, char), *end = stpcpy(stpcpy(sql, before), " (");
+    for (int i = 0; i < count; i++) end = stpcpy(stpcpy(end, i ? ", " : ""), row[i].name);
+    end = stpcpy(stpcpy(stpcpy(end, ")"), between), "(");
+    for (int i = 0; i < count; i++) end = stpcpy(end, i ? ",?" : "?");
+    stpcpy(stpcpy(end, ")"), after);
+    for (int i = 0; i < count; i++) values[i] = row[i].value;
+    bool ok = database_step(store, err, result, sql, values, count);
+    arena_release(store->arena, mark);
+    return ok;
+}
+
+const char *database_now(Arena *arena) {
+    char text[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    return arena_copy(arena, text);
 }
 
 bool database_execute(Database *store, Error *err, const char *sql) {
@@ -187,6 +227,9 @@ static bool read_rows(Query *query, Database *store, const char *sql, const char
     if (!prepare(store, &statement, sql, &query->err)) return false;
     for (int i = 0; parameters && parameters[i]; i++) bind(statement, i + 1, database_text(parameters[i]));
     query->columns = sqlite3_column_count(statement);
+    query->names = NEW(query->arena, query->columns, const char *);
+    for (int c = 0; c < query->columns; c++)
+        query->names[c] = arena_copy(query->arena, sqlite3_column_name(statement, c));
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) add_row(query, statement);
     bool ok = code == SQLITE_DONE || database_fail(store, &query->err);
@@ -208,6 +251,12 @@ Query *query_begin(Database *store, const char *sql, const char *const *paramete
 bool query_next(Query *query) {
     if (query->row < query->rows) query->row++;
     return query->row < query->rows;
+}
+
+int query_column(const Query *query, const char *name) {
+    for (int c = 0; c < query->columns; c++)
+        if (!strcmp(query->names[c], name)) return c;
+    BUG("there is no column '%s'", name);
 }
 
 /* NULL where there is no row. */

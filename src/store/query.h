@@ -25,8 +25,9 @@ void query_set_wait(Database *store, QueryWait wait);
 typedef struct Query Query;
 Query *query_begin(Database *store, const char *sql, const char *const *parameters);
 bool query_next(Query *query);
-const char *query_text(Query *query, int column); /* valid until query_end; "" for NULL */
-double query_real(Query *query, int column);      /* NAN for NULL */
+int query_column(const Query *query, const char *name); /* of a query that could be prepared */
+const char *query_text(Query *query, int column);       /* valid until query_end; "" for NULL */
+double query_real(Query *query, int column);            /* NAN for NULL */
 int64_t query_int(Query *query, int column);
 bool query_is_null(Query *query, int column);
 bool query_end(Query *query, Error *err);

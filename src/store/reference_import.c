@@ -41,18 +41,10 @@ static const char *const column_names[COLUMNS + 1] = {
     "stride",   "phase",  "perplexity", "loss",  "bits_per_byte", "words_per_second", "tokens_per_second",
     "memory_gb"};
 
-static const struct {
-    const char *wanted;
-    double least;   /* what the number must reach, */
-    bool evaluated; /* and whether it depends on windows, or on the phase */
-} quantities[COLUMNS] = {
-    [PERPLEXITY] = {"a number of at least 1", 1, true},
-    [LOSS] = {"a number of at least 0", 0, true},
-    [BITS_PER_BYTE] = {"a number of at least 0", 0, true},
-    [WORDS_PER_SECOND] = {"a number of at least 0", 0, false},
-    [TOKENS_PER_SECOND] = {"a number of at least 0", 0, false},
-    [MEMORY_GB] = {"a number of at least 0", 0, false},
-};
+/* Whether a quantity depends on the windows of an evaluation; if not, it can depend on the phase. */
+static bool is_evaluated(int column) {
+    return column >= PERPLEXITY && column <= BITS_PER_BYTE;
+}
 
 static const char *const split_values[] = {"train", "valid", "test", NULL};
 static const char *const phase_values[] = {"train", "eval", NULL};
@@ -61,7 +53,7 @@ typedef struct Number {
     const char *source, *dataset, *split, *method, *quantity; /* NULL: not given */
     int64_t train_length, eval_length, stride;                /* 0: not given */
     double value;
-    const char *path;
+    const char *thing, *path;
     int line;
 } Number;
 
@@ -174,7 +166,7 @@ static bool read_head(ReferenceReader *reader, char *line) {
             return complain(reader, arena_format(reader->arena, "column '%s' is there twice", names[i]));
         reader->field[column] = i;
         quantity |= column >= KEY_COLUMNS;
-        evaluated |= quantities[column].evaluated;
+        evaluated |= is_evaluated(column);
     }
     if (reader->field[METHOD] < 0 || reader->field[TRAIN_LENGTH] < 0)
         return complain(reader, "the head must name the columns method and train_length");
@@ -184,8 +176,12 @@ static bool read_head(ReferenceReader *reader, char *line) {
     return quantity || complain(reader, "the head names no quantity, as perplexity");
 }
 
-static void add_number(ReferenceReader *reader, const Number *number) {
-    *ARENA_PUSH(reader->arena, reader->numbers, reader->number_count) = *number;
+/* What the number is of, so that numbers of the same thing can be compared. Lengths have as many digits for
+ * the order. */
+static const char *thing_of(const Number *n, Arena *arena) {
+    return arena_format(arena, "%s\n%s\n%s\n%s\n%s\n%016lld %016lld %016lld", n->source,
+                        n->dataset ? n->dataset : "", n->split ? n->split : "", n->method, n->quantity,
+                        (long long)n->train_length, (long long)n->eval_length, (long long)n->stride);
 }
 
 static bool read_row(ReferenceReader *reader, char *const *fields) {
@@ -214,15 +210,17 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
     for (int c = KEY_COLUMNS; c < COLUMNS; c++) {
         const char *text = field_of(reader, fields, c);
         if (!text) continue;
-        if (!is_number(text, &number.value) || number.value < quantities[c].least)
-            return refuse_field(reader, fields, c, quantities[c].wanted);
-        if (quantities[c].evaluated && (!number.eval_length || !number.stride))
+        int least = c == PERPLEXITY;
+        if (!is_number(text, &number.value) || number.value < least)
+            return refuse_field(reader, fields, c,
+                                least ? "a number of at least 1" : "a number of at least 0");
+        if (is_evaluated(c) && (!number.eval_length || !number.stride))
             return refuse_field(reader, fields, c, "empty where eval_length or stride is");
-        if (quantities[c].evaluated && phase)
-            return refuse_field(reader, fields, c, "empty where a phase is given");
+        if (is_evaluated(c) && phase) return refuse_field(reader, fields, c, "empty where a phase is given");
         number.quantity =
             phase ? arena_format(reader->arena, "%s_%s", phase, column_names[c]) : column_names[c];
-        add_number(reader, &number);
+        number.thing = thing_of(&number, reader->arena);
+        *ARENA_PUSH(reader->arena, reader->numbers, reader->number_count) = number;
     }
     return true;
 }
@@ -265,25 +263,8 @@ static bool read_file(ReferenceReader *reader, const char *path) {
 
 /* ---- numbers ---- */
 
-static int by_text(const char *a, const char *b) {
-    return strcmp(a ? a : "", b ? b : "");
-}
-
-static int by_whole(int64_t a, int64_t b) {
-    return (a > b) - (a < b);
-}
-
-/* Numbers of the same thing are equal here. */
 static int by_thing(const void *a, const void *b) {
-    const Number *x = a, *y = b;
-    int order = by_text(x->source, y->source);
-    if (!order) order = by_text(x->dataset, y->dataset);
-    if (!order) order = by_text(x->split, y->split);
-    if (!order) order = by_text(x->method, y->method);
-    if (!order) order = by_text(x->quantity, y->quantity);
-    if (!order) order = by_whole(x->train_length, y->train_length);
-    if (!order) order = by_whole(x->eval_length, y->eval_length);
-    return order ? order : by_whole(x->stride, y->stride);
+    return strcmp(((const Number *)a)->thing, ((const Number *)b)->thing);
 }
 
 /* Sorts the numbers and keeps each once; two values for one thing are refused. */
@@ -308,21 +289,20 @@ static DatabaseValue value_length(int64_t length) {
     return length ? database_int(length) : database_text(NULL);
 }
 
+/* Replaces what is known of the same thing. */
 static bool store_number(Database *store, const Number *number, Error *err) {
-    const DatabaseValue values[] = {
-        database_text(number->source), database_text(number->dataset),     database_text(number->split),
-        database_text(number->method), database_int(number->train_length), value_length(number->eval_length),
-        value_length(number->stride),  database_text(number->quantity),    database_real(number->value)};
-    return database_step(
-               store, err, NULL,
-               "DELETE FROM reference WHERE source = ? AND dataset IS ? AND split IS ? AND method = ?"
-               " AND train_length = ? AND eval_length IS ? AND stride IS ? AND quantity = ?",
-               values, COUNT_OF(values) - 1) &&
-           database_step(
-               store, err, NULL,
-               "INSERT INTO reference (source, dataset, split, method, train_length, eval_length, stride,"
-               " quantity, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               values, COUNT_OF(values));
+    const DatabaseColumn row[] = {{"source", database_text(number->source)},
+                                  {"dataset", database_text(number->dataset)},
+                                  {"split", database_text(number->split)},
+                                  {"method", database_text(number->method)},
+                                  {"train_length", database_int(number->train_length)},
+                                  {"eval_length", value_length(number->eval_length)},
+                                  {"stride", value_length(number->stride)},
+                                  {"quantity", database_text(number->quantity)},
+                                  {"value", database_real(number->value)}};
+    return database_row(store, err, NULL, "DELETE FROM reference WHERE", " IS ", "", row,
+                        COUNT_OF(row) - 1) &&
+           database_row(store, err, NULL, "INSERT INTO reference", " VALUES ", "", row, COUNT_OF(row));
 }
 
 static bool store_numbers(Database *store, const ReferenceReader *reader, Error *err) {

@@ -30,7 +30,7 @@ const char **run_folder_candidates(Database *store, const char *name, const char
     return candidates;
 }
 
-/* The first of the places that has one of the files, the first file first; NULL if there is none. */
+/* The first of the folders that has one of the files, the first file first; NULL if there is none. */
 static const char *find_file(const char *const *candidates, const char *const *files, Arena *arena) {
     for (; *files; files++)
         for (const char *const *candidate = candidates; *candidate; candidate++)

@@ -1,8 +1,6 @@
 /* runs: experiments, runs and their results in the database.
  *
- * A result file is a database with one run in it. It is imported in one transaction, and importing it again
- * changes nothing: the training of a run replaces the stored one (it is the same computation), an evaluation
- * that is already stored is left unchanged.
+ * A result file is a database with one run in it; store/merge.h imports it.
  */
 #ifndef POSLAB_RUNS_H
 #define POSLAB_RUNS_H
@@ -36,17 +34,18 @@ typedef struct RunRecord {
    BLAS, time) is filled in here. */
 bool runs_write_result(const char *path, const RunRecord *record, Error *err);
 
-/* Imports a result file in one transaction: the run's outcome, its training log, its evaluations (an
-   evaluation that is already there is left as it is). */
-bool runs_import_result(Database *store, const char *path, Error *err);
-
 bool runs_set_status(Database *store, const char *key, RunStatus status, const char *reason, Error *err);
 
 /* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
 bool runs_delete_training(Database *store, const char *key, Error *err);
 
-/* RUN_PENDING if the run is unknown. */
-RunStatus runs_status(Database *store, const char *key);
+/* What is stored of a run. A run that is unknown, or without a store, is pending. */
+typedef struct RunState {
+    RunStatus status;
+    bool trained; /* the training's outcome is stored, whatever became of later evaluations */
+    bool changed; /* and sources other than this program's had part in it */
+} RunState;
+RunState runs_state(Database *store, const char *key);
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */

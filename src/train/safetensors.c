@@ -36,7 +36,7 @@ static int64_t tensor_bytes(const SafetensorsTensor *tensor) {
     return bytes;
 }
 
-const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next) {
+const SafetensorsTensor *safetensors_next(const SafetensorsFile *file, const char *name, int *next) {
     for (int looked = 0; looked < file->count; looked++) {
         const SafetensorsTensor *tensor = &file->tensors[*next];
         *next = (*next + 1) % file->count;
@@ -47,7 +47,7 @@ const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char
 
 const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name) {
     int next = 0;
-    return checkpoint_next(file, name, &next);
+    return safetensors_next(file, name, &next);
 }
 
 /* --- writing --- */

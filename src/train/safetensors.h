@@ -34,10 +34,10 @@ bool safetensors_write(const char *path, const SafetensorsFile *file, Error *err
    checksum, invalid offsets or another dtype, is EXIT_DAMAGED; a missing file is EXIT_SYSTEM. */
 bool safetensors_read(const char *path, SafetensorsFile *file, Arena *arena, Error *err);
 
-/* Find a tensor by name; NULL if absent. checkpoint_next searches from index *next on, then from the
+/* Find a tensor by name; NULL if absent. safetensors_next searches from index *next on, then from the
    beginning, and sets *next to the index after the tensor found, so that a loop over names in the file's
    order compares each name once. */
 const SafetensorsTensor *safetensors_find(const SafetensorsFile *file, const char *name);
-const SafetensorsTensor *checkpoint_next(const SafetensorsFile *file, const char *name, int *next);
+const SafetensorsTensor *safetensors_next(const SafetensorsFile *file, const char *name, int *next);
 
 #endif

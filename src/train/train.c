@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "sys/mpi.h"
 #include "math/linear.h"
-#include "position/encoding.h"
 #include "data/batches.h"
 #include "train/batch_gradient.h"
 
@@ -29,12 +28,11 @@ const int train_field_count = COUNT_OF(train_fields);
 
 /* The memory of one session of training. */
 typedef struct Training {
-    const TrainOptions *options;
+    const TrainTask *task;
     TrainState state;
     BatchGradient *step;
     Batches *batches;
-    int sequences;          /* of an update */
-    const char *state_path; /* NULL: no state is saved */
+    int sequences; /* per update */
 } Training;
 
 int64_t train_steps(const TrainOptions *options) {
@@ -90,47 +88,18 @@ size_t train_bytes(const Model *model, const TrainOptions *options, const Optimi
     return weight_bytes(model) + session_bytes(&copy, options, optimizer);
 }
 
-/* All options that determine the updates, as canonical JSON; the state of a run with another identity is
-   refused. */
-static const char *run_identity(const Model *model, const Corpus *corpus, const TrainOptions *options,
-                                const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
-                                Arena *arena) {
-    struct {
-        const char *key;
-        const void *options;
-        const OptionField *fields;
-        int count;
-    } sections[] = {
-        {"train", options, train_fields, train_field_count},
-        {"optimizer", optimizer, optimizer_fields, optimizer_field_count},
-        {"schedule", schedule, optimizer_schedule_fields, optimizer_schedule_field_count},
-    };
-    Json *root = json_new_object(arena);
-    json_set_text(root, "corpus", corpus->hash);
-    json_set(root, "method", encoding_json(&model->position, arena));
-    json_set(root, "model", model_json(&model->options, arena));
-    for (int i = 0; i < COUNT_OF(sections); i++) {
-        Json *section = json_new_object(arena);
-        if (sections[i].count)
-            options_write(section, sections[i].options, sections[i].fields, sections[i].count);
-        json_remove(section, "checkpoint");
-        json_set(root, sections[i].key, section);
-    }
-    return json_print(root, arena);
-}
-
 /* One update. Returns false if it diverged. */
-static bool update(Training *training, const OptimizerOptions *optimizer,
-                   const OptimizerScheduleOptions *schedule) {
+static bool update(Training *training) {
+    const TrainTask *task = training->task;
     TrainState *state = &training->state;
     int64_t step = state->steps + 1;
     for (int b = 0; b < training->sequences; b++)
         batch_gradient_set(training->step, b,
                            batches_sequence(training->batches, (step - 1) * training->sequences + b));
-    double loss = batch_gradient_run(training->step, (uint64_t)training->options->seed, step);
+    double loss = batch_gradient_run(training->step, (uint64_t)task->options->seed, step);
     TrainLog *log = &state->log[state->steps++];
     *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
-    log->rate = optimizer_schedule_rate(schedule, optimizer->lr, step, state->total);
+    log->rate = optimizer_schedule_rate(task->schedule, task->optimizer->lr, step, state->total);
     if (isfinite(log->loss))
         log->norm =
             optimizer_step(state->optimizer, state->model, batch_gradient_values(training->step), log->rate);
@@ -140,27 +109,26 @@ static bool update(Training *training, const OptimizerOptions *optimizer,
 enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* combined over ranks */
 
 /* Performs the updates from state.steps on, until the end, divergence or a stop. */
-static bool train_updates(Training *training, const OptimizerOptions *optimizer,
-                          const OptimizerScheduleOptions *schedule, const TrainHooks *hooks, bool *diverged,
-                          Error *err) {
+static bool train_updates(Training *training, bool *diverged, Error *err) {
+    const TrainTask *task = training->task;
     TrainState *state = &training->state;
     int64_t steps = state->total, before = state->steps;
     double session = 0, saved = clock_now();
     while (state->steps < steps) {
         train_session_start(&state->session);
-        *diverged = !update(training, optimizer, schedule);
+        *diverged = !update(training);
         double now = clock_now(), seconds = train_session_stop(&state->session);
         session += seconds;
         state->seconds += seconds;
         if (*diverged) return true;
-        double made = (double)(state->steps - before) * (double)training->options->tokens_per_step;
-        bool go_on = !hooks->progress ||
-                     hooks->progress(hooks->user, &state->log[state->steps - 1], steps, made / session);
-        bool due = training->options->checkpoint > 0 && now - saved >= training->options->checkpoint;
+        double made = (double)(state->steps - before) * (double)task->options->tokens_per_step;
+        bool go_on = !task->progress ||
+                     task->progress(task->user, &state->log[state->steps - 1], steps, made / session);
+        bool due = task->options->checkpoint > 0 && now - saved >= task->options->checkpoint;
         unsigned wishes = mpi_or((go_on ? 0 : WISH_STOP) | (due && mpi_rank() == 0 ? WISH_SAVE : 0));
         go_on = !(wishes & WISH_STOP);
-        if (training->state_path && (wishes || state->steps == steps)) {
-            bool fine = mpi_rank() > 0 || train_state_write(state, training->state_path, err);
+        if (task->state_path && (wishes || state->steps == steps)) {
+            bool fine = mpi_rank() > 0 || train_state_write(state, task->state_path, err);
             if (!mpi_agree(fine, err)) return false;
             saved = clock_now();
         }
@@ -186,36 +154,32 @@ static TrainResult make_result(const TrainState *state, const TrainOptions *opti
     return result;
 }
 
-bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
-               const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
-               const char *state_path, const char *source, const TrainHooks *hooks, TrainResult *result,
-               Arena *arena, Error *err) {
-    TrainHooks none = {0};
-    if (!hooks) hooks = &none;
+bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *arena, Error *err) {
+    const TrainOptions *options = task->options;
     *result = (TrainResult){0};
-    if (!precision_check(options->precision, source, "train.precision", err)) return false;
+    if (!precision_check(options->precision, task->source, "train.precision", err)) return false;
     model->precision = options->precision;
     if (!model->values) model_allocate(model, arena);
-    Training training = {.options = options, .state_path = state_path};
+    Training training = {.task = task};
     TrainState *state = &training.state;
-    *state = (TrainState){.run = run_identity(model, corpus, options, optimizer, schedule, arena),
+    *state = (TrainState){.key = task->key,
                           .model = model,
                           .total = train_steps(options),
                           .log = NEW(arena, train_steps(options), TrainLog),
-                          .revision = hooks->revision ? hooks->revision : "unknown",
+                          .revision = task->revision ? task->revision : "unknown",
                           .session = train_session_new(model->threads, arena)};
-    training.batches = batches_of(corpus, (int)options->length, train_sequences(options),
-                                  (uint64_t)options->seed, source, arena, err);
+    training.batches = batches_of(task->corpus, (int)options->length, train_sequences(options),
+                                  (uint64_t)options->seed, task->source, arena, err);
     if (!training.batches) return false;
-    Arena *session = arena_new(session_bytes(model, options, optimizer));
-    training_allocate(&training, model, options, optimizer, session);
+    Arena *session = arena_new(session_bytes(model, options, task->optimizer));
+    training_allocate(&training, model, options, task->optimizer, session);
     bool restored = false, diverged = false;
-    bool fine = !state_path || mpi_rank() > 0 ||
-                train_state_read(state, state_path, hooks->note, hooks->user, &restored, arena, err);
+    bool fine = !task->state_path || mpi_rank() > 0 ||
+                train_state_read(state, task->state_path, task->note, task->user, &restored, arena, err);
     fine = mpi_agree(fine, err);
     if (fine && !restored) train_state_start(state, (uint64_t)options->seed);
     if (fine) train_state_share(state);
-    fine = fine && train_updates(&training, optimizer, schedule, hooks, &diverged, err);
+    fine = fine && train_updates(&training, &diverged, err);
     *result = make_result(state, options, diverged);
     result->peak_bytes = weight_bytes(model) + arena_peak(session);
     arena_free(session);

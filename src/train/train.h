@@ -47,21 +47,26 @@ bool train_check(const TrainOptions *options, const char *source, Error *err);
 /* Bytes that training allocates, computed with counting arenas: the result's peak_bytes. */
 size_t train_bytes(const Model *model, const TrainOptions *options, const OptimizerOptions *optimizer);
 
-typedef struct TrainHooks {
+/* The input of train_run, and the functions that it calls. */
+typedef struct TrainTask {
+    const char *key; /* of the run; the state of a run with another key is refused */
+    const Corpus *corpus;
+    const TrainOptions *options;
+    const OptimizerOptions *optimizer;
+    const OptimizerScheduleOptions *schedule;
+    const char *state_path; /* NULL: no state is saved */
+    const char *source;     /* the config, for errors */
+    const char *revision;   /* of the program, for the result; NULL: "unknown" */
     /* Called after every update; may be NULL. Returns false to stop: the state is saved and the error is
        EXIT_STOPPED. */
     bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second);
     void (*note)(void *user, const char *message); /* "resuming from step 120", ...; may be NULL */
     void *user;
-    const char *revision; /* of the program, for the result; NULL: "unknown" */
-} TrainHooks;
+} TrainTask;
 
-/* Trains a model made by model_new: initialises it, or restores it from state_path (NULL: no state is saved).
-   Fails with EXIT_STOPPED if a hook stopped it; `result` then describes the updates made. After other errors
+/* Trains a model made by model_new: initialises it, or restores it from the saved state. Fails with
+   EXIT_STOPPED if `progress` stopped it; `result` then describes the updates made. After other errors
    `result` is not valid. */
-bool train_run(Model *model, const Corpus *corpus, const TrainOptions *options,
-               const OptimizerOptions *optimizer, const OptimizerScheduleOptions *schedule,
-               const char *state_path, const char *source, const TrainHooks *hooks, TrainResult *result,
-               Arena *arena, Error *err);
+bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *arena, Error *err);
 
 #endif

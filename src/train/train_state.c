@@ -36,7 +36,7 @@ static bool restore_values(float *values, const Model *model, const SafetensorsF
         const ModelParam *param = &model->params[i];
         char name[256];
         snprintf(name, sizeof name, "%s%s", prefix, param->name);
-        const SafetensorsTensor *tensor = checkpoint_next(file, name, &next);
+        const SafetensorsTensor *tensor = safetensors_next(file, name, &next);
         if (!tensor) return error_set(err, EXIT_DAMAGED, "'%s': tensor '%s' is missing", path, name);
         bool fits = tensor->type == SAFETENSORS_F32 && tensor->rank == param->rank;
         for (int d = 0; d < param->rank && fits; d++) fits = tensor->dims[d] == param->dims[d];
@@ -101,7 +101,7 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
         (SafetensorsTensor){"log", SAFETENSORS_I32, 2, {state->steps, sizeof(TrainLog) / 4}, state->log};
     file.metadata = json_new_object(arena);
     json_set_text(file.metadata, "format", state_format);
-    json_set_text(file.metadata, "run", state->run);
+    json_set_text(file.metadata, "run", state->key);
     json_set_text(file.metadata, "revision", state->revision);
     json_set_text(file.metadata, "step", arena_format(arena, "%lld", (long long)state->steps));
     json_set_text(file.metadata, "last_rate", arena_format(arena, "%a", optimizer->last_rate));
@@ -135,7 +135,8 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     Optimizer *optimizer = state->optimizer;
     if (strcmp(json_text(json_get(file->metadata, "format"), ""), state_format) != 0)
         return error_set(err, EXIT_DAMAGED, "'%s' is not a saved state of this version", path);
-    if (strcmp(json_text(json_get(file->metadata, "run"), ""), state->run) != 0)
+    const char *run = json_text(json_get(file->metadata, "run"), "");
+    if (*run != '{' && strcmp(run, state->key) != 0) /* earlier versions wrote the options as JSON */
         return error_set(err, EXIT_DAMAGED, "'%s' is the state of another run", path);
     double step = metadata_real(file, "step"), seconds = metadata_real(file, "seconds");
     double last_rate = metadata_real(file, "last_rate");

@@ -2,7 +2,7 @@
  *
  * The file is a safetensors file. It holds the weights under their names, the optimizer's arrays as
  * `adam.m.NAME` and `adam.v.NAME` (NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of its
- * rows (`log` [steps, 8]). Its metadata has the identity of the run, the step, the learning rate of the last
+ * rows (`log` [steps, 8]). Its metadata has the key of the run, the step, the learning rate of the last
  * update, the seconds of training and the values of train/train_session.h. There is no random state besides
  * the step: batches and dropout masks are functions of the seed and the step.
  *
@@ -24,7 +24,7 @@ typedef struct TrainLog { /* a row of the file's `log`: its layout is part of th
 
 /* A run after `steps` of `total` updates. Nothing is owned; the caller's arenas must outlive it. */
 typedef struct TrainState {
-    const char *run;      /* identity: the state of a run with another one is refused */
+    const char *key;      /* of the run: the state of a run with another one is refused */
     Model *model;         /* its values are the weights */
     Optimizer *optimizer; /* of this model */
     int64_t total, steps;

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "store/merge.h"
 #include "store/runs.h"
 
 static void refuse(const char *path, DatabaseMode mode, ExitCode code, const char *word) {
@@ -95,9 +96,9 @@ static void test_damage(void **state) {
     /* A damaged result is refused completely. */
     store = database_open("x.db", DATABASE_WRITE, &err);
     const char *before = sample_dump();
-    assert_false(runs_import_result(store, "spoilt.db", &err));
+    assert_false(merge_result(store, "spoilt.db", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
-    assert_false(runs_import_result(store, "missing.db", &err));
+    assert_false(merge_result(store, "missing.db", &err));
     assert_string_equal(sample_dump(), before);
 
     /* A valid file with inconsistent rows is refused, after any part of the import. */
@@ -108,7 +109,7 @@ static void test_damage(void **state) {
     const char *tamper = "UPDATE corpus SET hash = 'other'; UPDATE run SET corpus_id = 99";
     assert_int_equal(sqlite3_exec(db, tamper, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_false(runs_import_result(store, "result.db", &err));
+    assert_false(merge_result(store, "result.db", &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "result.db"));
     assert_string_equal(sample_dump(), before);
@@ -192,7 +193,7 @@ static void test_waits_for_others(void **state) {
     int terminal = dup(STDERR_FILENO);
     assert_non_null(freopen("said", "w", stderr));
     pid_t reader = start_holder(read_lock, 3300);
-    bool imported = runs_import_result(store, "result.db", &err);
+    bool imported = merge_result(store, "result.db", &err);
     end_holder(reader);
     pid_t writer = start_holder(write_lock, 200);
     bool planned = runs_store_plan(store, plan, &err);
@@ -236,19 +237,19 @@ static void test_waits_in_vain(void **state) {
         pid_t holder = start_holder(locks[i], 0);
         Waited waited = {.most = 3};
         query_set_wait(store, (QueryWait){.seconds = 0.05});
-        assert_false(runs_import_result(store, "result.db", &err));
+        assert_false(merge_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_SYSTEM);
         if (!strstr(err.text, "x.db") || !strstr(err.text, "in use") ||
             !strstr(err.text, arena_format(sample_arena, "process %d", (int)holder)))
             fail_msg("%s", err.text);
         query_set_wait(store, (QueryWait){.seconds = 60, .go_on = count_wait, .user = &waited});
-        assert_false(runs_import_result(store, "result.db", &err));
+        assert_false(merge_result(store, "result.db", &err));
         assert_int_equal(err.code, EXIT_STOPPED);
         assert_int_equal(waited.asked, 3);
         end_holder(holder);
     }
     assert_string_equal(sample_dump(), before);
-    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
     database_close(store);
 }
 
@@ -300,7 +301,7 @@ static void test_no_space(void **state) {
     signal(SIGXFSZ, SIG_IGN);
     const struct rlimit small = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
-    bool imported = runs_import_result(store, "result.db", &err);
+    bool imported = merge_result(store, "result.db", &err);
     ExitCode import_code = err.code;
     bool named = strstr(err.text, "x.db") != NULL;
     bool written = runs_write_result("other.db", record, &err);
@@ -314,8 +315,8 @@ static void test_no_space(void **state) {
     assert_int_not_equal(access("other.db.tmp", F_OK), 0);
     assert_int_not_equal(access("other.db.tmp-journal", F_OK), 0);
     assert_string_equal(sample_dump(), before);
-    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
-    assert_int_equal(runs_status(store, plan->points[0].key), RUN_DONE);
+    if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    assert_int_equal(runs_state(store, plan->points[0].key).status, RUN_DONE);
     database_close(store);
     assert_false(runs_write_result("no/result.db", record, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);

@@ -7,6 +7,7 @@
 
 #include "samples.h"
 #include "sys/version.h"
+#include "store/merge.h"
 #include "store/runs.h"
 
 #include "fixture.h"
@@ -113,7 +114,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
 
 void sample_import(Database *store, const RunRecord *record) {
     Error err = {0};
-    if (!runs_write_result("result.db", record, &err) || !runs_import_result(store, "result.db", &err))
+    if (!runs_write_result("result.db", record, &err) || !merge_result(store, "result.db", &err))
         fail_msg("%s", err.text);
 }
 

@@ -15,7 +15,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "store/merge.h"
 #include "store/runs.h"
 
 static void test_plan(void **state) {
@@ -45,8 +47,8 @@ static void test_plan(void **state) {
                   "test_tokens || ' ' || bytes_per_token FROM corpus",
                   "bytes256 2047 1024 1024 1.0");
     sample_expect(store, "SELECT group_concat(DISTINCT outcome) FROM outcome", "missing");
-    assert_int_equal(runs_status(store, plan->points[0].key), RUN_PENDING);
-    assert_int_equal(runs_status(store, "unheard of"), RUN_PENDING);
+    assert_int_equal(runs_state(store, plan->points[0].key).status, RUN_PENDING);
+    assert_int_equal(runs_state(store, "unheard of").status, RUN_PENDING);
     database_close(store);
 }
 
@@ -202,10 +204,10 @@ static void test_status(void **state) {
     Database *store = sample_store(plan);
     const char *key = plan->points[0].key;
     assert_true(runs_set_status(store, key, RUN_RUNNING, NULL, &err));
-    assert_int_equal(runs_status(store, key), RUN_RUNNING);
+    assert_int_equal(runs_state(store, key).status, RUN_RUNNING);
     sample_expect(store, "SELECT count(*) FROM run WHERE started LIKE '20%Z' AND finished IS NULL", "1");
     assert_true(runs_set_status(store, key, RUN_FAILED, "killed by signal 9", &err));
-    assert_int_equal(runs_status(store, key), RUN_FAILED);
+    assert_int_equal(runs_state(store, key).status, RUN_FAILED);
     sample_expect(store, "SELECT reason FROM run WHERE status = 'failed' AND finished LIKE '20%Z'",
                   "killed by signal 9");
     sample_expect(store, "SELECT group_concat(outcome) FROM outcome WHERE ordinal = 0",
@@ -223,10 +225,10 @@ static void test_import_twice(void **state) {
     Database *store = sample_store(plan);
     assert_false(runs_has_evaluation(store, point->key, &point->requests[1]));
     sample_import(store, sample_record(point, RUN_DONE, NULL, sample_perplexities));
-    assert_int_equal(runs_status(store, point->key), RUN_DONE);
+    assert_int_equal(runs_state(store, point->key).status, RUN_DONE);
     assert_true(runs_has_evaluation(store, point->key, &point->requests[1]));
     const char *before = sample_dump();
-    if (!runs_import_result(store, "result.db", &err)) fail_msg("%s", err.text);
+    if (!merge_result(store, "result.db", &err)) fail_msg("%s", err.text);
     assert_string_equal(sample_dump(), before);
 
     /* Evaluated again without training: stored evaluations and training are kept. */
@@ -361,6 +363,54 @@ static void test_queries(void **state) {
     database_close(NULL);
 }
 
+/* A database with two names is read, but not written: a crash could damage it. */
+static void test_hard_links(void **state) {
+    (void)state;
+    Error err = {0};
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    assert_int_equal(link("x.db", "y.db"), 0);
+    static const DatabaseMode writing[] = {DATABASE_WRITE, DATABASE_CREATE};
+    for (int i = 0; i < COUNT_OF(writing); i++) {
+        assert_null(database_open("y.db", writing[i], &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_non_null(strstr(err.text, "database 'y.db' has 2 names"));
+    }
+    Database *store = database_open("y.db", DATABASE_READ, &err);
+    assert_non_null(store);
+    database_close(store);
+    assert_int_equal(unlink("x.db"), 0);
+    store = database_open("y.db", DATABASE_WRITE, &err);
+    assert_non_null(store);
+    database_close(store);
+}
+
+/* Where SQLite cannot make its journal, the error names the folder. */
+static void test_unwritable_folder(void **state) {
+    (void)state;
+    Error err = {0};
+    uid_t user = geteuid();
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    assert_int_equal(mkdir("shut", 0755), 0);
+    database_close(sample_store(plan));
+    assert_int_equal(rename("x.db", "shut/x.db"), 0);
+    assert_int_equal(chmod("shut/x.db", 0666), 0);
+    assert_int_equal(chmod("shut", 0555), 0);
+    assert_int_equal(chmod(".", 0755), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    assert_null(database_open("shut/new.db", DATABASE_CREATE, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "folder 'shut' must be writable"));
+    assert_non_null(strstr(err.text, "Permission denied"));
+    Database *store = database_open("shut/x.db", DATABASE_WRITE, &err);
+    assert_true(!store || !runs_store_plan(store, plan, &err));
+    assert_non_null(strstr(err.text, "folder 'shut' must be writable"));
+    database_close(store);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod("shut", 0755), 0);
+    assert_int_equal(unlink("shut/x.db"), 0);
+    assert_int_equal(rmdir("shut"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
@@ -379,6 +429,8 @@ int main(void) {
         TEST(test_queries),
         TEST(test_tuning),
         TEST(test_budget_by_length),
+        TEST(test_hard_links),
+        TEST(test_unwritable_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@
 #include "analysis/results.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_table.h"
+#include "store/merge.h"
 #include "store/runs.h"
 
 static const struct Evil {
@@ -149,7 +150,7 @@ static void make_base(void) {
     Error err = {0};
     assert_true(runs_write_result(
         "result.db", sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 4.5, 5, 5.5}), &err));
-    assert_true(runs_import_result(store, "result.db", &err));
+    assert_true(merge_result(store, "result.db", &err));
     database_close(store);
     /* The other runs copy the numbers of the first one, since importing each would take long. */
     int code = sample_outside(

@@ -295,9 +295,13 @@ static TrainResult train(int precision, Model **model) {
     train.length = 16, train.tokens_per_step = 128, train.tokens = 200 * 128, train.precision = precision;
     optimizer.lr = 3e-3;
     *model = model_new(&options, &position, 16, arena);
-    if (!train_run(*model, tiny_corpus(3001, arena), &train, &optimizer, &schedule, NULL, "config 'x.json'",
-                   NULL, &result, arena, &err))
-        fail_msg("%s", err.text);
+    const TrainTask task = {.key = "run",
+                            .corpus = tiny_corpus(3001, arena),
+                            .options = &train,
+                            .optimizer = &optimizer,
+                            .schedule = &schedule,
+                            .source = "config 'x.json'"};
+    if (!train_run(*model, &task, &result, arena, &err)) fail_msg("%s", err.text);
     assert_int_equal(result.peak_bytes, train_bytes(*model, &train, &optimizer));
     return result;
 }

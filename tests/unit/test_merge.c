@@ -17,6 +17,7 @@
 
 #include "store/merge.h"
 #include "store/internal.h"
+#include "store/schema.h"
 #include "store/runs.h"
 
 static const Plan *plan; /* two methods, three lengths */
@@ -262,9 +263,13 @@ static const struct {
     {"precision", "'bf16'"},  {"variant", "'v'"},       {"variant_options", "'{\"a\":1}'"},
 };
 
-/* The columns in the order of EVALUATION_KEY_COLUMNS; NULL after the last. */
+static const char *identity(void) {
+    return schema_columns("evaluation", SCHEMA_KEY, "", sample_arena);
+}
+
+/* The columns in the order of identity(); NULL after the last. */
 static const char *identity_column(int index) {
-    char *rest = arena_copy(sample_arena, EVALUATION_KEY_COLUMNS), *name = NULL;
+    char *rest = arena_copy(sample_arena, identity()), *name = NULL;
     for (int i = 0; i <= index; i++) name = strsep(&rest, ",");
     return name ? name + strspn(name, " ") : NULL;
 }
@@ -279,18 +284,18 @@ static const char *alternative(const char *column) {
 
 /* A copy of evaluation 1 that differs in that column and has another loss. */
 static const char *twin_sql(const char *column) {
-    const char *list = arena_format(sample_arena, EVALUATION_KEY_COLUMNS), *at = strstr(list, column);
+    const char *list = identity(), *at = strstr(list, column);
+    const char *rest = schema_columns("evaluation", SCHEMA_REST, "", sample_arena);
     if (!strcmp(column, "variant")) at = strstr(list, "variant,");
-    return arena_format(sample_arena,
-                        "INSERT INTO evaluation (id, " EVALUATION_KEY_COLUMNS ", " EVALUATION_VALUE_COLUMNS
-                        ") SELECT 50, %.*s%s%s, status, nll_sum + 1,"
-                        " tokens, windows, seconds, peak_bytes, finished, revision, host, cpu, blas, threads "
-                        "FROM evaluation WHERE id = 1;"
-                        "INSERT INTO evaluation_window SELECT 50, window, nll_sum + 1, tokens FROM "
-                        "evaluation_window WHERE evaluation = 1;"
-                        "INSERT INTO position_loss SELECT 50, bin, first, last, nll_sum + 1, tokens FROM "
-                        "position_loss WHERE evaluation = 1",
-                        (int)(at - list), list, alternative(column), at + strlen(column));
+    return arena_format(
+        sample_arena,
+        "INSERT INTO evaluation (id, %s, %s) SELECT 50, %.*s%s%s, %s FROM evaluation WHERE id = 1;"
+        "UPDATE evaluation SET nll_sum = nll_sum + 1 WHERE id = 50;"
+        "INSERT INTO evaluation_window SELECT 50, window, nll_sum + 1, tokens FROM "
+        "evaluation_window WHERE evaluation = 1;"
+        "INSERT INTO position_loss SELECT 50, bin, first, last, nll_sum + 1, tokens FROM "
+        "position_loss WHERE evaluation = 1",
+        list, rest, (int)(at - list), list, alternative(column), at + strlen(column), rest);
 }
 
 /* These columns are the schema's key of an evaluation, and join it to a request. */
@@ -304,7 +309,7 @@ static void identity_in_the_schema(void **state) {
         *key = sample_value(store, "SELECT group_concat(name, ', ') FROM (SELECT i.name FROM"
                                    " pragma_index_list('evaluation') l, pragma_index_info(l.name) i"
                                    " WHERE l.\"unique\" ORDER BY i.seqno)");
-    assert_string_equal(key, EVALUATION_KEY_COLUMNS);
+    assert_string_equal(key, identity());
     sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "3");
     database_close(store);
     for (int i = 0; (column = identity_column(i)) != NULL; i++) {
@@ -338,7 +343,7 @@ static void identity_in_imports(void **state) {
             const char *wanted = dump_of("theirs.db");
             if (!imported) assert_int_equal(merge("theirs.db", NULL), 0);
             Database *store = imported ? database_open("ours.db", DATABASE_WRITE, &err) : NULL;
-            if (store && !runs_import_result(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
+            if (store && !merge_result(store, "theirs.db", &err)) fail_msg("%s: %s", column, err.text);
             database_close(store);
             dump_expect("ours.db", wanted, column);
         }

@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/merge.h"
+
 static char fixture[2][4096]; /* of versions 1 and 2 */
 
 /* x.db as written by poslab with that schema version. */
@@ -185,12 +187,65 @@ static void test_refused(void **state) {
     assert_string_equal(sample_dump(), before);
 }
 
+/* On a medium that can only be read, an old database is brought up to date in memory, and can be read; what
+   wants to write it, or to take it into another, says what to do. Root writes everything, so root becomes
+   somebody else for a while. */
+static void test_read_only(void **state) {
+    (void)state;
+    Error err = {0};
+    uid_t user = geteuid();
+    put_version(1);
+    const char *before = sample_dump();
+    assert_int_equal(chmod("x.db", 0444), 0);
+    assert_int_equal(chmod(".", 0555), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    Database *store = database_open("x.db", DATABASE_READ, &err);
+    if (!store) fail_msg("%s", err.text);
+    sample_expect(store, "SELECT count(*) FROM outcome WHERE outcome = 'done'", "10");
+    database_close(store);
+    store = database_open("x.db", DATABASE_CHECK, &err);
+    assert_non_null(store);
+    database_close(store);
+    assert_null(database_open("x.db", DATABASE_WRITE, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "'x.db' cannot be written: its permissions forbid it"));
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(".", 0755), 0);
+    assert_string_equal(sample_dump(), before);
+}
+
+static void test_merge_read_only(void **state) {
+    (void)state;
+    Error err = {0};
+    int64_t conflicts;
+    uid_t user = geteuid();
+    put_version(1);
+    assert_int_equal(mkdir("old", 0755), 0);
+    assert_int_equal(rename("x.db", "old/x.db"), 0);
+    assert_int_equal(chmod("old/x.db", 0444), 0);
+    assert_int_equal(chmod("old", 0555), 0);
+    assert_int_equal(chmod(".", 0777), 0);
+    if (user == 0 && seteuid(65534) != 0) skip();
+    Database *store = database_open("new.db", DATABASE_CREATE, &err);
+    if (!store) fail_msg("%s", err.text);
+    assert_false(merge_databases(store, (const char *const[]){"old/x.db", NULL}, stdout, &conflicts, &err));
+    assert_int_equal(err.code, EXIT_SYSTEM);
+    assert_non_null(strstr(err.text, "database 'old/x.db' has an older schema"));
+    assert_non_null(strstr(err.text, "copy it"));
+    database_close(store);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod("old", 0755), 0);
+    assert_int_equal(unlink("old/x.db"), 0);
+    assert_int_equal(rmdir("old"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sample_setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_every_number_is_kept), TEST(test_version2), TEST(test_foreign_keys_hold_afterwards),
-        TEST(test_killed_in_the_midst),  TEST(test_refused),
+        TEST(test_killed_in_the_midst),  TEST(test_refused),  TEST(test_read_only),
+        TEST(test_merge_read_only),
     };
     if (!realpath("tests/fixtures/version1.sql", fixture[0])) return 1;
     if (!realpath("tests/fixtures/version2.sql", fixture[1])) return 1;

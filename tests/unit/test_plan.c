@@ -102,6 +102,65 @@ static void test_key(void **state) {
     assert_string_not_equal(other, point->key);
 }
 
+/* Another value of a field, within its bounds where that is easily said. */
+static void change_field(void *options, const OptionField *field) {
+    static const struct {
+        const char *key;
+        int64_t value;
+    } values[] = {{"length", 8}, {"tokens_per_step", 128}, {"width", 32}, {"tokens", 2000}, {"heads", 4}};
+    void *at = (char *)options + field->offset;
+    if (field->type == OPTION_BOOL) *(bool *)at = !*(bool *)at;
+    if (field->type == OPTION_CHOICE) *(int *)at = field->choices[*(int *)at + 1] ? *(int *)at + 1 : 0;
+    if (field->type == OPTION_REAL) *(double *)at = *(double *)at > 0 ? *(double *)at / 2 : 0.5;
+    if (field->type == OPTION_INT) ++*(int64_t *)at;
+    for (int i = 0; field->type == OPTION_INT && i < COUNT_OF(values); i++)
+        if (strcmp(field->key, values[i].key) == 0) *(int64_t *)at = values[i].value;
+}
+
+/* A run is another one as soon as anything differs that decides what is trained: every field of every section
+   but how often states are saved, the method, and the corpus. */
+static void every_setting_makes_another_run(void **state) {
+    (void)state;
+    static const struct {
+        const char *path[2];
+        const OptionField *fields;
+        const int *count;
+    } sections[] = {{{"train", NULL}, train_fields, &train_field_count},
+                    {{"train", "optimizer"}, optimizer_fields, &optimizer_field_count},
+                    {{"train", "schedule"}, optimizer_schedule_fields, &optimizer_schedule_field_count},
+                    {{"model", NULL}, model_fields, &model_field_count},
+                    {{"model", "attention"}, attention_fields, &attention_field_count}};
+    const PlanPoint *point = good("")->points;
+    const char *resolved = point->config->resolved;
+    char key[PLAN_KEY_SIZE];
+    int others = 0;
+    for (int s = 0; s < COUNT_OF(sections); s++)
+        for (int i = 0; i < *sections[s].count; i++) {
+            const OptionField *field = &sections[s].fields[i];
+            Error err;
+            Json *json = json_parse(resolved, strlen(resolved), "", arena, &err);
+            Json *section = json_get_mutable(json, sections[s].path[0]);
+            if (sections[s].path[1]) section = json_get_mutable(section, sections[s].path[1]);
+            Json *one = json_new_object(arena);
+            void *options = arena_alloc(arena, 4096, 1);
+            json_set(one, field->key, json_copy(json_get(section, field->key), arena));
+            options_default(options, field, 1);
+            if (!options_read(options, field, 1, one, NULL, "", "", arena, &err)) fail_msg("%s", err.text);
+            change_field(options, field);
+            options_write(section, options, field, 1);
+            const Config *config = config_parse(json_print(json, arena), "config", arena, &err);
+            if (!config) continue; /* that value alone is not allowed */
+            plan_key(key, config, point->corpus->hash, arena);
+            bool same = strcmp(field->key, "checkpoint") == 0;
+            if (same != (strcmp(key, point->key) == 0)) fail_msg("%s", field->key);
+            others += !same;
+        }
+    assert_true(others >= 31);
+    plan_key(key, point->config, "another corpus", arena);
+    assert_string_not_equal(key, point->key);
+    assert_string_not_equal(good("'sweep':{'method':['none']}")->points->key, point->key);
+}
+
 static void test_merge(void **state) {
     (void)state;
     const Plan *plan =
@@ -381,6 +440,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_point, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_key, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(every_setting_makes_another_run, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_merge, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_corpora, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_limit, setup, fixture_folder_remove),

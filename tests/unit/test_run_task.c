@@ -73,8 +73,8 @@ static void what_is_missing(void **state) {
         RunTask task = {0};
         store = database_open("x.db", DATABASE_READ, &err);
         if (run_task_missing(&task, store, point, sample_arena) != cases[i].missing) fail_msg("case %d", i);
-        assert_int_equal(run_task_is_trained(store, point->key), cases[i].trained);
-        assert_false(run_task_is_trained(store, plan->points[1].key));
+        assert_int_equal(runs_state(store, point->key).trained, cases[i].trained);
+        assert_false(runs_state(store, plan->points[1].key).trained);
         assert_int_equal(task.trained, cases[i].trained);
         assert_int_equal(task.request_count, !cases[i].whole);
         if (!cases[i].whole) assert_true(evaluate_same_request(&task.requests[0], &point->requests[1]));
@@ -93,14 +93,14 @@ static void what_is_changed(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const char *key = plan->points[0].key;
     Database *store = sample_store(plan);
-    assert_false(run_task_other_revision(store, key));
+    assert_false(runs_state(store, key).changed);
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
-    assert_false(run_task_other_revision(store, key));
+    assert_false(runs_state(store, key).changed);
     static const char *const others[] = {"'other'", "NULL", "revision || 'x'"};
     for (int i = 0; i < COUNT_OF(others); i++) {
         change("UPDATE run SET revision = %s WHERE key = '%s'", others[i], key);
-        assert_true(run_task_other_revision(store, key));
-        assert_false(run_task_other_revision(store, plan->points[1].key));
+        assert_true(runs_state(store, key).changed);
+        assert_false(runs_state(store, plan->points[1].key).changed);
     }
     database_close(store);
 }
