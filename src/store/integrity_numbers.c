@@ -220,6 +220,12 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
                        request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
+    if (request.protocol == EVALUATE_EXACT) {
+        if (request.tokens != query_int(row, 8))
+            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)query_int(row, 8),
+                    (long long)request.tokens);
+        return true; /* the rules of rows say whether their parts fit together */
+    }
     const int64_t most =
         query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
