@@ -121,9 +121,15 @@ static bool read_model(const ConfigReader *reader, Config *config, const Json *j
 }
 
 static bool read_train(const ConfigReader *reader, Config *config, const Json *json) {
-    static const char *const skip[] = {"optimizer", "schedule", NULL};
+    static const char *const skip[] = {"optimizer", "schedule", "until", NULL};
+    const Json *until = json_get(json, "until");
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
+    if (until && !config->data.task)
+        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
+                         reader->source);
     return read_section(reader, &config->train, train_fields, train_field_count, json, skip, "train") &&
+           (!until || read_section(reader, &config->train, train_until_fields, train_until_field_count, until,
+                                   NULL, "train.until")) &&
            read_section(reader, &config->optimizer, optimizer_fields, optimizer_field_count, optimizer, NULL,
                         "train.optimizer") &&
            read_section(reader, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count,
@@ -210,6 +216,11 @@ static Json *train_json(const Config *config, Arena *arena) {
     Json *json = json_new_object(arena), *optimizer = json_new_object(arena);
     Json *schedule = json_new_object(arena);
     options_write(json, &config->train, train_fields, train_field_count);
+    if (config->train.until_updates) {
+        Json *until = json_new_object(arena);
+        options_write(until, &config->train, train_until_fields, train_until_field_count);
+        json_set(json, "until", until);
+    }
     options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
     options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     json_set(json, "optimizer", optimizer);

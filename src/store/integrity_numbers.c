@@ -140,6 +140,11 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     bool diverged = !query_is_null(run, query_column(run, "diverged_step"));
     int64_t steps = whole_of(run, "steps");
     int64_t expected = diverged ? whole_of(run, "diverged_step") : train_steps(&config->train);
+    int64_t until = whole_of(run, "until_step"), every = config->train.until_updates;
+    if (until && (diverged || !every || until % every || until >= expected))
+        PROBLEM(numbers, "run %s: its config does not end training at step %lld", text_of(run, "key"),
+                (long long)until);
+    if (until) expected = until;
     if (steps != expected)
         PROBLEM(numbers, "run %s: %lld updates, by %s %lld", text_of(run, "key"), (long long)steps,
                 diverged ? "its divergence" : "its config", (long long)expected);

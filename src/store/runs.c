@@ -233,7 +233,8 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
         {"ranks", database_int(mpi_ranks())},
         {"processor_seconds", database_real(result->session.processor_seconds)},
         {"load", database_real(result->session.load_seconds / result->seconds)},
-        {"settings", database_text(result->session.environments)}};
+        {"settings", database_text(result->session.environments)},
+        {"until_step", result->until_step ? database_int(result->until_step) : database_text(NULL)}};
     bool ok = database_row(store, err, NULL, "UPDATE run SET", " = ", " WHERE key = ?1", row, COUNT_OF(row));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
