@@ -282,7 +282,7 @@ lint: test-setup ## layers, memory, names, words, format, links, map, warnings, 
 	@$(call script,lint)
 
 lint-quick: ## the checks that need no compiler: layers, names, words, format, links, map (seconds)
-	@$(call script,lint) layers names format links map
+	@$(call script,lint) layers names words format links map
 .PHONY: lint-quick
 
 format: ## format all C files with clang-format

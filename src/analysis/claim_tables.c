@@ -49,8 +49,8 @@ static const ClaimList *judge(const Analysis *analysis, Error *err) {
         claims_judge(analysis->store, analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
         table_note(analysis->frame,
-                   "there is no results/paper/claims.json here, beside the program or where it was "
-                   "installed; name a file with --claims");
+                   "no results/paper/claims.json in the current folder, next to the program or in the "
+                   "installation; name a file with --claims");
     return list;
 }
 

@@ -67,9 +67,9 @@ typedef struct ClaimList {
     int count, counts[CLAIM_VERDICTS];
 } ClaimList;
 
-/* file: NULL for results/paper/claims.json here, beside the program, or where it was installed; without any
-   the list is empty. NULL and err: a file that cannot be read or is no list of claims, failure to read the
-   database. */
+/* file: NULL for results/paper/claims.json in the current folder, next to the program, or in the
+   installation; if there is none, the list is empty. Returns NULL with err set if a file or the database
+   cannot be read, or a file is not a list of claims. */
 const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
                               Error *err);
 

@@ -129,7 +129,7 @@ static void add_curve(const Analysis *analysis, const Series *series) {
     }
 }
 
-/* --- the reference curves beside ours --- */
+/* --- reference curves and ours --- */
 
 static void add_reference(const Analysis *analysis, const ReferenceCurve *reference) {
     if (reference->count < 2) return; /* no curve */

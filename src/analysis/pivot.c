@@ -19,7 +19,7 @@ typedef struct Pivot {
     int row_count;
     unsigned shown; /* FACT_* that rows and columns show */
     int seeds;      /* the most that a number is asked of */
-    int *table;     /* [list->count]: the table that each observation stands in */
+    int *table;     /* [list->count]: the table of each observation */
     DisplayTableSet *set;
     Arena *arena;
 } Pivot;

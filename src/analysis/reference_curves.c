@@ -28,7 +28,8 @@ static void add_number(ReferenceCurves *paper, Query *query, Arena *arena) {
     *ARENA_PUSH(arena, curve->perplexities, curve->count) = query_real(query, 6);
 }
 
-/* Whether a curve begins at its training length, goes on, and is not there again, longer or earlier. */
+/* Whether a curve begins at its training length, has further lengths, and is not repeated by a longer or an
+   earlier one. */
 static bool is_taken(const ReferenceCurves *paper, int index) {
     const ReferenceCurve *curve = &paper->items[index];
     if (curve->count < 2 || curve->lengths[0] != curve->train_length) return false;

@@ -95,8 +95,7 @@ bool series_evaluated(const ResultsCell *cell);
 /* What ">text" in a table means, if any cell of the set may show it; else NULL. */
 const char *series_beyond_text(const Results *set);
 
-/* What stands in a table for a cell: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-".
- */
+/* The text of a cell in a table: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-". */
 const char *results_cell_text(const ResultsCell *cell, Arena *arena);
 
 /* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the

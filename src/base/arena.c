@@ -25,7 +25,7 @@ struct Arena {
     Chunk *first, *current;
     size_t used, peak; /* used counts from the start of the first chunk, gaps included */
     bool counting;
-    bool inside; /* another arena's memory: cannot grow */
+    bool inside; /* in another arena's memory: cannot grow */
 };
 
 static Chunk *chunk_new(size_t size, size_t start) {
@@ -94,8 +94,7 @@ void *arena_alloc(Arena *arena, size_t count, size_t size) {
         Chunk *next = chunk->next;
         if (arena->inside)
             BUG("%zu bytes and %zu are more than the %zu set aside", arena->used, bytes, chunk->size);
-        if (!next ||
-            next->size < bytes) { /* a following chunk too small for this is dropped with all behind it */
+        if (!next || next->size < bytes) { /* a next chunk that is too small is freed with all after it */
             for (Chunk *drop = next, *after; drop; drop = after) {
                 after = drop->next;
                 free(drop->bytes);
@@ -146,7 +145,7 @@ ArenaMark arena_mark(const Arena *arena) {
 }
 
 void arena_release(Arena *arena, ArenaMark mark) {
-    if (mark > arena->used) BUG("arena mark %zu lies beyond the %zu bytes in use", mark, arena->used);
+    if (mark > arena->used) BUG("arena mark %zu is beyond the %zu bytes in use", mark, arena->used);
     arena->used = mark;
     if (arena->counting) return;
     Chunk *chunk = arena->first;

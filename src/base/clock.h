@@ -6,7 +6,7 @@
 #ifndef POSLAB_CLOCK_H
 #define POSLAB_CLOCK_H
 
-/* Seconds of a clock that never goes back. */
+/* Seconds since an arbitrary time. */
 double clock_now(void);
 
 #endif

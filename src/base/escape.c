@@ -13,7 +13,8 @@ enum { PIECE = 32, INVALID = 0x110000 };
 
 /* --- characters --- */
 
-/* The code point at `at` and its size in bytes; INVALID and 1 for a byte that begins none (RFC 3629). */
+/* The code point at `at` and its size in bytes; INVALID and 1 for a byte that does not begin a character (RFC
+   3629). */
 static int decode(const char *at, unsigned *code) {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned first = (unsigned char)*at;
@@ -38,7 +39,7 @@ static bool is_space(unsigned code) {
     return code >= '\t' && code <= '\r';
 }
 
-/* Whether a character may come out as it is. */
+/* Whether a character may be written unchanged. */
 static bool is_visible(unsigned code) {
     static const struct {
         unsigned first, last;
@@ -71,7 +72,7 @@ typedef struct Substitute {
 static const Substitute xml[] = {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"},
                                  {"'", "&#39;"}, {"\n", "\n"},  {"\t", "\t"},  {NULL, NULL}};
 
-/* Characters that Markdown, with the extensions of GitHub, takes for its own. */
+/* Special characters of Markdown with GitHub's extensions. */
 static const Substitute markdown[] = {{"*", "\\*"},   {"_", "\\_"}, {"`", "\\`"}, {"|", "\\|"},
                                       {"\\", "\\\\"}, {"<", "\\<"}, {"[", "\\["}, {"]", "\\]"},
                                       {"&", "\\&"},   {"~", "\\~"}, {"$", "\\$"}, {NULL, NULL}};
@@ -82,7 +83,7 @@ static const Substitute csv[] = {{"\"", "\"\""}, {"\n", "\n"}, {"\r", "\r"}, {"\
 
 static const Substitute json[] = {{"\"", "\\\""}, {"\\", "\\\\"}, {NULL, NULL}};
 
-/* Characters that TeX takes for its own or, in its default font encoding, has elsewhere. */
+/* Special characters of TeX, and those that are missing in its default font encoding. */
 static const Substitute latex[] = {
     {"\\", "\\textbackslash{}"},
     {"{", "\\{"},
@@ -117,7 +118,7 @@ static const Substitute *const substitutes[] = {
     [ESCAPE_SHELL] = none, [ESCAPE_PATH] = none,
 };
 
-/* Latin letters with marks are known to LaTeX in every encoding; what else is beyond ASCII may stop it. */
+/* LaTeX knows accented Latin letters in every encoding; other characters beyond ASCII may be errors. */
 static bool is_latin(unsigned letter) {
     static const unsigned unknown[] = {0xD0, 0xD7, 0xDE, 0xF0, 0xF7, 0xFE}; /* eth, thorn, signs */
     for (int i = 0; i < COUNT_OF(unknown); i++)
@@ -125,7 +126,7 @@ static bool is_latin(unsigned letter) {
     return letter < 0x7F || (letter >= 0xC0 && letter <= 0xFF);
 }
 
-/* The character at `at` as `format` has it; returns how many bytes of the text it is. */
+/* Writes the character at `at` to `piece` in the format; returns its number of bytes in the text. */
 static int translate(Escape format, const char *at, char piece[PIECE]) {
     unsigned letter;
     int size = decode(at, &letter);
@@ -145,8 +146,8 @@ static int translate(Escape format, const char *at, char piece[PIECE]) {
     return size;
 }
 
-/* Bytes in octal, but for a few that no program takes for its own; a digit behind would belong to the number.
- */
+/* Writes bytes in octal, except a few that are never special; a digit after a shorter number would be part of
+   it. */
 static void put_octal(const char *bytes, char piece[PIECE]) {
     for (; *bytes; bytes++) {
         bool plain = isalpha((unsigned char)*bytes) || strchr("/._-", *bytes);
@@ -154,7 +155,7 @@ static void put_octal(const char *bytes, char piece[PIECE]) {
     }
 }
 
-/* The next piece of output; returns how many bytes of the text it is. */
+/* Writes the next piece of output; returns the number of bytes of the text that it replaces. */
 static int next_piece(Escape format, bool octal, const char *at, char piece[PIECE]) {
     char text[PIECE] = {*at, '\0'};
     bool exact = format == ESCAPE_SHELL || format == ESCAPE_PATH;
@@ -175,7 +176,7 @@ static bool is_number(const char *text) {
     return !*end;
 }
 
-/* Whether a spreadsheet would take the text for a formula; the fullwidth forms of the signs count, too. */
+/* Whether a spreadsheet would take the text for a formula, also with fullwidth signs. */
 static bool is_formula(const char *text) {
     static const char *const starts[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"};
     for (int i = 0; i < COUNT_OF(starts); i++)
@@ -191,7 +192,7 @@ static bool is_printable(const char *text) {
     return printable;
 }
 
-/* What stands before and behind the characters. */
+/* Sets the delimiters before and after the characters. */
 static void find_quotes(Escape format, const char *text, const char **before, const char **behind) {
     bool quoted = text[strcspn(text, ",\"\r\n")] != '\0', plain = *text && !text[strspn(text, PLAIN)];
     *before = *behind = "";

@@ -1,6 +1,6 @@
 /* escape: untrusted text (names in a database, configs, messages of other programs) in every output format.
  *
- * Every writer passes every text that is not the program's own through one of these functions. All formats
+ * All text that does not come from the program itself is written through one of these functions. All formats
  * replace invalid UTF-8, control characters (C0, DEL, C1), characters that reorder a line (bidi embeddings,
  * overrides and isolates) and characters that end a line (U+2028, U+2029): white space becomes a space,
  * others become U+FFFD, one for each character or invalid byte. JSON escapes them instead and replaces only
@@ -18,29 +18,31 @@ typedef enum Escape {
     ESCAPE_MARKDOWN, /* within a paragraph or a cell */
     ESCAPE_CODE,     /* between backticks of Markdown */
     ESCAPE_LATEX,    /* characters that LaTeX may not know are "?" */
-    ESCAPE_XML,      /* HTML, too: contents and quoted attributes; tabs and line feeds stay */
-    ESCAPE_CSV,      /* a field after RFC 4180; line breaks stay. What a spreadsheet would take for a formula
-                        (= + - @, a tab or CR at the start) begins with an apostrophe, unless it is a number */
+    ESCAPE_XML,      /* also HTML: contents and quoted attributes; tabs and line feeds are kept */
+    ESCAPE_CSV,      /* a field as in RFC 4180; line breaks are kept. Text that a spreadsheet would take for a
+                        formula (= + - @, a tab or CR at the start) gets an apostrophe before it, unless it is a
+                        number */
     ESCAPE_JSON,     /* a string, with its quotes */
     ESCAPE_GNUPLOT,  /* a string of gnuplot, with its quotes: ESCAPE_LINE within */
-    ESCAPE_SHELL,    /* a word; exactly these bytes */
-    ESCAPE_PATH,     /* a path as a string of gnuplot, with its quotes; exactly these bytes */
+    ESCAPE_SHELL,    /* a word; bytes are unchanged */
+    ESCAPE_PATH,     /* a path as a string of gnuplot, with its quotes; bytes are unchanged */
 } Escape;
 
 void escape_put(Escape format, const char *text, FILE *out);
 const char *escape_text(Escape format, const char *text, Arena *arena);
 
-/* Into `out`, without a zero byte at the end; NULL: only counts. Returns the number of bytes. */
+/* Writes to `out`, without a terminating zero byte, and returns the number of bytes; with out NULL it only
+   counts. */
 size_t escape_into(Escape format, const char *text, char *out);
 
-/* A line for people, as ESCAPE_LINE has what the format makes. */
+/* Prints one line: the formatted text as ESCAPE_LINE, and a newline. */
 void escape_line(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void escape_line_list(FILE *out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
-/* Columns of ESCAPE_LINE on a terminal: its characters. */
+/* The width of ESCAPE_LINE text on a terminal, in characters. */
 int escape_width(const char *text);
 
-/* Bytes of the character at `at`; 0 if it is none that may come out. */
+/* Bytes of the character at `at`; 0 if it must be replaced. */
 int escape_size(const char *at);
 
 #endif

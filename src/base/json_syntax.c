@@ -62,8 +62,8 @@ static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *expo
     return count;
 }
 
-/* Whether a double holds what is written, if it is a whole number. What has an exponent is taken for a
-   measurement where it is beyond 2^53: 1e30 means the double next to it. */
+/* Whether a double holds a written integer exactly. A number beyond 2^53 with an exponent is taken as
+   approximate: 1e30 means the nearest double. */
 static bool is_held(const char *text) {
     char written[NUMBER_SIZE + 1], held[NUMBER_SIZE + 1], exact[NUMBER_SIZE + 1];
     int written_exponent, held_exponent;
@@ -104,7 +104,7 @@ static bool number(Scan *scan) {
 static bool utf8(Scan *scan) {
     static const struct Form {
         unsigned char first, last, low, high; /* range of the first byte, and of the second */
-        int more;                             /* bytes behind the first */
+        int more;                             /* bytes after the first */
     } forms[] = {
         {0x00, 0x7F, 0, 0, 0},       {0xC2, 0xDF, 0x80, 0xBF, 1}, {0xE0, 0xE0, 0xA0, 0xBF, 2},
         {0xE1, 0xEC, 0x80, 0xBF, 2}, {0xED, 0xED, 0x80, 0x9F, 2}, {0xEE, 0xEF, 0x80, 0xBF, 2},
@@ -137,7 +137,7 @@ static int hex4(Scan *scan) {
     return code;
 }
 
-/* Section 7: strings. Behind the backslash. */
+/* Section 7: strings. The escape after the backslash. */
 static bool escape(Scan *scan) {
     int byte = peek(scan);
     if (byte > 0 && strchr("\"\\/bfnrt", byte)) return take(scan, byte);
@@ -163,7 +163,7 @@ static bool string(Scan *scan) {
 
 static bool value(Scan *scan, int depth);
 
-/* Sections 4 and 5: objects and arrays, which differ in the keys. */
+/* Sections 4 and 5: objects, which have keys, and arrays. */
 static bool container(Scan *scan, int depth, char close) {
     if (depth >= JSON_SYNTAX_MAX_DEPTH) return fail(scan, "nested more than 64 deep");
     scan->at++;
@@ -175,7 +175,7 @@ static bool container(Scan *scan, int depth, char close) {
             if (peek(scan) != '"') return fail(scan, "expected a key in double quotes");
             if (!string(scan)) return false;
             space(scan);
-            if (!take(scan, ':')) return fail(scan, "expected ':' behind the key");
+            if (!take(scan, ':')) return fail(scan, "expected ':' after the key");
         }
         if (!value(scan, depth + 1)) return false;
         space(scan);
@@ -207,7 +207,7 @@ static bool report(const Scan *scan, const char *source, Error *err) {
         if (scan->text[i] == '\n')
             line++, column = 1;
         else if ((scan->text[i] & 0xC0) != 0x80)
-            column++; /* bytes that continue a character do not count */
+            column++; /* continuation bytes of a character are not counted */
     }
     return error_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", source, line, column, scan->problem);
 }
@@ -241,7 +241,7 @@ bool json_syntax_check(const char *text, size_t length, const char *source, Erro
     if (value(&scan, 0)) {
         space(&scan);
         if (scan.at == length) return true;
-        scan.problem = "expected nothing behind the value";
+        scan.problem = "expected nothing after the value";
     }
     return report(&scan, source, err);
 }

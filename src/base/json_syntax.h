@@ -16,17 +16,17 @@ enum { JSON_SYNTAX_MAX_DEPTH = 64, JSON_SYNTAX_MAX_SIZE = 16 << 20 };
 /* The error (EXIT_USAGE) names `source`, line and column (in characters), both from 1. */
 bool json_syntax_check(const char *text, size_t length, const char *source, Error *err);
 
-/* Is this text valid UTF-8, without zero bytes? The same errors. */
+/* Whether a text is valid UTF-8 without zero bytes; errors as above. */
 bool json_syntax_check_utf8(const char *text, size_t length, const char *source, Error *err);
 
-/* Where the contents of a text begin: 3, behind the UTF-8 byte-order mark, or 0. */
+/* The offset of a text's contents: 3 after a UTF-8 byte-order mark, or 0. */
 size_t scan_mark(const void *text, size_t length);
 
-/* "UTF-16" or "UTF-32" if a text begins with the byte-order mark of these; else NULL. */
+/* "UTF-16" or "UTF-32" if a text begins with such a byte-order mark; else NULL. */
 const char *scan_encoding(const void *text, size_t length);
 
-/* Both, for a text that begins with ASCII: *begin is where its contents begin, UTF-16 and UTF-32 are refused,
-   with a byte-order mark or without. */
+/* Both checks, for a text that begins with ASCII: sets *begin to the offset of the contents, and refuses
+   UTF-16 and UTF-32, with or without a byte-order mark. */
 bool scan_begin(const char *text, size_t length, size_t *begin, const char *source, Error *err);
 
 #endif

@@ -45,7 +45,7 @@ double random_normal(Random *rng) {
 }
 
 uint64_t random_below(Random *rng, uint64_t bound) {
-    uint64_t skip = -bound % bound; /* 2^64 mod bound: the numbers below it would be drawn once too often */
+    uint64_t skip = -bound % bound; /* 2^64 mod bound: draws below it would make the result uneven */
     uint64_t draw;
     do {
         draw = random_next(rng);

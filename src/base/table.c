@@ -137,7 +137,7 @@ static TextGrid *make_grid(const Table *frame, int first, Arena *arena) {
     grid->left = NEW(arena, grid->columns, bool);
     grid->cells = NEW(arena, (frame->rows + 1) * grid->columns, const char *);
     for (int i = 0; i < (frame->rows + 1) * grid->columns; i++) grid->cells[i] = "";
-    int *line_row = NEW(arena, frame->rows + 1, int); /* a row of the table that stands in this line */
+    int *line_row = NEW(arena, frame->rows + 1, int); /* a row of the table in this line */
     for (int r = first; r < frame->rows; r++) {
         if (!same_cells(frame, first, r, is_group)) continue;
         int line = 1;

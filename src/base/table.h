@@ -19,8 +19,8 @@ enum {
     TABLE_FOR_BOTH = 3,
     TABLE_IF_VARYING = 4,    /* shown to people only where its values differ */
     TABLE_GROUP = 8,         /* for people: a table of its own for each value */
-    TABLE_SPREAD = 16,       /* for people: a column of its own for each value (a number) */
-    TABLE_SPREAD_VALUE = 32, /* for people: stands in the cells of TABLE_SPREAD columns */
+    TABLE_SPREAD = 16,       /* for people: one column per value (a number) */
+    TABLE_SPREAD_VALUE = 32, /* for people: shown in the cells of TABLE_SPREAD columns */
 };
 
 typedef struct TableColumn {

@@ -1,6 +1,6 @@
 #include "base/text.h"
 
-/* 1234567 -> "1.2 MiB" and the like: `unit` is what one is called, prefixes are taken in steps of `step`. */
+/* Formats a number with a prefixed unit, such as "1.2 MiB"; the next prefix is used from `step` on. */
 static const char *scaled(double number, double step, const char *const *units, Arena *arena) {
     int i = 0;
     for (; number >= step && units[i + 1]; i++) number /= step;

@@ -34,7 +34,7 @@ typedef struct Subject { /* one method in one precision at one length in one pha
     size_t bytes;
     double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
     struct Subject *reference;             /* of the same length and precision */
-    double *beside;                        /* [rounds] its seconds beside each of these */
+    double *beside;                        /* [rounds] its seconds in the same round */
     double *product;                       /* [rounds] the rate of matrix products; of the reference only */
 } Subject;
 

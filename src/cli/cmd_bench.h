@@ -34,9 +34,9 @@ typedef struct CmdBenchOptions {
     const char *database; /* where the figures are kept, too; NULL: nowhere */
 } CmdBenchOptions;
 
-/* Prints the table (or JSON, or the ratios as CSV, which cli/cmd_methods.h reads) to `out`. Fails (usage) on
- * an unknown method, one whose check refuses the shape, more than the machine's memory and a precision that
- * is not to be had here, and where the database cannot be written; that is tried before anything is measured.
+/* Prints the table (or JSON, or the ratios as CSV, which cli/cmd_methods.h reads) to `out`. Fails
+ * (EXIT_USAGE) for an unknown method, a shape that a method refuses, more than the machine's memory, and an
+ * unavailable precision, and if the database cannot be written, which is checked before any measurement.
  */
 bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err);
 

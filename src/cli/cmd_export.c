@@ -67,8 +67,8 @@ static bool find_run(Export *export, Error *err) {
 static const char *find_model(Export *export, Error *err) {
     const char *path = run_folder_weights(export->store, export->key, export->arena);
     if (!path && strcmp(export->status, "done") == 0)
-        error_set(err, EXIT_DAMAGED, "the weights of run %s are not beside '%s' any more", export->key,
-                  export->database);
+        error_set(err, EXIT_DAMAGED, "run %s has no weights next to '%s'; they were moved or deleted",
+                  export->key, export->database);
     else if (!path)
         error_set(err, EXIT_USAGE, "run %s has no trained weights: it is %s", export->key, export->status);
     return path;

@@ -11,7 +11,7 @@ enum {
     LONG_TEXT = 4096
 }; /* minimum sizes, in bytes, to which the patterns are applied */
 
-#define CONVERT(what)    "is " what "; extract its text or tokens into a plain file"
+#define CONVERT(what)    "is " what "; write its text or tokens to a plain file"
 #define COMPRESSED(what) "is compressed (" what "); decompress it first"
 #define TOKENS_16                                                                                            \
     "write them as unsigned 16-bit integers, for example with numpy's x.astype('uint16').tofile(NAME)"
@@ -128,7 +128,7 @@ static const char *text_as_tokens(const unsigned char *bytes, int64_t size) {
          size >= LONG_TEXT);
     if (text) return "is text; set 'data.tokenizer' to \"bytes\"";
     if (size >= LEAST_BYTES && highest < 128 && odd_highest > 0)
-        return "has no byte above 127, like 8-bit values; " TOKENS_16;
+        return "has no byte above 127, like values of 8 bits; " TOKENS_16;
     return NULL;
 }
 

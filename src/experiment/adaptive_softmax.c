@@ -6,7 +6,7 @@
 
 static const OptionField adaptive_fields[] = {
     {"factor", OPTION_INT, offsetof(AdaptiveSoftmax, factor), .default_value = 4, .low = 1, .high = 1024,
-     .help = "each band's embeddings are so many times narrower than the one before"},
+     .help = "factor by which each band's embeddings are narrower than the previous band's"},
     {"dropout", OPTION_REAL, offsetof(AdaptiveSoftmax, dropout), .default_value = 0, .low = 0, .high = 0.95,
      .help = "of the output's projections"},
 };

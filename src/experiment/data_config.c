@@ -83,8 +83,8 @@ static bool read_data(const DataReader *reader, CorpusOptions *data, const Json 
             *shares[s] = 0; /* the default share gives way to files */
         if (*shares[s] != 0)
             return error_set(reader->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 beside 'data.%s_files', got %g", reader->source,
-                             corpus_split_names[s], corpus_split_names[s], *shares[s]);
+                             "%s: 'data.split.%s' must be 0 if 'data.%s_files' is given, got %g",
+                             reader->source, corpus_split_names[s], corpus_split_names[s], *shares[s]);
     }
     if (data->valid + data->test < 1) return true;
     return error_set(reader->err, EXIT_USAGE,

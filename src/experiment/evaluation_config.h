@@ -39,8 +39,8 @@ typedef struct EvaluationConfig {
     int length_count;
     EvaluationConfigProtocol *protocols;
     int protocol_count;
-    const EvaluateVariant *
-        *variants; /* [variant_count], beside the model as trained; read by experiment/config.c */
+    const EvaluateVariant **variants; /* [variant_count], evaluated in addition to the model as trained; read
+                                         by experiment/config.c */
     int variant_count;
 } EvaluationConfig;
 

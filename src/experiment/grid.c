@@ -20,7 +20,7 @@ struct Grid {
     bool *used; /* entries of `exclude` that matched */
 };
 
-/* Whether `inner` is `outer` or lies in it. */
+/* Whether path `inner` is `outer` or inside it. */
 static bool leads_through(const char *inner, const char *outer) {
     size_t size = strlen(outer);
     return strncmp(inner, outer, size) == 0 && (inner[size] == '\0' || inner[size] == '.');

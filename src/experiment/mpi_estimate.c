@@ -9,7 +9,7 @@
 /* Of one message between two machines: the order of magnitude of Ethernet and TCP. */
 static const double latency = 30e-6;
 
-typedef struct Share { /* of a point, on so many ranks */
+typedef struct Share { /* of a point on a given number of ranks */
     double train, evaluate, exchange, sent, bytes;
 } Share;
 

@@ -44,7 +44,7 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
     *ARENA_PUSH(arena, plan->notices, plan->notice_count) = arena_copy(arena, text);
 }
 
-/* What stands for a corpus that cannot be had, if that is all that is wrong; NULL: it is not. */
+/* A placeholder corpus if files of the corpus are merely missing; NULL for any other error. */
 static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
     if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);
@@ -58,7 +58,7 @@ static bool is_absent(const Corpus *corpus) {
     return corpus->splits[SPLIT_TRAIN].count == 0 && !corpus->examples;
 }
 
-/* The corpus of the first point in the plan with the same data, or one newly read. */
+/* The corpus of the first point in the plan with the same data, or a newly read one. */
 static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Error *err) {
     for (int i = 0; i < plan->count; i++)
         if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
@@ -75,12 +75,12 @@ static bool check_splits(const PlanPoint *point, Error *err) {
         if (!evaluate_examples_check(corpus->examples, &point->requests[i], config->source, err))
             return false;
     if (corpus->examples) return true;
-    if (is_absent(corpus)) train = rest = INT64_MAX; /* what the config alone says is checked */
+    if (is_absent(corpus)) train = rest = INT64_MAX; /* only checks that need no corpus are made */
     if (train < config->train.length + 1)
         return error_set(
             err, EXIT_USAGE,
-            "%s: 'train.length' %lld needs at least %lld tokens to train on, the corpus has %lld; name "
-            "more 'data.files' or lower 'train.length'",
+            "%s: 'train.length' %lld needs at least %lld training tokens, the corpus has %lld; add files to "
+            "'data.files' or lower 'train.length'",
             config->source, (long long)config->train.length, (long long)config->train.length + 1, train);
     for (int i = 0; i < point->request_count && rest >= 2; i++)
         if (!evaluate_check(&point->requests[i], rest, config->source, err)) return false;
@@ -101,7 +101,7 @@ static int64_t request_length(const EvaluateRequest *request, const Corpus *corp
                             : request->length;
 }
 
-/* Targets that a request scores, and the windows that it takes. */
+/* The targets and the windows of a request. */
 static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
     if (is_absent(corpus) || corpus->examples) return (double)request->tokens;
     EvaluateSpan span = evaluate_span(request, corpus->splits[request->split].count);
@@ -164,7 +164,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     arena_release(scratch, mark);
 }
 
-/* What a worker holds besides its arenas' peak: the tokens, an epoch's order and the log of all steps. */
+/* The memory of a worker besides its arenas' peak: tokens, the order of an epoch and the log of all steps. */
 static double kept_bytes(const PlanPoint *point) {
     double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
@@ -172,9 +172,9 @@ static double kept_bytes(const PlanPoint *point) {
     return bytes;
 }
 
-/* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory less all
-   that is computed here, for training lengths 1,024 to 16,384, without oneDNN and with it; and for each
-   further thread, of up to 8. */
+/* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory minus the
+   bytes computed here, for training lengths 1,024 to 16,384, without and with oneDNN; and the same for each
+   further thread, up to 8. */
 static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0, thread_bytes = 0.4 * 1048576.0;
 
 double plan_resident(const PlanPoint *point) {
@@ -182,7 +182,8 @@ double plan_resident(const PlanPoint *point) {
            process_bytes + (point->threads - 1) * thread_bytes;
 }
 
-/* Refuses what the machine cannot hold: the arenas, the tokens, and what is kept of every step and window. */
+/* Refuses a point that needs more memory than the machine has: arenas, tokens, and the log of steps and
+   windows. */
 static bool check_memory(const PlanPoint *point, Arena *arena, Error *err) {
     const Corpus *corpus = point->corpus;
     double machine = memory_usable(point->threads);
@@ -287,7 +288,7 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
     return plan;
 }
 
-/* "method(option=value)", with what is not the default. */
+/* "method(option=value)", with the options that are not the default. */
 static const char *method_label(const Encoding *position, Arena *arena) {
     const char *name = position->method->name, *list = encoding_changed_options(position, ",", arena);
     return *list ? arena_format(arena, "%s(%s)", name, list) : name;

@@ -15,7 +15,7 @@ enum { PLAN_KEY_SIZE = 17 };
 typedef struct PlanPoint {
     const Config *config;
     const Corpus *corpus; /* shared between points with the same data section */
-    int threads;          /* of the worker that does it */
+    int threads;          /* of the worker that performs the run */
     char key[PLAN_KEY_SIZE];
     int64_t parameters, position_parameters;
     int64_t steps;
@@ -23,45 +23,43 @@ typedef struct PlanPoint {
     size_t train_bytes, evaluate_bytes; /* peaks */
     EvaluateRequest *requests;
     int request_count;
-    const EvaluationConfig **sections; /* the sections `evaluate` that the requests come from: its own, and
-                                         those of points with an equal key */
+    const EvaluationConfig **sections; /* the sections `evaluate` of the requests: the point's own, and those
+                                          of points with an equal key */
     int section_count;
 } PlanPoint;
 
 typedef struct Plan {
     const Experiment *experiment;
-    PlanPoint
-        *points; /* points with equal keys are merged: the first one stays, its requests are the union */
+    PlanPoint *
+        points; /* points with equal keys are merged: the first one is kept, with the union of the requests */
     int count;
-    const char **notices; /* of plan_make_outline: what keeps the experiment from being run; each once */
+    const char **notices; /* of plan_make_outline: reasons why the experiment cannot be run, each once */
     int notice_count;
-    const int
-        *ranks; /* [rank_count] numbers of ranks that plan_print estimates, too (experiment/mpi_estimate.h) */
+    const int *ranks; /* [rank_count] numbers of ranks for which plan_print adds estimates */
     int rank_count;
     double gigabits; /* per second, between ranks */
 } Plan;
 
-/* Errors besides those of the corpus: a split shorter than one window of a training length; memory beyond
-   what the machine has (usage error naming the point and the remedy). threads: of each worker. */
+/* Makes a plan for workers with `threads` threads; owned by the arena. Returns NULL with err set for errors
+   of the corpus, a split shorter than one window, or a point that needs more memory than the machine has
+   (EXIT_USAGE, with the point and the remedy). */
 Plan *plan_make(const Experiment *experiment, int threads, Arena *arena, Error *err);
 
-/* The same for runs on other machines: memory beyond what this one has is a notice. */
+/* The same for runs on other machines: lack of memory on this one is only a notice. */
 Plan *plan_make_remote(const Experiment *experiment, int threads, Arena *arena, Error *err);
 
-/* For looking only: a corpus that is not here (its hash is then "absent", its splits are empty and
-   evaluations of a whole split count for nothing), tokens or a model that cannot be run yet, and a machine
-   too small for one run or for `jobs` at a time are notices, in the words of the error that running would
-   give. */
+/* A plan that is only displayed. A missing corpus (its hash is "absent", its splits are empty, and
+   evaluations of whole splits cost nothing), tokens or a model that cannot be run yet, and too little memory
+   for one run or for `jobs` at a time are notices, with the text of the error that `run` would print. */
 Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Arena *arena, Error *err);
 
-/* The key of a run of this config on the corpus with this hash. */
+/* Computes the key of a run of this config; `corpus` is the corpus hash. */
 void plan_key(char key[PLAN_KEY_SIZE], const Config *config, const char *corpus, Arena *arena);
 
-/* Bytes of a worker at its peak: arenas, tokens, what is kept of every step and window, program, threads and
-   BLAS. */
+/* Peak bytes of a worker: arenas, tokens, the log of steps and windows, program, threads and BLAS. */
 double plan_resident(const PlanPoint *point);
 
-/* That of every point, in the order of the plan. */
+/* plan_resident of every point, in the order of the plan. */
 const double *plan_sizes(const Plan *plan, Arena *arena);
 
 /* One line that names a point: "METHOD(option=value) L=128 seed=1", with the options that are not the

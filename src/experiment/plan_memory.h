@@ -8,11 +8,12 @@
 
 #include "base/arena.h"
 
-/* How many of the runs fit into memory at once, whichever they are; `count` if all of them do. */
+/* How many of the runs fit into memory at once in any combination; `count` if all do. */
 int plan_memory_fitting(const double *bytes, int count, Arena *arena);
 
-/* Refuses more `jobs` at a time than fit (EXIT_USAGE) and says how many do. A single run is the plan's to
-   refuse. Raises the process's limit on open files to what the workers need, where that is allowed. */
+/* Fails with EXIT_USAGE if `jobs` runs at a time do not fit, and names the number that does. (A single run
+   that does not fit is an error of the plan.) Also raises the soft limit on open files to the number that the
+   workers need, if allowed. */
 bool plan_memory_check(const double *bytes, int count, int jobs, Arena *arena, Error *err);
 
 #endif

@@ -24,7 +24,7 @@ static double seconds_per_flop(const Plan *plan) {
     return 1 / (efficiency * linear_rate(PRECISION_FP32, 256, n, k, 0.2));
 }
 
-/* The first point with a corpus stands for it. */
+/* Whether the point is the first one with its corpus. */
 static bool first_of_corpus(const Plan *plan, int index) {
     int i = 0;
     while (plan->points[i].corpus != plan->points[index].corpus) i++;

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-/* Settings with a column of their own, or none that concerns training. */
+/* Options that have their own columns or do not affect training; they are not settings. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
 
-/* A method's own: they set points apart only where points of the same method differ in them. */
+/* Options that may be tuned for each method: they are settings only if points of the same method differ in
+   them. */
 static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
 
 static bool same_value(const Json *a, const Json *b, Arena *arena) {
@@ -20,7 +21,7 @@ static bool same_value(const Json *a, const Json *b, Arena *arena) {
     return same;
 }
 
-/* Without its partner. */
+/* The label without the partner. */
 static const char *label_alone(const Encoding *position, Arena *arena) {
     const char *label = position->method->label, *list = encoding_changed_options(position, ", ", arena);
     return *list ? arena_format(arena, "%s (%s)", label, list) : label;
@@ -76,7 +77,7 @@ static Json *parse_resolved(const PlanPoint *point, Arena *arena) {
     Error err;
     const char *text = point->config->resolved;
     Json *json = json_parse(text, strlen(text), point->config->source, arena, &err);
-    if (!json) BUG("a resolved config is no JSON: %s", err.text);
+    if (!json) BUG("a resolved config is not JSON: %s", err.text);
     return json;
 }
 

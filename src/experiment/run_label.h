@@ -16,11 +16,11 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
-/* What sets each point apart, [plan->count]; "" where nothing does. */
+/* The settings of each point, [plan->count]; "" if it has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
-/* The rule that a request's stride follows: "L" (nonoverlapping), "0.125 L" or "64"; NULL if the request is
-   not one of this protocol of the config. */
+/* The rule of a request's stride: "L" (nonoverlapping), "0.125 L" or "64"; NULL if the request does not
+   belong to this protocol of the config. */
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
                                   Arena *arena);
 

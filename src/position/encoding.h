@@ -90,7 +90,7 @@ typedef struct EncodingDraw {
     int64_t step, sequence;
 } EncodingDraw;
 
-/* Writes positions[T] and returns true, or returns false where rows stand at 0..T-1. */
+/* Writes positions[T] and returns true, or returns false if the positions are 0..T-1. */
 bool encoding_draw(const Encoding *position, const PositionShape *shape, EncodingDraw draw, double *positions,
                    int length);
 

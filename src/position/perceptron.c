@@ -327,6 +327,7 @@ void perceptron_ratio_backward(const PositionContext *context, const PerceptronR
     Pieces f = pieces_of(context, head);
     Sums sums = {{0}, {0}};
     Numerators s;
+    double sum[2] = {0, 0};
     for (int farthest = first + rows - 1; farthest >= 0; farthest -= DISTANCES) {
         numerators_begin(context, ratio, &s, farthest);
         for (int r = 0; r < rows; r++) {
@@ -344,11 +345,12 @@ void perceptron_ratio_backward(const PositionContext *context, const PerceptronR
                 }
                 double x = by_value / norm, slope = f.slope[p] / norm;
                 sums.gradient[p] += g, sums.x[p] += x;
-                gradients[0] += slope * (by_derivative - x * by[0]);
-                gradients[1] -= slope * x * by[1];
+                sum[0] += slope * (by_derivative - x * by[0]);
+                sum[1] -= slope * x * by[1];
                 m = stop;
             }
         }
     }
+    gradients[0] += sum[0], gradients[1] += sum[1];
     pieces_backward(context, head, &f, &sums);
 }

@@ -71,9 +71,9 @@ static int style_of(const Figure *figure, int line) {
     BUG("line %d is not in the figure", line);
 }
 
-/* Panels with more different lines than can be told apart are drawn in parts, the first line in all of them,
-   to compare with. Lines of equal keys stand in the same part everywhere, and what they look like follows
-   from their place in it. */
+/* Panels with more lines than there are styles are drawn in parts, all of which contain the first line for
+   comparison. Lines with equal keys are in the same part in all panels; their style follows from their index
+   in it. */
 static void split_panels(Figure *figure) {
     Arena *arena = figure->arena;
     int *places = NEW(arena, figure->line_count, int), others = 0;

@@ -48,8 +48,7 @@ typedef struct FigureKind {
     const char *y, *x;                                         /* what they are, for the data file */
     bool (*make)(Figure *figure, Database *store, Error *err); /* figure->experiment and ->arena are set */
     const char *missing;                                       /* why there may be nothing to draw */
-    double
-        ceiling; /* the axis ends at so many times the highest y at a panel's mark; 0: it shows everything */
+    double ceiling; /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
 } FigureKind;
 
 extern const FigureKind figure_curves, figure_position, figure_cost, figure_bias, figure_early, figure_paper,
@@ -62,8 +61,8 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left 
 /* A point of the seeds' values at x. */
 FigurePoint figure_values(double x, const double *values, int count);
 
-/* Draws to a file and writes the data beside it ("a.svg": "a.dat"); template: NULL for the kind's own.
-   Errors: see report/plot.h. */
+/* Draws to a file and writes the data next to it ("a.svg": "a.dat"); template: NULL for the kind's own.
+   Errors as in report/plot.h. */
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
                  const char *template, Error *err);
 

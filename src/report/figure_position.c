@@ -36,7 +36,7 @@ static bool is_plain(const Series *series) {
 
 enum { MOST_BINS = 128 };
 
-/* nats[bins, cell->count]: loss of each seed. Positions count from 1; a bin stands at its geometric middle.
+/* nats[bins, cell->count]: loss of each seed. Positions count from 1; a bin is drawn at its geometric middle.
  */
 static bool add_bins(Figure *figure, FigureLine *line, Database *store, const ResultsCell *cell, Error *err) {
     double *nats = NEW(figure->arena, MOST_BINS * cell->count, double), middles[MOST_BINS];

@@ -38,7 +38,7 @@ const char *gnuplot_template(const char *name, const char *beside, Arena *arena,
     for (int i = 0; i < COUNT_OF(places); i++)
         if (*places[i] && access(places[i], R_OK) == 0) return places[i];
     error_set(err, EXIT_SYSTEM,
-              "no template plots/%s here or beside the program; `make install` puts it into share/poslab",
+              "no template plots/%s in the current folder or next to the program; `make install` installs it",
               name);
     return NULL;
 }

@@ -15,7 +15,8 @@ typedef struct PlotOptions {
     const char *kind;       /* name of a figure; NULL: curves */
     const char *figure;     /* file to write */
     const char *format;     /* svg, png or pdf; NULL: from the file's suffix */
-    const char *template;   /* NULL: plots/KIND.gp here, beside the program, or where it was installed */
+    const char *template;   /* NULL: plots/KIND.gp in the current folder, next to the program, or in the
+                               installation */
 } PlotOptions;
 
 /* Errors: nothing to draw, an unknown figure or format (usage); no gnuplot, no template, no space (system). A

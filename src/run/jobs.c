@@ -180,7 +180,7 @@ static void handle_signals(Jobs *jobs) {
         jobs->stopping = true;
         signal_workers(jobs, last_signal); /* workers ignore a signal only if this process does */
         if (signals && jobs->running)
-            progress_message(jobs->progress, false, "stopping; once more to stop without saving");
+            progress_message(jobs->progress, false, "stopping; interrupt again to stop without saving");
     }
     if (signals > 1 && !jobs->killing) {
         jobs->killing = true;

@@ -31,7 +31,7 @@ static uint32_t big_endian(const unsigned char *bytes) {
 
 static bool check_identity(const char *path, uint32_t application, uint32_t version, Error *err) {
     if (application != APPLICATION_ID)
-        return error_set(err, EXIT_DAMAGED, "'%s' is no poslab database; it was left untouched", path);
+        return error_set(err, EXIT_DAMAGED, "'%s' is not a poslab database; it was not changed", path);
     if (version > SCHEMA_VERSION)
         return error_set(
             err, EXIT_DAMAGED,
@@ -142,7 +142,7 @@ static bool configure(Database *store, Error *err) {
                "PRAGMA cell_size_check = ON");
 }
 
-/* Goes on with a copy of the database in memory. */
+/* Continues with a copy of the database in memory. */
 static bool copy_to_memory(Database *store, Error *err) {
     sqlite3 *file = store->db;
     if (sqlite3_open(":memory:", &store->db) != SQLITE_OK) error_fatal("no memory for SQLite");

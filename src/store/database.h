@@ -21,7 +21,7 @@ typedef enum DatabaseMode {
 
 /* Checks application_id, user_version, quick_check and all values (store/integrity_values.h); an older schema
    is brought up to date, in one transaction and whatever the mode (in memory, if the file can only be read).
-   A file that is no poslab database, is damaged or newer, is refused and left untouched (EXIT_DAMAGED); a
+   A file that is not a poslab database, is damaged or newer, is refused and left unchanged (EXIT_DAMAGED); a
    missing file in DATABASE_READ/WRITE/CHECK and one with several hard links in DATABASE_WRITE/CREATE are
    EXIT_USAGE, a library SQLite that is too old EXIT_SYSTEM. */
 Database *database_open(const char *path, DatabaseMode mode, Error *err);

@@ -76,7 +76,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
-    case SQLITE_ERROR: /* of values: text that is no JSON, a sum beyond 64 bits */
+    case SQLITE_ERROR: /* of values: text that is not JSON, a sum beyond 64 bits */
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
                          store->path, text);
     case SQLITE_BUSY:

@@ -12,7 +12,7 @@
 /* The folder of a run of experiment `name`, whether it is there or not; owned by the arena. */
 const char *run_folder_path(const char *database, const char *name, const char *key, Arena *arena);
 
-/* Beside which the run folders lie: that of the database. */
+/* The folder that contains the run folders: that of the database. */
 const char *run_folder_parent(const char *database, Arena *arena);
 
 /* All folders that the run may have, the one of experiment `name` (if not NULL) first, then in the order in

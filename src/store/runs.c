@@ -83,8 +83,8 @@ static bool write_request(Database *store, int64_t experiment, const PlanPoint *
                            {"added", database_int(added)}, REQUEST_COLUMNS(point->key, request));
 }
 
-/* One row for each protocol of the point's sections that the request belongs to; where it is none's (a stride
-   of the whole length or more), its stride stands for the rule. */
+/* Writes one row for each protocol of the point's sections that the request belongs to; if there is none (a
+   stride of the whole length or more), the rule is its stride. */
 static bool write_rules(Database *store, int64_t experiment, const PlanPoint *point,
                         const EvaluateRequest *request, bool added, Error *err) {
     bool found = false;

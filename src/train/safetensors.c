@@ -182,9 +182,9 @@ static const char *parse_tensor(SafetensorsTensor *tensor, const Json *entry, ch
     tensor->rank = json_count(shape);
     if (tensor->rank < 1 || tensor->rank > MAX_RANK) return "a tensor is neither vector nor matrix";
     for (int i = 0; i < tensor->rank; i++)
-        if (!whole(json_at(shape, i), &tensor->dims[i])) return "a shape is not made of whole numbers";
+        if (!whole(json_at(shape, i), &tensor->dims[i])) return "a shape has a number that is not an integer";
     if (!whole(json_at(range, 0), &from) || !whole(json_at(range, 1), &to))
-        return "an offset is no whole number";
+        return "an offset is not an integer";
     if (from != *offset || to < from || to > size) return "offsets leave gaps, overlap or go beyond the end";
     if (tensor_bytes(tensor) != to - from) return "a shape does not fit its offsets";
     tensor->data = data + from;
@@ -227,7 +227,7 @@ static const char *parse(SafetensorsFile *file, const Json *root, char *text, si
     const Json *metadata = json_get(root, metadata_key);
     if (!json_is_object(metadata)) return "its header has no metadata";
     for (const Json *member = json_first(metadata); member; member = json_next(member))
-        if (!json_is_text(member)) return "its metadata is not made of strings";
+        if (!json_is_text(member)) return "its metadata has a value that is not a string";
     const char *wrong = parse_tensors(file, root, data, size, arena);
     return wrong ? wrong : verify(text, length, metadata, data, size);
 }
@@ -245,10 +245,10 @@ static bool read_open(int fd, const char *path, SafetensorsFile *file, Arena *ar
     char *text = NEW(arena, length + 1, char), *data = NEW(arena, size, char);
     if (!read_bytes(fd, text, length, path, err) || !read_bytes(fd, data, (size_t)size, path, err))
         return false;
-    if (text[0] != '{') return damaged(err, path, "its header is no JSON object");
+    if (text[0] != '{') return damaged(err, path, "its header is not a JSON object");
     Error detail;
     Json *root = json_parse(text, length, "header", arena, &detail);
-    if (!root) return damaged(err, path, "its header is no JSON object");
+    if (!root) return damaged(err, path, "its header is not a JSON object");
     const char *wrong = parse(file, root, text, length, data, size, arena);
     if (!wrong) file->metadata = json_get_mutable(root, metadata_key);
     return wrong ? damaged(err, path, wrong) : true;

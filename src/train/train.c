@@ -60,10 +60,10 @@ bool train_check(const TrainOptions *options, const char *source, Error *err) {
     int64_t length = options->length, rest = options->tokens_per_step % length;
     int64_t next = options->tokens_per_step - rest + length;
     if (!rest) return true;
-    return error_set(
-        err, EXIT_USAGE,
-        "%s: 'train.tokens_per_step' must be a multiple of 'train.length' (%lld), got %lld; %lld is one",
-        source, (long long)length, (long long)options->tokens_per_step, (long long)next);
+    return error_set(err, EXIT_USAGE,
+                     "%s: 'train.tokens_per_step' must be a multiple of 'train.length' (%lld), got %lld; use "
+                     "for example %lld",
+                     source, (long long)length, (long long)options->tokens_per_step, (long long)next);
 }
 
 /* Allocates what training needs besides the weights; with a counting arena only the count is valid. */

@@ -229,7 +229,7 @@ check "changes nothing" says out "collected 0 results; 8 of 8 runs are complete"
 check "every number is that of the local run, bit for bit" same_numbers local/x.db $database
 check "the database is whole" is ok $database 'PRAGMA integrity_check'
 check "nothing is left running" is 8 $database "SELECT count(*) FROM run WHERE status = 'done'"
-check "the killed and the warned ones went on from their states" test \
+check "the killed and the warned ones resumed from their states" test \
     "$(grep -l 'resuming from step' results/many/cluster/*/log/*.log | wc -l)" -ge 2
 check "no journal on the shared file system" test -z "$(find results/many -name '*-journal' -o -name '*.tmp' -o -name 'result.db')"
 check "nothing in the local folders" test -z "$(ls tmp)"
@@ -303,6 +303,6 @@ check "collect the last" try 0 collect ranks.json
 check "all are complete" says out "3 of 3 runs are complete"
 check "every number is that of mpirun -np 2, bit for bit" same_numbers local/ranks.db $database
 check "and that of two threads" same_numbers local/threads.db $database
-check "all three went on from their states" test "$(grep -l 'resuming from step' results/ranks/cluster/*/log/*.log | wc -l)" = 3
+check "all three resumed from their states" test "$(grep -l 'resuming from step' results/ranks/cluster/*/log/*.log | wc -l)" = 3
 check "two ranks are stored" is 2 $database "SELECT DISTINCT ranks FROM run"
 done_testing

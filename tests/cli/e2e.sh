@@ -103,9 +103,9 @@ key=$(sql $db "SELECT max(key) FROM run")
 check "a run of another revision" sql $db "UPDATE run SET revision = 'other' WHERE key = '$key'"
 check "is left as it is" try 0 run e2e.json -q
 check "but named, with the remedy" says err "1 of 4 runs were trained by another revision" "--retry changed"
-check "what it would do anew" try 0 run e2e.json --retry changed -n
+check "what it would retrain" try 0 run e2e.json --retry changed -n
 check "is that run, with training" says out "$key" "train, then" "1 of 4 runs to do"
-check "done anew" try 0 run e2e.json -q --retry changed
+check "retrained" try 0 run e2e.json -q --retry changed
 check "it is of this revision" is 1 $db "SELECT count(DISTINCT revision) FROM run"
 check "nobody is named any more" test ! -s err
 check "and the numbers are the same" diff before <(numbers $db)
@@ -137,7 +137,7 @@ check "states are saved" eventually 120 halted killed
 await -KILL
 check "workers die with their parent" eventually 120 gone "${workers[@]}"
 check "a killed run is unfinished" is 1 killed/x.db "SELECT count(*) < 4 FROM run WHERE status = 'done'"
-check "and goes on" try 0 run long.json --db killed/x.db -j 2
+check "and resumes" try 0 run long.json --db killed/x.db -j 2
 check "from its state" says err "resuming from step"
 check "to the same numbers, bit for bit" same_numbers whole/x.db killed/x.db
 check "and the same weights" diff -rq -x log.txt -x requests.json whole/long killed/long
@@ -146,7 +146,7 @@ check "the database is sound after a kill" sound killed/x.db
 start stopped/x.db
 check "states are saved again" eventually 120 halted stopped
 kill -INT $runner
-check "SIGINT is heeded" eventually 120 says err "stopping"
+check "SIGINT stops it" eventually 120 says err "stopping"
 kill -CONT "${workers[@]}"
 await
 check "SIGINT: exit code 3" test $? = 3
@@ -338,7 +338,7 @@ check "says by what" says err "experiment 'e2e' has a variant '$swap' already, w
 check "two of one name" try 2 eval $other --variant $swap --variant $swap
 check "a variant that learns other tensors" try 2 eval $other --variant $wide
 sed -e 's/"e2e"/"mixed"/' -e "s/\"$one\"/\"$wide\"/" -e 's/1920/64/' e2e.json >mixed.json
-check "runs with other tensors beside them" try 0 run mixed.json -q
+check "more runs, with other tensors" try 0 run mixed.json -q
 key=$(sql results/mixed.db "SELECT min(key) FROM run WHERE method = '$two'")
 check "keep no variant from a chosen run" try 0 eval mixed.json --run "$key" --lengths 16 --variant $swap
 check "which has it" is 1 results/mixed.db "SELECT count(*) FROM evaluation WHERE variant = '$swap'"
@@ -349,7 +349,7 @@ check "is named" says err "no run of method 'absent'"
 check "nor has the run that is named" try 2 eval mixed.json --method $wide --run "$key"
 check "not chosen, they do" try 2 eval mixed.json --variant $swap
 check "says which run" says err "$wide L=16 seed=1" "differs from the trained model"
-check "a variant that is no method" try 2 eval $other --variant ${swap}e
+check "a variant that is not a method" try 2 eval $other --variant ${swap}e
 check "names the nearest" says err "did you mean '$swap'"
 check "a variant in broken JSON" try 2 eval $other --variant '{"name": '
 check "says where" says err "--variant"
@@ -387,7 +387,7 @@ if has learned; then
     check "too" says out ">limit"
     if command -v gnuplot >/dev/null; then
         check "and in the figure" try 0 plot limited.db -o limited.svg
-        check "beside its name" says limited.svg "Learned (not beyond 16)"
+        check "next to its name" says limited.svg "Learned (not beyond 16)"
     fi
 fi
 
@@ -436,9 +436,9 @@ check "a run says what its machine offers" is ok $db "SELECT 'ok' FROM run WHERE
 # Without oneDNN, or on a CPU without bf16 (simulated by an environment variable of oneDNN), bf16 is refused before
 # any work.
 export DNNL_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=AVX2
-check "training in bf16 where it is not to be had" try 2 run e2e.json --db bf16/x.db --set train.precision=bf16
+check "training in bf16 if unavailable" try 2 run e2e.json --db bf16/x.db --set train.precision=bf16
 check "is refused by name" says err "config 'e2e.json': 'train.precision' cannot be \"bf16\": "
-check "evaluation in bf16 where it is not to be had" try 2 run e2e.json --db bf16/x.db --set evaluate.precision=bf16
+check "evaluation in bf16 if unavailable" try 2 run e2e.json --db bf16/x.db --set evaluate.precision=bf16
 check "is refused by name" says err "config 'e2e.json': 'evaluate.precision' cannot be \"bf16\": "
 check "nothing was trained" is 0 bf16/x.db "SELECT count(*) FROM run WHERE status <> 'pending'"
 check "bench, too" try 2 bench e2e.json --rounds 1 --precision fp32,bf16
@@ -447,10 +447,10 @@ unset DNNL_MAX_CPU_ISA ONEDNN_MAX_CPU_ISA
 if "$POSLAB" bench e2e.json --rounds 1 --precision bf16 --methods $one >out 2>err; then
     runs=$(sql $db "SELECT count(*) FROM run")
     check "evaluation in bf16" try 0 run e2e.json --set evaluate.precision=bf16
-    check "trains nothing anew" is "$runs" $db "SELECT count(*) FROM run"
+    check "trains nothing again" is "$runs" $db "SELECT count(*) FROM run"
     check "is stored as such" is 1 $db "SELECT count(*) > 0 FROM evaluation WHERE precision = 'bf16'"
     check "training in bf16" try 0 run e2e.json -q --db bf16/x.db --set train.precision=bf16 --set method=$one
-    check "training in float32 beside it" try 0 run e2e.json -q --db bf16/x.db --set method=$one
+    check "training in float32 as well" try 0 run e2e.json -q --db bf16/x.db --set method=$one
     check "is another run" is 2 bf16/x.db "SELECT count(DISTINCT json_extract(config, '$.train.precision')) FROM run"
 else
     echo "skipped: $(cat err)"
@@ -460,7 +460,7 @@ fi
 
 printf 'no database' >file.db
 cp file.db copy.db
-check "a file that is no database" try 4 status file.db
+check "a file that is not a database" try 4 status file.db
 check "is left untouched" cmp file.db copy.db
 check "run does not write into it either" try 4 run e2e.json --db file.db
 check "and leaves it untouched" cmp file.db copy.db

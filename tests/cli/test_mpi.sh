@@ -80,7 +80,7 @@ wait $job 2>/dev/null
 check "one killed: the others end" test $? != 0
 check "with a message that says so" grep -qiE 'killed|signal 9|KILLED BY SIGNAL' out err
 check "none is left" test -z "$(grep -lsF "HOME_OF_TEST=$home" /proc/[0-9]*/environ)"
-check "it goes on from its state" run 3 long.json --db killed/x.db
+check "it resumes from its state" run 3 long.json --db killed/x.db
 check "and says so" grep -q 'resuming from step' err
 check "the same run, not interrupted" run 3 long.json -q --db whole/x.db --set train.checkpoint=60
 check "has the same numbers, bit for bit" same_numbers killed/x.db whole/x.db

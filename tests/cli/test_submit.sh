@@ -143,7 +143,7 @@ kill -TERM $script
 wait $script
 check "cancelled, it ends with 75, too" test $? = 75
 check "but does not ask" test "$(grep -c "^requeue" requeued)" = 1
-check "it had gone on where it was" says log "resuming from step"
+check "it had resumed from its state" says log "resuming from step"
 
 rm -rf results/e2e/cluster/1/log
 check "submit what is lost" try 0 submit e2e.json

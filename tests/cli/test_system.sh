@@ -91,7 +91,7 @@ start ignored/x.db
 check "a run whose signals are ignored" hangup_is SigIgn
 for signal in HUP INT USR1 TERM; do kill -$signal $runner "$worker"; done
 wait $runner
-check "goes on to its end" test $? = 0
+check "runs to its end" test $? = 0
 check "and all is there" test "$(sqlite3 ignored/x.db "SELECT count(*) FROM run WHERE status = 'done'")" = 2
 trap - HUP USR1 TERM
 

@@ -53,12 +53,12 @@ static void test_refused(void **state) {
     assert_int_equal(mkdir("folder.db", 0700), 0);
     refuse_always("folder.db", EXIT_USAGE, "not a regular file");
     fixture_put("text.db", "not a database\n", 15);
-    refuse_always("text.db", EXIT_DAMAGED, "no poslab database");
+    refuse_always("text.db", EXIT_DAMAGED, "not a poslab database");
     fixture_put("empty.db", "", 0);
-    refuse("empty.db", DATABASE_READ, EXIT_DAMAGED, "no poslab database");
+    refuse("empty.db", DATABASE_READ, EXIT_DAMAGED, "not a poslab database");
 
     sample_outside("CREATE TABLE t (a); PRAGMA user_version = 1");
-    refuse_always("x.db", EXIT_DAMAGED, "no poslab database");
+    refuse_always("x.db", EXIT_DAMAGED, "not a poslab database");
     sample_outside("PRAGMA application_id = 0x706F736C; PRAGMA user_version = 4");
     refuse_always("x.db", EXIT_DAMAGED, "newer");
     sample_outside("PRAGMA user_version = 0");

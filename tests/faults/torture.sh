@@ -291,7 +291,7 @@ for role in runner worker; do
     done
 done
 echo "# ENOSPC or EIO at $starved places, $refused ended with exit code 5, the others did without"
-[ $refused -gt $((starved / 2)) ] || bad "errors are heeded"
+[ $refused -gt $((starved / 2)) ] || bad "errors are reported"
 
 # --- other commands that write ---
 

@@ -85,6 +85,7 @@ bool law_form(const LawCase *c, Arena *arena, Error *err) {
     if (!scores_paired(m, err)) return false;
     if (m->frequency && (m->prepare || !m->transform))
         return BROKEN(err, "frequency together with prepare, or without transform: use ROTARY_HOOKS");
+    if (m->amplitude && !m->frequency) return BROKEN(err, "amplitude without frequency: it is never called");
     if (!m->transform != !m->transform_backward)
         return BROKEN(err, "transform without its backward, or alone");
     if (m->embed_backward && !m->embed) return BROKEN(err, "embed_backward without embed");

@@ -67,6 +67,15 @@ static void prefix_claimed(PositionMethod *m) {
     m->claims |= POS_PREFIX_STABLE;
 }
 
+static double of_no_rotation(const PositionContext *context) {
+    (void)context;
+    return 2;
+}
+
+static void amplitude_alone(PositionMethod *m) {
+    m->amplitude = of_no_rotation;
+}
+
 static void yarn_queries_alone_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
     real("yarn")->transform(context, role, x, stride);
     float m = (float)(0.1 * log(fmax(1, (double)context->length / context->shape->train_length)) + 1);
@@ -198,6 +207,7 @@ const MethodMutant family_mutants[] = {
     {"scores not scaled", "yarn", "isometry", NULL, yarn_without_attention},
     {"queries scaled alone", "yarn", "formulas", NULL, yarn_scales_queries_alone},
     {"first positions scaled too", "longrope", "shift", NULL, longrope_scales_first},
+    {"amplitude without frequency", "longrope", "form", NULL, amplitude_alone},
     {"low frequencies rotated too", "p_rope", "formulas", NULL, p_rope_turns_all},
     {"centre follows the length", "xpos", "prefix", NULL, xpos_centre_moves},
     {"keys grow as queries do", "xpos", "shift", NULL, xpos_keys_grow_too},

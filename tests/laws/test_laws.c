@@ -238,7 +238,7 @@ static const CoreMutant core_mutants[] = {
      "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
      "   float *lse",
      "agreement"},
-    {"all sequences stand where the first does", "pass->moved ? pass->tables[b]",
+    {"all sequences have the positions of the first", "pass->moved ? pass->tables[b]",
      "pass->moved ? pass->tables[0]", "agreement"},
     {"positions by place in the micro-batch", "pass->origin.first_sequence + b};\n        bool moved",
      "b};\n        bool moved", "batch"},

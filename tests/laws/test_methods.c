@@ -167,7 +167,7 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
                 put(with.options, &partner->fields[f], k);
                 any = run_options(&position, false);
             }
-        if (!any) fail_msg("%s is accepted with no size beside %s", m->name, partner->name);
+        if (!any) fail_msg("%s is accepted with no size with partner %s", m->name, partner->name);
         if (first) run_values(m, &with, arena);
         first = false;
     }

@@ -4,6 +4,7 @@
 #     layers    order of includes, no cycles, private and library headers, methods
 #     memory    malloc and its family are called in base/ only
 #     names     no string literal in src/ is a method's name
+#     words     no words of translated idiom in sources and documents: standard terms instead
 #     format    clang-format
 #     links     every relative link of a document leads to a file
 #     map       src/README.md has one line for each folder and module of src/ (tasks excepted), and no others
@@ -52,6 +53,17 @@ each() {
 # Each header is checked for itself, so only direct includes matter.
 # shellcheck source=tests/tools/lint_structure.sh
 . "$structure.sh"
+
+# Words that are never right in technical English. The SQL of schema.h is stored in databases and cannot change.
+WORDS='anew|thereof|lest|reckon(s|ed|ing)?|heed(s|ed)?|side by side|(goes|went|gone) on|what became of'
+WORDS+='|beside (the|its|them|this|that|an?|ours|other|each|figures)|lies (in|at|on|behind|beside|beyond|outside)'
+WORDS+='|so many (of|times|bytes|tokens|ranks|threads|first|seconds)|for so long'
+WORDS+='|(?<!there )is no (JSON|poslab|database|file|folder|regular|method|whole)'
+check_words() {
+    local files=(src/*/* methods/* tests/*.[ch] tests/*/*.{c,h,sh,awk,py} Makefile plots/* {,configs/,results/,results/*/,tests/}README.md)
+    ! grep -nHPiIs "\b($WORDS)\b" "${files[@]}" | grep -v -e '^src/store/schema\.[ch]:' -e '^tests/tools/\(test_\)\?lint.sh:' ||
+        found=1
+}
 
 check_format() {
     printf '%s\0' "${sources[@]}" "${headers[@]}" | xargs -0 -P "$jobs" -n 40 clang-format --dry-run -Werror || found=1

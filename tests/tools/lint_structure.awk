@@ -197,7 +197,7 @@ FNR == 1 {
     top = FILENAME
     sub(/\/.*/, "", top)
     if (check == "layers" && top == "src" && !(folder in rank))
-        report(FILENAME, "lies in no folder of src/'s order (tests/tools/lint_structure.sh): " order)
+        report(FILENAME, "is in no folder of src/'s order (tests/tools/lint_structure.sh): " order)
     if (check == "layers" && top == "src" && FILENAME ~ /\.c$/ && !(folder in plugin) && ++modules[folder] == 13)
         report(FILENAME, "is the 13th module of src/" folder "/: at most 12")
 }

@@ -58,7 +58,7 @@ accept() {
 }
 
 status=0
-message=$("$tree/tests/lint.sh" layers memory names links map lengths modes cppcheck 2>&1) || status=1
+message=$("$tree/tests/lint.sh" layers memory names words links map lengths modes cppcheck 2>&1) || status=1
 [ $status = 0 ] || sed 's/^/# /' <<<"$message"
 result $status "an unspoilt tree passes"
 
@@ -106,6 +106,9 @@ accept names src/base/error.c "an identifier, a comment and a longer string" <<<
 accept names src/base/error.c "the key of an option and of JSON" <<<'OptionField f = {"alibi", OPTION_INT, 0}; void g(void) { json_set(o(1), "alibi", v);
     json_set(
         o, "alibi", v); }'
+spoil words src/base/error.c "a stilted word in a comment" <<<'/* begins anew */'
+spoil words tests/README.md "others in a document" <<<'a table beside the figure'
+accept words src/base/error.c "an identifier, and a word within another" <<<'/* at the lesser side */ int beside;'
 spoil links tests/README.md "a link that leads nowhere" <<<'[here](../src/base/nowhere.h)'
 accept links tests/README.md "links to a file, a section and a site" <<<'[a](../src/base/error.h#x) [b](#b) [c](https://a.b/c)'
 spoil map src/base/stray "a module without a line in the map" <<<'int stray;'

@@ -99,7 +99,7 @@ static void test_not_json(void **state) {
         {"[1,]", "column 4: expected a value"},
         {"[1 2]", "column 4: expected ',' or ']'"},
         {"[1", "expected ',' or ']'"},
-        {"1 2", "column 3: expected nothing behind the value"},
+        {"1 2", "column 3: expected nothing after the value"},
         {"{} // no comments", "column 4: expected nothing"},
         {"\xEF\xBB\xBF{,}", "line 1, column 2: expected a key"},
         {"\xEF\xBB\xBF\xEF\xBB\xBF{}", "column 1: expected a value"},

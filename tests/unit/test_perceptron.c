@@ -98,7 +98,7 @@ typedef struct Scores {
 
 static double scores_at(const Setup *s, const Scores *t, int h, int r, int j) {
     int H = s->context.shape->heads, i = t->block.first + r;
-    double x[2 * 16];
+    double x[2 * 16] = {0};
     for (int n = 0; n < H; n++) {
         x[n] = t->a[(n * t->block.rows + r) * t->block.columns + j];
         x[H + n] = t->b[n * t->length + i - j];
@@ -231,6 +231,18 @@ static double denominator(const PositionContext *context, int i, double derivati
 
 static const PerceptronRatio ratio = {numerator, denominator};
 
+/* Puts all kinks between 0 and 1, so that x passes them all; two units have no kink. */
+static void place_kinks(Setup *s) {
+    const float *param = s->context.param[PERCEPTRON_IN_WEIGHT];
+    float *weight = NEW(s->arena, U, float), *bias = NEW(s->arena, U, float);
+    for (int k = 0; k < U; k++) {
+        weight[k] = k == 3 || k == 4 ? 0 : param[k];
+        bias[k] = k == 3 ? 0.3f : k == 4 ? -0.3f : -weight[k] * ((float)k + 0.5f) / U;
+        s->value[PERCEPTRON_IN_WEIGHT][k] = weight[k], s->value[PERCEPTRON_IN_BIAS][k] = bias[k];
+    }
+    s->context.param[PERCEPTRON_IN_WEIGHT] = weight, s->context.param[PERCEPTRON_IN_BIAS] = bias;
+}
+
 typedef struct Pairs {
     int first, rows, head;
     double *g; /* [rows,length] */
@@ -260,6 +272,7 @@ static void ratios_are_of_each_pair(void **state) {
         for (int h = 0; h < 3; h++) {
             int first = pair_sizes[n][0], rows = pair_sizes[n][1], length = pair_sizes[n][2];
             Setup s = setup(3, 1, length);
+            if (h) place_kinks(&s);
             float *bias = NEW(s.arena, rows * length, float);
             for (int i = 0; i < rows * length; i++) bias[i] = (float)marker;
             perceptron_ratio(&s.context, &ratio, bias, h, first, rows);
@@ -276,6 +289,7 @@ static void ratios_have_gradients(void **state) {
     for (size_t n = 0; n < sizeof pair_sizes / sizeof *pair_sizes; n++) {
         int rows = pair_sizes[n][1], length = pair_sizes[n][2];
         Setup s = setup(3, 1, length);
+        if (n > 1) place_kinks(&s);
         Pairs t = {pair_sizes[n][0], rows, 1, NEW(s.arena, rows * length, double)};
         float *dbias = NEW(s.arena, rows * length, float);
         double gradients[2] = {0, 0};

@@ -144,7 +144,7 @@ static void rules(void **state) {
     assert_int_equal(err.code, EXIT_USAGE);
     assert_string_equal(err.text,
                         "config 'x.json': 'train.tokens_per_step' must be a multiple of 'train.length' (8), "
-                        "got 50; 56 is one");
+                        "got 50; use for example 56");
     run.train.tokens_per_step = 4;
     assert_false(train_check(&run.train, "config 'x.json'", &err));
 }
