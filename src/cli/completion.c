@@ -1,13 +1,14 @@
 /* completion: see cli/completion.h.
  *
- * What can follow is told from a word's or an argument's name: METHOD is the name of a method, DB, CONFIG,
- * FILE, FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
+ * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, DB,
+ * CONFIG, FILE, FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
  */
 #include "cli/completion.h"
 
 #include <string.h>
 
 #include "position/encoding.h"
+#include "tasks/task.h"
 
 /* The words that can follow, separated by spaces; "" for anything. */
 static const char *words_of(const char *name, const char *const *choices, Arena *arena) {
@@ -17,6 +18,9 @@ static const char *words_of(const char *name, const char *const *choices, Arena 
     else if (strstr(name, "METHOD"))
         for (int i = 0; i < encoding_method_count; i++)
             text = arena_format(arena, "%s%s%s", text, i ? " " : "", encoding_methods[i]->name);
+    else if (strstr(name, "TASK"))
+        for (int i = 0; i < task_count; i++)
+            text = arena_format(arena, "%s%s%s", text, i ? " " : "", task_list[i]->name);
     return text;
 }
 
