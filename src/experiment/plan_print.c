@@ -31,10 +31,24 @@ static bool first_of_corpus(const Plan *plan, int index) {
     return i == index;
 }
 
+/* " task addition, sizes 2 to 5, 1000 examples," */
+static void print_examples(FILE *out, const ExamplesOptions *options) {
+    fprintf(out, " task %s, sizes %lld to %lld, ", options->task->name, (long long)options->low,
+            (long long)options->high);
+    if (options->examples)
+        fprintf(out, "%lld examples,", (long long)options->examples);
+    else
+        fputs("new examples always,", out);
+}
+
 static Json *corpus_json(const Corpus *corpus, Arena *arena) {
     Json *json = json_new_object(arena);
     json_set_text(json, "hash", corpus->hash);
     json_set_number(json, "vocabulary", corpus->vocabulary);
+    if (corpus->examples) {
+        json_set(json, "task", examples_json(examples_options(corpus->examples), arena));
+        return json;
+    }
     for (int s = 0; s < SPLIT_COUNT; s++)
         json_set_number(json, corpus_split_names[s], (double)corpus->splits[s].count);
     json_set_number(json, "empty_files", (double)corpus->empty);
@@ -88,7 +102,8 @@ static void print_table(const Plan *plan, const PlanRow *rows, FILE *out, Arena 
         const Corpus *corpus = plan->points[i].corpus;
         if (!first_of_corpus(plan, i)) continue;
         fprintf(out, "corpus %s\n      ", corpus->hash);
-        for (int s = 0; s < SPLIT_COUNT; s++)
+        if (corpus->examples) print_examples(out, examples_options(corpus->examples));
+        for (int s = 0; s < SPLIT_COUNT && !corpus->examples; s++)
             fprintf(out, " %s %lld,", corpus_split_names[s], (long long)corpus->splits[s].count);
         const char *note = corpus_note(corpus, arena);
         fprintf(out, " vocabulary %d\n%s%s%s\n", corpus->vocabulary, *note ? "       " : "", note,

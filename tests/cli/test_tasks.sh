@@ -67,6 +67,16 @@ exported() {
 }
 check "batches are exported with their targets" exported
 
+# A variant, more sizes: the trained runs are evaluated again.
+more() {
+    try 0 eval two/x.db --sizes 1,5 --examples 20 && is "1 20|5 20" two/x.db \
+        "SELECT group_concat(s, '|') FROM (SELECT DISTINCT size || ' ' || examples AS s FROM accuracy WHERE examples = 20 ORDER BY 1)" &&
+        try 2 eval two/x.db --lengths 16 && says err "'evaluate.lengths' is for text" && try 0 check two/x.db
+}
+check "eval adds sizes" more
+planned() { try 0 plan task.json && says out "task addition, sizes 1 to 2, 500 examples, vocabulary 45" && try 0 plan task.json --json && says out '"task"'; }
+check "plan describes the task" planned
+
 # --- what is refused ---
 
 refused() { # refused "WORDS" SETTING...: plan fails and says all the words
