@@ -215,12 +215,21 @@ static uint64_t *find_slot(const Examples *examples, uint64_t hash) {
     return &examples->known[slot];
 }
 
+static uint64_t slots_for(const ExamplesOptions *options) {
+    uint64_t slots = 16;
+    while (slots < 2 * (uint64_t)options->examples) slots *= 2;
+    return slots;
+}
+
+double examples_bytes(const ExamplesOptions *options) {
+    return options->examples ? (double)slots_for(options) * sizeof(uint64_t) : 0;
+}
+
 Examples *examples_new(const ExamplesOptions *options, Arena *arena) {
     Examples *examples = NEW(arena, 1, Examples);
     *examples = (Examples){.options = options};
     if (!options->examples) return examples;
-    examples->slots = 16;
-    while (examples->slots < 2 * (uint64_t)options->examples) examples->slots *= 2;
+    examples->slots = slots_for(options);
     examples->known = NEW(arena, examples->slots, uint64_t);
     Arena *scratch = arena_new(0);
     TaskRow row = examples_row(examples, examples_train_length(options), scratch);
@@ -235,6 +244,19 @@ Examples *examples_new(const ExamplesOptions *options, Arena *arena) {
 
 const ExamplesOptions *examples_options(const Examples *examples) {
     return examples->options;
+}
+
+double examples_scored_share(const Examples *examples, int64_t length) {
+    enum { SAMPLED = 64 };
+    Arena *scratch = arena_new(0);
+    TaskRow row = examples_row(examples, length, scratch);
+    int64_t scored = 0;
+    for (int i = 0; i < SAMPLED; i++) {
+        examples_train(examples, i, &row);
+        for (int t = 0; t < row.inputs; t++) scored += row.targets[t] != TASK_IGNORED;
+    }
+    arena_free(scratch);
+    return (double)scored / ((double)SAMPLED * (double)length);
 }
 
 bool examples_test(const Examples *examples, int64_t size, int64_t index, TaskRow *row, Error *err) {

@@ -49,6 +49,12 @@ typedef struct Examples Examples;
 Examples *examples_new(const ExamplesOptions *options, Arena *arena);
 const ExamplesOptions *examples_options(const Examples *examples);
 
+/* The share of a row's tokens that have a target, of the first examples of training with rows of `length`. */
+double examples_scored_share(const Examples *examples, int64_t length);
+
+/* Bytes that examples_new keeps. */
+double examples_bytes(const ExamplesOptions *options);
+
 /* A row with memory for `inputs` tokens; `positions` too if the task gives them. */
 TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena);
 

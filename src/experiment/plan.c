@@ -134,6 +134,10 @@ static void measure(PlanPoint *point, Arena *scratch) {
     ModelOptions weights = config->model, compute = config->model;
     weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
     compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
+    if (point->corpus->examples) /* logits are computed only where targets are scored */
+        compute.vocabulary =
+            (int64_t)ceil((double)compute.vocabulary *
+                          examples_scored_share(point->corpus->examples, config->train.length));
     ArenaMark mark = arena_mark(scratch);
     Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
@@ -169,7 +173,8 @@ static double kept_bytes(const PlanPoint *point) {
     double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
     for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
-    return bytes;
+    const ExamplesOptions *task = point->config->data.task;
+    return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }
 
 /* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory minus the

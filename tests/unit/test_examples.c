@@ -367,6 +367,28 @@ static void rows_give_positions(void **state) {
     assert_true(tried > 0);
 }
 
+/* More padding behind a row changes no bit of its losses, for methods that do not look at the length. */
+static void padding_changes_nothing(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 6}");
+    int length = (int)examples_train_length(examples_options(examples)), lengths[2] = {length, length + 9};
+    for (int m = 0; m < encoding_method_count; m++) {
+        if (!(encoding_methods[m]->claims & POS_PREFIX_STABLE)) continue;
+        Model *model = model_for(examples, encoding_methods[m], 8);
+        float *nll[2];
+        for (int k = 0; k < 2; k++) {
+            TaskRow row = examples_row(examples, lengths[k], arena);
+            examples_train(examples, 0, &row);
+            const uint16_t *const tokens[] = {row.tokens}, *const targets[] = {row.targets};
+            Activations *pass = activations_new(model, 1, lengths[k], false, arena);
+            transformer_set_rows(pass, (TransformerRows){.targets = targets});
+            transformer_evaluate(model, pass, tokens, 1, nll[k] = NEW(arena, lengths[k], float));
+        }
+        if (memcmp(nll[0], nll[1], (size_t)length * sizeof(float)))
+            fail_msg("%s: padding changes the loss", encoding_methods[m]->name);
+    }
+}
+
 /* --- cost --- */
 
 static double seconds_of(const Model *model, const Rows *rows, const uint16_t *const *targets) {
@@ -400,7 +422,8 @@ int main(void) {
         TEST(loss_is_where_targets_are), TEST(scale_does_not_depend_on_the_cut),
         TEST(exact_is_greedy),           TEST(exact_is_greedy_after_training),
         TEST(until_ends_and_resumes),    TEST(a_set_is_learnt),
-        TEST(rows_give_positions),       TEST(few_queries_cost_little),
+        TEST(rows_give_positions),       TEST(padding_changes_nothing),
+        TEST(few_queries_cost_little),
     };
     return cmocka_run_group_tests_name("examples", tests, NULL, NULL);
 }
