@@ -38,8 +38,20 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
 TASKS    := $(sort $(shell grep -lsE '^const Task [a-z0-9_]+ = ' src/tasks/*.c))
-OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) $(GENERATED:%=$(BUILD)/%.o)
-GENERATED = registry tasks page
+# Methods in a folder of one's own (methods/README.md). Their objects have a folder of their own, too.
+METHODS_DIR ?=
+ifneq ($(METHODS_DIR),)
+$(if $(word 2,$(METHODS_DIR)),$(error METHODS_DIR=$(METHODS_DIR): the path of the folder must not have blanks))
+override METHODS_DIR := $(abspath $(METHODS_DIR))
+$(if $(wildcard $(METHODS_DIR)/.),,$(error METHODS_DIR=$(METHODS_DIR): there is no such folder))
+OWN      := $(sort $(wildcard $(METHODS_DIR)/*.c))
+TWICE    := $(filter $(notdir $(METHODS)),$(notdir $(OWN)))
+$(if $(TWICE),$(error $(METHODS_DIR)/$(firstword $(TWICE)): methods/ has a method of this name; rename the file and its .name))
+endif
+ALL_METHODS := $(sort $(basename $(notdir $(METHODS) $(OWN))))
+GENERATED = registry tasks page loader
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) \
+            $(OWN:$(METHODS_DIR)/%.c=$(BUILD)/own/%.o) $(GENERATED:%=$(BUILD)/%.o)
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
 # Tests and their helpers, in all folders of tests/; fuzz targets and shims have their own rules.
 TESTED   := $(filter-out tests/fuzz/% %/shim.c,$(wildcard tests/*/*.c))
@@ -49,9 +61,9 @@ TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(TESTED))))
 script    = $(or $(wildcard tests/*/$1.sh),$(error tests/ has no $1.sh))
 vpath %.c $(TEST_DIRS)
 PROGRAM   = $(if $(filter build,$(BUILD)),poslab,$(BUILD)/poslab)
-REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
-ifneq ($(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods ':!*.md' 2>&1 || echo unknown),)
-REVISION := $(REVISION).$(shell find src methods -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
+REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always --dirty 2>/dev/null || cat .revision 2>/dev/null || echo unknown)
+ifneq ($(OWN)$(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods ':!*.md' 2>&1 || echo unknown),)
+REVISION := $(REVISION).$(shell find src methods $(METHODS_DIR) -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
 endif
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
@@ -72,6 +84,10 @@ $(BUILD)/src/%.o: src/%.c $(BUILD)/flags
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/methods/%.o: methods/%.c $(BUILD)/flags | $(BUILD)/methods
 	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
+ifneq ($(OWN),)
+$(BUILD)/own/%.o: $(METHODS_DIR)/%.c $(BUILD)/flags $(BUILD)/methods_dir | $(BUILD)/own
+	$(SHORT) $(CC) $(ALL_CFLAGS) -c -o $@ $<
+endif
 $(BUILD)/tests/%.o: %.c $(BUILD)/flags | $(BUILD)/tests
 	$(SHORT) $(CC) $(ALL_CFLAGS) $(TEST_DIRS:%=-I%) -c -o $@ $<
 $(GENERATED:%=$(BUILD)/%.o): $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags
@@ -99,20 +115,26 @@ keep = @{ $1; } >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@;
 $(BUILD)/flags: FORCE | $(BUILD)/src
 	$(call keep,echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDLIBS)')
 
-# The registry: one line per file in methods/. A file's name is the method's name and part of C names.
+$(BUILD)/methods_dir: FORCE | $(BUILD)/src
+	$(call keep,echo '$(METHODS_DIR)')
+
+# The registry: one line per method. A file's name is the method's name and part of C names.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
-	@for m in $(basename $(notdir $(METHODS))); do echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
-	    { echo "methods/$$m.c: a method's file has a name of small letters, digits and _ that begins with a letter;" \
-	        "rename it, or move it out of methods/" >&2; exit 2; }; \
-	    grep -qE "^ *\.name = \"$$m\"," methods/$$m.c || { echo "methods/$$m.c: the method's name must be the file's:" \
+	@for f in $(METHODS) $(OWN); do m=$$(basename $$f .c); echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
+	    { echo "$$f: a method's file has a name of small letters, digits and _ that begins with a letter;" \
+	        "rename it, or move it out of $$(dirname $$f)/" >&2; exit 2; }; \
+	    grep -qE "^ *\.name = \"$$m\"," $$f || { echo "$$f: the method's name must be the file's:" \
 	        "write .name = \"$$m\", on a line of its own, or rename the file" >&2; exit 2; }; done
 	$(call keep,\
 	   echo '#include "position/encoding.h"'; \
-	   for m in $(basename $(notdir $(METHODS))); do echo "extern const PositionMethod method_$$m;"; done; \
+	   for m in $(ALL_METHODS); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const encoding_methods[] = {'; \
-	   for m in $(basename $(notdir $(METHODS))); do echo "    &method_$$m$(comma)"; done; \
+	   for m in $(ALL_METHODS); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
-	   echo 'const int encoding_method_count = $(words $(METHODS));')
+	   echo 'const int encoding_method_count = $(words $(ALL_METHODS));'; \
+	   echo 'const char *const encoding_common[] = {$(foreach m,$(COMMON),$(if $(wildcard methods/$m.c),"$m"$(comma))) 0};')
+# The methods that `poslab init` compares, as far as they are there.
+COMMON = sinusoidal rotary t5 alibi
 comma = ,
 
 # The registry of tasks: the files of src/tasks/ that define a Task, which is named after its file.
@@ -129,14 +151,14 @@ $(BUILD)/tasks.c: FORCE | $(BUILD)/src
 	   echo '};'; \
 	   echo 'const int task_count = $(words $(TASKS));')
 
-# The report's style sheet and script as the strings of report/page.h: each line ends with a newline, and the text
-# begins with one.
+# Files that the program holds as strings. $(call embed,NAME,FILE,BEGINNING): one line of C for each line of the file.
+embed = awk -v name=$1 'BEGIN { printf "const char %s[] = \"$3\"", name } \
+    { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' $2
 $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
-	@{ echo '#include "report/page.h"'; \
-	   awk 'FNR == 1 { if (NR != 1) print ";"; printf "const char page_%s[] = \"\\n\"", FILENAME ~ /css$$/ ? "style" : "script" } \
-	        { gsub(/\\/, "&&"); gsub(/"/, "\\\\&"); printf "\n    \"%s\\n\"", $$0 } END { print ";" }' \
-	       $(filter src/%,$^); } >$@.new
-	@mv $@.new $@
+	$(call keep,echo '#include "report/page.h"'; \
+	    $(call embed,page_style,src/report/page.css,\\n); $(call embed,page_script,src/report/page.js,\\n))
+$(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
+	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
 
 # The revision is defined only for the file that returns it, so that a commit recompiles little.
 REVISED   = $(BUILD)/src/sys/version.o
@@ -145,7 +167,7 @@ $(BUILD)/revision: FORCE | $(BUILD)/src
 $(REVISED): $(BUILD)/revision
 $(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
 
-$(BUILD)/src $(BUILD)/methods $(BUILD)/tests:
+$(BUILD)/src $(BUILD)/methods $(BUILD)/own $(BUILD)/tests:
 	@mkdir -p $@
 
 # --- setting up ---
@@ -249,9 +271,10 @@ suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call wi
 
 # Needs python3-torch, which no other target needs; without it, a message is printed and nothing is compared.
 PYTHON ?= /usr/bin/python3
-torch-check: $(PROGRAM) ## compare every method with an independent implementation in PyTorch (minutes)
+torch-check: $(PROGRAM) ## compare every method, and exported loaders, with independent code in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_loader.py ./poslab $(BUILD)/torch/loader && \
+	    $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
 # The two programs alternate; the machine should be idle.
@@ -358,18 +381,25 @@ fuzz: test-setup ## fuzz the readers of configs, safetensors and tokens with lib
 # A new method: a skeleton that builds and passes the laws unchanged, and an experiment that compares it with those of
 # these methods that exist.
 BESIDE = alibi rotary none
-method: ## start a method: make method NAME=foo writes methods/foo.c and configs/foo.json
+TRIED  = alibi none
+METHOD_FILE   = $(or $(METHODS_DIR),methods)/$(NAME).c
+METHOD_CONFIG = $(or $(METHODS_DIR),configs)/$(NAME).json
+RUN_AS        = $(if $(filter poslab,$(PROGRAM)),./)$(PROGRAM)
+WITH          = $(if $(METHODS_DIR), METHODS_DIR=$(METHODS_DIR))
+experiment    = sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/position/skeleton.json.in
+method: ## start a method: make method NAME=foo writes methods/foo.c and configs/foo.json, or both into METHODS_DIR
 	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
 	    { echo "make method NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
-	@for f in methods/$(NAME).c configs/$(NAME).json; do [ ! -e $$f ] || { echo "$$f is there already" >&2; exit 2; }; done
+	@for f in methods/$(NAME).c $(METHOD_FILE) $(METHOD_CONFIG); do [ ! -e $$f ] || { echo "$$f is there already" >&2; exit 2; }; done
 	@found=$$(awk -v check=names -v methods='$(NAME)' -f tests/tools/lint_structure.awk src/*/*.[ch] | head -1); \
 	    [ -z "$$found" ] || { echo "'$(NAME)' is a string in src/, which names no method ($$found): take another" >&2; exit 2; }
-	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >methods/$(NAME).c
-	@sed $(foreach m,$(BESIDE),$(if $(wildcard methods/$m.c),,-e 's/$(comma) "$m"//')) -e 's/@NAME@/$(NAME)/g' src/position/skeleton.json.in >configs/$(NAME).json
-	@echo 'methods/$(NAME).c      write it; the hooks are in src/position/position.h'
-	@echo 'make laws NAME=$(NAME)    what is wrong with it'
-	@echo 'configs/$(NAME).json   ./poslab run configs/$(NAME).json -j $(JOBS)'
-	@echo '                       ./poslab analyse results/$(NAME).db compare --baseline $(NAME)'
+	@sed 's/@NAME@/$(NAME)/g' src/position/skeleton.c.in >$(METHOD_FILE)
+	@$(experiment) >$(METHOD_CONFIG)
+	@echo '$(METHOD_FILE)      write it; the hooks are in src/position/position.h'
+	@echo 'make try NAME=$(NAME)$(WITH)     the laws in short, and a small training'
+	@echo 'make laws NAME=$(NAME)$(WITH)    what is wrong with it'
+	@echo '$(METHOD_CONFIG)   $(RUN_AS) run $(METHOD_CONFIG) -j $(JOBS)'
+	@echo '                       $(RUN_AS) analyse results/$(NAME).db compare --baseline $(NAME)'
 
 task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
 	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
@@ -382,9 +412,23 @@ task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
 .PHONY: task
 
 laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
-	@[ '$(NAME)' ] || { echo 'make laws NAME=foo: a name is missing; there are $(basename $(notdir $(METHODS)))' >&2; exit 2; }
+	@[ '$(NAME)' ] || { echo 'make $@ NAME=foo: a name is missing; there are $(ALL_METHODS)' >&2; exit 2; }
 	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_methods
 	@$(BUILD)/tests/test_methods '$(NAME)'
+
+# The corpus is the text of src/, which is always there. One seed, tiny models: whether the method learns at all, and
+# whether it breaks beyond the training length.
+TRY = --set 'data.files=["src/*/*.c", "src/*/*.h"]' --set 'sweep.method=["$(NAME)"$(foreach m,$(filter-out $(NAME),$(TRIED)),$(if $(wildcard methods/$m.c),$(comma) "$m"))]' \
+    --set model.layers=2 --set model.heads=4 --set model.width=64 --set model.ffn=128 --set train.seed=1 --set train.tokens=2e5 \
+    --set evaluate.tokens=8192 --set 'evaluate.multiples=[1,2,4,8]'
+try: $(if $(NAME),$(PROGRAM)) ## try a method, in 20 seconds: the laws in short, and a small training with alibi and none
+	@[ '$(NAME)' ] || { echo 'make $@ NAME=foo: a name is missing; there are $(ALL_METHODS)' >&2; exit 2; }
+	@$(MAKE) $(PARALLEL) $(BUILD)/tests/test_methods
+	@$(BUILD)/tests/test_methods --short '$(NAME)'
+	@rm -rf $(BUILD)/try && mkdir $(BUILD)/try
+	@$(experiment) >$(BUILD)/try/$(NAME).json
+	@$(RUN_AS) run $(BUILD)/try/$(NAME).json --db $(BUILD)/try/$(NAME).db -q -j $(JOBS) $(TRY)
+	@$(RUN_AS) table $(BUILD)/try/$(NAME).db
 
 cost: $(PROGRAM) ## measure the cost of each method, for `poslab methods` and methods/README.md
 	@mkdir -p results/methods
@@ -397,27 +441,38 @@ readme-methods: $(PROGRAM) ## write the table of methods in methods/README.md
 	@awk '/^<!-- methods/ { print; while ((getline line < "$(BUILD)/methods.md") > 0) print line; skip = 1; next } \
 	    /^<!-- end of methods/ { skip = 0 } !skip' methods/README.md >$(BUILD)/methods-README.md
 	@mv $(BUILD)/methods-README.md methods/README.md
-.PHONY: method laws cost readme-methods zoo
+
+# The tables of keys are between marks of configs/README.md, which name a section; tests/cli/test_help.sh checks them.
+readme-configs: $(PROGRAM) ## write the tables of keys in configs/README.md
+	@tests/tools/readme_keys.sh $(abspath $(PROGRAM)) <configs/README.md >$(BUILD)/configs-README.md
+	@mv $(BUILD)/configs-README.md configs/README.md
+.PHONY: method laws try cost readme-methods readme-configs zoo
 
 # --- installing ---
 
 # tests/cli/test_completion.sh checks that the committed page is up to date.
 man: $(PROGRAM) ## write the man page from the commands' options
 	@$(abspath $(PROGRAM)) manual >$(BUILD)/commands.1
-	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
+	@$(abspath $(PROGRAM)) manual config >$(BUILD)/config.1
+	@sed -e '/^@COMMANDS@$$/{r $(BUILD)/commands.1' -e 'd}' -e '/^@CONFIG@$$/{r $(BUILD)/config.1' -e 'd}' src/cli/poslab.1.in >src/cli/poslab.1.new
 	@mv src/cli/poslab.1.new src/cli/poslab.1
 .PHONY: man
 
 # $(call at,PATH): a path of the installation, quoted as one word of the shell.
 at = '$(subst ','\'',$(DESTDIR)$(PREFIX))'/$1
 COMPLETIONS = share/bash-completion/completions/poslab share/zsh/site-functions/_poslab share/fish/vendor_completions.d/poslab.fish
-install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, completion, plot templates, claims
+# The sources are installed, too: what methods of one's own are built from (methods/README.md).
+install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, completion, plot templates, claims, sources
 	install -d $(call at,bin) $(call at,share/man/man1) $(call at,share/poslab/plots) $(call at,share/poslab/results/paper) \
 	    $(foreach c,$(COMPLETIONS),$(call at,$(dir $c)))
 	install -m 755 $(PROGRAM) $(call at,bin/poslab)
 	install -m 644 src/cli/poslab.1 $(call at,share/man/man1/poslab.1)
 	install -m 644 $(wildcard plots/*.gp) $(call at,share/poslab/plots)
 	install -m 644 results/paper/claims.json $(call at,share/poslab/results/paper)
+	rm -rf $(call at,share/poslab/source)
+	install -d $(call at,share/poslab/source)
+	cp -R --preserve=timestamps Makefile .ci src methods tests $(call at,share/poslab/source)
+	echo '$(REVISION)' >$(call at,share/poslab/source/.revision)
 	$(abspath $(PROGRAM)) completion bash >$(call at,$(word 1,$(COMPLETIONS)))
 	$(abspath $(PROGRAM)) completion zsh >$(call at,$(word 2,$(COMPLETIONS)))
 	$(abspath $(PROGRAM)) completion fish >$(call at,$(word 3,$(COMPLETIONS)))
@@ -432,7 +487,7 @@ clean: ## remove all build products; results and data are kept
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), PREFIX (/usr/local), DESTDIR, JOBS, V=1'
+	@echo 'Variables: CC, ARCH (native), OPT (-O3), CFLAGS, ONEDNN (1 where found), MPI (1 where found), MPI_NAME (ompi-c), BUILD (build), METHODS_DIR, PREFIX (/usr/local), DESTDIR, JOBS, V=1'
 
 flags: # for tests/tools/lint.sh
 	@echo '$(CHECKED) $(TEST_DIRS:%=-I%)'
@@ -440,4 +495,4 @@ flags: # for tests/tools/lint.sh
 FORCE:
 .PHONY: all report-test setup test-setup data quickstart test lint format sanitize valgrind coverage mutants install uninstall clean \
         help flags FORCE
--include $(wildcard $(BUILD)/*.d $(BUILD)/src/*/*.d $(BUILD)/methods/*.d $(BUILD)/tests/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/src/*/*.d $(BUILD)/methods/*.d $(BUILD)/own/*.d $(BUILD)/tests/*.d)

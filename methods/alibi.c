@@ -40,10 +40,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
     (void)index, (void)rng;
-    for (int h = 0; h < shape->heads; h++)
-        value[h] = (float)position_slope(h, shape->heads, ((const Options *)options)->max_exponent);
+    for (int h = 0; h < context->shape->heads; h++)
+        value[h] = (float)position_slope(h, context->shape->heads,
+                                         ((const Options *)context->options)->max_exponent);
 }
 
 static void distance_bias(const PositionContext *context, float *bias) {
@@ -72,6 +73,14 @@ static void distance_bias_backward(const PositionContext *context, const float *
     }
 }
 
+static const char pytorch[] =
+    "def bias(p, d):\n"
+    "    n = 2 ** int(math.log2(HEADS))\n"
+    "    exponents = [(h + 1 if h < n else h - n + 0.5) / n for h in range(HEADS)]\n"
+    "    fixed = torch.tensor([2 ** (-OPTIONS['max_exponent'] * e) for e in exponents], device=d.device)\n"
+    "    penalty = -(p['slope'] if OPTIONS['trainable'] else fixed)[:, None, None] * d\n"
+    "    return penalty.expm1() if OPTIONS['shape'] == 'exponential' else penalty\n";
+
 const PositionMethod method_alibi = {
     .name = "alibi",
     .label = "ALiBi",
@@ -82,4 +91,5 @@ const PositionMethod method_alibi = {
     .init = init,
     .distance_bias = distance_bias,
     .distance_bias_backward = distance_bias_backward,
+    .pytorch = pytorch,
 };

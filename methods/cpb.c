@@ -42,8 +42,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return perceptron_layout(tensors, 1, (int)((const Options *)options)->hidden, shape->heads, false);
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    perceptron_init(1, (int)((const Options *)options)->hidden, shape->heads, index, value, rng);
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    perceptron_init(1, (int)((const Options *)context->options)->hidden, context->shape->heads, index, value,
+                    rng);
 }
 
 static double input(const PositionContext *context, int d) {

@@ -48,9 +48,8 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return count + 2;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    int H = shape->heads;
-    (void)options;
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    int H = context->shape->heads;
     if (index < PERCEPTRON_TENSORS) {
         perceptron_init(2 * H, PERCEPTRON_UNITS, H, index, value, rng);
         return;

@@ -40,10 +40,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return count + 2;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    (void)options;
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
     if (index < PERCEPTRON_TENSORS)
-        perceptron_init(1, PERCEPTRON_UNITS, shape->heads, index, value, rng);
+        perceptron_init(1, PERCEPTRON_UNITS, context->shape->heads, index, value, rng);
     else
         value[0] = index == C ? 0.1f : 1;
 }

@@ -45,8 +45,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 2;
 }
 
-static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
-    const Options *o = opaque;
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    const Options *o = context->options;
+    const PositionShape *shape = context->shape;
     double deviation = 1 / sqrt(shape->width), ratio = o->span_high / o->span_low;
     for (int i = 0; index == WEIGHT && i < shape->heads * shape->width; i++)
         value[i] = (float)(deviation * random_normal(rng));

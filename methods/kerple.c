@@ -40,9 +40,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 2;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    (void)options;
-    for (int h = 0; h < shape->heads; h++) value[h] = (float)(random_uniform(rng) * (index == P ? 2 : 1));
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    for (int h = 0; h < context->shape->heads; h++)
+        value[h] = (float)(random_uniform(rng) * (index == P ? 2 : 1));
 }
 
 static void project(const PositionShape *shape, const void *options, int index, float *value) {

@@ -50,10 +50,11 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
     (void)index;
-    for (size_t i = 0; i < (size_t)rows(shape, options) * (size_t)shape->width; i++)
-        value[i] = (float)(((const Options *)options)->init_deviation * random_normal(rng));
+    for (size_t i = 0; i < (size_t)rows(context->shape, context->options) * (size_t)context->shape->width;
+         i++)
+        value[i] = (float)(((const Options *)context->options)->init_deviation * random_normal(rng));
 }
 
 /* Row t is a mixture of two neighbours of the table. */
@@ -103,6 +104,7 @@ const PositionMethod method_learned = {
     .name = "learned",
     .label = "Learned",
     .citation = "Gehring et al. 2017, arXiv 1705.03122, section 3.1",
+    .also = "absolute ape",
     .claims = POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(Options, fields),
     .limit = limit,

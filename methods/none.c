@@ -11,5 +11,7 @@ const PositionMethod method_none = {
     .name = "none",
     .label = "None",
     .citation = "Haviv et al. 2022, arXiv 2203.16634",
+    .also = "nope no_position",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
+    .pytorch = "",
 };

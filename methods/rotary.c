@@ -17,11 +17,25 @@
 /* The options are a RotaryOptions. */
 static const OptionField fields[] = {ROTARY_FIELDS};
 
+static const char pytorch[] =
+    "def transform(p, x, t):\n"
+    "    n = round(OPTIONS['fraction'] * WIDTH / HEADS)\n"
+    "    i = torch.arange(0, n, 2, dtype=t.dtype, device=t.device)\n"
+    "    angles = t[:, None] * OPTIONS['base'] ** (-i / n)\n"
+    "    cos, sin = angles.cos().to(x), angles.sin().to(x)\n"
+    "    half = OPTIONS['pairs'] == 'half'\n"
+    "    a, b = (x[..., :n // 2], x[..., n // 2:n]) if half else (x[..., 0:n:2], x[..., 1:n:2])\n"
+    "    rotated = [a * cos - b * sin, a * sin + b * cos]\n"
+    "    rotated = torch.cat(rotated, -1) if half else torch.stack(rotated, -1).flatten(-2)\n"
+    "    return torch.cat([rotated, x[..., n:]], -1)\n";
+
 const PositionMethod method_rotary = {
     .name = "rotary",
     .label = "Rotary",
     .citation = "Su et al. 2021, arXiv 2104.09864, section 3.2",
+    .also = "rope",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(RotaryOptions, fields),
     ROTARY_HOOKS(rotary_frequency),
+    .pytorch = pytorch,
 };

@@ -34,9 +34,9 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    (void)options, (void)index, (void)rng;
-    *value = (float)(1 / sqrt(shape->width));
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    (void)index, (void)rng;
+    *value = (float)(1 / sqrt(context->shape->width));
 }
 
 /* table[T,C] */

@@ -39,14 +39,15 @@ static int layout(const PositionShape *shape, const void *opaque, PositionTensor
     PositionTensor tensor = {.rank = 2, .dims = {(int)options->clip + 1, shape->head_dim}, .per_layer = true};
     tensors[KEYS] = tensors[VALUES] = tensor;
     tensors[KEYS].name = "key", tensors[VALUES].name = "value";
+    tensors[KEYS].inert = options->clip == 0; /* one vector for all keys: softmax removes what it adds */
     return options->values ? 2 : 1;
 }
 
-static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
-    int64_t rows = ((const Options *)opaque)->clip + 1;
-    double bound = sqrt(6.0 / (double)(rows + shape->head_dim));
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    int64_t rows = ((const Options *)context->options)->clip + 1;
+    double bound = sqrt(6.0 / (double)(rows + context->shape->head_dim));
     (void)index;
-    for (int64_t i = 0; i < rows * shape->head_dim; i++)
+    for (int64_t i = 0; i < rows * context->shape->head_dim; i++)
         value[i] = (float)(bound * (2 * random_uniform(rng) - 1));
 }
 
@@ -76,6 +77,7 @@ const PositionMethod method_shaw = {
     .name = "shaw",
     .label = "Shaw",
     .citation = "Shaw, Uszkoreit and Vaswani 2018, arXiv 1803.02155, section 3.2",
+    .also = "relative rpe",
     .claims = POS_SHIFT_INVARIANT | POS_PREFIX_STABLE | POS_ISOMETRY,
     POSITION_OPTIONS(Options, fields),
     .layout = layout,

@@ -63,13 +63,24 @@ static void embed(const PositionContext *context, float *x) {
     for (size_t i = 0; i < count; i++) x[i] += table[i];
 }
 
+static const char pytorch[] =
+    "def embed(p, t):\n"
+    "    fairseq = OPTIONS['layout'] == 'fairseq'\n"
+    "    i = torch.arange(WIDTH // 2, dtype=t.dtype, device=t.device)\n"
+    "    frequency = OPTIONS['base'] ** (-i / (WIDTH // 2 - 1) if fairseq else -2 * i / WIDTH)\n"
+    "    angles = (t[:, None] + 2 * fairseq) * frequency\n"
+    "    parts = [angles.sin(), angles.cos()]\n"
+    "    return torch.cat(parts, -1) if fairseq else torch.stack(parts, -1).flatten(-2)\n";
+
 const PositionMethod method_sinusoidal = {
     .name = "sinusoidal",
     .label = "Sinusoidal",
     .citation = "Vaswani et al. 2017, arXiv 1706.03762, section 3.5",
+    .also = "sine sin",
     .claims = POS_PREFIX_STABLE | POS_ISOMETRY | POS_BY_POSITION,
     POSITION_OPTIONS(Options, fields),
     .check = check,
     .prepare = prepare,
     .embed = embed,
+    .pytorch = pytorch,
 };

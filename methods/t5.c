@@ -62,10 +62,10 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 1;
 }
 
-static void init(const PositionShape *shape, const void *opaque, int index, float *value, Random *rng) {
-    const Options *options = opaque;
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    const Options *options = context->options;
     (void)index;
-    for (int64_t i = 0; i < options->buckets * shape->heads; i++)
+    for (int64_t i = 0; i < options->buckets * context->shape->heads; i++)
         value[i] = (float)(options->init_deviation * random_normal(rng));
 }
 
@@ -100,6 +100,15 @@ static void distance_bias_backward(const PositionContext *context, const float *
             context->grad[0][buckets[d] * heads + h] += factor * dbias[(size_t)h * length + d];
 }
 
+static const char pytorch[] =
+    "def bias(p, d):\n"
+    "    n, exact = OPTIONS['buckets'], OPTIONS['buckets'] // 2\n"
+    "    share = (d.clamp(min=1) / exact).log() / math.log(OPTIONS['max_distance'] / exact)\n"
+    "    grown = exact + (share * (n - exact) * (1 + 1e-12)).floor()\n"
+    "    bucket = torch.where(d < exact, d, grown.clamp(max=n - 1)).long()\n"
+    "    scale = math.sqrt(WIDTH / HEADS) if OPTIONS['scaled'] else 1\n"
+    "    return scale * p['bias'][bucket].permute(2, 0, 1)\n";
+
 const PositionMethod method_t5 = {
     .name = "t5",
     .label = "T5 bias",
@@ -112,4 +121,5 @@ const PositionMethod method_t5 = {
     .prepare = prepare,
     .distance_bias = distance_bias,
     .distance_bias_backward = distance_bias_backward,
+    .pytorch = pytorch,
 };

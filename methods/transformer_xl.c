@@ -48,10 +48,10 @@ static int layout(const PositionShape *shape, const void *options, PositionTenso
     return 3;
 }
 
-static void init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    int count = shape->width * (index == WEIGHT ? shape->width : 1);
+static void init(const PositionContext *context, int index, float *value, Random *rng) {
+    int count = context->shape->width * (index == WEIGHT ? context->shape->width : 1);
     for (int i = 0; i < count; i++)
-        value[i] = (float)(((const Options *)options)->init_deviation * random_normal(rng));
+        value[i] = (float)(((const Options *)context->options)->init_deviation * random_normal(rng));
 }
 
 /* The number of distances with separate vectors. */
@@ -101,7 +101,9 @@ static void transform(const PositionContext *context, PositionRole role, float *
         for (int i = 0; i < size; i++) x[i] += u[i];
 }
 
-static void transform_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
+static void transform_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                               int stride) {
+    (void)x;
     int size = context->shape->head_dim;
     float *du = context->grad[U] + (size_t)context->head * size;
     for (int t = 0; role == POS_QUERY && t < context->length; t++, dx += stride)

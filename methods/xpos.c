@@ -73,7 +73,9 @@ static void transform(const PositionContext *context, PositionRole role, float *
     turn(context, role, x, stride, 1);
 }
 
-static void transform_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
+static void transform_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                               int stride) {
+    (void)x;
     turn(context, role, dx, stride, -1);
 }
 

@@ -5,7 +5,6 @@
 #include "base/options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "analysis/internal.h"
 
 /* clang-format off */
@@ -19,29 +18,20 @@
 static const AnalysisKind *const kinds[] = {ANALYSES(KIND)};
 const char *const analysis_names[] = {ANALYSES(NAME) NULL};
 
-/* The index of `wanted` among `count` names; -1 and an error if it is not there. */
-static int choose(const char *wanted, const char *what, const char *const *names, Error *err) {
+static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *arena, Error *err) {
+    const char *nearest = options_nearest_name(options->what, analysis_names);
     const char *list = "";
-    Arena *arena = arena_new(0);
-    int found = 0;
-    while (names[found] && strcmp(names[found], wanted)) found++;
-    if (names[found]) {
-        arena_free(arena);
-        return found;
+    int kind = 0;
+    while (analysis_names[kind] && strcmp(analysis_names[kind], options->what)) kind++;
+    for (int i = 0; analysis_names[i]; i++)
+        list = arena_format(arena, "%s%s%s", list, i ? ", " : "", analysis_names[i]);
+    if (!analysis_names[kind]) {
+        error_set(err, EXIT_USAGE,
+                  nearest ? "there is no analysis '%s'; did you mean '%s'?"
+                          : "there is no analysis '%s'; there are %s",
+                  options->what, nearest ? nearest : list);
+        return NULL;
     }
-    for (int i = 0; names[i]; i++) list = arena_format(arena, "%s%s%s", list, i ? ", " : "", names[i]);
-    const char *nearest = options_nearest_name(wanted, names);
-    if (nearest)
-        error_set(err, EXIT_USAGE, "there is no %s '%s'; did you mean '%s'?", what, wanted, nearest);
-    else
-        error_set(err, EXIT_USAGE, "there is no %s '%s'; there are %s", what, wanted, list);
-    arena_free(arena);
-    return -1;
-}
-
-static const AnalysisKind *find_kind(const AnalysisOptions *options, Error *err) {
-    int kind = choose(options->what, "analysis", analysis_names, err);
-    if (kind < 0) return NULL;
     if (!kinds[kind]->baseline || options->baseline) return kinds[kind];
     error_set(err, EXIT_USAGE, "analysis '%s' needs --baseline METHOD", options->what);
     return NULL;
@@ -54,24 +44,27 @@ static Table *make_frame(Database *store, const AnalysisKind *kind, const Analys
     if (!analysis.set) return NULL;
     if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
     const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
-    analysis.frame = table_new(title, kind->columns, kind->column_count, arena);
-    analysis.frame->signature = analysis.set->signature;
-    return kind->run(&analysis, err) ? analysis.frame : NULL;
+    analysis.table = table_new(title, kind->columns, kind->column_count, arena);
+    analysis.table->signature = analysis.set->signature;
+    return kind->run(&analysis, err) ? analysis.table : NULL;
+}
+
+static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
+    int count = 0;
+    const AnalysisKind *kind = find_kind(options, arena, err);
+    const char **names = kind ? runs_experiments(store, options->experiment, &count, arena, err) : NULL;
+    if (!names) return false;
+    const Table **tables = NEW(arena, count, const Table *);
+    for (int i = 0; i < count; i++) {
+        tables[i] = make_frame(store, kind, options, names[i], arena, err);
+        if (!tables[i]) return false;
+    }
+    return table_print(tables, count, options->format, out, err);
 }
 
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err) {
-    int count = 0, format = options->format ? choose(options->format, "format", table_format_names, err) : 0;
-    const AnalysisKind *kind = format < 0 ? NULL : find_kind(options, err);
-    if (!kind) return false;
     Arena *arena = arena_new(0);
-    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
-    const Table **frames = NEW(arena, count, const Table *);
-    bool fine = names != NULL;
-    for (int i = 0; fine && i < count; i++) {
-        frames[i] = make_frame(store, kind, options, names[i], arena, err);
-        fine = frames[i] != NULL;
-    }
-    fine = fine && table_print(frames, count, format, out, err);
+    bool fine = print_all(store, options, out, arena, err);
     arena_free(arena);
     return fine;
 }

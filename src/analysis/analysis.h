@@ -6,22 +6,23 @@
 #ifndef POSLAB_ANALYSIS_ANALYSIS_H
 #define POSLAB_ANALYSIS_ANALYSIS_H
 
+#include "base/table.h"
 #include "store/database.h"
 
 typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
     const char *experiment; /* NULL: all */
-    const char *format;     /* NULL: text */
-    const char *baseline;   /* method (or its label) that others are compared with; NULL: none */
-    const char *claims;     /* file; NULL: the standard one */
-    bool paper;             /* curves: with those of the reference table */
-    int resamples;          /* of the bootstrap */
-    int64_t block;          /* least number of targets of its units */
+    TableFormat format;
+    const char *baseline; /* method (or its label) that others are compared with; NULL: none */
+    const char *claims;   /* file; NULL: the standard one */
+    bool paper;           /* curves: with those of the reference table */
+    int resamples;        /* of the bootstrap */
+    int64_t block;        /* least number of targets of its units */
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
 
-/* Errors: an unknown analysis, format, experiment or baseline (usage), failure to read or to write. */
+/* Errors: an unknown analysis, experiment or baseline (usage), failure to read or to write. */
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);
 
 #endif

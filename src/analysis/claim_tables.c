@@ -48,7 +48,7 @@ static const ClaimList *judge(const Analysis *analysis, Error *err) {
     const ClaimList *list =
         claims_judge(analysis->store, analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "no results/paper/claims.json in the current folder, next to the program or in the "
                    "installation; name a file with --claims");
     return list;
@@ -64,7 +64,7 @@ static bool run_claims(const Analysis *analysis, Error *err) {
             hold += point->holds, fail += point->fails;
             least = fmin(least, point->ratio), greatest = fmax(greatest, point->ratio);
         }
-        TableCell *row = table_row(analysis->frame);
+        TableCell *row = table_row(analysis->table);
         row[EXPERIMENT] = table_text(analysis->set->experiment);
         row[METHOD] = table_text(claim->method);
         row[CLAIM] = table_text(claim->text);
@@ -81,7 +81,7 @@ static bool run_claims(const Analysis *analysis, Error *err) {
         row[FINDING] = table_text(claim->finding);
     }
     if (list && list->count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "points: ratios, each at one length, training length and other method; hold, fail: those "
                    "whose whole "
                    "interval is on the bound's side, or beyond it; least, greatest: of the points");

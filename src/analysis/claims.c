@@ -2,10 +2,10 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/options.h"
 #include "base/table.h"
+#include "sys/atomic_file.h"
 #include "sys/json_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
@@ -50,13 +50,13 @@ static bool in_range(const Claim *claim, int64_t length, int64_t train_length) {
 
 /* ln P(l) / P(L) of each seed of `cell`, less the same of `other` (if not NULL); returns how many have all.
  */
-static int growth_logs(double *logs, const ResultsCell *cell, const ResultsCell *base,
-                       const ResultsCell *other, const ResultsCell *other_base) {
+static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *base, const SeriesCell *other,
+                       const SeriesCell *other_base) {
     int count = 0;
     for (int i = 0; i < cell->count; i++) {
-        const ResultsSeed *at = results_seed(base, cell->seeds[i].seed);
-        const ResultsSeed *theirs = results_seed(other, cell->seeds[i].seed);
-        const ResultsSeed *their_base = results_seed(other_base, cell->seeds[i].seed);
+        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
+        const SeriesSeed *theirs = series_seed(other, cell->seeds[i].seed);
+        const SeriesSeed *their_base = series_seed(other_base, cell->seeds[i].seed);
         if (!at || (other && (!theirs || !their_base))) continue;
         logs[count++] = cell->seeds[i].loss - at->loss - (other ? theirs->loss - their_base->loss : 0);
     }
@@ -65,11 +65,11 @@ static int growth_logs(double *logs, const ResultsCell *cell, const ResultsCell 
 
 static bool add_growth(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
-    const ResultsCell *base = results_cell(series, series->train_length);
-    const ResultsCell *other_base = against ? results_cell(against, series->train_length) : NULL;
+    const SeriesCell *base = series_cell(series, series->train_length);
+    const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
     for (int k = 0; base && k < series->count; k++) {
-        const ResultsCell *cell = &series->cells[k],
-                          *other = against ? results_cell(against, cell->length) : NULL;
+        const SeriesCell *cell = &series->cells[k],
+                         *other = against ? series_cell(against, cell->length) : NULL;
         if (cell == base || !in_range(judge->claim, cell->length, series->train_length)) continue;
         if (against && (!other || !other_base)) continue;
         double *logs = NEW(judge->arena, cell->count, double);
@@ -81,17 +81,13 @@ static bool add_growth(const Judge *judge, const Series *series, const Series *a
 
 /* Perplexities on the same windows: the interval is the wider one of the seeds' and the bootstrap's. One that
    was trained on fewer tokens might be better by any factor with as many. */
-static bool add_pair(const Judge *judge, const Series *series, const Series *against, const ResultsCell *cell,
-                     const ResultsCell *other, Error *err) {
+static bool add_pair(const Judge *judge, const Series *series, const Series *against, const SeriesCell *cell,
+                     const SeriesCell *other, Error *err) {
     double *logs = NEW(judge->arena, cell->count, double);
-    int count = 0;
-    for (int i = 0; i < cell->count; i++) {
-        const ResultsSeed *theirs = results_seed(other, cell->seeds[i].seed);
-        if (theirs) logs[count++] = cell->seeds[i].loss - theirs->loss;
-    }
+    int count = series_log_ratios(logs, cell, other);
     ClaimPoint *point = add_point(judge, series, against, cell->length, logs, count);
     if (!point) return true;
-    if (results_train_tokens(series) && results_train_tokens(series) < results_train_tokens(against))
+    if (series_train_tokens(series) && series_train_tokens(series) < series_train_tokens(against))
         point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
@@ -107,7 +103,7 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
 
 static bool add_versus(const Judge *judge, const Series *series, const Series *against, Error *err) {
     for (int k = 0; k < series->count; k++) {
-        const ResultsCell *cell = &series->cells[k], *other = results_cell(against, cell->length);
+        const SeriesCell *cell = &series->cells[k], *other = series_cell(against, cell->length);
         if (!other || other->stride != cell->stride) continue;
         if (!in_range(judge->claim, cell->length, series->train_length)) continue;
         if (!add_pair(judge, series, against, cell, other, err)) return false;
@@ -117,7 +113,7 @@ static bool add_versus(const Judge *judge, const Series *series, const Series *a
 
 static bool add_short_long(const Judge *judge, const Series *series, const Series *against, Error *err) {
     int64_t length = against->train_length;
-    const ResultsCell *cell = results_cell(series, length), *other = results_cell(against, length);
+    const SeriesCell *cell = series_cell(series, length), *other = series_cell(against, length);
     if (!cell || !other || other->stride != cell->stride) return true;
     return add_pair(judge, series, against, cell, other, err);
 }
@@ -166,7 +162,7 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
     int count = 0;
     for (int i = 0; i < series->run_count; i++)
         for (int k = 0; k < against->run_count; k++) {
-            double ours = (double)series->runs[i].peak_bytes, theirs = (double)against->runs[k].peak_bytes;
+            double ours = series->runs[i].cost[SERIES_BYTES], theirs = against->runs[k].cost[SERIES_BYTES];
             if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
             logs[count++] = log(ours / theirs);
             break; /* a seed may be there twice, where a database is not the program's own */
@@ -247,19 +243,6 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
     return true;
 }
 
-static const char *find_file(Arena *arena) {
-    static const char name[] = "results/paper/claims.json";
-    char program[4096] = "";
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    char *slash = length > 0 ? strrchr(program, '/') : NULL;
-    if (slash) *slash = '\0';
-    const char *const places[] = {name, arena_format(arena, "%s/%s", program, name),
-                                  arena_format(arena, "%s/../share/poslab/%s", program, name)};
-    for (int i = 0; i < COUNT_OF(places); i++)
-        if (access(places[i], R_OK) == 0) return arena_copy(arena, places[i]);
-    return NULL;
-}
-
 /* --- judging --- */
 
 static bool is_one_of(const char *name, const char *list) {
@@ -279,21 +262,11 @@ static bool is_meant(const Results *set, const Series *series) {
     return true;
 }
 
-/* The same runs under the same protocol as an earlier series of whole runs. */
-static bool is_repeated(const Results *set, int index) {
-    const Series *series = &set->items[index];
-    for (int i = 0; i < index; i++)
-        if (!strcmp(set->items[i].name, series->name) && set->items[i].train_length == series->train_length &&
-            !strcmp(set->items[i].corpus, series->corpus))
-            return true;
-    return false;
-}
-
 static bool comparable(const Series *series, const Series *other, int against) {
     bool lengths = against == LONGER ? other->train_length > series->train_length
                                      : other->train_length == series->train_length;
     return lengths && !strcmp(other->setting, series->setting) && !strcmp(other->corpus, series->corpus) &&
-           results_same_protocol(other, series);
+           series_same_protocol(other, series);
 }
 
 static bool add_series(const Judge *judge, const Series *series, Error *err) {
@@ -405,7 +378,7 @@ static bool judge_claim(const Judge *judge, Error *err) {
         const Series *series = &judge->set->items[i];
         if (strcmp(series->method, claim->method) || !is_meant(judge->set, series)) continue;
         if (quantities[claim->quantity].whole_run
-                ? is_repeated(judge->set, i)
+                ? !results_is_first(judge->set, i, series_same_runs)
                 : strcmp(series->protocol, evaluate_protocol_names[claim->protocol]) != 0)
             continue;
         if (!add_series(judge, series, err)) return false;
@@ -418,7 +391,7 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
                               Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
-    if (!file) file = find_file(arena);
+    if (!file) file = file_find("results/paper/claims.json", arena);
     if (!file) return list;
     const char *source = arena_format(arena, "claims '%s'", file);
     Json *json = json_file_read(file, source, arena, err);

@@ -22,7 +22,7 @@
 
 typedef struct Contrast {
     const Series *series, *base;
-    const ResultsCell *cell, *base_cell;
+    const SeriesCell *cell, *base_cell;
     StatsDifference difference;
     bool done;
 } Contrast;
@@ -35,20 +35,16 @@ typedef struct Contrasts {
 
 static void add_contrast(Contrasts *contrasts, const Series *series, const Series *base, int64_t length,
                          Arena *arena) {
-    const ResultsCell *cell = results_cell(series, length), *base_cell = results_cell(base, length);
+    const SeriesCell *cell = series_cell(series, length), *base_cell = series_cell(base, length);
     if (!cell || !base_cell || cell->stride != base_cell->stride) return;
     *ARENA_PUSH(arena, contrasts->items, contrasts->count) =
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 
 /* Whether two cells lack the same ones of the base's seeds. */
-static bool same_seeds(const ResultsCell *a, const ResultsCell *b, const ResultsCell *base) {
-    for (int s = 0; s < base->count; s++) {
-        bool in_a = false, in_b = false;
-        for (int i = 0; i < a->count; i++) in_a |= a->seeds[i].seed == base->seeds[s].seed;
-        for (int i = 0; i < b->count; i++) in_b |= b->seeds[i].seed == base->seeds[s].seed;
-        if (in_a != in_b) return false;
-    }
+static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
+    for (int s = 0; s < base->count; s++)
+        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
     return true;
 }
 
@@ -57,7 +53,7 @@ static bool same_seeds(const ResultsCell *a, const ResultsCell *b, const Results
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
-    const ResultsCell **cells = NEW(arena, count, const ResultsCell *);
+    const SeriesCell **cells = NEW(arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(arena, count, StatsDifference);
     Contrast **members = NEW(arena, count, Contrast *);
     for (int i = 0; i < count; i++) {
@@ -95,21 +91,19 @@ enum {
     BASE_PERPLEXITY,
     PERPLEXITY,
     NATS,
-    NATS_LOW,
-    NATS_HIGH,
-    NATS_TEXT,
-    RATIO,
-    RATIO_LOW,
-    RATIO_HIGH,
-    RATIO_TEXT,
-    DIFFERENCE,
-    DIFFERENCE_LOW,
-    DIFFERENCE_HIGH,
-    DIFFERENCE_TEXT,
-    P,
+    RATIO = NATS + 4,
+    DIFFERENCE = RATIO + 4,
+    P = DIFFERENCE + 4,
     P_HOLM,
     COMPARED
 };
+
+/* A number with its interval, for programs and for people. */
+#define INTERVAL_COLUMNS(name, words)                                                                        \
+    {name, "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {name "_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},     \
+        {name "_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {                                             \
+        "", words, TABLE_TEXT, TABLE_FOR_PEOPLE, 0                                                           \
+    }
 
 #define CONTRAST_COLUMNS(base_length_flags)                                                                  \
     {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},                                                 \
@@ -119,42 +113,34 @@ enum {
         {"units", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},                                                     \
         {"baseline_perplexity", "its perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                           \
         {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                                        \
-        {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                     \
-        {"nats_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                 \
-        {"nats_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                \
-        {"", "nats per token", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},                                             \
-        {"ratio", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                    \
-        {"ratio_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                                \
-        {"ratio_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                               \
-        {"", "ratio", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},                                                      \
-        {"difference", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                               \
-        {"difference_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                           \
-        {"difference_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},                                          \
-        {"", "difference", TABLE_TEXT, TABLE_FOR_PEOPLE, 0}, {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, { \
+        INTERVAL_COLUMNS("nats", "nats per token"), INTERVAL_COLUMNS("ratio", "ratio"),                      \
+        INTERVAL_COLUMNS("difference", "difference"), {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {        \
         "p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4                                                  \
     }
 
-/* "+0.123 [+0.100, +0.146]"; without an interval the number alone, without a number nothing. */
-static TableCell interval_text(bool sign, int digits, double number, double low, double high, Arena *arena) {
+/* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
+   the number alone, without a number nothing. */
+static void put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
-    const double numbers[] = {number, low, high};
-    if (!isfinite(number)) return table_text("");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
-    if (!isfinite(low)) return table_text(arena_copy(arena, text[0]));
-    return table_text(arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
+        row[i] = table_number(numbers[i]);
+    }
+    row[3] =
+        table_text(!isfinite(numbers[0])   ? ""
+                   : !isfinite(numbers[1]) ? arena_copy(arena, text[0])
+                                           : arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
 }
 
 /* The loss of the baseline over the seeds that both have. */
 static double base_loss(const Contrast *contrast) {
     double sum = 0;
     int shared = 0;
-    for (int s = 0; s < contrast->base_cell->count; s++)
-        for (int i = 0; i < contrast->cell->count; i++) {
-            if (contrast->cell->seeds[i].seed != contrast->base_cell->seeds[s].seed) continue;
-            sum += contrast->base_cell->seeds[s].loss;
-            shared++;
-        }
+    for (int s = 0; s < contrast->base_cell->count; s++) {
+        if (!series_seed(contrast->cell, contrast->base_cell->seeds[s].seed)) continue;
+        sum += contrast->base_cell->seeds[s].loss;
+        shared++;
+    }
     return shared ? sum / shared : NAN;
 }
 
@@ -162,6 +148,7 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_loss(contrast));
     const double nats[] = {d->nats, d->low, d->high};
+    double ratios[3], differences[3];
     row[BASE] = table_text(contrast->base->name);
     row[BASE_LENGTH] = table_number((double)contrast->base->train_length);
     row[LENGTH] = table_number((double)contrast->cell->length);
@@ -173,14 +160,12 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
     row[BASE_PERPLEXITY] = table_number(base);
     row[PERPLEXITY] = table_number(base * exp(d->nats));
     for (int i = 0; i < 3; i++) {
-        row[NATS + i] = table_number(nats[i]);
-        row[RATIO + i] = table_number(exp(nats[i]));
-        row[DIFFERENCE + i] = table_number(base * expm1(nats[i]));
+        ratios[i] = exp(nats[i]);
+        differences[i] = base * expm1(nats[i]);
     }
-    row[NATS_TEXT] = interval_text(true, 4, d->nats, d->low, d->high, arena);
-    row[RATIO_TEXT] = interval_text(false, 3, exp(d->nats), exp(d->low), exp(d->high), arena);
-    row[DIFFERENCE_TEXT] =
-        interval_text(true, 2, base * expm1(d->nats), base * expm1(d->low), base * expm1(d->high), arena);
+    put_interval(row + NATS, true, 4, nats, arena);
+    put_interval(row + RATIO, false, 3, ratios, arena);
+    put_interval(row + DIFFERENCE, true, 2, differences, arena);
     row[P] = table_number(d->p);
     row[P_HOLM] = table_number(adjusted);
 }
@@ -189,7 +174,7 @@ static void put_contrast(TableCell *row, const Contrast *contrast, double adjust
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool one = false, few = false, several = false, short_of_units = false;
     int family = 0;
-    Table *frame = analysis->frame;
+    Table *table = analysis->table;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
         family += !isnan(d->p);
@@ -199,29 +184,29 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
     table_note(
-        frame,
+        table,
         "Method minus baseline, below 0 (ratio below 1) is better. In brackets: 95 % interval, seeds and "
         "windows resampled.");
     if (several)
-        table_note(frame,
+        table_note(table,
                    "Perplexities are exp of the mean loss over seeds, their geometric mean; `table` and "
                    "`curves` have the arithmetic mean.");
     if (one)
         table_note(
-            frame,
+            table,
             "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
     if (few)
         table_note(
-            frame,
+            table,
             "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
             "than five seeds make it too narrow.");
     if (short_of_units)
-        table_note(frame, arena_format(analysis->arena,
+        table_note(table, arena_format(analysis->arena,
                                        "Some intervals rest on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
-    frame->signature = arena_format(
-        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", frame->signature,
+    table->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
         analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
 }
 
@@ -293,23 +278,11 @@ static const TableColumn short_long_columns[] = {
     {"memory_saved_percent", "memory saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
 };
 
-static double mean_seconds(const Series *series) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += series->runs[i].seconds;
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
-static double mean_bytes(const Series *series) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += (double)series->runs[i].peak_bytes;
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
 /* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.
  */
 static double bench_ratio(const Contrast *contrast, const BenchResults *benches) {
     const Series *series = contrast->series, *base = contrast->base;
-    double tokens = (double)results_train_tokens(series), base_tokens = (double)results_train_tokens(base);
+    double tokens = (double)series_train_tokens(series), base_tokens = (double)series_train_tokens(base);
     for (int b = 0; b < benches->count; b++) {
         const BenchRecord *bench = &benches->items[b];
         const BenchResult *ours = bench_results_find(bench, series->run_label, series->train_length, true),
@@ -321,31 +294,26 @@ static double bench_ratio(const Contrast *contrast, const BenchResults *benches)
 }
 
 static void put_savings(TableCell *row, const Contrast *contrast, const BenchResults *benches) {
-    double seconds = mean_seconds(contrast->series), base_seconds = mean_seconds(contrast->base);
-    double bytes = mean_bytes(contrast->series), base_bytes = mean_bytes(contrast->base);
-    row[SECONDS] = table_number(seconds);
-    row[BASE_SECONDS] = table_number(base_seconds);
+    const double *cost = contrast->series->cost, *base = contrast->base->cost;
+    row[SECONDS] = table_number(cost[SERIES_SECONDS]);
+    row[BASE_SECONDS] = table_number(base[SERIES_SECONDS]);
     row[TIME_SAVED] = table_number(100 * (1 - bench_ratio(contrast, benches)));
-    row[BYTES] = table_number(bytes);
-    row[BASE_BYTES] = table_number(base_bytes);
-    row[BYTES_SAVED] = table_number(100 * (1 - bytes / base_bytes));
+    row[BYTES] = table_number(cost[SERIES_BYTES]);
+    row[BASE_BYTES] = table_number(base[SERIES_BYTES]);
+    row[BYTES_SAVED] = table_number(100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
 /* Whether the two of any contrast were trained on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
     for (int i = 0; i < contrasts->count; i++)
-        differ |= results_train_tokens(contrasts->items[i].series) !=
-                  results_train_tokens(contrasts->items[i].base);
+        differ |=
+            series_train_tokens(contrasts->items[i].series) != series_train_tokens(contrasts->items[i].base);
     return differ;
 }
 
-/* Whether no earlier series has its training length. */
-static bool first_of_length(const Results *set, int index) {
-    const Series *series = &set->items[index];
-    for (int i = 0; i < index; i++)
-        if (set->items[i].train_length == series->train_length) return false;
-    return true;
+static bool same_length(const Series *a, const Series *b) {
+    return a->train_length == b->train_length;
 }
 
 static bool run_short_long(const Analysis *analysis, Error *err) {
@@ -358,22 +326,22 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
         const char *wanted = analysis->options->baseline ? analysis->options->baseline : series->label;
         for (int k = 0; k < set->count; k++) {
             int64_t length = set->items[k].train_length;
-            if (length <= series->train_length || !first_of_length(set, k)) continue;
+            if (length <= series->train_length || !results_is_first(set, k, same_length)) continue;
             const Series *base = results_counterpart(set, wanted, series, length);
             if (base) add_contrast(&contrasts, series, base, length, analysis->arena);
         }
     }
     if (!contrasts.count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "This needs one method at two training lengths, the shorter one also evaluated at "
                    "the longer (`poslab eval DB --lengths`).");
     table_note(
-        analysis->frame,
+        analysis->table,
         "Both are evaluated at the longer training length, on the same targets. Time saved is at the "
         "speeds of a bench (`poslab bench CONFIG --db DB`), empty without one; train_seconds (csv, json) "
         "are of runs that may have shared the machine.");
     if (budgets_differ(&contrasts))
-        table_note(analysis->frame, "The two were trained on different numbers of tokens (train.tokens in "
+        table_note(analysis->table, "The two were trained on different numbers of tokens (train.tokens in "
                                     "the signature), so perplexity and time differ by these, too.");
     return print_contrasts(analysis, &contrasts, put_savings, err);
 }

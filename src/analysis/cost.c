@@ -58,96 +58,74 @@ static const TableColumn cost_columns[] = {
     {"load", "load", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
 };
 
-/* What several seeds measured in one place. */
-typedef struct TrainingCost {
-    double speed, deviation, seconds, bytes;
-    int seeds;
-} TrainingCost;
-
-static void add_cost(TrainingCost *cost, double *speeds, int64_t tokens, double seconds, int64_t bytes) {
-    if (!(seconds > 0)) return;
-    speeds[cost->seeds++] = (double)tokens / seconds;
-    cost->seconds += seconds;
-    if ((double)bytes > cost->bytes) cost->bytes = (double)bytes;
-}
-
-static TrainingCost finish_cost(TrainingCost cost, const double *speeds) {
-    cost.speed = stats_mean(speeds, cost.seeds);
-    cost.deviation = stats_deviation(speeds, cost.seeds);
-    cost.seconds = cost.seeds ? cost.seconds / cost.seeds : NAN;
-    if (!cost.seeds) cost.bytes = NAN;
-    return cost;
-}
-
-static TrainingCost train_cost(const Series *series, Arena *arena) {
-    TrainingCost cost = {0};
-    double *speeds = NEW(arena, series->run_count, double);
-    for (int i = 0; i < series->run_count; i++)
-        add_cost(&cost, speeds, series->runs[i].tokens, series->runs[i].seconds, series->runs[i].peak_bytes);
-    return finish_cost(cost, speeds);
-}
-
-static TrainingCost evaluate_cost(const ResultsCell *cell, Arena *arena) {
-    TrainingCost cost = {0};
-    double *speeds = NEW(arena, cell->count, double);
-    for (int i = 0; i < cell->count; i++)
-        add_cost(&cost, speeds, cell->seeds[i].tokens, cell->seeds[i].seconds, cell->seeds[i].peak_bytes);
-    return finish_cost(cost, speeds);
-}
-
-static void put_cost(TableCell *row, const Series *series, const char *phase, int64_t length,
-                     TrainingCost cost) {
-    row[SOURCE] = table_text("runs");
-    row[PHASE] = table_text(phase);
+/* What both sources have. */
+static void put_place(TableCell *row, const Series *series, const char *source, bool train, int64_t length,
+                      double bytes) {
+    row[SOURCE] = table_text(source);
+    row[PHASE] = table_text(train ? "train" : "evaluate");
     row[LENGTH] = table_number((double)length);
-    row[SEEDS] = table_number(cost.seeds);
-    if (series->run_count) row[THREADS] = table_number((double)series->runs[0].threads);
-    row[SPEED] = table_number(cost.speed);
-    row[DEVIATION] = table_number(cost.deviation);
-    row[SECONDS] = table_number(cost.seconds);
-    row[BYTES] = table_number(cost.bytes);
-    row[MEBIBYTES] = table_number(cost.bytes / (1 << 20));
+    row[BYTES] = table_number(bytes);
+    row[MEBIBYTES] = table_number(bytes / (1 << 20));
     row[PARAMETERS] = table_number((double)series->parameters);
     row[POSITION] = table_number((double)series->position_parameters);
 }
 
-/* Processor time and load in training, means over the seeds. */
-static void put_machine(TableCell *row, const Series *series) {
-    double processor = 0, load = 0;
-    for (int i = 0; i < series->run_count; i++) {
-        processor += series->runs[i].processor_seconds / series->run_count;
-        load += series->runs[i].load / series->run_count;
-    }
-    row[PROCESSOR] = table_number(series->run_count ? processor : NAN);
-    row[LOAD] = table_number(series->run_count ? load : NAN);
+/* What several seeds measured in one place. */
+typedef struct Measured {
+    double *speeds, *seconds, bytes; /* [count] */
+    int count;
+} Measured;
+
+static Measured begin_measured(int most, Arena *arena) {
+    return (Measured){.speeds = NEW(arena, most, double), .seconds = NEW(arena, most, double), .bytes = NAN};
 }
 
-/* Training is the same under every protocol: it is shown with the first one. */
-static bool first_of_runs(const Results *set, int index) {
-    const Series *series = &set->items[index];
-    for (int i = 0; i < index; i++) {
-        const Series *other = &set->items[i];
-        if (!strcmp(other->name, series->name) && !strcmp(other->corpus, series->corpus) &&
-            other->train_length == series->train_length)
-            return false;
-    }
-    return true;
+static void add_measured(Measured *measured, int64_t tokens, double seconds, double bytes) {
+    if (!(seconds > 0)) return;
+    measured->speeds[measured->count] = (double)tokens / seconds;
+    measured->seconds[measured->count++] = seconds;
+    measured->bytes = fmax(measured->bytes, bytes);
+}
+
+static void put_measured(TableCell *row, const Series *series, bool train, int64_t length,
+                         const Measured *measured) {
+    put_place(row, series, "runs", train, length, measured->bytes);
+    row[SEEDS] = table_number(measured->count);
+    if (series->run_count) row[THREADS] = table_number((double)series->runs[0].threads);
+    row[SPEED] = table_number(stats_mean(measured->speeds, measured->count));
+    row[DEVIATION] = table_number(stats_deviation(measured->speeds, measured->count));
+    row[SECONDS] = table_number(stats_mean(measured->seconds, measured->count));
+}
+
+static void put_training(const Analysis *analysis, const Series *series) {
+    Measured measured = begin_measured(series->run_count, analysis->arena);
+    for (int i = 0; i < series->run_count; i++)
+        add_measured(&measured, series->runs[i].tokens, series->runs[i].cost[SERIES_SECONDS],
+                     series->runs[i].cost[SERIES_BYTES]);
+    TableCell *row = analysis_row(analysis, series);
+    for (int c = ANALYSIS_EVALUATED; c < ANALYSIS_TRAIN_LENGTH; c++) row[c] = table_number(NAN);
+    put_measured(row, series, true, series->train_length, &measured);
+    row[PROCESSOR] = table_number(series->cost[SERIES_PROCESSOR]);
+    row[LOAD] = table_number(series->cost[SERIES_LOAD]);
+}
+
+static void put_evaluation(const Analysis *analysis, const Series *series, const SeriesCell *cell) {
+    Measured measured = begin_measured(cell->count, analysis->arena);
+    for (int i = 0; i < cell->count; i++)
+        add_measured(&measured, cell->seeds[i].tokens, cell->seeds[i].seconds,
+                     (double)cell->seeds[i].peak_bytes);
+    put_measured(analysis_row(analysis, series), series, false, cell->length, &measured);
 }
 
 static void put_result(TableCell *row, const BenchRecord *bench, const BenchResult *result,
                        const BenchResult *base, const Series *series, Arena *arena) {
-    row[SOURCE] = table_text(arena_format(arena, "bench of %s, %s", bench->created, bench->precision));
-    row[PHASE] = table_text(result->train ? "train" : "evaluate");
-    row[LENGTH] = table_number((double)result->length);
+    const char *source = arena_format(arena, "bench of %s, %s", bench->created, bench->precision);
+    put_place(row, series, source, result->train, result->length, (double)result->bytes);
     row[THREADS] = table_number((double)bench->threads);
     row[SPEED] = table_number(result->rate);
     row[SPEED_LOW] = table_number(result->rate_low);
     row[SPEED_HIGH] = table_number(result->rate_high);
-    row[BYTES] = table_number((double)result->bytes);
-    row[MEBIBYTES] = table_number((double)result->bytes / (1 << 20));
     if (base) row[RELATIVE] = table_number(base->ratio / result->ratio);
-    row[PARAMETERS] = table_number((double)series->parameters);
-    row[POSITION] = table_number((double)series->position_parameters);
 }
 
 static const Series *labelled(const Results *set, const char *label) {
@@ -157,7 +135,8 @@ static const Series *labelled(const Results *set, const char *label) {
 }
 
 /* What `wanted` (a method or a label) reached in the same place; NULL if it was not measured. */
-static const BenchResult *beside(const BenchRecord *bench, const BenchResult *result, const char *wanted) {
+static const BenchResult *find_result(const BenchRecord *bench, const BenchResult *result,
+                                      const char *wanted) {
     for (int i = 0; wanted && i < bench->count; i++) {
         const BenchResult *other = &bench->results[i];
         if (other->length == result->length && other->train == result->train &&
@@ -179,7 +158,7 @@ static bool put_benches(const Analysis *analysis, Error *err) {
             if (!series) continue;
             TableCell *row = analysis_row(analysis, series);
             for (int c = ANALYSIS_EVALUATED; c <= ANALYSIS_TRAIN_LENGTH; c++) row[c] = table_number(NAN);
-            put_result(row, bench, result, beside(bench, result, analysis->options->baseline), series,
+            put_result(row, bench, result, find_result(bench, result, analysis->options->baseline), series,
                        analysis->arena);
         }
     return list != NULL;
@@ -189,23 +168,16 @@ static bool run_cost(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (first_of_runs(set, i)) {
-            TableCell *row = analysis_row(analysis, series);
-            row[ANALYSIS_EVALUATED] = row[ANALYSIS_SPLIT] = row[ANALYSIS_PROTOCOL] =
-                row[ANALYSIS_STRIDE_RULE] = row[ANALYSIS_REQUESTED] = table_text(NULL);
-            put_cost(row, series, "train", series->train_length, train_cost(series, analysis->arena));
-            put_machine(row, series);
-        }
-        for (int k = 0; k < series->count; k++)
-            put_cost(analysis_row(analysis, series), series, "evaluate", series->cells[k].length,
-                     evaluate_cost(&series->cells[k], analysis->arena));
+        if (results_is_first(set, i, series_same_runs)) /* training is the same under every protocol */
+            put_training(analysis, series);
+        for (int k = 0; k < series->count; k++) put_evaluation(analysis, series, &series->cells[k]);
     }
     table_note(
-        analysis->frame,
+        analysis->table,
         "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
         "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
-    const char *warning = series_speed_warning(set, analysis->arena);
-    if (warning) table_note(analysis->frame, warning);
+    const char *warning = results_speed_warning(set, analysis->arena);
+    if (warning) table_note(analysis->table, warning);
     return put_benches(analysis, err);
 }
 

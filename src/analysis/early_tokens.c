@@ -23,36 +23,24 @@
 
 /* --- losses by position --- */
 
-typedef struct Bin {
-    int64_t first, last, tokens;
-    double nats; /* summed over seeds, as tokens are */
-} Bin;
-
-enum { MOST_BINS = 128 };
-
 /* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
-static int read_bins(Bin *bins, const Analysis *analysis, const ResultsCell *cell, Error *err) {
+static int read_bins(ResultsBin *bins, const Analysis *analysis, const SeriesCell *cell, Error *err) {
     int count = 0;
     for (int s = 0; s < cell->count; s++) {
-        const char *const parameters[] = {
-            arena_format(analysis->arena, "%lld", (long long)cell->seeds[s].evaluation), NULL};
-        Query *query =
-            query_begin(analysis->store,
-                        "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                        " ORDER BY first",
-                        parameters);
-        for (int b = 0; query_next(query) && b < MOST_BINS; b++) {
-            if (b == count) bins[count++] = (Bin){.first = query_int(query, 0), .last = query_int(query, 1)};
-            bins[b].nats += query_real(query, 2);
-            bins[b].tokens += query_int(query, 3);
+        ResultsBin more[RESULTS_BINS];
+        int known = results_bins(more, analysis->store, &cell->seeds[s], err);
+        if (known < 0) return -1;
+        for (int b = 0; b < known; b++) {
+            if (b < count) more[b].nats += bins[b].nats, more[b].tokens += bins[b].tokens;
+            bins[b] = more[b];
         }
-        if (!query_end(query, err)) return -1;
+        if (known > count) count = known;
     }
     return count;
 }
 
 /* Mean loss at positions [from, to), by the bins that begin there; NAN without any. */
-static double loss_between(const Bin *bins, int count, int64_t from, int64_t to) {
+static double loss_between(const ResultsBin *bins, int count, int64_t from, int64_t to) {
     double nats = 0, tokens = 0;
     for (int b = 0; b < count; b++) {
         if (bins[b].first < from || bins[b].first >= to) continue;
@@ -89,8 +77,8 @@ static bool run_positions(const Analysis *analysis, Error *err) {
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
-            const ResultsCell *cell = &series->cells[k];
-            Bin bins[MOST_BINS] = {{0}};
+            const SeriesCell *cell = &series->cells[k];
+            ResultsBin bins[RESULTS_BINS];
             int count = read_bins(bins, analysis, cell, err);
             if (count < 0) return false;
             for (int b = 0; b < count; b++) {
@@ -107,7 +95,7 @@ static bool run_positions(const Analysis *analysis, Error *err) {
             }
         }
     }
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "Nats per token at positions of the window, counted from 0, by evaluation length.");
     return true;
 }
@@ -151,18 +139,18 @@ static const TableColumn early_columns[] = {
 };
 
 static double loss_at(const Series *series, int64_t length) {
-    const ResultsCell *cell = series ? results_cell(series, length) : NULL;
-    return cell ? results_mean_loss(cell) : NAN;
+    const SeriesCell *cell = series ? series_cell(series, length) : NULL;
+    return cell ? series_mean_loss(cell) : NAN;
 }
 
 /* strided: NULL where there is none. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
-                       const ResultsCell *cell, Error *err) {
-    Bin bins[MOST_BINS] = {{0}};
+                       const SeriesCell *cell, Error *err) {
+    ResultsBin bins[RESULTS_BINS];
     int count = read_bins(bins, analysis, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
-    double N = results_mean_loss(cell), N_L = loss_at(plain, L);
+    double N = series_mean_loss(cell), N_L = loss_at(plain, L);
     double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
     TableCell *row = analysis_row(analysis, plain);
     row[STRIDED] = table_text(strided ? strided->rule : NULL);
@@ -179,16 +167,10 @@ static bool add_length(const Analysis *analysis, const Series *plain, const Seri
     return true;
 }
 
-static bool is_protocol(const Series *series, EvaluateProtocol protocol) {
-    return !strcmp(series->protocol, evaluate_protocol_names[protocol]);
-}
-
 /* The same method, evaluated on the same targets with a stride. */
 static bool is_strided_of(const Series *strided, const Series *plain) {
-    return is_protocol(strided, EVALUATE_STRIDED) && !strcmp(strided->name, plain->name) &&
-           !strcmp(strided->corpus, plain->corpus) && !strcmp(strided->split, plain->split) &&
-           strided->train_length == plain->train_length && strided->requested == plain->requested &&
-           !strcmp(strided->precision, plain->precision);
+    return !strcmp(strided->protocol, evaluate_protocol_names[EVALUATE_STRIDED]) &&
+           series_same_runs(strided, plain) && series_same_targets(strided, plain);
 }
 
 static bool run_early(const Analysis *analysis, Error *err) {
@@ -196,7 +178,7 @@ static bool run_early(const Analysis *analysis, Error *err) {
     bool lacking = false;
     for (int i = 0; i < set->count; i++) {
         const Series *plain = &set->items[i];
-        if (!is_protocol(plain, EVALUATE_NONOVERLAPPING) || strcmp(plain->rule, "L")) continue;
+        if (!series_nonoverlapping(plain)) continue;
         int strided = 0;
         for (int k = 0; k <= set->count; k++) { /* after the last one: none, if there was none */
             const Series *other = k < set->count ? &set->items[k] : NULL;
@@ -207,13 +189,13 @@ static bool run_early(const Analysis *analysis, Error *err) {
                 if (!add_length(analysis, plain, other, &plain->cells[c], err)) return false;
         }
     }
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "Nats per token. early tokens cost: nonoverlapping minus strided. gain since L = by "
                "context (strided) + by fewer early tokens.");
-    table_note(analysis->frame, "below, beyond L: nonoverlapping loss at positions of the window inside and "
+    table_note(analysis->table, "below, beyond L: nonoverlapping loss at positions of the window inside and "
                                 "outside the training length.");
     if (lacking)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
                    "strided:0.125` adds it.");
     return true;

@@ -14,37 +14,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/reference_curves.h"
-
-static const double tolerance = 1.05;
-
-typedef struct Reach {
-    int64_t within, best; /* lengths; 0: unknown, for want of a perplexity at L */
-    int64_t longest;      /* evaluated */
-    double base;          /* P(L) */
-} Reach;
-
-/* perplexities[count] at ascending lengths; NAN where there is none. */
-static Reach find_reach(const int64_t *lengths, const double *perplexities, int count, int64_t train_length) {
-    Reach reach = {.base = NAN, .longest = count ? lengths[count - 1] : 0};
-    double lowest = INFINITY;
-    bool holds = false;
-    for (int i = 0; i < count; i++) {
-        if (lengths[i] < train_length) continue;
-        if (lengths[i] == train_length) {
-            reach.base = perplexities[i];
-            holds = true;
-        }
-        holds = holds && perplexities[i] <= tolerance * reach.base;
-        if (holds) reach.within = lengths[i];
-        if (isfinite(reach.base) && perplexities[i] < lowest) {
-            lowest = perplexities[i];
-            reach.best = lengths[i];
-        }
-    }
-    return reach;
-}
-
 /* --- curves --- */
 
 enum {
@@ -82,50 +51,39 @@ static const TableColumn curves_columns[] = {
     {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
-/* What all rows of a curve say about the whole of it. */
-static void put_reach(TableCell *row, const Reach *reach, int64_t train_length, Arena *arena) {
-    if (!reach->within) return;
-    bool all = reach->within == reach->longest, last = reach->best == reach->longest;
-    row[WITHIN] = table_number((double)reach->within);
-    row[BEST] = table_number((double)reach->best);
-    row[GAINED] = table_number((double)(reach->best - train_length));
-    row[WITHIN_TEXT] = table_text(arena_format(arena, "%s%lld", all ? ">= " : "", (long long)reach->within));
-    row[GAINED_TEXT] =
-        table_text(arena_format(arena, "%s%lld", last ? ">= " : "", (long long)(reach->best - train_length)));
+/* "1024", or ">= 1024" for the longest length that was evaluated. */
+static TableCell at_least(int64_t number, bool longest, Arena *arena) {
+    return table_text(arena_format(arena, "%s%lld", longest ? ">= " : "", (long long)number));
 }
 
-static void put_length(TableCell *row, const Reach *reach, int64_t train_length, int64_t length,
-                       double perplexity, const char *shown, Arena *arena) {
-    double ratio = perplexity / reach->base;
-    row[LENGTH] = table_number((double)length);
-    row[MULTIPLE] = table_number((double)length / (double)train_length);
-    row[PERPLEXITY] = table_number(perplexity);
-    row[RATIO] = table_number(ratio);
-    bool both = isfinite(ratio) && length != train_length;
-    row[SHOWN] = table_text(both ? arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio) : shown);
-}
-
-static void add_curve(const Analysis *analysis, const Series *series) {
+/* The rows of one curve: they share what is said of all of it. source: of a curve of a paper; NULL: ours. */
+static void add_curve(const Analysis *analysis, const Series *series, const char *source) {
     Arena *arena = analysis->arena;
-    int64_t *lengths = NEW(arena, series->count, int64_t);
-    double *perplexities = NEW(arena, series->count, double);
-    int count = 0;
+    const SeriesReach reach = series_reach(series);
+    int64_t gained = reach.best - series->train_length;
     for (int i = 0; i < series->count; i++) {
-        if (!series_evaluated(&series->cells[i])) continue;
-        lengths[count] = series->cells[i].length;
-        perplexities[count++] = series->cells[i].mean;
-    }
-    Reach reach = find_reach(lengths, perplexities, count, series->train_length);
-    for (int i = 0; i < series->count; i++) {
-        const ResultsCell *cell = &series->cells[i];
+        const SeriesCell *cell = &series->cells[i];
+        const char *shown = series_cell_text(cell, arena);
+        double ratio = cell->mean / reach.base;
         TableCell *row = analysis_row(analysis, series);
-        row[SOURCE] = table_text("here");
-        put_reach(row, &reach, series->train_length, arena);
-        put_length(row, &reach, series->train_length, cell->length, cell->mean,
-                   results_cell_text(cell, arena), arena);
-        row[SEEDS] = table_number(cell->count);
+        row[SOURCE] = table_text(source ? source : "here");
+        if (reach.within) {
+            row[WITHIN] = table_number((double)reach.within);
+            row[BEST] = table_number((double)reach.best);
+            row[GAINED] = table_number((double)gained);
+            row[WITHIN_TEXT] = at_least(reach.within, reach.within == reach.longest, arena);
+            row[GAINED_TEXT] = at_least(gained, reach.best == reach.longest, arena);
+        }
+        if (isfinite(ratio) && cell->length != series->train_length)
+            shown = arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio);
+        row[LENGTH] = table_number((double)cell->length);
+        row[MULTIPLE] = table_number((double)cell->length / (double)series->train_length);
+        if (!source) row[SEEDS] = table_number(cell->count);
         row[OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
+        row[PERPLEXITY] = table_number(cell->mean);
         row[DEVIATION] = table_number(cell->deviation);
+        row[RATIO] = table_number(ratio);
+        row[SHOWN] = table_text(shown);
     }
 }
 
@@ -133,59 +91,37 @@ static void add_curve(const Analysis *analysis, const Series *series) {
 
 static void add_reference(const Analysis *analysis, const ReferenceCurve *reference) {
     if (reference->count < 2) return; /* no curve */
-    Reach reach =
-        find_reach(reference->lengths, reference->perplexities, reference->count, reference->train_length);
-    const char *name = reference->method, *split = *reference->split ? reference->split : "-";
-    const char *source = reference->source;
+    const char *name = reference->method, *source = reference->source;
     if (*reference->dataset) source = arena_format(analysis->arena, "%s, %s", source, reference->dataset);
-    for (int i = 0; i < analysis->set->count; i++) /* as our tables call it, if they do */
-        if (!strcmp(analysis->set->items[i].method, reference->method)) {
-            name = analysis->set->items[i].label;
-            break;
-        }
-    const Series series = {.method = reference->method,
-                           .name = name,
-                           .split = split,
-                           .protocol = "nonoverlapping",
-                           .rule = "L",
-                           .evaluated = arena_format(analysis->arena, "%s, nonoverlapping", split),
-                           .train_length = reference->train_length};
-    for (int i = 0; i < reference->count; i++) {
-        TableCell *row = analysis_row(analysis, &series);
-        double perplexity = reference->perplexities[i];
-        row[SOURCE] = table_text(source);
-        put_reach(row, &reach, reference->train_length, analysis->arena);
-        put_length(row, &reach, reference->train_length, reference->lengths[i], perplexity,
-                   table_perplexity(perplexity, analysis->arena), analysis->arena);
-        row[OUTCOME] = table_text("done");
-    }
+    for (int i = analysis->set->count - 1; i >= 0; i--) /* as our tables call it, if they do */
+        if (!strcmp(analysis->set->items[i].method, reference->method)) name = analysis->set->items[i].label;
+    add_curve(analysis, series_of_reference(reference, name, analysis->arena), source);
 }
 
-static bool add_references(const Analysis *analysis, Error *err) {
-    const ReferenceCurves *curves =
-        reference_curves_all(analysis->store, analysis->set->experiment, analysis->arena, err);
-    if (!curves) return false;
+static void add_references(const Analysis *analysis) {
+    const ReferenceCurves *curves = analysis->set->reference;
     for (int i = 0; i < curves->count; i++) add_reference(analysis, &curves->items[i]);
     if (!curves->count)
-        table_note(analysis->frame,
+        table_note(analysis->table,
                    "No reference curves of these methods; `poslab reference DB` imports the paper's.");
-    return true;
 }
 
 static void put_marks(const Analysis *analysis) {
-    const char *note = series_beyond_text(analysis->set);
-    if (note) table_note(analysis->frame, note);
+    const char *note = results_beyond_text(analysis->set);
+    if (note) table_note(analysis->table, note);
 }
 
 static bool run_curves(const Analysis *analysis, Error *err) {
-    for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i]);
-    table_note(analysis->frame, "×: ratio to the value at the training length. within 5 %: the last "
+    (void)err;
+    for (int i = 0; i < analysis->set->count; i++) add_curve(analysis, &analysis->set->items[i], NULL);
+    table_note(analysis->table, "×: ratio to the value at the training length. within 5 %: the last "
                                 "length before the perplexity exceeds 1.05 times that value.");
-    table_note(analysis->frame,
+    table_note(analysis->table,
                "gained: tokens beyond the training length at which the perplexity is lowest. "
                ">=: the longest length evaluated.");
     put_marks(analysis);
-    return !analysis->options->paper || add_references(analysis, err);
+    if (analysis->options->paper) add_references(analysis);
+    return true;
 }
 
 const AnalysisKind analysis_curves = {
@@ -214,14 +150,14 @@ static bool run_matrix(const Analysis *analysis, Error *err) {
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
-            const ResultsCell *cell = &series->cells[k];
+            const SeriesCell *cell = &series->cells[k];
             TableCell *row = analysis_row(analysis, series);
             row[M_LENGTH] = table_number((double)cell->length);
             row[M_SEEDS] = table_number(cell->count);
             row[M_OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
             row[M_PERPLEXITY] = table_number(cell->mean);
             row[M_DEVIATION] = table_number(cell->deviation);
-            row[M_SHOWN] = table_text(results_cell_text(cell, analysis->arena));
+            row[M_SHOWN] = table_text(series_cell_text(cell, analysis->arena));
         }
     }
     put_marks(analysis);

@@ -14,7 +14,7 @@ typedef struct Analysis {
     Database *store;
     const Results *set;
     const AnalysisOptions *options;
-    Table *frame;
+    Table *table;
     Arena *arena; /* the table's, too */
 } Analysis;
 
@@ -57,7 +57,7 @@ enum {
 
 /* A new row with these columns filled; the others are empty. */
 static inline TableCell *analysis_row(const Analysis *analysis, const Series *series) {
-    TableCell *row = table_row(analysis->frame);
+    TableCell *row = table_row(analysis->table);
     row[ANALYSIS_EXPERIMENT] = table_text(analysis->set->experiment);
     row[ANALYSIS_METHOD] = table_text(series->method);
     row[ANALYSIS_NAME] = table_text(series->name);

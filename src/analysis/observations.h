@@ -1,4 +1,5 @@
-/* observations: the perplexities of an experiment as a list, for tables with chosen rows and columns.
+/* observations: the perplexities of an experiment (analysis/results.h) as a list, for tables with chosen rows
+ * and columns.
  *
  * An observation is one perplexity: a series (analysis/results.h) at one evaluation length, averaged over
  * its seeds or of one seed. Fields describe an observation; --rows, --columns and --where name them.
@@ -8,15 +9,14 @@
 #ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
 #define POSLAB_ANALYSIS_OBSERVATIONS_H
 
-#include "analysis/reference_curves.h"
 #include "analysis/results.h"
 
 typedef struct Observation {
     const Series *series;
-    const ResultsCell *cell; /* the seeds that are wanted */
-    const ResultsCell *base; /* the same at the training length; NULL if there is none */
-    int64_t seed;            /* -1: all of the cell's */
-    bool paper, between;     /* from a paper; there between two lengths (reference_curves_at) */
+    const SeriesCell *cell; /* the seeds that are wanted */
+    const SeriesCell *base; /* the same at the training length; NULL if there is none */
+    int64_t seed;           /* -1: all of the cell's */
+    bool paper, between;    /* from a paper; there between two lengths (reference_curves_at) */
 } Observation;
 
 /* What identifies an observation; fields say which parts of that they show. */
@@ -34,17 +34,31 @@ enum {
     OBSERVATION_PRECISION = 1024,
 };
 
+/* Where the value of a field is. The last four are numbers. */
+typedef enum ObservationKind {
+    OBSERVATION_OF_SERIES, /* a text of the series, at `offset` */
+    OBSERVATION_FROM,      /* "here" or "paper" */
+    OBSERVATION_COUNT,     /* a whole number of the series, at `offset`; negative: unknown */
+    OBSERVATION_AT,        /* the evaluation length */
+    OBSERVATION_MULTIPLE,  /* of the training length */
+    OBSERVATION_OF_SEED
+} ObservationKind;
+
 typedef struct ObservationField {
     const char *name;         /* in --rows, --columns and --where */
     const char *head, *under; /* of a column of a table, two lines */
     const char *words;        /* in a sentence: "trained at %s", "perplexity by WORDS" */
     unsigned shows;           /* OBSERVATION_* */
-    const char *(*text)(const Observation *fact, Arena *arena);
-    double (*number)(const Observation *fact); /* NULL: a text */
+    ObservationKind kind;
+    size_t offset;
 } ObservationField;
 
 extern const ObservationField observations_all_fields[];
 extern const int observations_field_count;
+
+bool observations_is_number(const ObservationField *field);
+const char *observations_text(const ObservationField *field, const Observation *observation, Arena *arena);
+double observations_number(const ObservationField *field, const Observation *observation);
 
 /* Fields separated by commas; at most `most`. Returns how many; 0 and a usage error (with the nearest name)
    if a name is unknown. */
@@ -72,25 +86,27 @@ typedef struct ObservationOptions {
 
 typedef struct ObservationList {
     const Results *set;
-    const ReferenceCurves *paper; /* NULL unless asked for */
+    const ReferenceCurves *paper; /* NULL unless requested */
     Observation *items; /* in the order of the config, those of the paper behind ours of the same method */
     int count;
 } ObservationList;
 
-/* Keeps those of `names` of experiments in which the conditions hold for anything. Fails (usage) if that is
-   none, or if any one condition holds for nothing, and says what values there are. */
-bool facts_choose(Database *store, const char **names, int *count, const ObservationOptions *options,
-                  Arena *arena, Error *err);
+/* Keeps those of the experiments in which the conditions hold for anything. Fails (usage) if that is none, or
+   if any one condition holds for nothing, and lists the values that there are; or if the paper's curves are
+   requested and an experiment has none. */
+bool observations_choose(const Results **sets, int *count, const ObservationOptions *options, Arena *arena,
+                         Error *err);
 
-/* NULL and err if reading fails. */
-const ObservationList *observations_read(Database *store, const char *experiment,
-                                         const ObservationOptions *options, Arena *arena, Error *err);
+/* NULL and err if the paper's curves are requested and there are
+   none. */
+const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
+                                         Error *err);
 
 /* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
    both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
    seeds are missing. */
-int observations_ratio(const Observation *fact, double *mean, double *deviation, Arena *arena);
-const char *observations_ratio_text(const Observation *fact, double mean, double deviation, int count,
+int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
+const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
 
 #endif

@@ -1,9 +1,9 @@
 /* pivot: the comparison table of an experiment, with chosen rows and columns.
  *
  * Every observation (analysis/observations.h) is in the row and column of its values. Fields that neither
- * rows nor columns show split the table: there is one DisplayTable for each of their values, with a caption.
+ * rows nor columns show split the table: there is one grid for each of their values, with a caption.
  * By default rows are methods at a training length under a protocol, and columns are evaluation lengths;
- * observations for which the experiment requests other lengths then have a table of their own.
+ * observations for which the experiment requests other lengths then have a grid of their own.
  *
  * The best numbers are marked (except where the output cannot show it, see `mark`). Among observations under
  * equal conditions (the same corpus, split, protocol and length and, where methods are compared, the same
@@ -15,8 +15,8 @@
 #ifndef POSLAB_ANALYSIS_PIVOT_H
 #define POSLAB_ANALYSIS_PIVOT_H
 
-#include "base/display_table.h"
-#include "store/database.h"
+#include "base/table.h"
+#include "analysis/results.h"
 
 typedef struct PivotOptions {
     const char *rows, *columns; /* names of fields, separated by commas; NULL: the default */
@@ -26,9 +26,9 @@ typedef struct PivotOptions {
     bool mark;                  /* the best numbers */
 } PivotOptions;
 
-/* NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without observations the
-   set is empty. */
-DisplayTableSet *pivot_tables(Database *store, const char *experiment, const PivotOptions *options,
-                              Arena *arena, Error *err);
+/* For people only. NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without
+   observations it has no rows. */
+Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
+                   Error *err);
 
 #endif

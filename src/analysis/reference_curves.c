@@ -1,6 +1,7 @@
 #include "analysis/reference_curves.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
@@ -73,37 +74,47 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     return list;
 }
 
-static ReferenceCurves *read_curves(Database *store, const char *experiment, const char *order, Arena *arena,
-                                    Error *err) {
-    const char *const parameters[] = {experiment, NULL};
+const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
+                                             Error *err) {
     ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
-    const char *sql =
-        arena_format(arena,
-                     "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
-                     " eval_length, value FROM reference WHERE quantity = 'perplexity' AND value > 0"
-                     " AND stride = eval_length AND eval_length >= train_length AND method IN"
-                     " (SELECT method FROM outcome WHERE experiment = ?) ORDER BY %s, eval_length",
-                     order);
-    Query *query = query_begin(store, sql, parameters);
-    while (query_next(query)) add_number(paper, query, arena);
+    const char *last = "";
+    Query *query =
+        query_begin(store,
+                    "SELECT source, coalesce(dataset, ''), coalesce(split, ''), method, train_length,"
+                    " eval_length, value, quantity = 'perplexity' AND value > 0"
+                    " AND stride = eval_length AND eval_length >= train_length FROM reference WHERE method IN"
+                    " (SELECT method FROM outcome WHERE experiment = ?)"
+                    " ORDER BY source, dataset, split, train_length, method, eval_length",
+                    (const char *const[]){experiment, NULL});
+    paper->sources = "";
+    while (query_next(query)) {
+        if (strcmp(last, query_text(query, 0))) {
+            last = arena_copy(arena, query_text(query, 0));
+            paper->sources = arena_format(arena, "%s%s%s", paper->sources, *paper->sources ? "; " : "", last);
+        }
+        if (query_int(query, 7)) add_number(paper, query, arena);
+    }
     return query_end(query, err) ? paper : NULL;
 }
 
-const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,
-                                            Error *err) {
-    ReferenceCurves *paper =
-        read_curves(store, experiment, "source, dataset, split, train_length, method", arena, err);
-    if (paper) paper->sources = list_sources(paper, arena);
-    return paper;
+static int by_length(const void *a, const void *b) {
+    const ReferenceCurve *one = a, *other = b;
+    if (one->train_length != other->train_length) return one->train_length < other->train_length ? -1 : 1;
+    const char *const texts[][2] = {{one->source, other->source},
+                                    {one->dataset, other->dataset},
+                                    {one->split, other->split},
+                                    {one->method, other->method}};
+    int order = 0;
+    for (int i = 0; !order && i < COUNT_OF(texts); i++) order = strcmp(texts[i][0], texts[i][1]);
+    return order;
 }
 
-const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
-                                             Error *err) {
-    ReferenceCurves *paper =
-        read_curves(store, experiment, "train_length, source, dataset, split, method", arena, err);
-    if (!paper) return NULL;
+const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena *arena) {
+    ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
+    *paper = *all;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
+    if (paper->count) qsort(paper->items, (size_t)paper->count, sizeof *paper->items, by_length);
     paper->sources = list_sources(paper, arena);
     return paper;
 }

@@ -25,12 +25,13 @@ typedef struct ReferenceCurves {
     const char *sources; /* in words; "" if there are none */
 } ReferenceCurves;
 
-/* Curves of the methods of an experiment: all that there are, by source, and those that are taken, by
-   training length. NULL and err if reading fails. */
-const ReferenceCurves *reference_curves_all(Database *store, const char *experiment, Arena *arena,
-                                            Error *err);
+/* All curves of the methods of an experiment, by source; `sources` are of all numbers of these methods,
+   curves or not. The only reader of the table `reference`. NULL and err if reading fails. */
 const ReferenceCurves *reference_curves_read(Database *store, const char *experiment, Arena *arena,
                                              Error *err);
+
+/* Those curves that are compared with ours, by training length, and their sources. */
+const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena *arena);
 
 /* The perplexity at this multiple of the training length; between two lengths by a straight line in the
    logarithms of both (*between is then true); NAN outside. A length within a thousandth counts as the same.

@@ -1,5 +1,5 @@
 /* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
- * cell. Windows are read only when series are compared.
+ * cell.
  */
 #include "analysis/results.h"
 
@@ -7,172 +7,137 @@
 #include <string.h>
 
 #include "base/table.h"
-#include "analysis/curves.h"
+#include "math/linear.h"
+#include "train/evaluate.h"
 
 /* --- reading --- */
 
-enum {
-    NAME,
-    LABEL,
-    RUN_LABEL,
-    METHOD,
-    VARIANT,
-    EVAL_VARIANT,
-    SPLIT,
-    PROTOCOL,
-    RULE,
-    CORPUS,
-    PRECISION,
-    TEXTS
-};
-/* columns, first the texts */
-enum {
-    TRAIN_LENGTH = TEXTS,
-    REQUESTED,
-    PARAMETERS,
-    POSITION_PARAMETERS,
-    LENGTH,
-    STRIDE,
-    SEED,
-    OUTCOME,
-    EVALUATION,
-    LOSS,
-    SECONDS,
-    TOKENS,
-    PEAK_BYTES,
+/* Of the view `outcome`: "Label [variant]" and "Label settings [variant]". */
+#define CHANGED                                                                                              \
+    "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
+    " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \
+    " WHERE eval_variant <> '' GROUP BY 1, 2, 3, 4, 5 HAVING count(DISTINCT eval_variant_options) > 1),"     \
+    " ' ' || eval_variant_options, '') || ']')"
+
+typedef struct Column {
+    const char *sql;
+    enum { TEXT, WHOLE, REAL } type;
+    size_t offset; /* of the member */
+} Column;
+
+static const Column series_columns[] = {
+    {"label || iif(variant = '', '', ' ' || variant) || " CHANGED, TEXT, offsetof(Series, name)},
+    {"label || " CHANGED, TEXT, offsetof(Series, label)},
+    {"label", TEXT, offsetof(Series, run_label)},
+    {"method", TEXT, offsetof(Series, method)},
+    {"variant", TEXT, offsetof(Series, setting)},
+    {"eval_variant", TEXT, offsetof(Series, variant)},
+    {"split", TEXT, offsetof(Series, split)},
+    {"protocol", TEXT, offsetof(Series, protocol)},
+    {"stride_rule", TEXT, offsetof(Series, rule)},
+    {"corpus", TEXT, offsetof(Series, corpus)},
+    {"eval_precision", TEXT, offsetof(Series, precision)},
+    {"train_length", WHOLE, offsetof(Series, train_length)},
+    {"requested", WHOLE, offsetof(Series, requested)},
+    {"parameters", WHOLE, offsetof(Series, parameters)},
+    {"position_parameters", WHOLE, offsetof(Series, position_parameters)},
 };
 
-static const char series_sql[] =
-    "SELECT " CURVES_NAME ", " CURVES_LABEL
-    ", label, method, variant, eval_variant, split, protocol, stride_rule, corpus,"
-    " eval_precision, train_length, requested, parameters, position_parameters, eval_length, stride, seed,"
-    " outcome, evaluation, nll / tokens, seconds, tokens, peak_bytes FROM outcome WHERE experiment = ?"
-    " ORDER BY ordinal, eval_variant, split DESC, protocol, stride_rule, requested, eval_precision DESC,"
-    " eval_length";
+static const Column cell_columns[] = {
+    {"eval_length", WHOLE, offsetof(SeriesCell, length)},
+    {"stride", WHOLE, offsetof(SeriesCell, stride)},
+};
 
-bool results_same_protocol(const Series *a, const Series *b) {
-    return !strcmp(a->split, b->split) && !strcmp(a->protocol, b->protocol) && !strcmp(a->rule, b->rule) &&
-           a->requested == b->requested && !strcmp(a->precision, b->precision);
+static const Column seed_columns[] = {
+    {"seed", WHOLE, offsetof(SeriesSeed, seed)},
+    {"outcome", TEXT, offsetof(SeriesSeed, outcome)},
+    {"nll / tokens", REAL, offsetof(SeriesSeed, loss)},
+    {"evaluation", WHOLE, offsetof(SeriesSeed, evaluation)},
+    {"nll", REAL, offsetof(SeriesSeed, nats)},
+    {"bits_per_byte", REAL, offsetof(SeriesSeed, bits_per_byte)},
+    {"seconds", REAL, offsetof(SeriesSeed, seconds)},
+    {"tokens", WHOLE, offsetof(SeriesSeed, tokens)},
+    {"windows", WHOLE, offsetof(SeriesSeed, windows)},
+    {"peak_bytes", WHOLE, offsetof(SeriesSeed, peak_bytes)},
+    {"revision", TEXT, offsetof(SeriesSeed, revision)},
+    {"run_key", TEXT, offsetof(SeriesSeed, run_key)},
+    {"method_options", TEXT, offsetof(SeriesSeed, method_options)},
+    {"tokenizer", TEXT, offsetof(SeriesSeed, tokenizer)},
+};
+
+static const struct {
+    const Column *columns;
+    int count;
+} parts[] = {{series_columns, COUNT_OF(series_columns)},
+             {cell_columns, COUNT_OF(cell_columns)},
+             {seed_columns, COUNT_OF(seed_columns)}};
+
+static Query *begin_evaluations(Database *store, const char *const *experiment, Arena *arena) {
+    const char *list = "";
+    for (int p = 0; p < COUNT_OF(parts); p++)
+        for (int i = 0; i < parts[p].count; i++)
+            list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", parts[p].columns[i].sql);
+    const char *sql = arena_format(arena,
+                                   "SELECT %s FROM outcome WHERE experiment = ? ORDER BY ordinal,"
+                                   " eval_variant, split DESC, protocol, stride_rule, requested,"
+                                   " eval_precision DESC, eval_length",
+                                   list);
+    return query_begin(store, sql, experiment);
+}
+
+/* Fills the members of a series, a cell and a seed from a row. */
+static void read_row(Query *query, void *const *targets, Arena *arena) {
+    int column = 0;
+    for (int p = 0; p < COUNT_OF(parts); p++)
+        for (int i = 0; i < parts[p].count; i++, column++) {
+            void *member = (char *)targets[p] + parts[p].columns[i].offset;
+            switch (parts[p].columns[i].type) {
+            case TEXT:
+                *(const char **)member = arena_copy(arena, query_text(query, column));
+                break;
+            case WHOLE:
+                *(int64_t *)member = query_int(query, column);
+                break;
+            case REAL:
+                *(double *)member = query_real(query, column);
+                break;
+            }
+        }
 }
 
 static Series *find_series(Results *set, const Series *wanted, Arena *arena) {
-    for (int i = 0; i < set->count; i++) {
-        Series *series = &set->items[i];
-        if (!strcmp(series->name, wanted->name) && series->train_length == wanted->train_length &&
-            !strcmp(series->corpus, wanted->corpus) && results_same_protocol(series, wanted))
-            return series;
-    }
+    for (int i = 0; i < set->count; i++)
+        if (series_same_runs(&set->items[i], wanted) && series_same_protocol(&set->items[i], wanted))
+            return &set->items[i];
     Series *series = ARENA_PUSH(arena, set->items, set->count);
     *series = *wanted;
-    const char **texts[] = {&series->name,    &series->label,    &series->run_label, &series->method,
-                            &series->setting, &series->split,    &series->variant,   &series->rule,
-                            &series->corpus,  &series->protocol, &series->precision};
-    for (int i = 0; i < COUNT_OF(texts); i++) *texts[i] = arena_copy(arena, *texts[i]);
     return series;
 }
 
-ResultsCell *results_cell(const Series *series, int64_t length) {
-    for (int i = 0; i < series->count; i++)
-        if (series->cells[i].length == length) return &series->cells[i];
-    return NULL;
-}
-
-static ResultsCell *find_cell(Series *series, int64_t length, int64_t stride, Arena *arena) {
-    ResultsCell *known = results_cell(series, length);
-    if (known) return known;
-    series->cells = arena_extend(arena, series->cells, (size_t)series->count, sizeof *series->cells);
-    int index = series->count++;
-    for (; index > 0 && series->cells[index - 1].length > length; index--)
-        series->cells[index] = series->cells[index - 1];
-    series->cells[index] = (ResultsCell){.length = length, .stride = stride};
-    return &series->cells[index];
-}
-
-static void add_seed(ResultsCell *cell, ResultsSeed seed, const char *outcome, Arena *arena) {
-    cell->seeds_requested++;
-    if (strcmp(outcome, "done")) {
-        const SeriesLost lost = {seed.seed, arena_copy(arena, outcome)};
-        *ARENA_PUSH(arena, cell->lost, cell->lost_count) = lost;
-        cell->outcome = cell->lost->outcome;
-        return;
-    }
-    cell->seeds = arena_extend(arena, cell->seeds, (size_t)cell->count, sizeof *cell->seeds);
-    int index = cell->count++;
-    for (; index > 0 && cell->seeds[index - 1].seed > seed.seed; index--)
-        cell->seeds[index] = cell->seeds[index - 1];
-    cell->seeds[index] = seed;
-}
-
-static void take_row(Results *set, Query *query, Arena *arena) {
-    const Series wanted = {.name = query_text(query, NAME),
-                           .label = query_text(query, LABEL),
-                           .run_label = query_text(query, RUN_LABEL),
-                           .method = query_text(query, METHOD),
-                           .setting = query_text(query, VARIANT),
-                           .variant = query_text(query, EVAL_VARIANT),
-                           .split = query_text(query, SPLIT),
-                           .protocol = query_text(query, PROTOCOL),
-                           .rule = query_text(query, RULE),
-                           .corpus = query_text(query, CORPUS),
-                           .precision = query_text(query, PRECISION),
-                           .train_length = query_int(query, TRAIN_LENGTH),
-                           .requested = query_int(query, REQUESTED),
-                           .parameters = query_int(query, PARAMETERS),
-                           .position_parameters = query_int(query, POSITION_PARAMETERS)};
-    const ResultsSeed seed = {.seed = query_int(query, SEED),
-                              .evaluation = query_int(query, EVALUATION),
-                              .loss = query_real(query, LOSS),
-                              .seconds = query_real(query, SECONDS),
-                              .tokens = query_int(query, TOKENS),
-                              .peak_bytes = query_int(query, PEAK_BYTES)};
-    Series *series = find_series(set, &wanted, arena);
-    ResultsCell *cell = find_cell(series, query_int(query, LENGTH), query_int(query, STRIDE), arena);
-    add_seed(cell, seed, query_text(query, OUTCOME), arena);
-}
-
-static void finish_cell(ResultsCell *cell, Arena *arena) {
-    ArenaMark mark = arena_mark(arena);
-    double *perplexities = NEW(arena, cell->count, double);
-    for (int i = 0; i < cell->count; i++) perplexities[i] = exp(cell->seeds[i].loss);
-    cell->mean = stats_mean(perplexities, cell->count);
-    cell->deviation = stats_deviation(perplexities, cell->count);
-    arena_release(arena, mark);
-}
-
-/* How it was evaluated, once it is known on how many targets. */
-static void finish_series(Series *series, Arena *arena) {
-    Curve curve = {.split = series->split,
-                   .protocol = series->protocol,
-                   .stride_rule = series->rule,
-                   .requested = series->requested,
-                   .precision = series->precision};
-    for (int k = 0; k < series->count; k++) {
-        const ResultsCell *cell = &series->cells[k];
-        finish_cell(&series->cells[k], arena);
-        for (int i = 0; i < cell->count; i++)
-            if (cell->seeds[i].tokens > curve.targets) curve.targets = cell->seeds[i].tokens;
-    }
-    series->evaluated = curves_protocol(&curve, arena);
+static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
+    Series wanted = {0};
+    SeriesCell at = {0};
+    SeriesSeed seed = {.row = row};
+    read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
+    series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
 }
 
 static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
                       Error *err) {
-    Query *query =
-        query_begin(store,
-                    "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                    " r.train_seconds, r.peak_bytes, r.processor_seconds, r.load FROM experiment x JOIN "
-                    "point p ON p.experiment = x.id"
-                    " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
-                    experiment);
+    Query *query = query_begin(
+        store,
+        "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
+        " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0) FROM experiment x JOIN "
+        "point p ON p.experiment = x.id"
+        " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+        " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+        experiment);
     while (query_next(query)) {
-        const ResultsRun run = {.seed = query_int(query, 4),
-                                .threads = query_int(query, 5),
-                                .tokens = query_int(query, 6),
-                                .seconds = query_real(query, 7),
-                                .peak_bytes = query_int(query, 8),
-                                .processor_seconds = query_real(query, 9),
-                                .load = query_real(query, 10)};
+        SeriesRun run = {
+            .seed = query_int(query, 4), .threads = query_int(query, 5), .tokens = query_int(query, 6)};
+        run.cost[SERIES_SPEED] = query_real(query, 6) / query_real(query, 7);
+        for (int c = SERIES_SECONDS; c < SERIES_COSTS; c++)
+            run.cost[c] = query_real(query, 7 + c - SERIES_SECONDS);
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
             if (strcmp(series->run_label, query_text(query, 0)) ||
@@ -185,21 +150,59 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
     return query_end(query, err);
 }
 
+const char *results_signature(Database *store, const char *experiment, const char *evaluations, Arena *arena,
+                              Error *err) {
+    const char *signature = "";
+    const char *const parameters[] = {experiment, evaluations, NULL};
+    Query *query =
+        query_begin(store,
+                    "WITH shown AS (SELECT * FROM outcome WHERE experiment = ?1"
+                    "   AND (?2 IS NULL OR evaluation IN (SELECT value FROM json_each(?2))))"
+                    "SELECT 'tokenizer=' || group_concat(DISTINCT tokenizer)"
+                    " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
+                    " || ' split=' || group_concat(DISTINCT split)"
+                    " || ' protocol=' || group_concat(DISTINCT protocol)"
+                    " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
+                    " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
+                    " || ' precision=' || group_concat(DISTINCT eval_precision)"
+                    " || ' seeds=' || count(DISTINCT seed)"
+                    " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"
+                    " || coalesce((SELECT iif(count(DISTINCT tokens) > 1,"
+                    "     ' train.tokens=' || group_concat(budget), '')"
+                    "   FROM (SELECT DISTINCT json_extract(config, '$.train.tokens') AS tokens,"
+                    "       json_extract(config, '$.train.tokens') || '@' || train_length AS budget"
+                    "     FROM run WHERE key IN (SELECT run_key FROM shown)"
+                    "     ORDER BY train_length, tokens)), '')"
+                    " || coalesce((SELECT ' resumed-in-another-environment=' || group_concat(key)"
+                    "   FROM (SELECT key FROM run WHERE settings IS NOT NULL"
+                    "     AND key IN (SELECT run_key FROM shown) ORDER BY key)), '')"
+                    " FROM shown",
+                    parameters);
+    if (query_next(query)) signature = arena_copy(arena, query_text(query, 0));
+    return query_end(query, err) ? signature : NULL;
+}
+
 Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
     Results *set = NEW(arena, 1, Results);
     const char *const parameters[] = {experiment, NULL};
-    const Curves *curves = curves_read(store, experiment, arena, err);
-    if (!curves) return NULL;
     set->experiment = arena_copy(arena, experiment);
-    set->signature = curves->signature;
-    Query *query = query_begin(store, series_sql, parameters);
-    while (query_next(query)) take_row(set, query, arena);
+    set->signature = results_signature(store, experiment, NULL, arena, err);
+    set->reference = set->signature ? reference_curves_read(store, experiment, arena, err) : NULL;
+    if (!set->reference) return NULL;
+    Query *query = begin_evaluations(store, parameters, arena);
+    for (int64_t row = 0; query_next(query); row++) take_row(set, query, row, arena);
     if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
-    for (int i = 0; i < set->count; i++) finish_series(&set->items[i], arena);
+    for (int i = 0; i < set->count; i++) series_finish(&set->items[i], arena);
     return set;
 }
 
 /* --- names --- */
+
+bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *)) {
+    for (int i = 0; i < index; i++)
+        if (same(&set->items[i], &set->items[index])) return false;
+    return true;
+}
 
 static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
@@ -209,12 +212,16 @@ Series *results_counterpart(const Results *set, const char *wanted, const Series
                             int64_t train_length) {
     for (int i = 0; i < set->count; i++) {
         Series *other = &set->items[i];
-        if (is_called(other, wanted) && !strcmp(other->setting, series->setting) &&
-            !strcmp(other->corpus, series->corpus) && other->train_length == train_length &&
-            results_same_protocol(other, series))
+        if (is_called(other, wanted) && other->train_length == train_length &&
+            !strcmp(other->setting, series->setting) && !strcmp(other->corpus, series->corpus) &&
+            series_same_protocol(other, series))
             return other;
     }
     return NULL;
+}
+
+static bool same_label(const Series *a, const Series *b) {
+    return !strcmp(a->label, b->label);
 }
 
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err) {
@@ -222,9 +229,8 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     bool several = false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        bool listed = false;
-        for (int k = 0; k < i; k++) listed |= !strcmp(set->items[k].label, series->label);
-        if (!listed) list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->label);
+        if (results_is_first(set, i, same_label))
+            list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->label);
         if (!is_called(series, wanted)) continue;
         several |= label && strcmp(label, series->label);
         label = series->label;
@@ -234,52 +240,13 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
-/* --- cells --- */
-
-double results_mean_loss(const ResultsCell *cell) {
-    double sum = 0;
-    for (int i = 0; i < cell->count; i++) sum += cell->seeds[i].loss;
-    return cell->count ? sum / cell->count : NAN;
-}
-
-bool series_evaluated(const ResultsCell *cell) {
-    static const char *const unknown[] = {"beyond_text", "missing", "failed"};
-    bool known = cell->count > 0;
-    for (int i = 0; i < cell->lost_count; i++) {
-        bool listed = false;
-        for (int k = 0; k < COUNT_OF(unknown); k++) listed |= !strcmp(cell->lost[i].outcome, unknown[k]);
-        known |= !listed;
-    }
-    return known;
-}
-
-const char *series_beyond_text(const Results *set) {
+const char *results_beyond_text(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
-            for (int s = 0; s < set->items[i].cells[k].lost_count; s++)
-                if (!strcmp(set->items[i].cells[k].lost[s].outcome, "beyond_text"))
-                    return ">text: the text that was evaluated is shorter than this length, so no perplexity "
-                           "at it was measured.";
+            if (series_outcomes(&set->items[i].cells[k], "beyond_text"))
+                return ">text: the text that was evaluated is shorter than this length, so no perplexity "
+                       "at it was measured.";
     return NULL;
-}
-
-const char *results_cell_text(const ResultsCell *cell, Arena *arena) {
-    static const char *const words[][2] = {
-        {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
-    if (!cell->count) {
-        for (int i = 0; i < COUNT_OF(words); i++)
-            if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
-        return cell->outcome ? cell->outcome : "";
-    }
-    const char *text = table_perplexity(cell->mean, arena);
-    if (cell->count > 1) {
-        int digits = cell->mean < 100 ? 2 : cell->mean < 1000 ? 1 : 0;
-        text =
-            arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
-    }
-    return cell->count < cell->seeds_requested
-               ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
-               : text;
 }
 
 /* --- speeds --- */
@@ -291,14 +258,15 @@ static double speed_ratio(const Series *series) {
     double ratio = 1;
     for (int i = 0; i < series->run_count; i++)
         for (int k = 0; k < series->run_count; k++) {
-            const ResultsRun *a = &series->runs[i], *b = &series->runs[k];
+            const SeriesRun *a = &series->runs[i], *b = &series->runs[k];
             if (a->threads != b->threads) continue;
-            ratio = fmax(ratio, (double)a->tokens / a->seconds * b->seconds / (double)b->tokens);
+            ratio = fmax(ratio, (double)a->tokens / a->cost[SERIES_SECONDS] * b->cost[SERIES_SECONDS] /
+                                    (double)b->tokens);
         }
     return ratio;
 }
 
-const char *series_speed_warning(const Results *set, Arena *arena) {
+const char *results_speed_warning(const Results *set, Arena *arena) {
     const Series *worst = NULL;
     double highest = noticed;
     for (int i = 0; i < set->count; i++) {
@@ -314,7 +282,25 @@ const char *series_speed_warning(const Results *set, Arena *arena) {
                         highest, worst->name, (long long)worst->train_length);
 }
 
-/* --- windows --- */
+/* --- losses by position in the window --- */
+
+int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err) {
+    char id[32];
+    snprintf(id, sizeof id, "%lld", (long long)seed->evaluation);
+    Query *query = query_begin(store,
+                               "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                               " ORDER BY first",
+                               (const char *const[]){id, NULL});
+    int count = 0;
+    for (; query_next(query) && count < RESULTS_BINS; count++)
+        bins[count] = (ResultsBin){.first = query_int(query, 0),
+                                   .last = query_int(query, 1),
+                                   .nats = query_real(query, 2),
+                                   .tokens = query_int(query, 3)};
+    return query_end(query, err) ? count : -1;
+}
+
+/* --- paired differences --- */
 
 typedef struct Windows {
     double *nats;
@@ -322,7 +308,7 @@ typedef struct Windows {
     int count;
 } Windows;
 
-static bool read_windows(Windows *windows, Database *store, const ResultsSeed *seed, Arena *arena,
+static bool read_windows(Windows *windows, Database *store, const SeriesSeed *seed, Arena *arena,
                          Error *err) {
     const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
     Query *query = query_begin(
@@ -342,21 +328,11 @@ static bool same_windows(const Windows *a, const Windows *b) {
            (!a->count || !memcmp(a->tokens, b->tokens, (size_t)a->count * sizeof(int64_t)));
 }
 
-int64_t results_train_tokens(const Series *series) {
-    return series->run_count ? series->runs->tokens : 0;
-}
-
-const ResultsSeed *results_seed(const ResultsCell *cell, int64_t seed) {
-    for (int i = 0; cell && i < cell->count; i++)
-        if (cell->seeds[i].seed == seed) return &cell->seeds[i];
-    return NULL;
-}
-
-static int shared_seeds(int64_t *seeds, const ResultsCell *const *cells, int count, const ResultsCell *base) {
+static int shared_seeds(int64_t *seeds, const SeriesCell *const *cells, int count, const SeriesCell *base) {
     int shared = 0;
     for (int s = 0; s < base->count; s++) {
         bool all = true;
-        for (int m = 0; m < count; m++) all &= results_seed(cells[m], base->seeds[s].seed) != NULL;
+        for (int m = 0; m < count; m++) all &= series_seed(cells[m], base->seeds[s].seed) != NULL;
         if (all) seeds[shared++] = base->seeds[s].seed;
     }
     return shared;
@@ -367,9 +343,8 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-bool results_compare(StatsDifference *differences, Database *store, const ResultsCell *const *cells,
-                     int count, const ResultsCell *base, int64_t block, int resamples, Arena *arena,
-                     Error *err) {
+bool results_compare(StatsDifference *differences, Database *store, const SeriesCell *const *cells, int count,
+                     const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err) {
     ArenaMark mark = arena_mark(arena);
     StatsPanel panel = {.methods = count};
     int64_t *seeds = NEW(arena, base->count, int64_t);
@@ -381,7 +356,7 @@ bool results_compare(StatsDifference *differences, Database *store, const Result
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
-        fine = read_windows(&theirs, store, results_seed(base, seeds[s]), arena, err);
+        fine = read_windows(&theirs, store, series_seed(base, seeds[s]), arena, err);
         if (fine && !unit) {
             first = theirs;
             unit = NEW(arena, first.count, int);
@@ -392,7 +367,7 @@ bool results_compare(StatsDifference *differences, Database *store, const Result
             for (int w = 0; w < first.count; w++) tokens[unit[w]] += (double)first.tokens[w];
         }
         for (int m = 0; fine && m < count; m++) {
-            const ResultsSeed *seed = results_seed(cells[m], seeds[s]);
+            const SeriesSeed *seed = series_seed(cells[m], seeds[s]);
             fine = read_windows(&ours, store, seed, arena, err);
             if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
                 fine = error_set(err, EXIT_DAMAGED,

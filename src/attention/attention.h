@@ -60,6 +60,7 @@ typedef struct AttentionOptions {
 
 extern const OptionField attention_fields[];
 extern const int attention_field_count;
+extern const OptionSection attention_section; /* `model.attention` */
 
 /* Rules across options. `source` as in options_read. */
 bool attention_check(const AttentionOptions *options, const char *source, Error *err);

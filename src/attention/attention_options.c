@@ -12,29 +12,33 @@ static const char *const scale_names[] = {"off", "log_n", "llama4", "log_learned
 
 const OptionField attention_fields[] = {
     {"nope_every", OPTION_INT, offsetof(AttentionOptions, nope_every), .default_value = 0, .low = 0,
-     .high = 1024, .help = "every n-th layer works without the position method; 0: all layers have it"},
+     .high = 1024, .help = "every n-th layer works without the position method; 0: no layer"},
     {"window", OPTION_INT, offsetof(AttentionOptions, window), .default_value = 0, .low = 0, .high = 1 << 24,
-     .help = "a query sees this many keys, itself included; 0: all"},
+     .help = "each query sees this many keys, itself included; 0: all"},
     {"sinks", OPTION_INT, offsetof(AttentionOptions, sinks), .default_value = 0, .low = 0,
-     .high = TILE_COLUMNS, .help = "with a window: first keys that are always seen"},
+     .high = TILE_COLUMNS, .help = "with a window: this many first keys are always visible"},
     {"window_layers", OPTION_CHOICE, offsetof(AttentionOptions, window_layers),
      .default_value = ATTENTION_LAYERS_POSITION, .choices = layer_names,
-     .help = "layers with the window: all, or those with or without the method"},
+     .help = "layers with the window: all, or those with or without (nope) the position method"},
     {"top_k", OPTION_INT, offsetof(AttentionOptions, top_k), .default_value = 0, .low = 0, .high = 1 << 24,
-     .help = "only the k highest scores of a query count; 0: all"},
+     .help = "only the k highest scores of each query count; 0: all"},
     {"scale", OPTION_CHOICE, offsetof(AttentionOptions, scale), .default_value = ATTENTION_SCALE_NONE,
      .choices = scale_names,
-     .help = "queries grow with their position i: max(1, ln(i+1) / ln L), or Llama 4's way"},
+     .help = "scale of the query at position i; log_n: max(1, ln(i+1) / ln L); llama4: see scale_floor"},
     {"scale_floor", OPTION_INT, offsetof(AttentionOptions, scale_floor), .default_value = 8192, .low = 1,
-     .high = 1 << 24, .help = "llama4: factor 1 + coefficient ln(floor((i+1) / scale_floor) + 1)"},
+     .high = 1 << 24, .help = "llama4: scale 1 + scale_coefficient ln(floor((i+1) / scale_floor) + 1)"},
     {"scale_coefficient", OPTION_REAL, offsetof(AttentionOptions, scale_coefficient), .default_value = 0.1,
      .low = 0, .high = 10, .help = "llama4: see scale_floor"},
     {"scale_layers", OPTION_CHOICE, offsetof(AttentionOptions, scale_layers),
      .default_value = ATTENTION_LAYERS_ALL, .choices = layer_names, .help = "layers with that scale"},
     {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
-     .high = 100, .help = "scores with all their biases are multiplied by this"},
+     .high = 100, .help = "factor on the scores with all their biases"},
 };
 const int attention_field_count = COUNT_OF(attention_fields);
+const OptionSection attention_section = {"model.attention",
+                                         "Changes of attention that combine with every method, also after "
+                                         "training",
+                                         attention_fields, COUNT_OF(attention_fields), NULL};
 
 bool attention_check(const AttentionOptions *o, const char *source, Error *err) {
     if (o->sinks && !o->window)

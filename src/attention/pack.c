@@ -142,24 +142,34 @@ static void add(const Attention *a, float *to, const float *from) {
     for (size_t i = 0; i < (size_t)a->length * a->wide; i++) to[i] += from[i];
 }
 
+/* Gradients of a pair at q and k after the transform become those before it. A method with parameters also
+   gets the input of the transform, which replaces its output in the pair. */
+static void transform_back(Attention *a, const PositionContext *context, PositionRole query, PositionRole key,
+                           const PackedPair *pair, const float *from) {
+    const PositionMethod *m = a->method;
+    if (m->layout) {
+        queries_pack(a, pair->q, from);
+        if (pair->k) pack_rows(a, pair->k, from + a->width, 3 * a->width);
+    }
+    m->transform_backward(context, query, m->layout ? pair->q : NULL, pair->dq, a->wide);
+    if (pair->k) m->transform_backward(context, key, m->layout ? pair->k : NULL, pair->dk, a->wide);
+}
+
 void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
     const PositionMethod *m = a->method;
+    const float *from = qkv + (size_t)h * a->size;
     PositionContext context = *a->context;
     context.head = h;
-    if (m->transform && a->active) {
-        m->transform_backward(&context, POS_QUERY, a->current.near.dq, a->wide);
-        m->transform_backward(&context, POS_KEY, a->current.near.dk, a->wide);
-    }
+    if (m->transform && a->active) transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.near, from);
     if (has_far(a)) {
         const PackedPair *far = &a->current.far;
-        m->transform_backward(&context, POS_QUERY_FAR, far->dq, a->wide);
-        m->transform_backward(&context, POS_KEY_FAR, far->dk, a->wide);
+        transform_back(a, &context, POS_QUERY_FAR, POS_KEY_FAR, far, from);
         add(a, a->current.near.dq, far->dq);
         add(a, a->current.near.dk, far->dk);
     }
     if (has_sink_queries(a)) {
         context.tables = a->sink_tables;
-        m->transform_backward(&context, POS_QUERY, a->current.sink.dq, a->wide);
+        transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.sink, from);
         add(a, a->current.near.dq, a->current.sink.dq);
     }
     select_scale(a, h);

@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Fills in the text as one line: a newline in a name of a file, say, is no line of the error. */
+static void set_text(Error *err, const char *format, va_list args) {
+    vsnprintf(err->text, sizeof err->text, format, args);
+    for (char *at = err->text; (at = strchr(at, '\n')) != NULL;) *at = '?';
+}
+
 bool error_set(Error *err, ExitCode code, const char *format, ...) {
     va_list args;
     err->code = code;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set_text(err, format, args);
     va_end(args);
     return false;
 }
@@ -19,10 +25,32 @@ bool error_system(Error *err, const char *format, ...) {
     va_list args;
     err->code = EXIT_SYSTEM;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set_text(err, format, args);
     va_end(args);
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(saved));
+    return false;
+}
+
+/* Whether a text has this line of `size` bytes. */
+static bool has_line(const char *text, const char *line, size_t size) {
+    for (size_t have; *text; text += have + (text[have] == '\n')) {
+        have = strcspn(text, "\n");
+        if (have == size && strncmp(text, line, size) == 0) return true;
+    }
+    return false;
+}
+
+bool error_add(Error *err, const Error *other, bool first) {
+    if (first) *err = (Error){.code = other->code};
+    const char *line = other->text;
+    for (size_t size; *line; line += size + (line[size] == '\n')) {
+        size_t used = strlen(err->text);
+        size = strcspn(line, "\n");
+        if (used + size + 2 > sizeof err->text) break;
+        if (!has_line(err->text, line, size))
+            sprintf(err->text + used, "%s%.*s", used ? "\n" : "", (int)size, line);
+    }
     return false;
 }
 

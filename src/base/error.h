@@ -25,14 +25,19 @@ typedef enum ExitCode {
 
 typedef struct Error {
     ExitCode code;
-    char text[1024]; /* one sentence, no newline: place, what is wrong, remedy */
+    char text[4096]; /* a sentence for each mistake, on a line of its own: place, what is wrong, remedy */
 } Error;
 
-/* Fills *err and returns false, so that `return error_set(...)` reads as the failure it is. */
+/* Fills *err with one line (a newline in the text becomes '?') and returns false, so that `return
+ * error_set(...)` reads as the failure it is. */
 bool error_set(Error *err, ExitCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same with ": " and the text of errno at the end; code EXIT_SYSTEM. */
 bool error_system(Error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds the lines of `other` to the error, each once; the `first` ones replace its text. What does not fit is
+   cut off behind a line. Returns false. */
+bool error_add(Error *err, const Error *other, bool first);
 
 /* Prints "poslab: ..." to stderr and exits with EXIT_SYSTEM. For exhausted memory and nothing else. */
 _Noreturn void error_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -31,6 +31,7 @@ static cJSON *node(const Json *json) {
 /* Before each piece of memory that cJSON takes, a node or a text. */
 typedef struct Header {
     _Alignas(max_align_t) Arena *arena;
+    const char *origin; /* of a node: see json_set_origin */
 } Header;
 
 static _Thread_local Arena *current; /* where cJSON takes memory */
@@ -38,7 +39,7 @@ static _Thread_local Arena *current; /* where cJSON takes memory */
 static void *take_memory(size_t size) {
     Header *header = arena_alloc(current, 1, sizeof *header + size);
     if (!header) BUG("JSON in a counting arena");
-    header->arena = current;
+    *header = (Header){.arena = current};
     return header + 1;
 }
 
@@ -124,13 +125,31 @@ Json *json_parse(const char *text, size_t length, const char *source, Arena *are
     cJSON *json = cJSON_ParseWithLengthOpts(text + mark, length - mark, NULL, false);
     if (!json) BUG("%s: cJSON refuses what is valid JSON", source);
     if (keys_unique(json, "", arena, source, err)) return (Json *)json;
-    arena_release(arena, before);
-    return NULL;
+    return arena_release(arena, before), NULL;
+}
+
+/* The origins of a copy's model, or else this one where there is none. */
+static Json *set_origins(Json *json, const Json *model, const char *origin) {
+    Header *header = (Header *)json - 1;
+    if (!header->origin) header->origin = model ? json_origin(model) : origin;
+    const Json *from = json_first(model);
+    for (const Json *child = json_first(json); child;
+         child = json_next(child), from = from ? json_next(from) : NULL)
+        set_origins((Json *)child, from, origin);
+    return json;
 }
 
 Json *json_copy(const Json *json, Arena *arena) {
     take_from(arena);
-    return (Json *)cJSON_Duplicate(node(json), true);
+    return set_origins((Json *)cJSON_Duplicate(node(json), true), json, NULL);
+}
+
+void json_set_origin(Json *json, const char *origin) {
+    set_origins(json, NULL, origin);
+}
+
+const char *json_origin(const Json *json) {
+    return ((const Header *)json)[-1].origin;
 }
 
 /* ---- looking ---- */
@@ -190,8 +209,8 @@ int json_count(const Json *json) {
 }
 
 const char *json_key(const Json *object, int index) {
-    return json_is_object(object) && json_member(object, index) ? node(json_member(object, index))->string
-                                                                : NULL;
+    const Json *member = json_is_object(object) ? json_member(object, index) : NULL;
+    return member ? json_name(member) : NULL;
 }
 
 const Json *json_member(const Json *object, int index) {
@@ -216,12 +235,6 @@ const char *json_text(const Json *json, const char *fallback) {
 
 double json_number(const Json *json, double fallback) {
     return json_is_number(json) ? node(json)->valuedouble : fallback;
-}
-
-int json_characters(const char *text) {
-    int count = 0;
-    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* bytes that continue a character do not count */
-    return count;
 }
 
 const char *json_excerpt_text(const char *text, char out[JSON_EXCERPT_SIZE]) {
@@ -250,6 +263,7 @@ const char *json_excerpt(const Json *json, char out[JSON_EXCERPT_SIZE]) {
 bool json_value_error(const Json *json, const char *source, const char *path, const char *wanted,
                       Error *err) {
     char value[JSON_EXCERPT_SIZE];
+    if (json && json_origin(json)) source = json_origin(json);
     return error_set(err, EXIT_USAGE, "%s: '%s' must be %s, got %s", source, path, wanted,
                      json_excerpt(json, value));
 }
@@ -301,13 +315,10 @@ void json_add(Json *object, const char *key, Json *value) {
 }
 
 void json_set(Json *object, const char *key, Json *value) {
-    if (!json_get(object, key)) {
-        json_add(object, key, value);
-        return;
-    }
     check_arena(object, value);
     take_from(json_arena(object));
-    cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value));
+    if (!cJSON_ReplaceItemInObjectCaseSensitive(node(object), key, node(value)))
+        cJSON_AddItemToObject(node(object), key, node(value));
 }
 
 void json_set_text(Json *object, const char *key, const char *text) {

@@ -21,6 +21,12 @@ Json *json_parse(const char *text, size_t length, const char *source, Arena *are
 Json *json_copy(const Json *json, Arena *arena);
 Arena *json_arena(const Json *json); /* the one that owns the tree */
 
+/* The source of values that are from another file ("config 'base.json'"), for errors: it takes the place of
+   the source given to functions below. Set for a whole tree, except for values that have one; copies keep it.
+   NULL: none. */
+void json_set_origin(Json *json, const char *origin);
+const char *json_origin(const Json *json);
+
 /* Looking: NULL (or the fallback) where there is nothing of that kind. Text lives as long as the tree. */
 bool json_is_object(const Json *json);
 bool json_is_array(const Json *json);
@@ -40,7 +46,6 @@ const Json *json_next(const Json *json);                /* the one after it; NUL
 const char *json_name(const Json *json);                /* the key of a member of an object */
 const char *json_text(const Json *json, const char *fallback);
 double json_number(const Json *json, double fallback);
-int json_characters(const char *text); /* of UTF-8 */
 
 /* The functions that take an index or a key walk through the list; a loop over many uses json_first and
    json_next. Building: a value becomes part of one tree of the same arena, and keys and texts are copied into

@@ -101,27 +101,10 @@ void options_default(void *options, const OptionField *fields, int count) {
     }
 }
 
-/* Whether a single option has its default. */
-static bool is_default(const OptionField *field, const void *member) {
-    switch (field->type) {
-    case OPTION_INT:
-        return (double)*(const int64_t *)member == field->default_value;
-    case OPTION_REAL:
-        return *(const double *)member == field->default_value;
-    case OPTION_BOOL:
-        return *(const bool *)member == (field->default_value != 0);
-    case OPTION_CHOICE:
-        return *(const int *)member == (int)field->default_value;
-    case OPTION_TEXT:
-        break;
-    }
-    return !strcmp(*(const char *const *)member, field->choices ? field->choices[0] : "");
-}
-
 void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
-        if (!fields[i].newer || !is_default(&fields[i], member))
+        if (!fields[i].newer || *(const int *)member != (int)fields[i].default_value)
             kinds[fields[i].type].write(object, &fields[i], member);
     }
 }
@@ -181,17 +164,111 @@ static bool read_member(void *member, const OptionField *field, const Json *json
     return true;
 }
 
-static bool unknown(const Site *site, const OptionField *fields, int count, const char *const *skip) {
+/* What people call a key that has another name here, or is in another section. */
+static const struct {
+    const char *word, *path;
+} synonyms[] = {
+    {"adaptive_softmax", "model.adaptive"},
+    {"attention_window", "model.attention.window"},
+    {"batch", "train.tokens_per_step"},
+    {"batch_size", "train.tokens_per_step"},
+    {"beta1", "train.optimizer.beta1"},
+    {"beta2", "train.optimizer.beta2"},
+    {"block_size", "train.length"},
+    {"clip", "train.optimizer.clip"},
+    {"context_length", "train.length"},
+    {"corpus", "data.files"},
+    {"d_ff", "model.ffn"},
+    {"d_model", "model.width"},
+    {"dataset", "data.files"},
+    {"depth", "model.layers"},
+    {"dim", "model.width"},
+    {"dropout", "model.dropout"},
+    {"embedding_dim", "model.width"},
+    {"epochs", "train.tokens"},
+    {"eval", "evaluate"},
+    {"evaluation", "evaluate"},
+    {"ffn_dim", "model.ffn"},
+    {"files", "data.files"},
+    {"grad_clip", "train.optimizer.clip"},
+    {"gradient_clip", "train.optimizer.clip"},
+    {"grid", "sweep"},
+    {"heads", "model.heads"},
+    {"hidden_size", "model.width"},
+    {"iterations", "train.tokens"},
+    {"layers", "model.layers"},
+    {"learning_rate", "train.optimizer.lr"},
+    {"length", "train.length"},
+    {"lengths", "evaluate.lengths"},
+    {"lr", "train.optimizer.lr"},
+    {"max_iters", "train.tokens"},
+    {"max_steps", "train.tokens"},
+    {"methods", "method"},
+    {"min_lr", "train.schedule.floor"},
+    {"momentum", "train.optimizer.momentum"},
+    {"multiples", "evaluate.multiples"},
+    {"n_embd", "model.width"},
+    {"n_head", "model.heads"},
+    {"n_layer", "model.layers"},
+    {"num_heads", "model.heads"},
+    {"num_layers", "model.layers"},
+    {"optimizer", "train.optimizer"},
+    {"position", "method"},
+    {"precision", "train.precision"},
+    {"protocols", "evaluate.protocols"},
+    {"schedule", "train.schedule"},
+    {"seed", "train.seed"},
+    {"seeds", "train.seed"},
+    {"seq_len", "train.length"},
+    {"sequence_length", "train.length"},
+    {"slurm", "cluster"},
+    {"split", "data.split"},
+    {"steps", "train.tokens"},
+    {"tokenizer", "data.tokenizer"},
+    {"tokens", "train.tokens"},
+    {"tokens_per_step", "train.tokens_per_step"},
+    {"training", "train"},
+    {"valid_files", "data.valid_files"},
+    {"variants", "evaluate.variants"},
+    {"vocab_size", "model.vocabulary"},
+    {"vocabulary", "model.vocabulary"},
+    {"warmup", "train.schedule.warmup"},
+    {"wd", "train.optimizer.decay"},
+    {"weight_decay", "train.optimizer.decay"},
+    {"width", "model.width"},
+    {"window", "model.attention.window"},
+};
+
+/* Whether an object at this path is part of a config; other files have objects in lists at the root. */
+static bool is_in_config(const char *path) {
+    size_t size = strcspn(path, ".[");
+    bool found = !*path;
+    for (int i = 0; !found && i < COUNT_OF(synonyms); i++)
+        found = strncmp(synonyms[i].path, path, size) == 0 && strchr(".", synonyms[i].path[size]);
+    return found;
+}
+
+const char *options_synonym(const char *word) {
+    for (int i = 0; i < COUNT_OF(synonyms); i++)
+        if (strcmp(word, synonyms[i].word) == 0) return synonyms[i].path;
+    return NULL;
+}
+
+static bool unknown(const Site *site, const OptionField *fields, int count, const OptionPart *parts) {
     char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "";
-    const char *near = NULL;
+    const char *near = is_in_config(site->path) ? options_synonym(site->key) : NULL;
+    bool meant = near != NULL;
     for (int i = 0; i < count; i++) {
-        near = options_nearest_name(site->key,
-                                    (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
+        if (!meant)
+            near = options_nearest_name(
+                site->key, (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
         list_add(list, fields[i].key);
     }
-    for (int i = 0; skip && skip[i]; i++) {
-        near = options_nearest_name(site->key, (const char *const[]){near ? near : skip[i], skip[i], NULL});
-        list_add(list, skip[i]);
+    for (; parts && parts->key; parts++) {
+        if (!meant)
+            near = options_nearest_name(site->key,
+                                        (const char *const[]){near ? near : parts->key, parts->key, NULL});
+        list_add(list, parts->key);
     }
     return error_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->source, site->path,
                      *site->path ? "." : "", json_excerpt_text(site->key, key),
@@ -202,26 +279,35 @@ static bool unknown(const Site *site, const OptionField *fields, int count, cons
                      near ? "'?" : "");
 }
 
+static bool is_part(const OptionPart *parts, const char *key) {
+    while (parts && parts->key && strcmp(parts->key, key) != 0) parts++;
+    return parts && parts->key;
+}
+
 bool options_read(void *options, const OptionField *fields, int count, const Json *object,
-                  const char *const *skip, const char *source, const char *path, Arena *arena, Error *err) {
-    Site site = {.source = source, .path = path, .err = err};
+                  const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err) {
+    Error one = {0};
+    Site site = {.source = source, .path = path, .err = &one};
+    bool fine = true;
     if (!json_is_object(object)) {
         site.path = "";
         site.key = *path ? path : "the config";
+        site.err = err;
         return !object || complain(&site, object, "an object");
     }
-    for (int m = 0; m < json_count(object); m++) {
-        site.key = json_key(object, m);
-        bool skipped = false;
-        for (int k = 0; skip && skip[k]; k++) skipped |= strcmp(site.key, skip[k]) == 0;
-        if (skipped) continue;
+    for (const Json *member = json_first(object); member; member = json_next(member)) {
+        site.key = json_name(member);
+        site.source = json_origin(member) ? json_origin(member) : source;
+        if (is_part(parts, site.key)) continue;
         int i = 0;
         while (i < count && strcmp(site.key, fields[i].key) != 0) i++;
-        if (i == count) return unknown(&site, fields, count, skip);
-        void *member = (char *)options + fields[i].offset;
-        if (!read_member(member, &fields[i], json_member(object, m), &site, arena)) return false;
+        bool read = i < count
+                        ? read_member((char *)options + fields[i].offset, &fields[i], member, &site, arena)
+                        : unknown(&site, fields, count, parts);
+        if (!read) error_add(err, &one, fine);
+        fine &= read;
     }
-    return true;
+    return fine;
 }
 
 /* ---- arguments of a command line ---- */
@@ -357,44 +443,4 @@ const char *options_nearest_name(const char *word, const char *const *names) {
         nearest = names[i];
     }
     return nearest;
-}
-
-static const char *const type_names[] = {[OPTION_INT] = "integer",
-                                         [OPTION_REAL] = "number",
-                                         [OPTION_BOOL] = "boolean",
-                                         [OPTION_CHOICE] = "choice",
-                                         [OPTION_TEXT] = "text"};
-
-Json *options_field_json(const OptionField *field, Arena *arena) {
-    Json *option = json_new_object(arena);
-    json_set_text(option, "key", field->key);
-    json_set_text(option, "type", type_names[field->type]);
-    switch (field->type) {
-    case OPTION_INT:
-    case OPTION_REAL:
-        json_set_number(option, "default", field->default_value);
-        break;
-    case OPTION_BOOL:
-        json_set_bool(option, "default", field->default_value != 0);
-        break;
-    case OPTION_CHOICE:
-        json_set_text(option, "default", field->choices[(int)field->default_value]);
-        break;
-    case OPTION_TEXT:
-        json_set_text(option, "default", field->choices ? field->choices[0] : "");
-        break;
-    }
-    if (field->low != 0 || field->high != 0) {
-        json_set_number(option, "low", field->low);
-        json_set_number(option, "high", field->high);
-        if (field->or_zero) json_set_bool(option, "or_zero", true);
-    }
-    if (field->type == OPTION_CHOICE) {
-        Json *choices = json_new_array(arena);
-        for (const char *const *choice = field->choices; *choice; choice++)
-            json_append(choices, json_new_text(*choice, arena));
-        json_set(option, "choices", choices);
-    }
-    json_set_text(option, "help", field->help ? field->help : "");
-    return option;
 }

@@ -39,9 +39,8 @@ typedef struct OptionField {
     double default_value; /* the default */
     double low, high;     /* inclusive range of numbers; both 0: no range */
     const char *const *choices;
-    const char *help; /* one line, for `poslab methods NAME` and the README */
-    bool
-        newer; /* newer than stored runs: written only where it is not the default, so that their keys stay */
+    const char *help; /* one line, for `poslab methods NAME`, `poslab help config` and the README */
+    bool newer;   /* a choice that is newer than stored runs: the default is not written, so that keys stay */
     bool or_zero; /* numbers: 0 is allowed besides [low, high]; help says what it means */
     /* Of a command's options only: */
     OptionList list;
@@ -51,14 +50,31 @@ typedef struct OptionField {
     const char *group;    /* the heading under which help lists it */
 } OptionField;
 
+/* A key whose value is a section or a list: the caller of options_read reads it itself. */
+typedef struct OptionPart {
+    const char *key;
+    const char *type, *default_value, *help; /* for people; of a section NULL. default NULL: there is none */
+    const char *schema;                      /* JSON Schema of the value; NULL: a section */
+} OptionPart;
+
+/* The rows of one object of a config. */
+typedef struct OptionSection {
+    const char *path; /* "train.optimizer", "" at the root; with "[]" at the end: the items of a list */
+    const char *help; /* one sentence */
+    const OptionField *fields;
+    int field_count;
+    const OptionPart *parts; /* ended by one without a key; NULL: none */
+} OptionSection;
+
 /* All defaults into *options. */
 void options_default(void *options, const OptionField *fields, int count);
 
-/* Reads the members of `object` into *options (which options_default has filled). `skip` lists keys that the
-   caller reads itself (NULL-terminated, or NULL). Errors name place and path: "config 'x.json': 'train.lr'
-   must be in (0, 1], got 3". `path` is the object's own path, "" at the root. Text is copied to the arena. */
+/* Reads the members of `object` into *options (which options_default has filled). `parts` are the keys that
+   the caller reads itself (or NULL). Errors name place and path: "config 'x.json': 'train.lr' must be in
+   (0, 1], got 3"; every wrong member has a line. `path` is the object's own path, "" at the root. Text is
+   copied to the arena. */
 bool options_read(void *options, const OptionField *fields, int count, const Json *object,
-                  const char *const *skip, const char *source, const char *path, Arena *arena, Error *err);
+                  const OptionPart *parts, const char *source, const char *path, Arena *arena, Error *err);
 
 /* Reads the argument of a command's option; NULL: of a flag. Errors name the option: "--jobs takes a whole
    number from 1 to 1024, got '0'". Items are added to a list. Text is not copied. */
@@ -71,8 +87,8 @@ const char *options_choices_text(const OptionField *field, const char *quote, Ar
 /* Adds every field of *options to `object`, in table order, except newer ones that have their default. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
 
-/* A field as an object: key, type, default, low, high, or_zero, choices, help. */
-Json *options_field_json(const OptionField *field, Arena *arena);
+/* The path of the key of a config that people mean by a word ("lr": "train.optimizer.lr"), or NULL. */
+const char *options_synonym(const char *word);
 
 /* The name in `names` (NULL-terminated) nearest to `word` by edit distance, or NULL where none is close. */
 const char *options_nearest_name(const char *word, const char *const *names);

@@ -1,41 +1,45 @@
-/* table: for people a table is first converted to grids of strings, which the formats text and md print. */
+/* table: for people a table is first converted to grids, which each of their formats prints. */
 #include "base/table.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/json.h"
 
-const char *const table_format_names[] = {"text", "md", "csv", "json", NULL};
+const char *const table_format_names[] = {
+    [TABLE_AS_TEXT] = "text", [TABLE_AS_MD] = "md",     [TABLE_AS_LATEX] = "latex",
+    [TABLE_AS_CSV] = "csv",   [TABLE_AS_JSON] = "json", NULL};
 
 Table *table_new(const char *title, const TableColumn *columns, int count, Arena *arena) {
-    Table *frame = NEW(arena, 1, Table);
-    *frame = (Table){.arena = arena, .columns = columns, .column_count = count, .title = title};
-    return frame;
+    Table *table = NEW(arena, 1, Table);
+    *table = (Table){.arena = arena, .columns = columns, .column_count = count, .title = title};
+    return table;
 }
 
-TableCell *table_row(Table *frame) {
-    size_t columns = (size_t)frame->column_count, rows = (size_t)frame->rows++;
-    frame->cells = arena_extend(frame->arena, frame->cells, rows, columns * sizeof(TableCell));
-    TableCell *row = frame->cells + rows * columns;
+TableCell *table_row(Table *table) {
+    size_t columns = (size_t)table->column_count, rows = (size_t)table->rows++;
+    table->cells = arena_extend(table->arena, table->cells, rows, columns * sizeof(TableCell));
+    TableCell *row = table->cells + rows * columns;
     for (size_t c = 0; c < columns; c++) row[c] = table_number(NAN);
     return row;
 }
 
 TableCell table_text(const char *text) {
-    return (TableCell){.text = text, .number = NAN};
+    return table_shown(NAN, text);
 }
 
 TableCell table_number(double number) {
-    return (TableCell){.number = number};
+    return table_shown(number, NULL);
 }
 
-void table_note(Table *frame, const char *note) {
-    for (int i = 0; i < frame->note_count; i++)
-        if (!strcmp(frame->notes[i], note)) return;
-    if (frame->note_count == COUNT_OF(frame->notes)) BUG("more than %d notes", frame->note_count);
-    frame->notes[frame->note_count++] = note;
+TableCell table_shown(double number, const char *text) {
+    return (TableCell){.text = text, .number = number};
+}
+
+void table_note(Table *table, const char *note) {
+    for (int i = 0; i < table->note_count; i++)
+        if (!strcmp(table->notes[i], note)) return;
+    *ARENA_PUSH(table->arena, table->notes, table->note_count) = note;
 }
 
 const char *table_perplexity(double perplexity, Arena *arena) {
@@ -44,9 +48,22 @@ const char *table_perplexity(double perplexity, Arena *arena) {
     return arena_format(arena, "%.*f", perplexity < 100 ? 2 : perplexity < 1000 ? 1 : 0, perplexity);
 }
 
-static const TableCell *cell_of(const Table *frame, int row, int column) {
-    return &frame->cells[(size_t)row * (size_t)frame->column_count + (size_t)column];
+static const TableCell *cell_of(const Table *table, int row, int column) {
+    return &table->cells[(size_t)row * (size_t)table->column_count + (size_t)column];
 }
+
+/* --- grids --- */
+
+/* A table while its grids are made. */
+typedef struct Layout {
+    const Table *table;
+    int *keys, key_count;     /* columns that distinguish lines */
+    int *groups, group_count; /* columns that distinguish grids */
+    int *shown, shown_count;  /* columns that become columns */
+    int spread, under, value; /* -1: none */
+    int caption;              /* -1: none */
+    Arena *arena;
+} Layout;
 
 static bool same_cell(const TableCell *a, const TableCell *b) {
     if (a->text && b->text) return !strcmp(a->text, b->text);
@@ -54,240 +71,378 @@ static bool same_cell(const TableCell *a, const TableCell *b) {
     return a->number == b->number || (isnan(a->number) && isnan(b->number));
 }
 
-/* --- grids --- */
-
-typedef struct TextGrid {
-    int rows, columns;  /* the head is row 0 */
-    const char **cells; /* [rows, columns] */
-    bool *left;         /* [columns] aligned to the left */
-    Arena *arena;
-} TextGrid;
-
-static const char **grid_at(const TextGrid *grid, int row, int column) {
-    return &grid->cells[row * grid->columns + column];
-}
-
-static const char *people_text(const TableColumn *column, const TableCell *cell, Arena *arena) {
-    if (cell->text) return cell->text;
-    if (isnan(cell->number)) return "";
-    if (column->type == TABLE_INT) return arena_format(arena, "%.0f", cell->number);
-    if (column->decimals < 0) return table_perplexity(cell->number, arena);
-    return arena_format(arena, "%.*f", column->decimals, cell->number);
-}
-
-/* The column with this flag, -1 if there is none. */
-static int flagged(const Table *frame, int flag) {
-    for (int c = 0; c < frame->column_count; c++)
-        if (frame->columns[c].flags & flag) return c;
-    return -1;
-}
-
-static bool is_key(const Table *frame, int column) {
-    int flags = frame->columns[column].flags;
-    if (!(flags & TABLE_FOR_PEOPLE) || flags & (TABLE_SPREAD | TABLE_SPREAD_VALUE)) return false;
-    for (int r = 1; flags & TABLE_IF_VARYING && r < frame->rows; r++)
-        if (!same_cell(cell_of(frame, 0, column), cell_of(frame, r, column))) return true;
-    return !(flags & TABLE_IF_VARYING);
-}
-
-static bool same_cells(const Table *frame, int a, int b, bool (*which)(const Table *, int)) {
-    for (int c = 0; c < frame->column_count; c++)
-        if (which(frame, c) && !same_cell(cell_of(frame, a, c), cell_of(frame, b, c))) return false;
+static bool same_cells(const Table *table, int a, int b, const int *columns, int count) {
+    for (int i = 0; i < count; i++)
+        if (!same_cell(cell_of(table, a, columns[i]), cell_of(table, b, columns[i]))) return false;
     return true;
 }
 
-static bool is_group(const Table *frame, int column) {
-    return frame->columns[column].flags & TABLE_GROUP;
+static bool varies(const Table *table, int column) {
+    for (int r = 1; r < table->rows; r++)
+        if (!same_cell(cell_of(table, 0, column), cell_of(table, r, column))) return true;
+    return false;
 }
 
-/* The different numbers of the TABLE_SPREAD column among the rows of a group, ascending. */
-static int spread_values(double *values, const Table *frame, int first, int spread) {
-    int count = 0;
-    for (int r = first; spread >= 0 && r < frame->rows; r++) {
-        double value = cell_of(frame, r, spread)->number;
-        int index = 0;
-        if (!same_cells(frame, first, r, is_group) || isnan(value)) continue;
-        while (index < count && values[index] < value) index++;
-        if (index < count && values[index] == value) continue;
-        memmove(values + index + 1, values + index, (size_t)(count - index) * sizeof *values);
-        values[index] = value;
-        count++;
+static Layout make_layout(const Table *table, Arena *arena) {
+    Layout layout = {.table = table, .spread = -1, .under = -1, .value = -1, .caption = -1, .arena = arena};
+    layout.keys = NEW(arena, table->column_count, int);
+    layout.groups = NEW(arena, table->column_count, int);
+    layout.shown = NEW(arena, table->column_count, int);
+    for (int c = 0; c < table->column_count; c++) {
+        int flags = table->columns[c].flags;
+        bool apart = flags & (TABLE_SPREAD | TABLE_SPREAD_HEAD | TABLE_SPREAD_VALUE | TABLE_CAPTION);
+        bool shown = flags & TABLE_FOR_PEOPLE && !apart && (!(flags & TABLE_IF_VARYING) || varies(table, c));
+        if (shown) layout.shown[layout.shown_count++] = c;
+        if (shown || flags & TABLE_KEY) layout.keys[layout.key_count++] = c;
+        if (flags & TABLE_GROUP) layout.groups[layout.group_count++] = c;
+        if (flags & TABLE_SPREAD) layout.spread = c;
+        if (flags & TABLE_SPREAD_HEAD) layout.under = c;
+        if (flags & TABLE_SPREAD_VALUE) layout.value = c;
+        if (flags & TABLE_CAPTION) layout.caption = c;
     }
-    return count;
+    return layout;
 }
 
-static int find_value(const double *values, int count, double value) {
-    int index = 0;
-    while (index < count && values[index] != value) index++;
-    return index;
+static const char *people_text(const Table *table, int row, int column, Arena *arena) {
+    const TableColumn *type = &table->columns[column];
+    const TableCell *cell = cell_of(table, row, column);
+    if (cell->text) return cell->text;
+    if (isnan(cell->number)) return "";
+    if (type->type == TABLE_INT) return arena_format(arena, "%.0f", cell->number);
+    if (type->decimals < 0) return table_perplexity(cell->number, arena);
+    return arena_format(arena, "%.*f", type->decimals, cell->number);
 }
 
-/* The grid of the group that begins with row `first`; NULL if that row belongs to an earlier one. */
-static TextGrid *make_grid(const Table *frame, int first, Arena *arena) {
-    for (int r = 0; r < first; r++)
-        if (same_cells(frame, r, first, is_group)) return NULL;
-    int spread = flagged(frame, TABLE_SPREAD), shown = flagged(frame, TABLE_SPREAD_VALUE), keys = 0,
-        lines = 1;
-    double *values = NEW(arena, frame->rows + 1, double);
-    int value_count = spread_values(values, frame, first, spread);
-    for (int c = 0; c < frame->column_count; c++) keys += is_key(frame, c);
+/* The place of a row among those whose `columns` differ; a new one at the end. */
+static int find_place(int *places, int *count, const Table *table, int row, const int *columns,
+                      int column_count) {
+    int place = 0;
+    while (place < *count && !same_cells(table, places[place], row, columns, column_count)) place++;
+    if (place == *count) places[(*count)++] = row;
+    return place;
+}
 
-    TextGrid *grid = NEW(arena, 1, TextGrid);
-    *grid = (TextGrid){.columns = keys + value_count, .arena = arena};
-    grid->left = NEW(arena, grid->columns, bool);
-    grid->cells = NEW(arena, (frame->rows + 1) * grid->columns, const char *);
-    for (int i = 0; i < (frame->rows + 1) * grid->columns; i++) grid->cells[i] = "";
-    int *line_row = NEW(arena, frame->rows + 1, int); /* a row of the table in this line */
-    for (int r = first; r < frame->rows; r++) {
-        if (!same_cells(frame, first, r, is_group)) continue;
-        int line = 1;
-        while (line < lines && (spread < 0 || !same_cells(frame, line_row[line], r, is_key))) line++;
-        if (line == lines) line_row[lines++] = r;
-        if (spread < 0 || isnan(cell_of(frame, r, spread)->number)) continue;
-        int index = find_value(values, value_count, cell_of(frame, r, spread)->number);
-        *grid_at(grid, line, keys + index) =
-            people_text(&frame->columns[shown], cell_of(frame, r, shown), arena);
+/* Rows that have each value of the spread column, in the order of their numbers; texts without a number stay
+   in the order of the rows. */
+static int find_spread(int *values, const Layout *layout, const int *rows, int count) {
+    const Table *table = layout->table;
+    int found = 0;
+    for (int i = 0; layout->spread >= 0 && i < count; i++) {
+        const TableCell *cell = cell_of(table, rows[i], layout->spread);
+        if (isnan(cell->number) && !cell->text) continue;
+        int place = 0;
+        while (place < found && !same_cell(cell, cell_of(table, values[place], layout->spread))) place++;
+        if (place < found) continue;
+        for (found++; place > 0; place--) {
+            if (!(cell->number < cell_of(table, values[place - 1], layout->spread)->number)) break;
+            values[place] = values[place - 1];
+        }
+        values[place] = rows[i];
     }
-    grid->rows = lines;
-    for (int c = 0, k = 0; c < frame->column_count; c++) {
-        if (!is_key(frame, c)) continue;
-        grid->left[k] = frame->columns[c].type == TABLE_TEXT;
-        *grid_at(grid, 0, k) = frame->columns[c].head;
-        for (int line = 1; line < lines; line++)
-            *grid_at(grid, line, k) =
-                people_text(&frame->columns[c], cell_of(frame, line_row[line], c), arena);
-        k++;
+    return found;
+}
+
+static TableHead split_head(const char *head, const TableColumn *column, Arena *arena) {
+    const char *end = strchrnul(head, '\n');
+    return (TableHead){.lines = {arena_format(arena, "%.*s", (int)(end - head), head), *end ? end + 1 : ""},
+                       .left = column->type == TABLE_TEXT,
+                       .code = column->flags & TABLE_CODE};
+}
+
+static TableCell shown_cell(const Table *table, int row, int column, Arena *arena) {
+    TableCell cell = *cell_of(table, row, column);
+    cell.text = people_text(table, row, column, arena);
+    return cell;
+}
+
+/* The grid of these rows. */
+static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
+    const Table *table = layout->table;
+    Arena *arena = layout->arena;
+    int *values = NEW(arena, count, int), *lines = NEW(arena, count, int), *line_of = NEW(arena, count, int);
+    int spread = find_spread(values, layout, rows, count), shown = layout->shown_count;
+    TableGrid grid = {.caption = "", .columns = shown + spread};
+    for (int i = 0; i < count; i++)
+        if (layout->spread < 0)
+            lines[line_of[i] = grid.rows++] = rows[i];
+        else
+            line_of[i] = find_place(lines, &grid.rows, table, rows[i], layout->keys, layout->key_count);
+    grid.heads = NEW(arena, grid.columns, TableHead);
+    grid.cells = NEW(arena, (size_t)grid.rows * (size_t)grid.columns, TableCell);
+    if (layout->caption >= 0) grid.caption = people_text(table, rows[0], layout->caption, arena);
+    for (int c = 0; c < shown; c++) {
+        const TableColumn *column = &table->columns[layout->shown[c]];
+        grid.heads[c] = split_head(column->head, column, arena);
+        grid.two_lines |= *grid.heads[c].lines[1] != '\0';
+        for (int line = 0; line < grid.rows; line++)
+            grid.cells[line * grid.columns + c] = shown_cell(table, lines[line], layout->shown[c], arena);
     }
-    for (int v = 0; v < value_count; v++)
-        *grid_at(grid, 0, keys + v) = arena_format(arena, "%.10g", values[v]);
+    for (int v = 0; v < spread; v++) {
+        TableHead *head = &grid.heads[shown + v];
+        *head = (TableHead){{people_text(table, values[v], layout->spread, arena), ""}, .spread = true};
+        if (layout->under >= 0) head->lines[1] = people_text(table, values[v], layout->under, arena);
+        grid.two_lines |= *head->lines[1] != '\0';
+        for (int line = 0; line < grid.rows; line++)
+            grid.cells[line * grid.columns + shown + v] = table_text("");
+        for (int i = count - 1; i >= 0; i--) /* the first row of several at one place is shown */
+            if (same_cell(cell_of(table, rows[i], layout->spread), cell_of(table, values[v], layout->spread)))
+                grid.cells[line_of[i] * grid.columns + shown + v] =
+                    shown_cell(table, rows[i], layout->value, arena);
+    }
     return grid;
 }
 
-/* --- formats for people --- */
+const TableGrid *table_grids(const Table *table, int *count, Arena *arena) {
+    Layout layout = make_layout(table, arena);
+    int *first = NEW(arena, table->rows, int), *grid_of = NEW(arena, table->rows, int);
+    int *rows = NEW(arena, table->rows, int);
+    *count = 0;
+    for (int r = 0; r < table->rows; r++)
+        grid_of[r] = find_place(first, count, table, r, layout.groups, layout.group_count);
+    TableGrid *grids = NEW(arena, *count, TableGrid);
+    for (int g = 0; g < *count; g++) {
+        int size = 0;
+        for (int r = 0; r < table->rows; r++)
+            if (grid_of[r] == g) rows[size++] = r;
+        grids[g] = make_grid(&layout, rows, size);
+    }
+    return grids;
+}
 
-static void put_text_grid(const TextGrid *grid, FILE *out) {
-    int *widths = NEW(grid->arena, grid->columns, int), total = -2;
+const char *table_head_text(const TableHead *head, Arena *arena) {
+    if (!*head->lines[1]) return head->lines[0];
+    return arena_format(arena, head->spread ? "%s (%s)" : "%s %s", head->lines[0], head->lines[1]);
+}
+
+/* --- text --- */
+
+enum { HEAD = -2, UNDER = -1 }; /* rows of the head */
+
+static const char *text_at(const TableGrid *grid, int row, int column) {
+    return row < 0 ? grid->heads[column].lines[row - HEAD] : grid->cells[row * grid->columns + column].text;
+}
+
+static void put_text_row(const TableGrid *grid, int row, const int *widths, FILE *out) {
+    int spaces = 0; /* held back, so that no line ends in them */
     for (int c = 0; c < grid->columns; c++) {
-        for (int r = 0; r < grid->rows; r++) {
-            int width = escape_width(*grid_at(grid, r, c));
+        const char *text = text_at(grid, row, c);
+        int padding = widths[c] - escape_width(text);
+        spaces += (c ? 2 : 0) + (grid->heads[c].left ? 0 : padding);
+        if (*text) {
+            for (; spaces > 0; spaces--) putc(' ', out);
+            escape_put(ESCAPE_LINE, text, out);
+        }
+        spaces += grid->heads[c].left ? padding : 0;
+    }
+    putc('\n', out);
+}
+
+static void put_text_grid(const TableGrid *grid, FILE *out, Arena *arena) {
+    int *widths = NEW(arena, grid->columns, int), total = -2;
+    for (int c = 0; c < grid->columns; c++) {
+        for (int r = HEAD; r < grid->rows; r++) {
+            int width = escape_width(text_at(grid, r, c));
             if (width > widths[c]) widths[c] = width;
         }
         total += widths[c] + 2;
     }
-    for (int r = 0; r < grid->rows; r++) {
-        int spaces = 0; /* held back, so that no line ends in them */
-        for (int c = 0; c < grid->columns; c++) {
-            const char *text = *grid_at(grid, r, c);
-            int padding = widths[c] - escape_width(text);
-            spaces += (c ? 2 : 0) + (grid->left[c] ? 0 : padding);
-            if (*text) {
-                for (; spaces > 0; spaces--) putc(' ', out);
-                escape_put(ESCAPE_LINE, text, out);
-            }
-            spaces += grid->left[c] ? padding : 0;
-        }
-        putc('\n', out);
-        for (int i = 0; r == 0 && i <= total; i++) putc(i < total ? '-' : '\n', out);
+    for (int r = HEAD; r < grid->rows; r++) {
+        if (r != UNDER || grid->two_lines) put_text_row(grid, r, widths, out);
+        for (int i = 0; r == UNDER && i <= total; i++) putc(i < total ? '-' : '\n', out);
     }
 }
 
-static void put_md_grid(const TextGrid *grid, FILE *out) {
-    for (int r = 0; r < grid->rows; r++) {
-        for (int c = 0; c < grid->columns; c++) {
-            fputs(c ? " | " : "| ", out);
-            escape_put(ESCAPE_MARKDOWN, *grid_at(grid, r, c), out);
-        }
-        fputs(" |\n", out);
-        for (int c = 0; r == 0 && c < grid->columns; c++) fputs(grid->left[c] ? "|:--" : "|--:", out);
-        if (r == 0) fputs("|\n", out);
+/* Whether a text can be code in every format: a cell of Markdown cannot quote a bar or a backtick.
+ */
+static bool is_code(const TableHead *head, const char *text) {
+    return head->code && *text && !strpbrk(text, "|`\\");
+}
+
+/* --- Markdown --- */
+
+static void put_md_grid(const TableGrid *grid, FILE *out, Arena *arena) {
+    for (int c = 0; c < grid->columns; c++) {
+        fputs(c ? " | " : "| ", out);
+        escape_put(ESCAPE_MARKDOWN, table_head_text(&grid->heads[c], arena), out);
+    }
+    fputs(" |\n", out);
+    for (int c = 0; c < grid->columns; c++) fputs(grid->heads[c].left ? "|:--" : "|--:", out);
+    fputs("|\n", out);
+    for (int i = 0; i < grid->rows * grid->columns; i++) {
+        int c = i % grid->columns;
+        bool code = is_code(&grid->heads[c], grid->cells[i].text);
+        const char *mark = code ? "`" : grid->cells[i].best ? "**" : "";
+        fprintf(out, "%s%s", c ? " | " : "| ", mark);
+        escape_put(code ? ESCAPE_CODE : ESCAPE_MARKDOWN, grid->cells[i].text, out);
+        fprintf(out, "%s%s", mark, c == grid->columns - 1 ? " |\n" : "");
     }
 }
 
-static void print_people(const Table *frame, bool md, FILE *out) {
-    Escape format = md ? ESCAPE_MARKDOWN : ESCAPE_LINE;
-    fputs(md ? "**" : "", out);
-    escape_put(format, frame->title, out);
-    fputs(md ? "**\n" : "\n", out);
+/* --- LaTeX --- */
+
+static void put_latex_grid(const TableGrid *grid, FILE *out, Arena *arena) {
+    (void)arena;
+    fputs("\\setbox0\\hbox{\\begin{tabular}{", out);
+    for (int c = 0; c < grid->columns; c++) putc(grid->heads[c].left ? 'l' : 'r', out);
+    fputs("}\n\\toprule\n", out);
+    for (int r = HEAD; r < grid->rows; r++) {
+        for (int c = 0; c < grid->columns && (r != UNDER || grid->two_lines); c++) {
+            bool best = r >= 0 && grid->cells[r * grid->columns + c].best;
+            bool code = r >= 0 && is_code(&grid->heads[c], text_at(grid, r, c));
+            const char *mark = best ? "\\textbf{" : code ? "\\texttt{" : "";
+            fputs(c ? " & " : "", out);
+            fputs(*mark ? mark : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
+            escape_put(ESCAPE_LATEX, text_at(grid, r, c), out);
+            fputs(*mark ? "}" : "", out);
+            fputs(c == grid->columns - 1 ? " \\\\\n" : "", out);
+        }
+        fputs(r == UNDER ? "\\midrule\n" : "", out);
+    }
+    fputs("\\bottomrule\n\\end{tabular}}\n"
+          "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}"
+          "\\else\\leavevmode\\box0\\fi\\par\\medskip\n",
+          out);
+}
+
+/* --- formats for people --- */
+
+typedef struct PeopleFormat { /* what is before and after a text is "before|after" */
+    Escape escape, code;
+    const char *title, *caption, *note, *last_note, *signature;
+    const char *gap; /* before grids, notes and signature */
+    void (*put_grid)(const TableGrid *grid, FILE *out, Arena *arena);
+} PeopleFormat;
+
+static const PeopleFormat people[] = {
+    [TABLE_AS_TEXT] = {ESCAPE_LINE, ESCAPE_LINE, "|\n", "|\n", "|\n", "|\n", "signature: |\n", "\n",
+                       put_text_grid},
+    [TABLE_AS_MD] = {ESCAPE_MARKDOWN, ESCAPE_CODE, "**|**\n", "|\n\n", "|\\\n", "|\n", "signature: `|`\n",
+                     "\n", put_md_grid},
+    [TABLE_AS_LATEX] = {ESCAPE_LATEX, ESCAPE_LATEX, "\\caption{|}\n", "|\\par\\smallskip\n", "|\\par\n",
+                        "|\\par\n", "signature: \\texttt{|}\n", "", put_latex_grid},
+};
+
+static void put_text(Escape escape, const char *around, const char *text, FILE *out) {
+    const char *bar = strchr(around, '|');
+    fwrite(around, 1, (size_t)(bar - around), out);
+    escape_put(escape, text, out);
+    fputs(bar + 1, out);
+}
+
+static void print_people(const Table *table, const PeopleFormat *format, FILE *out) {
     Arena *arena = arena_new(0);
-    for (int r = 0; r < frame->rows; r++) {
-        ArenaMark mark = arena_mark(arena);
-        TextGrid *grid = make_grid(frame, r, arena);
-        if (grid) putc('\n', out);
-        if (grid) (md ? put_md_grid : put_text_grid)(grid, out);
-        arena_release(arena, mark);
+    int count, columns = 0;
+    const TableGrid *grids = table_grids(table, &count, arena);
+    bool latex = format->escape == ESCAPE_LATEX;
+    const char *gap = table->title ? format->gap : ""; /* before what comes first there is none */
+    for (int g = 0; g < count; g++)
+        if (grids[g].columns > columns) columns = grids[g].columns;
+    if (latex)
+        fprintf(out,
+                "%% needs \\usepackage{booktabs,graphicx,textcomp}\n\\begin{table}[htbp]\n\\centering%s\n",
+                columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}" : "\\small");
+    if (table->title) put_text(format->escape, format->title, table->title, out);
+    for (int g = 0; g < count; g++, gap = format->gap) {
+        fputs(gap, out);
+        if (*grids[g].caption) put_text(format->escape, format->caption, grids[g].caption, out);
+        format->put_grid(&grids[g], out, arena);
     }
+    if (!count && table->column_count) fprintf(out, "%sThere is nothing to show.\n", gap);
+    if (latex) fputs("\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n", out);
+    for (int i = 0; i < table->note_count; i++) {
+        bool last = i == table->note_count - 1;
+        fputs(i ? "" : format->gap, out);
+        put_text(format->escape, last ? format->last_note : format->note, table->notes[i], out);
+    }
+    if (table->signature) {
+        fputs(format->gap, out);
+        put_text(format->code, format->signature, table->signature, out);
+    }
+    if (latex) fputs("\\end{minipage}\n\\end{table}\n", out);
     arena_free(arena);
-    if (!frame->rows) fputs("\nThere is nothing to show.\n", out);
-    if (frame->note_count) putc('\n', out);
-    for (int i = 0; i < frame->note_count; i++) {
-        fputs(md ? "- " : "", out);
-        escape_put(format, frame->notes[i], out);
-        putc('\n', out);
-    }
-    fputs(md ? "\nsignature: `" : "\nsignature: ", out);
-    escape_put(md ? ESCAPE_CODE : ESCAPE_LINE, frame->signature, out);
-    fputs(md ? "`\n" : "\n", out);
 }
 
 /* --- formats for programs --- */
 
-static void print_csv(const Table *const *frames, int count, FILE *out) {
+static const char *program_text(const Table *table, int row, int column) {
+    return table->columns[column].type == TABLE_TEXT ? cell_of(table, row, column)->text : NULL;
+}
+
+/* Row -1 is the head. */
+static void print_csv_row(const Table *table, int row, FILE *out) {
     const char *comma = "";
-    for (int c = 0; count && c < frames[0]->column_count; c++) {
-        const TableColumn *column = &frames[0]->columns[c];
+    for (int c = 0; c < table->column_count; c++) {
+        const TableColumn *column = &table->columns[c];
         if (!(column->flags & TABLE_FOR_PROGRAMS)) continue;
-        fprintf(out, "%s%s", comma, column->name);
+        fputs(comma, out);
         comma = ",";
+        for (const char *at = row < 0 ? column->name : ""; *at; at++) putc(*at == '.' ? '_' : *at, out);
+        if (row < 0) continue;
+        if (program_text(table, row, c))
+            escape_put(ESCAPE_CSV, program_text(table, row, c), out);
+        else if (isfinite(cell_of(table, row, c)->number))
+            fprintf(out, "%.17g", cell_of(table, row, c)->number);
     }
     putc('\n', out);
-    for (int f = 0; f < count; f++)
-        for (int r = 0; r < frames[f]->rows; r++) {
-            comma = "";
-            for (int c = 0; c < frames[f]->column_count; c++) {
-                const TableCell *cell = cell_of(frames[f], r, c);
-                if (!(frames[f]->columns[c].flags & TABLE_FOR_PROGRAMS)) continue;
-                fputs(comma, out);
-                comma = ",";
-                if (cell->text)
-                    escape_put(ESCAPE_CSV, cell->text, out);
-                else if (isfinite(cell->number))
-                    fprintf(out, "%.17g", cell->number);
-            }
-            putc('\n', out);
-        }
 }
 
-static void print_json(const Table *const *frames, int count, FILE *out) {
+static void add_rows(Json *rows, const Table *table) {
+    Arena *arena = json_arena(rows);
+    for (int r = 0; r < table->rows; r++) {
+        Json *row = json_new_object(arena);
+        for (int c = 0; c < table->column_count; c++) {
+            const TableColumn *column = &table->columns[c];
+            const char *text = program_text(table, r, c);
+            double number = cell_of(table, r, c)->number;
+            if (!(column->flags & TABLE_FOR_PROGRAMS) || (!text && !isfinite(number))) continue;
+            Json *value = text ? json_new_text(text, arena) : json_new_number(number, arena);
+            if (strchr(column->name, '.'))
+                json_set_path(row, column->name, value, "table", &(Error){0});
+            else
+                json_add(row, column->name, value);
+        }
+        json_append(rows, row);
+    }
+}
+
+Json *table_rows(const Table *table, Arena *arena) {
+    Json *rows = json_new_array(arena);
+    add_rows(rows, table);
+    return rows;
+}
+
+bool table_for_programs(TableFormat format) {
+    return format == TABLE_AS_CSV || format == TABLE_AS_JSON;
+}
+
+bool table_written(FILE *out, Error *err) {
+    return (fflush(out) == 0 && !ferror(out)) || error_system(err, "cannot write the table");
+}
+
+bool table_print_json(const Json *document, FILE *out, Error *err) {
+    fputs(json_print_pretty(document, json_arena(document)), out);
+    return table_written(out, err);
+}
+
+bool table_print(const Table *const *tables, int count, TableFormat format, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
     Json *rows = json_new_array(arena);
-    for (int f = 0; f < count; f++)
-        for (int r = 0; r < frames[f]->rows; r++) {
-            Json *row = json_new_object(arena);
-            for (int c = 0; c < frames[f]->column_count; c++) {
-                const TableColumn *column = &frames[f]->columns[c];
-                const TableCell *cell = cell_of(frames[f], r, c);
-                if (!(column->flags & TABLE_FOR_PROGRAMS)) continue;
-                if (cell->text)
-                    json_set_text(row, column->name, cell->text);
-                else if (isfinite(cell->number))
-                    json_set_number(row, column->name, cell->number);
-            }
-            json_append(rows, row);
+    if (count && format == TABLE_AS_CSV) print_csv_row(tables[0], -1, out);
+    for (int t = 0; t < count; t++) {
+        if (format == TABLE_AS_JSON)
+            add_rows(rows, tables[t]);
+        else if (format == TABLE_AS_CSV)
+            for (int r = 0; r < tables[t]->rows; r++) print_csv_row(tables[t], r, out);
+        else {
+            fputs(t ? "\n" : "", out);
+            print_people(tables[t], &people[format], out);
         }
-    fputs(json_print_pretty(rows, arena), out);
+    }
+    bool fine = format == TABLE_AS_JSON ? table_print_json(rows, out, err) : table_written(out, err);
     arena_free(arena);
+    return fine;
 }
 
-bool table_print(const Table *const *frames, int count, int format, FILE *out, Error *err) {
-    const char *name = table_format_names[format];
-    if (!strcmp(name, "csv"))
-        print_csv(frames, count, out);
-    else if (!strcmp(name, "json"))
-        print_json(frames, count, out);
-    else
-        for (int f = 0; f < count; f++) {
-            if (f) putc('\n', out);
-            print_people(frames[f], !strcmp(name, "md"), out);
-        }
-    return (fflush(out) == 0 && !ferror(out)) || error_system(err, "cannot write the analysis");
+bool table_print_one(const Table *table, TableFormat format, FILE *out, Error *err) {
+    return table_print(&table, 1, format, out, err);
 }

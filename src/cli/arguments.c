@@ -21,6 +21,21 @@ const char *arguments_quote(char **argv, Arena *arena) {
     return text;
 }
 
+const Command *arguments_find_command(const char *name, const Command *const *commands, Error *err) {
+    const char *nearest = NULL;
+    for (; *commands; commands++) {
+        const char *candidate = (*commands)->name;
+        if (strcmp(name, candidate) == 0) return *commands;
+        nearest =
+            options_nearest_name(name, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
+    }
+    if (nearest)
+        error_set(err, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
+    else
+        error_set(err, EXIT_USAGE, "there is no command '%s'; `poslab --help` lists them", name);
+    return NULL;
+}
+
 /* The row of an index; --help is behind the command's own. */
 static const OptionField *row(const Command *command, int index) {
     return index < command->option_count ? &command->options[index] : &arguments_help_option;

@@ -9,6 +9,7 @@
 #define POSLAB_CLI_ARGUMENTS_H
 
 #include "base/options.h"
+#include "base/table.h"
 
 typedef struct Arguments Arguments;
 
@@ -44,6 +45,9 @@ struct Arguments {
     const char *typed;   /* the command line, quoted for a shell */
     Arena *arena;
 };
+
+/* The command of a name among all; NULL: an error (usage) that names the nearest one. */
+const Command *arguments_find_command(const char *name, const Command *const *commands, Error *err);
 
 /* argv[0] is the command's name. Sets words, options and help; command and arena are there. The error (usage)
    names the nearest option. */
@@ -99,13 +103,12 @@ extern const OptionField arguments_help_option;
 #define ARGUMENT_OUTPUT(S, HELP) \
     {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
 
-/* NAMES: the formats; the first is the default. */
-#define ARGUMENT_FORMAT(S, NAMES) \
-    {"format", OPTION_CHOICE, offsetof(S, format), .choices = (NAMES), .letter = 'f', .argument = "FORMAT", \
-     .group = "Output", .help = "output format"}
-
-#define ARGUMENT_JSON(S) \
-    {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON"}
+/* The formats of tables, of all commands that print one: members `int format` and `bool json`. */
+#define ARGUMENT_FORMAT(S) \
+    {"format", OPTION_CHOICE, offsetof(S, format), .choices = table_format_names, .letter = 'f', \
+     .argument = "FORMAT", .group = "Output", .help = "output format"}, \
+    {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON, as --format json"}
+#define ARGUMENT_FORMAT_GIVEN(options) ((options)->json ? TABLE_AS_JSON : (TableFormat)(options)->format)
 /* clang-format on */
 
 /* .options and what belongs to it, for an array of rows. */

@@ -20,8 +20,6 @@
 #include "train/optimizer.h"
 #include "store/bench_results.h"
 
-const char *const cmd_bench_formats[] = {"text", "csv", "json", NULL};
-
 typedef struct Subject { /* one method in one precision at one length in one phase */
     Model *model;
     BatchGradient *step; /* training only, like optimizer */
@@ -261,80 +259,109 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
     return ok;
 }
 
-static void print_machine(const Json *machine, FILE *out) {
+static const char *machine_text(Arena *arena) {
+    const Json *machine = hardware_json(arena);
     const char *onednn = json_text(json_get(machine, "onednn"), "not built in");
-    fprintf(out, "%s, %.0f cores, %s; %.1f GiB; oneDNN %s, bf16 %s\n%s\n",
-            json_text(json_get(machine, "cpu"), ""), json_number(json_get(machine, "cores"), 0),
-            json_text(json_get(machine, "simd"), ""),
-            json_number(json_get(machine, "memory_bytes"), 0) / (1 << 30), onednn,
-            json_bool(json_get(machine, "bf16")) ? "yes" : "no", json_text(json_get(machine, "blas"), ""));
+    return arena_format(arena, "%s, %.0f cores, %s; %.1f GiB; oneDNN %s, bf16 %s; %s",
+                        json_text(json_get(machine, "cpu"), ""), json_number(json_get(machine, "cores"), 0),
+                        json_text(json_get(machine, "simd"), ""),
+                        json_number(json_get(machine, "memory_bytes"), 0) / (1 << 30), onednn,
+                        json_bool(json_get(machine, "bf16")) ? "yes" : "no",
+                        json_text(json_get(machine, "blas"), ""));
 }
 
-static void print_spread(const Spread *spread, FILE *out) {
-    fprintf(out, "%.3f [%.3f, %.3f]  ", spread->median, spread->low, spread->high);
+/* --- the table --- */
+
+/* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP name what is compared with. */
+enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
+static const TableColumn columns[COLUMNS] = {
+    {"phase", "", TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
+    {"method", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"length", "", TABLE_INT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
+    {"time_ratio.median", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"time_ratio.low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"time_ratio.high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"precision", "", TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
+    {"tokens_per_second", "tokens/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"flops", "GFLOP/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"share_of_matrix_flops", "of that", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"matrix_share", "matrix", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"attention_share", "attention", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"rest_share", "rest", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"bytes", "MiB", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    {"matrix_flops", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [SHOWN] = {"", "", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
+    [SPEEDUP] = {"speed_ratio.median", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"speed_ratio.low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"speed_ratio.high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"reference", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"ranks", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"threads", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"rounds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"", "", TABLE_TEXT, TABLE_CAPTION, 0},
+};
+
+static TableCell percent_cell(double share, Arena *arena) {
+    return table_shown(share, arena_format(arena, "%.1f%%", 100 * share));
 }
 
-static void print_text(const Measurement *f, int count, const CmdBenchOptions *options, Arena *arena,
-                       FILE *out) {
-    bool several = options->precision_count > 1;
-    print_machine(hardware_json(arena), out);
-    for (int i = 0; i < count; i++, f++) {
-        if (i == 0 || strcmp(f->phase, f[-1].phase) || f->length != f[-1].length ||
-            strcmp(f->precision, f[-1].precision)) {
-            fprintf(out, "\n%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread\n",
-                    f->phase, f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9);
-            fprintf(out, "%-14s %10s %9s %7s  %6s %9s %5s  %9s  time over %s", "method", "tokens/s",
-                    "GFLOP/s", "of that", "matrix", "attention", "rest", "MiB", options->reference);
-            if (several)
-                fprintf(out, "%*sspeed over %s", 11 - (int)strlen(options->reference), "",
-                        precision_names[options->precisions[0]]);
-            fputc('\n', out);
-        }
-        fprintf(out, "%-14s %10.0f %9.1f %6.1f%%  %5.1f%% %8.1f%% %4.1f%%  %9.1f  ", f->method,
-                f->tokens_rate, f->flops_rate / 1e9, 100 * f->share, 100 * f->matrix, 100 * f->attention,
-                100 * f->rest, (double)f->bytes / 1048576);
-        print_spread(&f->ratio, out);
-        if (several) print_spread(&f->speedup, out);
-        fputc('\n', out);
-    }
+static TableCell *put_spread(TableCell *row, const Spread *spread) {
+    *row++ = table_number(spread->median);
+    *row++ = table_number(spread->low);
+    *row++ = table_number(spread->high);
+    return row;
 }
 
-static void set_spread(Json *row, const char *key, const Spread *spread) {
-    Json *list = json_new_object(json_arena(row));
-    json_set_number(list, "median", spread->median);
-    json_set_number(list, "low", spread->low);
-    json_set_number(list, "high", spread->high);
-    json_set(row, key, list);
+static const char *spread_text(const Spread *spread, Arena *arena) {
+    return arena_format(arena, "%.3f [%.3f, %.3f]", spread->median, spread->low, spread->high);
 }
 
-static void print_json(const Measurement *f, int count, const CmdBenchOptions *options, Arena *arena,
-                       FILE *out) {
-    Json *root = json_new_object(arena), *rows = json_new_array(arena);
+static void put_measurement(TableCell *row, const Measurement *f, const CmdBenchOptions *options,
+                            Arena *arena) {
+    TableCell *speedup = row + SPEEDUP;
+    *row++ = table_text(f->phase);
+    *row++ = table_text(f->method);
+    *row++ = table_number(f->length);
+    row = put_spread(row, &f->ratio);
+    *row++ = table_text(f->precision);
+    *row++ = table_number(f->tokens_rate);
+    *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
+    *row++ = percent_cell(f->share, arena);
+    *row++ = percent_cell(f->matrix, arena);
+    *row++ = percent_cell(f->attention, arena);
+    *row++ = percent_cell(f->rest, arena);
+    *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
+    *row++ = table_number(f->product_rate);
+    *row++ = table_text(spread_text(&f->ratio, arena));
+    row = put_spread(row, &f->speedup);
+    speedup->text = spread_text(&f->speedup, arena);
+    *row++ = table_text(options->reference);
+    *row++ = table_number(mpi_ranks());
+    *row++ = table_number(options->threads);
+    *row++ = table_number(options->rounds);
+    *row = table_text(arena_format(
+        arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
+        f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));
+}
+
+static bool print(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out, Arena *arena,
+                  Error *err) {
+    TableColumn *own = NEW(arena, COLUMNS, TableColumn);
+    memcpy(own, columns, sizeof columns);
+    own[SHOWN].head = arena_format(arena, "time over %s", options->reference);
+    own[SPEEDUP].head = arena_format(arena, "speed over %s", precision_names[options->precisions[0]]);
+    if (options->precision_count > 1) own[SPEEDUP].flags = TABLE_FOR_BOTH;
+    Table *table = table_new(machine_text(arena), own, COLUMNS, arena);
+    for (int i = 0; i < count; i++) put_measurement(table_row(table), &f[i], options, arena);
+    if (options->format != TABLE_AS_JSON) return table_print_one(table, options->format, out, err);
+    Json *root = json_new_object(arena);
     json_set(root, "machine", hardware_json(arena));
     json_set_number(root, "threads", options->threads);
     json_set_number(root, "ranks", mpi_ranks());
     json_set_text(root, "reference", options->reference);
     json_set_number(root, "rounds", options->rounds);
-    for (int i = 0; i < count; i++, f++) {
-        Json *row = json_new_object(arena);
-        json_set_text(row, "phase", f->phase);
-        json_set_text(row, "method", f->method);
-        json_set_text(row, "precision", f->precision);
-        json_set_number(row, "length", f->length);
-        json_set_number(row, "tokens_per_second", f->tokens_rate);
-        json_set_number(row, "flops", f->flops_rate);
-        json_set_number(row, "matrix_flops", f->product_rate);
-        json_set_number(row, "share_of_matrix_flops", f->share);
-        json_set_number(row, "matrix_share", f->matrix);
-        json_set_number(row, "attention_share", f->attention);
-        json_set_number(row, "rest_share", f->rest);
-        json_set_number(row, "bytes", (double)f->bytes);
-        set_spread(row, "time_ratio", &f->ratio);
-        set_spread(row, "speed_ratio", &f->speedup);
-        json_append(rows, row);
-    }
-    json_set(root, "figures", rows);
-    fputs(json_print_pretty(root, arena), out);
+    json_set(root, "figures", table_rows(table, arena));
+    return table_print_json(root, out, err);
 }
 
 /* What a database keeps of one precision; the figures of others are passed over. */
@@ -379,15 +406,6 @@ static bool store_figures(const Measurement *f, int count, const CmdBenchOptions
     return ok;
 }
 
-static void print_csv(const Measurement *f, int count, const CmdBenchOptions *options, FILE *out) {
-    fputs("phase,method,length,time_ratio,low_quartile,high_quartile,precision,reference,threads,rounds\n",
-          out);
-    for (int i = 0; i < count; i++, f++)
-        fprintf(out, "%s,%s,%d,%.4f,%.4f,%.4f,%s,%s,%d,%d\n", f->phase, f->method, f->length, f->ratio.median,
-                f->ratio.low, f->ratio.high, f->precision, options->reference, options->threads,
-                options->rounds);
-}
-
 bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
     const char **names = NEW(arena, encoding_method_count + 64, const char *);
@@ -405,8 +423,6 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
                        mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;
-    const char *format = options->format ? options->format : cmd_bench_formats[0];
-    bool csv = strcmp(format, "csv") == 0, json = strcmp(format, "json") == 0;
     for (int p = 0; ok && p < options->precision_count; p++)
         ok = precision_check(options->precisions[p], "bench", "--precision", err);
     Measurement *table =
@@ -419,10 +435,8 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     }
     if (mpi_rank() > 0)
         figures = 0; /* rank 0 reports */
-    else if (ok && csv)
-        print_csv(table, figures, options, out);
-    else if (ok)
-        (json ? print_json : print_text)(table, figures, options, arena, out);
+    else
+        ok = ok && print(table, figures, options, out, arena, err);
     ok = ok && (!store || store_figures(table, figures, options, store, arena, err));
     database_close(store);
     arena_free(arena);

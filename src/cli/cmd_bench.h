@@ -13,11 +13,11 @@
 #ifndef POSLAB_CLI_CMD_BENCH_H
 #define POSLAB_CLI_CMD_BENCH_H
 
+#include "base/table.h"
 #include "math/linear.h"
 #include "model/model.h"
 
 enum { CMD_BENCH_MAX_ROUNDS = 1000 };
-extern const char *const cmd_bench_formats[]; /* "text", "csv", "json", NULL */
 
 typedef struct CmdBenchOptions {
     ModelOptions model;
@@ -30,13 +30,13 @@ typedef struct CmdBenchOptions {
     int precisions[PRECISION_COUNT];
     int precision_count;  /* at least 1 */
     bool train, evaluate; /* phases */
-    const char *format;   /* one of cmd_bench_formats; NULL: text */
+    TableFormat format;
     const char *database; /* where the figures are kept, too; NULL: nowhere */
 } CmdBenchOptions;
 
-/* Prints the table (or JSON, or the ratios as CSV, which cli/cmd_methods.h reads) to `out`. Fails
- * (EXIT_USAGE) for an unknown method, a shape that a method refuses, more than the machine's memory, and an
- * unavailable precision, and if the database cannot be written, which is checked before any measurement.
+/* Prints the table to `out`; cli/cmd_methods.h reads the CSV. Fails (EXIT_USAGE) for an unknown method, a
+ * shape that a method refuses, more than the machine's memory, and an unavailable precision, and if the
+ * database cannot be written, which is checked before any measurement.
  */
 bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err);
 

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/table.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
@@ -40,15 +39,14 @@ static const char *default_figure(const char *database, const PlotOptions *plot,
     const char *slash = strrchr(database, '/'), *base = slash ? slash + 1 : database,
                *dot = strrchr(base, '.');
     int size = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
-    bool first = strcmp(plot->kind, plot_figure_names[0]) == 0;
-    return arena_format(arena, "plots/%.*s%s%s.%s", size, base, first ? "" : "-", first ? "" : plot->kind,
-                        plot->format ? plot->format : "svg");
+    return arena_format(arena, "plots/%.*s%s%s.%s", size, base, plot->kind ? "-" : "",
+                        plot->kind ? plot_figure_names[plot->kind] : "", plot->format ? plot->format : "svg");
 }
 
 static ExitCode plot(const Arguments *arguments, Error *err) {
     const PlotArguments *options = arguments->options;
     PlotOptions plot = {.experiment = options->experiment,
-                        .kind = plot_figure_names[options->figure],
+                        .kind = options->figure,
                         .figure = options->output,
                         .format = options->format < 0 ? NULL : gnuplot_formats[options->format],
                         .template = options->template};
@@ -144,15 +142,14 @@ static const OptionField analyse_options[] = {
     {"block", OPTION_INT, offsetof(AnalyseArguments, block), .default_value = STATS_BLOCK, .low = 1,
      .high = 1e12, .argument = "N", .group = "Statistics",
      .help = "smallest number of targets that are resampled together"},
-    ARGUMENT_FORMAT(AnalyseArguments, table_format_names),
-    ARGUMENT_JSON(AnalyseArguments),
+    ARGUMENT_FORMAT(AnalyseArguments),
 };
 
 static ExitCode analyse(const Arguments *arguments, Error *err) {
     const AnalyseArguments *options = arguments->options;
     AnalysisOptions analysis = {.what = arguments->words[1],
                                 .experiment = options->experiment,
-                                .format = options->json ? "json" : table_format_names[options->format],
+                                .format = ARGUMENT_FORMAT_GIVEN(options),
                                 .baseline = options->baseline,
                                 .claims = options->claims,
                                 .paper = options->paper,
@@ -210,10 +207,19 @@ const Command cmd_database_reference = {
 
 /* --- check --- */
 
+typedef struct CheckArguments {
+    int format;
+    bool json;
+} CheckArguments;
+
+static const OptionField check_options[] = {ARGUMENT_FORMAT(CheckArguments)};
+
 static ExitCode check(const Arguments *arguments, Error *err) {
+    const CheckArguments *options = arguments->options;
+    TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
     int64_t problems = 0;
     Database *store = database_open(arguments->words[0], DATABASE_CHECK, err);
-    bool fine = store && integrity_print(store, stdout, &problems, err);
+    bool fine = store && integrity_print(store, format, stdout, &problems, err);
     database_close(store);
     if (fine && problems)
         fine = error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0], (long long)problems,
@@ -227,10 +233,11 @@ const Command cmd_database_check = {
     .fewest = 1,
     .most = 1,
     .summary = "Verify a database and the weights and saved states of its runs",
-    .text = "Prints a line for each problem.",
+    .text = "Prints a line, or a row, for each problem.",
     .example = "poslab check results/quickstart.db",
     .exits = {{EXIT_USAGE, "mistake in the command line, or only files of methods are missing"},
               {EXIT_DAMAGED, "the database or a checkpoint is damaged"}},
+    ARGUMENT_OPTIONS(check_options, CheckArguments),
     .run = check,
 };
 

@@ -2,21 +2,28 @@
 
 #include <string.h>
 
+#include "base/table.h"
+#include "sys/atomic_file.h"
 #include "data/batches.h"
+#include "data/examples.h"
+#include "experiment/grid.h"
 #include "store/run_folder.h"
 #include "run/worker.h"
+#include "cli/cmd_methods.h"
 
 enum { EXPORT_MAX_TOKENS = 1 << 29 };
 
 enum { TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
-    bool initial;
+    bool initial, loader;
     int64_t batches; /* 0: not these */
     int tokens;      /* Split, or TOKENS_NONE */
 } ExportOptions;
 
 static const OptionField fields[] = {
+    {"loader", OPTION_BOOL, offsetof(ExportOptions, loader), .group = "Options",
+     .help = "also write a Python program that loads the weights into PyTorch and computes perplexities"},
     {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "In place of the trained weights",
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
@@ -98,6 +105,107 @@ static bool export_initial(Export *export, Error *err) {
     return worker_write_model(export->path, model, export->key, config->resolved, export->corpus_hash, err);
 }
 
+/* ---- the loader ---- */
+
+/* A JSON value in Python, which writes truth differently. */
+static const char *python(const Json *value, Arena *arena) {
+    if (!json_is_bool(value)) return json_print(value, arena);
+    return json_bool(value) ? "True" : "False";
+}
+
+/* {"base": 10000, ...} */
+static const char *python_options(const Encoding *position, Arena *arena) {
+    const Json *json = encoding_json(position, arena);
+    const char *list = "";
+    for (const Json *value = json_first(json); value; value = json_next(value))
+        if (strcmp(json_name(value), "name") != 0)
+            list = arena_format(arena, "%s%s\"%s\": %s", list, *list ? ", " : "", json_name(value),
+                                python(value, arena));
+    return arena_format(arena, "{%s}", list);
+}
+
+/* The loader is for methods that say how they act in PyTorch, in plain attention. */
+static bool check_loader(const Export *export, Error *err) {
+    const PositionMethod *method = export->config->position.method;
+    if (!method->pytorch) {
+        const char *list = "";
+        for (int i = 0; i < encoding_method_count; i++)
+            if (encoding_methods[i]->pytorch)
+                list =
+                    arena_format(export->arena, "%s%s%s", list, *list ? ", " : "", encoding_methods[i]->name);
+        return error_set(err, EXIT_USAGE,
+                         "--loader: '%s' has no formula in PyTorch (the member 'pytorch' in methods/%s.c);"
+                         " methods that have one: %s",
+                         method->name, method->name, list);
+    }
+    AttentionOptions plain;
+    Json *defaults = json_new_object(export->arena), *own = json_new_object(export->arena);
+    options_default(&plain, attention_fields, attention_field_count);
+    options_write(defaults, &plain, attention_fields, attention_field_count);
+    options_write(own, &export->config->model.attention, attention_fields, attention_field_count);
+    for (const Json *value = json_first(own); value; value = json_next(value)) {
+        const char *key = json_name(value), *text = json_print(value, export->arena);
+        if (strcmp(text, json_print(json_get(defaults, key), export->arena)) != 0)
+            return error_set(err, EXIT_USAGE,
+                             "--loader writes plain attention, but the run has 'model.attention.%s' = %s;"
+                             " export its weights without --loader",
+                             key, text);
+    }
+    return true;
+}
+
+/* FILE.py, or for FILE.safetensors the same name with .py. */
+static const char *loader_path(const Export *export) {
+    static const char ending[] = ".safetensors";
+    size_t length = strlen(export->path), cut = strlen(ending);
+    if (length > cut && strcmp(export->path + length - cut, ending) == 0) length -= cut;
+    return arena_format(export->arena, "%.*s.py", (int)length, export->path);
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Copies the template, with the values of this run in place of @NAMES@. */
+static bool write_loader(const Export *export, Error *err) {
+    const ModelOptions *model = &export->config->model;
+    const PositionMethod *method = export->config->position.method;
+    Arena *arena = export->arena;
+    const char *path = loader_path(export), *name = base_name(path);
+    const Json *json = model_json(model, arena);
+    const struct {
+        const char *name, *value;
+    } values[] = {
+        {"KEY", export->key},
+        {"LABEL", method->label},
+        {"NAME", arena_format(arena, "%.*s", (int)strlen(name) - 3, name)},
+        {"WEIGHTS", json_print(json_new_text(base_name(export->path), arena), arena)},
+        {"SIZES", arena_format(arena, "%d, %d, %d, %d, %d", (int)model->layers, (int)model->heads,
+                               (int)model->width, (int)model->ffn, (int)model->vocabulary)},
+        {"ACTIVATION", python(json_get(json, "activation"), arena)},
+        {"FINAL_NORM", python(json_get(json, "final_norm"), arena)},
+        {"OPTIONS", python_options(&export->config->position, arena)},
+        {"METHOD", method->pytorch},
+    };
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, path, arena, err);
+    for (const char *at = cmd_export_loader; out && *at;) {
+        int used = 0;
+        for (int i = 0; i < COUNT_OF(values) && *at == '@'; i++) {
+            int size = (int)strlen(values[i].name);
+            if (strncmp(at + 1, values[i].name, (size_t)size) != 0 || at[size + 1] != '@') continue;
+            fputs(values[i].value, out);
+            used = size + 2;
+        }
+        if (!used) fputc(*at, out);
+        at += used ? used : 1;
+    }
+    return out && atomic_file_end(&file, true, err);
+}
+
+/* ---- tokens ---- */
+
 static bool write_tokens(Export *export, SafetensorsTensor *tensors, int count, Error *err) {
     SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = json_new_object(export->arena)};
     json_set_text(file.metadata, "key", export->key);
@@ -173,6 +281,9 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         return error_set(err, EXIT_USAGE,
                          "only one of --initial, --batches and --tokens can be exported to one file"),
                err->code;
+    if (options->loader && (options->batches || tokens))
+        return error_set(err, EXIT_USAGE, "--loader loads weights, not what --batches and --tokens export"),
+               err->code;
     Export export = {.options = options,
                      .database = arguments->words[0],
                      .run = arguments->words[1],
@@ -180,7 +291,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                      .store = database_open(arguments->words[0], DATABASE_READ, err),
                      .arena = arguments->arena};
     if (!export.store) return err->code;
-    bool fine = find_run(&export, err);
+    bool fine = find_run(&export, err) && (!options->loader || check_loader(&export, err));
     if (fine && options->initial)
         fine = export_initial(&export, err);
     else if (fine && options->batches)
@@ -189,6 +300,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         fine = export_split(&export, err);
     else if (fine)
         fine = export_trained(&export, err);
+    if (fine && options->loader) fine = write_loader(&export, err);
     database_close(export.store);
     return fine ? EXIT_DONE : err->code;
 }
@@ -199,10 +311,108 @@ const Command cmd_export = {
     .fewest = 3,
     .most = 3,
     .summary = "Write a run's weights or tokens as safetensors",
-    .text = "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"
-            "The file holds the trained weights, or one of the following.",
+    .text =
+        "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"
+        "The file holds the trained weights, or one of the following.\n"
+        "With --loader, MODEL.py is written for MODEL.safetensors. `python3 MODEL.py TOKENS LENGTH` prints\n"
+        "the perplexity that poslab computes; TOKENS is a file written with --tokens.",
     .example = "poslab export results/quickstart.db 0123abcd model.safetensors",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, ExportOptions),
     .run = run,
+};
+
+/* --- the command `tasks` --- */
+
+enum { SHOWN_EXAMPLES = 3 };
+
+typedef struct TasksOptions {
+    const char *const *sets;
+} TasksOptions;
+
+static const OptionField tasks_options[] = {
+    {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
+     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+};
+
+static bool print_tasks(FILE *out, Arena *arena, Error *err) {
+    static const TableColumn columns[] = {
+        {"task", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"asks", "asks for", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"paper", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < task_count; i++) {
+        TableCell *row = table_row(table);
+        *row++ = table_text(task_list[i]->name);
+        *row++ = table_text(task_list[i]->label);
+        *row = table_text(task_list[i]->citation);
+    }
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* The options in `data.task`; those of all tasks are in configs/README.md. */
+static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
+    const char *hints = "";
+    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
+        hints = arena_format(arena, "%s%s%s", hints, *hints ? ", " : "", *hint);
+    const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
+    Table *table = cmd_methods_options(title, task->fields, task->field_count, arena);
+    table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,
+                                   (long long)task->smallest, (long long)task->largest, hints));
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
+static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+    ExamplesOptions options;
+    if (!examples_read(&options, json, "--set", arena, err)) return false;
+    const Task *task = options.task;
+    Examples *examples = examples_new(&options, arena);
+    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
+    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
+        examples_train(examples, i, &row);
+        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
+        const char *scored = "";
+        for (int t = 0; t < row.inputs; t++)
+            if (row.targets[t] != TASK_IGNORED)
+                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
+                                      task_text(task, options.options, &row.targets[t], 1, arena));
+        fprintf(out, "      scored: %s\n", scored);
+    }
+    return true;
+}
+
+static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+    const char *nearest = NULL;
+    const Task *task = task_find(name, &nearest);
+    if (!task)
+        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
+                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    Json *json = json_new_object(arena);
+    json_set_text(json, "name", name);
+    json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
+    for (; sets && *sets; sets++)
+        if (!grid_override(json, *sets, "--set", err)) return false;
+    return print_task(stdout, task, arena, err) && print_examples(stdout, json, arena, err);
+}
+
+static ExitCode run_tasks(const Arguments *arguments, Error *err) {
+    const TasksOptions *options = arguments->options;
+    if (arguments->word_count)
+        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
+    return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;
+}
+
+const Command cmd_export_tasks = {
+    .name = "tasks",
+    .words = "[TASK]",
+    .most = 1,
+    .summary = "List the synthetic tasks, or show one task's options and three examples",
+    .text = "The examples are the first three of training at size 4, or as `--set` says.",
+    .example = "poslab tasks addition --set 'size=3' --set order=reversed",
+    ARGUMENT_OPTIONS(tasks_options, TasksOptions),
+    .run = run_tasks,
 };

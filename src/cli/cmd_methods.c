@@ -1,4 +1,4 @@
-/* cmd_methods: a method is converted to JSON, which is printed as such or as text. */
+/* cmd_methods: a method is converted to JSON, which is printed as such or as a table. */
 #include "cli/cmd_methods.h"
 
 #include <string.h>
@@ -8,9 +8,7 @@
 #include "math/blas.h"
 #include "position/encoding.h"
 #include "model/model.h"
-#include "data/examples.h"
 #include "experiment/config.h"
-#include "experiment/grid.h"
 #include "cli/cmd_bench.h"
 
 static const struct {
@@ -22,6 +20,46 @@ static const struct {
     {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
     {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
 };
+
+static const char *const type_names[] = {[OPTION_INT] = "integer",
+                                         [OPTION_REAL] = "number",
+                                         [OPTION_BOOL] = "boolean",
+                                         [OPTION_CHOICE] = "choice",
+                                         [OPTION_TEXT] = "text"};
+
+static Json *option_to_json(const OptionField *field, Arena *arena) {
+    Json *option = json_new_object(arena);
+    json_set_text(option, "key", field->key);
+    json_set_text(option, "type", type_names[field->type]);
+    switch (field->type) {
+    case OPTION_INT:
+    case OPTION_REAL:
+        json_set_number(option, "default", field->default_value);
+        break;
+    case OPTION_BOOL:
+        json_set_bool(option, "default", field->default_value != 0);
+        break;
+    case OPTION_CHOICE:
+        json_set_text(option, "default", field->choices[(int)field->default_value]);
+        break;
+    case OPTION_TEXT:
+        json_set_text(option, "default", field->choices ? field->choices[0] : "");
+        break;
+    }
+    if (field->low != 0 || field->high != 0) {
+        json_set_number(option, "low", field->low);
+        json_set_number(option, "high", field->high);
+        if (field->or_zero) json_set_bool(option, "or_zero", true);
+    }
+    if (field->type == OPTION_CHOICE) {
+        Json *choices = json_new_array(arena);
+        for (const char *const *choice = field->choices; *choice; choice++)
+            json_append(choices, json_new_text(*choice, arena));
+        json_set(option, "choices", choices);
+    }
+    json_set_text(option, "help", field->help ? field->help : "");
+    return option;
+}
 
 /* Each hook's place in the pass, if the method has it. */
 static Json *hooks_of(const PositionMethod *method, Arena *arena) {
@@ -42,34 +80,17 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
     json_set(root, "claims", claimed);
     json_set(root, "hooks", hooks_of(method, arena));
     for (int i = 0; i < method->field_count; i++)
-        json_append(options, options_field_json(&method->fields[i], arena));
+        json_append(options, option_to_json(&method->fields[i], arena));
     json_set(root, "options", options);
     return root;
 }
 
-static void print_names(FILE *out, const char *title, const Json *list) {
-    fprintf(out, "%-10s", title);
+/* "transform, limit"; `otherwise` for an empty list. */
+static const char *joined(const Json *list, const char *otherwise, Arena *arena) {
+    const char *text = "";
     for (int i = 0; i < json_count(list); i++)
-        fprintf(out, "%s%s", i ? ", " : "", json_text(json_at(list, i), ""));
-    fputs(json_count(list) ? "\n" : "none\n", out);
-}
-
-/* "  base     number   10000   in [1, 1e+09]   what it is" */
-static void print_option(FILE *out, const Json *option) {
-    char shown[JSON_EXCERPT_SIZE];
-    const Json *choices = json_get(option, "choices");
-    fprintf(out, "  %-14s %-8s default %-8s ", json_text(json_get(option, "key"), ""),
-            json_text(json_get(option, "type"), ""), json_excerpt(json_get(option, "default"), shown));
-    if (json_get(option, "low")) {
-        char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
-        fprintf(out, "%sin [%s, %s]: ", json_get(option, "or_zero") ? "0 or " : "",
-                json_number_text(json_number(json_get(option, "low"), 0), low),
-                json_number_text(json_number(json_get(option, "high"), 0), high));
-    }
-    for (int i = 0; i < json_count(choices); i++)
-        fprintf(out, "%s%s%s", i ? ", " : "one of ", json_text(json_at(choices, i), ""),
-                i + 1 == json_count(choices) ? ": " : "");
-    fprintf(out, "%s\n", json_text(json_get(option, "help"), ""));
+        text = arena_format(arena, "%s%s%s", text, *text ? ", " : "", json_text(json_at(list, i), ""));
+    return *text ? text : otherwise;
 }
 
 /* ---- the list ---- */
@@ -90,7 +111,7 @@ typedef struct Costs {
 /* Rows after the head: phase,method,length,ratio,... There need not be a file. */
 static bool read_costs(Costs *costs, Arena *arena, Error *err) {
     FILE *file = fopen(CMD_METHODS_COST, "re");
-    char line[512];
+    char line[1024];
     if (!file) return true;
     costs->rows = NEW(arena, MOST_COSTS, MethodCost);
     bool fine = fgets(line, sizeof line, file) != NULL;
@@ -120,13 +141,6 @@ static const char *costs_text(const Costs *costs, const char *phase, const char 
     return text;
 }
 
-static const char *joined(const Json *list, Arena *arena) {
-    const char *text = "";
-    for (int i = 0; i < json_count(list); i++)
-        text = arena_format(arena, "%s%s%s", text, *text ? ", " : "", json_text(json_at(list, i), ""));
-    return text;
-}
-
 /* Numbers that the method learns in the model that configs have by default, trained at 128 tokens. */
 static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
     ModelOptions options;
@@ -137,60 +151,113 @@ static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
     return model_new(&options, &position, 128, arena)->position_parameters;
 }
 
-static void print_list(FILE *out, bool markdown, const Costs *costs, Arena *arena) {
-    const char *const formats[] = {"%-17s %-22s %-25s %-40s %6s  %-12s %-12s %s\n",
-                                   "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n"};
-    const char *row = formats[markdown];
-    const char *train = arena_format(arena, "train %s", costs_text(costs, "train", NULL, arena));
-    const char *evaluate = arena_format(arena, "eval %s", costs_text(costs, "evaluate", NULL, arena));
-    fprintf(out, markdown ? "| %s | %s | %s | %s | %s | %s | %s | %s |\n" : row, "method", "label", "hooks",
-            "claims", "learns", train, evaluate, "paper");
-    if (markdown) fputs("|---|---|---|---|---:|---|---|---|\n", out);
+static Table *list_methods(const Costs *costs, Arena *arena) {
+    static const TableColumn columns[] = {
+        {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"label", "label", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"hooks", "hooks", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"claims", "claims", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"parameters", "learns", TABLE_INT, TABLE_FOR_BOTH, 0},
+        {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE, 0}, /* costs of training and of evaluation */
+        {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"citation", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    };
+    enum { TRAIN = 5, EVALUATE, COLUMNS = COUNT_OF(columns) };
+    TableColumn *own = NEW(arena, COLUMNS, TableColumn);
+    memcpy(own, columns, sizeof columns);
+    own[TRAIN].head = arena_format(arena, "train %s", costs_text(costs, "train", NULL, arena));
+    own[EVALUATE].head = arena_format(arena, "eval %s", costs_text(costs, "evaluate", NULL, arena));
+    Table *table = table_new(NULL, own, COLUMNS, arena);
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
-        Json *json = method_to_json(method, arena);
-        fprintf(out, row, method->name, json_text(json_get(json, "label"), ""),
-                joined(json_get(json, "hooks"), arena), joined(json_get(json, "claims"), arena),
-                arena_format(arena, "%lld", (long long)numbers_learnt(method, arena)),
-                costs_text(costs, "train", method->name, arena),
-                costs_text(costs, "evaluate", method->name, arena),
-                json_text(json_get(json, "citation"), ""));
+        const Json *json = method_to_json(method, arena);
+        TableCell *row = table_row(table);
+        *row++ = table_text(method->name);
+        *row++ = table_text(json_text(json_get(json, "label"), ""));
+        *row++ = table_text(joined(json_get(json, "hooks"), "", arena));
+        *row++ = table_text(joined(json_get(json, "claims"), "", arena));
+        *row++ = table_number((double)numbers_learnt(method, arena));
+        *row++ = table_text(costs_text(costs, "train", method->name, arena));
+        *row++ = table_text(costs_text(costs, "evaluate", method->name, arena));
+        *row = table_text(json_text(json_get(json, "citation"), ""));
     }
+    return table;
 }
 
-bool cmd_methods_list(FILE *out, const char *format, Error *err) {
-    Arena *arena = arena_new(0);
+static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) {
     Costs costs = {0};
-    bool fine = read_costs(&costs, arena, err);
-    if (fine && strcmp(format, "json") == 0) {
-        Json *list = json_new_array(arena);
-        for (int i = 0; i < encoding_method_count; i++) {
-            Json *json = method_to_json(encoding_methods[i], arena);
-            json_set_number(json, "parameters", (double)numbers_learnt(encoding_methods[i], arena));
-            json_append(list, json);
-        }
-        fputs(json_print_pretty(list, arena), out);
-    } else if (fine) {
-        print_list(out, strcmp(format, "md") == 0, &costs, arena);
+    if (!read_costs(&costs, arena, err)) return false;
+    if (format != TABLE_AS_JSON) return table_print_one(list_methods(&costs, arena), format, out, err);
+    Json *list = json_new_array(arena);
+    for (int i = 0; i < encoding_method_count; i++) {
+        Json *json = method_to_json(encoding_methods[i], arena);
+        json_set_number(json, "parameters", (double)numbers_learnt(encoding_methods[i], arena));
+        json_append(list, json);
     }
+    return table_print_json(list, out, err);
+}
+
+bool cmd_methods_list(TableFormat format, FILE *out, Error *err) {
+    Arena *arena = arena_new(0);
+    bool fine = print_list(format, out, arena, err);
     arena_free(arena);
     return fine;
 }
 
-static void print_method(FILE *out, const PositionMethod *method, const Json *root) {
-    const Json *options = json_get(root, "options");
-    fprintf(out, "%s (%s)\n%s\n\n", method->name, json_text(json_get(root, "label"), ""),
-            json_text(json_get(root, "citation"), ""));
-    print_names(out, "hooks", json_get(root, "hooks"));
-    print_names(out, "claims", json_get(root, "claims"));
-    for (int i = 0; i < COUNT_OF(claims); i++)
-        if (method->claims & claims[i].bit)
-            fprintf(out, "          %s: %s\n", claims[i].name, claims[i].help);
-    fprintf(out, "options%s\n", json_count(options) ? "" : "   none");
-    for (int i = 0; i < json_count(options); i++) print_option(out, json_at(options, i));
+/* ---- one method ---- */
+
+/* "0 or in [1, 1e+09]", "a, b": what an option can be. */
+static const char *range_text(const Json *option, Arena *arena) {
+    char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
+    if (!json_get(option, "low")) return joined(json_get(option, "choices"), "", arena);
+    return arena_format(arena, "%s[%s, %s]", json_get(option, "or_zero") ? "0 or " : "",
+                        json_number_text(json_number(json_get(option, "low"), 0), low),
+                        json_number_text(json_number(json_get(option, "high"), 0), high));
 }
 
-bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
+/* Rows of options_field_json. */
+static Table *list_options(const char *title, const Json *options, Arena *arena) {
+    static const TableColumn columns[] = {
+        {"key", "option", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"type", "type", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"default", "default", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"range", "range", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"help", "meaning", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    };
+    Table *table = table_new(title, columns, json_count(options) ? COUNT_OF(columns) : 0, arena);
+    for (int i = 0; i < json_count(options); i++) {
+        const Json *option = json_at(options, i);
+        char shown[JSON_EXCERPT_SIZE];
+        TableCell *row = table_row(table);
+        *row++ = table_text(json_text(json_get(option, "key"), ""));
+        *row++ = table_text(json_text(json_get(option, "type"), ""));
+        *row++ = table_text(arena_copy(arena, json_excerpt(json_get(option, "default"), shown)));
+        *row++ = table_text(range_text(option, arena));
+        *row = table_text(json_text(json_get(option, "help"), ""));
+    }
+    return table;
+}
+
+Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
+    Json *options = json_new_array(arena);
+    for (int i = 0; i < count; i++) json_append(options, option_to_json(&fields[i], arena));
+    return list_options(title, options, arena);
+}
+
+static Table *describe_method(const PositionMethod *method, const Json *root, Arena *arena) {
+    const char *title =
+        arena_format(arena, "%s (%s): %s", method->name, json_text(json_get(root, "label"), ""),
+                     json_text(json_get(root, "citation"), ""));
+    Table *table = list_options(title, json_get(root, "options"), arena);
+    table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
+    table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));
+    for (int i = 0; i < COUNT_OF(claims); i++)
+        if (method->claims & claims[i].bit)
+            table_note(table, arena_format(arena, "%s: %s", claims[i].name, claims[i].help));
+    return table;
+}
+
+bool cmd_methods_show(const char *name, TableFormat format, FILE *out, Error *err) {
     const char *nearest = NULL;
     const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
     if (!method && nearest)
@@ -199,17 +266,14 @@ bool cmd_methods_show(const char *name, FILE *out, bool json, Error *err) {
         return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
     Arena *arena = arena_new(0);
     const Json *root = method_to_json(method, arena);
-    if (json)
-        fputs(json_print_pretty(root, arena), out);
-    else
-        print_method(out, method, root);
+    bool fine = format == TABLE_AS_JSON
+                    ? table_print_json(root, out, err)
+                    : table_print_one(describe_method(method, root, arena), format, out, err);
     arena_free(arena);
-    return true;
+    return fine;
 }
 
 /* --- the command `methods` --- */
-
-const char *const cmd_methods_formats[] = {"text", "md", "json", NULL};
 
 typedef struct MethodsOptions {
     int format;
@@ -217,15 +281,14 @@ typedef struct MethodsOptions {
 } MethodsOptions;
 
 static const OptionField methods_options[] = {
-    ARGUMENT_FORMAT(MethodsOptions, cmd_methods_formats),
-    ARGUMENT_JSON(MethodsOptions),
+    ARGUMENT_FORMAT(MethodsOptions),
 };
 
 static ExitCode methods(const Arguments *arguments, Error *err) {
     const MethodsOptions *options = arguments->options;
-    const char *format = options->json ? "json" : cmd_methods_formats[options->format];
-    bool fine = arguments->word_count ? cmd_methods_show(arguments->words[0], stdout, options->json, err)
-                                      : cmd_methods_list(stdout, format, err);
+    TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
+    bool fine = arguments->word_count ? cmd_methods_show(arguments->words[0], format, stdout, err)
+                                      : cmd_methods_list(format, stdout, err);
     return fine ? EXIT_DONE : err->code;
 }
 
@@ -238,91 +301,6 @@ const Command cmd_methods_methods = {
     .example = "poslab methods alibi",
     ARGUMENT_OPTIONS(methods_options, MethodsOptions),
     .run = methods,
-};
-
-/* --- the command `tasks` --- */
-
-enum { SHOWN_EXAMPLES = 3 };
-
-typedef struct TasksOptions {
-    const char *const *sets;
-} TasksOptions;
-
-static const OptionField tasks_options[] = {
-    {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
-     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
-};
-
-static void print_tasks(FILE *out) {
-    for (int i = 0; i < task_count; i++)
-        fprintf(out, "%-15s %-62s %s\n", task_list[i]->name, task_list[i]->label, task_list[i]->citation);
-}
-
-/* The options in `data.task`: those of all tasks are in configs/README.md. */
-static void print_task(FILE *out, const Task *task, Arena *arena) {
-    fprintf(out, "%s (%s)\n%s\n\nsize      %s, %lld to %lld\nhints    ", task->name, task->label,
-            task->citation, task->size, (long long)task->smallest, (long long)task->largest);
-    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
-        fprintf(out, " %s", *hint);
-    fprintf(out, "\noptions%s\n", task->field_count ? "" : "   none");
-    for (int i = 0; i < task->field_count; i++)
-        print_option(out, options_field_json(&task->fields[i], arena));
-}
-
-/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
-static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
-    ExamplesOptions options;
-    if (!examples_read(&options, json, "--set", arena, err)) return false;
-    const Task *task = options.task;
-    Examples *examples = examples_new(&options, arena);
-    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
-    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
-    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
-        examples_train(examples, i, &row);
-        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
-        const char *scored = "";
-        for (int t = 0; t < row.inputs; t++)
-            if (row.targets[t] != TASK_IGNORED)
-                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
-                                      task_text(task, options.options, &row.targets[t], 1, arena));
-        fprintf(out, "      scored: %s\n", scored);
-    }
-    return true;
-}
-
-static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
-    const char *nearest = NULL;
-    const Task *task = task_find(name, &nearest);
-    if (!task)
-        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
-                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
-                         nearest ? "'?" : "");
-    Json *json = json_new_object(arena);
-    json_set_text(json, "name", name);
-    json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
-    for (; sets && *sets; sets++)
-        if (!grid_override(json, *sets, "--set", err)) return false;
-    print_task(stdout, task, arena);
-    return print_examples(stdout, json, arena, err);
-}
-
-static ExitCode tasks(const Arguments *arguments, Error *err) {
-    const TasksOptions *options = arguments->options;
-    if (arguments->word_count)
-        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
-    print_tasks(stdout);
-    return EXIT_DONE;
-}
-
-const Command cmd_methods_tasks = {
-    .name = "tasks",
-    .words = "[TASK]",
-    .most = 1,
-    .summary = "List the synthetic tasks, or show one task's options and three examples",
-    .text = "The examples are the first three of training at size 4, or as `--set` says.",
-    .example = "poslab tasks addition --set 'size=3' --set order=reversed",
-    ARGUMENT_OPTIONS(tasks_options, TasksOptions),
-    .run = tasks,
 };
 
 /* --- the command `bench` --- */
@@ -355,8 +333,7 @@ static const OptionField bench_options[] = {
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement", .help = "number of measurements"},
     ARGUMENT_DB(BenchArguments, "database that also stores the results (default: none)"),
-    ARGUMENT_FORMAT(BenchArguments, cmd_bench_formats),
-    ARGUMENT_JSON(BenchArguments),
+    ARGUMENT_FORMAT(BenchArguments),
 };
 
 /* The model and the rest that a config says, of its first point. */
@@ -390,7 +367,7 @@ static ExitCode bench(const Arguments *arguments, Error *err) {
                              .precision_count = 1,
                              .train = options->phase != PHASE_EVALUATE,
                              .evaluate = options->phase != PHASE_TRAIN,
-                             .format = options->json ? "json" : cmd_bench_formats[options->format],
+                             .format = ARGUMENT_FORMAT_GIVEN(options),
                              .database = options->database};
     model_default(&bench.model);
     bench.model.vocabulary = 256;
@@ -409,11 +386,10 @@ const Command cmd_methods_bench = {
     .most = 1,
     .summary = "Measure speed and memory of each method",
     .text = "The model is that of CONFIG's first point; without CONFIG, 4 layers of width 128 at lengths\n"
-            "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too. csv\n"
-            "prints times divided by those of the method without positions. `--methods all` is the\n"
-            "default. Ratios compare adjacent rounds, rates use all rounds; on a busy machine they can\n"
-            "disagree. `poslab analyse DB cost` and the report show the results that were stored for\n"
-            "their model.",
+            "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too.\n"
+            "`--methods all` is the default. Ratios compare adjacent rounds, rates use all rounds; on a\n"
+            "busy machine they can disagree. `poslab analyse DB cost` and the report show the results that\n"
+            "were stored for their model.",
     .example = "poslab bench configs/reproduce.json --lengths 128,512 --methods alibi,rotary",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(bench_options, BenchArguments),

@@ -1,7 +1,15 @@
 #include "cli/cmd_run.h"
 
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/text.h"
+#include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/threads.h"
+#include "experiment/config_file.h"
 #include "experiment/plan_print.h"
 #include "run/reevaluate.h"
 #include "slurm/manifest.h"
@@ -93,6 +101,7 @@ typedef struct PlanArguments {
     const char *const *sets;
     int64_t jobs, threads, network;
     OptionNumbers ranks;
+    int format;
     bool json;
 } PlanArguments;
 
@@ -104,7 +113,7 @@ static const OptionField plan_options[] = {
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
      .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
-    ARGUMENT_JSON(PlanArguments),
+    ARGUMENT_FORMAT(PlanArguments),
 };
 
 static ExitCode plan(const Arguments *arguments, Error *err) {
@@ -119,8 +128,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->ranks = ranks;
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
-    plan_print(outline, options->json, stdout);
-    return EXIT_DONE;
+    return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 
 const Command cmd_run_plan = {
@@ -252,4 +260,116 @@ const Command cmd_run_worker = {
     ARGUMENT_OPTIONS(worker_options, WorkerArguments),
     .ranks = true,
     .run = work,
+};
+
+/* --- init --- */
+
+/* Length and batch of the runs, how long all of them may take, and the most that is evaluated. */
+enum { INIT_LENGTH = 64, INIT_BATCH = 512, INIT_SECONDS = 180, INIT_TARGETS = 32768 };
+static const double init_tokens = 6e5; /* of each run, if the time suffices */
+
+typedef struct InitOptions {
+    const char *const *files, *const *methods;
+} InitOptions;
+
+static const OptionField init_options[] = {
+    {"files", OPTION_TEXT, offsetof(InitOptions, files), .list = OPTION_ITEMS, .argument = "PATTERN",
+     .group = "Selection",
+     .help = "files of the corpus, required: a path or a pattern in quotes; repeatable"},
+    {"methods", OPTION_TEXT, offsetof(InitOptions, methods), .list = OPTION_COMMAS, .argument = "METHOD,...",
+     .group = "Selection", .help = "methods to compare (default: some that are common)"},
+};
+
+static Json *text_list(const char *const *texts, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (; *texts; texts++) json_append(list, json_new_text(*texts, arena));
+    return list;
+}
+
+/* Lengths up to `longest` times that of training. */
+static Json *init_config(const InitOptions *options, double tokens, double targets, int longest,
+                         Arena *arena) {
+    static const char frame[] = "{\"data\":{},\"model\":{\"layers\":4,\"heads\":8,\"width\":128,\"ffn\":512},"
+                                "\"train\":{},\"evaluate\":{},\"sweep\":{}}";
+    Error err;
+    Json *json = json_parse(frame, sizeof frame - 1, "frame", arena, &err);
+    if (!json) BUG("%s", err.text);
+    Json *train = json_get_mutable(json, "train"), *evaluate = json_get_mutable(json, "evaluate");
+    Json *sweep = json_get_mutable(json, "sweep"), *multiples = json_new_array(arena);
+    json_set(json_get_mutable(json, "data"), "files", text_list(options->files, arena));
+    json_set_number(train, "length", INIT_LENGTH);
+    json_set_number(train, "tokens", tokens);
+    json_set_number(train, "tokens_per_step", INIT_BATCH);
+    json_set_number(evaluate, "tokens", targets);
+    for (int i = 1; i <= longest; i *= 2) json_append(multiples, json_new_number(i, arena));
+    json_set(evaluate, "multiples", multiples);
+    json_set(sweep, "method", text_list(options->methods ? options->methods : encoding_common, arena));
+    return json;
+}
+
+static Plan *init_plan(const Json *json, const char *path, Arena *arena, Error *err) {
+    const char *text = json_print(json, arena), *source = arena_format(arena, "config '%s'", path);
+    Json *named = json_parse(text, strlen(text), source, arena, err);
+    if (!named) return NULL;
+    json_set_text(named, "name", config_file_stem(path, arena));
+    const Experiment *experiment = config_read_text(json_print(named, arena), source, arena, err);
+    return experiment ? plan_make(experiment, 1, arena, err) : NULL;
+}
+
+static bool init_write(const Json *json, const char *path, Arena *arena, Error *err) {
+    AtomicFile file;
+    FILE *out = atomic_file_begin(&file, path, arena, err);
+    if (out) fputs(json_print_pretty(json, arena), out);
+    return out && atomic_file_end(&file, true, err);
+}
+
+/* A text that is too short for a length has shorter ones; less is trained where the machine is slow. */
+static ExitCode init(const Arguments *arguments, Error *err) {
+    const InitOptions *options = arguments->options;
+    const char *path = arguments->words[0];
+    Arena *arena = arguments->arena;
+    if (!options->files)
+        return error_set(err, EXIT_USAGE, "name the files of the corpus, as in --files 'corpus/**/*.txt'"),
+               err->code;
+    if (access(path, F_OK) == 0)
+        return error_set(err, EXIT_USAGE, "'%s' exists; choose another name or remove it", path), err->code;
+    int longest = 32;
+    Plan *plan = NULL;
+    while (!plan && longest > 1)
+        plan = init_plan(init_config(options, init_tokens, 0, longest /= 2, arena), path, arena, err);
+    if (!plan) return err->code;
+    int64_t rest = plan->points[0].corpus->splits[SPLIT_VALID].count - 1;
+    double targets = rest < INIT_TARGETS ? 0 : INIT_TARGETS;
+    plan = init_plan(init_config(options, init_tokens, targets, longest, arena), path, arena, err);
+    if (!plan) return err->code;
+    double share = fmin(1, INIT_SECONDS / plan_print_seconds(plan));
+    double tokens = INIT_BATCH * fmax(1, round(share * init_tokens / INIT_BATCH));
+    Json *json = init_config(options, share < 1 ? tokens : init_tokens, targets, longest, arena);
+    plan = init_plan(json, path, arena, err);
+    if (!plan || !init_write(json, path, arena, err)) return err->code;
+    const char *name = plan->experiment->name, *quoted = escape_text(ESCAPE_SHELL, path, arena);
+    double bytes = 0;
+    for (int i = 0; i < plan->count; i++) bytes = fmax(bytes, plan_resident(&plan->points[i]));
+    printf("%s: %d run%s, trained at %d tokens, evaluated at up to %d\n"
+           "estimate: %s for one run after the other, %s of memory for each\n\n"
+           "Next:\n  poslab plan %s\n  poslab run %s\n  poslab table results/%s.db\n  poslab plot "
+           "results/%s.db\n"
+           "  poslab report results/%s.db\n",
+           path, plan->count, plan->count == 1 ? "" : "s", INIT_LENGTH, INIT_LENGTH * longest,
+           text_seconds(plan_print_seconds(plan), arena), text_bytes(bytes, arena), quoted, quoted, name,
+           name, name);
+    return EXIT_DONE;
+}
+
+const Command cmd_run_init = {
+    .name = "init",
+    .words = "CONFIG",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Write a config for a text of your own, which runs within minutes",
+    .text = "Prints an estimate of time and memory, and the commands that come next. `poslab help config`\n"
+            "describes what can be changed.",
+    .example = "poslab init my.json --files 'corpus/**/*.txt'",
+    ARGUMENT_OPTIONS(init_options, InitOptions),
+    .run = init,
 };

@@ -6,196 +6,208 @@
 #include "store/database.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
-#include "analysis/curves.h"
 
 /* Order in which the counts are printed. */
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
-typedef struct Counts {
-    int64_t runs, by_status[COUNT_OF(order)];
-    int64_t requested, settled; /* evaluations; settled: there is nothing left to compute */
-} Counts;
+/* A row for each run; the columns before TASK are those of `points`. */
+enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, TASK = 16, COLUMNS = 19 };
+static const TableColumn columns[COLUMNS] = {
+    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+    [NAME] = {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"label", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [TRAIN_LENGTH] = {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [SEED] = {"seed", "seed", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [STATUS] = {"status", "status", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [REASON] = {"reason", "reason", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [SETTLED] = {"evaluations", "evaluations", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [REQUESTED] = {"evaluations_asked", "requested", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"started", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"finished", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"steps", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"final_loss", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [TASK] = {"task.name", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"task.state", "state", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"task.log", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+};
 
-/* A run of which something is missing. */
-typedef struct Unfinished {
-    const char *key, *name, *status, *reason;
-    int64_t train_length, seed, requested, settled;
-} Unfinished;
+/* Evaluations are settled where there is nothing left to compute. */
+static const char points[] =
+    "SELECT x.name, r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.method, r.label,"
+    " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss"
+    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
+    "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
+    "  FROM outcome GROUP BY experiment, run_key) o"
+    " ON o.experiment = x.name AND o.run_key = r.key WHERE x.name = ? ORDER BY p.ordinal";
 
-#define SETTLED "sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text'))"
+/* The runs of an experiment. */
+typedef struct Status {
+    const char *experiment;
+    Table *all, *unfinished; /* rows of `all` of which something is missing, and those that diverged */
+    int by_status[COUNT_OF(order)];
+    double requested, settled;                 /* evaluations */
+    const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
+    Squeue queue;
+} Status;
 
-static bool read_counts(Counts *counts, Database *store, const char *experiment, Error *err) {
+static bool is_done(const TableCell *row) {
+    return !strcmp(row[STATUS].text, runs_status_names[RUN_DONE]);
+}
+
+static void add_row(Status *status, Query *query, Arena *arena) {
+    TableCell *row = table_row(status->all);
+    query_cells(row, query, columns, TASK, arena);
+    const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
+    if (task) {
+        row[TASK] = table_text(task->name);
+        row[TASK + 1] = table_text(squeue_state_names[task->state]);
+        row[TASK + 2] = table_text(task->log);
+    }
+    status->settled += row[SETTLED].number;
+    status->requested += row[REQUESTED].number;
+    for (int i = 0; i < COUNT_OF(order); i++)
+        status->by_status[i] += !strcmp(row[STATUS].text, runs_status_names[order[i]]);
+    if (!is_done(row) || row[SETTLED].number < row[REQUESTED].number)
+        memcpy(table_row(status->unfinished), row, COLUMNS * sizeof *row);
+}
+
+/* "x: 6 runs: 5 done, 1 failed; 11 of 12 evaluations" */
+static const char *title_of(const Status *status, Arena *arena) {
+    const char *title = arena_format(arena, "%s: %d run%s", status->experiment, status->all->rows,
+                                     status->all->rows == 1 ? "" : "s");
+    const char *separator = ": ";
+    for (int i = 0; i < COUNT_OF(order); i++) {
+        if (!status->by_status[i]) continue;
+        title = arena_format(arena, "%s%s%d %s", title, separator, status->by_status[i],
+                             runs_status_names[order[i]]);
+        separator = ", ";
+    }
+    return arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
+}
+
+static bool read_status(Status *status, Database *store, const char *experiment, Arena *arena, Error *err) {
+    *status = (Status){.experiment = experiment, .description = "", .tags = "", .tag_list = "[]"};
+    status->all = table_new(NULL, columns, COLUMNS, arena);
+    status->unfinished = table_new(NULL, columns, COLUMNS, arena);
+    if (!squeue_read(&status->queue, database_path(store), experiment, arena, err)) return false;
     const char *const name[] = {experiment, NULL};
-    Query *query =
-        query_begin(store,
-                    "SELECT r.status, count(*) FROM experiment x JOIN point p ON p.experiment = x.id"
-                    " JOIN run r ON r.key = p.run WHERE x.name = ? GROUP BY r.status",
-                    name);
-    while (query_next(query)) {
-        counts->runs += query_int(query, 1);
-        for (int i = 0; i < COUNT_OF(order); i++)
-            if (!strcmp(query_text(query, 0), runs_status_names[order[i]]))
-                counts->by_status[i] = query_int(query, 1);
+    Query *query = query_begin(store, points, name);
+    while (query_next(query)) add_row(status, query, arena);
+    if (!query_end(query, err)) return false;
+    query = query_begin(store, RUNS_NOTES, name);
+    if (query_next(query)) {
+        status->description = arena_copy(arena, query_text(query, 0));
+        status->tags = arena_copy(arena, query_text(query, 1));
+        status->tag_list = arena_copy(arena, query_text(query, 2));
     }
     if (!query_end(query, err)) return false;
-    query = query_begin(store, "SELECT count(*), " SETTLED " FROM outcome WHERE experiment = ?", name);
-    if (query_next(query)) {
-        counts->requested = query_int(query, 0);
-        counts->settled = query_int(query, 1);
-    }
-    return query_end(query, err);
-}
-
-/* Diverged runs are not repeated, failed ones are. */
-static bool is_left(const Counts *counts) {
-    bool left = counts->settled < counts->requested;
-    for (int i = 0; i < COUNT_OF(order); i++)
-        left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && counts->by_status[i] > 0;
-    return left;
-}
-
-static Query *begin_unfinished(Database *store, const char *experiment) {
-    const char *const name[] = {experiment, NULL};
-    return query_begin(
-        store,
-        "SELECT r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.train_length, r.seed,"
-        " r.status, r.reason, o.asked, o.settled"
-        " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-        " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked, " SETTLED " AS settled"
-        "  FROM outcome GROUP BY experiment, run_key) o"
-        " ON o.experiment = x.name AND o.run_key = r.key"
-        " WHERE x.name = ? AND (r.status <> 'done' OR o.settled < o.asked) ORDER BY p.ordinal",
-        name);
-}
-
-static bool next_unfinished(Unfinished *run, Query *query) {
-    if (!query_next(query)) return false;
-    *run = (Unfinished){.key = query_text(query, 0),
-                        .name = query_text(query, 1),
-                        .train_length = query_int(query, 2),
-                        .seed = query_int(query, 3),
-                        .status = query_text(query, 4),
-                        .reason = query_text(query, 5),
-                        .requested = query_int(query, 6),
-                        .settled = query_int(query, 7)};
+    status->unfinished->title = title_of(status, arena);
+    if (*status->description) table_note(status->unfinished, status->description);
+    if (*status->tags) table_note(status->unfinished, arena_format(arena, "tags: %s", status->tags));
+    if (!status->unfinished->rows) status->unfinished->column_count = 0; /* the title says it all */
     return true;
 }
 
-/* What the scheduler says of a run. */
-static void put_task(const Squeue *queue, const char *key, FILE *out, Arena *arena) {
-    const SqueueTask *task = squeue_find(queue, key);
-    if (!task) return;
-    fprintf(out, "; task %s is %s", task->name, squeue_state_names[task->state]);
-    const char *last = task->state == SQUEUE_LOST ? squeue_last_message(task, arena) : "";
-    if (*last) fputs(": ", out);
-    escape_put(ESCAPE_LINE, last, out);
-}
-
-static bool print_text(Database *store, const char *experiment, const Counts *counts, const Squeue *queue,
-                       FILE *out, Error *err) {
-    escape_put(ESCAPE_LINE, experiment, out);
-    fprintf(out, ": %lld run%s", (long long)counts->runs, counts->runs == 1 ? "" : "s");
-    const char *separator = ": ";
-    for (int i = 0; i < COUNT_OF(order); i++) {
-        if (!counts->by_status[i]) continue;
-        fprintf(out, "%s%lld %s", separator, (long long)counts->by_status[i], runs_status_names[order[i]]);
-        separator = ", ";
-    }
-    fprintf(out, "; %lld of %lld evaluations\n", (long long)counts->settled, (long long)counts->requested);
-
-    Query *query = begin_unfinished(store, experiment);
-    for (Unfinished run; next_unfinished(&run, query);) {
-        fputs("  ", out);
-        escape_put(ESCAPE_LINE, run.key, out);
-        fprintf(out, "  %-8s  ", escape_text(ESCAPE_LINE, run.status, queue->arena));
-        escape_put(ESCAPE_LINE, run.name, out);
-        fprintf(out, " L=%lld seed=%lld", (long long)run.train_length, (long long)run.seed);
-        if (*run.reason) fputs(": ", out);
-        escape_put(ESCAPE_LINE, run.reason, out);
-        if (!strcmp(run.status, runs_status_names[RUN_DONE]))
-            fprintf(out, ": %lld of %lld evaluations missing", (long long)(run.requested - run.settled),
-                    (long long)run.requested);
-        put_task(queue, run.key, out, queue->arena);
-        putc('\n', out);
-    }
-    return query_end(query, err);
-}
-
-static void add_task(Json *row, const Squeue *queue, const char *key) {
-    const SqueueTask *task = squeue_find(queue, key);
-    if (!task) return;
-    Json *json = json_new_object(json_arena(row));
-    json_set_text(json, "name", task->name);
-    json_set_text(json, "state", squeue_state_names[task->state]);
-    json_set_text(json, "log", task->log);
-    json_set(row, "task", json);
-}
-
-static bool add_json(Json *list, Database *store, const char *experiment, const Counts *counts,
-                     const Squeue *queue, Error *err) {
-    Arena *arena = json_arena(list);
-    Json *entry = json_new_object(arena), *runs = json_new_object(arena), *unfinished = json_new_array(arena);
-    json_set_text(entry, "experiment", experiment);
+/* Diverged runs are not repeated, failed ones are. */
+static bool is_left(const Status *status) {
+    bool left = status->settled < status->requested;
     for (int i = 0; i < COUNT_OF(order); i++)
-        json_set_number(runs, runs_status_names[order[i]], (double)counts->by_status[i]);
-    json_set(entry, "runs", runs);
-    json_set_number(entry, "evaluations", (double)counts->settled);
-    json_set_number(entry, "evaluations_asked", (double)counts->requested);
-    Query *query = begin_unfinished(store, experiment);
-    for (Unfinished run; next_unfinished(&run, query);) {
-        Json *row = json_new_object(arena);
-        json_set_text(row, "run_key", run.key);
-        json_set_text(row, "name", run.name);
-        json_set_number(row, "train_length", (double)run.train_length);
-        json_set_number(row, "seed", (double)run.seed);
-        json_set_text(row, "status", run.status);
-        json_set_text(row, "reason", run.reason);
-        json_set_number(row, "evaluations", (double)run.settled);
-        json_set_number(row, "evaluations_asked", (double)run.requested);
-        add_task(row, queue, run.key);
-        json_append(unfinished, row);
-    }
-    json_set(entry, "unfinished", unfinished);
-    json_append(list, entry);
-    return query_end(query, err);
+        left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && status->by_status[i] > 0;
+    return left;
 }
 
-bool cmd_status_print(Database *store, const char *experiment, bool json, bool *left, FILE *out, Error *err) {
-    Arena *arena = arena_new(0);
-    Json *list = json_new_array(arena);
+/* As text, a sentence for each run says more than columns. */
+static void print_text(const Status *status, FILE *out, Arena *arena) {
+    escape_line(out, "%s", status->unfinished->title);
+    if (*status->description) escape_line(out, "  %s", status->description);
+    if (*status->tags) escape_line(out, "  tags: %s", status->tags);
+    for (int r = 0; r < status->unfinished->rows; r++) {
+        const TableCell *row = &status->unfinished->cells[r * COLUMNS];
+        const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
+        const char *state = arena_format(arena, "%-8s", escape_text(ESCAPE_LINE, row[STATUS].text, arena));
+        const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
+                                        row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
+                                        *row[REASON].text ? ": " : "", row[REASON].text);
+        if (is_done(row))
+            line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
+                                row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
+        if (task) {
+            const char *last = task->state == SQUEUE_LOST ? squeue_last_message(task, arena) : "";
+            line = arena_format(arena, "%s; task %s is %s%s%s", line, task->name,
+                                squeue_state_names[task->state], *last ? ": " : "", last);
+        }
+        escape_line(out, "%s", line);
+    }
+}
+
+static Json *status_json(const Status *status, Arena *arena) {
+    Json *entry = json_new_object(arena), *runs = json_new_object(arena);
+    Error ignored;
+    const char *list = status->tag_list;
+    Json *tags = *status->tags ? json_parse(list, strlen(list), "tags", arena, &ignored) : NULL;
+    json_set_text(entry, "experiment", status->experiment);
+    if (*status->description) json_set_text(entry, "description", status->description);
+    if (tags) json_set(entry, "tags", tags);
+    for (int i = 0; i < COUNT_OF(order); i++)
+        json_set_number(runs, runs_status_names[order[i]], status->by_status[i]);
+    json_set(entry, "runs", runs);
+    json_set_number(entry, "evaluations", status->settled);
+    json_set_number(entry, "evaluations_asked", status->requested);
+    json_set(entry, "unfinished", table_rows(status->unfinished, arena));
+    json_set(entry, "points", table_rows(status->all, arena));
+    return entry;
+}
+
+static bool print_all(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+                      Arena *arena, Error *err) {
     int count = 0;
     const char **names = runs_experiments(store, experiment, &count, arena, err);
-    bool ok = names != NULL;
-    *left = false;
-    for (int i = 0; ok && i < count; i++) {
-        Counts counts = {0};
-        Squeue queue;
-        ok = read_counts(&counts, store, names[i], err) &&
-             squeue_read(&queue, database_path(store), names[i], arena, err) &&
-             (json ? add_json(list, store, names[i], &counts, &queue, err)
-                   : print_text(store, names[i], &counts, &queue, out, err));
-        *left |= is_left(&counts);
+    if (!names) return false;
+    Json *list = json_new_array(arena);
+    const Table **tables = NEW(arena, count, const Table *);
+    for (int i = 0; i < count; i++) {
+        Status status;
+        if (!read_status(&status, store, names[i], arena, err)) return false;
+        *left |= is_left(&status);
+        tables[i] = table_for_programs(format) ? status.all : status.unfinished;
+        if (format == TABLE_AS_TEXT) print_text(&status, out, arena);
+        if (format == TABLE_AS_JSON) json_append(list, status_json(&status, arena));
     }
-    if (ok && json) fputs(json_print_pretty(list, arena), out);
+    if (format == TABLE_AS_TEXT) return table_written(out, err);
+    return format == TABLE_AS_JSON ? table_print_json(list, out, err)
+                                   : table_print(tables, count, format, out, err);
+}
+
+bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+                      Error *err) {
+    Arena *arena = arena_new(0);
+    *left = false;
+    bool fine = print_all(store, experiment, format, left, out, arena, err);
     arena_free(arena);
-    if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the status");
-    return ok;
+    return fine;
 }
 
 /* --- the command --- */
 
 typedef struct StatusOptions {
     const char *experiment;
+    int format;
     bool json;
 } StatusOptions;
 
-static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_JSON(StatusOptions)};
+static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_FORMAT(StatusOptions)};
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool left = false;
-    bool fine = store && cmd_status_print(store, options->experiment, options->json, &left, stdout, err);
+    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), &left,
+                                          stdout, err);
     database_close(store);
     return !fine ? err->code : left ? EXIT_STOPPED : EXIT_DONE;
 }
@@ -206,7 +218,8 @@ const Command cmd_status = {
     .fewest = 1,
     .most = 1,
     .summary = "Show what is done, running, failed and missing",
-    .text = "Runs that are not done are listed with their keys and the reason.",
+    .text = "Runs that are not done are listed with their keys and the reason. csv and the member `points`\n"
+            "of json have a row for each run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),

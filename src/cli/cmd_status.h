@@ -7,13 +7,15 @@
 #ifndef POSLAB_CLI_CMD_STATUS_H
 #define POSLAB_CLI_CMD_STATUS_H
 
-#include "cli/arguments.h"
+#include "base/table.h"
 #include "store/database.h"
+#include "cli/arguments.h"
 
 extern const Command cmd_status;
 
 /* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
  * cmd_table_print. */
-bool cmd_status_print(Database *store, const char *experiment, bool json, bool *left, FILE *out, Error *err);
+bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
+                      Error *err);
 
 #endif

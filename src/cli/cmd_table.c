@@ -1,233 +1,164 @@
-/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs are rows of the view
- * `outcome`.
+/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs list the evaluations of
+ * analysis/results.h, with columns named as in the view `outcome`.
  */
 #include "cli/cmd_table.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/display_table.h"
-#include "base/escape.h"
-#include "base/json.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "analysis/observations.h"
 #include "analysis/pivot.h"
 
-/* --- formats for programs --- */
+/* --- tables for programs --- */
 
-typedef enum TidyType { TIDY_TEXT, TIDY_WHOLE, TIDY_REAL } TidyType;
-
-/* Columns of the view `outcome`, before those of `names`. */
-static const struct {
-    const char *name;
-    TidyType type;
-} tidy[] = {
-    {"experiment", TIDY_TEXT},     {"run_key", TIDY_TEXT},
-    {"method", TIDY_TEXT},         {"method_options", TIDY_TEXT},
-    {"label", TIDY_TEXT},          {"variant", TIDY_TEXT},
-    {"train_length", TIDY_WHOLE},  {"seed", TIDY_WHOLE},
-    {"split", TIDY_TEXT},          {"protocol", TIDY_TEXT},
-    {"stride_rule", TIDY_TEXT},    {"stride", TIDY_WHOLE},
-    {"eval_length", TIDY_WHOLE},   {"requested", TIDY_WHOLE},
-    {"outcome", TIDY_TEXT},        {"nll", TIDY_REAL},
-    {"tokens", TIDY_WHOLE},        {"windows", TIDY_WHOLE},
-    {"perplexity", TIDY_REAL},     {"bits_per_byte", TIDY_REAL},
-    {"parameters", TIDY_WHOLE},    {"position_parameters", TIDY_WHOLE},
-    {"tokenizer", TIDY_TEXT},      {"corpus", TIDY_TEXT},
-    {"revision", TIDY_TEXT},       {"eval_variant", TIDY_TEXT},
-    {"eval_precision", TIDY_TEXT},
+#define TEXT(NAME)                                                                                           \
+    { #NAME, NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS, 0 }
+#define WHOLE(NAME)                                                                                          \
+    { #NAME, NULL, TABLE_INT, TABLE_FOR_PROGRAMS, 0 }
+#define REAL(NAME)                                                                                           \
+    { #NAME, NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0 }
+/* Named as in the view `outcome`. */
+static const TableColumn columns[] = {
+    TEXT(experiment),     TEXT(run_key),
+    TEXT(method),         TEXT(method_options),
+    TEXT(label),          TEXT(variant),
+    WHOLE(train_length),  WHOLE(seed),
+    TEXT(split),          TEXT(protocol),
+    TEXT(stride_rule),    WHOLE(stride),
+    WHOLE(eval_length),   WHOLE(requested),
+    TEXT(outcome),        REAL(nll),
+    WHOLE(tokens),        WHOLE(windows),
+    REAL(perplexity),     REAL(bits_per_byte),
+    WHOLE(parameters),    WHOLE(position_parameters),
+    TEXT(tokenizer),      TEXT(corpus),
+    TEXT(revision),       TEXT(eval_variant),
+    TEXT(eval_precision),
 };
 
-static Query *begin_tidy(Database *store, const char *experiment, Arena *arena) {
-    const char *list = tidy[0].name;
-    for (int i = 1; i < COUNT_OF(tidy); i++) list = arena_format(arena, "%s, %s", list, tidy[i].name);
-    const char *sql = arena_format(arena,
-                                   "SELECT %s, " CURVES_LABEL ", " CURVES_NAME
-                                   " FROM outcome WHERE experiment = ? ORDER BY ordinal,"
-                                   " eval_variant, split DESC, protocol, stride_rule, requested,"
-                                   " eval_precision DESC, eval_length",
-                                   list);
-    const char *const parameters[] = {experiment, NULL};
-    return query_begin(store, sql, parameters);
+/* One evaluation. */
+typedef struct Evaluation {
+    const Series *series;
+    const SeriesCell *cell;
+    const SeriesSeed *seed;
+} Evaluation;
+
+static int by_row(const void *a, const void *b) {
+    const Evaluation *one = a, *other = b;
+    return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-static void put_csv_field(Query *query, int column, FILE *out) {
-    if (query_is_null(query, column)) return;
-    if (tidy[column].type == TIDY_REAL)
-        fprintf(out, "%.17g", query_real(query, column));
-    else
-        escape_put(ESCAPE_CSV, query_text(query, column), out);
+static void put_row(Table *table, const char *experiment, const Evaluation *evaluation) {
+    const Series *series = evaluation->series;
+    const SeriesSeed *seed = evaluation->seed;
+    bool known = seed->evaluation != 0;
+    const TableCell cells[COUNT_OF(columns)] = {
+        table_text(experiment),
+        table_text(seed->run_key),
+        table_text(series->method),
+        table_text(seed->method_options),
+        table_text(series->run_label),
+        table_text(series->setting),
+        table_number((double)series->train_length),
+        table_number((double)seed->seed),
+        table_text(series->split),
+        table_text(series->protocol),
+        table_text(series->rule),
+        table_number((double)evaluation->cell->stride),
+        table_number((double)evaluation->cell->length),
+        table_number((double)series->requested),
+        table_text(seed->outcome),
+        table_number(seed->nats),
+        table_number(known ? (double)seed->tokens : NAN),
+        table_number(known ? (double)seed->windows : NAN),
+        table_number(strcmp(seed->outcome, "done") ? NAN : exp(seed->loss)),
+        table_number(seed->bits_per_byte),
+        table_number((double)series->parameters),
+        table_number((double)series->position_parameters),
+        table_text(seed->tokenizer),
+        table_text(series->corpus),
+        table_text(known ? seed->revision : NULL),
+        table_text(series->variant),
+        table_text(series->precision),
+    };
+    memcpy(table_row(table), cells, sizeof cells);
 }
 
-/* The conditions of --where on rows of the view. */
-typedef struct Filter {
-    const ObservationFilter *where;
-    int count;
-    Arena *arena;
-} Filter;
-
-static int tidy_column(const char *name) {
-    for (int c = 0; c < COUNT_OF(tidy); c++)
-        if (!strcmp(tidy[c].name, name)) return c;
-    return -1;
-}
-
-static bool is_accepted(const Filter *filter, Query *query) {
-    ArenaMark mark = arena_mark(filter->arena);
-    bool accepted = true;
-    for (int i = 0; accepted && i < filter->count; i++) {
-        const ObservationField *field = filter->where[i].field;
-        const char *values[4];
-        int count = 1;
-        if (field->shows == OBSERVATION_METHOD) {
-            const int columns[] = {tidy_column("method"), tidy_column("label"), COUNT_OF(tidy),
-                                   COUNT_OF(tidy) + 1};
-            for (count = 0; count < COUNT_OF(columns); count++)
-                values[count] = arena_copy(filter->arena, query_text(query, columns[count]));
-        } else if (tidy_column(field->name) >= 0)
-            values[0] = arena_copy(filter->arena, query_text(query, tidy_column(field->name)));
-        else /* only the multiple is left, see read_filter */
-            values[0] = arena_format(filter->arena, "%.17g",
-                                     query_real(query, tidy_column("eval_length")) /
-                                         query_real(query, tidy_column("train_length")));
-        accepted = observations_allow(filter->where, filter->count, field, values, count);
+/* A row for each evaluation that the conditions allow, in the order of the config. */
+static const Table *list_evaluations(const Results *set, const ObservationOptions *options, Arena *arena,
+                                     Error *err) {
+    const ObservationList *list = observations_list(set, options, arena, err);
+    if (!list) return NULL;
+    Evaluation *evaluations = NULL;
+    int count = 0;
+    for (int i = 0; i < list->count; i++) {
+        const SeriesCell *cell = list->items[i].cell;
+        for (int s = 0; s < cell->seeds_requested; s++)
+            *ARENA_PUSH(arena, evaluations, count) =
+                (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
-    arena_release(filter->arena, mark);
-    return accepted;
-}
-
-/* Whether csv and json have what the options name. */
-static bool check_filter(const Filter *filter, const CmdTableOptions *options, Error *err) {
-    for (int i = 0; i < filter->count; i++) {
-        const ObservationField *field = filter->where[i].field;
-        if (field->shows != OBSERVATION_METHOD && strcmp(field->name, "multiple") &&
-            tidy_column(field->name) < 0)
-            return error_set(err, EXIT_USAGE, "the formats csv and json have no field '%s'", field->name);
-    }
-    if (options->rows || options->columns || options->ratio || options->paper)
-        return error_set(
-            err, EXIT_USAGE,
-            "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
-            "text, md and latex");
-    return true;
-}
-
-static bool print_csv(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                      Error *err) {
-    for (int c = 0; c < COUNT_OF(tidy); c++) fprintf(out, "%s%s", c ? "," : "", tidy[c].name);
-    putc('\n', out);
-    for (int i = 0; i < count; i++) {
-        Query *query = begin_tidy(store, names[i], filter->arena);
-        while (query_next(query)) {
-            if (!is_accepted(filter, query)) continue;
-            for (int c = 0; c < COUNT_OF(tidy); c++) {
-                if (c) putc(',', out);
-                put_csv_field(query, c, out);
-            }
-            putc('\n', out);
-        }
-        if (!query_end(query, err)) return false;
-    }
-    return true;
-}
-
-static bool print_json(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                       Error *err) {
-    Json *rows = json_new_array(filter->arena);
-    bool ok = true;
-    for (int i = 0; ok && i < count; i++) {
-        Query *query = begin_tidy(store, names[i], filter->arena);
-        while (query_next(query)) {
-            if (!is_accepted(filter, query)) continue;
-            Json *row = json_new_object(filter->arena);
-            for (int c = 0; c < COUNT_OF(tidy); c++) {
-                if (query_is_null(query, c)) continue;
-                if (tidy[c].type == TIDY_TEXT)
-                    json_set_text(row, tidy[c].name, query_text(query, c));
-                else
-                    json_set_number(row, tidy[c].name, query_real(query, c));
-            }
-            json_append(rows, row);
-        }
-        ok = query_end(query, err);
-    }
-    if (ok) fputs(json_print_pretty(rows, filter->arena), out);
-    return ok;
+    if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < count; i++) put_row(table, set->experiment, &evaluations[i]);
+    return table;
 }
 
 /* --- the command --- */
 
-static const struct {
-    const char *name;
-    bool mark;                                            /* it can show which numbers are best */
-    Escape escape;                                        /* of a text that is no table */
-    void (*print)(const DisplayTableSet *set, FILE *out); /* one experiment; or */
-    bool (*print_tidy)(Database *store, const char *const *names, int count, const Filter *filter, FILE *out,
-                       Error *err);
-} formats[] = {
-    {"text", .print = display_table_print_text, .escape = ESCAPE_LINE},
-    {"md", .print = display_table_print_md, .mark = true, .escape = ESCAPE_MARKDOWN},
-    {"latex", .print = display_table_print_latex, .mark = true, .escape = ESCAPE_LATEX},
-    {"csv", .print_tidy = print_csv},
-    {"json", .print_tidy = print_json},
-};
-
-static bool print_each(Database *store, const CmdTableOptions *options, int format, const char *const *names,
-                       int count, FILE *out, Arena *arena, Error *err) {
+static const Table *make_table(Database *store, const CmdTableOptions *options, const Results *set,
+                               const ObservationOptions *wanted, Arena *arena, Error *err) {
+    if (table_for_programs(options->format)) return list_evaluations(set, wanted, arena, err);
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
-                                .mark = formats[format].mark};
-    for (int i = 0; i < count; i++) {
-        const DisplayTableSet *set = pivot_tables(store, names[i], &pivot, arena, err);
-        if (!set) return false;
-        if (i) putc('\n', out);
-        if (set->count)
-            formats[format].print(set, out);
-        else {
-            escape_put(formats[format].escape, set->name, out);
-            fputs(": no evaluations are asked for\n", out);
-        }
-    }
-    return true;
+                                .mark = options->format != TABLE_AS_TEXT};
+    const Table *table = pivot_table(store, set, &pivot, arena, err);
+    if (!table || table->rows) return table;
+    return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
+                     arena);
 }
 
-static bool print_all(Database *store, const CmdTableOptions *options, int format, const char **names,
-                      int count, FILE *out, Arena *arena, Error *err) {
+static bool print_all(Database *store, const CmdTableOptions *options, FILE *out, Arena *arena, Error *err) {
+    int count = 0;
+    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
+    if (!names) return false;
     ObservationFilter *where;
-    Filter filter = {.count = observations_parse_filters(&where, options->where, arena, err), .arena = arena};
-    filter.where = where;
-    const ObservationOptions facts = {.where = where, .where_count = filter.count, .paper = options->paper};
-    bool tidied = !formats[format].print;
-    if (filter.count < 0 || (tidied && !check_filter(&filter, options, err)) ||
-        (filter.count > 0 && !facts_choose(store, names, &count, &facts, arena, err)))
-        return false;
-    return tidied ? formats[format].print_tidy(store, names, count, &filter, out, err)
-                  : print_each(store, options, format, names, count, out, arena, err);
+    ObservationOptions wanted = {.paper = options->paper};
+    wanted.where_count = observations_parse_filters(&where, options->where, arena, err);
+    wanted.where = where;
+    if (wanted.where_count < 0) return false;
+    if (table_for_programs(options->format) &&
+        (options->rows || options->columns || options->ratio || options->paper))
+        return error_set(
+            err, EXIT_USAGE,
+            "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
+            "text, md and latex");
+    const Results **sets = NEW(arena, count, const Results *);
+    for (int i = 0; i < count; i++) {
+        sets[i] = results_read(store, names[i], arena, err);
+        if (!sets[i]) return false;
+    }
+    if (wanted.where_count > 0 && !observations_choose(sets, &count, &wanted, arena, err)) return false;
+    const Table **tables = NEW(arena, count, const Table *);
+    for (int i = 0; i < count; i++) {
+        tables[i] = make_table(store, options, sets[i], &wanted, arena, err);
+        if (!tables[i]) return false;
+    }
+    return table_print(tables, count, options->format, out, err);
 }
 
 bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err) {
-    int format = 0, count = 0;
-    while (options->format && format < COUNT_OF(formats) && strcmp(formats[format].name, options->format))
-        format++;
-    if (format == COUNT_OF(formats))
-        return error_set(err, EXIT_USAGE,
-                         "unknown table format '%s'; there are text, md, latex, csv and json",
-                         options->format);
     Arena *arena = arena_new(0);
-    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
-    bool ok = names && print_all(store, options, format, names, count, out, arena, err);
+    bool fine = print_all(store, options, out, arena, err);
     arena_free(arena);
-    if (ok && (fflush(out) != 0 || ferror(out))) return error_system(err, "cannot write the table");
-    return ok;
+    return fine;
 }
 
 /* --- its command line --- */
-
-static const char *const format_names[] = {"text", "md", "latex", "csv", "json", NULL};
 
 typedef struct TableArguments {
     const char *experiment, *rows, *columns;
@@ -248,14 +179,13 @@ static const OptionField fields[] = {
      .help = "what its columns are"},
     {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
-    ARGUMENT_FORMAT(TableArguments, format_names),
-    ARGUMENT_JSON(TableArguments),
+    ARGUMENT_FORMAT(TableArguments),
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const TableArguments *options = arguments->options;
     CmdTableOptions table = {.experiment = options->experiment,
-                             .format = options->json ? "json" : format_names[options->format],
+                             .format = ARGUMENT_FORMAT_GIVEN(options),
                              .rows = options->rows,
                              .columns = options->columns,
                              .where = options->where,

@@ -12,20 +12,21 @@
 #ifndef POSLAB_CLI_CMD_TABLE_H
 #define POSLAB_CLI_CMD_TABLE_H
 
-#include "cli/arguments.h"
+#include "base/table.h"
 #include "store/database.h"
+#include "cli/arguments.h"
 
 extern const Command cmd_table;
 
 typedef struct CmdTableOptions {
-    const char *experiment;     /* NULL: all */
-    const char *format;         /* NULL: text */
+    const char *experiment; /* NULL: all */
+    TableFormat format;
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
 } CmdTableOptions;
 
-/* Errors: an unknown format, experiment or field, a database without experiments, failure to read or to
+/* Errors: an unknown experiment or field, a database without experiments, failure to read or to
  * write. */
 bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err);
 

@@ -1,7 +1,8 @@
 /* completion: see cli/completion.h.
  *
- * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, DB,
- * CONFIG, FILE, FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
+ * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, COMMAND is
+ * that of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE,
+ * FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
  */
 #include "cli/completion.h"
 
@@ -9,12 +10,27 @@
 
 #include "position/encoding.h"
 #include "tasks/task.h"
+#include "experiment/config_keys.h"
+
+static const char *command_names(const Command *const *commands, Arena *arena) {
+    const char *names = "";
+    for (; *commands; commands++)
+        if (!(*commands)->hidden)
+            names = arena_format(arena, "%s%s%s", names, *names ? " " : "", (*commands)->name);
+    return names;
+}
 
 /* The words that can follow, separated by spaces; "" for anything. */
-static const char *words_of(const char *name, const char *const *choices, Arena *arena) {
+static const char *words_of(const Command *const *commands, const char *name, const char *const *choices,
+                            Arena *arena) {
     const char *text = "";
     if (choices)
         for (; *choices; choices++) text = arena_format(arena, "%s%s%s", text, *text ? " " : "", *choices);
+    else if (strcmp(name, "COMMAND") == 0)
+        text = arena_format(arena, "%s config", command_names(commands, arena));
+    else if (strcmp(name, "PATH") == 0)
+        for (const OptionSection *const *each = config_keys_sections; *each; each++)
+            text = arena_format(arena, "%s%s%s", text, *text ? " " : "", (*each)->path);
     else if (strstr(name, "METHOD"))
         for (int i = 0; i < encoding_method_count; i++)
             text = arena_format(arena, "%s%s%s", text, i ? " " : "", encoding_methods[i]->name);
@@ -59,19 +75,11 @@ static const OptionField *option_at(const Command *command, int i) {
     return i < command->option_count ? &command->options[i] : &arguments_help_option;
 }
 
-static const char *command_names(const Command *const *commands, Arena *arena) {
-    const char *names = "";
-    for (; *commands; commands++)
-        if (!(*commands)->hidden)
-            names = arena_format(arena, "%s%s%s", names, *names ? " " : "", (*commands)->name);
-    return names;
-}
-
 /* --- bash --- */
 
-static void put_bash_case(const char *pattern, const char *name, const char *const *choices, FILE *out,
-                          Arena *arena) {
-    const char *words = words_of(name, choices, arena);
+static void put_bash_case(const Command *const *commands, const char *pattern, const char *name,
+                          const char *const *choices, FILE *out, Arena *arena) {
+    const char *words = words_of(commands, name, choices, arena);
     fprintf(out, "    %s) words='%s' files=%s ;;\n", pattern, words, is_file(name) ? "yes" : "");
 }
 
@@ -124,7 +132,8 @@ static void print_bash(const Command *const *commands, FILE *out, Arena *arena) 
             const char *pattern = arena_format(arena, "%s--%s", (*each)->name, option->key);
             if (option->letter)
                 pattern = arena_format(arena, "%s | %s-%c", pattern, (*each)->name, option->letter);
-            if (option->argument) put_bash_case(pattern, option->argument, option->choices, out, arena);
+            if (option->argument)
+                put_bash_case(commands, pattern, option->argument, option->choices, out, arena);
         }
     fputs("    *)\n"
           "        if [[ $word == -* ]]; then\n"
@@ -147,7 +156,7 @@ static void print_bash(const Command *const *commands, FILE *out, Arena *arena) 
             const char *pattern =
                 arena_format(arena, "%s%s", (*each)->name, last ? "*" : arena_format(arena, "%d", i));
             fputs("        ", out);
-            put_bash_case(pattern, word_name(*each, i, arena), word_choices(*each, i), out, arena);
+            put_bash_case(commands, pattern, word_name(*each, i, arena), word_choices(*each, i), out, arena);
         }
     fputs("            esac\n"
           "        fi ;;\n"
@@ -173,8 +182,9 @@ static void put_zsh_help(const char *help, FILE *out) {
 }
 
 /* ":NAME:ACTION" */
-static void put_zsh_argument(const char *name, const char *const *choices, FILE *out, Arena *arena) {
-    const char *words = words_of(name, choices, arena);
+static void put_zsh_argument(const Command *const *commands, const char *name, const char *const *choices,
+                             FILE *out, Arena *arena) {
+    const char *words = words_of(commands, name, choices, arena);
     fputc(':', out);
     put_zsh_help(name, out);
     fputc(':', out);
@@ -184,7 +194,8 @@ static void put_zsh_argument(const char *name, const char *const *choices, FILE 
         fputs("_files", out);
 }
 
-static void put_zsh_option(const OptionField *option, FILE *out, Arena *arena) {
+static void put_zsh_option(const Command *const *commands, const OptionField *option, FILE *out,
+                           Arena *arena) {
     const char *names = arena_format(arena, "--%s", option->key);
     const char *equals = option->argument ? "=" : "";
     fputs("            ", out);
@@ -198,7 +209,7 @@ static void put_zsh_option(const OptionField *option, FILE *out, Arena *arena) {
         fprintf(out, "'%s%s[", names, equals);
     put_zsh_help(option->help, out);
     fputc(']', out);
-    if (option->argument) put_zsh_argument(option->argument, option->choices, out, arena);
+    if (option->argument) put_zsh_argument(commands, option->argument, option->choices, out, arena);
     fputs("' \\\n", out);
 }
 
@@ -226,10 +237,11 @@ static void print_zsh(const Command *const *commands, FILE *out, Arena *arena) {
     for (const Command *const *each = commands; *each; each++) {
         if ((*each)->hidden) continue;
         fprintf(out, "    %s)\n        _arguments -s \\\n", (*each)->name);
-        for (int i = 0; i <= (*each)->option_count; i++) put_zsh_option(option_at(*each, i), out, arena);
+        for (int i = 0; i <= (*each)->option_count; i++)
+            put_zsh_option(commands, option_at(*each, i), out, arena);
         for (int i = 0, count = word_count(*each); i < count; i++) {
             fprintf(out, "            '%s", i == count - 1 && is_repeated(*each) ? "*" : "");
-            put_zsh_argument(word_name(*each, i, arena), word_choices(*each, i), out, arena);
+            put_zsh_argument(commands, word_name(*each, i, arena), word_choices(*each, i), out, arena);
             fprintf(out, "'%s\n", i == count - 1 ? " ;;" : " \\");
         }
     }
@@ -252,8 +264,9 @@ static void put_fish(const char *text, FILE *out) {
 }
 
 /* The further options of `complete` for an argument. */
-static void put_fish_argument(const char *name, const char *const *choices, FILE *out, Arena *arena) {
-    const char *words = words_of(name, choices, arena);
+static void put_fish_argument(const Command *const *commands, const char *name, const char *const *choices,
+                              FILE *out, Arena *arena) {
+    const char *words = words_of(commands, name, choices, arena);
     fputs(is_file(name) ? " -F" : " -f", out);
     if (!*words) return;
     fputs(" -a ", out);
@@ -277,7 +290,7 @@ static void print_fish(const Command *const *commands, FILE *out, Arena *arena) 
             if (option->letter) fprintf(out, " -s %c", option->letter);
             if (option->argument) {
                 fputs(" -r", out);
-                put_fish_argument(option->argument, option->choices, out, arena);
+                put_fish_argument(commands, option->argument, option->choices, out, arena);
             }
             fputs(" -d ", out);
             put_fish(option->help, out);
@@ -285,7 +298,7 @@ static void print_fish(const Command *const *commands, FILE *out, Arena *arena) 
         }
         for (int i = 0, count = word_count(command); i < count; i++) {
             fprintf(out, "complete -c poslab -n '__fish_seen_subcommand_from %s'", command->name);
-            put_fish_argument(word_name(command, i, arena), word_choices(command, i), out, arena);
+            put_fish_argument(commands, word_name(command, i, arena), word_choices(command, i), out, arena);
             fputc('\n', out);
         }
     }

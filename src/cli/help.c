@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "base/escape.h"
+#include "position/encoding.h"
+#include "experiment/config_keys.h"
+
 enum { WIDTH = 100, INDENT = 29 }; /* of lines; of the explanations of options */
 
 static const char *const exit_meanings[] = {
@@ -54,17 +58,22 @@ static void put_wrapped(const char *text, FILE *out) {
     fputc('\n', out);
 }
 
-static void put_option(const OptionField *option, FILE *out, Arena *arena) {
-    const char *letter = option->letter ? arena_format(arena, "-%c, ", option->letter) : "    ";
-    const char *left = arena_format(arena, "  %s--%s%s%s", letter, option->key, option->argument ? " " : "",
-                                    option->argument ? option->argument : "");
+/* What is explained in the left column, the explanation in the right one. */
+static void put_entry(const char *left, const char *text, FILE *out) {
     int column = (int)strlen(left) + 1;
     fprintf(out, "%-*s", INDENT - 1, left);
     if (column > INDENT)
         fprintf(out, "\n%*s", INDENT, "");
     else
         fputc(' ', out);
-    put_wrapped(explanation(option, arena), out);
+    put_wrapped(text, out);
+}
+
+static void put_option(const OptionField *option, FILE *out, Arena *arena) {
+    const char *letter = option->letter ? arena_format(arena, "-%c, ", option->letter) : "    ";
+    const char *left = arena_format(arena, "  %s--%s%s%s", letter, option->key, option->argument ? " " : "",
+                                    option->argument ? option->argument : "");
+    put_entry(left, explanation(option, arena), out);
 }
 
 void help_print_list(const Command *const *commands, FILE *out) {
@@ -177,9 +186,7 @@ static void put_command(const Command *command, FILE *out, Arena *arena) {
     fputs(".\n", out);
 }
 
-static ExitCode print_manual(const Arguments *arguments, Error *err) {
-    (void)err;
-    const Command *const *commands = arguments->commands;
+static void print_commands(const Command *const *commands, Arena *arena) {
     puts(".SH SYNOPSIS");
     for (int i = 0; commands[i]; i++)
         if (!commands[i]->hidden) put_synopsis(commands[i], stdout);
@@ -192,19 +199,191 @@ static ExitCode print_manual(const Arguments *arguments, Error *err) {
          "Every command has the option \\fB\\-h\\fP, \\fB\\-\\-help\\fP. Items of a list are separated by\n"
          "commas, or the option is repeated.");
     for (int i = 0; commands[i]; i++)
-        if (!commands[i]->hidden) put_command(commands[i], stdout, arguments->arena);
+        if (!commands[i]->hidden) put_command(commands[i], stdout, arena);
     puts(".SH EXIT STATUS");
     for (int code = 0; code < COUNT_OF(exit_meanings); code++) {
         printf(".TP\n.B %d\n", code);
         put_roff(exit_meanings[code], stdout);
         puts(".");
     }
+}
+
+/* --- the keys of configs --- */
+
+static const char *key_text(const ConfigKey *key, Arena *arena) {
+    if (!key->default_value) return arena_format(arena, "%s (%s)", key->help, key->type);
+    bool required = strcmp(key->default_value, "required") == 0;
+    return arena_format(arena, "%s (%s; %s%s)", key->help, key->type,
+                        required ? "" : "default: ", key->default_value);
+}
+
+/* The options of a method as a section of their own, "method.NAME" or "method". */
+static OptionSection method_section(const PositionMethod *method, bool named, Arena *arena) {
+    return (OptionSection){.path = named ? arena_format(arena, "method.%s", method->name) : "method",
+                           .help = arena_format(arena, "Options of %s", method->label),
+                           .fields = method->fields,
+                           .field_count = method->field_count};
+}
+
+/* All sections, with those of methods; NULL-terminated. */
+static const OptionSection *all_sections(bool named, Arena *arena) {
+    OptionSection *list = NULL;
+    int count = 0;
+    for (const OptionSection *const *each = config_keys_sections; *each; each++) {
+        *ARENA_PUSH(arena, list, count) = **each;
+        for (int i = 0; *each == &config_keys_moving && i < encoding_method_count; i++)
+            if (encoding_methods[i]->field_count)
+                *ARENA_PUSH(arena, list, count) = method_section(encoding_methods[i], named, arena);
+    }
+    *ARENA_PUSH(arena, list, count) = (OptionSection){0};
+    return list;
+}
+
+/* Whether a key or a section is at a path or within it; what is in brackets does not count. */
+static bool is_within(const char *key, const char *path) {
+    while (*path) {
+        if (*path == '[') path += strcspn(path, "]") + (strchr(path, ']') != NULL);
+        if (*key == '[') key += strcspn(key, "]") + 1;
+        if (!*path) break;
+        if (*key++ != *path++) return false;
+    }
+    return !*key || *key == '.' || *key == '[';
+}
+
+/* The keys of a section that are within the path, under its heading. Returns how many. */
+static int print_section(const OptionSection *section, const char *path, FILE *out, Arena *arena) {
+    int count, shown = 0;
+    const ConfigKey *keys = config_keys_list(section, &count, arena);
+    for (int i = 0; i < count; i++) {
+        if (!is_within(keys[i].path, path) && *path) continue;
+        if (!shown++) fprintf(out, "%s%s%s.\n\n", section->path, *section->path ? ": " : "", section->help);
+        put_entry(arena_format(arena, "  %s", keys[i].path), key_text(&keys[i], arena), out);
+    }
+    if (shown) fputc('\n', out);
+    return shown;
+}
+
+static bool no_key(const char *path, Arena *arena, Error *err) {
+    const char *nearest = options_synonym(path);
+    bool meant = nearest != NULL;
+    for (const OptionSection *each = all_sections(true, arena); each->path && !meant; each++) {
+        int count;
+        const ConfigKey *keys = config_keys_list(each, &count, arena);
+        for (int i = -1; i < count; i++) {
+            const char *name = i < 0 ? each->path : keys[i].path;
+            nearest = options_nearest_name(path, (const char *const[]){nearest ? nearest : name, name, NULL});
+        }
+    }
+    return error_set(err, EXIT_USAGE, "a config has no key '%s'; %s%s%s", path,
+                     nearest ? "did you mean '" : "", nearest ? nearest : "`poslab help config` lists all",
+                     nearest ? "'?" : "");
+}
+
+/* All keys, those of methods by the methods' names; or those of a section or a method; or one key. */
+static bool print_keys(const char *path, FILE *out, Arena *arena, Error *err) {
+    int shown = 0;
+    for (int named = 0; named < 2 && (!shown || !*path); named++)
+        for (const OptionSection *each = all_sections(named, arena); each->path; each++)
+            if (*path || named) shown += print_section(each, path, out, arena);
+    return shown || no_key(path, arena, err);
+}
+
+static bool print_table(const char *path, FILE *out, Arena *arena, Error *err) {
+    for (const OptionSection *const *each = config_keys_sections; *each; each++) {
+        if (strcmp((*each)->path, path) != 0) continue;
+        int count;
+        const ConfigKey *keys = config_keys_list(*each, &count, arena);
+        fputs("| key | default | values | meaning |\n|---|---|---|---|\n", out);
+        for (int i = 0; i < count; i++)
+            fprintf(out, "| `%s` | %s | %s | %s |\n", keys[i].path,
+                    keys[i].default_value ? escape_text(ESCAPE_MARKDOWN, keys[i].default_value, arena) : "-",
+                    escape_text(ESCAPE_MARKDOWN, keys[i].type, arena),
+                    escape_text(ESCAPE_MARKDOWN, keys[i].help, arena));
+        return true;
+    }
+    return no_key(path, arena, err);
+}
+
+static void print_config_manual(FILE *out, Arena *arena) {
+    fputs(".SH CONFIG\nAn experiment is one JSON object. Options of methods: \\fBposlab methods\\fP.\n", out);
+    for (const OptionSection *const *each = config_keys_sections; *each; each++) {
+        int count;
+        const ConfigKey *keys = config_keys_list(*each, &count, arena);
+        fprintf(out, ".SS %s\n", *(*each)->path ? (*each)->path : "\"top level\"");
+        put_roff((*each)->help, out);
+        fputs(".\n", out);
+        for (int i = 0; i < count; i++) {
+            fputs(".TP\n\\fB", out);
+            put_roff(keys[i].path, out);
+            fputs("\\fP\n", out);
+            put_roff(key_text(&keys[i], arena), out);
+            fputs(".\n", out);
+        }
+    }
+}
+
+static ExitCode print_manual(const Arguments *arguments, Error *err) {
+    const char *what = arguments->word_count ? arguments->words[0] : "";
+    if (strcmp(what, "keys") == 0) {
+        const char *path = arguments->word_count > 1 ? arguments->words[1] : "";
+        return print_table(path, stdout, arguments->arena, err) ? EXIT_DONE : err->code;
+    }
+    if (strcmp(what, "config") == 0)
+        print_config_manual(stdout, arguments->arena);
+    else
+        print_commands(arguments->commands, arguments->arena);
     return EXIT_DONE;
 }
 
 const Command help_manual = {.name = "manual",
-                             .words = "",
-                             .summary = "Print the generated sections of the man page",
+                             .words = "[config | keys [SECTION]]",
+                             .most = 2,
+                             .summary = "Print the generated parts of the man page and of configs/README.md",
                              .example = "make man",
                              .hidden = true,
                              .run = print_manual};
+
+/* --- help as a command --- */
+
+typedef struct HelpOptions {
+    bool schema;
+} HelpOptions;
+
+static const OptionField help_options[] = {
+    {"schema", OPTION_BOOL, offsetof(HelpOptions, schema), .group = "Output",
+     .help = "of `config`: print a JSON Schema, with which editors complete and check configs"},
+};
+
+static ExitCode help(const Arguments *arguments, Error *err) {
+    const HelpOptions *options = arguments->options;
+    const char *topic = arguments->word_count ? arguments->words[0] : NULL;
+    const char *path = arguments->word_count > 1 ? arguments->words[1] : NULL;
+    bool config = topic && strcmp(topic, "config") == 0;
+    if (config && options->schema && !path)
+        fputs(json_print_pretty(config_keys_schema(arguments->arena), arguments->arena), stdout);
+    else if (options->schema || (path && !config))
+        error_set(err, EXIT_USAGE,
+                  "usage: poslab help [COMMAND], help config [PATH], or help config --schema");
+    else if (config)
+        print_keys(path ? path : "", stdout, arguments->arena, err);
+    else if (!topic)
+        help_print_list(arguments->commands, stdout);
+    else {
+        const Command *command = arguments_find_command(topic, arguments->commands, err);
+        if (command) help_print_command(command, stdout);
+    }
+    return err->code;
+}
+
+const Command help_command = {
+    .name = "help",
+    .words = "[COMMAND] [PATH]",
+    .most = 2,
+    .summary = "Describe a command, or the keys of a config",
+    .text = "`poslab help COMMAND` is `poslab COMMAND --help`. `poslab help config` lists every key of a\n"
+            "config with its values, its default and its meaning; PATH selects a section, a method or a\n"
+            "key: `train`, `method.NAME`, `train.optimizer.lr`.",
+    .example = "poslab help config train.optimizer",
+    ARGUMENT_OPTIONS(help_options, HelpOptions),
+    .run = help,
+};

@@ -1,5 +1,6 @@
-/* help: what a command does and which options it has, for people: `poslab --help`, `poslab COMMAND --help`
- * and the man page. All of it is written from the commands' rows (cli/arguments.h).
+/* help: what a command does and which options it has, for people: `poslab --help`, `poslab COMMAND --help`,
+ * `poslab help` and the man page. All of it is written from the commands' rows (cli/arguments.h), and what
+ * concerns configs from their rows (experiment/config_keys.h).
  */
 #ifndef POSLAB_CLI_HELP_H
 #define POSLAB_CLI_HELP_H
@@ -11,8 +12,12 @@ void help_print_list(const Command *const *commands, FILE *out);
 
 void help_print_command(const Command *command, FILE *out);
 
-/* `poslab manual`, which is not listed: the sections of the man page about commands and exit codes. `make
-   man` puts them into src/cli/poslab.1.in. */
+/* `poslab help`: that of a command, or the keys of configs. */
+extern const Command help_command;
+
+/* `poslab manual`, which is not listed: parts of documents. Without a word, the sections of the man page
+   about commands and exit codes; `config`: its section about configs (`make man` puts them into
+   src/cli/poslab.1.in); `keys SECTION`: a table of keys for configs/README.md (`make readme-configs`). */
 extern const Command help_manual;
 
 #endif

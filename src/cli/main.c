@@ -27,6 +27,7 @@
 #include "cli/help.h"
 
 static const Command *const commands[] = {
+    &cmd_run_init,
     &cmd_run_run,
     &cmd_run_plan,
     &cmd_status,
@@ -39,30 +40,17 @@ static const Command *const commands[] = {
     &cmd_database_check,
     &cmd_database_merge,
     &cmd_methods_methods,
-    &cmd_methods_tasks,
+    &cmd_export_tasks,
     &cmd_export,
     &cmd_methods_bench,
     &cmd_slurm_submit,
     &cmd_slurm_collect,
     &cmd_run_worker,
     &completion_command,
+    &help_command,
     &help_manual,
     NULL,
 };
-
-static const Command *find_command(const char *name, Error *err) {
-    const char *names[COUNT_OF(commands)] = {0};
-    for (int i = 0; commands[i]; i++) {
-        names[i] = commands[i]->name;
-        if (strcmp(name, names[i]) == 0) return commands[i];
-    }
-    const char *nearest = options_nearest_name(name, names);
-    if (nearest)
-        error_set(err, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
-    else
-        error_set(err, EXIT_USAGE, "there is no command '%s'; `poslab --help` lists them", name);
-    return NULL;
-}
 
 static bool check_words(const Arguments *arguments, Error *err) {
     const Command *command = arguments->command;
@@ -73,7 +61,7 @@ static bool check_words(const Arguments *arguments, Error *err) {
 
 static ExitCode run_command(int argc, char **argv, Error *err) {
     const char *name = argc > 1 ? argv[1] : "--help";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         help_print_list(commands, stdout);
         if (argc > 1) return EXIT_DONE;
         error_set(err, EXIT_USAGE, "a command is missing");
@@ -83,7 +71,7 @@ static ExitCode run_command(int argc, char **argv, Error *err) {
         printf("poslab %s\n", version_revision());
         return EXIT_DONE;
     }
-    const Command *command = find_command(name, err);
+    const Command *command = arguments_find_command(name, commands, err);
     if (!command || (command->ranks && !mpi_begin(err))) return err->code;
     Arguments arguments = {.command = command, .commands = commands, .arena = arena_new(0)};
     arguments.typed = arena_format(arguments.arena, "poslab %s", arguments_quote(argv + 1, arguments.arena));
@@ -129,6 +117,12 @@ static void begin_blas(char **argv) {
     blas_one_thread();
 }
 
+/* A line for each mistake. */
+static void print_error(Error *err) {
+    char *rest = err->text;
+    for (const char *line; (line = strsep(&rest, "\n")) != NULL;) escape_line(stderr, "poslab: %s", line);
+}
+
 int main(int argc, char **argv) {
     Error err = {0};
     atomic_file_reserve_standard_streams();
@@ -139,7 +133,7 @@ int main(int argc, char **argv) {
     ExitCode code = run_command(argc, argv, &err);
     fflush(stdout);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
-    if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) escape_line(stderr, "poslab: %s", err.text);
+    if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) print_error(&err);
     mpi_end();
     bool fine = !ferror(stdout);
     if (fclose(stdout) == 0 && fine) return code;

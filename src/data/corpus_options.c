@@ -6,10 +6,33 @@ const char *const corpus_tokenizer_names[] = {"bytes", "uint16", "uint32", "task
 const OptionField corpus_fields[] = {
     {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
      .choices = corpus_tokenizer_names,
-     .help =
-         "bytes, or little-endian tokens of 16 bits (nanoGPT, llm.c); 32: plans only; task: of data.task"},
+     .help = "a token is a byte, or a little-endian number of 16 bits (nanoGPT, llm.c) or 32 (plan only); "
+             "task: of "
+             "data.task"},
 };
 const int corpus_field_count = COUNT_OF(corpus_fields);
+
+#define FILES_SCHEMA                                                                                         \
+    "{\"anyOf\":[{\"type\":\"string\",\"minLength\":1},{\"type\":\"array\",\"minItems\":1,\"maxItems\":"     \
+    "10000,"                                                                                                 \
+    "\"items\":{\"type\":\"string\",\"minLength\":1}}]}"
+
+static const OptionPart corpus_parts[] = {
+    {"files", "path or list of paths", "required",
+     "files of the corpus; in patterns, ** matches folders at any depth: corpus/**/*.txt", FILES_SCHEMA},
+    {"valid_files", "path or list of paths", NULL,
+     "files of the validation split; the share data.split.valid is then 0", FILES_SCHEMA},
+    {"test_files", "path or list of paths", NULL,
+     "files of the test split; the share data.split.test is then 0", FILES_SCHEMA},
+    {"task", "object with a name", NULL,
+     "a synthetic task in place of files: its name, size, examples, seed, hint and options (poslab tasks)",
+     "{\"type\":\"object\",\"required\":[\"name\",\"size\"],\"properties\":{\"name\":{\"type\":\"string\"}}"
+     "}"},
+    {.key = "split"},
+    {0},
+};
+const OptionSection corpus_section = {"data", "The corpus: its files, its tokenizer and its splits",
+                                      corpus_fields, COUNT_OF(corpus_fields), corpus_parts};
 
 const OptionField corpus_split_fields[] = {
     {"valid", OPTION_REAL, offsetof(CorpusOptions, valid), .default_value = 0.05, .low = 0, .high = 1,
@@ -18,3 +41,6 @@ const OptionField corpus_split_fields[] = {
      .help = "share of the stream for the test split, at its end"},
 };
 const int corpus_split_field_count = COUNT_OF(corpus_split_fields);
+const OptionSection corpus_split_section = {"data.split",
+                                            "Shares of the stream of tokens; the rest is for training",
+                                            corpus_split_fields, COUNT_OF(corpus_split_fields), NULL};

@@ -23,5 +23,6 @@ typedef struct CorpusOptions {
 
 extern const OptionField corpus_fields[], corpus_split_fields[];
 extern const int corpus_field_count, corpus_split_field_count;
+extern const OptionSection corpus_section, corpus_split_section; /* `data` and `data.split` */
 
 #endif

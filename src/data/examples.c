@@ -111,17 +111,17 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
     *options = (ExamplesOptions){0};
     if (!read_task(options, json, source, arena, err)) return false;
     const Task *task = options->task;
-    const char *own[COUNT_OF(common) + 1] = {0};
-    memcpy(own, common, sizeof common);
-    OptionField *all = NEW(arena, task->field_count, OptionField);
-    const char **skip = NEW(arena, task->field_count + 4, const char *);
-    for (int i = 0; i < task->field_count; i++) all[i] = task->fields[i], skip[i] = all[i].key;
-    memcpy(skip + task->field_count, common, 3 * sizeof *common);
+    OptionPart own[COUNT_OF(common) + 1] = {{0}};
+    OptionPart *others = NEW(arena, task->field_count + 4, OptionPart);
+    for (int i = 0; i < COUNT_OF(common); i++) own[i].key = common[i];
+    for (int i = 0; i < task->field_count; i++) others[i].key = task->fields[i].key;
+    for (int i = 0; i < 3; i++) others[task->field_count + i].key = common[i];
     if (task->options_size) options->options = arena_alloc(arena, 1, task->options_size);
     options_default(options, fields, COUNT_OF(fields));
-    options_default(options->options, all, task->field_count);
-    if (!options_read(options->options, all, task->field_count, json, own, source, "data.task", arena, err) ||
-        !options_read(options, fields, COUNT_OF(fields), json, skip, source, "data.task", arena, err) ||
+    options_default(options->options, task->fields, task->field_count);
+    if (!options_read(options->options, task->fields, task->field_count, json, own, source, "data.task",
+                      arena, err) ||
+        !options_read(options, fields, COUNT_OF(fields), json, others, source, "data.task", arena, err) ||
         !read_size(options, json_get(json, "size"), source, arena, err) ||
         !read_hint(options, json_get(json, "hint"), source, arena, err) ||
         !check_rules(options, train_sizes(options), source, err))

@@ -2,14 +2,21 @@
 
 #include <math.h>
 
-#include "base/options.h"
-
 static const OptionField adaptive_fields[] = {
     {"factor", OPTION_INT, offsetof(AdaptiveSoftmax, factor), .default_value = 4, .low = 1, .high = 1024,
      .help = "factor by which each band's embeddings are narrower than the previous band's"},
     {"dropout", OPTION_REAL, offsetof(AdaptiveSoftmax, dropout), .default_value = 0, .low = 0, .high = 0.95,
-     .help = "of the output's projections"},
+     .help = "dropout of the output's projections"},
 };
+
+static const OptionPart adaptive_parts[] = {
+    {"cutoffs", "list of whole numbers", "required", "ascending; each is the first token of the next band",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+    {0},
+};
+const OptionSection adaptive_softmax_section = {
+    "model.adaptive", "Adaptive input and softmax (Baevski and Auli); for plan only", adaptive_fields,
+    COUNT_OF(adaptive_fields), adaptive_parts};
 
 static bool read_cutoffs(AdaptiveSoftmax *adaptive, const Json *list, int64_t vocabulary, const char *source,
                          Error *err) {
@@ -32,11 +39,10 @@ static bool read_cutoffs(AdaptiveSoftmax *adaptive, const Json *list, int64_t vo
 
 bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,
                            const char *source, Arena *arena, Error *err) {
-    static const char *const skip[] = {"cutoffs", NULL};
     *adaptive = (AdaptiveSoftmax){0};
     if (!json) return true;
     options_default(adaptive, adaptive_fields, COUNT_OF(adaptive_fields));
-    if (!options_read(adaptive, adaptive_fields, COUNT_OF(adaptive_fields), json, skip, source,
+    if (!options_read(adaptive, adaptive_fields, COUNT_OF(adaptive_fields), json, adaptive_parts, source,
                       "model.adaptive", arena, err) ||
         !read_cutoffs(adaptive, json_get(json, "cutoffs"), vocabulary, source, err))
         return false;

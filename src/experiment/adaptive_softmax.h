@@ -11,7 +11,7 @@
 #ifndef POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
 #define POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
 
-#include "base/json.h"
+#include "base/options.h"
 
 enum { ADAPTIVE_SOFTMAX_MAX_CUTOFFS = 16 };
 
@@ -21,6 +21,8 @@ typedef struct AdaptiveSoftmax {
     double dropout; /* of the output's projections */
     int count;      /* of cutoffs; 0: one full embedding, no adaptive input and softmax */
 } AdaptiveSoftmax;
+
+extern const OptionSection adaptive_softmax_section; /* `model.adaptive` */
 
 /* From the object `model.adaptive` (NULL: none). Errors as options_read. */
 bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-#include "sys/json_file.h"
 #include "position/encoding.h"
 #include "data/tokenizers.h"
-#include "experiment/data_config.h"
+#include "experiment/config_file.h"
+#include "experiment/config_keys.h"
+#include "data/data_config.h"
 #include "experiment/grid.h"
 
 enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
@@ -18,40 +19,27 @@ enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
 typedef struct ConfigReader {
     const char *source;
     Arena *arena;
-    Error *err;
+    Error *err;    /* of what is being read */
+    Error *errors; /* all so far; code 0: none */
 } ConfigReader;
-
-static const char *const file_keys[] = {"sweep",  "exclude", "cluster",  "data", "model",
-                                        "method", "train",   "evaluate", NULL};
-static const char *const *const point_keys = file_keys + 3; /* a point has no sweep, and no cluster */
-
-static const OptionField root_fields[] = {
-    {"name", OPTION_TEXT, offsetof(Config, name), .help = "of the experiment; default: the file's name"},
-};
 
 /* ---- sections ---- */
 
-/* Defaults, then what the JSON says; nothing there is no error. */
-static bool read_section(const ConfigReader *reader, void *options, const OptionField *fields, int count,
-                         const Json *json, const char *const *skip, const char *path) {
-    options_default(options, fields, count);
-    return options_read(options, fields, count, json, skip, reader->source, path, reader->arena, reader->err);
+/* Adds the error of what was read to the others; the same error twice counts once. */
+static bool note(const ConfigReader *reader, bool fine) {
+    return fine || error_add(reader->errors, reader->err, !reader->errors->code);
+}
+
+/* Defaults, then the JSON's members; a missing section is no error. */
+static bool read_section(const ConfigReader *reader, void *options, const OptionSection *section,
+                         const OptionPart *parts, const Json *json) {
+    options_default(options, section->fields, section->field_count);
+    return note(reader, options_read(options, section->fields, section->field_count, json, parts,
+                                     reader->source, section->path, reader->arena, reader->err));
 }
 
 static bool must_be(const ConfigReader *reader, const char *path, const char *wanted, const Json *json) {
     return json_value_error(json, reader->source, path, wanted, reader->err);
-}
-
-static bool check_name(const ConfigReader *reader, const char *name) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char word[JSON_EXCERPT_SIZE];
-    size_t size = strlen(name);
-    if (size > 0 && size <= NAME_SIZE && strspn(name, letters) == size && name[0] != '.' && name[0] != '-')
-        return true;
-    return error_set(
-        reader->err, EXIT_USAGE,
-        "%s: 'name' must be 1 to 64 letters, digits, '.', '_' or '-' and not begin with '.' or '-', got '%s'",
-        reader->source, json_excerpt_text(name, word));
 }
 
 static bool no_method(const ConfigReader *reader, const Json *json, const char *path, const char *name,
@@ -71,15 +59,17 @@ static bool no_method(const ConfigReader *reader, const Json *json, const char *
 /* A method by its name alone (`default_value` where there is nothing) or as an object. */
 static bool read_one_method(const ConfigReader *reader, Encoding *position, const Json *json,
                             const char *standard, const char *path) {
-    static const char *const skip[] = {"with", "name", NULL}; /* with is for methods that move rows */
     const char *nearest = NULL, *name = json ? NULL : standard;
     if (json) name = json_text(json_is_object(json) ? json_get(json, "name") : json, NULL);
     const PositionMethod *method = name ? encoding_find_or_nearest(name, &nearest) : NULL;
     if (!method) return no_method(reader, json, path, name, nearest);
     *position = (Encoding){.method = method};
     if (method->options_size) position->options = arena_alloc(reader->arena, 1, method->options_size);
-    return read_section(reader, position->options, method->fields, method->field_count,
-                        json_is_object(json) ? json : NULL, method->positions ? skip : skip + 1, path);
+    options_default(position->options, method->fields, method->field_count);
+    return options_read(position->options, method->fields, method->field_count,
+                        json_is_object(json) ? json : NULL,
+                        (method->positions ? &config_keys_moving : &config_keys_method)->parts,
+                        reader->source, path, reader->arena, reader->err);
 }
 
 static bool read_method(const ConfigReader *reader, Encoding *position, const Json *json, const char *path) {
@@ -92,15 +82,18 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
 }
 
 static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
-    static const char *const skip[] = {"attention", "adaptive", NULL};
+    ModelOptions *model = &config->model;
+    const Json *attention = json_get(json, "attention");
+    return read_section(reader, model, &model_section, model_section.parts, json) &
+           read_section(reader, &model->attention, &attention_section, NULL, attention);
+}
+
+/* The rules for data and model together. */
+static bool read_vocabulary(const ConfigReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const ExamplesOptions *task = config->data.task;
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
     int alphabet = task ? task->task->alphabet(task->options) : 0;
-    if (!read_section(reader, model, model_fields, model_field_count, json, skip, "model") ||
-        !read_section(reader, &model->attention, attention_fields, attention_field_count,
-                      json_get(json, "attention"), NULL, "model.attention"))
-        return false;
     if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
     if (model->vocabulary < alphabet)
         return error_set(reader->err, EXIT_USAGE,
@@ -121,26 +114,15 @@ static bool read_model(const ConfigReader *reader, Config *config, const Json *j
 }
 
 static bool read_train(const ConfigReader *reader, Config *config, const Json *json) {
-    static const char *const skip[] = {"optimizer", "schedule", "until", NULL};
     const Json *until = json_get(json, "until");
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    if (until && !config->data.task)
-        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
-                         reader->source);
-    return read_section(reader, &config->train, train_fields, train_field_count, json, skip, "train") &&
-           (!until || read_section(reader, &config->train, train_until_fields, train_until_field_count, until,
-                                   NULL, "train.until")) &&
-           read_section(reader, &config->optimizer, optimizer_fields, optimizer_field_count, optimizer, NULL,
-                        "train.optimizer") &&
-           read_section(reader, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count,
-                        schedule, NULL, "train.schedule");
+    bool fine = read_section(reader, &config->train, &train_section, train_section.parts, json);
+    if (until) fine &= read_section(reader, &config->train, &train_until_section, NULL, until);
+    return fine & read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer) &
+           read_section(reader, &config->schedule, &optimizer_schedule_section, NULL, schedule);
 }
 
 /* ---- variants ---- */
-
-static const OptionField variant_fields[] = {
-    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant, for tables"},
-};
 
 /* What a variant's JSON says of the method and of attention; what it does not say is as trained. */
 static bool read_changes(const ConfigReader *reader, Encoding *position, AttentionOptions *attention,
@@ -154,18 +136,26 @@ static bool read_changes(const ConfigReader *reader, Encoding *position, Attenti
                         arena_format(reader->arena, "%s.attention", path), reader->arena, reader->err);
 }
 
+static int characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* further bytes of a character in UTF-8 */
+    return count;
+}
+
 static bool read_variant(const ConfigReader *reader, const Config *config, EvaluateVariant *variant,
                          const Json *json, const char *path) {
-    static const char *const skip[] = {"method", "attention", NULL};
     Encoding position;
     AttentionOptions attention;
     if (!json_is_object(json) || !(json_get(json, "method") || json_get(json, "attention")))
         return must_be(reader, path, "an object with a \"name\" and a \"method\", \"attention\" or both",
                        json);
-    if (!read_section(reader, variant, variant_fields, COUNT_OF(variant_fields), json, skip, path) ||
+    const OptionSection *keys = &config_keys_variant;
+    options_default(variant, keys->fields, keys->field_count);
+    if (!options_read(variant, keys->fields, keys->field_count, json, keys->parts, reader->source, path,
+                      reader->arena, reader->err) ||
         !read_changes(reader, &position, &attention, config, json, path))
         return false;
-    if (!*variant->name || json_characters(variant->name) > NAME_SIZE)
+    if (!*variant->name || characters(variant->name) > NAME_SIZE)
         return must_be(reader, arena_format(reader->arena, "%s.name", path), "1 to 64 characters",
                        json_get(json, "name"));
     const Model *model =
@@ -201,7 +191,7 @@ static bool read_variants(const ConfigReader *reader, Config *config, const Json
 
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err) {
-    ConfigReader reader = {.source = config->source, .arena = arena, .err = err};
+    ConfigReader reader = {.source = config->source, .arena = arena, .err = err, .errors = err};
     Encoding *position = NEW(arena, 1, Encoding);
     AttentionOptions attention;
     const char *path = arena_format(arena, "variant '%s'", variant->name);
@@ -218,7 +208,7 @@ static Json *train_json(const Config *config, Arena *arena) {
     options_write(json, &config->train, train_fields, train_field_count);
     if (config->train.until_updates) {
         Json *until = json_new_object(arena);
-        options_write(until, &config->train, train_until_fields, train_until_field_count);
+        options_write(until, &config->train, train_until_section.fields, train_until_section.field_count);
         json_set(json, "until", until);
     }
     options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
@@ -253,6 +243,9 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 /* What a task asks of the length and of the position method. */
 static bool check_task(const ConfigReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
+    if (!task && config->train.until_updates)
+        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
+                         reader->source);
     if (!task) return true;
     int64_t needed = examples_train_length(task), farthest = examples_train_farthest(task);
     if (config->train.length < needed)
@@ -279,99 +272,130 @@ static bool check_task(const ConfigReader *reader, const Config *config) {
                      reader->source, (long long)farthest, method->name);
 }
 
+/* All sections are read even if one has a mistake; the rules that concern several sections come after that.
+ */
 static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
     config->source = reader->source;
-    if (!read_section(reader, config, root_fields, COUNT_OF(root_fields), json, point_keys, "")) return false;
-    if (name) config->name = name;
-    if (!check_name(reader, config->name) ||
-        !data_config_read(&config->data, json_get(json, "data"), reader->source, reader->arena,
-                          reader->err) ||
-        !read_method(reader, &config->position, json_get(json, "method"), "method") ||
-        !read_model(reader, config, json_get(json, "model")) ||
-        !read_train(reader, config, json_get(json, "train")) ||
-        !evaluation_config_read(&config->evaluate, json_get(json, "evaluate"), config->train.length,
-                                config->data.task, reader->source, reader->arena, reader->err))
-        return false;
+    ConfigKeysTop top;
+    bool fine = read_section(reader, &top, &config_keys_point, config_keys_point.parts, json);
+    config->name = name ? name : top.name;
+    fine &= note(reader, config_file_check_name(config->name, reader->source, reader->err));
+    const Json *data = json_get(json, "data");
+    bool has_data =
+        note(reader, data_config_read(&config->data, data, reader->source, reader->arena, reader->err));
+    fine &= has_data;
+    fine &= note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
+    fine &= read_model(reader, config, json_get(json, "model"));
+    fine &= read_train(reader, config, json_get(json, "train"));
+    if (has_data || !json_get(data, "task")) /* what can be evaluated depends on the task */
+        fine &= note(reader, evaluation_config_read(&config->evaluate, json_get(json, "evaluate"),
+                                                    config->train.length, config->data.task, reader->source,
+                                                    reader->arena, reader->err));
+    if (!fine || !note(reader, read_vocabulary(reader, config, json_get(json, "model")))) return false;
     int length = (int)config->train.length;
-    bool sound = model_check(&config->model, &config->position, length, reader->source, reader->err) &&
-                 train_check(&config->train, reader->source, reader->err) && check_task(reader, config) &&
-                 read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants"));
-    if (sound) write_point(config, reader->arena, json_arena(json));
-    return sound;
+    fine = note(reader, model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine &= note(reader, check_task(reader, config));
+    fine &= note(reader, train_check(&config->train, reader->source, reader->err));
+    fine =
+        fine && note(reader, read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants")));
+    if (fine) write_point(config, reader->arena, json_arena(json));
+    return fine;
 }
 
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err) {
-    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
+    Error one = {0};
+    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
     Config *config = NEW(arena, 1, Config);
+    *err = (Error){0};
     Json *json = json_parse(text, strlen(text), source, arena, err);
     return json && read_point(&reader, config, json, NULL) ? config : NULL;
 }
 
-/* "configs/quick.json": "quick". */
-static const char *stem(const char *path, Arena *arena) {
-    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    int size = (int)strlen(base);
-    bool json = size > 5 && strcmp(base + size - 5, ".json") == 0;
-    return arena_format(arena, "%.*s", json ? size - 5 : size, base);
+/* Adds the errors of a point that no other point has. The fault of a point that is not the first is that of
+   its values: they are named. */
+static void add_point_errors(const ConfigReader *reader, const Error *point, Error *seen,
+                             const char *values) {
+    char *rest = arena_copy(reader->arena, point->text);
+    for (const char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        size_t before = strlen(seen->text);
+        error_set(reader->err, point->code, "%s", line);
+        error_add(seen, reader->err, !before);
+        if (strlen(seen->text) == before) continue;
+        if (*values) error_set(reader->err, point->code, "%s (at %s)", line, values);
+        note(reader, false);
+    }
 }
 
-/* An error in a point that is not the first is the fault of that point's values: they are named. */
 static bool read_points(const ConfigReader *reader, Experiment *experiment, const Json *json) {
     Grid *axes = grid_new(json, reader->source, reader->arena, reader->err);
-    if (!axes) return false;
+    if (!axes) return note(reader, false);
     experiment->points = NEW(reader->arena, grid_count(axes), Config);
     Arena *scratch = arena_new(0);
-    bool read = true;
-    for (int i = 0; read && i < grid_count(axes); i++) {
+    Error seen = {0};
+    bool fine = true;
+    for (int i = 0; i < grid_count(axes) && strlen(seen.text) < sizeof seen.text / 2; i++) {
         ArenaMark mark = arena_mark(scratch);
-        Json *point = grid_point(axes, i, scratch, reader->err);
-        bool excluded = point && grid_excluded(axes, point);
-        read = point && (excluded ||
-                         read_point(reader, &experiment->points[experiment->count], point, experiment->name));
-        if (point && !read && i > 0) {
-            const char *values = grid_describe(axes, i, reader->arena);
-            size_t used = strlen(reader->err->text);
-            snprintf(reader->err->text + used, sizeof reader->err->text - used, " (at %s)", values);
-        }
-        experiment->count += read && !excluded;
+        Error errors = {0};
+        ConfigReader inner = *reader;
+        inner.errors = &errors;
+        Json *point = grid_point(axes, i, scratch, &errors);
+        bool left_out = point && grid_excluded(axes, point);
+        bool read = point && (left_out || read_point(&inner, &experiment->points[experiment->count], point,
+                                                     experiment->name));
+        if (!read) add_point_errors(reader, &errors, &seen, i ? grid_describe(axes, i, reader->arena) : "");
+        experiment->count += read && !left_out;
+        fine &= read;
         arena_release(scratch, mark);
     }
     arena_free(scratch);
-    if (!read || !grid_finish(axes, reader->err)) return false;
+    if (!fine || !note(reader, grid_finish(axes, reader->err))) return false;
     if (experiment->count > 0) return true;
-    return error_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry",
-                     reader->source);
+    error_set(reader->err, EXIT_USAGE, "%s: 'exclude' leaves no point; remove an entry", reader->source);
+    return note(reader, false);
 }
 
 static bool read_experiment(const ConfigReader *reader, Experiment *experiment, const char *path,
                             const char *const *sets, Json *json) {
-    Config root = {0};
+    ConfigKeysTop root = {0};
     for (int i = 0; json_is_object(json) && sets && sets[i]; i++)
-        if (!grid_override(json, sets[i], reader->source, reader->err)) return false;
-    if (!read_section(reader, &root, root_fields, COUNT_OF(root_fields), json, file_keys, "")) return false;
-    experiment->name = json_get(json, "name") ? root.name : stem(path, reader->arena);
-    if (!check_name(reader, experiment->name)) return false;
+        if (!grid_override(json, sets[i], reader->source, reader->err)) return note(reader, false);
+    bool fine = read_section(reader, &root, &config_keys_file, config_keys_file.parts, json);
+    if (!json_is_object(json)) return false;
+    experiment->name = json_get(json, "name") ? root.name : config_file_stem(path, reader->arena);
+    fine &= note(reader, config_file_check_name(experiment->name, reader->source, reader->err));
+    if (json_get(json, "extends")) {
+        error_set(reader->err, EXIT_USAGE, "%s: 'extends' is for files; write out what it extends",
+                  reader->source);
+        fine = note(reader, false);
+    }
+    fine &= note(reader, config_file_check_notes(json, reader->source, reader->err));
+    json_remove(json, "$schema");
     experiment->source = json_print(json, reader->arena);
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
-    if (!slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source, reader->arena,
-                           reader->err))
-        return false;
-    json_remove(json, "cluster");
-    return read_points(reader, experiment, json);
+    fine &= note(reader, slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source,
+                                           reader->arena, reader->err));
+    static const char *const of_file[] = {"description", "tags", "cluster"};
+    for (int i = 0; i < COUNT_OF(of_file); i++) json_remove(json, of_file[i]);
+    return read_points(reader, experiment, json) && fine;
+}
+
+static Experiment *read_json(const char *path, const char *source, const char *const *sets, Json *json,
+                             Arena *arena, Error *err) {
+    Error one = {0};
+    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = &one, .errors = err};
+    Experiment *experiment = NEW(arena, 1, Experiment);
+    if (!json) return NULL;
+    *err = (Error){0};
+    return read_experiment(&reader, experiment, path, sets, json) ? experiment : NULL;
 }
 
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err) {
-    ConfigReader reader = {.source = arena_format(arena, "config '%s'", path), .arena = arena, .err = err};
-    Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_file_read(path, reader.source, arena, err);
-    return json && read_experiment(&reader, experiment, path, sets, json) ? experiment : NULL;
+    const char *source = arena_format(arena, "config '%s'", path);
+    return read_json(path, source, sets, config_file_read(path, source, arena, err), arena, err);
 }
 
 Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err) {
-    ConfigReader reader = {.source = arena_copy(arena, source), .arena = arena, .err = err};
-    Experiment *experiment = NEW(arena, 1, Experiment);
-    Json *json = json_parse(text, strlen(text), source, arena, err);
-    return json && read_experiment(&reader, experiment, "", NULL, json) ? experiment : NULL;
+    return read_json("", source, NULL, json_parse(text, strlen(text), source, arena, err), arena, err);
 }
 
 /* ---- what others ask ---- */

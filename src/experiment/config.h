@@ -46,7 +46,8 @@ typedef struct Experiment {
     int count;
 } Experiment;
 
-/* sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
+/* Errors of the functions below have a line for each mistake.
+   sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err);
 
 /* The same from the text of an experiment, which must have a name. */

@@ -19,6 +19,14 @@ static const OptionField task_fields[] = {
     {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
      .help = "which rows: those of the task itself"},
 };
+static const OptionPart task_parts[] = {
+    {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+    {0},
+};
+const OptionSection evaluation_config_task_section = {
+    "evaluate.task", "With data.task, in place of split, tokens, lengths, multiples and protocols",
+    task_fields, COUNT_OF(task_fields), task_parts};
 
 enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
 
@@ -26,21 +34,47 @@ static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, l
 
 static const OptionField evaluate_fields[] = {
     {"split", OPTION_CHOICE, offsetof(EvaluationConfig, split), .choices = offered_splits,
-     .help = "which part of the corpus is evaluated"},
+     .help = "the part of the corpus that is evaluated"},
     {"tokens", OPTION_INT, offsetof(EvaluationConfig, tokens), .default_value = 0, .low = 0, .high = 1e15,
      .help = "evaluate the first N targets of the split, at least the longest length; 0: all"},
     {"precision", OPTION_CHOICE, offsetof(EvaluationConfig, precision), .choices = precision_names,
-     .help = "of the factors of linear layers' products, as in train"},
+     .help = "as train.precision"},
 };
+
+static const OptionPart evaluate_parts[] = {
+    {"multiples", "list of numbers", NULL, "evaluation lengths, as multiples of the training length",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"number\","
+     "\"exclusiveMinimum\":0}}"},
+    {"lengths", "list of whole numbers", "the training length",
+     "evaluation lengths in tokens; both lists may be given",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,"
+     "\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":16777216}}"},
+    {"protocols", "list of protocols", "nonoverlapping",
+     "how windows are placed: names, or objects with options",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"anyOf\":["
+     "{\"$ref\":\"#/$defs/evaluate.protocols/properties/name\"},{\"$ref\":\"#/$defs/"
+     "evaluate.protocols\"}]}}"},
+    {.key = "task"},
+    {"variants", "list of variants", NULL,
+     "changes after training; runs are evaluated as trained, and with each of them",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"$ref\":\"#/$defs/"
+     "evaluate.variants\"}}"},
+    {0},
+};
+const OptionSection evaluation_config_section = {"evaluate", "What is evaluated after training",
+                                                 evaluate_fields, COUNT_OF(evaluate_fields), evaluate_parts};
 
 static const OptionField protocol_fields[] = {
     {"name", OPTION_CHOICE, offsetof(EvaluationConfigProtocol, name), .choices = evaluate_protocol_names,
-     .help = "how windows lie on the stream"},
+     .help = "how windows are placed on the stream"},
     {"stride", OPTION_REAL, offsetof(EvaluationConfigProtocol, stride), .low = 0, .high = MAX_LENGTH,
-     .help = "of strided and last_n: below 1 a share of the length, else a whole number of tokens"},
+     .help = "of strided (required) and last_n (0.125): below 1 a share of the length, else tokens"},
     {"targets", OPTION_INT, offsetof(EvaluationConfigProtocol, targets), .low = 0, .high = 1e15,
-     .help = "of last_n: how many targets, the last ones of the split"},
+     .help = "of last_n, required: number of targets, the last ones of the split"},
 };
+const OptionSection evaluation_config_protocol_section = {
+    "evaluate.protocols[]", "A protocol as an object; a name alone has no options", protocol_fields,
+    COUNT_OF(protocol_fields), NULL};
 
 static const struct {
     bool stride, targets;   /* whether it has them; if it has, they must be given, or else */
@@ -163,7 +197,6 @@ static bool read_sizes(EvaluationConfig *evaluate, const Json *json, const Examp
 static bool read_task(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
                       const char *source, Arena *arena, Error *err) {
     static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
-    static const char *const sizes[] = {"sizes", NULL}, *const skip[] = {"task", "variants", NULL};
     TaskEvaluation rows;
     for (int i = 0; i < COUNT_OF(text); i++)
         if (json_get(json, text[i]))
@@ -171,9 +204,9 @@ static bool read_task(EvaluationConfig *evaluate, const Json *json, const Exampl
                              "%s: 'evaluate.%s' is for text; a task is evaluated at 'evaluate.task.sizes'",
                              source, text[i]);
     options_default(&rows, task_fields, COUNT_OF(task_fields));
-    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, source, "evaluate",
-                      arena, err) ||
-        !options_read(&rows, task_fields, COUNT_OF(task_fields), json_get(json, "task"), sizes, source,
+    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
+                      "evaluate", arena, err) ||
+        !options_read(&rows, task_fields, COUNT_OF(task_fields), json_get(json, "task"), task_parts, source,
                       "evaluate.task", arena, err) ||
         !read_sizes(evaluate, json_get(json, "task"), task, source, arena, err))
         return false;
@@ -187,15 +220,14 @@ static bool read_task(EvaluationConfig *evaluate, const Json *json, const Exampl
 
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
                             const ExamplesOptions *task, const char *source, Arena *arena, Error *err) {
-    static const char *const skip[] = {"multiples", "lengths", "protocols", "variants", NULL};
     const Json *protocols = json_get(json, "protocols");
     options_default(evaluate, evaluate_fields, COUNT_OF(evaluate_fields));
     if (task) return read_task(evaluate, json, task, source, arena, err);
     if (json_get(json, "task"))
         return error_set(err, EXIT_USAGE, "%s: 'evaluate.task' needs 'data.task'; name the task there",
                          source);
-    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, skip, source, "evaluate",
-                      arena, err) ||
+    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
+                      "evaluate", arena, err) ||
         !read_lengths(evaluate, json, train_length, source, arena, err) ||
         !json_check_list(protocols, source, "evaluate.protocols", MAX_PROTOCOLS, err))
         return false;

@@ -44,6 +44,10 @@ typedef struct EvaluationConfig {
     int variant_count;
 } EvaluationConfig;
 
+/* `evaluate`, `evaluate.task`, and an item of `evaluate.protocols`. */
+extern const OptionSection evaluation_config_section, evaluation_config_task_section,
+    evaluation_config_protocol_section;
+
 /* From the object `evaluate` (NULL: all defaults). Errors as options_read, with the path "evaluate...". Of a
    task (NULL: text) the lengths are sizes, the tokens are examples, and the only protocol is exact. */
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,

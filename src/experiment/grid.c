@@ -1,4 +1,6 @@
-/* grid: the index of a point is read as a number whose digits are the indices into the lists of the sweep. */
+/* grid: a block is one object of the sweep. The index of a point in its block is read as a number whose
+ * digits are the indices into the lists of the block.
+ */
 #include "experiment/grid.h"
 
 #include <string.h>
@@ -11,13 +13,19 @@ typedef struct Axis {
     int count, stride; /* the point's value is number index / stride % count */
 } Axis;
 
-struct Grid {
-    const Json *experiment, *exclude;
-    const char *source;
+typedef struct Block {
+    const char *path; /* "sweep" or "sweep[1]" */
     Axis *axis;
     int *order; /* in which the axes are applied: outer paths before inner ones */
     int axis_count, count;
-    bool *used; /* entries of `exclude` that matched */
+} Block;
+
+struct Grid {
+    const Json *experiment, *exclude;
+    const char *source;
+    Block *blocks;
+    int block_count, count; /* of points, in all blocks */
+    bool *used;             /* entries of `exclude` that matched */
 };
 
 /* Whether path `inner` is `outer` or inside it. */
@@ -56,28 +64,37 @@ static bool set_inside(Json *sweep, const char *axis, const char *path, const Js
     return true;
 }
 
-static bool set_in_sweep(Json *sweep, const char *path, const Json *value, const char *source, Error *err) {
-    for (int i = 0; i < json_count(sweep); i++) {
-        const char *axis = json_key(sweep, i);
+/* In one block. */
+static bool set_in_block(Json *block, const char *path, const Json *value, const char *source, Error *err) {
+    for (int i = 0; i < json_count(block); i++) {
+        const char *axis = json_key(block, i);
         bool inside =
-            strcmp(axis, path) != 0 && leads_through(path, axis) && json_is_array(json_member(sweep, i));
-        if (inside && !set_inside(sweep, axis, path, value, source, err)) return false;
+            strcmp(axis, path) != 0 && leads_through(path, axis) && json_is_array(json_member(block, i));
+        if (inside && !set_inside(block, axis, path, value, source, err)) return false;
     }
-    json_remove(sweep, path);
+    json_remove(block, path);
+    if (!strchr(path, '.')) return true;
+    for (const Json *item = json_first(json_get(block, "method")); item; item = json_next(item))
+        json_remove((Json *)item, path); /* what a method sets for its points */
     return true;
 }
 
 bool grid_set(Json *experiment, const char *path, Json *value, const char *source, Error *err) {
     bool axis = strncmp(path, "sweep.", 6) == 0;
-    if (axis && !json_get(experiment, "sweep"))
-        json_set(experiment, "sweep", json_new_object(json_arena(experiment)));
-    Json *sweep = json_get_mutable(experiment, "sweep");
-    if (axis && json_is_object(sweep)) {
-        json_set(sweep, path + 6, value);
-        return true;
+    Json *sweep = json_get_mutable(experiment, "sweep"), *none = json_new_object(json_arena(experiment));
+    if (axis && !sweep) json_set(experiment, "sweep", sweep = none);
+    bool list = json_is_array(sweep);
+    for (int i = 0, count = list ? json_count(sweep) : 1; i < count; i++) {
+        Json *block = list ? (Json *)json_at(sweep, i) : sweep;
+        if (!json_is_object(block)) continue;
+        if (axis)
+            json_set(block, path + 6, json_copy(value, json_arena(experiment)));
+        else if (!set_in_block(block, path, value, source, err))
+            return false;
     }
-    return (!json_is_object(sweep) || set_in_sweep(sweep, path, value, source, err)) &&
-           json_set_path(experiment, path, value, source, err);
+    if (axis && (list || json_is_object(sweep))) return true;
+    if (strchr(path, '.')) json_remove(json_get_mutable(experiment, "method"), path);
+    return json_set_path(experiment, path, value, source, err);
 }
 
 bool grid_override(Json *experiment, const char *assignment, const char *source, Error *err) {
@@ -100,12 +117,12 @@ bool grid_override(Json *experiment, const char *assignment, const char *source,
 /* The experiment's name belongs to all points, and sweeps do not nest. */
 static const char *const not_swept[] = {"name", "sweep", "exclude"};
 
-static bool axis_read(Grid *axes, int index, const Json *sweep, Error *err) {
-    char path[JSON_EXCERPT_SIZE + 8] = "sweep.";
-    const char *name = json_key(sweep, index), *source = axes->source;
-    const Json *values = json_member(sweep, index);
+static bool axis_read(const Grid *axes, Block *block, int index, const Json *json, Error *err) {
+    char path[JSON_EXCERPT_SIZE + 32], word[JSON_EXCERPT_SIZE];
+    const char *name = json_key(json, index), *source = axes->source;
+    const Json *values = json_member(json, index);
     int count = json_count(values);
-    json_excerpt_text(name, path + strlen(path));
+    snprintf(path, sizeof path, "%s.%s", block->path, json_excerpt_text(name, word));
     for (int i = 0; i < COUNT_OF(not_swept); i++)
         if (leads_through(name, not_swept[i]))
             return error_set(err, EXIT_USAGE, "%s: '%s': this cannot be swept; remove it", source, path);
@@ -113,36 +130,53 @@ static bool axis_read(Grid *axes, int index, const Json *sweep, Error *err) {
     if (count == 0)
         return error_set(err, EXIT_USAGE, "%s: '%s' is an empty list; give it values or remove it", source,
                          path);
-    if (axes->count > GRID_MAX_POINTS / count)
+    if (block->count > GRID_MAX_POINTS / count)
         return error_set(err, EXIT_USAGE,
                          "%s: 'sweep' has more than %d points; shorten a list or cut the experiment", source,
                          GRID_MAX_POINTS);
-    axes->axis[index] = (Axis){.path = name, .values = values, .count = count};
-    axes->count *= count;
+    block->axis[index] = (Axis){.path = name, .values = values, .count = count};
+    block->count *= count;
     return true;
 }
 
-static bool sweep_read(Grid *axes, const Json *sweep, Arena *arena, Error *err) {
-    int count = axes->axis_count = json_count(sweep);
-    if (sweep && !json_is_object(sweep))
-        return json_value_error(sweep, axes->source, "sweep", "an object of path: list of values", err);
+static bool block_read(Grid *axes, Block *block, const Json *json, Arena *arena, Error *err) {
+    int count = block->axis_count = json_count(json);
+    if (json && !json_is_object(json))
+        return json_value_error(json, axes->source, block->path, "an object of path: list of values", err);
     if (count > GRID_MAX_PATHS)
-        return error_set(err, EXIT_USAGE, "%s: 'sweep' must have at most %d paths, got %d", axes->source,
-                         GRID_MAX_PATHS, count);
-    axes->count = 1;
-    axes->axis = NEW(arena, count, Axis);
+        return error_set(err, EXIT_USAGE, "%s: '%s' must have at most %d paths, got %d", axes->source,
+                         block->path, GRID_MAX_PATHS, count);
+    block->count = 1;
+    block->axis = NEW(arena, count, Axis);
     for (int i = 0; i < count; i++)
-        if (!axis_read(axes, i, sweep, err)) return false;
+        if (!axis_read(axes, block, i, json, err)) return false;
     for (int i = count - 1, stride = 1; i >= 0; i--) {
-        axes->axis[i].stride = stride;
-        stride *= axes->axis[i].count;
+        block->axis[i].stride = stride;
+        stride *= block->axis[i].count;
     }
-    axes->order = NEW(arena, count, int); /* by length: an outer path is shorter than its inner ones */
+    block->order = NEW(arena, count, int); /* by length: an outer path is shorter than its inner ones */
     for (int i = 0; i < count; i++) {
         int at = i;
-        for (; at > 0 && strlen(axes->axis[axes->order[at - 1]].path) > strlen(axes->axis[i].path); at--)
-            axes->order[at] = axes->order[at - 1];
-        axes->order[at] = i;
+        for (; at > 0 && strlen(block->axis[block->order[at - 1]].path) > strlen(block->axis[i].path); at--)
+            block->order[at] = block->order[at - 1];
+        block->order[at] = i;
+    }
+    axes->count += block->count;
+    return axes->count <= GRID_MAX_POINTS ||
+           error_set(err, EXIT_USAGE,
+                     "%s: 'sweep' has more than %d points; shorten a list or cut the experiment",
+                     axes->source, GRID_MAX_POINTS);
+}
+
+/* One block, or a list of them; without a sweep one block without paths. */
+static bool sweep_read(Grid *axes, const Json *sweep, Arena *arena, Error *err) {
+    bool list = json_is_array(sweep);
+    if (list && !json_check_list(sweep, axes->source, "sweep", GRID_MAX_BLOCKS, err)) return false;
+    axes->block_count = list ? json_count(sweep) : 1;
+    axes->blocks = NEW(arena, axes->block_count, Block);
+    for (int i = 0; i < axes->block_count; i++) {
+        axes->blocks[i].path = list ? arena_format(arena, "sweep[%d]", i) : "sweep";
+        if (!block_read(axes, &axes->blocks[i], list ? json_at(sweep, i) : sweep, arena, err)) return false;
     }
     return true;
 }
@@ -182,31 +216,63 @@ int grid_count(const Grid *axes) {
     return axes->count;
 }
 
+/* The block of a point; the index becomes that in the block. */
+static const Block *block_of(const Grid *axes, int *index) {
+    const Block *block = axes->blocks;
+    for (; *index >= block->count; block++) *index -= block->count;
+    return block;
+}
+
 static const Json *axis_value(const Axis *axis, int index) {
     return json_at(axis->values, index / axis->stride % axis->count);
 }
 
+/* Keys of the method that are paths, which have dots, set other keys of the point. */
+static bool apply_overrides(const Grid *axes, const Block *block, Json *point, Error *err) {
+    Json *method = json_get_mutable(point, "method");
+    for (const Json *next, *member = json_first(json_is_object(method) ? method : NULL); member;
+         member = next) {
+        const char *path = json_name(member);
+        next = json_next(member);
+        if (!strchr(path, '.')) continue;
+        char word[JSON_EXCERPT_SIZE];
+        bool own = leads_through(path, "method"), varied = own;
+        for (int i = 0; i < block->axis_count; i++) varied |= leads_through(block->axis[i].path, path);
+        if (varied)
+            return error_set(err, EXIT_USAGE, "%s: 'method' cannot set '%s'%s", axes->source,
+                             json_excerpt_text(path, word),
+                             own ? "; write the key without 'method.'"
+                                 : ", which 'sweep' varies; remove one of the two");
+        if (!json_set_path(point, path, json_copy(member, json_arena(point)), axes->source, err))
+            return false;
+        json_remove(method, path);
+    }
+    return true;
+}
+
 Json *grid_point(const Grid *axes, int index, Arena *arena, Error *err) {
+    const Block *block = block_of(axes, &index);
     Json *point = json_copy(axes->experiment, arena);
     json_remove(point, "sweep");
     json_remove(point, "exclude");
-    for (int i = 0; i < axes->axis_count; i++) {
-        const Axis *axis = &axes->axis[axes->order[i]];
+    for (int i = 0; i < block->axis_count; i++) {
+        const Axis *axis = &block->axis[block->order[i]];
         Json *value = json_copy(axis_value(axis, index), arena);
         if (!json_set_path(point, axis->path, value, axes->source, err)) return NULL;
     }
-    return point;
+    return apply_overrides(axes, block, point, err) ? point : NULL;
 }
 
 const char *grid_describe(const Grid *axes, int index, Arena *arena) {
+    const Block *block = block_of(axes, &index);
     const char *text = "";
     char word[JSON_EXCERPT_SIZE], value[JSON_EXCERPT_SIZE];
-    for (int i = 0; i < axes->axis_count; i++) {
-        const Json *json = axis_value(&axes->axis[i], index);
+    for (int i = 0; i < block->axis_count; i++) {
+        const Json *json = axis_value(&block->axis[i], index);
         const char *name = json_text(json_is_object(json) ? json_get(json, "name") : json, NULL);
-        text =
-            arena_format(arena, "%s%s%s=%s", text, i ? ", " : "", json_excerpt_text(axes->axis[i].path, word),
-                         name ? json_excerpt_text(name, value) : json_excerpt(json, value));
+        text = arena_format(arena, "%s%s%s=%s", text, i ? ", " : "",
+                            json_excerpt_text(block->axis[i].path, word),
+                            name ? json_excerpt_text(name, value) : json_excerpt(json, value));
     }
     return text;
 }

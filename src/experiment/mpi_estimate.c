@@ -52,34 +52,39 @@ MpiEstimate mpi_estimate_make(const Plan *plan, int ranks, double seconds_per_fl
     return scaling;
 }
 
-void mpi_estimate_print(const Plan *plan, double seconds_per_flop, FILE *out) {
-    fprintf(out, "\nOn several ranks with %.4g Gbit/s each:\n", plan->gigabits);
-    fprintf(out, "%6s  %14s  %9s  %9s  %11s  %16s  %15s\n", "ranks", "time, hours", "messages", "speed-up",
-            "efficiency", "memory of a rank", "sent per update");
-    for (int i = 0; i < plan->rank_count; i++) {
-        const MpiEstimate s = mpi_estimate_make(plan, plan->ranks[i], seconds_per_flop);
-        fprintf(out, "%6d  %14.5g  %8.1f%%  %9.4g  %10.1f%%  %12.1f MiB  %11.1f MiB\n", s.ranks,
-                s.seconds / 3600, 100 * s.exchange / s.seconds, s.speedup, 100 * s.efficiency,
-                s.bytes / 1048576, s.sent / 1048576);
-    }
-    fprintf(
-        out,
-        "Memory is that of the largest run. Ranks beyond the sequences of an update have no part in it.\n");
+static const char *percent_text(double share, Arena *arena) {
+    return arena_format(arena, "%.1f%%", 100 * share);
 }
 
-Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop, Arena *arena) {
-    Json *list = json_new_array(arena);
+static const char *mebibytes_text(double bytes, Arena *arena) {
+    return arena_format(arena, "%.1f MiB", bytes / (1 << 20));
+}
+
+Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *arena) {
+    static const TableColumn columns[] = {
+        {"ranks", "ranks", TABLE_INT, TABLE_FOR_BOTH, 0},
+        {"seconds", "time, hours", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"exchange_seconds", "messages", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"speedup", "speed-up", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"efficiency", "efficiency", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"peak_bytes", "memory of a rank", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"sent_bytes_per_update", "sent per update", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    };
+    Table *table = table_new(arena_format(arena, "On several ranks with %.4g Gbit/s each", plan->gigabits),
+                             columns, COUNT_OF(columns), arena);
     for (int i = 0; i < plan->rank_count; i++) {
         const MpiEstimate s = mpi_estimate_make(plan, plan->ranks[i], seconds_per_flop);
-        Json *row = json_new_object(arena);
-        json_set_number(row, "ranks", s.ranks);
-        json_set_number(row, "seconds", s.seconds);
-        json_set_number(row, "exchange_seconds", s.exchange);
-        json_set_number(row, "speedup", s.speedup);
-        json_set_number(row, "efficiency", s.efficiency);
-        json_set_number(row, "peak_bytes", s.bytes);
-        json_set_number(row, "sent_bytes_per_update", s.sent);
-        json_append(list, row);
+        TableCell *row = table_row(table);
+        *row++ = table_number(s.ranks);
+        *row++ = table_shown(s.seconds, arena_format(arena, "%.5g", s.seconds / 3600));
+        *row++ = table_shown(s.exchange, percent_text(s.exchange / s.seconds, arena));
+        *row++ = table_shown(s.speedup, arena_format(arena, "%.4g", s.speedup));
+        *row++ = table_shown(s.efficiency, percent_text(s.efficiency, arena));
+        *row++ = table_shown(s.bytes, mebibytes_text(s.bytes, arena));
+        *row = table_shown(s.sent, mebibytes_text(s.sent, arena));
     }
-    return list;
+    table_note(
+        table,
+        "Memory is that of the largest run. Ranks beyond the sequences of an update have no part in it.");
+    return table;
 }

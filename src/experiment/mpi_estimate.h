@@ -9,6 +9,7 @@
 #ifndef POSLAB_EXPERIMENT_MPI_ESTIMATE_H
 #define POSLAB_EXPERIMENT_MPI_ESTIMATE_H
 
+#include "base/table.h"
 #include "experiment/plan.h"
 
 typedef struct MpiEstimate {
@@ -21,8 +22,7 @@ typedef struct MpiEstimate {
 /* seconds_per_flop: of one rank, as plan_print has it. */
 MpiEstimate mpi_estimate_make(const Plan *plan, int ranks, double seconds_per_flop);
 
-/* A table, or an array of objects, of the plan's own numbers of ranks. */
-void mpi_estimate_print(const Plan *plan, double seconds_per_flop, FILE *out);
-Json *mpi_estimate_json(const Plan *plan, double seconds_per_flop, Arena *arena);
+/* A row for each of the plan's own numbers of ranks. */
+Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *arena);
 
 #endif

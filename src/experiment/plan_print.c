@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/escape.h"
 #include "base/text.h"
 #include "sys/memory.h"
 #include "math/linear.h"
@@ -24,6 +23,13 @@ static double seconds_per_flop(const Plan *plan) {
     return 1 / (efficiency * linear_rate(PRECISION_FP32, 256, n, k, 0.2));
 }
 
+double plan_print_seconds(const Plan *plan) {
+    double flops = 0;
+    for (int i = 0; i < plan->count; i++)
+        flops += plan->points[i].train_flops + plan->points[i].evaluate_flops;
+    return flops * seconds_per_flop(plan);
+}
+
 /* Whether the point is the first one with its corpus. */
 static bool first_of_corpus(const Plan *plan, int index) {
     int i = 0;
@@ -32,13 +38,11 @@ static bool first_of_corpus(const Plan *plan, int index) {
 }
 
 /* " task addition, sizes 2 to 5, 1000 examples," */
-static void print_examples(FILE *out, const ExamplesOptions *options) {
-    fprintf(out, " task %s, sizes %lld to %lld, ", options->task->name, (long long)options->low,
-            (long long)options->high);
-    if (options->examples)
-        fprintf(out, "%lld examples,", (long long)options->examples);
-    else
-        fputs("new examples always,", out);
+static const char *examples_text(const Examples *examples, Arena *arena) {
+    const ExamplesOptions *options = examples_options(examples);
+    const char *count = options->examples ? arena_format(arena, "%lld", (long long)options->examples) : "new";
+    return arena_format(arena, " task %s, sizes %lld to %lld, %s examples,", options->task->name,
+                        (long long)options->low, (long long)options->high, count);
 }
 
 static Json *corpus_json(const Corpus *corpus, Arena *arena) {
@@ -56,140 +60,133 @@ static Json *corpus_json(const Corpus *corpus, Arena *arena) {
     return json;
 }
 
-/* One row, of a point or of the totals. */
-typedef struct PlanRow {
-    const char *label, *key;
-    double parameters, position, steps, train, evaluate, bytes, resident, seconds;
-} PlanRow;
+/* A row for each point; for people, one of totals. */
+enum { LABEL, KEY, PARAMETERS, POSITION, STEPS, TRAIN, EVALUATE, PEAK, RESIDENT, SECONDS, COLUMNS };
 
-static const char *count_text(double number, Arena *arena) {
-    return isnan(number) ? "" : arena_format(arena, "%.0f", number);
-}
-
-static const struct Column {
-    const char *key, *head;
-    size_t offset; /* of a double in Row */
-    const char *(*text)(double number, Arena *arena);
-} columns[] = {
-    {"parameters", "parameters", offsetof(PlanRow, parameters), count_text},
-    {"position_parameters", "position", offsetof(PlanRow, position), count_text},
-    {"steps", "steps", offsetof(PlanRow, steps), count_text},
-    {"train_flops", "training", offsetof(PlanRow, train), text_flops},
-    {"evaluate_flops", "evaluation", offsetof(PlanRow, evaluate), text_flops},
-    {"peak_bytes", "memory", offsetof(PlanRow, bytes), text_bytes},
-    {"resident_bytes", "resident", offsetof(PlanRow, resident), text_bytes},
-    {"seconds", "time, about", offsetof(PlanRow, seconds), text_seconds},
+static const TableColumn columns[COLUMNS] = {
+    [LABEL] = {"label", "run", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [KEY] = {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+    [PARAMETERS] = {"parameters", "parameters", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [POSITION] = {"position_parameters", "position", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [STEPS] = {"steps", "steps", TABLE_INT, TABLE_FOR_BOTH, 0},
+    [TRAIN] = {"train_flops", "training", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [PEAK] = {"peak_bytes", "memory", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [RESIDENT] = {"resident_bytes", "resident", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [SECONDS] = {"seconds", "time, about", TABLE_REAL, TABLE_FOR_BOTH, 0},
 };
 
-static double row_number(const PlanRow *row, int column) {
-    double number;
-    memcpy(&number, (const char *)row + columns[column].offset, sizeof number);
-    return number;
+static void put_point(TableCell *row, const PlanPoint *point, double seconds_per_flop, Arena *arena) {
+    double flops = point->train_flops + point->evaluate_flops;
+    row[LABEL] = table_text(plan_label(point, arena));
+    row[KEY] = table_text(point->key);
+    row[PARAMETERS] = table_number((double)point->parameters);
+    row[POSITION] = table_number((double)point->position_parameters);
+    row[STEPS] = table_number((double)point->steps);
+    row[TRAIN] = table_number(point->train_flops);
+    row[EVALUATE] = table_number(point->evaluate_flops);
+    row[PEAK] = table_number(fmax((double)point->train_bytes, (double)point->evaluate_bytes));
+    row[RESIDENT] = table_number(plan_resident(point));
+    row[SECONDS] = table_number(flops * seconds_per_flop);
 }
 
-static void print_table(const Plan *plan, const PlanRow *rows, FILE *out, Arena *arena) {
-    int count = plan->count + 1, label_width = 0, widths[COUNT_OF(columns)];
-    for (int r = 0; r < count; r++)
-        if (escape_width(rows[r].label) > label_width) label_width = escape_width(rows[r].label);
-    for (int c = 0; c < COUNT_OF(columns); c++) {
-        widths[c] = (int)strlen(columns[c].head);
-        for (int r = 0; r < count; r++) {
-            int width = (int)strlen(columns[c].text(row_number(&rows[r], c), arena));
-            if (width > widths[c]) widths[c] = width;
+/* Sums, and the largest memory; parameters have no sum that means anything. */
+static Table *total_of(const Table *table, Arena *arena) {
+    Table *total = table_new(NULL, columns, COLUMNS, arena);
+    TableCell *sum = table_row(total);
+    sum[LABEL] =
+        table_text(arena_format(arena, "total of %d run%s", table->rows, table->rows == 1 ? "" : "s"));
+    sum[KEY] = table_text("");
+    for (int c = STEPS; c < COLUMNS; c++) {
+        sum[c] = table_number(0);
+        for (int r = 0; r < table->rows; r++) {
+            double number = table->cells[r * COLUMNS + c].number, before = sum[c].number;
+            sum[c].number = c == PEAK || c == RESIDENT ? fmax(before, number) : before + number;
         }
     }
+    return total;
+}
+
+static void add_shown(Table *table, Arena *arena) {
+    static const char *(*const texts[COLUMNS])(double number, Arena *arena) = {
+        [TRAIN] = text_flops,    [EVALUATE] = text_flops,  [PEAK] = text_bytes,
+        [RESIDENT] = text_bytes, [SECONDS] = text_seconds,
+    };
+    for (int i = 0; i < table->rows * COLUMNS; i++)
+        if (texts[i % COLUMNS]) table->cells[i].text = texts[i % COLUMNS](table->cells[i].number, arena);
+}
+
+/* "corpus HASH: train 1000, valid 100, test 0, vocabulary 256" */
+static const char *corpora_text(const Plan *plan, Arena *arena) {
+    const char *text = "";
     for (int i = 0; i < plan->count; i++) {
         const Corpus *corpus = plan->points[i].corpus;
         if (!first_of_corpus(plan, i)) continue;
-        fprintf(out, "corpus %s\n      ", corpus->hash);
-        if (corpus->examples) print_examples(out, examples_options(corpus->examples));
+        text = arena_format(arena, "%s%scorpus %s:", text, *text ? "; " : "", corpus->hash);
+        if (corpus->examples)
+            text = arena_format(arena, "%s%s", text, examples_text(corpus->examples, arena));
         for (int s = 0; s < SPLIT_COUNT && !corpus->examples; s++)
-            fprintf(out, " %s %lld,", corpus_split_names[s], (long long)corpus->splits[s].count);
+            text = arena_format(arena, "%s %s %lld,", text, corpus_split_names[s],
+                                (long long)corpus->splits[s].count);
         const char *note = corpus_note(corpus, arena);
-        fprintf(out, " vocabulary %d\n%s%s%s\n", corpus->vocabulary, *note ? "       " : "", note,
-                *note ? "\n" : "");
+        text = arena_format(arena, "%s vocabulary %d%s%s", text, corpus->vocabulary, *note ? "; " : "", note);
     }
-    fprintf(out, "%-*s  %-*s", label_width, "run", PLAN_KEY_SIZE - 1, "key");
-    for (int c = 0; c < COUNT_OF(columns); c++) fprintf(out, "  %*s", widths[c], columns[c].head);
-    fputc('\n', out);
-    for (int r = 0; r < count; r++) {
-        fprintf(out, "%s%*s  %-*s", rows[r].label, label_width - escape_width(rows[r].label), "",
-                PLAN_KEY_SIZE - 1, rows[r].key);
-        for (int c = 0; c < COUNT_OF(columns); c++)
-            fprintf(out, "  %*s", widths[c], columns[c].text(row_number(&rows[r], c), arena));
-        fputc('\n', out);
-    }
-    fprintf(out,
-            "\nThe time is for one run after the other, each on one thread; resident is memory with corpus, "
-            "program and BLAS, of one run.\n%d of %d runs fit into the machine's %s at once: \"run\" refuses "
-            "more --jobs.\n",
-            plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena), plan->count,
-            text_bytes(memory_total(), arena));
-    for (int i = 0; i < plan->notice_count; i++) {
-        fputs("This is a plan only, `run` would refuse: ", out);
-        escape_put(ESCAPE_LINE, plan->notices[i], out);
-        putc('\n', out);
-    }
+    return text;
 }
 
-static Json *row_json(const PlanRow *row, Arena *arena) {
-    Json *json = json_new_object(arena);
-    json_set_text(json, "label", row->label);
-    json_set_text(json, "key", row->key);
-    for (int c = 0; c < COUNT_OF(columns); c++) json_set_number(json, columns[c].key, row_number(row, c));
-    return json;
+static void add_notes(Table *table, const Plan *plan, Arena *arena) {
+    table->title = corpora_text(plan, arena);
+    table_note(table,
+               "The time is for one run after the other, each on one thread; resident is memory with corpus, "
+               "program and BLAS, of one run.");
+    table_note(table, arena_format(arena,
+                                   "%d of %d runs fit into the machine's %s at once: \"run\" refuses more "
+                                   "--jobs.",
+                                   plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
+                                   plan->count, text_bytes(memory_total(), arena)));
+    for (int i = 0; i < plan->notice_count; i++)
+        table_note(table,
+                   arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));
 }
 
-static void print_json(const Plan *plan, const PlanRow *rows, double rate, FILE *out, Arena *arena) {
-    Json *json = json_new_object(arena), *corpora = json_new_array(arena), *points = json_new_array(arena);
-    Json *notices = json_new_array(arena);
+static bool print_json(const Plan *plan, const Table *table, const Table *ranks, FILE *out, Arena *arena,
+                       Error *err) {
+    Json *json = json_new_object(arena), *corpora = json_new_array(arena), *notices = json_new_array(arena);
     for (int i = 0; i < plan->notice_count; i++) json_append(notices, json_new_text(plan->notices[i], arena));
-    for (int i = 0; i < plan->count; i++) {
+    for (int i = 0; i < plan->count; i++)
         if (first_of_corpus(plan, i)) json_append(corpora, corpus_json(plan->points[i].corpus, arena));
-        json_append(points, row_json(&rows[i], arena));
-    }
     json_set_text(json, "experiment", plan->experiment->name);
     json_set(json, "corpora", corpora);
-    json_set(json, "points", points);
-    json_set(json, "total", row_json(&rows[plan->count], arena));
+    json_set(json, "points", table_rows(table, arena));
+    json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
-    if (plan->rank_count) json_set(json, "ranks", mpi_estimate_json(plan, rate, arena));
+    if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));
-    fputs(json_print_pretty(json, arena), out);
+    return table_print_json(json, out, err);
 }
 
-void plan_print(const Plan *plan, bool json, FILE *out) {
+bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err) {
     Arena *arena = arena_new(0);
     double rate = seconds_per_flop(plan);
     const char **settings = run_label_settings(plan, arena);
-    PlanRow *rows = NEW(arena, plan->count + 1, PlanRow), *total = &rows[plan->count];
+    Table *table = table_new(NULL, columns, COLUMNS, arena);
     for (int i = 0; i < plan->count; i++) {
-        const PlanPoint *point = &plan->points[i];
-        rows[i] = (PlanRow){.label = plan_label(point, arena),
-                            .key = point->key,
-                            .parameters = (double)point->parameters,
-                            .position = (double)point->position_parameters,
-                            .steps = (double)point->steps,
-                            .train = point->train_flops,
-                            .evaluate = point->evaluate_flops,
-                            .bytes = fmax((double)point->train_bytes, (double)point->evaluate_bytes),
-                            .resident = plan_resident(point),
-                            .seconds = (point->train_flops + point->evaluate_flops) * rate};
-        if (*settings[i]) rows[i].label = arena_format(arena, "%s %s", rows[i].label, settings[i]);
-        if (!json) rows[i].label = escape_text(ESCAPE_LINE, rows[i].label, arena);
-        total->steps += rows[i].steps;
-        total->train += rows[i].train;
-        total->evaluate += rows[i].evaluate;
-        total->bytes = fmax(total->bytes, rows[i].bytes);
-        total->resident = fmax(total->resident, rows[i].resident);
-        total->seconds += rows[i].seconds;
+        TableCell *row = table_row(table);
+        put_point(row, &plan->points[i], rate, arena);
+        if (*settings[i]) row[LABEL].text = arena_format(arena, "%s %s", row[LABEL].text, settings[i]);
     }
-    total->label = arena_format(arena, "total of %d run%s", plan->count, plan->count == 1 ? "" : "s");
-    total->key = "";
-    total->parameters = total->position = NAN; /* sums that mean nothing */
-    if (json) print_json(plan, rows, rate, out, arena);
-    if (!json) print_table(plan, rows, out, arena);
-    if (!json && plan->rank_count) mpi_estimate_print(plan, rate, out);
+    const Table *tables[] = {table, mpi_estimate_table(plan, rate, arena)};
+    bool fine, people = !table_for_programs(format);
+    if (people) {
+        memcpy(table_row(table), total_of(table, arena)->cells, COLUMNS * sizeof(TableCell));
+        add_shown(table, arena);
+        add_notes(table, plan, arena);
+    }
+    if (format == TABLE_AS_JSON)
+        fine = print_json(plan, table, tables[1], out, arena, err);
+    else
+        fine = table_print(tables, people && plan->rank_count ? 2 : 1, format, out, err);
     arena_free(arena);
+    return fine;
 }

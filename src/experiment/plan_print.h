@@ -1,15 +1,18 @@
-/* plan_print: the output of `poslab plan`: what an experiment would cost, as a table or as JSON.
+/* plan_print: the output of `poslab plan`: what an experiment would cost, as a table.
  *
- * It prints the points of a plan with keys, parameters, FLOPs and bytes, and estimates the time from a short
- * measurement of this machine. It changes nothing and needs no database.
+ * A row for each point has its key, parameters, FLOPs and bytes, and a time that is estimated from a short
+ * measurement of the BLAS rate of this machine. It changes nothing and needs no database.
  */
 #ifndef POSLAB_PLAN_PRINT_H
 #define POSLAB_PLAN_PRINT_H
 
+#include "base/table.h"
 #include "experiment/plan.h"
 
-/* `poslab plan`: prints the table to `out`; seconds are estimated from a short measurement of the BLAS rate.
- */
-void plan_print(const Plan *plan, bool json, FILE *out);
+double plan_print_seconds(const Plan *plan); /* of all runs, one after the other */
+
+/* People also get totals and the estimates for several ranks, JSON has these as members of an object. Errors:
+   writing fails. */
+bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err);
 
 #endif

@@ -11,13 +11,13 @@
 enum { MAX_TEXT = 200 };
 
 static const OptionField fields[] = {
-    {"partition", OPTION_TEXT, offsetof(SlurmConfig, partition), .help = "where tasks run"},
-    {"account", OPTION_TEXT, offsetof(SlurmConfig, account), .help = "who is charged"},
+    {"partition", OPTION_TEXT, offsetof(SlurmConfig, partition), .help = "partitions in which tasks run"},
+    {"account", OPTION_TEXT, offsetof(SlurmConfig, account), .help = "account that is charged"},
     {"constraint", OPTION_TEXT, offsetof(SlurmConfig, constraint),
      .help = "features of the nodes; results are bitwise repeatable on one type of CPU"},
     {"time", OPTION_TEXT, offsetof(SlurmConfig, time),
-     .help = "of one task, [DAYS-]HOURS:MINUTES:SECONDS or minutes"},
-    {"memory", OPTION_TEXT, offsetof(SlurmConfig, memory), .help = "of one task and node, 4G"},
+     .help = "time limit of a task: [DAYS-]HOURS:MINUTES:SECONDS or minutes"},
+    {"memory", OPTION_TEXT, offsetof(SlurmConfig, memory), .help = "memory of a task on a node: 4G"},
     {"threads", OPTION_INT, offsetof(SlurmConfig, threads), .default_value = 1, .low = 1, .high = THREADS_MAX,
      .help = "threads of each rank"},
     {"ranks", OPTION_INT, offsetof(SlurmConfig, ranks), .default_value = 1, .low = 1, .high = 65536,
@@ -27,6 +27,9 @@ static const OptionField fields[] = {
     {"warning", OPTION_INT, offsetof(SlurmConfig, warning), .default_value = 60, .low = 1, .high = 65535,
      .help = "seconds before the end of its time that a task is told to save its state"},
 };
+
+const OptionSection slurm_config_section = {"cluster", "Resources of a task, for submit", fields,
+                                            COUNT_OF(fields), NULL};
 
 /* A text that begins with a letter or digit and consists of these. */
 static const struct {

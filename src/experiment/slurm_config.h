@@ -19,6 +19,8 @@ typedef struct SlurmConfig {
     int64_t warning;                              /* seconds before the end of its time that a task is told */
 } SlurmConfig;
 
+extern const OptionSection slurm_config_section; /* `cluster` */
+
 /* From the object `cluster` (NULL: all defaults). Errors as options_read, with the path "cluster...". */
 bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,
                        Error *err);

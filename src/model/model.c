@@ -16,21 +16,26 @@ const OptionField model_fields[] = {
     {"ffn", OPTION_INT, offsetof(ModelOptions, ffn), .default_value = 512, .low = 1, .high = 1 << 20,
      .help = "size of the feed-forward layer"},
     {"vocabulary", OPTION_INT, offsetof(ModelOptions, vocabulary), .low = 0, .high = 1 << 24,
-     .help = "number of tokens; 0: the tokenizer's"},
+     .help = "number of tokens; 0: 256 with bytes; required with uint16 (up to 65536) and uint32"},
     {"activation", OPTION_CHOICE, offsetof(ModelOptions, activation), .default_value = MODEL_RELU,
-     .choices = activation_names, .help = "of the feed-forward layer"},
+     .choices = activation_names, .help = "activation of the feed-forward layer"},
     {"final_norm", OPTION_BOOL, offsetof(ModelOptions, final_norm), .default_value = 1,
      .help = "LayerNorm before the output projection"},
     {"dropout", OPTION_REAL, offsetof(ModelOptions, dropout), .low = 0, .high = 0.95,
-     .help = "after the embedding and after each block's two output projections"},
+     .help = "dropout after the embedding and the two output projections of each block"},
     {"attention_dropout", OPTION_REAL, offsetof(ModelOptions, attention_dropout), .low = 0, .high = 0.95,
-     .help = "of attention probabilities"},
+     .help = "dropout of attention probabilities"},
     {"activation_dropout", OPTION_REAL, offsetof(ModelOptions, activation_dropout), .low = 0, .high = 0.95,
-     .help = "after the activation"},
+     .help = "dropout after the activation"},
     {"max_tokens_in_flight", OPTION_INT, offsetof(ModelOptions, max_tokens_in_flight), .default_value = 1024,
-     .low = 1, .high = 1 << 24, .help = "tokens of a micro-batch; bounds the memory of activations"},
+     .low = 1, .high = 1 << 24,
+     .help = "tokens of a micro-batch; limits the memory of activations, not the size of an update"},
 };
 const int model_field_count = COUNT_OF(model_fields);
+
+static const OptionPart model_parts[] = {{.key = "attention"}, {.key = "adaptive"}, {0}};
+const OptionSection model_section = {"model", "The transformer, apart from its position method", model_fields,
+                                     COUNT_OF(model_fields), model_parts};
 
 void model_default(ModelOptions *options) {
     options_default(options, model_fields, model_field_count);
@@ -150,6 +155,7 @@ static void add_position(Model *model, Arena *arena, const PositionTensor *tenso
         *at = param_add(model, name, tensor->rank, tensor->dims[0], tensor->dims[1], MODEL_INIT_METHOD, 0,
                         false);
         model->params[model->param_count - 1].index = number;
+        model->params[model->param_count - 1].layer = shared ? -1 : l;
         if (shared) index->position[number] = *at;
     }
 }
@@ -220,8 +226,11 @@ void model_init(Model *model, uint64_t seed) {
             break;
         case MODEL_INIT_METHOD:
             memset(value, 0, param->size * sizeof *value);
-            if (model->acting->method->init)
-                model->acting->method->init(&model->shape, model->acting->options, param->index, value, &rng);
+            if (model->acting->method->init) {
+                PositionContext context = {
+                    .shape = &model->shape, .options = model->acting->options, .layer = param->layer};
+                model->acting->method->init(&context, param->index, value, &rng);
+            }
             break;
         }
     }

@@ -31,6 +31,7 @@ typedef struct ModelOptions {
 
 extern const OptionField model_fields[];
 extern const int model_field_count;
+extern const OptionSection model_section; /* `model` */
 
 void model_default(ModelOptions *options); /* sets all defaults, also of attention */
 /* The section `model` with all defaults filled in. */
@@ -51,7 +52,7 @@ typedef struct ModelParam {
     size_t offset, size; /* in floats, in values, gradients and optimizer state */
     ModelInit init;
     double deviation; /* of MODEL_INIT_NORMAL */
-    int index;        /* of MODEL_INIT_METHOD: the method's tensor */
+    int index, layer; /* of MODEL_INIT_METHOD: the method's tensor; the layer of a per_layer one, else -1 */
     bool decay;       /* weight decay applies */
 } ModelParam;
 

@@ -56,8 +56,10 @@ static void add_residual(const Model *model, Activations *pass, float *to, const
     for (size_t i = 0; i < count; i++) to[row * width + i] = from[row * width + i] + pass->out[i];
 }
 
-/* Sets the tensors in the method's context, by their offsets. */
-static void see_tensors(const Model *model, Activations *pass, const size_t places[POS_MAX_TENSORS]) {
+/* Sets the layer and its tensors in the method's context; -1: what all layers share. */
+static void see_layer(const Model *model, Activations *pass, int layer) {
+    const size_t *places = layer < 0 ? model->index->position : model->index->layers[layer].position;
+    pass->context.layer = layer;
     for (int i = 0; i < model->index->positions; i++) {
         bool there = places[i] != MODEL_NO_TENSOR;
         pass->context.param[i] = there ? model->values + places[i] : NULL;
@@ -140,7 +142,7 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_tensors(model, pass, model->index->layers[l].position);
+    see_layer(model, pass, l);
     see_scale(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -159,7 +161,7 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_tensors(model, pass, model->index->layers[l].position);
+    see_layer(model, pass, l);
     see_scale(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -215,7 +217,7 @@ static void forward(const Model *model, Activations *pass, const uint16_t *const
     int width = model->shape.width, length = pass->length;
     float *x = pass->layers[0].x1, scale = sqrtf((float)width);
     const float *embedding = model->values + model->index->embedding;
-    see_tensors(model, pass, model->index->position);
+    see_layer(model, pass, -1);
     draw_positions(model, pass, sequences);
     for (int b = 0; b < sequences; b++) {
         float *row = x + (size_t)b * length * width;
@@ -380,7 +382,7 @@ static void backward(const Model *model, Activations *pass, const uint16_t *cons
                      float *g) {
     int width = model->shape.width, length = pass->length;
     for (int l = model->shape.layers - 1; l >= 0; l--) backward_layer(model, pass, l, sequences, g);
-    see_tensors(model, pass, model->index->position);
+    see_layer(model, pass, -1);
     attention_end(pass->attention);
     drop(pass, pass->dx, 0, (size_t)sequences * length, (size_t)width, model->options.dropout, "embedding",
          -1);

@@ -24,8 +24,20 @@ const PositionMethod *encoding_find(const char *name) {
     return NULL;
 }
 
+/* Whether a word is among those of a list with spaces between them. */
+static bool has_word(const char *list, const char *word) {
+    for (size_t size; list && *list; list += size + (list[size] == ' ')) {
+        size = strcspn(list, " ");
+        if (strlen(word) == size && strncmp(list, word, size) == 0) return true;
+    }
+    return false;
+}
+
 const PositionMethod *encoding_find_or_nearest(const char *name, const char **nearest) {
     *nearest = NULL;
+    for (int i = 0; i < encoding_method_count && !*nearest; i++)
+        if (has_word(encoding_methods[i]->also, name)) *nearest = encoding_methods[i]->name;
+    if (*nearest) return encoding_find(name);
     for (int i = 0; i < encoding_method_count; i++) {
         const char *candidate = encoding_methods[i]->name;
         *nearest = options_nearest_name(
@@ -114,7 +126,7 @@ int encoding_layout(const Encoding *position, const PositionShape *shape, Positi
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape) {
     PositionTensor tensors[POS_MAX_TENSORS];
     int count = encoding_layout(position, shape, tensors);
-    bool any = false;
+    bool any = position->method->by_layer;
     for (int i = 0; i < count; i++) any |= tensors[i].per_layer;
     return any;
 }

@@ -13,6 +13,7 @@
    is its file's. */
 extern const PositionMethod *const encoding_methods[];
 extern const int encoding_method_count;
+extern const char *const encoding_common[]; /* the methods that a new config compares, NULL-terminated */
 
 const PositionMethod *encoding_find(const char *name); /* NULL if there is none of that name */
 const PositionMethod *encoding_find_or_nearest(const char *name,

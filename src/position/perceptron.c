@@ -13,7 +13,7 @@ int perceptron_layout(PositionTensor tensors[], int inputs, int units, int heads
                                   per_layer},
         [PERCEPTRON_IN_BIAS] = {"in_bias", 1, {units}, per_layer},
         [PERCEPTRON_OUT_WEIGHT] = {"out_weight", 2, {heads, units}, per_layer},
-        [PERCEPTRON_OUT_BIAS] = {"out_bias", 1, {heads}, per_layer},
+        [PERCEPTRON_OUT_BIAS] = {"out_bias", 1, {heads}, per_layer, .inert = true},
     };
     memcpy(tensors, layout, sizeof layout);
     return PERCEPTRON_TENSORS;

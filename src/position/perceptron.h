@@ -20,7 +20,7 @@ enum {
     PERCEPTRON_IN_WEIGHT,  /* [units,inputs]; [units] if there is one input */
     PERCEPTRON_IN_BIAS,    /* [units] */
     PERCEPTRON_OUT_WEIGHT, /* [H,units] */
-    PERCEPTRON_OUT_BIAS,   /* [H] */
+    PERCEPTRON_OUT_BIAS,   /* [H]; inert: added to all scores of a head, which softmax removes */
     PERCEPTRON_TENSORS
 };
 enum { PERCEPTRON_UNITS = 32, PERCEPTRON_MAX_HEADS = 128 };

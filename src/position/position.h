@@ -72,6 +72,8 @@ typedef struct PositionTensor {
     int rank;         /* 1 or 2 */
     int dims[2];
     bool per_layer; /* a copy for each layer; the hook embed sees NULL */
+    bool inert;     /* no loss depends on it, as softmax removes a constant of all scores of a query: kept
+                       because the paper has it. Any other tensor must make a difference. */
 } PositionTensor;
 
 /* What is transformed, or has vectors. FAR: the pair that applies from the horizon on. */
@@ -86,6 +88,8 @@ typedef struct PositionContext {
     float *grad[POS_MAX_TENSORS];        /* add here; NULL when there is no backward pass */
     int length;                          /* T of this pass */
     int head;                            /* whose q or k transform is given; 0 for all other hooks */
+    int layer; /* from 0; -1 in calls that all layers share: embed, and without `by_layer` and per_layer
+                  tensors distance_bias, pair_bias and vectors */
 } PositionContext;
 
 /* Rows of the scores of all heads, for the hook `scores`: queries first .. first + rows - 1 and keys 0 ..
@@ -110,6 +114,7 @@ typedef struct PositionMethod {
     const char *name;          /* key in configs = file name */
     const char *label;         /* row in tables, legend in figures */
     const char *citation;      /* the paper, and in which section */
+    const char *also;          /* other names of it, separated by spaces, for hints in errors; NULL: none */
     unsigned claims;           /* PositionClaim bits */
     size_t options_size;       /* bytes of the options struct; these three: POSITION_OPTIONS, or absent */
     const OptionField *fields; /* rows of the options */
@@ -134,9 +139,10 @@ typedef struct PositionMethod {
     /* Parameters: writes the tensors and returns their count, at most POS_MAX_TENSORS. Absent: none. */
     int (*layout)(const PositionShape *shape, const void *options, PositionTensor tensors[]);
 
-    /* Initial values of tensor `index` in `value` (zero on entry); `rng` is a stream of this tensor. Absent:
-       zeros. */
-    void (*init)(const PositionShape *shape, const void *options, int index, float *value, Random *rng);
+    /* Initial values of tensor `index` in `value` (zero on entry), of a per_layer tensor those of
+       context->layer; `rng` is a stream of this tensor. The context has shape, options and layer alone.
+       Absent: zeros. */
+    void (*init)(const PositionContext *context, int index, float *value, Random *rng);
 
     /* Restores tensor `index` to the values that it may have; called after init and after every update. A
        second call changes nothing. Absent: all values are allowed. */
@@ -163,17 +169,22 @@ typedef struct PositionMethod {
     void (*input)(const PositionContext *context, float *p);
     void (*input_backward)(const PositionContext *context, const float *dp);
 
-    /* x: q or k of one head, row t at x + t * stride, D numbers each, T rows; a linear map, in place.
+    /* x: q or k of one head, row t at x + t * stride, D numbers each, T rows; an affine map, in place.
        Backward: multiplies by the transpose; dx in the same layout is the gradient at the output on entry and
-       becomes that at the input. */
+       becomes that at the input. x is the input of the forward call, for gradients of parameters, which are
+       added to context->grad; NULL if the method has no parameters. */
     void (*transform)(const PositionContext *context, PositionRole role, float *x, int stride);
-    void (*transform_backward)(const PositionContext *context, PositionRole role, float *dx, int stride);
+    void (*transform_backward)(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                               int stride);
 
     /* bias[H,T]: bias[h*T + d] is added to S[h,i,i-d]; every element is written. Backward: dbias[H,T] is the
-       gradient summed over sequences and diagonals, and over layers unless a tensor is per_layer; add to
-       context->grad. */
+       gradient summed over sequences and diagonals, and over layers unless a tensor is per_layer or
+       `by_layer` is set; add to context->grad. */
     void (*distance_bias)(const PositionContext *context, float *bias);
     void (*distance_bias_backward)(const PositionContext *context, const float *dbias);
+
+    /* distance_bias, pair_bias or vectors depend on context->layer: they are called for each layer. */
+    bool by_layer;
 
     /* For distances d >= horizon (horizon >= 1) scores are products of the far pair: transform is also called
        with POS_QUERY_FAR and POS_KEY_FAR, on copies of the same q and k. Absent: it never is. */
@@ -205,6 +216,11 @@ typedef struct PositionMethod {
        need work and memory for whole rows, H T numbers for each of some rows. */
     void (*scores)(const PositionContext *context, const PositionScores *block);
     void (*scores_backward)(const PositionContext *context, const PositionScores *block);
+
+    /* For `poslab export --loader`: the method in Python, by functions of the names and signatures in
+       src/cli/loader.py.in: embed, transform or bias. `OPTIONS` has the options by key, p the parameters by
+       name. "": the method adds nothing. Absent: runs of the method have no loader. */
+    const char *pytorch;
 } PositionMethod;
 
 /* In a PositionMethod: an options struct and its array of rows. */

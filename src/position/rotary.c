@@ -94,7 +94,8 @@ void rotary_rotate(const PositionContext *context, PositionRole role, float *x, 
     rotate(context, x, stride, 1);
 }
 
-void rotary_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride) {
-    (void)role;
+void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                            int stride) {
+    (void)role, (void)x;
     rotate(context, dx, stride, -1);
 }

@@ -114,6 +114,7 @@ void rotary_apply(float *x, int stride, const float *table, int length, int n, R
 /* The hooks `transform`, for tables that are one such table. Methods with several tables call rotary_apply
    from hooks of their own. */
 void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride);
-void rotary_rotate_backward(const PositionContext *context, PositionRole role, float *dx, int stride);
+void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
+                            int stride);
 
 #endif

@@ -16,6 +16,15 @@ int figure_panel(Figure *figure, const char *title, double mark, int64_t trained
     return figure->panel_count - 1;
 }
 
+int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Series *, const Series *),
+                    const char *title) {
+    for (int p = 0; p < figure->panel_count; p++)
+        if (figure->panels[p].series && same(figure->panels[p].series, series)) return p;
+    int panel = figure_panel(figure, title, (double)series->train_length, series->train_length);
+    figure->panels[panel].series = series;
+    return panel;
+}
+
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment) {
     FigureLine *line = ARENA_PUSH(figure->arena, figure->lines, figure->line_count);
     *line = (FigureLine){.name = name, .key = key, .comment = comment, .panel = panel};
@@ -36,6 +45,10 @@ FigurePoint figure_values(double x, const double *values, int count) {
         point.high = fmax(point.high, values[i]);
     }
     return point;
+}
+
+void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell) {
+    if (cell->count) figure_point(figure, line, figure_values(x, cell->perplexities, cell->count));
 }
 
 /* Lines by panel, in a panel in the order in which they came; panels without lines are gone. */
@@ -84,12 +97,9 @@ static void split_panels(Figure *figure) {
     if (others < FIGURE_STYLES) return;
     int parts = (others - 1) / (FIGURE_STYLES - 1) + 1;
     Figure whole = *figure;
-    *figure = (Figure){.experiment = whole.experiment,
-                       .signature = whole.signature,
-                       .arena = arena,
-                       .tics = whole.tics,
-                       .tic_count = whole.tic_count,
-                       .linear = whole.linear};
+    figure->lines = NULL;
+    figure->panels = NULL;
+    figure->line_count = figure->panel_count = 0;
     for (int p = 0; p < whole.panel_count; p++)
         for (int part = 0; part < parts; part++) {
             const FigurePanel *panel = &whole.panels[p];
@@ -117,8 +127,8 @@ static const char *comment(const char *text, Arena *arena) {
 
 static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     Arena *arena = figure->arena;
-    fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->experiment, arena), kind->y, kind->x,
-            comment(figure->signature, arena));
+    fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->set->experiment, arena), kind->y,
+            kind->x, comment(figure->set->signature, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
@@ -308,7 +318,7 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
     if (!script) return false;
     find_range(figure, &low, &high);
     fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
-            escape_text(ESCAPE_GNUPLOT, figure->experiment, arena),
+            escape_text(ESCAPE_GNUPLOT, figure->set->experiment, arena),
             style ? gnuplot_path(style, arena) : "''");
     put_panels(script, figure);
     put_lines(script, figure);
@@ -324,7 +334,7 @@ bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const
     split_panels(figure);
     sort_lines(figure);
     if (!find_range(figure, &low, &high))
-        return error_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->experiment, kind->missing);
+        return error_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->set->experiment, kind->missing);
     if (!find_templates(kind, &template, &style, figure->arena, err)) return false;
     FILE *file = atomic_file_begin(&data, data_name(path, figure->arena), figure->arena, err);
     if (!file) return false;

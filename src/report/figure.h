@@ -27,17 +27,18 @@ typedef struct FigureLine {
 } FigureLine;
 
 typedef struct FigurePanel {
-    const char *title; /* "" for none */
-    double mark;       /* x of a vertical line, the training length; 0: none */
-    int64_t trained;   /* the training length; 0: several */
+    const char *title;    /* "" for none */
+    const Series *series; /* the first; NULL: several */
+    double mark;          /* x of a vertical line, the training length; 0: none */
+    int64_t trained;      /* the training length; 0: several */
 } FigurePanel;
 
 typedef struct Figure {
-    const char *experiment, *signature;
+    const Results *set;
     FigureLine *lines; /* sorted by panel when drawn */
     FigurePanel *panels;
     int line_count, panel_count;
-    const int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
+    int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
     int tic_count;
     bool linear; /* y is not logarithmic, however far it reaches */
     Arena *arena;
@@ -46,7 +47,7 @@ typedef struct Figure {
 typedef struct FigureKind {
     const char *name, *help;                                   /* the template is plots/NAME.gp */
     const char *y, *x;                                         /* what they are, for the data file */
-    bool (*make)(Figure *figure, Database *store, Error *err); /* figure->experiment and ->arena are set */
+    bool (*make)(Figure *figure, Database *store, Error *err); /* figure->set and ->arena are given */
     const char *missing;                                       /* why there may be nothing to draw */
     double ceiling; /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
 } FigureKind;
@@ -58,8 +59,16 @@ int figure_panel(Figure *figure, const char *title, double mark, int64_t trained
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment);
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
 
+/* The panel of the series that are the same in what `same` compares; if it is missing, it is made with this
+   title and a mark at the training length. */
+int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Series *, const Series *),
+                    const char *title);
+
 /* A point of the seeds' values at x. */
 FigurePoint figure_values(double x, const double *values, int count);
+
+/* Adds the perplexities of a cell, if it has any. */
+void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell);
 
 /* Draws to a file and writes the data next to it ("a.svg": "a.dat"); template: NULL for the kind's own.
    Errors as in report/plot.h. */

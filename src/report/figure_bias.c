@@ -30,8 +30,10 @@ static bool load(PositionContext *context, const Trained *trained, const Safeten
     PositionShape *shape = NEW(arena, 1, PositionShape);
     PositionTensor tensors[POS_MAX_TENSORS];
     *shape = model->shape;
-    *context =
-        (PositionContext){.shape = shape, .options = trained->config->position.options, .length = length};
+    *context = (PositionContext){.shape = shape,
+                                 .options = trained->config->position.options,
+                                 .length = length,
+                                 .layer = encoding_per_layer(&trained->config->position, shape) ? 0 : -1};
     int count = encoding_layout(&trained->config->position, shape, tensors);
     for (int i = 0; i < count; i++) {
         const SafetensorsTensor *tensor =
@@ -111,11 +113,8 @@ static bool add_run(Figure *figure, Database *store, const Trained *trained, Err
 }
 
 static bool make_bias(Figure *figure, Database *store, Error *err) {
-    const Results *set = results_read(store, figure->experiment, figure->arena, err);
-    if (!set) return false;
-    figure->signature = set->signature;
     figure->linear = true;
-    const char *const parameters[] = {figure->experiment, NULL};
+    const char *const parameters[] = {figure->set->experiment, NULL};
     bool fine = true;
     Query *query =
         query_begin(store,

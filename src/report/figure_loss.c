@@ -43,11 +43,8 @@ static int find_panel(Figure *figure, int64_t length) {
 }
 
 static bool make_loss(Figure *figure, Database *store, Error *err) {
-    const Results *set = results_read(store, figure->experiment, figure->arena, err);
-    if (!set) return false;
-    figure->signature = set->signature;
     figure->linear = true;
-    const char *const parameters[] = {figure->experiment, NULL};
+    const char *const parameters[] = {figure->set->experiment, NULL};
     Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
     while (query_next(query)) {

@@ -19,24 +19,12 @@ const char *gnuplot_path(const char *path, Arena *arena) {
     return escape_text(ESCAPE_PATH, *path == '/' ? path : arena_format(arena, "./%s", path), arena);
 }
 
-/* The folder of a path, with its slash; "" for one without. */
-static const char *folder_of(const char *path, Arena *arena) {
-    const char *slash = strrchr(path, '/');
-    return slash ? arena_format(arena, "%.*s", (int)(slash - path + 1), path) : "";
-}
-
 const char *gnuplot_template(const char *name, const char *beside, Arena *arena, Error *err) {
-    char program[4096] = "";
-    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) program[0] = '\0';
-    const char *folder = folder_of(program, arena);
-    const char *const places[] = {
-        beside ? arena_format(arena, "%s%s", folder_of(beside, arena), name) : "",
-        arena_format(arena, "plots/%s", name),
-        arena_format(arena, "%splots/%s", folder, name),
-        arena_format(arena, "%s../share/poslab/plots/%s", folder, name),
-    };
-    for (int i = 0; i < COUNT_OF(places); i++)
-        if (*places[i] && access(places[i], R_OK) == 0) return places[i];
+    const char *slash = beside ? strrchr(beside, '/') : NULL;
+    const char *path =
+        beside ? arena_format(arena, "%.*s%s", slash ? (int)(slash - beside) + 1 : 0, beside, name) : NULL;
+    if (!path || access(path, R_OK) != 0) path = file_find(arena_format(arena, "plots/%s", name), arena);
+    if (path) return path;
     error_set(err, EXIT_SYSTEM,
               "no template plots/%s in the current folder or next to the program; `make install` installs it",
               name);

@@ -56,36 +56,44 @@ void html_end(FILE *out) {
     fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", page_script);
 }
 
-static void put_cell(const DisplayTableCell *cell, const DisplayTableColumn *column, FILE *out) {
+static void put_cell(const TableCell *cell, bool left, FILE *out) {
     fputs("<td", out);
-    if (column->left || cell->best)
-        fprintf(out, " class=\"%s%s%s\"", column->left ? "left" : "", column->left && cell->best ? " " : "",
+    if (left || cell->best)
+        fprintf(out, " class=\"%s%s%s\"", left ? "left" : "", left && cell->best ? " " : "",
                 cell->best ? "best" : "");
-    if (isfinite(cell->value)) fprintf(out, " data-value=\"%.17g\"", cell->value);
+    if (isfinite(cell->number)) fprintf(out, " data-value=\"%.17g\"", cell->number);
     putc('>', out);
-    html_text(cell->text ? cell->text : "", out);
+    html_text(cell->text, out);
     fputs("</td>", out);
 }
 
-void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *arena) {
+static void put_grid(const TableGrid *grid, const char *label, FILE *out, Arena *arena) {
     fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
     html_text(label, out);
     fputs("\">\n<table class=\"sortable\">\n", out);
-    if (*sheet->caption) html_element("caption", sheet->caption, out);
+    if (*grid->caption) html_element("caption", grid->caption, out);
     fputs("<thead><tr>", out);
-    for (int c = 0; c < sheet->column_count; c++) {
-        fputs(sheet->columns[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
-        html_text(display_table_head(&sheet->columns[c], arena), out);
+    for (int c = 0; c < grid->columns; c++) {
+        fputs(grid->heads[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
+        html_text(table_head_text(&grid->heads[c], arena), out);
         fputs("</th>", out);
     }
     fputs("</tr></thead>\n<tbody>\n", out);
-    for (int r = 0; r < sheet->rows; r++) {
+    for (int r = 0; r < grid->rows; r++) {
         fputs("<tr>", out);
-        for (int c = 0; c < sheet->column_count; c++)
-            put_cell(display_table_cell(sheet, r, c), &sheet->columns[c], out);
+        for (int c = 0; c < grid->columns; c++)
+            put_cell(&grid->cells[r * grid->columns + c], grid->heads[c].left, out);
         fputs("</tr>\n", out);
     }
     fputs("</tbody>\n</table>\n</div>\n", out);
+}
+
+void html_table(const Table *table, const char *label, FILE *out) {
+    Arena *arena = arena_new(0);
+    int count;
+    const TableGrid *grids = table_grids(table, &count, arena);
+    for (int g = 0; g < count; g++) put_grid(&grids[g], label, out, arena);
+    arena_free(arena);
 }
 
 bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out) {

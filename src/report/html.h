@@ -7,7 +7,7 @@
 #ifndef POSLAB_REPORT_HTML_H
 #define POSLAB_REPORT_HTML_H
 
-#include "base/display_table.h"
+#include "base/table.h"
 
 void html_begin(FILE *out, const char *title); /* to the opening of <main> */
 void html_end(FILE *out);
@@ -16,8 +16,9 @@ void html_text(const char *text, FILE *out);
 void html_element(const char *name, const char *text,
                   FILE *out); /* <name>text</name>; name may carry attributes */
 
-/* A table that the page's script makes sortable; `label` names it for those who do not see it. */
-void html_table(const DisplayTable *sheet, const char *label, FILE *out, Arena *arena);
+/* The grids of a table, which the page's script makes sortable; `label` names them for those who do not see
+   them. Title, notes and signature are the caller's. */
+void html_table(const Table *table, const char *label, FILE *out);
 
 /* The drawing of an SVG file by gnuplot, inline: without prolog, size and title, its ids made different from
    those of others by `prefix`. Something else than an SVG is left out; returns whether it was one. */

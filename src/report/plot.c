@@ -2,31 +2,19 @@
 
 #include <string.h>
 
-#include "base/options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/curves.h"
 #include "report/figure.h"
 #include "report/gnuplot.h"
 
-#define FIGURES(X) X(curves) X(position) X(cost) X(bias) X(early) X(paper) X(loss)
-#define KIND(NAME) &figure_##NAME,
-#define NAME(NAME) #NAME,
-
-static const FigureKind *const kinds[] = {FIGURES(KIND)};
-const char *const plot_figure_names[] = {FIGURES(NAME) NULL};
-
-static const FigureKind *find_kind(const char *name, Error *err) {
-    if (!name) return kinds[0];
-    for (int i = 0; i < COUNT_OF(kinds); i++)
-        if (!strcmp(plot_figure_names[i], name)) return kinds[i];
-    const char *nearest = options_nearest_name(name, plot_figure_names);
-    if (nearest)
-        error_set(err, EXIT_USAGE, "there is no figure '%s'; did you mean '%s'?", name, nearest);
-    else
-        error_set(err, EXIT_USAGE, "there is no figure '%s'; `poslab plot --help` lists them", name);
-    return NULL;
-}
+static const FigureKind *const kinds[] = {
+    [PLOT_CURVES] = &figure_curves, [PLOT_POSITION] = &figure_position, [PLOT_COST] = &figure_cost,
+    [PLOT_BIAS] = &figure_bias,     [PLOT_EARLY] = &figure_early,       [PLOT_PAPER] = &figure_paper,
+    [PLOT_LOSS] = &figure_loss,
+};
+const char *const plot_figure_names[] = {
+    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost", [PLOT_BIAS] = "bias",
+    [PLOT_EARLY] = "early",   [PLOT_PAPER] = "paper",       [PLOT_LOSS] = "loss", NULL};
 
 /* The suffix of a path without the dot, "" if it has none. */
 static const char *path_suffix(const char *path) {
@@ -52,15 +40,23 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
-bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
-    const FigureKind *kind = find_kind(options->kind, err);
-    const char *format = kind ? find_format(options, err) : NULL;
+bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
+    const FigureKind *kind = kinds[options->kind];
+    const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.arena = arena, .signature = ""};
-    figure.experiment = find_experiment(store, options->experiment, arena, err);
-    bool fine = figure.experiment && kind->make(&figure, store, err) &&
+    Figure figure = {.set = set, .arena = arena};
+    bool fine = kind->make(&figure, store, err) &&
                 figure_draw(kind, &figure, options->figure, format, options->template, err);
+    arena_free(arena);
+    return fine;
+}
+
+bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
+    Arena *arena = arena_new(0);
+    const char *name = find_experiment(store, options->experiment, arena, err);
+    const Results *set = name ? results_read(store, name, arena, err) : NULL;
+    bool fine = set && plot_results(store, set, options, err);
     arena_free(arena);
     return fine;
 }

@@ -6,21 +6,33 @@
 #ifndef POSLAB_REPORT_PLOT_H
 #define POSLAB_REPORT_PLOT_H
 
-#include "store/database.h"
+#include "analysis/results.h"
 
-extern const char *const plot_figure_names[]; /* NULL-terminated; the first is drawn by default */
+typedef enum PlotFigure {
+    PLOT_CURVES, /* the default */
+    PLOT_POSITION,
+    PLOT_COST,
+    PLOT_BIAS,
+    PLOT_EARLY,
+    PLOT_PAPER,
+    PLOT_LOSS,
+} PlotFigure;
+extern const char *const plot_figure_names[]; /* NULL-terminated */
 
 typedef struct PlotOptions {
     const char *experiment; /* NULL: the only one; with several it must be named */
-    const char *kind;       /* name of a figure; NULL: curves */
-    const char *figure;     /* file to write */
-    const char *format;     /* svg, png or pdf; NULL: from the file's suffix */
-    const char *template;   /* NULL: plots/KIND.gp in the current folder, next to the program, or in the
-                               installation */
+    PlotFigure kind;
+    const char *figure;   /* file to write */
+    const char *format;   /* svg, png or pdf; NULL: from the file's suffix */
+    const char *template; /* NULL: plots/KIND.gp in the current folder, next to the program, or in the
+                             installation */
 } PlotOptions;
 
-/* Errors: nothing to draw, an unknown figure or format (usage); no gnuplot, no template, no space (system). A
+/* Errors: nothing to draw, an unknown format (usage); no gnuplot, no template, no space (system). A
    file that was there stays as it was until the new one is complete. */
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
+
+/* The same of results that have been read; options->experiment is not used. */
+bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err);
 
 #endif

@@ -9,7 +9,6 @@
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/claims.h"
-#include "analysis/curves.h"
 #include "analysis/pivot.h"
 #include "report/html.h"
 #include "report/report_figures.h"
@@ -17,8 +16,7 @@
 
 typedef struct Report {
     Database *store;
-    const char *name; /* of the experiment */
-    int index;        /* among those of the file */
+    int index; /* among the experiments of the file */
     const Results *set;
     const ClaimList *claims;
     FILE *out;
@@ -35,7 +33,7 @@ static void put_term(const Report *report, const char *term, const char *text) {
 
 /* The different values of a query's first column, in their order. */
 static const char *list_of(const Report *report, const char *sql, Error *err) {
-    const char *const parameters[] = {report->name, NULL};
+    const char *const parameters[] = {report->set->experiment, NULL};
     const char *list = "";
     Query *query = query_begin(report->store, sql, parameters);
     while (query_next(query))
@@ -44,10 +42,11 @@ static const char *list_of(const Report *report, const char *sql, Error *err) {
     return query_end(query, err) ? list : NULL;
 }
 
+/* lists: the term, and the query of its values; NULL: the sources of the papers' numbers. */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
     fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
-        const char *list = list_of(report, lists[i][1], err);
+        const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
         if (!list) return false;
         put_term(report, lists[i][0], list);
     }
@@ -56,6 +55,10 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
 }
 
 #define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+
+static bool same_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name);
+}
 
 static bool put_compared(const Report *report, Error *err) {
     static const char *const lists[][2] = {
@@ -91,9 +94,7 @@ static bool put_compared(const Report *report, Error *err) {
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
         const PositionMethod *method = encoding_find(series->method);
-        bool seen = false;
-        for (int k = 0; k < i; k++) seen |= !strcmp(report->set->items[k].name, series->name);
-        if (seen) continue;
+        if (!results_is_first(report->set, i, same_name)) continue;
         fputs("<li><b>", report->out);
         html_text(series->name, report->out);
         fputs("</b>", report->out);
@@ -134,36 +135,31 @@ static bool put_verdict(const Report *report, Error *err) {
 }
 
 static void put_points(const Report *report, const Claim *claim) {
-    static const char *const heads[] = {"method", "against", "trained at", "length", "n",
-                                        "ratio",  "from",    "to",         "clear"};
-    enum { METHOD, AGAINST, TRAINED, LENGTH, SEEDS, RATIO, LOW, HIGH, CLEAR };
-    DisplayTable sheet = display_table_new(claim->count, COUNT_OF(heads), report->arena);
-    for (int c = 0; c < COUNT_OF(heads); c++) {
-        sheet.columns[c].head = heads[c];
-        sheet.columns[c].left = c <= AGAINST || c == CLEAR;
-    }
+    static const TableColumn columns[] = {
+        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
     for (int r = 0; r < claim->count; r++) {
         const ClaimPoint *point = &claim->points[r];
-        const double numbers[] = {(double)point->series->train_length,
-                                  (double)point->length,
-                                  point->seeds,
-                                  point->ratio,
-                                  point->low,
-                                  point->high};
-        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
-        cells[METHOD].text = point->series->name;
-        cells[AGAINST].text = point->against ? point->against->name : "";
-        for (int i = 0; i < COUNT_OF(numbers); i++) {
-            cells[TRAINED + i].value = numbers[i];
-            cells[TRAINED + i].text =
-                arena_format(report->arena, TRAINED + i < RATIO ? "%.0f" : "%.4f", numbers[i]);
-        }
-        if (!point->seeds) cells[SEEDS].text = "bench", cells[TRAINED].text = "";
-        cells[CLEAR].text = point->holds ? "holds" : point->fails ? "fails" : "open";
+        TableCell *row = table_row(table);
+        double trained = (double)point->series->train_length;
+        *row++ = table_text(point->series->name);
+        *row++ = table_text(point->against ? point->against->name : "");
+        *row++ = table_shown(trained, point->seeds ? NULL : ""); /* a bench has no training of its own */
+        *row++ = table_number((double)point->length);
+        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
+        *row++ = table_number(point->ratio);
+        *row++ = table_number(point->low);
+        *row++ = table_number(point->high);
+        *row = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
     }
     fprintf(report->out, "<details><summary>%d point%s</summary>\n", claim->count,
             claim->count == 1 ? "" : "s");
-    html_table(&sheet, "Points of this claim", report->out, report->arena);
+    html_table(table, "Points of this claim", report->out);
     fputs("</details>\n", report->out);
 }
 
@@ -207,87 +203,62 @@ static bool put_claims(const Report *report, Error *err) {
 
 static bool put_figures(const Report *report, Error *err) {
     html_element("h2", "Figures", report->out);
-    return report_figures_write(report->store, report->name, report->index, report->out, report->arena, err);
+    return report_figures_write(report->store, report->set, report->index, report->out, report->arena, err);
 }
 
 /* --- tables --- */
 
-static void put_sheets(const Report *report, const DisplayTableSet *sheets, const char *title) {
+static void put_table(const Report *report, const Table *table, const char *title) {
     html_element("h3", title, report->out);
-    for (int i = 0; i < sheets->count; i++) html_table(&sheets->items[i], title, report->out, report->arena);
-    for (int i = 0; i < sheets->note_count; i++)
-        html_element("p class=\"note\"", sheets->notes[i], report->out);
-    html_element("p class=\"signature\"", sheets->signature, report->out);
-}
-
-static double mean_of(const Series *series, double (*number)(const ResultsRun *run)) {
-    double sum = 0;
-    for (int i = 0; i < series->run_count; i++) sum += number(&series->runs[i]);
-    return series->run_count ? sum / series->run_count : NAN;
-}
-
-static double run_speed(const ResultsRun *run) {
-    return (double)run->tokens / run->seconds;
-}
-
-static double run_seconds(const ResultsRun *run) {
-    return run->seconds;
-}
-
-static double run_processor(const ResultsRun *run) {
-    return run->processor_seconds;
-}
-
-static double run_load(const ResultsRun *run) {
-    return run->load;
-}
-
-static double run_mebibytes(const ResultsRun *run) {
-    return (double)run->peak_bytes / (1 << 20);
+    html_table(table, title, report->out);
+    for (int i = 0; i < table->note_count; i++)
+        html_element("p class=\"note\"", table->notes[i], report->out);
+    html_element("p class=\"signature\"", table->signature, report->out);
 }
 
 static void put_cost(const Report *report) {
-    static const char *const heads[] = {"method",   "trained at", "parameters", "position parameters",
-                                        "tokens/s", "seconds",    "processor",  "load",
-                                        "MiB",      "runs"};
+    static const TableColumn columns[] = {
+        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "position parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "tokens/s", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
+        {"", "seconds", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "processor", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "load", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+        {"", "runs", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    };
     const Results *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);
     int count = 0;
-    for (int i = 0; i < set->count; i++) {
-        bool seen = false; /* training is the same under every protocol */
-        for (int k = 0; k < count; k++)
-            seen |= !strcmp(rows[k]->name, set->items[i].name) &&
-                    rows[k]->train_length == set->items[i].train_length &&
-                    !strcmp(rows[k]->corpus, set->items[i].corpus);
-        if (!seen) rows[count++] = &set->items[i];
-    }
-    DisplayTable sheet = display_table_new(count, COUNT_OF(heads), report->arena);
-    for (int c = 0; c < COUNT_OF(heads); c++) sheet.columns[c].head = heads[c];
-    sheet.columns[0].left = true;
+    for (int i = 0; i < set->count; i++) /* training is the same under every protocol */
+        if (results_is_first(set, i, series_same_runs)) rows[count++] = &set->items[i];
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
     for (int r = 0; r < count; r++) {
         const Series *series = rows[r];
-        const double numbers[] = {
-            (double)series->train_length, (double)series->parameters,     (double)series->position_parameters,
-            mean_of(series, run_speed),   mean_of(series, run_seconds),   mean_of(series, run_processor),
-            mean_of(series, run_load),    mean_of(series, run_mebibytes), series->run_count};
-        DisplayTableCell *cells = display_table_cell(&sheet, r, 0);
-        cells[0].text = series->name;
-        for (int i = 0; i < COUNT_OF(numbers); i++) {
-            cells[i + 1].value = numbers[i];
-            cells[i + 1].text =
-                isfinite(numbers[i])
-                    ? arena_format(report->arena, i >= 4 && i <= 7 ? "%.1f" : "%.0f", numbers[i])
-                    : "-";
-        }
+        const double numbers[] = {(double)series->train_length,
+                                  (double)series->parameters,
+                                  (double)series->position_parameters,
+                                  series->cost[SERIES_SPEED],
+                                  series->cost[SERIES_SECONDS],
+                                  series->cost[SERIES_PROCESSOR],
+                                  series->cost[SERIES_LOAD],
+                                  series->cost[SERIES_BYTES] / (1 << 20),
+                                  series->run_count};
+        TableCell *row = table_row(table);
+        row[0] = table_text(series->name);
+        for (int i = 0; i < COUNT_OF(numbers); i++)
+            row[i + 1] = table_shown(numbers[i], isfinite(numbers[i]) ? NULL : "-");
     }
     html_element("h3", "Cost of training", report->out);
-    html_table(&sheet, "Cost of training", report->out, report->arena);
+    html_table(table, "Cost of training", report->out);
     html_element("p class=\"note\"",
                  "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
                  "machine); runs at a time slow each other down, and so does all "
                  "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
                  report->out);
-    const char *warning = series_speed_warning(set, report->arena);
+    const char *warning = results_speed_warning(set, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
@@ -301,16 +272,27 @@ static bool put_tables(const Report *report, Error *err) {
     html_element("h2", "Tables", report->out);
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const DisplayTableSet *sheets =
-            pivot_tables(report->store, report->name, &options, report->arena, err);
-        if (!sheets) return false;
-        put_sheets(report, sheets, tables[i].title);
+        const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
+        if (!table) return false;
+        put_table(report, table, tables[i].title);
     }
     put_cost(report);
     return true;
 }
 
 /* --- config and provenance --- */
+
+/* What the config says of the experiment. */
+static bool put_notes(const Report *report, Error *err) {
+    const char *const name[] = {report->set->experiment, NULL};
+    Query *query = query_begin(report->store, RUNS_NOTES, name);
+    if (query_next(query)) {
+        if (*query_text(query, 0)) html_element("p", query_text(query, 0), report->out);
+        if (*query_text(query, 1))
+            html_element("p", arena_format(report->arena, "Tags: %s", query_text(query, 1)), report->out);
+    }
+    return query_end(query, err);
+}
 
 static bool put_config(const Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
@@ -341,9 +323,7 @@ static bool put_provenance(const Report *report, Error *err) {
          " ORDER BY p.ordinal"},
         {"corpus",
          "SELECT DISTINCT 'SHA-256 ' || c.hash" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
-        {"references",
-         "SELECT DISTINCT source FROM reference WHERE method IN (SELECT method FROM outcome WHERE"
-         " experiment = ?) ORDER BY source"},
+        {"references", NULL},
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
@@ -357,18 +337,18 @@ static bool (*const sections[])(const Report *, Error *) = {
     put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
 };
 
-static bool put_experiment(Report *report, const char *claims, Error *err) {
-    report->set = results_read(report->store, report->name, report->arena, err);
+static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
+    report->set = results_read(report->store, name, report->arena, err);
     report->claims =
         report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
     if (!report->claims) return false;
-    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), report->name, report->out);
+    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
                  "Position methods of transformers compared: trained on short sequences, evaluated on longer "
                  "ones. Written "
                  "by poslab from its database.",
                  report->out);
-    bool fine = true;
+    bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
     return fine;
 }
@@ -383,8 +363,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
         html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
     if (count > 1) fputs("</nav>\n", out);
     for (int i = 0; i < count; i++) {
-        Report report = {.store = store, .name = names[i], .index = i, .out = out, .arena = arena};
-        if (!put_experiment(&report, options->claims, err)) return false;
+        Report report = {.store = store, .index = i, .out = out, .arena = arena};
+        if (!put_experiment(&report, names[i], options->claims, err)) return false;
     }
     html_end(out);
     return true;

@@ -10,32 +10,33 @@
 
 typedef struct Gallery {
     Database *store;
-    const char *experiment;
+    const Results *set;
     int index;
     FILE *out;
     Arena *arena;
 } Gallery;
 
 static const struct {
-    const char *kind, *title, *caption;
+    PlotFigure kind;
+    const char *title, *caption;
 } figures[] = {
-    {"curves", "Perplexity by evaluation length",
+    {PLOT_CURVES, "Perplexity by evaluation length",
      "Each panel is one training length, marked by the dotted line, and one protocol. Bands are the range of "
      "the seeds."},
-    {"paper", "Ours against the paper's",
+    {PLOT_PAPER, "Ours against the paper's",
      "Perplexity over that at the training length: data and models differ, shapes can be compared."},
-    {"position", "Loss by position",
+    {PLOT_POSITION, "Loss by position",
      "In the longest windows evaluated. A method that breaks beyond its training length shows it to the "
      "right of the line."},
-    {"early", "Early tokens",
+    {PLOT_EARLY, "Early tokens",
      "In nonoverlapping windows the first tokens have little context; with a small stride nearly all have "
      "full context. "
      "What falls in the first and not in the second is not owed to longer context."},
-    {"cost", "Cost against perplexity",
+    {PLOT_COST, "Cost against perplexity",
      "Training speed as a bench of the model measured it, methods in turns."},
-    {"bias", "Biases by distance",
+    {PLOT_BIAS, "Biases by distance",
      "What trained models add to the scores of each head, first seed, less the value at distance 0."},
-    {"loss", "Loss of training",
+    {PLOT_LOSS, "Loss of training",
      "Means over windows of updates. Methods whose curves still fall steeply at the end, or lie flat above "
      "the "
      "others', are compared before they have converged."},
@@ -43,11 +44,11 @@ static const struct {
 
 /* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
-    const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, figures[index].kind);
-    const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, figures[index].kind);
-    const PlotOptions options = {
-        .experiment = gallery->experiment, .kind = figures[index].kind, .figure = path};
-    bool fine = plot_figure(gallery->store, &options, err);
+    const char *name = plot_figure_names[figures[index].kind];
+    const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);
+    const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, name);
+    const PlotOptions options = {.kind = figures[index].kind, .figure = path};
+    bool fine = plot_results(gallery->store, gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
     unlink(path);
@@ -55,7 +56,8 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     if (!svg) return err->code == EXIT_USAGE;
     fputs("<figure>\n<div class=\"wide\">", gallery->out);
     const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
-    html_svg(svg, prefix, arena_format(gallery->arena, "%s: %s", gallery->experiment, figures[index].title),
+    html_svg(svg, prefix,
+             arena_format(gallery->arena, "%s: %s", gallery->set->experiment, figures[index].title),
              gallery->out);
     fputs("</div>\n<figcaption><b>", gallery->out);
     html_text(figures[index].title, gallery->out);
@@ -65,9 +67,9 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     return true;
 }
 
-bool report_figures_write(Database *store, const char *experiment, int index, FILE *out, Arena *arena,
+bool report_figures_write(Database *store, const Results *set, int index, FILE *out, Arena *arena,
                           Error *err) {
-    const Gallery gallery = {store, experiment, index, out, arena};
+    const Gallery gallery = {store, set, index, out, arena};
     const char *temporary = getenv("TMPDIR");
     char *folder =
         arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");

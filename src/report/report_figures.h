@@ -6,10 +6,10 @@
 #ifndef POSLAB_REPORT_REPORT_FIGURES_H
 #define POSLAB_REPORT_REPORT_FIGURES_H
 
-#include "store/database.h"
+#include "analysis/results.h"
 
 /* index: among the experiments of the page, so that ids differ. Errors: no temporary folder. */
-bool report_figures_write(Database *store, const char *experiment, int index, FILE *out, Arena *arena,
+bool report_figures_write(Database *store, const Results *set, int index, FILE *out, Arena *arena,
                           Error *err);
 
 #endif

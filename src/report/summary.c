@@ -3,26 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/table.h"
-
-static const double tolerance = 1.05;
-
 typedef struct Ranking {
     const Series *best, *next; /* NULL: there is none */
-    const ResultsCell *best_cell, *next_cell;
+    const SeriesCell *best_cell, *next_cell;
 } Ranking;
-
-/* What is compared with `first`: the same training length, corpus and protocol. */
-static bool is_rival(const Series *first, const Series *other) {
-    return other->train_length == first->train_length && !strcmp(other->corpus, first->corpus) &&
-           results_same_protocol(other, first);
-}
 
 static Ranking rank(const Results *set, const Series *first, int64_t length) {
     Ranking ranking = {0};
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const ResultsCell *cell = is_rival(first, series) ? results_cell(series, length) : NULL;
+        const SeriesCell *cell = series_comparable(first, series) ? series_cell(series, length) : NULL;
         if (!cell || !cell->count) continue;
         if (!ranking.best || cell->mean < ranking.best_cell->mean) {
             ranking.next = ranking.best;
@@ -46,7 +36,7 @@ static bool next_text(const char **text, const Ranking *ranking, Database *store
                          STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
-        arena_format(arena, "%s (%s)", ranking->next->name, results_cell_text(ranking->next_cell, arena));
+        arena_format(arena, "%s (%s)", ranking->next->name, series_cell_text(ranking->next_cell, arena));
     if (difference.seeds < 2)
         *text = arena_format(arena, ", followed by %s", next);
     else if (difference.low <= 0 && difference.high >= 0)
@@ -67,34 +57,26 @@ static bool best_at(const char **sentence, const Results *set, const Series *fir
     if (!ranking.best) return true;
     if (!next_text(&next, &ranking, store, arena, err)) return false;
     *sentence = arena_format(arena, " At %s %s has the lowest perplexity, %s%s.", length_text,
-                             ranking.best->name, results_cell_text(ranking.best_cell, arena), next);
+                             ranking.best->name, series_cell_text(ranking.best_cell, arena), next);
     return true;
 }
 
 /* "Label 1024 (the longest evaluated)": the last length before the perplexity exceeds 1.05 times that at L.
  */
 static const char *reach_text(const Series *series, Arena *arena) {
-    const ResultsCell *base = results_cell(series, series->train_length);
-    int64_t reach = 0, longest = 0;
-    if (!base || !base->count) return NULL;
-    for (int k = 0; k < series->count; k++) {
-        const ResultsCell *cell = &series->cells[k];
-        if (cell->length < series->train_length || !series_evaluated(cell)) continue;
-        bool holds = cell->count && cell->mean <= tolerance * base->mean;
-        if (holds && reach == longest) reach = cell->length;
-        longest = cell->length;
-    }
-    bool all = reach == longest;
-    return arena_format(arena, "%s to %lld%s", series->name, (long long)reach,
-                        all                             ? " (the longest evaluated)"
-                        : reach == series->train_length ? " (no further)"
-                                                        : "");
+    const SeriesReach reach = series_reach(series);
+    if (!reach.within) return NULL;
+    return arena_format(arena, "%s to %lld%s", series->name, (long long)reach.within,
+                        reach.within == reach.longest          ? " (the longest evaluated)"
+                        : reach.within == series->train_length ? " (no further)"
+                                                               : "");
 }
 
 static const char *reaches(const Results *set, const Series *first, Arena *arena) {
     const char *list = "";
     for (int i = 0; i < set->count; i++) {
-        const char *reach = is_rival(first, &set->items[i]) ? reach_text(&set->items[i], arena) : NULL;
+        const char *reach =
+            series_comparable(first, &set->items[i]) ? reach_text(&set->items[i], arena) : NULL;
         if (reach) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", reach);
     }
     if (!*list) return "";
@@ -106,7 +88,7 @@ static int64_t longest_length(const Results *set, const Series *first) {
     int64_t longest = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        for (int k = 0; is_rival(first, series) && k < series->count; k++)
+        for (int k = 0; series_comparable(first, series) && k < series->count; k++)
             if (series->cells[k].count && series->cells[k].length > longest)
                 longest = series->cells[k].length;
     }
@@ -118,9 +100,8 @@ const char **summary_sentences(Database *store, const Results *set, Arena *arena
     int count = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *first = &set->items[i];
-        bool seen = !results_same_protocol(first, &set->items[0]);
-        for (int k = 0; k < i; k++) seen |= is_rival(first, &set->items[k]);
-        if (seen) continue;
+        if (!series_same_protocol(first, &set->items[0]) || !results_is_first(set, i, series_comparable))
+            continue;
         const char *near, *far = "";
         int64_t longest = longest_length(set, first);
         const char *length_text = arena_format(arena, "that length");

@@ -46,13 +46,13 @@ static Json *request_json(const EvaluateRequest *request, Arena *arena) {
 
 static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
                          Error *err) {
-    static const char *const skip[] = {"variant", NULL};
+    static const OptionPart parts[] = {{.key = "variant"}, {0}};
     const Json *changed = json_get(json, "variant");
     EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
     *request = (EvaluateRequest){.variant = changed ? variant : NULL};
     options_default(request, request_fields, COUNT_OF(request_fields));
     options_default(variant, variant_fields, COUNT_OF(variant_fields));
-    return options_read(request, request_fields, COUNT_OF(request_fields), json, skip, source, "requests",
+    return options_read(request, request_fields, COUNT_OF(request_fields), json, parts, source, "requests",
                         arena, err) &&
            (!changed || options_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, source,
                                      "requests.variant", arena, err)) &&

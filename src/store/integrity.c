@@ -81,19 +81,38 @@ static const char *const rules[] = {
 
 /* A row for each fact that is not a problem but explains a difference. */
 static const char notes[] =
-    "SELECT 'note: run ' || key || ' was resumed in another environment; its last bits differ from those of '"
+    "SELECT 'run ' || key || ' was resumed in another environment; its last bits differ from those of '"
     " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
+
+static const TableColumn columns[] = {
+    {"kind", "kind", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"text", "finding", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+};
 
 typedef struct Check {
     Database *store;
+    TableFormat format;
     FILE *out;
+    Table *table;                             /* with an arena of its own */
     int64_t problems, unknown, files, absent; /* unknown: of the problems, methods that are not here */
     Arena *arena;
 } Check;
 
+/* As text, a finding is printed at once: checks can take long. */
+static void find(Check *check, const char *kind, const char *text) {
+    bool note = !strcmp(kind, "note");
+    if (check->format == TABLE_AS_TEXT) {
+        escape_line(check->out, "%s%s", note ? "note: " : "", text);
+        return;
+    }
+    TableCell *row = table_row(check->table);
+    row[0] = table_text(kind);
+    row[1] = table_text(arena_copy(check->table->arena, text));
+}
+
 static void problem(void *user, const char *text) {
     Check *check = user;
-    escape_line(check->out, "%s", text);
+    find(check, "problem", text);
     check->problems++;
 }
 
@@ -110,7 +129,7 @@ static bool check_rows(Check *check, Error *err) {
         if (!go_on(check, query_end(query, err), err)) return false;
     }
     Query *query = query_begin(check->store, notes, NULL);
-    while (query_next(query)) escape_line(check->out, "%s", query_text(query, 0));
+    while (query_next(query)) find(check, "note", query_text(query, 0));
     return go_on(check, query_end(query, err), err) &&
            go_on(check, integrity_values_check(check->store, problem, check, err), err) &&
            go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
@@ -175,10 +194,8 @@ static void check_result(Check *check, const char *path) {
 
 /* One of the folders that a run may have. */
 static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
-    const char *const names[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
-                                 "state.safetensors.old"};
-    for (int i = 0; i < COUNT_OF(names); i++) {
-        const char *path = arena_format(check->arena, "%s/%s", folder, names[i]);
+    for (int i = 0; run_folder_files[i]; i++) {
+        const char *path = arena_format(check->arena, "%s/%s", folder, run_folder_files[i]);
         if (access(path, F_OK) == 0 && !check_tensors(check, path, run, i == 0, err)) return false;
     }
     const char *result = arena_format(check->arena, "%s/result.db", folder);
@@ -217,16 +234,37 @@ static bool check_folders(Check *check, Error *err) {
     return query_end(query, fine ? err : &(Error){0}) && fine;
 }
 
-bool integrity_print(Database *store, FILE *out, int64_t *problems, Error *err) {
-    Check check = {.store = store, .out = out, .arena = arena_new(0)};
-    bool fine = check_rows(&check, err) && check_folders(&check, err);
+/* "x.db: 1 problem; 8 files in run folders read" */
+static const char *title_of(const Check *check, Arena *arena) {
+    const char *title =
+        arena_format(arena, "%s: %lld problem%s; %lld files in run folders read", database_path(check->store),
+                     (long long)check->problems, check->problems == 1 ? "" : "s", (long long)check->files);
+    if (!check->absent) return title;
+    return arena_format(arena, "%s; %lld trained runs without a folder here", title,
+                        (long long)check->absent);
+}
+
+/* The table, or the last line of the text. */
+static bool print(const Check *check, Error *err) {
+    Table *table = check->table;
+    table->title = title_of(check, table->arena);
+    if (check->format != TABLE_AS_TEXT) {
+        if (!table->rows && !table_for_programs(check->format)) table->column_count = 0;
+        return table_print_one(table, check->format, check->out, err);
+    }
+    fprintf(check->out, "%s\n", table->title);
+    return table_written(check->out, err);
+}
+
+bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *problems, Error *err) {
+    Check check = {.store = store, .format = format, .out = out, .arena = arena_new(0)};
+    Arena *arena = arena_new(0);
+    check.table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    bool fine = check_rows(&check, err) && check_folders(&check, err) && print(&check, err);
+    arena_free(arena);
     arena_free(check.arena);
     *problems = check.problems;
     if (!fine) return false;
-    fprintf(out, "%s: %lld problem%s; %lld files in run folders read", database_path(store),
-            (long long)check.problems, check.problems == 1 ? "" : "s", (long long)check.files);
-    if (check.absent) fprintf(out, "; %lld trained runs without a folder here", (long long)check.absent);
-    fputc('\n', out);
     if (!check.unknown || check.unknown < check.problems) return true;
     return error_set(err, EXIT_USAGE,
                      "'%s' is intact, but methods of %lld run%s are missing here; restore their files",

@@ -11,11 +11,12 @@
 #ifndef POSLAB_STORE_INTEGRITY_H
 #define POSLAB_STORE_INTEGRITY_H
 
+#include "base/table.h"
 #include "store/database.h"
 
-/* A line for each problem and a last one that counts. True if all could be read; *problems: how many. Where
-   missing methods are the only ones it is the experiment that does not fit, not the database that is damaged:
-   false, with EXIT_USAGE. */
-bool integrity_print(Database *store, FILE *out, int64_t *problems, Error *err);
+/* A row, or a line of text, for each problem; the title, or last line, counts. True if all could be read;
+   *problems: how many. Where missing methods are the only ones it is the experiment that does not fit, not
+   the database that is damaged: false, with EXIT_USAGE. */
+bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *problems, Error *err);
 
 #endif

@@ -293,6 +293,14 @@ bool query_is_null(Query *query, int column) {
     return !cell || cell->type == SQLITE_NULL;
 }
 
+void query_cells(TableCell *row, Query *query, const TableColumn *columns, int count, Arena *arena) {
+    for (int c = 0; c < count; c++)
+        if (columns[c].type != TABLE_TEXT)
+            row[c] = table_number(query_real(query, c));
+        else if (!query_is_null(query, c))
+            row[c] = table_text(arena_copy(arena, query_text(query, c)));
+}
+
 bool query_end(Query *query, Error *err) {
     bool ok = !query->failed;
     if (!ok) *err = query->err;

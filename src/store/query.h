@@ -2,7 +2,7 @@
 #ifndef POSLAB_STORE_QUERY_H
 #define POSLAB_STORE_QUERY_H
 
-#include "base/arena.h"
+#include "base/table.h"
 
 typedef struct Database Database;
 
@@ -30,6 +30,10 @@ const char *query_text(Query *query, int column);       /* valid until query_end
 double query_real(Query *query, int column);            /* NAN for NULL */
 int64_t query_int(Query *query, int column);
 bool query_is_null(Query *query, int column);
+
+/* The first columns as cells of a table, by their types; NULL is an empty cell. */
+void query_cells(TableCell *row, Query *query, const TableColumn *columns, int count, Arena *arena);
+
 bool query_end(Query *query, Error *err);
 
 #endif

@@ -6,6 +6,9 @@
 
 #include "train/train_state.h"
 
+const char *const run_folder_files[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
+                                        "state.safetensors.old", NULL};
+
 const char *run_folder_parent(const char *database, Arena *arena) {
     return dirname(arena_copy(arena, database));
 }
@@ -39,10 +42,8 @@ static const char *find_file(const char *const *candidates, const char *const *f
 }
 
 const char *run_folder_find(Database *store, const char *name, const char *key, Arena *arena) {
-    static const char *const files[] = {"model.safetensors", "state.safetensors", "state.safetensors.new",
-                                        "state.safetensors.old", NULL};
     const char **candidates = run_folder_candidates(store, name, key, arena),
-               *found = find_file(candidates, files, arena);
+               *found = find_file(candidates, run_folder_files, arena);
     return found ? found : candidates[0];
 }
 
@@ -56,7 +57,7 @@ void run_folder_delete_files(Database *store, const char *key, Arena *arena) {
 }
 
 const char *run_folder_weights(Database *store, const char *key, Arena *arena) {
-    static const char *const files[] = {"model.safetensors", NULL};
+    const char *const files[] = {run_folder_files[0], NULL};
     const char *found = find_file(run_folder_candidates(store, NULL, key, arena), files, arena);
     return found ? arena_format(arena, "%s/%s", found, files[0]) : NULL;
 }

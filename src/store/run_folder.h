@@ -9,6 +9,9 @@
 
 #include "store/database.h"
 
+/* The files of a training, the weights first, then what is saved of it; NULL-terminated. */
+extern const char *const run_folder_files[];
+
 /* The folder of a run of experiment `name`, whether it is there or not; owned by the arena. */
 const char *run_folder_path(const char *database, const char *name, const char *key, Arena *arena);
 

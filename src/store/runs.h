@@ -8,6 +8,13 @@
 #include "experiment/plan.h"
 #include "store/database.h"
 
+/* What the config of an experiment (?) says about it: description, tags separated by ", ", and tags as JSON;
+   no row where the config is damaged. */
+#define RUNS_NOTES                                                                                           \
+    "SELECT coalesce(json_extract(config, '$.description'), ''),"                                            \
+    " coalesce((SELECT group_concat(value, ', ') FROM json_each(config, '$.tags')), ''),"                    \
+    " coalesce(json_extract(config, '$.tags'), '[]') FROM experiment WHERE name = ? AND json_valid(config)"
+
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 

@@ -93,6 +93,18 @@ bool atomic_file_publish(const char *temporary, const char *path, Error *err) {
     return (fd >= 0 && publish(fd, temporary, path)) || error_system(err, "cannot write '%s'", path);
 }
 
+const char *file_find(const char *name, Arena *arena) {
+    char program[4096] = "";
+    if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) program[0] = '\0';
+    const char *slash = strrchr(program, '/');
+    int length = slash ? (int)(slash - program) + 1 : 0; /* of its folder */
+    const char *const places[] = {name, arena_format(arena, "%.*s%s", length, program, name),
+                                  arena_format(arena, "%.*s../share/poslab/%s", length, program, name)};
+    for (int i = 0; i < COUNT_OF(places); i++)
+        if (access(places[i], R_OK) == 0) return places[i];
+    return NULL;
+}
+
 char *file_read(const char *path, size_t most, size_t *size, Arena *arena) {
     FILE *file = fopen(path, "re");
     if (!file) return NULL;

@@ -45,6 +45,10 @@ int file_open(const char *path, int flags, Error *err);
 /* Writes all bytes, also after interruptions by signals. Sets errno on failure. */
 bool atomic_file_write_all(int fd, const void *bytes, size_t size);
 
+/* A file that comes with the program, "plots/curves.gp": in the current folder, in that of the program, or
+   where it was installed. NULL if there is none. */
+const char *file_find(const char *name, Arena *arena);
+
 /* Reads a whole file and appends a zero byte, which *size (unless NULL) does not count. Of a file of more
    than `most` bytes, at least most + 1 are read. Owned by the arena; NULL with errno set if the file cannot
    be read. */

@@ -8,31 +8,36 @@ static const char *const optimizer_names[] = {"adamw", "nag", NULL};
 
 const OptionField optimizer_fields[] = {
     {"name", OPTION_CHOICE, offsetof(OptimizerOptions, name), .default_value = OPTIMIZER_ADAMW,
-     .choices = optimizer_names, .help = "optimiser"},
+     .choices = optimizer_names, .help = "AdamW, or NAG (Nesterov momentum, as in fairseq)"},
     {"lr", OPTION_REAL, offsetof(OptimizerOptions, lr), .default_value = 2e-3, .low = 1e-9, .high = 100,
      .help = "peak learning rate"},
     {"beta1", OPTION_REAL, offsetof(OptimizerOptions, beta1), .default_value = 0.9, .low = 0,
      .high = 0.999999, .help = "adamw: decay of the mean"},
     {"beta2", OPTION_REAL, offsetof(OptimizerOptions, beta2), .default_value = 0.98, .low = 0,
-     .high = 0.999999, .help = "adamw: decay of the square"},
+     .high = 0.999999, .help = "adamw: decay of the mean square"},
     {"eps", OPTION_REAL, offsetof(OptimizerOptions, eps), .default_value = 1e-8, .low = 1e-15, .high = 1,
      .help = "adamw: added to the root"},
     {"decay", OPTION_REAL, offsetof(OptimizerOptions, decay), .default_value = 0.01, .low = 0, .high = 10,
-     .help = "weight decay, decoupled"},
+     .help = "decoupled weight decay"},
     {"momentum", OPTION_REAL, offsetof(OptimizerOptions, momentum), .default_value = 0.99, .low = 0,
      .high = 0.999999, .help = "nag: momentum"},
     {"clip", OPTION_REAL, offsetof(OptimizerOptions, clip), .default_value = 1, .low = 0, .high = 1e9,
-     .help = "largest gradient norm; 0: no clipping"},
+     .help = "largest norm of the gradient; 0: no clipping"},
 };
 const int optimizer_field_count = COUNT_OF(optimizer_fields);
+const OptionSection optimizer_section = {"train.optimizer", "The optimizer and the size of its updates",
+                                         optimizer_fields, COUNT_OF(optimizer_fields), NULL};
 
 const OptionField optimizer_schedule_fields[] = {
     {"warmup", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup), .default_value = 0.05, .low = 0,
-     .high = 1, .help = "share of the steps, linear from 0"},
+     .high = 1, .help = "share of the updates with a linear warm-up from 0"},
     {"floor", OPTION_REAL, offsetof(OptimizerScheduleOptions, floor), .default_value = 0.1, .low = 0,
-     .high = 1, .help = "share of lr where the cosine ends"},
+     .high = 1, .help = "share of lr at which the cosine ends"},
 };
 const int optimizer_schedule_field_count = COUNT_OF(optimizer_schedule_fields);
+const OptionSection optimizer_schedule_section = {
+    "train.schedule", "The learning rate over the updates: a linear warm-up, then a cosine",
+    optimizer_schedule_fields, COUNT_OF(optimizer_schedule_fields), NULL};
 
 double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,
                                int64_t steps) {

@@ -29,6 +29,7 @@ typedef struct OptimizerScheduleOptions {
 } OptimizerScheduleOptions;
 
 extern const OptionField optimizer_fields[], optimizer_schedule_fields[];
+extern const OptionSection optimizer_section, optimizer_schedule_section; /* of `train` */
 extern const int optimizer_field_count, optimizer_schedule_field_count;
 
 double optimizer_schedule_rate(const OptimizerScheduleOptions *schedule, double lr, int64_t step,

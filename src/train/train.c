@@ -14,13 +14,14 @@ const OptionField train_fields[] = {
     {"length", OPTION_INT, offsetof(TrainOptions, length), .default_value = 128, .low = 1, .high = 1 << 20,
      .help = "tokens of a training sequence"},
     {"tokens", OPTION_INT, offsetof(TrainOptions, tokens), .default_value = 1e6, .low = 1, .high = 1e15,
-     .help = "targets to train on in all"},
+     .help = "tokens to train on in total"},
     {"tokens_per_step", OPTION_INT, offsetof(TrainOptions, tokens_per_step), .default_value = 4096, .low = 1,
-     .high = 1e9, .help = "targets of one update, a multiple of the length"},
+     .high = 1e9, .help = "tokens of one update; a multiple of the length"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
-     .help = "of the factors of linear layers' products; bf16 needs oneDNN and a CPU that has it"},
+     .help =
+         "precision of the factors in products of linear layers; bf16 needs a CPU with AVX-512 BF16 or AMX"},
     {"seed", OPTION_INT, offsetof(TrainOptions, seed), .default_value = 1, .low = 0,
-     .high = 9007199254740992.0, .help = "of initial weights, batches and dropout"},
+     .high = 9007199254740992.0, .help = "seed of initial weights, batches and dropout"},
     {"checkpoint", OPTION_REAL, offsetof(TrainOptions, checkpoint), .default_value = 60, .low = 0,
      .high = 1e9, .help = "seconds between saved states; 0: only when stopped and at the end"},
 };
@@ -32,7 +33,13 @@ const OptionField train_until_fields[] = {
     {"updates", OPTION_INT, offsetof(TrainOptions, until_updates), .default_value = 500, .low = 1,
      .high = 1e9, .help = "updates between two looks at that share"},
 };
-const int train_until_field_count = COUNT_OF(train_until_fields);
+const OptionSection train_until_section = {"train.until",
+                                           "When training on a task ends early; without it, never",
+                                           train_until_fields, COUNT_OF(train_until_fields), NULL};
+
+static const OptionPart train_parts[] = {{.key = "optimizer"}, {.key = "schedule"}, {.key = "until"}, {0}};
+const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
+                                     train_fields, COUNT_OF(train_fields), train_parts};
 
 enum { ACCURACY_EXAMPLES = 512, ACCURACY_LOOKS = 20 };
 

@@ -28,8 +28,9 @@ typedef struct TrainOptions {
     int64_t until_updates; /* which is looked at every so many updates; 0: never */
 } TrainOptions;
 
-extern const OptionField train_fields[], train_until_fields[];
-extern const int train_field_count, train_until_field_count;
+extern const OptionField train_fields[];
+extern const OptionSection train_section, train_until_section; /* `train` and `train.until` */
+extern const int train_field_count;
 
 typedef struct TrainResult {
     bool diverged;

@@ -16,6 +16,12 @@ refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
     try 2 "$@" && says err "$text"
 }
 
+# --- init, help ---
+
+init_files() { try 0 init i1.json --files 'text/*.txt' && says i1.json text/ && refused "name the files" init i2.json; }
+init_methods() { try 0 init i3.json --files 'text/*.txt' --methods "$one" && says out "1 run," && says i3.json "\"$one\""; }
+help_schema() { try 0 help config --schema && is_json out && refused "usage: poslab help" help --schema; }
+
 # --- plan, status ---
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
@@ -39,6 +45,19 @@ plan_network() {
     try 0 plan e2e.json --ranks 2 --network 1 && slow=$(cat out) && try 0 plan e2e.json --ranks 2 --network 100 && fast=$(cat out) &&
         says out "100 Gbit" && [ "$slow" != "$fast" ] && refused "--network takes a whole number from 1" plan e2e.json --network 0
 }
+plan_format() {
+    try 0 plan e2e.json --format csv && says out "label,key,parameters," && [ "$(wc -l <out)" = 5 ] &&
+        try 0 plan e2e.json -f md && says out "| total of 4 runs |" && refused xml plan e2e.json --format xml
+}
+status_format() {
+    try 0 status x/x.db --format csv && says out "experiment,run_key," && [ "$(wc -l <out)" = 6 ] &&
+        try 0 status x/x.db -f md && says out "**e2e: 4 runs: 4 done" && refused xml status x/x.db --format xml
+}
+check_format() {
+    try 0 check x/x.db --format csv && says out "kind,text" && try 0 check x/x.db -f md && says out ": 0 problems" &&
+        refused xml check x/x.db --format xml
+}
+check_json() { try 0 check x/x.db --json && is_json out; }
 status_json() { try 0 status x/x.db --json && is_json out; }
 status_experiment() {
     try 0 status x/x.db && says out e2e other && try 0 status x/x.db --experiment other && says out other && lacks out e2e &&
@@ -187,6 +206,11 @@ exported() { # exported NAME OPTION...: exports a file of that run
 }
 export_initial() { exported w && exported w0 --initial && says w0 embedding.weight && ! cmp -s w w0; }
 export_batches() { exported b2 --batches 2 && exported b3 --batches 3 && says b3 '"dtype":"I32"' && [ "$(stat -c %s b3)" -gt "$(stat -c %s b2)" ]; }
+export_loader() { # of a method that has a formula in PyTorch
+    local key
+    key=$(sql x/x.db "SELECT min(key) FROM run WHERE method IN ('alibi', 'sinusoidal', 'rotary')")
+    try 0 export x/x.db "$key" wl --loader && cmp wl "x/e2e/$key/model.safetensors" && says wl.py '"wl"' "def perplexity("
+}
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
 # Export needs one run with its own weights: no run, several runs, and weights of another run are refused.
 export_is_of_one_run() {

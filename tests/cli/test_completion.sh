@@ -48,8 +48,8 @@ helps() { # helps COMMAND: synopsis, sentence, options, example, exit codes
 for command in $commands; do check "$command --help" helps "$command"; done
 
 manual() {
-    "$POSLAB" manual >commands.1 &&
-        sed -e '/^@COMMANDS@$/{r commands.1' -e 'd}' "$tree/src/cli/poslab.1.in" | diff "$tree/src/cli/poslab.1" - ||
+    "$POSLAB" manual >commands.1 && "$POSLAB" manual config >config.1 &&
+        sed -e '/^@COMMANDS@$/{r commands.1' -e 'd}' -e '/^@CONFIG@$/{r config.1' -e 'd}' "$tree/src/cli/poslab.1.in" | diff "$tree/src/cli/poslab.1" - ||
         { echo "\`make man\` writes it"; return 1; }
 }
 check "the man page is up to date" manual
@@ -93,6 +93,8 @@ check "bash: a file" offers "a.db a.json" status a
 check "bash: the third of several" offers "a.db a.json" merge a.db b.db a
 check "bash: a file of an option" offers "b.txt" run --db b
 check "bash: a method" offers "$("$POSLAB" methods --format md | awk -F '`' '/^\| `/ { print $2 }' | grep '^a' | tr '\n' ' ' | sed 's/ $//')" methods a
+check "bash: commands, and help's page about configs" offers "collect completion config" help co
+check "bash: sections of configs" offers "train train.optimizer train.schedule" help config train
 check "bash: shells" offers "zsh" completion z
 check "bash: nothing for a number" offers "" run -j ""
 check "bash: nothing for an unknown command" offers "" nonesuch x

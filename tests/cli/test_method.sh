@@ -32,7 +32,8 @@ up_to_date() {
 check "the table of methods/README.md is up to date (make readme-methods)" up_to_date
 
 # Uses the existing objects, so that only new files are compiled.
-cp -a Makefile src methods tests configs poslab "$home" && mkdir "$home/build" &&
+cp -a Makefile .ci src methods tests configs plots poslab "$home" && mkdir -p "$home/build" "$home/results" &&
+    cp -a results/paper "$home/results" &&
     find build -mindepth 1 -maxdepth 1 ! -name asan ! -name valgrind ! -name coverage ! -name fuzz ! -name torch \
         -exec cp -a -t "$home/build" {} + && cd "$home" || exit 1
 before=$(find methods configs | sort)
@@ -95,7 +96,13 @@ reruns() {
 }
 names_revision() { reruns | grep -q "runs were trained by another revision"; }
 check "its runs are known to be of other sources" names_revision
-check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe
+check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe gradient
+
+sed -e '/\.citation = /d' -e 's/sum -= (double)logarithms/sum += (double)logarithms/' "$home/kept.c" >methods/sample_probe.c
+check "with two mistakes it still builds" make -s -j2 poslab build/tests/test_methods
+check "the laws list both" fails "laws fail: form (" build/tests/test_methods sample_probe
+check "with the first case of each" says said "form, sample_probe" "no citation with a year" "gradient, sample_probe" \
+    "gradient of 'slope'[0] is" "gradient ("
 
 cp "$home/kept.c" methods/sample_probe.c
 sed -i 's/d < length; d++) bias/d <= length; d++) bias/' methods/sample_probe.c
@@ -120,5 +127,46 @@ check "its runs are not taken for damaged" refuses "'results/sample_probe.db' is
 check "and are told" fails "cannot be checked without methods/sample_probe.c, which is missing" \
     ./poslab check results/sample_probe.db
 check "as problems" fails "results/sample_probe.db: 3 problems;" ./poslab check results/sample_probe.db
+
+# --- a short trial, and methods in a folder of one's own ---
+
+check "the try of no method is refused" refuses "make try NAME=foo: a name is missing; there are " make -s try
+mkdir own
+check "make method writes into METHODS_DIR" make_method NAME=own_probe METHODS_DIR=own
+check "both files" test -s own/own_probe.c -a -s own/own_probe.json -a ! -e methods/own_probe.c
+check "and not twice" fails "own/own_probe.c is there already" make_method NAME=own_probe METHODS_DIR=own
+tries() {
+    make -s try NAME=own_probe METHODS_DIR=own >tried 2>&1 || { cat tried; return 1; }
+    says tried "20 laws" own_probe "perplexity by evaluation length" 8x
+}
+check "make try runs the laws and a training" tries
+check "beside alibi and none" says tried "$(./poslab methods | awk '$1 == "alibi" || $1 == "none" { print $2; exit }')"
+check "the program has the method" ./poslab methods own_probe
+revision=$(./poslab --version)
+echo '/* edited */' >>own/own_probe.c
+check "an edit" make -s poslab METHODS_DIR=own
+check "is another revision" test "$revision" != "$(./poslab --version)"
+sed -i 's/sum -= (double)logarithms/sum += (double)logarithms/' own/own_probe.c
+check "make try stops at a law" fails "gradient of 'slope'[0] is" make -s try NAME=own_probe METHODS_DIR=own
+sed -i 's/sum += (double)logarithms/sum -= (double)logarithms/' own/own_probe.c
+cp "methods/$other.c" own
+check "a name of methods/ is refused" fails "own/$other.c: methods/ has a method of this name" make -s poslab METHODS_DIR=own
+rm "own/$other.c"
+check "a folder that does not exist is refused" fails "METHODS_DIR=$home/nowhere: there is no such folder" make -s poslab METHODS_DIR=nowhere
+check "a path with blanks is refused" fails "must not have blanks" make -s poslab "METHODS_DIR=my own"
+check "without the folder it builds" make -s poslab
+check "and does not know the method" fails "there is no method 'own_probe'" ./poslab methods own_probe
+
+# From an installed poslab, which cannot be written to; with what is built already.
+check "make install" make -s install PREFIX="$home/usr"
+source=$home/usr/share/poslab/source
+cp -a build out && chmod -R a-w "$source"
+check "an installed poslab builds it" make -s -C "$source" METHODS_DIR="$home/own" BUILD="$home/out"
+check "the program has the method" out/poslab methods own_probe
+check "and the others" out/poslab methods "$other"
+check "its laws" make -s -C "$source" METHODS_DIR="$home/own" BUILD="$home/out" "$home/out/tests/test_methods"
+check "hold" out/tests/test_methods --short own_probe
+check "the revision is that of the installation" grep -qF "$(cat "$source/.revision")." <(out/poslab --version)
+chmod -R u+w "$source"
 
 done_testing

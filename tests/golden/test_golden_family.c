@@ -238,7 +238,8 @@ static void scaled_sinusoidal_has_the_sources_table(void **state) {
     Probe p = probe_new(&c, 32768, arena);
     PositionShape shape = law_shape(&c);
     float *data = probe_data(&p, 1, "x", arena), *x = data + p.start[EMBED], alpha = 0;
-    c.position.method->init(&shape, c.position.options, 0, &alpha, NULL);
+    PositionContext context = {.shape = &shape, .options = c.position.options, .layer = -1};
+    c.position.method->init(&context, 0, &alpha, NULL);
     near(alpha, 1 / sqrt(8), 1e-8);
     memset(x, 0, p.size[EMBED] * sizeof *x);
     *p.value[0] = 2;

@@ -23,6 +23,7 @@ const Law laws[] = {
     {"batch", law_batch, false},
     {"length", law_length, false},
     {"edges", law_edges, true},
+    {"difference", law_difference, true},
     {"overfit", law_overfit, true},
     {"optimizer", law_optimizer, true},
     {"accounting", law_accounting, true},

@@ -47,7 +47,8 @@ LawFunction law_causality; /* a changed token t leaves the losses before it unch
 LawFunction law_batch;  /* a sequence has the same loss alone and in a batch; gradients of a batch are sums */
 LawFunction law_length; /* tables of one length are not used at another: L1, L2, L1 */
 LawFunction law_edges;  /* 1 to 3 tokens, equal tokens, huge scores and logits; NaN is propagated */
-LawFunction law_overfit; /* a small batch is memorised, and every parameter with a gradient changes */
+LawFunction law_difference; /* each parameter of the method changes losses, unless it is declared inert */
+LawFunction law_overfit;    /* a small batch is memorised, and every parameter with a gradient changes */
 
 /* Laws on the optimizer and the evaluation (laws_core.c). */
 LawFunction law_optimizer; /* three updates of AdamW and NAG agree with the formulas, in double */

@@ -252,7 +252,9 @@ static bool init_is_pure(const LawCase *c, Arena *arena, Error *err) {
         for (int k = 0; k < 2; k++) {
             Random rng = random_stream(c->seed, "law", p.tensors[i].name);
             values[k] = guarded_new(arena, p.sizes[i]);
-            if (p.method->init) p.method->init(&p.shape, p.options, i, values[k], &rng);
+            PositionContext context = p.context;
+            context.shape = &p.shape, context.layer = p.tensors[i].per_layer - 1;
+            if (p.method->init) p.method->init(&context, i, values[k], &rng);
             if (!guarded_intact(values[k], p.sizes[i]))
                 return BROKEN(err, "init writes outside tensor '%s'", p.tensors[i].name);
         }
@@ -303,7 +305,8 @@ static bool init_moves(const Model *model, const Encoding *acting, uint64_t seed
         ArenaMark mark = arena_mark(arena);
         Random rng = random_stream(seed, "init", param->name);
         float *value = NEW(arena, param->size, float), *projected = NEW(arena, param->size, float);
-        method->init(&model->shape, acting->options, param->index, value, &rng);
+        PositionContext context = {.shape = &model->shape, .options = acting->options, .layer = param->layer};
+        method->init(&context, param->index, value, &rng);
         memcpy(projected, value, param->size * sizeof *value);
         method->project(&model->shape, acting->options, param->index, projected);
         moves = memcmp(value, projected, param->size * sizeof *value) != 0;
@@ -370,7 +373,8 @@ bool law_init(const LawCase *c, Arena *arena, Error *err) {
         PositionShape shape = law_shape(c);
         Random rng = random_stream(c->seed, "init", param->name);
         const Encoding *acting = encoding_acting(&c->position);
-        if (acting->method->init) acting->method->init(&shape, acting->options, param->index, expected, &rng);
+        PositionContext context = {.shape = &shape, .options = acting->options, .layer = param->layer};
+        if (acting->method->init) acting->method->init(&context, param->index, expected, &rng);
         if (acting->method->project) acting->method->project(&shape, acting->options, param->index, expected);
         if (memcmp(values + param->offset, expected, bytes) != 0)
             return BROKEN(err, "%s does not start from its own stream", param->name);

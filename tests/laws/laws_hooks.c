@@ -123,9 +123,26 @@ static bool positions_are_pure(const LawCase *c, Arena *arena, Error *err) {
     return true;
 }
 
+/* Hooks that are called once for all layers do not depend on the layer. */
+static bool layers_are_declared(const LawCase *c, Arena *arena, Error *err) {
+    Probe p = probe_new(c, c->length, arena);
+    const Encoding *acting = encoding_acting(&c->position);
+    float *outputs[2];
+    for (int layer = 0; layer < 2; layer++) {
+        outputs[layer] = probe_copy(&p, p.input, arena);
+        p.context.layer = layer - 1;
+        probe_forward(&p, outputs[layer]);
+    }
+    return encoding_per_layer(acting, &p.shape) || p.size[BIAS] == 0 ||
+           memcmp(outputs[0] + p.start[BIAS], outputs[1] + p.start[BIAS], p.size[BIAS] * sizeof(float)) ==
+               0 ||
+           BROKEN(err, "distance_bias depends on context->layer: set .by_layer");
+}
+
 bool law_purity(const LawCase *c, Arena *arena, Error *err) {
-    return positions_are_pure(c, arena, err) && forward_is_pure(c, arena, err) &&
-           backward_is_pure(c, arena, err) && scores_are_pure(c, arena, err);
+    return layers_are_declared(c, arena, err) && positions_are_pure(c, arena, err) &&
+           forward_is_pure(c, arena, err) && backward_is_pure(c, arena, err) &&
+           scores_are_pure(c, arena, err);
 }
 
 /* ---- adjoint ---- */
@@ -213,6 +230,8 @@ bool law_gradient(const LawCase *c, Arena *arena, Error *err) {
     if (!scores_gradients_hold(c, used_there, arena, err)) return false;
     float *input = probe_data(&p, c->seed, "input", arena),
           *weights = probe_data(&p, c->seed, "weights", arena);
+    p.input = input;
+    p.context.head = p.shape.heads - 1; /* whose transform is tested */
     probe_backward(&p, probe_copy(&p, weights, arena));
     memset(input + p.start[EMBED], 0,
            p.size[EMBED] * sizeof *input); /* small changes of large x would be lost in rounding */

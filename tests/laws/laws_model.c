@@ -265,6 +265,88 @@ bool law_edges(const LawCase *c, Arena *arena, Error *err) {
            survives_scores(c, arena, err) && survives_logits(c, arena, err) && shows_nan(c, arena, err);
 }
 
+/* ---- difference ---- */
+
+/* The largest change of a loss, as a share of 1 + nll. */
+static double change_of(const float *before, const float *after, int count) {
+    double largest = 0;
+    for (int n = 0; n < count; n++)
+        largest = fmax(largest, fabs((double)after[n] - before[n]) / (1 + fabs((double)before[n])));
+    return largest;
+}
+
+/* How much losses change when one element is moved by about its own size, or far, as far as `project` lets
+   it. A constant that cancels is rounded with the scores: that changes losses by some 1e-7. */
+enum { MOVES = 4 };
+static const float moves[MOVES] = {1, -1, 6, -6};
+#define INERT_TOLERANCE 3e-6
+
+static double change_by(Model *model, float *element, Activations *pass, const uint16_t *const *tokens, int B,
+                        int T, const float *before, Arena *arena) {
+    double largest = 0;
+    float *kept = memcpy(NEW(arena, model->size, float), model->values, model->size * sizeof(float));
+    float *after = NEW(arena, B * T, float);
+    for (int i = 0; i < MOVES && largest <= INERT_TOLERANCE; i++) {
+        *element += moves[i] * (0.5f + fabsf(*element));
+        model_project(model);
+        transformer_evaluate(model, pass, tokens, B, after);
+        largest = fmax(largest, change_of(before, after, B * T));
+        memcpy(model->values, kept, model->size * sizeof(float));
+    }
+    return largest;
+}
+
+/* Whether some element of a tensor makes a difference; with `each`, whether each that is looked at does.
+   Elements that have no gradient are not used at these positions. One that cancels has one, too: what
+   rounding leaves. In a matrix some may be almost constant at such short lengths, as slow waves are. */
+static bool matters(Model *model, const ModelParam *param, const float *gradients, Activations *pass,
+                    const uint16_t *const *tokens, int B, int T, const float *nll, bool each, size_t *which,
+                    Arena *arena) {
+    enum { ELEMENTS = 8 };
+    bool any = false;
+    size_t used = 0, seen = 0;
+    for (size_t i = 0; i < param->size; i++) used += gradients[param->offset + i] != 0;
+    for (size_t i = 0; i < param->size && (each || !any); i++) {
+        if (gradients[param->offset + i] == 0 || seen++ % (used / ELEMENTS + 1) != 0) continue;
+        ArenaMark mark = arena_mark(arena);
+        float *element = model->values + param->offset + i;
+        bool moves_losses = change_by(model, element, pass, tokens, B, T, nll, arena) > INERT_TOLERANCE;
+        arena_release(arena, mark);
+        any |= moves_losses;
+        *which = i;
+        if (each && !moves_losses) return false;
+    }
+    return any;
+}
+
+bool law_difference(const LawCase *c, Arena *arena, Error *err) {
+    int B = c->batch, T = c->length;
+    Model *model = law_model(c, arena);
+    const uint16_t **tokens = law_tokens(c, B, T, arena);
+    PositionTensor tensors[POS_MAX_TENSORS];
+    encoding_layout(model->acting, &model->shape, tensors);
+    float *gradients = NEW(arena, model->size, float), *nll = NEW(arena, B * T, float);
+    transformer_train(model, activations_new(model, B, T, true, arena), tokens, B, (ActivationsOrigin){0}, 1,
+                      nll, gradients);
+    Activations *pass = activations_new(model, B, T, false, arena);
+    transformer_evaluate(model, pass, tokens, B, nll);
+    for (int p = 0; p < model->param_count; p++) {
+        const ModelParam *param = &model->params[p];
+        size_t which = 0;
+        if (param->init != MODEL_INIT_METHOD) continue;
+        bool inert = tensors[param->index].inert;
+        bool each = param->rank == 1 && !inert;
+        if (matters(model, param, gradients, pass, tokens, B, T, nll, each, &which, arena) != inert) continue;
+        if (inert) return BROKEN(err, "'%s' is declared inert, but losses depend on it", param->name);
+        return BROKEN(
+            err,
+            "'%s'[%zu] makes no difference to any loss (softmax removes what is added to all scores "
+            "of a query): leave it out, or declare it inert",
+            param->name, which);
+    }
+    return true;
+}
+
 /* ---- overfit ---- */
 
 enum { OVERFIT_STEPS = 600 };

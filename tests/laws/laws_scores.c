@@ -139,8 +139,8 @@ static void backward(Scene *z, float *const weights[OUTPUTS], Arena *arena) {
     if (z->count[FAR_QUERY]) {
         memcpy(z->dq, weights[FAR_QUERY], z->count[FAR_QUERY] * sizeof(float));
         memcpy(z->dk, weights[FAR_KEY], z->count[FAR_KEY] * sizeof(float));
-        m->transform_backward(&context, POS_QUERY_FAR, z->dq, z->D);
-        m->transform_backward(&context, POS_KEY_FAR, z->dk, z->D);
+        m->transform_backward(&context, POS_QUERY_FAR, z->q, z->dq, z->D);
+        m->transform_backward(&context, POS_KEY_FAR, z->k, z->dk, z->D);
     }
     for (int h = 0; m->pair_bias_backward && h < z->H; h++)
         m->pair_bias_backward(&context, weights[PAIR_BIAS] + (size_t)h * z->pair_rows * z->T, h, 0,

@@ -178,20 +178,19 @@ static void gradient_read_only_changed(PositionMethod *m) {
     m->distance_bias_backward = changing_hook;
 }
 
-static void random_init(const PositionShape *shape, const void *options, int index, float *value,
-                        Random *rng) {
+static void random_init(const PositionContext *context, int index, float *value, Random *rng) {
     static uint64_t calls;
-    (void)options, (void)index, (void)rng;
-    for (int h = 0; h < shape->heads; h++) value[h] = 0.1f + (float)(calls++ % 7);
+    (void)index, (void)rng;
+    for (int h = 0; h < context->shape->heads; h++) value[h] = 0.1f + (float)(calls++ % 7);
 }
 
 static void init_by_state(PositionMethod *m) {
     m->init = random_init;
 }
 
-static void long_init(const PositionShape *shape, const void *options, int index, float *value, Random *rng) {
-    real("alibi")->init(shape, options, index, value, rng);
-    value[shape->heads] = 1;
+static void long_init(const PositionContext *context, int index, float *value, Random *rng) {
+    real("alibi")->init(context, index, value, rng);
+    value[context->shape->heads] = 1;
 }
 
 static void init_too_far(PositionMethod *m) {
@@ -265,7 +264,9 @@ static void gradient_of_neighbour(PositionMethod *m) {
 
 /* ---- rotary ---- */
 
-static void turned_forward_hook(const PositionContext *context, PositionRole role, float *dx, int stride) {
+static void turned_forward_hook(const PositionContext *context, PositionRole role, const float *input,
+                                float *dx, int stride) {
+    (void)input;
     real("rotary")->transform(context, role, dx, stride);
 }
 
@@ -281,8 +282,9 @@ static void queries_only_hook(const PositionContext *context, PositionRole role,
     if (role == POS_QUERY) real("rotary")->transform(context, role, x, stride);
 }
 
-static void queries_only_backward(const PositionContext *context, PositionRole role, float *x, int stride) {
-    if (role == POS_QUERY) real("rotary")->transform_backward(context, role, x, stride);
+static void queries_only_backward(const PositionContext *context, PositionRole role, const float *input,
+                                  float *x, int stride) {
+    if (role == POS_QUERY) real("rotary")->transform_backward(context, role, input, x, stride);
 }
 
 static void keys_not_turned(PositionMethod *m) {
@@ -312,8 +314,9 @@ static void longer_hook(const PositionContext *context, PositionRole role, float
         for (int i = 0; i < context->shape->head_dim; i++) x[(size_t)t * (size_t)stride + (size_t)i] *= 1.01f;
 }
 
-static void longer_backward_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
-    real("rotary")->transform_backward(context, role, x, stride);
+static void longer_backward_hook(const PositionContext *context, PositionRole role, const float *input,
+                                 float *x, int stride) {
+    real("rotary")->transform_backward(context, role, input, x, stride);
     for (int t = 0; t < context->length; t++)
         for (int i = 0; i < context->shape->head_dim; i++) x[(size_t)t * (size_t)stride + (size_t)i] *= 1.01f;
 }

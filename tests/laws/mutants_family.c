@@ -92,10 +92,10 @@ static void xpos_same_scale_hook(const PositionContext *context, PositionRole ro
     real("xpos")->transform(context, POS_QUERY, x, stride);
 }
 
-static void xpos_same_scale_backward(const PositionContext *context, PositionRole role, float *x,
-                                     int stride) {
+static void xpos_same_scale_backward(const PositionContext *context, PositionRole role, const float *input,
+                                     float *x, int stride) {
     (void)role;
-    real("xpos")->transform_backward(context, POS_QUERY, x, stride);
+    real("xpos")->transform_backward(context, POS_QUERY, input, x, stride);
 }
 
 static void xpos_keys_grow_too(PositionMethod *m) {
@@ -103,8 +103,9 @@ static void xpos_keys_grow_too(PositionMethod *m) {
     m->transform_backward = xpos_same_scale_backward;
 }
 
-static void xpos_inverse_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
-    real("xpos")->transform_backward(context, role == POS_QUERY ? POS_KEY : POS_QUERY, x, stride);
+static void xpos_inverse_hook(const PositionContext *context, PositionRole role, const float *input, float *x,
+                              int stride) {
+    real("xpos")->transform_backward(context, role == POS_QUERY ? POS_KEY : POS_QUERY, input, x, stride);
 }
 
 static void xpos_backward_inverts(PositionMethod *m) {

@@ -49,6 +49,54 @@ static void per_layer_ignored(PositionMethod *m) {
     m->layout = shared_layout;
 }
 
+/* A constant for each head, which all other laws allow. */
+enum { CONSTANT = 2 };
+
+static int constant_layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
+    int count = real("kerple")->layout(shape, options, tensors);
+    tensors[CONSTANT] = (PositionTensor){.name = "constant", .rank = 1, .dims = {shape->heads}};
+    return count + 1;
+}
+
+static void constant_init(const PositionContext *context, int index, float *value, Random *rng) {
+    if (index < CONSTANT) real("kerple")->init(context, index, value, rng);
+}
+
+static void constant_project(const PositionShape *shape, const void *options, int index, float *value) {
+    if (index < CONSTANT) real("kerple")->project(shape, options, index, value);
+}
+
+static void constant_bias(const PositionContext *context, float *bias) {
+    real("kerple")->distance_bias(context, bias);
+    for (int h = 0; h < context->shape->heads; h++)
+        for (int d = 0; d < context->length; d++)
+            bias[h * context->length + d] += context->param[CONSTANT][h];
+}
+
+static void constant_backward(const PositionContext *context, const float *dbias) {
+    real("kerple")->distance_bias_backward(context, dbias);
+    for (int h = 0; h < context->shape->heads; h++) {
+        double sum = 0;
+        for (int d = 0; d < context->length; d++) sum += dbias[h * context->length + d];
+        context->grad[CONSTANT][h] += (float)sum;
+    }
+}
+
+static void constant_added(PositionMethod *m) {
+    m->layout = constant_layout, m->init = constant_init, m->project = constant_project;
+    m->distance_bias = constant_bias, m->distance_bias_backward = constant_backward;
+}
+
+static int inert_layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {
+    int count = real("kerple")->layout(shape, options, tensors);
+    tensors[1].inert = true;
+    return count;
+}
+
+static void declared_inert(PositionMethod *m) {
+    m->layout = inert_layout;
+}
+
 /* ---- methods that draw positions ---- */
 
 static void same_hook(const PositionShape *shape, const void *options, int length, bool training, Random *rng,
@@ -134,5 +182,7 @@ const MethodMutant field_mutants[] = {
     {"project is not idempotent", "kerple", "init", NULL, project_shrinks},
     {"project writes beyond the tensor", "kerple", "init", NULL, project_too_far},
     {"per_layer ignored", "kerple", "options", NULL, per_layer_ignored},
+    {"a constant per head", "kerple", "difference", NULL, constant_added},
+    {"declared inert, but used", "kerple", "difference", NULL, declared_inert},
 };
 const int field_mutant_count = COUNT_OF(field_mutants);

@@ -36,9 +36,13 @@ static void far_keys_turned(PositionMethod *m) {
     m->transform = far_key_hook;
 }
 
-static void far_forward_hook(const PositionContext *context, PositionRole role, float *x, int stride) {
+static void far_forward_hook(const PositionContext *context, PositionRole role, const float *input, float *x,
+                             int stride) {
     const PositionMethod *m = real("rerope");
-    (role == POS_QUERY_FAR ? m->transform : m->transform_backward)(context, role, x, stride);
+    if (role == POS_QUERY_FAR)
+        m->transform(context, role, x, stride);
+    else
+        m->transform_backward(context, role, input, x, stride);
 }
 
 static void far_turned_forward(PositionMethod *m) {

@@ -14,10 +14,11 @@ typedef struct NaiveCore {
     bool active;                        /* the method acts */
     double temperature, root, *stretch; /* root: of D; stretch: query scales [T] */
     double *q, *k, *v, *far_q, *far_k, *sink_q;
-    float *r[2];            /* [H,n,D] */
-    double *pair, *gates;   /* [H,T,T] or NULL, [H,T] */
-    double *before, *s, *p; /* [H,T,T]: S before and after the change (the same without one), P */
-    bool *seen;             /* [T,T] which keys a query sees */
+    double *input_q, *input_k; /* before the transform, scaled */
+    float *r[2];               /* [H,n,D] */
+    double *pair, *gates;      /* [H,T,T] or NULL, [H,T] */
+    double *before, *s, *p;    /* [H,T,T]: S before and after the change (the same without one), P */
+    bool *seen;                /* [T,T] which keys a query sees */
 } NaiveCore;
 typedef NaiveCore Core;
 
@@ -53,12 +54,14 @@ static double *part_of(const NaiveAttention *a, const Core *c, const double *qkv
 /* Scales and then rotates the vectors of every head (sign 1), or reverses both. */
 static void turn_all(const NaiveAttention *a, const Core *c, PositionRole role, double *x, int last,
                      int sign) {
+    const double *input = role == POS_QUERY || role == POS_QUERY_FAR ? c->input_q : c->input_k;
     bool query = role == POS_QUERY || role == POS_QUERY_FAR;
     for (int h = 0; h < c->H; h++) {
         double *head = x + (size_t)h * c->T * c->D;
         for (int i = 0; query && sign > 0 && i < c->T * c->D; i++) head[i] *= c->stretch[i / c->D];
         if (c->active)
-            naive_position_transform(a->position, a->layer, a->sequence, role, h, head, last, sign);
+            naive_position_transform(a->position, a->layer, a->sequence, role, h, head,
+                                     input + (size_t)h * c->T * c->D, last, sign);
         for (int i = 0; query && sign < 0 && i < c->T * c->D; i++) head[i] *= c->stretch[i / c->D];
     }
 }
@@ -163,6 +166,8 @@ static Core *make_core(const NaiveAttention *a, const double *qkv, const double 
         c->stretch[i] = meant(o->scale_layers, c->active) ? stretch_of(o, shape->train_length, i) : 1;
     c->q = part_of(a, c, qkv, 0), c->k = part_of(a, c, qkv, 1), c->v = part_of(a, c, qkv, 2);
     c->sink_q = part_of(a, c, qkv, 0);
+    c->input_q = part_of(a, c, qkv, 0), c->input_k = part_of(a, c, qkv, 1);
+    for (int i = 0; i < c->H * c->T * c->D; i++) c->input_q[i] *= c->stretch[i / c->D % c->T];
     turn_all(a, c, POS_QUERY, c->q, c->T, 1);
     turn_all(a, c, POS_KEY, c->k, c->T, 1);
     if (c->window) turn_all(a, c, POS_QUERY, c->sink_q, c->last, 1);

@@ -63,6 +63,8 @@ static double *draw(const NaivePosition *n, EncodingDraw place, int b) {
 static PositionContext context_of(const NaivePosition *n, const Site *site, int b) {
     PositionContext context = {
         .shape = &n->model->shape, .options = n->position->options, .tables = n->tables[b], .length = n->T};
+    context.layer =
+        site >= n->sites && site < n->sites + n->model->shape.layers ? (int)(site - n->sites) : -1;
     for (int i = 0; i < POS_MAX_TENSORS && site->param[i]; i++) {
         context.param[i] = n->hook_value[site->param[i] - n->model->params];
         context.grad[i] = n->hook_grad[site->param[i] - n->model->params];
@@ -190,7 +192,7 @@ void naive_position_input_backward(NaivePosition *n, int l, int b, const double 
 }
 
 void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role, int head, double *x,
-                              int last, int sign) {
+                              const double *input, int last, int sign) {
     const PositionMethod *method = n->position->method;
     const Site *site = &n->sites[l];
     if (!site->acts) return;
@@ -201,15 +203,18 @@ void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role,
     } else if (method->transform) {
         PositionContext context = context_of(n, site, b);
         size_t count = (size_t)n->T * (size_t)n->D;
-        float *copy = NEW(n->arena, count, float);
+        float *copy = NEW(n->arena, count, float), *before = NEW(n->arena, count, float);
         double *positions = NEW(n->arena, n->T, double);
         context.head = head;
         for (int t = 0; t < n->T; t++) positions[t] = t < last ? t : last;
         if (last < n->T)
             context.tables =
                 encoding_prepare(method, &n->model->shape, n->position->options, n->T, positions, n->arena);
-        for (size_t i = 0; i < count; i++) copy[i] = (float)x[i];
-        (sign > 0 ? method->transform : method->transform_backward)(&context, role, copy, n->D);
+        for (size_t i = 0; i < count; i++) copy[i] = (float)x[i], before[i] = (float)input[i];
+        if (sign > 0)
+            method->transform(&context, role, copy, n->D);
+        else
+            method->transform_backward(&context, role, before, copy, n->D);
         for (size_t i = 0; i < count; i++) x[i] = copy[i];
     }
 }

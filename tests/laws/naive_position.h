@@ -25,9 +25,9 @@ void naive_position_input(NaivePosition *n, int l, int b, double *x);
 void naive_position_input_backward(NaivePosition *n, int l, int b, const double *dx);
 
 /* Transforms q or k of one head [T,D] in layer l of sequence b, forward (sign 1) or backward (sign -1); row t
-   has position min(t, last). */
+   has position min(t, last). `input`: what the forward transform got. */
 void naive_position_transform(NaivePosition *n, int l, int b, PositionRole role, int head, double *x,
-                              int last, int sign);
+                              const double *input, int last, int sign);
 
 /* The context with which hooks of layer l are called for sequence b; their gradients become the method's. */
 const PositionContext *naive_position_context(const NaivePosition *n, int l, int b);

@@ -56,7 +56,7 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
     const Encoding *acting = encoding_acting(&c->position);
     Probe p = {.method = acting->method, .options = acting->options, .positions = positions};
     p.shape = law_shape(c);
-    p.context = (PositionContext){.options = p.options, .length = length};
+    p.context = (PositionContext){.options = p.options, .length = length, .layer = -1};
     if (p.method->layout) p.count = p.method->layout(&p.shape, p.options, p.tensors);
     for (int i = 0; i < p.count; i++) {
         char name[80];
@@ -64,7 +64,9 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
         Random rng = random_stream(c->seed, "init", name);
         p.sizes[i] = law_tensor_size(&p.tensors[i]);
         p.value[i] = guarded_new(arena, p.sizes[i]), p.grad[i] = guarded_new(arena, p.sizes[i]);
-        if (p.method->init) p.method->init(&p.shape, p.options, i, p.value[i], &rng);
+        PositionContext context = {
+            .shape = &p.shape, .options = p.options, .layer = p.tensors[i].per_layer - 1};
+        if (p.method->init) p.method->init(&context, i, p.value[i], &rng);
         law_away(p.value[i], p.sizes[i], c->seed, name);
         if (p.method->project) p.method->project(&p.shape, p.options, i, p.value[i]);
         p.context.param[i] = p.value[i];
@@ -78,6 +80,7 @@ Probe probe_new_at(const LawCase *c, int length, const double *positions, Arena 
     p.size[BIAS] = p.method->distance_bias ? T * (size_t)p.shape.heads : 0;
     p.total = GUARD;
     for (int part = 0; part < PARTS; part++) p.start[part] = p.total, p.total += p.size[part] + GUARD;
+    p.input = probe_data(&p, c->seed, "input", arena);
     return p;
 }
 
@@ -141,7 +144,10 @@ void probe_backward(const Probe *p, float *data) {
     PositionContext before = entrance(p, &context);
     if (m->embed_backward) m->embed_backward(&before, data + p->start[EMBED]);
     if (m->input_backward) m->input_backward(&context, data + p->start[INPUT]);
-    if (m->transform_backward) m->transform_backward(&context, POS_QUERY, data + p->start[QUERY], p->stride);
-    if (m->transform_backward) m->transform_backward(&context, POS_KEY, data + p->start[KEY], p->stride);
+    if (m->transform_backward)
+        m->transform_backward(&context, POS_QUERY, p->input + p->start[QUERY], data + p->start[QUERY],
+                              p->stride);
+    if (m->transform_backward)
+        m->transform_backward(&context, POS_KEY, p->input + p->start[KEY], data + p->start[KEY], p->stride);
     if (m->distance_bias_backward) m->distance_bias_backward(&context, data + p->start[BIAS]);
 }

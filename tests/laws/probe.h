@@ -21,6 +21,7 @@ typedef struct Probe {
     int count; /* of tensors */
     size_t sizes[POS_MAX_TENSORS];
     float *value[POS_MAX_TENSORS], *grad[POS_MAX_TENSORS]; /* grad: where probe_backward adds */
+    const float *input; /* [total]: what the forward hooks got, for transform_backward; canaries outside */
     const unsigned char *tables; /* [table_bytes]: all memory that prepare() allocated */
     size_t table_bytes;
     size_t start[PARTS], size[PARTS], total; /* of the parts, in floats */

@@ -7,6 +7,7 @@
  * Usage: test_laws             the tests; of mutants of the core, only that their texts exist
  *        test_laws core        only mutants of the core: each is compiled and must be rejected (many minutes)
  *        test_laws mutants     the table: which law catches which mutant
+ *        test_laws mutants LAW the lines of this law for mutants of methods
  *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
  */
 #include <fcntl.h>
@@ -112,7 +113,7 @@ static bool law_on_witnesses(const Law *law, const PositionMethod *method, const
         if (!position.method) break; /* no partner exists */
         if (!witnessed(law, &c)) continue;
         holds = law_holds(law, &c, &err);
-        if (!holds) snprintf(reason, TEXT, "%s", err.text);
+        if (!holds) snprintf(reason, TEXT, "%.*s", TEXT - 1, err.text);
     }
     arena_free(arena);
     return holds;
@@ -212,7 +213,8 @@ static const CoreMutant core_mutants[] = {
     {"bias gradient from the last tile alone", "sums[d] += diagonals[u]", "sums[d] = diagonals[u]",
      "agreement"},
     {"gradients of keys not turned back",
-     "m->transform_backward(&context, POS_KEY, a->current.near.dk, a->wide);", "", "agreement"},
+     "if (pair->k) m->transform_backward(context, key, m->layout ? pair->k : NULL, pair->dk, a->wide);", "",
+     "agreement"},
     {"backward without the row's mean", "(simd_load(ds + j) - delta)", "(simd_load(ds + j))", "agreement"},
     {"every sequence attends to the first", "  qkv + first * 3 * a->width, b", "  qkv, b", "batch"},
     {"embedding not scaled", "row[(size_t)t * width + c] = scale *",
@@ -231,10 +233,10 @@ static const CoreMutant core_mutants[] = {
     {"input without its gradient", "if (input) add_input_backward(model, pass, l, dqkv, together);", "",
      "agreement"},
     {"all layers see the first layer's tensors",
-     "see_tensors(model, pass, model->index->layers[l].position);\n    attention_layer(pass->attention, "
+     "see_layer(model, pass, l);\n    attention_layer(pass->attention, "
      "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
      "   float *lse",
-     "see_tensors(model, pass, model->index->layers[0].position);\n    attention_layer(pass->attention, "
+     "see_layer(model, pass, 0);\n    attention_layer(pass->attention, "
      "l);\n    for (int b = 0; b < sequences; b += together) {\n        size_t row = (size_t)b * rows;\n     "
      "   float *lse",
      "agreement"},
@@ -499,6 +501,17 @@ static int row(const char *what, const char *where, const char *law, const char 
     return wrong != NULL;
 }
 
+static int print_methods_of(const Law *law) {
+    int survivors = 0;
+    for (int i = 0; i < spoilt_count; i++) {
+        char reason[TEXT] = "";
+        const MethodMutant *m = spoilt[i];
+        if (strcmp(m->law, law->name) == 0)
+            survivors += row(m->what, m->method, m->law, method_mutant_survives(m, reason), reason);
+    }
+    return survivors > 0;
+}
+
 static int print_table(void) {
     int survivors = 0;
     if (make_folder(NULL) != 0) return 1;
@@ -536,6 +549,7 @@ int main(int argc, char **argv) {
     collect(family_mutants, family_mutant_count);
     collect(scores_mutants, scores_mutant_count);
     if (argc == 2 && strcmp(argv[1], "mutants") == 0) return print_table();
+    if (argc == 3 && strcmp(argv[1], "mutants") == 0) return print_methods_of(law_find(argv[2]));
     if (!core) {
         tests[count++] = (struct CMUnitTest)cmocka_unit_test(real_methods_obey);
         tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_law_bites);

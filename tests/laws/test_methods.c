@@ -5,7 +5,8 @@
  * counts that are not powers of two, odd head sizes if the method allows them, one layer and more, a batch of
  * one, layers without the method, lengths without common factors.
  *
- * Usage: test_methods [METHOD [LAW]], or test_methods --short: defaults at the small sizes, for slow builds.
+ * Usage: test_methods [--short] [METHOD [LAW]]. --short: defaults at the small sizes, for slow builds and
+ * `make try`.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -33,6 +34,7 @@ static const char *only_method, *only_law;
 static bool defaults_only;
 static int runs;
 static char at_work[1024]; /* the case of the running law */
+static int failures[64];   /* of the current method: cases in which each law fails */
 
 /* The method must be usable at the lengths of the case, and its partner at all positions that may be
    drawn. */
@@ -110,7 +112,7 @@ static bool run_options(const Encoding *position, bool every_size) {
             begin(&laws[i], &c);
             bool holds = law_holds(&laws[i], &c, &err);
             *at_work = '\0';
-            if (!holds) fail_msg("%s", err.text);
+            if (!holds && failures[i]++ == 0) print_error("[  FAILS   ] %s\n", err.text);
         }
         any = true;
     }
@@ -173,9 +175,25 @@ static void run_partners(const PositionMethod *m, Arena *arena) {
     }
 }
 
+/* All laws are tried; of each that fails the first case is printed where it happens, and all are counted
+ * here.
+ */
+static void sum_up(Arena *arena) {
+    const char *list = "";
+    int failed = 0;
+    for (int i = 0; i < law_count; i++) {
+        if (!failures[i]) continue;
+        list = arena_format(arena, "%s%s%s (%d case%s)", list, *list ? ", " : "", laws[i].name, failures[i],
+                            failures[i] == 1 ? "" : "s");
+        failed++;
+    }
+    if (failed) fail_msg("%d of %d laws fail: %s", failed, law_count, list);
+}
+
 static void all_laws(void **state) {
     const PositionMethod *m = *state;
     Arena *arena = arena_new(0);
+    memset(failures, 0, sizeof failures);
     if (m->positions) {
         run_partners(m, arena);
     } else {
@@ -183,6 +201,7 @@ static void all_laws(void **state) {
         assert_true(run_options(&position, true));
         run_values(m, NULL, arena);
     }
+    sum_up(arena);
     arena_free(arena);
 }
 
@@ -215,11 +234,12 @@ int main(int argc, char **argv) {
     struct CMUnitTest tests[64];
     const char *methods[COUNT_OF(tests) + 1] = {0}, *law_names[64] = {0};
     int count = 0;
-    bool law_known = argc <= 2;
     law_threads = 3; /* evaluation on several threads; tests/laws/test_laws.c has one */
-    defaults_only = argc == 2 && strcmp(argv[1], "--short") == 0;
-    only_method = argc > 1 && !defaults_only ? argv[1] : NULL;
+    defaults_only = argc > 1 && strcmp(argv[1], "--short") == 0;
+    if (defaults_only) argc--, argv++;
+    only_method = argc > 1 ? argv[1] : NULL;
     only_law = argc > 2 ? argv[2] : NULL;
+    bool law_known = !only_law;
     for (int i = 0; i < law_count && i < COUNT_OF(law_names) - 1; i++) {
         law_names[i] = laws[i].name;
         law_known = law_known || strcmp(laws[i].name, only_law) == 0;

@@ -16,10 +16,9 @@ static int widths_layout(const PositionShape *shape, const void *options, Positi
     return 1;
 }
 
-static void widths_init(const PositionShape *shape, const void *options, int index, float *value,
-                        Random *rng) {
-    (void)options, (void)index, (void)rng;
-    for (int h = 0; h < shape->heads; h++) value[h] = (float)(0.5 * pow(20, h));
+static void widths_init(const PositionContext *context, int index, float *value, Random *rng) {
+    (void)index, (void)rng;
+    for (int h = 0; h < context->shape->heads; h++) value[h] = (float)(0.5 * pow(20, h));
 }
 
 static void widths_project(const PositionShape *shape, const void *options, int index, float *value) {

@@ -118,6 +118,13 @@ void sample_import(Database *store, const RunRecord *record) {
         fail_msg("%s", err.text);
 }
 
+int sample_index(const char *const *names, const char *name) {
+    int index = 0;
+    while (names[index] && strcmp(names[index], name)) index++;
+    if (!names[index]) fail_msg("there is no '%s'", name);
+    return index;
+}
+
 char *sample_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file) fail_msg("file '%s' does not exist", path);

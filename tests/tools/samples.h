@@ -28,6 +28,9 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
 /* Writes "result.db" and imports it. */
 void sample_import(Database *store, const RunRecord *record);
 
+/* The index of a name in a list that ends with NULL; the test fails if it is not there. */
+int sample_index(const char *const *names, const char *name);
+
 /* The content of a file, and the first value of a query as text; owned by the arena. */
 char *sample_file(const char *path, size_t *size);
 const char *sample_value(Database *store, const char *sql);

@@ -18,7 +18,6 @@
 
 #include "analysis/analysis.h"
 #include "analysis/claims.h"
-#include "analysis/curves.h"
 #include "store/reference_import.h"
 #include "analysis/results.h"
 #include "store/bench_results.h"
@@ -70,17 +69,19 @@ static void bits_per_byte(void **state) {
             const char *sql = arena_format(sample_arena, "SELECT bits_per_byte FROM %s", views[v]);
             assert_true(fabs(strtod(sample_value(store, sql), NULL) - wanted) < 1e-12);
         }
-        const char *csv = csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte");
+        const char *csv =
+            csv_field(printed(store, (CmdTableOptions){.format = TABLE_AS_CSV}), "bits_per_byte");
         assert_true(fabs(strtod(csv, NULL) - wanted) < 1e-12);
-        const char *text = printed(store, (CmdTableOptions){.format = "json"});
+        const char *text = printed(store, (CmdTableOptions){.format = TABLE_AS_JSON});
         Json *json = json_parse(text, strlen(text), "table", sample_arena, &err);
         assert_true(fabs(json_number(json_get(json_at(json, 0), "bits_per_byte"), NAN) - wanted) < 1e-12);
     }
     assert_int_equal(sample_outside("UPDATE corpus SET bytes_per_token = NULL"), SQLITE_OK);
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM curve", "1");
     sample_expect(store, "SELECT bits_per_byte IS NULL AND perplexity > 7.9 FROM outcome", "1");
-    assert_string_equal(csv_field(printed(store, (CmdTableOptions){.format = "csv"}), "bits_per_byte"), "");
-    assert_null(strstr(printed(store, (CmdTableOptions){.format = "json"}), "bits_per_byte"));
+    assert_string_equal(csv_field(printed(store, (CmdTableOptions){.format = TABLE_AS_CSV}), "bits_per_byte"),
+                        "");
+    assert_null(strstr(printed(store, (CmdTableOptions){.format = TABLE_AS_JSON}), "bits_per_byte"));
     database_close(store);
 }
 
@@ -108,22 +109,15 @@ static void ways_of_evaluating(void **state) {
         Error err;
         Database *store = sample_store(plan);
         sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9}));
-        const Curves *curves = curves_read(store, "x", sample_arena, &err);
         const Results *set = results_read(store, "x", sample_arena, &err);
-        if (curves->count != 2 || set->count != 2)
-            fail_msg("way %d: %d curves, %d series", way, curves->count, set->count);
+        if (set->count != 2) fail_msg("way %d: %d series", way, set->count);
         double sum = 0;
         for (int i = 0; i < 2; i++) {
-            assert_int_equal(curves->items[i].cells[0].seeds[OUTCOME_DONE], 1);
             assert_int_equal(set->items[i].cells[0].count, 1);
-            assert_true(fabs(curves->items[i].cells[0].mean - set->items[i].cells[0].mean) < 1e-9);
-            sum += curves->items[i].cells[0].mean;
+            sum += set->items[i].cells[0].mean;
         }
         assert_true(fabs(sum - 13) < 1e-9);
-        if (curves_same_protocol(&curves->items[0], &curves->items[1]) != (way == VARIANT))
-            fail_msg("way %d", way);
-        if (results_same_protocol(&set->items[0], &set->items[1]) != (way == VARIANT))
-            fail_msg("way %d", way);
+        if (series_same_protocol(&set->items[0], &set->items[1]) != (way == VARIANT)) fail_msg("way %d", way);
         const char *text = printed(store, (CmdTableOptions){0});
         if (!strstr(text, "4.00") || !strstr(text, "9.00") || strstr(text, "±"))
             fail_msg("way %d:\n%s", way, text);
@@ -153,10 +147,9 @@ static void seeds_are_kept_apart(void **state) {
     if (!strstr(text, "None    3.50 ± 0.71  9.00 ± 4.24\n")) fail_msg("%s", text);
     text = printed(store, (CmdTableOptions){.rows = "method", .where = two, .ratio = true});
     if (!strstr(text, "None    1.000 ± 0.000  2.750 ± 1.768\n")) fail_msg("%s", text);
-    const CurveCell *cells = curves_read(store, "x", sample_arena, &err)->items[0].cells;
+    const SeriesCell *cells = results_read(store, "x", sample_arena, &err)->items[0].cells;
     assert_true(fabs(cells[0].mean - 4) < 1e-9 && fabs(cells[0].deviation - 1) < 1e-9);
-    assert_true(fabs(cells[0].low - 3) < 1e-9 && fabs(cells[0].high - 5) < 1e-9);
-    assert_true(fabs(cells[1].low - 6) < 1e-9 && fabs(cells[1].high - 12) < 1e-9);
+    for (int i = 0; i < 3; i++) assert_true(fabs(cells[1].perplexities[i] - values[i][1]) < 1e-9);
     database_close(store);
 }
 
@@ -185,10 +178,39 @@ static void conditions(void **state) {
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *const where[] = {cases[i].where, NULL};
-        const char *text = printed(store, (CmdTableOptions){.format = "csv", .where = where});
+        const char *text = printed(store, (CmdTableOptions){.format = TABLE_AS_CSV, .where = where});
         int lines = -1;
         for (; *text; text++) lines += *text == '\n';
         if (lines != cases[i].rows) fail_msg("%s: %d rows", cases[i].where, lines);
+    }
+    database_close(store);
+}
+
+/* A condition chooses the same evaluations for every format: a label is the method as it was trained, a key
+   all of its variants. */
+static void conditions_are_the_same_in_every_format(void **state) {
+    (void)state;
+    static const EvaluateVariant variant = {"v", "{\"a\":1}"};
+    const Plan *plan = sample_plan(TRAIN "\"method\": \"none\", \"evaluate\": {\"multiples\": [1, 2]}");
+    plan->points[0].requests[1] = plan->points[0].requests[0];
+    plan->points[0].requests[1].variant = &variant;
+    Database *store = sample_store(plan);
+    sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, (double[]){4, 9}));
+    static const struct {
+        const char *where;
+        bool trained, changed; /* which are chosen */
+    } cases[] = {{"method=none", true, true},
+                 {"method=None", true, false},
+                 {"method=None [v]", false, true},
+                 {"evaluated=valid, nonoverlapping", true, true}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const char *const where[] = {cases[i].where, NULL};
+        const char *text = printed(store, (CmdTableOptions){.where = where});
+        if (!strstr(text, "4.00") != !cases[i].trained || !strstr(text, "9.00") != !cases[i].changed)
+            fail_msg("%s:\n%s", cases[i].where, text);
+        text = printed(store, (CmdTableOptions){.format = TABLE_AS_CSV, .where = where});
+        if (!strstr(text, ",,fp32\n") != !cases[i].trained || !strstr(text, ",v,fp32\n") != !cases[i].changed)
+            fail_msg("%s:\n%s", cases[i].where, text);
     }
     database_close(store);
 }
@@ -339,7 +361,7 @@ static void lost_seeds(void **state) {
     }
     FILE *out = fopen("out", "w");
     AnalysisOptions options = {.what = "compare",
-                               .format = "csv",
+                               .format = TABLE_AS_CSV,
                                .baseline = "none",
                                .resamples = STATS_RESAMPLES,
                                .block = STATS_BLOCK};
@@ -365,6 +387,7 @@ int main(void) {
                                        TEST(ways_of_evaluating),
                                        TEST(seeds_are_kept_apart),
                                        TEST(conditions),
+                                       TEST(conditions_are_the_same_in_every_format),
                                        TEST(claims_are_about_like_things),
                                        TEST(series_are_in_order),
                                        TEST(open_quotes),

@@ -127,6 +127,29 @@ static void errors_are_sentences(void **state) {
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
     error_set(&err, EXIT_SYSTEM, "%s", longer);
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
+    error_set(&err, EXIT_USAGE, "cannot open '%s'", "a\nb"); /* one line */
+    assert_string_equal(err.text, "cannot open 'a?b'");
+}
+
+/* Lines are added once each, as long as there is room for all of one. */
+static void errors_have_lines(void **state) {
+    (void)state;
+    Error all, one;
+    error_set(&one, EXIT_USAGE, "first");
+    assert_false(error_add(&all, &one, true));
+    error_set(&one, EXIT_USAGE, "second");
+    error_add(&all, &one, false);
+    error_add(&all, &one, false);
+    error_add(&all, &all, false);
+    assert_int_equal(all.code, EXIT_USAGE);
+    assert_string_equal(all.text, "first\nsecond");
+    for (int i = 0; i < 1000; i++) {
+        error_set(&one, EXIT_USAGE, "line %03d", i);
+        error_add(&all, &one, false);
+    }
+    assert_true(strlen(all.text) < sizeof all.text);
+    assert_int_equal(strncmp(strrchr(all.text, '\n'), "\nline ", 6), 0);
+    assert_int_equal(strlen(strrchr(all.text, '\n')), strlen("\nline 000"));
 }
 
 /* Runs a function that ends the process, and stores its stderr in `text`. Returns the status of waitpid. */
@@ -411,6 +434,7 @@ static void files_are_read_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_sentences),
+        cmocka_unit_test(errors_have_lines),
         cmocka_unit_test(ends_are_ends),
         cmocka_unit_test(the_clock_goes_on),
         cmocka_unit_test(memory_is_zero_and_aligned),

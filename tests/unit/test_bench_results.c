@@ -131,7 +131,7 @@ static void test_cost(void **state) {
     Database *store = trained(plan);
     write(store, model_of(plan), 3, slow, fast);
     FILE *out = fopen("out", "w");
-    AnalysisOptions options = {.what = "cost", .format = "csv", .baseline = "sinusoidal"};
+    AnalysisOptions options = {.what = "cost", .format = TABLE_AS_CSV, .baseline = "sinusoidal"};
     if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL);
@@ -251,7 +251,7 @@ static void test_bench_alone(void **state) {
     Error err = {0};
     const Plan *plan = sample_plan(METHODS);
     Database *store = trained(plan);
-    const PlotOptions plot = {.kind = "cost", .figure = "f.svg", .template = template};
+    const PlotOptions plot = {.kind = PLOT_COST, .figure = "f.svg", .template = template};
     assert_false(plot_figure(store, &plot, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "`poslab bench CONFIG --db DB`"));
@@ -274,7 +274,8 @@ static void test_bench_alone(void **state) {
     brief.length = 8, brief.rate = 125;
     write(store, model_of(plan), 1, brief, slow);
     FILE *out = fopen("out", "w");
-    const AnalysisOptions options = {.what = "short-long", .format = "csv", .resamples = 100, .block = 1};
+    const AnalysisOptions options = {
+        .what = "short-long", .format = TABLE_AS_CSV, .resamples = 100, .block = 1};
     if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     data = sample_file("out", NULL);

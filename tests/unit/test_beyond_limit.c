@@ -32,7 +32,7 @@ static Database *old_store(void) {
     return store;
 }
 
-static const char *analysed(Database *store, const char *what, const char *format) {
+static const char *analysed(Database *store, const char *what, TableFormat format) {
     Error err = {0};
     FILE *out = fopen("out", "w");
     const AnalysisOptions options = {
@@ -42,7 +42,7 @@ static const char *analysed(Database *store, const char *what, const char *forma
     return sample_file("out", NULL);
 }
 
-static const char *table(Database *store, const char *format) {
+static const char *table(Database *store, TableFormat format) {
     Error err = {0};
     FILE *out = fopen("out", "w");
     if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
@@ -53,13 +53,13 @@ static const char *table(Database *store, const char *format) {
 static void test_tables(void **state) {
     (void)state;
     Database *store = old_store();
-    const char *text = table(store, "text");
+    const char *text = table(store, TABLE_AS_TEXT);
     assert_non_null(strstr(text, ">text"));
     assert_non_null(strstr(text, ">text: the text that was evaluated is shorter than this length"));
     assert_non_null(strstr(text, "valid, nonoverlapping, 99 targets (100000 requested)"));
     assert_null(strstr(text, "453.6"));
     assert_non_null(strstr(text, "456.4"));
-    text = table(store, "csv");
+    text = table(store, TABLE_AS_CSV);
     assert_non_null(strstr(text, ",256,100000,beyond_text,608.09"));
     assert_non_null(strstr(text, ",64,100000,done,606.71"));
     database_close(store);
@@ -71,15 +71,15 @@ static void test_analyses(void **state) {
                                            "early",  "positions", "claim-points"};
     Database *store = old_store();
     for (int i = 0; i < COUNT_OF(programs); i++) {
-        const char *text = analysed(store, programs[i], "csv");
+        const char *text = analysed(store, programs[i], TABLE_AS_CSV);
         assert_null(strstr(text, "453.6"));
     }
-    const char *text = analysed(store, "curves", "text");
+    const char *text = analysed(store, "curves", TABLE_AS_TEXT);
     assert_null(strstr(text, ">= 256"));
     assert_non_null(strstr(text, ">= 64")); /* the longest evaluated length */
     assert_non_null(strstr(text, ">text: "));
-    assert_non_null(strstr(analysed(store, "matrix", "text"), ">text"));
-    assert_null(strstr(analysed(store, "positions", "csv"), ",256,"));
+    assert_non_null(strstr(analysed(store, "matrix", TABLE_AS_TEXT), ">text"));
+    assert_null(strstr(analysed(store, "positions", TABLE_AS_CSV), ",256,"));
     database_close(store);
 }
 
@@ -108,10 +108,10 @@ static void test_figures(void **state) {
     (void)state;
     Error err = {0};
     Database *store = old_store();
-    static const char *const kinds[] = {"curves", "early", "position"};
+    static const PlotFigure kinds[] = {PLOT_CURVES, PLOT_EARLY, PLOT_POSITION};
     for (int i = 0; i < COUNT_OF(kinds); i++) {
         if (!plot_figure(store, &(PlotOptions){.kind = kinds[i], .figure = "f.svg"}, &err))
-            fail_msg("%s: %s", kinds[i], err.text);
+            fail_msg("%s: %s", plot_figure_names[kinds[i]], err.text);
         assert_null(strstr(sample_file("f.dat", NULL), "\n256 "));
         assert_null(strstr(sample_file("f.svg", NULL), ">256<"));
     }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "experiment/config.h"
+#include "near.h"
 #include "need.h"
 
 #include <glob.h>
@@ -315,6 +316,21 @@ static void test_sweep(void **state) {
         {"'sweep':{'method':['alibi',{'name':'alibi'}]}", "method.trainable=true",
          "alibi* 128 1, alibi* 128 1"},
         {"'sweep':{'method.trainable':[false,true]}", "method=alibi", "alibi 128 1, alibi* 128 1"},
+        {"'sweep':[{'train.seed':[1,2]},{'train.length':[32],'method':['t5','alibi']}]", NULL,
+         "alibi 128 1, alibi 128 2, t5 32 1, alibi 32 1"},
+        {"'sweep':[{},{'train.seed':[2]}]", NULL, "alibi 128 1, alibi 128 2"},
+        {"'sweep':[{'train.seed':[1,2]},{'train.length':[32,64]}],'exclude':[{'train.seed':2}]", NULL,
+         "alibi 128 1, alibi 32 1, alibi 64 1"},
+        {"'sweep':[{'train.seed':[1,2]},{'train.length':[32]}]", "train.seed=7", "alibi 128 7, alibi 32 7"},
+        {"'sweep':[{'train.seed':[1,2]},{'train.length':[32]}]", "sweep.train.seed=[3]",
+         "alibi 128 3, alibi 32 3"},
+        {"'sweep':{'method':['t5',{'name':'alibi','trainable':true,'train.seed':5,'train.length':64}]}", NULL,
+         "t5 128 1, alibi* 64 5"},
+        {"'sweep':{'method':['t5',{'name':'alibi','train.seed':5}]}", "train.seed=7",
+         "t5 128 7, alibi 128 7"},
+        {"'sweep':{'method':['t5',{'name':'alibi','train.seed':5}]},'exclude':[{'train.seed':5}]", NULL,
+         "t5 128 1"},
+        {"", "method={\"name\":\"alibi\",\"train.seed\":3}", "alibi 128 3"},
         {"", "method=none", "none 128 1"},
         {"", "method={\"name\":\"alibi\",\"trainable\":true}", "alibi* 128 1"},
     };
@@ -392,8 +408,22 @@ static void test_mistakes(void **state) {
          "must be left out for nonoverlapping"},
         {"'evaluate':{'protocols':[{'stride':1}]}", "'evaluate.protocols[0]' must be a protocol's name or"},
         {"'evaluate':{'protocols':[3]}", "'evaluate.protocols[0]' must be an object, got 3"},
-        {"'sweep':[]", "'sweep' must be an object of path: list of values, got a list"},
+        {"'sweep':[]", "'sweep' must have between 1 and 100 items, got 0"},
         {"'sweep':{'train.seed':1}", "'sweep.train.seed' must be a list of values, got 1"},
+        {"'sweep':[{'train.seed':[1]},{'train.seed':2}]",
+         "'sweep[1].train.seed' must be a list of values, got 2"},
+        {"'sweep':[{'train.seed':[1]},3]", "'sweep[1]' must be an object of path: list of values, got 3"},
+        {"'sweep':{'train.seed':[1],'method':[{'name':'alibi','train.seed':2}]}",
+         "'method' cannot set 'train.seed', which 'sweep' varies; remove one of the two"},
+        {"'sweep':{'method':[{'name':'alibi','method.trainable':true}]}",
+         "'method' cannot set 'method.trainable'; write the key without 'method.'"},
+        {"'sweep':{'method':[{'name':'alibi','train.sed':2}]}",
+         "unknown key 'train.sed'; did you mean 'seed'?"},
+        {"'description':1", "'description' must be text, got 1"},
+        {"'tags':'a'", "'tags' must be a list, got \"a\""},
+        {"'tags':['a',1]", "'tags' must be texts that are not empty, got 1"},
+        {"'extends':1", "'extends' must be the path of a config, got 1"},
+        {"'extends':'/nonesuch.json'", "'extends': config '/nonesuch.json': cannot read: No such file"},
         {"'sweep':{'train.seed':[]}", "'sweep.train.seed' is an empty list"},
         {"'sweep':{'name':['a']}", "'sweep.name': this cannot be swept"},
         {"'sweep':{'sweep.x':[1]}", "'sweep.sweep.x': this cannot be swept"},
@@ -498,6 +528,119 @@ static void test_sizes(void **state) {
     assert_bad(arena_format(arena, "%s}", sweep), "'sweep' must have at most 64 paths, got 70");
 }
 
+/* Each mistake has a line, whichever section it is in; the same one in several points is told once. */
+static void test_all_mistakes(void **state) {
+    (void)state;
+    need_method("alibi");
+    need_method("rotary");
+    static const struct {
+        const char *extra;
+        const char *lines[6];
+    } cases[] = {
+        {"'seed':1,'train':{'length':0,'optimizer':{'lr':0}},'model':{'widht':1},'evaluate':{'tokens':-1}",
+         {"unknown key 'seed'; did you mean 'train.seed'?",
+          "unknown key 'model.widht'; did you mean 'width'?", "'train.length' must be in [1, 1048576], got 0",
+          "'train.optimizer.lr' must be in [1e-09, 100], got 0",
+          "'evaluate.tokens' must be in [0, 1000000000000000], got -1"}},
+        {"'sweep':{'train.length':[64,0],'train.optimizer.lr':[1,1e-3,1000]},'cluster':{'threads':0}",
+         {"'cluster.threads' must be in [1, 256], got 0",
+          "'train.optimizer.lr' must be in [1e-09, 100], got 1000 (at train.length=64, "
+          "train.optimizer.lr=1000)",
+          "'train.length' must be in [1, 1048576], got 0 (at train.length=0, train.optimizer.lr=1)"}},
+        {"'sweep':{'method':[{'name':'alibi','trainabel':true},{'name':'rotary','bsae':1}]}",
+         {"unknown key 'method.trainabel'; did you mean 'trainable'?",
+          "unknown key 'method.bsae'; did you mean 'base'? (at method=rotary)"}},
+        {"'data':{'files':[],'split':{'valid':2}},'train':{'precision':'fp8'}",
+         {"'data.split.valid' must be in [0, 1], got 2",
+          "'data.files' must have between 1 and 10000 items, got 0",
+          "'train.precision' must be one of fp32, bf16, got \"fp8\""}},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Error err;
+        const char *head = "{'data':{'files':'a'},'method':'alibi',";
+        const char *open = strncmp(cases[i].extra, "'data'", 6) == 0 ? "{'method':'alibi'," : head;
+        assert_null(read_file(json(arena_format(arena, "%s%s}", open, cases[i].extra)), NULL, &err));
+        int count = 1;
+        for (const char *at = err.text; (at = strchr(at, '\n')) != NULL; at++) count++;
+        for (int k = 0; k < COUNT_OF(cases[i].lines) && cases[i].lines[k]; k++, count--)
+            if (!strstr(err.text, cases[i].lines[k]))
+                fail_msg("'%s' is not in\n%s", cases[i].lines[k], err.text);
+        if (count != 0) fail_msg("%d lines too many:\n%s", count, err.text);
+    }
+}
+
+/* Writes another config next to that of the test, with single quotes for double ones. Returns its path. */
+static const char *write_beside(const char *name, const char *text) {
+    const char *other = arena_format(arena, "%s-%s.json", path, name);
+    FILE *file = fopen(other, "w");
+    assert_non_null(file);
+    fputs(json(text), file);
+    assert_int_equal(fclose(file), 0);
+    return other;
+}
+
+static const char *file_name(const char *of) {
+    return strrchr(of, '/') + 1;
+}
+
+static void test_extends(void **state) {
+    (void)state;
+    need_method("alibi");
+    need_method("t5");
+    const char *base =
+        write_beside("base", "{'name':'base','description':'d','tags':['t'],'data':{'files':'a'},"
+                             "'method':{'name':'alibi','trainable':true},'train':{'length':64,"
+                             "'seed':3,'optimizer':{'lr':0.5}},'sweep':{'train.seed':[4,5]}}");
+    const char *middle = write_beside(
+        "middle",
+        arena_format(arena, "{'extends':'%s','train':{'seed':7,'optimizer':{'eps':1e-9}}}", file_name(base)));
+    Error err;
+    const char *text = arena_format(
+        arena, "{'name':'x','extends':'%s','method':'t5','sweep':{'train.length':[32]}}", file_name(middle));
+    const Experiment *experiment = read_file(json(text), NULL, &err);
+    if (!experiment) fail_msg("%s", err.text);
+    assert_string_equal(listing(experiment),
+                        "t5 32 7"); /* method and sweep are replaced, train is completed */
+    assert_string_equal(experiment->name, "x");
+    near(experiment->points->optimizer.lr, 0.5, 0);
+    near(experiment->points->optimizer.eps, 1e-9, 0);
+    assert_null(strstr(experiment->source, "extends"));
+    assert_null(strstr(experiment->source, "description"));
+    experiment = read_file(experiment->source, NULL, &err); /* which is complete */
+    assert_non_null(experiment);
+    assert_string_equal(listing(experiment), "t5 32 7");
+    assert_null(config_read_text(json(text), "text", arena, &err));
+    assert_non_null(strstr(err.text, "text: 'extends' is for files"));
+
+    /* A mistake is in the file in which the key is. */
+    const char *wrong =
+        write_beside("base", "{'data':{'files':'a'},'method':'alibi','train':{'length':0,'sed':1}}");
+    assert_null(read_file(
+        json(arena_format(arena, "{'extends':'%s','train':{'tokens':0}}", file_name(wrong))), NULL, &err));
+    const char *wanted[] = {arena_format(arena, "config '%s': 'train.length' must be", wrong),
+                            arena_format(arena, "config '%s': unknown key 'train.sed'", wrong),
+                            arena_format(arena, "config '%s': 'train.tokens' must be", path)};
+    for (int i = 0; i < COUNT_OF(wanted); i++)
+        if (!strstr(err.text, wanted[i])) fail_msg("'%s' is not in\n%s", wanted[i], err.text);
+
+    write_beside("base", arena_format(arena, "{'extends':'%s'}", file_name(middle)));
+    assert_null(read_file(json(text), NULL, &err)); /* middle extends base extends middle */
+    assert_non_null(strstr(err.text, "extends itself; name another config"));
+    assert_null(read_file(json(arena_format(arena, "{'extends':'%s'}", file_name(path))), NULL, &err));
+    assert_non_null(strstr(err.text, "extends itself; name another config"));
+    write_beside("base", "[]");
+    assert_null(read_file(json(text), NULL, &err));
+    assert_non_null(strstr(err.text, "'the config' must be an object, got a list"));
+    for (int i = 0; i < 20; i++)
+        write_beside(arena_format(arena, "%d", i),
+                     arena_format(arena, "{'extends':'%s-%d.json'}", file_name(path), i + 1));
+    assert_null(read_file(json(arena_format(arena, "{'extends':'%s-0.json'}", file_name(path))), NULL, &err));
+    assert_non_null(strstr(err.text, "more than 16 configs in a chain; shorten it"));
+    for (int i = 0; i < 20; i++) remove(arena_format(arena, "%s-%d.json", path, i));
+    remove(base);
+    remove(middle);
+}
+
 /* A worker reads one point; a sweep in it, or a missing name, is an error. */
 static void test_parse(void **state) {
     (void)state;
@@ -512,7 +655,19 @@ static void test_parse(void **state) {
     }
 }
 
-/* Random damage to a config is accepted or refused with a one-line error, without a crash. */
+/* Whether no line of an error is empty, and none is there twice. */
+static bool lines_are_distinct(const char *text) {
+    const char *lines[256] = {NULL};
+    char *rest = arena_copy(arena, text);
+    for (int count = 0; (lines[count] = strsep(&rest, "\n")) != NULL; count++) {
+        assert_true(count < COUNT_OF(lines) - 1 && *lines[count]);
+        for (int i = 0; i < count; i++)
+            if (strcmp(lines[i], lines[count]) == 0) return false;
+    }
+    return true;
+}
+
+/* Random damage to a config is accepted or refused with one error line for each mistake, without a crash. */
 static void test_mutations(void **state) {
     (void)state;
     static const char *const pieces[] = {
@@ -547,7 +702,7 @@ static void test_mutations(void **state) {
         fclose(file);
         Error err = {.text = ""};
         const Experiment *experiment = config_read(path, NULL, scratch, &err);
-        if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && !strchr(err.text, '\n'));
+        if (!experiment) assert_true(*err.text && err.code == EXIT_USAGE && lines_are_distinct(err.text));
         for (int i = 0; experiment && i < experiment->count; i++) {
             const Config *again = config_parse(experiment->points[i].resolved, "again", scratch, &err);
             assert_non_null(again);
@@ -575,11 +730,15 @@ static void test_shipped(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_trained),
-        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_requests),   cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_sweep),    cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_parse),      cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_long_names), cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_trained),  cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_sweep),    cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_extends),  cmocka_unit_test(test_all_mistakes),
+        cmocka_unit_test(test_sets),     cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_parse),    cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests_name("config", tests, setup, teardown);
 }

@@ -41,13 +41,14 @@ static char papers[4096];
 /* --- the commands that read --- */
 
 /* Each returns an exit code and, unless it is EXIT_DONE, an error. */
-static bool call_status(Database *store, const char *json, FILE *out, Error *err) {
+static bool call_status(Database *store, const char *format, FILE *out, Error *err) {
     bool left;
-    return cmd_status_print(store, NULL, *json != '\0', &left, out, err);
+    return cmd_status_print(store, NULL, sample_index(table_format_names, format), &left, out, err);
 }
 
 static bool call_table(Database *store, const char *format, FILE *out, Error *err) {
-    return cmd_table_print(store, &(CmdTableOptions){.format = format}, out, err);
+    return cmd_table_print(store, &(CmdTableOptions){.format = sample_index(table_format_names, format)}, out,
+                           err);
 }
 
 static bool call_ratio(Database *store, const char *rows, FILE *out, Error *err) {
@@ -65,8 +66,9 @@ static bool call_analyse(Database *store, const char *what, FILE *out, Error *er
 
 static bool call_plot(Database *store, const char *kind, FILE *out, Error *err) {
     (void)out;
-    return plot_figure(store, &(PlotOptions){.kind = kind, .figure = "figure.svg", .template = "figure.gp"},
-                       err);
+    const PlotOptions options = {
+        .kind = sample_index(plot_figure_names, kind), .figure = "figure.svg", .template = "figure.gp"};
+    return plot_figure(store, &options, err);
 }
 
 static bool call_report(Database *store, const char *unused, FILE *out, Error *err) {
@@ -96,8 +98,9 @@ static const struct Call {
     bool (*call)(Database *store, const char *argument, FILE *out, Error *err);
     const char *argument;
 } calls[] = {
-    {"status", call_status, ""},
-    {"status --json", call_status, "1"},
+    {"status", call_status, "text"},
+    {"status", call_status, "json"},
+    {"status", call_status, "latex"},
     {"table", call_table, "text"},
     {"table", call_table, "latex"},
     {"table", call_table, "csv"},
@@ -144,7 +147,7 @@ static bool is_sound(FILE *out) {
     Error err = {0};
     int64_t problems = 0;
     Database *store = database_open("x.db", DATABASE_CHECK, &err);
-    bool fine = store && integrity_print(store, out, &problems, &err);
+    bool fine = store && integrity_print(store, TABLE_AS_TEXT, out, &problems, &err);
     database_close(store);
     if (!fine && (err.code != EXIT_DAMAGED && err.code != EXIT_USAGE))
         wrong("check", "", arena_format(sample_arena, "code %d, '%s'", err.code, err.text));

@@ -75,7 +75,7 @@ static int64_t problems(void) {
     Database *store = database_open("x.db", DATABASE_CHECK, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
-    if (!integrity_print(store, out, &count, &err)) fail_msg("%s", err.text);
+    if (!integrity_print(store, TABLE_AS_TEXT, out, &count, &err)) fail_msg("%s", err.text);
     fclose(out);
     database_close(store);
     return count;

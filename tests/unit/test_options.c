@@ -297,10 +297,10 @@ static const OptionField fields[] = {
 };
 
 static bool read_text(Options *options, const char *text, const char *path, Error *err) {
-    static const char *const skip[] = {"elsewhere", NULL};
+    static const OptionPart parts[] = {{.key = "elsewhere"}, {0}};
     Json *json = parse(text);
     options_default(options, fields, COUNT_OF(fields));
-    return options_read(options, fields, COUNT_OF(fields), json, skip, "config 'x'", path, arena, err);
+    return options_read(options, fields, COUNT_OF(fields), json, parts, "config 'x'", path, arena, err);
 }
 
 static void test_tables(void **state) {
@@ -346,8 +346,35 @@ static void test_tables(void **state) {
         assert_int_equal(err.code, EXIT_USAGE);
         assert_string_equal(err.text, bad[i][1]);
     }
+    assert_false(read_text(&options, "{\"count\":0,\"mode\":1,\"word\":\"fine\",\"zzz\":1}", "train", &err));
+    assert_string_equal(err.text,
+                        "config 'x': 'train.count' must be in [1, 4000000], got 0\n"
+                        "config 'x': 'train.mode' must be one of slow, faster, got 1\n"
+                        "config 'x': unknown key 'train.zzz'; known here: count, rate, on, mode, word, "
+                        "empty, elsewhere");
     assert_false(read_text(&options, "{\"count\":0}", "", &err));
     assert_string_equal(err.text, "config 'x': 'count' must be in [1, 4000000], got 0");
+}
+
+/* Other names of keys, and the keys of other sections, are hints within a config, but not elsewhere. */
+static void test_synonyms(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {
+        {"", "{\"seed\":1}", "did you mean 'train.seed'?"},
+        {"", "{\"lr\":1}", "did you mean 'train.optimizer.lr'?"},
+        {"train", "{\"steps\":1}", "did you mean 'train.tokens'?"},
+        {"train", "{\"batch_size\":1}", "did you mean 'train.tokens_per_step'?"},
+        {"train.optimizer", "{\"weight_decay\":1}", "did you mean 'train.optimizer.decay'?"},
+        {"evaluate.variants[0]", "{\"window\":1}", "did you mean 'model.attention.window'?"},
+        {"claims[0]", "{\"seed\":1}", "known here: "},
+        {"trai", "{\"seed\":1}", "known here: "},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Options options;
+        Error err;
+        assert_false(read_text(&options, cases[i][1], cases[i][0], &err));
+        if (!strstr(err.text, cases[i][2])) fail_msg("%s", err.text);
+    }
 }
 
 /* A range that also allows 0: values between 0 and the range are refused, and the error says so. */
@@ -374,6 +401,8 @@ static void test_or_zero(void **state) {
 static void test_nearest(void **state) {
     (void)state;
     static const char *const names[] = {"length", "tokens", "lr", "tokens_per_step", NULL};
+    assert_string_equal(options_synonym("lr"), "train.optimizer.lr");
+    assert_null(options_synonym("zzz"));
     assert_string_equal(options_nearest_name("lenght", names), "length");
     assert_string_equal(options_nearest_name("Length", names), "length");
     assert_string_equal(options_nearest_name("token", names), "tokens");
@@ -390,8 +419,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_not_json), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_synonyms),
+        cmocka_unit_test(test_nearest), cmocka_unit_test(test_arena),
     };
     return cmocka_run_group_tests_name("options", tests, fixture_arena, fixture_arena_free);
 }

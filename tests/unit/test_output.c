@@ -59,7 +59,7 @@ static Database *two_seeds(const char *reason) {
     return store;
 }
 
-static const char *printed(Database *store, const char *format) {
+static const char *printed(Database *store, TableFormat format) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
@@ -73,7 +73,8 @@ static const char *status(Database *store, bool json) {
     FILE *out = fopen("out", "w");
     assert_non_null(out);
     bool left;
-    if (!cmd_status_print(store, NULL, json, &left, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_status_print(store, NULL, json ? TABLE_AS_JSON : TABLE_AS_TEXT, &left, out, &err))
+        fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -92,7 +93,7 @@ static void test_text(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
     assert_string_equal(
-        printed(store, NULL),
+        printed(store, TABLE_AS_TEXT),
         arena_format(sample_arena,
                      "x: perplexity by evaluation length, mean ± standard deviation over 2 seeds\n"
                      "\n"
@@ -111,7 +112,7 @@ static void test_md(void **state) {
     (void)state;
     Database *store = two_seeds(NULL);
     assert_string_equal(
-        printed(store, "md"),
+        printed(store, TABLE_AS_MD),
         arena_format(
             sample_arena,
             "**x: perplexity by evaluation length, mean ± standard deviation over 2 seeds**\n"
@@ -189,7 +190,7 @@ static void test_pivot(void **state) {
         "     at\n"
         "---------------------------------------\n"
         "     16    1237                    3.76\n");
-    const char *csv = printed_with(store, (CmdTableOptions){.format = "csv", .where = where});
+    const char *csv = printed_with(store, (CmdTableOptions){.format = TABLE_AS_CSV, .where = where});
     int lines = 0;
     for (const char *at = csv; (at = strchr(at, '\n')); at++) lines++;
     assert_int_equal(lines, 1 + 4);
@@ -228,7 +229,8 @@ static void test_pivot_errors(void **state) {
     assert_non_null(strstr(refused(store, (CmdTableOptions){.where = nothing}), "--where"));
     assert_non_null(strstr(refused(store, (CmdTableOptions){.where = no_value}), "FIELD=VALUE"));
     assert_non_null(strstr(refused(store, (CmdTableOptions){.paper = true}), "poslab reference"));
-    assert_non_null(strstr(refused(store, (CmdTableOptions){.format = "csv", .ratio = true}), "--ratio"));
+    assert_non_null(
+        strstr(refused(store, (CmdTableOptions){.format = TABLE_AS_CSV, .ratio = true}), "--ratio"));
     database_close(store);
 }
 
@@ -261,12 +263,12 @@ static void test_best(void **state) {
     Database *store = sample_store(plan);
     for (int i = 0; i < plan->count; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, values[i]));
-    const char *text = printed_with(store, (CmdTableOptions){.format = "md", .rows = "method"});
+    const char *text = printed_with(store, (CmdTableOptions){.format = TABLE_AS_MD, .rows = "method"});
     assert_non_null(strstr(text, "| Rotary | **4.05 ± 0.07** | **4.00 ± 0.00** | **4.00 ± 0.00** |\n"));
     assert_non_null(
         strstr(text, "| ALiBi (trainable=true) | **4.04 ± 0.03** | 8.50 ± 0.71 | **4.50 ± 0.71** |\n"));
     const char *const one[] = {"seed=1", NULL};
-    text = printed_with(store, (CmdTableOptions){.format = "md", .rows = "method", .where = one});
+    text = printed_with(store, (CmdTableOptions){.format = TABLE_AS_MD, .rows = "method", .where = one});
     assert_non_null(strstr(
         text, "| Rotary | **4.00** | **4.00** | **4.00** |\n| ALiBi (trainable=true) | 4.02 | 8.00 |"));
     assert_non_null(strstr(text, "n = 1, so nothing was tested"));
@@ -280,7 +282,7 @@ static void test_latex(void **state) {
         sample_outside("UPDATE run SET label = '[a] & b_c #1 50% {x} $y$ ~^\\ <q> é \xE6\x97\xA5' || char(10)"
                        " WHERE method = 'rotary'"),
         SQLITE_OK);
-    const char *text = printed_with(store, (CmdTableOptions){.format = "latex"});
+    const char *text = printed_with(store, (CmdTableOptions){.format = TABLE_AS_LATEX});
     const char *const parts[] = {
         "% needs \\usepackage{booktabs,graphicx,textcomp}\n\\begin{table}",
         "\n\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}",
@@ -312,7 +314,7 @@ static void test_outcomes(void **state) {
     record.evaluation_count = 1;
     sample_import(store, &record);
     assert_true(runs_set_status(store, plan->points[5].key, RUN_RUNNING, NULL, &err));
-    const char *text = printed(store, "text");
+    const char *text = printed(store, TABLE_AS_TEXT);
     const char *end = strstr(text, "\nsignature");
     assert_non_null(end);
     assert_string_equal(arena_format(sample_arena, "%.*s", (int)(end - text), text),
@@ -348,7 +350,7 @@ static void test_outcomes(void **state) {
 static void test_lost_seed(void **state) {
     (void)state;
     Database *store = two_seeds("loss is nan at step 3");
-    const char *text = printed(store, "text");
+    const char *text = printed(store, TABLE_AS_TEXT);
     assert_non_null(strstr(text, "  4.00 (1/2)  "));
     assert_non_null(strstr(text, "(n/m): mean over n of m seeds"));
     database_close(store);
@@ -364,7 +366,7 @@ static void test_several(void **state) {
     Database *store = sample_store(plan);
     for (int i = 0; i < 2; i++)
         sample_import(store, sample_record(&plan->points[i], RUN_DONE, NULL, (double[]){4, 5, 6, 7}));
-    const char *text = printed(store, "text");
+    const char *text = printed(store, TABLE_AS_TEXT);
     const char *end = strstr(text, "\nsignature");
     assert_non_null(end);
     assert_string_equal(arena_format(sample_arena, "%.*s", (int)(end - text), text),
@@ -391,7 +393,7 @@ static void test_csv(void **state) {
     Database *store = two_seeds(NULL);
     assert_int_equal(sample_outside("UPDATE run SET label = 'a \"b\", c' WHERE method = 'rotary'"),
                      SQLITE_OK);
-    char *line = strtok((char *)printed(store, "csv"), "\n");
+    char *line = strtok((char *)printed(store, TABLE_AS_CSV), "\n");
     assert_non_null(line);
     assert_true(strncmp(line, "experiment,run_key,method,method_options,label,", 47) == 0);
     int rows = 0;
@@ -420,7 +422,7 @@ static void test_json(void **state) {
     (void)state;
     Error err;
     Database *store = two_seeds("loss is nan at step 3");
-    const char *text = printed(store, "json");
+    const char *text = printed(store, TABLE_AS_JSON);
     Json *json = json_parse(text, strlen(text), "table", sample_arena, &err);
     if (!json) fail_msg("%s", err.text);
     assert_int_equal(json_count(json), 12);
@@ -435,17 +437,15 @@ static void test_table_errors(void **state) {
     (void)state;
     Error err;
     Database *store = database_open("x.db", DATABASE_CREATE, &err);
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = NULL}, stdout, &err));
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = TABLE_AS_TEXT}, stdout, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "no experiment"));
     database_close(store);
     store = two_seeds(NULL);
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = "tex"}, stdout, &err));
-    assert_non_null(strstr(err.text, "'tex'"));
     assert_false(cmd_table_print(store, &(CmdTableOptions){.experiment = "y"}, stdout, &err));
     assert_non_null(strstr(err.text, "'y'"));
     FILE *full = fopen("/dev/full", "w");
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = "csv"}, full, &err));
+    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = TABLE_AS_CSV}, full, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     fclose(full);
     database_close(store);
@@ -543,9 +543,9 @@ static void test_hostile_names(void **state) {
     assert_non_null(strstr(svg, "{/=99 d}"));
     assert_non_null(strstr(svg, "touch bad4"));
     assert_int_equal(system("test -z \"$(ls | grep '^bad')\""), 0);
-    assert_null(strchr(printed(store, "text"), 27));
+    assert_null(strchr(printed(store, TABLE_AS_TEXT), 27));
     assert_null(strchr(status(store, false), 27));
-    assert_non_null(strstr(printed(store, "md"), "a' b\\` touch bad1 \\`"));
+    assert_non_null(strstr(printed(store, TABLE_AS_MD), "a' b\\` touch bad1 \\`"));
     database_close(store);
 }
 
@@ -655,7 +655,6 @@ static void test_signature_of_chosen(void **state) {
 /* A condition that selects nothing is an error in every format, and lists the existing values. */
 static void test_where_nothing(void **state) {
     (void)state;
-    static const char *const all[] = {"text", "md", "latex", "csv", "json"};
     static const struct {
         const char *const where[3];
         const char *text;
@@ -669,11 +668,11 @@ static void test_where_nothing(void **state) {
         {{"multiple=3"}, "it has '1x', '1.5x', '4x'"},
     };
     Database *store = two_seeds(NULL);
-    for (int f = 0; f < COUNT_OF(all); f++) {
+    for (TableFormat f = 0; table_format_names[f]; f++) {
         for (int i = 0; i < COUNT_OF(cases); i++) {
-            const char *error = refused(store, (CmdTableOptions){.format = all[f], .where = cases[i].where});
+            const char *error = refused(store, (CmdTableOptions){.format = f, .where = cases[i].where});
             if (!strstr(error, cases[i].text))
-                fail_msg("%s: expected %s, got %s", all[f], cases[i].text, error);
+                fail_msg("%s: expected %s, got %s", table_format_names[f], cases[i].text, error);
         }
     }
     database_close(store);
@@ -683,8 +682,8 @@ static void test_where_nothing(void **state) {
     const Plan *plan = sample_plan(TWO_SEEDS ", \"exclude\": [{\"method\": \"rotary\", \"train.seed\": 2}]");
     store = sample_store(plan);
     const char *const where[] = {"method=rotary", "seed=2", NULL};
-    for (int f = 0; f < COUNT_OF(all); f++)
-        assert_non_null(strstr(refused(store, (CmdTableOptions){.format = all[f], .where = where}),
+    for (TableFormat f = 0; table_format_names[f]; f++)
+        assert_non_null(strstr(refused(store, (CmdTableOptions){.format = f, .where = where}),
                                "no evaluation fulfils all of --where"));
     database_close(store);
 }
@@ -696,7 +695,7 @@ static void test_settings(void **state) {
     int64_t problems = 0, before = 0; /* synthetic numbers have some */
     Error err;
     FILE *nowhere = fopen("/dev/null", "w");
-    assert_true(integrity_print(store, nowhere, &before, &err));
+    assert_true(integrity_print(store, TABLE_AS_TEXT, nowhere, &before, &err));
     fclose(nowhere);
     assert_null(strstr(whole(store, (CmdTableOptions){0}), "environment"));
     assert_int_equal(
@@ -706,7 +705,7 @@ static void test_settings(void **state) {
     assert_non_null(strstr(whole(store, (CmdTableOptions){0}),
                            arena_format(sample_arena, " resumed-in-another-environment=%s", key)));
     FILE *out = fopen("out", "w");
-    assert_true(integrity_print(store, out, &problems, &err));
+    assert_true(integrity_print(store, TABLE_AS_TEXT, out, &problems, &err));
     fclose(out);
     assert_non_null(
         strstr(sample_file("out", NULL),
@@ -729,10 +728,10 @@ static void test_changed(void **state) {
     }
     Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9, 99, 5, 6, 7}));
-    const char *text = printed(store, NULL);
+    const char *text = printed(store, TABLE_AS_TEXT);
     assert_non_null(strstr(text, "\nRotary                   16         0  4.00  9.00  99.00\n"
                                  "Rotary [stretched]       16         0  5.00  6.00   7.00\n"));
-    text = printed(store, "csv");
+    text = printed(store, TABLE_AS_CSV);
     assert_non_null(strstr(text, ",eval_variant,eval_precision\n"));
     assert_non_null(strstr(text, ",stretched,fp32\n"));
     database_close(store);
@@ -754,7 +753,7 @@ static void test_namesakes(void **state) {
     }
     Database *store = sample_store(plan);
     sample_import(store, sample_record(point, RUN_DONE, NULL, (double[]){4, 9, 99, 5, 6, 7}));
-    const char *text = printed(store, NULL);
+    const char *text = printed(store, TABLE_AS_TEXT);
     assert_non_null(strstr(text,
                            "\nRotary [stretched {\"base\":20000}]       16         0  4.00  9.00  99.00\n"
                            "Rotary [stretched {\"base\":30000}]       16         0  5.00  6.00   7.00\n"));

@@ -256,7 +256,7 @@ static char *printed(const Plan *plan, bool json) {
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    plan_print(plan, json, out);
+    assert_true(plan_print(plan, json ? TABLE_AS_JSON : TABLE_AS_TEXT, out, &(Error){0}));
     fclose(out);
     char *copy = arena_copy(arena, text);
     free(text);

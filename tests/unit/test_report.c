@@ -147,7 +147,7 @@ static void test_claims_as_rows(void **state) {
         Error err = {0};
         FILE *out = fopen("rows", "w");
         assert_non_null(out);
-        AnalysisOptions options = {.what = tables[i].what, .format = "csv", .claims = "claims.json"};
+        AnalysisOptions options = {.what = tables[i].what, .format = TABLE_AS_CSV, .claims = "claims.json"};
         if (!analysis_print(store, &options, out, &err)) fail_msg("%s", err.text);
         fclose(out);
         const char *rows = sample_file("rows", NULL);
@@ -372,22 +372,22 @@ static void test_figures(void **state) {
             " 'perplexity', 20), ('Paper', 'd', 'valid', 'rotary', 100, 200, 200, 'perplexity', 50)"),
         SQLITE_OK);
     static const struct {
-        const char *kind, *data; /* a line of the data file, or its beginning */
-    } figures[] = {{"position", "\n1 "},
-                   {"early", "\n16 4.0"},
-                   {"paper", "\n2 2.5 0 2.5 2.5 1\n"},
-                   {"loss", "\n1 3 0 3 3 2\n2 1.5 0 1.5 1.5 2\n3 1 0 1 1 2\n"}};
+        PlotFigure kind;
+        const char *data; /* a line of the data file, or its beginning */
+    } figures[] = {{PLOT_POSITION, "\n1 "},
+                   {PLOT_EARLY, "\n16 4.0"},
+                   {PLOT_PAPER, "\n2 2.5 0 2.5 2.5 1\n"},
+                   {PLOT_LOSS, "\n1 3 0 3 3 2\n2 1.5 0 1.5 1.5 2\n3 1 0 1 1 2\n"}};
     for (int i = 0; i < COUNT_OF(figures); i++) {
         if (!plot_figure(store, &(PlotOptions){.kind = figures[i].kind, .figure = "f.svg"}, &err))
             fail_msg("%s", err.text);
         assert_non_null(strstr(sample_file("f.svg", NULL), "</svg>"));
         if (!strstr(sample_file("f.dat", NULL), figures[i].data))
-            fail_msg("%s: no %s in %s", figures[i].kind, figures[i].data, sample_file("f.dat", NULL));
+            fail_msg("%s: no %s in %s", plot_figure_names[figures[i].kind], figures[i].data,
+                     sample_file("f.dat", NULL));
     }
-    assert_false(plot_figure(store, &(PlotOptions){.kind = "bias", .figure = "f.svg"}, &err));
+    assert_false(plot_figure(store, &(PlotOptions){.kind = PLOT_BIAS, .figure = "f.svg"}, &err));
     assert_non_null(strstr(err.text, "weights"));
-    assert_false(plot_figure(store, &(PlotOptions){.kind = "positon", .figure = "f.svg"}, &err));
-    assert_non_null(strstr(err.text, "did you mean 'position'"));
     database_close(store);
 }
 

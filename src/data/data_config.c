@@ -1,5 +1,5 @@
-/* data_config: see experiment/data_config.h. */
-#include "experiment/data_config.h"
+/* data_config: see data/data_config.h. */
+#include "data/data_config.h"
 
 #include <string.h>
 
@@ -8,17 +8,24 @@ enum { MAX_FILES = 10000 };
 typedef struct DataReader {
     const char *source;
     Arena *arena;
-    Error *err;
+    Error *err;    /* of what is being read */
+    Error *errors; /* all so far; code 0: none */
 } DataReader;
+
+static bool note(const DataReader *reader, bool fine) {
+    return fine || error_add(reader->errors, reader->err, !reader->errors->code);
+}
 
 static bool must_be(const DataReader *reader, const char *path, const char *wanted, const Json *json) {
     return json_value_error(json, reader->source, path, wanted, reader->err);
 }
 
-static bool read_section(const DataReader *reader, CorpusOptions *data, const OptionField *fields, int count,
-                         const Json *json, const char *const *skip, const char *path) {
-    options_default(data, fields, count);
-    return options_read(data, fields, count, json, skip, reader->source, path, reader->arena, reader->err);
+/* Defaults, then the JSON's members; a missing section is no error. */
+static bool read_section(const DataReader *reader, CorpusOptions *data, const OptionSection *section,
+                         const Json *json) {
+    options_default(data, section->fields, section->field_count);
+    return note(reader, options_read(data, section->fields, section->field_count, json, section->parts,
+                                     reader->source, section->path, reader->arena, reader->err));
 }
 
 /* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
@@ -50,24 +57,13 @@ static bool read_task(const DataReader *reader, CorpusOptions *data, const Json 
     if (data->tokenizer != TOKENIZER_TASK)
         return must_be(reader, "data.tokenizer", "\"task\" with 'data.task', or left out",
                        json_get(json, "tokenizer"));
+    if (!examples_read(task, json_get(json, "task"), reader->source, reader->arena, reader->err))
+        return false;
     data->task = task;
-    return examples_read(task, json_get(json, "task"), reader->source, reader->arena, reader->err);
+    return true;
 }
 
-static bool read_data(const DataReader *reader, CorpusOptions *data, const Json *json) {
-    static const char *const skip[] = {"files", "split", "valid_files", "test_files", "task", NULL};
-    const Json *split = json_get(json, "split");
-    data->task = NULL;
-    if (json_get(json, "task"))
-        return read_section(reader, data, corpus_fields, corpus_field_count, json, skip, "data") &&
-               read_task(reader, data, json);
-    if (!read_section(reader, data, corpus_fields, corpus_field_count, json, skip, "data") ||
-        !read_section(reader, data, corpus_split_fields, corpus_split_field_count, split, NULL,
-                      "data.split") ||
-        !read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files") ||
-        !read_files(reader, &data->files[SPLIT_VALID], json_get(json, "valid_files"), "data.valid_files") ||
-        !read_files(reader, &data->files[SPLIT_TEST], json_get(json, "test_files"), "data.test_files"))
-        return false;
+static bool check_files(const DataReader *reader, CorpusOptions *data, const Json *split) {
     if (data->tokenizer == TOKENIZER_TASK)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'data.tokenizer' \"task\" needs 'data.task'; name a task, or another tokenizer",
@@ -92,8 +88,26 @@ static bool read_data(const DataReader *reader, CorpusOptions *data, const Json 
                      reader->source, data->valid, data->test);
 }
 
+static bool read_data(const DataReader *reader, CorpusOptions *data, const Json *json) {
+    const Json *split = json_get(json, "split");
+    bool fine = read_section(reader, data, &corpus_section, json);
+    data->task = NULL;
+    if (json_get(json, "task")) return note(reader, read_task(reader, data, json)) && fine;
+    fine &= read_section(reader, data, &corpus_split_section, split);
+    fine &=
+        note(reader, read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files"));
+    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
+        const char *key = arena_format(reader->arena, "data.%s_files", corpus_split_names[s]);
+        fine &= note(reader, read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
+    }
+    return fine && note(reader, check_files(reader, data, split));
+}
+
 bool data_config_read(CorpusOptions *data, const Json *json, const char *source, Arena *arena, Error *err) {
-    return read_data(&(DataReader){source, arena, err}, data, json);
+    Error errors = {0};
+    bool fine = read_data(&(DataReader){source, arena, err, &errors}, data, json);
+    if (!fine) *err = errors;
+    return fine;
 }
 
 /* --- writing --- */

@@ -5,8 +5,8 @@
  *
  * "valid_files" and "test_files" name files for a split; its share is then 0.
  */
-#ifndef POSLAB_EXPERIMENT_DATA_CONFIG_H
-#define POSLAB_EXPERIMENT_DATA_CONFIG_H
+#ifndef POSLAB_DATA_DATA_CONFIG_H
+#define POSLAB_DATA_DATA_CONFIG_H
 
 #include "data/corpus_options.h"
 

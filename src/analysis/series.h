@@ -1,0 +1,134 @@
+/* series: perplexities of one method at one training length under one protocol: a row of a table, a line of a
+ * figure.
+ *
+ * The cells of a series are at the evaluation lengths, ascending. A cell has one entry for each run (seed)
+ * that the experiment requests, with its perplexity or the reason why there is none. Every seed has the same
+ * weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in math/stats.h.
+ */
+#ifndef POSLAB_ANALYSIS_SERIES_H
+#define POSLAB_ANALYSIS_SERIES_H
+
+#include "math/stats.h"
+#include "analysis/reference_curves.h"
+
+typedef struct SeriesSeed { /* an evaluation of one run, requested */
+    int64_t seed;
+    const char *outcome; /* "done", "diverged", "failed", "beyond_limit", "beyond_text", "missing" */
+    double loss;         /* nats per token; finite if done */
+    int64_t evaluation;  /* its id; 0: there is none, and all that follows but the run is unknown */
+    double nats, bits_per_byte, seconds; /* NAN: unknown */
+    int64_t tokens, windows, peak_bytes;
+    const char *revision;
+    const char *run_key, *method_options, *tokenizer;
+    int64_t row; /* its place in the order of the config, over all series */
+} SeriesSeed;
+
+typedef struct SeriesCell {
+    int64_t length, stride;
+    SeriesSeed *seeds;      /* [seeds_requested]: first those that are done, ascending, then the others */
+    double *perplexities;   /* [count]: of the seeds that are done */
+    int count;              /* done */
+    int seeds_requested;    /* by the experiment */
+    const char *outcome;    /* of the first seed that is not done; NULL: all are */
+    double mean, deviation; /* of the perplexities; NAN for none; deviation NAN for one */
+} SeriesCell;
+
+/* What training cost. */
+enum {
+    SERIES_SPEED, /* targets per second */
+    SERIES_SECONDS,
+    SERIES_PROCESSOR, /* seconds of all threads */
+    SERIES_LOAD,      /* of the machine */
+    SERIES_BYTES,     /* peak */
+    SERIES_COSTS
+};
+
+typedef struct SeriesRun { /* a seed that has finished training */
+    int64_t seed, threads, tokens;
+    double cost[SERIES_COSTS]; /* NAN: unknown */
+} SeriesRun;
+
+typedef struct Series {
+    const char *name;                     /* label, settings and variant */
+    const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
+    const char *run_label;                /* the label without the variant */
+    const char *variant;                  /* what is changed after training: its name, or "" */
+    const char *split, *protocol, *rule, *corpus, *precision;
+    const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
+    int64_t train_length, requested, parameters, position_parameters;
+    SeriesCell *cells;
+    int count;
+    SeriesRun *runs;
+    int run_count;
+    double cost[SERIES_COSTS]; /* means over the runs; NAN without any */
+} Series;
+
+/* --- making --- */
+
+/* Adds a seed to the cell of this length, made if it is missing. */
+void series_add(Series *series, int64_t length, int64_t stride, SeriesSeed seed, Arena *arena);
+
+/* Computes what follows from seeds and runs: means, `outcome`, `evaluated`. */
+void series_finish(Series *series, Arena *arena);
+
+/* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
+Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
+
+/* --- comparing --- */
+
+/* Whether two series are of the same runs; are evaluated on the same targets; and by the same protocol. */
+bool series_same_runs(const Series *a, const Series *b);
+bool series_same_targets(const Series *a, const Series *b);
+bool series_same_protocol(const Series *a, const Series *b);
+
+/* Whether their perplexities can be compared: the same training length, corpus and protocol. */
+bool series_comparable(const Series *a, const Series *b);
+
+/* Whether the windows do not overlap. */
+bool series_nonoverlapping(const Series *series);
+
+/* Targets that its runs were trained on; 0: not known, where none is done. */
+int64_t series_train_tokens(const Series *series);
+
+typedef struct SeriesReach {
+    int64_t within;  /* the last length up to which every P(l) <= 1.05 P(L), L the training length; 0: P(L) is
+                        unknown; a length without a perplexity ends it */
+    int64_t best;    /* the length l >= L of the lowest P(l); 0: unknown */
+    int64_t longest; /* evaluated */
+    double base;     /* P(L) */
+} SeriesReach;
+
+/* How far a series extrapolates, by its mean perplexities P. */
+SeriesReach series_reach(const Series *series);
+
+/* --- cells --- */
+
+SeriesCell *series_cell(const Series *series, int64_t length); /* NULL if there is none */
+
+/* The same with those seeds alone for which keep[seeds_requested] is true. */
+SeriesCell *series_cell_of(const SeriesCell *cell, const bool *keep, Arena *arena);
+
+/* A cell of one seed; NAN: missing. */
+SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena);
+
+/* The entry of that seed, if it is done; NULL if there is none, or no cell. */
+const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
+
+/* How many of the seeds have this outcome. */
+int series_outcomes(const SeriesCell *cell, const char *outcome);
+
+/* ln P / P' of the seeds that are done in both cells, ascending, P' of `base` (may be NULL); returns how
+   many. */
+int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base);
+
+/* Mean loss of a cell over seeds, nats per token; NAN for none. */
+double series_mean_loss(const SeriesCell *cell);
+
+/* Whether anything is known of the method at this length: a perplexity, or that it diverges or has its limit
+   before. */
+bool series_evaluated(const SeriesCell *cell);
+
+/* The text of a cell in a table: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-". */
+const char *series_cell_text(const SeriesCell *cell, Arena *arena);
+
+#endif

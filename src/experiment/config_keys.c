@@ -1,0 +1,296 @@
+/* config_keys: see config_keys.h. */
+#include "experiment/config_keys.h"
+
+#include <string.h>
+
+#include "position/encoding.h"
+#include "model/model.h"
+#include "data/corpus_options.h"
+#include "train/optimizer.h"
+#include "train/train.h"
+#include "experiment/adaptive_softmax.h"
+#include "experiment/evaluation_config.h"
+#include "experiment/slurm_config.h"
+
+#define TEXT_SCHEMA "{\"type\":\"string\"}"
+
+static const OptionPart file_parts[] = {
+    {"$schema", "text", NULL, "JSON Schema of configs, for editors; ignored", TEXT_SCHEMA},
+    {"extends", "path", NULL, "a config that this one completes or changes; relative to this file",
+     TEXT_SCHEMA},
+    {"description", "text", NULL, "what the experiment is for; shown by status and report", TEXT_SCHEMA},
+    {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\",\"minLength\":1}}"},
+    {"sweep", "object, or list of objects", NULL,
+     "lists of values by path (train.length); the points are their product, of a list the union of the "
+     "products",
+     "{\"$ref\":\"#/$defs/sweep\"}"},
+    {"exclude", "list of objects", NULL,
+     "values by path; a point that matches all pairs of an item is left out",
+     "{\"type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\"object\",\"minProperties\":1}}"},
+    {.key = "cluster"},
+    {.key = "data"}, /* a point begins here */
+    {.key = "model"},
+    {"method", "name, or object with a name", "required",
+     "the position method; swept with other paths, an object can set them, too",
+     "{\"$ref\":\"#/$defs/method\"}"},
+    {.key = "train"},
+    {.key = "evaluate"},
+    {0},
+};
+enum { FILE_ONLY = 7 }; /* parts that a point does not have */
+
+static const OptionField root_fields[] = {
+    {"name", OPTION_TEXT, offsetof(ConfigKeysTop, name),
+     .help = "name of the experiment and of its database; without it: that of the file"},
+};
+const OptionSection config_keys_file = {"", "An experiment is one JSON object", root_fields,
+                                        COUNT_OF(root_fields), file_parts};
+const OptionSection config_keys_point = {"", "A point of an experiment", root_fields, COUNT_OF(root_fields),
+                                         file_parts + FILE_ONLY};
+
+static const OptionPart method_parts[] = {
+    {"with", "method", "the method's own choice",
+     "of methods that choose positions: the method that uses them", "{\"$ref\":\"#/$defs/method\"}"},
+    {"name", "name of a method", "required", "the method; its options are further keys of the object",
+     "{\"$ref\":\"#/$defs/methods\"}"},
+    {0},
+};
+const OptionSection config_keys_moving = {
+    "method", "A position method as an object; a name alone has the default options", NULL, 0, method_parts};
+const OptionSection config_keys_method = {"method", "A position method as an object", NULL, 0,
+                                          method_parts + 1};
+
+static const OptionField variant_fields[] = {
+    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "name of the variant in tables; required"},
+};
+static const OptionPart variant_parts[] = {
+    {"method", "name, or object with a name", "as trained", "another method, with the same parameters",
+     "{\"$ref\":\"#/$defs/method\"}"},
+    {"attention", "object", "as trained", "options of attention, as model.attention",
+     "{\"$ref\":\"#/$defs/model.attention\"}"},
+    {0},
+};
+const OptionSection config_keys_variant = {"evaluate.variants[]",
+                                           "A change after training: a method, options of attention or both",
+                                           variant_fields, COUNT_OF(variant_fields), variant_parts};
+
+const OptionSection *const config_keys_sections[] = {
+    &config_keys_file,
+    &corpus_section,
+    &corpus_split_section,
+    &model_section,
+    &attention_section,
+    &adaptive_softmax_section,
+    &config_keys_moving,
+    &train_section,
+    &optimizer_section,
+    &optimizer_schedule_section,
+    &train_until_section,
+    &evaluation_config_section,
+    &evaluation_config_task_section,
+    &evaluation_config_protocol_section,
+    &config_keys_variant,
+    &slurm_config_section,
+    NULL,
+};
+
+/* ---- descriptions ---- */
+
+static const char *number(double value, Arena *arena) {
+    char text[JSON_NUMBER_SIZE];
+    return arena_copy(arena, json_number_text(value, text));
+}
+
+static bool has_range(const OptionField *field) {
+    return field->low != 0 || field->high != 0;
+}
+
+static const char *type_text(const OptionField *field, Arena *arena) {
+    if (field->type == OPTION_BOOL) return "true or false";
+    if (field->type == OPTION_TEXT) return "text";
+    if (field->type == OPTION_CHOICE) return options_choices_text(field, "", arena);
+    const char *kind = field->type == OPTION_INT ? "whole number" : "number";
+    if (!has_range(field)) return kind;
+    return arena_format(arena, "%s%s from %s to %s", field->or_zero ? "0, or a " : "", kind,
+                        number(field->low, arena), number(field->high, arena));
+}
+
+static const char *default_text(const OptionField *field, Arena *arena) {
+    if (field->type == OPTION_BOOL) return field->default_value ? "true" : "false";
+    if (field->type == OPTION_CHOICE) return field->choices[(int)field->default_value];
+    if (field->type == OPTION_TEXT) return field->choices && *field->choices[0] ? field->choices[0] : NULL;
+    return number(field->default_value, arena);
+}
+
+static bool is_section(const OptionPart *part) {
+    return !part->schema;
+}
+
+static const char *path_of(const OptionSection *section, const char *key, Arena *arena) {
+    return arena_format(arena, "%s%s%s", section->path, *section->path ? "." : "", key);
+}
+
+ConfigKey *config_keys_list(const OptionSection *section, int *count, Arena *arena) {
+    ConfigKey *keys = NULL;
+    *count = 0;
+    for (const OptionPart *part = section->parts; part && part->key; part++)
+        if (!is_section(part))
+            *ARENA_PUSH(arena, keys, *count) =
+                (ConfigKey){path_of(section, part->key, arena), part->type, part->default_value, part->help};
+    for (int i = 0; i < section->field_count; i++) {
+        const OptionField *field = &section->fields[i];
+        *ARENA_PUSH(arena, keys, *count) =
+            (ConfigKey){path_of(section, field->key, arena), type_text(field, arena),
+                        default_text(field, arena), field->help};
+    }
+    return keys;
+}
+
+/* ---- JSON Schema ---- */
+
+static Json *parse(const char *text, Arena *arena) {
+    Error err;
+    Json *json = json_parse(text, strlen(text), "schema", arena, &err);
+    if (!json) BUG("%s", err.text);
+    return json;
+}
+
+static Json *reference(const char *name, Arena *arena) {
+    Json *json = json_new_object(arena);
+    json_set_text(json, "$ref", arena_format(arena, "#/$defs/%s", name));
+    return json;
+}
+
+static Json *field_schema(const OptionField *field, Arena *arena) {
+    static const char *const types[] = {[OPTION_INT] = "integer",
+                                        [OPTION_REAL] = "number",
+                                        [OPTION_BOOL] = "boolean",
+                                        [OPTION_CHOICE] = "string",
+                                        [OPTION_TEXT] = "string"};
+    Json *json = json_new_object(arena), *range = json;
+    json_set_text(json, "type", types[field->type]);
+    json_set_text(json, "description", field->help);
+    if (field->type == OPTION_BOOL) json_set_bool(json, "default", field->default_value != 0);
+    if (field->type == OPTION_CHOICE) {
+        Json *names = json_new_array(arena);
+        for (int i = 0; field->choices[i]; i++) json_append(names, json_new_text(field->choices[i], arena));
+        json_set(json, "enum", names);
+        json_set_text(json, "default", default_text(field, arena));
+    }
+    if (field->type != OPTION_INT && field->type != OPTION_REAL) return json;
+    json_set_number(json, "default", field->default_value);
+    if (!has_range(field)) return json;
+    if (field->or_zero) {
+        Json *cases = parse("[{\"const\":0}]", arena);
+        range = json_new_object(arena);
+        json_append(cases, range);
+        json_set(json, "anyOf", cases);
+    }
+    json_set_number(range, "minimum", field->low);
+    json_set_number(range, "maximum", field->high);
+    return json;
+}
+
+/* The name of a section among the definitions: its path without "[]". */
+static const char *section_name(const OptionSection *section, Arena *arena) {
+    return arena_format(arena, "%.*s", (int)strcspn(section->path, "["), section->path);
+}
+
+static Json *part_schema(const OptionSection *section, const OptionPart *part, Arena *arena) {
+    if (is_section(part)) return reference(path_of(section, part->key, arena), arena);
+    Json *json = parse(part->schema, arena);
+    json_set_text(json, "description", part->help);
+    return json;
+}
+
+/* The keys of an object, and no others. */
+static Json *section_schema(const OptionSection *section, Arena *arena) {
+    Json *json = json_new_object(arena), *keys = json_new_object(arena);
+    for (const OptionPart *part = section->parts; part && part->key; part++)
+        json_set(keys, part->key, part_schema(section, part, arena));
+    for (int i = 0; i < section->field_count; i++)
+        json_set(keys, section->fields[i].key, field_schema(&section->fields[i], arena));
+    json_set_text(json, "type", "object");
+    if (*section->path) json_set_text(json, "description", section->help);
+    json_set(json, "properties", keys);
+    json_set_bool(json, "additionalProperties", false);
+    return json;
+}
+
+/* Values that override others where this method is swept: paths, which have a dot. */
+static void allow_overrides(Json *schema, Arena *arena) {
+    json_set(schema, "patternProperties", parse("{\"^[a-z]+\\\\..\":{}}", arena));
+}
+
+/* An object with the method's name and its options. */
+static Json *method_schema(const PositionMethod *method, Arena *arena) {
+    const OptionSection *keys = method->positions ? &config_keys_moving : &config_keys_method;
+    OptionSection section = *keys;
+    section.fields = method->fields;
+    section.field_count = method->field_count;
+    Json *json = section_schema(&section, arena), *name = json_new_object(arena);
+    json_set_text(json, "description", method->label);
+    json_set_text(name, "const", method->name);
+    json_set(json_get_mutable(json, "properties"), "name", name);
+    json_set(json, "required", parse("[\"name\"]", arena));
+    allow_overrides(json, arena);
+    return json;
+}
+
+static void define_methods(Json *definitions, Arena *arena) {
+    Json *names = json_new_object(arena), *list = json_new_array(arena), *method = json_new_object(arena);
+    Json *choices = parse("[{\"$ref\":\"#/$defs/methods\"}]", arena);
+    for (int i = 0; i < encoding_method_count; i++) {
+        json_append(list, json_new_text(encoding_methods[i]->name, arena));
+        json_append(choices, method_schema(encoding_methods[i], arena));
+    }
+    json_set(names, "enum", list);
+    json_set(method, "anyOf", choices);
+    json_set(definitions, "methods", names);
+    json_set(definitions, "method", method);
+}
+
+static Json *list_of(Json *items, Arena *arena) {
+    Json *list = parse("{\"type\":\"array\",\"minItems\":1}", arena);
+    json_set(list, "items", items);
+    return list;
+}
+
+/* A block has a list for each path of a value or a section; the options of methods have any name. */
+static void define_sweep(Json *definitions, Arena *arena) {
+    Json *paths = json_new_object(arena), *block = parse("{\"type\":\"object\"}", arena);
+    for (const OptionSection *const *each = config_keys_sections; *each; each++) {
+        const OptionSection *section = *each == &config_keys_file ? &config_keys_point : *each;
+        if (strchr(section->path, '[')) continue;
+        for (const OptionPart *part = section->parts; part && part->key; part++)
+            json_set(paths, path_of(section, part->key, arena),
+                     list_of(part_schema(section, part, arena), arena));
+        for (int i = 0; i < section->field_count && *section->path; i++)
+            json_set(paths, path_of(section, section->fields[i].key, arena),
+                     list_of(field_schema(&section->fields[i], arena), arena));
+    }
+    json_set(block, "properties", paths);
+    json_set(block, "patternProperties",
+             parse("{\"^(method|data\\\\.task)\\\\..\":{\"type\":\"array\",\"minItems\":1}}", arena));
+    json_set_bool(block, "additionalProperties", false);
+    json_set(definitions, "sweep.block", block);
+    Json *either = json_new_array(arena), *sweep = json_new_object(arena);
+    json_append(either, reference("sweep.block", arena));
+    json_append(either, list_of(reference("sweep.block", arena), arena));
+    json_set(sweep, "anyOf", either);
+    json_set(definitions, "sweep", sweep);
+}
+
+Json *config_keys_schema(Arena *arena) {
+    Json *schema = section_schema(&config_keys_file, arena), *definitions = json_new_object(arena);
+    for (const OptionSection *const *each = config_keys_sections; *each; each++)
+        if (*(*each)->path && *each != &config_keys_moving)
+            json_set(definitions, section_name(*each, arena), section_schema(*each, arena));
+    define_methods(definitions, arena);
+    define_sweep(definitions, arena);
+    json_set_text(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    json_set_text(schema, "title", "poslab experiment");
+    json_set(schema, "$defs", definitions);
+    return schema;
+}

@@ -1,0 +1,310 @@
+/* table: each format of the same tables, byte for byte: special characters, empty cells, numbers that are not
+ * finite, heads of two lines, grids by group with captions, spread columns, marks, notes and the signature.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static Arena *arena;
+
+static int setup(void **state) {
+    (void)state;
+    arena = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static const char *printed(const Table *const *tables, int count, TableFormat format) {
+    Error err;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_true(table_print(tables, count, format, out, &err));
+    fclose(out);
+    char *copy = arena_copy(arena, text);
+    free(text);
+    return copy;
+}
+
+static void assert_printed(const Table *table, TableFormat format, const char *wanted) {
+    assert_string_equal(printed(&table, 1, format), wanted);
+}
+
+/* --- columns, cells, notes --- */
+
+static Table *plain_table(void) {
+    static const TableColumn columns[] = {
+        {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"length", "trained\nat", TABLE_INT, TABLE_FOR_BOTH, 0},
+        {"time.low", "time", TABLE_REAL, TABLE_FOR_BOTH, 1},
+        {"time.high", NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+        {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},
+        {NULL, "bytes", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
+        {"same", "same", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    };
+    Table *table = table_new("a & b_c", columns, COUNT_OF(columns), arena);
+    TableCell *row = table_row(table);
+    row[0] = table_text("[x] | \"y\", 1%");
+    row[1] = table_text("a_b");
+    row[2] = table_number(128);
+    row[3] = table_number(1.0 / 3);
+    row[4] = table_number(2);
+    row[5] = table_shown(123.4567, "123.5 ± 2");
+    row[5].best = true;
+    row[6] = table_shown(2048, "2.0 KiB");
+    row[7] = table_number(1);
+    row = table_row(table);
+    row[0] = table_text("=1+2");
+    row[1] = table_text("a|b");
+    row[3] = table_number(NAN);
+    row[4] = table_number(INFINITY);
+    row[5] = table_number(12345678);
+    row[7] = table_number(1);
+    table_note(table, "note_1");
+    table_note(table, "note_2");
+    table_note(table, "note_1");
+    table->signature = "seed=1 `x`";
+    return table;
+}
+
+static void test_text(void **state) {
+    (void)state;
+    assert_printed(plain_table(), TABLE_AS_TEXT,
+                   "a & b_c\n"
+                   "\n"
+                   "method         key  trained  time  perplexity    bytes\n"
+                   "                         at\n"
+                   "------------------------------------------------------\n"
+                   "[x] | \"y\", 1%  a_b      128   0.3   123.5 ± 2  2.0 KiB\n"
+                   "=1+2           a|b                   1.23e+07\n"
+                   "\n"
+                   "note_1\n"
+                   "note_2\n"
+                   "\n"
+                   "signature: seed=1 `x`\n");
+}
+
+static void test_md(void **state) {
+    (void)state;
+    assert_printed(plain_table(), TABLE_AS_MD,
+                   "**a \\& b\\_c**\n"
+                   "\n"
+                   "| method | key | trained at | time | perplexity | bytes |\n"
+                   "|:--|:--|--:|--:|--:|--:|\n"
+                   "| \\[x\\] \\| \"y\", 1% | `a_b` | 128 | 0.3 | **123.5 ± 2** | 2.0 KiB |\n"
+                   "| =1+2 | a\\|b |  |  | 1.23e+07 |  |\n"
+                   "\n"
+                   "note\\_1\\\n"
+                   "note\\_2\n"
+                   "\n"
+                   "signature: `seed=1 'x'`\n");
+}
+
+static void test_latex(void **state) {
+    (void)state;
+    assert_printed(
+        plain_table(), TABLE_AS_LATEX,
+        "% needs \\usepackage{booktabs,graphicx,textcomp}\n"
+        "\\begin{table}[htbp]\n"
+        "\\centering\\small\n"
+        "\\caption{a \\& b\\_c}\n"
+        "\\setbox0\\hbox{\\begin{tabular}{llrrrr}\n"
+        "\\toprule\n"
+        "{}method & {}key & {}trained & {}time & {}perplexity & {}bytes \\\\\n"
+        "{} & {} & {}at & {} & {} & {} \\\\\n"
+        "\\midrule\n"
+        "{}[x] \\textbar{} \"y\", 1\\% & \\texttt{a\\_b} & {}128 & {}0.3 & \\textbf{123.5 $\\pm$ 2} & "
+        "{}2.0 KiB \\\\\n"
+        "{}=1+2 & {}a\\textbar{}b & {} & {} & {}1.23e+07 & {} \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}}\n"
+        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}\\else\\leavevmode\\box0\\fi\\par"
+        "\\medskip\n"
+        "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n"
+        "note\\_1\\par\n"
+        "note\\_2\\par\n"
+        "signature: \\texttt{seed=1 \\textasciigrave{}x\\textasciigrave{}}\n"
+        "\\end{minipage}\n"
+        "\\end{table}\n");
+}
+
+static void test_programs(void **state) {
+    (void)state;
+    const Table *tables[] = {plain_table(), plain_table()};
+    assert_string_equal(printed(tables, 2, TABLE_AS_CSV),
+                        "name,key,length,time_low,time_high,perplexity,same\n"
+                        "\"[x] | \"\"y\"\", 1%\",a_b,128,0.33333333333333331,2,123.4567,1\n"
+                        "'=1+2,a|b,,,,12345678,1\n"
+                        "\"[x] | \"\"y\"\", 1%\",a_b,128,0.33333333333333331,2,123.4567,1\n"
+                        "'=1+2,a|b,,,,12345678,1\n");
+    assert_printed(tables[0], TABLE_AS_JSON,
+                   "[\n"
+                   "  {\n"
+                   "    \"name\": \"[x] | \\\"y\\\", 1%\",\n"
+                   "    \"key\": \"a_b\",\n"
+                   "    \"length\": 128,\n"
+                   "    \"time\": {\n"
+                   "      \"low\": 0.3333333333333333,\n"
+                   "      \"high\": 2\n"
+                   "    },\n"
+                   "    \"perplexity\": 123.4567,\n"
+                   "    \"same\": 1\n"
+                   "  },\n"
+                   "  {\n"
+                   "    \"name\": \"=1+2\",\n"
+                   "    \"key\": \"a|b\",\n"
+                   "    \"perplexity\": 12345678,\n"
+                   "    \"same\": 1\n"
+                   "  }\n"
+                   "]\n");
+}
+
+/* --- grids --- */
+
+enum { GROUP, CAPTION, KEY, NAME, LENGTH, UNDER, VALUE, COLUMNS };
+static const TableColumn spread[COLUMNS] = {
+    [GROUP] = {"grid", NULL, TABLE_INT, TABLE_GROUP, 0},
+    [CAPTION] = {"", NULL, TABLE_TEXT, TABLE_CAPTION, 0},
+    [KEY] = {"", NULL, TABLE_INT, TABLE_KEY, 0},
+    [NAME] = {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [LENGTH] = {"length", NULL, TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
+    [UNDER] = {"", NULL, TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
+    [VALUE] = {"loss", NULL, TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 2},
+};
+
+static TableCell *add(Table *table, int group, int key, const char *name, double length, double value) {
+    TableCell *row = table_row(table);
+    row[GROUP] = table_number(group);
+    row[CAPTION] = table_text(group ? "second_grid" : "");
+    row[KEY] = table_number(key);
+    row[NAME] = table_text(name);
+    row[LENGTH] = table_number(length);
+    if (length == 16) row[UNDER] = table_text("2x");
+    row[VALUE] = table_number(value);
+    return row;
+}
+
+static Table *spread_table(void) {
+    Table *table = table_new(NULL, spread, COLUMNS, arena);
+    add(table, 0, 0, "a", 16, 1.234);
+    add(table, 1, 0, "a", 8, 5);
+    add(table, 0, 0, "a", 8, 2)[VALUE].best = true;
+    add(table, 0, 0, "a", 8, 99); /* the same place: the first is shown */
+    add(table, 0, 1, "a", 16, 3);
+    add(table, 0, 0, "b", NAN, NAN); /* a line without numbers */
+    return table;
+}
+
+static void test_spread(void **state) {
+    (void)state;
+    const Table *table = spread_table();
+    assert_printed(table, TABLE_AS_TEXT,
+                   "method     8    16\n"
+                   "                2x\n"
+                   "------------------\n"
+                   "a       2.00  1.23\n"
+                   "a             3.00\n"
+                   "b\n"
+                   "\n"
+                   "second_grid\n"
+                   "method     8\n"
+                   "------------\n"
+                   "a       5.00\n");
+    assert_printed(table, TABLE_AS_MD,
+                   "| method | 8 | 16 (2x) |\n"
+                   "|:--|--:|--:|\n"
+                   "| a | **2.00** | 1.23 |\n"
+                   "| a |  | 3.00 |\n"
+                   "| b |  |  |\n"
+                   "\n"
+                   "second\\_grid\n"
+                   "\n"
+                   "| method | 8 |\n"
+                   "|:--|--:|\n"
+                   "| a | 5.00 |\n");
+    assert_printed(table, TABLE_AS_CSV, "name,length,loss\na,16,1.234\na,8,5\na,8,2\na,8,99\na,16,3\nb,,\n");
+    const char *latex = printed(&table, 1, TABLE_AS_LATEX);
+    assert_null(strstr(latex, "\\caption"));
+    assert_null(strstr(latex, "signature"));
+    assert_non_null(strstr(latex, "second\\_grid\\par\\smallskip\n\\setbox0\\hbox{\\begin{tabular}{lr}\n"));
+    assert_non_null(strstr(latex, "{}a & \\textbf{2.00} & {}1.23 \\\\\n"));
+}
+
+/* Texts without a number stay in the order of the rows. */
+static void test_spread_texts(void **state) {
+    (void)state;
+    Table *table = table_new(NULL, spread, COLUMNS, arena);
+    add(table, 0, 0, "a", NAN, 1)[LENGTH] = table_text("valid");
+    add(table, 0, 0, "a", NAN, 2)[LENGTH] = table_text("test");
+    assert_printed(table, TABLE_AS_TEXT,
+                   "method  valid  test\n"
+                   "-------------------\n"
+                   "a        1.00  2.00\n");
+}
+
+/* A column that is shown if it varies; several tables. */
+static void test_varying(void **state) {
+    (void)state;
+    static const TableColumn columns[] = {
+        {"name", "name", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"split", "split", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    };
+    Table *one = table_new("one", columns, 2, arena), *two = table_new("two", columns, 2, arena);
+    table_row(one)[0] = table_text("a");
+    table_row(one)[0] = table_text("b");
+    table_row(two)[0] = table_text("a");
+    TableCell *row = table_row(two);
+    row[0] = table_text("b");
+    row[1] = table_text("test");
+    const Table *tables[] = {one, two};
+    assert_string_equal(printed(tables, 2, TABLE_AS_TEXT),
+                        "one\n\nname\n----\na\nb\n\ntwo\n\nname  split\n-----------\na\nb     test\n");
+    assert_string_equal(printed(tables, 2, TABLE_AS_CSV), "name\na\nb\na\nb\n");
+}
+
+static void test_empty(void **state) {
+    (void)state;
+    const Table *table = table_new("nothing", spread, COLUMNS, arena);
+    assert_printed(table, TABLE_AS_TEXT, "nothing\n\nThere is nothing to show.\n");
+    assert_printed(table, TABLE_AS_MD, "**nothing**\n\nThere is nothing to show.\n");
+    assert_printed(table, TABLE_AS_CSV, "name,length,loss\n");
+    assert_printed(table, TABLE_AS_JSON, "[]\n");
+    assert_int_equal(strncmp(printed(&table, 1, TABLE_AS_LATEX), "% needs \\usepackage{", 20), 0);
+    table = table_new("only a title", NULL, 0, arena);
+    assert_printed(table, TABLE_AS_TEXT, "only a title\n");
+}
+
+static void test_full_disk(void **state) {
+    (void)state;
+    for (TableFormat format = 0; table_format_names[format]; format++) {
+        Error err = {0};
+        FILE *full = fopen("/dev/full", "w");
+        assert_non_null(full);
+        assert_false(table_print_one(plain_table(), format, full, &err));
+        assert_int_equal(err.code, EXIT_SYSTEM);
+        fclose(full);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_md),     cmocka_unit_test(test_latex),
+        cmocka_unit_test(test_programs), cmocka_unit_test(test_spread), cmocka_unit_test(test_spread_texts),
+        cmocka_unit_test(test_varying),  cmocka_unit_test(test_empty),  cmocka_unit_test(test_full_disk),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
