@@ -22,4 +22,8 @@ typedef struct RunTask {
    missing. Returns whether anything is missing; a diverged run lacks nothing. */
 bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena);
 
+/* The task as JSON (requests.json), and back; errors (usage) begin with `source`. */
+Json *run_task_json(const RunTask *task, Arena *arena);
+bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *arena, Error *err);
+
 #endif
