@@ -337,8 +337,8 @@ static void a_set_is_learnt(void **state) {
 
 /* --- positions --- */
 
-/* Positions that a row gives are used in place of 0, 1, ...: given as these they change no bit, and the rest
-   of positions that count rows for nothing does not. */
+/* A row's positions replace 0, 1, ...: equal ones change nothing, others change the loss of every method that
+   follows positions. */
 static void rows_give_positions(void **state) {
     (void)state;
     Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 6}");
@@ -367,7 +367,7 @@ static void rows_give_positions(void **state) {
     assert_true(tried > 0);
 }
 
-/* More padding behind a row changes no bit of its losses, for methods that do not look at the length. */
+/* More padding after a row changes no bit of its losses, for methods that do not look at the length. */
 static void padding_changes_nothing(void **state) {
     (void)state;
     Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 6}");
