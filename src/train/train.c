@@ -152,6 +152,7 @@ static TrainResult make_result(const TrainState *state, const TrainOptions *opti
                           .seconds = state->seconds,
                           .session = state->session,
                           .revision = state->revision,
+                          .shared = state->shared,
                           .log = state->log};
     int64_t last = (state->steps + 19) / 20;
     for (int64_t i = state->steps - last; i < state->steps; i++)
@@ -172,6 +173,7 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
                           .total = train_steps(options),
                           .log = NEW(arena, train_steps(options), TrainLog),
                           .revision = task->revision ? task->revision : "unknown",
+                          .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
     training.batches = batches_new(&task->corpus->splits[SPLIT_TRAIN], (int)options->length,
                                    (uint64_t)options->seed, task->source, arena, err);
