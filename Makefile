@@ -37,6 +37,7 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
+TASKS    := $(sort $(shell grep -lsE '^const Task [a-z0-9_]+ = ' src/tasks/*.c))
 # Methods in a folder of one's own (methods/README.md). Their objects have a folder of their own, too.
 METHODS_DIR ?=
 ifneq ($(METHODS_DIR),)
@@ -48,7 +49,7 @@ TWICE    := $(filter $(notdir $(METHODS)),$(notdir $(OWN)))
 $(if $(TWICE),$(error $(METHODS_DIR)/$(firstword $(TWICE)): methods/ has a method of this name; rename the file and its .name))
 endif
 ALL_METHODS := $(sort $(basename $(notdir $(METHODS) $(OWN))))
-GENERATED = registry page loader
+GENERATED = registry tasks page loader
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) \
             $(OWN:$(METHODS_DIR)/%.c=$(BUILD)/own/%.o) $(GENERATED:%=$(BUILD)/%.o)
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
@@ -143,6 +144,20 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 # The methods that `poslab init` compares, as far as they are there.
 COMMON = sinusoidal rotary t5 alibi
 comma = ,
+
+# The registry of tasks: the files of src/tasks/ that define a Task, which is named after its file.
+$(BUILD)/tasks.c: FORCE | $(BUILD)/src
+	@for t in $(basename $(notdir $(TASKS))); do \
+	    grep -qE "^const Task $${t}_task = " src/tasks/$$t.c && grep -qE "^ *\.name = \"$$t\"," src/tasks/$$t.c || \
+	    { echo "src/tasks/$$t.c: a task is named after its file: write \`const Task $${t}_task = {\` and .name = \"$$t\"," \
+	        "or rename the file" >&2; exit 2; }; done
+	$(call keep,\
+	   echo '#include "tasks/task.h"'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "extern const Task $${t}_task;"; done; \
+	   echo 'const Task *const task_list[] = {'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "    &$${t}_task$(comma)"; done; \
+	   echo '};'; \
+	   echo 'const int task_count = $(words $(TASKS));')
 
 # Files that the program holds as strings. $(call embed,NAME,FILE,BEGINNING): one line of C for each line of the file.
 embed = awk -v name=$1 'BEGIN { printf "const char %s[] = \"$3\"", name } \
@@ -394,6 +409,16 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	@echo 'make laws NAME=$(NAME)$(WITH)    what is wrong with it'
 	@echo '$(METHOD_CONFIG)   $(RUN_AS) run $(METHOD_CONFIG) -j $(JOBS)'
 	@echo '                       $(RUN_AS) analyse results/$(NAME).db compare --baseline $(NAME)'
+
+task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
+	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
+	    { echo "make task NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
+	@[ ! -e src/tasks/$(NAME).c ] || { echo "src/tasks/$(NAME).c already exists" >&2; exit 2; }
+	@sed 's/@NAME@/$(NAME)/g' src/tasks/skeleton.c.in >src/tasks/$(NAME).c
+	@echo 'src/tasks/$(NAME).c          write it: src/tasks/task.h explains every member'
+	@echo './poslab tasks $(NAME)       its options and three examples'
+	@echo 'make -s check T=test_tasks   what is wrong with it'
+.PHONY: task
 
 laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
 	@[ '$(NAME)' ] || { echo 'make $@ NAME=foo: a name is missing; there are $(ALL_METHODS)' >&2; exit 2; }

@@ -2,10 +2,14 @@
 
 #include <string.h>
 
-#include "data/batches.h"
+#include "base/table.h"
 #include "sys/atomic_file.h"
+#include "data/batches.h"
+#include "data/examples.h"
+#include "experiment/grid.h"
 #include "store/run_folder.h"
 #include "run/worker.h"
+#include "cli/cmd_methods.h"
 
 enum { EXPORT_MAX_TOKENS = 1 << 29 };
 
@@ -202,8 +206,8 @@ static bool write_loader(const Export *export, Error *err) {
 
 /* ---- tokens ---- */
 
-static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
-    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object(export->arena)};
+static bool write_tokens(Export *export, SafetensorsTensor *tensors, int count, Error *err) {
+    SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = json_new_object(export->arena)};
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
@@ -221,6 +225,10 @@ static Corpus *read_corpus(Export *export, Error *err) {
     return NULL;
 }
 
+static void copy_ids(int32_t *to, const uint16_t *from, int64_t count) {
+    for (int64_t t = 0; t < count; t++) to[t] = from[t];
+}
+
 static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
     int64_t width = train->length + 1, rows;
@@ -229,26 +237,41 @@ static bool export_batches(Export *export, Error *err) {
         return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
-    Batches *batches = corpus ? batches_new(&corpus->splits[SPLIT_TRAIN], (int)train->length,
-                                            (uint64_t)train->seed, export->config->source, export->arena, err)
+    Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
+                                           export->config->source, export->arena, err)
                               : NULL;
     if (!batches) return false;
     int32_t *ids = NEW(export->arena, rows * width, int32_t);
+    int32_t *targets = NEW(export->arena, rows * train->length, int32_t);
+    int32_t *positions = NEW(export->arena, rows * train->length, int32_t);
+    BatchesSequence sequence = {0};
     for (int64_t row = 0; row < rows; row++) {
-        const uint16_t *sequence = batches_sequence(batches, row);
-        for (int64_t t = 0; t < width; t++) ids[row * width + t] = sequence[t];
+        sequence = batches_sequence(batches, row);
+        copy_ids(ids + row * width, sequence.tokens, width);
+        if (sequence.targets) copy_ids(targets + row * train->length, sequence.targets, train->length);
+        if (sequence.positions) copy_ids(positions + row * train->length, sequence.positions, train->length);
     }
-    return write_tokens(export, (SafetensorsTensor){"batches", SAFETENSORS_I32, 2, {rows, width}, ids}, err);
+    SafetensorsTensor tensors[3] = {{"batches", SAFETENSORS_I32, 2, {rows, width}, ids}};
+    int count = 1;
+    if (sequence.targets)
+        tensors[count++] = (SafetensorsTensor){"targets", SAFETENSORS_I32, 2, {rows, train->length}, targets};
+    if (sequence.positions)
+        tensors[count++] =
+            (SafetensorsTensor){"positions", SAFETENSORS_I32, 2, {rows, train->length}, positions};
+    return write_tokens(export, tensors, count, err);
 }
 
 static bool export_split(Export *export, Error *err) {
     Corpus *corpus = read_corpus(export, err);
     if (!corpus) return false;
+    if (corpus->examples)
+        return error_set(err, EXIT_USAGE,
+                         "--tokens: a task has no splits; --batches N exports rows of training");
     const CorpusStream *stream = &corpus->splits[export->options->tokens];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
-    return write_tokens(export, (SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
-                        err);
+    return write_tokens(export, &(SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
+                        1, err);
 }
 
 static ExitCode run(const Arguments *arguments, Error *err) {
@@ -297,4 +320,99 @@ const Command cmd_export = {
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, ExportOptions),
     .run = run,
+};
+
+/* --- the command `tasks` --- */
+
+enum { SHOWN_EXAMPLES = 3 };
+
+typedef struct TasksOptions {
+    const char *const *sets;
+} TasksOptions;
+
+static const OptionField tasks_options[] = {
+    {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
+     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+};
+
+static bool print_tasks(FILE *out, Arena *arena, Error *err) {
+    static const TableColumn columns[] = {
+        {"task", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"asks", "asks for", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"paper", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < task_count; i++) {
+        TableCell *row = table_row(table);
+        *row++ = table_text(task_list[i]->name);
+        *row++ = table_text(task_list[i]->label);
+        *row = table_text(task_list[i]->citation);
+    }
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* The options in `data.task`; those of all tasks are in configs/README.md. */
+static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
+    const char *hints = "";
+    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
+        hints = arena_format(arena, "%s%s%s", hints, *hints ? ", " : "", *hint);
+    const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
+    Table *table = cmd_methods_options(title, task->fields, task->field_count, arena);
+    table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,
+                                   (long long)task->smallest, (long long)task->largest, hints));
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
+static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+    ExamplesOptions options;
+    if (!examples_read(&options, json, "--set", arena, err)) return false;
+    const Task *task = options.task;
+    Examples *examples = examples_new(&options, arena);
+    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
+    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
+        examples_train(examples, i, &row);
+        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
+        const char *scored = "";
+        for (int t = 0; t < row.inputs; t++)
+            if (row.targets[t] != TASK_IGNORED)
+                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
+                                      task_text(task, options.options, &row.targets[t], 1, arena));
+        fprintf(out, "      scored: %s\n", scored);
+    }
+    return true;
+}
+
+static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+    const char *nearest = NULL;
+    const Task *task = task_find(name, &nearest);
+    if (!task)
+        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
+                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    Json *json = json_new_object(arena);
+    json_set_text(json, "name", name);
+    json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
+    for (; sets && *sets; sets++)
+        if (!grid_override(json, *sets, "--set", err)) return false;
+    return print_task(stdout, task, arena, err) && print_examples(stdout, json, arena, err);
+}
+
+static ExitCode run_tasks(const Arguments *arguments, Error *err) {
+    const TasksOptions *options = arguments->options;
+    if (arguments->word_count)
+        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
+    return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;
+}
+
+const Command cmd_export_tasks = {
+    .name = "tasks",
+    .words = "[TASK]",
+    .most = 1,
+    .summary = "List the synthetic tasks, or show one task's options and three examples",
+    .text = "The examples are the first three of training at size 4, or as `--set` says.",
+    .example = "poslab tasks addition --set 'size=3' --set order=reversed",
+    ARGUMENT_OPTIONS(tasks_options, TasksOptions),
+    .run = run_tasks,
 };

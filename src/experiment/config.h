@@ -60,6 +60,9 @@ Config *config_parse(const char *text, const char *source, Arena *arena, Error *
  * yet. */
 bool config_runnable(const Config *config, Error *err);
 
+/* Whether rows have positions of their own (data/examples.h). */
+bool config_gives_positions(const Config *config);
+
 /* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
 

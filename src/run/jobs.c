@@ -80,9 +80,9 @@ static bool take_line(void *user, const char *line) {
     Jobs *jobs = ((Listener *)user)->jobs;
     int slot = ((Listener *)user)->slot, number, count;
     long long step, steps;
-    double loss, speed, share;
-    if (sscanf(line, "step %lld %lld %lf %lf", &step, &steps, &loss, &speed) == 4)
-        progress_step(jobs->progress, slot, step, steps, loss, speed);
+    double loss, speed, share, exact = -1;
+    if (sscanf(line, "step %lld %lld %lf %lf %lf", &step, &steps, &loss, &speed, &exact) >= 4)
+        progress_step(jobs->progress, slot, step, steps, loss, speed, exact);
     else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
         progress_evaluate(jobs->progress, slot, number, count, share);
     else {

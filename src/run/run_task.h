@@ -40,4 +40,8 @@ int run_task_stale(Database *store, const Plan *plan);
 /* "2 of 8 runs are stale: the file of their method was edited after they were trained" */
 const char *run_task_stale_text(int stale, int runs, Arena *arena);
 
+/* The task as JSON (requests.json), and back; errors (usage) begin with `source`. */
+Json *run_task_json(const RunTask *task, Arena *arena);
+bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *arena, Error *err);
+
 #endif

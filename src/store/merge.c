@@ -20,7 +20,7 @@ static const char create_sql[] =
 /* --- runs and their results --- */
 
 static bool import_evaluations(Database *store, Error *err) {
-    static const char *const parts[] = {"evaluation_window", "position_loss"};
+    static const char *const parts[] = {"evaluation_window", "task_example", "position_loss"};
     Arena *arena = database_arena(store);
     const char *columns = schema_columns("evaluation", SCHEMA_ALL, "", arena);
     const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);

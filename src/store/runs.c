@@ -170,8 +170,10 @@ bool runs_delete_training(Database *store, const char *key, Error *err) {
     const char *training = schema_columns("run", SCHEMA_TRAINING, "", arena);
     const char *const statements[] = {
         "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM task_example WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
         "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM evaluation WHERE run = ?", "DELETE FROM train_log WHERE run = ?",
+        "DELETE FROM evaluation WHERE run = ?",
+        "DELETE FROM train_log WHERE run = ?",
         arena_format(arena, "UPDATE run SET (%s) = (SELECT %s FROM run WHERE false) WHERE key = ?", training,
                      training)};
     bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
@@ -235,7 +237,8 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
         {"ranks", database_int(mpi_ranks())},
         {"processor_seconds", database_real(result->session.processor_seconds)},
         {"load", database_real(result->session.load_seconds / result->seconds)},
-        {"settings", database_text(result->session.environments)}};
+        {"settings", database_text(result->session.environments)},
+        {"until_step", result->until_step ? database_int(result->until_step) : database_text(NULL)}};
     bool ok = database_row(store, err, NULL, "UPDATE run SET", " = ", " WHERE key = ?1", row, COUNT_OF(row));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
@@ -260,6 +263,11 @@ static bool write_evaluation(Database *store, const RunRecord *record, int64_t i
                               {"peak_bytes", database_int((int64_t)evaluation->peak_bytes)},
                               {"finished", database_text(database_now(arena))},
                               DATABASE_ORIGIN(arena, version_revision(), record->threads));
+    bool examples = evaluation->request.protocol == EVALUATE_EXACT;
+    for (int64_t i = 0; ok && computed && examples && i < evaluation->windows; i++)
+        ok = DATABASE_INSERT(store, err, "task_example", "", {"evaluation", database_int(id)},
+                             {"example", database_int(i)},
+                             {"tokens_right", database_int(evaluation->window[i].right)});
     for (int64_t i = 0; ok && computed && i < evaluation->windows; i++)
         ok = DATABASE_INSERT(store, err, "evaluation_window", "", {"evaluation", database_int(id)},
                              {"window", database_int(i)},

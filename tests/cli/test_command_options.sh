@@ -154,6 +154,8 @@ eval_jobs() {
 eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
 eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }
 eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_sizes() { fresh sizes && try 2 eval sizes/x.db --experiment e2e --sizes 4 && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
+eval_examples() { fresh examples && try 2 eval examples/x.db --experiment e2e --examples 4 && says err "'evaluate.task' needs 'data.task'"; }
 eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_experiment() { fresh e && try 0 eval e/x.db --experiment other --lengths 24 && is 1 e/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_lengths() { fresh l && try 0 eval l/x.db --experiment other --lengths 24 --lengths 40 && is "24nonoverlapping24valid500 40nonoverlapping40valid500" l/x.db "$evaluated"; }
@@ -195,6 +197,7 @@ eval_of_trained_runs() {
 # --- methods, export, bench ---
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
+tasks_set() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE "^  [0-9]{3}[+][0-9]{3}=" out && try 2 tasks addition --set size=0 && says err "data.task.size"; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
 exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1

@@ -62,8 +62,10 @@ static Run run_new(const char *method) {
     return run;
 }
 
-static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
+static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                        const EvaluateAccuracy *accuracy) {
     Run *run = user;
+    assert_null(accuracy);
     assert_int_equal(steps, train_steps(&run->train));
     assert_true(tokens_per_second > 0);
     assert_true(log->step >= 1 && log->step <= steps);
