@@ -65,6 +65,10 @@ REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always -
 ifneq ($(OWN)$(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods ':!*.md' 2>&1 || echo unknown),)
 REVISION := $(REVISION).$(shell find src methods $(METHODS_DIR) -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
 endif
+# The sources that determine training besides the methods' files. Those of experiment/ act through the config, which
+# is in a run's key.
+SHARED   := $(filter-out $(foreach d,experiment store run slurm analysis report cli,src/$d/%),$(wildcard src/*/*.[ch]))
+SHARED   := $(shell cat $(sort $(SHARED)) | sha256sum | cut -c1-12)
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
@@ -118,7 +122,7 @@ $(BUILD)/flags: FORCE | $(BUILD)/src
 $(BUILD)/methods_dir: FORCE | $(BUILD)/src
 	$(call keep,echo '$(METHODS_DIR)')
 
-# The registry: one line per method. A file's name is the method's name and part of C names.
+# The registry: one line per method, and the hash of its file. A file's name is the method's name and part of C names.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	@for f in $(METHODS) $(OWN); do m=$$(basename $$f .c); echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
 	    { echo "$$f: a method's file has a name of small letters, digits and _ that begins with a letter;" \
@@ -130,6 +134,10 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   for m in $(ALL_METHODS); do echo "extern const PositionMethod method_$$m;"; done; \
 	   echo 'const PositionMethod *const encoding_methods[] = {'; \
 	   for m in $(ALL_METHODS); do echo "    &method_$$m$(comma)"; done; \
+	   echo '};'; \
+	   echo 'const char *const encoding_method_hashes[] = {'; \
+	   sha256sum $(foreach m,$(ALL_METHODS),$(or $(wildcard methods/$m.c),$(METHODS_DIR)/$m.c)) | \
+	       sed 's/^\\*\(.\{12\}\).*/    "\1"$(comma)/'; \
 	   echo '};'; \
 	   echo 'const int encoding_method_count = $(words $(ALL_METHODS));'; \
 	   echo 'const char *const encoding_common[] = {$(foreach m,$(COMMON),$(if $(wildcard methods/$m.c),"$m"$(comma))) 0};')
@@ -160,12 +168,13 @@ $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 $(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
 	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
 
-# The revision is defined only for the file that returns it, so that a commit recompiles little.
+# The revision and the hash of the shared sources are defined only for the file that returns them, so that a commit
+# recompiles little.
 REVISED   = $(BUILD)/src/sys/version.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
-	$(call keep,echo '$(REVISION)')
+	$(call keep,echo '$(REVISION) $(SHARED)')
 $(REVISED): $(BUILD)/revision
-$(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
+$(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"' -DPOSLAB_SHARED='"$(SHARED)"'
 
 $(BUILD)/src $(BUILD)/methods $(BUILD)/own $(BUILD)/tests:
 	@mkdir -p $@

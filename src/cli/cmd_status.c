@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "position/encoding.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
@@ -11,7 +12,19 @@
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
 /* A row for each run; the columns before TASK are those of `points`. */
-enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, TASK = 16, COLUMNS = 19 };
+enum {
+    KEY = 1,
+    NAME,
+    TRAIN_LENGTH = 5,
+    SEED,
+    STATUS,
+    REASON,
+    SETTLED,
+    REQUESTED,
+    STALE = 16,
+    TASK,
+    COLUMNS = 20
+};
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
@@ -29,6 +42,7 @@ static const TableColumn columns[COLUMNS] = {
     {"steps", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     {"final_loss", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [STALE] = {"stale", "stale", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     [TASK] = {"task.name", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.state", "state", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.log", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
@@ -38,7 +52,8 @@ static const TableColumn columns[COLUMNS] = {
 static const char points[] =
     "SELECT x.name, r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
-    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
+    " r.method_files"
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
@@ -50,6 +65,7 @@ typedef struct Status {
     const char *experiment;
     Table *all, *unfinished; /* rows of `all` of which something is missing, and those that diverged */
     int by_status[COUNT_OF(order)];
+    int stale;
     double requested, settled;                 /* evaluations */
     const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
     Squeue queue;
@@ -61,7 +77,11 @@ static bool is_done(const TableCell *row) {
 
 static void add_row(Status *status, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
-    query_cells(row, query, columns, TASK, arena);
+    query_cells(row, query, columns, STALE, arena);
+    bool stale = !query_is_null(query, query_column(query, "steps")) &&
+                 encoding_files_edited(query_text(query, query_column(query, "method_files")));
+    row[STALE] = table_shown(stale, stale ? "yes" : "");
+    status->stale += stale;
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -72,7 +92,7 @@ static void add_row(Status *status, Query *query, Arena *arena) {
     status->requested += row[REQUESTED].number;
     for (int i = 0; i < COUNT_OF(order); i++)
         status->by_status[i] += !strcmp(row[STATUS].text, runs_status_names[order[i]]);
-    if (!is_done(row) || row[SETTLED].number < row[REQUESTED].number)
+    if (!is_done(row) || stale || row[SETTLED].number < row[REQUESTED].number)
         memcpy(table_row(status->unfinished), row, COLUMNS * sizeof *row);
 }
 
@@ -87,7 +107,8 @@ static const char *title_of(const Status *status, Arena *arena) {
                              runs_status_names[order[i]]);
         separator = ", ";
     }
-    return arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
+    title = arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
+    return status->stale ? arena_format(arena, "%s; %d stale", title, status->stale) : title;
 }
 
 static bool read_status(Status *status, Database *store, const char *experiment, Arena *arena, Error *err) {
@@ -113,9 +134,9 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     return true;
 }
 
-/* Diverged runs are not repeated, failed ones are. */
+/* Diverged runs are not repeated, failed and stale ones are. */
 static bool is_left(const Status *status) {
-    bool left = status->settled < status->requested;
+    bool left = status->settled < status->requested || status->stale;
     for (int i = 0; i < COUNT_OF(order); i++)
         left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && status->by_status[i] > 0;
     return left;
@@ -133,7 +154,10 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
                                         row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
                                         *row[REASON].text ? ": " : "", row[REASON].text);
-        if (is_done(row))
+        if (row[STALE].number > 0)
+            line =
+                arena_format(arena, "%s: stale, its method's file was edited; `run` trains it again", line);
+        if (is_done(row) && row[SETTLED].number < row[REQUESTED].number)
             line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
                                 row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
         if (task) {
@@ -158,6 +182,7 @@ static Json *status_json(const Status *status, Arena *arena) {
     json_set(entry, "runs", runs);
     json_set_number(entry, "evaluations", status->settled);
     json_set_number(entry, "evaluations_asked", status->requested);
+    json_set_number(entry, "stale", status->stale);
     json_set(entry, "unfinished", table_rows(status->unfinished, arena));
     json_set(entry, "points", table_rows(status->all, arena));
     return entry;
@@ -218,8 +243,8 @@ const Command cmd_status = {
     .fewest = 1,
     .most = 1,
     .summary = "Show what is done, running, failed and missing",
-    .text = "Runs that are not done are listed with their keys and the reason. csv and the member `points`\n"
-            "of json have a row for each run.",
+    .text = "Runs that are not done, or stale, are listed with their keys and the reason. csv and the\n"
+            "member `points` of json have a row for each run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),

@@ -144,6 +144,12 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                                    "--jobs.",
                                    plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
                                    plan->count, text_bytes(memory_total(), arena)));
+    if (plan->stale)
+        table_note(table,
+                   arena_format(arena,
+                                "%d of %d runs in the database are stale, their method's file was edited: "
+                                "`run` trains them again.",
+                                plan->stale, plan->count));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table,
                    arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));
@@ -160,6 +166,7 @@ static bool print_json(const Plan *plan, const Table *table, const Table *ranks,
     json_set(json, "points", table_rows(table, arena));
     json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
+    json_set_number(json, "stale", plan->stale);
     if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));

@@ -194,6 +194,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
                             .state_path = state_path(worker),
                             .source = config->source,
                             .revision = version_revision(),
+                            .shared = version_shared(),
                             .progress = on_step,
                             .note = on_note,
                             .user = worker};

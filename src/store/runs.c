@@ -184,18 +184,20 @@ bool runs_delete_training(Database *store, const char *key, Error *err) {
 }
 
 RunState runs_state(Database *store, const char *key) {
-    RunState state = {RUN_PENDING, false, false};
+    RunState state = {.status = RUN_PENDING};
     Error ignored; /* what cannot be read is not known to be done; writing will say why */
     if (!store) return state;
-    Query *query = query_begin(store,
-                               "SELECT status, steps IS NOT NULL, steps IS NOT NULL AND revision IS NOT ?2"
-                               " FROM run WHERE key = ?1",
-                               (const char *const[]){key, version_revision(), NULL});
+    Query *query =
+        query_begin(store,
+                    "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
+                    " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
+                    (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         for (int i = 0; runs_status_names[i]; i++)
             if (!strcmp(query_text(query, 0), runs_status_names[i])) state.status = (RunStatus)i;
         state.trained = query_int(query, 1);
-        state.changed = query_int(query, 2);
+        state.changed = state.trained && query_int(query, 2);
+        state.stale = state.trained && encoding_files_edited(query_text(query, 3));
     }
     query_end(query, &ignored);
     return state;
@@ -223,6 +225,8 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
     const DatabaseColumn row[] = {
         {"key", database_text(key)},
         DATABASE_ORIGIN(arena, result->revision, record->threads),
+        {"method_files", database_text(encoding_files(&record->point->config->position, arena))},
+        {"shared_sources", database_text(result->shared)},
         {"steps", database_int(result->steps)},
         {"diverged_step", result->diverged ? database_int(result->diverged_step) : database_text(NULL)},
         {"train_tokens", database_int(result->tokens)},

@@ -50,7 +50,9 @@ bool runs_delete_training(Database *store, const char *key, Error *err);
 typedef struct RunState {
     RunStatus status;
     bool trained; /* the training's outcome is stored, whatever became of later evaluations */
-    bool changed; /* and sources other than this program's had part in it */
+    bool changed; /* and shared sources other than this program's had part in it; where the database does not
+                     have their hash: another revision */
+    bool stale;   /* and a method's file was edited since (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);

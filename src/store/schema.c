@@ -75,6 +75,10 @@ static const SchemaColumn run[] = {
     {"finished", .kind = &TEXT, SCHEMA_OR_NULL},
     {"revision", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
      "from here on: of the training; NULL until it has ended"},
+    {"method_files", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
+     "'alibi:0123456789ab', the method and its partner with hashes of their files; NULL: unknown"},
+    {"shared_sources", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
+     "hash of the other sources that determine training; NULL: unknown"},
     {"host", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
     {"cpu", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
     {"blas", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
@@ -413,12 +417,17 @@ const char *schema_migration(int64_t version, Arena *arena) {
         return "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
                "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
                "ALTER TABLE main.run ADD COLUMN load REAL; ALTER TABLE main.run ADD COLUMN settings TEXT;";
-    if (version == 3)
+    if (version == 3) {
+        const char *names = schema_columns("run", SCHEMA_ALL | SCHEMA_ID | SCHEMA_STATUS, "", arena);
         return arena_format(arena,
                             "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            "ALTER TABLE main.run ADD COLUMN method_files TEXT;"
+                            "ALTER TABLE main.run ADD COLUMN shared_sources TEXT;"
+                            "ALTER TABLE main.run ADD COLUMN until_step INTEGER;"
                             "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run; %s"
-                            "INSERT INTO main.run SELECT *, NULL FROM old_run; DROP TABLE old_run; %s%s",
-                            create("run", arena), create("task_example", arena), views);
+                            "INSERT INTO main.run (%s) SELECT %s FROM old_run; DROP TABLE old_run; %s%s",
+                            create("run", arena), names, names, create("task_example", arena), views);
+    }
     return NULL;
 }
 

@@ -186,6 +186,7 @@ static TrainResult make_result(const TrainState *state, const TrainOptions *opti
                           .seconds = state->seconds,
                           .session = state->session,
                           .revision = state->revision,
+                          .shared = state->shared,
                           .log = state->log};
     int64_t last = (state->steps + 19) / 20;
     for (int64_t i = state->steps - last; i < state->steps; i++)
@@ -206,6 +207,7 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
                           .total = train_steps(options),
                           .log = NEW(arena, train_steps(options), TrainLog),
                           .revision = task->revision ? task->revision : "unknown",
+                          .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
     training.batches = batches_of(task->corpus, (int)options->length, train_sequences(options),
                                   (uint64_t)options->seed, task->source, arena, err);

@@ -43,7 +43,8 @@ typedef struct TrainResult {
     size_t peak_bytes;     /* of arenas: weights, gradients, optimizer, activations */
     const char *revision;  /* in the run's arena: revision of the program, or all revisions of a resumed run,
                               "A to step 106, B" */
-    TrainLog *log;         /* [steps] in the run's arena: every update */
+    const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
+    TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
 
 int64_t train_steps(const TrainOptions *options);
@@ -65,6 +66,7 @@ typedef struct TrainTask {
     const char *state_path; /* NULL: no state is saved */
     const char *source;     /* the config, for errors */
     const char *revision;   /* of the program, for the result; NULL: "unknown" */
+    const char *shared;     /* hash of the shared sources, for the result; NULL: unknown */
     /* Called after every update; may be NULL. Returns false to stop: the state is saved and the error is
        EXIT_STOPPED. */
     bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
