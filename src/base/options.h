@@ -47,6 +47,7 @@ typedef struct OptionField {
     int most;             /* items of a list; 0: any number */
     char letter;          /* of the short form; 0: none */
     const char *argument; /* what the argument is called; NULL: a flag, which is a bool */
+    const char *implied;  /* the argument where none is given: "--key" or "--key=ARGUMENT"; NULL: required */
     const char *group;    /* the heading under which help lists it */
 } OptionField;
 

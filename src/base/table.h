@@ -9,6 +9,7 @@
  *
  * Texts are untrusted: every format escapes its special characters (base/escape.h). LaTeX output is a table
  * to \input; its first line names the packages that it needs, and a table that is too wide is scaled down.
+ * Text on a terminal that is too narrow is made to fit (base/table_text.h).
  */
 #ifndef POSLAB_BASE_TABLE_H
 #define POSLAB_BASE_TABLE_H
@@ -29,6 +30,7 @@ enum {
     TABLE_SPREAD_VALUE = 128, /* for people: what the cells of TABLE_SPREAD columns show */
     TABLE_KEY = 256,          /* not shown; rows that differ in it do not share a line */
     TABLE_CODE = 512,         /* words of a command line: printed as code where the format can */
+    TABLE_DASHED = 1024,      /* of TABLE_SPREAD_VALUE: "-" where no row has a value; else nothing */
 };
 
 typedef struct TableColumn {
@@ -85,6 +87,11 @@ typedef struct TableGrid {
     bool two_lines; /* some head has a second one */
 } TableGrid;
 
+enum { TABLE_HEAD = -2, TABLE_UNDER = -1 }; /* the rows of a grid's head */
+
+/* The text of a cell or of a row of the head. */
+const char *table_grid_text(const TableGrid *grid, int row, int column);
+
 const TableGrid *table_grids(const Table *table, int *count, Arena *arena);
 
 /* The head on one line. */
@@ -97,10 +104,12 @@ typedef enum TableFormat {
     TABLE_AS_MD,
     TABLE_AS_LATEX,
     TABLE_AS_CSV,
-    TABLE_AS_JSON
+    TABLE_AS_JSON,
+    TABLE_AS_TABULAR, /* LaTeX that is only the tabular: without title, captions, notes and signature */
 } TableFormat;
 
-extern const char *const table_format_names[]; /* NULL-terminated; the first is the default */
+extern const char
+    *const table_format_names[]; /* without that of TABLE_AS_TABULAR; the first is the default */
 
 /* csv and json, the others are for people */
 bool table_for_programs(TableFormat format);

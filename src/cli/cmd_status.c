@@ -1,10 +1,17 @@
 #include "cli/cmd_status.h"
 
+#include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "position/encoding.h"
+#include "train/train_log.h"
 #include "store/database.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
 
@@ -12,19 +19,8 @@
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
 /* A row for each run; the columns before TASK are those of `points`. */
-enum {
-    KEY = 1,
-    NAME,
-    TRAIN_LENGTH = 5,
-    SEED,
-    STATUS,
-    REASON,
-    SETTLED,
-    REQUESTED,
-    STALE = 16,
-    TASK,
-    COLUMNS = 20
-};
+enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
@@ -46,7 +42,18 @@ static const TableColumn columns[COLUMNS] = {
     [TASK] = {"task.name", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.state", "state", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.log", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [PROGRESS] = {"", "progress", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    [STEP] = {"progress.step", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    [STEPS] = {"progress.steps", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    [SHARE] = {"progress.share", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [LOSS] = {"progress.loss", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [RATE] = {"progress.rate", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [NORM] = {"progress.norm", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [SPEED] = {"progress.tokens_per_second", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [LEFT] = {"progress.seconds_left", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [IDLE] = {"progress.seconds_idle", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
 };
+enum { IDLE_LONG = 60 }; /* seconds without an update from which people are told */
 
 /* Evaluations are settled where there is nothing left to compute. */
 static const char points[] =
@@ -75,13 +82,51 @@ static bool is_done(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_DONE]);
 }
 
-static void add_row(Status *status, Query *query, Arena *arena) {
+static bool is_running(const TableCell *row) {
+    return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
+}
+
+/* "step 120 of 400 (30 %), loss 2.345, 18230 tokens/s, 12 s left": the training of a running run, as its
+   train.jsonl has it; time left is that of the training. */
+static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
+    const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
+    const char *path = run_folder_log(folder, arena), *text;
+    struct stat file;
+    TrainLogLine last;
+    if (stat(path, &file) != 0 || !train_log_last(path, &last)) return;
+    double share = (double)last.log.step / (double)last.steps, left = last.seconds / share * (1 - share);
+    double speed = (double)last.tokens / last.seconds, idle = fmax(0, difftime(time(NULL), file.st_mtime));
+    const double numbers[] = {
+        [STEP - STEP] = (double)last.log.step,
+        [STEPS - STEP] = (double)last.steps,
+        [SHARE - STEP] = share,
+        [LOSS - STEP] = last.log.loss,
+        [RATE - STEP] = last.log.rate,
+        [NORM - STEP] = last.log.norm,
+        [SPEED - STEP] = speed,
+        [LEFT - STEP] = left,
+        [IDLE - STEP] = idle,
+    };
+    for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);
+    text = arena_format(arena, "step %lld of %lld (%.0f %%), loss %.3f", (long long)last.log.step,
+                        (long long)last.steps, floor(100 * share), last.log.loss);
+    if (last.log.step == last.steps)
+        text = arena_format(arena, "%s, evaluating", text);
+    else if (isfinite(speed))
+        text = arena_format(arena, "%s, %.0f tokens/s, %s left", text, speed, text_seconds(left, arena));
+    if (idle >= IDLE_LONG && last.log.step < last.steps)
+        text = arena_format(arena, "%s; no update for %s", text, text_seconds(idle, arena));
+    row[PROGRESS] = table_text(text);
+}
+
+static void add_row(Status *status, Database *store, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
     query_cells(row, query, columns, STALE, arena);
     bool stale = !query_is_null(query, query_column(query, "steps")) &&
                  encoding_files_edited(query_text(query, query_column(query, "method_files")));
     row[STALE] = table_shown(stale, stale ? "yes" : "");
     status->stale += stale;
+    if (is_running(row)) add_progress(row, store, status->experiment, arena);
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -118,7 +163,7 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     if (!squeue_read(&status->queue, database_path(store), experiment, arena, err)) return false;
     const char *const name[] = {experiment, NULL};
     Query *query = query_begin(store, points, name);
-    while (query_next(query)) add_row(status, query, arena);
+    while (query_next(query)) add_row(status, store, query, arena);
     if (!query_end(query, err)) return false;
     query = query_begin(store, RUNS_NOTES, name);
     if (query_next(query)) {
@@ -154,6 +199,7 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
                                         row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
                                         *row[REASON].text ? ": " : "", row[REASON].text);
+        if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
         if (row[STALE].number > 0)
             line =
                 arena_format(arena, "%s: stale, its method's file was edited; `run` trains it again", line);
@@ -221,20 +267,38 @@ bool cmd_status_print(Database *store, const char *experiment, TableFormat forma
 
 typedef struct StatusOptions {
     const char *experiment;
+    double watch; /* 0: once */
     int format;
     bool json;
 } StatusOptions;
 
-static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_FORMAT(StatusOptions)};
+static const OptionField fields[] = {
+    ARGUMENT_EXPERIMENT(StatusOptions),
+    {"watch", OPTION_REAL, offsetof(StatusOptions, watch), .low = 0.1, .high = 3600, .argument = "SECONDS",
+     .implied = "2", .group = "Output",
+     .help = "print again every SECONDS (default 2) until nothing is left"},
+    ARGUMENT_FORMAT(StatusOptions),
+};
+
+static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
+    const StatusOptions *options = arguments->options;
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine =
+        store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left, out, err);
+    database_close(store);
+    return fine;
+}
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool left = false;
-    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), &left,
-                                          stdout, err);
-    database_close(store);
-    return !fine ? err->code : left ? EXIT_STOPPED : EXIT_DONE;
+    bool clears = options->watch > 0 && isatty(STDOUT_FILENO); /* each output takes the place of the last */
+    for (;;) {
+        fputs(clears ? "\033[H\033[2J" : "", stdout);
+        if (!print_once(arguments, &left, stdout, err)) return err->code;
+        if (!options->watch || !left) return left ? EXIT_STOPPED : EXIT_DONE;
+        usleep((useconds_t)(options->watch * 1e6));
+    }
 }
 
 const Command cmd_status = {
@@ -243,8 +307,9 @@ const Command cmd_status = {
     .fewest = 1,
     .most = 1,
     .summary = "Show what is done, running, failed and missing",
-    .text = "Runs that are not done, or stale, are listed with their keys and the reason. csv and the\n"
-            "member `points` of json have a row for each run.",
+    .text = "Runs that are not done, or stale, are listed with their keys and the reason, running ones with\n"
+            "the step, the loss and the time left. csv and the member `points` of json have a row for each\n"
+            "run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),

@@ -164,7 +164,7 @@ typedef struct TableArguments {
     const char *experiment, *rows, *columns;
     const char *const *where;
     int format;
-    bool json, ratio, paper;
+    bool json, ratio, paper, bare;
 } TableArguments;
 
 static const OptionField fields[] = {
@@ -180,6 +180,8 @@ static const OptionField fields[] = {
     {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(TableArguments),
+    {"bare", OPTION_BOOL, offsetof(TableArguments, bare), .group = "Output",
+     .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
@@ -191,6 +193,9 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                              .where = options->where,
                              .ratio = options->ratio,
                              .paper = options->paper};
+    if (options->bare && table.format != TABLE_AS_LATEX)
+        return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
+    if (options->bare) table.format = TABLE_AS_TABULAR;
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool fine = store && cmd_table_print(store, &table, stdout, err);
     database_close(store);

@@ -97,7 +97,7 @@ static bool take_line(void *user, const char *line) {
 /* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->retries || code == EXIT_USAGE || jobs->stopping) return false;
-    progress_end(jobs->progress, slot, "retry", false);
+    progress_end(jobs->progress, slot, "retry", "", false);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      jobs->retries + 1);
     run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);
@@ -110,6 +110,15 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
     return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
 }
 
+/* "perplexity 12.3 at 64": at the training length, or else at the first length; "" if there is none. */
+static const char *result_text(const Jobs *jobs, const Job *job) {
+    int64_t length;
+    double perplexity = runs_perplexity(jobs->store, job->point->key, &length);
+    return isnan(perplexity) ? ""
+                             : arena_format(jobs->arena, "perplexity %s at %lld",
+                                            table_perplexity(perplexity, jobs->arena), (long long)length);
+}
+
 /* Stores the results and the outcome of a run whose worker has exited with `code` or was ended by
    `signal`. */
 static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *reason) {
@@ -120,19 +129,19 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     const RunState state = runs_state(jobs->store, job->point->key);
     if (code == EXIT_DONE && (state.status == RUN_DONE || state.status == RUN_DIVERGED)) {
         jobs->diverged += state.status == RUN_DIVERGED;
-        progress_end(jobs->progress, slot, runs_status_names[state.status], true);
+        progress_end(jobs->progress, slot, runs_status_names[state.status], result_text(jobs, job), true);
         return true;
     }
     if (code == EXIT_STOPPED || (jobs->stopping && signal)) {
         jobs->left++;
-        progress_end(jobs->progress, slot, "stopped", false);
+        progress_end(jobs->progress, slot, "stopped", "", false);
         return set_status(jobs, job, state.trained ? RUN_DONE : RUN_PENDING, NULL);
     }
     if (try_again(jobs, job, slot, code, reason)) return true;
     if (jobs->fatal.code) return false;
     jobs->failed++;
     if (code == EXIT_SYSTEM) jobs->refused = reason;
-    progress_end(jobs->progress, slot, "failed", false);
+    progress_end(jobs->progress, slot, "failed", "", false);
     progress_message(jobs->progress, true, "        %s", reason);
     if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
     return set_status(jobs, job, RUN_FAILED, reason);

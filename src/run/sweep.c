@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "sys/atomic_file.h"
 #include "sys/lock.h"
 #include "sys/version.h"
@@ -108,6 +109,22 @@ static bool import_results(Sweep *sweep) {
     return fine;
 }
 
+/* The commands that show what was run; --experiment where the database has others. */
+static void print_next(const Sweep *sweep) {
+    static const char *const commands[] = {"table", "plot", "report"};
+    Arena *arena = sweep->arena;
+    Progress *progress = sweep->jobs.progress;
+    Error ignored;
+    int count = 0;
+    const char *database = escape_text(ESCAPE_SHELL, sweep->database, arena), *option = "";
+    if (runs_experiments(sweep->jobs.store, NULL, &count, arena, &ignored) && count > 1)
+        option = arena_format(arena, " --experiment %s",
+                              escape_text(ESCAPE_SHELL, sweep->plan->experiment->name, arena));
+    progress_message(progress, false, "Next:");
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        progress_message(progress, false, "  poslab %s %s%s", commands[i], database, option);
+}
+
 static ExitCode conclude(Sweep *sweep, Error *err) {
     const Jobs *jobs = &sweep->jobs;
     int runs = sweep->plan->count, done = runs - jobs->failed - jobs->left - sweep->untrained - sweep->others;
@@ -127,13 +144,15 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     const char *start = jobs->count ? "" : "nothing to do: ";
-    progress_message(jobs->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
+    progress_message(jobs->progress, false, "%s%d of %d runs are done%s, in %s", start, done, runs, diverged,
+                     sweep->database);
     if (jobs->refused && !jobs->left) {
         error_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", jobs->failed,
                   runs, jobs->refused);
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
+    if (done && !jobs->left && !sweep->options->evaluate_only) print_next(sweep);
     return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 

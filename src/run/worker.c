@@ -26,6 +26,7 @@
 #include "math/nn_ops.h"
 #include "train/evaluate_examples.h"
 #include "store/database.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "run/result_file.h"
 
@@ -146,7 +147,6 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     return fine;
 }
 
-/* Loads the trained weights. */
 static bool load_model(Worker *worker, const char *path, Error *why) {
     SafetensorsFile file;
     if (access(path, F_OK) != 0)
@@ -192,6 +192,7 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
                             .optimizer = &config->optimizer,
                             .schedule = &config->schedule,
                             .state_path = state_path(worker),
+                            .log_path = run_folder_log(worker->folder, worker->arena),
                             .source = config->source,
                             .revision = version_revision(),
                             .shared = version_shared(),

@@ -47,12 +47,17 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
     return found ? found : candidates[0];
 }
 
+const char *run_folder_log(const char *folder, Arena *arena) {
+    return arena_format(arena, "%s/train.jsonl", folder);
+}
+
 void run_folder_delete_files(Database *store, const char *key, Arena *arena) {
     for (const char **candidates = run_folder_candidates(store, NULL, key, arena); *candidates;
          candidates++) {
         train_state_remove(arena_format(arena, "%s/state.safetensors", *candidates));
         unlink(arena_format(arena, "%s/model.safetensors", *candidates));
         unlink(arena_format(arena, "%s/result.db", *candidates));
+        unlink(run_folder_log(*candidates, arena));
     }
 }
 

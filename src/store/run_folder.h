@@ -25,8 +25,11 @@ const char **run_folder_candidates(Database *store, const char *name, const char
 /* The one of these that has the run's weights, or else what is there of its training, or else the first. */
 const char *run_folder_find(Database *store, const char *name, const char *key, Arena *arena);
 
-/* Removes what is there of the run: weights, state of training, a result that was not taken over. */
+/* Removes what is there of the run: weights, state and log of training, a result that was not taken over. */
 void run_folder_delete_files(Database *store, const char *key, Arena *arena);
+
+/* The path of train.jsonl (train/train_log.h), whether it is there or not. */
+const char *run_folder_log(const char *folder, Arena *arena);
 
 /* The path of the run's weights, NULL if they are in none of the folders. */
 const char *run_folder_weights(Database *store, const char *key, Arena *arena);

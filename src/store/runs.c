@@ -211,6 +211,22 @@ bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest
     return count > 0;
 }
 
+double runs_perplexity(Database *store, const char *key, int64_t *length) {
+    static const char sql[] =
+        "SELECT e.length, e.nll_sum / e.tokens FROM evaluation e JOIN run r ON r.key = e.run"
+        " WHERE e.run = ? AND e.variant = '' AND e.status = 'done'"
+        " ORDER BY e.length <> r.train_length, e.id LIMIT 1";
+    Error ignored; /* for a message only */
+    double perplexity = NAN;
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    if (query_next(query)) {
+        *length = query_int(query, 0);
+        perplexity = exp(query_real(query, 1));
+    }
+    query_end(query, &ignored);
+    return perplexity;
+}
+
 /* --- results --- */
 
 const char *runs_host_name(Arena *arena) {

@@ -55,6 +55,11 @@ typedef struct RunState {
     bool stale;   /* and a method's file was edited since (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
+
+/* Perplexity of the first evaluation at the training length, or else at any other, without a variant; NAN if
+   there is none. *length is its length. */
+double runs_perplexity(Database *store, const char *key, int64_t *length);
+
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */

@@ -49,6 +49,7 @@ typedef struct Training {
     TrainState state;
     BatchGradient *step;
     Batches *batches;
+    TrainLogFile log;
     int sequences; /* per update */
     EvaluateAccuracy accuracy;
     bool looked; /* accuracy is known */
@@ -155,6 +156,7 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
         double now = clock_now(), seconds = train_session_stop(&state->session);
         session += seconds;
         state->seconds += seconds;
+        train_log_add(&training->log, &state->log[state->steps - 1], state->seconds);
         if (*diverged) return true;
         double made = (double)(state->steps - before) * (double)task->options->tokens_per_step;
         bool go_on =
@@ -164,6 +166,7 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
         unsigned wishes = mpi_or((go_on ? 0 : WISH_STOP) | (due && mpi_rank() == 0 ? WISH_SAVE : 0));
         go_on = !(wishes & WISH_STOP);
         if (task->state_path && (wishes || state->steps == steps)) {
+            train_log_flush(&training->log);
             bool fine = mpi_rank() > 0 || train_state_write(state, task->state_path, err);
             if (!mpi_agree(fine, err)) return false;
             saved = clock_now();
@@ -174,6 +177,18 @@ static bool train_updates(Training *training, bool *diverged, bool *learnt, Erro
     }
     if (!*learnt || !task->state_path) return true;
     return mpi_agree(mpi_rank() > 0 || train_state_write(state, task->state_path, err), err);
+}
+
+/* Training continues without the file if it cannot be written. */
+static void open_log(Training *training, Arena *arena) {
+    const TrainTask *task = training->task;
+    const TrainState *state = &training->state;
+    Error err;
+    if (!task->log_path || mpi_rank() > 0 ||
+        train_log_open(&training->log, task->log_path, state->log, state->steps, state->total,
+                       task->options->tokens_per_step, &err))
+        return;
+    if (task->note) task->note(task->user, arena_format(arena, "%s; the updates are not logged", err.text));
 }
 
 static TrainResult make_result(const TrainState *state, const TrainOptions *options, bool diverged,
@@ -200,7 +215,7 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     if (!precision_check(options->precision, task->source, "train.precision", err)) return false;
     model->precision = options->precision;
     if (!model->values) model_allocate(model, arena);
-    Training training = {.task = task};
+    Training training = {.task = task, .log.fd = -1};
     TrainState *state = &training.state;
     *state = (TrainState){.key = task->key,
                           .model = model,
@@ -220,7 +235,9 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     fine = mpi_agree(fine, err);
     if (fine && !restored) train_state_start(state, (uint64_t)options->seed);
     if (fine) train_state_share(state);
+    if (fine) open_log(&training, arena);
     fine = fine && train_updates(&training, &diverged, &learnt, err);
+    train_log_close(&training.log);
     *result = make_result(state, options, diverged, learnt);
     result->peak_bytes = weight_bytes(model) + arena_peak(session);
     arena_free(session);

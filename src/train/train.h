@@ -64,6 +64,7 @@ typedef struct TrainTask {
     const OptimizerOptions *optimizer;
     const OptimizerScheduleOptions *schedule;
     const char *state_path; /* NULL: no state is saved */
+    const char *log_path;   /* of train.jsonl (train/train_log.h), written by rank 0; NULL: none */
     const char *source;     /* the config, for errors */
     const char *revision;   /* of the program, for the result; NULL: "unknown" */
     const char *shared;     /* hash of the shared sources, for the result; NULL: unknown */

@@ -16,12 +16,8 @@
 #include "model/model.h"
 #include "train/optimizer.h"
 #include "train/safetensors.h"
+#include "train/train_log.h"
 #include "train/train_session.h"
-
-typedef struct TrainLog { /* a row of the file's `log`: its layout is part of the format */
-    int64_t step;         /* 1-based */
-    double loss, rate, norm;
-} TrainLog;
 
 /* A run after `steps` of `total` updates. Nothing is owned; the caller's arenas must outlive it. */
 typedef struct TrainState {
