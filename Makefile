@@ -205,6 +205,9 @@ quickstart: setup ## install, build, run configs/quickstart.json, print its tabl
 	./poslab table results/quickstart.db
 	./poslab plot results/quickstart.db --format svg -o plots/quickstart.svg
 	./poslab plot results/quickstart.db --format png -o plots/quickstart.png
+	@echo "Figure:        plots/quickstart.svg"
+	@echo "Report:        ./poslab report results/quickstart.db"
+	@echo "Your own text: ./poslab init my.json --files 'PATTERN', then ./poslab run my.json"
 
 # The paper's curves on this machine (results/reproduction/README.md). Rerun it to resume. Its output in
 # results/reproduction is committed.

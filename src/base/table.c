@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/table_text.h"
 #include "base/text.h"
 
 const char *const table_format_names[] = {
@@ -213,16 +212,6 @@ const TableGrid *table_grids(const Table *table, int *count, Arena *arena) {
     return grids;
 }
 
-const char *table_grid_text(const TableGrid *grid, int row, int column) {
-    if (row < 0) return grid->heads[column].lines[row - TABLE_HEAD];
-    return grid->cells[row * grid->columns + column].text;
-}
-
-const char *table_head_text(const TableHead *head, Arena *arena) {
-    if (!*head->lines[1]) return head->lines[0];
-    return arena_format(arena, head->spread ? "%s (%s)" : "%s %s", head->lines[0], head->lines[1]);
-}
-
 /* Whether a text can be code in every format: a cell of Markdown cannot quote a bar or a backtick. */
 static bool is_code(const TableHead *head, const char *text) {
     return head->code && *text && !strpbrk(text, "|`\\");
@@ -233,7 +222,7 @@ static bool is_code(const TableHead *head, const char *text) {
 static void put_md_grid(const TableGrid *grid, FILE *out, Arena *arena) {
     for (int c = 0; c < grid->columns; c++) {
         fputs(c ? " | " : "| ", out);
-        escape_put(ESCAPE_MARKDOWN, table_head_text(&grid->heads[c], arena), out);
+        escape_put(ESCAPE_MARKDOWN, table_grid_head(&grid->heads[c], arena), out);
     }
     fputs(" |\n", out);
     for (int c = 0; c < grid->columns; c++) fputs(grid->heads[c].left ? "|:--" : "|--:", out);
@@ -291,7 +280,7 @@ typedef struct PeopleFormat { /* what is before and after a text is "before|afte
 
 static const PeopleFormat people[] = {
     [TABLE_AS_TEXT] = {ESCAPE_LINE, ESCAPE_LINE, "|\n", "|\n", "|\n", "|\n", "signature: |\n", "\n",
-                       table_text_put_grid},
+                       table_grid_put},
     [TABLE_AS_MD] = {ESCAPE_MARKDOWN, ESCAPE_CODE, "**|**\n", "|\n\n", "|\\\n", "|\n", "signature: `|`\n",
                      "\n", put_md_grid},
     [TABLE_AS_LATEX] = {ESCAPE_LATEX, ESCAPE_LATEX, "\\caption{|}\n", "|\\par\\smallskip\n", "|\\par\n",
@@ -320,7 +309,7 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
     if (table->title) put_text(format->escape, format->title, table->title, out);
     for (int g = 0; g < count; g++, gap = format->gap) {
         TableGrid grid = grids[g];
-        if (format == &people[TABLE_AS_TEXT]) table_text_fit(&grid, text_screen_width(out), arena);
+        if (format == &people[TABLE_AS_TEXT]) table_grid_fit(&grid, text_screen_width(out), arena);
         fputs(gap, out);
         if (*grid.caption) put_text(format->escape, format->caption, grid.caption, out);
         format->put_grid(&grid, out, arena);

@@ -9,12 +9,13 @@
  *
  * Texts are untrusted: every format escapes its special characters (base/escape.h). LaTeX output is a table
  * to \input; its first line names the packages that it needs, and a table that is too wide is scaled down.
- * Text on a terminal that is too narrow is made to fit (base/table_text.h).
+ * Text on a terminal that is too narrow is made to fit (base/table_grid.h).
  */
 #ifndef POSLAB_BASE_TABLE_H
 #define POSLAB_BASE_TABLE_H
 
 #include "base/json.h"
+#include "base/table_grid.h"
 
 typedef enum TableType { TABLE_TEXT, TABLE_INT, TABLE_REAL } TableType; /* text is aligned to the left */
 
@@ -41,13 +42,6 @@ typedef struct TableColumn {
     int decimals; /* of TABLE_REAL for people; -1: so that a perplexity has at least three digits */
 } TableColumn;
 
-typedef struct TableCell {
-    const char
-        *text;     /* of TABLE_TEXT; of numbers: what people see instead of the number; NULL: nothing else */
-    double number; /* NAN: nothing */
-    bool best;     /* bold, where the format can */
-} TableCell;
-
 typedef struct Table {
     Arena *arena;
     const TableColumn *columns;
@@ -73,29 +67,7 @@ const char *table_perplexity(double perplexity, Arena *arena);
 
 /* --- for people --- */
 
-typedef struct TableHead {
-    const char *lines[2]; /* the second may be "" */
-    bool left, code;
-    bool spread; /* on one line: "128 (2x)"; else "trained at" */
-} TableHead;
-
-typedef struct TableGrid {
-    const char *caption; /* "": none */
-    TableHead *heads;    /* [columns] */
-    TableCell *cells;    /* [rows, columns]; text is what to print, never NULL */
-    int rows, columns;
-    bool two_lines; /* some head has a second one */
-} TableGrid;
-
-enum { TABLE_HEAD = -2, TABLE_UNDER = -1 }; /* the rows of a grid's head */
-
-/* The text of a cell or of a row of the head. */
-const char *table_grid_text(const TableGrid *grid, int row, int column);
-
 const TableGrid *table_grids(const Table *table, int *count, Arena *arena);
-
-/* The head on one line. */
-const char *table_head_text(const TableHead *head, Arena *arena);
 
 /* --- formats --- */
 

@@ -1,4 +1,4 @@
-#include "base/table_text.h"
+#include "base/table_grid.h"
 
 #include <string.h>
 
@@ -6,6 +6,16 @@
 #include "base/text.h"
 
 enum { GAP = 2 }; /* spaces between columns */
+
+const char *table_grid_text(const TableGrid *grid, int row, int column) {
+    if (row < 0) return grid->heads[column].lines[row - TABLE_HEAD];
+    return grid->cells[row * grid->columns + column].text;
+}
+
+const char *table_grid_head(const TableHead *head, Arena *arena) {
+    if (!*head->lines[1]) return head->lines[0];
+    return arena_format(arena, head->spread ? "%s (%s)" : "%s %s", head->lines[0], head->lines[1]);
+}
 
 /* --- widths --- */
 
@@ -40,7 +50,7 @@ static bool is_constant(const TableGrid *grid, int column) {
     return true;
 }
 
-void table_text_fit(TableGrid *grid, int width, Arena *arena) {
+void table_grid_fit(TableGrid *grid, int width, Arena *arena) {
     const TableGrid all = *grid;
     if (!width || range_width(column_widths(grid, arena), 0, grid->columns) <= width) return;
     int *kept = NEW(arena, all.columns, int);
@@ -52,7 +62,7 @@ void table_text_fit(TableGrid *grid, int width, Arena *arena) {
             kept[grid->columns++] = c;
         else if (*text)
             grid->caption = arena_format(arena, "%s%s%s: %s", grid->caption, *grid->caption ? "; " : "",
-                                         table_head_text(&all.heads[c], arena), text);
+                                         table_grid_head(&all.heads[c], arena), text);
     }
     grid->heads = NEW(arena, grid->columns, TableHead);
     grid->cells = NEW(arena, (size_t)grid->rows * (size_t)grid->columns, TableCell);
@@ -97,17 +107,31 @@ static void put_block(const TableGrid *grid, const Block *block, const int *widt
     }
 }
 
-/* How many of the first columns each block has. */
-static int count_repeated(const TableGrid *grid, const int *widths, int width) {
-    int count = 0;
-    bool spread = grid->heads[grid->columns - 1].spread;
-    while (count < grid->columns - 1 && (spread ? !grid->heads[count].spread : grid->heads[count].left))
-        count++;
-    while (count > 1 && 2 * range_width(widths, 0, count) > width) count--;
-    return count > 0 ? count : 1;
+/* Whether the first `count` columns distinguish all rows. */
+static bool distinguish(const TableGrid *grid, int count) {
+    for (int a = 0; a < grid->rows; a++)
+        for (int b = 0, c; b < a; b++) {
+            for (c = 0; c < count; c++)
+                if (strcmp(table_grid_text(grid, a, c), table_grid_text(grid, b, c)) != 0) break;
+            if (c == count) return false;
+        }
+    return true;
 }
 
-void table_text_put_grid(const TableGrid *grid, FILE *out, Arena *arena) {
+/* How many of the first columns each block has. */
+static int count_repeated(const TableGrid *grid, const int *widths, int width) {
+    int count = 1, widest = 0;
+    while (count < grid->columns - 1 && !distinguish(grid, count)) count++;
+    for (int c = count; c < grid->columns; c++)
+        if (widths[c] > widest) widest = widths[c];
+    while (count > 1 && range_width(widths, 0, count) + GAP + widest > width) {
+        count--;
+        if (widths[count] > widest) widest = widths[count];
+    }
+    return count;
+}
+
+void table_grid_put(const TableGrid *grid, FILE *out, Arena *arena) {
     int *widths = column_widths(grid, arena), width = text_screen_width(out);
     bool wraps = width && grid->columns > 1 && range_width(widths, 0, grid->columns) > width;
     Block block = {.repeated = wraps ? count_repeated(grid, widths, width) : 0};
