@@ -354,6 +354,17 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
     return note(reader, false);
 }
 
+/* Whether a key of the file belongs to its points. The other keys have been read: their mistakes are reported
+   once. */
+static bool is_for_points(const char *key) {
+    const OptionSection *section = &config_keys_point;
+    bool found = !strcmp(key, "sweep") || !strcmp(key, "exclude");
+    for (int i = 0; !found && i < section->field_count; i++) found = !strcmp(key, section->fields[i].key);
+    for (const OptionPart *part = section->parts; !found && part && part->key; part++)
+        found = !strcmp(key, part->key);
+    return found;
+}
+
 static bool read_experiment(const ConfigReader *reader, Experiment *experiment, const char *path,
                             const char *const *sets, Json *json) {
     ConfigKeysTop root = {0};
@@ -374,8 +385,10 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
     fine &= note(reader, slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source,
                                            reader->arena, reader->err));
-    static const char *const of_file[] = {"description", "tags", "cluster"};
-    for (int i = 0; i < COUNT_OF(of_file); i++) json_remove(json, of_file[i]);
+    for (const Json *member = json_first(json), *next; member; member = next) {
+        next = json_next(member);
+        if (!is_for_points(json_name(member))) json_remove(json, json_name(member));
+    }
     return read_points(reader, experiment, json) && fine;
 }
 

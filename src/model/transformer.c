@@ -142,8 +142,8 @@ static void attend(const Model *model, Activations *pass, int l, int sequences) 
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_layer(model, pass, l);
     see_scale(model, pass, l);
+    see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
         size_t row = (size_t)b * rows;
@@ -161,8 +161,8 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
-    see_layer(model, pass, l);
     see_scale(model, pass, l);
+    see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
         size_t row = (size_t)b * rows;

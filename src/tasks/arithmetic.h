@@ -3,22 +3,22 @@
  * Shen et al., "Positional description matters for transformers arithmetic", 2023, arXiv 2311.14737. Numbers
  * are digits, one token each. 239 + 821 = 1060 is written as
  *
- *     239+821=1060$                 order plain
- *     239+821=0601$                 order reversed: the answer begins with its last digit
- *     932+128=0601$                 order all: so do the operands
- *     0239+0821=06010$              padded to n = 4 digits, reversed: the answer has n + 1 digits, a product
- * 2 n 2 39+82  1=0601$              spaces, in the operands unless `spaces_answer` a2b3c9+a8b2c1=z1a0b6c0$
- * hints: letters for places, in sequence from a random start
+ *     239+821=1060$               order plain
+ *     239+821=0601$               order reversed: the answer begins with its last digit
+ *     932+128=0601$               order all: the operands do, too
+ *     0239+0821=06010$            reversed, padded to n = 4 digits: the answer has n + 1 digits
+ *     2 39+82  1=0601$            spaces, in the answer only with `spaces_answer`
+ *     a2b3c9+a8b2c1=z1a0b6c0$     hints: letters for places, in sequence from a random start
  *
- * The answer is what follows `=`, its end included; spaces in it are given. Equal letters stand at digits of
- * equal place value (Zhou et al., "Transformers can achieve length generalization but not robustly", 2024,
- * arXiv 2402.09371). A space is added behind a digit with probability `spaces`, then another, and so on,
- * until the row has `max_spaces`.
+ * Padded products have 2 n digits. The answer is the text after `=`, its end included; spaces in it are
+ * given. Digits of equal place value have the same letter (Zhou et al., "Transformers can achieve length
+ * generalization but not robustly", 2024, arXiv 2402.09371). A space is added after a digit with probability
+ * `spaces`, then another, and so on, until the row has `max_spaces`.
  *
- * With `positions` digits get positions of their own, in place of their indices in the row; other tokens are
- * at 0. abacus (McLeish et al. 2024, arXiv 2405.17399): the index in the number as written, from s + 1 on.
- * coupled (Cho et al. 2024, arXiv 2405.20671; our reading): s + 1 + place value, the same for all numbers. s
- * is drawn from 0 to `max_start` for each row.
+ * With `positions` digits have positions of their own instead of their indices in the row; other tokens have
+ * position 0. abacus (McLeish et al. 2024, arXiv 2405.17399): the index in the number as written, from s + 1
+ * on. coupled (Cho et al. 2024, arXiv 2405.20671; our reading): s + 1 + place value, the same for all
+ * numbers. s is drawn from 0 to `max_start` for each row.
  */
 #ifndef POSLAB_TASKS_ARITHMETIC_H
 #define POSLAB_TASKS_ARITHMETIC_H
@@ -64,7 +64,7 @@ typedef struct ArithmeticOptions {
          .or_zero = true,                                                                                    \
          .help = "digits of padded operands; 0: as the largest size in training, or the size if larger"},    \
         {"spaces", OPTION_REAL, offsetof(ArithmeticOptions, spaces),                                         \
-         .low = 0, .high = 1,   .help = "probability of a space behind a digit"},                            \
+         .low = 0, .high = 1,   .help = "probability of a space after a digit"},                             \
         {"max_spaces",                                                                                       \
          OPTION_INT,                                                                                         \
          offsetof(ArithmeticOptions, max_spaces),                                                            \
@@ -95,7 +95,7 @@ typedef struct ArithmeticKind {
     bool product; /* padded answers have 2 n digits, else n + 1 */
     /* result = a op b, without zeros in front (one for zero) */
     void (*compute)(ArithmeticNumber *result, const ArithmeticNumber *a, const ArithmeticNumber *b);
-    /* text behind the operands and before the last `=`; NULL: none */
+    /* text after the operands and before the last `=`; NULL: none */
     void (*steps)(TaskRow *row, const ArithmeticNumber *a, const ArithmeticNumber *b);
 } ArithmeticKind;
 

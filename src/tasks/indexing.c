@@ -1,6 +1,6 @@
 /* Indexing: the letter n places to the left or right of a marker.
  *
- * Indirect indexing as in "PoPE: polar coordinate position embeddings", 2025, arXiv 2509.10534. A string of
+ * Indirect indexing as in the paper on PoPE, 2025, arXiv 2509.10534. A string of
  * letters has a marker somewhere in it; the question is a direction and a number from 1 to `reach`:
  *
  *     dbca*fe<3|b$
@@ -23,7 +23,7 @@ static const OptionField fields[] = {
      .help = "the largest distance that is asked for"},
 };
 
-enum { LEFT, RIGHT, MARKER, OTHERS }; /* behind the letters; then the numbers from 1 on */
+enum { LEFT, RIGHT, MARKER, OTHERS }; /* tokens after the letters; then the numbers from 1 on */
 
 static int64_t reach(const void *options) {
     return ((const Options *)options)->reach;

@@ -64,7 +64,7 @@ static int word_token(const char *word, size_t size) {
     BUG("'%s' begins with no word of the task", word);
 }
 
-/* The words of a text, N standing for the number. */
+/* Puts the words of a text; N is replaced by the number. */
 static void put_words(TaskRow *row, const char *text, int64_t number) {
     for (size_t size; *text; text += size + (text[size] == ' ')) {
         size = strcspn(text, " ");

@@ -22,7 +22,7 @@
 enum { NONE, SUCCESSOR, PREDECESSOR, COUNT, FILL, PARITY };
 static const char *const hint_names[] = {"none", "successor", "predecessor", "count", "fill", "parity", NULL};
 
-enum { QUESTION = 6, BLANK, OTHERS }; /* behind the numbers: the kinds of rows, then these */
+enum { QUESTION = 6, BLANK, OTHERS }; /* after the numbers: the kinds of rows, then these */
 
 typedef struct Options {
     int64_t numbers;

@@ -22,7 +22,7 @@
 #include "base/random.h"
 
 enum {
-    TASK_PAD,                  /* behind the end of a row */
+    TASK_PAD,                  /* after the end of a row */
     TASK_BOS,                  /* at the start of every row */
     TASK_END,                  /* at the end of an answer */
     TASK_SEP,                  /* between the question and the answer */

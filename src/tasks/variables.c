@@ -13,7 +13,7 @@
 
 #include "tasks/letters.h"
 
-enum { EQUALS, COMMA, OTHERS }; /* behind the letters; then the values from 1 on */
+enum { EQUALS, COMMA, OTHERS }; /* tokens after the letters; then the values from 1 on */
 
 typedef struct Options {
     LettersOptions letters;

@@ -24,8 +24,8 @@ typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
     int precision;         /* Precision */
     double checkpoint;     /* seconds between saved states; 0: none */
-    double until_exact;    /* of a task, section `until`: ends when this share of examples is answered, */
-    int64_t until_updates; /* which is looked at every so many updates; 0: never */
+    double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
+    int64_t until_updates; /* computed each time after this number of updates; 0: never */
 } TrainOptions;
 
 extern const OptionField train_fields[];

@@ -94,7 +94,7 @@ check "a size of which all examples are known" refused "'evaluate.task.sizes': a
 check "a size beyond the task's" refused "'evaluate.task.sizes[1]' must be from 1 to 1000" 'evaluate.task.sizes=[1, 2000]'
 check "a share above 1" refused "'data.task.hint.share' must be" data.task.hint.share=1.5
 check "an unknown option" refused "'data.task.oder'" data.task.oder=plain
-check "files beside a task" refused "'data.files' cannot be given with 'data.task'" 'data.files=["x"]'
+check "files together with a task" refused "'data.files' cannot be given with 'data.task'" 'data.files=["x"]'
 check "a tokenizer of text" refused "'data.tokenizer' must be \"task\"" data.tokenizer=bytes
 check "lengths of text" refused "'evaluate.lengths' is for text" 'evaluate.lengths=[16]'
 check "positions with a method that has none" refused "'data.task.positions' needs a method that follows positions" \

@@ -15,7 +15,7 @@
 
 /* --- laws of all tasks --- */
 
-/* Options under which all tasks are tried, beside their sizes. */
+/* Options under which all tasks are tried. */
 static const char *const variations[] = {
     "{\"name\": \"addition\", \"size\": [1, 7]}",
     "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"scratchpad\": true}",
