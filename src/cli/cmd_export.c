@@ -8,6 +8,7 @@
 #include "data/examples.h"
 #include "experiment/grid.h"
 #include "store/run_folder.h"
+#include "store/runs.h"
 #include "run/worker.h"
 #include "cli/cmd_methods.h"
 
@@ -16,12 +17,21 @@ enum { EXPORT_MAX_TOKENS = 1 << 29 };
 enum { TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
+    RunsChoice choice; /* without a key */
     bool initial, loader;
     int64_t batches; /* 0: not these */
     int tokens;      /* Split, or TOKENS_NONE */
 } ExportOptions;
 
 static const OptionField fields[] = {
+    {"method", OPTION_TEXT, offsetof(ExportOptions, choice.method), .argument = "METHOD",
+     .group = "Selection", .help = "the run with this method, by its name or its label in tables"},
+    {"seed", OPTION_INT, offsetof(ExportOptions, choice.seed), .default_value = -1, .low = 0,
+     .high = 9007199254740992, .argument = "N", .group = "Selection", .help = "the run with this seed"},
+    {"length", OPTION_INT, offsetof(ExportOptions, choice.length), .default_value = -1, .low = 1, .high = 1e9,
+     .argument = "N", .group = "Selection", .help = "the run with this training length"},
+    {"setting", OPTION_TEXT, offsetof(ExportOptions, choice.setting), .argument = "TEXT",
+     .group = "Selection", .help = "the run with these settings, as in 'train.optimizer.lr=0.001'"},
     {"loader", OPTION_BOOL, offsetof(ExportOptions, loader), .group = "Options",
      .help = "also write a Python program that loads the weights into PyTorch and computes perplexities"},
     {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "In place of the trained weights",
@@ -37,7 +47,6 @@ static const OptionField fields[] = {
 typedef struct Export {
     const ExportOptions *options;
     const char *database;
-    const char *run; /* its key, or the beginning of it that no other run shares */
     const char *path;
     Database *store;
     const char *key, *status, *corpus_hash;
@@ -45,26 +54,21 @@ typedef struct Export {
     Arena *arena;
 } Export;
 
-/* The run whose key begins with options->run. */
-static bool find_run(Export *export, Error *err) {
-    static const char sql[] =
-        "SELECT r.key, r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
-        " WHERE substr(r.key, 1, length(?1)) = ?1";
-    const char *prefix = export->run, *text = NULL;
-    int found = 0;
-    Query *query = query_begin(export->store, sql, (const char *const[]){prefix, NULL});
-    for (; query_next(query); found++) {
-        export->key = arena_copy(export->arena, query_text(query, 0));
-        export->status = arena_copy(export->arena, query_text(query, 1));
-        export->corpus_hash = arena_copy(export->arena, query_text(query, 2));
-        text = arena_copy(export->arena, query_text(query, 3));
+static bool find_run(Export *export, const RunsChoice *choice, Error *err) {
+    export->key = runs_choose(export->store, choice, export->arena, err);
+    if (!export->key) return false;
+    const char *text = "";
+    Query *query =
+        query_begin(export->store,
+                    "SELECT r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
+                    " WHERE r.key = ?",
+                    (const char *const[]){export->key, NULL});
+    if (query_next(query)) {
+        export->status = arena_copy(export->arena, query_text(query, 0));
+        export->corpus_hash = arena_copy(export->arena, query_text(query, 1));
+        text = arena_copy(export->arena, query_text(query, 2));
     }
     if (!query_end(query, err)) return false;
-    if (!*prefix || found != 1) {
-        error_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
-                  export->database, found ? "more than one" : "no", prefix);
-        return false;
-    }
     const char *source = arena_format(export->arena, "run %s", export->key);
     export->config = config_parse(text, source, export->arena, err);
     return export->config != NULL;
@@ -286,12 +290,13 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                err->code;
     Export export = {.options = options,
                      .database = arguments->words[0],
-                     .run = arguments->words[1],
-                     .path = arguments->words[2],
+                     .path = arguments->words[arguments->word_count - 1],
                      .store = database_open(arguments->words[0], DATABASE_READ, err),
                      .arena = arguments->arena};
     if (!export.store) return err->code;
-    bool fine = find_run(&export, err) && (!options->loader || check_loader(&export, err));
+    RunsChoice choice = options->choice;
+    if (arguments->word_count > 2) choice.key = arguments->words[1];
+    bool fine = find_run(&export, &choice, err) && (!options->loader || check_loader(&export, err));
     if (fine && options->initial)
         fine = export_initial(&export, err);
     else if (fine && options->batches)
@@ -307,16 +312,17 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 
 const Command cmd_export = {
     .name = "export",
-    .words = "DB RUN FILE",
-    .fewest = 3,
+    .words = "DB [RUN] FILE",
+    .fewest = 2,
     .most = 3,
     .summary = "Write a run's weights or tokens as safetensors",
     .text =
-        "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"
+        "RUN is a run's key, as `poslab runs` prints it, or the beginning of one. Without it, the options\n"
+        "must leave one run.\n"
         "The file holds the trained weights, or one of the following.\n"
         "With --loader, MODEL.py is written for MODEL.safetensors. `python3 MODEL.py TOKENS LENGTH` prints\n"
         "the perplexity that poslab computes; TOKENS is a file written with --tokens.",
-    .example = "poslab export results/quickstart.db 0123abcd model.safetensors",
+    .example = "poslab export results/quickstart.db --method alibi --seed 1 model.safetensors",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, ExportOptions),
     .run = run,

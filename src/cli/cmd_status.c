@@ -315,3 +315,77 @@ const Command cmd_status = {
     ARGUMENT_OPTIONS(fields, StatusOptions),
     .run = run,
 };
+
+/* --- runs --- */
+
+enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_COLUMNS };
+static const TableColumn runs_columns[RUNS_COLUMNS] = {
+    [RUNS_KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+    [RUNS_EXPERIMENTS] = {"experiments", "experiments", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"label", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"variant", "settings", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"seed", "seed", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"status", "status", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [RUNS_STALE] = {"stale", "stale", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"train_seconds", "seconds", TABLE_REAL, TABLE_FOR_BOTH, 1},
+    {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},
+    [RUNS_BYTES] = {"bytes", "folder", TABLE_INT, TABLE_FOR_BOTH, 0},
+};
+
+/* The perplexity at the training length is that of the validation split, nonoverlapping, if there are
+ * several. */
+static const char runs_sql[] =
+    "SELECT r.key, coalesce((SELECT group_concat(x.name, ', ') FROM point p JOIN experiment x ON x.id ="
+    " p.experiment WHERE p.run = r.key), ''), r.method, r.label, coalesce((SELECT max(variant) FROM point"
+    " WHERE run = r.key), ''), r.train_length, r.seed, r.status, 0, r.train_seconds,"
+    " (SELECT CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END FROM evaluation e"
+    "  WHERE e.run = r.key AND e.length = r.train_length AND e.variant = '' AND e.status = 'done'"
+    "  AND e.protocol <> 'exact' ORDER BY e.split <> 'valid', e.protocol <> 'nonoverlapping', e.id LIMIT 1),"
+    " 0, r.method_files FROM run r LEFT JOIN point o ON o.run = r.key"
+    " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
+
+typedef struct RunsOptions {
+    int format;
+    bool json;
+} RunsOptions;
+
+static const OptionField runs_options[] = {ARGUMENT_FORMAT(RunsOptions)};
+
+static ExitCode runs(const Arguments *arguments, Error *err) {
+    const RunsOptions *options = arguments->options;
+    Arena *arena = arguments->arena;
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    if (!store) return err->code;
+    Table *table = table_new(NULL, runs_columns, RUNS_COLUMNS, arena);
+    Query *query = query_begin(store, runs_sql, NULL);
+    double sum = 0;
+    while (query_next(query)) {
+        TableCell *row = table_row(table);
+        query_cells(row, query, runs_columns, RUNS_COLUMNS, arena);
+        bool stale = encoding_files_edited(query_text(query, RUNS_COLUMNS));
+        double bytes = (double)run_folder_bytes(store, row[RUNS_KEY].text, arena);
+        row[RUNS_STALE] = table_shown(stale, stale ? "yes" : "");
+        row[RUNS_BYTES] = table_shown(bytes, text_bytes(bytes, arena));
+        sum += bytes;
+    }
+    table->title = arena_format(arena, "%s: %d run%s, run folders of %s", arguments->words[0], table->rows,
+                                table->rows == 1 ? "" : "s", text_bytes(sum, arena));
+    bool fine = query_end(query, err) && table_print_one(table, ARGUMENT_FORMAT_GIVEN(options), stdout, err);
+    database_close(store);
+    return fine ? EXIT_DONE : err->code;
+}
+
+const Command cmd_status_runs = {
+    .name = "runs",
+    .words = "DB",
+    .fewest = 1,
+    .most = 1,
+    .summary = "List the runs of a database: keys, settings, status, time, perplexity, size",
+    .text = "Also those that no experiment has any more. The perplexity is that at the training length.",
+    .example = "poslab runs results/quickstart.db",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(runs_options, RunsOptions),
+    .run = runs,
+};

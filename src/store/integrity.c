@@ -211,7 +211,7 @@ static bool check_run(Check *check, const Run *run, Error *err) {
         if (!check_folder(check, *folders, run, err)) return false;
     }
     if (!run->trained || run_folder_weights(check->store, run->key, check->arena)) return true;
-    if (found)
+    if (found && access(arena_format(check->arena, "%s/" RUN_FOLDER_PRUNED, found), F_OK) != 0)
         problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", found));
     check->absent += !found;
     return true;

@@ -247,7 +247,8 @@ static void test_merge_read_only(void **state) {
     if (user == 0 && seteuid(65534) != 0) skip();
     Database *store = database_open("new.db", DATABASE_CREATE, &err);
     if (!store) fail_msg("%s", err.text);
-    assert_false(merge_databases(store, (const char *const[]){"old/x.db", NULL}, stdout, &conflicts, &err));
+    assert_false(
+        merge_databases(store, (const char *const[]){"old/x.db", NULL}, false, stdout, &conflicts, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, "database 'old/x.db' has an older schema"));
     assert_non_null(strstr(err.text, "copy it"));
