@@ -118,6 +118,10 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
         table_note(pivot->table,
                    "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
                    "`poslab status`");
+    if (series_stale(observation->cell)) {
+        text = arena_format(pivot->arena, "%s †", text);
+        table_note(pivot->table, results_stale_note(pivot->list->set, pivot->arena));
+    }
     return table_shown(number, text);
 }
 

@@ -1,14 +1,15 @@
 /* completion: see cli/completion.h.
  *
- * What can follow is told from a word's or an argument's name: METHOD is the name of a method, COMMAND that
- * of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE, FOLDER,
- * MANIFEST and OTHER are files; otherwise its choices, if it has any.
+ * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, COMMAND is
+ * that of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE,
+ * FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
  */
 #include "cli/completion.h"
 
 #include <string.h>
 
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "experiment/config_keys.h"
 
 static const char *command_names(const Command *const *commands, Arena *arena) {
@@ -33,6 +34,9 @@ static const char *words_of(const Command *const *commands, const char *name, co
     else if (strstr(name, "METHOD"))
         for (int i = 0; i < encoding_method_count; i++)
             text = arena_format(arena, "%s%s%s", text, i ? " " : "", encoding_methods[i]->name);
+    else if (strstr(name, "TASK"))
+        for (int i = 0; i < task_count; i++)
+            text = arena_format(arena, "%s%s%s", text, i ? " " : "", task_list[i]->name);
     return text;
 }
 

@@ -10,7 +10,6 @@
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/signals.h"
-#include "store/run_folder.h"
 #include "store/merge.h"
 #include "store/runs.h"
 #include "run/worker.h"
@@ -50,16 +49,9 @@ bool jobs_import_result(Jobs *jobs, const char *folder) {
     return unlink(path) == 0 || error_system(&jobs->fatal, "cannot remove '%s'", path);
 }
 
-static bool forget(Jobs *jobs, Job *job) {
-    if (!runs_delete_training(jobs->store, job->point->key, &jobs->fatal)) return false;
-    run_folder_delete_files(jobs->store, job->point->key, jobs->arena);
-    job->retrain = false;
-    return true;
-}
-
 static bool start_job(Jobs *jobs, Job *job, int slot) {
     Error *err = &jobs->fatal;
-    if (job->retrain && !forget(jobs, job)) return false;
+    if (!run_task_forget(&job->task, jobs->store, jobs->arena, err)) return false;
     if (!atomic_file_make_folder(job->folder, err) ||
         !worker_assign(job->folder, job->point->config, &job->task, err) ||
         !set_status(jobs, job, RUN_RUNNING, NULL))
@@ -88,9 +80,9 @@ static bool take_line(void *user, const char *line) {
     Jobs *jobs = ((Listener *)user)->jobs;
     int slot = ((Listener *)user)->slot, number, count;
     long long step, steps;
-    double loss, speed, share;
-    if (sscanf(line, "step %lld %lld %lf %lf", &step, &steps, &loss, &speed) == 4)
-        progress_step(jobs->progress, slot, step, steps, loss, speed);
+    double loss, speed, share, exact = -1;
+    if (sscanf(line, "step %lld %lld %lf %lf %lf", &step, &steps, &loss, &speed, &exact) >= 4)
+        progress_step(jobs->progress, slot, step, steps, loss, speed, exact);
     else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
         progress_evaluate(jobs->progress, slot, number, count, share);
     else {
@@ -108,7 +100,7 @@ static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reas
     progress_end(jobs->progress, slot, "retry", "", false);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      jobs->retries + 1);
-    run_task_missing(&job->task, jobs->store, job->point, jobs->arena);
+    run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);
     return start_job(jobs, job, slot);
 }
 

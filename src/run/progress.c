@@ -172,15 +172,17 @@ static void show_tenth(Progress *progress, Slot *slot) {
 }
 
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
-                   double tokens_per_second) {
+                   double tokens_per_second, double exact) {
+    char accuracy[32] = "";
     Slot *at = &progress->slot[slot];
     double all = at->run.train_work + at->run.evaluate_work;
     double seconds_per_flop =
         (double)(at->run.tokens_per_step * steps) / tokens_per_second / at->run.train_work;
     if (all > 0) at->share = at->run.train_work * (double)step / (double)steps / all;
     at->left = seconds_per_flop * all * (1 - at->share);
-    snprintf(at->state, sizeof at->state, "step %lld/%lld  loss %.3f  %.0f tokens/s", (long long)step,
-             (long long)steps, loss, tokens_per_second);
+    if (exact >= 0) snprintf(accuracy, sizeof accuracy, "exact %.1f %%  ", 100 * exact);
+    snprintf(at->state, sizeof at->state, "step %lld/%lld  loss %.3f  %s%.0f tokens/s", (long long)step,
+             (long long)steps, loss, accuracy, tokens_per_second);
     show_tenth(progress, at);
 }
 

@@ -22,8 +22,9 @@ typedef struct ProgressRun {
 Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena);
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run);
+/* exact: the share of examples of a task that is answered; below 0: not known. */
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
-                   double tokens_per_second);
+                   double tokens_per_second, double exact);
 void progress_evaluate(Progress *progress, int slot, int number, int count, double share);
 
 /* The end of a run; outcome: "done", "failed", ...; result: "perplexity 12.3 at 64", or "". */

@@ -100,13 +100,13 @@ check "run again leaves the database as it is" diff before <(sql $db .dump)
 
 numbers $db >before
 key=$(sql $db "SELECT max(key) FROM run")
-check "a run of another revision" sql $db "UPDATE run SET revision = 'other' WHERE key = '$key'"
+check "a run of other shared sources" sql $db "UPDATE run SET shared_sources = 'other' WHERE key = '$key'"
 check "is left as it is" try 0 run e2e.json -q
-check "but named, with the remedy" says err "1 of 4 runs were trained by another revision" "--retry changed"
+check "but named, with the remedy" says err "1 of 4 runs were trained by other sources" "--retry changed"
 check "what it would retrain" try 0 run e2e.json --retry changed -n
 check "is that run, with training" says out "$key" "train, then" "1 of 4 runs to do"
 check "retrained" try 0 run e2e.json -q --retry changed
-check "it is of this revision" is 1 $db "SELECT count(DISTINCT revision) FROM run"
+check "it is of these sources" is 1 $db "SELECT count(DISTINCT shared_sources) FROM run"
 check "nobody is named any more" test ! -s err
 check "and the numbers are the same" diff before <(numbers $db)
 
