@@ -103,7 +103,17 @@ status_watch() { # nothing is left of one experiment, so that it ends
 
 table_json() { try 0 table x/x.db --json && is_json out; }
 table_experiment() {
-    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: "
+    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: " &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment nosuch &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment e2e,nosuch && several_experiments
+}
+# In one table, with a field for the experiment; each number is that of the experiment's own table.
+several_experiments() {
+    local row
+    try 0 table x/x.db --experiment other,e2e && says out "e2e, other: perplexity" "experiment" && [ "$(grep -c perplexity out)" = 1 ] &&
+        cp out both && try 0 table x/x.db --experiment other && row=$(grep -oE '[0-9]+\.[0-9]+' out | head -1) &&
+        grep -E "other .*$row" both && try 0 table x/x.db --experiment other,e2e --where experiment=other && says out "other: " &&
+        lacks out "e2e" && try 0 table x/x.db --experiment e2e,other -f csv && [ "$(wc -l <out)" = 11 ] && lacks out database
 }
 table_format() {
     try 0 table x/x.db --format csv && says out "experiment,run_key," && try 0 table x/x.db -f md && says out "|:--" &&
