@@ -24,6 +24,7 @@ commands="0 - table x.db
 0 points plan x.json
 0 figures bench x.json --rounds 1 --methods $method --lengths 16 --phase train
 3 0.points status x.db
+0 - runs x.db
 0 - methods
 0 - runs x.db
 0 - prune y.db -n
@@ -31,7 +32,7 @@ commands="0 - table x.db
 
 for command in $("$POSLAB" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p'); do
     "$POSLAB" "$command" --help >help
-    if grep -q " $command\( \|\$\)" <<<"$commands"; then
+    if grep -q " $command\( \|\$\)" <<<"$commands prune"; then # test_runs.sh has its rows
         check "$command offers all formats" says help "-f, --format FORMAT        output format: text, md, latex, csv or json (default text)" "--json"
     else
         check "$command prints no table" lacks help "--json"
