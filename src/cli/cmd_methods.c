@@ -171,15 +171,13 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
         const Json *json = method_to_json(method, arena);
-        TableCell *row = table_row(table);
-        *row++ = table_text(method->name);
-        *row++ = table_text(json_text(json_get(json, "label"), ""));
-        *row++ = table_text(joined(json_get(json, "hooks"), "", arena));
-        *row++ = table_text(joined(json_get(json, "claims"), "", arena));
-        *row++ = table_number((double)numbers_learnt(method, arena));
-        *row++ = table_text(costs_text(costs, "train", method->name, arena));
-        *row++ = table_text(costs_text(costs, "evaluate", method->name, arena));
-        *row = table_text(json_text(json_get(json, "citation"), ""));
+        TableCell *row = TABLE_TEXTS(table_row(table), method->name, json_text(json_get(json, "label"), ""),
+                                     joined(json_get(json, "hooks"), "", arena),
+                                     joined(json_get(json, "claims"), "", arena));
+        row = TABLE_NUMBERS(row, numbers_learnt(method, arena));
+        TABLE_TEXTS(row, costs_text(costs, "train", method->name, arena),
+                    costs_text(costs, "evaluate", method->name, arena),
+                    json_text(json_get(json, "citation"), ""));
     }
     return table;
 }
@@ -231,12 +229,10 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
     for (int i = 0; i < json_count(options); i++) {
         const Json *option = json_at(options, i);
         char shown[JSON_EXCERPT_SIZE];
-        TableCell *row = table_row(table);
-        *row++ = table_text(json_text(json_get(option, "key"), ""));
-        *row++ = table_text(json_text(json_get(option, "type"), ""));
-        *row++ = table_text(arena_copy(arena, json_excerpt(json_get(option, "default"), shown)));
-        *row++ = table_text(range_text(option, arena));
-        *row = table_text(json_text(json_get(option, "help"), ""));
+        TABLE_TEXTS(table_row(table), json_text(json_get(option, "key"), ""),
+                    json_text(json_get(option, "type"), ""),
+                    arena_copy(arena, json_excerpt(json_get(option, "default"), shown)),
+                    range_text(option, arena), json_text(json_get(option, "help"), ""));
     }
     table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
     table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));

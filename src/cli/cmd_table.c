@@ -54,36 +54,18 @@ static void put_row(Table *table, const char *experiment, const Evaluation *eval
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
-    const TableCell cells[COUNT_OF(columns)] = {
-        table_text(experiment),
-        table_text(seed->run_key),
-        table_text(series->method),
-        table_text(seed->method_options),
-        table_text(series->run_label),
-        table_text(series->setting),
-        table_number((double)series->train_length),
-        table_number((double)seed->seed),
-        table_text(series->split),
-        table_text(series->protocol),
-        table_text(series->rule),
-        table_number((double)evaluation->cell->stride),
-        table_number((double)evaluation->cell->length),
-        table_number((double)series->requested),
-        table_text(seed->outcome),
-        table_number(seed->nats),
-        table_number(known ? (double)seed->tokens : NAN),
-        table_number(known ? (double)seed->windows : NAN),
-        table_number(strcmp(seed->outcome, "done") ? NAN : exp(seed->loss)),
-        table_number(seed->bits_per_byte),
-        table_number((double)series->parameters),
-        table_number((double)series->position_parameters),
-        table_text(seed->tokenizer),
-        table_text(series->corpus),
-        table_text(known ? seed->revision : NULL),
-        table_text(series->variant),
-        table_text(series->precision),
-    };
-    memcpy(table_row(table), cells, sizeof cells);
+    TableCell *row = TABLE_TEXTS(table_row(table), experiment, seed->run_key, series->method,
+                                 seed->method_options, series->run_label, series->setting);
+    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
+    row = TABLE_TEXTS(row, series->split, series->protocol, series->rule);
+    row = TABLE_NUMBERS(row, evaluation->cell->stride, evaluation->cell->length, series->requested);
+    row = TABLE_TEXTS(row, seed->outcome);
+    row = TABLE_NUMBERS(row, seed->nats, known ? (double)seed->tokens : NAN,
+                        known ? (double)seed->windows : NAN,
+                        strcmp(seed->outcome, "done") ? NAN : exp(seed->loss), seed->bits_per_byte,
+                        series->parameters, series->position_parameters);
+    TABLE_TEXTS(row, seed->tokenizer, series->corpus, known ? seed->revision : NULL, series->variant,
+                series->precision);
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. */
