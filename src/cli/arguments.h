@@ -2,7 +2,7 @@
  *
  * A command is data: words, options, help, exit codes. Its options are rows (base/options.h) that describe
  * the members of a struct; arguments_parse fills that struct. Help and the man page (cli/help.h) and shell
- * completion (cli/completion.h) are written from the same rows. Options of several commands are the macros
+ * completion (cli/completion.c) are written from the same rows. Options of several commands are the macros
  * below, so that each exists once.
  */
 #ifndef POSLAB_CLI_ARGUMENTS_H
@@ -20,8 +20,8 @@ typedef struct CommandExit { /* an exit code besides those of all commands: 0, 2
 
 typedef struct Command {
     const char *name;
-    const char *words;          /* "DB [FILE]..."; completion knows CONFIG, DB, FILE, METHOD and so on */
-    int fewest, most;           /* number of words */
+    const char *words;          /* "DB [FILE]...": [] can be left out, dots: the last can be repeated;
+                                   completion knows CONFIG, DB, FILE, METHOD and so on */
     const char *const *choices; /* of the last word, for completion; NULL: anything */
     const char *summary;        /* a sentence without its full stop */
     const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
@@ -34,6 +34,12 @@ typedef struct Command {
     bool ranks; /* mpirun may start it as several ranks; main then begins MPI, and errors are printed once */
     ExitCode (*run)(const Arguments *arguments, Error *err);
 } Command;
+
+/* The commands, each described where it is implemented. */
+extern const Command cmd_database_plot, cmd_database_report, cmd_database_analyse, cmd_database_reference,
+    cmd_database_check, cmd_database_merge, cmd_export, cmd_methods_methods, cmd_methods_bench, cmd_run_run,
+    cmd_run_plan, cmd_run_eval, cmd_run_worker, cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status,
+    cmd_table, completion_command, help_command, help_manual;
 
 struct Arguments {
     const Command *command;

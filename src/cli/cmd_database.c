@@ -1,5 +1,6 @@
-/* cmd_database: see cli/cmd_database.h. */
-#include "cli/cmd_database.h"
+/* cmd_database: commands that open a database and hand it to one module: `plot`, `report`, `analyse`,
+ * `reference`, `check` and `merge`. */
+#include "cli/arguments.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -64,8 +65,6 @@ static ExitCode plot(const Arguments *arguments, Error *err) {
 const Command cmd_database_plot = {
     .name = "plot",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Draw a figure with gnuplot",
     .text = "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
             "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
@@ -111,8 +110,6 @@ static ExitCode report(const Arguments *arguments, Error *err) {
 const Command cmd_database_report = {
     .name = "report",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Write one self-contained HTML file: verdict, claims, figures, tables, provenance",
     .example = "poslab report results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
@@ -164,8 +161,6 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
 const Command cmd_database_analyse = {
     .name = "analyse",
     .words = "DB WHAT",
-    .fewest = 2,
-    .most = 2,
     .choices = analysis_names,
     .summary = "Print one of the paper's analyses",
     .text = "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
@@ -193,8 +188,6 @@ static ExitCode reference(const Arguments *arguments, Error *err) {
 const Command cmd_database_reference = {
     .name = "reference",
     .words = "DB [FILE]...",
-    .fewest = 1,
-    .most = 1000,
     .summary = "Import numbers from papers into a database",
     .text = "FILE is CSV (default results/paper/*.csv). The columns are table, source, dataset, split,\n"
             "method, train_length, eval_length, stride and phase, and the quantities perplexity, loss,\n"
@@ -230,8 +223,6 @@ static ExitCode check(const Arguments *arguments, Error *err) {
 const Command cmd_database_check = {
     .name = "check",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Verify a database and the weights and saved states of its runs",
     .text = "Prints a line, or a row, for each problem.",
     .example = "poslab check results/quickstart.db",
@@ -257,8 +248,6 @@ static ExitCode merge(const Arguments *arguments, Error *err) {
 const Command cmd_database_merge = {
     .name = "merge",
     .words = "DB OTHER...",
-    .fewest = 2,
-    .most = 1000,
     .summary = "Import other databases",
     .text = "Nothing in DB is overwritten. Runs whose numbers differ are reported and left out. Weights are\n"
             "not copied.",

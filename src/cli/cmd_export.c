@@ -285,8 +285,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_export = {
     .name = "export",
     .words = "DB RUN FILE",
-    .fewest = 3,
-    .most = 3,
     .summary = "Write a run's weights or tokens as safetensors",
     .text =
         "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"

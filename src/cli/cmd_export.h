@@ -13,7 +13,6 @@
 
 #include "cli/arguments.h"
 
-extern const Command cmd_export;
 extern const char cmd_export_loader[]; /* loader.py.in, which the build turns into a string */
 
 #endif

@@ -280,7 +280,6 @@ static ExitCode methods(const Arguments *arguments, Error *err) {
 const Command cmd_methods_methods = {
     .name = "methods",
     .words = "[METHOD]",
-    .most = 1,
     .summary = "List the methods, or show one method's options and claims",
     .text = "Costs are read from " CMD_METHODS_COST ", if that file is there.",
     .example = "poslab methods alibi",
@@ -368,7 +367,6 @@ static ExitCode bench(const Arguments *arguments, Error *err) {
 const Command cmd_methods_bench = {
     .name = "bench",
     .words = "[CONFIG]",
-    .most = 1,
     .summary = "Measure speed and memory of each method",
     .text = "The model is that of CONFIG's first point; without CONFIG, 4 layers of width 128 at lengths\n"
             "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too.\n"

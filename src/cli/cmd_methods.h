@@ -5,8 +5,6 @@
 
 #include "cli/arguments.h"
 
-extern const Command cmd_methods_methods, cmd_methods_bench;
-
 /* A row, or an object, for each: name, label, hooks, claims, numbers learnt by the default model, paper, and
    for people the time over the control's if CMD_METHODS_COST has it (as `poslab bench --format csv` prints
    it). Fails on a damaged file. */

@@ -1,4 +1,6 @@
-#include "cli/cmd_run.h"
+/* cmd_run: the commands that compute, `run`, `eval` and `worker`, which mpirun may start as several ranks,
+ * `plan`, which tells what they would compute, and `init`, which writes a config. */
+#include "cli/arguments.h"
 
 #include <math.h>
 #include <string.h>
@@ -82,8 +84,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_run_run = {
     .name = "run",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Train and evaluate the missing runs of an experiment",
     .text = "Rerun it to resume. Run folders with the weights are next to the database. Runs trained by\n"
             "another revision are kept and reported; `--retry changed` retrains them. Started as\n"
@@ -134,8 +134,6 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
 const Command cmd_run_plan = {
     .name = "plan",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Show what would run: points, parameters, FLOPs, memory, estimated time",
     .text = "Time assumes sequential runs. Nothing is trained.",
     .example = "poslab plan configs/quickstart.json --set train.length=64",
@@ -208,8 +206,6 @@ static ExitCode eval(const Arguments *arguments, Error *err) {
 const Command cmd_run_eval = {
     .name = "eval",
     .words = "DB|CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Evaluate trained runs further, from their weights",
     .text = "Options you omit are taken from the experiment. The evaluations are added to those that the\n"
             "experiment requests. Nothing is trained. A variant must fit all runs that are selected, and\n"
@@ -244,8 +240,6 @@ static ExitCode work(const Arguments *arguments, Error *err) {
 const Command cmd_run_worker = {
     .name = "worker",
     .words = "FOLDER|MANIFEST",
-    .fewest = 1,
-    .most = 1,
     .summary = "Do one run; `run` and the tasks of `submit` start this command",
     .text = "FOLDER/config.json and FOLDER/requests.json describe the run; with `--task`, a line of the\n"
             "manifest does. Progress goes to stdout, the result to FOLDER/result.db.",
@@ -360,8 +354,6 @@ static ExitCode init(const Arguments *arguments, Error *err) {
 const Command cmd_run_init = {
     .name = "init",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Write a config for a text of your own, which runs within minutes",
     .text = "Prints an estimate of time and memory, and the commands that come next. `poslab help config`\n"
             "describes what can be changed.",

@@ -1,4 +1,6 @@
-#include "cli/cmd_slurm.h"
+/* cmd_slurm: the commands `submit` and `collect`. Options of `submit` such as --partition override the
+ * section `cluster` of the config, like --set. */
+#include "cli/arguments.h"
 
 #include <string.h>
 
@@ -67,8 +69,6 @@ static ExitCode submit(const Arguments *arguments, Error *err) {
 const Command cmd_slurm_submit = {
     .name = "submit",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Submit the missing runs of an experiment as tasks of Slurm",
     .text = "Resources are set in the config's `cluster` section, or here. With `-n` the batch script is\n"
             "printed; edit it and pass it back with `--script`. `poslab collect` imports the results.",
@@ -104,8 +104,6 @@ static ExitCode collect(const Arguments *arguments, Error *err) {
 const Command cmd_slurm_collect = {
     .name = "collect",
     .words = "DB|CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Import the results of submitted runs into the database",
     .text = "Run it any number of times, also while tasks run.",
     .example = "poslab collect results/reproduce.db",

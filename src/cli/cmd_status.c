@@ -215,8 +215,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_status = {
     .name = "status",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Show what is done, running, failed and missing",
     .text = "Runs that are not done are listed with their keys and the reason. csv and the member `points`\n"
             "of json have a row for each run.",

@@ -91,13 +91,13 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
 
 static const Table *make_table(Database *store, const CmdTableOptions *options, const Results *set,
                                const ObservationOptions *wanted, Arena *arena, Error *err) {
-    if (table_for_programs(options->format)) return list_evaluations(set, wanted, arena, err);
+    if (table_for_programs(ARGUMENT_FORMAT_GIVEN(options))) return list_evaluations(set, wanted, arena, err);
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
-                                .mark = options->format != TABLE_AS_TEXT};
+                                .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(store, set, &pivot, arena, err);
     if (!table || table->rows) return table;
     return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
@@ -113,7 +113,7 @@ static bool print_all(Database *store, const CmdTableOptions *options, FILE *out
     wanted.where_count = observations_parse_filters(&where, options->where, arena, err);
     wanted.where = where;
     if (wanted.where_count < 0) return false;
-    if (table_for_programs(options->format) &&
+    if (table_for_programs(ARGUMENT_FORMAT_GIVEN(options)) &&
         (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
@@ -130,7 +130,7 @@ static bool print_all(Database *store, const CmdTableOptions *options, FILE *out
         tables[i] = make_table(store, options, sets[i], &wanted, arena, err);
         if (!tables[i]) return false;
     }
-    return table_print(tables, count, options->format, out, err);
+    return table_print(tables, count, ARGUMENT_FORMAT_GIVEN(options), out, err);
 }
 
 bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err) {
@@ -142,39 +142,25 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
 
 /* --- its command line --- */
 
-typedef struct TableArguments {
-    const char *experiment, *rows, *columns;
-    const char *const *where;
-    int format;
-    bool json, ratio, paper;
-} TableArguments;
-
 static const OptionField fields[] = {
-    ARGUMENT_EXPERIMENT(TableArguments),
-    {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+    ARGUMENT_EXPERIMENT(CmdTableOptions),
+    {"where", OPTION_TEXT, offsetof(CmdTableOptions, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
-    ARGUMENT_PAPER(TableArguments),
-    {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",
+    ARGUMENT_PAPER(CmdTableOptions),
+    {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
-    {"columns", OPTION_TEXT, offsetof(TableArguments, columns), .argument = "FIELD", .group = "Layout",
+    {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
      .help = "what its columns are"},
-    {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
+    {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
-    ARGUMENT_FORMAT(TableArguments),
+    ARGUMENT_FORMAT(CmdTableOptions),
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
-    const TableArguments *options = arguments->options;
-    CmdTableOptions table = {.experiment = options->experiment,
-                             .format = ARGUMENT_FORMAT_GIVEN(options),
-                             .rows = options->rows,
-                             .columns = options->columns,
-                             .where = options->where,
-                             .ratio = options->ratio,
-                             .paper = options->paper};
+    const CmdTableOptions *options = arguments->options;
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && cmd_table_print(store, &table, stdout, err);
+    bool fine = store && cmd_table_print(store, options, stdout, err);
     database_close(store);
     return fine ? EXIT_DONE : err->code;
 }
@@ -182,8 +168,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_table = {
     .name = "table",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
     .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
@@ -192,6 +176,6 @@ const Command cmd_table = {
             "eval_variant.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_OPTIONS(fields, TableArguments),
+    ARGUMENT_OPTIONS(fields, CmdTableOptions),
     .run = run,
 };

@@ -16,11 +16,10 @@
 #include "store/database.h"
 #include "cli/arguments.h"
 
-extern const Command cmd_table;
-
 typedef struct CmdTableOptions {
-    const char *experiment; /* NULL: all */
-    TableFormat format;
+    const char *experiment;     /* NULL: all */
+    int format;                 /* TableFormat */
+    bool json;                  /* in place of the format */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
