@@ -69,7 +69,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             members[together++] = other;
         }
         if (!results_compare(differences, analysis->store, cells, together, first->base_cell,
-                             analysis->options->block, analysis->options->resamples, arena, err))
+                             analysis->options->block, (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];
@@ -185,7 +185,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
                                        STATS_FEW_UNITS));
     table->signature = arena_format(
         analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
-        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
+        (int)analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,

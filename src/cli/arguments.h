@@ -65,49 +65,49 @@ const char *arguments_quote(char **argv, Arena *arena);
 /* What every command has; no member of its struct. */
 extern const OptionField arguments_help_option;
 
-/* --- options of several commands: S is the struct, the member is named as here --- */
+/* --- options of several commands: S is the struct, the member is MEMBER, or named as here --- */
 
 /* clang-format off */
-#define ARGUMENT_EXPERIMENT(S) \
-    {"experiment", OPTION_TEXT, offsetof(S, experiment), .argument = "NAME", .group = "Selection", \
+#define ARGUMENT_EXPERIMENT(S, MEMBER) \
+    {"experiment", OPTION_TEXT, offsetof(S, MEMBER), .argument = "NAME", .group = "Selection", \
      .help = "only this experiment of the database (default: all)"}
 
 #define ARGUMENT_SET(S) \
     {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
      .help = "override a field of the config, as in 'train.length=64'; repeatable"}
 
-#define ARGUMENT_PAPER(S) \
-    {"paper", OPTION_BOOL, offsetof(S, paper), .group = "Selection", \
+#define ARGUMENT_PAPER(S, MEMBER) \
+    {"paper", OPTION_BOOL, offsetof(S, MEMBER), .group = "Selection", \
      .help = "include the numbers of the reference table"}
 
-#define ARGUMENT_CLAIMS(S) \
-    {"claims", OPTION_TEXT, offsetof(S, claims), .argument = "FILE", .group = "Selection", \
+#define ARGUMENT_CLAIMS(S, MEMBER) \
+    {"claims", OPTION_TEXT, offsetof(S, MEMBER), .argument = "FILE", .group = "Selection", \
      .help = "claims to judge (default results/paper/claims.json)"}
 
-#define ARGUMENT_JOBS(S) \
-    {"jobs", OPTION_INT, offsetof(S, jobs), .default_value = 1, .low = 1, .high = JOBS_MOST, .letter = 'j', \
+#define ARGUMENT_JOBS(S, MEMBER) \
+    {"jobs", OPTION_INT, offsetof(S, MEMBER), .default_value = 1, .low = 1, .high = JOBS_MOST, .letter = 'j', \
      .argument = "N", .group = "Workers", \
      .help = "number of workers at a time; refused if they do not fit into memory"}
 
-#define ARGUMENT_THREADS(S) \
-    {"threads", OPTION_INT, offsetof(S, threads), .default_value = 1, .low = 1, .high = THREADS_MAX, \
+#define ARGUMENT_THREADS(S, MEMBER) \
+    {"threads", OPTION_INT, offsetof(S, MEMBER), .default_value = 1, .low = 1, .high = THREADS_MAX, \
      .argument = "N", .group = "Workers", \
      .help = "threads of each worker; other counts may change the last bits of results"}
 
-#define ARGUMENT_DB(S, HELP) \
-    {"db", OPTION_TEXT, offsetof(S, database), .argument = "FILE", .group = "Output", .help = (HELP)}
+#define ARGUMENT_DB(S, MEMBER, HELP) \
+    {"db", OPTION_TEXT, offsetof(S, MEMBER), .argument = "FILE", .group = "Output", .help = (HELP)}
 #define ARGUMENT_DB_HELP "database (default results/NAME.db); run folders are next to it"
 
-#define ARGUMENT_DRY_RUN(S) \
-    {"dry-run", OPTION_BOOL, offsetof(S, dry_run), .letter = 'n', .group = "Output", \
+#define ARGUMENT_DRY_RUN(S, MEMBER) \
+    {"dry-run", OPTION_BOOL, offsetof(S, MEMBER), .letter = 'n', .group = "Output", \
      .help = "only print what would be done"}
 
-#define ARGUMENT_QUIET(S) \
-    {"quiet", OPTION_BOOL, offsetof(S, quiet), .letter = 'q', .group = "Output", \
+#define ARGUMENT_QUIET(S, MEMBER) \
+    {"quiet", OPTION_BOOL, offsetof(S, MEMBER), .letter = 'q', .group = "Output", \
      .help = "no progress, only failures"}
 
-#define ARGUMENT_OUTPUT(S, HELP) \
-    {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
+#define ARGUMENT_OUTPUT(S, MEMBER, HELP) \
+    {"output", OPTION_TEXT, offsetof(S, MEMBER), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
 
 /* The formats of tables, of all commands that print one: members `int format` and `bool json`. */
 #define ARGUMENT_FORMAT(S) \

@@ -313,10 +313,10 @@ static const OptionField bench_options[] = {
      .help = "precisions of the products, by default the config's"},
     {"phase", OPTION_CHOICE, offsetof(BenchArguments, phase), .default_value = -1, .choices = phase_names,
      .argument = "PHASE", .group = "Selection", .help = "what to measure, by default both"},
-    ARGUMENT_THREADS(BenchArguments),
+    ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement", .help = "number of measurements"},
-    ARGUMENT_DB(BenchArguments, "database that also stores the results (default: none)"),
+    ARGUMENT_DB(BenchArguments, database, "database that also stores the results (default: none)"),
     ARGUMENT_FORMAT(BenchArguments),
 };
 

@@ -11,9 +11,8 @@
 
 typedef struct SubmitArguments {
     const char *const *sets;
-    const char *script, *database;
+    SubmitOptions submit;
     const char *partition, *account, *time, *memory, *limit; /* NULL: as the config has it */
-    bool dry_run;
 } SubmitArguments;
 
 /* A key of the config's section `cluster`, whose reader checks the value. */
@@ -29,10 +28,10 @@ static const OptionField submit_options[] = {
     CLUSTER(time, "TIME", "time limit, HOURS:MINUTES:SECONDS"),
     CLUSTER(memory, "SIZE", "memory, as in 4G"),
     CLUSTER(limit, "N", "number of tasks at a time (0: no limit)"),
-    {"script", OPTION_TEXT, offsetof(SubmitArguments, script), .argument = "FILE",
+    {"script", OPTION_TEXT, offsetof(SubmitArguments, submit.script), .argument = "FILE",
      .group = "Resources of a task", .help = "your batch script, in place of the one that -n prints"},
-    ARGUMENT_DB(SubmitArguments, ARGUMENT_DB_HELP),
-    ARGUMENT_DRY_RUN(SubmitArguments),
+    ARGUMENT_DB(SubmitArguments, submit.database, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(SubmitArguments, submit.dry_run),
 };
 
 /* --partition and so on are other words for --set cluster.KEY=VALUE. */
@@ -61,9 +60,7 @@ static ExitCode submit(const Arguments *arguments, Error *err) {
     const Experiment *experiment = config_read(arguments->words[0], all_sets(options, arena), arena, err);
     const Plan *plan =
         experiment ? plan_make_remote(experiment, (int)experiment->allocation.threads, arena, err) : NULL;
-    SubmitOptions how = {
-        .dry_run = options->dry_run, .script = options->script, .database = options->database};
-    return plan ? submit_run(plan, &how, err) : err->code;
+    return plan ? submit_run(plan, &options->submit, err) : err->code;
 }
 
 const Command cmd_slurm_submit = {
@@ -85,8 +82,8 @@ typedef struct CollectArguments {
 } CollectArguments;
 
 static const OptionField collect_options[] = {
-    ARGUMENT_EXPERIMENT(CollectArguments),
-    ARGUMENT_DB(CollectArguments, ARGUMENT_DB_HELP),
+    ARGUMENT_EXPERIMENT(CollectArguments, experiment),
+    ARGUMENT_DB(CollectArguments, database, ARGUMENT_DB_HELP),
 };
 
 /* "x.json": the database that `submit` keeps for it. */

@@ -200,7 +200,8 @@ typedef struct StatusOptions {
     bool json;
 } StatusOptions;
 
-static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_FORMAT(StatusOptions)};
+static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions, experiment),
+                                     ARGUMENT_FORMAT(StatusOptions)};
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;

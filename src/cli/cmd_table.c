@@ -143,11 +143,11 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
 /* --- its command line --- */
 
 static const OptionField fields[] = {
-    ARGUMENT_EXPERIMENT(CmdTableOptions),
+    ARGUMENT_EXPERIMENT(CmdTableOptions, experiment),
     {"where", OPTION_TEXT, offsetof(CmdTableOptions, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
-    ARGUMENT_PAPER(CmdTableOptions),
+    ARGUMENT_PAPER(CmdTableOptions, paper),
     {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
     {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",

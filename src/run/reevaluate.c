@@ -256,13 +256,15 @@ static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *na
     bool fine = apply(root, name, evaluation->options, source, arena, err);
     const char *changed = json_print(root, arena);
     const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
-    Plan *plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    Plan *plan =
+        experiment ? plan_make(experiment, (int)evaluation->options->sweep.jobs.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, evaluation, store, err)) return NULL;
     const char *const *words = evaluation->options->variants;
     if (!words || !plan->count) return plan;
     Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
-    plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    plan =
+        experiment ? plan_make(experiment, (int)evaluation->options->sweep.jobs.threads, arena, err) : NULL;
     return plan && choose_points(plan, evaluation, store, err) ? plan : NULL;
 }
 
@@ -312,7 +314,7 @@ ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Erro
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
     sweep.database = evaluation.database;
-    sweep.evaluate_only = true;
+    sweep.jobs.evaluate_only = true;
     for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
         ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
         if (one != EXIT_DONE) code = one;
