@@ -1,5 +1,8 @@
-/* cmd_methods: a method is converted to JSON, which is printed as such or as a table. */
-#include "cli/cmd_methods.h"
+/* cmd_methods: the commands about methods: `methods`, the registered ones as text or as JSON, and `bench`,
+ * what they cost (cli/cmd_bench.h measures it). A method is converted to JSON, which is printed as such or as
+ * a table.
+ */
+#include "cli/arguments.h"
 
 #include <string.h>
 
@@ -20,6 +23,8 @@ static const struct {
     {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
     {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
 };
+
+#define COST_FILE "results/methods/cost.csv" /* as `poslab bench --format csv` prints it */
 
 static const char *const type_names[] = {[OPTION_INT] = "integer",
                                          [OPTION_REAL] = "number",
@@ -110,7 +115,7 @@ typedef struct Costs {
 
 /* Rows after the head: phase,method,length,ratio,... There need not be a file. */
 static bool read_costs(Costs *costs, Arena *arena, Error *err) {
-    FILE *file = fopen(CMD_METHODS_COST, "re");
+    FILE *file = fopen(COST_FILE, "re");
     char line[1024];
     if (!file) return true;
     costs->rows = NEW(arena, MOST_COSTS, MethodCost);
@@ -122,7 +127,7 @@ static bool read_costs(Costs *costs, Arena *arena, Error *err) {
     }
     fclose(file);
     return fine || error_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
-                             CMD_METHODS_COST, costs->count + 1);
+                             COST_FILE, costs->count + 1);
 }
 
 /* "1.01, 1.03": the phase's ratios at all lengths; "" where nothing was measured. Without a method the
@@ -182,6 +187,8 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
     return table;
 }
 
+/* A row, or an object, for each: name, label, hooks, claims, numbers learnt by the default model, paper, and
+   for people the time over the control's if COST_FILE has it. Fails on a damaged file. */
 static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) {
     Costs costs = {0};
     if (!read_costs(&costs, arena, err)) return false;
@@ -193,13 +200,6 @@ static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) 
         json_append(list, json);
     }
     return table_print_json(list, out, err);
-}
-
-bool cmd_methods_list(TableFormat format, FILE *out, Error *err) {
-    Arena *arena = arena_new(0);
-    bool fine = print_list(format, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* ---- one method ---- */
@@ -242,20 +242,17 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
     return table;
 }
 
-bool cmd_methods_show(const char *name, TableFormat format, FILE *out, Error *err) {
+/* Options, a row for each, claims, hooks and citation of one method. Fails if there is none of that name. */
+static bool print_method(const char *name, TableFormat format, FILE *out, Arena *arena, Error *err) {
     const char *nearest = NULL;
     const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
     if (!method && nearest)
         return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
     if (!method)
         return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
-    Arena *arena = arena_new(0);
     const Json *root = method_to_json(method, arena);
-    bool fine = format == TABLE_AS_JSON
-                    ? table_print_json(root, out, err)
-                    : table_print_one(list_options(method, root, arena), format, out, err);
-    arena_free(arena);
-    return fine;
+    if (format == TABLE_AS_JSON) return table_print_json(root, out, err);
+    return table_print_one(list_options(method, root, arena), format, out, err);
 }
 
 /* --- the command `methods` --- */
@@ -272,8 +269,9 @@ static const OptionField methods_options[] = {
 static ExitCode methods(const Arguments *arguments, Error *err) {
     const MethodsOptions *options = arguments->options;
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
-    bool fine = arguments->word_count ? cmd_methods_show(arguments->words[0], format, stdout, err)
-                                      : cmd_methods_list(format, stdout, err);
+    Arena *arena = arguments->arena;
+    bool fine = arguments->word_count ? print_method(arguments->words[0], format, stdout, arena, err)
+                                      : print_list(format, stdout, arena, err);
     return fine ? EXIT_DONE : err->code;
 }
 
@@ -281,7 +279,7 @@ const Command cmd_methods_methods = {
     .name = "methods",
     .words = "[METHOD]",
     .summary = "List the methods, or show one method's options and claims",
-    .text = "Costs are read from " CMD_METHODS_COST ", if that file is there.",
+    .text = "Costs are read from " COST_FILE ", if that file is there.",
     .example = "poslab methods alibi",
     ARGUMENT_OPTIONS(methods_options, MethodsOptions),
     .run = methods,

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/integrity_values.h"
+#include "store/integrity.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -190,7 +190,7 @@ static bool prepare(Database *store, DatabaseMode mode, Error *err) {
     }
     if (!configure(store, err) || (mode == DATABASE_CREATE && !create_schema(store, err)) ||
         (mode != DATABASE_CHECK && !check_pages(store, err)) || !migrate(store, mode, err) ||
-        (mode != DATABASE_CHECK && !integrity_values_check(store, NULL, NULL, err)))
+        (mode != DATABASE_CHECK && !integrity_check_values(store, NULL, NULL, err)))
         return false;
     if (mode == DATABASE_READ || mode == DATABASE_CHECK)
         return database_execute(store, err, "PRAGMA query_only = ON");

@@ -4,7 +4,7 @@
  * stored; the views `curve` and `outcome` compute it. Rollback journal, synchronous=EXTRA, STRICT tables,
  * foreign keys on, one writing process. application_id is 0x706F736C ("posl"), user_version the version of
  * the schema. Opening checks the identity, the schema and the range of every value
- * (store/integrity_values.h).
+ * (store/integrity.h).
  */
 #ifndef POSLAB_STORE_DATABASE_H
 #define POSLAB_STORE_DATABASE_H
@@ -19,7 +19,7 @@ typedef enum DatabaseMode {
                      */
 } DatabaseMode;
 
-/* Checks application_id, user_version, quick_check and all values (store/integrity_values.h); an older schema
+/* Checks application_id, user_version, quick_check and all values (store/integrity.h); an older schema
    is brought up to date, in one transaction and whatever the mode (in memory, if the file can only be read).
    A file that is not a poslab database, is damaged or newer, is refused and left unchanged (EXIT_DAMAGED); a
    missing file in DATABASE_READ/WRITE/CHECK and one with several hard links in DATABASE_WRITE/CREATE are
