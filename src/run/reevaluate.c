@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sys/json_file.h"
+#include "sys/atomic_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
 #include "store/runs.h"
@@ -102,7 +102,7 @@ static bool add_variants(Json *list, const char *word, Error *err) {
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
     Arena *arena = json_arena(list);
     Json *json = text   ? json_parse(word, size, "--variant", arena, err)
-                 : file ? json_file_read(word, word, arena, err)
+                 : file ? file_read_json(word, word, arena, err)
                         : json_new_object(arena);
     if (!json) return false;
     if (!text && !file) {

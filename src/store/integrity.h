@@ -19,13 +19,4 @@
    the database that is damaged: false, with EXIT_USAGE. */
 bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *problems, Error *err);
 
-/* The range of each column. A database can come from anywhere: another program, a bad disk or manual SQL may
-   have written values that poslab never writes. The schema gives each column a type and a range: JSON that is
-   an object, counts that can be added without overflow, finite numbers. A database that breaks a rule is
-   refused when it is opened, so other modules need not check. Calls `found` with a line for each value that
-   breaks its rule, and fails only if the database cannot be read. Without `found`, the first such value is
-   the error (EXIT_DAMAGED, naming table, row and column). */
-bool integrity_check_values(Database *store, void (*found)(void *user, const char *line), void *user,
-                            Error *err);
-
 #endif
