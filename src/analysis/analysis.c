@@ -46,7 +46,10 @@ static Table *make_frame(Database *store, const AnalysisKind *kind, const Analys
     const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
     analysis.table->signature = analysis.set->signature;
-    return kind->run(&analysis, err) ? analysis.table : NULL;
+    const char *stale = results_stale_note(analysis.set, arena);
+    if (!kind->run(&analysis, err)) return NULL;
+    if (stale) table_note(analysis.table, stale);
+    return analysis.table;
 }
 
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {

@@ -17,7 +17,7 @@ static const TableColumn columns[FIELDS] = {
     [PAPER] = {"", "", TABLE_INT, TABLE_KEY, 0},
     [SPREAD] = {"", "", TABLE_REAL, TABLE_SPREAD, 0},
     [SPREAD_HEAD] = {"", "", TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
-    [VALUE] = {"", "", TABLE_REAL, TABLE_SPREAD_VALUE, 0},
+    [VALUE] = {"", "", TABLE_REAL, TABLE_SPREAD_VALUE | TABLE_DASHED, 0},
 };
 
 typedef struct Pivot {
@@ -62,7 +62,8 @@ static bool same_grid(const Pivot *pivot, const Observation *a, const Observatio
         if (is_hidden(pivot, field, a) && is_hidden(pivot, field, b) && !same_field(pivot, field, a, b))
             return false;
     }
-    return pivot->options->columns || pivot->options->paper || asks_same_lengths(a->series, b->series);
+    return pivot->options->columns || pivot->options->paper ||
+           a->series->train_length == b->series->train_length || asks_same_lengths(a->series, b->series);
 }
 
 static void choose_grids(Pivot *pivot) {
@@ -117,6 +118,10 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
         table_note(pivot->table,
                    "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
                    "`poslab status`");
+    if (series_stale(observation->cell)) {
+        text = arena_format(pivot->arena, "%s †", text);
+        table_note(pivot->table, results_stale_note(pivot->list->set, pivot->arena));
+    }
     return table_shown(number, text);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "math/linear.h"
+#include "position/encoding.h"
 #include "train/evaluate.h"
 
 /* --- reading --- */
@@ -63,6 +64,7 @@ static const Column seed_columns[] = {
     {"run_key", TEXT, offsetof(SeriesSeed, run_key)},
     {"method_options", TEXT, offsetof(SeriesSeed, method_options)},
     {"tokenizer", TEXT, offsetof(SeriesSeed, tokenizer)},
+    {"(SELECT method_files FROM run WHERE key = run_key)", TEXT, offsetof(SeriesSeed, method_files)},
 };
 
 static const struct {
@@ -119,6 +121,7 @@ static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
     SeriesCell at = {0};
     SeriesSeed seed = {.row = row};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
+    seed.stale = encoding_files_edited(seed.method_files);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
 }
 
@@ -247,6 +250,30 @@ const char *results_beyond_text(const Results *set) {
                 return ">text: the text that was evaluated is shorter than this length, so no perplexity "
                        "at it was measured.";
     return NULL;
+}
+
+/* --- stale runs --- */
+
+const char *results_stale(const Results *set, Arena *arena) {
+    const char *list = NULL;
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        bool stale = false;
+        for (int k = 0; k < series->count; k++) stale |= series_stale(&series->cells[k]);
+        if (stale && results_is_first(set, i, series_same_runs))
+            list = arena_format(arena, "%s%s%s trained at %lld", list ? list : "", list ? "; " : "",
+                                series->run_label, (long long)series->train_length);
+    }
+    return list;
+}
+
+const char *results_stale_note(const Results *set, Arena *arena) {
+    const char *list = results_stale(set, arena);
+    if (!list) return NULL;
+    return arena_format(arena,
+                        "†: stale (%s): the file of the method was edited after the training; `poslab run` "
+                        "trains these runs again.",
+                        list);
 }
 
 /* --- speeds --- */

@@ -47,6 +47,11 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
    else NULL. */
 const char *results_speed_warning(const Results *set, Arena *arena);
 
+/* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ...", and the note on "†" in tables;
+   NULL: there are none. */
+const char *results_stale(const Results *set, Arena *arena);
+const char *results_stale_note(const Results *set, Arena *arena);
+
 /* What ">text" in a table means, if any cell of the set may show it; else NULL. */
 const char *results_beyond_text(const Results *set);
 

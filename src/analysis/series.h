@@ -19,7 +19,8 @@ typedef struct SeriesSeed { /* an evaluation of one run, requested */
     double nats, bits_per_byte, seconds; /* NAN: unknown */
     int64_t tokens, windows, peak_bytes;
     const char *revision;
-    const char *run_key, *method_options, *tokenizer;
+    const char *run_key, *method_options, *tokenizer, *method_files;
+    bool stale;  /* the method's file was edited after the training */
     int64_t row; /* its place in the order of the config, over all series */
 } SeriesSeed;
 
@@ -113,6 +114,9 @@ SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena);
 
 /* The entry of that seed, if it is done; NULL if there is none, or no cell. */
 const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
+
+/* Whether any of the seeds is stale. */
+bool series_stale(const SeriesCell *cell);
 
 /* How many of the seeds have this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);

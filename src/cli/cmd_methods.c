@@ -1,8 +1,4 @@
-/* cmd_methods: the commands about methods: `methods`, the registered ones as text or as JSON, and `bench`,
- * what they cost (cli/cmd_bench.h measures it). A method is converted to JSON, which is printed as such or as
- * a table.
- */
-#include "cli/arguments.h"
+#include "cli/cmd_methods.h"
 
 #include <string.h>
 
@@ -31,15 +27,6 @@ static const char *const type_names[] = {[OPTION_INT] = "integer",
                                          [OPTION_BOOL] = "boolean",
                                          [OPTION_CHOICE] = "choice",
                                          [OPTION_TEXT] = "text"};
-
-/* Each hook's place in the pass, if the method has it. */
-static Json *hooks_of(const PositionMethod *method, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
-        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
-    if (method->limit) json_append(list, json_new_text("limit", arena));
-    return list;
-}
 
 static Json *option_to_json(const OptionField *field, Arena *arena) {
     Json *option = json_new_object(arena);
@@ -73,6 +60,15 @@ static Json *option_to_json(const OptionField *field, Arena *arena) {
     }
     json_set_text(option, "help", field->help ? field->help : "");
     return option;
+}
+
+/* Each hook's place in the pass, if the method has it. */
+static Json *hooks_of(const PositionMethod *method, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
+        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
+    if (method->limit) json_append(list, json_new_text("limit", arena));
+    return list;
 }
 
 static Json *method_to_json(const PositionMethod *method, Arena *arena) {
@@ -213,7 +209,8 @@ static const char *range_text(const Json *option, Arena *arena) {
                         json_number_text(json_number(json_get(option, "high"), 0), high));
 }
 
-static Table *list_options(const PositionMethod *method, const Json *root, Arena *arena) {
+/* Rows of options_field_json. */
+static Table *list_options(const char *title, const Json *options, Arena *arena) {
     static const TableColumn columns[] = {
         {"key", "option", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
         {"type", "type", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -221,10 +218,6 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
         {"range", "range", TABLE_TEXT, TABLE_FOR_BOTH, 0},
         {"help", "meaning", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     };
-    const char *text[] = {"label", "citation"}, *title = method->name;
-    const Json *options = json_get(root, "options");
-    for (int i = 0; i < COUNT_OF(text); i++) text[i] = json_text(json_get(root, text[i]), "");
-    title = arena_format(arena, "%s (%s): %s", title, text[0], text[1]);
     Table *table = table_new(title, columns, json_count(options) ? COUNT_OF(columns) : 0, arena);
     for (int i = 0; i < json_count(options); i++) {
         const Json *option = json_at(options, i);
@@ -234,6 +227,20 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
                     arena_copy(arena, json_excerpt(json_get(option, "default"), shown)),
                     range_text(option, arena), json_text(json_get(option, "help"), ""));
     }
+    return table;
+}
+
+Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
+    Json *options = json_new_array(arena);
+    for (int i = 0; i < count; i++) json_append(options, option_to_json(&fields[i], arena));
+    return list_options(title, options, arena);
+}
+
+static Table *describe_method(const PositionMethod *method, const Json *root, Arena *arena) {
+    const char *title =
+        arena_format(arena, "%s (%s): %s", method->name, json_text(json_get(root, "label"), ""),
+                     json_text(json_get(root, "citation"), ""));
+    Table *table = list_options(title, json_get(root, "options"), arena);
     table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
     table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));
     for (int i = 0; i < COUNT_OF(claims); i++)
@@ -252,7 +259,7 @@ static bool print_method(const char *name, TableFormat format, FILE *out, Arena 
         return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
     const Json *root = method_to_json(method, arena);
     if (format == TABLE_AS_JSON) return table_print_json(root, out, err);
-    return table_print_one(list_options(method, root, arena), format, out, err);
+    return table_print_one(describe_method(method, root, arena), format, out, err);
 }
 
 /* --- the command `methods` --- */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -29,8 +30,8 @@ static ExitCode together(const Arguments *arguments, const JobsOptions *jobs,
 
 /* --- run --- */
 
-enum { RETRY_NONE = -1, RETRY_FAILED, RETRY_CHANGED };
-static const char *const retry_names[] = {"failed", "changed", NULL};
+enum { RETRY_NONE = -1, RETRY_FAILED, RETRY_CHANGED, RETRY_MISSING };
+static const char *const retry_names[] = {"failed", "changed", "missing", NULL};
 
 typedef struct RunOptions {
     const char *const *sets;
@@ -42,7 +43,8 @@ static const OptionField run_options[] = {
     ARGUMENT_SET(RunOptions),
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
-     .help = "only failed runs, or also retrain runs of other revisions"},
+     .help = "only failed runs; also retrain runs of other sources; or only what is missing, stale runs are "
+             "kept"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
@@ -62,7 +64,9 @@ static ExitCode run_sweep(const Arguments *arguments, Error *err) {
     const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
     const Plan *plan = experiment ? plan_make(experiment, threads, arguments->arena, err) : NULL;
     sweep.only_failed = options->retry == RETRY_FAILED;
-    sweep.retrain_changed = options->retry == RETRY_CHANGED;
+    sweep.retrain = options->retry == RETRY_CHANGED   ? RUN_TASK_STALE_AND_CHANGED
+                    : options->retry == RETRY_MISSING ? RUN_TASK_NONE
+                                                      : RUN_TASK_STALE;
     sweep.command = arguments->typed;
     return plan ? sweep_run(plan, &sweep, err) : err->code;
 }
@@ -76,9 +80,10 @@ const Command cmd_run_run = {
     .name = "run",
     .words = "CONFIG",
     .summary = "Train and evaluate the missing runs of an experiment",
-    .text = "Rerun it to resume. Run folders with the weights are next to the database. Runs trained by\n"
-            "another revision are kept and reported; `--retry changed` retrains them. Started as\n"
-            "`mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
+    .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale if\n"
+            "the file of its method was edited after the training, be it only a comment: it is trained\n"
+            "again. Runs trained by other shared sources are kept and reported; `--retry changed` retrains\n"
+            "them. Started as `mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
     .example = "poslab run configs/quickstart.json -j 2",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(run_options, RunOptions),
@@ -90,6 +95,7 @@ const Command cmd_run_run = {
 
 typedef struct PlanArguments {
     const char *const *sets;
+    const char *database;
     int64_t jobs, threads, network;
     OptionNumbers ranks;
     int format;
@@ -104,8 +110,21 @@ static const OptionField plan_options[] = {
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
      .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
+    ARGUMENT_DB(PlanArguments, database,
+                "database whose stale runs are counted, if it exists (default results/NAME.db)"),
     ARGUMENT_FORMAT(PlanArguments),
 };
+
+/* Counts the stale runs, where the database is there. */
+static bool count_stale(Plan *outline, const char *database, Arena *arena, Error *err) {
+    if (!database) database = arena_format(arena, "%s.db", outline->experiment->directory);
+    struct stat file;
+    if (stat(database, &file) != 0 || !file.st_size) return true;
+    Database *store = database_open(database, DATABASE_READ, err);
+    if (store) outline->stale = run_task_stale(store, outline);
+    database_close(store);
+    return store != NULL;
+}
 
 static ExitCode plan(const Arguments *arguments, Error *err) {
     const PlanArguments *options = arguments->options;
@@ -119,6 +138,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->ranks = ranks;
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
+    if (!count_stale(outline, options->database, arena, err)) return err->code;
     return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 
@@ -156,6 +176,10 @@ static const OptionField eval_options[] = {
     {"protocol", OPTION_TEXT, offsetof(EvalOptions, what.protocols), .list = OPTION_COMMAS,
      .argument = "PROTOCOL,...", .group = "Evaluations",
      .help = "nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE]"},
+    {"sizes", OPTION_INT, offsetof(EvalOptions, what.sizes), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
+     .argument = "N,...", .group = "Evaluations", .help = "of a task: sizes of examples"},
+    {"examples", OPTION_INT, offsetof(EvalOptions, what.examples), .low = 1, .high = 1e7, .or_zero = true,
+     .argument = "N", .group = "Evaluations", .help = "of a task: examples of each size (0: as configured)"},
     {"split", OPTION_CHOICE, offsetof(EvalOptions, split), .default_value = -1, .choices = eval_splits,
      .argument = "SPLIT", .group = "Evaluations", .help = "part of the corpus"},
     {"targets", OPTION_INT, offsetof(EvalOptions, what.targets), .default_value = -1, .low = 0, .high = 1e15,

@@ -1,4 +1,4 @@
-/* cmd_status: `poslab status`: the progress of the experiments of a database.
+/* cmd_status: `poslab status`: the progress of the experiments of a database; `poslab runs`: its runs.
  *
  * For each experiment as now configured it prints how many runs are done, running, failed, diverged and
  * pending, how many of the requested evaluations exist, and a line for each run that is not done, with the

@@ -155,12 +155,17 @@ static const OptionField fields[] = {
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
+    {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
+     .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
-    const CmdTableOptions *options = arguments->options;
+    CmdTableOptions options = *(const CmdTableOptions *)arguments->options;
+    if (options.bare && ARGUMENT_FORMAT_GIVEN(&options) != TABLE_AS_LATEX)
+        return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
+    if (options.bare) options.format = TABLE_AS_TABULAR;
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && cmd_table_print(store, options, stdout, err);
+    bool fine = store && cmd_table_print(store, &options, stdout, err);
     database_close(store);
     return fine ? EXIT_DONE : err->code;
 }

@@ -20,6 +20,7 @@ typedef struct CmdTableOptions {
     const char *experiment;     /* NULL: all */
     int format;                 /* TableFormat */
     bool json;                  /* in place of the format */
+    bool bare;                  /* only of the command line: TABLE_AS_TABULAR in place of TABLE_AS_LATEX */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */

@@ -129,6 +129,8 @@ static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     Arena *arena = figure->arena;
     fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->set->experiment, arena), kind->y,
             kind->x, comment(figure->set->signature, arena));
+    const char *stale = results_stale(figure->set, arena);
+    if (stale) fprintf(file, "# stale: %s\n", comment(stale, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
@@ -316,10 +318,11 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
     FigurePoint low, high;
     FILE *script = gnuplot_begin(format, arena, err);
     if (!script) return false;
+    const char *title = figure->set->experiment, *stale = results_stale(figure->set, arena);
+    if (stale) title = arena_format(arena, "%s (stale: %s)", title, stale);
     find_range(figure, &low, &high);
     fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
-            escape_text(ESCAPE_GNUPLOT, figure->set->experiment, arena),
-            style ? gnuplot_path(style, arena) : "''");
+            escape_text(ESCAPE_GNUPLOT, title, arena), style ? gnuplot_path(style, arena) : "''");
     put_panels(script, figure);
     put_lines(script, figure);
     put_axes(script, figure, low, high, find_ceiling(kind, figure));

@@ -348,6 +348,8 @@ static bool put_experiment(Report *report, const char *name, const char *claims,
                  "ones. Written "
                  "by poslab from its database.",
                  report->out);
+    const char *stale = results_stale_note(report->set, report->arena);
+    if (stale) html_element("p class=\"note\"", stale, report->out);
     bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
     return fine;
