@@ -69,7 +69,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             members[together++] = other;
         }
         if (!results_compare(differences, cells, together, first->base_cell, analysis->options->block,
-                             analysis->options->resamples, arena, err))
+                             (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];
@@ -80,23 +80,6 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 }
 
 /* --- columns of both --- */
-
-enum {
-    BASE = ANALYSIS_KEY_COUNT,
-    BASE_LENGTH,
-    LENGTH,
-    SEEDS,
-    SEEDS_TEXT,
-    UNITS,
-    BASE_PERPLEXITY,
-    PERPLEXITY,
-    NATS,
-    RATIO = NATS + 4,
-    DIFFERENCE = RATIO + 4,
-    P = DIFFERENCE + 4,
-    P_HOLM,
-    COMPARED
-};
 
 /* A number with its interval, for programs and for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
@@ -120,16 +103,15 @@ enum {
 
 /* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
    the number alone, without a number nothing. */
-static void put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
+static TableCell *put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
     for (int i = 0; i < 3; i++) {
         snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
         row[i] = table_number(numbers[i]);
     }
-    row[3] =
-        table_text(!isfinite(numbers[0])   ? ""
-                   : !isfinite(numbers[1]) ? arena_copy(arena, text[0])
-                                           : arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
+    const char *shown = isfinite(numbers[1]) ? arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2])
+                                             : arena_copy(arena, text[0]);
+    return TABLE_TEXTS(row + 3, isfinite(numbers[0]) ? shown : "");
 }
 
 /* The loss of the baseline over the seeds that both have. */
@@ -144,30 +126,26 @@ static double base_loss(const Contrast *contrast) {
     return shared ? sum / shared : NAN;
 }
 
-static void put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
+/* Returns the cell behind the columns of both. */
+static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_loss(contrast));
     const double nats[] = {d->nats, d->low, d->high};
     double ratios[3], differences[3];
-    row[BASE] = table_text(contrast->base->name);
-    row[BASE_LENGTH] = table_number((double)contrast->base->train_length);
-    row[LENGTH] = table_number((double)contrast->cell->length);
-    row[SEEDS] = table_number(d->seeds);
-    row[SEEDS_TEXT] = table_text(d->seeds                  ? arena_format(arena, "n = %d", d->seeds)
-                                 : contrast->cell->outcome ? contrast->cell->outcome
-                                                           : "none shared");
-    row[UNITS] = table_number(d->units);
-    row[BASE_PERPLEXITY] = table_number(base);
-    row[PERPLEXITY] = table_number(base * exp(d->nats));
     for (int i = 0; i < 3; i++) {
         ratios[i] = exp(nats[i]);
         differences[i] = base * expm1(nats[i]);
     }
-    put_interval(row + NATS, true, 4, nats, arena);
-    put_interval(row + RATIO, false, 3, ratios, arena);
-    put_interval(row + DIFFERENCE, true, 2, differences, arena);
-    row[P] = table_number(d->p);
-    row[P_HOLM] = table_number(adjusted);
+    row = TABLE_TEXTS(row, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->base->train_length, contrast->cell->length, d->seeds);
+    row = TABLE_TEXTS(row, d->seeds                  ? arena_format(arena, "n = %d", d->seeds)
+                           : contrast->cell->outcome ? contrast->cell->outcome
+                                                     : "none shared");
+    row = TABLE_NUMBERS(row, d->units, base, base * exp(d->nats));
+    row = put_interval(row, true, 4, nats, arena);
+    row = put_interval(row, false, 3, ratios, arena);
+    row = put_interval(row, true, 2, differences, arena);
+    return TABLE_NUMBERS(row, d->p, adjusted);
 }
 
 /* What a reader has to know about these numbers. */
@@ -207,7 +185,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
                                        STATS_FEW_UNITS));
     table->signature = arena_format(
         analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
-        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
+        (int)analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
@@ -220,8 +198,7 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
     stats_holm(adjusted, p, contrasts->count, arena);
     for (int i = 0; i < contrasts->count; i++) {
         const Contrast *contrast = &contrasts->items[i];
-        TableCell *row = analysis_row(analysis, contrast->series);
-        put_contrast(row, contrast, adjusted[i], arena);
+        TableCell *row = put_contrast(analysis_row(analysis, contrast->series), contrast, adjusted[i], arena);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -258,15 +235,6 @@ const AnalysisKind analysis_compare = {
 
 /* --- short-long --- */
 
-enum {
-    SECONDS = COMPARED,
-    BASE_SECONDS,
-    TIME_SAVED,
-    BYTES,
-    BASE_BYTES,
-    BYTES_SAVED,
-};
-
 static const TableColumn short_long_columns[] = {
     ANALYSIS_KEYS(0, 0),
     CONTRAST_COLUMNS(TABLE_FOR_BOTH),
@@ -295,12 +263,9 @@ static double bench_ratio(const Contrast *contrast, const BenchResults *benches)
 
 static void put_savings(TableCell *row, const Contrast *contrast, const BenchResults *benches) {
     const double *cost = contrast->series->cost, *base = contrast->base->cost;
-    row[SECONDS] = table_number(cost[SERIES_SECONDS]);
-    row[BASE_SECONDS] = table_number(base[SERIES_SECONDS]);
-    row[TIME_SAVED] = table_number(100 * (1 - bench_ratio(contrast, benches)));
-    row[BYTES] = table_number(cost[SERIES_BYTES]);
-    row[BASE_BYTES] = table_number(base[SERIES_BYTES]);
-    row[BYTES_SAVED] = table_number(100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
+    TABLE_NUMBERS(row, cost[SERIES_SECONDS], base[SERIES_SECONDS], 100 * (1 - bench_ratio(contrast, benches)),
+                  cost[SERIES_BYTES], base[SERIES_BYTES],
+                  100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
 /* Whether the two of any contrast were trained on different numbers of tokens. */

@@ -54,37 +54,19 @@ static void put_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
-    const TableCell cells[COUNT_OF(columns)] = {
-        table_text(series->experiment),
-        table_text(seed->run_key),
-        table_text(series->method),
-        table_text(seed->method_options),
-        table_text(series->run_label),
-        table_text(series->setting),
-        table_number((double)series->train_length),
-        table_number((double)seed->seed),
-        table_text(series->split),
-        table_text(series->protocol),
-        table_text(series->rule),
-        table_number((double)evaluation->cell->stride),
-        table_number((double)evaluation->cell->length),
-        table_number((double)series->requested),
-        table_text(seed->outcome),
-        table_number(seed->nats),
-        table_number(known ? (double)seed->tokens : NAN),
-        table_number(known ? (double)seed->windows : NAN),
-        table_number(strcmp(seed->outcome, "done") ? NAN : exp(seed->loss)),
-        table_number(seed->bits_per_byte),
-        table_number((double)series->parameters),
-        table_number((double)series->position_parameters),
-        table_text(seed->tokenizer),
-        table_text(series->corpus),
-        table_text(known ? seed->revision : NULL),
-        table_text(series->variant),
-        table_text(series->precision),
-        table_text(series->database),
-    };
-    memcpy(table_row(table), cells, (size_t)table->column_count * sizeof *cells);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
+                                 seed->method_options, series->run_label, series->setting);
+    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
+    row = TABLE_TEXTS(row, series->split, series->protocol, series->rule);
+    row = TABLE_NUMBERS(row, evaluation->cell->stride, evaluation->cell->length, series->requested);
+    row = TABLE_TEXTS(row, seed->outcome);
+    row = TABLE_NUMBERS(row, seed->nats, known ? (double)seed->tokens : NAN,
+                        known ? (double)seed->windows : NAN,
+                        strcmp(seed->outcome, "done") ? NAN : exp(seed->loss), seed->bits_per_byte,
+                        series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, seed->tokenizer, series->corpus, known ? seed->revision : NULL, series->variant,
+                      series->precision);
+    if (table->column_count == COUNT_OF(columns)) TABLE_TEXTS(row, series->database);
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
@@ -115,7 +97,7 @@ static const Table *make_table(const CmdTableOptions *options, const Results *se
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
-                                .mark = options->format != TABLE_AS_TEXT};
+                                .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
     return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
@@ -158,7 +140,7 @@ static bool check_wanted(const Sets *sets, Database *const *stores, int count, c
 
 static bool print_all(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
                       Arena *arena, Error *err) {
-    bool programs = table_for_programs(options->format);
+    bool programs = table_for_programs(ARGUMENT_FORMAT_GIVEN(options));
     bool together = count > 1 || (options->experiments && options->experiments[0] && options->experiments[1]);
     Sets sets = {0};
     ObservationFilter *where;
@@ -189,7 +171,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
                              : make_table(options, sets.items[i], arena, err);
         if (!tables[i]) return false;
     }
-    return table_print(tables, sets.count, options->format, out, err);
+    return table_print(tables, sets.count, ARGUMENT_FORMAT_GIVEN(options), out, err);
 }
 
 bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
@@ -202,44 +184,30 @@ bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *
 
 /* --- its command line --- */
 
-typedef struct TableArguments {
-    const char *rows, *columns;
-    const char *const *experiments, *const *where;
-    int format;
-    bool json, ratio, paper, bare;
-} TableArguments;
-
 static const OptionField fields[] = {
-    {"experiment", OPTION_TEXT, offsetof(TableArguments, experiments), .list = OPTION_COMMAS,
+    {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
      .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
-    {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+    {"where", OPTION_TEXT, offsetof(CmdTableOptions, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
-    ARGUMENT_PAPER(TableArguments),
-    {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",
+    ARGUMENT_PAPER(CmdTableOptions, paper),
+    {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
-    {"columns", OPTION_TEXT, offsetof(TableArguments, columns), .argument = "FIELD", .group = "Layout",
+    {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
      .help = "what its columns are"},
-    {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
+    {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
-    ARGUMENT_FORMAT(TableArguments),
-    {"bare", OPTION_BOOL, offsetof(TableArguments, bare), .group = "Output",
+    ARGUMENT_FORMAT(CmdTableOptions),
+    {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
      .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
-    const TableArguments *options = arguments->options;
-    CmdTableOptions table = {.experiments = options->experiments,
-                             .format = ARGUMENT_FORMAT_GIVEN(options),
-                             .rows = options->rows,
-                             .columns = options->columns,
-                             .where = options->where,
-                             .ratio = options->ratio,
-                             .paper = options->paper};
-    if (options->bare && table.format != TABLE_AS_LATEX)
+    CmdTableOptions options = *(const CmdTableOptions *)arguments->options;
+    if (options.bare && ARGUMENT_FORMAT_GIVEN(&options) != TABLE_AS_LATEX)
         return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
-    if (options->bare) table.format = TABLE_AS_TABULAR;
+    if (options.bare) options.format = TABLE_AS_TABULAR;
     int count = arguments->word_count;
     Database **stores = NEW(arguments->arena, count, Database *);
     bool fine = true;
@@ -247,7 +215,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
-    fine = fine && cmd_table_print(stores, count, &table, stdout, err);
+    fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
 }
@@ -255,8 +223,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_table = {
     .name = "table",
     .words = "DB...",
-    .fewest = 1,
-    .most = 100,
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
     .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
@@ -265,6 +231,6 @@ const Command cmd_table = {
             "eval_variant, experiment, database. The rows of several databases are in one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_OPTIONS(fields, TableArguments),
+    ARGUMENT_OPTIONS(fields, CmdTableOptions),
     .run = run,
 };

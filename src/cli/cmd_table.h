@@ -16,11 +16,11 @@
 #include "store/database.h"
 #include "cli/arguments.h"
 
-extern const Command cmd_table;
-
 typedef struct CmdTableOptions {
     const char *const *experiments; /* NULL-terminated; NULL: all. Of several, all rows are in one table */
-    TableFormat format;
+    int format;                     /* TableFormat */
+    bool json;                      /* in place of the format */
+    bool bare;                  /* only of the command line: TABLE_AS_TABULAR in place of TABLE_AS_LATEX */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
