@@ -39,6 +39,7 @@ const ObservationField observations_all_fields[] = {
     {"eval_length", "evaluated", "at", "evaluation length", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
     {"multiple", "times", "length", "multiple of the training length", OBSERVATION_LENGTH,
      OBSERVATION_MULTIPLE, 0},
+    {"size", "size", "", "size", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 

@@ -26,8 +26,9 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown;        /* OBSERVATION_* that rows and columns show */
-    int seeds;             /* the most that a number is asked of */
+    unsigned shown; /* OBSERVATION_* that rows and columns show */
+    int seeds;      /* the most that a number is asked of */
+    SeriesMetric metric;
     int *grid, grid_count; /* [list->count]: the grid in which each observation is */
     Table *table;
     Arena *arena;
@@ -99,12 +100,16 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
 /* --- cells --- */
 
 static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
+    bool task = pivot->list->set->task;
     double number = observation->cell->mean, deviation;
     const char *text;
     int count = observation->cell->count, asked = observation->cell->seeds_requested;
     if (pivot->options->ratio) {
         count = observations_ratio(observation, &number, &deviation, pivot->arena);
         text = observations_ratio_text(observation, number, deviation, count, pivot->arena);
+    } else if (task) {
+        number = series_median(observation->cell, pivot->metric, pivot->arena);
+        text = series_score_text(observation->cell, pivot->metric, pivot->arena);
     } else
         text = series_cell_text(observation->cell, pivot->arena);
     if (observation->between && count) text = arena_format(pivot->arena, "~%s", text);
@@ -112,12 +117,16 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
         table_note(pivot->table, results_beyond_text(pivot->list->set));
     if (count && count == asked && !observation->paper && asked < pivot->seeds) {
         text = arena_format(pivot->arena, "%s (n = %d)", text, count);
-        table_note(pivot->table, "(n = N): mean over N seeds; other rows have more.");
+        table_note(pivot->table, task ? "(n = N): median over N seeds; other rows have more."
+                                      : "(n = N): mean over N seeds; other rows have more.");
     }
     if (count && count < asked)
-        table_note(pivot->table,
-                   "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
-                   "`poslab status`");
+        table_note(
+            pivot->table,
+            arena_format(pivot->arena,
+                         "(n/m): %s over n of m seeds; the others diverged, failed or are missing, see "
+                         "`poslab status`",
+                         task ? "median" : "mean"));
     if (series_stale(observation->cell)) {
         text = arena_format(pivot->arena, "%s †", text);
         table_note(pivot->table, results_stale_note(pivot->list->set, pivot->arena));
@@ -147,6 +156,20 @@ static const ObservationField *other_length(const Pivot *pivot, int grid) {
     return field;
 }
 
+/* The second line of the head of a column: the length in other words; of a size whether training had it. */
+static TableCell head_of(const Pivot *pivot, int grid, const ObservationField *other,
+                         const Observation *observation) {
+    if (!pivot->list->set->task) return other ? field_cell(pivot, other, observation) : table_text(NULL);
+    int count = 0, trained = 0;
+    for (int i = 0; pivot->column->shows == OBSERVATION_LENGTH && i < pivot->list->count; i++) {
+        const Observation *at = &pivot->list->items[i];
+        if (pivot->grid[i] != grid || at->cell->length != observation->cell->length) continue;
+        count++;
+        trained += series_trained_size(at->series, at->cell->length);
+    }
+    return table_text(!trained ? "" : trained < count ? "some trained" : "trained");
+}
+
 /* --- the best numbers --- */
 
 static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Observation *b) {
@@ -155,6 +178,12 @@ static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Obse
     return same_training && !a->paper && !b->paper && a->cell->length == b->cell->length &&
            a->cell->stride == b->cell->stride && a->seed == b->seed &&
            !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
+}
+
+/* Whether a is better than b. */
+static bool is_better(const Pivot *pivot, double a, double b) {
+    bool higher = pivot->metric == SERIES_EXACT || pivot->metric == SERIES_TOKENS;
+    return higher ? a > b : a < b;
 }
 
 static bool complete(const Observation *observation) {
@@ -173,8 +202,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!results_compare(differences + i, pivot->store, cells + i, step, best->cell, STATS_BLOCK,
-                             STATS_RESAMPLES, pivot->arena, err))
+        if (!results_compare(differences + i, pivot->store, cells + i, step, best->cell, pivot->metric,
+                             STATS_BLOCK, STATS_RESAMPLES, pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
@@ -188,8 +217,11 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
     TableCell **tested_cells = NEW(pivot->arena, count, TableCell *);
     int best = -1, left = 0;
     for (int i = 0; i < count; i++)
-        if (isfinite(cells[i]->number) && (best < 0 || cells[i]->number < cells[best]->number)) best = i;
+        if (isfinite(cells[i]->number) &&
+            (best < 0 || is_better(pivot, cells[i]->number, cells[best]->number)))
+            best = i;
     if (best < 0 || count < 2) return true;
+    if (pivot->list->set->task && cells[best]->number == 0) return true; /* none has anything right */
     cells[best]->best = true;
     if (pivot->options->ratio) {
         table_note(pivot->table, "Bold: the lowest ratio, untested.");
@@ -207,15 +239,21 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
         tested |= isfinite(p[i]);
         tested_cells[i]->best = isfinite(p[i]) && p[i] >= level;
     }
+    bool task = pivot->list->set->task;
     if (tested) {
         table_note(
             pivot->table,
-            "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
-            "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
+            task
+                ? "Bold: the best median of those evaluated alike, and all whose mean is not distinguishable "
+                  "from its mean (p at least 0.05, paired bootstrap over seeds and examples, Holm)."
+                : "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
+                  "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (items[best]->cell->count < 5)
             table_note(pivot->table, "Fewer than five seeds: the test tells apart more than it should.");
     } else
-        table_note(pivot->table, "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
+        table_note(pivot->table,
+                   task ? "Bold: the best of those evaluated alike; n = 1, so nothing was tested."
+                        : "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
     return true;
 }
 
@@ -256,7 +294,7 @@ static bool add_grid(const Pivot *pivot, int grid, Error *err) {
         row[CAPTION] = table_text(caption);
         row[PAPER] = table_number(observation->paper);
         row[SPREAD] = field_cell(pivot, pivot->column, observation);
-        if (other) row[SPREAD_HEAD] = field_cell(pivot, other, observation);
+        row[SPREAD_HEAD] = head_of(pivot, grid, other, observation);
         row[VALUE] = make_cell(pivot, observation);
         for (int c = 0; c < pivot->row_count; c++)
             row[FIELDS + c] = field_cell(pivot, pivot->rows[c], observation);
@@ -289,11 +327,17 @@ static const char *seeds_text(const Pivot *pivot) {
     }
     if (most < 2) return "";
     const char *range = few < most ? arena_format(pivot->arena, "%d to ", few) : "";
-    return arena_format(pivot->arena, ", mean ± standard deviation over %s%d seeds", range, most);
+    const char *words = pivot->list->set->task ? "median" : "mean ± standard deviation";
+    return arena_format(pivot->arena, ", %s over %s%d seeds", words, range, most);
 }
 
 static const char *title_of(const Pivot *pivot) {
-    return arena_format(pivot->arena, "%s: perplexity%s by %s%s", pivot->list->set->experiment,
+    static const char *const metrics[] = {[SERIES_PERPLEXITY] = "perplexity",
+                                          [SERIES_EXACT] = "exact match in percent",
+                                          [SERIES_TOKENS] = "targets right in percent",
+                                          [SERIES_NLL] = "nats per target"};
+    return arena_format(pivot->arena, "%s: %s%s by %s%s", pivot->list->set->experiment,
+                        metrics[pivot->metric],
                         pivot->options->ratio ? " over that at the training length," : "",
                         pivot->column->words, seeds_text(pivot));
 }
@@ -315,9 +359,11 @@ static const char *sign(const Pivot *pivot, Error *err) {
     return signature;
 }
 
-/* Methods; protocols and corpora where there are several; training lengths; position parameters. */
+/* Methods; protocols and corpora where there are several; training lengths; position parameters. Of tasks
+   methods alone: their names have the settings by which corpora differ. */
 static const char *default_rows(const ObservationList *list, const ObservationField *column, Arena *arena) {
     bool protocols = false, corpora = false;
+    if (list->set->task) return "method";
     for (int i = 0; i < list->count; i++) {
         if (list->items[i].paper) continue;
         protocols |= strcmp(list->items[i].series->evaluated, list->items[0].series->evaluated) != 0;
@@ -336,7 +382,10 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
-    const char *column = options->columns ? options->columns : options->paper ? "multiple" : "eval_length";
+    const char *column = options->columns ? options->columns
+                         : options->paper ? "multiple"
+                         : set->task      ? "size"
+                                          : "eval_length";
     wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
     wanted.where = where;
     if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, err)) return false;
@@ -344,7 +393,17 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
         if (!pivot->row_count) return false;
     }
+    if (set->task && (options->ratio || options->paper))
+        return error_set(err, EXIT_USAGE, "experiment '%s' is on a task: it has no %s", set->experiment,
+                         options->ratio ? "perplexity to divide by" : "numbers of papers");
+    for (int i = -1; set->task && i < pivot->row_count; i++)
+        if ((i < 0 ? pivot->column : pivot->rows[i])->kind == OBSERVATION_MULTIPLE)
+            return error_set(err, EXIT_USAGE,
+                             "field 'multiple' is for experiments on text; '%s' has the field "
+                             "'size'",
+                             set->experiment);
     pivot->shown = pivot->column->shows;
+    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (pivot->rows[i] == pivot->column)
@@ -371,6 +430,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
 Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
                    Error *err) {
     Pivot pivot = {.store = store, .options = options, .arena = arena};
+    pivot.metric = set->task && !options->metric ? SERIES_EXACT : options->metric;
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);

@@ -21,6 +21,7 @@ typedef struct Results {
     Series *items;  /* in the order of the config */
     int count;
     const ReferenceCurves *reference; /* all of its methods */
+    const char *task;                 /* that the experiment is on; NULL: it is on text */
 } Results;
 
 /* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. */
@@ -69,8 +70,10 @@ int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Erro
 /* --- paired differences --- */
 
 /* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
-   base have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
+   base have: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
+   of tasks in what they measure, each example a unit. Fails (damaged) where windows do not match. */
 bool results_compare(StatsDifference *differences, Database *store, const SeriesCell *const *cells, int count,
-                     const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err);
+                     const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                     Error *err);
 
 #endif

@@ -43,9 +43,17 @@ static void finish_cell(SeriesCell *cell, Arena *arena) {
     cell->outcome = cell->count < cell->seeds_requested ? cell->seeds[cell->count].outcome : NULL;
 }
 
-/* "valid, strided 0.125 L, first 4096 targets, bf16", once it is known on how many targets. */
+/* "50 examples of addition"; "valid, strided 0.125 L, first 4096 targets, bf16", once it is known on how many
+ * targets. */
 static const char *describe_evaluation(const Series *series, Arena *arena) {
     int64_t targets = 0;
+    if (*series->task) {
+        const char *text =
+            arena_format(arena, "%lld examples of %s", (long long)series->requested, series->task);
+        return strcmp(series->precision, precision_names[0])
+                   ? arena_format(arena, "%s, %s", text, series->precision)
+                   : text;
+    }
     for (int k = 0; k < series->count; k++)
         for (int i = 0; i < series->cells[k].count; i++)
             if (series->cells[k].seeds[i].tokens > targets) targets = series->cells[k].seeds[i].tokens;
@@ -81,6 +89,7 @@ Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena
                        .method = curve->method,
                        .setting = "",
                        .variant = "",
+                       .task = "",
                        .split = split,
                        .protocol = evaluate_protocol_names[EVALUATE_NONOVERLAPPING],
                        .rule = "L",
@@ -208,25 +217,68 @@ double series_mean_loss(const SeriesCell *cell) {
     return cell->count ? sum / cell->count : NAN;
 }
 
+double series_score(const SeriesSeed *seed, SeriesMetric metric) {
+    switch (metric) {
+    case SERIES_PERPLEXITY:
+        return exp(seed->loss);
+    case SERIES_EXACT:
+        return (double)seed->exact / (double)seed->windows;
+    case SERIES_TOKENS:
+        return (double)seed->tokens_right / (double)seed->tokens;
+    case SERIES_NLL:
+        return seed->loss;
+    }
+    BUG("unknown metric %d", metric);
+}
+
+double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    double *scores = NEW(arena, cell->count, double);
+    for (int i = 0; i < cell->count; i++) scores[i] = series_score(&cell->seeds[i], metric);
+    double median = stats_median(scores, cell->count, arena);
+    arena_release(arena, mark);
+    return median;
+}
+
+bool series_trained_size(const Series *series, int64_t size) {
+    return series->train_low <= size && size <= series->train_high;
+}
+
 bool series_evaluated(const SeriesCell *cell) {
     return cell->count || series_outcomes(cell, "diverged") || series_outcomes(cell, "beyond_limit");
 }
 
-const char *series_cell_text(const SeriesCell *cell, Arena *arena) {
+/* Of a cell without seeds that are done. */
+static const char *outcome_text(const SeriesCell *cell) {
     static const char *const words[][2] = {
         {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
-    if (!cell->count) {
-        for (int i = 0; i < COUNT_OF(words); i++)
-            if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
-        return cell->outcome ? cell->outcome : "";
-    }
+    for (int i = 0; i < COUNT_OF(words); i++)
+        if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
+    return cell->outcome ? cell->outcome : "";
+}
+
+/* The text of a number, with how many of the seeds it is of. */
+static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *arena) {
+    return cell->count < cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
+               : text;
+}
+
+const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
+    if (!cell->count) return outcome_text(cell);
+    double median = series_median(cell, metric, arena);
+    const char *text = metric == SERIES_NLL ? arena_format(arena, "%.4f", median)
+                                            : arena_format(arena, "%.1f", 100 * median);
+    return count_seeds(cell, text, arena);
+}
+
+const char *series_cell_text(const SeriesCell *cell, Arena *arena) {
+    if (!cell->count) return outcome_text(cell);
     const char *text = table_perplexity(cell->mean, arena);
     if (cell->count > 1) {
         int digits = cell->mean < 100 ? 2 : cell->mean < 1000 ? 1 : 0;
         text =
             arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
     }
-    return cell->count < cell->seeds_requested
-               ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
-               : text;
+    return count_seeds(cell, text, arena);
 }

@@ -38,6 +38,23 @@ static const TableColumn columns[] = {
     TEXT(eval_precision),
 };
 
+/* Of experiments on tasks: named as in the views `outcome` and `accuracy`. */
+static const TableColumn task_columns[] = {
+    TEXT(experiment),    TEXT(run_key),
+    TEXT(method),        TEXT(method_options),
+    TEXT(label),         TEXT(variant),
+    WHOLE(train_length), WHOLE(seed),
+    TEXT(task),          WHOLE(size),
+    WHOLE(trained),      TEXT(outcome),
+    WHOLE(examples),     WHOLE(exact),
+    REAL(accuracy),      REAL(accuracy_low),
+    REAL(accuracy_high), WHOLE(tokens_right),
+    WHOLE(tokens),       REAL(nll),
+    WHOLE(parameters),   WHOLE(position_parameters),
+    TEXT(corpus),        TEXT(revision),
+    TEXT(eval_variant),  TEXT(eval_precision),
+};
+
 /* One evaluation. */
 typedef struct Evaluation {
     const Series *series;
@@ -86,6 +103,45 @@ static void put_row(Table *table, const char *experiment, const Evaluation *eval
     memcpy(table_row(table), cells, sizeof cells);
 }
 
+/* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
+static void put_task_row(Table *table, const char *experiment, const Evaluation *evaluation) {
+    const Series *series = evaluation->series;
+    const SeriesSeed *seed = evaluation->seed;
+    int64_t size = evaluation->cell->length;
+    bool done = !strcmp(seed->outcome, "done");
+    double low = NAN, high = NAN;
+    if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
+    const TableCell cells[COUNT_OF(task_columns)] = {
+        table_text(experiment),
+        table_text(seed->run_key),
+        table_text(series->method),
+        table_text(seed->method_options),
+        table_text(series->run_label),
+        table_text(series->setting),
+        table_number((double)series->train_length),
+        table_number((double)seed->seed),
+        table_text(series->task),
+        table_number((double)size),
+        table_number(series_trained_size(series, size)),
+        table_text(seed->outcome),
+        table_number(done ? (double)seed->windows : NAN),
+        table_number(done ? (double)seed->exact : NAN),
+        table_number(done ? series_score(seed, SERIES_EXACT) : NAN),
+        table_number(low),
+        table_number(high),
+        table_number(done ? (double)seed->tokens_right : NAN),
+        table_number(done ? (double)seed->tokens : NAN),
+        table_number(done ? seed->nats : NAN),
+        table_number((double)series->parameters),
+        table_number((double)series->position_parameters),
+        table_text(series->corpus),
+        table_text(done ? seed->revision : NULL),
+        table_text(series->variant),
+        table_text(series->precision),
+    };
+    memcpy(table_row(table), cells, sizeof cells);
+}
+
 /* A row for each evaluation that the conditions allow, in the order of the config. */
 static const Table *list_evaluations(const Results *set, const ObservationOptions *options, Arena *arena,
                                      Error *err) {
@@ -100,8 +156,10 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
-    for (int i = 0; i < count; i++) put_row(table, set->experiment, &evaluations[i]);
+    Table *table = set->task ? table_new(NULL, task_columns, COUNT_OF(task_columns), arena)
+                             : table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < count; i++)
+        (set->task ? put_task_row : put_row)(table, set->experiment, &evaluations[i]);
     return table;
 }
 
@@ -115,11 +173,30 @@ static const Table *make_table(Database *store, const CmdTableOptions *options, 
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
+                                .metric = options->metric,
                                 .mark = options->format != TABLE_AS_TEXT};
     const Table *table = pivot_table(store, set, &pivot, arena, err);
     if (!table || table->rows) return table;
     return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
                      arena);
+}
+
+/* Whether the options fit experiments on text, or on tasks. */
+static bool check_kinds(const CmdTableOptions *options, const Results *const *sets, int count, Error *err) {
+    for (int i = 0; i < count; i++) {
+        if (options->metric && !sets[i]->task)
+            return error_set(
+                err, EXIT_USAGE,
+                "--metric is for experiments on tasks, '%s' is on text; name one with --experiment",
+                sets[i]->experiment);
+        if (options->format == TABLE_AS_CSV && !sets[i]->task != !sets[0]->task)
+            return error_set(
+                err, EXIT_USAGE,
+                "experiments on text and on tasks have other columns in csv ('%s', '%s'); name one "
+                "with --experiment",
+                sets[0]->experiment, sets[i]->experiment);
+    }
+    return true;
 }
 
 static bool print_all(Database *store, const CmdTableOptions *options, FILE *out, Arena *arena, Error *err) {
@@ -142,6 +219,7 @@ static bool print_all(Database *store, const CmdTableOptions *options, FILE *out
         sets[i] = results_read(store, names[i], arena, err);
         if (!sets[i]) return false;
     }
+    if (!check_kinds(options, sets, count, err)) return false;
     if (wanted.where_count > 0 && !observations_choose(sets, &count, &wanted, arena, err)) return false;
     const Table **tables = NEW(arena, count, const Table *);
     for (int i = 0; i < count; i++) {
@@ -163,9 +241,15 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
 typedef struct TableArguments {
     const char *experiment, *rows, *columns;
     const char *const *where;
-    int format;
+    int format, metric;
     bool json, ratio, paper, bare;
 } TableArguments;
+
+static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
+                                           [SERIES_EXACT] = "exact",
+                                           [SERIES_TOKENS] = "tokens",
+                                           [SERIES_NLL] = "nll",
+                                           NULL};
 
 static const OptionField fields[] = {
     ARGUMENT_EXPERIMENT(TableArguments),
@@ -177,6 +261,8 @@ static const OptionField fields[] = {
      .help = "what the rows of the table are"},
     {"columns", OPTION_TEXT, offsetof(TableArguments, columns), .argument = "FIELD", .group = "Layout",
      .help = "what its columns are"},
+    {"metric", OPTION_CHOICE, offsetof(TableArguments, metric), .choices = metric_names, .argument = "METRIC",
+     .group = "Layout", .help = "of tasks: examples answered as a whole, targets right, or nats per target"},
     {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(TableArguments),
@@ -192,7 +278,8 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                              .columns = options->columns,
                              .where = options->where,
                              .ratio = options->ratio,
-                             .paper = options->paper};
+                             .paper = options->paper,
+                             .metric = (SeriesMetric)options->metric};
     if (options->bare && table.format != TABLE_AS_LATEX)
         return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
     if (options->bare) table.format = TABLE_AS_TABULAR;
@@ -208,11 +295,14 @@ const Command cmd_table = {
     .fewest = 1,
     .most = 1,
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
-            "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
-            "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant.",
+    .text =
+        "Of experiments on tasks it prints accuracies: by default methods by sizes, the median over\n"
+        "seeds of the share of examples that are answered as a whole (--metric auto, or exact).\n\n"
+        "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
+        "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
+        "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
+        "size (of tasks), seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
+        "eval_variant.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, TableArguments),

@@ -32,8 +32,8 @@ static bool next_text(const char **text, const Ranking *ranking, Database *store
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!results_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
-                         STATS_RESAMPLES, arena, err))
+    if (!results_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, SERIES_PERPLEXITY,
+                         STATS_BLOCK, STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
         arena_format(arena, "%s (%s)", ranking->next->name, series_cell_text(ranking->next_cell, arena));

@@ -67,6 +67,37 @@ exported() {
 }
 check "batches are exported with their targets" exported
 
+# --- tables ---
+
+rows() { try 0 table whole/x.db "$@" && cat out; }
+head_marks() { rows --format md | grep -qF '| method | 2 (trained) | 3 | 4 |' && says out "exact match in percent by size, median over 2 seeds"; }
+check "table has the accuracy by size, trained sizes marked" head_marks
+medians() { # a database with known answers: seeds 1 and 2 of rotary answer 40 and 10 of 50 at size 2
+    cp whole/x.db known.db && sqlite3 known.db "UPDATE task_example SET tokens_right = iif(example <
+        (SELECT iif(seed = 1, 40, 10) FROM accuracy a WHERE a.evaluation = task_example.evaluation),
+        (SELECT tokens FROM evaluation_window w WHERE (w.evaluation, w.window) = (task_example.evaluation, example)), 0)
+        WHERE evaluation IN (SELECT evaluation FROM accuracy WHERE method = 'rotary' AND size = 2)" &&
+        try 0 table known.db --where size=2 && grep -qE '^Rotary +50\.0$' out &&
+        try 0 table known.db --where size=2 --rows method,seed && grep -qE '^Rotary +1 +80\.0$' out && grep -qE '^Rotary +2 +20\.0$' out
+}
+check "it is the median over seeds; every seed if asked" medians
+wilson() { try 0 table known.db --json --where size=2 --where seed=1 --where method=rotary && python3 - <<'PY'
+import json, math
+row = json.load(open("out"))[0]
+n, k, z = row["examples"], row["exact"], 1.959963984540054
+half = z * math.sqrt(k / n * (1 - k / n) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+middle = (k / n + z * z / (2 * n)) / (1 + z * z / n)
+assert (n, k, row["trained"], row["task"]) == (50, 40, 1, "addition")
+assert abs(row["accuracy_low"] - (middle - half)) < 1e-12 and abs(row["accuracy_high"] - (middle + half)) < 1e-12
+PY
+}
+check "json has Wilson's interval of each run" wilson
+other_metrics() { rows --metric tokens --format csv >a && rows --format csv | cmp - a && rows --metric tokens && says out "targets right in percent" &&
+    rows --metric nll --format latex && says out "nats per target"; }
+check "other metrics" other_metrics
+refused_table() { try 2 table whole/x.db --ratio && says err "is on a task" && try 2 table whole/x.db --columns multiple && says err "'size'"; }
+check "perplexity ratios are refused" refused_table
+
 # A variant, more sizes: the trained runs are evaluated again.
 more() {
     try 0 eval two/x.db --sizes 1,5 --examples 20 && is "1 20|5 20" two/x.db \
