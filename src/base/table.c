@@ -314,7 +314,7 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
         if (*grid.caption) put_text(format->escape, format->caption, grid.caption, out);
         format->put_grid(&grid, out, arena);
     }
-    if (!count && table->column_count) fprintf(out, "%sThere is nothing to show.\n", gap);
+    if (!count && table->column_count) fprintf(out, "%sNo rows.\n", gap);
     if (latex) fputs("\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n", out);
     for (int i = 0; i < table->note_count; i++) {
         bool last = i == table->note_count - 1;

@@ -34,7 +34,7 @@ typedef struct Config {
     const char
         *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
     const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
-                            data's file lists (the corpus hash stands for them) and train.checkpoint */
+                            data's file lists (the corpus hash represents them) and train.checkpoint */
 } Config;
 
 typedef struct Experiment {

@@ -279,8 +279,8 @@ static void test_varying(void **state) {
 static void test_empty(void **state) {
     (void)state;
     const Table *table = table_new("nothing", spread, COLUMNS, arena);
-    assert_printed(table, TABLE_AS_TEXT, "nothing\n\nThere is nothing to show.\n");
-    assert_printed(table, TABLE_AS_MD, "**nothing**\n\nThere is nothing to show.\n");
+    assert_printed(table, TABLE_AS_TEXT, "nothing\n\nNo rows.\n");
+    assert_printed(table, TABLE_AS_MD, "**nothing**\n\nNo rows.\n");
     assert_printed(table, TABLE_AS_CSV, "name,length,loss\n");
     assert_printed(table, TABLE_AS_JSON, "[]\n");
     assert_int_equal(strncmp(printed(&table, 1, TABLE_AS_LATEX), "% needs \\usepackage{", 20), 0);
