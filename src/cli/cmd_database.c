@@ -175,7 +175,9 @@ const Command cmd_database_analyse = {
             "(training by evaluation length), compare (paired differences from `--baseline` with bootstrap\n"
             "intervals), short-long (trained short against trained long), cost (speed and memory), early\n"
             "(the early-token curse), positions (loss by position), claims (the verdict on each claim of\n"
-            "the paper), claim-points (the numbers it was judged by).",
+            "the paper), claim-points (the numbers it was judged by). Of experiments on tasks: accuracy\n"
+            "(exact match by size: median, lowest and highest seed, and the largest size with 90 %),\n"
+            "compare (paired differences of exact match).",
     .example = "poslab analyse results/quickstart.db compare --baseline alibi",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),

@@ -98,6 +98,36 @@ check "other metrics" other_metrics
 refused_table() { try 2 table whole/x.db --ratio && says err "is on a task" && try 2 table whole/x.db --columns multiple && says err "'size'"; }
 check "perplexity ratios are refused" refused_table
 
+# --- analyses ---
+
+accuracy() { # of the known database, at its trained size 2: 80 % and 20 %; nothing beyond is known to be right
+    try 0 analyse known.db accuracy && grep -qE '^Rotary +- .* 50\.0 \[20\.0, 80\.0\]' out && says out "90 % to" &&
+        sqlite3 known.db "UPDATE task_example SET tokens_right = (SELECT tokens FROM evaluation_window w WHERE
+            (w.evaluation, w.window) = (task_example.evaluation, example)) WHERE evaluation IN
+            (SELECT evaluation FROM accuracy WHERE method = 'none' AND eval_variant = '' AND size < 4)" &&
+        try 0 analyse known.db accuracy --json && python3 - <<'PY'
+import json
+rows = {(r["name"], r["size"]): r for r in json.load(open("out"))}
+none, rotary = rows["None", 3], rows["Rotary", 2]
+assert none["longest_90_percent"] == 3 and none["exact_low"] == 1 and none["trained"] == 0
+assert abs(none["beyond"] - (1 + rows["None", 4]["exact"]) / 2) < 0.26
+assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_low"], rotary["exact_high"]) == (0.5, 0.2, 0.8)
+PY
+}
+check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
+paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
+    try 0 analyse known.db compare --baseline none --json && python3 - <<'PY'
+import json
+row = next(r for r in json.load(open("out")) if (r["name"], r["size"]) == ("Rotary", 2))
+assert (row["seeds"], row["examples"], row["baseline_exact"]) == (2, 50, 1)
+assert abs(row["difference"] + 0.5) < 1e-12 and row["difference_low"] <= -0.78 and -0.25 < row["difference_high"] < 0
+assert row["p"] <= row["p_holm"]
+PY
+}
+check "analyse compare: paired differences of exact match" paired
+text_only() { try 2 analyse whole/x.db curves && says err "is on the task 'addition'"; }
+check "analyses of perplexity are refused" text_only
+
 # A variant, more sizes: the trained runs are evaluated again.
 more() {
     try 0 eval two/x.db --sizes 1,5 --examples 20 && is "1 20|5 20" two/x.db \
