@@ -100,14 +100,14 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
 /* --- cells --- */
 
 static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
-    bool task = pivot->list->set->task;
     double number = observation->cell->mean, deviation;
+    const char *average = pivot->list->set->task ? "median" : "mean";
     const char *text;
     int count = observation->cell->count, asked = observation->cell->seeds_requested;
     if (pivot->options->ratio) {
         count = observations_ratio(observation, &number, &deviation, pivot->arena);
         text = observations_ratio_text(observation, number, deviation, count, pivot->arena);
-    } else if (task) {
+    } else if (pivot->list->set->task) {
         number = series_median(observation->cell, pivot->metric, pivot->arena);
         text = series_score_text(observation->cell, pivot->metric, pivot->arena);
     } else
@@ -117,16 +117,14 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
         table_note(pivot->table, results_beyond_text(pivot->list->set));
     if (count && count == asked && !observation->paper && asked < pivot->seeds) {
         text = arena_format(pivot->arena, "%s (n = %d)", text, count);
-        table_note(pivot->table, task ? "(n = N): median over N seeds; other rows have more."
-                                      : "(n = N): mean over N seeds; other rows have more.");
+        table_note(pivot->table,
+                   arena_format(pivot->arena, "(n = N): %s over N seeds; other rows have more.", average));
     }
     if (count && count < asked)
-        table_note(
-            pivot->table,
-            arena_format(pivot->arena,
-                         "(n/m): %s over n of m seeds; the others diverged, failed or are missing, see "
-                         "`poslab status`",
-                         task ? "median" : "mean"));
+        table_note(pivot->table, arena_format(pivot->arena,
+                                              "(n/m): %s over n of m seeds; the others diverged, failed or "
+                                              "are missing, see `poslab status`",
+                                              average));
     if (series_stale(observation->cell)) {
         text = arena_format(pivot->arena, "%s †", text);
         table_note(pivot->table, results_stale_note(pivot->list->set, pivot->arena));
@@ -252,8 +250,9 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
             table_note(pivot->table, "Fewer than five seeds: the test tells apart more than it should.");
     } else
         table_note(pivot->table,
-                   task ? "Bold: the best of those evaluated alike; n = 1, so nothing was tested."
-                        : "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
+                   arena_format(pivot->arena,
+                                "Bold: the %s of those evaluated alike; n = 1, so nothing was tested.",
+                                task ? "best" : "lowest"));
     return true;
 }
 
@@ -327,8 +326,8 @@ static const char *seeds_text(const Pivot *pivot) {
     }
     if (most < 2) return "";
     const char *range = few < most ? arena_format(pivot->arena, "%d to ", few) : "";
-    const char *words = pivot->list->set->task ? "median" : "mean ± standard deviation";
-    return arena_format(pivot->arena, ", %s over %s%d seeds", words, range, most);
+    return arena_format(pivot->arena, ", %s over %s%d seeds",
+                        pivot->list->set->task ? "median" : "mean ± standard deviation", range, most);
 }
 
 static const char *title_of(const Pivot *pivot) {
@@ -382,10 +381,8 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
-    const char *column = options->columns ? options->columns
-                         : options->paper ? "multiple"
-                         : set->task      ? "size"
-                                          : "eval_length";
+    const char *lengths = options->paper ? "multiple" : set->task ? "size" : "eval_length";
+    const char *column = options->columns ? options->columns : lengths;
     wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
     wanted.where = where;
     if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, err)) return false;
@@ -398,9 +395,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
                          options->ratio ? "perplexity to divide by" : "numbers of papers");
     for (int i = -1; set->task && i < pivot->row_count; i++)
         if ((i < 0 ? pivot->column : pivot->rows[i])->kind == OBSERVATION_MULTIPLE)
-            return error_set(err, EXIT_USAGE,
-                             "field 'multiple' is for experiments on text; '%s' has the field "
-                             "'size'",
+            return error_set(err, EXIT_USAGE, "'%s' is on a task: 'multiple' is of text, use 'size'",
                              set->experiment);
     pivot->shown = pivot->column->shows;
     if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
