@@ -253,18 +253,6 @@ static const char *spread_text(Spread spread, int count, Arena *arena) {
                                      100 * spread.high);
 }
 
-/* 0: not even the smallest size of training. */
-static int64_t reach_of(const Series *series, Arena *arena) {
-    int64_t reach = 0;
-    for (int i = 0; i < series->count; i++) {
-        const SeriesCell *cell = &series->cells[i];
-        if (cell->length < series->train_low) continue;
-        if (!(series_median(cell, SERIES_EXACT, arena) >= 0.9)) break;
-        reach = cell->length;
-    }
-    return reach;
-}
-
 /* Of each seed that is done at all sizes beyond training, the mean over them. Returns how many seeds. */
 static int beyond_training(double *means, const Series *series) {
     const SeriesCell *last = &series->cells[series->count - 1];
@@ -288,7 +276,7 @@ static int beyond_training(double *means, const Series *series) {
 
 static void add_accuracy(const Analysis *analysis, const Series *series) {
     Arena *arena = analysis->arena;
-    int64_t reach = reach_of(series, arena), largest = series->cells[series->count - 1].length;
+    int64_t reach = series_answers_to(series, arena), largest = series->cells[series->count - 1].length;
     double *means = NEW(arena, series->cells[series->count - 1].count, double);
     int beyond_seeds = beyond_training(means, series);
     Spread beyond = spread_of(means, beyond_seeds, arena);

@@ -244,6 +244,17 @@ bool series_trained_size(const Series *series, int64_t size) {
     return series->train_low <= size && size <= series->train_high;
 }
 
+int64_t series_answers_to(const Series *series, Arena *arena) {
+    int64_t reach = 0;
+    for (int i = 0; i < series->count; i++) {
+        const SeriesCell *cell = &series->cells[i];
+        if (cell->length < series->train_low) continue;
+        if (!(series_median(cell, SERIES_EXACT, arena) >= 0.9)) break;
+        reach = cell->length;
+    }
+    return reach;
+}
+
 bool series_evaluated(const SeriesCell *cell) {
     return cell->count || series_outcomes(cell, "diverged") || series_outcomes(cell, "beyond_limit");
 }

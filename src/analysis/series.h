@@ -143,6 +143,10 @@ double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 /* Whether a size, a length of a series of a task, is one of training. */
 bool series_trained_size(const Series *series, int64_t size);
 
+/* Of a task: the largest size such that there, and at all smaller sizes from the least in training on, the
+   median of the exact match is at least 90 %. 0: not even at the least. */
+int64_t series_answers_to(const Series *series, Arena *arena);
+
 /* Whether anything is known of the method at this length: a perplexity, or that it diverges or has its limit
    before. */
 bool series_evaluated(const SeriesCell *cell);

@@ -128,6 +128,23 @@ check "analyse compare: paired differences of exact match" paired
 text_only() { try 2 analyse whole/x.db curves && says err "is on the task 'addition'"; }
 check "analyses of perplexity are refused" text_only
 
+# --- figures and the report ---
+
+if command -v gnuplot >figure.log; then
+    drawn() { # a line of medians for each method and variant, and one for each seed
+        try 0 plot known.db --figure accuracy -o accuracy.svg && try 0 plot known.db -o default.svg && cmp accuracy.dat default.dat &&
+            [ "$(grep -c '; .*median' accuracy.dat)" = 4 ] && [ "$(grep -c ', seed ' accuracy.dat)" = 8 ] &&
+            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && grep -q 'exact match' accuracy.svg
+    }
+    check "plot accuracy: medians and every seed" drawn
+    no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&
+        try 2 plot known.db --figure position -o x.svg; }
+    check "figures of perplexity are refused" no_perplexity
+    in_report() { try 0 report known.db -o page.html && grep -q 'At least 90 % of the examples are answered' page.html &&
+        grep -q '2 (trained)' page.html && ! grep -qi 'perplexity' page.html; }
+    check "the report has the accuracy, and no perplexities" in_report
+fi
+
 # A variant, more sizes: the trained runs are evaluated again.
 more() {
     try 0 eval two/x.db --sizes 1,5 --examples 20 && is "1 20|5 20" two/x.db \
