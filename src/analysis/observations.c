@@ -14,6 +14,10 @@ enum {
 };
 const ObservationField observations_all_fields[] = {
     {"method", "method", "", "method", OBSERVATION_METHOD, OBSERVATION_OF_SERIES, offsetof(Series, name)},
+    {"database", "database", "", "database", OBSERVATION_DATABASE, OBSERVATION_OF_SERIES,
+     offsetof(Series, database)},
+    {"experiment", "experiment", "", "experiment", OBSERVATION_EXPERIMENT, OBSERVATION_OF_SERIES,
+     offsetof(Series, experiment)},
     {"source", "source", "", "source", OBSERVATION_SOURCE, OBSERVATION_FROM, 0},
     {"evaluated", "evaluated on", "", "protocol", EVALUATED, OBSERVATION_OF_SERIES,
      offsetof(Series, evaluated)},
@@ -216,6 +220,8 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
     Series *series = series_of_reference(curve, arena_format(arena, "%s, paper", like->label), arena);
     const SeriesCell *base = series->cells; /* its curves begin at the training length */
     series->label = like->label;
+    series->experiment = like->experiment;
+    series->database = like->database;
     series->precision = like->precision;
     series->split = curve->split;
     series->protocol = like->protocol;
@@ -344,4 +350,33 @@ const char *observations_ratio_text(const Observation *observation, double mean,
     return count < observation->cell->seeds_requested
                ? arena_format(arena, "%s (%d/%d)", text, count, observation->cell->seeds_requested)
                : text;
+}
+
+/* --- rows of a table --- */
+
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena) {
+    bool databases = false, experiments = false, protocols = false, corpora = false;
+    const Series *first = list->items[0].series;
+    const bool task = list->set->task;
+    for (int i = 0; i < list->count; i++) {
+        const Series *series = list->items[i].series;
+        if (list->items[i].paper) continue;
+        databases |= strcmp(series->database, first->database) != 0;
+        experiments |= strcmp(series->experiment, first->experiment) != 0;
+        protocols |= strcmp(series->evaluated, first->evaluated) != 0;
+        corpora |= strcmp(series->corpus, first->corpus) != 0;
+    }
+    const char *const names[] = {"method",
+                                 databases ? "database" : "",
+                                 experiments ? "experiment" : "",
+                                 protocols ? "evaluated" : "",
+                                 corpora && !task ? "corpus" : "",
+                                 task ? "" : "train_length",
+                                 task ? "" : "position_parameters"};
+    const char *rows = "";
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (*names[i] && strcmp(names[i], column->name))
+            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
+    return rows;
 }

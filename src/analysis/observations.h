@@ -32,6 +32,8 @@ enum {
     OBSERVATION_SOURCE = 256,
     OBSERVATION_SEED = 512,
     OBSERVATION_PRECISION = 1024,
+    OBSERVATION_EXPERIMENT = 2048,
+    OBSERVATION_DATABASE = 4096,
 };
 
 /* Where the value of a field is. The last four are numbers. */
@@ -108,5 +110,11 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
 int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
 const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
+
+/* The names of the fields that rows show by default, separated by commas: methods; where there are several,
+   databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
+   those that the settings in the names determine. */
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena);
 
 #endif

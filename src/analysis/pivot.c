@@ -21,7 +21,6 @@ static const TableColumn columns[FIELDS] = {
 };
 
 typedef struct Pivot {
-    Database *store;
     const PivotOptions *options;
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
@@ -200,8 +199,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!results_compare(differences + i, pivot->store, cells + i, step, best->cell, pivot->metric,
-                             STATS_BLOCK, STATS_RESAMPLES, pivot->arena, err))
+        if (!series_compare(differences + i, cells + i, step, best->cell, pivot->metric, STATS_BLOCK,
+                            STATS_RESAMPLES, pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
@@ -341,40 +340,30 @@ static const char *title_of(const Pivot *pivot) {
                         pivot->column->words, seeds_text(pivot));
 }
 
-/* The signature of what is shown: of all, or of the evaluations that --where leaves. */
-static const char *sign(const Pivot *pivot, Error *err) {
-    Arena *arena = pivot->arena;
-    if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
-    Json *ids = json_new_array(arena);
+/* The signature of what is shown of one experiment. */
+static const char *sign_part(const Pivot *pivot, const Results *part, Error *err) {
+    Json *ids = json_new_array(pivot->arena);
     for (int i = 0; i < pivot->list->count; i++) {
-        const SeriesCell *cell = pivot->list->items[i].cell;
-        for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
-            json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
+        const Observation *observation = &pivot->list->items[i];
+        if (observation->paper || observation->series->experiment != part->experiment) continue;
+        for (int s = 0; s < observation->cell->count; s++)
+            json_append(ids, json_new_number((double)observation->cell->seeds[s].evaluation, pivot->arena));
     }
-    const char *list = json_print(ids, arena);
-    const char *signature = results_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
-    for (int i = 0; signature && pivot->options->where[i]; i++)
-        signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);
-    return signature;
+    return results_signature(part->store, part->experiment, json_print(ids, pivot->arena), pivot->arena, err);
 }
 
-/* Methods; protocols and corpora where there are several; training lengths; position parameters. Of tasks
-   methods alone: their names have the settings by which corpora differ. */
-static const char *default_rows(const ObservationList *list, const ObservationField *column, Arena *arena) {
-    bool protocols = false, corpora = false;
-    if (list->set->task) return "method";
-    for (int i = 0; i < list->count; i++) {
-        if (list->items[i].paper) continue;
-        protocols |= strcmp(list->items[i].series->evaluated, list->items[0].series->evaluated) != 0;
-        corpora |= strcmp(list->items[i].series->corpus, list->items[0].series->corpus) != 0;
+/* The signature of what is shown: of all, or of the evaluations that --where leaves. */
+static const char *sign(const Pivot *pivot, Error *err) {
+    const Results *set = pivot->list->set;
+    if (!pivot->options->where || !pivot->options->where[0]) return set->signature;
+    const char *signature = set->parts ? "" : sign_part(pivot, set, err);
+    for (int i = 0; signature && i < set->part_count; i++) {
+        const char *part = sign_part(pivot, set->parts[i], err);
+        signature = part ? results_add_signature(signature, set->parts[i], part, pivot->arena) : NULL;
     }
-    const char *const names[] = {"method", protocols ? "evaluated" : "", corpora ? "corpus" : "",
-                                 "train_length", "position_parameters"};
-    const char *rows = "";
-    for (int i = 0; i < COUNT_OF(names); i++)
-        if (*names[i] && strcmp(names[i], column->name))
-            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
-    return rows;
+    for (int i = 0; signature && pivot->options->where[i]; i++)
+        signature = arena_format(pivot->arena, "%s where=%s", signature, pivot->options->where[i]);
+    return signature;
 }
 
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
@@ -416,15 +405,14 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)
             pivot->seeds = pivot->list->items[i].cell->seeds_requested;
     if (options->rows || !pivot->list->count) return true;
-    const char *rows = default_rows(pivot->list, pivot->column, pivot->arena);
+    const char *rows = observations_default_rows(pivot->list, pivot->column, pivot->arena);
     pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
     return pivot->row_count > 0;
 }
 
-Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
-                   Error *err) {
-    Pivot pivot = {.store = store, .options = options, .arena = arena};
+Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err) {
+    Pivot pivot = {.options = options, .arena = arena};
     pivot.metric = set->task && !options->metric ? SERIES_EXACT : options->metric;
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);

@@ -27,6 +27,7 @@ typedef struct SeriesSeed { /* an evaluation of one run, requested */
     const char *run_key, *method_options, *tokenizer, *method_files;
     bool stale;  /* the method's file was edited after the training */
     int64_t row; /* its place in the order of the config, over all series */
+    Database *store;
 } SeriesSeed;
 
 typedef struct SeriesCell {
@@ -55,6 +56,7 @@ typedef struct SeriesRun { /* a seed that has finished training */
 } SeriesRun;
 
 typedef struct Series {
+    const char *experiment, *database;    /* where it is from */
     const char *name;                     /* label, settings and variant */
     const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
     const char *run_label;                /* the label without the variant */
@@ -156,5 +158,14 @@ const char *series_cell_text(const SeriesCell *cell, Arena *arena);
 
 /* The same of tasks: the median of a metric, of shares in percent: "87.5", "87.5 (2/3)", "diverged", "-". */
 const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
+
+/* --- paired differences --- */
+
+/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
+   base have: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
+   of tasks in what they measure, each example a unit. Fails (damaged) where windows do not match. */
+bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                    Error *err);
 
 #endif

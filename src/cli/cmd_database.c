@@ -70,10 +70,11 @@ const Command cmd_database_plot = {
     .fewest = 1,
     .most = 1,
     .summary = "Draw a figure with gnuplot",
-    .text = "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
-            "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
-            "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
-            "by size), which is drawn in place of curves. The data are written next to the figure.",
+    .text =
+        "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
+        "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
+        "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
+        "by size), which is drawn in place of curves. The data are written next to the figure.",
     .example = "poslab plot results/quickstart.db --figure loss -o loss.svg",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),

@@ -126,7 +126,7 @@ static const struct {
 };
 
 static bool put_verdict(const Report *report, Error *err) {
-    const char **sentences = summary_sentences(report->store, report->set, report->arena, err);
+    const char **sentences = summary_sentences(report->set, report->arena, err);
     if (!sentences) return false;
     html_element("h2", "The verdict", report->out);
     if (report->claims->count) {
@@ -281,7 +281,7 @@ static bool put_tables(const Report *report, Error *err) {
     html_element("h2", "Tables", report->out);
     for (int i = 0; i < (task ? 1 : COUNT_OF(tables)); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
+        const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
         put_table(report, table, task ? "Exact match by size" : tables[i].title);
     }
