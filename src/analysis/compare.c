@@ -30,6 +30,8 @@ typedef struct Contrast {
 typedef struct Contrasts {
     Contrast *items;
     int count;
+    double *adjusted;            /* p-values by Holm */
+    int family;                  /* how many there are */
     const BenchResults *benches; /* of short-long */
 } Contrasts;
 
@@ -48,7 +50,8 @@ static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCel
     return true;
 }
 
-/* Fills all differences. Contrasts with one base and the same seeds share the draws, and the time they take.
+/* Fills all differences, and the p-values by Holm. Contrasts with one base and the same seeds share the
+ * draws, and the time they take.
  */
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
@@ -68,14 +71,22 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             cells[together] = other->cell;
             members[together++] = other;
         }
-        if (!results_compare(differences, cells, together, first->base_cell, analysis->options->block,
-                             (int)analysis->options->resamples, arena, err))
+        if (!series_compare(differences, cells, together, first->base_cell,
+                            analysis->set->task ? SERIES_EXACT : SERIES_PERPLEXITY, analysis->options->block,
+                            (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];
             members[k]->done = true;
         }
     }
+    double *p = NEW(arena, count, double);
+    contrasts->adjusted = NEW(arena, count, double);
+    for (int i = 0; i < count; i++) {
+        p[i] = contrasts->items[i].difference.p;
+        contrasts->family += !isnan(p[i]);
+    }
+    stats_holm(contrasts->adjusted, p, count, arena);
     return true;
 }
 
@@ -114,22 +125,28 @@ static TableCell *put_interval(TableCell *row, bool sign, int digits, const doub
     return TABLE_TEXTS(row + 3, isfinite(numbers[0]) ? shown : "");
 }
 
-/* The loss of the baseline over the seeds that both have. */
-static double base_loss(const Contrast *contrast) {
+/* The mean of a metric of the baseline over the seeds that both have. */
+static double base_mean(const Contrast *contrast, SeriesMetric metric) {
     double sum = 0;
     int shared = 0;
     for (int s = 0; s < contrast->base_cell->count; s++) {
         if (!series_seed(contrast->cell, contrast->base_cell->seeds[s].seed)) continue;
-        sum += contrast->base_cell->seeds[s].loss;
+        sum += series_score(&contrast->base_cell->seeds[s], metric);
         shared++;
     }
     return shared ? sum / shared : NAN;
 }
 
+static const char *seeds_text(const Contrast *contrast, Arena *arena) {
+    int seeds = contrast->difference.seeds;
+    if (seeds) return arena_format(arena, "n = %d", seeds);
+    return contrast->cell->outcome ? contrast->cell->outcome : "none shared";
+}
+
 /* Returns the cell behind the columns of both. */
 static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
-    double base = exp(base_loss(contrast));
+    double base = exp(base_mean(contrast, SERIES_NLL));
     const double nats[] = {d->nats, d->low, d->high};
     double ratios[3], differences[3];
     for (int i = 0; i < 3; i++) {
@@ -138,9 +155,7 @@ static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double 
     }
     row = TABLE_TEXTS(row, contrast->base->name);
     row = TABLE_NUMBERS(row, contrast->base->train_length, contrast->cell->length, d->seeds);
-    row = TABLE_TEXTS(row, d->seeds                  ? arena_format(arena, "n = %d", d->seeds)
-                           : contrast->cell->outcome ? contrast->cell->outcome
-                                                     : "none shared");
+    row = TABLE_TEXTS(row, seeds_text(contrast, arena));
     row = TABLE_NUMBERS(row, d->units, base, base * exp(d->nats));
     row = put_interval(row, true, 4, nats, arena);
     row = put_interval(row, false, 3, ratios, arena);
@@ -148,17 +163,32 @@ static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double 
     return TABLE_NUMBERS(row, d->p, adjusted);
 }
 
+/* What few seeds mean for intervals. */
+static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts) {
+    bool one = false, few = false;
+    for (int i = 0; i < contrasts->count; i++) {
+        int seeds = contrasts->items[i].difference.seeds;
+        one |= seeds == 1;
+        few |= seeds > 1 && seeds < 5;
+    }
+    if (one)
+        table_note(
+            analysis->table,
+            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
+    if (few)
+        table_note(
+            analysis->table,
+            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
+            "than five seeds make it too narrow.");
+}
+
 /* What a reader has to know about these numbers. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
-    bool one = false, few = false, several = false, short_of_units = false;
-    int family = 0;
+    bool several = false, short_of_units = false;
     Table *table = analysis->table;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
-        family += !isnan(d->p);
-        one |= d->seeds == 1;
         several |= d->seeds > 1;
-        few |= d->seeds > 1 && d->seeds < 5;
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
     table_note(
@@ -169,23 +199,16 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         table_note(table,
                    "Perplexities are exp of the mean loss over seeds, their geometric mean; `table` and "
                    "`curves` have the arithmetic mean.");
-    if (one)
-        table_note(
-            table,
-            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
-    if (few)
-        table_note(
-            table,
-            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
-            "than five seeds make it too narrow.");
+    put_seed_notes(analysis, contrasts);
     if (short_of_units)
         table_note(table, arena_format(analysis->arena,
                                        "Some intervals rest on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
-    table->signature = arena_format(
-        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
-        (int)analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
+    table->signature =
+        arena_format(analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm",
+                     table->signature, (int)analysis->options->resamples, STATS_SEED,
+                     (long long)analysis->options->block, contrasts->family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
@@ -193,12 +216,10 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
                             Error *err) {
     Arena *arena = analysis->arena;
     if (!test_all(contrasts, analysis, err)) return false;
-    double *p = NEW(arena, contrasts->count, double), *adjusted = NEW(arena, contrasts->count, double);
-    for (int i = 0; i < contrasts->count; i++) p[i] = contrasts->items[i].difference.p;
-    stats_holm(adjusted, p, contrasts->count, arena);
     for (int i = 0; i < contrasts->count; i++) {
         const Contrast *contrast = &contrasts->items[i];
-        TableCell *row = put_contrast(analysis_row(analysis, contrast->series), contrast, adjusted[i], arena);
+        TableCell *row =
+            put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -212,7 +233,8 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
 };
 
-static bool run_compare(const Analysis *analysis, Error *err) {
+/* All series against the baseline. */
+static Contrasts contrast_all(const Analysis *analysis) {
     Contrasts contrasts = {0};
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
@@ -222,6 +244,11 @@ static bool run_compare(const Analysis *analysis, Error *err) {
         for (int k = 0; k < series->count; k++)
             add_contrast(&contrasts, series, base, series->cells[k].length, analysis->arena);
     }
+    return contrasts;
+}
+
+static bool run_compare(const Analysis *analysis, Error *err) {
+    Contrasts contrasts = contrast_all(analysis);
     return print_contrasts(analysis, &contrasts, NULL, err);
 }
 
@@ -231,6 +258,76 @@ const AnalysisKind analysis_compare = {
     .column_count = COUNT_OF(compare_columns),
     .baseline = true,
     .run = run_compare,
+    .of_task = &analysis_compare_accuracy,
+};
+
+/* --- compare, of tasks --- */
+
+/* Paired differences of exact match: each example is a unit, as examples are independent. */
+static const TableColumn accuracy_columns[] = {
+    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    {"examples", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"baseline_exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"", "its exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    {"", "exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    INTERVAL_COLUMNS("difference", "difference, points"),
+    {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4},
+};
+
+static void put_accuracy(const Analysis *analysis, const Contrast *contrast, double adjusted) {
+    const StatsDifference *d = &contrast->difference;
+    const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
+    double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
+    const TableCell cells[] = {table_text(analysis->set->experiment),
+                               table_text(contrast->series->method),
+                               table_text(contrast->series->name),
+                               table_text(contrast->base->name),
+                               table_number((double)contrast->cell->length),
+                               table_number(series_trained_size(contrast->series, contrast->cell->length)),
+                               table_number(d->seeds),
+                               table_text(seeds_text(contrast, analysis->arena)),
+                               table_number(d->units),
+                               table_number(base),
+                               table_number(exact),
+                               table_number(100 * base),
+                               table_number(100 * exact)};
+    TableCell *row = table_row(analysis->table), *interval = row + COUNT_OF(cells);
+    memcpy(row, cells, sizeof cells);
+    put_interval(interval, true, 1, points, analysis->arena);
+    for (int i = 0; i < 3; i++) interval[i].number /= 100;
+    interval[4] = table_number(d->p);
+    interval[5] = table_number(adjusted);
+}
+
+static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
+    Contrasts contrasts = contrast_all(analysis);
+    if (!test_all(&contrasts, analysis, err)) return false;
+    for (int i = 0; i < contrasts.count; i++)
+        put_accuracy(analysis, &contrasts.items[i], contrasts.adjusted[i]);
+    table_note(analysis->table,
+               "Means over seeds of the exact match; method minus baseline on the same examples, above 0 is "
+               "better. In brackets: 95 % interval, seeds and examples resampled.");
+    put_seed_notes(analysis, &contrasts);
+    analysis->table->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/examples/percentile95 family=%d/holm",
+        analysis->table->signature, (int)analysis->options->resamples, STATS_SEED, contrasts.family);
+    return true;
+}
+
+const AnalysisKind analysis_compare_accuracy = {
+    .title = "paired differences of exact match from the baseline",
+    .columns = accuracy_columns,
+    .column_count = COUNT_OF(accuracy_columns),
+    .run = run_compare_accuracy,
 };
 
 /* --- short-long --- */

@@ -20,16 +20,20 @@ typedef struct Analysis {
     Arena *arena; /* the table's, too */
 } Analysis;
 
-typedef struct AnalysisKind {
+typedef struct AnalysisKind AnalysisKind;
+struct AnalysisKind {
     const char *title;
     const TableColumn *columns;
     int column_count;
     bool baseline; /* needs --baseline */
     bool (*run)(const Analysis *analysis, Error *err);
-} AnalysisKind;
+    bool tasks_only;             /* not for experiments on text */
+    const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
+};
 
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
-    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points;
+    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
+    analysis_accuracy, analysis_compare_accuracy;
 
 /* The first columns; `name` and `length` are further flags of the method's and the training length's column.
  */

@@ -43,6 +43,7 @@ const ObservationField observations_all_fields[] = {
     {"eval_length", "evaluated", "at", "evaluation length", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
     {"multiple", "times", "length", "multiple of the training length", OBSERVATION_LENGTH,
      OBSERVATION_MULTIPLE, 0},
+    {"size", "size", "", "size", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 
@@ -349,4 +350,33 @@ const char *observations_ratio_text(const Observation *observation, double mean,
     return count < observation->cell->seeds_requested
                ? arena_format(arena, "%s (%d/%d)", text, count, observation->cell->seeds_requested)
                : text;
+}
+
+/* --- rows of a table --- */
+
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena) {
+    bool databases = false, experiments = false, protocols = false, corpora = false;
+    const Series *first = list->items[0].series;
+    const bool task = list->set->task;
+    for (int i = 0; i < list->count; i++) {
+        const Series *series = list->items[i].series;
+        if (list->items[i].paper) continue;
+        databases |= strcmp(series->database, first->database) != 0;
+        experiments |= strcmp(series->experiment, first->experiment) != 0;
+        protocols |= strcmp(series->evaluated, first->evaluated) != 0;
+        corpora |= strcmp(series->corpus, first->corpus) != 0;
+    }
+    const char *const names[] = {"method",
+                                 databases ? "database" : "",
+                                 experiments ? "experiment" : "",
+                                 protocols ? "evaluated" : "",
+                                 corpora && !task ? "corpus" : "",
+                                 task ? "" : "train_length",
+                                 task ? "" : "position_parameters"};
+    const char *rows = "";
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (*names[i] && strcmp(names[i], column->name))
+            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
+    return rows;
 }

@@ -111,4 +111,10 @@ int observations_ratio(const Observation *observation, double *mean, double *dev
 const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
 
+/* The names of the fields that rows show by default, separated by commas: methods; where there are several,
+   databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
+   those that the settings in the names determine. */
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena);
+
 #endif

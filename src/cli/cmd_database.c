@@ -68,9 +68,11 @@ const Command cmd_database_plot = {
     .name = "plot",
     .words = "DB",
     .summary = "Draw a figure with gnuplot",
-    .text = "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
-            "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
-            "(ours against the paper's), loss (while training). The data are written next to the figure.",
+    .text =
+        "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
+        "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
+        "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
+        "by size), which is drawn in place of curves. The data are written next to the figure.",
     .example = "poslab plot results/quickstart.db --figure loss -o loss.svg",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),
@@ -157,7 +159,9 @@ const Command cmd_database_analyse = {
             "(training by evaluation length), compare (paired differences from `--baseline` with bootstrap\n"
             "intervals), short-long (trained short against trained long), cost (speed and memory), early\n"
             "(the early-token curse), positions (loss by position), claims (the verdict on each claim of\n"
-            "the paper), claim-points (the numbers it was judged by).",
+            "the paper), claim-points (the numbers it was judged by). Of experiments on tasks: accuracy\n"
+            "(exact match by size: median, lowest and highest seed, and the largest size with 90 %),\n"
+            "compare (paired differences of exact match).",
     .example = "poslab analyse results/quickstart.db compare --baseline alibi",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),

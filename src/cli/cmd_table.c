@@ -38,6 +38,24 @@ static const TableColumn columns[] = {
     TEXT(eval_precision), TEXT(database),
 };
 
+/* Of experiments on tasks: named as in the views `outcome` and `accuracy`. */
+static const TableColumn task_columns[] = {
+    TEXT(experiment),    TEXT(run_key),
+    TEXT(method),        TEXT(method_options),
+    TEXT(label),         TEXT(variant),
+    WHOLE(train_length), WHOLE(seed),
+    TEXT(task),          WHOLE(size),
+    WHOLE(trained),      TEXT(outcome),
+    WHOLE(examples),     WHOLE(exact),
+    REAL(accuracy),      REAL(accuracy_low),
+    REAL(accuracy_high), WHOLE(tokens_right),
+    WHOLE(tokens),       REAL(nll),
+    WHOLE(parameters),   WHOLE(position_parameters),
+    TEXT(corpus),        TEXT(revision),
+    TEXT(eval_variant),  TEXT(eval_precision),
+    TEXT(database),
+};
+
 /* One evaluation. */
 typedef struct Evaluation {
     const Series *series;
@@ -69,6 +87,46 @@ static void put_row(Table *table, const Evaluation *evaluation) {
     if (table->column_count == COUNT_OF(columns)) TABLE_TEXTS(row, series->database);
 }
 
+/* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
+static void put_task_row(Table *table, const Evaluation *evaluation) {
+    const Series *series = evaluation->series;
+    const SeriesSeed *seed = evaluation->seed;
+    int64_t size = evaluation->cell->length;
+    bool done = !strcmp(seed->outcome, "done");
+    double low = NAN, high = NAN;
+    if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
+    const TableCell cells[COUNT_OF(task_columns)] = {
+        table_text(series->experiment),
+        table_text(seed->run_key),
+        table_text(series->method),
+        table_text(seed->method_options),
+        table_text(series->run_label),
+        table_text(series->setting),
+        table_number((double)series->train_length),
+        table_number((double)seed->seed),
+        table_text(series->task),
+        table_number((double)size),
+        table_number(series_trained_size(series, size)),
+        table_text(seed->outcome),
+        table_number(done ? (double)seed->windows : NAN),
+        table_number(done ? (double)seed->exact : NAN),
+        table_number(done ? series_score(seed, SERIES_EXACT) : NAN),
+        table_number(low),
+        table_number(high),
+        table_number(done ? (double)seed->tokens_right : NAN),
+        table_number(done ? (double)seed->tokens : NAN),
+        table_number(done ? seed->nats : NAN),
+        table_number((double)series->parameters),
+        table_number((double)series->position_parameters),
+        table_text(series->corpus),
+        table_text(done ? seed->revision : NULL),
+        table_text(series->variant),
+        table_text(series->precision),
+        table_text(series->database),
+    };
+    memcpy(table_row(table), cells, (size_t)table->column_count * sizeof *cells);
+}
+
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
    where there are several. */
 static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
@@ -84,8 +142,9 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
-    for (int i = 0; i < count; i++) put_row(table, &evaluations[i]);
+    Table *table = set->task ? table_new(NULL, task_columns, COUNT_OF(task_columns) - !databases, arena)
+                             : table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
+    for (int i = 0; i < count; i++) (set->task ? put_task_row : put_row)(table, &evaluations[i]);
     return table;
 }
 
@@ -97,6 +156,7 @@ static const Table *make_table(const CmdTableOptions *options, const Results *se
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
+                                .metric = (SeriesMetric)options->metric,
                                 .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
@@ -121,6 +181,24 @@ static bool read_sets(Sets *sets, Database *store, const char *const *wanted, Ar
         const Results *set = results_read(store, names[i], arena, err);
         if (!set) return false;
         *ARENA_PUSH(arena, sets->items, sets->count) = set;
+    }
+    return true;
+}
+
+/* Whether the options fit experiments on text, or on tasks. joined: to one table. */
+static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool joined, Error *err) {
+    for (int i = 0; i < sets->count; i++) {
+        const Results *set = sets->items[i], *first = sets->items[0];
+        if (options->metric && !set->task)
+            return error_set(
+                err, EXIT_USAGE,
+                "--metric is for experiments on tasks, '%s' is on text; name others with --experiment",
+                set->experiment);
+        if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
+            return error_set(err, EXIT_USAGE,
+                             "experiments on text and on tasks ('%s', '%s') have different columns; name "
+                             "those to print with --experiment",
+                             first->experiment, set->experiment);
     }
     return true;
 }
@@ -158,6 +236,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     for (int i = 0; i < count; i++)
         if (!read_sets(&sets, stores[i], options->experiments, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
+        !check_kinds(options, &sets, together && !programs, err) ||
         (wanted.where_count > 0 && !observations_choose(sets.items, &sets.count, &wanted, arena, err)))
         return false;
     if (together && !programs && sets.count > 1) {
@@ -184,6 +263,12 @@ bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *
 
 /* --- its command line --- */
 
+static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
+                                           [SERIES_EXACT] = "exact",
+                                           [SERIES_TOKENS] = "tokens",
+                                           [SERIES_NLL] = "nll",
+                                           NULL};
+
 static const OptionField fields[] = {
     {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
@@ -196,6 +281,9 @@ static const OptionField fields[] = {
      .help = "what the rows of the table are"},
     {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
      .help = "what its columns are"},
+    {"metric", OPTION_CHOICE, offsetof(CmdTableOptions, metric), .choices = metric_names,
+     .argument = "METRIC", .group = "Layout",
+     .help = "of tasks: examples answered as a whole, targets right, or nats per target"},
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
@@ -224,11 +312,14 @@ const Command cmd_table = {
     .name = "table",
     .words = "DB...",
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
+    .text = "Of experiments on tasks it prints accuracies: by default methods by sizes, the median over\n"
+            "seeds of the share of examples that are answered as a whole (--metric auto, or exact).\n\n"
+            "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
             "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant, experiment, database. The rows of several databases are in one table.",
+            "size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
+            "eval_precision, eval_variant, experiment, database. The rows of several databases are in\n"
+            "one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, CmdTableOptions),

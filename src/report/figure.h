@@ -53,7 +53,7 @@ typedef struct FigureKind {
 } FigureKind;
 
 extern const FigureKind figure_curves, figure_position, figure_cost, figure_bias, figure_early, figure_paper,
-    figure_loss;
+    figure_loss, figure_accuracy;
 
 int figure_panel(Figure *figure, const char *title, double mark, int64_t trained); /* returns its index */
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment);

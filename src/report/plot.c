@@ -10,11 +10,12 @@
 static const FigureKind *const kinds[] = {
     [PLOT_CURVES] = &figure_curves, [PLOT_POSITION] = &figure_position, [PLOT_COST] = &figure_cost,
     [PLOT_BIAS] = &figure_bias,     [PLOT_EARLY] = &figure_early,       [PLOT_PAPER] = &figure_paper,
-    [PLOT_LOSS] = &figure_loss,
+    [PLOT_LOSS] = &figure_loss,     [PLOT_ACCURACY] = &figure_accuracy,
 };
 const char *const plot_figure_names[] = {
-    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost", [PLOT_BIAS] = "bias",
-    [PLOT_EARLY] = "early",   [PLOT_PAPER] = "paper",       [PLOT_LOSS] = "loss", NULL};
+    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost",
+    [PLOT_BIAS] = "bias",     [PLOT_EARLY] = "early",       [PLOT_PAPER] = "paper",
+    [PLOT_LOSS] = "loss",     [PLOT_ACCURACY] = "accuracy", NULL};
 
 /* The suffix of a path without the dot, "" if it has none. */
 static const char *path_suffix(const char *path) {
@@ -40,8 +41,18 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
+/* The figure of an experiment on a task cannot be one of perplexities. */
+static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *err) {
+    if (!set->task || kind == PLOT_ACCURACY || kind == PLOT_BIAS || kind == PLOT_LOSS) return kinds[kind];
+    error_set(err, EXIT_USAGE,
+              "figure '%s' is for experiments on text, '%s' is on the task '%s'; draw accuracy",
+              plot_figure_names[kind], set->experiment, set->task);
+    return NULL;
+}
+
 bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
-    const FigureKind *kind = kinds[options->kind];
+    const FigureKind *kind = find_kind(set, options->kind, err);
+    if (!kind) return false;
     const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
@@ -56,7 +67,9 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     Arena *arena = arena_new(0);
     const char *name = find_experiment(store, options->experiment, arena, err);
     const Results *set = name ? results_read(store, name, arena, err) : NULL;
-    bool fine = set && plot_results(store, set, options, err);
+    PlotOptions chosen = *options;
+    if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
+    bool fine = set && plot_results(store, set, &chosen, err);
     arena_free(arena);
     return fine;
 }

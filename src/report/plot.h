@@ -16,6 +16,7 @@ typedef enum PlotFigure {
     PLOT_EARLY,
     PLOT_PAPER,
     PLOT_LOSS,
+    PLOT_ACCURACY,
 } PlotFigure;
 extern const char *const plot_figure_names[]; /* NULL-terminated */
 

@@ -65,12 +65,15 @@ static bool put_compared(const Report *report, Error *err) {
         {"trained at",
          "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
         {"evaluated at",
-         "SELECT group_concat(l, ', ') || ' tokens' FROM (SELECT DISTINCT eval_length AS l FROM outcome"
+         "SELECT iif(task, 'sizes ', '') || group_concat(l, ', ') || iif(task, '', ' tokens') FROM (SELECT"
+         " DISTINCT eval_length AS l, protocol = 'exact' AS task FROM outcome"
          " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
         {"evaluated how",
          "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
          " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
-         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', '')) ||"
+         " iif(protocol = 'exact', ', ' || requested || ' examples of each size',"
+         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', ''))) "
+         "||"
          " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
          " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
         {"seeds",
@@ -87,7 +90,12 @@ static bool put_compared(const Report *report, Error *err) {
         {"text",
          "SELECT DISTINCT c.tokenizer || ', vocabulary ' || c.vocabulary || '; ' || c.documents ||"
          " ' documents; ' || c.train_tokens || ' tokens to train on, ' || c.valid_tokens || ' to validate, '"
-         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
+         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+         " AND c.tokenizer <> 'task'"},
+        {"task", "SELECT DISTINCT (r.config ->> '$.data.task.name') || ', sizes ' || (r.config ->> "
+                 "'$.data.task.size[0]')"
+                 " || ' to ' || (r.config ->> '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
+                 "p.variant)" RUNS " WHERE x.name = ? AND r.config ->> '$.data.task.name' IS NOT NULL"},
     };
     html_element("h2", "What was compared", report->out);
     fputs("<ul>\n", report->out);
@@ -268,13 +276,14 @@ static bool put_tables(const Report *report, Error *err) {
         bool ratio;
     } tables[] = {{"Perplexity by evaluation length", false},
                   {"Perplexity over that at the training length", true}};
+    bool task = report->set->task;
     if (!report->set->count) return true;
     html_element("h2", "Tables", report->out);
-    for (int i = 0; i < COUNT_OF(tables); i++) {
+    for (int i = 0; i < (task ? 1 : COUNT_OF(tables)); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
         const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
-        put_table(report, table, tables[i].title);
+        put_table(report, table, task ? "Exact match by size" : tables[i].title);
     }
     put_cost(report);
     return true;
@@ -339,8 +348,10 @@ static bool (*const sections[])(const Report *, Error *) = {
 
 static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
     report->set = results_read(report->store, name, report->arena, err);
-    report->claims =
-        report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
+    static const ClaimList none; /* claims are on perplexities */
+    report->claims = report->set && report->set->task ? &none
+                     : report->set ? claims_judge(report->store, report->set, claims, report->arena, err)
+                                   : NULL;
     if (!report->claims) return false;
     html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",

@@ -23,6 +23,10 @@ static const struct {
     {PLOT_CURVES, "Perplexity by evaluation length",
      "Each panel is one training length, marked by the dotted line, and one protocol. Bands are the range of "
      "the seeds."},
+    {PLOT_ACCURACY, "Exact match by size",
+     "A thick line is the median over seeds, each thin line one seed; the sizes of training are shaded. "
+     "Beyond "
+     "them seeds of one method may differ by anything from 0 to 100 %."},
     {PLOT_PAPER, "Ours against the paper's",
      "Perplexity over that at the training length: data and models differ, shapes can be compared."},
     {PLOT_POSITION, "Loss by position",

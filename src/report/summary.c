@@ -32,8 +32,8 @@ static bool next_text(const char **text, const Ranking *ranking, Arena *arena, E
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!results_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
-                         STATS_RESAMPLES, arena, err))
+    if (!series_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, SERIES_PERPLEXITY,
+                        STATS_BLOCK, STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
         arena_format(arena, "%s (%s)", ranking->next->name, series_cell_text(ranking->next_cell, arena));
@@ -95,6 +95,46 @@ static int64_t longest_length(const Results *set, const Series *first) {
     return longest;
 }
 
+/* --- tasks --- */
+
+/* "Rotary 3; ALiBi 2; None no size" */
+static const char *answers(const Results *set, const Series *first, Arena *arena) {
+    const char *list = "";
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        if (!series_comparable(first, series)) continue;
+        int64_t to = series_answers_to(series, arena);
+        list = arena_format(arena, "%s%s%s %s", list, *list ? "; " : "", series->label,
+                            to ? arena_format(arena, "%lld", (long long)to) : "no size");
+    }
+    return list;
+}
+
+static const char *task_sentence(const Results *set, const Series *first, Arena *arena) {
+    const Series *best = NULL;
+    double highest = 0;
+    int64_t largest = longest_length(set, first);
+    for (int i = 0; i < set->count; i++) {
+        const SeriesCell *cell = series_cell(&set->items[i], largest);
+        if (!series_comparable(first, &set->items[i]) || !cell) continue;
+        double median = series_median(cell, SERIES_EXACT, arena);
+        if (!(median > highest)) continue;
+        highest = median;
+        best = &set->items[i];
+    }
+    const char *trained = arena_format(arena, "%s%strained on sizes %lld to %lld of %s", first->setting,
+                                       *first->setting ? ": " : "", (long long)first->train_low,
+                                       (long long)first->train_high, first->task);
+    const char *far =
+        best ? arena_format(arena, "%s has the highest median there, %.1f %%", best->label, 100 * highest)
+             : "no method has a median above 0 there";
+    return arena_format(
+        arena,
+        "%s. At least 90 %% of the examples are answered (median over seeds) up to size: %s. The "
+        "largest size evaluated is %lld: %s.",
+        trained, answers(set, first, arena), (long long)largest, far);
+}
+
 const char **summary_sentences(const Results *set, Arena *arena, Error *err) {
     const char **sentences = NEW(arena, set->count + 1, const char *);
     int count = 0;
@@ -102,6 +142,10 @@ const char **summary_sentences(const Results *set, Arena *arena, Error *err) {
         const Series *first = &set->items[i];
         if (!series_same_protocol(first, &set->items[0]) || !results_is_first(set, i, series_comparable))
             continue;
+        if (set->task) {
+            sentences[count++] = task_sentence(set, first, arena);
+            continue;
+        }
         const char *near, *far = "";
         int64_t longest = longest_length(set, first);
         const char *length_text = arena_format(arena, "that length");

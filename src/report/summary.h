@@ -10,7 +10,8 @@
 
 /* For each training length, under the first protocol: which method is best at that length and at the longest
    evaluated, how far the next one is, and how far each method stays within 5 % of its perplexity at the
-   training length. NULL-terminated; NULL and err if reading fails. */
+   training length. Of a task, for each setting: up to which size methods answer 90 % of the examples, and
+   which is best at the largest size. NULL-terminated; NULL and err if reading fails. */
 const char **summary_sentences(const Results *set, Arena *arena, Error *err);
 
 #endif
