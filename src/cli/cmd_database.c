@@ -19,18 +19,44 @@
 typedef struct PlotArguments {
     const char *experiment, *output, *template;
     int figure, format; /* format -1: that of the output's suffix */
+    const char *const *where, *const *methods;
+    FigureLook look;
 } PlotArguments;
+
+/* clang-format off */
+#define LOOK(TYPE, MEMBER) TYPE, offsetof(PlotArguments, look.MEMBER)
+/* clang-format on */
 
 static const OptionField plot_options[] = {
     ARGUMENT_EXPERIMENT(PlotArguments),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what is drawn"},
+    {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
+     .group = "Selection", .help = "only these methods, by their names or their labels in the tables"},
+    {"where", OPTION_TEXT, offsetof(PlotArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+     .group = "Selection", .help = "only results with that value, as in `table`; repeatable"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
      .choices = gnuplot_formats, .letter = 'f', .argument = "FORMAT", .group = "Output",
      .help = "output format, by default that of the output's suffix"},
     ARGUMENT_OUTPUT(PlotArguments, "figure to write (default plots/DB.FORMAT or plots/DB-NAME.FORMAT)"),
     {"template", OPTION_TEXT, offsetof(PlotArguments, template), .argument = "FILE", .group = "Output",
      .help = "gnuplot template (default plots/NAME.gp)"},
+    {"script", LOOK(OPTION_BOOL, script), .group = "Output",
+     .help = "also write a Python script that draws the data with matplotlib"},
+    {"width", LOOK(OPTION_REAL, width), .default_value = 8, .low = 2, .high = 40, .argument = "INCHES",
+     .group = "Look", .help = "width of the figure"},
+    {"height", LOOK(OPTION_REAL, height), .low = 1, .high = 200, .or_zero = true, .argument = "INCHES",
+     .group = "Look", .help = "height of the figure; 0: from the number of panels"},
+    {"font", LOOK(OPTION_TEXT, font), .argument = "FONT", .group = "Look",
+     .help = "name, size in points, or both: 'Times,9' (default 10 points; 8 if narrower than 5 inches)"},
+    {"title", LOOK(OPTION_TEXT, title), .argument = "TEXT", .group = "Look",
+     .help = "title instead of the experiment and what is shown; '' for none"},
+    {"ylim", LOOK(OPTION_TEXT, limits), .argument = "LOW:HIGH", .group = "Look",
+     .help = "ends of the y axis; either may be missing (default from the data)"},
+    {"log", LOOK(OPTION_CHOICE, logs), .choices = figure_log_names, .argument = "AXES", .group = "Look",
+     .help = "logarithmic axes; auto: those that suit the figure and its data"},
+    {"legend", LOOK(OPTION_CHOICE, legend), .choices = figure_legend_names, .argument = "PLACE",
+     .group = "Look", .help = "where the legend is"},
 };
 
 /* "results/quickstart.db" -> "plots/quickstart.svg", and "plots/quickstart-NAME.svg" where a figure is named
@@ -49,7 +75,10 @@ static ExitCode plot(const Arguments *arguments, Error *err) {
                         .kind = options->figure,
                         .figure = options->output,
                         .format = options->format < 0 ? NULL : gnuplot_formats[options->format],
-                        .template = options->template};
+                        .template = options->template,
+                        .where = options->where,
+                        .methods = options->methods,
+                        .look = options->look};
     if (!plot.figure) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
@@ -69,8 +98,9 @@ const Command cmd_database_plot = {
     .summary = "Draw a figure with gnuplot",
     .text = "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
             "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
-            "(ours against the paper's), loss (while training). The data are written next to the figure.",
-    .example = "poslab plot results/quickstart.db --figure loss -o loss.svg",
+            "(ours against the paper's), loss (while training). The data are written next to the figure.\n"
+            "A method has the same colour, marker and dashes in every figure.",
+    .example = "poslab plot results/quickstart.db --width 3.3 --title '' -o column.pdf",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),
     .run = plot,
