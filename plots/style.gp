@@ -17,8 +17,9 @@ point_size = font_size / 14.0
 number(y) = y < 1e6 ? sprintf('%.0f', y) : sprintf('%.1e', y)
 clip_text(c) = name[clip_line[c]].': '.number(clip_y[c])
 
-# The text of a point for the page of a report: legend entry, line and value. The page hides texts of this colour.
-value_text(i, x, y, low, high, seeds) = sprintf('%d|%s, %s %.6g: %.4g', entry[i], name[i], point_text, x, y). \
+# The text of a point for the page of a report: legend entry and value. The page hides texts of this colour. Names are
+# not in it: gnuplot would read quotes in them.
+value_text(i, x, y, low, high, seeds) = sprintf('%d|%s %.6g: %.4g', entry[i], point_text, x, y). \
     (seeds > 1 ? sprintf(' (%.4g to %.4g, %d seeds)', low, high, seeds) : '')
 value_colour = '#010203'
 

@@ -37,26 +37,27 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     return NULL;
 }
 
-static Table *make_frame(Database *store, const AnalysisKind *kind, const AnalysisOptions *options,
-                         const char *experiment, Arena *arena, Error *err) {
-    Analysis analysis = {.store = store, .options = options, .arena = arena};
-    analysis.set = results_read(store, experiment, arena, err);
-    if (!analysis.set) return NULL;
-    if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
-    const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
+Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
+                      Error *err) {
+    const AnalysisKind *kind = find_kind(options, arena, err);
+    if (!kind || (options->baseline && !results_check_name(set, options->baseline, arena, err))) return NULL;
+    Analysis analysis = {.store = store, .set = set, .options = options, .arena = arena};
+    const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
-    analysis.table->signature = analysis.set->signature;
+    analysis.table->signature = set->signature;
     return kind->run(&analysis, err) ? analysis.table : NULL;
 }
 
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
-    const AnalysisKind *kind = find_kind(options, arena, err);
-    const char **names = kind ? runs_experiments(store, options->experiment, &count, arena, err) : NULL;
+    const char **names = find_kind(options, arena, err)
+                             ? runs_experiments(store, options->experiment, &count, arena, err)
+                             : NULL;
     if (!names) return false;
     const Table **tables = NEW(arena, count, const Table *);
     for (int i = 0; i < count; i++) {
-        tables[i] = make_frame(store, kind, options, names[i], arena, err);
+        const Results *set = results_read(store, names[i], arena, err);
+        tables[i] = set ? analysis_table(store, set, options, arena, err) : NULL;
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

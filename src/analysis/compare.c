@@ -242,8 +242,11 @@ static bool run_compare(const Analysis *analysis, Error *err) {
         const Series *base =
             results_counterpart(analysis->set, analysis->options->baseline, series, series->train_length);
         if (!base || base == series) continue;
-        for (int k = 0; k < series->count; k++)
-            add_contrast(&contrasts, series, base, series->cells[k].length, analysis->arena);
+        for (int k = 0; k < series->count; k++) {
+            int64_t length = series->cells[k].length;
+            if (analysis->options->ends && length != series->train_length && k < series->count - 1) continue;
+            add_contrast(&contrasts, series, base, length, analysis->arena);
+        }
     }
     return print_contrasts(analysis, &contrasts, NULL, err);
 }

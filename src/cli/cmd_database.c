@@ -54,7 +54,7 @@ static const OptionField plot_options[] = {
     {"ylim", LOOK(OPTION_TEXT, limits), .argument = "LOW:HIGH", .group = "Look",
      .help = "ends of the y axis; either may be missing (default from the data)"},
     {"log", LOOK(OPTION_CHOICE, logs), .choices = figure_log_names, .argument = "AXES", .group = "Look",
-     .help = "logarithmic axes; auto: those that suit the figure and its data"},
+     .help = "which axes are logarithmic"},
     {"legend", LOOK(OPTION_CHOICE, legend), .choices = figure_legend_names, .argument = "PLACE",
      .group = "Look", .help = "where the legend is"},
 };
@@ -143,7 +143,7 @@ const Command cmd_database_report = {
     .words = "DB",
     .fewest = 1,
     .most = 1,
-    .summary = "Write one self-contained HTML file: verdict, claims, figures, tables, provenance",
+    .summary = "Write one self-contained HTML file: answer, figures, tables, claims, provenance",
     .example = "poslab report results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(report_options, ReportArguments),

@@ -242,7 +242,17 @@ static bool has_band(const FigureLine *line) {
     return false;
 }
 
-static void put_lines(FILE *script, const Figure *figure) {
+/* A text of at most so many characters, with dots where it is cut. */
+static const char *shortened(const char *text, int most, Arena *arena) {
+    int used = 0, kept = 0;
+    for (int i = 0; text[i]; i++) {
+        used += ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (used <= most - 3) kept = i + 1;
+    }
+    return used <= most ? text : arena_format(arena, "%.*s...", kept, text);
+}
+
+static void put_lines(FILE *script, const Figure *figure, const Layout *layout) {
     static const char *const arrays[] = {"name", "line_colour", "line_marker", "line_dash", "band", "entry"};
     int count = figure->line_count, entries = 0;
     fprintf(script, "lines = %d\n", count);
@@ -257,13 +267,15 @@ static void put_lines(FILE *script, const Figure *figure) {
                 figure_dash(line->style) + 1, i + 1, has_band(line), i + 1, line->legend + 1);
         if (line->legend >= entries) entries = line->legend + 1;
     }
+    int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* of a legend in one column */
     int shown = figure->look.legend == FIGURE_LEGEND_OFF ? 0 : entries;
     fprintf(script, "entries = %d\narray entry_text[%d]\narray entry_line[%d]\n", shown, entries, entries);
     for (int i = count - 1; i >= 0; i--)
         fprintf(script, "entry_line[%d] = %d\n", figure->lines[i].legend + 1, i + 1);
     for (int k = 0; k < entries; k++)
         fprintf(script, "entry_text[%d] = %s\n", k + 1,
-                escape_text(ESCAPE_GNUPLOT, figure_legend_text(figure, k), figure->arena));
+                escape_text(ESCAPE_GNUPLOT, shortened(figure_legend_text(figure, k), room, figure->arena),
+                            figure->arena));
 }
 
 /* The lines that rise above the end of the axis, each with the last of its points up there. */
@@ -340,7 +352,7 @@ static bool draw(const FigureKind *kind, const Figure *figure, const Layout *lay
             style ? gnuplot_path(style, arena) : "''");
     put_look(script, kind, figure, layout, axes);
     put_panels(script, figure, layout, axes);
-    put_lines(script, figure);
+    put_lines(script, figure, layout);
     put_clipped(script, figure, axes);
     return gnuplot_end(script, path, template, arena, err);
 }

@@ -236,7 +236,7 @@ if command -v gnuplot >/dev/null; then
     check "the figure is SVG" says x.svg "<svg" "</svg>"
     check "plot --figure bias" try 0 plot $db --figure bias -o b.svg
     check "report" try 0 report $db -o r.html
-    check "the report is whole" says r.html "<!DOCTYPE html>" "The verdict" "<svg" "</html>"
+    check "the report is whole" says r.html "<!DOCTYPE html>" "The answer" "<svg" "</html>"
 else
     echo "ok - plot # SKIP no gnuplot"
 fi

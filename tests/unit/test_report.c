@@ -291,6 +291,66 @@ static void test_page(void **state) {
     database_close(store);
 }
 
+/* The page begins with the answer and the experiment's own numbers; the paper's claims follow, folded. */
+static void test_order(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    const char *page = report(store), *last = page;
+    static const char *const order[] = {
+        "<ol class=\"answer\">",
+        "2 position methods (Rotary, T5 bias), trained on sequences of 16 tokens, evaluated on up to 64, "
+        "with 2 "
+        "seeds each.",
+        "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
+        "Trained at 16: Rotary, 4.05",
+        "At 64, trained at 16: T5 bias, 4.65",
+        "Of 1 claim that it makes, here: 1 supported.",
+        "<a href=\"#e0-claims\">",
+        "<h2 id=\"e0-figure\">",
+        "<svg ",
+        "<h2 id=\"e0-tables\">",
+        "<h2 id=\"e0-differences\">",
+        "Difference from Rotary on",
+        "<h2 id=\"e0-claims\">",
+        "<details>",
+        "<section class=\"claim supported\">",
+        "<h2 id=\"e0-protocols\">",
+        "<dt>nonoverlapping</dt>",
+        "<h2 id=\"e0-provenance\">",
+        "<h2 id=\"glossary\">",
+        "<dt>perplexity</dt>",
+    };
+    for (int i = 0; i < COUNT_OF(order); i++) {
+        const char *at = strstr(last, order[i]);
+        if (!at) fail_msg("'%s' is missing or too early", order[i]);
+        last = at;
+    }
+    assert_null(strstr(page, "<dt>strided</dt>"));
+    assert_null(strstr(page, "gnuplot_plot_1a</title>")); /* no names that browsers would show */
+    assert_non_null(strstr(page, "<text>2|length 64: 4.65 (4.6 to 4.7, 2 seeds)</text>"));
+    database_close(store);
+}
+
+/* Differences are at the training length and at the longest; one experiment with one method has none. */
+static void test_differences(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    const char *table = between(report(store), "<h2 id=\"e0-differences\">", "</table>");
+    int rows = 0;
+    for (const char *at = table; (at = strstr(at, "<tr>")) != NULL; at++) rows++;
+    assert_int_equal(rows, 1 + 2);
+    database_close(store);
+    unlink("x.db");
+    store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                       "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": [\"t5\"]}",
+                       standard_values + 2);
+    const char *page = report(store);
+    assert_null(strstr(page, "e0-differences"));
+    assert_non_null(strstr(page, "1 position method (T5 bias)"));
+    assert_non_null(strstr(page, "one seed each"));
+    database_close(store);
+}
+
 /* Names with markup, and bytes that are not text. */
 static void test_hostile_page(void **state) {
     (void)state;
@@ -469,6 +529,21 @@ static void test_narrow(void **state) {
     database_close(store);
 }
 
+/* A name that is wider than the figure is cut in the legend. */
+static void test_long_name(void **state) {
+    (void)state;
+    Error err;
+    Database *store = store_with(SEEDS, standard_values);
+    assert_int_equal(
+        sample_outside("UPDATE run SET label = 'é' || printf('%.300c', 'x') WHERE method = 't5'"), SQLITE_OK);
+    if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = 3.3}, &err))
+        fail_msg("%s", err.text);
+    const char *svg = sample_file("f.svg", NULL);
+    assert_non_null(strstr(svg, "<text>éxxx"));
+    assert_true(strlen(between(svg, "<text>éxxx", "</text>")) < 50);
+    database_close(store);
+}
+
 static void test_look_errors(void **state) {
     (void)state;
     Database *store = store_with(SEEDS, standard_values);
@@ -508,6 +583,8 @@ int main(void) {
         TEST(test_one_seed),
         TEST(test_claim_errors),
         TEST(test_page),
+        TEST(test_order),
+        TEST(test_differences),
         TEST(test_hostile_page),
         TEST(test_text_escapes),
         TEST(test_report_errors),
@@ -516,6 +593,7 @@ int main(void) {
         TEST(test_methods_look_the_same),
         TEST(test_settings_look_different),
         TEST(test_narrow),
+        TEST(test_long_name),
         TEST(test_look_errors),
     };
     return cmocka_run_group_tests(tests, find_plots, free_plots);
