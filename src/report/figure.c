@@ -178,7 +178,17 @@ static void find_styles(const FigureKind *kind, Figure *figure) {
     }
 }
 
-const char *figure_legend_text(const Figure *figure, int entry) {
+/* A text of at most so many characters, with dots where it is cut. */
+static const char *shortened(const char *text, int most, Arena *arena) {
+    int used = 0, kept = 0;
+    for (int i = 0; text[i]; i++) {
+        used += ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (used <= most - 3) kept = i + 1;
+    }
+    return used <= most ? text : arena_format(arena, "%.*s...", kept, text);
+}
+
+const char *figure_legend_text(const Figure *figure, int entry, int most) {
     Arena *arena = figure->arena;
     const char *name = NULL, *notes = "", **seen = NEW(arena, figure->line_count, const char *);
     int count = 0, lines = 0, noted = 0;
@@ -202,7 +212,8 @@ const char *figure_legend_text(const Figure *figure, int entry) {
                                : arena_format(arena, "%s if trained at %lld", line->note, (long long)trained);
         if (!strstr(notes, note)) notes = arena_format(arena, "%s%s%s", notes, *notes ? ", " : "", note);
     }
-    return *notes ? arena_format(arena, "%s (%s)", name, notes) : name;
+    if (*notes) name = arena_format(arena, "%s (%s)", name, notes);
+    return shortened(name, most, arena);
 }
 
 /* Panels with more lines than FIGURE_LINES are drawn in parts, all of which contain the first line for

@@ -1,5 +1,5 @@
 /* figure_draw: draws a figure: the variables of its template, and its script for matplotlib. */
-#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,10 +166,22 @@ static bool find_axes(const FigureKind *kind, const Figure *figure, const Layout
     return true;
 }
 
+/* The figure's own, or the powers of two within the axis. */
+static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axes) {
+    int64_t *powers = NULL;
+    int count = 0;
+    *tics = figure->tics;
+    if (figure->tic_count >= 2) return figure->tic_count;
+    for (int64_t power = 1; (double)power <= axes->xmax; power *= 2)
+        if ((double)power >= axes->xmin) *ARENA_PUSH(figure->arena, powers, count) = power;
+    *tics = powers;
+    return count;
+}
+
 /* Labels at the training lengths and then at whatever x leave room; a small mark at the others. */
-static const char *x_tics(const Figure *figure, const Layout *layout) {
-    const int64_t *tics = figure->tics;
-    int count = figure->tic_count;
+static const char *x_tics(const Figure *figure, const Layout *layout, const Axes *axes) {
+    const int64_t *tics;
+    int count = find_tics(&tics, figure, axes);
     if (count < 2) return "autofreq";
     double labels = layout->width * 72 / layout->columns / layout->size / 4.4;
     double room = log2((double)tics[count - 1] / (double)tics[0]) / fmin(labels, 12);
@@ -242,16 +254,6 @@ static bool has_band(const FigureLine *line) {
     return false;
 }
 
-/* A text of at most so many characters, with dots where it is cut. */
-static const char *shortened(const char *text, int most, Arena *arena) {
-    int used = 0, kept = 0;
-    for (int i = 0; text[i]; i++) {
-        used += ((unsigned char)text[i] & 0xC0) != 0x80;
-        if (used <= most - 3) kept = i + 1;
-    }
-    return used <= most ? text : arena_format(arena, "%.*s...", kept, text);
-}
-
 static void put_lines(FILE *script, const Figure *figure, const Layout *layout) {
     static const char *const arrays[] = {"name", "line_colour", "line_marker", "line_dash", "band", "entry"};
     int count = figure->line_count, entries = 0;
@@ -274,8 +276,7 @@ static void put_lines(FILE *script, const Figure *figure, const Layout *layout) 
         fprintf(script, "entry_line[%d] = %d\n", figure->lines[i].legend + 1, i + 1);
     for (int k = 0; k < entries; k++)
         fprintf(script, "entry_text[%d] = %s\n", k + 1,
-                escape_text(ESCAPE_GNUPLOT, shortened(figure_legend_text(figure, k), room, figure->arena),
-                            figure->arena));
+                escape_text(ESCAPE_GNUPLOT, figure_legend_text(figure, k, room), figure->arena));
 }
 
 /* The lines that rise above the end of the axis, each with the last of its points up there. */
@@ -315,7 +316,8 @@ static void put_look(FILE *script, const FigureKind *kind, const Figure *figure,
             : kind->base ? kind->base
                          : 10,
             axes->ylog, figure->look.values);
-    fprintf(script, "xtics_list = \"%s\"\n", axes->xlog ? x_tics(figure, layout) : "autofreq");
+    fprintf(script, "xtics_list = \"%s\"\n",
+            axes->xlog && kind->base == 2 ? x_tics(figure, layout, axes) : "autofreq");
     fprintf(script, "ytics_list = \"%s\"\n", axes->ylog ? y_tics(axes->ymin, axes->ymax, arena) : "autofreq");
 }
 
@@ -391,7 +393,7 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
         const FigureLine *line = &figure->lines[i];
         Json *item = json_new_object(arena);
         json_set_number(item, "panel", line->panel);
-        json_set_text(item, "name", figure_legend_text(figure, line->legend));
+        json_set_text(item, "name", figure_legend_text(figure, line->legend, INT_MAX));
         json_set_text(item, "colour", figure_colour(line->style));
         json_set_number(item, "marker", figure_marker(line->style));
         json_set_number(item, "dash", figure_dash(line->style));
