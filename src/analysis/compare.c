@@ -235,6 +235,15 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
 };
 
+/* The last cell that the text is long enough for. */
+static int last_cell(const Series *series) {
+    int last = series->count - 1;
+    while (last > 0 &&
+           series_outcomes(&series->cells[last], "beyond_text") == series->cells[last].seeds_requested)
+        last--;
+    return last;
+}
+
 static bool run_compare(const Analysis *analysis, Error *err) {
     Contrasts contrasts = {0};
     for (int i = 0; i < analysis->set->count; i++) {
@@ -244,7 +253,7 @@ static bool run_compare(const Analysis *analysis, Error *err) {
         if (!base || base == series) continue;
         for (int k = 0; k < series->count; k++) {
             int64_t length = series->cells[k].length;
-            if (analysis->options->ends && length != series->train_length && k < series->count - 1) continue;
+            if (analysis->options->ends && length != series->train_length && k != last_cell(series)) continue;
             add_contrast(&contrasts, series, base, length, analysis->arena);
         }
     }

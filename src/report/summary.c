@@ -163,7 +163,8 @@ static const char *compared(const Results *set, Arena *arena) {
             lengths = arena_format(arena, "%s%s%lld", lengths, *lengths ? ", " : "",
                                    (long long)series->train_length);
         for (int k = 0; k < series->count; k++) {
-            if (series->cells[k].length > longest) longest = series->cells[k].length;
+            if (series->cells[k].count && series->cells[k].length > longest)
+                longest = series->cells[k].length;
             int requested = series->cells[k].seeds_requested;
             if (requested > seeds) seeds = requested;
             if (!fewest || requested < fewest) fewest = requested;
