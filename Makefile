@@ -37,6 +37,7 @@ TEST_PACKAGES  = libdnnl-dev libcmocka-dev sqlite3 clang clang-format clang-tidy
 
 SOURCES  := $(sort $(wildcard src/*/*.c))
 METHODS  := $(sort $(wildcard methods/*.c))
+TASKS    := $(sort $(shell grep -lsE '^const Task [a-z0-9_]+ = ' src/tasks/*.c))
 # Methods in a folder of one's own (methods/README.md). Their objects have a folder of their own, too.
 METHODS_DIR ?=
 ifneq ($(METHODS_DIR),)
@@ -48,7 +49,7 @@ TWICE    := $(filter $(notdir $(METHODS)),$(notdir $(OWN)))
 $(if $(TWICE),$(error $(METHODS_DIR)/$(firstword $(TWICE)): methods/ has a method of this name; rename the file and its .name))
 endif
 ALL_METHODS := $(sort $(basename $(notdir $(METHODS) $(OWN))))
-GENERATED = registry page loader
+GENERATED = registry tasks page loader
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/src/%.o) $(METHODS:methods/%.c=$(BUILD)/methods/%.o) \
             $(OWN:$(METHODS_DIR)/%.c=$(BUILD)/own/%.o) $(GENERATED:%=$(BUILD)/%.o)
 LIBRARY   = $(filter-out $(BUILD)/src/cli/main.o,$(OBJECTS))
@@ -64,6 +65,10 @@ REVISION := $(shell [ -e .git ] && git -c safe.directory='*' describe --always -
 ifneq ($(OWN)$(shell [ -e .git ] && git -c safe.directory='*' status --porcelain -- src methods ':!*.md' 2>&1 || echo unknown),)
 REVISION := $(REVISION).$(shell find src methods $(METHODS_DIR) -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-8)
 endif
+# The sources that determine training besides the methods' files. Those of experiment/ act through the config, which
+# is in a run's key.
+SHARED   := $(filter-out $(foreach d,experiment store run slurm analysis report cli,src/$d/%),$(wildcard src/*/*.[ch]))
+SHARED   := $(shell cat $(sort $(SHARED)) | sha256sum | cut -c1-12)
 
 SHORT     = $(if $(V),,@echo '  $@' &&) # V=1 shows whole commands
 
@@ -117,7 +122,7 @@ $(BUILD)/flags: FORCE | $(BUILD)/src
 $(BUILD)/methods_dir: FORCE | $(BUILD)/src
 	$(call keep,echo '$(METHODS_DIR)')
 
-# The registry: one line per method. A file's name is the method's name and part of C names.
+# The registry: one line per method, and the hash of its file. A file's name is the method's name and part of C names.
 $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	@for f in $(METHODS) $(OWN); do m=$$(basename $$f .c); echo $$m | grep -qxE '[a-z][a-z0-9_]*' || \
 	    { echo "$$f: a method's file has a name of small letters, digits and _ that begins with a letter;" \
@@ -130,11 +135,29 @@ $(BUILD)/registry.c: FORCE | $(BUILD)/src
 	   echo 'const PositionMethod *const encoding_methods[] = {'; \
 	   for m in $(ALL_METHODS); do echo "    &method_$$m$(comma)"; done; \
 	   echo '};'; \
+	   echo 'const char *const encoding_method_hashes[] = {'; \
+	   sha256sum $(foreach m,$(ALL_METHODS),$(or $(wildcard methods/$m.c),$(METHODS_DIR)/$m.c)) | \
+	       sed 's/^\\*\(.\{12\}\).*/    "\1"$(comma)/'; \
+	   echo '};'; \
 	   echo 'const int encoding_method_count = $(words $(ALL_METHODS));'; \
 	   echo 'const char *const encoding_common[] = {$(foreach m,$(COMMON),$(if $(wildcard methods/$m.c),"$m"$(comma))) 0};')
 # The methods that `poslab init` compares, as far as they are there.
 COMMON = sinusoidal rotary t5 alibi
 comma = ,
+
+# The registry of tasks: the files of src/tasks/ that define a Task, which is named after its file.
+$(BUILD)/tasks.c: FORCE | $(BUILD)/src
+	@for t in $(basename $(notdir $(TASKS))); do \
+	    grep -qE "^const Task $${t}_task = " src/tasks/$$t.c && grep -qE "^ *\.name = \"$$t\"," src/tasks/$$t.c || \
+	    { echo "src/tasks/$$t.c: a task is named after its file: write \`const Task $${t}_task = {\` and .name = \"$$t\"," \
+	        "or rename the file" >&2; exit 2; }; done
+	$(call keep,\
+	   echo '#include "tasks/task.h"'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "extern const Task $${t}_task;"; done; \
+	   echo 'const Task *const task_list[] = {'; \
+	   for t in $(basename $(notdir $(TASKS))); do echo "    &$${t}_task$(comma)"; done; \
+	   echo '};'; \
+	   echo 'const int task_count = $(words $(TASKS));')
 
 # Files that the program holds as strings. $(call embed,NAME,FILE,BEGINNING): one line of C for each line of the file.
 embed = awk -v name=$1 'BEGIN { printf "const char %s[] = \"$3\"", name } \
@@ -145,12 +168,13 @@ $(BUILD)/page.c: src/report/page.css src/report/page.js Makefile | $(BUILD)/src
 $(BUILD)/loader.c: src/cli/loader.py.in Makefile | $(BUILD)/src
 	$(call keep,echo '#include "cli/cmd_export.h"'; $(call embed,cmd_export_loader,src/cli/loader.py.in))
 
-# The revision is defined only for the file that returns it, so that a commit recompiles little.
+# The revision and the hash of the shared sources are defined only for the file that returns them, so that a commit
+# recompiles little.
 REVISED   = $(BUILD)/src/sys/version.o
 $(BUILD)/revision: FORCE | $(BUILD)/src
-	$(call keep,echo '$(REVISION)')
+	$(call keep,echo '$(REVISION) $(SHARED)')
 $(REVISED): $(BUILD)/revision
-$(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"'
+$(REVISED): private ALL_CFLAGS += -DPOSLAB_REVISION='"$(REVISION)"' -DPOSLAB_SHARED='"$(SHARED)"'
 
 $(BUILD)/src $(BUILD)/methods $(BUILD)/own $(BUILD)/tests:
 	@mkdir -p $@
@@ -181,6 +205,9 @@ quickstart: setup ## install, build, run configs/quickstart.json, print its tabl
 	./poslab table results/quickstart.db
 	./poslab plot results/quickstart.db --format svg -o plots/quickstart.svg
 	./poslab plot results/quickstart.db --format png -o plots/quickstart.png
+	@echo "Figure:        plots/quickstart.svg"
+	@echo "Report:        ./poslab report results/quickstart.db"
+	@echo "Your own text: ./poslab init my.json --files 'PATTERN', then ./poslab run my.json"
 
 # The paper's curves on this machine (results/reproduction/README.md). Rerun it to resume. Its output in
 # results/reproduction is committed.
@@ -385,6 +412,16 @@ method: ## start a method: make method NAME=foo writes methods/foo.c and configs
 	@echo 'make laws NAME=$(NAME)$(WITH)    what is wrong with it'
 	@echo '$(METHOD_CONFIG)   $(RUN_AS) run $(METHOD_CONFIG) -j $(JOBS)'
 	@echo '                       $(RUN_AS) analyse results/$(NAME).db compare --baseline $(NAME)'
+
+task: ## start a synthetic task: make task NAME=foo writes src/tasks/foo.c
+	@printf '%s' '$(NAME)' | grep -qxE '[a-z][a-z0-9_]{1,30}' || \
+	    { echo "make task NAME=foo: a name has small letters, digits and _, and begins with a letter; got '$(NAME)'" >&2; exit 2; }
+	@[ ! -e src/tasks/$(NAME).c ] || { echo "src/tasks/$(NAME).c already exists" >&2; exit 2; }
+	@sed 's/@NAME@/$(NAME)/g' src/tasks/skeleton.c.in >src/tasks/$(NAME).c
+	@echo 'src/tasks/$(NAME).c          write it: src/tasks/task.h explains every member'
+	@echo './poslab tasks $(NAME)       its options and three examples'
+	@echo 'make -s check T=test_tasks   what is wrong with it'
+.PHONY: task
 
 laws: $(if $(NAME),$(PROGRAM)) ## run the laws on one method: make laws NAME=foo
 	@[ '$(NAME)' ] || { echo 'make $@ NAME=foo: a name is missing; there are $(ALL_METHODS)' >&2; exit 2; }

@@ -45,7 +45,10 @@ Table *analysis_table(Database *store, const Results *set, const AnalysisOptions
     const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
     analysis.table->signature = set->signature;
-    return kind->run(&analysis, err) ? analysis.table : NULL;
+    const char *stale = results_stale_note(set, arena);
+    if (!kind->run(&analysis, err)) return NULL;
+    if (stale) table_note(analysis.table, stale);
+    return analysis.table;
 }
 
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {

@@ -3,7 +3,8 @@
  * Every observation (analysis/observations.h) is in the row and column of its values. Fields that neither
  * rows nor columns show split the table: there is one grid for each of their values, with a caption.
  * By default rows are methods at a training length under a protocol, and columns are evaluation lengths;
- * observations for which the experiment requests other lengths then have a grid of their own.
+ * training lengths for which the experiment requests other lengths then have a grid of their own. What was
+ * not requested at a length of the grid is "-".
  *
  * The best numbers are marked (except where the output cannot show it, see `mark`). Among observations under
  * equal conditions (the same corpus, split, protocol and length and, where methods are compared, the same
@@ -28,7 +29,6 @@ typedef struct PivotOptions {
 
 /* For people only. NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without
    observations it has no rows. */
-Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
-                   Error *err);
+Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err);
 
 #endif

@@ -181,6 +181,12 @@ const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed) {
     return NULL;
 }
 
+bool series_stale(const SeriesCell *cell) {
+    for (int i = 0; i < cell->seeds_requested; i++)
+        if (cell->seeds[i].stale) return true;
+    return false;
+}
+
 int series_outcomes(const SeriesCell *cell, const char *outcome) {
     int count = 0;
     for (int i = 0; i < cell->seeds_requested; i++) count += !strcmp(cell->seeds[i].outcome, outcome);

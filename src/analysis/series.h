@@ -19,8 +19,10 @@ typedef struct SeriesSeed { /* an evaluation of one run, requested */
     double nats, bits_per_byte, seconds; /* NAN: unknown */
     int64_t tokens, windows, peak_bytes;
     const char *revision;
-    const char *run_key, *method_options, *tokenizer;
+    const char *run_key, *method_options, *tokenizer, *method_files;
+    bool stale;  /* the method's file was edited after the training */
     int64_t row; /* its place in the order of the config, over all series */
+    Database *store;
 } SeriesSeed;
 
 typedef struct SeriesCell {
@@ -49,6 +51,7 @@ typedef struct SeriesRun { /* a seed that has finished training */
 } SeriesRun;
 
 typedef struct Series {
+    const char *experiment, *database;    /* where it is from */
     const char *name;                     /* label, settings and variant */
     const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
     const char *run_label;                /* the label without the variant */
@@ -113,6 +116,9 @@ SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena);
 
 /* The entry of that seed, if it is done; NULL if there is none, or no cell. */
 const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed);
+
+/* Whether any of the seeds is stale. */
+bool series_stale(const SeriesCell *cell);
 
 /* How many of the seeds have this outcome. */
 int series_outcomes(const SeriesCell *cell, const char *outcome);

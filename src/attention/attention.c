@@ -43,7 +43,9 @@ Attention *attention_new(const Encoding *position, const PositionContext *contex
     }
     if (options->scale != ATTENTION_SCALE_NONE) {
         a.query_scales = NEW(arena, a.length, float);
-        if (a.query_scales)
+        if (options->scale == ATTENTION_SCALE_LOG_LEARNED) a.logs = NEW(arena, a.length, float);
+        for (int i = 0; i < a.length && a.logs; i++) a.logs[i] = (float)log1p(i);
+        if (a.query_scales && !a.logs)
             attention_fill_query_scales(a.query_scales, options, shape->train_length, a.length);
     }
     a.s = NEW(arena, TILE_ROWS * TILE_COLUMNS, float);
@@ -91,6 +93,11 @@ static void end_biases(Attention *a) {
 
 void attention_begin(Attention *a) {
     if (!a->per_layer) begin_biases(a);
+}
+
+void attention_set_scale(Attention *a, const float *scale, float *gradient) {
+    a->learnt = scale;
+    a->dlearnt = gradient;
 }
 
 void attention_layer(Attention *a, int layer) {

@@ -33,8 +33,10 @@
  * of a row are used (Gupta et al. 2021, arXiv 2106.06899), of equal scores the first; complete rows are
  * computed. scale: q_i, before any transform, is multiplied by max(1, ln(i+1) / ln L), L the training length
  * (Chiang and Cholak 2022, arXiv 2202.12172; the maximum and the base as in kexue.fm/archives/8823), or as in
- * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1). temperature: all scores, biases included, are
- * multiplied by it. A struct of zeros is plain attention.
+ * Llama 4 by 1 + coefficient ln(floor((i+1) / floor) + 1), or by 1 + a ln(i+1) with a number a that each head
+ * of each layer learns, from 0 (our reading of the length-dependent parameters of Awasthi and Gupta 2023,
+ * arXiv 2310.00726, whose form is not published). temperature: all scores, biases included, are multiplied by
+ * it. A struct of zeros is plain attention.
  */
 typedef enum AttentionLayers {
     ATTENTION_LAYERS_ALL,
@@ -44,7 +46,8 @@ typedef enum AttentionLayers {
 typedef enum AttentionScale {
     ATTENTION_SCALE_NONE,
     ATTENTION_SCALE_LOG_N,
-    ATTENTION_SCALE_LLAMA4
+    ATTENTION_SCALE_LLAMA4,
+    ATTENTION_SCALE_LOG_LEARNED
 } AttentionScale;
 
 typedef struct AttentionOptions {
@@ -80,6 +83,13 @@ void attention_begin(Attention *attention);
 /* Called before the forward or the backward pass of a layer, with the layer's parameters in the context:
    computes the biases of this layer. */
 void attention_layer(Attention *attention, int layer);
+
+/* Whether the heads of layer `layer` learn a scale (ATTENTION_SCALE_LOG_LEARNED). */
+bool attention_learns_scale(const AttentionOptions *options, int layer);
+
+/* The numbers a[H] of the next layer, and where their gradients are added up (NULL: nowhere); NULL, NULL
+   where it learns none. Called before attention_layer. */
+void attention_set_scale(Attention *attention, const float *scale, float *gradient);
 
 /* Dropout of probabilities, decided by the number at index (sequence, head, i, j) of the random stream `key`.
    p = 0: none. */

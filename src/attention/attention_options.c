@@ -8,7 +8,7 @@
 #include "attention/internal.h"
 
 static const char *const layer_names[] = {"all", "position", "nope", NULL};
-static const char *const scale_names[] = {"off", "log_n", "llama4", NULL};
+static const char *const scale_names[] = {"off", "log_n", "llama4", "log_learned", NULL};
 
 const OptionField attention_fields[] = {
     {"nope_every", OPTION_INT, offsetof(AttentionOptions, nope_every), .default_value = 0, .low = 0,
@@ -59,6 +59,11 @@ bool attention_has_position(const AttentionOptions *options, int layer) {
 /* Whether an option for `layers` applies to a layer in which the position method acts (or does not). */
 static bool meant(int layers, bool has_position) {
     return layers == ATTENTION_LAYERS_ALL || (layers == ATTENTION_LAYERS_POSITION) == has_position;
+}
+
+bool attention_learns_scale(const AttentionOptions *options, int layer) {
+    return options->scale == ATTENTION_SCALE_LOG_LEARNED &&
+           meant(options->scale_layers, attention_has_position(options, layer));
 }
 
 void attention_select_layer(Attention *a, int layer) {

@@ -83,6 +83,9 @@ struct Attention {
                  a contiguous run of it; padded with zeros for rows beyond T and keys that are not seen */
     double *diagonal;    /* [H,T]: dS summed along diagonals */
     float *query_scales; /* [T] */
+    float *logs;         /* [T]: ln(i + 1), of scales that heads learn; otherwise NULL */
+    const float *learnt; /* [H] of the current layer; NULL: none */
+    float *dlearnt;      /* [H]; NULL: no gradients */
     bool has_terms;
     BiasTerms terms;
     const void *sink_tables;   /* the method's tables for queries at the positions that sinks use */

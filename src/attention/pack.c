@@ -58,6 +58,22 @@ void pack_panels(const Attention *a, float *panels, const float *packed, int cou
                 panels[i * TILE_PANEL + j] = packed[(size_t)(t + j) * a->wide + i];
 }
 
+/* The factors of head h, where each head learns its own. */
+static void select_scale(Attention *a, int h) {
+    if (!a->query_scale || !a->learnt) return;
+    for (int t = 0; t < a->length; t++) a->query_scales[t] = 1 + a->learnt[h] * a->logs[t];
+}
+
+/* da = sum over i of ln(i+1) dq_i . q_i: dq is the gradient of the scaled queries, q are those of qkv. */
+static void scale_backward(const Attention *a, const float *dq, const float *qkv, int h) {
+    if (!a->query_scale || !a->dlearnt) return;
+    double sum = 0;
+    const float *q = qkv + (size_t)h * a->size;
+    for (int t = 0; t < a->length; t++, q += 3 * a->width, dq += a->wide)
+        for (int i = 0; i < a->size; i++) sum += (double)a->logs[t] * dq[i] * q[i];
+    a->dlearnt[h] += (float)sum;
+}
+
 static void query_scale(const Attention *a, float *x) {
     if (!a->query_scale) return;
     for (int t = 0; t < a->length; t++)
@@ -86,6 +102,7 @@ void pack_load(Attention *a, const float *qkv, int h, bool values) {
     const PositionMethod *m = a->method;
     PositionContext context = *a->context;
     context.head = h;
+    select_scale(a, h);
     queries_pack(a, a->current.near.q, from);
     pack_rows(a, a->current.near.k, from + a->width, 3 * a->width);
     pack_rows(a, a->current.v, from + 2 * a->width, 3 * a->width);
@@ -155,6 +172,8 @@ void pack_return_gradients(Attention *a, float *dqkv, const float *qkv, int h) {
         transform_back(a, &context, POS_QUERY, POS_KEY, &a->current.sink, from);
         add(a, a->current.near.dq, a->current.sink.dq);
     }
+    select_scale(a, h);
+    scale_backward(a, a->current.near.dq, qkv, h);
     query_scale(a, a->current.near.dq);
     float *to = dqkv + (size_t)h * a->size;
     pack_unpack(a, to, 3 * a->width, a->current.near.dq);

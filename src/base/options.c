@@ -104,7 +104,8 @@ void options_default(void *options, const OptionField *fields, int count) {
 void options_write(Json *object, const void *options, const OptionField *fields, int count) {
     for (int i = 0; i < count; i++) {
         const void *member = (const char *)options + fields[i].offset;
-        kinds[fields[i].type].write(object, &fields[i], member);
+        if (!fields[i].newer || *(const int *)member != (int)fields[i].default_value)
+            kinds[fields[i].type].write(object, &fields[i], member);
     }
 }
 

@@ -40,12 +40,14 @@ typedef struct OptionField {
     double low, high;     /* inclusive range of numbers; both 0: no range */
     const char *const *choices;
     const char *help; /* one line, for `poslab methods NAME`, `poslab help config` and the README */
-    bool or_zero;     /* numbers: 0 is allowed besides [low, high]; help says what it means */
+    bool newer;   /* a choice that is newer than stored runs: the default is not written, so that keys stay */
+    bool or_zero; /* numbers: 0 is allowed besides [low, high]; help says what it means */
     /* Of a command's options only: */
     OptionList list;
     int most;             /* items of a list; 0: any number */
     char letter;          /* of the short form; 0: none */
     const char *argument; /* what the argument is called; NULL: a flag, which is a bool */
+    const char *implied;  /* the argument where none is given: "--key" or "--key=ARGUMENT"; NULL: required */
     const char *group;    /* the heading under which help lists it */
 } OptionField;
 
@@ -83,7 +85,7 @@ bool options_read_argument(void *options, const OptionField *field, const char *
 /* "a, b or c": the choices of a field; each between `quote`s. */
 const char *options_choices_text(const OptionField *field, const char *quote, Arena *arena);
 
-/* Adds every field of *options to `object`, in table order. */
+/* Adds every field of *options to `object`, in table order, except newer ones that have their default. */
 void options_write(Json *object, const void *options, const OptionField *fields, int count);
 
 /* The path of the key of a config that people mean by a word ("lr": "train.optimizer.lr"), or NULL. */

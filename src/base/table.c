@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 
 const char *const table_format_names[] = {
     [TABLE_AS_TEXT] = "text", [TABLE_AS_MD] = "md",     [TABLE_AS_LATEX] = "latex",
@@ -161,6 +162,8 @@ static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
     Arena *arena = layout->arena;
     int *values = NEW(arena, count, int), *lines = NEW(arena, count, int), *line_of = NEW(arena, count, int);
     int spread = find_spread(values, layout, rows, count), shown = layout->shown_count;
+    bool dashed = layout->value >= 0 && table->columns[layout->value].flags & TABLE_DASHED;
+    const char *hole = dashed ? "-" : "";
     TableGrid grid = {.caption = "", .columns = shown + spread};
     for (int i = 0; i < count; i++)
         if (layout->spread < 0)
@@ -183,7 +186,7 @@ static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
         if (layout->under >= 0) head->lines[1] = people_text(table, values[v], layout->under, arena);
         grid.two_lines |= *head->lines[1] != '\0';
         for (int line = 0; line < grid.rows; line++)
-            grid.cells[line * grid.columns + shown + v] = table_text("");
+            grid.cells[line * grid.columns + shown + v] = table_text(hole);
         for (int i = count - 1; i >= 0; i--) /* the first row of several at one place is shown */
             if (same_cell(cell_of(table, rows[i], layout->spread), cell_of(table, values[v], layout->spread)))
                 grid.cells[line_of[i] * grid.columns + shown + v] =
@@ -209,51 +212,7 @@ const TableGrid *table_grids(const Table *table, int *count, Arena *arena) {
     return grids;
 }
 
-const char *table_head_text(const TableHead *head, Arena *arena) {
-    if (!*head->lines[1]) return head->lines[0];
-    return arena_format(arena, head->spread ? "%s (%s)" : "%s %s", head->lines[0], head->lines[1]);
-}
-
-/* --- text --- */
-
-enum { HEAD = -2, UNDER = -1 }; /* rows of the head */
-
-static const char *text_at(const TableGrid *grid, int row, int column) {
-    return row < 0 ? grid->heads[column].lines[row - HEAD] : grid->cells[row * grid->columns + column].text;
-}
-
-static void put_text_row(const TableGrid *grid, int row, const int *widths, FILE *out) {
-    int spaces = 0; /* held back, so that no line ends in them */
-    for (int c = 0; c < grid->columns; c++) {
-        const char *text = text_at(grid, row, c);
-        int padding = widths[c] - escape_width(text);
-        spaces += (c ? 2 : 0) + (grid->heads[c].left ? 0 : padding);
-        if (*text) {
-            for (; spaces > 0; spaces--) putc(' ', out);
-            escape_put(ESCAPE_LINE, text, out);
-        }
-        spaces += grid->heads[c].left ? padding : 0;
-    }
-    putc('\n', out);
-}
-
-static void put_text_grid(const TableGrid *grid, FILE *out, Arena *arena) {
-    int *widths = NEW(arena, grid->columns, int), total = -2;
-    for (int c = 0; c < grid->columns; c++) {
-        for (int r = HEAD; r < grid->rows; r++) {
-            int width = escape_width(text_at(grid, r, c));
-            if (width > widths[c]) widths[c] = width;
-        }
-        total += widths[c] + 2;
-    }
-    for (int r = HEAD; r < grid->rows; r++) {
-        if (r != UNDER || grid->two_lines) put_text_row(grid, r, widths, out);
-        for (int i = 0; r == UNDER && i <= total; i++) putc(i < total ? '-' : '\n', out);
-    }
-}
-
-/* Whether a text can be code in every format: a cell of Markdown cannot quote a bar or a backtick.
- */
+/* Whether a text can be code in every format: a cell of Markdown cannot quote a bar or a backtick. */
 static bool is_code(const TableHead *head, const char *text) {
     return head->code && *text && !strpbrk(text, "|`\\");
 }
@@ -263,7 +222,7 @@ static bool is_code(const TableHead *head, const char *text) {
 static void put_md_grid(const TableGrid *grid, FILE *out, Arena *arena) {
     for (int c = 0; c < grid->columns; c++) {
         fputs(c ? " | " : "| ", out);
-        escape_put(ESCAPE_MARKDOWN, table_head_text(&grid->heads[c], arena), out);
+        escape_put(ESCAPE_MARKDOWN, table_grid_head(&grid->heads[c], arena), out);
     }
     fputs(" |\n", out);
     for (int c = 0; c < grid->columns; c++) fputs(grid->heads[c].left ? "|:--" : "|--:", out);
@@ -280,26 +239,32 @@ static void put_md_grid(const TableGrid *grid, FILE *out, Arena *arena) {
 
 /* --- LaTeX --- */
 
-static void put_latex_grid(const TableGrid *grid, FILE *out, Arena *arena) {
-    (void)arena;
-    fputs("\\setbox0\\hbox{\\begin{tabular}{", out);
+static void put_tabular(const TableGrid *grid, FILE *out) {
+    fputs("\\begin{tabular}{", out);
     for (int c = 0; c < grid->columns; c++) putc(grid->heads[c].left ? 'l' : 'r', out);
     fputs("}\n\\toprule\n", out);
-    for (int r = HEAD; r < grid->rows; r++) {
-        for (int c = 0; c < grid->columns && (r != UNDER || grid->two_lines); c++) {
+    for (int r = TABLE_HEAD; r < grid->rows; r++) {
+        for (int c = 0; c < grid->columns && (r != TABLE_UNDER || grid->two_lines); c++) {
+            const char *text = table_grid_text(grid, r, c);
             bool best = r >= 0 && grid->cells[r * grid->columns + c].best;
-            bool code = r >= 0 && is_code(&grid->heads[c], text_at(grid, r, c));
+            bool code = r >= 0 && is_code(&grid->heads[c], text);
             const char *mark = best ? "\\textbf{" : code ? "\\texttt{" : "";
             fputs(c ? " & " : "", out);
             fputs(*mark ? mark : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
-            escape_put(ESCAPE_LATEX, text_at(grid, r, c), out);
+            escape_put(ESCAPE_LATEX, text, out);
             fputs(*mark ? "}" : "", out);
             fputs(c == grid->columns - 1 ? " \\\\\n" : "", out);
         }
-        fputs(r == UNDER ? "\\midrule\n" : "", out);
+        fputs(r == TABLE_UNDER ? "\\midrule\n" : "", out);
     }
-    fputs("\\bottomrule\n\\end{tabular}}\n"
-          "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}"
+    fputs("\\bottomrule\n\\end{tabular}", out);
+}
+
+static void put_latex_grid(const TableGrid *grid, FILE *out, Arena *arena) {
+    (void)arena;
+    fputs("\\setbox0\\hbox{", out);
+    put_tabular(grid, out);
+    fputs("}\n\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\box0}"
           "\\else\\leavevmode\\box0\\fi\\par\\medskip\n",
           out);
 }
@@ -315,7 +280,7 @@ typedef struct PeopleFormat { /* what is before and after a text is "before|afte
 
 static const PeopleFormat people[] = {
     [TABLE_AS_TEXT] = {ESCAPE_LINE, ESCAPE_LINE, "|\n", "|\n", "|\n", "|\n", "signature: |\n", "\n",
-                       put_text_grid},
+                       table_grid_put},
     [TABLE_AS_MD] = {ESCAPE_MARKDOWN, ESCAPE_CODE, "**|**\n", "|\n\n", "|\\\n", "|\n", "signature: `|`\n",
                      "\n", put_md_grid},
     [TABLE_AS_LATEX] = {ESCAPE_LATEX, ESCAPE_LATEX, "\\caption{|}\n", "|\\par\\smallskip\n", "|\\par\n",
@@ -343,11 +308,13 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
                 columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}" : "\\small");
     if (table->title) put_text(format->escape, format->title, table->title, out);
     for (int g = 0; g < count; g++, gap = format->gap) {
+        TableGrid grid = grids[g];
+        if (format == &people[TABLE_AS_TEXT]) table_grid_fit(&grid, text_screen_width(out), arena);
         fputs(gap, out);
-        if (*grids[g].caption) put_text(format->escape, format->caption, grids[g].caption, out);
-        format->put_grid(&grids[g], out, arena);
+        if (*grid.caption) put_text(format->escape, format->caption, grid.caption, out);
+        format->put_grid(&grid, out, arena);
     }
-    if (!count && table->column_count) fprintf(out, "%sThere is nothing to show.\n", gap);
+    if (!count && table->column_count) fprintf(out, "%sNo rows.\n", gap);
     if (latex) fputs("\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\\sloppy\n", out);
     for (int i = 0; i < table->note_count; i++) {
         bool last = i == table->note_count - 1;
@@ -359,6 +326,19 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
         put_text(format->code, format->signature, table->signature, out);
     }
     if (latex) fputs("\\end{minipage}\n\\end{table}\n", out);
+    arena_free(arena);
+}
+
+/* The grids as LaTeX that is only a tabular each. */
+static void print_tabulars(const Table *table, FILE *out) {
+    Arena *arena = arena_new(0);
+    int count;
+    const TableGrid *grids = table_grids(table, &count, arena);
+    for (int g = 0; g < count; g++) {
+        fputs(g ? "\n" : "", out);
+        put_tabular(&grids[g], out);
+        putc('\n', out);
+    }
     arena_free(arena);
 }
 
@@ -435,7 +415,8 @@ bool table_print(const Table *const *tables, int count, TableFormat format, FILE
             for (int r = 0; r < tables[t]->rows; r++) print_csv_row(tables[t], r, out);
         else {
             fputs(t ? "\n" : "", out);
-            print_people(tables[t], &people[format], out);
+            format == TABLE_AS_TABULAR ? print_tabulars(tables[t], out)
+                                       : print_people(tables[t], &people[format], out);
         }
     }
     bool fine = format == TABLE_AS_JSON ? table_print_json(rows, out, err) : table_written(out, err);

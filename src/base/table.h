@@ -9,11 +9,13 @@
  *
  * Texts are untrusted: every format escapes its special characters (base/escape.h). LaTeX output is a table
  * to \input; its first line names the packages that it needs, and a table that is too wide is scaled down.
+ * Text on a terminal that is too narrow is made to fit (base/table_grid.h).
  */
 #ifndef POSLAB_BASE_TABLE_H
 #define POSLAB_BASE_TABLE_H
 
 #include "base/json.h"
+#include "base/table_grid.h"
 
 typedef enum TableType { TABLE_TEXT, TABLE_INT, TABLE_REAL } TableType; /* text is aligned to the left */
 
@@ -29,6 +31,7 @@ enum {
     TABLE_SPREAD_VALUE = 128, /* for people: what the cells of TABLE_SPREAD columns show */
     TABLE_KEY = 256,          /* not shown; rows that differ in it do not share a line */
     TABLE_CODE = 512,         /* words of a command line: printed as code where the format can */
+    TABLE_DASHED = 1024,      /* of TABLE_SPREAD_VALUE: "-" where no row has a value; else nothing */
 };
 
 typedef struct TableColumn {
@@ -38,13 +41,6 @@ typedef struct TableColumn {
     int flags;
     int decimals; /* of TABLE_REAL for people; -1: so that a perplexity has at least three digits */
 } TableColumn;
-
-typedef struct TableCell {
-    const char
-        *text;     /* of TABLE_TEXT; of numbers: what people see instead of the number; NULL: nothing else */
-    double number; /* NAN: nothing */
-    bool best;     /* bold, where the format can */
-} TableCell;
 
 typedef struct Table {
     Arena *arena;
@@ -71,24 +67,7 @@ const char *table_perplexity(double perplexity, Arena *arena);
 
 /* --- for people --- */
 
-typedef struct TableHead {
-    const char *lines[2]; /* the second may be "" */
-    bool left, code;
-    bool spread; /* on one line: "128 (2x)"; else "trained at" */
-} TableHead;
-
-typedef struct TableGrid {
-    const char *caption; /* "": none */
-    TableHead *heads;    /* [columns] */
-    TableCell *cells;    /* [rows, columns]; text is what to print, never NULL */
-    int rows, columns;
-    bool two_lines; /* some head has a second one */
-} TableGrid;
-
 const TableGrid *table_grids(const Table *table, int *count, Arena *arena);
-
-/* The head on one line. */
-const char *table_head_text(const TableHead *head, Arena *arena);
 
 /* --- formats --- */
 
@@ -97,10 +76,12 @@ typedef enum TableFormat {
     TABLE_AS_MD,
     TABLE_AS_LATEX,
     TABLE_AS_CSV,
-    TABLE_AS_JSON
+    TABLE_AS_JSON,
+    TABLE_AS_TABULAR, /* LaTeX that is only the tabular: without title, captions, notes and signature */
 } TableFormat;
 
-extern const char *const table_format_names[]; /* NULL-terminated; the first is the default */
+extern const char
+    *const table_format_names[]; /* without that of TABLE_AS_TABULAR; the first is the default */
 
 /* csv and json, the others are for people */
 bool table_for_programs(TableFormat format);

@@ -1,5 +1,9 @@
 #include "base/text.h"
 
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 /* Formats a number with a prefixed unit, such as "1.2 MiB"; the next prefix is used from `step` on. */
 static const char *scaled(double number, double step, const char *const *units, Arena *arena) {
     int i = 0;
@@ -22,4 +26,13 @@ const char *text_seconds(double seconds, Arena *arena) {
     if (seconds < 99.5 * 60) return arena_format(arena, "%.0f min", seconds / 60);
     if (seconds < 1e7) return arena_format(arena, "%.1f h", seconds / 3600);
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
+}
+
+int text_screen_width(FILE *out) {
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    int given = columns ? atoi(columns) : 0;
+    if (!isatty(fileno(out))) return 0;
+    if (given > 0) return given;
+    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }

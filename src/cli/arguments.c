@@ -47,11 +47,12 @@ static void list_options(const Command *command, struct option *longs, char *sho
     *shorts++ = ':';
     for (int i = 0; i <= command->option_count; i++) {
         const OptionField *option = row(command, i);
-        *longs++ =
-            (struct option){option->key, option->argument ? required_argument : no_argument, NULL, LONG + i};
+        int takes = !option->argument ? no_argument : option->implied ? optional_argument : required_argument;
+        *longs++ = (struct option){option->key, takes, NULL, LONG + i};
         if (!option->letter) continue;
         *shorts++ = option->letter;
-        if (option->argument) *shorts++ = ':';
+        if (takes != no_argument) *shorts++ = ':';
+        if (takes == optional_argument) *shorts++ = ':';
     }
 }
 
@@ -92,7 +93,7 @@ bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err) {
     const Command *command = arguments->command;
     Arena *arena = arguments->arena;
     struct option *longs = NEW(arena, command->option_count + 2, struct option);
-    char *shorts = NEW(arena, 2 * command->option_count + 6, char);
+    char *shorts = NEW(arena, 3 * command->option_count + 6, char);
     const char **words = NEW(arena, argc + 1, const char *);
     void *options = default_options(command, arena);
     int found;
@@ -114,7 +115,7 @@ bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err) {
             row(command, found >= LONG ? found - LONG : index_of_letter(command, found));
         if (option == &arguments_help_option)
             arguments->help = true;
-        else if (!options_read_argument(options, option, optarg, arena, err))
+        else if (!options_read_argument(options, option, optarg ? optarg : option->implied, arena, err))
             return false;
     }
     while (optind < argc) words[arguments->word_count++] = argv[optind++]; /* after "--" */

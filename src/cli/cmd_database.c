@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "sys/lock.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
+#include "store/prune.h"
 #include "store/reference_import.h"
 #include "analysis/analysis.h"
 #include "report/gnuplot.h"
@@ -271,15 +274,108 @@ const Command cmd_database_check = {
     .run = check,
 };
 
+/* --- prune --- */
+
+typedef struct PruneOptions {
+    int format;
+    bool json, dry_run, weights;
+} PruneOptions;
+
+static const OptionField prune_options[] = {
+    {"weights", OPTION_BOOL, offsetof(PruneOptions, weights), .group = "Selection",
+     .help = "only the weights of finished runs: `eval` and new evaluations then need another training"},
+    ARGUMENT_DRY_RUN(PruneOptions),
+    ARGUMENT_FORMAT(PruneOptions),
+};
+
+static const TableColumn prune_columns[] = {
+    {"what", "what", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+    {"name", "name", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"path", "path", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"bytes", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"kept", "kept because", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+};
+
+static Table *prune_table(const PruneList *list, const char *database, bool dry_run, Arena *arena) {
+    Table *table = table_new(NULL, prune_columns, COUNT_OF(prune_columns), arena);
+    int count = 0;
+    double sum = 0;
+    for (int i = 0; i < list->count; i++) {
+        const PruneItem *item = &list->items[i];
+        double bytes = (double)item->bytes;
+        TableCell *row = table_row(table);
+        row[0] = table_text(prune_kind_names[item->kind]);
+        row[1] = table_text(item->key);
+        row[2] = table_text(item->name);
+        row[3] = table_text(item->path);
+        row[4] = table_shown(bytes, bytes > 0 ? text_bytes(bytes, arena) : "");
+        row[5] = table_text(item->kept);
+        if (*item->kept) continue;
+        count++;
+        sum += bytes;
+    }
+    table->title = arena_format(arena, "%s: %d of %d %s, %s", database, count, list->count,
+                                dry_run ? "would be deleted" : "deleted", text_bytes(sum, arena));
+    return table;
+}
+
+static ExitCode prune(const Arguments *arguments, Error *err) {
+    const PruneOptions *options = arguments->options;
+    const char *path = arguments->words[0];
+    Arena *arena = arguments->arena;
+    PruneList list;
+    if (access(path, F_OK) != 0) /* otherwise the lock would leave a file */
+        return error_set(err, EXIT_USAGE, "database '%s' does not exist", path), err->code;
+    int lock = options->dry_run ? -1 : lock_database(path, arena, err);
+    if (!options->dry_run && lock < 0) return err->code;
+    Database *store = database_open(path, options->dry_run ? DATABASE_READ : DATABASE_WRITE, err);
+    bool fine = store && prune_find(&list, store, options->weights, arena, err) &&
+                (options->dry_run || prune_delete(&list, store, arena, err));
+    database_close(store);
+    if (lock >= 0) close(lock);
+    fine = fine && table_print_one(prune_table(&list, path, options->dry_run, arena),
+                                   ARGUMENT_FORMAT_GIVEN(options), stdout, err);
+    return fine ? EXIT_DONE : err->code;
+}
+
+const Command cmd_database_prune = {
+    .name = "prune",
+    .words = "DB",
+    .fewest = 1,
+    .most = 1,
+    .summary = "Delete runs and run folders that no experiment of the database has",
+    .text = "Prints what was deleted, and what is kept and why: folders with files that are not poslab's,\n"
+            "and those of runs that another database in the same folder has.",
+    .example = "poslab prune results/quickstart.db -n",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(prune_options, PruneOptions),
+    .run = prune,
+};
+
 /* --- merge --- */
 
+typedef struct MergeOptions {
+    bool weights;
+} MergeOptions;
+
+static const OptionField merge_options[] = {
+    {"weights", OPTION_BOOL, offsetof(MergeOptions, weights), .group = "Selection",
+     .help = "also copy the weights of their runs, verified, into the run folders of DB"},
+};
+
 static ExitCode merge(const Arguments *arguments, Error *err) {
+    const MergeOptions *options = arguments->options;
     int64_t conflicts = 0;
     const char *path = arguments->words[0];
     bool is_new = access(path, F_OK) != 0;
+    int lock = options->weights ? lock_database(path, arguments->arena, err) : -1;
+    if (options->weights && lock < 0) return err->code;
     Database *store = database_open(path, DATABASE_CREATE, err);
-    bool fine = store && merge_databases(store, arguments->words + 1, stdout, &conflicts, err);
+    bool fine =
+        store && merge_databases(store, arguments->words + 1, options->weights, stdout, &conflicts, err);
     database_close(store);
+    if (lock >= 0) close(lock);
     if (!fine && is_new) unlink(path);
     return !fine ? err->code : conflicts ? EXIT_SOME_FAILED : EXIT_DONE;
 }
@@ -290,10 +386,10 @@ const Command cmd_database_merge = {
     .fewest = 2,
     .most = 1000,
     .summary = "Import other databases",
-    .text = "Nothing in DB is overwritten. Runs whose numbers differ are reported and left out. Weights are\n"
-            "not copied.",
+    .text = "Nothing in DB is overwritten. Runs whose numbers differ are reported and left out.",
     .example = "poslab merge results/all.db results/one.db results/two.db",
     .exits = {{EXIT_SOME_FAILED, "some runs were left out because their numbers differ"},
               {EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(merge_options, MergeOptions),
     .run = merge,
 };

@@ -2,22 +2,36 @@
 
 #include <string.h>
 
-#include "data/batches.h"
+#include "base/table.h"
 #include "sys/atomic_file.h"
+#include "data/batches.h"
+#include "data/examples.h"
+#include "experiment/grid.h"
 #include "store/run_folder.h"
+#include "store/runs.h"
 #include "run/worker.h"
+#include "cli/cmd_methods.h"
 
 enum { EXPORT_MAX_TOKENS = 1 << 29 };
 
 enum { TOKENS_NONE = -1 };
 
 typedef struct ExportOptions {
+    RunsChoice choice; /* without a key */
     bool initial, loader;
     int64_t batches; /* 0: not these */
     int tokens;      /* Split, or TOKENS_NONE */
 } ExportOptions;
 
 static const OptionField fields[] = {
+    {"method", OPTION_TEXT, offsetof(ExportOptions, choice.method), .argument = "METHOD",
+     .group = "Selection", .help = "the run with this method, by its name or its label in tables"},
+    {"seed", OPTION_INT, offsetof(ExportOptions, choice.seed), .default_value = -1, .low = 0,
+     .high = 9007199254740992, .argument = "N", .group = "Selection", .help = "the run with this seed"},
+    {"length", OPTION_INT, offsetof(ExportOptions, choice.length), .default_value = -1, .low = 1, .high = 1e9,
+     .argument = "N", .group = "Selection", .help = "the run with this training length"},
+    {"setting", OPTION_TEXT, offsetof(ExportOptions, choice.setting), .argument = "TEXT",
+     .group = "Selection", .help = "the run with these settings, as in 'train.optimizer.lr=0.001'"},
     {"loader", OPTION_BOOL, offsetof(ExportOptions, loader), .group = "Options",
      .help = "also write a Python program that loads the weights into PyTorch and computes perplexities"},
     {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "In place of the trained weights",
@@ -33,7 +47,6 @@ static const OptionField fields[] = {
 typedef struct Export {
     const ExportOptions *options;
     const char *database;
-    const char *run; /* its key, or the beginning of it that no other run shares */
     const char *path;
     Database *store;
     const char *key, *status, *corpus_hash;
@@ -41,26 +54,21 @@ typedef struct Export {
     Arena *arena;
 } Export;
 
-/* The run whose key begins with options->run. */
-static bool find_run(Export *export, Error *err) {
-    static const char sql[] =
-        "SELECT r.key, r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
-        " WHERE substr(r.key, 1, length(?1)) = ?1";
-    const char *prefix = export->run, *text = NULL;
-    int found = 0;
-    Query *query = query_begin(export->store, sql, (const char *const[]){prefix, NULL});
-    for (; query_next(query); found++) {
-        export->key = arena_copy(export->arena, query_text(query, 0));
-        export->status = arena_copy(export->arena, query_text(query, 1));
-        export->corpus_hash = arena_copy(export->arena, query_text(query, 2));
-        text = arena_copy(export->arena, query_text(query, 3));
+static bool find_run(Export *export, const RunsChoice *choice, Error *err) {
+    export->key = runs_choose(export->store, choice, export->arena, err);
+    if (!export->key) return false;
+    const char *text = "";
+    Query *query =
+        query_begin(export->store,
+                    "SELECT r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"
+                    " WHERE r.key = ?",
+                    (const char *const[]){export->key, NULL});
+    if (query_next(query)) {
+        export->status = arena_copy(export->arena, query_text(query, 0));
+        export->corpus_hash = arena_copy(export->arena, query_text(query, 1));
+        text = arena_copy(export->arena, query_text(query, 2));
     }
     if (!query_end(query, err)) return false;
-    if (!*prefix || found != 1) {
-        error_set(err, EXIT_USAGE, "database '%s': %s run's key begins with '%s'; `poslab status` lists them",
-                  export->database, found ? "more than one" : "no", prefix);
-        return false;
-    }
     const char *source = arena_format(export->arena, "run %s", export->key);
     export->config = config_parse(text, source, export->arena, err);
     return export->config != NULL;
@@ -202,8 +210,8 @@ static bool write_loader(const Export *export, Error *err) {
 
 /* ---- tokens ---- */
 
-static bool write_tokens(Export *export, SafetensorsTensor tensor, Error *err) {
-    SafetensorsFile file = {.tensors = &tensor, .count = 1, .metadata = json_new_object(export->arena)};
+static bool write_tokens(Export *export, SafetensorsTensor *tensors, int count, Error *err) {
+    SafetensorsFile file = {.tensors = tensors, .count = count, .metadata = json_new_object(export->arena)};
     json_set_text(file.metadata, "key", export->key);
     json_set_text(file.metadata, "config", export->config->resolved);
     json_set_text(file.metadata, "corpus", export->corpus_hash);
@@ -221,6 +229,10 @@ static Corpus *read_corpus(Export *export, Error *err) {
     return NULL;
 }
 
+static void copy_ids(int32_t *to, const uint16_t *from, int64_t count) {
+    for (int64_t t = 0; t < count; t++) to[t] = from[t];
+}
+
 static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
     int64_t width = train->length + 1, rows;
@@ -229,26 +241,41 @@ static bool export_batches(Export *export, Error *err) {
         return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
-    Batches *batches = corpus ? batches_new(&corpus->splits[SPLIT_TRAIN], (int)train->length,
-                                            (uint64_t)train->seed, export->config->source, export->arena, err)
+    Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
+                                           export->config->source, export->arena, err)
                               : NULL;
     if (!batches) return false;
     int32_t *ids = NEW(export->arena, rows * width, int32_t);
+    int32_t *targets = NEW(export->arena, rows * train->length, int32_t);
+    int32_t *positions = NEW(export->arena, rows * train->length, int32_t);
+    BatchesSequence sequence = {0};
     for (int64_t row = 0; row < rows; row++) {
-        const uint16_t *sequence = batches_sequence(batches, row);
-        for (int64_t t = 0; t < width; t++) ids[row * width + t] = sequence[t];
+        sequence = batches_sequence(batches, row);
+        copy_ids(ids + row * width, sequence.tokens, width);
+        if (sequence.targets) copy_ids(targets + row * train->length, sequence.targets, train->length);
+        if (sequence.positions) copy_ids(positions + row * train->length, sequence.positions, train->length);
     }
-    return write_tokens(export, (SafetensorsTensor){"batches", SAFETENSORS_I32, 2, {rows, width}, ids}, err);
+    SafetensorsTensor tensors[3] = {{"batches", SAFETENSORS_I32, 2, {rows, width}, ids}};
+    int count = 1;
+    if (sequence.targets)
+        tensors[count++] = (SafetensorsTensor){"targets", SAFETENSORS_I32, 2, {rows, train->length}, targets};
+    if (sequence.positions)
+        tensors[count++] =
+            (SafetensorsTensor){"positions", SAFETENSORS_I32, 2, {rows, train->length}, positions};
+    return write_tokens(export, tensors, count, err);
 }
 
 static bool export_split(Export *export, Error *err) {
     Corpus *corpus = read_corpus(export, err);
     if (!corpus) return false;
+    if (corpus->examples)
+        return error_set(err, EXIT_USAGE,
+                         "--tokens: a task has no splits; --batches N exports rows of training");
     const CorpusStream *stream = &corpus->splits[export->options->tokens];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
-    return write_tokens(export, (SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
-                        err);
+    return write_tokens(export, &(SafetensorsTensor){"tokens", SAFETENSORS_I32, 1, {stream->count, 1}, ids},
+                        1, err);
 }
 
 static ExitCode run(const Arguments *arguments, Error *err) {
@@ -263,12 +290,13 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                err->code;
     Export export = {.options = options,
                      .database = arguments->words[0],
-                     .run = arguments->words[1],
-                     .path = arguments->words[2],
+                     .path = arguments->words[arguments->word_count - 1],
                      .store = database_open(arguments->words[0], DATABASE_READ, err),
                      .arena = arguments->arena};
     if (!export.store) return err->code;
-    bool fine = find_run(&export, err) && (!options->loader || check_loader(&export, err));
+    RunsChoice choice = options->choice;
+    if (arguments->word_count > 2) choice.key = arguments->words[1];
+    bool fine = find_run(&export, &choice, err) && (!options->loader || check_loader(&export, err));
     if (fine && options->initial)
         fine = export_initial(&export, err);
     else if (fine && options->batches)
@@ -284,17 +312,113 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 
 const Command cmd_export = {
     .name = "export",
-    .words = "DB RUN FILE",
-    .fewest = 3,
+    .words = "DB [RUN] FILE",
+    .fewest = 2,
     .most = 3,
     .summary = "Write a run's weights or tokens as safetensors",
     .text =
-        "RUN is a run's key, as `poslab table DB --format csv` prints it, or the beginning of one.\n"
+        "RUN is a run's key, as `poslab runs` prints it, or the beginning of one. Without it, the options\n"
+        "must leave one run.\n"
         "The file holds the trained weights, or one of the following.\n"
         "With --loader, MODEL.py is written for MODEL.safetensors. `python3 MODEL.py TOKENS LENGTH` prints\n"
         "the perplexity that poslab computes; TOKENS is a file written with --tokens.",
-    .example = "poslab export results/quickstart.db 0123abcd model.safetensors",
+    .example = "poslab export results/quickstart.db --method alibi --seed 1 model.safetensors",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, ExportOptions),
     .run = run,
+};
+
+/* --- the command `tasks` --- */
+
+enum { SHOWN_EXAMPLES = 3 };
+
+typedef struct TasksOptions {
+    const char *const *sets;
+} TasksOptions;
+
+static const OptionField tasks_options[] = {
+    {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
+     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+};
+
+static bool print_tasks(FILE *out, Arena *arena, Error *err) {
+    static const TableColumn columns[] = {
+        {"task", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+        {"asks", "asks for", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+        {"paper", "paper", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < task_count; i++) {
+        TableCell *row = table_row(table);
+        *row++ = table_text(task_list[i]->name);
+        *row++ = table_text(task_list[i]->label);
+        *row = table_text(task_list[i]->citation);
+    }
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* The options in `data.task`; those of all tasks are in configs/README.md. */
+static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
+    const char *hints = "";
+    for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
+        hints = arena_format(arena, "%s%s%s", hints, *hints ? ", " : "", *hint);
+    const char *title = arena_format(arena, "%s (%s): %s", task->name, task->label, task->citation);
+    Table *table = cmd_methods_options(title, task->fields, task->field_count, arena);
+    table_note(table, arena_format(arena, "size: %s, %lld to %lld; hints: %s", task->size,
+                                   (long long)task->smallest, (long long)task->largest, hints));
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
+}
+
+/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
+static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+    ExamplesOptions options;
+    if (!examples_read(&options, json, "--set", arena, err)) return false;
+    const Task *task = options.task;
+    Examples *examples = examples_new(&options, arena);
+    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
+    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
+        examples_train(examples, i, &row);
+        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
+        const char *scored = "";
+        for (int t = 0; t < row.inputs; t++)
+            if (row.targets[t] != TASK_IGNORED)
+                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
+                                      task_text(task, options.options, &row.targets[t], 1, arena));
+        fprintf(out, "      scored: %s\n", scored);
+    }
+    return true;
+}
+
+static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+    const char *nearest = NULL;
+    const Task *task = task_find(name, &nearest);
+    if (!task)
+        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
+                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    Json *json = json_new_object(arena);
+    json_set_text(json, "name", name);
+    json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
+    for (; sets && *sets; sets++)
+        if (!grid_override(json, *sets, "--set", err)) return false;
+    return print_task(stdout, task, arena, err) && print_examples(stdout, json, arena, err);
+}
+
+static ExitCode run_tasks(const Arguments *arguments, Error *err) {
+    const TasksOptions *options = arguments->options;
+    if (arguments->word_count)
+        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
+    return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;
+}
+
+const Command cmd_export_tasks = {
+    .name = "tasks",
+    .words = "[TASK]",
+    .most = 1,
+    .summary = "List the synthetic tasks, or show one task's options and three examples",
+    .text = "The examples are the first three of training at size 4, or as `--set` says.",
+    .example = "poslab tasks addition --set 'size=3' --set order=reversed",
+    ARGUMENT_OPTIONS(tasks_options, TasksOptions),
+    .run = run_tasks,
 };

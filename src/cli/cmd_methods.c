@@ -27,15 +27,6 @@ static const char *const type_names[] = {[OPTION_INT] = "integer",
                                          [OPTION_CHOICE] = "choice",
                                          [OPTION_TEXT] = "text"};
 
-/* Each hook's place in the pass, if the method has it. */
-static Json *hooks_of(const PositionMethod *method, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
-        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
-    if (method->limit) json_append(list, json_new_text("limit", arena));
-    return list;
-}
-
 static Json *option_to_json(const OptionField *field, Arena *arena) {
     Json *option = json_new_object(arena);
     json_set_text(option, "key", field->key);
@@ -68,6 +59,15 @@ static Json *option_to_json(const OptionField *field, Arena *arena) {
     }
     json_set_text(option, "help", field->help ? field->help : "");
     return option;
+}
+
+/* Each hook's place in the pass, if the method has it. */
+static Json *hooks_of(const PositionMethod *method, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
+        if (encoding_hooks(method) >> i & 1) json_append(list, json_new_text(encoding_hook_names[i], arena));
+    if (method->limit) json_append(list, json_new_text("limit", arena));
+    return list;
 }
 
 static Json *method_to_json(const PositionMethod *method, Arena *arena) {
@@ -215,7 +215,8 @@ static const char *range_text(const Json *option, Arena *arena) {
                         json_number_text(json_number(json_get(option, "high"), 0), high));
 }
 
-static Table *list_options(const PositionMethod *method, const Json *root, Arena *arena) {
+/* Rows of options_field_json. */
+static Table *list_options(const char *title, const Json *options, Arena *arena) {
     static const TableColumn columns[] = {
         {"key", "option", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
         {"type", "type", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -223,10 +224,6 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
         {"range", "range", TABLE_TEXT, TABLE_FOR_BOTH, 0},
         {"help", "meaning", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     };
-    const char *text[] = {"label", "citation"}, *title = method->name;
-    const Json *options = json_get(root, "options");
-    for (int i = 0; i < COUNT_OF(text); i++) text[i] = json_text(json_get(root, text[i]), "");
-    title = arena_format(arena, "%s (%s): %s", title, text[0], text[1]);
     Table *table = table_new(title, columns, json_count(options) ? COUNT_OF(columns) : 0, arena);
     for (int i = 0; i < json_count(options); i++) {
         const Json *option = json_at(options, i);
@@ -238,6 +235,20 @@ static Table *list_options(const PositionMethod *method, const Json *root, Arena
         *row++ = table_text(range_text(option, arena));
         *row = table_text(json_text(json_get(option, "help"), ""));
     }
+    return table;
+}
+
+Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena) {
+    Json *options = json_new_array(arena);
+    for (int i = 0; i < count; i++) json_append(options, option_to_json(&fields[i], arena));
+    return list_options(title, options, arena);
+}
+
+static Table *describe_method(const PositionMethod *method, const Json *root, Arena *arena) {
+    const char *title =
+        arena_format(arena, "%s (%s): %s", method->name, json_text(json_get(root, "label"), ""),
+                     json_text(json_get(root, "citation"), ""));
+    Table *table = list_options(title, json_get(root, "options"), arena);
     table_note(table, arena_format(arena, "hooks: %s", joined(json_get(root, "hooks"), "-", arena)));
     table_note(table, arena_format(arena, "claims: %s", joined(json_get(root, "claims"), "-", arena)));
     for (int i = 0; i < COUNT_OF(claims); i++)
@@ -257,7 +268,7 @@ bool cmd_methods_show(const char *name, TableFormat format, FILE *out, Error *er
     const Json *root = method_to_json(method, arena);
     bool fine = format == TABLE_AS_JSON
                     ? table_print_json(root, out, err)
-                    : table_print_one(list_options(method, root, arena), format, out, err);
+                    : table_print_one(describe_method(method, root, arena), format, out, err);
     arena_free(arena);
     return fine;
 }

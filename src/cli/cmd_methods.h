@@ -1,5 +1,5 @@
-/* cmd_methods: the commands about methods: `methods`, the registered ones as text or as JSON, and `bench`,
- * what they cost (cli/cmd_bench.h measures it). */
+/* cmd_methods: the commands about methods: `methods`, the registered ones, and `bench`,
+ * what methods cost (cli/cmd_bench.h measures it). */
 #ifndef POSLAB_CLI_CMD_METHODS_H
 #define POSLAB_CLI_CMD_METHODS_H
 
@@ -15,5 +15,8 @@ bool cmd_methods_list(TableFormat format, FILE *out, Error *err);
 
 /* Options, a row for each, claims, hooks and citation of one method. Fails if there is none of that name. */
 bool cmd_methods_show(const char *name, TableFormat format, FILE *out, Error *err);
+
+/* A table of options with their types, defaults and ranges; owned by the arena. */
+Table *cmd_methods_options(const char *title, const OptionField *fields, int count, Arena *arena);
 
 #endif

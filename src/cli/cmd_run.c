@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -27,8 +28,8 @@ static ExitCode together(const Arguments *arguments, int64_t jobs, int64_t threa
 
 /* --- run --- */
 
-enum { RETRY_NONE = -1, RETRY_FAILED, RETRY_CHANGED };
-static const char *const retry_names[] = {"failed", "changed", NULL};
+enum { RETRY_NONE = -1, RETRY_FAILED, RETRY_CHANGED, RETRY_MISSING };
+static const char *const retry_names[] = {"failed", "changed", "missing", NULL};
 
 typedef struct RunOptions {
     const char *const *sets;
@@ -42,7 +43,8 @@ static const OptionField run_options[] = {
     ARGUMENT_SET(RunOptions),
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
-     .help = "only failed runs, or also retrain runs of other revisions"},
+     .help = "only failed runs; also retrain runs of other sources; or only what is missing, stale runs are "
+             "kept"},
     ARGUMENT_JOBS(RunOptions),
     ARGUMENT_THREADS(RunOptions),
     {"retries", OPTION_INT, offsetof(RunOptions, retries), .high = 1000, .argument = "N", .group = "Workers",
@@ -66,7 +68,9 @@ static ExitCode run_sweep(const Arguments *arguments, Error *err) {
                           .retries = (int)options->retries,
                           .timeout = (int)options->timeout,
                           .only_failed = options->retry == RETRY_FAILED,
-                          .retrain_changed = options->retry == RETRY_CHANGED,
+                          .retrain = options->retry == RETRY_CHANGED   ? RUN_TASK_STALE_AND_CHANGED
+                                     : options->retry == RETRY_MISSING ? RUN_TASK_NONE
+                                                                       : RUN_TASK_STALE,
                           .quiet = options->quiet,
                           .dry_run = options->dry_run,
                           .command = arguments->typed,
@@ -85,9 +89,10 @@ const Command cmd_run_run = {
     .fewest = 1,
     .most = 1,
     .summary = "Train and evaluate the missing runs of an experiment",
-    .text = "Rerun it to resume. Run folders with the weights are next to the database. Runs trained by\n"
-            "another revision are kept and reported; `--retry changed` retrains them. Started as\n"
-            "`mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
+    .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale if\n"
+            "the file of its method was edited after the training, be it only a comment: it is trained\n"
+            "again. Runs trained by other shared sources are kept and reported; `--retry changed` retrains\n"
+            "them. Started as `mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
     .example = "poslab run configs/quickstart.json -j 2",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(run_options, RunOptions),
@@ -99,6 +104,7 @@ const Command cmd_run_run = {
 
 typedef struct PlanArguments {
     const char *const *sets;
+    const char *database;
     int64_t jobs, threads, network;
     OptionNumbers ranks;
     int format;
@@ -113,8 +119,21 @@ static const OptionField plan_options[] = {
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
      .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
+    ARGUMENT_DB(PlanArguments,
+                "database whose stale runs are counted, if it exists (default results/NAME.db)"),
     ARGUMENT_FORMAT(PlanArguments),
 };
+
+/* Counts the stale runs, where the database is there. */
+static bool count_stale(Plan *outline, const char *database, Arena *arena, Error *err) {
+    if (!database) database = arena_format(arena, "%s.db", outline->experiment->directory);
+    struct stat file;
+    if (stat(database, &file) != 0 || !file.st_size) return true;
+    Database *store = database_open(database, DATABASE_READ, err);
+    if (store) outline->stale = run_task_stale(store, outline);
+    database_close(store);
+    return store != NULL;
+}
 
 static ExitCode plan(const Arguments *arguments, Error *err) {
     const PlanArguments *options = arguments->options;
@@ -128,6 +147,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->ranks = ranks;
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
+    if (!count_stale(outline, options->database, arena, err)) return err->code;
     return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 
@@ -170,6 +190,10 @@ static const OptionField eval_options[] = {
     {"protocol", OPTION_TEXT, offsetof(EvalOptions, what.protocols), .list = OPTION_COMMAS,
      .argument = "PROTOCOL,...", .group = "Evaluations",
      .help = "nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE]"},
+    {"sizes", OPTION_INT, offsetof(EvalOptions, what.sizes), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
+     .argument = "N,...", .group = "Evaluations", .help = "of a task: sizes of examples"},
+    {"examples", OPTION_INT, offsetof(EvalOptions, what.examples), .low = 1, .high = 1e7, .or_zero = true,
+     .argument = "N", .group = "Evaluations", .help = "of a task: examples of each size (0: as configured)"},
     {"split", OPTION_CHOICE, offsetof(EvalOptions, split), .default_value = -1, .choices = eval_splits,
      .argument = "SPLIT", .group = "Evaluations", .help = "part of the corpus"},
     {"targets", OPTION_INT, offsetof(EvalOptions, what.targets), .default_value = -1, .low = 0, .high = 1e15,

@@ -1,9 +1,17 @@
 #include "cli/cmd_status.h"
 
+#include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/escape.h"
+#include "base/text.h"
+#include "position/encoding.h"
+#include "train/train_log.h"
 #include "store/database.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
 
@@ -11,7 +19,8 @@
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
 /* A row for each run; the columns before TASK are those of `points`. */
-enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, TASK = 16, COLUMNS = 19 };
+enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
@@ -29,16 +38,29 @@ static const TableColumn columns[COLUMNS] = {
     {"steps", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     {"final_loss", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [STALE] = {"stale", "stale", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     [TASK] = {"task.name", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.state", "state", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task.log", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [PROGRESS] = {"", "progress", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    [STEP] = {"progress.step", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    [STEPS] = {"progress.steps", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    [SHARE] = {"progress.share", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [LOSS] = {"progress.loss", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [RATE] = {"progress.rate", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [NORM] = {"progress.norm", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [SPEED] = {"progress.tokens_per_second", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [LEFT] = {"progress.seconds_left", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [IDLE] = {"progress.seconds_idle", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
 };
+enum { IDLE_LONG = 60 }; /* seconds without an update from which people are told */
 
 /* Evaluations are settled where there is nothing left to compute. */
 static const char points[] =
     "SELECT x.name, r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
-    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss"
+    " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
+    " r.method_files"
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
@@ -50,6 +72,7 @@ typedef struct Status {
     const char *experiment;
     Table *all, *unfinished; /* rows of `all` of which something is missing, and those that diverged */
     int by_status[COUNT_OF(order)];
+    int stale;
     double requested, settled;                 /* evaluations */
     const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
     Squeue queue;
@@ -59,9 +82,51 @@ static bool is_done(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_DONE]);
 }
 
-static void add_row(Status *status, Query *query, Arena *arena) {
+static bool is_running(const TableCell *row) {
+    return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
+}
+
+/* "step 120 of 400 (30 %), loss 2.345, 18230 tokens/s, 12 s left": the training of a running run, as its
+   train.jsonl has it; time left is that of the training. */
+static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
+    const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
+    const char *path = run_folder_log(folder, arena), *text;
+    struct stat file;
+    TrainLogLine last;
+    if (stat(path, &file) != 0 || !train_log_last(path, &last)) return;
+    double share = (double)last.log.step / (double)last.steps, left = last.seconds / share * (1 - share);
+    double speed = (double)last.tokens / last.seconds, idle = fmax(0, difftime(time(NULL), file.st_mtime));
+    const double numbers[] = {
+        [STEP - STEP] = (double)last.log.step,
+        [STEPS - STEP] = (double)last.steps,
+        [SHARE - STEP] = share,
+        [LOSS - STEP] = last.log.loss,
+        [RATE - STEP] = last.log.rate,
+        [NORM - STEP] = last.log.norm,
+        [SPEED - STEP] = speed,
+        [LEFT - STEP] = left,
+        [IDLE - STEP] = idle,
+    };
+    for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);
+    text = arena_format(arena, "step %lld of %lld (%.0f %%), loss %.3f", (long long)last.log.step,
+                        (long long)last.steps, floor(100 * share), last.log.loss);
+    if (last.log.step == last.steps)
+        text = arena_format(arena, "%s, evaluating", text);
+    else if (isfinite(speed))
+        text = arena_format(arena, "%s, %.0f tokens/s, %s left", text, speed, text_seconds(left, arena));
+    if (idle >= IDLE_LONG && last.log.step < last.steps)
+        text = arena_format(arena, "%s; no update for %s", text, text_seconds(idle, arena));
+    row[PROGRESS] = table_text(text);
+}
+
+static void add_row(Status *status, Database *store, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
-    query_cells(row, query, columns, TASK, arena);
+    query_cells(row, query, columns, STALE, arena);
+    bool stale = !query_is_null(query, query_column(query, "steps")) &&
+                 encoding_files_edited(query_text(query, query_column(query, "method_files")));
+    row[STALE] = table_shown(stale, stale ? "yes" : "");
+    status->stale += stale;
+    if (is_running(row)) add_progress(row, store, status->experiment, arena);
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);
@@ -72,7 +137,7 @@ static void add_row(Status *status, Query *query, Arena *arena) {
     status->requested += row[REQUESTED].number;
     for (int i = 0; i < COUNT_OF(order); i++)
         status->by_status[i] += !strcmp(row[STATUS].text, runs_status_names[order[i]]);
-    if (!is_done(row) || row[SETTLED].number < row[REQUESTED].number)
+    if (!is_done(row) || stale || row[SETTLED].number < row[REQUESTED].number)
         memcpy(table_row(status->unfinished), row, COLUMNS * sizeof *row);
 }
 
@@ -87,7 +152,8 @@ static const char *title_of(const Status *status, Arena *arena) {
                              runs_status_names[order[i]]);
         separator = ", ";
     }
-    return arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
+    title = arena_format(arena, "%s; %.0f of %.0f evaluations", title, status->settled, status->requested);
+    return status->stale ? arena_format(arena, "%s; %d stale", title, status->stale) : title;
 }
 
 static bool read_status(Status *status, Database *store, const char *experiment, Arena *arena, Error *err) {
@@ -97,7 +163,7 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     if (!squeue_read(&status->queue, database_path(store), experiment, arena, err)) return false;
     const char *const name[] = {experiment, NULL};
     Query *query = query_begin(store, points, name);
-    while (query_next(query)) add_row(status, query, arena);
+    while (query_next(query)) add_row(status, store, query, arena);
     if (!query_end(query, err)) return false;
     query = query_begin(store, RUNS_NOTES, name);
     if (query_next(query)) {
@@ -113,9 +179,9 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     return true;
 }
 
-/* Diverged runs are not repeated, failed ones are. */
+/* Diverged runs are not repeated, failed and stale ones are. */
 static bool is_left(const Status *status) {
-    bool left = status->settled < status->requested;
+    bool left = status->settled < status->requested || status->stale;
     for (int i = 0; i < COUNT_OF(order); i++)
         left |= order[i] != RUN_DONE && order[i] != RUN_DIVERGED && status->by_status[i] > 0;
     return left;
@@ -133,7 +199,11 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         const char *line = arena_format(arena, "  %s  %s  %s L=%.0f seed=%.0f%s%s", row[KEY].text, state,
                                         row[NAME].text, row[TRAIN_LENGTH].number, row[SEED].number,
                                         *row[REASON].text ? ": " : "", row[REASON].text);
-        if (is_done(row))
+        if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
+        if (row[STALE].number > 0)
+            line =
+                arena_format(arena, "%s: stale, its method's file was edited; `run` trains it again", line);
+        if (is_done(row) && row[SETTLED].number < row[REQUESTED].number)
             line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
                                 row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
         if (task) {
@@ -158,6 +228,7 @@ static Json *status_json(const Status *status, Arena *arena) {
     json_set(entry, "runs", runs);
     json_set_number(entry, "evaluations", status->settled);
     json_set_number(entry, "evaluations_asked", status->requested);
+    json_set_number(entry, "stale", status->stale);
     json_set(entry, "unfinished", table_rows(status->unfinished, arena));
     json_set(entry, "points", table_rows(status->all, arena));
     return entry;
@@ -196,20 +267,38 @@ bool cmd_status_print(Database *store, const char *experiment, TableFormat forma
 
 typedef struct StatusOptions {
     const char *experiment;
+    double watch; /* 0: once */
     int format;
     bool json;
 } StatusOptions;
 
-static const OptionField fields[] = {ARGUMENT_EXPERIMENT(StatusOptions), ARGUMENT_FORMAT(StatusOptions)};
+static const OptionField fields[] = {
+    ARGUMENT_EXPERIMENT(StatusOptions),
+    {"watch", OPTION_REAL, offsetof(StatusOptions, watch), .low = 0.1, .high = 3600, .argument = "SECONDS",
+     .implied = "2", .group = "Output",
+     .help = "print again every SECONDS (default 2) until nothing is left"},
+    ARGUMENT_FORMAT(StatusOptions),
+};
+
+static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
+    const StatusOptions *options = arguments->options;
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine =
+        store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), left, out, err);
+    database_close(store);
+    return fine;
+}
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool left = false;
-    bool fine = store && cmd_status_print(store, options->experiment, ARGUMENT_FORMAT_GIVEN(options), &left,
-                                          stdout, err);
-    database_close(store);
-    return !fine ? err->code : left ? EXIT_STOPPED : EXIT_DONE;
+    bool clears = options->watch > 0 && isatty(STDOUT_FILENO); /* each output takes the place of the last */
+    for (;;) {
+        fputs(clears ? "\033[H\033[2J" : "", stdout);
+        if (!print_once(arguments, &left, stdout, err)) return err->code;
+        if (!options->watch || !left) return left ? EXIT_STOPPED : EXIT_DONE;
+        usleep((useconds_t)(options->watch * 1e6));
+    }
 }
 
 const Command cmd_status = {
@@ -218,10 +307,85 @@ const Command cmd_status = {
     .fewest = 1,
     .most = 1,
     .summary = "Show what is done, running, failed and missing",
-    .text = "Runs that are not done are listed with their keys and the reason. csv and the member `points`\n"
-            "of json have a row for each run.",
+    .text = "Runs that are not done, or stale, are listed with their keys and the reason, running ones with\n"
+            "the step, the loss and the time left. csv and the member `points` of json have a row for each\n"
+            "run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),
     .run = run,
+};
+
+/* --- runs --- */
+
+enum { RUNS_KEY, RUNS_EXPERIMENTS, RUNS_STALE = 8, RUNS_BYTES = 11, RUNS_COLUMNS };
+static const TableColumn runs_columns[RUNS_COLUMNS] = {
+    [RUNS_KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
+    [RUNS_EXPERIMENTS] = {"experiments", "experiments", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"label", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"variant", "settings", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"seed", "seed", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"status", "status", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    [RUNS_STALE] = {"stale", "stale", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
+    {"train_seconds", "seconds", TABLE_REAL, TABLE_FOR_BOTH, 1},
+    {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},
+    [RUNS_BYTES] = {"bytes", "folder", TABLE_INT, TABLE_FOR_BOTH, 0},
+};
+
+/* The perplexity at the training length is that of the validation split, nonoverlapping, if there are
+ * several. */
+static const char runs_sql[] =
+    "SELECT r.key, coalesce((SELECT group_concat(x.name, ', ') FROM point p JOIN experiment x ON x.id ="
+    " p.experiment WHERE p.run = r.key), ''), r.method, r.label, coalesce((SELECT max(variant) FROM point"
+    " WHERE run = r.key), ''), r.train_length, r.seed, r.status, 0, r.train_seconds,"
+    " (SELECT CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END FROM evaluation e"
+    "  WHERE e.run = r.key AND e.length = r.train_length AND e.variant = '' AND e.status = 'done'"
+    "  AND e.protocol <> 'exact' ORDER BY e.split <> 'valid', e.protocol <> 'nonoverlapping', e.id LIMIT 1),"
+    " 0, r.method_files FROM run r LEFT JOIN point o ON o.run = r.key"
+    " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
+
+typedef struct RunsOptions {
+    int format;
+    bool json;
+} RunsOptions;
+
+static const OptionField runs_options[] = {ARGUMENT_FORMAT(RunsOptions)};
+
+static ExitCode runs(const Arguments *arguments, Error *err) {
+    const RunsOptions *options = arguments->options;
+    Arena *arena = arguments->arena;
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    if (!store) return err->code;
+    Table *table = table_new(NULL, runs_columns, RUNS_COLUMNS, arena);
+    Query *query = query_begin(store, runs_sql, NULL);
+    double sum = 0;
+    while (query_next(query)) {
+        TableCell *row = table_row(table);
+        query_cells(row, query, runs_columns, RUNS_COLUMNS, arena);
+        bool stale = encoding_files_edited(query_text(query, RUNS_COLUMNS));
+        double bytes = (double)run_folder_bytes(store, row[RUNS_KEY].text, arena);
+        row[RUNS_STALE] = table_shown(stale, stale ? "yes" : "");
+        row[RUNS_BYTES] = table_shown(bytes, text_bytes(bytes, arena));
+        sum += bytes;
+    }
+    table->title = arena_format(arena, "%s: %d run%s, run folders of %s", arguments->words[0], table->rows,
+                                table->rows == 1 ? "" : "s", text_bytes(sum, arena));
+    bool fine = query_end(query, err) && table_print_one(table, ARGUMENT_FORMAT_GIVEN(options), stdout, err);
+    database_close(store);
+    return fine ? EXIT_DONE : err->code;
+}
+
+const Command cmd_status_runs = {
+    .name = "runs",
+    .words = "DB",
+    .fewest = 1,
+    .most = 1,
+    .summary = "List the runs of a database: keys, settings, status, time, perplexity, size",
+    .text = "Also those that no experiment has any more. The perplexity is that at the training length.",
+    .example = "poslab runs results/quickstart.db",
+    .exits = {{EXIT_DAMAGED, NULL}},
+    ARGUMENT_OPTIONS(runs_options, RunsOptions),
+    .run = runs,
 };

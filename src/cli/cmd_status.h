@@ -1,4 +1,4 @@
-/* cmd_status: `poslab status`: the progress of the experiments of a database.
+/* cmd_status: `poslab status`: the progress of the experiments of a database; `poslab runs`: its runs.
  *
  * For each experiment as now configured it prints how many runs are done, running, failed, diverged and
  * pending, how many of the requested evaluations exist, and a line for each run that is not done, with the
@@ -11,7 +11,7 @@
 #include "store/database.h"
 #include "cli/arguments.h"
 
-extern const Command cmd_status;
+extern const Command cmd_status, cmd_status_runs;
 
 /* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
  * cmd_table_print. */

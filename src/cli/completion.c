@@ -1,14 +1,15 @@
 /* completion: see cli/completion.h.
  *
- * What can follow is told from a word's or an argument's name: METHOD is the name of a method, COMMAND that
- * of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE, FOLDER,
- * MANIFEST and OTHER are files; otherwise its choices, if it has any.
+ * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, COMMAND is
+ * that of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE,
+ * FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
  */
 #include "cli/completion.h"
 
 #include <string.h>
 
 #include "position/encoding.h"
+#include "tasks/task.h"
 #include "experiment/config_keys.h"
 
 static const char *command_names(const Command *const *commands, Arena *arena) {
@@ -33,6 +34,9 @@ static const char *words_of(const Command *const *commands, const char *name, co
     else if (strstr(name, "METHOD"))
         for (int i = 0; i < encoding_method_count; i++)
             text = arena_format(arena, "%s%s%s", text, i ? " " : "", encoding_methods[i]->name);
+    else if (strstr(name, "TASK"))
+        for (int i = 0; i < task_count; i++)
+            text = arena_format(arena, "%s%s%s", text, i ? " " : "", task_list[i]->name);
     return text;
 }
 
@@ -79,13 +83,13 @@ static void put_bash_case(const Command *const *commands, const char *pattern, c
     fprintf(out, "    %s) words='%s' files=%s ;;\n", pattern, words, is_file(name) ? "yes" : "");
 }
 
-/* The options that have an argument, each after its command's name. */
+/* The options that take the next word, each after its command's name. */
 static const char *valued_options(const Command *const *commands, Arena *arena) {
     const char *list = "";
     for (; *commands; commands++)
         for (int i = 0; i < (*commands)->option_count; i++) {
             const OptionField *option = &(*commands)->options[i];
-            if (!option->argument) continue;
+            if (!option->argument || option->implied) continue;
             list = arena_format(arena, "%s %s--%s", list, (*commands)->name, option->key);
             if (option->letter)
                 list = arena_format(arena, "%s %s-%c", list, (*commands)->name, option->letter);
@@ -193,7 +197,7 @@ static void put_zsh_argument(const Command *const *commands, const char *name, c
 static void put_zsh_option(const Command *const *commands, const OptionField *option, FILE *out,
                            Arena *arena) {
     const char *names = arena_format(arena, "--%s", option->key);
-    const char *equals = option->argument ? "=" : "";
+    const char *equals = !option->argument ? "" : option->implied ? "=-" : "=";
     fputs("            ", out);
     if (option->list != OPTION_SINGLE)
         fputs("'*'", out);
@@ -204,7 +208,7 @@ static void put_zsh_option(const Command *const *commands, const OptionField *op
     else
         fprintf(out, "'%s%s[", names, equals);
     put_zsh_help(option->help, out);
-    fputc(']', out);
+    fputs(option->implied ? "]:" : "]", out);
     if (option->argument) put_zsh_argument(commands, option->argument, option->choices, out, arena);
     fputs("' \\\n", out);
 }
@@ -285,7 +289,7 @@ static void print_fish(const Command *const *commands, FILE *out, Arena *arena) 
                     option->key);
             if (option->letter) fprintf(out, " -s %c", option->letter);
             if (option->argument) {
-                fputs(" -r", out);
+                fputs(option->implied ? "" : " -r", out);
                 put_fish_argument(commands, option->argument, option->choices, out, arena);
             }
             fputs(" -d ", out);

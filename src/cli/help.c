@@ -71,8 +71,9 @@ static void put_entry(const char *left, const char *text, FILE *out) {
 
 static void put_option(const OptionField *option, FILE *out, Arena *arena) {
     const char *letter = option->letter ? arena_format(arena, "-%c, ", option->letter) : "    ";
-    const char *left = arena_format(arena, "  %s--%s%s%s", letter, option->key, option->argument ? " " : "",
-                                    option->argument ? option->argument : "");
+    const char *format = !option->argument ? "" : option->implied ? "[=%s]" : " %s";
+    const char *argument = arena_format(arena, format, option->argument);
+    const char *left = arena_format(arena, "  %s--%s%s", letter, option->key, argument);
     put_entry(left, explanation(option, arena), out);
 }
 
@@ -140,9 +141,9 @@ static void put_roff_option(const OptionField *option, bool is_short, FILE *out)
     }
     fputs("\\fP", out);
     if (!option->argument) return;
-    fputs(" \\fI", out);
+    fputs(option->implied ? "[=\\fI" : " \\fI", out);
     put_roff(option->argument, out);
-    fputs("\\fP", out);
+    fputs(option->implied ? "\\fP]" : "\\fP", out);
 }
 
 static void put_synopsis(const Command *command, FILE *out) {

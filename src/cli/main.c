@@ -27,17 +27,31 @@
 #include "cli/help.h"
 
 static const Command *const commands[] = {
-    &cmd_run_init,        &cmd_run_run,
-    &cmd_run_plan,        &cmd_status,
-    &cmd_table,           &cmd_database_plot,
-    &cmd_database_report, &cmd_database_analyse,
-    &cmd_run_eval,        &cmd_database_reference,
-    &cmd_database_check,  &cmd_database_merge,
-    &cmd_methods_methods, &cmd_export,
-    &cmd_methods_bench,   &cmd_slurm_submit,
-    &cmd_slurm_collect,   &cmd_run_worker,
-    &completion_command,  &help_command,
-    &help_manual,         NULL,
+    &cmd_run_init,
+    &cmd_run_run,
+    &cmd_run_plan,
+    &cmd_status,
+    &cmd_status_runs,
+    &cmd_table,
+    &cmd_database_plot,
+    &cmd_database_report,
+    &cmd_database_analyse,
+    &cmd_run_eval,
+    &cmd_database_reference,
+    &cmd_database_check,
+    &cmd_database_merge,
+    &cmd_database_prune,
+    &cmd_methods_methods,
+    &cmd_export_tasks,
+    &cmd_export,
+    &cmd_methods_bench,
+    &cmd_slurm_submit,
+    &cmd_slurm_collect,
+    &cmd_run_worker,
+    &completion_command,
+    &help_command,
+    &help_manual,
+    NULL,
 };
 
 static bool check_words(const Arguments *arguments, Error *err) {
@@ -87,14 +101,17 @@ static void end_by_signal(int number) {
     raise(number);
 }
 
-/* Under a limit on memory OpenBLAS waits forever in the threads that it starts when it is loaded, if their
-   buffers do not fit: the program then executes itself again, with an environment in which it starts none.
-   Does not return if the limit is too low for the libraries. */
+/* Executes the program again, with another environment, if OpenBLAS was loaded with kernels that are too old
+   for the processor, or if there is a limit on memory: OpenBLAS starts its threads when it is loaded, and
+   they wait forever if their buffers do not fit. Does not return if the limit is too low for the libraries.
+ */
 static void begin_blas(char **argv) {
+    bool again = blas_core_environment();
     if (isfinite(memory_limit()) && !blas_is_loaded_with_one_thread()) {
         blas_one_thread_environment();
-        execv("/proc/self/exe", argv);
+        again = true;
     }
+    if (again) execv("/proc/self/exe", argv);
     if (memory_limit() < MEMORY_LIBRARIES) {
         fprintf(stderr,
                 "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"

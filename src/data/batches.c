@@ -10,6 +10,10 @@ struct Batches {
     int64_t phases;
     int64_t epoch, phase; /* those of `order` */
     int64_t *order;
+    const Examples *examples; /* NULL: windows of a stream */
+    TaskRow *rows;            /* [kept]: sequence n is in row n modulo kept */
+    int kept;
+    int64_t first; /* of endless examples: the number of the first one */
 };
 
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
@@ -52,10 +56,37 @@ static void draw_epoch(Batches *batches, int64_t epoch) {
     }
 }
 
-const uint16_t *batches_sequence(Batches *batches, int64_t index) {
+Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, Arena *arena) {
+    int64_t count = examples_options(examples)->examples;
+    Batches *batches = NEW(arena, 1, Batches);
+    *batches = (Batches){.length = length,
+                         .rng = random_stream(seed, "batch", ""),
+                         .windows = count ? count : INT64_MAX,
+                         .phases = 1,
+                         .epoch = -1,
+                         .examples = examples,
+                         .kept = kept};
+    if (count) batches->order = NEW(arena, count, int64_t);
+    if (!count) batches->first = (int64_t)(random_at(batches->rng.key, 0) >> 2);
+    batches->rows = NEW(arena, kept, TaskRow);
+    for (int i = 0; i < kept; i++) batches->rows[i] = examples_row(examples, length, arena);
+    return batches;
+}
+
+Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, const char *source,
+                    Arena *arena, Error *err) {
+    return corpus->examples ? batches_new_examples(corpus->examples, length, kept, seed, arena)
+                            : batches_new(&corpus->splits[SPLIT_TRAIN], length, seed, source, arena, err);
+}
+
+BatchesSequence batches_sequence(Batches *batches, int64_t index) {
     if (index < 0) BUG("sequence %lld of the batches", (long long)index);
     int64_t epoch = index / batches->windows;
-    if (epoch != batches->epoch) draw_epoch(batches, epoch);
-    int64_t window = batches->order[index % batches->windows];
-    return batches->tokens + batches->phase + window * batches->length;
+    if (batches->order && epoch != batches->epoch) draw_epoch(batches, epoch);
+    int64_t window = batches->order ? batches->order[index % batches->windows] : batches->first + index;
+    if (!batches->examples)
+        return (BatchesSequence){.tokens = batches->tokens + batches->phase + window * batches->length};
+    TaskRow *row = &batches->rows[index % batches->kept];
+    examples_train(batches->examples, window, row);
+    return (BatchesSequence){row->tokens, row->targets, row->positions};
 }

@@ -1,24 +1,38 @@
 /* batches: the training sequences, in an order determined by a seed.
  *
- * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences. Each
- * epoch cuts the training stream into windows of one length, from a random start, and visits them in random
- * order.
+ * Sequence n is a function of the seed and n alone, so a resumed run continues with the same sequences.
+ *
+ * Of text, each epoch divides the training stream into windows of one length, from a random start, and visits
+ * them in random order. Of a task, each sequence is an example. A finite set is visited in a new random order
+ * each epoch; of endless examples, the seed determines the number of the first one.
  */
 #ifndef POSLAB_BATCHES_H
 #define POSLAB_BATCHES_H
 
 #include "data/corpus.h"
 
-/* A sequence has length + 1 tokens of the training stream: `length` inputs and, shifted by one, `length`
-   targets. Each epoch draws a phase in [0, length) and cuts the stream from there. It has as many windows as
-   fit at every phase (at least one), so that all epochs have the same number. batches_new returns NULL with
-   EXIT_USAGE if the stream is shorter than one sequence; the result is owned by the arena and refers to
-   `stream`. */
+typedef struct BatchesSequence {
+    const uint16_t *tokens;    /* [length + 1] */
+    const uint16_t *targets;   /* [length]: of a task, TASK_IGNORED where nothing is scored. NULL: the target
+                                  of token t is token t + 1 */
+    const uint16_t *positions; /* [length]; NULL: 0, 1, 2, ... */
+} BatchesSequence;
+
+/* The batches of training: windows of length + 1 tokens of the training stream. Each epoch draws a phase in
+   [0, length), cuts the stream into windows of `length` targets from there on (as many as fit at every phase,
+   so that all epochs have as many; at least one) and visits them in a random order: a function of seed,
+   length and index alone. Fails (usage) if the stream is shorter than one window. */
 typedef struct Batches Batches;
 Batches *batches_new(const CorpusStream *stream, int length, uint64_t seed, const char *source, Arena *arena,
                      Error *err);
-const uint16_t *
-batches_sequence(Batches *batches,
-                 int64_t index); /* the index-th since the start (from 0), a part of the stream */
+
+/* Of a task, as rows of `length` tokens; the last `kept` sequences that were asked for stay in memory. */
+Batches *batches_new_examples(const Examples *examples, int length, int kept, uint64_t seed, Arena *arena);
+
+/* Of the one or the other, as the corpus has it. */
+Batches *batches_of(const Corpus *corpus, int length, int kept, uint64_t seed, const char *source,
+                    Arena *arena, Error *err);
+
+BatchesSequence batches_sequence(Batches *batches, int64_t index); /* index-th sequence since the start */
 
 #endif

@@ -169,8 +169,22 @@ static bool read_corpus(Documents *documents, int vocabulary, Corpus *corpus, Ar
     return true;
 }
 
+/* A task has examples in place of splits. */
+static Corpus *task_corpus(const ExamplesOptions *task, int vocabulary, Arena *arena) {
+    Corpus *corpus = NEW(arena, 1, Corpus);
+    corpus->vocabulary = vocabulary;
+    corpus->examples = examples_new(task, arena);
+    Arena *scratch = arena_new(0);
+    const char *text = arena_format(scratch, "poslab task %d\n%s", CORPUS_TASK_FORMAT,
+                                    json_print(examples_json(task, scratch), scratch));
+    sha256_hex(text, strlen(text), corpus->hash);
+    arena_free(scratch);
+    return corpus;
+}
+
 Corpus *corpus_read(const CorpusOptions *options, int vocabulary, const char *source, Arena *arena,
                     Error *err) {
+    if (options->task) return task_corpus(options->task, vocabulary, arena);
     if (vocabulary == 0) vocabulary = tokenizers_vocabulary((CorpusTokenizer)options->tokenizer);
     ArenaMark mark = arena_mark(arena);
     Corpus *corpus = NEW(arena, 1, Corpus);

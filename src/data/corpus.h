@@ -8,13 +8,17 @@
  * split, the rest is for training. `valid_files` and `test_files` name separate files for a split instead
  * (its share must then be 0).
  *
- * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens.
+ * The corpus hash is the SHA-256 over split by split, document by document: token count and tokens. The
+ * corpus of a task (data/examples.h) has no splits; its hash is that of the task's options and
+ * CORPUS_TASK_FORMAT.
  */
 #ifndef POSLAB_DATA_CORPUS_H
 #define POSLAB_DATA_CORPUS_H
 
 #include "base/sha256.h"
 #include "data/corpus_options.h"
+
+enum { CORPUS_TASK_FORMAT = 1 /* changes when equal options would make other examples */ };
 
 typedef struct CorpusStream {
     const uint16_t *tokens;
@@ -25,9 +29,10 @@ typedef struct CorpusStream {
 typedef struct Corpus {
     CorpusStream splits[SPLIT_COUNT];
     int vocabulary;
-    double bytes_per_token; /* 1 for bytes; 0: unknown (uint16) */
-    int64_t empty;          /* empty files, left out */
-    int64_t copies;         /* files whose content is in more than one split */
+    double bytes_per_token;   /* 1 for bytes; 0: unknown (uint16) */
+    int64_t empty;            /* empty files, left out */
+    int64_t copies;           /* files whose content is in more than one split */
+    const Examples *examples; /* of a task, which has no splits; else NULL */
     char hash[SHA256_HEX_SIZE];
 } Corpus;
 

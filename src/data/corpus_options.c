@@ -1,12 +1,14 @@
 #include "data/corpus_options.h"
 
 const char *const corpus_split_names[] = {"train", "valid", "test", NULL};
-const char *const corpus_tokenizer_names[] = {"bytes", "uint16", "uint32", NULL};
+const char *const corpus_tokenizer_names[] = {"bytes", "uint16", "uint32", "task", NULL};
 
 const OptionField corpus_fields[] = {
     {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
      .choices = corpus_tokenizer_names,
-     .help = "a token is a byte, or a little-endian number of 16 bits (nanoGPT, llm.c) or 32 (plan only)"},
+     .help = "a token is a byte, or a little-endian number of 16 bits (nanoGPT, llm.c) or 32 (plan only); "
+             "task: of "
+             "data.task"},
 };
 const int corpus_field_count = COUNT_OF(corpus_fields);
 
@@ -22,6 +24,10 @@ static const OptionPart corpus_parts[] = {
      "files of the validation split; the share data.split.valid is then 0", FILES_SCHEMA},
     {"test_files", "path or list of paths", NULL,
      "files of the test split; the share data.split.test is then 0", FILES_SCHEMA},
+    {"task", "object with a name", NULL,
+     "a synthetic task in place of files: its name, size, examples, seed, hint and options (poslab tasks)",
+     "{\"type\":\"object\",\"required\":[\"name\",\"size\"],\"properties\":{\"name\":{\"type\":\"string\"}}"
+     "}"},
     {.key = "split"},
     {0},
 };

@@ -2,9 +2,14 @@
 #ifndef POSLAB_DATA_CORPUS_OPTIONS_H
 #define POSLAB_DATA_CORPUS_OPTIONS_H
 
-#include "base/options.h"
+#include "data/examples.h"
 
-typedef enum CorpusTokenizer { TOKENIZER_BYTES, TOKENIZER_UINT16, TOKENIZER_UINT32 } CorpusTokenizer;
+typedef enum CorpusTokenizer {
+    TOKENIZER_BYTES,
+    TOKENIZER_UINT16,
+    TOKENIZER_UINT32,
+    TOKENIZER_TASK, /* of `data.task`, and of nothing else */
+} CorpusTokenizer;
 typedef enum CorpusSplit { SPLIT_TRAIN, SPLIT_VALID, SPLIT_TEST, SPLIT_COUNT } CorpusSplit;
 extern const char *const corpus_tokenizer_names[]; /* by CorpusTokenizer; NULL-terminated */
 extern const char *const corpus_split_names[];     /* "train", "valid", "test", NULL */
@@ -13,6 +18,7 @@ typedef struct CorpusOptions {
     int tokenizer;                   /* CorpusTokenizer */
     double valid, test;              /* shares of the stream, from "split" */
     const char **files[SPLIT_COUNT]; /* NULL-terminated lists of paths and globs; [SPLIT_TRAIN] is "files" */
+    const ExamplesOptions *task;     /* in place of files; NULL: none */
 } CorpusOptions;
 
 extern const OptionField corpus_fields[], corpus_split_fields[];

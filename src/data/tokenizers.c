@@ -15,6 +15,7 @@ static const struct Tokenizer {
     [TOKENIZER_BYTES] = {1, 256, 1, file_type_not_text},
     [TOKENIZER_UINT16] = {2, 0, 0, file_type_not_tokens},
     [TOKENIZER_UINT32] = {2, 0, 0, file_type_not_tokens}, /* plans only: no file is read */
+    [TOKENIZER_TASK] = {2, 0, 0, file_type_not_tokens},   /* no file is read */
 };
 
 int tokenizers_token_size(CorpusTokenizer tokenizer) {

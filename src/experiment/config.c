@@ -10,9 +10,10 @@
 #include "data/tokenizers.h"
 #include "experiment/config_file.h"
 #include "experiment/config_keys.h"
+#include "data/data_config.h"
 #include "experiment/grid.h"
 
-enum { MAX_FILES = 10000, MAX_VARIANTS = 100, NAME_SIZE = 64 };
+enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
 
 /* What every reading function needs besides its own. */
 typedef struct ConfigReader {
@@ -39,53 +40,6 @@ static bool read_section(const ConfigReader *reader, void *options, const Option
 
 static bool must_be(const ConfigReader *reader, const char *path, const char *wanted, const Json *json) {
     return json_value_error(json, reader->source, path, wanted, reader->err);
-}
-
-/* A text or a list of texts as a NULL-terminated list; NULL where there is nothing. */
-static bool read_files(const ConfigReader *reader, const char ***files, const Json *json, const char *path) {
-    *files = NULL;
-    if (!json_is_text(json) && !json_check_list(json, reader->source, path, MAX_FILES, reader->err))
-        return false;
-    if (!json) return true;
-    int count = json_is_text(json) ? 1 : json_count(json);
-    *files = NEW(reader->arena, count + 1, const char *);
-    for (int i = 0; i < count; i++) {
-        const Json *item = json_is_text(json) ? json : json_at(json, i);
-        const char *text = json_text(item, "");
-        if (!*text) return must_be(reader, path, "file names or globs", item);
-        (*files)[i] = arena_copy(reader->arena, text);
-    }
-    return true;
-}
-
-static bool read_data(const ConfigReader *reader, CorpusOptions *data, const Json *json) {
-    const Json *split = json_get(json, "split");
-    bool fine = read_section(reader, data, &corpus_section, corpus_section.parts, json);
-    fine &= read_section(reader, data, &corpus_split_section, NULL, split);
-    fine &=
-        note(reader, read_files(reader, &data->files[SPLIT_TRAIN], json_get(json, "files"), "data.files"));
-    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
-        const char *key = arena_format(reader->arena, "data.%s_files", corpus_split_names[s]);
-        fine &= note(reader, read_files(reader, &data->files[s], json_get(json, strchr(key, '.') + 1), key));
-    }
-    if (!fine) return false;
-    if (!data->files[SPLIT_TRAIN])
-        return error_set(reader->err, EXIT_USAGE, "%s: 'data.files' is missing; list the files of the corpus",
-                         reader->source);
-    double *shares[SPLIT_COUNT] = {[SPLIT_VALID] = &data->valid, [SPLIT_TEST] = &data->test};
-    for (int s = SPLIT_VALID; s < SPLIT_COUNT; s++) {
-        if (!data->files[s]) continue;
-        if (!json_get(split, corpus_split_names[s]))
-            *shares[s] = 0; /* the default share gives way to files */
-        if (*shares[s] != 0)
-            return error_set(reader->err, EXIT_USAGE,
-                             "%s: 'data.split.%s' must be 0 if 'data.%s_files' is given, got %g",
-                             reader->source, corpus_split_names[s], corpus_split_names[s], *shares[s]);
-    }
-    if (data->valid + data->test < 1) return true;
-    return error_set(reader->err, EXIT_USAGE,
-                     "%s: 'data.split' must leave a share for training, got valid %g and test %g",
-                     reader->source, data->valid, data->test);
 }
 
 static bool no_method(const ConfigReader *reader, const Json *json, const char *path, const char *name,
@@ -137,8 +91,15 @@ static bool read_model(const ConfigReader *reader, Config *config, const Json *j
 /* The rules for data and model together. */
 static bool read_vocabulary(const ConfigReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
+    const ExamplesOptions *task = config->data.task;
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
-    if (own && model->vocabulary == 0) model->vocabulary = own;
+    int alphabet = task ? task->task->alphabet(task->options) : 0;
+    if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
+    if (model->vocabulary < alphabet)
+        return error_set(reader->err, EXIT_USAGE,
+                         "%s: 'model.vocabulary' must be at least %d, the alphabet of the task %s (or left "
+                         "out), got %lld",
+                         reader->source, alphabet, task->task->name, (long long)model->vocabulary);
     if (own && model->vocabulary != own)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be %d for %s (or left out), got %lld", reader->source,
@@ -153,9 +114,11 @@ static bool read_vocabulary(const ConfigReader *reader, Config *config, const Js
 }
 
 static bool read_train(const ConfigReader *reader, Config *config, const Json *json) {
+    const Json *until = json_get(json, "until");
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
-    return read_section(reader, &config->train, &train_section, train_section.parts, json) &
-           read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer) &
+    bool fine = read_section(reader, &config->train, &train_section, train_section.parts, json);
+    if (until) fine &= read_section(reader, &config->train, &train_until_section, NULL, until);
+    return fine & read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer) &
            read_section(reader, &config->schedule, &optimizer_schedule_section, NULL, schedule);
 }
 
@@ -239,27 +202,15 @@ Model *config_variant(const Config *config, const Model *model, const EvaluateVa
 
 /* ---- writing ---- */
 
-static Json *files_json(const char *const *files, Arena *arena) {
-    Json *list = json_new_array(arena);
-    for (; *files; files++) json_append(list, json_new_text(*files, arena));
-    return list;
-}
-
-static Json *data_json(const CorpusOptions *data, Arena *arena) {
-    Json *json = json_new_object(arena), *split = json_new_object(arena);
-    json_set(json, "files", files_json(data->files[SPLIT_TRAIN], arena));
-    options_write(json, data, corpus_fields, corpus_field_count);
-    options_write(split, data, corpus_split_fields, corpus_split_field_count);
-    json_set(json, "split", split);
-    if (data->files[SPLIT_VALID]) json_set(json, "valid_files", files_json(data->files[SPLIT_VALID], arena));
-    if (data->files[SPLIT_TEST]) json_set(json, "test_files", files_json(data->files[SPLIT_TEST], arena));
-    return json;
-}
-
 static Json *train_json(const Config *config, Arena *arena) {
     Json *json = json_new_object(arena), *optimizer = json_new_object(arena);
     Json *schedule = json_new_object(arena);
     options_write(json, &config->train, train_fields, train_field_count);
+    if (config->train.until_updates) {
+        Json *until = json_new_object(arena);
+        options_write(until, &config->train, train_until_section.fields, train_until_section.field_count);
+        json_set(json, "until", until);
+    }
     options_write(optimizer, &config->optimizer, optimizer_fields, optimizer_field_count);
     options_write(schedule, &config->schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
     json_set(json, "optimizer", optimizer);
@@ -272,11 +223,11 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
     if (config->adaptive.count)
         json_set(model, "adaptive", adaptive_softmax_json(&config->adaptive, scratch));
     json_set_text(json, "name", config->name);
-    json_set(json, "data", data_json(&config->data, scratch));
+    json_set(json, "data", data_config_json(&config->data, scratch));
     json_set(json, "model", model);
     json_set(json, "method", encoding_json(&config->position, scratch));
     json_set(json, "train", train_json(config, scratch));
-    json_set(json, "evaluate", evaluation_config_json(&config->evaluate, scratch));
+    json_set(json, "evaluate", evaluation_config_json(&config->evaluate, config->data.task, scratch));
     config->resolved = json_print(json, arena);
 
     static const char *const untrained[] = {"files", "valid_files", "test_files"};
@@ -289,6 +240,38 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 
 /* ---- points and experiments ---- */
 
+/* What a task asks of the length and of the position method. */
+static bool check_task(const ConfigReader *reader, const Config *config) {
+    const ExamplesOptions *task = config->data.task;
+    if (!task && config->train.until_updates)
+        return error_set(reader->err, EXIT_USAGE, "%s: 'train.until' needs 'data.task'; remove it",
+                         reader->source);
+    if (!task) return true;
+    int64_t needed = examples_train_length(task), farthest = examples_train_farthest(task);
+    if (config->train.length < needed)
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'train.length' must be at least %lld for the longest example of '%s' at size %lld, "
+            "got %lld; raise it, or lower 'data.task.size'",
+            reader->source, (long long)needed, task->task->name, (long long)task->high,
+            (long long)config->train.length);
+    const PositionMethod *method = config->position.method;
+    if (!farthest) return true;
+    if (method->positions || !(method->claims & POS_BY_POSITION))
+        return error_set(
+            reader->err, EXIT_USAGE,
+            "%s: 'data.task.positions' needs a method that follows positions, and '%s' does not; "
+            "take another, or \"index\"",
+            reader->source, method->name);
+    PositionShape shape = {(int)config->model.layers, (int)config->model.heads, (int)config->model.width,
+                           (int)(config->model.width / config->model.heads), (int)config->train.length};
+    return encoding_usable(&config->position, &shape, farthest + 1) ||
+           error_set(reader->err, EXIT_USAGE,
+                     "%s: 'data.task.max_start': positions up to %lld are beyond what '%s' can be used at; "
+                     "lower it, or raise the method's limit",
+                     reader->source, (long long)farthest, method->name);
+}
+
 /* All sections are read even if one has a mistake; the rules that concern several sections come after that.
  */
 static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
@@ -297,16 +280,21 @@ static bool read_point(const ConfigReader *reader, Config *config, const Json *j
     bool fine = read_section(reader, &top, &config_keys_point, config_keys_point.parts, json);
     config->name = name ? name : top.name;
     fine &= note(reader, config_file_check_name(config->name, reader->source, reader->err));
-    fine &= note(reader, read_data(reader, &config->data, json_get(json, "data")));
+    const Json *data = json_get(json, "data");
+    bool has_data =
+        note(reader, data_config_read(&config->data, data, reader->source, reader->arena, reader->err));
+    fine &= has_data;
     fine &= note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
     fine &= read_model(reader, config, json_get(json, "model"));
     fine &= read_train(reader, config, json_get(json, "train"));
-    fine &= note(reader,
-                 evaluation_config_read(&config->evaluate, json_get(json, "evaluate"), config->train.length,
-                                        reader->source, reader->arena, reader->err));
+    if (has_data || !json_get(data, "task")) /* what can be evaluated depends on the task */
+        fine &= note(reader, evaluation_config_read(&config->evaluate, json_get(json, "evaluate"),
+                                                    config->train.length, config->data.task, reader->source,
+                                                    reader->arena, reader->err));
     if (!fine || !note(reader, read_vocabulary(reader, config, json_get(json, "model")))) return false;
     int length = (int)config->train.length;
     fine = note(reader, model_check(&config->model, &config->position, length, reader->source, reader->err));
+    fine &= note(reader, check_task(reader, config));
     fine &= note(reader, train_check(&config->train, reader->source, reader->err));
     fine =
         fine && note(reader, read_variants(reader, config, json_get(json_get(json, "evaluate"), "variants")));
@@ -366,6 +354,17 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
     return note(reader, false);
 }
 
+/* Whether a key of the file belongs to its points. The other keys have been read: their mistakes are reported
+   once. */
+static bool is_for_points(const char *key) {
+    const OptionSection *section = &config_keys_point;
+    bool found = !strcmp(key, "sweep") || !strcmp(key, "exclude");
+    for (int i = 0; !found && i < section->field_count; i++) found = !strcmp(key, section->fields[i].key);
+    for (const OptionPart *part = section->parts; !found && part && part->key; part++)
+        found = !strcmp(key, part->key);
+    return found;
+}
+
 static bool read_experiment(const ConfigReader *reader, Experiment *experiment, const char *path,
                             const char *const *sets, Json *json) {
     ConfigKeysTop root = {0};
@@ -386,8 +385,10 @@ static bool read_experiment(const ConfigReader *reader, Experiment *experiment, 
     experiment->directory = arena_format(reader->arena, "results/%s", experiment->name);
     fine &= note(reader, slurm_config_read(&experiment->allocation, json_get(json, "cluster"), reader->source,
                                            reader->arena, reader->err));
-    static const char *const of_file[] = {"description", "tags", "cluster"};
-    for (int i = 0; i < COUNT_OF(of_file); i++) json_remove(json, of_file[i]);
+    for (const Json *member = json_first(json), *next; member; member = next) {
+        next = json_next(member);
+        if (!is_for_points(json_name(member))) json_remove(json, json_name(member));
+    }
     return read_points(reader, experiment, json) && fine;
 }
 
@@ -418,6 +419,10 @@ bool config_runnable(const Config *config, Error *err) {
         err, EXIT_USAGE,
         "%s: 'model.adaptive': adaptive input and softmax can be planned, not run yet; remove it",
         config->source);
+}
+
+bool config_gives_positions(const Config *config) {
+    return config->data.task && examples_train_farthest(config->data.task) > 0;
 }
 
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena) {

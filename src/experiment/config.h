@@ -34,7 +34,7 @@ typedef struct Config {
     const char
         *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
     const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
-                            data's file lists (the corpus hash stands for them) and train.checkpoint */
+                            data's file lists (the corpus hash represents them) and train.checkpoint */
 } Config;
 
 typedef struct Experiment {
@@ -59,6 +59,9 @@ Config *config_parse(const char *text, const char *source, Arena *arena, Error *
 /* Whether the program can run a config, not only plan it: an error (usage) names what it cannot do
  * yet. */
 bool config_runnable(const Config *config, Error *err);
+
+/* Whether rows have positions of their own (data/examples.h). */
+bool config_gives_positions(const Config *config);
 
 /* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);

@@ -86,7 +86,9 @@ const OptionSection *const config_keys_sections[] = {
     &train_section,
     &optimizer_section,
     &optimizer_schedule_section,
+    &train_until_section,
     &evaluation_config_section,
+    &evaluation_config_task_section,
     &evaluation_config_protocol_section,
     &config_keys_variant,
     &slurm_config_section,
@@ -270,7 +272,7 @@ static void define_sweep(Json *definitions, Arena *arena) {
     }
     json_set(block, "properties", paths);
     json_set(block, "patternProperties",
-             parse("{\"^method\\\\..\":{\"type\":\"array\",\"minItems\":1}}", arena));
+             parse("{\"^(method|data\\\\.task)\\\\..\":{\"type\":\"array\",\"minItems\":1}}", arena));
     json_set_bool(block, "additionalProperties", false);
     json_set(definitions, "sweep.block", block);
     Json *either = json_new_array(arena), *sweep = json_new_object(arena);

@@ -7,6 +7,27 @@
 
 #include "math/linear.h"
 
+/* Of the section `evaluate.task`. */
+typedef struct TaskEvaluation {
+    int64_t examples;
+    int hint;
+} TaskEvaluation;
+
+static const OptionField task_fields[] = {
+    {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
+     .help = "of each size"},
+    {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
+     .help = "which rows: those of the task itself"},
+};
+static const OptionPart task_parts[] = {
+    {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
+     "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+    {0},
+};
+const OptionSection evaluation_config_task_section = {
+    "evaluate.task", "With data.task, in place of split, tokens, lengths, multiples and protocols",
+    task_fields, COUNT_OF(task_fields), task_parts};
+
 enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
 
 static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, less SPLIT_VALID */
@@ -33,6 +54,7 @@ static const OptionPart evaluate_parts[] = {
      "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"anyOf\":["
      "{\"$ref\":\"#/$defs/evaluate.protocols/properties/name\"},{\"$ref\":\"#/$defs/"
      "evaluate.protocols\"}]}}"},
+    {.key = "task"},
     {"variants", "list of variants", NULL,
      "changes after training; runs are evaluated as trained, and with each of them",
      "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"$ref\":\"#/$defs/"
@@ -60,6 +82,7 @@ static const struct {
 } takes[] = {
     [EVALUATE_NONOVERLAPPING] = {0},
     [EVALUATE_STRIDED] = {.stride = true},
+    [EVALUATE_EXACT] = {0},
     [EVALUATE_LAST_N] = {.stride = true, .targets = true, .standard_stride = 0.125},
 };
 
@@ -90,6 +113,15 @@ static bool add_lengths(EvaluationConfig *evaluate, const Json *list, const char
     return true;
 }
 
+static void sort_lengths(EvaluationConfig *evaluate) {
+    qsort(evaluate->lengths, (size_t)evaluate->length_count, sizeof *evaluate->lengths, by_length);
+    int unique = 1;
+    for (int i = 1; i < evaluate->length_count; i++)
+        if (evaluate->lengths[i] != evaluate->lengths[unique - 1])
+            evaluate->lengths[unique++] = evaluate->lengths[i];
+    evaluate->length_count = unique;
+}
+
 static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
                          const char *source, Arena *arena, Error *err) {
     const Json *multiples = json_get(json, "multiples"), *lengths = json_get(json, "lengths");
@@ -99,12 +131,7 @@ static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t t
         !add_lengths(evaluate, lengths, "evaluate.lengths", 1, source, err))
         return false;
     if (evaluate->length_count == 0) evaluate->lengths[evaluate->length_count++] = train_length;
-    qsort(evaluate->lengths, (size_t)evaluate->length_count, sizeof *evaluate->lengths, by_length);
-    int unique = 1;
-    for (int i = 1; i < evaluate->length_count; i++)
-        if (evaluate->lengths[i] != evaluate->lengths[unique - 1])
-            evaluate->lengths[unique++] = evaluate->lengths[i];
-    evaluate->length_count = unique;
+    sort_lengths(evaluate);
     return true;
 }
 
@@ -139,14 +166,66 @@ static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, 
                              arena, err) &&
                 (json_get(object, "name") ||
                  json_value_error(json, source, path, "a protocol's name or an object with a \"name\"", err));
+    if (fine && protocol->name == EVALUATE_EXACT)
+        return error_set(err, EXIT_USAGE,
+                         "%s: '%s': \"exact\" is for tasks; give 'data.task' and 'evaluate.task'", source,
+                         path);
     if (fine && !json_get(object, "stride")) protocol->stride = takes[protocol->name].standard_stride;
     return fine && check_protocol(protocol, object, source, path, err);
 }
 
+/* "sizes", or the largest of training. */
+static bool read_sizes(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
+                       const char *source, Arena *arena, Error *err) {
+    const Json *sizes = json_get(json, "sizes");
+    if (!json_check_list(sizes, source, "evaluate.task.sizes", MAX_LENGTHS, err)) return false;
+    evaluate->length_count = 0;
+    evaluate->lengths = NEW(arena, json_count(sizes) + 1, int64_t);
+    for (int i = 0; i < json_count(sizes); i++) {
+        double size = json_number(json_at(sizes, i), NAN);
+        const char *path = arena_format(arena, "evaluate.task.sizes[%d]", i);
+        if (size != floor(size) || !(size >= 1 && size <= MAX_LENGTH))
+            return json_value_error(json_at(sizes, i), source, path, "a whole number from 1", err);
+        if (!examples_check_size(task, (int64_t)size, source, path, err)) return false;
+        evaluate->lengths[evaluate->length_count++] = (int64_t)size;
+    }
+    if (!sizes) evaluate->lengths[evaluate->length_count++] = task->high;
+    sort_lengths(evaluate);
+    return true;
+}
+
+static bool read_task(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
+                      const char *source, Arena *arena, Error *err) {
+    static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
+    TaskEvaluation rows;
+    for (int i = 0; i < COUNT_OF(text); i++)
+        if (json_get(json, text[i]))
+            return error_set(err, EXIT_USAGE,
+                             "%s: 'evaluate.%s' is for text; a task is evaluated at 'evaluate.task.sizes'",
+                             source, text[i]);
+    options_default(&rows, task_fields, COUNT_OF(task_fields));
+    if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
+                      "evaluate", arena, err) ||
+        !options_read(&rows, task_fields, COUNT_OF(task_fields), json_get(json, "task"), task_parts, source,
+                      "evaluate.task", arena, err) ||
+        !read_sizes(evaluate, json_get(json, "task"), task, source, arena, err))
+        return false;
+    evaluate->split = SPLIT_TEST;
+    evaluate->tokens = rows.examples;
+    evaluate->protocol_count = 1;
+    evaluate->protocols = NEW(arena, 1, EvaluationConfigProtocol);
+    evaluate->protocols->name = EVALUATE_EXACT;
+    return true;
+}
+
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
-                            const char *source, Arena *arena, Error *err) {
+                            const ExamplesOptions *task, const char *source, Arena *arena, Error *err) {
     const Json *protocols = json_get(json, "protocols");
     options_default(evaluate, evaluate_fields, COUNT_OF(evaluate_fields));
+    if (task) return read_task(evaluate, json, task, source, arena, err);
+    if (json_get(json, "task"))
+        return error_set(err, EXIT_USAGE, "%s: 'evaluate.task' needs 'data.task'; name the task there",
+                         source);
     if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
                       "evaluate", arena, err) ||
         !read_lengths(evaluate, json, train_length, source, arena, err) ||
@@ -180,7 +259,21 @@ static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
     return list;
 }
 
-Json *evaluation_config_json(const EvaluationConfig *evaluate, Arena *arena) {
+static Json *task_json(const EvaluationConfig *evaluate, Arena *arena) {
+    Json *json = json_new_object(arena), *task = json_new_object(arena), *sizes = json_new_array(arena);
+    const TaskEvaluation rows = {.examples = evaluate->tokens};
+    for (int i = 0; i < evaluate->length_count; i++)
+        json_append(sizes, json_new_number((double)evaluate->lengths[i], arena));
+    json_set_text(json, "precision", precision_names[evaluate->precision]);
+    json_set(task, "sizes", sizes);
+    options_write(task, &rows, task_fields, COUNT_OF(task_fields));
+    json_set(json, "task", task);
+    if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate, arena));
+    return json;
+}
+
+Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena) {
+    if (task) return task_json(evaluate, arena);
     Json *json = json_new_object(arena), *lengths = json_new_array(arena), *protocols = json_new_array(arena);
     EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
@@ -220,7 +313,7 @@ static EvaluateRequest request_of(const EvaluationConfig *evaluate, const Evalua
                                .variant = variant < 0 ? NULL : evaluate->variants[variant]};
     if (takes[protocol->name].targets)
         request.tokens = protocol->targets;
-    else if (request.stride == length)
+    else if (request.stride == length && request.protocol != EVALUATE_EXACT)
         request.protocol = EVALUATE_NONOVERLAPPING;
     return request;
 }

@@ -5,6 +5,10 @@
  *                   "protocols": ["nonoverlapping", {"name": "strided", "stride": 0.125},
  *                                 {"name": "last_n", "targets": 4096, "stride": 0.125}] }
  *
+ * Of a config with `data.task`:
+ *
+ *     "evaluate": { "precision": "fp32", "task": { "sizes": [2, 4, 8], "examples": 1000 } }
+ *
  * "variants" (read by experiment/config.c) lists changes after training, each with a name, a method, options
  * of attention or both: {"name": "x", "method": {...}, "attention": {...}}. They are evaluated in addition
  * to the model as trained.
@@ -40,15 +44,17 @@ typedef struct EvaluationConfig {
     int variant_count;
 } EvaluationConfig;
 
-/* `evaluate`, and an item of `evaluate.protocols`. */
-extern const OptionSection evaluation_config_section, evaluation_config_protocol_section;
+/* `evaluate`, `evaluate.task`, and an item of `evaluate.protocols`. */
+extern const OptionSection evaluation_config_section, evaluation_config_task_section,
+    evaluation_config_protocol_section;
 
-/* From the object `evaluate` (NULL: all defaults). Errors as options_read, with the path "evaluate...". */
+/* From the object `evaluate` (NULL: all defaults). Errors as options_read, with the path "evaluate...". Of a
+   task (NULL: text) the lengths are sizes, the tokens are examples, and the only protocol is exact. */
 bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_t train_length,
-                            const char *source, Arena *arena, Error *err);
+                            const ExamplesOptions *task, const char *source, Arena *arena, Error *err);
 
 /* The section with all defaults spelled out. */
-Json *evaluation_config_json(const EvaluationConfig *evaluate, Arena *arena);
+Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena);
 
 /* What it asks for, ascending in length, each once; owned by the arena. */
 EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, int *count, Arena *arena);

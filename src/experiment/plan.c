@@ -11,6 +11,7 @@
 #include "sys/memory.h"
 #include "position/encoding.h"
 #include "experiment/plan_memory.h"
+#include "train/evaluate_examples.h"
 
 /* ---- corpora ---- */
 
@@ -20,7 +21,17 @@ static bool same_files(const char **a, const char **b) {
     return *a == *b; /* both NULL */
 }
 
+static bool same_task(const Config *a, const Config *b) {
+    Arena *scratch = arena_new(0);
+    bool same = a->model.vocabulary == b->model.vocabulary &&
+                !strcmp(json_print(examples_json(a->data.task, scratch), scratch),
+                        json_print(examples_json(b->data.task, scratch), scratch));
+    arena_free(scratch);
+    return same;
+}
+
 static bool same_corpus(const Config *a, const Config *b) {
+    if (a->data.task || b->data.task) return a->data.task && b->data.task && same_task(a, b);
     bool same = a->data.tokenizer == b->data.tokenizer && a->data.valid == b->data.valid &&
                 a->data.test == b->data.test && a->model.vocabulary == b->model.vocabulary;
     for (int s = 0; same && s < SPLIT_COUNT; s++) same = same_files(a->data.files[s], b->data.files[s]);
@@ -44,7 +55,7 @@ static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *aren
 }
 
 static bool is_absent(const Corpus *corpus) {
-    return corpus->splits[SPLIT_TRAIN].count == 0;
+    return corpus->splits[SPLIT_TRAIN].count == 0 && !corpus->examples;
 }
 
 /* The corpus of the first point in the plan with the same data, or a newly read one. */
@@ -60,6 +71,10 @@ static bool check_splits(const PlanPoint *point, Error *err) {
     const Config *config = point->config;
     const Corpus *corpus = point->corpus;
     long long train = corpus->splits[SPLIT_TRAIN].count, rest = corpus->splits[config->evaluate.split].count;
+    for (int i = 0; i < point->request_count && corpus->examples; i++)
+        if (!evaluate_examples_check(corpus->examples, &point->requests[i], config->source, err))
+            return false;
+    if (corpus->examples) return true;
     if (is_absent(corpus)) train = rest = INT64_MAX; /* only checks that need no corpus are made */
     if (train < config->train.length + 1)
         return error_set(
@@ -80,20 +95,28 @@ static bool check_splits(const PlanPoint *point, Error *err) {
 
 /* ---- sizes ---- */
 
+/* Tokens of a window. */
+static int64_t request_length(const EvaluateRequest *request, const Corpus *corpus) {
+    return corpus->examples ? examples_test_length(examples_options(corpus->examples), request->length)
+                            : request->length;
+}
+
 /* The targets and the windows of a request. */
 static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
-    if (is_absent(corpus)) return (double)request->tokens;
+    if (is_absent(corpus) || corpus->examples) return (double)request->tokens;
     EvaluateSpan span = evaluate_span(request, corpus->splits[request->split].count);
     return (double)(span.end - span.first);
 }
 
 static double request_windows(const EvaluateRequest *request, const Corpus *corpus) {
+    if (corpus->examples) return (double)request->tokens;
     return ceil(request_targets(request, corpus) / (double)request->stride);
 }
 
 /* Tokens that pass through the model: window k of N targets ends at min((k+1) S, N) and starts at (k+1) S -
    L, or at 0 where there is no text before. */
 static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
+    if (corpus->examples) return (double)(request->tokens * request_length(request, corpus));
     double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
     double length = (double)request->length, stride = (double)request->stride;
     double before =
@@ -111,6 +134,10 @@ static void measure(PlanPoint *point, Arena *scratch) {
     ModelOptions weights = config->model, compute = config->model;
     weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
     compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
+    if (point->corpus->examples) /* logits are computed only where targets are scored */
+        compute.vocabulary =
+            (int64_t)ceil((double)compute.vocabulary *
+                          examples_scored_share(point->corpus->examples, config->train.length));
     ArenaMark mark = arena_mark(scratch);
     Model *model = model_new(&weights, &config->position, (int)config->train.length, scratch);
     point->parameters = model->parameters;
@@ -120,6 +147,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     point->train_flops =
         (double)point->steps * per_step * model_flops(&compute, (int)config->train.length, true);
     model->threads = point->threads;
+    model->given_positions = config_gives_positions(config);
     point->train_bytes = train_bytes(model, &config->train, &config->optimizer);
     for (int i = 0; i < point->request_count; i++) {
         const EvaluateRequest *request = &point->requests[i];
@@ -127,12 +155,15 @@ static void measure(PlanPoint *point, Arena *scratch) {
         Model *changed =
             request->variant ? config_variant(config, model, request->variant, scratch, &err) : model;
         if (!changed) BUG("%s", err.text);
-        if (beyond_limit(changed, request->length)) continue; /* an outcome that costs nothing */
+        const Corpus *corpus = point->corpus;
+        int64_t length = request_length(request, corpus);
+        if (beyond_limit(changed, length)) continue; /* an outcome that costs nothing */
         changed->precision = request->precision;
-        size_t bytes = evaluate_bytes(changed, request->length) + model->size * sizeof(float);
+        size_t bytes = (corpus->examples ? evaluate_examples_bytes(changed, corpus->examples, request)
+                                         : evaluate_bytes(changed, length)) +
+                       model->size * sizeof(float);
         if (bytes > point->evaluate_bytes) point->evaluate_bytes = bytes;
-        point->evaluate_flops +=
-            request_tokens(request, point->corpus) * model_flops(&compute, (int)request->length, false);
+        point->evaluate_flops += request_tokens(request, corpus) * model_flops(&compute, (int)length, false);
     }
     arena_release(scratch, mark);
 }
@@ -142,7 +173,8 @@ static double kept_bytes(const PlanPoint *point) {
     double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
     for (int s = 0; s < SPLIT_COUNT; s++) bytes += (double)point->corpus->splits[s].count * sizeof(uint16_t);
-    return bytes;
+    const ExamplesOptions *task = point->config->data.task;
+    return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }
 
 /* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory minus the

@@ -35,6 +35,7 @@ typedef struct Plan {
     int count;
     const char **notices; /* of plan_make_outline: reasons why the experiment cannot be run, each once */
     int notice_count;
+    int stale; /* points whose stored run is stale (run/run_task.h); set by those who read a database */
     const int *ranks; /* [rank_count] numbers of ranks for which plan_print adds estimates */
     int rank_count;
     double gigabits; /* per second, between ranks */

@@ -37,10 +37,22 @@ static bool first_of_corpus(const Plan *plan, int index) {
     return i == index;
 }
 
+/* " task addition, sizes 2 to 5, 1000 examples," */
+static const char *examples_text(const Examples *examples, Arena *arena) {
+    const ExamplesOptions *options = examples_options(examples);
+    const char *count = options->examples ? arena_format(arena, "%lld", (long long)options->examples) : "new";
+    return arena_format(arena, " task %s, sizes %lld to %lld, %s examples,", options->task->name,
+                        (long long)options->low, (long long)options->high, count);
+}
+
 static Json *corpus_json(const Corpus *corpus, Arena *arena) {
     Json *json = json_new_object(arena);
     json_set_text(json, "hash", corpus->hash);
     json_set_number(json, "vocabulary", corpus->vocabulary);
+    if (corpus->examples) {
+        json_set(json, "task", examples_json(examples_options(corpus->examples), arena));
+        return json;
+    }
     for (int s = 0; s < SPLIT_COUNT; s++)
         json_set_number(json, corpus_split_names[s], (double)corpus->splits[s].count);
     json_set_number(json, "empty_files", (double)corpus->empty);
@@ -111,7 +123,9 @@ static const char *corpora_text(const Plan *plan, Arena *arena) {
         const Corpus *corpus = plan->points[i].corpus;
         if (!first_of_corpus(plan, i)) continue;
         text = arena_format(arena, "%s%scorpus %s:", text, *text ? "; " : "", corpus->hash);
-        for (int s = 0; s < SPLIT_COUNT; s++)
+        if (corpus->examples)
+            text = arena_format(arena, "%s%s", text, examples_text(corpus->examples, arena));
+        for (int s = 0; s < SPLIT_COUNT && !corpus->examples; s++)
             text = arena_format(arena, "%s %s %lld,", text, corpus_split_names[s],
                                 (long long)corpus->splits[s].count);
         const char *note = corpus_note(corpus, arena);
@@ -130,6 +144,12 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                                    "--jobs.",
                                    plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena),
                                    plan->count, text_bytes(memory_total(), arena)));
+    if (plan->stale)
+        table_note(table,
+                   arena_format(arena,
+                                "%d of %d runs in the database are stale, their method's file was edited: "
+                                "`run` trains them again.",
+                                plan->stale, plan->count));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table,
                    arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));
@@ -146,6 +166,7 @@ static bool print_json(const Plan *plan, const Table *table, const Table *ranks,
     json_set(json, "points", table_rows(table, arena));
     json_set(json, "total", json_copy(json_at(table_rows(total_of(table, arena), arena), 0), arena));
     json_set(json, "notices", notices);
+    json_set_number(json, "stale", plan->stale);
     if (plan->rank_count) json_set(json, "ranks", table_rows(ranks, arena));
     json_set_number(json, "fitting_at_once",
                     plan_memory_fitting(plan_sizes(plan, arena), plan->count, arena));

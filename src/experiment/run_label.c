@@ -112,7 +112,7 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
                                   Arena *arena) {
     if (request->protocol != protocol->name) return NULL;
-    if (protocol->name == EVALUATE_NONOVERLAPPING) return "L";
+    if (protocol->name == EVALUATE_NONOVERLAPPING || protocol->name == EVALUATE_EXACT) return "L";
     double rule = protocol->stride;
     if (evaluation_config_stride(protocol, request->length) != request->stride) return NULL;
     if (protocol->targets && protocol->targets != request->tokens) return NULL;

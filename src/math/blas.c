@@ -38,6 +38,19 @@ bool blas_is_loaded_with_one_thread(void) {
     return threads && strcmp(threads, "1") == 0;
 }
 
+bool blas_core_environment(void) {
+    const char *core = NULL;
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) core = "Haswell";
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        core = "SkylakeX";
+#endif
+    return core && !getenv("OPENBLAS_CORETYPE") && !strcmp(openblas_get_corename(), "Prescott") &&
+           strstr(openblas_get_config(), "DYNAMIC_ARCH") && setenv("OPENBLAS_CORETYPE", core, 1) == 0;
+}
+
 void blas_one_thread(void) {
     openblas_set_num_threads(1);
 }

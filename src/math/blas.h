@@ -29,6 +29,12 @@ void blas_one_thread(void);
 void blas_one_thread_environment(void);
 bool blas_is_loaded_with_one_thread(void);
 
+/* OpenBLAS chooses its kernels when it is loaded, by the model of the processor. For a model newer than
+   itself it takes those of Prescott (2004), which have a fraction of the rate. Then, if the processor has
+   AVX2 or AVX-512 and OPENBLAS_CORETYPE is not set, this sets it for programs that this process executes, and
+   returns true. */
+bool blas_core_environment(void);
+
 /* Makes the BLAS allocate its buffers for `threads` concurrent threads, which it keeps; without this,
    OpenBLAS retries for ever if an allocation fails later. Called at the start of each command that computes.
    Returns false with err set if there is not enough memory. */

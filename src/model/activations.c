@@ -39,7 +39,7 @@ Activations *activations_new(const Model *model, int sequences, int length, bool
     const PositionMethod *method = model->acting->method;
     p.context.tables = encoding_prepare(method, &model->shape, model->acting->options, length, NULL, arena);
     p.plain = p.context.tables;
-    if (model->position.partner) {
+    if (model->position.partner || model->given_positions) {
         p.positions = NEW(arena, length, double);
         p.tables = NEW(arena, sequences, const void *);
         p.moving = arena_new_inside(arena, (size_t)sequences *
@@ -78,6 +78,8 @@ Activations *activations_new(const Model *model, int sequences, int length, bool
         p.dp = training && method->input_backward ? floats(arena, (size_t)length, width) : NULL;
     }
     p.logits = floats(arena, (size_t)p.logits_rows, (size_t)options->vocabulary);
+    p.gathered = floats(arena, (size_t)p.logits_rows, width);
+    p.dgathered = training ? floats(arena, (size_t)p.logits_rows, width) : NULL;
     if (training) {
         p.dx = floats(arena, rows, width), p.dy = floats(arena, rows, width);
         p.dnormed = floats(arena, rows, width), p.dqkv = floats(arena, rows, 3 * width);

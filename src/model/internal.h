@@ -8,7 +8,7 @@
 
 #include "math/linear.h"
 #include "attention/attention.h"
-#include "model/activations.h"
+#include "model/transformer.h"
 
 enum { ACTIVATIONS_CHUNK_ROWS = 512, ACTIVATIONS_LOGITS = 1 << 18 };
 
@@ -35,8 +35,10 @@ struct Activations {
     float *normed, *mean, *rstd; /* its LayerNorm, [logits_rows,C], [logits_rows] x2 */
     float *out;                  /* [chunk,C] output of a half-block, added to the residual stream */
     float *logits;               /* [logits_rows,V] */
-    float *p, *pqk, *dp;         /* [T,C], [T,2C], [T,C]: vectors that the method's hook `input` adds, their
-                                    projection and their gradient */
+    float *gathered, *dgathered; /* [logits_rows,C] rows that have targets, and their gradients */
+    TransformerRows rows;
+    float *p, *pqk, *dp; /* [T,C], [T,2C], [T,C]: vectors that the method's hook `input` adds, their
+                            projection and their gradient */
     float *dx, *dy, *dnormed, *dqkv, *dinner,
         *dactive; /* [N,C] x3, [N,3C], [chunk,2F] for swiglu, [chunk,F] */
     ActivationsOrigin origin;

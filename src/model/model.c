@@ -176,7 +176,7 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
     PositionTensor tensors[POS_MAX_TENSORS];
     ModelIndex *index = model->index = NEW(arena, 1, ModelIndex);
     index->positions = encoding_layout(model->acting, &model->shape, tensors);
-    model->params = NEW(arena, 12 * layers + 3 + index->positions * layers, ModelParam);
+    model->params = NEW(arena, 13 * layers + 3 + index->positions * layers, ModelParam);
     index->layers = NEW(arena, layers, ModelLayerIndex);
 
     index->embedding = param_add(model, "embedding.weight", 2, (int)options->vocabulary, width,
@@ -187,6 +187,10 @@ Model *model_new(const ModelOptions *options, const Encoding *position, int trai
         at->norm1_w = add_norm(model, arena, l, "norm1", &at->norm1_b);
         at->qkv_w = add_linear(model, arena, l, "attention.qkv", 3 * width, width, 1, &at->qkv_b);
         at->out_w = add_linear(model, arena, l, "attention.out", width, width, residual, &at->out_b);
+        at->scale = MODEL_NO_TENSOR;
+        if (attention_learns_scale(&options->attention, l))
+            at->scale = param_add(model, arena_format(arena, "layers.%d.attention.scale", l), 1,
+                                  (int)options->heads, 0, MODEL_INIT_ZERO, 0, false);
         at->norm2_w = add_norm(model, arena, l, "norm2", &at->norm2_b);
         at->in_w = add_linear(model, arena, l, "ffn.in", model_ffn_rows(options), width, 1, &at->in_b);
         at->ffn_w = add_linear(model, arena, l, "ffn.out", width, ffn, residual, &at->ffn_b);
@@ -264,6 +268,7 @@ Model *model_with_changes(const Model *model, const Encoding *position, const At
     changed->seed = model->seed;
     changed->precision = model->precision;
     changed->threads = model->threads;
+    changed->given_positions = model->given_positions;
     return changed;
 }
 

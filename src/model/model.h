@@ -58,6 +58,7 @@ typedef struct ModelParam {
 
 /* Offsets of the tensors in values and gradients, in floats. */
 typedef struct ModelLayerIndex {
+    size_t scale; /* of attention's queries; MODEL_NO_TENSOR where none is learnt */
     size_t norm1_w, norm1_b, qkv_w, qkv_b, out_w, out_b, norm2_w, norm2_b, in_w, in_b, ffn_w, ffn_b;
     size_t position[POS_MAX_TENSORS]; /* the method's tensors in this layer */
 } ModelLayerIndex;
@@ -78,6 +79,7 @@ typedef struct Model {
     const Encoding *acting; /* the method or partner that provides the hooks */
     uint64_t seed;          /* of model_init; in evaluation, of random positions */
     int precision;          /* Precision of its passes; PRECISION_FP32 unless set */
+    bool given_positions;   /* sequences of its passes can have positions of their own */
     int threads;            /* lanes (sys/threads.h) used for it; 1 unless set */
     ModelParam *params;
     int param_count;

@@ -67,6 +67,13 @@ static void see_layer(const Model *model, Activations *pass, int layer) {
     }
 }
 
+/* The positions that a sequence's row gives; false where it gives none. */
+static bool given_positions(const Activations *pass, int b) {
+    const uint16_t *given = pass->rows.positions ? pass->rows.positions[b] : NULL;
+    for (int t = 0; t < pass->length && given; t++) pass->positions[t] = given[t];
+    return given;
+}
+
 /* Draws the positions of each sequence and makes its tables if they are not 0..T-1. */
 static void draw_positions(const Model *model, Activations *pass, int sequences) {
     const Encoding *acting = model->acting;
@@ -76,7 +83,8 @@ static void draw_positions(const Model *model, Activations *pass, int sequences)
     for (int b = 0; b < sequences; b++) {
         EncodingDraw origin = {pass->origin.seed, pass->training, pass->origin.step,
                                pass->origin.first_sequence + b};
-        bool moved = encoding_draw(&model->position, &model->shape, origin, pass->positions, pass->length);
+        bool moved = given_positions(pass, b) ||
+                     encoding_draw(&model->position, &model->shape, origin, pass->positions, pass->length);
         pass->tables[b] = pass->plain;
         if (moved)
             pass->tables[b] = encoding_prepare(acting->method, &model->shape, acting->options, pass->length,
@@ -120,12 +128,21 @@ static void add_input_backward(const Model *model, Activations *pass, int l, con
     if (method->input_backward) method->input_backward(&pass->context, pass->dp);
 }
 
+/* Lets attention use the scale that layer l learns, if it does. */
+static void see_scale(const Model *model, Activations *pass, int l) {
+    size_t scale = model->index->layers[l].scale;
+    bool there = scale != MODEL_NO_TENSOR;
+    attention_set_scale(pass->attention, there ? model->values + scale : NULL,
+                        there && pass->gradients ? pass->gradients + scale : NULL);
+}
+
 /* Attention of one layer: all sequences together, or one after the other if each has its own tables. */
 static void attend(const Model *model, Activations *pass, int l, int sequences) {
     const LayerActivations *layer = &pass->layers[pass->training ? l : 0];
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
+    see_scale(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -144,6 +161,7 @@ static void attend_backward(const Model *model, Activations *pass, int l, int se
     bool input = model->acting->method->input && attention_has_position(&model->options.attention, l);
     size_t rows = (size_t)pass->length, width = (size_t)model->shape.width;
     int together = pass->moved ? 1 : sequences;
+    see_scale(model, pass, l);
     see_layer(model, pass, l);
     attention_layer(pass->attention, l);
     for (int b = 0; b < sequences; b += together) {
@@ -216,33 +234,79 @@ static void forward(const Model *model, Activations *pass, const uint16_t *const
     for (int l = 0; l < model->shape.layers; l++) forward_layer(model, pass, l, sequences);
 }
 
-/* The losses from the residual stream after the last layer and, in training, its gradient in pass->dx
-   (overwritten). */
+/* Up to logits_rows rows, from *next of n on, that have a target, and their targets; returns how many. */
+static int pick_rows(const Activations *pass, const uint16_t *const *tokens, size_t n, size_t *next,
+                     size_t *picked, uint16_t *targets) {
+    size_t length = (size_t)pass->length;
+    int rows = 0;
+    for (; *next < n && rows < pass->logits_rows; ++*next) {
+        size_t b = *next / length, t = *next % length;
+        uint16_t target = pass->rows.targets ? pass->rows.targets[b][t] : tokens[b][t + 1];
+        if (pass->rows.targets && target == TRANSFORMER_IGNORED) continue;
+        picked[rows] = *next;
+        targets[rows++] = target;
+    }
+    return rows;
+}
+
+/* Whether the rows follow each other, so that they can be used where they are. */
+static bool adjoin(const size_t *picked, int rows) {
+    return picked[rows - 1] - picked[0] == (size_t)rows - 1;
+}
+
+/* to[rows,C]: rows of x. */
+static const float *gather_rows(float *to, const float *x, const size_t *picked, int rows, int width) {
+    if (adjoin(picked, rows)) return x + picked[0] * (size_t)width;
+    for (int r = 0; r < rows; r++)
+        memcpy(to + (size_t)r * width, x + picked[r] * (size_t)width, (size_t)width * sizeof *to);
+    return to;
+}
+
+static void find_best(const Activations *pass, const size_t *picked, int rows, int vocabulary) {
+    for (int r = 0; r < rows; r++) {
+        const float *logits = pass->logits + (size_t)r * vocabulary;
+        int best = 0;
+        for (int v = 1; v < vocabulary; v++)
+            if (logits[v] > logits[best]) best = v;
+        pass->rows.best[picked[r]] = (uint16_t)best;
+    }
+}
+
+/* The loss of rows that have targets, from the last residual stream, and when training its gradient in
+   pass->dx (overwritten). */
 static void head(const Model *model, Activations *pass, const uint16_t *const *tokens, int sequences,
                  float scale, float *nll, float *g) {
-    int width = model->shape.width, length = pass->length, vocabulary = (int)model->options.vocabulary;
+    int width = model->shape.width, vocabulary = (int)model->options.vocabulary;
     const float *w = model->values, *embedding = w + model->index->embedding;
-    size_t n = (size_t)sequences * (size_t)length, norm_w = model->index->norm_w,
+    size_t n = (size_t)sequences * (size_t)pass->length, norm_w = model->index->norm_w,
            norm_b = model->index->norm_b;
     bool norm = model->options.final_norm;
-    if (pass->training && norm) memset(pass->dx, 0, n * width * sizeof *pass->dx);
-    for (size_t row = 0; row < n; row += (size_t)pass->logits_rows) {
-        int rows = n - row < (size_t)pass->logits_rows ? (int)(n - row) : pass->logits_rows;
-        const float *x = pass->x + row * width;
-        uint16_t targets[ACTIVATIONS_CHUNK_ROWS];
-        for (int r = 0; r < rows; r++) targets[r] = tokens[(row + r) / length][(row + r) % length + 1];
+    if (pass->training && (norm || pass->rows.targets)) memset(pass->dx, 0, n * width * sizeof *pass->dx);
+    if (pass->rows.targets) memset(nll, 0, n * sizeof *nll);
+    size_t next = 0, picked[ACTIVATIONS_CHUNK_ROWS];
+    uint16_t targets[ACTIVATIONS_CHUNK_ROWS];
+    float losses[ACTIVATIONS_CHUNK_ROWS];
+    for (int rows; (rows = pick_rows(pass, tokens, n, &next, picked, targets)) > 0;) {
+        bool whole = adjoin(picked, rows);
+        const float *x = gather_rows(pass->gathered, pass->x, picked, rows, width);
         if (norm)
             nn_ops_layer_norm(pass->normed, pass->mean, pass->rstd, x, w + norm_w, w + norm_b, rows, width);
         const float *normed = norm ? pass->normed : x;
         linear_forward(pass->linear, pass->logits, normed, embedding, NULL, rows, vocabulary, width);
-        nn_ops_cross_entropy(nll + row, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
+        if (pass->rows.best) find_best(pass, picked, rows, vocabulary);
+        nn_ops_cross_entropy(losses, pass->logits, targets, rows, vocabulary, pass->training ? scale : 0);
+        for (int r = 0; r < rows; r++) nll[picked[r]] = losses[r];
         if (!pass->training) continue;
-        float *dnormed = norm ? pass->dnormed : pass->dx + row * width;
+        float *dx = whole ? pass->dx + picked[0] * (size_t)width : pass->dgathered;
+        if (!whole) memset(dx, 0, (size_t)rows * width * sizeof *dx);
+        float *dnormed = norm ? pass->dnormed : dx;
         linear_backward(pass->linear, dnormed, g + model->index->embedding, NULL, pass->logits, normed,
                         embedding, rows, vocabulary, width);
         if (norm)
-            nn_ops_layer_norm_backward(pass->dx + row * width, g + norm_w, g + norm_b, dnormed, x, w + norm_w,
-                                       pass->mean, pass->rstd, rows, width);
+            nn_ops_layer_norm_backward(dx, g + norm_w, g + norm_b, dnormed, x, w + norm_w, pass->mean,
+                                       pass->rstd, rows, width);
+        for (int r = 0; r < rows && !whole; r++)
+            memcpy(pass->dx + picked[r] * (size_t)width, dx + (size_t)r * width, (size_t)width * sizeof *dx);
     }
 }
 
@@ -332,6 +396,10 @@ static void backward(const Model *model, Activations *pass, const uint16_t *cons
             for (int c = 0; c < width; c++) to[c] += scale * row[(size_t)t * width + c];
         }
     }
+}
+
+void transformer_set_rows(Activations *pass, TransformerRows rows) {
+    pass->rows = rows;
 }
 
 void transformer_set_origin(Activations *pass, ActivationsOrigin origin) {

@@ -83,6 +83,32 @@ const char *encoding_changed_options(const Encoding *position, const char *separ
     return list;
 }
 
+static const char *file_of(const PositionMethod *method, Arena *arena) {
+    int i = 0;
+    while (encoding_methods[i] != method) i++;
+    return arena_format(arena, "%s:%s", method->name, encoding_method_hashes[i]);
+}
+
+const char *encoding_files(const Encoding *position, Arena *arena) {
+    const char *own = file_of(position->method, arena);
+    if (!position->partner) return own;
+    return arena_format(arena, "%s %s", own, encoding_files(position->partner, arena));
+}
+
+bool encoding_files_edited(const char *files) {
+    for (; files && *files; files += strspn(files, " ")) {
+        size_t size = strcspn(files, " "), name = strcspn(files, ": ");
+        for (int i = 0; i < encoding_method_count; i++) {
+            const char *known = encoding_methods[i]->name, *hash = encoding_method_hashes[i];
+            if (strlen(known) == name && !strncmp(known, files, name) &&
+                (size != name + 1 + strlen(hash) || strncmp(files + name + 1, hash, strlen(hash))))
+                return true;
+        }
+        files += size;
+    }
+    return false;
+}
+
 static bool within_limit(const Encoding *position, const PositionShape *shape, double length) {
     const PositionMethod *method = position->method;
     return !method->limit || length <= method->limit(shape, position->options);

@@ -13,6 +13,7 @@
    is its file's. */
 extern const PositionMethod *const encoding_methods[];
 extern const int encoding_method_count;
+extern const char *const encoding_method_hashes[]; /* of the methods' files */
 extern const char *const encoding_common[]; /* the methods that a new config compares, NULL-terminated */
 
 const PositionMethod *encoding_find(const char *name); /* NULL if there is none of that name */
@@ -79,6 +80,14 @@ bool encoding_usable(const Encoding *position, const PositionShape *shape, int64
 
 /* The options that are not the default, "key=value" each, its partner's apart; "" for none. */
 const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena);
+
+/* The files by which the encoding acts: "randomised:0123456789ab rotary:ba9876543210", the method and its
+   partner with the hashes of their files. */
+const char *encoding_files(const Encoding *position, Arena *arena);
+
+/* Whether such a text has a method whose file was another one when this program was built. Any edit counts,
+   of comments, too. Methods that this program does not have, and NULL (not known), do not count. */
+bool encoding_files_edited(const char *files);
 
 /* Bytes of the tables for one sequence. */
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length);

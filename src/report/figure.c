@@ -264,6 +264,8 @@ void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     Arena *arena = figure->arena;
     fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->set->experiment, arena), kind->y,
             kind->x, comment(figure->set->signature, arena));
+    const char *stale = results_stale(figure->set, arena);
+    if (stale) fprintf(file, "# stale: %s\n", comment(stale, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];

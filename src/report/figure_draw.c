@@ -83,8 +83,10 @@ static const char *wrapped(const char *text, double inches, double size, int *li
 }
 
 static const char *title_of(const FigureKind *kind, const Figure *figure) {
+    const char *stale = results_stale(figure->set, figure->arena);
     if (figure->look.title) return figure->look.title;
-    return arena_format(figure->arena, "%s: %s", figure->set->experiment, kind->title);
+    return arena_format(figure->arena, stale ? "%s: %s (stale: %s)" : "%s: %s", figure->set->experiment,
+                        kind->title, stale);
 }
 
 /* "perplexity per byte (log scale)" */

@@ -2,10 +2,13 @@
  * and `loss` (training loss by update).
  */
 #include "report/figure.h"
-#include "store/bench_results.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "train/train_log.h"
+#include "store/bench_results.h"
+#include "store/run_folder.h"
 
 /* The longest cell that has a loss; NULL without any. */
 static const SeriesCell *longest_cell(const Series *series) {
@@ -149,7 +152,8 @@ const FigureKind figure_cost = {
 
 /* --- loss: one panel for each training length. The log of a run is averaged over windows of equal numbers of
    updates, to remove the noise of single batches; a point is in the middle of its window, over the seeds that
-   have it. It shows whether a method had converged when it was compared --- */
+   have it. Runs that are not trained to their end are drawn from their train.jsonl. It shows whether a method
+   had converged when it was compared --- */
 
 enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
@@ -158,13 +162,55 @@ static const char sql[] =
     "  r.train_length AS length, min(p.ordinal) AS ordinal,"
     "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps"
     "  FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-    "  WHERE x.name = ? AND r.key IN (SELECT value FROM json_each(?)) AND r.status IN ('done', 'diverged')"
-    "  GROUP BY r.key),"
+    "  WHERE x.name = ?1 AND r.key IN (SELECT value FROM json_each(?3)) AND (r.status IN ('done', 'diverged')"
+    "   OR r.key IN (SELECT json_extract(value, '$[0]') FROM json_each(?2))) GROUP BY r.key),"
     " windows AS (SELECT name, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
-    "  FROM chosen c JOIN train_log t ON t.run = c.key GROUP BY c.key, (t.step - 1) * %d / c.steps),"
+    "  FROM chosen c JOIN train_log t ON t.run = c.key GROUP BY c.key, (t.step - 1) * %d / c.steps"
+    "  UNION ALL SELECT name, length, ordinal, json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+    "  FROM json_each(?2) JOIN chosen c ON c.key = json_extract(value, '$[0]')),"
     " lines AS (SELECT name, length, min(ordinal) AS place FROM chosen GROUP BY name, length)"
     "SELECT w.name, w.length, w.step, w.loss FROM windows w JOIN lines l USING (name, length)"
     " ORDER BY l.place, w.step, w.ordinal";
+
+static const char unfinished[] =
+    "SELECT DISTINCT r.key FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+    " WHERE x.name = ? AND r.steps IS NULL";
+
+/* Appends [KEY, STEP, LOSS] for each window of the run that is complete. */
+static void append_windows(Json *list, const char *key, const TrainLogLine *lines, int count) {
+    Arena *arena = json_arena(list);
+    double steps = 0, loss = 0;
+    for (int i = 0, size = 0; i < count; i++) {
+        int64_t window = (int64_t)i * WINDOWS / lines[i].steps,
+                next = (i + 1) * (int64_t)WINDOWS / lines[i].steps;
+        steps += (double)lines[i].log.step;
+        loss += lines[i].log.loss;
+        size++;
+        if (window == next) continue;
+        Json *point = json_new_array(arena);
+        json_append(point, json_new_text(key, arena));
+        json_append(point, json_new_number(steps / size, arena));
+        json_append(point, json_new_number(loss / size, arena));
+        if (isfinite(loss)) json_append(list, point);
+        steps = loss = size = 0;
+    }
+}
+
+/* The windows of runs whose training is not stored yet, as JSON. */
+static const char *read_unfinished(const Figure *figure, Database *store, Error *err) {
+    Arena *arena = figure->arena;
+    const char *experiment = figure->set->experiment;
+    Json *list = json_new_array(arena);
+    Query *query = query_begin(store, unfinished, (const char *const[]){experiment, NULL});
+    while (query_next(query)) {
+        const char *key = arena_copy(arena, query_text(query, 0));
+        const char *folder = run_folder_find(store, experiment, key, arena);
+        int count;
+        const TrainLogLine *lines = train_log_read(run_folder_log(folder, arena), &count, arena);
+        append_windows(list, key, lines, count);
+    }
+    return query_end(query, err) ? json_print(list, arena) : NULL;
+}
 
 /* What is read of one window: its seeds' losses. */
 typedef struct LossWindow {
@@ -186,7 +232,9 @@ static int find_panel(Figure *figure, int64_t length) {
 }
 
 static bool make_loss(Figure *figure, Database *store, Error *err) {
-    const char *const parameters[] = {figure->set->experiment, figure_run_keys(figure), NULL};
+    const char *live = read_unfinished(figure, store, err);
+    if (!live) return false;
+    const char *const parameters[] = {figure->set->experiment, live, figure_run_keys(figure), NULL};
     Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
     while (query_next(query)) {

@@ -75,7 +75,7 @@ static void put_grid(const TableGrid *grid, const char *label, FILE *out, Arena 
     fputs("<thead><tr>", out);
     for (int c = 0; c < grid->columns; c++) {
         fputs(grid->heads[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
-        html_text(table_head_text(&grid->heads[c], arena), out);
+        html_text(table_grid_head(&grid->heads[c], arena), out);
         fputs("</th>", out);
     }
     fputs("</tr></thead>\n<tbody>\n", out);

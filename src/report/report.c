@@ -110,7 +110,7 @@ static bool put_compared(Report *report, Error *err) {
 /* --- answer, figures, claims --- */
 
 static bool put_answer(Report *report, Error *err) {
-    return summary_answer(report->store, report->set, report->claims, report->out, report->arena, err);
+    return summary_answer(report->set, report->claims, report->out, report->arena, err);
 }
 
 static bool put_group(Report *report, ReportFigures group, Error *err) {
@@ -197,7 +197,7 @@ static bool put_tables(Report *report, Error *err) {
                   {"Perplexity relative to that at the training length", true}};
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
+        const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
         put_table(report, table, tables[i].title);
     }
@@ -352,6 +352,8 @@ static bool put_experiment(Report *report, const char *name, const char *claims,
                  "Position methods of transformers compared: trained on short sequences, evaluated on longer "
                  "ones. Written by poslab from its database.",
                  report->out);
+    const char *stale = results_stale_note(report->set, report->arena);
+    if (stale) html_element("p class=\"note\"", stale, report->out);
     bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) {
         if (sections[i].wanted && !sections[i].wanted(report)) continue;

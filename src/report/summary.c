@@ -31,12 +31,11 @@ static Ranking rank(const Results *set, const Series *first, int64_t length) {
 
 /* What is known of the best against the next: ", 0.731 times that of the next, Label (17.58), ...". The
    interval is there only where seeds allow one; brief: only if the two cannot be distinguished. */
-static bool next_text(const char **text, const Ranking *ranking, bool brief, Database *store, Arena *arena,
-                      Error *err) {
+static bool next_text(const char **text, const Ranking *ranking, bool brief, Arena *arena, Error *err) {
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!results_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
+    if (!results_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
                          STATS_RESAMPLES, arena, err))
         return false;
     bool tested = difference.seeds >= 2 && isfinite(difference.low),
@@ -60,12 +59,12 @@ static bool next_text(const char **text, const Ranking *ranking, bool brief, Dat
 
 /* "ALiBi, 7.21" and what is known of the next; NULL if nothing is known at this length. */
 static bool best_at(const char **text, const Results *set, const Series *first, int64_t length, bool brief,
-                    Database *store, Arena *arena, Error *err) {
+                    Arena *arena, Error *err) {
     const Ranking ranking = rank(set, first, length);
     const char *next;
     *text = NULL;
     if (!ranking.best) return true;
-    if (!next_text(&next, &ranking, brief, store, arena, err)) return false;
+    if (!next_text(&next, &ranking, brief, arena, err)) return false;
     *text =
         arena_format(arena, "%s, %s%s", ranking.best->name, series_cell_text(ranking.best_cell, arena), next);
     return true;
@@ -89,8 +88,7 @@ static bool begins_length(const Results *set, int index) {
 }
 
 /* The best at the training length, or at the longest evaluated, for each training length. */
-static bool bests(const char **list, const Results *set, bool at_longest, Database *store, Arena *arena,
-                  Error *err) {
+static bool bests(const char **list, const Results *set, bool at_longest, Arena *arena, Error *err) {
     int lengths = 0;
     *list = "";
     for (int i = 0; i < set->count; i++) lengths += begins_length(set, i);
@@ -99,7 +97,7 @@ static bool bests(const char **list, const Results *set, bool at_longest, Databa
         const char *best;
         int64_t trained = first->train_length, longest = longest_length(set, first);
         if (!begins_length(set, i) || (at_longest && longest <= trained)) continue;
-        if (!best_at(&best, set, first, at_longest ? longest : trained, lengths > 1, store, arena, err))
+        if (!best_at(&best, set, first, at_longest ? longest : trained, lengths > 1, arena, err))
             return false;
         if (!best) continue;
         const char *where = at_longest ? arena_format(arena, "at %lld, trained at %lld", (long long)longest,
@@ -194,12 +192,10 @@ static const char *sentence(const char *list, Arena *arena) {
     return *list ? arena_format(arena, "%c%s.", *list - 'a' + 'A', list + 1) : NULL;
 }
 
-bool summary_answer(Database *store, const Results *set, const ClaimList *claims, FILE *out, Arena *arena,
-                    Error *err) {
+bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err) {
     const char *near, *far;
     if (!set->count) return html_element("p", "The experiment requests no evaluations.", out), true;
-    if (!bests(&near, set, false, store, arena, err) || !bests(&far, set, true, store, arena, err))
-        return false;
+    if (!bests(&near, set, false, arena, err) || !bests(&far, set, true, arena, err)) return false;
     const struct {
         const char *question, *answer;
     } lines[] = {

@@ -12,8 +12,7 @@
 /* Writes up to five lines for someone who knows only the paper's abstract: what was compared, which methods
    extrapolate, which is best at the training length and at the longest, how many claims are supported. False
    and err if reading fails. */
-bool summary_answer(Database *store, const Results *set, const ClaimList *claims, FILE *out, Arena *arena,
-                    Error *err);
+bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err);
 
 /* Writes how many claims have which verdict and, folded, each claim with its points. */
 void summary_claims(const ClaimList *claims, FILE *out, Arena *arena);

@@ -10,7 +10,6 @@
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/signals.h"
-#include "store/run_folder.h"
 #include "store/merge.h"
 #include "store/runs.h"
 #include "run/worker.h"
@@ -50,16 +49,9 @@ bool jobs_import_result(Jobs *jobs, const char *folder) {
     return unlink(path) == 0 || error_system(&jobs->fatal, "cannot remove '%s'", path);
 }
 
-static bool forget(Jobs *jobs, Job *job) {
-    if (!runs_delete_training(jobs->store, job->point->key, &jobs->fatal)) return false;
-    run_folder_delete_files(jobs->store, job->point->key, jobs->arena);
-    job->retrain = false;
-    return true;
-}
-
 static bool start_job(Jobs *jobs, Job *job, int slot) {
     Error *err = &jobs->fatal;
-    if (job->retrain && !forget(jobs, job)) return false;
+    if (!run_task_forget(&job->task, jobs->store, jobs->arena, err)) return false;
     if (!atomic_file_make_folder(job->folder, err) ||
         !worker_assign(job->folder, job->point->config, &job->task, err) ||
         !set_status(jobs, job, RUN_RUNNING, NULL))
@@ -88,9 +80,9 @@ static bool take_line(void *user, const char *line) {
     Jobs *jobs = ((Listener *)user)->jobs;
     int slot = ((Listener *)user)->slot, number, count;
     long long step, steps;
-    double loss, speed, share;
-    if (sscanf(line, "step %lld %lld %lf %lf", &step, &steps, &loss, &speed) == 4)
-        progress_step(jobs->progress, slot, step, steps, loss, speed);
+    double loss, speed, share, exact = -1;
+    if (sscanf(line, "step %lld %lld %lf %lf %lf", &step, &steps, &loss, &speed, &exact) >= 4)
+        progress_step(jobs->progress, slot, step, steps, loss, speed, exact);
     else if (sscanf(line, "evaluate %d %d %lf", &number, &count, &share) == 3)
         progress_evaluate(jobs->progress, slot, number, count, share);
     else {
@@ -105,10 +97,10 @@ static bool take_line(void *user, const char *line) {
 /* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
     if (++job->attempts > jobs->retries || code == EXIT_USAGE || jobs->stopping) return false;
-    progress_end(jobs->progress, slot, "retry", false);
+    progress_end(jobs->progress, slot, "retry", "", false);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
                      jobs->retries + 1);
-    run_task_missing(&job->task, jobs->store, job->point, jobs->arena);
+    run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);
     return start_job(jobs, job, slot);
 }
 
@@ -116,6 +108,15 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
     const char *reason = worker_process_reason(&job->child, code, signal, jobs->arena);
     if (!job->timed_out) return reason;
     return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
+}
+
+/* "perplexity 12.3 at 64": at the training length, or else at the first length; "" if there is none. */
+static const char *result_text(const Jobs *jobs, const Job *job) {
+    int64_t length;
+    double perplexity = runs_perplexity(jobs->store, job->point->key, &length);
+    return isnan(perplexity) ? ""
+                             : arena_format(jobs->arena, "perplexity %s at %lld",
+                                            table_perplexity(perplexity, jobs->arena), (long long)length);
 }
 
 /* Stores the results and the outcome of a run whose worker has exited with `code` or was ended by
@@ -128,19 +129,19 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     const RunState state = runs_state(jobs->store, job->point->key);
     if (code == EXIT_DONE && (state.status == RUN_DONE || state.status == RUN_DIVERGED)) {
         jobs->diverged += state.status == RUN_DIVERGED;
-        progress_end(jobs->progress, slot, runs_status_names[state.status], true);
+        progress_end(jobs->progress, slot, runs_status_names[state.status], result_text(jobs, job), true);
         return true;
     }
     if (code == EXIT_STOPPED || (jobs->stopping && signal)) {
         jobs->left++;
-        progress_end(jobs->progress, slot, "stopped", false);
+        progress_end(jobs->progress, slot, "stopped", "", false);
         return set_status(jobs, job, state.trained ? RUN_DONE : RUN_PENDING, NULL);
     }
     if (try_again(jobs, job, slot, code, reason)) return true;
     if (jobs->fatal.code) return false;
     jobs->failed++;
     if (code == EXIT_SYSTEM) jobs->refused = reason;
-    progress_end(jobs->progress, slot, "failed", false);
+    progress_end(jobs->progress, slot, "failed", "", false);
     progress_message(jobs->progress, true, "        %s", reason);
     if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
     return set_status(jobs, job, RUN_FAILED, reason);

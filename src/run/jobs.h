@@ -20,7 +20,6 @@ typedef struct Job {
     const PlanPoint *point;
     const char *label, *folder;
     RunTask task;
-    bool retrain;         /* delete its stored results and its files before it starts */
     int attempts;         /* that have ended */
     double last_progress; /* time of the last progress line of its worker (clock_now) */
     bool timed_out;       /* killed for lack of progress */

@@ -4,14 +4,16 @@
  * end), the message is printed, and they are drawn again below it.
  */
 #include "run/progress.h"
+
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BAR = 20, LINE = 512, TENTHS = 10 };
@@ -64,9 +66,33 @@ static void format_left(char out[48], double seconds) {
     snprintf(out, 48, *text ? "  %s left" : "%s", text);
 }
 
-static int screen_width(void) {
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+/* "2026-11-27 22:01:05 " before lines that are not on a terminal, which may become a log. */
+static const char *timestamp(const Progress *progress, char out[32]) {
+    time_t now = time(NULL);
+    struct tm local;
+    *out = '\0';
+    if (!progress->terminal) strftime(out, 32, "%Y-%m-%d %H:%M:%S ", localtime_r(&now, &local));
+    return out;
+}
+
+/* The completed share of all work, and the seconds that the rest takes; NAN: unknown. */
+static double completed_share(const Progress *progress, double *left) {
+    double finished = progress->finished, elapsed = clock_now() - progress->begin;
+    for (int i = 0; i < progress->slots; i++) {
+        const Slot *slot = &progress->slot[i];
+        if (slot->busy) finished += slot->share * (slot->run.train_work + slot->run.evaluate_work);
+    }
+    double share = progress->work > 0 ? fmin(1, finished / progress->work) : 1;
+    *left = share > 0.01 ? elapsed * (1 - share) / share : NAN;
+    return share;
+}
+
+/* "all: 1h02m left" for plain lines; "" if unknown or if nothing is left. */
+static void format_all_left(const Progress *progress, const char *before, char out[64]) {
+    char text[32];
+    double left, share = completed_share(progress, &left);
+    format_seconds(text, share < 1 && !progress->terminal ? left : NAN);
+    snprintf(out, 64, *text ? "%sall: %s left" : "", before, text);
 }
 
 /* Prints one line of the display, truncated to the width of the screen so that it takes one line there. */
@@ -75,7 +101,7 @@ static void draw_line(Progress *progress, double share, const char *text) {
     int full = (int)(share * BAR + 0.5);
     for (int i = 0; i < BAR; i++) bar[i] = i < full ? '#' : '.';
     bar[BAR] = '\0';
-    int room = screen_width() - BAR - 10;
+    int width = text_screen_width(stderr), room = (width ? width : 80) - BAR - 10;
     const char *on = progress->colour ? "\033[32m" : "", *off = progress->colour ? "\033[0m" : "";
     fprintf(stderr, "%s[%s]%s %3.0f %% %.*s\n", on, bar, off, floor(100 * share), room > 0 ? room : 0, text);
     progress->drawn++;
@@ -88,21 +114,18 @@ static void erase(Progress *progress) {
 
 static void draw(Progress *progress) {
     char text[LINE], left[48];
-    double finished = progress->finished;
+    double seconds, share = completed_share(progress, &seconds);
     erase(progress);
     for (int i = 0; i < progress->slots; i++) {
         const Slot *slot = &progress->slot[i];
         if (!slot->busy) continue;
-        finished += slot->share * (slot->run.train_work + slot->run.evaluate_work);
         format_left(left, slot->left);
         snprintf(text, sizeof text, "%s  %s%s", slot->run.label, slot->state, left);
         draw_line(progress, slot->share, text);
     }
-    double elapsed = clock_now() - progress->begin,
-           share = progress->work > 0 ? finished / progress->work : 1;
-    format_left(left, share > 0.01 ? elapsed * (1 - share) / share : NAN);
+    format_left(left, seconds);
     snprintf(text, sizeof text, "%d of %d runs%s", progress->done, progress->runs, left);
-    draw_line(progress, share > 1 ? 1 : share, text);
+    draw_line(progress, share, text);
     fflush(stderr);
     progress->last = clock_now();
 }
@@ -129,33 +152,37 @@ void progress_message(Progress *progress, bool important, const char *format, ..
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run) {
     progress->slot[slot] = (Slot){.busy = true, .run = *run, .left = NAN, .state = "starting"};
+    char time[32];
     if (progress->terminal)
         draw(progress);
     else
-        progress_message(progress, false, "start   %s", run->label);
+        progress_message(progress, false, "%sstart   %s", timestamp(progress, time), run->label);
 }
 
 /* The plain display prints a line whenever another tenth of the run is complete. */
 static void show_tenth(Progress *progress, Slot *slot) {
     int tenth = (int)(slot->share * TENTHS);
     if (progress->terminal || tenth <= slot->tenth || tenth >= TENTHS) return;
-    char left[48];
+    char time[32], left[48], all[64];
     slot->tenth = tenth;
     format_left(left, slot->left);
-    progress_message(progress, false, "%5d %% %s  %s%s", tenth * 100 / TENTHS, slot->run.label, slot->state,
-                     left);
+    format_all_left(progress, "  ", all);
+    progress_message(progress, false, "%s%5d %% %s  %s%s%s", timestamp(progress, time), tenth * 100 / TENTHS,
+                     slot->run.label, slot->state, left, all);
 }
 
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
-                   double tokens_per_second) {
+                   double tokens_per_second, double exact) {
+    char accuracy[32] = "";
     Slot *at = &progress->slot[slot];
     double all = at->run.train_work + at->run.evaluate_work;
     double seconds_per_flop =
         (double)(at->run.tokens_per_step * steps) / tokens_per_second / at->run.train_work;
     if (all > 0) at->share = at->run.train_work * (double)step / (double)steps / all;
     at->left = seconds_per_flop * all * (1 - at->share);
-    snprintf(at->state, sizeof at->state, "step %lld/%lld  loss %.3f  %.0f tokens/s", (long long)step,
-             (long long)steps, loss, tokens_per_second);
+    if (exact >= 0) snprintf(accuracy, sizeof accuracy, "exact %.1f %%  ", 100 * exact);
+    snprintf(at->state, sizeof at->state, "step %lld/%lld  loss %.3f  %s%.0f tokens/s", (long long)step,
+             (long long)steps, loss, accuracy, tokens_per_second);
     show_tenth(progress, at);
 }
 
@@ -169,11 +196,13 @@ void progress_evaluate(Progress *progress, int slot, int number, int count, doub
     show_tenth(progress, at);
 }
 
-void progress_end(Progress *progress, int slot, const char *outcome, bool done) {
+void progress_end(Progress *progress, int slot, const char *outcome, const char *result, bool done) {
     Slot *at = &progress->slot[slot];
+    char time[32], all[64];
     at->busy = false;
     progress->finished += at->run.train_work + at->run.evaluate_work;
     progress->done += done;
-    progress_message(progress, !done, "%-7s %s  (%d of %d)", outcome, at->run.label, progress->done,
-                     progress->runs);
+    format_all_left(progress, "; ", all);
+    progress_message(progress, !done, "%s%-7s %s%s%s  (%d of %d%s)", timestamp(progress, time), outcome,
+                     at->run.label, *result ? "  " : "", result, progress->done, progress->runs, all);
 }

@@ -1,8 +1,8 @@
 /* progress: the progress of a sweep, on stderr.
  *
  * On a terminal there is one line for each running worker (bar, loss, tokens per second, time left) and one
- * for the sweep, redrawn in place. Otherwise plain lines are printed when a run starts, about every 10 %,
- * and when it ends. NO_COLOR is respected. A quiet display shows failures only.
+ * for the sweep, redrawn in place. Otherwise plain lines with a timestamp are printed when a run starts,
+ * about every 10 %, and when it ends. NO_COLOR is respected. A quiet display shows failures only.
  */
 #ifndef POSLAB_RUN_PROGRESS_H
 #define POSLAB_RUN_PROGRESS_H
@@ -22,10 +22,13 @@ typedef struct ProgressRun {
 Progress *progress_new(int slots, int runs, int done, double work, bool quiet, Arena *arena);
 
 void progress_begin(Progress *progress, int slot, const ProgressRun *run);
+/* exact: the share of examples of a task that is answered; below 0: not known. */
 void progress_step(Progress *progress, int slot, int64_t step, int64_t steps, double loss,
-                   double tokens_per_second);
+                   double tokens_per_second, double exact);
 void progress_evaluate(Progress *progress, int slot, int number, int count, double share);
-void progress_end(Progress *progress, int slot, const char *outcome, bool done); /* "done", "failed: ..." */
+
+/* The end of a run; outcome: "done", "failed", ...; result: "perplexity 12.3 at 64", or "". */
+void progress_end(Progress *progress, int slot, const char *outcome, const char *result, bool done);
 
 /* Prints a permanent line; `important` ones are shown also if quiet. */
 void progress_message(Progress *progress, bool important, const char *format, ...)

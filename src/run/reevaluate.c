@@ -138,7 +138,9 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
         {"multiples", numbers_json(&options->multiples, arena)},
         {"split", options->split ? json_new_text(options->split, arena) : NULL},
         {"tokens", options->targets >= 0 ? json_new_number((double)options->targets, arena) : NULL},
-        {"protocols", protocols}};
+        {"protocols", protocols},
+        {"task.sizes", numbers_json(&options->sizes, arena)},
+        {"task.examples", options->examples ? json_new_number((double)options->examples, arena) : NULL}};
     json_set_text(root, "name", name);
     for (int i = 0; evaluate && i < 2 && (changes[0].value || changes[1].value); i++)
         json_remove(evaluate, changes[i].key);

@@ -14,9 +14,11 @@
 typedef struct ReevaluateOptions {
     OptionNumbers lengths, multiples; /* multiples are of the training length */
     const char *const
-        *protocols;    /* "nonoverlapping", "strided:0.25", "last_n:4096", "last_n:TARGETS:STRIDE" */
-    const char *split; /* "test"; NULL: as configured */
-    int64_t targets;   /* 0: all of the split; -1: as configured */
+        *protocols;      /* "nonoverlapping", "strided:0.25", "last_n:4096", "last_n:TARGETS:STRIDE" */
+    const char *split;   /* "test"; NULL: as configured */
+    int64_t targets;     /* 0: all of the split; -1: as configured */
+    OptionNumbers sizes; /* of a task */
+    int64_t examples;    /* of each size; 0: as configured */
     const char *const *variants; /* method names, or items of evaluate.variants or lists of them, as JSON
                                     (starting with { or [) or in files (*.json) */
     const char *const *runs;     /* keys or prefixes of keys; NULL: all */

@@ -2,17 +2,110 @@
 
 #include <string.h>
 
-#include "store/runs.h"
+#include "math/precision.h"
+#include "store/run_folder.h"
 
-bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena) {
+bool run_task_retrains(const RunState *state, RunTaskRetrain which) {
+    return (state->stale && which != RUN_TASK_NONE) ||
+           (state->changed && which == RUN_TASK_STALE_AND_CHANGED);
+}
+
+bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
+                      Arena *arena) {
     RunState state = runs_state(store, point->key);
+    bool retrain = run_task_retrains(&state, which);
     memcpy(task->key, point->key, sizeof point->key);
-    task->trained = state.trained;
+    task->retrain = retrain;
+    task->trained = state.trained && !retrain;
     task->requests = NEW(arena, point->request_count, EvaluateRequest);
     task->request_count = 0;
     for (int i = 0; i < point->request_count; i++)
-        if (!store || !runs_has_evaluation(store, point->key, &point->requests[i]))
+        if (!store || retrain || !runs_has_evaluation(store, point->key, &point->requests[i]))
             task->requests[task->request_count++] = point->requests[i];
-    return state.status != RUN_DIVERGED &&
-           (task->request_count || !task->trained || state.status != RUN_DONE);
+    return retrain || (state.status != RUN_DIVERGED &&
+                       (task->request_count || !task->trained || state.status != RUN_DONE));
+}
+
+bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err) {
+    if (!task->retrain) return true;
+    if (!runs_delete_training(store, task->key, err)) return false;
+    run_folder_delete_files(store, task->key, arena);
+    task->retrain = false;
+    return true;
+}
+
+int run_task_stale(Database *store, const Plan *plan) {
+    int stale = 0;
+    for (int i = 0; i < plan->count; i++) stale += runs_state(store, plan->points[i].key).stale;
+    return stale;
+}
+
+const char *run_task_stale_text(int stale, int runs, Arena *arena) {
+    return arena_format(arena, "%d of %d run%s %s stale: the file of %s method was edited after the training",
+                        stale, runs, runs == 1 ? "" : "s", stale == 1 ? "is" : "are",
+                        stale == 1 ? "its" : "their");
+}
+
+/* --- as JSON --- */
+
+static const OptionField request_fields[] = {
+    {"split", OPTION_CHOICE, offsetof(EvaluateRequest, split), .choices = corpus_split_names},
+    {"tokens", OPTION_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
+    {"protocol", OPTION_CHOICE, offsetof(EvaluateRequest, protocol), .choices = evaluate_protocol_names},
+    {"length", OPTION_INT, offsetof(EvaluateRequest, length), .default_value = 1, .low = 1, .high = 1e9},
+    {"stride", OPTION_INT, offsetof(EvaluateRequest, stride), .default_value = 1, .low = 1, .high = 1e9},
+    {"precision", OPTION_CHOICE, offsetof(EvaluateRequest, precision), .choices = precision_names},
+};
+
+static const OptionField variant_fields[] = {
+    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant"},
+    {"options", OPTION_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
+};
+
+static Json *request_json(const EvaluateRequest *request, Arena *arena) {
+    Json *json = json_new_object(arena), *variant = json_new_object(arena);
+    options_write(json, request, request_fields, COUNT_OF(request_fields));
+    if (!request->variant) return json;
+    options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
+    json_set(json, "variant", variant);
+    return json;
+}
+
+static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
+                         Error *err) {
+    static const OptionPart parts[] = {{.key = "variant"}, {0}};
+    const Json *changed = json_get(json, "variant");
+    EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
+    *request = (EvaluateRequest){.variant = changed ? variant : NULL};
+    options_default(request, request_fields, COUNT_OF(request_fields));
+    options_default(variant, variant_fields, COUNT_OF(variant_fields));
+    return options_read(request, request_fields, COUNT_OF(request_fields), json, parts, source, "requests",
+                        arena, err) &&
+           (!changed || options_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, source,
+                                     "requests.variant", arena, err)) &&
+           (request->stride <= request->length ||
+            error_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", source));
+}
+
+Json *run_task_json(const RunTask *task, Arena *arena) {
+    Json *root = json_new_object(arena), *list = json_new_array(arena);
+    json_set_text(root, "key", task->key);
+    json_set_bool(root, "trained", task->trained);
+    json_set_bool(root, "evaluate_only", task->evaluate_only);
+    for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i], arena));
+    json_set(root, "requests", list);
+    return root;
+}
+
+bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *arena, Error *err) {
+    const Json *list = json_get(root, "requests");
+    snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
+    task->trained = json_bool(json_get(root, "trained"));
+    task->evaluate_only = json_bool(json_get(root, "evaluate_only"));
+    task->request_count = json_count(list);
+    task->requests = NEW(arena, task->request_count, EvaluateRequest);
+    bool fine = json_is_array(list) || error_set(err, EXIT_USAGE, "%s: 'requests' must be a list", source);
+    for (int i = 0; i < task->request_count && fine; i++)
+        fine = read_request(&task->requests[i], json_at(list, i), source, arena, err);
+    return fine;
 }

@@ -1,25 +1,47 @@
 /* run_task: decides which parts of a planned run are missing; the result is the task of a worker.
  *
  * A run is skipped if its training and all requested evaluations are stored under its key, or if it diverged.
- * A trained run that lacks evaluations is only evaluated.
+ * A trained run that lacks evaluations is only evaluated. A stale run, whose method's file was edited since
+ * its training, is trained again; so are, if requested, runs of other shared sources.
  */
 #ifndef POSLAB_RUN_TASK_H
 #define POSLAB_RUN_TASK_H
 
 #include "train/evaluate.h"
 #include "experiment/plan.h"
-#include "store/database.h"
+#include "store/runs.h"
 
 typedef struct RunTask {
     char key[PLAN_KEY_SIZE];
     bool trained;       /* training is complete: only evaluations are missing */
     bool evaluate_only; /* fail if its weights cannot be loaded, instead of training again */
+    bool retrain;       /* what is stored of it must be deleted before it starts: run_task_forget */
     EvaluateRequest *requests;
     int request_count;
 } RunTask;
 
-/* Sets key, trained and requests (owned by the arena) to what the point lacks; without a store everything is
-   missing. Returns whether anything is missing; a diverged run lacks nothing. */
-bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, Arena *arena);
+/* Which trained runs are trained again. */
+typedef enum RunTaskRetrain { RUN_TASK_NONE, RUN_TASK_STALE, RUN_TASK_STALE_AND_CHANGED } RunTaskRetrain;
+bool run_task_retrains(const RunState *state, RunTaskRetrain which);
+
+/* Sets key, trained, retrain and requests (owned by the arena) to what the point lacks; without a store
+   everything is missing. Returns whether anything is missing; a diverged run that is not trained again lacks
+   nothing. */
+bool run_task_missing(RunTask *task, Database *store, const PlanPoint *point, RunTaskRetrain which,
+                      Arena *arena);
+
+/* Deletes the outcome of the task's run from the database and from its folders, if it is to be trained again.
+ */
+bool run_task_forget(RunTask *task, Database *store, Arena *arena, Error *err);
+
+/* How many runs of a plan are stale. */
+int run_task_stale(Database *store, const Plan *plan);
+
+/* "2 of 8 runs are stale: the file of their method was edited after they were trained" */
+const char *run_task_stale_text(int stale, int runs, Arena *arena);
+
+/* The task as JSON (requests.json), and back; errors (usage) begin with `source`. */
+Json *run_task_json(const RunTask *task, Arena *arena);
+bool run_task_read(RunTask *task, const Json *root, const char *source, Arena *arena, Error *err);
 
 #endif

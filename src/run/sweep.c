@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "sys/atomic_file.h"
 #include "sys/lock.h"
 #include "sys/version.h"
@@ -21,7 +22,8 @@ typedef struct Sweep {
     const char *database;
     Jobs jobs;     /* one per incomplete point; `diverged` also counts earlier runs */
     int others;    /* with only_failed: missing runs that have not failed */
-    int changed;   /* trained by another revision and not retrained */
+    int stale;     /* of an edited method */
+    int changed;   /* trained by other shared sources and not retrained */
     int untrained; /* with evaluate_only: runs without weights */
     Arena *arena;
 } Sweep;
@@ -33,7 +35,8 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
     Job *job = &sweep->jobs.items[sweep->jobs.count];
     Arena *arena = sweep->arena;
     const RunState state = runs_state(sweep->jobs.store, point->key);
-    bool retrain = state.changed && sweep->options->retrain_changed;
+    bool retrain = run_task_retrains(&state, sweep->options->retrain);
+    sweep->stale += state.stale;
     sweep->changed += state.changed && !retrain;
     if (state.status == RUN_DIVERGED && !retrain) {
         sweep->jobs.diverged++;
@@ -43,17 +46,18 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
         sweep->others += state.status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && !state.trained) {
-        sweep->untrained++;
+    if (sweep->options->evaluate_only && (!state.trained || state.stale)) {
+        sweep->untrained += !state.trained;
         return;
     }
-    *job = (Job){.point = point, .retrain = retrain};
+    *job = (Job){.point = point};
     job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *setting ? " " : "", setting);
     const char *name = sweep->plan->experiment->name;
     job->folder = sweep->jobs.store ? run_folder_find(sweep->jobs.store, name, point->key, arena)
                                     : run_folder_path(sweep->database, name, point->key, arena);
     job->task.evaluate_only = sweep->options->evaluate_only;
-    if (run_task_missing(&job->task, retrain ? NULL : sweep->jobs.store, point, arena)) sweep->jobs.count++;
+    if (run_task_missing(&job->task, sweep->jobs.store, point, sweep->options->retrain, arena))
+        sweep->jobs.count++;
 }
 
 static void plan_jobs(Sweep *sweep) {
@@ -67,6 +71,19 @@ static bool fits_together(const Sweep *sweep, Error *err) {
     return plan_memory_check(bytes, sweep->jobs.count, sweep->options->jobs, sweep->arena, err);
 }
 
+/* How many are stale, and what becomes of them. */
+static const char *stale_text(const Sweep *sweep) {
+    const SweepOptions *options = sweep->options;
+    const char *text = run_task_stale_text(sweep->stale, sweep->plan->count, sweep->arena), *next;
+    if (options->evaluate_only)
+        next = "left out; `poslab run` trains them again";
+    else
+        next = options->retrain == RUN_TASK_NONE ? "kept (--retry missing)"
+                                                 : "trained again (--retry missing keeps them)";
+    if (options->only_failed) next = "left out by --retry failed";
+    return arena_format(sweep->arena, "%s; %s", text, next);
+}
+
 static void print_jobs(const Sweep *sweep) {
     for (int i = 0; i < sweep->jobs.count; i++) {
         const Job *job = &sweep->jobs.items[i];
@@ -75,6 +92,7 @@ static void print_jobs(const Sweep *sweep) {
                job->task.request_count == 1 ? "" : "s");
     }
     printf("%d of %d runs to do\n", sweep->jobs.count, sweep->plan->count);
+    if (sweep->stale) printf("%s\n", stale_text(sweep));
 }
 
 /* Imports results that a killed parent did not import. */
@@ -91,9 +109,26 @@ static bool import_results(Sweep *sweep) {
     return fine;
 }
 
+/* The commands that show what was run; --experiment where the database has others. */
+static void print_next(const Sweep *sweep) {
+    static const char *const commands[] = {"table", "plot", "report"};
+    Arena *arena = sweep->arena;
+    Progress *progress = sweep->jobs.progress;
+    Error ignored;
+    int count = 0;
+    const char *database = escape_text(ESCAPE_SHELL, sweep->database, arena), *option = "";
+    if (runs_experiments(sweep->jobs.store, NULL, &count, arena, &ignored) && count > 1)
+        option = arena_format(arena, " --experiment %s",
+                              escape_text(ESCAPE_SHELL, sweep->plan->experiment->name, arena));
+    progress_message(progress, false, "Next:");
+    for (int i = 0; i < COUNT_OF(commands); i++)
+        progress_message(progress, false, "  poslab %s %s%s", commands[i], database, option);
+}
+
 static ExitCode conclude(Sweep *sweep, Error *err) {
     const Jobs *jobs = &sweep->jobs;
     int runs = sweep->plan->count, done = runs - jobs->failed - jobs->left - sweep->untrained - sweep->others;
+    if (sweep->options->evaluate_only) done -= sweep->stale;
     char diverged[64] = "";
     if (jobs->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", jobs->diverged);
     if (sweep->untrained)
@@ -101,7 +136,7 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
                          sweep->untrained, runs);
     if (sweep->changed && !sweep->options->evaluate_only)
         progress_message(jobs->progress, true,
-                         "%d of %d runs were trained by another revision of poslab than this, %s;"
+                         "%d of %d runs were trained by other sources than those of this poslab, %s;"
                          " --retry changed retrains them",
                          sweep->changed, runs, version_revision());
     if (jobs->fatal.code) {
@@ -109,13 +144,15 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     const char *start = jobs->count ? "" : "nothing to do: ";
-    progress_message(jobs->progress, false, "%s%d of %d runs are done%s", start, done, runs, diverged);
+    progress_message(jobs->progress, false, "%s%d of %d runs are done%s, in %s", start, done, runs, diverged,
+                     sweep->database);
     if (jobs->refused && !jobs->left) {
         error_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", jobs->failed,
                   runs, jobs->refused);
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
+    if (done && !jobs->left && !sweep->options->evaluate_only) print_next(sweep);
     return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -147,6 +184,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     sweep->jobs.progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->jobs.count,
                                         work, sweep->options->quiet, sweep->arena);
     note_corpora(sweep);
+    if (sweep->stale) progress_message(sweep->jobs.progress, true, "note    %s", stale_text(sweep));
     jobs_run(&sweep->jobs);
     return conclude(sweep, err);
 }

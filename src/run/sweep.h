@@ -6,8 +6,9 @@
  * failed worker affects its own run only: after `retries` more attempts the reason and its last lines are
  * stored. A worker that reports no progress for `timeout` seconds is killed and counts as failed. If the
  * system refused a write (EXIT_SYSTEM), the other runs are finished and the sweep ends with that code. A
- * trained run that lacks evaluations is only evaluated. Failed runs, and runs that a killed process left in
- * the status `running`, count as missing; diverged runs are done.
+ * trained run that lacks evaluations is only evaluated; a stale one is trained again (run/run_task.h), or
+ * left out where nothing is to be trained. Failed runs, and runs that a killed process left in the status
+ * `running`, count as missing; diverged runs are done.
  *
  * One `run` at a time works on a database: it holds DATABASE.lock (sys/lock.h). Its workers hold it too, so
  * that the lock of a killed parent lasts until the last worker has ended.
@@ -22,17 +23,17 @@
 #include "run/jobs.h"
 
 typedef struct SweepOptions {
-    int jobs;             /* workers at a time, 1 .. JOBS_MOST */
-    int threads;          /* of each worker (sys/threads.h) */
-    int retries;          /* further attempts of a run that fails */
-    int timeout;          /* seconds without progress after which a worker is killed; 0: never */
-    bool only_failed;     /* only runs that have failed */
-    bool retrain_changed; /* retrain runs of other revisions; their results are deleted when they start */
-    bool quiet;           /* no progress */
-    bool dry_run;         /* only print the missing runs to stdout */
-    bool evaluate_only;   /* add the plan's requests to the stored experiment; train nothing */
-    const char *command;  /* as typed, for "continue with: ..." */
-    const char *database; /* NULL: results/NAME.db */
+    int jobs;               /* workers at a time, 1 .. JOBS_MOST */
+    int threads;            /* of each worker (sys/threads.h) */
+    int retries;            /* further attempts of a run that fails */
+    int timeout;            /* seconds without progress after which a worker is killed; 0: never */
+    bool only_failed;       /* only runs that have failed */
+    RunTaskRetrain retrain; /* trained runs to be trained again; their results are deleted when they start */
+    bool quiet;             /* no progress */
+    bool dry_run;           /* only print the missing runs to stdout */
+    bool evaluate_only;     /* add the plan's requests to the stored experiment; train nothing */
+    const char *command;    /* as typed, for "continue with: ..." */
+    const char *database;   /* NULL: results/NAME.db */
 } SweepOptions;
 
 /* Exit code: EXIT_DONE, EXIT_SOME_FAILED, EXIT_STOPPED; others with err set. */

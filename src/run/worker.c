@@ -24,7 +24,9 @@
 #include "math/blas.h"
 #include "math/linear.h"
 #include "math/nn_ops.h"
+#include "train/evaluate_examples.h"
 #include "store/database.h"
+#include "store/run_folder.h"
 #include "store/runs.h"
 #include "run/result_file.h"
 
@@ -73,45 +75,6 @@ static void print_progress(const Worker *worker, const char *format, ...) {
 
 /* --- the task --- */
 
-static const OptionField request_fields[] = {
-    {"split", OPTION_CHOICE, offsetof(EvaluateRequest, split), .choices = corpus_split_names},
-    {"tokens", OPTION_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
-    {"protocol", OPTION_CHOICE, offsetof(EvaluateRequest, protocol), .choices = evaluate_protocol_names},
-    {"length", OPTION_INT, offsetof(EvaluateRequest, length), .default_value = 1, .low = 1, .high = 1e9},
-    {"stride", OPTION_INT, offsetof(EvaluateRequest, stride), .default_value = 1, .low = 1, .high = 1e9},
-    {"precision", OPTION_CHOICE, offsetof(EvaluateRequest, precision), .choices = precision_names},
-};
-
-static const OptionField variant_fields[] = {
-    {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "of the variant"},
-    {"options", OPTION_TEXT, offsetof(EvaluateVariant, options), .help = "what is changed"},
-};
-
-static Json *request_json(const EvaluateRequest *request, Arena *arena) {
-    Json *json = json_new_object(arena), *variant = json_new_object(arena);
-    options_write(json, request, request_fields, COUNT_OF(request_fields));
-    if (!request->variant) return json;
-    options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
-    json_set(json, "variant", variant);
-    return json;
-}
-
-static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
-                         Error *err) {
-    static const OptionPart parts[] = {{.key = "variant"}, {0}};
-    const Json *changed = json_get(json, "variant");
-    EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
-    *request = (EvaluateRequest){.variant = changed ? variant : NULL};
-    options_default(request, request_fields, COUNT_OF(request_fields));
-    options_default(variant, variant_fields, COUNT_OF(variant_fields));
-    return options_read(request, request_fields, COUNT_OF(request_fields), json, parts, source, "requests",
-                        arena, err) &&
-           (!changed || options_read(variant, variant_fields, COUNT_OF(variant_fields), changed, NULL, source,
-                                     "requests.variant", arena, err)) &&
-           (request->stride <= request->length ||
-            error_set(err, EXIT_USAGE, "%s: 'requests': a stride is larger than its length", source));
-}
-
 static bool write_text(const char *path, const char *text, Arena *arena, Error *err) {
     AtomicFile file;
     FILE *out = atomic_file_begin(&file, path, arena, err);
@@ -119,19 +82,9 @@ static bool write_text(const char *path, const char *text, Arena *arena, Error *
     return out && atomic_file_end(&file, true, err);
 }
 
-Json *worker_task_json(const RunTask *task, Arena *arena) {
-    Json *root = json_new_object(arena), *list = json_new_array(arena);
-    json_set_text(root, "key", task->key);
-    json_set_bool(root, "trained", task->trained);
-    json_set_bool(root, "evaluate_only", task->evaluate_only);
-    for (int i = 0; i < task->request_count; i++) json_append(list, request_json(&task->requests[i], arena));
-    json_set(root, "requests", list);
-    return root;
-}
-
 bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err) {
     Arena *arena = arena_new(0);
-    Json *root = worker_task_json(task, arena);
+    Json *root = run_task_json(task, arena);
     bool fine = write_text(arena_format(arena, "%s/config.json", folder), config->resolved, arena, err) &&
                 write_text(arena_format(arena, "%s/requests.json", folder), json_print_pretty(root, arena),
                            arena, err);
@@ -153,17 +106,7 @@ static bool read_task(Worker *worker, Error *err) {
     Json *root = read_json(worker, worker->options->task, "requests.json", &source, err);
     if (!root) return false;
     source = arena_format(worker->arena, "task %s", source);
-    RunTask *task = &worker->task;
-    const Json *list = json_get(root, "requests");
-    snprintf(task->key, sizeof task->key, "%s", json_text(json_get(root, "key"), ""));
-    task->trained = json_bool(json_get(root, "trained"));
-    task->evaluate_only = json_bool(json_get(root, "evaluate_only"));
-    task->request_count = json_count(list);
-    task->requests = NEW(worker->arena, task->request_count, EvaluateRequest);
-    bool fine = json_is_array(list) || error_set(err, EXIT_USAGE, "%s: 'requests' must be a list", source);
-    for (int i = 0; i < task->request_count && fine; i++)
-        fine = read_request(&task->requests[i], json_at(list, i), source, worker->arena, err);
-    return fine;
+    return run_task_read(&worker->task, root, source, worker->arena, err);
 }
 
 /* Plans the experiment with the one point that config.json describes. */
@@ -204,7 +147,6 @@ bool worker_write_model(const char *path, const Model *model, const char *key, c
     return fine;
 }
 
-/* Loads the trained weights. */
 static bool load_model(Worker *worker, const char *path, Error *why) {
     SafetensorsFile file;
     if (access(path, F_OK) != 0)
@@ -219,13 +161,16 @@ static bool load_model(Worker *worker, const char *path, Error *why) {
     return fine;
 }
 
-static bool on_step(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
+static bool on_step(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                    const EvaluateAccuracy *accuracy) {
     Worker *worker = user;
     double now = clock_now();
     if (now - worker->last_line >= SECONDS_BETWEEN_LINES[worker->options->shared_folder] ||
         log->step == steps) {
-        print_progress(worker, "step %lld %lld %.4f %.1f", (long long)log->step, (long long)steps, log->loss,
-                       tokens_per_second);
+        char exact[32] = "";
+        if (accuracy) snprintf(exact, sizeof exact, " %.4f", accuracy->exact);
+        print_progress(worker, "step %lld %lld %.4f %.1f%s", (long long)log->step, (long long)steps,
+                       log->loss, tokens_per_second, exact);
         worker->last_line = now;
     }
     return !stop_wanted;
@@ -247,8 +192,10 @@ static bool train(Worker *worker, const char *model_path, Error *err) {
                             .optimizer = &config->optimizer,
                             .schedule = &config->schedule,
                             .state_path = state_path(worker),
+                            .log_path = run_folder_log(worker->folder, worker->arena),
                             .source = config->source,
                             .revision = version_revision(),
+                            .shared = version_shared(),
                             .progress = on_step,
                             .note = on_note,
                             .user = worker};
@@ -325,8 +272,12 @@ static bool evaluate(Worker *worker, Error *err) {
         const Model *model = worker->model;
         if (request->variant)
             model = config_variant(worker->point->config, model, request->variant, worker->arena, err);
-        fine = model && evaluate_run(model, worker->point->corpus, request, on_share, worker,
-                                     &worker->evaluations[i], worker->arena, scratch, err);
+        const Corpus *corpus = worker->point->corpus;
+        EvaluateResult *result = &worker->evaluations[i];
+        fine = model && (corpus->examples ? evaluate_examples_run(model, corpus->examples, request, on_share,
+                                                                  worker, result, worker->arena, scratch, err)
+                                          : evaluate_run(model, corpus, request, on_share, worker, result,
+                                                         worker->arena, scratch, err));
         if (!fine) break;
         worker->evaluation_count++;
         bool due = mpi_rank() == 0 && clock_now() - worker->last_result > SECONDS_BETWEEN_RESULTS;
@@ -373,6 +324,7 @@ static bool train_and_evaluate(Worker *worker, Error *err) {
     model_allocate(worker->model, worker->arena);
     worker->model->threads = worker->threads;
     worker->model->seed = (uint64_t)config->train.seed;
+    worker->model->given_positions = config_gives_positions(config);
     worker->evaluations = NEW(worker->arena, worker->task.request_count, EvaluateResult);
     worker->last_result = clock_now();
     bool loaded = worker->task.trained && mpi_agree(load_model(worker, model_path, err), err);

@@ -6,7 +6,8 @@
  * SIGINT, SIGTERM, SIGHUP or SIGUSR1 it saves its state and exits with EXIT_STOPPED.
  *
  * Progress is written to stdout, one line each:
- *     step 12 400 2.3451 18230.5    step, number of steps, loss, tokens per second
+ *     step 12 400 2.3451 18230.5    step, number of steps, loss, tokens per second; of a task also
+ *                                   the share of examples of the trained sizes that was answered last
  *     evaluate 3 8 0.25             evaluation 3 of 8, a quarter done
  *     note ...                      a message for the user
  */
@@ -21,9 +22,6 @@ bool worker_check(const RunTask *task, const Config *config, Error *err);
 
 /* Writes FOLDER/config.json and FOLDER/requests.json. */
 bool worker_assign(const char *folder, const Config *config, const RunTask *task, Error *err);
-
-/* The task as JSON (requests.json). */
-Json *worker_task_json(const RunTask *task, Arena *arena);
 
 typedef struct WorkerOptions {
     const char *config, *task,

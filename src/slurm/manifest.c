@@ -16,7 +16,7 @@ const char *manifest_line(const RunTask *task, const Config *config, const char 
     json_set_text(line, "key", task->key);
     json_set_text(line, "label", label);
     json_set_text(line, "folder", folder);
-    json_set(line, "task", worker_task_json(task, scratch));
+    json_set(line, "task", run_task_json(task, scratch));
     json_set(line, "config", point);
     const char *text = arena_format(arena, "%s\n", json_print(line, scratch));
     arena_free(scratch);

@@ -28,6 +28,7 @@ typedef struct Submit {
     Database *store;               /* NULL: no database yet, in a dry run */
     Squeue queue;
     const char **lines; /* [count] of the manifest */
+    RunTask *tasks;     /* [count] */
     int count, held;    /* held: runs that are already submitted */
     Arena *arena;
 } Submit;
@@ -192,10 +193,11 @@ static void list_lines(Submit *submit) {
     const Plan *plan = submit->plan;
     const char **settings = run_label_settings(plan, submit->arena), *name = plan->experiment->name;
     submit->lines = NEW(submit->arena, plan->count, const char *);
+    submit->tasks = NEW(submit->arena, plan->count, RunTask);
     for (int i = 0; i < plan->count; i++) {
         const PlanPoint *point = &plan->points[i];
         RunTask task = {0};
-        if (!run_task_missing(&task, submit->store, point, submit->arena)) continue;
+        if (!run_task_missing(&task, submit->store, point, RUN_TASK_STALE, submit->arena)) continue;
         if (squeue_has_task(&submit->queue, point->key)) {
             submit->held++;
             continue;
@@ -205,6 +207,7 @@ static void list_lines(Submit *submit) {
                                  : run_folder_path(submit->database, name, point->key, submit->arena);
         const char *label = arena_format(submit->arena, "%s%s%s", plan_label(point, submit->arena),
                                          *settings[i] ? " " : "", settings[i]);
+        submit->tasks[submit->count] = task;
         submit->lines[submit->count++] = manifest_line(&task, point->config, label, folder, submit->arena);
     }
 }
@@ -262,6 +265,8 @@ static bool submit_stored(Submit *submit, Error *err) {
     if (!submit->count) return true;
     if (!array_most(&most, submit->arena, err) || !write_submission(submit, err)) return false;
     bool fine = true;
+    for (int i = 0; fine && i < submit->count; i++)
+        fine = run_task_forget(&submit->tasks[i], submit->store, submit->arena, err);
     for (int first = 0; fine && first < submit->count; first += most)
         fine = submit_array(submit, first, submit->count - first < most ? submit->count - first : most, err);
     return fine;

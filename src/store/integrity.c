@@ -48,14 +48,22 @@ static const char *const rules[] = {
     "SELECT " EVALUATION
     "|| 'positions have ' || coalesce(sum(b.tokens), 0) || ' of ' || e.tokens || ' targets'"
     " FROM evaluation e LEFT JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
-    " HAVING coalesce(sum(b.tokens), 0) <> e.tokens",
+    " HAVING coalesce(sum(b.tokens), 0) <> iif(e.protocol = 'exact', 0, e.tokens)",
     "SELECT " EVALUATION "|| 'its loss is not the sum of its positions'"
     " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
     " HAVING " DIFFER(SUM("b"), "e.nll_sum"),
+    "SELECT " EVALUATION "|| count(k.example) || ' of ' || e.windows || ' examples are there'"
+    " FROM evaluation e LEFT JOIN task_example k ON k.evaluation = e.id GROUP BY e.id"
+    " HAVING count(k.example) <> iif(e.protocol = 'exact', e.windows, 0)",
+    "SELECT " EVALUATION "|| 'example ' || k.example || ' has ' || k.tokens_right || ' of ' || "
+    "coalesce(w.tokens, 0) || ' targets right' FROM evaluation e JOIN task_example k ON k.evaluation = e.id"
+    " LEFT JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example)"
+    " WHERE k.tokens_right > coalesce(w.tokens, 0)",
     "SELECT " EVALUATION "|| 'it is beyond the limit of the method and has numbers' FROM evaluation e"
     " WHERE status = 'beyond_limit' AND (nll_sum IS NOT NULL OR tokens <> 0 OR windows <> 0)",
     "SELECT " EVALUATION "|| 'more targets than were asked for, or none' FROM evaluation e"
-    " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND tokens > requested))",
+    " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND iif(protocol = 'exact', windows, tokens) > "
+    "requested))",
     "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
     "SELECT 'request ' || run || ', ' || protocol || ', length ' || length || ': a stride of ' || stride"
     " FROM request WHERE stride_rule = 'L' AND stride <> length",
@@ -64,7 +72,7 @@ static const char *const rules[] = {
     "SELECT 'corpus ' || c.id || ': ' || c.train_tokens || ' tokens to train on, run ' || r.key || ' was "
     "trained at length '"
     " || r.train_length FROM run r JOIN corpus c ON c.id = r.corpus_id WHERE r.steps IS NOT NULL AND"
-    " c.train_tokens < r.train_length",
+    " c.train_tokens < r.train_length AND c.tokenizer <> 'task'",
     "SELECT 'bench ' || bench || ', ' || label || ', ' || phase || ', length ' || length || ': a median "
     "beyond its "
     "quartiles' FROM bench_result WHERE tokens_per_second NOT BETWEEN tokens_per_second_low AND"
@@ -203,7 +211,7 @@ static bool check_run(Check *check, const Run *run, Error *err) {
         if (!check_folder(check, *folders, run, err)) return false;
     }
     if (!run->trained || run_folder_weights(check->store, run->key, check->arena)) return true;
-    if (found)
+    if (found && access(arena_format(check->arena, "%s/" RUN_FOLDER_PRUNED, found), F_OK) != 0)
         problem(check, arena_format(check->arena, "checkpoint '%s/model.safetensors' is missing", found));
     check->absent += !found;
     return true;

@@ -140,6 +140,11 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     bool diverged = !query_is_null(run, query_column(run, "diverged_step"));
     int64_t steps = whole_of(run, "steps");
     int64_t expected = diverged ? whole_of(run, "diverged_step") : train_steps(&config->train);
+    int64_t until = whole_of(run, "until_step"), every = config->train.until_updates;
+    if (until && (diverged || !every || until % every || until >= expected))
+        PROBLEM(numbers, "run %s: its config does not end training at step %lld", text_of(run, "key"),
+                (long long)until);
+    if (until) expected = until;
     if (steps != expected)
         PROBLEM(numbers, "run %s: %lld updates, by %s %lld", text_of(run, "key"), (long long)steps,
                 diverged ? "its divergence" : "its config", (long long)expected);
@@ -220,6 +225,12 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
                        request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
+    if (request.protocol == EVALUATE_EXACT) {
+        if (request.tokens != query_int(row, 8))
+            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)query_int(row, 8),
+                    (long long)request.tokens);
+        return true; /* the rules of rows say whether their parts fit together */
+    }
     const int64_t most =
         query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;

@@ -4,10 +4,17 @@
  */
 #include "store/merge.h"
 
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/escape.h"
+#include "sys/atomic_file.h"
+#include "sys/tempdir.h"
+#include "train/safetensors.h"
+#include "experiment/config_file.h"
 #include "store/internal.h"
+#include "store/run_folder.h"
 #include "store/schema.h"
 
 /* conflict: runs of which nothing is taken over. taken: those whose outcome is, and `trained`, whose training
@@ -20,7 +27,7 @@ static const char create_sql[] =
 /* --- runs and their results --- */
 
 static bool import_evaluations(Database *store, Error *err) {
-    static const char *const parts[] = {"evaluation_window", "position_loss"};
+    static const char *const parts[] = {"evaluation_window", "task_example", "position_loss"};
     Arena *arena = database_arena(store);
     const char *columns = schema_columns("evaluation", SCHEMA_ALL, "", arena);
     const char *key = schema_columns("evaluation", SCHEMA_KEY, "", arena);
@@ -158,6 +165,8 @@ typedef struct Merge {
     const char *path;
     const char *report; /* to be printed after the transaction */
     int64_t conflicts;
+    const char **trained; /* [trained_count] keys of their trained runs that are the same here */
+    int trained_count;
 } Merge;
 
 /* Adds a line about the other database, "PATH: LINE". */
@@ -174,6 +183,17 @@ static bool add_rows(Database *store, Merge *merge, const char *kind, const char
     for (*count = 0; query_next(query); ++*count)
         add_line(merge, arena_format(arena, "%s %s: %s", kind, query_text(query, 0), query_text(query, 1)),
                  arena);
+    return query_end(query, err);
+}
+
+static bool list_trained(Database *store, Merge *merge, Error *err) {
+    Arena *arena = database_arena(store);
+    Query *query = query_begin(store,
+                               "SELECT key FROM theirs.run WHERE steps IS NOT NULL AND status = 'done'"
+                               " AND key NOT IN (SELECT key FROM conflict)",
+                               NULL);
+    while (query_next(query))
+        *ARENA_PUSH(arena, merge->trained, merge->trained_count) = arena_copy(arena, query_text(query, 0));
     return query_end(query, err);
 }
 
@@ -194,7 +214,8 @@ static bool merge_attached(Database *store, void *user, Error *err) {
         DATABASE_GET(store, err, &before, "SELECT count(*) FROM main.evaluation") && find_taken(store, err) &&
         import_runs(store, err) && import_others(store, err) &&
         DATABASE_GET(store, err, &runs, "SELECT count(*) FROM taken") &&
-        DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation");
+        DATABASE_GET(store, err, &evaluations, "SELECT count(*) FROM main.evaluation") &&
+        list_trained(store, merge, err);
     add_line(merge,
              arena_format(database_arena(store),
                           "%lld trained runs and %lld evaluations added, %lld conflicts", (long long)runs,
@@ -203,7 +224,70 @@ static bool merge_attached(Database *store, void *user, Error *err) {
     return ok;
 }
 
-static bool merge_one(Database *store, const char *path, FILE *out, int64_t *conflicts, Error *err) {
+/* --- weights --- */
+
+static bool are_weights_of(const char *path, const char *key, Error *err) {
+    Arena *arena = arena_new(0);
+    SafetensorsFile file;
+    bool fine = safetensors_read(path, &file, arena, err) &&
+                (!strcmp(json_text(json_get(file.metadata, "key"), ""), key) ||
+                 error_set(err, EXIT_DAMAGED, "'%s' holds the weights of another run", path));
+    arena_free(arena);
+    return fine;
+}
+
+/* The folder for a run: that of an experiment of this database, the first that has it as a point. */
+static const char *folder_for(Database *store, const char *key, Arena *arena, Error *err) {
+    static const char sql[] =
+        "SELECT name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
+        " = ? ORDER BY p.run IS NULL, x.id";
+    const char *folder = NULL;
+    Error ignored;
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    while (!folder && query_next(query)) /* a hostile database may have other names */
+        if (config_file_check_name(query_text(query, 0), "", &ignored))
+            folder = run_folder_path(database_path(store), query_text(query, 0), key, arena);
+    return query_end(query, err) ? folder : NULL;
+}
+
+/* Weights are read and compared with their checksums before they are copied, and the copy again. */
+static bool copy_weights(Database *store, Database *theirs, const char *key, int64_t *copied, Error *err) {
+    Arena *arena = database_arena(theirs);
+    const char *from = run_folder_is_key(key) ? run_folder_weights(theirs, key, arena) : NULL;
+    if (!from || run_folder_weights(store, key, arena)) return true;
+    const char *folder = folder_for(store, key, arena, err);
+    if (!folder) return true;
+    const char *to = arena_format(arena, "%s/model.safetensors", folder);
+    if (!are_weights_of(from, key, err) || !atomic_file_make_folder(folder, err) ||
+        !tempdir_copy(to, from, arena, err))
+        return false;
+    if (!are_weights_of(to, key, err)) return unlink(to), false;
+    ++*copied;
+    return true;
+}
+
+/* Weights that are damaged are named, and the others copied. */
+static bool merge_weights(Database *store, const Merge *merge, FILE *out, int64_t *damaged, Error *err) {
+    Error why;
+    int64_t copied = 0;
+    Database *theirs = database_open(merge->path, DATABASE_READ, err);
+    bool fine = theirs != NULL;
+    for (int i = 0; fine && i < merge->trained_count; i++) {
+        if (copy_weights(store, theirs, merge->trained[i], &copied, &why)) continue;
+        fine = why.code == EXIT_DAMAGED;
+        ++*damaged;
+        if (fine)
+            escape_line(out, "%s: weights of run %s are left out: %s", merge->path, merge->trained[i],
+                        why.text);
+        if (!fine) *err = why;
+    }
+    if (fine) escape_line(out, "%s: weights of %lld runs copied", merge->path, (long long)copied);
+    database_close(theirs);
+    return fine;
+}
+
+static bool merge_one(Database *store, const char *path, bool weights, FILE *out, int64_t *conflicts,
+                      Error *err) {
     struct stat ours, others;
     if (stat(database_path(store), &ours) == 0 && stat(path, &others) == 0 && ours.st_dev == others.st_dev &&
         ours.st_ino == others.st_ino)
@@ -212,14 +296,15 @@ static bool merge_one(Database *store, const char *path, FILE *out, int64_t *con
     if (!database_import(store, path, "database", merge_attached, &merge, err)) return false;
     fputs(merge.report, out);
     *conflicts = merge.conflicts;
-    return true;
+    return !weights || merge_weights(store, &merge, out, conflicts, err);
 }
 
-bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err) {
+bool merge_databases(Database *store, const char *const *others, bool weights, FILE *out, int64_t *conflicts,
+                     Error *err) {
     *conflicts = 0;
     for (int i = 0; others[i]; i++) {
         int64_t found = 0;
-        if (!merge_one(store, others[i], out, &found, err)) return false;
+        if (!merge_one(store, others[i], weights, out, &found, err)) return false;
         *conflicts += found;
     }
     return true;

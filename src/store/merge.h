@@ -5,8 +5,7 @@
  *
  * Nothing that exists is overwritten. A run that is trained here keeps its training; a run that is only
  * planned or failed here, and trained there, is taken over. Evaluations, requests, experiments and reference
- * numbers are added where they are missing, so merging again changes nothing. Weights are not copied: run
- * folders stay where they are.
+ * numbers are added where they are missing, so merging again changes nothing. Weights are copied on request.
  *
  * A run that is trained in both must agree bit for bit in its config, the losses of its updates and its
  * evaluations. Otherwise it is a conflict: it is reported and nothing of it is added. An experiment with the
@@ -21,7 +20,10 @@
 bool merge_result(Database *store, const char *path, Error *err);
 
 /* Each of `others` (NULL-terminated) in one transaction; a line about each, and about each conflict, to
-   `out`. conflicts: how many. Errors name the file. */
-bool merge_databases(Database *store, const char *const *others, FILE *out, int64_t *conflicts, Error *err);
+   `out`. conflicts: how many. Errors name the file. weights: then copies the weights of their trained runs,
+   unless they are here or the run is a conflict; weights that are damaged are named, left out and counted as
+   conflicts. The caller then holds DATABASE.lock. */
+bool merge_databases(Database *store, const char *const *others, bool weights, FILE *out, int64_t *conflicts,
+                     Error *err);
 
 #endif

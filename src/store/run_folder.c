@@ -1,7 +1,10 @@
 #include "store/run_folder.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "train/train_state.h"
@@ -47,12 +50,18 @@ const char *run_folder_find(Database *store, const char *name, const char *key, 
     return found ? found : candidates[0];
 }
 
+const char *run_folder_log(const char *folder, Arena *arena) {
+    return arena_format(arena, "%s/train.jsonl", folder);
+}
+
 void run_folder_delete_files(Database *store, const char *key, Arena *arena) {
     for (const char **candidates = run_folder_candidates(store, NULL, key, arena); *candidates;
          candidates++) {
         train_state_remove(arena_format(arena, "%s/state.safetensors", *candidates));
         unlink(arena_format(arena, "%s/model.safetensors", *candidates));
+        unlink(arena_format(arena, "%s/" RUN_FOLDER_PRUNED, *candidates));
         unlink(arena_format(arena, "%s/result.db", *candidates));
+        unlink(run_folder_log(*candidates, arena));
     }
 }
 
@@ -60,4 +69,53 @@ const char *run_folder_weights(Database *store, const char *key, Arena *arena) {
     const char *const files[] = {run_folder_files[0], NULL};
     const char *found = find_file(run_folder_candidates(store, NULL, key, arena), files, arena);
     return found ? arena_format(arena, "%s/%s", found, files[0]) : NULL;
+}
+
+bool run_folder_is_key(const char *name) {
+    return strlen(name) == 16 && strspn(name, "0123456789abcdef") == 16;
+}
+
+/* What poslab writes, and what was left of it: NAME, NAME.tmp, NAME-journal. */
+static bool is_run_file(const char *name) {
+    static const char *const files[] = {
+        "config.json", "requests.json", "model.safetensors", "state.safetensors",
+        "train.jsonl", "result.db",     "log.txt",           NULL};
+    for (int i = 0; files[i]; i++) {
+        size_t size = strlen(files[i]);
+        if (!strncmp(name, files[i], size) && (!name[size] || strchr(".-", name[size]))) return true;
+    }
+    return false;
+}
+
+const char *run_folder_other_file(const char *folder, int64_t *bytes, Arena *arena) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    const char *other = "";
+    *bytes = 0;
+    if (!directory) return NULL;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        struct stat file;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        bool regular = fstatat(fd, entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(file.st_mode);
+        if (regular) *bytes += file.st_size;
+        if (!*other && !(regular && is_run_file(entry->d_name))) other = arena_copy(arena, entry->d_name);
+    }
+    closedir(directory);
+    return other;
+}
+
+void run_folder_empty(int folder) {
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    if (!directory) return;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (is_run_file(entry->d_name)) unlinkat(folder, entry->d_name, 0);
+    closedir(directory);
+}
+
+int64_t run_folder_bytes(Database *store, const char *key, Arena *arena) {
+    int64_t sum = 0, bytes;
+    for (const char **folder = run_folder_candidates(store, NULL, key, arena); *folder; folder++)
+        if (run_folder_other_file(*folder, &bytes, arena)) sum += bytes;
+    return sum;
 }

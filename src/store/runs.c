@@ -165,35 +165,58 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
                      database_path(store), key);
 }
 
+static bool delete_results(Database *store, const char *key, Error *err) {
+    static const char *const statements[] = {
+        "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM task_example WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
+        "DELETE FROM evaluation WHERE run = ?",
+        "DELETE FROM train_log WHERE run = ?",
+    };
+    bool ok = true;
+    for (int i = 0; ok && i < COUNT_OF(statements); i++)
+        ok = DATABASE_RUN(store, err, statements[i], database_text(key));
+    return ok;
+}
+
 bool runs_delete_training(Database *store, const char *key, Error *err) {
     Arena *arena = database_arena(store);
     const char *training = schema_columns("run", SCHEMA_TRAINING, "", arena);
-    const char *const statements[] = {
-        "DELETE FROM evaluation_window WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM position_loss WHERE evaluation IN (SELECT id FROM evaluation WHERE run = ?)",
-        "DELETE FROM evaluation WHERE run = ?", "DELETE FROM train_log WHERE run = ?",
-        arena_format(arena, "UPDATE run SET (%s) = (SELECT %s FROM run WHERE false) WHERE key = ?", training,
-                     training)};
-    bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
-    if (!ok) return false;
-    for (int i = 0; ok && i < COUNT_OF(statements); i++)
-        ok = DATABASE_RUN(store, err, statements[i], database_text(key));
-    return database_finish(store, err, ok && runs_set_status(store, key, RUN_PENDING, NULL, err));
+    const char *empty = arena_format(
+        arena, "UPDATE run SET (%s) = (SELECT %s FROM run WHERE false) WHERE key = ?", training, training);
+    if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
+    bool ok = delete_results(store, key, err) && DATABASE_RUN(store, err, empty, database_text(key)) &&
+              runs_set_status(store, key, RUN_PENDING, NULL, err);
+    return database_finish(store, err, ok);
+}
+
+bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err) {
+    int64_t points = 0;
+    if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
+    bool ok = database_step(store, err, &points, "SELECT count(*) FROM point WHERE run = ?",
+                            DATABASE_VALUES(database_text(key)));
+    *deleted = ok && !points;
+    if (*deleted)
+        ok = delete_results(store, key, err) &&
+             DATABASE_RUN(store, err, "DELETE FROM run WHERE key = ?", database_text(key));
+    return database_finish(store, err, ok);
 }
 
 RunState runs_state(Database *store, const char *key) {
-    RunState state = {RUN_PENDING, false, false};
+    RunState state = {.status = RUN_PENDING};
     Error ignored; /* what cannot be read is not known to be done; writing will say why */
     if (!store) return state;
-    Query *query = query_begin(store,
-                               "SELECT status, steps IS NOT NULL, steps IS NOT NULL AND revision IS NOT ?2"
-                               " FROM run WHERE key = ?1",
-                               (const char *const[]){key, version_revision(), NULL});
+    Query *query =
+        query_begin(store,
+                    "SELECT status, steps IS NOT NULL, iif(shared_sources IS NULL, revision IS NOT ?2,"
+                    " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
+                    (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
         for (int i = 0; runs_status_names[i]; i++)
             if (!strcmp(query_text(query, 0), runs_status_names[i])) state.status = (RunStatus)i;
         state.trained = query_int(query, 1);
-        state.changed = query_int(query, 2);
+        state.changed = state.trained && query_int(query, 2);
+        state.stale = state.trained && encoding_files_edited(query_text(query, 3));
     }
     query_end(query, &ignored);
     return state;
@@ -205,6 +228,22 @@ bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest
     database_row(store, &ignored, &count, "SELECT count(*) FROM evaluation WHERE", " = ", "",
                  DATABASE_ROW(REQUEST_COLUMNS(key, request)));
     return count > 0;
+}
+
+double runs_perplexity(Database *store, const char *key, int64_t *length) {
+    static const char sql[] =
+        "SELECT e.length, e.nll_sum / e.tokens FROM evaluation e JOIN run r ON r.key = e.run"
+        " WHERE e.run = ? AND e.variant = '' AND e.status = 'done'"
+        " ORDER BY e.length <> r.train_length, e.id LIMIT 1";
+    Error ignored; /* for a message only */
+    double perplexity = NAN;
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    if (query_next(query)) {
+        *length = query_int(query, 0);
+        perplexity = exp(query_real(query, 1));
+    }
+    query_end(query, &ignored);
+    return perplexity;
 }
 
 /* --- results --- */
@@ -221,6 +260,8 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
     const DatabaseColumn row[] = {
         {"key", database_text(key)},
         DATABASE_ORIGIN(arena, result->revision, record->threads),
+        {"method_files", database_text(encoding_files(&record->point->config->position, arena))},
+        {"shared_sources", database_text(result->shared)},
         {"steps", database_int(result->steps)},
         {"diverged_step", result->diverged ? database_int(result->diverged_step) : database_text(NULL)},
         {"train_tokens", database_int(result->tokens)},
@@ -231,7 +272,8 @@ static bool write_training(Database *store, const RunRecord *record, Error *err)
         {"ranks", database_int(mpi_ranks())},
         {"processor_seconds", database_real(result->session.processor_seconds)},
         {"load", database_real(result->session.load_seconds / result->seconds)},
-        {"settings", database_text(result->session.environments)}};
+        {"settings", database_text(result->session.environments)},
+        {"until_step", result->until_step ? database_int(result->until_step) : database_text(NULL)}};
     bool ok = database_row(store, err, NULL, "UPDATE run SET", " = ", " WHERE key = ?1", row, COUNT_OF(row));
     for (int64_t i = 0; ok && i < result->steps; i++) {
         const TrainLog *log = &result->log[i];
@@ -256,6 +298,11 @@ static bool write_evaluation(Database *store, const RunRecord *record, int64_t i
                               {"peak_bytes", database_int((int64_t)evaluation->peak_bytes)},
                               {"finished", database_text(database_now(arena))},
                               DATABASE_ORIGIN(arena, version_revision(), record->threads));
+    bool examples = evaluation->request.protocol == EVALUATE_EXACT;
+    for (int64_t i = 0; ok && computed && examples && i < evaluation->windows; i++)
+        ok = DATABASE_INSERT(store, err, "task_example", "", {"evaluation", database_int(id)},
+                             {"example", database_int(i)},
+                             {"tokens_right", database_int(evaluation->window[i].right)});
     for (int64_t i = 0; ok && computed && i < evaluation->windows; i++)
         ok = DATABASE_INSERT(store, err, "evaluation_window", "", {"evaluation", database_int(id)},
                              {"window", database_int(i)},
@@ -311,5 +358,59 @@ const char **runs_experiments(Database *store, const char *wanted, int *count, A
     else
         error_set(err, EXIT_USAGE, "database '%s' has no experiment; `poslab run CONFIG` adds one",
                   database_path(store));
+    return NULL;
+}
+
+/* --- one run --- */
+
+enum { MOST_CANDIDATES = 20 };
+
+/* "  0123456789abcdef  ALiBi L=64 seed=1" on a line for each, the key of the last; returns how many there
+ * are. */
+static int list_runs(Database *store, const char *condition, const char *const *parameters, const char **key,
+                     const char **list, Arena *arena, Error *err) {
+    int count = 0;
+    Query *query = query_begin(
+        store,
+        arena_format(
+            arena,
+            "SELECT key, label || coalesce((SELECT ' ' || max(variant) FROM point WHERE run = key AND"
+            " variant <> ''), '') || ' L=' || train_length || ' seed=' || seed FROM run WHERE %s"
+            " ORDER BY method, train_length, seed, key",
+            condition),
+        parameters);
+    *list = "";
+    for (; query_next(query); count++) {
+        *key = arena_copy(arena, query_text(query, 0));
+        if (count < MOST_CANDIDATES)
+            *list = arena_format(arena, "%s\n  %s  %s", *list, *key, query_text(query, 1));
+    }
+    if (count > MOST_CANDIDATES)
+        *list = arena_format(arena, "%s\n  and %d more", *list, count - MOST_CANDIDATES);
+    return query_end(query, err) ? count : -1;
+}
+
+const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err) {
+    static const char condition[] =
+        "(?1 = '' OR substr(key, 1, length(?1)) = ?1) AND (?2 = '' OR ?2 IN (method, label))"
+        " AND (?3 = '' OR key IN (SELECT run FROM point WHERE variant = ?3))"
+        " AND (?4 = '-1' OR seed = CAST(?4 AS INTEGER)) AND (?5 = '-1' OR train_length = CAST(?5 AS "
+        "INTEGER))";
+    const char *const parameters[] = {choice->key ? choice->key : "",
+                                      choice->method ? choice->method : "",
+                                      choice->setting ? choice->setting : "",
+                                      arena_format(arena, "%lld", (long long)choice->seed),
+                                      arena_format(arena, "%lld", (long long)choice->length),
+                                      NULL};
+    const char *key = NULL, *list, *path = database_path(store);
+    int count = list_runs(store, condition, parameters, &key, &list, arena, err);
+    if (count == 0 && list_runs(store, "true", NULL, &key, &list, arena, err) < 0) count = -1;
+    if (count < 0 || count == 1) return count < 0 ? NULL : key;
+    if (!*list)
+        error_set(err, EXIT_USAGE, "database '%s' has no runs; `poslab run CONFIG` adds some", path);
+    else if (count)
+        error_set(err, EXIT_USAGE, "database '%s': %d runs fit; choose one of them:%s", path, count, list);
+    else
+        error_set(err, EXIT_USAGE, "database '%s': no run fits; it has%s", path, list);
     return NULL;
 }

@@ -46,14 +46,33 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
 /* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
 bool runs_delete_training(Database *store, const char *key, Error *err);
 
+/* Deletes a run and its results, unless it is a point of an experiment. */
+bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err);
+
 /* What is stored of a run. A run that is unknown, or without a store, is pending. */
 typedef struct RunState {
     RunStatus status;
     bool trained; /* the training's outcome is stored, whatever became of later evaluations */
-    bool changed; /* and sources other than this program's had part in it */
+    bool changed; /* and shared sources other than this program's had part in it; where the database does not
+                     have their hash: another revision */
+    bool stale;   /* and a method's file was edited since (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
+
+/* Perplexity of the first evaluation at the training length, or else at any other, without a variant; NAN if
+   there is none. *length is its length. */
+double runs_perplexity(Database *store, const char *key, int64_t *length);
+
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
+
+/* One run by what is known of it: the beginning of its key, its method (or its label), seed, training length
+   and settings ("train.optimizer.lr=0.001"); NULL and -1: any. Returns its key, owned by the arena; NULL and
+   a usage error with a list of those that fit, or that there are, if it is not exactly one. */
+typedef struct RunsChoice {
+    const char *key, *method, *setting;
+    int64_t seed, length;
+} RunsChoice;
+const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err);
 
 /* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);

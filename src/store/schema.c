@@ -75,6 +75,10 @@ static const SchemaColumn run[] = {
     {"finished", .kind = &TEXT, SCHEMA_OR_NULL},
     {"revision", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
      "from here on: of the training; NULL until it has ended"},
+    {"method_files", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
+     "'alibi:0123456789ab', the method and its partner with hashes of their files; NULL: unknown"},
+    {"shared_sources", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
+     "hash of the other sources that determine training; NULL: unknown"},
     {"host", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
     {"cpu", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
     {"blas", .kind = &TEXT, SCHEMA_OR_NULL | SCHEMA_TRAINING},
@@ -95,6 +99,8 @@ static const SchemaColumn run[] = {
      "threads of all ranks, BLAS and processor of a resumed run where they changed: 'A to step 106; B'; "
      "NULL: "
      "they did not"},
+    {"until_step", .kind = &COUNT, SCHEMA_OR_NULL | SCHEMA_TRAINING,
+     "the step at which train.until ended the training; NULL: it did not"},
 };
 
 static const SchemaColumn point[] = {
@@ -158,6 +164,12 @@ static const SchemaColumn evaluation_window[] = {
     {"window", .kind = &INDEX, 0, "0-based"},
     {"nll_sum", .kind = &REAL, SCHEMA_OR_NULL},
     {"tokens", .kind = &LENGTH},
+};
+
+static const SchemaColumn task_example[] = {
+    {"evaluation", .kind = &REFERENCE, SCHEMA_ID, .more = " REFERENCES evaluation (id)"},
+    {"example", .kind = &INDEX, 0, "0-based: the window of the same number has its loss and its targets"},
+    {"tokens_right", .kind = &COUNT, 0, "targets that were the most likely token"},
 };
 
 static const SchemaColumn position_loss[] = {
@@ -234,6 +246,9 @@ const SchemaTable schema_tables[] = {
     {TABLE(evaluation_window), "evaluation || ', ' || \"window\"", NULL, "PRIMARY KEY (evaluation, window)",
      true},
     {TABLE(position_loss), "evaluation || ', ' || bin", NULL, "PRIMARY KEY (evaluation, bin)", true},
+    {TABLE(task_example), "evaluation || ', ' || example",
+     "of evaluations with the protocol 'exact': length is the size, requested the number of examples",
+     "PRIMARY KEY (evaluation, example)", true},
     {TABLE(reference), "rowid", "numbers from papers"},
     {TABLE(bench), "id", "measurements of speed by `poslab bench --db`"},
     {TABLE(bench_result), "bench || ', ' || method || ', ' || length || ', ' || phase",
@@ -245,12 +260,12 @@ const int schema_table_count = COUNT_OF(schema_tables);
 /* --- views --- */
 
 /* Whether a window of an evaluation had its whole length: the targets before it, or those up to its end. */
-#define REACHED "(e.protocol = 'last_n' OR e.tokens / e.stride * e.stride >= e.length)"
+#define REACHED "(e.protocol IN ('last_n', 'exact') OR e.tokens / e.stride * e.stride >= e.length)"
 
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
 
-enum { VIEWS = 2 };
+enum { VIEWS = 3 };
 static const char views[] =
     "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll, "
@@ -292,7 +307,22 @@ static const char views[] =
     "    LEFT JOIN evaluation e ON e.run = q.run AND e.split = q.split AND e.protocol = q.protocol\n"
     "        AND e.length = q.length AND e.stride = q.stride AND e.requested = q.requested\n"
     "        AND e.precision = q.precision AND e.variant = q.variant AND e.variant_options = "
-    "q.variant_options;\n";
+    "q.variant_options;\n"
+
+    "CREATE VIEW accuracy AS -- of tasks: how many examples were answered as a whole, and how many targets\n"
+    "SELECT x.name AS experiment, r.key AS run_key, r.method, r.seed,\n"
+    "    r.config ->> '$.data.task.name' AS task, e.length AS size, s.exact, e.windows AS examples,\n"
+    "    s.tokens_right, e.tokens, e.nll_sum AS nll, r.label, p.variant, e.variant AS eval_variant,\n"
+    "    e.precision, e.id AS evaluation\n"
+    "FROM experiment x\n"
+    "    JOIN point p ON p.experiment = x.id\n"
+    "    JOIN run r ON r.key = p.run\n"
+    "    JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done'\n"
+    "    JOIN (SELECT k.evaluation, sum(k.tokens_right = w.tokens) AS exact,\n"
+    "            sum(k.tokens_right) AS tokens_right\n"
+    "        FROM task_example k JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, "
+    "k.example)\n"
+    "        GROUP BY k.evaluation) s ON s.evaluation = e.id;\n";
 
 /* --- SQL --- */
 
@@ -384,12 +414,20 @@ const char *schema_migration(int64_t version, Arena *arena) {
             create("request", arena), create("evaluation", arena), create("bench", arena),
             create("bench_result", arena));
     if (version == 2)
-        return arena_format(
-            arena,
-            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
-            "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run; %s"
-            "INSERT INTO main.run SELECT *, NULL, NULL, NULL FROM old_run; DROP TABLE old_run; %s",
-            create("run", arena), views);
+        return "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+               "ALTER TABLE main.run ADD COLUMN processor_seconds REAL;"
+               "ALTER TABLE main.run ADD COLUMN load REAL; ALTER TABLE main.run ADD COLUMN settings TEXT;";
+    if (version == 3) {
+        const char *names = schema_columns("run", SCHEMA_ALL | SCHEMA_ID | SCHEMA_STATUS, "", arena);
+        return arena_format(arena,
+                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            "ALTER TABLE main.run ADD COLUMN method_files TEXT;"
+                            "ALTER TABLE main.run ADD COLUMN shared_sources TEXT;"
+                            "ALTER TABLE main.run ADD COLUMN until_step INTEGER;"
+                            "CREATE TEMP TABLE old_run AS SELECT * FROM main.run; DROP TABLE main.run; %s"
+                            "INSERT INTO main.run (%s) SELECT %s FROM old_run; DROP TABLE old_run; %s%s",
+                            create("run", arena), names, names, create("task_example", arena), views);
+    }
     return NULL;
 }
 

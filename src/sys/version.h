@@ -9,4 +9,8 @@
    is no git repository: "b8e6d9e-dirty.1f2e3d4c". */
 const char *version_revision(void);
 
+/* A hash of the sources that determine training, without the methods' files (position/encoding.h has those):
+   src/ without the folders that read configs, start runs, store and show results. */
+const char *version_shared(void);
+
 #endif

@@ -20,9 +20,10 @@ struct BatchGradient {
     int active;                   /* ranks that have lanes */
     float *buffer;                /* for mpi_sum_floats */
     StepLane *lane;
-    const uint16_t **tokens; /* [sequences] */
-    double *sums;            /* [micro-batches] */
-    uint64_t seed;           /* seed and number of the current update */
+    const uint16_t **tokens, **targets, **positions; /* [sequences] each */
+    int64_t scored;                                  /* targets of the update that are not ignored */
+    double *sums;                                    /* [micro-batches] */
+    uint64_t seed;                                   /* seed and number of the current update */
     int64_t number;
 };
 
@@ -45,6 +46,8 @@ static BatchGradient *step_on(int rank, int ranks, const Model *model, int seque
     BatchGradient *step = NEW(arena, 1, BatchGradient);
     s.lane = NEW(arena, s.lanes ? s.lanes : 1, StepLane);
     s.tokens = NEW(arena, sequences, const uint16_t *);
+    s.targets = NEW(arena, sequences, const uint16_t *);
+    s.positions = NEW(arena, sequences, const uint16_t *);
     s.sums = NEW(arena, (sequences + s.micro - 1) / s.micro, double);
     s.buffer = NEW(arena, mpi_sum_buffer(model->size, ranks), float);
     for (int l = 0; l < s.lanes || l == 0; l++) { /* a rank without lanes also needs an array for the sum */
@@ -73,6 +76,12 @@ const uint16_t **batch_gradient_tokens(BatchGradient *step) {
     return step->tokens;
 }
 
+void batch_gradient_set(BatchGradient *step, int sequence, BatchesSequence from) {
+    step->tokens[sequence] = from.tokens;
+    step->targets[sequence] = from.targets;
+    step->positions[sequence] = from.positions;
+}
+
 float *batch_gradient_values(BatchGradient *step) {
     return step->lane[0].gradients;
 }
@@ -81,17 +90,27 @@ static void compute(void *user, int number) {
     BatchGradient *s = user;
     if (number >= s->lanes) return;
     StepLane *lane = &s->lane[number];
-    float scale = (float)(1 / ((double)s->sequences * s->length));
+    float scale = (float)(1 / (double)s->scored);
+    bool targets = s->targets[0];
     memset(lane->gradients, 0, s->model->size * sizeof *lane->gradients);
     for (int batch = s->first + number, first; (first = batch * s->micro) < s->sequences; batch += s->all) {
         int count = s->sequences - first < s->micro ? s->sequences - first : s->micro;
         ActivationsOrigin place = {.seed = s->seed, .step = s->number, .first_sequence = first};
+        transformer_set_rows(lane->pass, (TransformerRows){.targets = targets ? s->targets + first : NULL,
+                                                           .positions = s->positions + first});
         transformer_train(s->model, lane->pass, s->tokens + first, count, place, scale, lane->nll,
                           lane->gradients);
         double sum = 0;
         for (int i = 0; i < count * s->length; i++) sum += lane->nll[i];
         s->sums[batch] = sum;
     }
+}
+
+static int64_t count_targets(const BatchGradient *s) {
+    int64_t ignored = 0;
+    for (int b = 0; b < s->sequences && s->targets[0]; b++)
+        for (int t = 0; t < s->length; t++) ignored += s->targets[b][t] == TRANSFORMER_IGNORED;
+    return (int64_t)s->sequences * s->length - ignored;
 }
 
 /* Each lane sums one slice of the gradients, over lanes in order. */
@@ -108,6 +127,7 @@ static void add_up(void *user, int number) {
 double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number) {
     step->seed = seed;
     step->number = number;
+    step->scored = count_targets(step);
     int batches = (step->sequences + step->micro - 1) / step->micro;
     memset(step->sums, 0, (size_t)batches * sizeof *step->sums);
     threads_run(step->lanes, compute, step);
@@ -116,5 +136,5 @@ double batch_gradient_run(BatchGradient *step, uint64_t seed, int64_t number) {
     mpi_merge_doubles(step->sums, (size_t)batches);
     double sum = 0;
     for (int batch = 0; batch < batches; batch++) sum += step->sums[batch];
-    return sum / ((double)step->sequences * step->length);
+    return sum / (double)step->scored;
 }

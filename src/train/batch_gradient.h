@@ -5,12 +5,14 @@
  * computes the micro-batches l, l + n, ... and sums their gradients in its own array; the arrays are then
  * added in the order of lanes, first within each rank. The result has the same bits for the same number of
  * ranks and of lanes per rank, and differs by rounding otherwise; n ranks of one lane give the same bits as
- * one rank of n lanes.
+ * one rank of n lanes. Losses and gradients are divided by the number of targets of the whole update, ignored
+ * ones not counted, which does not depend on how it is divided.
  */
 #ifndef POSLAB_TRAIN_BATCH_GRADIENT_H
 #define POSLAB_TRAIN_BATCH_GRADIENT_H
 
 #include "model/model.h"
+#include "data/batches.h"
 
 typedef struct BatchGradient BatchGradient;
 
@@ -23,6 +25,10 @@ size_t batch_gradient_bytes(const Model *model, int sequences, int length, int r
 
 const uint16_t **
 batch_gradient_tokens(BatchGradient *step); /* [sequences], set by the caller: length + 1 tokens each */
+
+/* The same of any source: its tokens, targets and positions. All sequences of an update have targets of their
+   own, or none has. */
+void batch_gradient_set(BatchGradient *step, int sequence, BatchesSequence from);
 
 /* Returns the mean nll in nats over the update's targets (summed in double, in order) and computes its
    gradient in batch_gradient_values. seed and number (of the update) determine dropout. */

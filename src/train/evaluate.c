@@ -18,7 +18,7 @@
 #include "model/activations.h"
 #include "model/transformer.h"
 
-const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", NULL};
+const char *const evaluate_protocol_names[] = {"nonoverlapping", "strided", "last_n", "exact", NULL};
 
 /* Targets [start, end) are predicted; those from `scored` on are counted. */
 typedef struct Window {

@@ -17,8 +17,13 @@
 #include "model/model.h"
 #include "data/corpus.h"
 
-typedef enum EvaluateProtocol { EVALUATE_NONOVERLAPPING, EVALUATE_STRIDED, EVALUATE_LAST_N } EvaluateProtocol;
-extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", "last_n", NULL */
+typedef enum EvaluateProtocol {
+    EVALUATE_NONOVERLAPPING,
+    EVALUATE_STRIDED,
+    EVALUATE_LAST_N,
+    EVALUATE_EXACT, /* of tasks, and of nothing else: train/evaluate_examples.h */
+} EvaluateProtocol;
+extern const char *const evaluate_protocol_names[]; /* "nonoverlapping", "strided", "last_n", "exact", NULL */
 
 /* Options changed after training. */
 typedef struct EvaluateVariant {
@@ -43,6 +48,7 @@ enum { EVALUATE_BINS = 80 };
 typedef struct EvaluateWindow {
     double nll;     /* nats, summed over the window's scored targets */
     int64_t tokens; /* scored targets */
+    int64_t right;  /* those that were the most likely token; of examples only */
 } EvaluateWindow;
 
 typedef struct EvaluateBin {

@@ -27,9 +27,21 @@ const OptionField train_fields[] = {
 };
 const int train_field_count = COUNT_OF(train_fields);
 
-static const OptionPart train_parts[] = {{.key = "optimizer"}, {.key = "schedule"}, {0}};
+const OptionField train_until_fields[] = {
+    {"exact", OPTION_REAL, offsetof(TrainOptions, until_exact), .default_value = 0.99, .low = 1e-3, .high = 1,
+     .help = "share of examples of the trained sizes that is answered when training ends"},
+    {"updates", OPTION_INT, offsetof(TrainOptions, until_updates), .default_value = 500, .low = 1,
+     .high = 1e9, .help = "updates between two looks at that share"},
+};
+const OptionSection train_until_section = {"train.until",
+                                           "When training on a task ends early; without it, never",
+                                           train_until_fields, COUNT_OF(train_until_fields), NULL};
+
+static const OptionPart train_parts[] = {{.key = "optimizer"}, {.key = "schedule"}, {.key = "until"}, {0}};
 const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
                                      train_fields, COUNT_OF(train_fields), train_parts};
+
+enum { ACCURACY_EXAMPLES = 512, ACCURACY_LOOKS = 20 };
 
 /* The memory of one session of training. */
 typedef struct Training {
@@ -37,7 +49,10 @@ typedef struct Training {
     TrainState state;
     BatchGradient *step;
     Batches *batches;
+    TrainLogFile log;
     int sequences; /* per update */
+    EvaluateAccuracy accuracy;
+    bool looked; /* accuracy is known */
 } Training;
 
 int64_t train_steps(const TrainOptions *options) {
@@ -99,8 +114,8 @@ static bool update(Training *training) {
     TrainState *state = &training->state;
     int64_t step = state->steps + 1;
     for (int b = 0; b < training->sequences; b++)
-        batch_gradient_tokens(training->step)[b] =
-            batches_sequence(training->batches, (step - 1) * training->sequences + b);
+        batch_gradient_set(training->step, b,
+                           batches_sequence(training->batches, (step - 1) * training->sequences + b));
     double loss = batch_gradient_run(training->step, (uint64_t)task->options->seed, step);
     TrainLog *log = &state->log[state->steps++];
     *log = (TrainLog){.step = step, .loss = loss, .norm = NAN};
@@ -113,26 +128,45 @@ static bool update(Training *training) {
 
 enum { WISH_STOP = 1, WISH_SAVE = 2 }; /* combined over ranks */
 
+/* Computes the accuracy of a task if that is due after this update: for `until`, else for progress alone.
+   Returns whether training ends. */
+static bool has_learnt(Training *training) {
+    const TrainTask *task = training->task;
+    const TrainOptions *options = task->options;
+    const Examples *examples = task->corpus->examples;
+    const TrainState *state = &training->state;
+    int64_t shown = state->total / ACCURACY_LOOKS, every = options->until_updates;
+    if (!every) every = shown > 0 ? shown : 1;
+    bool wanted = options->until_updates || task->progress;
+    if (!examples || !wanted || state->steps == 0 || state->steps % every) return false;
+    training->accuracy = evaluate_examples_trained(state->model, examples, ACCURACY_EXAMPLES);
+    training->looked = true;
+    return options->until_updates && training->accuracy.exact >= options->until_exact;
+}
+
 /* Performs the updates from state.steps on, until the end, divergence or a stop. */
-static bool train_updates(Training *training, bool *diverged, Error *err) {
+static bool train_updates(Training *training, bool *diverged, bool *learnt, Error *err) {
     const TrainTask *task = training->task;
     TrainState *state = &training->state;
     int64_t steps = state->total, before = state->steps;
     double session = 0, saved = clock_now();
-    while (state->steps < steps) {
+    while (state->steps < steps && !(*learnt = has_learnt(training))) {
         train_session_start(&state->session);
         *diverged = !update(training);
         double now = clock_now(), seconds = train_session_stop(&state->session);
         session += seconds;
         state->seconds += seconds;
+        train_log_add(&training->log, &state->log[state->steps - 1], state->seconds);
         if (*diverged) return true;
         double made = (double)(state->steps - before) * (double)task->options->tokens_per_step;
-        bool go_on = !task->progress ||
-                     task->progress(task->user, &state->log[state->steps - 1], steps, made / session);
+        bool go_on =
+            !task->progress || task->progress(task->user, &state->log[state->steps - 1], steps,
+                                              made / session, training->looked ? &training->accuracy : NULL);
         bool due = task->options->checkpoint > 0 && now - saved >= task->options->checkpoint;
         unsigned wishes = mpi_or((go_on ? 0 : WISH_STOP) | (due && mpi_rank() == 0 ? WISH_SAVE : 0));
         go_on = !(wishes & WISH_STOP);
         if (task->state_path && (wishes || state->steps == steps)) {
+            train_log_flush(&training->log);
             bool fine = mpi_rank() > 0 || train_state_write(state, task->state_path, err);
             if (!mpi_agree(fine, err)) return false;
             saved = clock_now();
@@ -141,17 +175,33 @@ static bool train_updates(Training *training, bool *diverged, Error *err) {
             return error_set(err, EXIT_STOPPED, "stopped at step %lld of %lld", (long long)state->steps,
                              (long long)steps);
     }
-    return true;
+    if (!*learnt || !task->state_path) return true;
+    return mpi_agree(mpi_rank() > 0 || train_state_write(state, task->state_path, err), err);
 }
 
-static TrainResult make_result(const TrainState *state, const TrainOptions *options, bool diverged) {
+/* Training continues without the file if it cannot be written. */
+static void open_log(Training *training, Arena *arena) {
+    const TrainTask *task = training->task;
+    const TrainState *state = &training->state;
+    Error err;
+    if (!task->log_path || mpi_rank() > 0 ||
+        train_log_open(&training->log, task->log_path, state->log, state->steps, state->total,
+                       task->options->tokens_per_step, &err))
+        return;
+    if (task->note) task->note(task->user, arena_format(arena, "%s; the updates are not logged", err.text));
+}
+
+static TrainResult make_result(const TrainState *state, const TrainOptions *options, bool diverged,
+                               bool learnt) {
     TrainResult result = {.diverged = diverged,
                           .diverged_step = diverged ? state->steps : 0,
+                          .until_step = learnt ? state->steps : 0,
                           .steps = state->steps,
                           .tokens = state->steps * options->tokens_per_step,
                           .seconds = state->seconds,
                           .session = state->session,
                           .revision = state->revision,
+                          .shared = state->shared,
                           .log = state->log};
     int64_t last = (state->steps + 19) / 20;
     for (int64_t i = state->steps - last; i < state->steps; i++)
@@ -165,27 +215,30 @@ bool train_run(Model *model, const TrainTask *task, TrainResult *result, Arena *
     if (!precision_check(options->precision, task->source, "train.precision", err)) return false;
     model->precision = options->precision;
     if (!model->values) model_allocate(model, arena);
-    Training training = {.task = task};
+    Training training = {.task = task, .log.fd = -1};
     TrainState *state = &training.state;
     *state = (TrainState){.key = task->key,
                           .model = model,
                           .total = train_steps(options),
                           .log = NEW(arena, train_steps(options), TrainLog),
                           .revision = task->revision ? task->revision : "unknown",
+                          .shared = task->shared,
                           .session = train_session_new(model->threads, arena)};
-    training.batches = batches_new(&task->corpus->splits[SPLIT_TRAIN], (int)options->length,
-                                   (uint64_t)options->seed, task->source, arena, err);
+    training.batches = batches_of(task->corpus, (int)options->length, train_sequences(options),
+                                  (uint64_t)options->seed, task->source, arena, err);
     if (!training.batches) return false;
     Arena *session = arena_new(session_bytes(model, options, task->optimizer));
     training_allocate(&training, model, options, task->optimizer, session);
-    bool restored = false, diverged = false;
+    bool restored = false, diverged = false, learnt = false;
     bool fine = !task->state_path || mpi_rank() > 0 ||
                 train_state_read(state, task->state_path, task->note, task->user, &restored, arena, err);
     fine = mpi_agree(fine, err);
     if (fine && !restored) train_state_start(state, (uint64_t)options->seed);
     if (fine) train_state_share(state);
-    fine = fine && train_updates(&training, &diverged, err);
-    *result = make_result(state, options, diverged);
+    if (fine) open_log(&training, arena);
+    fine = fine && train_updates(&training, &diverged, &learnt, err);
+    train_log_close(&training.log);
+    *result = make_result(state, options, diverged, learnt);
     result->peak_bytes = weight_bytes(model) + arena_peak(session);
     arena_free(session);
     return fine;

@@ -5,6 +5,9 @@
  * model.max_tokens_in_flight tokens whose gradients are summed. The loss of an update is the mean nll in nats
  * over its targets, before the update. A loss or gradient norm that is not finite ends the run as diverged.
  *
+ * A run on a task can end early: when it answers the examples of its sizes. That is looked at after every
+ * `until_updates` updates, as a function of the weights alone, so a resumed run ends at the same update.
+ *
  * A run that was stopped resumes from its saved state (train/train_state.h). One that resumes in the same
  * environment (train/train_session.h) ends with the same bits as one that was never interrupted.
  */
@@ -15,20 +18,24 @@
 #include "data/corpus.h"
 #include "train/optimizer.h"
 #include "train/train_state.h"
+#include "train/evaluate_examples.h"
 
 typedef struct TrainOptions {
     int64_t length, tokens, tokens_per_step, seed;
-    int precision;     /* Precision */
-    double checkpoint; /* seconds between saved states; 0: none */
+    int precision;         /* Precision */
+    double checkpoint;     /* seconds between saved states; 0: none */
+    double until_exact;    /* of a task, section `until`: training ends at this share of answered examples, */
+    int64_t until_updates; /* computed each time after this number of updates; 0: never */
 } TrainOptions;
 
 extern const OptionField train_fields[];
-extern const OptionSection train_section; /* `train` */
+extern const OptionSection train_section, train_until_section; /* `train` and `train.until` */
 extern const int train_field_count;
 
 typedef struct TrainResult {
     bool diverged;
     int64_t diverged_step; /* if diverged */
+    int64_t until_step;    /* at which `until` ended it; 0: it did not */
     int64_t steps, tokens; /* updates made; targets of these */
     double seconds;        /* of training only, over all sessions of a resumed run */
     Session session;       /* processor time, load and environment of these */
@@ -36,7 +43,8 @@ typedef struct TrainResult {
     size_t peak_bytes;     /* of arenas: weights, gradients, optimizer, activations */
     const char *revision;  /* in the run's arena: revision of the program, or all revisions of a resumed run,
                               "A to step 106, B" */
-    TrainLog *log;         /* [steps] in the run's arena: every update */
+    const char *shared; /* hash of the shared sources, of a resumed run all different ones; NULL: unknown */
+    TrainLog *log;      /* [steps] in the run's arena: every update */
 } TrainResult;
 
 int64_t train_steps(const TrainOptions *options);
@@ -56,11 +64,14 @@ typedef struct TrainTask {
     const OptimizerOptions *optimizer;
     const OptimizerScheduleOptions *schedule;
     const char *state_path; /* NULL: no state is saved */
+    const char *log_path;   /* of train.jsonl (train/train_log.h), written by rank 0; NULL: none */
     const char *source;     /* the config, for errors */
     const char *revision;   /* of the program, for the result; NULL: "unknown" */
+    const char *shared;     /* hash of the shared sources, for the result; NULL: unknown */
     /* Called after every update; may be NULL. Returns false to stop: the state is saved and the error is
        EXIT_STOPPED. */
-    bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second);
+    bool (*progress)(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                     const EvaluateAccuracy *accuracy /* of a task, seldom computed; NULL: none yet */);
     void (*note)(void *user, const char *message); /* "resuming from step 120", ...; may be NULL */
     void *user;
 } TrainTask;

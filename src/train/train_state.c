@@ -103,6 +103,8 @@ bool train_state_write(const TrainState *state, const char *path, Error *err) {
     json_set_text(file.metadata, "format", state_format);
     json_set_text(file.metadata, "run", state->key);
     json_set_text(file.metadata, "revision", state->revision);
+    json_set_text(file.metadata, "method_files", encoding_files(&model->position, arena));
+    if (state->shared) json_set_text(file.metadata, "shared", state->shared);
     json_set_text(file.metadata, "step", arena_format(arena, "%lld", (long long)state->steps));
     json_set_text(file.metadata, "last_rate", arena_format(arena, "%a", optimizer->last_rate));
     json_set_text(file.metadata, "seconds", arena_format(arena, "%a", state->seconds));
@@ -138,6 +140,8 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     const char *run = json_text(json_get(file->metadata, "run"), "");
     if (*run != '{' && strcmp(run, state->key) != 0) /* earlier versions wrote the options as JSON */
         return error_set(err, EXIT_DAMAGED, "'%s' is the state of another run", path);
+    if (encoding_files_edited(json_text(json_get(file->metadata, "method_files"), NULL)))
+        return error_set(err, EXIT_DAMAGED, "the method's file was edited since '%s' was saved", path);
     double step = metadata_real(file, "step"), seconds = metadata_real(file, "seconds");
     double last_rate = metadata_real(file, "last_rate");
     const SafetensorsTensor *log = safetensors_find(file, "log");
@@ -157,6 +161,16 @@ static bool state_take(TrainState *state, const SafetensorsFile *file, const cha
     return true;
 }
 
+/* The hash of the shared sources, after those of earlier sessions where they differ. A state without one is
+   of the same sources only if it is of the same revision. */
+static void take_shared(TrainState *state, const Json *metadata, bool same_revision, Arena *arena) {
+    const char *before = json_text(json_get(metadata, "shared"), same_revision ? state->shared : NULL);
+    if (!before || !state->shared)
+        state->shared = NULL;
+    else if (strcmp(before, state->shared))
+        state->shared = arena_format(arena, "%s, %s", before, state->shared);
+}
+
 /* Reads the revision and the environment of the state, on which the bits depend, and reports both. */
 static void take_origin(TrainState *state, const Json *metadata,
                         void (*note)(void *user, const char *message), void *user, Arena *arena) {
@@ -168,6 +182,7 @@ static void take_origin(TrainState *state, const Json *metadata,
         note(user, arena_format(arena, "resuming from step %lld of %lld%s%s%s", step, steps,
                                 same ? "" : ", which another revision of poslab made (", same ? "" : before,
                                 same ? "" : ")"));
+    take_shared(state, metadata, same, arena);
     state->revision =
         same ? arena_copy(arena, before) : arena_format(arena, "%s to step %lld, %s", before, step, now);
     const char *environment = train_session_read(&state->session, metadata, state->steps, arena);

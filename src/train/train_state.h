@@ -3,8 +3,9 @@
  * The file is a safetensors file. It holds the weights under their names, the optimizer's arrays as
  * `adam.m.NAME` and `adam.v.NAME` (NAG: `nag.u.NAME`) and the log of all updates as the 32-bit words of its
  * rows (`log` [steps, 8]). Its metadata has the key of the run, the step, the learning rate of the last
- * update, the seconds of training and the values of train/train_session.h. There is no random state besides
- * the step: batches and dropout masks are functions of the seed and the step.
+ * update, the seconds of training, hashes of the sources and the values of train/train_session.h. There is no
+ * random state besides the step: batches and dropout masks are functions of the seed and the step. A state
+ * that was made with another version of the method's file is not resumed.
  *
  * Two generations are kept: PATH and PATH.old. A new one is written to PATH.new.tmp, then renamed to
  * PATH.new, then to PATH.
@@ -15,12 +16,8 @@
 #include "model/model.h"
 #include "train/optimizer.h"
 #include "train/safetensors.h"
+#include "train/train_log.h"
 #include "train/train_session.h"
-
-typedef struct TrainLog { /* a row of the file's `log`: its layout is part of the format */
-    int64_t step;         /* 1-based */
-    double loss, rate, norm;
-} TrainLog;
 
 /* A run after `steps` of `total` updates. Nothing is owned; the caller's arenas must outlive it. */
 typedef struct TrainState {
@@ -31,6 +28,7 @@ typedef struct TrainState {
     double seconds;       /* of training, over all sessions */
     TrainLog *log;        /* [total]: the updates made */
     const char *revision; /* of the program, or of all sessions, "A to step 106, B" */
+    const char *shared;   /* hash of the shared sources, or those of all sessions, "A, B"; NULL: unknown */
     Session session;
 } TrainState;
 

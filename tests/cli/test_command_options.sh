@@ -53,6 +53,37 @@ status_format() {
     try 0 status x/x.db --format csv && says out "experiment,run_key," && [ "$(wc -l <out)" = 6 ] &&
         try 0 status x/x.db -f md && says out "**e2e: 4 runs: 4 done" && refused xml status x/x.db --format xml
 }
+plan_db() {
+    fresh stale && sql stale/x.db "UPDATE run SET method_files = method || ':0123456789ab'" &&
+        try 0 plan e2e.json --db stale/x.db && says out "4 of 4 runs in the database are stale" && try 0 plan e2e.json &&
+        lacks out stale
+}
+runs_format() {
+    try 0 runs x/x.db --format csv && says out "run_key,experiments,method," && [ "$(wc -l <out)" = 6 ] &&
+        try 0 runs x/x.db -f md && says out "x/x.db: 5 runs" && refused xml runs x/x.db --format xml
+}
+runs_json() { try 0 runs x/x.db --json && is_json out; }
+pruned() { # pruned NAME: a copy with a run that no experiment has
+    fresh "$1" && sql "$1/x.db" "DELETE FROM point WHERE experiment = 2; DELETE FROM request WHERE experiment = 2"
+}
+prune_format() {
+    pruned prune1 && try 0 prune prune1/x.db --format csv && says out "what,run_key,name,path,bytes,kept" && [ "$(wc -l <out)" = 3 ] &&
+        refused xml prune prune1/x.db --format xml
+}
+prune_json() { pruned prune2 && try 0 prune prune2/x.db --json && is_json out; }
+prune_dry_run() {
+    pruned prune3 && try 0 prune prune3/x.db --dry-run && says out "2 of 2 would be deleted" && exists "prune3/other/*/model.safetensors" &&
+        is 5 prune3/x.db "SELECT count(*) FROM run"
+}
+prune_weights() {
+    fresh prune4 && try 0 prune prune4/x.db --weights && says out "5 of 5 deleted" && ! exists "prune4/*/*/model.safetensors" &&
+        exists "prune4/e2e/*/log.txt" && is 5 prune4/x.db "SELECT count(*) FROM run"
+}
+merge_weights() {
+    mkdir -p merged0 merged1 && try 0 merge merged0/x.db x/x.db && ! exists "merged0/e2e/*" &&
+        try 0 merge merged1/x.db x/x.db --weights && says out "weights of 5 runs copied" &&
+        [ "$(ls merged1/*/*/model.safetensors | wc -l)" = 5 ]
+}
 check_format() {
     try 0 check x/x.db --format csv && says out "kind,text" && try 0 check x/x.db -f md && says out ": 0 problems" &&
         refused xml check x/x.db --format xml
@@ -63,17 +94,35 @@ status_experiment() {
     try 0 status x/x.db && says out e2e other && try 0 status x/x.db --experiment other && says out other && lacks out e2e &&
         refused "has no experiment 'none'" status x/x.db --experiment none
 }
+status_watch() { # nothing is left of one experiment, so that it ends
+    try 0 status x/x.db --experiment other --watch=0.1 && says out other && try 0 status x/x.db --experiment other --watch && says out other &&
+        refused "--watch takes a number" status x/x.db --watch=0
+}
 
 # --- table, plot, report, analyse ---
 
 table_json() { try 0 table x/x.db --json && is_json out; }
 table_experiment() {
-    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: "
+    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: " &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment nosuch &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment e2e,nosuch && several_experiments
+}
+# In one table, with a field for the experiment; each number is that of the experiment's own table.
+several_experiments() {
+    local row
+    try 0 table x/x.db --experiment other,e2e && says out "e2e, other: perplexity" "experiment" && [ "$(grep -c perplexity out)" = 1 ] &&
+        cp out both && try 0 table x/x.db --experiment other && row=$(grep -oE '[0-9]+\.[0-9]+' out | head -1) &&
+        grep -E "other .*$row" both && try 0 table x/x.db --experiment other,e2e --where experiment=other && says out "other: " &&
+        lacks out "e2e" && try 0 table x/x.db --experiment e2e,other -f csv && [ "$(wc -l <out)" = 11 ] && lacks out database
 }
 table_format() {
     try 0 table x/x.db --format csv && says out "experiment,run_key," && try 0 table x/x.db -f md && says out "|:--" &&
         try 0 table x/x.db --format latex && says out '\begin{tabular}' && try 0 table x/x.db --format text && says out "------" &&
         try 0 table x/x.db --format json && is_json out && refused "--format takes 'text', 'md', 'latex', 'csv' or 'json', got 'xml'" table x/x.db --format xml
+}
+table_bare() {
+    try 0 table x/x.db --format latex --bare && says out '\begin{tabular}' && lacks out caption minipage setbox &&
+        refused "--bare is for --format latex" table x/x.db --bare
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -189,11 +238,13 @@ analyse_claims() {
 evaluated="SELECT group_concat(x, ' ') FROM (SELECT DISTINCT length || protocol || stride || split || requested || variant AS x"
 evaluated+=" FROM evaluation WHERE id > 10 ORDER BY 1)"
 eval_jobs() {
-    fresh j && try 0 eval j/x.db --experiment e2e --lengths 24 -j 2 && [ "$(sed -n 's/^\(start\|done\).*/\1/p' err | head -2 | tr -d '\n')" = startstart ]
+    fresh j && try 0 eval j/x.db --experiment e2e --lengths 24 -j 2 && [ "$(sed -n 's/^[-0-9]* [0-9:]* \(start\|done\) .*/\1/p' err | head -2 | tr -d '\n')" = startstart ]
 }
 eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
 eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }
 eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_sizes() { fresh sizes && try 2 eval sizes/x.db --experiment e2e --sizes 4 && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
+eval_examples() { fresh examples && try 2 eval examples/x.db --experiment e2e --examples 4 && says err "'evaluate.task' needs 'data.task'"; }
 eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_experiment() { fresh e && try 0 eval e/x.db --experiment other --lengths 24 && is 1 e/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
 eval_lengths() { fresh l && try 0 eval l/x.db --experiment other --lengths 24 --lengths 40 && is "24nonoverlapping24valid500 40nonoverlapping40valid500" l/x.db "$evaluated"; }
@@ -235,6 +286,7 @@ eval_of_trained_runs() {
 # --- methods, export, bench ---
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
+tasks_set() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE "^  [0-9]{3}[+][0-9]{3}=" out && try 2 tasks addition --set size=0 && says err "data.task.size"; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
 exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1
@@ -250,12 +302,16 @@ export_loader() { # of a method that has a formula in PyTorch
 }
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
 # Export needs one run with its own weights: no run, several runs, and weights of another run are refused.
+export_method() { try 0 export x/x.db m.st --method "$two" --seed 1 && says m.st "$two" && refused "2 runs fit" export x/x.db m.st --method "$two"; }
+export_seed() { try 0 export x/x.db s.st --seed 9 && says s.st "$one" && refused "no run fits" export x/x.db s.st --seed 8; }
+export_length() { try 0 export x/x.db l.st --seed 9 --length 16 && refused "no run fits" export x/x.db l.st --length 17; }
+export_setting() { refused "no run fits" export x/x.db t.st --setting train.optimizer.lr=1; }
 export_is_of_one_run() {
     local keys
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
-    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "more than one run's key begins with ''" export x/x.db "" f &&
-        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "more than one run's key begins with 'ab'" export ab.db ab f &&
-        refused "no run's key begins with 'xyz'" export x/x.db xyz f && fresh swapped &&
+    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs fit; choose one of them:" export x/x.db "" f &&
+        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs fit; choose one of them:" export ab.db ab f &&
+        refused "no run fits; it has" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }

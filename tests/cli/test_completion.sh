@@ -75,7 +75,7 @@ offers() { # offers "WORDS OFFERED" WORD...: the completions of the last word, i
     got=$(printf '%s\n' "${COMPREPLY[@]}" | sort)
     [ "$got" = "$wanted" ] || { echo "offered: $got"; return 1; }
 }
-check "bash: commands" offers "table" ta
+check "bash: commands" offers "table" tab
 # shellcheck disable=SC2086 # words
 check "bash: all commands" offers "$(echo $commands) --help --version" ""
 for command in $commands; do
@@ -85,7 +85,7 @@ done
 check "bash: a choice" offers "md" table a.db --format m
 check "bash: of a short option" offers "text md latex csv json" table a.db -f ""
 check "bash: after =" offers "json" table a.db --format = j
-check "bash: right after =" offers "failed changed" run --retry =
+check "bash: right after =" offers "failed changed missing" run --retry =
 check "bash: the second word" offers "claims claim-points" analyse a.db cl
 check "bash: behind options, too" offers "claims claim-points" analyse --format csv --paper a.db cl
 check "bash: behind --option=value, too" offers "claims claim-points" analyse --format = csv a.db cl
@@ -94,7 +94,7 @@ check "bash: the third of several" offers "a.db a.json" merge a.db b.db a
 check "bash: a file of an option" offers "b.txt" run --db b
 check "bash: a method" offers "$("$POSLAB" methods --format md | awk -F '`' '/^\| `/ { print $2 }' | grep '^a' | tr '\n' ' ' | sed 's/ $//')" methods a
 check "bash: commands, and help's page about configs" offers "collect completion config" help co
-check "bash: sections of configs" offers "train train.optimizer train.schedule" help config train
+check "bash: sections of configs" offers "train train.optimizer train.schedule train.until" help config train
 check "bash: shells" offers "zsh" completion z
 check "bash: nothing for a number" offers "" run -j ""
 check "bash: nothing for an unknown command" offers "" nonesuch x
@@ -125,7 +125,7 @@ if command -v fish >/dev/null; then
         got=$(HOME=$home fish --no-config -c "source script.fish; complete -C '$2'" | cut -f 1 | sort | tr '\n' ' ')
         [ "$got" = "$1 " ] || { echo "offered: $got"; return 1; }
     }
-    check "fish: commands" completes "table" "poslab ta"
+    check "fish: commands" completes "table" "poslab tab"
     check "fish: options" completes "--format" "poslab table a.db --fo"
     check "fish: a choice" completes "md" "poslab table a.db --format m"
     check "fish: the second word" completes "claim-points claims" "poslab analyse a.db cl"

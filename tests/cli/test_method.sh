@@ -94,8 +94,15 @@ reruns() {
     ./poslab run configs/sample_probe.json -q --set train.tokens=2048 --set evaluate.tokens=256 --set model.width=16 \
         --set model.ffn=16 --set model.layers=1 --set train.length=16 2>&1
 }
-names_revision() { reruns | grep -q "runs were trained by another revision"; }
-check "its runs are known to be of other sources" names_revision
+own_runs_are_stale() { # and no others
+    ./poslab status results/sample_probe.db >status
+    [ $? = 3 ] && grep -q "; $(./poslab runs results/sample_probe.db -f csv | grep -c ',sample_probe,') stale" status &&
+        ! grep " stale, " status | grep -v "$(./poslab methods | awk '/^sample_probe / { print $2 }')"
+}
+check "its runs are stale" own_runs_are_stale
+retrains_them() { reruns | grep -q "runs* .* stale: the file of .* method was edited after the training; trained again"; }
+check "they are trained again" retrains_them
+check "then nothing is stale" ./poslab status results/sample_probe.db
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe gradient
 
 sed -e '/\.citation = /d' -e 's/sum -= (double)logarithms/sum += (double)logarithms/' "$home/kept.c" >methods/sample_probe.c

@@ -18,7 +18,7 @@ fresh() { # fresh NAME: copies the database in which both runs are done
 }
 
 order() { # order: one letter per run in the progress
-    sed -n 's/^\(start\|done\).*/\1/p' err | cut -c 1 | tr -d '\n'
+    sed -n 's/^[-0-9]* [0-9:]* \(start\|done\) .*/\1/p' err | cut -c 1 | tr -d '\n'
 }
 
 option_jobs() {
@@ -61,18 +61,30 @@ option_retry() {
         try 0 run e2e.json --db retry/x.db --retry failed --set 'sweep.train.seed=[1,2,3]' &&
         is "1 done 2,2 done 0,3 pending 0" retry/x.db "SELECT group_concat(x) FROM (SELECT seed || ' ' || status || ' ' ||
             (SELECT count(*) FROM evaluation WHERE run = key) AS x FROM run ORDER BY seed)" &&
-        retry_changed && try 2 run e2e.json --retry all && says err "--retry takes 'failed' or 'changed', got 'all'"
+        retry_changed && retry_missing && try 2 run e2e.json --retry all &&
+        says err "--retry takes 'failed', 'changed' or 'missing', got 'all'"
 }
 
-# Runs of another revision are retrained, also diverged ones, which are otherwise complete.
+# Runs of other shared sources, or of another revision where these are unknown, are retrained, also diverged ones,
+# which are otherwise complete.
 retry_changed() {
     local left="SELECT group_concat(seed) FROM run WHERE train_seconds = 99"
     fresh changed && sqlite3 changed/x.db "UPDATE run SET train_seconds = 99;
-        UPDATE run SET revision = 'other', status = iif(seed = 1, 'diverged', 'done') WHERE seed < 3" &&
-        try 0 run e2e.json --db changed/x.db && is 1,2 changed/x.db "$left" && says err "2 of 2 runs were trained by another" &&
-        sqlite3 changed/x.db "UPDATE run SET revision = (SELECT revision FROM evaluation) WHERE seed = 2" &&
+        UPDATE run SET shared_sources = 'other', status = iif(seed = 1, 'diverged', 'done') WHERE seed < 3" &&
+        try 0 run e2e.json --db changed/x.db && is 1,2 changed/x.db "$left" && says err "2 of 2 runs were trained by other" &&
+        sqlite3 changed/x.db "UPDATE run SET shared_sources = NULL WHERE seed = 2" &&
         try 0 run e2e.json --db changed/x.db --retry changed && is 2 changed/x.db "$left" &&
         is 2 changed/x.db "SELECT count(*) FROM run WHERE status = 'done'"
+}
+
+# Stale runs are kept; otherwise they are trained again.
+retry_missing() {
+    fresh stale && sqlite3 stale/x.db "UPDATE run SET train_seconds = 99;
+        UPDATE run SET method_files = method || ':0123456789ab' WHERE seed = 1" &&
+        try 0 run e2e.json --db stale/x.db --retry missing && is 2 stale/x.db "SELECT count(*) FROM run WHERE train_seconds = 99" &&
+        says err "1 of 2 runs is stale: the file of its method was edited after the training; kept (--retry missing)" &&
+        try 0 run e2e.json --db stale/x.db && is 2 stale/x.db "SELECT group_concat(seed) FROM run WHERE train_seconds = 99" &&
+        says err "trained again" && same_numbers stale/x.db whole/x.db
 }
 
 option_retries() {

@@ -158,6 +158,14 @@ check "run has nothing to do" try 0 run e2e.json
 check "and here it gives" try 0 run e2e.json -q --db here/x.db
 check "the same numbers" same_numbers $database here/x.db
 check "no folder is left on the local disk" test -z "$(ls tmp)"
+
+sql $database "UPDATE run SET method_files = method || ':0123456789ab', train_seconds = 99 WHERE method = '$one'"
+check "stale runs are submitted" try 0 submit e2e.json
+check "but no others" says out ": 2 runs"
+for line in 1 2; do check "stale run $line" "$POSLAB" worker --task $line results/e2e/cluster/3/manifest; done
+check "collect them" try 0 collect e2e.json
+check "they are of the new file" is 0 $database "SELECT count(*) FROM run WHERE method_files LIKE '%0123456789ab' OR train_seconds = 99"
+check "with all evaluations" same_numbers $database here/x.db
 touch full
 check "sbatch refuses" try 5 submit e2e.json --set train.seed=9
 check "what it said is shown" says err "sbatch: sbatch: error: no room"

@@ -15,6 +15,18 @@ limited() {
 write_texts
 write_config
 
+# --- the kernels of the BLAS ---
+
+# blas_core [CORE]: the kernels that a bench uses, under this OPENBLAS_CORETYPE.
+blas_core() {
+    (unset OPENBLAS_CORETYPE; [ -z "${1:-}" ] || export OPENBLAS_CORETYPE=$1
+    "$POSLAB" bench --lengths 16 --methods none --rounds 1 --json 2>&1 | sed -n 's/.*"blas".* core \([A-Za-z]*\).*/\1/p')
+}
+if grep -qw avx2 /proc/cpuinfo; then
+    check "a processor with AVX2 does not get kernels without it" test "$(blas_core)" != Prescott
+    check "OPENBLAS_CORETYPE is respected" test "$(blas_core Prescott)" = Prescott
+fi
+
 # --- threads ---
 
 for command in "run e2e.json" "eval x.db" "plan e2e.json" "worker folder" "bench"; do

@@ -59,7 +59,7 @@ static void test_refused(void **state) {
 
     sample_outside("CREATE TABLE t (a); PRAGMA user_version = 1");
     refuse_always("x.db", EXIT_DAMAGED, "not a poslab database");
-    sample_outside("PRAGMA application_id = 0x706F736C; PRAGMA user_version = 4");
+    sample_outside("PRAGMA application_id = 0x706F736C; PRAGMA user_version = 99");
     refuse_always("x.db", EXIT_DAMAGED, "newer");
     sample_outside("PRAGMA user_version = 0");
     refuse_always("x.db", EXIT_DAMAGED, "version 0");

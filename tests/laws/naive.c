@@ -128,6 +128,27 @@ static NaiveAttention part(const Run *r, int l) {
                             .arena = r->arena};
 }
 
+/* What the head of column c learns: queries of row t are multiplied by 1 + a ln(t + 1). */
+static double learnt_factor(const Run *r, int l, int t, int c) {
+    if (!attention_learns_scale(&r->model->options.attention, l)) return 1;
+    return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log(t + 1.0);
+}
+
+static void scale_queries(const Run *r, int l, double *qkv) {
+    for (int n = 0; n < r->N; n++)
+        for (int c = 0; c < r->C; c++) qkv[(size_t)n * 3 * r->C + c] *= learnt_factor(r, l, n % r->T, c);
+}
+
+static void scale_queries_backward(const Run *r, int l, double *dqkv, const double *scaled) {
+    for (int n = 0; n < r->N && attention_learns_scale(&r->model->options.attention, l); n++)
+        for (int c = 0; c < r->C; c++) {
+            size_t at = (size_t)n * 3 * r->C + c;
+            double factor = learnt_factor(r, l, n % r->T, c), q = scaled[at] / factor;
+            gradient(r, l, "attention.scale")[c / (r->C / r->H)] += dqkv[at] * q * log(n % r->T + 1.0);
+            dqkv[at] *= factor;
+        }
+}
+
 static void attend(const Run *r, int l, Layer *a, double *out) {
     int B = r->B, T = r->T, C = r->C;
     NaiveAttention one = part(r, l);
@@ -142,6 +163,7 @@ static void attend(const Run *r, int l, Layer *a, double *out) {
         memcpy(a->qkv + (size_t)n * 3 * C, qk + (size_t)n * 2 * C, (size_t)(2 * C) * sizeof *qk);
         memcpy(a->qkv + (size_t)n * 3 * C + 2 * C, v + (size_t)n * C, (size_t)C * sizeof *v);
     }
+    scale_queries(r, l, a->qkv);
     a->cores = NEW(r->arena, B, const NaiveCore *);
     for (int b = 0; b < B; b++) {
         size_t row = (size_t)b * T * C;
@@ -165,6 +187,7 @@ static void attend_backward(const Run *r, int l, const Layer *a, double *dnormed
         naive_attend_backward(&one, a->cores[b], dqkv + 3 * row, dnormed1 + row, dmixed + row,
                               a->normed1 + row);
     }
+    scale_queries_backward(r, l, dqkv, a->qkv);
     double *dqk = array(r, (size_t)r->N * 2 * C), *dv = array(r, (size_t)r->N * C);
     for (int n = 0; n < r->N; n++) {
         memcpy(dqk + (size_t)n * 2 * C, dqkv + (size_t)n * 3 * C, (size_t)(2 * C) * sizeof *dqk);

@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <math.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -28,6 +29,10 @@ static const AttentionOptions options[] = {
     {.scale = ATTENTION_SCALE_LOG_N},
     {.scale = ATTENTION_SCALE_LLAMA4, .scale_floor = 4, .scale_coefficient = 0.3, .window = 30, .sinks = 4},
     {.temperature = 1.7},
+    {.scale = ATTENTION_SCALE_LOG_LEARNED},
+    {.scale = ATTENTION_SCALE_LOG_LEARNED, .window = 40, .sinks = 3, .temperature = 0.7},
+    {.scale = ATTENTION_SCALE_LOG_LEARNED, .top_k = 5},
+    {.nope_every = 2, .scale = ATTENTION_SCALE_LOG_LEARNED, .scale_layers = ATTENTION_LAYERS_NOPE},
     {.nope_every = 2,
      .scale = ATTENTION_SCALE_LOG_N,
      .scale_layers = ATTENTION_LAYERS_NOPE,
@@ -140,6 +145,64 @@ static void neutral_options_change_nothing(void **state) {
     arena_free(arena);
 }
 
+/* Sets what all heads of a model learn as their scale. */
+static void set_scales(Model *model, float scale) {
+    for (int p = 0; p < model->param_count; p++)
+        for (size_t i = 0; strstr(model->params[p].name, "attention.scale") && i < model->params[p].size; i++)
+            model->values[model->params[p].offset + i] = scale;
+}
+
+/* nll of a model with these options whose other weights are those of `like`. */
+static float *with_scales(const LawCase *given, AttentionOptions attention, float scale, const Model *like,
+                          const uint16_t **tokens, Arena *arena) {
+    LawCase c = *given;
+    c.model.attention = attention;
+    Model *model = law_model(&c, arena);
+    for (int p = 0; p < like->param_count; p++) {
+        const ModelParam *to = naive_param(model, like->params[p].name);
+        memcpy(model->values + to->offset, like->values + like->params[p].offset, to->size * sizeof(float));
+    }
+    set_scales(model, scale);
+    float *nll = NEW(arena, c.batch * c.length, float);
+    transformer_evaluate(model, activations_new(model, c.batch, c.length, false, arena), tokens, c.batch,
+                         nll);
+    return nll;
+}
+
+/* Scales of 0 are plain attention, bit for bit. In one layer, the last query's scale is a temperature. The
+   scale grows with the position: in text of period 5, rows that see 10 keys without positions do not repeat.
+ */
+static void learnt_scales(void **state) {
+    (void)state;
+    if (!encoding_control()) skip();
+    Arena *arena = arena_new(0);
+    LawCase c = make_case(encoding_control(), 1, arena);
+    c.model.final_norm = false;
+    const AttentionOptions learnt = {.scale = ATTENTION_SCALE_LOG_LEARNED};
+    const Model *plain = law_model(&c, arena);
+    const uint16_t **tokens = law_tokens(&c, c.batch, c.length, arena);
+    float *zero = with_scales(&c, learnt, 0, plain, tokens, arena);
+    float *without = with_scales(&c, (AttentionOptions){0}, 0, plain, tokens, arena);
+    assert_memory_equal(zero, without, (size_t)c.length * sizeof *zero);
+    float *scaled = with_scales(&c, learnt, 0.3f, plain, tokens, arena);
+    AttentionOptions warm = {.temperature = 1 + 0.3 * log(c.length)};
+    int last = c.length - 1;
+    float *warmer = with_scales(&c, warm, 0, plain, tokens, arena);
+    assert_float_equal(scaled[last], warmer[last], 2e-5);
+    assert_true(fabsf(scaled[last] - without[last]) > 1e-4f);
+    uint16_t *text = NEW(arena, c.length + 1, uint16_t);
+    for (int t = 0; t <= c.length; t++) text[t] = (uint16_t)(t * t % 5 + 2);
+    tokens[0] = text;
+    for (int k = 0; k < 2; k++) {
+        AttentionOptions windowed = learnt;
+        windowed.window = 10;
+        float *nll = with_scales(&c, windowed, k ? 0.3f : 0, plain, tokens, arena), most = 0;
+        for (int t = 10; t + 5 < c.length; t++) most = fmaxf(most, fabsf(nll[t + 5] - nll[t]));
+        if (k ? most < 1e-3f : most > 1e-5f) fail_msg("scale %d: rows differ by %g", k, (double)most);
+    }
+    arena_free(arena);
+}
+
 /* Of equal scores the first k keys are used: with queries of zero, and a method that adds nothing, all scores
    of a row are equal. */
 static void first_of_equal_scores(void **state) {
@@ -245,6 +308,7 @@ int main(int argc, char **argv) {
     int count = 0;
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(rules_across_options);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(first_of_equal_scores);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(learnt_scales);
     for (int i = 0; i < encoding_method_count; i++)
         for (int k = 0; k < COUNT_OF(each) && count < COUNT_OF(tests); k++) {
             if (argc > 1 && strcmp(argv[1], encoding_methods[i]->name) != 0) continue;

@@ -7,7 +7,7 @@
 #     words     no words of translated idiom in sources and documents: standard terms instead
 #     format    clang-format
 #     links     every relative link of a document leads to a file
-#     map       src/README.md has one line for each folder and module of src/, and no others
+#     map       src/README.md has one line for each folder and module of src/ (tasks excepted), and no others
 #     warnings  gcc with the Makefile's flags and -Werror
 #     clang     clang with the same flags
 #     tidy      clang-tidy (.clang-tidy)
@@ -89,7 +89,11 @@ check_map() {
 
 in_tree() {
     local name
-    for name in src/*/!(*.md); do name=${name#src/}; echo "${name%/*}/"; echo "${name%%.*}"; done | LC_ALL=C sort -u
+    for name in src/*/!(*.md); do
+        name=${name#src/}
+        echo "${name%/*}/"
+        grep -qsE '^const Task [a-z0-9_]+ = ' "src/$name" && [[ $name == *.c ]] || echo "${name%%.*}"
+    done | LC_ALL=C sort -u
 }
 
 in_map() {

@@ -3,7 +3,10 @@
 # compiler.
 
 # The folders of src/, lowest first: a folder uses itself and the ones before it. src/README.md describes the folders.
-ORDER="base sys math position attention model data train experiment store run slurm analysis report cli"
+ORDER="base sys math position attention model tasks data train experiment store run slurm analysis report cli"
+# Folders of plug-ins: each file defines one entry of a generated registry, as in methods/. They can have any number of
+# files, and their options can have the names of methods.
+PLUGINS="tasks"
 # Analyses and reports read results from databases and never run anything.
 APART="analysis>run analysis>slurm report>run report>slurm"
 # Library headers, and the only folder that includes each.
@@ -13,7 +16,7 @@ ALLOCATORS="base"
 
 structure() { # structure CHECK FILE...: prints the findings
     local output
-    output=$(awk -v check="$1" -v order="$ORDER" -v owners="$OWNERS" -v apart="$APART" -v allocators="$ALLOCATORS" \
+    output=$(awk -v check="$1" -v order="$ORDER" -v owners="$OWNERS" -v apart="$APART" -v plugins="$PLUGINS" -v allocators="$ALLOCATORS" \
         -v methods="$(basename -a -s .c methods/*.c 2>/dev/null | tr '\n' ' ')" -f "$structure.awk" "${@:2}" 2>&1) &&
         [ -z "$output" ] || { say "$output"; found=1; }
 }

@@ -95,6 +95,7 @@ const RunRecord *sample_record(const PlanPoint *point, RunStatus status, const c
                               .final_loss = 2.25,
                               .peak_bytes = 4096,
                               .revision = version_revision(),
+                              .shared = version_shared(),
                               .diverged = status == RUN_DIVERGED,
                               .diverged_step = 3,
                               .log = NEW(sample_arena, 3, TrainLog)};

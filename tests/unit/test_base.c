@@ -99,7 +99,7 @@ static void the_blas_does_not_wait_for_memory(void **state) {
         if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0) _exit(9);
         alarm(20);
         bool fine = blas_reserve(4, &err);
-        _exit(!fine && err.code == EXIT_SYSTEM && strstr(err.text, "in 4 threads; lower --threads") ? 0 : 1);
+        _exit(!fine && err.code == EXIT_SYSTEM && strstr(err.text, "of 4 threads; lower --threads") ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);

@@ -111,7 +111,7 @@ static void test_merged(void **state) {
     write(store, "{\"model\":{\"layers\":9}}", 1, slow, fast);
     FILE *out = fopen("out", "w");
     for (int i = 0; i < 2; i++)
-        if (!merge_databases(store, (const char *const[]){"x.db", NULL}, out, &conflicts, &err))
+        if (!merge_databases(store, (const char *const[]){"x.db", NULL}, false, out, &conflicts, &err))
             fail_msg("%s", err.text);
     fclose(out);
     sample_expect(store, "SELECT count(*) || ' ' || max(id) FROM bench", "2 2");

@@ -45,7 +45,8 @@ static const char *analysed(Database *store, const char *what, TableFormat forma
 static const char *table(Database *store, TableFormat format) {
     Error err = {0};
     FILE *out = fopen("out", "w");
-    if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, &err))
+        fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -98,7 +99,7 @@ static void test_verdicts(void **state) {
     assert_int_equal(list->items[0].count, 0);
     assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);
     file = fopen("answer", "w");
-    assert_true(summary_answer(store, set, list, file, sample_arena, &err));
+    assert_true(summary_answer(set, list, file, sample_arena, &err));
     fclose(file);
     const char *answer = sample_file("answer", NULL);
     assert_null(strstr(answer, "256"));

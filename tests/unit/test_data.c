@@ -605,7 +605,7 @@ static void test_batches_cover(void **state) {
                 uint8_t seen[64] = {0};
                 int phase = -1;
                 for (int64_t i = 0; i < windows; i++) {
-                    int64_t at = batches_sequence(batches, epoch * windows + i) - numbers;
+                    int64_t at = batches_sequence(batches, epoch * windows + i).tokens - numbers;
                     assert_in_range(at, 0, count - length - 1);
                     assert_int_equal(seen[at], 0);
                     seen[at] = 1;
@@ -626,18 +626,19 @@ static void test_batches_jump(void **state) {
     (void)state;
     Batches *forward = make_batches(20000, 16, 5), *jumping = make_batches(20000, 16, 5);
     const uint16_t *wanted[4000];
-    for (int i = 0; i < 4000; i++) wanted[i] = batches_sequence(forward, i);
+    for (int i = 0; i < 4000; i++) wanted[i] = batches_sequence(forward, i).tokens;
     for (int i = 0; i < 4000; i++) {
         int index = (int)(i * 1237LL % 4000);
-        assert_ptr_equal(batches_sequence(jumping, index), wanted[index]);
+        assert_ptr_equal(batches_sequence(jumping, index).tokens, wanted[index]);
     }
-    assert_ptr_equal(batches_sequence(jumping, (int64_t)1 << 50),
-                     batches_sequence(forward, (int64_t)1 << 50));
+    assert_ptr_equal(batches_sequence(jumping, (int64_t)1 << 50).tokens,
+                     batches_sequence(forward, (int64_t)1 << 50).tokens);
 }
 
 static int differences(Batches *a, int64_t from_a, Batches *b, int64_t from_b, int count) {
     int sum = 0;
-    for (int i = 0; i < count; i++) sum += batches_sequence(a, from_a + i) != batches_sequence(b, from_b + i);
+    for (int i = 0; i < count; i++)
+        sum += batches_sequence(a, from_a + i).tokens != batches_sequence(b, from_b + i).tokens;
     return sum;
 }
 
@@ -647,7 +648,8 @@ static void test_batches_random(void **state) {
     assert_true(differences(a, 0, b, 0, 1000) > 990);
     assert_true(differences(a, 0, make_batches(20000, 16, 1), 20000 / 16 - 1, 1000) > 990);
     int rising = 0;
-    for (int i = 0; i < 1000; i++) rising += batches_sequence(a, i) < batches_sequence(a, i + 1);
+    for (int i = 0; i < 1000; i++)
+        rising += batches_sequence(a, i).tokens < batches_sequence(a, i + 1).tokens;
     assert_in_range(rising, 400, 600);
 }
 
@@ -658,7 +660,7 @@ static void test_batches_golden(void **state) {
     static const int64_t indices[] = {0, 1, 2, 154, 155, 1000000};
     static const int golden[] = {10470, 10854, 18150, 3430, 10037, 18760};
     for (int i = 0; i < COUNT_OF(indices); i++)
-        assert_int_equal(batches_sequence(batches, indices[i]) - numbers, golden[i]);
+        assert_int_equal(batches_sequence(batches, indices[i]).tokens - numbers, golden[i]);
 }
 
 static void test_batches_too_short(void **state) {

@@ -52,7 +52,7 @@ static int merge(const char *first, const char *second) {
     Database *store = database_open("ours.db", DATABASE_CREATE, &err);
     if (!store) fail_msg("%s", err.text);
     FILE *out = fmemopen(said, sizeof said, "w");
-    if (!merge_databases(store, (const char *const[]){first, second, NULL}, out, &conflicts, &err))
+    if (!merge_databases(store, (const char *const[]){first, second, NULL}, false, out, &conflicts, &err))
         fail_msg("%s", err.text);
     fclose(out);
     database_close(store);
@@ -240,13 +240,14 @@ static void misfits(void **state) {
         " stride, requested, status, nll_sum, tokens, windows, seconds, peak_bytes, finished, revision,"
         " host, cpu, blas, threads, precision, variant, variant_options FROM evaluation WHERE id = 1");
     Database *store = database_open("ours.db", DATABASE_WRITE, &err);
-    assert_false(merge_databases(store, (const char *const[]){"broken.db", NULL}, stdout, &found, &err));
+    assert_false(
+        merge_databases(store, (const char *const[]){"broken.db", NULL}, false, stdout, &found, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
     assert_non_null(strstr(err.text, "'broken.db' does not fit in"));
     dump_expect("ours.db", before, "nothing of it");
-    assert_false(merge_databases(store, (const char *const[]){"none.db", NULL}, stdout, &found, &err));
+    assert_false(merge_databases(store, (const char *const[]){"none.db", NULL}, false, stdout, &found, &err));
     FILE *out = fmemopen(said, sizeof said, "w");
-    assert_true(merge_databases(store, (const char *const[]){"theirs.db", NULL}, out, &found, &err));
+    assert_true(merge_databases(store, (const char *const[]){"theirs.db", NULL}, false, out, &found, &err));
     fclose(out);
     database_close(store);
     dump_expect("ours.db", dump_of("theirs.db"), "after it");
@@ -394,7 +395,8 @@ static void not_with_itself(void **state) {
     assert_int_equal(symlink("x.db", "link.db"), 0);
     static const char *const names[] = {"x.db", "./x.db", "link.db"};
     for (int i = 0; i < COUNT_OF(names); i++) {
-        assert_false(merge_databases(store, (const char *const[]){names[i], NULL}, stdout, &conflicts, &err));
+        assert_false(
+            merge_databases(store, (const char *const[]){names[i], NULL}, false, stdout, &conflicts, &err));
         assert_int_equal(err.code, EXIT_USAGE);
         assert_non_null(strstr(err.text, "is the database itself"));
     }

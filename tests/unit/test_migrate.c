@@ -21,7 +21,7 @@
 
 #include "store/merge.h"
 
-static char fixture[2][4096]; /* of versions 1 and 2 */
+static char fixture[3][4096]; /* of versions 1 to 3 */
 
 /* x.db as written by poslab with that schema version. */
 static void put_version(int version) {
@@ -72,7 +72,7 @@ static void test_every_number_is_kept(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "\nevaluation 1,"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "4\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM evaluation"),
@@ -105,7 +105,7 @@ static void test_version2(void **state) {
     const char *before = rows_of(tables);
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "4\n");
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "4\n");
     assert_string_equal(rows_of(tables), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NOT NULL AND ranks = 1"), "2\n");
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "0\n");
@@ -113,6 +113,25 @@ static void test_version2(void **state) {
         rows_of("SELECT eval_length || outcome || count(*) || count(perplexity) || count(nll) ||"
                 " count(bits_per_byte) FROM outcome GROUP BY eval_length"),
         "16done4444\n64done4444\n256beyond_text4040\n");
+    const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
+    unlink("x.db");
+    database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
+    assert_string_equal(rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name"), schema);
+}
+
+/* Version 4 adds columns, a table and a view; all values of version 3 stay. */
+static void test_version3(void **state) {
+    (void)state;
+    put_version(3);
+    const char *queries = everything(), *before = rows_of(queries);
+    assert_non_null(strstr(before, "1 thread; 2 threads"));
+    open_and_close();
+    assert_string_equal(rows_of("PRAGMA user_version"), "4\n");
+    assert_string_equal(rows_of(queries), before);
+    assert_string_equal(rows_of("SELECT count(*) FROM run WHERE until_step IS NOT NULL OR method_files IS"
+                                " NOT NULL OR shared_sources IS NOT NULL"),
+                        "0\n");
+    assert_string_equal(rows_of("SELECT count(*) FROM accuracy"), "0\n");
     const char *schema = rows_of("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name");
     unlink("x.db");
     database_close(sample_store(sample_plan(SAMPLE_TWO_METHODS)));
@@ -228,7 +247,8 @@ static void test_merge_read_only(void **state) {
     if (user == 0 && seteuid(65534) != 0) skip();
     Database *store = database_open("new.db", DATABASE_CREATE, &err);
     if (!store) fail_msg("%s", err.text);
-    assert_false(merge_databases(store, (const char *const[]){"old/x.db", NULL}, stdout, &conflicts, &err));
+    assert_false(
+        merge_databases(store, (const char *const[]){"old/x.db", NULL}, false, stdout, &conflicts, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     assert_non_null(strstr(err.text, "database 'old/x.db' has an older schema"));
     assert_non_null(strstr(err.text, "copy it"));
@@ -243,11 +263,17 @@ static void test_merge_read_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_number_is_kept), TEST(test_version2), TEST(test_foreign_keys_hold_afterwards),
-        TEST(test_killed_in_the_midst),  TEST(test_refused),  TEST(test_read_only),
+        TEST(test_every_number_is_kept),
+        TEST(test_version2),
+        TEST(test_version3),
+        TEST(test_foreign_keys_hold_afterwards),
+        TEST(test_killed_in_the_midst),
+        TEST(test_refused),
+        TEST(test_read_only),
         TEST(test_merge_read_only),
     };
     if (!realpath("tests/fixtures/version1.sql", fixture[0])) return 1;
     if (!realpath("tests/fixtures/version2.sql", fixture[1])) return 1;
+    if (!realpath("tests/fixtures/version3.sql", fixture[2])) return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

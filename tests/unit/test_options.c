@@ -415,12 +415,26 @@ static void test_nearest(void **state) {
     assert_null(options_nearest_name(endless, names));
 }
 
+/* The default of a newer option is not written, so that configs from before it have the same text. */
+static void test_newer(void **state) {
+    (void)state;
+    static const char *const choices[] = {"old", "new", NULL};
+    static const OptionField newer[] = {{"way", OPTION_CHOICE, 0, .choices = choices, .newer = true}};
+    int way = 0;
+    Json *json = json_new_object(arena);
+    options_write(json, &way, newer, 1);
+    assert_string_equal(json_print(json, arena), "{}");
+    way = 1;
+    options_write(json, &way, newer, 1);
+    assert_string_equal(json_print(json, arena), "{\"way\":\"new\"}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_not_json), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_paths),    cmocka_unit_test(test_files),
         cmocka_unit_test(test_tables),  cmocka_unit_test(test_or_zero),  cmocka_unit_test(test_synonyms),
-        cmocka_unit_test(test_nearest), cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_nearest), cmocka_unit_test(test_arena),    cmocka_unit_test(test_newer),
     };
     return cmocka_run_group_tests_name("options", tests, fixture_arena, fixture_arena_free);
 }

@@ -8,8 +8,12 @@
 
 #include <math.h>
 
+#include <string.h>
+
+#include "need.h"
 #include "near.h"
 #include "base/random.h"
+#include "position/encoding.h"
 
 /* SplitMix64 with state 1234567: the values of Rosetta Code, "Pseudo-random numbers/Splitmix64"; with state
    0: those of Java's SplittableRandom and of the xoshiro authors' splitmix64.c. */
@@ -106,11 +110,49 @@ static void below_is_even_and_inside(void **state) {
     near((double)(rng.counter - start.counter), N * 4 / 3.0, 4.5 * sqrt(N * 4.0 / 9));
 }
 
+/* Positions of `randomised` with order any, as tags: those that are sorted otherwise, in random order; so
+   that one row has the same, and at every place each occurs as often as any other. */
+static void random_tags(void **state) {
+    (void)state;
+    enum { RANGE = 32, T = 8, DRAWS = 4000 };
+    const PositionMethod *method = need_method("randomised");
+    Arena *arena = arena_new(0);
+    Encoding orders[2];
+    Error err;
+    static const char *const texts[] = {"{\"range\": 32}", "{\"range\": 32, \"order\": \"any\"}"};
+    for (int k = 0; k < 2; k++) {
+        Json *json = json_parse(texts[k], strlen(texts[k]), "x", arena, &err);
+        orders[k] = (Encoding){.method = method, .options = arena_alloc(arena, 1, method->options_size)};
+        options_default(orders[k].options, method->fields, method->field_count);
+        assert_true(options_read(orders[k].options, method->fields, method->field_count, json, NULL, "x", "",
+                                 arena, &err));
+    }
+    PositionShape shape = {.layers = 1, .heads = 1, .width = 4, .head_dim = 4, .train_length = T};
+    int counts[T][RANGE] = {0}, rising = 0;
+    for (int64_t i = 0; i < DRAWS; i++) {
+        double a[T], b[T];
+        bool seen[RANGE] = {0};
+        EncodingDraw draw = {.seed = 1, .sequence = i};
+        encoding_draw(&orders[0], &shape, draw, a, 1);
+        encoding_draw(&orders[1], &shape, draw, b, 1);
+        assert_true(a[0] == b[0]);
+        encoding_draw(&orders[0], &shape, draw, a, T);
+        encoding_draw(&orders[1], &shape, draw, b, T);
+        for (int t = 0; t < T; t++) seen[(int)b[t]] = true, counts[t][(int)b[t]]++;
+        for (int t = 0; t < T; t++) assert_true(seen[(int)a[t]] && (t == 0 || a[t] > a[t - 1]));
+        for (int t = 1; t < T; t++) rising += b[t] > b[t - 1];
+    }
+    for (int t = 0; t < T; t++) /* 125 each, with a deviation of 11 */
+        for (int n = 0; n < RANGE; n++) assert_in_range(counts[t][n], 125 - 56, 125 + 56);
+    assert_in_range(rising, (T - 1) * DRAWS * 48 / 100, (T - 1) * DRAWS * 52 / 100);
+    arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_splitmix64),   cmocka_unit_test(streams_are_as_ever),
-        cmocka_unit_test(streams_differ),           cmocka_unit_test(moments_are_right),
-        cmocka_unit_test(below_is_even_and_inside),
+        cmocka_unit_test(random_tags),         cmocka_unit_test(numbers_are_splitmix64),
+        cmocka_unit_test(streams_are_as_ever), cmocka_unit_test(streams_differ),
+        cmocka_unit_test(moments_are_right),   cmocka_unit_test(below_is_even_and_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

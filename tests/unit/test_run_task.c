@@ -72,7 +72,8 @@ static void what_is_missing(void **state) {
                    "DELETE FROM evaluation WHERE id = 2");
         RunTask task = {0};
         store = database_open("x.db", DATABASE_READ, &err);
-        if (run_task_missing(&task, store, point, sample_arena) != cases[i].missing) fail_msg("case %d", i);
+        if (run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena) != cases[i].missing)
+            fail_msg("case %d", i);
         assert_int_equal(runs_state(store, point->key).trained, cases[i].trained);
         assert_false(runs_state(store, plan->points[1].key).trained);
         assert_int_equal(task.trained, cases[i].trained);
@@ -82,12 +83,12 @@ static void what_is_missing(void **state) {
         database_close(store);
     }
     RunTask task = {0};
-    assert_true(run_task_missing(&task, NULL, point, sample_arena));
+    assert_true(run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena));
     assert_false(task.trained);
     assert_int_equal(task.request_count, 3);
 }
 
-/* A run of another or of an unknown revision. */
+/* A run of other shared sources; without their hash, of another or of an unknown revision. */
 static void what_is_changed(void **state) {
     (void)state;
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
@@ -96,13 +97,87 @@ static void what_is_changed(void **state) {
     assert_false(runs_state(store, key).changed);
     sample_import(store, sample_record(&plan->points[0], RUN_DONE, NULL, sample_perplexities));
     assert_false(runs_state(store, key).changed);
-    static const char *const others[] = {"'other'", "NULL", "revision || 'x'"};
+    change("UPDATE run SET revision = 'other'");
+    assert_false(runs_state(store, key).changed);
+    static const char *const others[] = {"revision = 'other', shared_sources = NULL",
+                                         "revision = NULL, shared_sources = NULL",
+                                         "shared_sources = 'a1b2c3d4e5f6'"};
     for (int i = 0; i < COUNT_OF(others); i++) {
-        change("UPDATE run SET revision = %s WHERE key = '%s'", others[i], key);
+        change("UPDATE run SET %s WHERE key = '%s'", others[i], key);
         assert_true(runs_state(store, key).changed);
+        assert_false(runs_state(store, key).stale);
         assert_false(runs_state(store, plan->points[1].key).changed);
     }
     database_close(store);
+}
+
+/* A run is stale if the file of its method, or of its method's partner, is another one now. */
+static void what_is_stale(void **state) {
+    (void)state;
+    Error err;
+    static const struct {
+        const char *files;
+        bool stale;
+    } cases[] = {{"method_files", false},
+                 {"NULL", false},
+                 {"''", false},
+                 {"'a_method_that_is_not_here:0123456789ab'", false},
+                 {"'rotary:0123456789ab'", true},
+                 {"method_files || 'c'", true},
+                 {"substr(method_files, 1, length(method_files) - 1)", true},
+                 {"'rotary'", true},
+                 {"method_files || ' alibi:0123456789ab'", true},
+                 {"'a_method_that_is_not_here:0123456789ab ' || method_files", false}};
+    const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
+    const PlanPoint *point = &plan->points[0];
+    Database *store = sample_store(plan);
+    for (int i = 0; i < 2; i++)
+        sample_import(
+            store, sample_record(&plan->points[i], i ? RUN_DIVERGED : RUN_DONE, NULL, sample_perplexities));
+    database_close(store);
+    dump_copy("whole.db", "x.db");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        dump_copy("x.db", "whole.db");
+        change("UPDATE run SET method_files = %s WHERE key = '%s'", cases[i].files, point->key);
+        RunTask task = {0};
+        store = database_open("x.db", DATABASE_WRITE, &err);
+        if (runs_state(store, point->key).stale != cases[i].stale) fail_msg("case %d", i);
+        assert_int_equal(run_task_stale(store, plan), cases[i].stale);
+        assert_false(run_task_missing(&task, store, point, RUN_TASK_NONE, sample_arena));
+        assert_int_equal(run_task_missing(&task, store, point, RUN_TASK_STALE, sample_arena), cases[i].stale);
+        assert_int_equal(task.retrain, cases[i].stale);
+        assert_int_equal(task.trained, !cases[i].stale);
+        assert_int_equal(task.request_count, cases[i].stale ? 3 : 0);
+        if (!run_task_forget(&task, store, sample_arena, &err)) fail_msg("%s", err.text);
+        assert_int_equal(runs_state(store, point->key).trained, !cases[i].stale);
+        assert_true(runs_state(store, plan->points[1].key).trained);
+        database_close(store);
+    }
+    change("UPDATE run SET method_files = 'alibi:0123456789ab' WHERE method = 'alibi'"); /* it diverged */
+    store = database_open("x.db", DATABASE_READ, &err);
+    RunTask task = {0};
+    assert_true(run_task_missing(&task, store, &plan->points[1], RUN_TASK_STALE, sample_arena));
+    assert_true(task.retrain);
+    database_close(store);
+}
+
+/* The files of a method with a partner are both. */
+static void files_of_partners(void **state) {
+    (void)state;
+    for (int i = 0; i < encoding_method_count; i++) {
+        Encoding position;
+        if (!encoding_default(&position, encoding_methods[i], sample_arena)) continue;
+        const char *files = encoding_files(&position, sample_arena);
+        const char *start =
+            arena_format(sample_arena, "%s:%s", encoding_methods[i]->name, encoding_method_hashes[i]);
+        assert_int_equal(strncmp(files, start, strlen(start)), 0);
+        assert_int_equal(strchr(files, ' ') != NULL, position.partner != NULL);
+        assert_int_equal(strlen(encoding_method_hashes[i]), 12);
+        assert_false(encoding_files_edited(files));
+        if (position.partner)
+            assert_non_null(
+                strstr(files, arena_format(sample_arena, " %s:", position.partner->method->name)));
+    }
 }
 
 /* Before retraining, all results of the run are deleted, and nothing of other runs. */
@@ -332,7 +407,7 @@ static void earlier_attempts(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     const PlanPoint *point = &plan->points[0];
     RunTask task = {0};
-    run_task_missing(&task, NULL, point, sample_arena);
+    run_task_missing(&task, NULL, point, RUN_TASK_STALE, sample_arena);
     ResultFile earlier = look(&task);
     assert_false(earlier.sound || earlier.trained || earlier.done || earlier.damaged);
 
@@ -481,6 +556,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(what_is_missing),
         TEST(what_is_changed),
+        TEST(what_is_stale),
+        TEST(files_of_partners),
         TEST(forgotten),
         TEST(other_experiments),
         TEST(added_requests),

@@ -39,7 +39,7 @@ typedef struct Run {
     int64_t calls;
     int notes;
     char note[1024]; /* all notes */
-    const char *revision;
+    const char *revision, *shared;
     int threads; /* 0: 1 */
 } Run;
 
@@ -62,8 +62,10 @@ static Run run_new(const char *method) {
     return run;
 }
 
-static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second) {
+static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                        const EvaluateAccuracy *accuracy) {
     Run *run = user;
+    assert_null(accuracy);
     assert_int_equal(steps, train_steps(&run->train));
     assert_true(tokens_per_second > 0);
     assert_true(log->step >= 1 && log->step <= steps);
@@ -88,6 +90,7 @@ static bool train(Run *run) {
                             .state_path = run->state,
                             .source = "config 'x.json'",
                             .revision = run->revision,
+                            .shared = run->shared,
                             .progress = on_progress,
                             .note = on_note,
                             .user = run};
@@ -258,6 +261,66 @@ static void revisions_are_kept_apart(void **state) {
     assert_string_equal(run.result.revision, "a1 to step 3, b2-dirty.77");
     assert_int_equal(unlink(state_path), 0);
     assert_int_equal(unlink(old_path), 0);
+}
+
+/* The hashes of the shared sources of all sessions are the result's, where they are known. */
+static void shared_sources_are_kept_apart(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *second, *second_revision, *together;
+    } cases[] = {{"x", "x", "b", "x"},  {"x", "y", "b", "x, y"}, {NULL, "y", "b", NULL},
+                 {NULL, "y", "a", "y"}, {"x", NULL, "a", NULL},  {"x", "y", "a", "x, y"}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Run run = run_new("none");
+        run.state = state_path;
+        run.revision = "a";
+        run.shared = cases[i].first;
+        run.stop_after = 2;
+        assert_stopped(&run);
+        run.revision = cases[i].second_revision;
+        run.shared = cases[i].second;
+        run.stop_after = 0;
+        train_well(&run);
+        const char *got = run.result.shared, *wanted = cases[i].together;
+        if (!got != !wanted || (got && strcmp(got, wanted))) fail_msg("case %d: %s", i, got ? got : "NULL");
+        train_state_remove(state_path);
+    }
+}
+
+/* Rewrites a state as if the method's file had been another one. */
+static void pretend_files(const char *path, const char *files) {
+    SafetensorsFile file;
+    Error err;
+    if (!safetensors_read(path, &file, arena, &err)) fail_msg("%s", err.text);
+    assert_non_null(json_get(file.metadata, "method_files"));
+    Json *metadata = json_new_object(arena);
+    for (const Json *value = json_first(file.metadata); value; value = json_next(value))
+        if (strcmp(json_name(value), "sha256") && strcmp(json_name(value), "method_files"))
+            json_set_text(metadata, json_name(value), json_text(value, ""));
+    if (files) json_set_text(metadata, "method_files", files);
+    file.metadata = metadata;
+    if (!safetensors_write(path, &file, &err)) fail_msg("%s", err.text);
+}
+
+/* A state that an edited method left begins over; one without hashes, of an earlier version, is resumed. */
+static void states_of_edited_methods(void **state) {
+    (void)state;
+    Run whole = run_new("none");
+    train_well(&whole);
+    for (int i = 0; i < 2; i++) {
+        Run run = run_new("none");
+        run.state = state_path;
+        run.stop_after = 3;
+        assert_stopped(&run);
+        unlink(old_path);
+        pretend_files(state_path, i ? NULL : "none:0123456789ab");
+        run.stop_after = 0;
+        train_well(&run);
+        if (!i) assert_non_null(strstr(run.note, "the method's file was edited since"));
+        assert_int_equal(run.calls, i ? STEPS - 3 : STEPS);
+        assert_same(&whole, &run);
+        train_state_remove(state_path);
+    }
 }
 
 static void damaged_states(void **state) {
@@ -522,6 +585,8 @@ int main(void) {
         TEST(processor_time),
         TEST(resuming_changes_nothing),
         TEST(revisions_are_kept_apart),
+        TEST(shared_sources_are_kept_apart),
+        TEST(states_of_edited_methods),
         TEST(damaged_states),
         TEST(killed_while_saving),
         TEST(senseless_states),

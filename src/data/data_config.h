@@ -1,0 +1,19 @@
+/* data_config: the section `data` of a config: files with a tokenizer and splits, or a task.
+ *
+ *     "data": { "files": ["data/perl.txt"], "tokenizer": "bytes", "split": { "valid": 0.05, "test": 0.05 } }
+ *     "data": { "task": { "name": "addition", "size": [2, 5] } }        data/examples.h
+ *
+ * "valid_files" and "test_files" name files for a split; its share is then 0.
+ */
+#ifndef POSLAB_DATA_DATA_CONFIG_H
+#define POSLAB_DATA_DATA_CONFIG_H
+
+#include "data/corpus_options.h"
+
+/* Errors as options_read, with the path "data...". */
+bool data_config_read(CorpusOptions *data, const Json *json, const char *source, Arena *arena, Error *err);
+
+/* The section with all defaults spelled out. */
+Json *data_config_json(const CorpusOptions *data, Arena *arena);
+
+#endif

@@ -1,0 +1,227 @@
+#include "store/prune.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "experiment/config_file.h"
+#include "store/internal.h"
+#include "store/run_folder.h"
+#include "store/runs.h"
+
+const char *const prune_kind_names[] = {"run", "folder", "weights", NULL};
+
+#define RUN_NAME "label || ' L=' || train_length || ' seed=' || seed"
+
+/* --- finding --- */
+
+static PruneItem *add(PruneList *list, PruneKind kind, const char *key, const char *name, Arena *arena) {
+    PruneItem *item = ARENA_PUSH(arena, list->items, list->count);
+    *item = (PruneItem){kind, arena_copy(arena, key), arena_copy(arena, name), "", 0, ""};
+    return item;
+}
+
+/* The first column of a query for a key; NULL: no row. Owned by the arena. */
+static const char *value_of(Database *store, const char *sql, const char *key, Arena *arena, Error *err) {
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    const char *value = query_next(query) ? arena_copy(arena, query_text(query, 0)) : NULL;
+    return query_end(query, err) ? value : NULL;
+}
+
+static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err) {
+    Query *query = query_begin(store,
+                               "SELECT key, " RUN_NAME " FROM run WHERE key NOT IN (SELECT run FROM point)"
+                               " ORDER BY key",
+                               NULL);
+    while (query_next(query)) add(list, PRUNE_RUN, query_text(query, 0), query_text(query, 1), arena);
+    return query_end(query, err);
+}
+
+/* The folders of one experiment whose keys are no points. */
+static bool find_folders(PruneList *list, Database *store, const char *experiment, Arena *arena, Error *err) {
+    const char *home =
+        arena_format(arena, "%s/%s", run_folder_parent(database_path(store), arena), experiment);
+    DIR *directory = opendir(home);
+    if (!directory) return true;
+    err->code = EXIT_DONE;
+    for (const struct dirent *entry; !err->code && (entry = readdir(directory)) != NULL;) {
+        const char *key = entry->d_name;
+        if (!run_folder_is_key(key) ||
+            value_of(store, "SELECT 1 FROM point WHERE run = ?", key, arena, err) || err->code)
+            continue;
+        const char *name = value_of(store, "SELECT " RUN_NAME " FROM run WHERE key = ?", key, arena, err);
+        PruneItem *item = add(list, PRUNE_FOLDER, key, name ? name : "", arena);
+        item->path = arena_format(arena, "%s/%s", home, key);
+        const char *other = run_folder_other_file(item->path, &item->bytes, arena);
+        if (!other)
+            item->kept = arena_format(arena, "it cannot be read: %s", strerror(errno));
+        else if (*other)
+            item->kept = arena_format(arena, "it has another file: %s", other);
+    }
+    closedir(directory);
+    return !err->code;
+}
+
+/* Names that no config can have, as a hostile database may have them, would lead elsewhere. */
+static const char **experiments(Database *store, Arena *arena, Error *err) {
+    const char **names = NULL;
+    int count = 0;
+    Error ignored;
+    Query *query = query_begin(store, "SELECT name FROM experiment ORDER BY id", NULL);
+    while (query_next(query)) {
+        const char *name = arena_copy(arena, query_text(query, 0));
+        if (config_file_check_name(name, "", &ignored)) *ARENA_PUSH(arena, names, count) = name;
+    }
+    *ARENA_PUSH(arena, names, count) = NULL;
+    return query_end(query, err) ? names : NULL;
+}
+
+static bool find_weights(PruneList *list, Database *store, const char *const *names, Arena *arena,
+                         Error *err) {
+    Query *query = query_begin(store,
+                               "SELECT key, " RUN_NAME " FROM run WHERE status = 'done' AND steps IS NOT NULL"
+                               " AND key NOT IN (SELECT run_key FROM outcome WHERE outcome = 'missing')"
+                               " ORDER BY key",
+                               NULL);
+    while (query_next(query))
+        for (int i = 0; names[i] && run_folder_is_key(query_text(query, 0)); i++) {
+            struct stat file;
+            const char *key = query_text(query, 0);
+            const char *path = arena_format(arena, "%s/model.safetensors",
+                                            run_folder_path(database_path(store), names[i], key, arena));
+            if (lstat(path, &file) != 0 || !S_ISREG(file.st_mode)) continue;
+            PruneItem *item = add(list, PRUNE_WEIGHTS, key, query_text(query, 1), arena);
+            item->path = path;
+            item->bytes = file.st_size;
+        }
+    return query_end(query, err);
+}
+
+/* --- other databases --- */
+
+/* Whether a file is a database of poslab other than this one. */
+static bool is_neighbour(const char *path, const struct stat *own) {
+    struct stat file;
+    unsigned char head[100] = {0};
+    if (stat(path, &file) != 0 || !S_ISREG(file.st_mode) ||
+        (file.st_dev == own->st_dev && file.st_ino == own->st_ino))
+        return false;
+    FILE *stream = fopen(path, "re");
+    if (!stream) return false;
+    size_t count = fread(head, 1, sizeof head, stream);
+    fclose(stream);
+    return count == sizeof head && !memcmp(head, "SQLite format 3", 16) && !memcmp(head + 68, "posl", 4);
+}
+
+/* Its runs may be in the same folders: an experiment of the same name, with another --db. */
+static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
+    const char *file = arena_format(arena, "%s%s", *path == '/' ? "" : "./", path);
+    Error why, ignored;
+    if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(file)))
+        return error_set(err, EXIT_SYSTEM,
+                         "cannot read '%s', which may have runs in the same folders: %.700s", path, why.text);
+    bool fine = true;
+    for (int i = 0; fine && i < list->count; i++) {
+        PruneItem *item = &list->items[i];
+        int64_t known = 0;
+        if (item->kind == PRUNE_RUN || *item->kept) continue;
+        fine = database_step(store, &why, &known, "SELECT count(*) FROM neighbour.run WHERE key = ?",
+                             DATABASE_VALUES(database_text(item->key)));
+        if (known) item->kept = arena_format(arena, "'%s' has its run", path);
+    }
+    bool detached = database_execute(store, &ignored, "DETACH neighbour");
+    if (fine) return detached || (*err = ignored, false);
+    return error_set(err, EXIT_SYSTEM, "cannot read '%s', which may have runs in the same folders: %.700s",
+                     path, why.text);
+}
+
+static bool needs_neighbours(const PruneList *list) {
+    for (int i = 0; i < list->count; i++)
+        if (list->items[i].kind != PRUNE_RUN && !*list->items[i].kept) return true;
+    return false;
+}
+
+/* Called after the folders were listed: a run is stored before its folder is made. */
+static bool keep_runs_of_neighbours(PruneList *list, Database *store, Arena *arena, Error *err) {
+    const char *home = run_folder_parent(database_path(store), arena);
+    struct stat own;
+    if (!needs_neighbours(list)) return true;
+    DIR *directory = opendir(home);
+    if (!directory || stat(database_path(store), &own) != 0) {
+        if (directory) closedir(directory);
+        return error_system(err, "cannot read the folder '%s'", home);
+    }
+    bool fine = true;
+    for (const struct dirent *entry; fine && (entry = readdir(directory)) != NULL;) {
+        const char *path = arena_format(arena, "%s/%s", home, entry->d_name);
+        fine = !is_neighbour(path, &own) || keep_runs_of(list, store, path, arena, err);
+    }
+    closedir(directory);
+    return fine;
+}
+
+bool prune_find(PruneList *list, Database *store, bool weights, Arena *arena, Error *err) {
+    *list = (PruneList){0};
+    const char **names = experiments(store, arena, err);
+    if (!names ||
+        !(weights ? find_weights(list, store, names, arena, err) : find_runs(list, store, arena, err)))
+        return false;
+    for (int i = 0; !weights && names[i]; i++)
+        if (!find_folders(list, store, names[i], arena, err)) return false;
+    return keep_runs_of_neighbours(list, store, arena, err);
+}
+
+/* --- deleting --- */
+
+/* Opens and locks a run folder, as its worker does; -1 and the reason if that is not possible. */
+static int lock_folder(const char *folder, const char **kept, Arena *arena) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    *kept = fd >= 0 && errno == EWOULDBLOCK ? "a worker is busy in it" : arena_copy(arena, strerror(errno));
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static void delete_files(PruneItem *item, Arena *arena) {
+    const bool weights = item->kind == PRUNE_WEIGHTS;
+    size_t size = strlen(item->path);
+    const char *folder =
+        weights ? arena_format(arena, "%.*s", (int)(size - strlen("/model.safetensors")), item->path)
+                : item->path;
+    int64_t bytes;
+    int fd = lock_folder(folder, &item->kept, arena);
+    if (fd < 0) return;
+    const char *other = weights ? "" : run_folder_other_file(folder, &bytes, arena);
+    if (weights) {
+        int mark = openat(fd, RUN_FOLDER_PRUNED, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (mark < 0 || close(mark) != 0 || unlinkat(fd, "model.safetensors", 0) != 0)
+            item->kept = arena_copy(arena, strerror(errno));
+    } else if (!other || *other)
+        item->kept = "it has another file";
+    else
+        run_folder_empty(fd);
+    if (!*item->kept && !weights && rmdir(folder) != 0) item->kept = arena_copy(arena, strerror(errno));
+    close(fd);
+}
+
+bool prune_delete(PruneList *list, Database *store, Arena *arena, Error *err) {
+    for (int i = 0; i < list->count; i++) {
+        PruneItem *item = &list->items[i];
+        int64_t points = 0;
+        bool deleted = false;
+        if (*item->kept) continue;
+        if (!database_step(store, err, &points, "SELECT count(*) FROM point WHERE run = ?",
+                           DATABASE_VALUES(database_text(item->key))) ||
+            (item->kind == PRUNE_RUN && !runs_delete_unused(store, item->key, &deleted, err)))
+            return false;
+        if (item->kind == PRUNE_RUN ? !deleted : item->kind == PRUNE_FOLDER && points)
+            item->kept = "an experiment has it now";
+        else if (item->kind != PRUNE_RUN)
+            delete_files(item, arena);
+    }
+    return true;
+}

@@ -1,0 +1,432 @@
+/* Models on tasks: the loss where a target is scored, accuracy against a greedy loop, early ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "task_rows.h"
+#include "tiny.h"
+#include "base/clock.h"
+#include "model/transformer.h"
+#include "train/batch_gradient.h"
+#include "train/train.h"
+
+#define arena task_rows_arena
+
+enum { B = 6 }; /* sequences */
+
+/* A model for a task's alphabet; NULL: the method's partner is missing. */
+static Model *model_for(const Examples *examples, const PositionMethod *method, int64_t width) {
+    const ExamplesOptions *options = examples_options(examples);
+    ModelOptions shape = tiny_options();
+    Encoding position;
+    shape.vocabulary = options->task->alphabet(options->options);
+    shape.width = width, shape.ffn = 2 * width;
+    shape.max_tokens_in_flight = 256;
+    if (!encoding_default(&position, method, arena)) return NULL;
+    Model *model = model_new(&shape, &position, (int)examples_train_length(options), arena);
+    model_allocate(model, arena);
+    model_init(model, 3);
+    return model;
+}
+
+typedef struct Rows {
+    const uint16_t *tokens[B], *targets[B], *positions[B];
+    int length;
+} Rows;
+
+static Rows rows_of(const Examples *examples) {
+    Rows rows = {.length = (int)examples_train_length(examples_options(examples))};
+    for (int b = 0; b < B; b++) {
+        TaskRow row = task_rows_row(examples);
+        examples_train(examples, b, &row);
+        rows.tokens[b] = row.tokens, rows.targets[b] = row.targets, rows.positions[b] = row.positions;
+    }
+    return rows;
+}
+
+/* nll and gradient of these rows with these targets; NULL: each token's successor. */
+static float *gradient(const Model *model, const Rows *rows, const uint16_t *const *targets, float *nll) {
+    float *gradients = NEW(arena, model->size, float);
+    Activations *pass = activations_new(model, B, rows->length, true, arena);
+    transformer_set_rows(pass, (TransformerRows){.targets = targets});
+    transformer_train(model, pass, rows->tokens, B, (ActivationsOrigin){0}, 0.5f, nll, gradients);
+    return gradients;
+}
+
+/* Targets of rows for which keep(b, t); the others are ignored. */
+static const uint16_t **some_targets(const Rows *rows, int kept, int of) {
+    const uint16_t **targets = NEW(arena, B, const uint16_t *);
+    for (int b = 0; b < B; b++) {
+        uint16_t *list = NEW(arena, rows->length, uint16_t);
+        for (int t = 0; t < rows->length; t++)
+            list[t] = (b * 7 + t * t) % of < kept ? rows->tokens[b][t + 1] : TRANSFORMER_IGNORED;
+        targets[b] = list;
+    }
+    return targets;
+}
+
+/* With all targets given the bits are those of text; without any, loss and gradient are zero; of two parts of
+   the targets they add up to the whole. */
+static void loss_is_where_targets_are(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 12}");
+    Rows rows = rows_of(examples);
+    for (int norm = 0; norm < 2; norm++) {
+        Model *model = model_for(examples, encoding_methods[0], 8);
+        model->options.final_norm = norm;
+        size_t count = (size_t)B * (size_t)rows.length;
+        float *nll = NEW(arena, 5 * count, float);
+        float *text = gradient(model, &rows, NULL, nll);
+        float *all = gradient(model, &rows, some_targets(&rows, 1, 1), nll + count);
+        assert_memory_equal(nll, nll + count, count * sizeof *nll);
+        assert_memory_equal(text, all, model->size * sizeof *all);
+        float *none = gradient(model, &rows, some_targets(&rows, 0, 1), nll + 2 * count);
+        for (size_t i = 0; i < model->size; i++) assert_true(none[i] == 0);
+        for (size_t i = 0; i < count; i++) assert_true(nll[2 * count + i] == 0);
+        const uint16_t **one = some_targets(&rows, 1, 3);
+        float *part = gradient(model, &rows, one, nll + 3 * count);
+        const uint16_t **other = some_targets(&rows, 1, 1);
+        for (int b = 0; b < B; b++)
+            for (int t = 0; t < rows.length; t++)
+                if (one[b][t] != TRANSFORMER_IGNORED) ((uint16_t *)other[b])[t] = TRANSFORMER_IGNORED;
+        float *rest = gradient(model, &rows, other, nll + 4 * count);
+        for (size_t i = 0; i < model->size; i++) assert_float_equal(part[i] + rest[i], text[i], 2e-5);
+        for (size_t i = 0; i < count; i++) {
+            bool scored = one[i / (size_t)rows.length][i % (size_t)rows.length] != TRANSFORMER_IGNORED;
+            assert_float_equal(nll[3 * count + i], scored ? nll[i] : 0, 1e-5);
+            assert_float_equal(nll[4 * count + i], scored ? 0 : nll[i], 1e-5);
+        }
+    }
+}
+
+/* Rows with very different numbers of targets: an update's loss is the mean over all of them, however it is
+ * cut. */
+static void scale_does_not_depend_on_the_cut(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": [1, 12]}");
+    Model *model = model_for(examples, encoding_methods[0], 8);
+    int length = (int)examples_train_length(examples_options(examples));
+    double losses[6], sum = 0;
+    float *gradients[6];
+    int64_t scored = 0;
+    static const int64_t flights[] = {1, 60, 100, 1000, 60, 1000};
+    for (int c = 0; c < 6; c++) {
+        model->options.max_tokens_in_flight = flights[c];
+        model->threads = c < 4 ? 1 : c == 4 ? 2 : 3;
+        BatchGradient *step = batch_gradient_new(model, 9, length, arena);
+        Batches *batches = batches_new_examples(examples, length, 9, 1, arena);
+        for (int b = 0; b < 9; b++) {
+            BatchesSequence sequence = batches_sequence(batches, b);
+            batch_gradient_set(step, b, sequence);
+            for (int t = 0; t < length && c == 0; t++) scored += sequence.targets[t] != TASK_IGNORED;
+        }
+        losses[c] = batch_gradient_run(step, 1, 1);
+        gradients[c] = batch_gradient_values(step);
+        assert_float_equal(losses[c], losses[0], 1e-6);
+        for (size_t i = 0; i < model->size; i++) assert_float_equal(gradients[c][i], gradients[0][i], 1e-6);
+    }
+    model->threads = 1;
+    Activations *pass = activations_new(model, 1, length, false, arena);
+    Batches *batches = batches_new_examples(examples, length, 1, 1, arena);
+    float *nll = NEW(arena, length, float);
+    for (int b = 0; b < 9; b++) {
+        BatchesSequence sequence = batches_sequence(batches, b);
+        transformer_set_rows(pass, (TransformerRows){.targets = &sequence.targets});
+        transformer_evaluate(model, pass, &sequence.tokens, 1, nll);
+        for (int t = 0; t < length; t++) sum += nll[t];
+    }
+    assert_float_equal(losses[0], sum / (double)scored, 1e-5);
+}
+
+/* --- accuracy --- */
+
+/* Generates the answer of a row token by token, each by a pass over what there is so far. Returns whether it
+   is the row's; the row gets the answer. */
+static bool generate(const Model *model, Activations *pass, TaskRow *row) {
+    uint16_t *best = NEW(arena, row->room, uint16_t);
+    uint16_t *tokens = NEW(arena, row->room + 1, uint16_t), *targets = NEW(arena, row->room, uint16_t);
+    float *nll = NEW(arena, row->room, float);
+    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets};
+    bool right = true;
+    for (int t = 0; t < row->room; t++) {
+        if (row->targets[t] == TASK_IGNORED) continue;
+        memset(tokens, 0, (size_t)(row->room + 1) * sizeof *tokens);
+        memset(targets, 0xff, (size_t)row->room * sizeof *targets);
+        memcpy(tokens, row->tokens, (size_t)(t + 1) * sizeof *tokens);
+        targets[t] = TASK_PAD;
+        transformer_set_rows(pass, (TransformerRows){.targets = wanted, .best = best});
+        transformer_evaluate(model, pass, text, 1, nll);
+        right &= best[t] == row->targets[t];
+        if (row->tokens[t + 1] == row->targets[t] && t + 1 < row->length) row->tokens[t + 1] = best[t];
+        row->targets[t] = best[t];
+    }
+    return right;
+}
+
+/* Exact match of evaluation is that of the greedy loop; and answers made by the loop are exact. */
+static int compare_with_greedy(const Model *model, const Examples *examples, int64_t size, int count) {
+    Error err;
+    EvaluateResult result;
+    Arena *scratch = arena_new(0);
+    int length = (int)examples_test_length(examples_options(examples), size), answered = 0;
+    EvaluateRequest request = {
+        .split = SPLIT_TEST, .protocol = EVALUATE_EXACT, .length = size, .stride = size, .tokens = count};
+    if (!evaluate_examples_run(model, examples, &request, NULL, NULL, &result, arena, scratch, &err))
+        fail_msg("%s", err.text);
+    Activations *pass = activations_new(model, 1, length, false, arena);
+    TaskRow row = examples_row(examples, length, arena);
+    uint16_t *best = NEW(arena, length, uint16_t);
+    float *nll = NEW(arena, length, float);
+    int64_t tokens = 0;
+    double sum = 0;
+    for (int i = 0; i < count && !result.beyond_limit; i++) {
+        assert_true(examples_test(examples, size, i, &row, &err));
+        /* positions that are drawn are those of example i */
+        transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed, .first_sequence = i});
+        bool exact = result.window[i].right == result.window[i].tokens;
+        assert_int_equal(exact, generate(model, pass, &row));
+        answered += exact;
+        const uint16_t *const text[] = {row.tokens}, *const targets[] = {row.targets};
+        transformer_set_rows(pass, (TransformerRows){.targets = targets, .best = best});
+        transformer_evaluate(model, pass, text, 1, nll);
+        for (int t = 0; t < length; t++)
+            if (row.targets[t] != TASK_IGNORED) assert_int_equal(best[t], row.targets[t]);
+        tokens += result.window[i].tokens;
+        sum += result.window[i].nll;
+    }
+    assert_int_equal(result.tokens, tokens);
+    assert_float_equal(result.nll, sum, 1e-9 * sum);
+    arena_free(scratch);
+    return answered;
+}
+
+static void exact_is_greedy(void **state) {
+    (void)state;
+    static const char *const tasks[] = {"{\"name\": \"copy\", \"size\": [1, 3], \"letters\": 3}",
+                                        "{\"name\": \"parity\", \"size\": [1, 6]}",
+                                        "{\"name\": \"mqar\", \"size\": 2, \"symbols\": 8, \"spread\": 5}"};
+    for (int k = 0; k < 3; k++) {
+        Examples *examples = task_rows_make(tasks[k]);
+        for (int m = 0; m < encoding_method_count; m++) {
+            Model *model = model_for(examples, encoding_methods[m], 8);
+            if (model) compare_with_greedy(model, examples, 2, 20);
+        }
+    }
+}
+
+/* --- training --- */
+
+typedef struct Training {
+    TrainOptions options;
+    OptimizerOptions optimizer;
+    OptimizerScheduleOptions schedule;
+    Corpus corpus;
+    const char *state;
+    int64_t calls, stop_after;
+    double exact; /* the last that progress was told */
+} Training;
+
+static bool on_progress(void *user, const TrainLog *log, int64_t steps, double tokens_per_second,
+                        const EvaluateAccuracy *accuracy) {
+    Training *training = user;
+    (void)log, (void)steps, (void)tokens_per_second;
+    if (accuracy) training->exact = accuracy->exact;
+    return ++training->calls != training->stop_after;
+}
+
+static Training training_of(const Examples *examples, int64_t steps) {
+    Training training = {.corpus = {.examples = examples, .hash = "task"}, .exact = -1};
+    options_default(&training.options, train_fields, train_field_count);
+    options_default(&training.optimizer, optimizer_fields, optimizer_field_count);
+    options_default(&training.schedule, optimizer_schedule_fields, optimizer_schedule_field_count);
+    training.options.length = examples_train_length(examples_options(examples));
+    training.options.tokens_per_step = 32 * training.options.length;
+    training.options.tokens = steps * training.options.tokens_per_step;
+    training.options.checkpoint = 0;
+    training.optimizer.lr = 1e-2;
+    return training;
+}
+
+static bool train(Training *training, Model *model, TrainResult *result, Error *err) {
+    const TrainTask task = {.key = "0123456789abcdef",
+                            .corpus = &training->corpus,
+                            .options = &training->options,
+                            .optimizer = &training->optimizer,
+                            .schedule = &training->schedule,
+                            .state_path = training->state,
+                            .source = "config 'x.json'",
+                            .progress = on_progress,
+                            .user = training};
+    training->calls = 0;
+    return train_run(model, &task, result, arena, err);
+}
+
+/* Half-trained models answer some examples: there, too, exact is greedy. */
+static void exact_is_greedy_after_training(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": [1, 3], \"letters\": 2}");
+    int answered = 0, asked = 0;
+    for (int m = 0; m < encoding_method_count; m += 4) {
+        Model *model = model_for(examples, encoding_methods[m], 16);
+        Training training = training_of(examples, 100);
+        TrainResult result;
+        Error err;
+        if (!model) continue;
+        assert_true(train(&training, model, &result, &err));
+        answered += compare_with_greedy(model, examples, 3, 60), asked += 60;
+        answered += compare_with_greedy(model, examples, 2, 40), asked += 40;
+    }
+    assert_true(answered > asked / 20 && answered < asked); /* some, not all */
+}
+
+/* A run that is stopped and resumed ends early at the same update with the same bits. */
+static void until_ends_and_resumes(void **state) {
+    (void)state;
+    char path[] = "/tmp/poslab_until_XXXXXX";
+    assert_non_null(mkdtemp(path));
+    Examples *examples = task_rows_make("{\"name\": \"parity\", \"size\": [1, 2], \"examples\": 0}");
+    Model *models[2] = {model_for(examples, encoding_methods[0], 16),
+                        model_for(examples, encoding_methods[0], 16)};
+    Training training = training_of(examples, 1000);
+    TrainResult results[2];
+    Error err;
+    training.options.until_exact = 0.9;
+    training.options.until_updates = 10;
+    assert_true(train(&training, models[0], &results[0], &err));
+    int64_t step = results[0].until_step;
+    assert_true(step > 0 && step < 1000 && step % 10 == 0 && results[0].steps == step);
+    training.state = arena_format(arena, "%s/state", path);
+    bool done = false;
+    for (int sessions = 0; !done; sessions++) {
+        assert_in_range(sessions, 0, 1000);
+        training.stop_after = 7;
+        done = train(&training, models[1], &results[1], &err);
+        if (!done) assert_int_equal(err.code, EXIT_STOPPED);
+    }
+    assert_int_equal(results[1].until_step, step);
+    assert_memory_equal(models[0]->values, models[1]->values, models[0]->size * sizeof(float));
+    assert_memory_equal(results[0].log, results[1].log, (size_t)step * sizeof(TrainLog));
+    /* Its state says that it has ended: training again makes no update. */
+    assert_true(train(&training, models[1], &results[1], &err));
+    assert_int_equal(training.calls, 0);
+    assert_int_equal(results[1].until_step, step);
+    train_state_remove(training.state);
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* 64 examples are learnt by heart. */
+static void a_set_is_learnt(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"addition\", \"size\": 2, \"examples\": 64}");
+    Model *model = model_for(examples, encoding_methods[encoding_method_count - 1], 32);
+    Training training = training_of(examples, 400);
+    TrainResult result;
+    Error err;
+    training.optimizer.lr = 4e-3;
+    assert_true(train(&training, model, &result, &err));
+    assert_true(training.exact >= 0 && training.exact < 0.5); /* what it was not shown */
+    assert_true(result.log[0].loss > 2 && result.final_loss < 0.05);
+}
+
+/* --- positions --- */
+
+/* A row's positions replace 0, 1, ...: equal ones change nothing, others change the loss of every method that
+   follows positions. */
+static void rows_give_positions(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 6}");
+    Rows rows = rows_of(examples);
+    int tried = 0;
+    for (int m = 0; m < encoding_method_count; m++) {
+        const PositionMethod *method = encoding_methods[m];
+        if (!(method->claims & POS_BY_POSITION) || !encoding_hooks(method)) continue;
+        Model *model = model_for(examples, method, 8);
+        model->given_positions = true;
+        size_t count = (size_t)B * (size_t)rows.length;
+        float *nll = NEW(arena, 3 * count, float);
+        uint16_t *given = NEW(arena, rows.length, uint16_t);
+        const uint16_t *positions[B];
+        Activations *pass = activations_new(model, B, rows.length, false, arena);
+        for (int k = 0; k < 3; k++) {
+            for (int t = 0; t < rows.length; t++) given[t] = (uint16_t)(k == 2 ? rows.length - 1 - t : t);
+            for (int b = 0; b < B; b++) positions[b] = given;
+            transformer_set_rows(pass, (TransformerRows){.positions = k ? positions : NULL});
+            transformer_evaluate(model, pass, rows.tokens, B, nll + k * count);
+        }
+        for (size_t i = 0; i < count; i++) assert_float_equal(nll[i], nll[count + i], 1e-6);
+        assert_memory_not_equal(nll, nll + 2 * count, count * sizeof *nll);
+        tried++;
+    }
+    assert_true(tried > 0);
+}
+
+/* More padding after a row changes no bit of its losses, for methods that do not look at the length. */
+static void padding_changes_nothing(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 6}");
+    int length = (int)examples_train_length(examples_options(examples)), lengths[2] = {length, length + 9};
+    for (int m = 0; m < encoding_method_count; m++) {
+        if (!(encoding_methods[m]->claims & POS_PREFIX_STABLE)) continue;
+        Model *model = model_for(examples, encoding_methods[m], 8);
+        float *nll[2];
+        for (int k = 0; k < 2; k++) {
+            TaskRow row = examples_row(examples, lengths[k], arena);
+            examples_train(examples, 0, &row);
+            const uint16_t *const tokens[] = {row.tokens}, *const targets[] = {row.targets};
+            Activations *pass = activations_new(model, 1, lengths[k], false, arena);
+            transformer_set_rows(pass, (TransformerRows){.targets = targets});
+            transformer_evaluate(model, pass, tokens, 1, nll[k] = NEW(arena, lengths[k], float));
+        }
+        if (memcmp(nll[0], nll[1], (size_t)length * sizeof(float)))
+            fail_msg("%s: padding changes the loss", encoding_methods[m]->name);
+    }
+}
+
+/* --- cost --- */
+
+static double seconds_of(const Model *model, const Rows *rows, const uint16_t *const *targets) {
+    double best = INFINITY;
+    float *gradients = NEW(arena, model->size, float), *nll = NEW(arena, B * rows->length, float);
+    Activations *pass = activations_new(model, B, rows->length, true, arena);
+    transformer_set_rows(pass, (TransformerRows){.targets = targets});
+    for (int round = 0; round < 7; round++) {
+        double start = clock_now();
+        transformer_train(model, pass, rows->tokens, B, (ActivationsOrigin){0}, 1, nll, gradients);
+        best = fmin(best, clock_now() - start);
+    }
+    return best;
+}
+
+/* MQAR as zoology trains it: 4 queries of 64 tokens, an alphabet of 8192. */
+static void few_queries_cost_little(void **state) {
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* what is instrumented takes most of the time */
+#endif
+    Examples *examples = task_rows_make("{\"name\": \"mqar\", \"size\": 4}");
+    Model *model = model_for(examples, encoding_methods[0], 64);
+    Rows rows = rows_of(examples);
+    double few = seconds_of(model, &rows, rows.targets), all = seconds_of(model, &rows, NULL);
+    print_message("MQAR with 4 targets of 64: %.3f of the time with all logits\n", few / all);
+    assert_true(few < all / 4);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, task_rows_setup, task_rows_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(loss_is_where_targets_are), TEST(scale_does_not_depend_on_the_cut),
+        TEST(exact_is_greedy),           TEST(exact_is_greedy_after_training),
+        TEST(until_ends_and_resumes),    TEST(a_set_is_learnt),
+        TEST(rows_give_positions),       TEST(padding_changes_nothing),
+        TEST(few_queries_cost_little),
+    };
+    return cmocka_run_group_tests_name("examples", tests, NULL, NULL);
+}
