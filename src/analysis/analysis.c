@@ -70,15 +70,16 @@ static bool choose_sets(const Results **sets, int *count, const AnalysisKind *ki
                      options->what, last->experiment);
 }
 
-static Table *make_frame(Database *store, const AnalysisKind *kind, const AnalysisOptions *options,
-                         const Results *set, Arena *arena, Error *err) {
-    Analysis analysis = {.store = store, .options = options, .set = set, .arena = arena};
+Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
+                      Error *err) {
+    const AnalysisKind *kind = find_kind(options, arena, err);
+    if (!kind || (options->baseline && !results_check_name(set, options->baseline, arena, err))) return NULL;
     kind = kind_for(kind, set);
-    if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
+    Analysis analysis = {.store = store, .set = set, .options = options, .arena = arena};
     const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
-    analysis.table->signature = analysis.set->signature;
-    const char *stale = results_stale_note(analysis.set, arena);
+    analysis.table->signature = set->signature;
+    const char *stale = results_stale_note(set, arena);
     if (!kind->run(&analysis, err)) return NULL;
     if (stale) table_note(analysis.table, stale);
     return analysis.table;
@@ -95,7 +96,7 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
     if (!choose_sets(sets, &count, kind, options, err)) return false;
     const Table **tables = NEW(arena, count, const Table *);
     for (int i = 0; i < count; i++) {
-        tables[i] = make_frame(store, kind, options, sets[i], arena, err);
+        tables[i] = analysis_table(store, sets[i], options, arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

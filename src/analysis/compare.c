@@ -233,6 +233,15 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
 };
 
+/* The last cell that the text is long enough for. */
+static int last_cell(const Series *series) {
+    int last = series->count - 1;
+    while (last > 0 &&
+           series_outcomes(&series->cells[last], "beyond_text") == series->cells[last].seeds_requested)
+        last--;
+    return last;
+}
+
 /* All series against the baseline. */
 static Contrasts contrast_all(const Analysis *analysis) {
     Contrasts contrasts = {0};
@@ -241,8 +250,11 @@ static Contrasts contrast_all(const Analysis *analysis) {
         const Series *base =
             results_counterpart(analysis->set, analysis->options->baseline, series, series->train_length);
         if (!base || base == series) continue;
-        for (int k = 0; k < series->count; k++)
-            add_contrast(&contrasts, series, base, series->cells[k].length, analysis->arena);
+        for (int k = 0; k < series->count; k++) {
+            int64_t length = series->cells[k].length;
+            if (analysis->options->ends && length != series->train_length && k != last_cell(series)) continue;
+            add_contrast(&contrasts, series, base, length, analysis->arena);
+        }
     }
     return contrasts;
 }

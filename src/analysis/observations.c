@@ -327,6 +327,47 @@ bool observations_choose(const Results **sets, int *count, const ObservationOpti
                      "no evaluation fulfils all of --where; each condition alone holds for some");
 }
 
+/* --- selecting --- */
+
+/* The series with the cells and seeds that are wanted; false if there is none. */
+static bool select_series(Series *selected, const Series *series, const ObservationOptions *options,
+                          Arena *arena) {
+    *selected = *series;
+    selected->cells = NEW(arena, series->count, SeriesCell);
+    selected->count = 0;
+    for (int k = 0; k < series->count; k++) {
+        const Observation observation = {.series = series, .cell = &series->cells[k], .seed = -1};
+        const SeriesCell *cell = is_wanted(&observation, options, arena)
+                                     ? choose_seeds(observation.cell, options, -1, arena)
+                                     : NULL;
+        if (cell && cell->seeds_requested) selected->cells[selected->count++] = *cell;
+    }
+    return selected->count > 0;
+}
+
+const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
+                                   Arena *arena, Error *err) {
+    ObservationFilter *filters;
+    const char **texts = NULL;
+    int count = 0, one = 1;
+    for (int i = 0; where && where[i]; i++) *ARENA_PUSH(arena, texts, count) = where[i];
+    for (int i = 0; methods && methods[i]; i++)
+        *ARENA_PUSH(arena, texts, count) = arena_format(arena, "method=%s", methods[i]);
+    *ARENA_PUSH(arena, texts, count) = NULL;
+    count = observations_parse_filters(&filters, texts, arena, err);
+    if (count < 0) return NULL;
+    if (!count) return set;
+    const ObservationOptions options = {.where = filters, .where_count = count};
+    if (!observations_choose(&(const Results *){set}, &one, &options, arena, err)) return NULL;
+    Results *selected = NEW(arena, 1, Results);
+    *selected = *set;
+    selected->items = NEW(arena, set->count, Series);
+    selected->count = 0;
+    for (int i = 0; i < set->count; i++)
+        selected->count += select_series(&selected->items[selected->count], &set->items[i], &options, arena);
+    return selected;
+}
+
 /* --- ratios --- */
 
 int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena) {

@@ -23,12 +23,22 @@
 typedef struct PlotArguments {
     PlotOptions plot;   /* without its kind and format */
     int figure, format; /* format -1: that of the output's suffix */
+    const char *const *where, *const *methods;
+    FigureLook look;
 } PlotArguments;
+
+/* clang-format off */
+#define LOOK(TYPE, MEMBER) TYPE, offsetof(PlotArguments, look.MEMBER)
+/* clang-format on */
 
 static const OptionField plot_options[] = {
     ARGUMENT_EXPERIMENT(PlotArguments, plot.experiment),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what is drawn"},
+    {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
+     .group = "Selection", .help = "only these methods, by their names or their labels in the tables"},
+    {"where", OPTION_TEXT, offsetof(PlotArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+     .group = "Selection", .help = "only results with that value, as in `table`; repeatable"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
      .choices = gnuplot_formats, .letter = 'f', .argument = "FORMAT", .group = "Output",
      .help = "output format, by default that of the output's suffix"},
@@ -36,6 +46,22 @@ static const OptionField plot_options[] = {
                     "figure to write (default plots/DB.FORMAT or plots/DB-NAME.FORMAT)"),
     {"template", OPTION_TEXT, offsetof(PlotArguments, plot.template), .argument = "FILE", .group = "Output",
      .help = "gnuplot template (default plots/NAME.gp)"},
+    {"script", LOOK(OPTION_BOOL, script), .group = "Output",
+     .help = "also write a Python script that draws the data with matplotlib"},
+    {"width", LOOK(OPTION_REAL, width), .default_value = 8, .low = 2, .high = 40, .argument = "INCHES",
+     .group = "Look", .help = "width of the figure"},
+    {"height", LOOK(OPTION_REAL, height), .low = 1, .high = 200, .or_zero = true, .argument = "INCHES",
+     .group = "Look", .help = "height of the figure; 0: from the number of panels"},
+    {"font", LOOK(OPTION_TEXT, font), .argument = "FONT", .group = "Look",
+     .help = "name, size in points, or both: 'Times,9' (default 10 points; 8 if narrower than 5 inches)"},
+    {"title", LOOK(OPTION_TEXT, title), .argument = "TEXT", .group = "Look",
+     .help = "title instead of the experiment and what is shown; '' for none"},
+    {"ylim", LOOK(OPTION_TEXT, limits), .argument = "LOW:HIGH", .group = "Look",
+     .help = "ends of the y axis; either may be missing (default from the data)"},
+    {"log", LOOK(OPTION_CHOICE, logs), .choices = figure_log_names, .argument = "AXES", .group = "Look",
+     .help = "which axes are logarithmic"},
+    {"legend", LOOK(OPTION_CHOICE, legend), .choices = figure_legend_names, .argument = "PLACE",
+     .group = "Look", .help = "where the legend is"},
 };
 
 /* "results/quickstart.db" -> "plots/quickstart.svg", and "plots/quickstart-NAME.svg" where a figure is named
@@ -53,6 +79,9 @@ static ExitCode plot(const Arguments *arguments, Error *err) {
     PlotOptions plot = options->plot;
     plot.kind = options->figure;
     if (options->format >= 0) plot.format = gnuplot_formats[options->format];
+    plot.where = options->where;
+    plot.methods = options->methods;
+    plot.look = options->look;
     if (!plot.figure) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
@@ -72,8 +101,9 @@ const Command cmd_database_plot = {
         "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
         "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
         "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
-        "by size), which is drawn in place of curves. The data are written next to the figure.",
-    .example = "poslab plot results/quickstart.db --figure loss -o loss.svg",
+        "by size), which is drawn in place of curves. The data are written next to the figure. A method\n"
+        "has the same colour, marker and dashes in every figure.",
+    .example = "poslab plot results/quickstart.db --width 3.3 --title '' -o column.pdf",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),
     .run = plot,
@@ -108,7 +138,7 @@ static ExitCode report(const Arguments *arguments, Error *err) {
 const Command cmd_database_report = {
     .name = "report",
     .words = "DB",
-    .summary = "Write one self-contained HTML file: verdict, claims, figures, tables, provenance",
+    .summary = "Write one self-contained HTML file: answer, figures, tables, claims, provenance",
     .example = "poslab report results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(report_options, ReportOptions),

@@ -11,8 +11,8 @@
 
 /* In the legend a method that has lost seeds says so, "Label (1 of 3 diverged)", and one whose curve ends
    before others, too: "Label (not beyond 64)", or, where it is the text that ends, "Label (not evaluated
-   beyond 64)". */
-static const char *legend_text(const Series *series, Arena *arena) {
+   beyond 64)". "" if there is nothing to say. */
+static const char *legend_note(const Series *series, Arena *arena) {
     static const char *const outcomes[][2] = {{"diverged", ""},
                                               {"failed", ""},
                                               {"missing", ""},
@@ -33,11 +33,11 @@ static const char *legend_text(const Series *series, Arena *arena) {
             if (count > lost) lost = count;
         }
         if (!lost) continue;
-        if (*end) return arena_format(arena, "%s (%s %lld)", series->name, end, (long long)usable);
-        if (requested == 1) return arena_format(arena, "%s (%s)", series->name, outcome);
-        return arena_format(arena, "%s (%d of %d %s)", series->name, lost, requested, outcome);
+        if (*end) return arena_format(arena, "%s %lld", end, (long long)usable);
+        if (requested == 1) return outcome;
+        return arena_format(arena, "%d of %d %s", lost, requested, outcome);
     }
-    return series->name;
+    return "";
 }
 
 /* Adds a length to the ascending tics. */
@@ -65,8 +65,8 @@ static bool make_curves(Figure *figure, Database *store, Error *err) {
         int panel = figure_panel_of(figure, series, same_panel, several ? series->evaluated : "");
         const char *comment = arena_format(figure->arena, "trained at %lld; %s",
                                            (long long)series->train_length, series->evaluated);
-        FigureLine *line =
-            figure_line(figure, panel, legend_text(series, figure->arena), series->name, comment);
+        FigureLine *line = figure_line(figure, panel, series->name, series->name, comment);
+        line->note = legend_note(series, figure->arena);
         for (int k = 0; k < series->count; k++) {
             const SeriesCell *cell = &series->cells[k];
             if (cell->seeds_requested > series_outcomes(cell, "beyond_text")) add_tic(figure, cell->length);
@@ -79,8 +79,13 @@ static bool make_curves(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_curves = {
     .name = "curves",
     .help = "perplexity by evaluation length",
+    .title = "perplexity by evaluation length",
     .x = "length",
     .y = "perplexity",
+    .xlabel = "evaluation length (tokens)",
+    .ylabel = "perplexity per %s",
+    .base = 2,
+    .of_methods = true,
     .make = make_curves,
     .ceiling = 30,
     .missing = "no perplexity to draw yet",
@@ -145,8 +150,12 @@ static bool make_paper(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_paper = {
     .name = "paper",
     .help = "ours against the paper's, relative to the training length (`poslab reference DB` first)",
+    .title = "perplexity relative to that at the training length, here and in the paper",
     .x = "multiple",
     .y = "perplexity over that at the training length",
+    .xlabel = "evaluation length / training length",
+    .ylabel = "relative perplexity",
+    .base = 2,
     .make = make_paper,
     .ceiling = 30,
     .missing = "no reference curves of its methods; `poslab reference DB` imports the paper's",
@@ -188,8 +197,12 @@ static bool make_early(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_early = {
     .name = "early",
     .help = "early tokens: nonoverlapping against strided evaluation",
+    .title = "perplexity by evaluation length under each protocol",
     .x = "length",
     .y = "perplexity",
+    .xlabel = "evaluation length (tokens)",
+    .ylabel = "perplexity per %s",
+    .base = 2,
     .make = make_early,
     .ceiling = 30,
     .missing = "no two protocols on the same targets; `poslab eval DB --protocol strided:0.125` adds one",
@@ -254,14 +267,19 @@ static bool make_accuracy(Figure *figure, Database *store, Error *err) {
         for (int s = 0; first->count > 1 && s < first->count; s++)
             add_seed(figure, panel, series, first->seeds[s].seed);
     }
-    figure->linear = true;
     return true;
 }
 
-const FigureKind figure_accuracy = {.name = "accuracy",
-                                    .help = "of tasks: exact match by size, every seed, the median bold",
-                                    .y = "exact match in percent",
-                                    .x = "size",
-                                    .make = make_accuracy,
-                                    .missing =
-                                        "no accuracy to draw: it is not on a task, or nothing is done"};
+const FigureKind figure_accuracy = {
+    .name = "accuracy",
+    .help = "of tasks: exact match by size, every seed, the median bold",
+    .title = "exact match by size, every seed, the median bold",
+    .x = "size",
+    .y = "exact match in percent",
+    .xlabel = "size",
+    .ylabel = "exact match (%)",
+    .linear = true,
+    .of_methods = true,
+    .make = make_accuracy,
+    .missing = "no accuracy to draw: it is not on a task, or nothing is done",
+};

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
+#include "data/corpus_options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "report/figure.h"
+#include "analysis/observations.h"
 #include "report/gnuplot.h"
 
 static const FigureKind *const kinds[] = {
@@ -50,14 +51,27 @@ static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *e
     return NULL;
 }
 
+/* What a token of the experiment is. */
+static const char *find_unit(const Results *set) {
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++) {
+                const char *tokenizer = set->items[i].cells[k].seeds[s].tokenizer;
+                if (!tokenizer || strcmp(tokenizer, corpus_tokenizer_names[TOKENIZER_BYTES])) return "token";
+            }
+    return "byte";
+}
+
 bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
     const FigureKind *kind = find_kind(set, options->kind, err);
     if (!kind) return false;
     const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.set = set, .arena = arena};
-    bool fine = kind->make(&figure, store, err) &&
+    Figure figure = {.whole = set, .look = options->look, .arena = arena};
+    figure.set = observations_select(set, options->where, options->methods, arena, err);
+    figure.unit = figure.set ? find_unit(figure.set) : NULL;
+    bool fine = figure.set && kind->make(&figure, store, err) &&
                 figure_draw(kind, &figure, options->figure, format, options->template, err);
     arena_free(arena);
     return fine;
