@@ -73,7 +73,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
         }
         if (!series_compare(differences, cells, together, first->base_cell,
                             analysis->set->task ? SERIES_EXACT : SERIES_PERPLEXITY, analysis->options->block,
-                            analysis->options->resamples, arena, err))
+                            (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];
@@ -91,23 +91,6 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 }
 
 /* --- columns of both --- */
-
-enum {
-    BASE = ANALYSIS_KEY_COUNT,
-    BASE_LENGTH,
-    LENGTH,
-    SEEDS,
-    SEEDS_TEXT,
-    UNITS,
-    BASE_PERPLEXITY,
-    PERPLEXITY,
-    NATS,
-    RATIO = NATS + 4,
-    DIFFERENCE = RATIO + 4,
-    P = DIFFERENCE + 4,
-    P_HOLM,
-    COMPARED
-};
 
 /* A number with its interval, for programs and for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
@@ -131,16 +114,15 @@ enum {
 
 /* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
    the number alone, without a number nothing. */
-static void put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
+static TableCell *put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
     for (int i = 0; i < 3; i++) {
         snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
         row[i] = table_number(numbers[i]);
     }
-    row[3] =
-        table_text(!isfinite(numbers[0])   ? ""
-                   : !isfinite(numbers[1]) ? arena_copy(arena, text[0])
-                                           : arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
+    const char *shown = isfinite(numbers[1]) ? arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2])
+                                             : arena_copy(arena, text[0]);
+    return TABLE_TEXTS(row + 3, isfinite(numbers[0]) ? shown : "");
 }
 
 /* The mean of a metric of the baseline over the seeds that both have. */
@@ -161,28 +143,24 @@ static const char *seeds_text(const Contrast *contrast, Arena *arena) {
     return contrast->cell->outcome ? contrast->cell->outcome : "none shared";
 }
 
-static void put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
+/* Returns the cell behind the columns of both. */
+static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_mean(contrast, SERIES_NLL));
     const double nats[] = {d->nats, d->low, d->high};
     double ratios[3], differences[3];
-    row[BASE] = table_text(contrast->base->name);
-    row[BASE_LENGTH] = table_number((double)contrast->base->train_length);
-    row[LENGTH] = table_number((double)contrast->cell->length);
-    row[SEEDS] = table_number(d->seeds);
-    row[SEEDS_TEXT] = table_text(seeds_text(contrast, arena));
-    row[UNITS] = table_number(d->units);
-    row[BASE_PERPLEXITY] = table_number(base);
-    row[PERPLEXITY] = table_number(base * exp(d->nats));
     for (int i = 0; i < 3; i++) {
         ratios[i] = exp(nats[i]);
         differences[i] = base * expm1(nats[i]);
     }
-    put_interval(row + NATS, true, 4, nats, arena);
-    put_interval(row + RATIO, false, 3, ratios, arena);
-    put_interval(row + DIFFERENCE, true, 2, differences, arena);
-    row[P] = table_number(d->p);
-    row[P_HOLM] = table_number(adjusted);
+    row = TABLE_TEXTS(row, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->base->train_length, contrast->cell->length, d->seeds);
+    row = TABLE_TEXTS(row, seeds_text(contrast, arena));
+    row = TABLE_NUMBERS(row, d->units, base, base * exp(d->nats));
+    row = put_interval(row, true, 4, nats, arena);
+    row = put_interval(row, false, 3, ratios, arena);
+    row = put_interval(row, true, 2, differences, arena);
+    return TABLE_NUMBERS(row, d->p, adjusted);
 }
 
 /* What few seeds mean for intervals. */
@@ -227,9 +205,10 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
                                        "Some intervals rest on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
-    table->signature = arena_format(
-        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
-        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, contrasts->family);
+    table->signature =
+        arena_format(analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm",
+                     table->signature, (int)analysis->options->resamples, STATS_SEED,
+                     (long long)analysis->options->block, contrasts->family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
@@ -239,8 +218,8 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
     if (!test_all(contrasts, analysis, err)) return false;
     for (int i = 0; i < contrasts->count; i++) {
         const Contrast *contrast = &contrasts->items[i];
-        TableCell *row = analysis_row(analysis, contrast->series);
-        put_contrast(row, contrast, contrasts->adjusted[i], arena);
+        TableCell *row =
+            put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -308,25 +287,15 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     const StatsDifference *d = &contrast->difference;
     const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
     double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
-    const TableCell cells[] = {table_text(analysis->set->experiment),
-                               table_text(contrast->series->method),
-                               table_text(contrast->series->name),
-                               table_text(contrast->base->name),
-                               table_number((double)contrast->cell->length),
-                               table_number(series_trained_size(contrast->series, contrast->cell->length)),
-                               table_number(d->seeds),
-                               table_text(seeds_text(contrast, analysis->arena)),
-                               table_number(d->units),
-                               table_number(base),
-                               table_number(exact),
-                               table_number(100 * base),
-                               table_number(100 * exact)};
-    TableCell *row = table_row(analysis->table), *interval = row + COUNT_OF(cells);
-    memcpy(row, cells, sizeof cells);
-    put_interval(interval, true, 1, points, analysis->arena);
-    for (int i = 0; i < 3; i++) interval[i].number /= 100;
-    interval[4] = table_number(d->p);
-    interval[5] = table_number(adjusted);
+    TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
+                                 contrast->series->method, contrast->series->name, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->cell->length,
+                        series_trained_size(contrast->series, contrast->cell->length), d->seeds);
+    row = TABLE_TEXTS(row, seeds_text(contrast, analysis->arena));
+    row = TABLE_NUMBERS(row, d->units, base, exact, 100 * base, 100 * exact);
+    TableCell *end = put_interval(row, true, 1, points, analysis->arena);
+    for (int i = 0; i < 3; i++) row[i].number /= 100;
+    TABLE_NUMBERS(end, d->p, adjusted);
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
@@ -338,9 +307,9 @@ static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
                "Means over seeds of the exact match; method minus baseline on the same examples, above 0 is "
                "better. In brackets: 95 % interval, seeds and examples resampled.");
     put_seed_notes(analysis, &contrasts);
-    analysis->table->signature =
-        arena_format(analysis->arena, "%s bootstrap=%d/seed%d/examples/percentile95 family=%d/holm",
-                     analysis->table->signature, analysis->options->resamples, STATS_SEED, contrasts.family);
+    analysis->table->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/examples/percentile95 family=%d/holm",
+        analysis->table->signature, (int)analysis->options->resamples, STATS_SEED, contrasts.family);
     return true;
 }
 
@@ -352,15 +321,6 @@ const AnalysisKind analysis_compare_accuracy = {
 };
 
 /* --- short-long --- */
-
-enum {
-    SECONDS = COMPARED,
-    BASE_SECONDS,
-    TIME_SAVED,
-    BYTES,
-    BASE_BYTES,
-    BYTES_SAVED,
-};
 
 static const TableColumn short_long_columns[] = {
     ANALYSIS_KEYS(0, 0),
@@ -390,12 +350,9 @@ static double bench_ratio(const Contrast *contrast, const BenchResults *benches)
 
 static void put_savings(TableCell *row, const Contrast *contrast, const BenchResults *benches) {
     const double *cost = contrast->series->cost, *base = contrast->base->cost;
-    row[SECONDS] = table_number(cost[SERIES_SECONDS]);
-    row[BASE_SECONDS] = table_number(base[SERIES_SECONDS]);
-    row[TIME_SAVED] = table_number(100 * (1 - bench_ratio(contrast, benches)));
-    row[BYTES] = table_number(cost[SERIES_BYTES]);
-    row[BASE_BYTES] = table_number(base[SERIES_BYTES]);
-    row[BYTES_SAVED] = table_number(100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
+    TABLE_NUMBERS(row, cost[SERIES_SECONDS], base[SERIES_SECONDS], 100 * (1 - bench_ratio(contrast, benches)),
+                  cost[SERIES_BYTES], base[SERIES_BYTES],
+                  100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
 /* Whether the two of any contrast were trained on different numbers of tokens. */

@@ -23,44 +23,32 @@
 
 /* --- curves --- */
 
-enum {
-    SOURCE = ANALYSIS_KEY_COUNT,
-    WITHIN,
-    WITHIN_TEXT,
-    BEST,
-    GAINED,
-    GAINED_TEXT,
-    LENGTH,
-    MULTIPLE,
-    SEEDS,
-    OUTCOME,
-    PERPLEXITY,
-    DEVIATION,
-    RATIO,
-    SHOWN
-};
-
 static const TableColumn curves_columns[] = {
     ANALYSIS_KEYS(0, TABLE_GROUP),
     {"source", "source", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING | TABLE_GROUP, 0},
-    {"within_5_percent", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "within 5 % to", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    {"within_5_percent", "within 5 % to", TABLE_INT, TABLE_FOR_BOTH, 0},
     {"best_length", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"tokens_gained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "gained", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+    {"tokens_gained", "gained", TABLE_INT, TABLE_FOR_BOTH, 0},
     {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
     {"multiple", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 0},
     {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     {"ratio", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
+
+/* The columns outcome, perplexity and perplexity_sd; returns the cell behind them. */
+static TableCell *put_perplexity(TableCell *row, const SeriesCell *cell, const char *shown) {
+    row = TABLE_TEXTS(row, cell->count ? "done" : cell->outcome);
+    *row++ = table_shown(cell->mean, shown);
+    return TABLE_NUMBERS(row, cell->deviation);
+}
 
 /* "1024", or ">= 1024" for the longest length that was evaluated. */
 static TableCell at_least(int64_t number, bool longest, Arena *arena) {
-    return table_text(arena_format(arena, "%s%lld", longest ? ">= " : "", (long long)number));
+    return table_shown((double)number,
+                       arena_format(arena, "%s%lld", longest ? ">= " : "", (long long)number));
 }
 
 /* The rows of one curve: they share what is said of all of it. source: of a curve of a paper; NULL: ours. */
@@ -72,25 +60,17 @@ static void add_curve(const Analysis *analysis, const Series *series, const char
         const SeriesCell *cell = &series->cells[i];
         const char *shown = series_cell_text(cell, arena);
         double ratio = cell->mean / reach.base;
-        TableCell *row = analysis_row(analysis, series);
-        row[SOURCE] = table_text(source ? source : "here");
+        TableCell *row = TABLE_TEXTS(analysis_row(analysis, series), source ? source : "here");
         if (reach.within) {
-            row[WITHIN] = table_number((double)reach.within);
-            row[BEST] = table_number((double)reach.best);
-            row[GAINED] = table_number((double)gained);
-            row[WITHIN_TEXT] = at_least(reach.within, reach.within == reach.longest, arena);
-            row[GAINED_TEXT] = at_least(gained, reach.best == reach.longest, arena);
+            row[0] = at_least(reach.within, reach.within == reach.longest, arena);
+            row[1] = table_number((double)reach.best);
+            row[2] = at_least(gained, reach.best == reach.longest, arena);
         }
         if (isfinite(ratio) && cell->length != series->train_length)
             shown = arena_format(arena, "%s ×%.*f", shown, ratio < 10 ? 2 : 0, ratio);
-        row[LENGTH] = table_number((double)cell->length);
-        row[MULTIPLE] = table_number((double)cell->length / (double)series->train_length);
-        if (!source) row[SEEDS] = table_number(cell->count);
-        row[OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
-        row[PERPLEXITY] = table_number(cell->mean);
-        row[DEVIATION] = table_number(cell->deviation);
-        row[RATIO] = table_number(ratio);
-        row[SHOWN] = table_text(shown);
+        row = TABLE_NUMBERS(row + 3, cell->length, (double)cell->length / (double)series->train_length,
+                            source ? NAN : (double)cell->count);
+        *put_perplexity(row, cell, shown) = table_number(ratio);
     }
 }
 
@@ -140,16 +120,13 @@ const AnalysisKind analysis_curves = {
 
 /* --- matrix --- */
 
-enum { M_LENGTH = ANALYSIS_KEY_COUNT, M_SEEDS, M_OUTCOME, M_PERPLEXITY, M_DEVIATION, M_SHOWN };
-
 static const TableColumn matrix_columns[] = {
     ANALYSIS_KEYS(TABLE_GROUP, 0),
     {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
     {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 0},
     {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
 static bool run_matrix(const Analysis *analysis, Error *err) {
@@ -158,13 +135,8 @@ static bool run_matrix(const Analysis *analysis, Error *err) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
             const SeriesCell *cell = &series->cells[k];
-            TableCell *row = analysis_row(analysis, series);
-            row[M_LENGTH] = table_number((double)cell->length);
-            row[M_SEEDS] = table_number(cell->count);
-            row[M_OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
-            row[M_PERPLEXITY] = table_number(cell->mean);
-            row[M_DEVIATION] = table_number(cell->deviation);
-            row[M_SHOWN] = table_text(series_cell_text(cell, analysis->arena));
+            TableCell *row = TABLE_NUMBERS(analysis_row(analysis, series), cell->length, cell->count);
+            put_perplexity(row, cell, series_cell_text(cell, analysis->arena));
         }
     }
     put_marks(analysis);

@@ -19,15 +19,15 @@
 #include "analysis/series.h"
 #include "cli/arguments.h"
 
-extern const Command cmd_table;
-
 typedef struct CmdTableOptions {
     const char *const *experiments; /* NULL-terminated; NULL: all. Of several, all rows are in one table */
-    TableFormat format;
+    int format;                     /* TableFormat */
+    bool json;                      /* in place of the format */
+    bool bare;                  /* only of the command line: TABLE_AS_TABULAR in place of TABLE_AS_LATEX */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
-    SeriesMetric metric;        /* of experiments on tasks; SERIES_PERPLEXITY: the default of each */
+    int metric;                 /* SeriesMetric, of experiments on tasks; 0: the default of each */
 } CmdTableOptions;
 
 /* The rows of several databases are in one table; csv and json have the column `database`, then.

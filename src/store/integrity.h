@@ -1,8 +1,8 @@
 /* integrity: `poslab check DB`: verifies a database and its run folders. It only reads.
  *
- * It checks the file (SQLite's quick_check), each value (store/integrity_values.h), references between rows,
+ * It checks the file (SQLite's quick_check), each value, references between rows,
  * sums (the windows and bins of an evaluation add up to it, a trained run has a row for each update) and
- * what can be recomputed from other columns (store/integrity_numbers.h). The database should be opened with
+ * what can be recomputed from other columns (store/integrity_numbers.c). The database should be opened with
  * DATABASE_CHECK, which refuses none of these. Then each run folder is checked: weights and saved states are
  * read whole and their checksums computed; weights must be those of a model of the run's config. A run
  * without a folder (merged from elsewhere, or removed) is counted and is not a problem; a run whose method

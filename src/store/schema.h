@@ -2,7 +2,7 @@
  *
  * Each column is one row of a table in store/schema.c: its name, the values that it can have, and its
  * comment. The CREATE statements, the lists of columns in other statements and the checks of values
- * (store/integrity_values.h) come from these rows.
+ * (store/database.h) come from these rows.
  *
  * Times are UTC in ISO 8601; losses are in nats; a number that is not finite is NULL (SQLite cannot store
  * NaN), and so is a perplexity beyond the range of a double. The comments are part of the SQL that is stored
