@@ -176,7 +176,7 @@ static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool j
                 err, EXIT_USAGE,
                 "--metric is for experiments on tasks, '%s' is on text; name others with --experiment",
                 set->experiment);
-        if ((joined || options->format == TABLE_AS_CSV) && !set->task != !first->task)
+        if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
             return error_set(err, EXIT_USAGE,
                              "experiments on text and on tasks ('%s', '%s') have different columns; name "
                              "those to print with --experiment",

@@ -27,7 +27,7 @@ typedef struct CmdTableOptions {
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
-    int metric;                 /* SeriesMetric, of experiments on tasks; 0: the default of each */
+    int metric;                 /* SeriesMetric of tasks; SERIES_PERPLEXITY: the default of each experiment */
 } CmdTableOptions;
 
 /* The rows of several databases are in one table; csv and json have the column `database`, then.
