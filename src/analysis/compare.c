@@ -299,25 +299,15 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     const StatsDifference *d = &contrast->difference;
     const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
     double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
-    const TableCell cells[] = {table_text(analysis->set->experiment),
-                               table_text(contrast->series->method),
-                               table_text(contrast->series->name),
-                               table_text(contrast->base->name),
-                               table_number((double)contrast->cell->length),
-                               table_number(series_trained_size(contrast->series, contrast->cell->length)),
-                               table_number(d->seeds),
-                               table_text(seeds_text(contrast, analysis->arena)),
-                               table_number(d->units),
-                               table_number(base),
-                               table_number(exact),
-                               table_number(100 * base),
-                               table_number(100 * exact)};
-    TableCell *row = table_row(analysis->table), *interval = row + COUNT_OF(cells);
-    memcpy(row, cells, sizeof cells);
-    put_interval(interval, true, 1, points, analysis->arena);
-    for (int i = 0; i < 3; i++) interval[i].number /= 100;
-    interval[4] = table_number(d->p);
-    interval[5] = table_number(adjusted);
+    TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
+                                 contrast->series->method, contrast->series->name, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->cell->length,
+                        series_trained_size(contrast->series, contrast->cell->length), d->seeds);
+    row = TABLE_TEXTS(row, seeds_text(contrast, analysis->arena));
+    row = TABLE_NUMBERS(row, d->units, base, exact, 100 * base, 100 * exact);
+    TableCell *end = put_interval(row, true, 1, points, analysis->arena);
+    for (int i = 0; i < 3; i++) row[i].number /= 100;
+    TABLE_NUMBERS(end, d->p, adjusted);
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {

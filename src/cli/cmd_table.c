@@ -95,36 +95,18 @@ static void put_task_row(Table *table, const Evaluation *evaluation) {
     bool done = !strcmp(seed->outcome, "done");
     double low = NAN, high = NAN;
     if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
-    const TableCell cells[COUNT_OF(task_columns)] = {
-        table_text(series->experiment),
-        table_text(seed->run_key),
-        table_text(series->method),
-        table_text(seed->method_options),
-        table_text(series->run_label),
-        table_text(series->setting),
-        table_number((double)series->train_length),
-        table_number((double)seed->seed),
-        table_text(series->task),
-        table_number((double)size),
-        table_number(series_trained_size(series, size)),
-        table_text(seed->outcome),
-        table_number(done ? (double)seed->windows : NAN),
-        table_number(done ? (double)seed->exact : NAN),
-        table_number(done ? series_score(seed, SERIES_EXACT) : NAN),
-        table_number(low),
-        table_number(high),
-        table_number(done ? (double)seed->tokens_right : NAN),
-        table_number(done ? (double)seed->tokens : NAN),
-        table_number(done ? seed->nats : NAN),
-        table_number((double)series->parameters),
-        table_number((double)series->position_parameters),
-        table_text(series->corpus),
-        table_text(done ? seed->revision : NULL),
-        table_text(series->variant),
-        table_text(series->precision),
-        table_text(series->database),
-    };
-    memcpy(table_row(table), cells, (size_t)table->column_count * sizeof *cells);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
+                                 seed->method_options, series->run_label, series->setting);
+    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
+    row = TABLE_TEXTS(row, series->task);
+    row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
+    row = TABLE_TEXTS(row, seed->outcome);
+    if (done)
+        TABLE_NUMBERS(row, seed->windows, seed->exact, series_score(seed, SERIES_EXACT), low, high,
+                      seed->tokens_right, seed->tokens, seed->nats);
+    row = TABLE_NUMBERS(row + 8, series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, series->corpus, done ? seed->revision : NULL, series->variant, series->precision);
+    if (table->column_count == COUNT_OF(task_columns)) TABLE_TEXTS(row, series->database);
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column

@@ -111,9 +111,13 @@ static const char *failure_reason(const Jobs *jobs, const Job *job, int code, in
                         reason);
 }
 
-/* "perplexity 12.3 at 64": at the training length, or else at the first length; "" if there is none. */
+/* "perplexity 12.3 at 64": at the training length, or else at the first length; of a task "exact 99.4 % at
+   2": at the largest size of training; "" if there is none. */
 static const char *result_text(const Jobs *jobs, const Job *job) {
     int64_t length;
+    double exact = runs_exact(jobs->store, job->point->key, &length);
+    if (!isnan(exact))
+        return arena_format(jobs->arena, "exact %.1f %% at %lld", 100 * exact, (long long)length);
     double perplexity = runs_perplexity(jobs->store, job->point->key, &length);
     return isnan(perplexity) ? ""
                              : arena_format(jobs->arena, "perplexity %s at %lld",

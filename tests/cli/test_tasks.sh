@@ -48,6 +48,8 @@ check "it is not run again" again
 progress() { grep -qE 'exact [0-9.]+ %' err; }
 first_says() { try 0 run task.json --db two/x.db --set train.seed=1 && progress; }
 check "progress shows the accuracy of the trained sizes" first_says
+finished_says() { grep -qE '^.*done .* exact [0-9.]+ % at 2 ' err && ! grep -q perplexity err; }
+check "and the end of a run that of the largest one, no perplexity" finished_says
 same() { # same SQL: two/x.db has what whole/x.db has
     [ "$(sqlite3 whole/x.db "$1")" = "$(sqlite3 two/x.db "$1")" ]
 }
