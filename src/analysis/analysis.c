@@ -37,16 +37,30 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     return NULL;
 }
 
+/* Says which settings differ between the rows and are not in their names, and how the best were chosen. */
+static void put_notes(const Analysis *analysis) {
+    const Results *set = analysis->set;
+    const Series **series = NEW(analysis->arena, set->count, const Series *);
+    for (int i = 0; i < set->count; i++) series[i] = &set->items[i];
+    const char *note =
+        series_hidden_settings(series, set->count, set->paths, set->path_count,
+                               (const char *const *)set->best_paths, set->best_count, analysis->arena);
+    if (note) table_note(analysis->table, note);
+    if (set->best) table_note(analysis->table, set->best);
+}
+
 static Table *make_frame(Database *store, const AnalysisKind *kind, const AnalysisOptions *options,
                          const char *experiment, Arena *arena, Error *err) {
     Analysis analysis = {.store = store, .options = options, .arena = arena};
-    analysis.set = results_read(store, experiment, arena, err);
+    analysis.set = results_read(store, experiment, options->best, arena, err);
     if (!analysis.set) return NULL;
     if (options->baseline && !results_check_name(analysis.set, options->baseline, arena, err)) return NULL;
     const char *title = arena_format(arena, "%s: %s", experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
     analysis.table->signature = analysis.set->signature;
-    return kind->run(&analysis, err) ? analysis.table : NULL;
+    if (!kind->run(&analysis, err)) return NULL;
+    put_notes(&analysis);
+    return analysis.table;
 }
 
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {

@@ -13,6 +13,7 @@ typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
     const char *experiment; /* NULL: all */
     TableFormat format;
+    const char *best;     /* paths whose best values are chosen (analysis/results.h); NULL: none */
     const char *baseline; /* method (or its label) that others are compared with; NULL: none */
     const char *claims;   /* file; NULL: the standard one */
     bool paper;           /* curves: with those of the reference table */

@@ -29,6 +29,7 @@ enum {
     TABLE_SPREAD_VALUE = 128, /* for people: what the cells of TABLE_SPREAD columns show */
     TABLE_KEY = 256,          /* not shown; rows that differ in it do not share a line */
     TABLE_CODE = 512,         /* words of a command line: printed as code where the format can */
+    TABLE_PATH = 1024,        /* dots are part of the name; the cells of TABLE_TEXT may be numbers */
 };
 
 typedef struct TableColumn {

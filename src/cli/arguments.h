@@ -70,6 +70,10 @@ extern const OptionField arguments_help_option;
     {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
      .help = "override a field of the config, as in 'train.length=64'; repeatable"}
 
+#define ARGUMENT_BEST(S) \
+    {"best", OPTION_TEXT, offsetof(S, best), .argument = "PATH", .group = "Selection", \
+     .help = "each method at its best value of this key, as 'train.optimizer.lr', chosen on the validation split"}
+
 #define ARGUMENT_PAPER(S) \
     {"paper", OPTION_BOOL, offsetof(S, paper), .group = "Selection", \
      .help = "include the numbers of the reference table"}

@@ -17,12 +17,13 @@
 /* --- plot --- */
 
 typedef struct PlotArguments {
-    const char *experiment, *output, *template;
+    const char *experiment, *best, *output, *template;
     int figure, format; /* format -1: that of the output's suffix */
 } PlotArguments;
 
 static const OptionField plot_options[] = {
     ARGUMENT_EXPERIMENT(PlotArguments),
+    ARGUMENT_BEST(PlotArguments),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what is drawn"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
@@ -46,6 +47,7 @@ static const char *default_figure(const char *database, const PlotOptions *plot,
 static ExitCode plot(const Arguments *arguments, Error *err) {
     const PlotArguments *options = arguments->options;
     PlotOptions plot = {.experiment = options->experiment,
+                        .best = options->best,
                         .kind = options->figure,
                         .figure = options->output,
                         .format = options->format < 0 ? NULL : gnuplot_formats[options->format],
@@ -79,11 +81,12 @@ const Command cmd_database_plot = {
 /* --- report --- */
 
 typedef struct ReportArguments {
-    const char *experiment, *claims, *output;
+    const char *experiment, *best, *claims, *output;
 } ReportArguments;
 
 static const OptionField report_options[] = {
     ARGUMENT_EXPERIMENT(ReportArguments),
+    ARGUMENT_BEST(ReportArguments),
     ARGUMENT_CLAIMS(ReportArguments),
     ARGUMENT_OUTPUT(ReportArguments, "file to write (default DB with the suffix .html)"),
 };
@@ -100,7 +103,8 @@ static ExitCode report(const Arguments *arguments, Error *err) {
     const ReportArguments *options = arguments->options;
     const char *database = arguments->words[0];
     const char *path = options->output ? options->output : default_report(database, arguments->arena);
-    ReportOptions report = {.experiment = options->experiment, .path = path, .claims = options->claims};
+    ReportOptions report = {
+        .experiment = options->experiment, .path = path, .claims = options->claims, .best = options->best};
     Database *store = database_open(database, DATABASE_READ, err);
     bool fine = store && report_write(store, &report, err);
     if (fine) printf("%s\n", path);
@@ -123,7 +127,7 @@ const Command cmd_database_report = {
 /* --- analyse --- */
 
 typedef struct AnalyseArguments {
-    const char *experiment, *baseline, *claims;
+    const char *experiment, *best, *baseline, *claims;
     int64_t resamples, block;
     int format;
     bool json, paper;
@@ -131,6 +135,7 @@ typedef struct AnalyseArguments {
 
 static const OptionField analyse_options[] = {
     ARGUMENT_EXPERIMENT(AnalyseArguments),
+    ARGUMENT_BEST(AnalyseArguments),
     {"baseline", OPTION_TEXT, offsetof(AnalyseArguments, baseline), .argument = "METHOD",
      .group = "Selection",
      .help = "method that others are compared with, by its name or its label in the tables"},
@@ -150,6 +155,7 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
     AnalysisOptions analysis = {.what = arguments->words[1],
                                 .experiment = options->experiment,
                                 .format = ARGUMENT_FORMAT_GIVEN(options),
+                                .best = options->best,
                                 .baseline = options->baseline,
                                 .claims = options->claims,
                                 .paper = options->paper,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "experiment/run_label.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "slurm/squeue.h"
@@ -11,13 +12,25 @@
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
 /* A row for each run; the columns before TASK are those of `points`. */
-enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, TASK = 16, COLUMNS = 19 };
+enum {
+    KEY = 1,
+    NAME,
+    LABEL = 4,
+    TRAIN_LENGTH,
+    SEED,
+    STATUS,
+    REASON,
+    SETTLED,
+    REQUESTED,
+    TASK = 16,
+    COLUMNS = 19
+};
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
     [NAME] = {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"label", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [LABEL] = {"label", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [TRAIN_LENGTH] = {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH, 0},
     [SEED] = {"seed", "seed", TABLE_INT, TABLE_FOR_BOTH, 0},
     [STATUS] = {"status", "status", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -36,7 +49,7 @@ static const TableColumn columns[COLUMNS] = {
 
 /* Evaluations are settled where there is nothing left to compute. */
 static const char points[] =
-    "SELECT x.name, r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.method, r.label,"
+    "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss"
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
@@ -62,6 +75,7 @@ static bool is_done(const TableCell *row) {
 static void add_row(Status *status, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
     query_cells(row, query, columns, TASK, arena);
+    row[NAME].text = run_label_name(row[LABEL].text, row[NAME].text, arena); /* the query has the settings */
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);

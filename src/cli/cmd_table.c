@@ -38,6 +38,13 @@ static const TableColumn columns[] = {
     TEXT(eval_precision),
 };
 
+/* Columns for keys of the config. */
+typedef struct PathColumns {
+    const char **paths;
+    int count;
+    bool numbers; /* JSON has numbers; in CSV every value is a text: the shortest one that is this number */
+} PathColumns;
+
 /* One evaluation. */
 typedef struct Evaluation {
     const Series *series;
@@ -50,7 +57,8 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-static void put_row(Table *table, const char *experiment, const Evaluation *evaluation) {
+static void put_row(Table *table, const char *experiment, const Evaluation *evaluation,
+                    const PathColumns *more) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
@@ -83,12 +91,32 @@ static void put_row(Table *table, const char *experiment, const Evaluation *eval
         table_text(series->variant),
         table_text(series->precision),
     };
-    memcpy(table_row(table), cells, sizeof cells);
+    TableCell *row = table_row(table);
+    memcpy(row, cells, sizeof cells);
+    for (int i = 0; i < more->count; i++) {
+        const Json *value = json_at_path(series->config, more->paths[i]);
+        row[COUNT_OF(columns) + i] = more->numbers && json_is_number(value)
+                                         ? table_number(json_number(value, NAN))
+                                     : value ? table_text(json_print_bare(value, table->arena))
+                                             : table_number(NAN);
+    }
+}
+
+/* The keys that vary in any experiment. */
+static PathColumns list_paths(const Results *const *sets, int count, TableFormat format, Arena *arena) {
+    PathColumns more = {.numbers = format == TABLE_AS_JSON};
+    for (int s = 0; s < count; s++)
+        for (int p = 0; p < sets[s]->path_count; p++) {
+            int known = 0;
+            while (known < more.count && strcmp(more.paths[known], sets[s]->paths[p]) != 0) known++;
+            if (known == more.count) *ARENA_PUSH(arena, more.paths, more.count) = sets[s]->paths[p];
+        }
+    return more;
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. */
-static const Table *list_evaluations(const Results *set, const ObservationOptions *options, Arena *arena,
-                                     Error *err) {
+static const Table *list_evaluations(const Results *set, const ObservationOptions *options,
+                                     const PathColumns *more, Arena *arena, Error *err) {
     const ObservationList *list = observations_list(set, options, arena, err);
     if (!list) return NULL;
     Evaluation *evaluations = NULL;
@@ -100,16 +128,20 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
-    for (int i = 0; i < count; i++) put_row(table, set->experiment, &evaluations[i]);
+    TableColumn *all = NEW(arena, COUNT_OF(columns) + more->count, TableColumn);
+    memcpy(all, columns, sizeof columns);
+    for (int i = 0; i < more->count; i++)
+        all[COUNT_OF(columns) + i] =
+            (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+    Table *table = table_new(NULL, all, COUNT_OF(columns) + more->count, arena);
+    for (int i = 0; i < count; i++) put_row(table, set->experiment, &evaluations[i], more);
     return table;
 }
 
 /* --- the command --- */
 
 static const Table *make_table(Database *store, const CmdTableOptions *options, const Results *set,
-                               const ObservationOptions *wanted, Arena *arena, Error *err) {
-    if (table_for_programs(options->format)) return list_evaluations(set, wanted, arena, err);
+                               Arena *arena, Error *err) {
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
@@ -139,13 +171,16 @@ static bool print_all(Database *store, const CmdTableOptions *options, FILE *out
             "text, md and latex");
     const Results **sets = NEW(arena, count, const Results *);
     for (int i = 0; i < count; i++) {
-        sets[i] = results_read(store, names[i], arena, err);
+        sets[i] = results_read(store, names[i], options->best, arena, err);
         if (!sets[i]) return false;
     }
     if (wanted.where_count > 0 && !observations_choose(sets, &count, &wanted, arena, err)) return false;
     const Table **tables = NEW(arena, count, const Table *);
+    const PathColumns more = list_paths(sets, count, options->format, arena);
     for (int i = 0; i < count; i++) {
-        tables[i] = make_table(store, options, sets[i], &wanted, arena, err);
+        tables[i] = table_for_programs(options->format)
+                        ? list_evaluations(sets[i], &wanted, &more, arena, err)
+                        : make_table(store, options, sets[i], arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);
@@ -161,7 +196,7 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
 /* --- its command line --- */
 
 typedef struct TableArguments {
-    const char *experiment, *rows, *columns;
+    const char *experiment, *best, *rows, *columns;
     const char *const *where;
     int format;
     bool json, ratio, paper;
@@ -172,6 +207,7 @@ static const OptionField fields[] = {
     {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
+    ARGUMENT_BEST(TableArguments),
     ARGUMENT_PAPER(TableArguments),
     {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
@@ -188,6 +224,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
                              .format = ARGUMENT_FORMAT_GIVEN(options),
                              .rows = options->rows,
                              .columns = options->columns,
+                             .best = options->best,
                              .where = options->where,
                              .ratio = options->ratio,
                              .paper = options->paper};
@@ -207,7 +244,8 @@ const Command cmd_table = {
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
             "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
             "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant.",
+            "eval_variant, or a key of the config by its path, as train.optimizer.lr or method.base. csv\n"
+            "and json have a column for each key that varies.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, TableArguments),

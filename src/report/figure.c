@@ -129,6 +129,7 @@ static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     Arena *arena = figure->arena;
     fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->set->experiment, arena), kind->y,
             kind->x, comment(figure->set->signature, arena));
+    if (figure->set->best) fprintf(file, "# %s\n", comment(figure->set->best, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
@@ -317,9 +318,13 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
     FILE *script = gnuplot_begin(format, arena, err);
     if (!script) return false;
     find_range(figure, &low, &high);
-    fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
-            escape_text(ESCAPE_GNUPLOT, figure->set->experiment, arena),
-            style ? gnuplot_path(style, arena) : "''");
+    fprintf(
+        script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
+        escape_text(ESCAPE_GNUPLOT,
+                    arena_format(arena, "%s%s", figure->set->experiment,
+                                 figure->set->best ? " (best values, chosen on the validation split)" : ""),
+                    arena),
+        style ? gnuplot_path(style, arena) : "''");
     put_panels(script, figure);
     put_lines(script, figure);
     put_axes(script, figure, low, high, find_ceiling(kind, figure));

@@ -17,6 +17,7 @@
 typedef struct Report {
     Database *store;
     int index; /* among the experiments of the file */
+    const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
     FILE *out;
@@ -258,7 +259,7 @@ static void put_cost(const Report *report) {
                  "machine); runs at a time slow each other down, and so does all "
                  "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
                  report->out);
-    const char *warning = results_speed_warning(set, report->arena);
+    const char *warning = series_speed_warning(set->items, set->count, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
@@ -337,10 +338,11 @@ static bool (*const sections[])(const Report *, Error *) = {
     put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
 };
 
-static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
-    report->set = results_read(report->store, name, report->arena, err);
+static bool put_experiment(Report *report, const char *name, Error *err) {
+    report->set = results_read(report->store, name, report->options->best, report->arena, err);
     report->claims =
-        report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
+        report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
+                    : NULL;
     if (!report->claims) return false;
     html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
@@ -348,6 +350,7 @@ static bool put_experiment(Report *report, const char *name, const char *claims,
                  "ones. Written "
                  "by poslab from its database.",
                  report->out);
+    if (report->set->best) html_element("p", report->set->best, report->out);
     bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
     return fine;
@@ -363,8 +366,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
         html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
     if (count > 1) fputs("</nav>\n", out);
     for (int i = 0; i < count; i++) {
-        Report report = {.store = store, .index = i, .out = out, .arena = arena};
-        if (!put_experiment(&report, names[i], options->claims, err)) return false;
+        Report report = {.store = store, .index = i, .options = options, .out = out, .arena = arena};
+        if (!put_experiment(&report, names[i], err)) return false;
     }
     html_end(out);
     return true;

@@ -25,7 +25,7 @@ static void test_plan(void **state) {
     const Plan *plan = sample_plan(SAMPLE_TWO_METHODS);
     Database *store = sample_store(plan);
     sample_expect(store, "PRAGMA application_id", "1886352236");
-    sample_expect(store, "PRAGMA user_version", "3");
+    sample_expect(store, "PRAGMA user_version", "4");
     sample_expect(store, "PRAGMA journal_mode", "delete");
     sample_expect(store, "PRAGMA synchronous", "3");
     sample_expect(store, "PRAGMA foreign_keys", "1");
@@ -34,7 +34,7 @@ static void test_plan(void **state) {
     sample_expect(
         store, "SELECT group_concat(name) FROM pragma_table_info('curve')",
         "experiment,run_key,method,train_length,seed,split,protocol,stride,eval_length,nll,tokens,perplexity,"
-        "bits_per_byte,variant,precision");
+        "bits_per_byte,variant,precision,label,settings");
     sample_expect(store,
                   "SELECT group_concat(label, '|') FROM (SELECT label FROM run JOIN point ON run = key"
                   " ORDER BY ordinal)",

@@ -72,7 +72,7 @@ static void test_every_number_is_kept(void **state) {
     const char *queries = everything(), *before = rows_of(queries);
     assert_non_null(strstr(before, "\nevaluation 1,"));
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "4\n");
     assert_string_equal(rows_of(queries), before);
     assert_string_equal(rows_of("PRAGMA foreign_key_check; PRAGMA integrity_check"), "ok\n");
     assert_string_equal(rows_of("SELECT DISTINCT precision || variant || variant_options FROM evaluation"),
@@ -105,7 +105,7 @@ static void test_version2(void **state) {
     const char *before = rows_of(tables);
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "4\n");
     open_and_close();
-    assert_string_equal(rows_of("PRAGMA user_version"), "3\n");
+    assert_string_equal(rows_of("PRAGMA user_version"), "4\n");
     assert_string_equal(rows_of(tables), before);
     assert_string_equal(rows_of("SELECT count(*) FROM run WHERE machine IS NOT NULL AND ranks = 1"), "2\n");
     assert_string_equal(rows_of("SELECT count(*) FROM curve WHERE eval_length = 256"), "0\n");
