@@ -322,6 +322,34 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
     return list;
 }
 
+const Results *observations_keep(Database *store, const Results *set, const ObservationOptions *options,
+                                 Arena *arena, Error *err) {
+    const ObservationList *list = observations_list(set, options, arena, err);
+    if (!list) return NULL;
+    const SeriesCell **cells = NEW(arena, list->count, const SeriesCell *);
+    Results *kept = NEW(arena, 1, Results);
+    *kept = *set;
+    kept->items = NULL;
+    kept->count = 0;
+    for (int i = 0; i < list->count; i++) {
+        const Observation *observation = &list->items[i];
+        if (!i || observation->series != list->items[i - 1].series) {
+            Series *series = ARENA_PUSH(arena, kept->items, kept->count);
+            *series = *observation->series;
+            series->cells = NULL;
+            series->count = 0;
+        }
+        Series *series = &kept->items[kept->count - 1];
+        *ARENA_PUSH(arena, series->cells, series->count) = *observation->cell;
+        cells[i] = observation->cell;
+    }
+    kept->signature = results_signature(store, set, cells, list->count, arena, err);
+    for (int i = 0; kept->signature && i < options->where_count; i++)
+        kept->signature = arena_format(arena, "%s where=%s=%s", kept->signature,
+                                       options->where[i].field->name, options->where[i].value);
+    return kept->signature ? kept : NULL;
+}
+
 /* --- conditions that nothing fulfils --- */
 
 enum { MOST_VALUES = 20 };

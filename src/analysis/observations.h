@@ -105,6 +105,10 @@ typedef struct ObservationList {
 bool observations_choose(const Results **sets, int *count, const ObservationOptions *options, Arena *arena,
                          Error *err);
 
+/* The results that the conditions allow: series without any are left out. NULL and err if reading fails. */
+const Results *observations_keep(Database *store, const Results *set, const ObservationOptions *options,
+                                 Arena *arena, Error *err);
+
 /* NULL and err if the paper's curves are requested and there are
    none. */
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,

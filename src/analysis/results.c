@@ -278,9 +278,13 @@ static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
 }
 
+bool results_is_called(const Series *series, const char *wanted) {
+    return !strcmp(series->name, wanted) || is_called(series, wanted);
+}
+
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
                              Arena *arena) {
-    if (!set->best) return run_label_name(label, settings, arena);
+    if (!set->best) return run_label_name(arena_copy(arena, label), settings, arena);
     for (int i = 0; i < set->count; i++)
         for (int k = 0; !*set->items[i].variant && k < set->items[i].count; k++)
             for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++)

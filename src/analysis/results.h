@@ -44,6 +44,10 @@ const char *results_signature(Database *store, const Results *set, const SeriesC
 /* Whether no earlier series of the set is the same as this one in what `same` compares. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));
 
+/* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
+ * method. */
+bool results_is_called(const Series *series, const char *wanted);
+
 /* The series that `wanted` calls, with the protocol of `series`, trained at `train_length`: by its name, or
    by its method or its label ("Label [variant]") and then with the settings of `series`. NULL if there is
    none. */

@@ -22,7 +22,7 @@ typedef struct Command {
     const char *name;
     const char *words;          /* "DB [FILE]..."; completion knows CONFIG, DB, FILE, METHOD and so on */
     int fewest, most;           /* number of words */
-    const char *const *choices; /* of the last word, for completion; NULL: anything */
+    const char *const *choices; /* of the last word that is not repeated, for completion; NULL: anything */
     const char *summary;        /* a sentence without its full stop */
     const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
     const char *example;        /* a command line */
@@ -71,8 +71,17 @@ extern const OptionField arguments_help_option;
      .help = "override a field of the config, as in 'train.length=64'; repeatable"}
 
 #define ARGUMENT_BEST(S) \
-    {"best", OPTION_TEXT, offsetof(S, best), .argument = "PATH", .group = "Selection", \
-     .help = "each method at its best value of this key, as 'train.optimizer.lr', chosen on the validation split"}
+    {"best", OPTION_TEXT, offsetof(S, best), .argument = "KEY", .group = "Selection", \
+     .help = "each method at its best value of this key of the config, as 'train.optimizer.lr', chosen on the " \
+             "validation split; several are separated by commas"}
+
+#define ARGUMENT_WHERE(S) \
+    {"where", OPTION_TEXT, offsetof(S, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE", \
+     .group = "Selection", \
+     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"}
+
+#define ARGUMENT_BASELINE(S, HELP) \
+    {"baseline", OPTION_TEXT, offsetof(S, baseline), .argument = "METHOD", .group = "Selection", .help = (HELP)}
 
 #define ARGUMENT_PAPER(S) \
     {"paper", OPTION_BOOL, offsetof(S, paper), .group = "Selection", \

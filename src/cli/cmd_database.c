@@ -81,12 +81,13 @@ const Command cmd_database_plot = {
 /* --- report --- */
 
 typedef struct ReportArguments {
-    const char *experiment, *best, *claims, *output;
+    const char *experiment, *best, *baseline, *claims, *output;
 } ReportArguments;
 
 static const OptionField report_options[] = {
     ARGUMENT_EXPERIMENT(ReportArguments),
     ARGUMENT_BEST(ReportArguments),
+    ARGUMENT_BASELINE(ReportArguments, "add paired differences from this method"),
     ARGUMENT_CLAIMS(ReportArguments),
     ARGUMENT_OUTPUT(ReportArguments, "file to write (default DB with the suffix .html)"),
 };
@@ -103,8 +104,11 @@ static ExitCode report(const Arguments *arguments, Error *err) {
     const ReportArguments *options = arguments->options;
     const char *database = arguments->words[0];
     const char *path = options->output ? options->output : default_report(database, arguments->arena);
-    ReportOptions report = {
-        .experiment = options->experiment, .path = path, .claims = options->claims, .best = options->best};
+    ReportOptions report = {.experiment = options->experiment,
+                            .path = path,
+                            .claims = options->claims,
+                            .best = options->best,
+                            .baseline = options->baseline};
     Database *store = database_open(database, DATABASE_READ, err);
     bool fine = store && report_write(store, &report, err);
     if (fine) printf("%s\n", path);
@@ -128,6 +132,7 @@ const Command cmd_database_report = {
 
 typedef struct AnalyseArguments {
     const char *experiment, *best, *baseline, *claims;
+    const char *const *where;
     int64_t resamples, block;
     int format;
     bool json, paper;
@@ -136,9 +141,9 @@ typedef struct AnalyseArguments {
 static const OptionField analyse_options[] = {
     ARGUMENT_EXPERIMENT(AnalyseArguments),
     ARGUMENT_BEST(AnalyseArguments),
-    {"baseline", OPTION_TEXT, offsetof(AnalyseArguments, baseline), .argument = "METHOD",
-     .group = "Selection",
-     .help = "method that others are compared with, by its name or its label in the tables"},
+    ARGUMENT_BASELINE(AnalyseArguments,
+                      "method that others are compared with, by its name or as tables print it"),
+    ARGUMENT_WHERE(AnalyseArguments),
     ARGUMENT_PAPER(AnalyseArguments),
     ARGUMENT_CLAIMS(AnalyseArguments),
     {"resamples", OPTION_INT, offsetof(AnalyseArguments, resamples), .default_value = STATS_RESAMPLES,
@@ -156,6 +161,8 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
                                 .experiment = options->experiment,
                                 .format = ARGUMENT_FORMAT_GIVEN(options),
                                 .best = options->best,
+                                .rows = arguments->words + 2,
+                                .where = options->where,
                                 .baseline = options->baseline,
                                 .claims = options->claims,
                                 .paper = options->paper,
@@ -169,17 +176,19 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
 
 const Command cmd_database_analyse = {
     .name = "analyse",
-    .words = "DB WHAT",
+    .words = "DB WHAT [ROW]...",
     .fewest = 2,
-    .most = 2,
+    .most = 1000,
     .choices = analysis_names,
     .summary = "Print one of the paper's analyses",
-    .text = "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
-            "(training by evaluation length), compare (paired differences from `--baseline` with bootstrap\n"
-            "intervals), short-long (trained short against trained long), cost (speed and memory), early\n"
-            "(the early-token curse), positions (loss by position), claims (the verdict on each claim of\n"
-            "the paper), claim-points (the numbers it was judged by).",
-    .example = "poslab analyse results/quickstart.db compare --baseline alibi",
+    .text =
+        "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
+        "(training by evaluation length), compare (paired differences with bootstrap intervals: of each\n"
+        "pair of ROWs, or of ROWs, by default all, from `--baseline`), short-long (trained short\n"
+        "against trained long), cost (speed and memory), early (the early-token curse), positions (loss\n"
+        "by position), claims (the verdict on each claim of the paper), claim-points (the numbers it was\n"
+        "judged by). A ROW is a method, or a row's name as tables print it.",
+    .example = "poslab analyse results/quickstart.db compare alibi rotary --where eval_length=1024",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),
     .run = analyse,

@@ -204,9 +204,7 @@ typedef struct TableArguments {
 
 static const OptionField fields[] = {
     ARGUMENT_EXPERIMENT(TableArguments),
-    {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
-     .group = "Selection",
-     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
+    ARGUMENT_WHERE(TableArguments),
     ARGUMENT_BEST(TableArguments),
     ARGUMENT_PAPER(TableArguments),
     {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",

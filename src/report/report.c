@@ -8,6 +8,7 @@
 #include "position/encoding.h"
 #include "store/database.h"
 #include "store/runs.h"
+#include "analysis/analysis.h"
 #include "analysis/claims.h"
 #include "analysis/pivot.h"
 #include "report/html.h"
@@ -276,6 +277,15 @@ static bool put_tables(const Report *report, Error *err) {
         const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
         if (!table) return false;
         put_table(report, table, tables[i].title);
+    }
+    if (report->options->baseline) {
+        const AnalysisOptions options = {.what = "compare",
+                                         .baseline = report->options->baseline,
+                                         .resamples = STATS_RESAMPLES,
+                                         .block = STATS_BLOCK};
+        const Table *table = analysis_table(report->store, report->set, &options, report->arena, err);
+        if (!table) return false;
+        put_table(report, table, "Paired differences");
     }
     put_cost(report);
     return true;

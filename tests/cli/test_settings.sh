@@ -2,6 +2,7 @@
 # Swept keys of a config are fields: in names, tables, views and comparisons; `--best` chooses among their values.
 . "$(dirname "$0")/../tools/shell.sh"
 
+ln -s "$root/plots" plots
 seq 1 20000 >corpus.txt
 cat >two.json <<'CONFIG'
 { "name": "two", "data": { "files": ["corpus.txt"], "split": { "valid": 0.1, "test": 0.1 } },
@@ -69,6 +70,35 @@ baseline() {
 }
 check "--baseline takes what tables print" baseline
 
+compares() { try 0 analyse x.db compare --experiment two --resamples 200 "$@"; }
+pairs() {
+    compares "ALiBi dropout=0 lr=0.02" "Sinusoidal dropout=0.1 lr=0.001" --format csv && [ "$(wc -l <out)" = 3 ] &&
+        [ "$(tail -n +2 out | cut -d, -f3,9 | sort -u)" = "ALiBi dropout=0 lr=0.02,Sinusoidal dropout=0.1 lr=0.001" ] &&
+        compares "ALiBi dropout=0 lr=0.02" "ALiBi dropout=0 lr=0.001" "Sinusoidal dropout=0 lr=0.02" --where eval_length=32 &&
+        says out family=3 "where=eval_length=32" && lacks out "not shown" &&
+        compares "ALiBi dropout=0 lr=0.02" "ALiBi dropout=0 lr=0.001" --baseline "Sinusoidal dropout=0 lr=0.02" --where eval_length=32 &&
+        says out family=2
+}
+check "compare A B C: all pairs, or each with --baseline" pairs
+by_method() { compares alibi sinusoidal --where eval_length=16 --format csv && [ "$(wc -l <out)" = 5 ] && lacks out ,sinusoidal, ; }
+check "methods are compared at the same settings" by_method
+holm() { # of the pair alone
+    compares alibi sinusoidal --where eval_length=16 --where train.optimizer.lr=0.02 --where model.dropout=0 --json &&
+        perl -0ne 'exit !(/"p": ([\d.]+),\s*"p_holm": ([\d.]+)/ && $1 == $2)' out &&
+        compares alibi sinusoidal --json && perl -0ne 'while (/"p": ([\d.]+),\s*"p_holm": ([\d.]+)/g) { $more++ if $2 > $1 } exit !$more' out
+}
+check "Holm's correction is over what was requested" holm
+unfit() {
+    try 2 analyse x.db compare alibi --experiment two && says err "two ROWs or more, or --baseline" &&
+        try 2 analyse x.db compare alibi nonesuch --experiment two && says err "no method 'nonesuch'" &&
+        try 2 analyse x.db compare alibi alibi --experiment two && says err "in common" &&
+        try 2 analyse x.db curves alibi && says err "takes no ROW" &&
+        try 2 analyse x.db compare alibi sinusoidal --experiment two --where eval_length=33 && says err "it has '16', '32'"
+}
+check "rows that cannot be compared" unfit
+reported() { try 0 report x.db --experiment two --baseline alibi -o b.html && says b.html "Paired differences" "p (Holm)"; }
+check "in the report" reported
+
 # --- the best values ---
 
 best() {
@@ -95,7 +125,6 @@ elsewhere() {
         try 0 analyse x.db claims --experiment two --best train.optimizer.lr && says out "Chosen: " &&
         try 0 analyse x.db compare --experiment two --best train.optimizer.lr,model.dropout --baseline alibi && says out "Sinusoidal  "
 }
-ln -s "$root/plots" plots
 check "--best reports another split, in figures, report and analyses" elsewhere
 refused() {
     try 2 table x.db --experiment two --best train.length && says err "does not vary this key; it varies model.dropout, train.optimizer.lr" &&
