@@ -8,19 +8,27 @@
 
 #include "base/table.h"
 #include "store/database.h"
+#include "analysis/results.h"
 
 typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
     const char *experiment; /* NULL: all */
     TableFormat format;
-    const char *baseline; /* method (or its label) that others are compared with; NULL: none */
-    const char *claims;   /* file; NULL: the standard one */
-    bool paper;           /* curves: with those of the reference table */
-    int64_t resamples;    /* of the bootstrap */
-    int64_t block;        /* least number of targets of its units */
+    const char *best;         /* paths whose best values are chosen (analysis/results.h); NULL: none */
+    const char *const *rows;  /* compare: methods whose pairs are compared, NULL-terminated; NULL: all */
+    const char *const *where; /* "field=value", NULL-terminated; NULL: everything */
+    const char *baseline;     /* method (or its label) that others are compared with; NULL: none */
+    const char *claims;       /* file; NULL: the standard one */
+    bool paper;               /* curves: with those of the reference table */
+    int64_t resamples;          /* of the bootstrap */
+    int64_t block;            /* least number of targets of its units */
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
+
+/* The table of one experiment; options->experiment, ->best and ->where are not used. */
+Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
+                      Error *err);
 
 /* Errors: an unknown analysis, experiment or baseline (usage), failure to read or to write. */
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);

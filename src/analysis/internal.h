@@ -24,7 +24,7 @@ typedef struct AnalysisKind {
     const char *title;
     const TableColumn *columns;
     int column_count;
-    bool baseline; /* needs --baseline */
+    bool rows; /* needs methods to compare, or --baseline */
     bool (*run)(const Analysis *analysis, Error *err);
 } AnalysisKind;
 

@@ -131,6 +131,7 @@ static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
             kind->x, comment(figure->set->signature, arena));
     const char *stale = results_stale(figure->set, arena);
     if (stale) fprintf(file, "# stale: %s\n", comment(stale, arena));
+    if (figure->set->best) fprintf(file, "# %s\n", comment(figure->set->best, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
@@ -319,6 +320,8 @@ static bool draw(const FigureKind *kind, const Figure *figure, const char *data,
     FILE *script = gnuplot_begin(format, arena, err);
     if (!script) return false;
     const char *title = figure->set->experiment, *stale = results_stale(figure->set, arena);
+    if (figure->set->best)
+        title = arena_format(arena, "%s (best values, chosen on the validation split)", title);
     if (stale) title = arena_format(arena, "%s (stale: %s)", title, stale);
     find_range(figure, &low, &high);
     fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),

@@ -8,6 +8,7 @@
 #include "position/encoding.h"
 #include "store/database.h"
 #include "store/runs.h"
+#include "analysis/analysis.h"
 #include "analysis/claims.h"
 #include "analysis/pivot.h"
 #include "report/html.h"
@@ -17,6 +18,7 @@
 typedef struct Report {
     Database *store;
     int index; /* among the experiments of the file */
+    const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
     FILE *out;
@@ -258,7 +260,7 @@ static void put_cost(const Report *report) {
                  "machine); runs at a time slow each other down, and so does all "
                  "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
                  report->out);
-    const char *warning = results_speed_warning(set, report->arena);
+    const char *warning = series_speed_warning(set->items, set->count, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
 }
 
@@ -275,6 +277,15 @@ static bool put_tables(const Report *report, Error *err) {
         const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
         put_table(report, table, tables[i].title);
+    }
+    if (report->options->baseline) {
+        const AnalysisOptions options = {.what = "compare",
+                                         .baseline = report->options->baseline,
+                                         .resamples = STATS_RESAMPLES,
+                                         .block = STATS_BLOCK};
+        const Table *table = analysis_table(report->store, report->set, &options, report->arena, err);
+        if (!table) return false;
+        put_table(report, table, "Paired differences");
     }
     put_cost(report);
     return true;
@@ -337,10 +348,11 @@ static bool (*const sections[])(const Report *, Error *) = {
     put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
 };
 
-static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
-    report->set = results_read(report->store, name, report->arena, err);
+static bool put_experiment(Report *report, const char *name, Error *err) {
+    report->set = results_read(report->store, name, report->options->best, report->arena, err);
     report->claims =
-        report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
+        report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
+                    : NULL;
     if (!report->claims) return false;
     html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
@@ -348,6 +360,7 @@ static bool put_experiment(Report *report, const char *name, const char *claims,
                  "ones. Written "
                  "by poslab from its database.",
                  report->out);
+    if (report->set->best) html_element("p", report->set->best, report->out);
     const char *stale = results_stale_note(report->set, report->arena);
     if (stale) html_element("p class=\"note\"", stale, report->out);
     bool fine = put_notes(report, err);
@@ -365,8 +378,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
         html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
     if (count > 1) fputs("</nav>\n", out);
     for (int i = 0; i < count; i++) {
-        Report report = {.store = store, .index = i, .out = out, .arena = arena};
-        if (!put_experiment(&report, names[i], options->claims, err)) return false;
+        Report report = {.store = store, .index = i, .options = options, .out = out, .arena = arena};
+        if (!put_experiment(&report, names[i], err)) return false;
     }
     html_end(out);
     return true;
