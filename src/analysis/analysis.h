@@ -7,23 +7,27 @@
 #define POSLAB_ANALYSIS_ANALYSIS_H
 
 #include "base/table.h"
+#include "store/database.h"
 #include "analysis/results.h"
 
 typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
     const char *experiment; /* NULL: all */
     TableFormat format;
-    const char *baseline; /* method (or its label) that others are compared with; NULL: none */
-    const char *claims;   /* file; NULL: the standard one */
-    bool paper;           /* curves: with those of the reference table */
-    bool ends;            /* compare: only at the training length and at the longest */
-    int64_t resamples;    /* of the bootstrap */
-    int64_t block;        /* least number of targets of its units */
+    const char *best;         /* paths whose best values are chosen (analysis/results.h); NULL: none */
+    const char *const *rows;  /* compare: methods whose pairs are compared, NULL-terminated; NULL: all */
+    const char *const *where; /* "field=value", NULL-terminated; NULL: everything */
+    const char *baseline;     /* method (or its label) that others are compared with; NULL: none */
+    const char *claims;       /* file; NULL: the standard one */
+    bool paper;               /* curves: with those of the reference table */
+    bool ends;                /* compare: only at the training length and at the longest */
+    int64_t resamples;        /* of the bootstrap */
+    int64_t block;            /* least number of targets of its units */
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
 
-/* The table of one experiment; NULL and err as below. */
+/* The table of one experiment; options->experiment, ->best and ->where are not used. */
 Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
                       Error *err);
 

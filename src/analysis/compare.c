@@ -1,5 +1,5 @@
-/* compare: the analyses `compare` (every method against the baseline) and `short-long` (trained short
- * against trained long).
+/* compare: the analyses `compare` (every method against the baseline, or all pairs of chosen rows) and
+ * `short-long` (trained short against trained long).
  *
  * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length
  * and protocol and therefore on the same windows. Differences, intervals and p-values are those of
@@ -242,25 +242,44 @@ static int last_cell(const Series *series) {
     return last;
 }
 
-/* All series against the baseline. */
-static Contrasts contrast_all(const Analysis *analysis) {
-    Contrasts contrasts = {0};
+/* Of the series that are called `row` (NULL: of all) from `base`. Fails if nothing can be compared. */
+static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char *row, const char *base_row,
+                     Error *err) {
+    int before = contrasts->count;
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
-        const Series *base =
-            results_counterpart(analysis->set, analysis->options->baseline, series, series->train_length);
+        if (row && !results_is_called(series, row)) continue;
+        const Series *base = results_counterpart(analysis->set, base_row, series, series->train_length);
         if (!base || base == series) continue;
         for (int k = 0; k < series->count; k++) {
             int64_t length = series->cells[k].length;
             if (analysis->options->ends && length != series->train_length && k != last_cell(series)) continue;
-            add_contrast(&contrasts, series, base, length, analysis->arena);
+            add_contrast(contrasts, series, base, length, analysis->arena);
         }
     }
-    return contrasts;
+    return !row || contrasts->count > before ||
+           error_set(
+               err, EXIT_USAGE,
+               "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "
+               "name rows as `poslab table` prints them",
+               analysis->set->experiment, row, base_row);
+}
+
+/* The pairs that the options ask for. */
+static bool contrast_all(const Analysis *analysis, Contrasts *contrasts, Error *err) {
+    const char *const *rows = analysis->options->rows, *base = analysis->options->baseline;
+    if ((!rows || !*rows) && !add_pair(contrasts, analysis, NULL, base, err)) return false;
+    for (; rows && *rows; rows++) {
+        if (base && !add_pair(contrasts, analysis, *rows, base, err)) return false;
+        for (const char *const *other = rows + 1; !base && *other; other++)
+            if (!add_pair(contrasts, analysis, *rows, *other, err)) return false;
+    }
+    return true;
 }
 
 static bool run_compare(const Analysis *analysis, Error *err) {
-    Contrasts contrasts = contrast_all(analysis);
+    Contrasts contrasts = {0};
+    if (!contrast_all(analysis, &contrasts, err)) return false;
     return print_contrasts(analysis, &contrasts, NULL, err);
 }
 
@@ -268,7 +287,7 @@ const AnalysisKind analysis_compare = {
     .title = "paired differences from the baseline",
     .columns = compare_columns,
     .column_count = COUNT_OF(compare_columns),
-    .baseline = true,
+    .rows = true,
     .run = run_compare,
     .of_task = &analysis_compare_accuracy,
 };
@@ -311,8 +330,8 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
-    Contrasts contrasts = contrast_all(analysis);
-    if (!test_all(&contrasts, analysis, err)) return false;
+    Contrasts contrasts = {0};
+    if (!contrast_all(analysis, &contrasts, err) || !test_all(&contrasts, analysis, err)) return false;
     for (int i = 0; i < contrasts.count; i++)
         put_accuracy(analysis, &contrasts.items[i], contrasts.adjusted[i]);
     table_note(analysis->table,
@@ -329,6 +348,7 @@ const AnalysisKind analysis_compare_accuracy = {
     .title = "paired differences of exact match from the baseline",
     .columns = accuracy_columns,
     .column_count = COUNT_OF(accuracy_columns),
+    .rows = true,
     .run = run_compare_accuracy,
 };
 

@@ -143,7 +143,7 @@ static bool run_cost(const Analysis *analysis, Error *err) {
         analysis->table,
         "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
         "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
-    const char *warning = results_speed_warning(set, analysis->arena);
+    const char *warning = series_speed_warning(set->items, set->count, analysis->arena);
     if (warning) table_note(analysis->table, warning);
     return put_benches(analysis, err);
 }

@@ -25,7 +25,7 @@ struct AnalysisKind {
     const char *title;
     const TableColumn *columns;
     int column_count;
-    bool baseline; /* needs --baseline */
+    bool rows; /* needs methods to compare, or --baseline */
     bool (*run)(const Analysis *analysis, Error *err);
     bool tasks_only;             /* not for experiments on text */
     const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */

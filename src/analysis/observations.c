@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "position/encoding.h"
+#include "experiment/config_keys.h"
 
 /* --- fields --- */
 
@@ -13,7 +15,7 @@ enum {
                 OBSERVATION_PRECISION
 };
 const ObservationField observations_all_fields[] = {
-    {"method", "method", "", "method", OBSERVATION_METHOD, OBSERVATION_OF_SERIES, offsetof(Series, name)},
+    {"method", "method", "", "method", OBSERVATION_METHOD, OBSERVATION_NAME, 0},
     {"database", "database", "", "database", OBSERVATION_DATABASE, OBSERVATION_OF_SERIES,
      offsetof(Series, database)},
     {"experiment", "experiment", "", "experiment", OBSERVATION_EXPERIMENT, OBSERVATION_OF_SERIES,
@@ -47,6 +49,10 @@ const ObservationField observations_all_fields[] = {
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 
+bool observations_same_field(const ObservationField *a, const ObservationField *b) {
+    return !strcmp(a->name, b->name);
+}
+
 bool observations_is_number(const ObservationField *field) {
     return field->kind >= OBSERVATION_COUNT;
 }
@@ -55,6 +61,8 @@ double observations_number(const ObservationField *field, const Observation *obs
     const SeriesCell *cell = observation->cell;
     const Series *series = observation->series;
     switch (field->kind) {
+    case OBSERVATION_OF_CONFIG:
+        return json_number(json_at_path(series->config, field->name), NAN);
     case OBSERVATION_COUNT:
         return (double)*(const int64_t *)((const char *)series + field->offset);
     case OBSERVATION_AT:
@@ -72,18 +80,51 @@ const char *observations_text(const ObservationField *field, const Observation *
     double number = observations_number(field, observation);
     if (field->kind == OBSERVATION_OF_SERIES)
         return *(const char *const *)((const char *)observation->series + field->offset);
+    if (field->kind == OBSERVATION_NAME) return observation->name;
+    if (field->kind == OBSERVATION_OF_CONFIG)
+        return series_config_value(observation->series, field->name, arena);
     if (field->kind == OBSERVATION_FROM) return observation->paper ? "paper" : "here";
     if (field->kind == OBSERVATION_MULTIPLE) return arena_format(arena, "%.4gx", number);
     return number < 0 ? "" : arena_format(arena, "%.0f", number);
 }
 
-static const ObservationField *find_field(const char *name, Error *err) {
-    const char *names[COUNT_OF(observations_all_fields) + 1] = {0};
-    for (int i = 0; i < COUNT_OF(observations_all_fields); i++) {
-        names[i] = observations_all_fields[i].name;
+/* The keys of a point's config, NULL-terminated after `count` names that are there. */
+static const char **add_config_keys(const char **names, int count, Arena *arena) {
+    for (int i = 0; config_keys_sections[i]; i++) {
+        const OptionSection *section = config_keys_sections[i];
+        int keys = 0;
+        if (!*section->path || strchr(section->path, '[') || !strcmp(section->path, "evaluate") ||
+            !strcmp(section->path, "cluster"))
+            continue;
+        const ConfigKey *list = config_keys_list(section, &keys, arena);
+        for (int k = 0; k < keys; k++) *ARENA_PUSH(arena, names, count) = list[k].path;
+    }
+    for (int i = 0; i < encoding_method_count; i++)
+        for (int k = 0; k < encoding_methods[i]->field_count; k++)
+            *ARENA_PUSH(arena, names, count) =
+                arena_format(arena, "method.%s", encoding_methods[i]->fields[k].key);
+    *ARENA_PUSH(arena, names, count) = NULL;
+    return names;
+}
+
+static const ObservationField *config_field(const char *path, Arena *arena) {
+    ObservationField *field = NEW(arena, 1, ObservationField);
+    const char *dot = strrchr(path, '.');
+    *field = (ObservationField){path, dot + 1, "", path, 0, OBSERVATION_OF_CONFIG, 0};
+    return field;
+}
+
+static const ObservationField *find_field(const char *name, Arena *arena, Error *err) {
+    const char **names = NULL, *nearest = options_synonym(name);
+    int count = 0;
+    for (int i = 0; i < observations_field_count; i++) {
+        *ARENA_PUSH(arena, names, count) = observations_all_fields[i].name;
         if (!strcmp(names[i], name)) return &observations_all_fields[i];
     }
-    const char *nearest = options_nearest_name(name, names);
+    names = add_config_keys(names, count, arena);
+    for (int i = count; names[i]; i++)
+        if (!strcmp(names[i], name)) return config_field(names[i], arena);
+    if (!nearest) nearest = options_nearest_name(name, names);
     if (nearest)
         error_set(err, EXIT_USAGE, "tables have no field '%s'; did you mean '%s'?", name, nearest);
     else
@@ -91,18 +132,18 @@ static const ObservationField *find_field(const char *name, Error *err) {
     return NULL;
 }
 
-int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err) {
-    char name[64];
+int observations_parse_fields(const ObservationField **fields, int most, const char *list, Arena *arena,
+                              Error *err) {
     int count = 0;
     for (;; list++) {
         size_t size = strcspn(list, ",");
-        snprintf(name, sizeof name, "%.*s", (int)size, list);
+        const char *name = arena_format(arena, "%.*s", (int)size, list);
         if (count == most) {
             error_set(err, EXIT_USAGE, "at most %d field%s, got one more: '%s'", most, most == 1 ? "" : "s",
                       name);
             return 0;
         }
-        fields[count] = find_field(name, err);
+        fields[count] = find_field(name, arena, err);
         if (!fields[count++]) return 0;
         list += size;
         if (!*list) return count;
@@ -123,29 +164,32 @@ int observations_parse_filters(ObservationFilter **where, const char *const *tex
             return -1;
         }
         const char *name = arena_format(arena, "%.*s", (int)(equals - texts[i]), texts[i]);
-        (*where)[i] = (ObservationFilter){.field = find_field(name, err), .value = equals + 1};
+        (*where)[i] = (ObservationFilter){.field = find_field(name, arena, err), .value = equals + 1};
         if (!(*where)[i].field) return -1;
     }
     return count;
 }
 
-/* Numbers are compared as numbers, "2" is "2.0" and "2x": whole ones exactly, others as they are shown. */
-static bool same_value(const char *a, const char *b, bool number) {
+/* Numbers are compared as numbers, "2" is "2.0" and "2x": whole ones and values of the config exactly, others
+   as they are shown. */
+static bool same_value(const char *a, const char *b, const ObservationField *field) {
     char *end_a, *end_b;
-    if (!number) return !strcmp(a, b);
+    if (!strcmp(a, b)) return true;
     double first = strtod(a, &end_a), second = strtod(b, &end_b);
+    if (end_a == a || end_b == b) return false;
+    if (field->kind == OBSERVATION_OF_CONFIG) return !*end_a && !*end_b && first == second;
     double within = first == floor(first) && second == floor(second) ? 0 : 1e-3 * fabs(first);
-    return end_a != a && end_b != b && fabs(first - second) <= within;
+    return observations_is_number(field) && fabs(first - second) <= within;
 }
 
 bool observations_allow(const ObservationFilter *where, int count, const ObservationField *field,
                         const char *const *values, int value_count) {
     bool asked = false;
     for (int i = 0; i < count; i++) {
-        if (where[i].field != field) continue;
+        if (!observations_same_field(where[i].field, field)) continue;
         asked = true;
         for (int v = 0; v < value_count; v++)
-            if (same_value(values[v], where[i].value, observations_is_number(field))) return true;
+            if (same_value(values[v], where[i].value, field)) return true;
     }
     return !asked;
 }
@@ -157,8 +201,9 @@ static bool is_wanted(const Observation *observation, const ObservationOptions *
     for (int i = 0; wanted && i < options->where_count; i++) {
         const ObservationField *field = options->where[i].field;
         if (field->shows == OBSERVATION_SEED) continue; /* chosen seed by seed */
-        const char *values[] = {observations_text(field, observation, arena), observation->series->method,
-                                observation->series->label};
+        const Series *series = observation->series;
+        const char *values[] = {observations_text(field, observation, arena), series->name, series->method,
+                                series->label};
         wanted = observations_allow(options->where, options->where_count, field, values,
                                     field->shows == OBSERVATION_METHOD ? COUNT_OF(values) : 1);
     }
@@ -203,9 +248,10 @@ static void add_seeds(ObservationList *list, Observation observation, const Seri
 static void add_series(ObservationList *list, const Series *series, const ObservationOptions *options,
                        Arena *arena) {
     const SeriesCell *base = series_cell(series, series->train_length);
+    const char *name = series_name(series, options->shown, options->shown_count, arena);
     for (int k = 0; k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];
-        Observation observation = {.series = series, .cell = cell, .seed = -1};
+        Observation observation = {.series = series, .name = name, .cell = cell, .seed = -1};
         if (!is_wanted(&observation, options, arena)) continue;
         if (!options->by_seed) add_seeds(list, observation, base, options, arena);
         for (int s = 0; options->by_seed && s < cell->seeds_requested; s++) {
@@ -229,8 +275,12 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
     series->count = like->count;
     series->cells = NEW(arena, like->count, SeriesCell);
     for (int k = 0; k < like->count; k++) {
-        Observation observation = {
-            .series = series, .cell = &series->cells[k], .base = base, .seed = -1, .paper = true};
+        Observation observation = {.series = series,
+                                   .name = series->name,
+                                   .cell = &series->cells[k],
+                                   .base = base,
+                                   .seed = -1,
+                                   .paper = true};
         double multiple = (double)like->cells[k].length / (double)like->train_length;
         double perplexity = reference_curves_at(curve, multiple, &observation.between);
         series->cells[k] =
@@ -249,8 +299,10 @@ static void add_paper(ObservationList *list, int last, const ObservationOptions 
         const Series *other = &list->set->items[i];
         if (strcmp(other->method, series->method) || strcmp(other->rule, "L")) continue;
         for (int k = 0; !like && k < other->count; k++)
-            if (is_wanted(&(Observation){.series = other, .cell = &other->cells[k], .seed = -1}, options,
-                          arena))
+            if (is_wanted(
+                    &(Observation){
+                        .series = other, .name = other->name, .cell = &other->cells[k], .seed = -1},
+                    options, arena))
                 like = other;
     }
     for (int i = 0; like && i < list->paper->count; i++)
@@ -275,6 +327,34 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
         if (list->paper) add_paper(list, i, options, arena);
     }
     return list;
+}
+
+const Results *observations_keep(const Results *set, const ObservationOptions *options, Arena *arena,
+                                 Error *err) {
+    const ObservationList *list = observations_list(set, options, arena, err);
+    if (!list) return NULL;
+    const SeriesCell **cells = NEW(arena, list->count, const SeriesCell *);
+    Results *kept = NEW(arena, 1, Results);
+    *kept = *set;
+    kept->items = NULL;
+    kept->count = 0;
+    for (int i = 0; i < list->count; i++) {
+        const Observation *observation = &list->items[i];
+        if (!i || observation->series != list->items[i - 1].series) {
+            Series *series = ARENA_PUSH(arena, kept->items, kept->count);
+            *series = *observation->series;
+            series->cells = NULL;
+            series->count = 0;
+        }
+        Series *series = &kept->items[kept->count - 1];
+        *ARENA_PUSH(arena, series->cells, series->count) = *observation->cell;
+        cells[i] = observation->cell;
+    }
+    kept->signature = results_signature(set, cells, list->count, arena, err);
+    for (int i = 0; kept->signature && i < options->where_count; i++)
+        kept->signature = arena_format(arena, "%s where=%s=%s", kept->signature,
+                                       options->where[i].field->name, options->where[i].value);
+    return kept->signature ? kept : NULL;
 }
 
 /* --- conditions that nothing fulfils --- */
@@ -329,22 +409,6 @@ bool observations_choose(const Results **sets, int *count, const ObservationOpti
 
 /* --- selecting --- */
 
-/* The series with the cells and seeds that are wanted; false if there is none. */
-static bool select_series(Series *selected, const Series *series, const ObservationOptions *options,
-                          Arena *arena) {
-    *selected = *series;
-    selected->cells = NEW(arena, series->count, SeriesCell);
-    selected->count = 0;
-    for (int k = 0; k < series->count; k++) {
-        const Observation observation = {.series = series, .cell = &series->cells[k], .seed = -1};
-        const SeriesCell *cell = is_wanted(&observation, options, arena)
-                                     ? choose_seeds(observation.cell, options, -1, arena)
-                                     : NULL;
-        if (cell && cell->seeds_requested) selected->cells[selected->count++] = *cell;
-    }
-    return selected->count > 0;
-}
-
 const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
                                    Arena *arena, Error *err) {
     ObservationFilter *filters;
@@ -359,13 +423,7 @@ const Results *observations_select(const Results *set, const char *const *where,
     if (!count) return set;
     const ObservationOptions options = {.where = filters, .where_count = count};
     if (!observations_choose(&(const Results *){set}, &one, &options, arena, err)) return NULL;
-    Results *selected = NEW(arena, 1, Results);
-    *selected = *set;
-    selected->items = NEW(arena, set->count, Series);
-    selected->count = 0;
-    for (int i = 0; i < set->count; i++)
-        selected->count += select_series(&selected->items[selected->count], &set->items[i], &options, arena);
-    return selected;
+    return observations_keep(set, &options, arena, err);
 }
 
 /* --- ratios --- */

@@ -13,6 +13,7 @@
 
 typedef struct Observation {
     const Series *series;
+    const char *name;       /* of the series, without settings that are shown as fields of their own */
     const SeriesCell *cell; /* the seeds that are wanted */
     const SeriesCell *base; /* the same at the training length; NULL if there is none */
     int64_t seed;           /* -1: all of the cell's */
@@ -36,10 +37,12 @@ enum {
     OBSERVATION_DATABASE = 4096,
 };
 
-/* Where the value of a field is. The last four are numbers. */
+/* Where the value of a field is. The last five can be numbers. */
 typedef enum ObservationKind {
+    OBSERVATION_NAME,
     OBSERVATION_OF_SERIES, /* a text of the series, at `offset` */
     OBSERVATION_FROM,      /* "here" or "paper" */
+    OBSERVATION_OF_CONFIG, /* the value of the key of the config that the field is named after */
     OBSERVATION_COUNT,     /* a whole number of the series, at `offset`; negative: unknown */
     OBSERVATION_AT,        /* the evaluation length */
     OBSERVATION_MULTIPLE,  /* of the training length */
@@ -62,9 +65,12 @@ bool observations_is_number(const ObservationField *field);
 const char *observations_text(const ObservationField *field, const Observation *observation, Arena *arena);
 double observations_number(const ObservationField *field, const Observation *observation);
 
-/* Fields separated by commas; at most `most`. Returns how many; 0 and a usage error (with the nearest name)
-   if a name is unknown. */
-int observations_parse_fields(const ObservationField **fields, int most, const char *list, Error *err);
+/* Fields separated by commas; at most `most`. A key of a config ("train.optimizer.lr") is a field, too; equal
+   fields have equal names. Returns how many; 0 and a usage error (with the nearest name) if a name is
+   unknown. */
+int observations_parse_fields(const ObservationField **fields, int most, const char *list, Arena *arena,
+                              Error *err);
+bool observations_same_field(const ObservationField *a, const ObservationField *b);
 
 /* A condition "field=value". Several about one field are alternatives; those about different ones must all
  * hold. */
@@ -84,6 +90,8 @@ typedef struct ObservationOptions {
     const ObservationFilter *where;
     int where_count;
     bool by_seed, paper;
+    const char *const *shown; /* keys of the config that are shown, and so are left out of names */
+    int shown_count;
 } ObservationOptions;
 
 typedef struct ObservationList {
@@ -98,6 +106,10 @@ typedef struct ObservationList {
    requested and an experiment has none. */
 bool observations_choose(const Results **sets, int *count, const ObservationOptions *options, Arena *arena,
                          Error *err);
+
+/* The results that the conditions allow: series without any are left out. NULL and err if reading fails. */
+const Results *observations_keep(const Results *set, const ObservationOptions *options, Arena *arena,
+                                 Error *err);
 
 /* NULL and err if the paper's curves are requested and there are
    none. */

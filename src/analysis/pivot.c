@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "analysis/observations.h"
 
 enum { MOST_ROWS = 8 }; /* fields that rows show */
@@ -342,14 +341,14 @@ static const char *title_of(const Pivot *pivot) {
 
 /* The signature of what is shown of one experiment. */
 static const char *sign_part(const Pivot *pivot, const Results *part, Error *err) {
-    Json *ids = json_new_array(pivot->arena);
+    const SeriesCell **cells = NULL;
+    int count = 0;
     for (int i = 0; i < pivot->list->count; i++) {
         const Observation *observation = &pivot->list->items[i];
         if (observation->paper || observation->series->experiment != part->experiment) continue;
-        for (int s = 0; s < observation->cell->count; s++)
-            json_append(ids, json_new_number((double)observation->cell->seeds[s].evaluation, pivot->arena));
+        *ARENA_PUSH(pivot->arena, cells, count) = observation->cell;
     }
-    return results_signature(part->store, part->experiment, json_print(ids, pivot->arena), pivot->arena, err);
+    return results_signature(part, cells, count, pivot->arena, err);
 }
 
 /* The signature of what is shown: of all, or of the evaluations that --where leaves. */
@@ -366,6 +365,26 @@ static const char *sign(const Pivot *pivot, Error *err) {
     return signature;
 }
 
+/* Says which settings differ between the numbers and are not shown. */
+static void put_hidden(const Pivot *pivot) {
+    const Results *set = pivot->list->set;
+    const Series **series = NULL;
+    const char **shown = NULL;
+    int count = 0, shown_count = 0;
+    *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->column->name;
+    for (int i = 0; i < pivot->row_count; i++)
+        *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->rows[i]->name;
+    for (int i = 0; i < set->best_count; i++)
+        *ARENA_PUSH(pivot->arena, shown, shown_count) = set->best_paths[i];
+    for (int i = 0; i < pivot->list->count; i++)
+        if (!pivot->list->items[i].paper)
+            *ARENA_PUSH(pivot->arena, series, count) = pivot->list->items[i].series;
+    const char *note =
+        series_hidden_settings(series, count, set->paths, set->path_count, shown, shown_count, pivot->arena);
+    if (note) table_note(pivot->table, note);
+    if (set->best) table_note(pivot->table, set->best);
+}
+
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
@@ -374,9 +393,11 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const char *column = options->columns ? options->columns : lengths;
     wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
     wanted.where = where;
-    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, err)) return false;
+    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, pivot->arena, err))
+        return false;
     if (options->rows) {
-        pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
+        pivot->row_count =
+            observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, pivot->arena, err);
         if (!pivot->row_count) return false;
     }
     if (set->task && (options->ratio || options->paper))
@@ -390,7 +411,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
-        if (pivot->rows[i] == pivot->column)
+        if (observations_same_field(pivot->rows[i], pivot->column))
             return error_set(err, EXIT_USAGE, "field '%s' cannot be both in --rows and --columns",
                              pivot->column->name);
     }
@@ -399,6 +420,11 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
+    const char **shown = NULL; /* the settings that have a field */
+    *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->column->name;
+    for (int i = 0; i < pivot->row_count; i++)
+        *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->rows[i]->name;
+    wanted.shown = shown;
     pivot->list = observations_list(set, &wanted, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
@@ -406,7 +432,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
             pivot->seeds = pivot->list->items[i].cell->seeds_requested;
     if (options->rows || !pivot->list->count) return true;
     const char *rows = observations_default_rows(pivot->list, pivot->column, pivot->arena);
-    pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, err);
+    pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, pivot->arena, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
     return pivot->row_count > 0;
 }
@@ -427,6 +453,7 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
             table->signature =
                 arena_format(arena, "%s bootstrap=%d/seed%d/block%d level=%g/holm", table->signature,
                              STATS_RESAMPLES, STATS_SEED, STATS_BLOCK, level);
+    put_hidden(&pivot);
     if (pivot.list->paper) {
         table_note(table, arena_format(arena, "paper: %s.", pivot.list->paper->sources));
         table_note(table,

@@ -13,7 +13,7 @@
 
 /* --- reading --- */
 
-/* Of the view `outcome`: "Label [variant]" and "Label settings [variant]". */
+/* Of the view `outcome`: " [variant]". */
 #define CHANGED                                                                                              \
     "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
     " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \
@@ -35,7 +35,6 @@ typedef struct Column {
 } Column;
 
 static const Column series_columns[] = {
-    {"label || iif(variant = '', '', ' ' || variant) || " CHANGED, TEXT, offsetof(Series, name)},
     {"label || " CHANGED, TEXT, offsetof(Series, label)},
     {"label", TEXT, offsetof(Series, run_label)},
     {"method", TEXT, offsetof(Series, method)},
@@ -135,19 +134,50 @@ static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
     SeriesSeed seed = {.row = row, .store = set->store};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
     seed.stale = encoding_files_edited(seed.method_files);
+    wanted.settings = run_label_read(wanted.setting, &wanted.setting_count, arena);
+    wanted.name = series_name(&wanted, NULL, 0, arena);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
+}
+
+/* Whether the series is of such runs: label, settings, corpus and training length are the first columns. */
+static bool is_of(const Series *series, Query *query) {
+    return !strcmp(series->run_label, query_text(query, 0)) &&
+           !strcmp(series->setting, query_text(query, 1)) && !strcmp(series->corpus, query_text(query, 2)) &&
+           series->train_length == query_int(query, 3);
+}
+
+#define RUNS_OF                                                                                              \
+    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"                     \
+    " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+
+static bool read_configs(Results *set, Database *store, const char *const *experiment, Arena *arena,
+                         Error *err) {
+    Query *query = query_begin(store,
+                               "SELECT r.label, p.variant, c.hash, r.train_length, min(r.config)" RUNS_OF
+                               " GROUP BY 1, 2, 3, 4",
+                               experiment);
+    while (query_next(query)) {
+        const char *text = query_text(query, 4);
+        const Json *config = json_parse(text, strlen(text), "run.config", arena, &(Error){0});
+        for (int i = 0; i < set->count; i++)
+            if (is_of(&set->items[i], query)) set->items[i].config = config;
+    }
+    if (!query_end(query, err)) return false;
+    query = query_begin(store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path",
+                        experiment);
+    while (query_next(query))
+        *ARENA_PUSH(arena, set->paths, set->path_count) = arena_copy(arena, query_text(query, 0));
+    return query_end(query, err);
 }
 
 static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
                       Error *err) {
-    Query *query = query_begin(
-        store,
-        "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-        " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0) FROM experiment x JOIN "
-        "point p ON p.experiment = x.id"
-        " JOIN run r ON r.key = p.run JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-        " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
-        experiment);
+    Query *query =
+        query_begin(store,
+                    "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
+                    " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0)" RUNS_OF
+                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+                    experiment);
     while (query_next(query)) {
         SeriesRun run = {
             .seed = query_int(query, 4), .threads = query_int(query, 5), .tokens = query_int(query, 6)};
@@ -156,18 +186,15 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
             run.cost[c] = query_real(query, 7 + c - SERIES_SECONDS);
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (strcmp(series->run_label, query_text(query, 0)) ||
-                strcmp(series->setting, query_text(query, 1)) ||
-                strcmp(series->corpus, query_text(query, 2)) || series->train_length != query_int(query, 3))
-                continue;
-            *ARENA_PUSH(arena, series->runs, series->run_count) = run;
+            if (is_of(series, query)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
     return query_end(query, err);
 }
 
-const char *results_signature(Database *store, const char *experiment, const char *evaluations, Arena *arena,
-                              Error *err) {
+/* evaluations: their ids as a JSON array; NULL: all of the experiment. */
+static const char *sign(Database *store, const char *experiment, const char *evaluations, Arena *arena,
+                        Error *err) {
     const char *signature = "";
     const char *const parameters[] = {experiment, evaluations, NULL};
     Query *query =
@@ -198,25 +225,85 @@ const char *results_signature(Database *store, const char *experiment, const cha
     return query_end(query, err) ? signature : NULL;
 }
 
-Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
+const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
+                              Error *err) {
+    Json *ids = json_new_array(arena);
+    for (int i = 0; i < count; i++)
+        for (int s = 0; s < cells[i]->count; s++)
+            json_append(ids, json_new_number((double)cells[i]->seeds[s].evaluation, arena));
+    const char *signature = sign(set->store, set->experiment, json_print(ids, arena), arena, err);
+    for (int i = 0; signature && i < set->best_count; i++)
+        signature = arena_format(arena, "%s%s%s", signature, i ? "," : " best=", set->best_paths[i]);
+    return signature;
+}
+
+/* Keeps the best values of these paths, separated by commas. */
+static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) {
+    const SeriesCell **cells = NULL;
+    const char *known = "";
+    int cell_count = 0;
+    for (int i = 0; i < set->path_count; i++)
+        known = arena_format(arena, "%s%s%s", known, i ? ", " : "", set->paths[i]);
+    for (const char *end; *list; list = *end ? end + 1 : end) {
+        end = list + strcspn(list, ",");
+        const char *path = arena_format(arena, "%.*s", (int)(end - list), list);
+        bool varies = false;
+        for (int i = 0; i < set->path_count; i++) varies |= !strcmp(path, set->paths[i]);
+        if (!varies || !strncmp(path, "method.", 7))
+            return error_set(err, EXIT_USAGE, "--best %s: experiment '%s' %s", path, set->experiment,
+                             varies
+                                 ? "has methods with several sets of options, which are methods of their own"
+                             : *known ? arena_format(arena, "does not vary this key; it varies %s", known)
+                                      : "varies no key; choose another by --experiment");
+        *ARENA_PUSH(arena, set->best_paths, set->best_count) = path;
+    }
+    set->best = series_choose_best(set->items, &set->count, set->best_paths, set->best_count, arena, err);
+    for (int i = 0; set->best && i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            *ARENA_PUSH(arena, cells, cell_count) = &set->items[i].cells[k];
+    set->signature = set->best ? results_signature(set, cells, cell_count, arena, err) : NULL;
+    return set->signature != NULL;
+}
+
+Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err) {
     Results *set = NEW(arena, 1, Results);
     const char *const parameters[] = {experiment, NULL};
     set->store = store;
     set->experiment = arena_copy(arena, experiment);
-    set->signature = results_signature(store, experiment, NULL, arena, err);
+    set->signature = sign(store, experiment, NULL, arena, err);
     set->reference = set->signature ? reference_curves_read(store, experiment, arena, err) : NULL;
     if (!set->reference) return NULL;
     Query *query = begin_evaluations(store, parameters, arena);
     for (int64_t row = 0; query_next(query); row++) take_row(set, query, row, arena);
-    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
+    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err) ||
+        !read_configs(set, store, parameters, arena, err))
+        return NULL;
     for (int i = 0; i < set->count; i++) {
         series_finish(&set->items[i], arena);
         if (*set->items[i].task) set->task = set->items[i].task;
     }
-    return set;
+    return !best || keep_best(set, best, arena, err) ? set : NULL;
 }
 
 /* --- several experiments --- */
+
+/* Adds a path that is not among them yet. */
+static void add_path(const char ***paths, int *count, const char *path, Arena *arena) {
+    for (int i = 0; i < *count; i++)
+        if (!strcmp((*paths)[i], path)) return;
+    *ARENA_PUSH(arena, *paths, *count) = path;
+}
+
+/* What differs, or was chosen, in any of them; the notes name the experiment. */
+static void join_paths(Results *joined, const Results *set, const char *name, Arena *arena) {
+    for (int i = 0; i < set->path_count; i++)
+        add_path(&joined->paths, &joined->path_count, set->paths[i], arena);
+    for (int i = 0; i < set->best_count; i++)
+        add_path(&joined->best_paths, &joined->best_count, set->best_paths[i], arena);
+    if (set->best)
+        joined->best = arena_format(arena, "%s%s%s: %s", joined->best ? joined->best : "",
+                                    joined->best ? " " : "", name, set->best);
+}
 
 Results *results_join(const Results *const *sets, int count, Arena *arena) {
     Results *joined = NEW(arena, 1, Results);
@@ -237,6 +324,7 @@ Results *results_join(const Results *const *sets, int count, Arena *arena) {
         if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
         joined->experiment = arena_format(arena, "%s%s%s", joined->experiment, s ? ", " : "", name);
         joined->signature = results_add_signature(joined->signature, set, set->signature, arena);
+        join_paths(joined, set, name, arena);
         for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
     }
     return joined;
@@ -255,24 +343,40 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     return true;
 }
 
+/* By its method or its label, whatever its settings. */
 static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
+}
+
+bool results_is_called(const Series *series, const char *wanted) {
+    return !strcmp(series->name, wanted) || is_called(series, wanted);
+}
+
+const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
+                             Arena *arena) {
+    if (!set->best) return run_label_name(arena_copy(arena, label), settings, arena);
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; !*set->items[i].variant && k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++)
+                if (!strcmp(set->items[i].cells[k].seeds[s].run_key, key)) return set->items[i].name;
+    return NULL;
 }
 
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length) {
     for (int i = 0; i < set->count; i++) {
         Series *other = &set->items[i];
-        if (is_called(other, wanted) && other->train_length == train_length &&
-            !strcmp(other->setting, series->setting) && !strcmp(other->corpus, series->corpus) &&
+        bool called = !strcmp(other->name, wanted) ||
+                      (is_called(other, wanted) && !strcmp(other->setting, series->setting));
+        if (called && other->train_length == train_length && !strcmp(other->corpus, series->corpus) &&
             series_same_protocol(other, series))
             return other;
     }
     return NULL;
 }
 
-static bool same_label(const Series *a, const Series *b) {
-    return !strcmp(a->label, b->label);
+static bool same_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name);
 }
 
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err) {
@@ -280,8 +384,9 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     bool several = false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (results_is_first(set, i, same_label))
-            list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->label);
+        if (!strcmp(series->name, wanted)) return true;
+        if (results_is_first(set, i, same_name))
+            list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->name);
         if (!is_called(series, wanted)) continue;
         several |= label && strcmp(label, series->label);
         label = series->label;
@@ -310,7 +415,8 @@ const char *results_stale(const Results *set, Arena *arena) {
         for (int k = 0; k < series->count; k++) stale |= series_stale(&series->cells[k]);
         if (stale && results_is_first(set, i, series_same_runs))
             list = arena_format(arena, "%s%s%s trained at %lld", list ? list : "", list ? "; " : "",
-                                series->run_label, (long long)series->train_length);
+                                run_label_name(series->run_label, series->setting, arena),
+                                (long long)series->train_length);
     }
     return list;
 }
@@ -322,39 +428,6 @@ const char *results_stale_note(const Results *set, Arena *arena) {
                         "†: stale (%s): the file of the method was edited after the training; `poslab run` "
                         "trains these runs again.",
                         list);
-}
-
-/* --- speeds --- */
-
-static const double noticed = 1.2; /* ratio of speeds */
-
-/* How much faster the fastest run of a series was than the slowest one with as many threads. */
-static double speed_ratio(const Series *series) {
-    double ratio = 1;
-    for (int i = 0; i < series->run_count; i++)
-        for (int k = 0; k < series->run_count; k++) {
-            const SeriesRun *a = &series->runs[i], *b = &series->runs[k];
-            if (a->threads != b->threads) continue;
-            ratio = fmax(ratio, (double)a->tokens / a->cost[SERIES_SECONDS] * b->cost[SERIES_SECONDS] /
-                                    (double)b->tokens);
-        }
-    return ratio;
-}
-
-const char *results_speed_warning(const Results *set, Arena *arena) {
-    const Series *worst = NULL;
-    double highest = noticed;
-    for (int i = 0; i < set->count; i++) {
-        double ratio = speed_ratio(&set->items[i]);
-        if (ratio <= highest) continue;
-        highest = ratio;
-        worst = &set->items[i];
-    }
-    if (!worst) return NULL;
-    return arena_format(arena,
-                        "Warning: of runs that do the same, one was up to %.1f times as fast as another (%s "
-                        "trained at %lld): the machine was busy, and their speeds say little about methods.",
-                        highest, worst->name, (long long)worst->train_length);
 }
 
 /* --- losses by position in the window --- */

@@ -24,11 +24,18 @@ typedef struct Results {
     const ReferenceCurves *reference;   /* all of its methods */
     const struct Results *const *parts; /* [part_count] of results_join; else NULL */
     int part_count;
-    const char *task; /* that the experiment is on; NULL: it is on text */
+    const char *task;   /* that the experiment is on; NULL: it is on text */
+    const char **paths; /* keys of the config that vary: those of the view `setting` */
+    int path_count;
+    const char **best_paths; /* of these the best values were chosen */
+    int best_count;
+    const char *best; /* a note that says which values were chosen as the best; NULL: none were */
 } Results;
 
-/* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. */
-Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err);
+/* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. best: of
+   these paths (separated by commas) keeps for each method the values that are best on the validation split
+   (series_choose_best); NULL: all. A path that does not vary is an error (usage). */
+Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err);
 
 /* The series of several experiments, also of several databases, in one Results; `sets` must live as long. The
    reference numbers are those of the first. */
@@ -37,26 +44,30 @@ Results *results_join(const Results *const *sets, int count, Arena *arena);
 /* The signature of one of them, after those of others: "a (x.db): ...; b (x.db): ...". */
 const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena);
 
-/* The same signature of some evaluations alone: their ids as a JSON array; NULL: all. NULL and err if reading
-   fails. */
-const char *results_signature(Database *store, const char *experiment, const char *evaluations, Arena *arena,
+/* The name of a run, of its label and the settings of its point; NULL: `best` leaves it out. */
+const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
+                             Arena *arena);
+
+/* The same signature of the evaluations in some cells alone. NULL and err if reading fails. */
+const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
                               Error *err);
 
 /* Whether no earlier series of the set is the same as this one in what `same` compares. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));
 
-/* The series of `wanted` (method, label or "Label [variant]") with the settings and the protocol
-   of `series`, trained at `train_length`. NULL if there is none. */
+/* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
+ * method. */
+bool results_is_called(const Series *series, const char *wanted);
+
+/* The series that `wanted` calls, with the protocol of `series`, trained at `train_length`: by its name, or
+   by its method or its label ("Label [variant]") and then with the settings of `series`. NULL if there is
+   none. */
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);
 
 /* Whether any series is called that (method, label or name), and whether the word leaves open which is meant.
    Fails (usage) with a list of what there is. */
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err);
-
-/* What to say of the speeds of runs where those of one method and training length differ by more than 20 %;
-   else NULL. */
-const char *results_speed_warning(const Results *set, Arena *arena);
 
 /* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ...", and the note on "†" in tables;
    NULL: there are none. */

@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "math/precision.h"
+#include "data/corpus.h"
 #include "train/evaluate.h"
 
 /* --- making --- */
@@ -81,11 +82,63 @@ void series_finish(Series *series, Arena *arena) {
     }
 }
 
+static bool is_one_of(const char *path, const char *const *paths, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(path, paths[i])) return true;
+    return false;
+}
+
+const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena) {
+    const char *name = series->run_label;
+    for (int i = 0; i < series->setting_count; i++) {
+        const RunLabelSetting *setting = &series->settings[i];
+        if (!is_one_of(setting->path, hidden, count))
+            name = arena_format(arena, "%s %s=%s", name, setting->name, setting->value);
+    }
+    return arena_format(arena, "%s%s", name, series->label + strlen(series->run_label));
+}
+
+void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena) {
+    RunLabelSetting *kept = NEW(arena, series->setting_count, RunLabelSetting);
+    int left = 0;
+    series->setting = "";
+    for (int i = 0; i < series->setting_count; i++) {
+        const RunLabelSetting *setting = &series->settings[i];
+        if (is_one_of(setting->path, hidden, count)) continue;
+        series->setting =
+            arena_format(arena, "%s%s%s=%s", series->setting, left ? " " : "", setting->path, setting->value);
+        kept[left++] = *setting;
+    }
+    series->settings = kept;
+    series->setting_count = left;
+    series->name = series_name(series, NULL, 0, arena);
+}
+
+const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
+                                   int path_count, const char *const *shown, int shown_count, Arena *arena) {
+    const char *list = "";
+    for (int p = 0; p < path_count; p++) {
+        const char *path = paths[p];
+        bool hidden = strncmp(path, "method.", 7) != 0 && !is_one_of(path, shown, shown_count),
+             differs = false;
+        for (int i = 0; hidden && i < count; i++) {
+            for (int k = 0; k < series[i]->setting_count; k++)
+                hidden &= strcmp(path, series[i]->settings[k].path) != 0;
+            differs |= strcmp(series_config_value(series[0], path, arena),
+                              series_config_value(series[i], path, arena)) != 0;
+        }
+        if (hidden && differs) list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", path);
+    }
+    return *list ? arena_format(arena, "Compared runs also differ in settings that are not shown: %s.", list)
+                 : NULL;
+}
+
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena) {
     const char *split = *curve->split ? curve->split : "-";
     Series *series = NEW(arena, 1, Series);
     *series = (Series){.name = name,
                        .label = name,
+                       .run_label = name,
                        .method = curve->method,
                        .setting = "",
                        .variant = "",
@@ -129,8 +182,44 @@ bool series_nonoverlapping(const Series *series) {
            !strcmp(series->rule, "L");
 }
 
+const char *series_config_value(const Series *series, const char *path, Arena *arena) {
+    const Json *value = json_at_path(series->config, path);
+    return value ? json_print_bare(value, arena) : "";
+}
+
 int64_t series_train_tokens(const Series *series) {
     return series->run_count ? series->runs->tokens : 0;
+}
+
+/* How much faster the fastest run of a series was than the slowest one with as many threads. */
+static double speed_ratio(const Series *series) {
+    double ratio = 1;
+    for (int i = 0; i < series->run_count; i++)
+        for (int k = 0; k < series->run_count; k++) {
+            const SeriesRun *a = &series->runs[i], *b = &series->runs[k];
+            if (a->threads != b->threads) continue;
+            ratio = fmax(ratio, (double)a->tokens / a->cost[SERIES_SECONDS] * b->cost[SERIES_SECONDS] /
+                                    (double)b->tokens);
+        }
+    return ratio;
+}
+
+static const double noticed = 1.2; /* ratio of speeds */
+
+const char *series_speed_warning(const Series *items, int count, Arena *arena) {
+    const Series *worst = NULL;
+    double highest = noticed;
+    for (int i = 0; i < count; i++) {
+        double ratio = speed_ratio(&items[i]);
+        if (ratio <= highest) continue;
+        highest = ratio;
+        worst = &items[i];
+    }
+    if (!worst) return NULL;
+    return arena_format(arena,
+                        "Warning: of runs that do the same, one was up to %.1f times as fast as another (%s "
+                        "trained at %lld): the machine was busy, and their speeds say little about methods.",
+                        highest, worst->name, (long long)worst->train_length);
 }
 
 static const double tolerance = 1.05;
@@ -156,6 +245,122 @@ SeriesReach series_reach(const Series *series) {
         }
     }
     return reach;
+}
+
+/* --- the best settings --- */
+
+typedef struct Choice { /* among series that differ only in the values of `paths` */
+    const char *const *paths;
+    int path_count;
+    Series *items;
+    int count;
+    Arena *arena;
+} Choice;
+
+/* " lr=0.001", " lr=0.001 layers=2" */
+static const char *values_of(const Choice *choice, const Series *series) {
+    const char *text = "";
+    for (int i = 0; i < choice->path_count; i++)
+        text = arena_format(choice->arena, "%s %s=%s", text, run_label_short_path(choice->paths[i]),
+                            series_config_value(series, choice->paths[i], choice->arena));
+    return text;
+}
+
+/* Of the runs, without the values. */
+static const char *name_of(const Choice *choice, const Series *series) {
+    const char *name = series_name(series, choice->paths, choice->path_count, choice->arena);
+    size_t variant = strlen(series->label) - strlen(series->run_label);
+    return arena_format(choice->arena, "%.*s", (int)(strlen(name) - variant), name);
+}
+
+/* Whether the runs of two series differ in nothing but the paths and the seed. */
+static bool same_but_values(const Choice *choice, const Series *a, const Series *b) {
+    return !strcmp(name_of(choice, a), name_of(choice, b)) && a->train_length == b->train_length &&
+           !strcmp(a->corpus, b->corpus);
+}
+
+/* The perplexity that is compared: at the training length on the validation split. */
+static const SeriesCell *validation_cell(const Series *series) {
+    bool fits = !strcmp(series->split, corpus_split_names[SPLIT_VALID]) && !*series->variant;
+    return fits ? series_cell(series, series->train_length) : NULL;
+}
+
+/* A series by whose protocol the values are compared: without overlap, if there is one. */
+static const Series *find_yardstick(const Choice *choice, const Series *series) {
+    const Series *found = NULL;
+    for (int i = 0; i < choice->count; i++) {
+        const Series *other = &choice->items[i];
+        if (!validation_cell(other) || !same_but_values(choice, other, series)) continue;
+        if (!found || (series_nonoverlapping(other) && !series_nonoverlapping(found))) found = other;
+    }
+    return found;
+}
+
+/* The series with the best values among those like this one, evaluated like `yardstick`; NULL: none has a
+   perplexity of every seed. */
+static const Series *find_best(const Choice *choice, const Series *yardstick, bool *incomplete) {
+    const Series *best = NULL;
+    for (int i = 0; i < choice->count; i++) {
+        const Series *other = &choice->items[i];
+        const SeriesCell *cell = validation_cell(other);
+        if (!cell || !series_same_protocol(other, yardstick) || !same_but_values(choice, other, yardstick))
+            continue;
+        bool complete = cell->count == cell->seeds_requested;
+        *incomplete |= !complete;
+        if (complete && (!best || cell->mean < validation_cell(best)->mean)) best = other;
+    }
+    return best;
+}
+
+const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
+                               Arena *arena, Error *err) {
+    const Choice choice = {paths, path_count, items, *count, arena};
+    const char *list = "", *names = "", *how = "";
+    const Series **best = NEW(arena, *count, const Series *);
+    bool incomplete = false, several_lengths = false;
+    int kept = 0;
+    for (int i = 0; i < *count; i++) several_lengths |= items[i].train_length != items[0].train_length;
+    for (int i = 0; i < *count; i++) {
+        const Series *series = &items[i];
+        int first = 0; /* of the same runs but for the values */
+        while (!same_but_values(&choice, &items[first], series)) first++;
+        if (first < i) {
+            best[i] = best[first];
+            continue;
+        }
+        const Series *yardstick = find_yardstick(&choice, series);
+        const char *name = name_of(&choice, series);
+        if (several_lengths)
+            name = arena_format(arena, "%s trained at %lld", name, (long long)series->train_length);
+        if (!yardstick) {
+            error_set(err, EXIT_USAGE,
+                      "--best: %s has no evaluation on the validation split at its training length; "
+                      "`poslab eval DB --split valid --multiples 1` adds them",
+                      name);
+            return NULL;
+        }
+        best[i] = find_best(&choice, yardstick, &incomplete);
+        how = yardstick->evaluated;
+        list = arena_format(arena, "%s%s%s%s", list, *list ? "; " : "", name,
+                            best[i] ? values_of(&choice, best[i]) : " left out");
+    }
+    bool *keep = NEW(arena, *count, bool);
+    for (int i = 0; i < *count; i++)
+        keep[i] = best[i] && !strcmp(values_of(&choice, &items[i]), values_of(&choice, best[i]));
+    for (int i = 0; i < *count; i++) {
+        if (!keep[i]) continue;
+        items[kept] = items[i];
+        series_hide_settings(&items[kept++], paths, path_count, arena);
+    }
+    *count = kept;
+    for (int i = 0; i < path_count; i++)
+        names = arena_format(arena, "%s%s%s", names, i ? ", " : "", paths[i]);
+    return arena_format(arena,
+                        "Each method has its best %s: the lowest perplexity at the training length on the "
+                        "validation split (%s).%s Chosen: %s.",
+                        names, how,
+                        incomplete ? " Values for which a seed has no perplexity were not considered." : "",
+                        list);
 }
 
 /* --- cells --- */

@@ -9,6 +9,7 @@
 #define POSLAB_ANALYSIS_SERIES_H
 
 #include "math/stats.h"
+#include "experiment/run_label.h"
 #include "analysis/reference_curves.h"
 
 /* What a table or an analysis shows: of text perplexities; of tasks the share of examples that are answered
@@ -57,10 +58,13 @@ typedef struct SeriesRun { /* a seed that has finished training */
 
 typedef struct Series {
     const char *experiment, *database;    /* where it is from */
-    const char *name;                     /* label, settings and variant */
+    const char *name;                     /* label, settings and variant: "Rotary lr=0.001 [yarn]" */
     const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
     const char *run_label;                /* the label without the variant */
     const char *variant;                  /* what is changed after training: its name, or "" */
+    const RunLabelSetting *settings;      /* read from `setting` */
+    int setting_count;
+    const Json *config; /* of its runs, but for the seed; NULL: of a paper */
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
     int64_t train_length, requested, parameters, position_parameters;
@@ -81,6 +85,17 @@ void series_add(Series *series, int64_t length, int64_t stride, SeriesSeed seed,
 /* Computes what follows from seeds and runs: means, `outcome`, `evaluated`. */
 void series_finish(Series *series, Arena *arena);
 
+/* The name without the settings of these paths. */
+const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
+
+/* A note that names those of `paths` that differ among these series and are neither in their names nor in
+   `shown`; NULL: none. Options of methods are in the labels. */
+const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
+                                   int path_count, const char *const *shown, int shown_count, Arena *arena);
+
+/* Removes the settings of these paths, from the name, too. */
+void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena);
+
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
 
@@ -97,8 +112,14 @@ bool series_comparable(const Series *a, const Series *b);
 /* Whether the windows do not overlap. */
 bool series_nonoverlapping(const Series *series);
 
+/* The value of a key of its runs' config ("train.optimizer.lr"); "" without. */
+const char *series_config_value(const Series *series, const char *path, Arena *arena);
+
 /* Targets that its runs were trained on; 0: not known, where none is done. */
 int64_t series_train_tokens(const Series *series);
+
+/* What to say of the speeds of runs where those of one series differ by more than 20 %; else NULL. */
+const char *series_speed_warning(const Series *items, int count, Arena *arena);
 
 typedef struct SeriesReach {
     int64_t within;  /* the last length up to which every P(l) <= 1.05 P(L), L the training length; 0: P(L) is
@@ -110,6 +131,15 @@ typedef struct SeriesReach {
 
 /* How far a series extrapolates, by its mean perplexities P. */
 SeriesReach series_reach(const Series *series);
+
+/* --- the best settings --- */
+
+/* Of series that differ only in the values of these paths keeps those with the best values: the lowest mean
+   perplexity at the training length on the validation split, of runs as trained, among values for which every
+   seed has one. Then hides the paths. Returns a note that says which values were chosen; NULL and err (usage)
+   if there is no such evaluation. */
+const char *series_choose_best(Series *items, int *count, const char *const *paths, int path_count,
+                               Arena *arena, Error *err);
 
 /* --- cells --- */
 

@@ -363,7 +363,8 @@ static void print_csv_row(const Table *table, int row, FILE *out) {
         if (!(column->flags & TABLE_FOR_PROGRAMS)) continue;
         fputs(comma, out);
         comma = ",";
-        for (const char *at = row < 0 ? column->name : ""; *at; at++) putc(*at == '.' ? '_' : *at, out);
+        for (const char *at = row < 0 ? column->name : ""; *at; at++)
+            putc(*at == '.' && !(column->flags & TABLE_PATH) ? '_' : *at, out);
         if (row < 0) continue;
         if (program_text(table, row, c))
             escape_put(ESCAPE_CSV, program_text(table, row, c), out);
@@ -383,7 +384,7 @@ static Json *add_rows(Json *rows, const Table *table) {
             double number = cell_of(table, r, c)->number;
             if (!(column->flags & TABLE_FOR_PROGRAMS) || (!text && !isfinite(number))) continue;
             Json *value = text ? json_new_text(text, arena) : json_new_number(number, arena);
-            if (strchr(column->name, '.'))
+            if (strchr(column->name, '.') && !(column->flags & TABLE_PATH))
                 json_set_path(row, column->name, value, "table", &(Error){0});
             else
                 json_add(row, column->name, value);

@@ -32,6 +32,7 @@ enum {
     TABLE_KEY = 256,          /* not shown; rows that differ in it do not share a line */
     TABLE_CODE = 512,         /* words of a command line: printed as code where the format can */
     TABLE_DASHED = 1024,      /* of TABLE_SPREAD_VALUE: "-" where no row has a value; else nothing */
+    TABLE_PATH = 2048,        /* dots are part of the name; the cells of TABLE_TEXT may be numbers */
 };
 
 typedef struct TableColumn {

@@ -22,7 +22,7 @@ typedef struct Command {
     const char *name;
     const char *words;          /* "DB [FILE]...": [] can be left out, dots: the last can be repeated;
                                    completion knows CONFIG, DB, FILE, METHOD and so on */
-    const char *const *choices; /* of the last word, for completion; NULL: anything */
+    const char *const *choices; /* of the last word that is not repeated, for completion; NULL: anything */
     const char *summary;        /* a sentence without its full stop */
     const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
     const char *example;        /* a command line */
@@ -76,6 +76,19 @@ extern const OptionField arguments_help_option;
 #define ARGUMENT_SET(S) \
     {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
      .help = "override a field of the config, as in 'train.length=64'; repeatable"}
+
+#define ARGUMENT_BEST(S, MEMBER) \
+    {"best", OPTION_TEXT, offsetof(S, MEMBER), .argument = "KEY", .group = "Selection", \
+     .help = "each method at its best value of this key of the config, as 'train.optimizer.lr', chosen on the " \
+             "validation split; several are separated by commas"}
+
+#define ARGUMENT_WHERE(S, MEMBER) \
+    {"where", OPTION_TEXT, offsetof(S, MEMBER), .list = OPTION_ITEMS, .argument = "FIELD=VALUE", \
+     .group = "Selection", \
+     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"}
+
+#define ARGUMENT_BASELINE(S, MEMBER, HELP) \
+    {"baseline", OPTION_TEXT, offsetof(S, MEMBER), .argument = "METHOD", .group = "Selection", .help = (HELP)}
 
 #define ARGUMENT_PAPER(S, MEMBER) \
     {"paper", OPTION_BOOL, offsetof(S, MEMBER), .group = "Selection", \

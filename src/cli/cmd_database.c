@@ -33,6 +33,7 @@ typedef struct PlotArguments {
 
 static const OptionField plot_options[] = {
     ARGUMENT_EXPERIMENT(PlotArguments, plot.experiment),
+    ARGUMENT_BEST(PlotArguments, plot.best),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what is drawn"},
     {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
@@ -113,6 +114,8 @@ const Command cmd_database_plot = {
 
 static const OptionField report_options[] = {
     ARGUMENT_EXPERIMENT(ReportOptions, experiment),
+    ARGUMENT_BEST(ReportOptions, best),
+    ARGUMENT_BASELINE(ReportOptions, baseline, "add paired differences from this method"),
     ARGUMENT_CLAIMS(ReportOptions, claims),
     ARGUMENT_OUTPUT(ReportOptions, path, "file to write (default DB with the suffix .html)"),
 };
@@ -148,16 +151,17 @@ const Command cmd_database_report = {
 /* --- analyse --- */
 
 typedef struct AnalyseArguments {
-    AnalysisOptions analysis; /* without the following, and without the word */
+    AnalysisOptions analysis; /* without the following, and without the words */
     int format;
     bool json;
 } AnalyseArguments;
 
 static const OptionField analyse_options[] = {
     ARGUMENT_EXPERIMENT(AnalyseArguments, analysis.experiment),
-    {"baseline", OPTION_TEXT, offsetof(AnalyseArguments, analysis.baseline), .argument = "METHOD",
-     .group = "Selection",
-     .help = "method that others are compared with, by its name or its label in the tables"},
+    ARGUMENT_BEST(AnalyseArguments, analysis.best),
+    ARGUMENT_BASELINE(AnalyseArguments, analysis.baseline,
+                      "method that others are compared with, by its name or as tables print it"),
+    ARGUMENT_WHERE(AnalyseArguments, analysis.where),
     ARGUMENT_PAPER(AnalyseArguments, analysis.paper),
     ARGUMENT_CLAIMS(AnalyseArguments, analysis.claims),
     {"resamples", OPTION_INT, offsetof(AnalyseArguments, analysis.resamples),
@@ -173,6 +177,7 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
     const AnalyseArguments *options = arguments->options;
     AnalysisOptions analysis = options->analysis;
     analysis.what = arguments->words[1];
+    analysis.rows = arguments->words + 2;
     analysis.format = ARGUMENT_FORMAT_GIVEN(options);
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool fine = store && analysis_print(store, &analysis, stdout, err);
@@ -182,17 +187,19 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
 
 const Command cmd_database_analyse = {
     .name = "analyse",
-    .words = "DB WHAT",
+    .words = "DB WHAT [ROW]...",
     .choices = analysis_names,
     .summary = "Print one of the paper's analyses",
-    .text = "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
-            "(training by evaluation length), compare (paired differences from `--baseline` with bootstrap\n"
-            "intervals), short-long (trained short against trained long), cost (speed and memory), early\n"
-            "(the early-token curse), positions (loss by position), claims (the verdict on each claim of\n"
-            "the paper), claim-points (the numbers it was judged by). Of experiments on tasks: accuracy\n"
-            "(exact match by size: median, lowest and highest seed, and the largest size with 90 %),\n"
-            "compare (paired differences of exact match).",
-    .example = "poslab analyse results/quickstart.db compare --baseline alibi",
+    .text =
+        "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
+        "(training by evaluation length), compare (paired differences with bootstrap intervals: of each\n"
+        "pair of ROWs, or of ROWs, by default all, from `--baseline`), short-long (trained short\n"
+        "against trained long), cost (speed and memory), early (the early-token curse), positions (loss\n"
+        "by position), claims (the verdict on each claim of the paper), claim-points (the numbers it was\n"
+        "judged by). Of experiments on tasks: accuracy (exact match by size: median, lowest and highest\n"
+        "seed, and the largest size with 90 %), compare (paired differences of exact match). A ROW is a\n"
+        "method, or a row's name as tables print it.",
+    .example = "poslab analyse results/quickstart.db compare alibi rotary --where eval_length=1024",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),
     .run = analyse,

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
+#include "experiment/run_label.h"
 #include "store/database.h"
 #include "store/run_folder.h"
 #include "store/runs.h"
@@ -19,14 +20,14 @@
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
 /* A row for each run; the columns before TASK are those of `points`. */
-enum { KEY = 1, NAME, TRAIN_LENGTH = 5, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
+enum { KEY = 1, NAME, LABEL = 4, TRAIN_LENGTH, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
 enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
     [NAME] = {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"label", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    [LABEL] = {"label", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [TRAIN_LENGTH] = {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH, 0},
     [SEED] = {"seed", "seed", TABLE_INT, TABLE_FOR_BOTH, 0},
     [STATUS] = {"status", "status", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -57,7 +58,7 @@ enum { IDLE_LONG = 60 }; /* seconds without an update from which people are told
 
 /* Evaluations are settled where there is nothing left to compute. */
 static const char points[] =
-    "SELECT x.name, r.key, r.label || iif(p.variant = '', '', ' ' || p.variant), r.method, r.label,"
+    "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
     " r.method_files"
@@ -122,6 +123,7 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
 static void add_row(Status *status, Database *store, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
     query_cells(row, query, columns, STALE, arena);
+    row[NAME].text = run_label_name(row[LABEL].text, row[NAME].text, arena); /* the query has the settings */
     bool stale = !query_is_null(query, query_column(query, "steps")) &&
                  encoding_files_edited(query_text(query, query_column(query, "method_files")));
     row[STALE] = table_shown(stale, stale ? "yes" : "");

@@ -55,6 +55,12 @@ static const TableColumn task_columns[] = {
     TEXT(eval_variant),  TEXT(eval_precision),
     TEXT(database),
 };
+/* Columns for keys of the config. */
+typedef struct PathColumns {
+    const char **paths;
+    int count;
+    bool numbers; /* JSON has numbers; in CSV every value is a text: the shortest one that is this number */
+} PathColumns;
 
 /* One evaluation. */
 typedef struct Evaluation {
@@ -68,7 +74,8 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-static void put_row(Table *table, const Evaluation *evaluation) {
+/* Returns the cell after those of an evaluation. */
+static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
@@ -82,13 +89,24 @@ static void put_row(Table *table, const Evaluation *evaluation) {
                         known ? (double)seed->windows : NAN,
                         strcmp(seed->outcome, "done") ? NAN : exp(seed->loss), seed->bits_per_byte,
                         series->parameters, series->position_parameters);
-    row = TABLE_TEXTS(row, seed->tokenizer, series->corpus, known ? seed->revision : NULL, series->variant,
-                      series->precision);
-    if (table->column_count == COUNT_OF(columns)) TABLE_TEXTS(row, series->database);
+    return TABLE_TEXTS(row, seed->tokenizer, series->corpus, known ? seed->revision : NULL, series->variant,
+                       series->precision);
+}
+
+/* The keys that vary in any experiment. */
+static PathColumns list_paths(const Results *const *sets, int count, TableFormat format, Arena *arena) {
+    PathColumns more = {.numbers = format == TABLE_AS_JSON};
+    for (int s = 0; s < count; s++)
+        for (int p = 0; p < sets[s]->path_count; p++) {
+            int known = 0;
+            while (known < more.count && strcmp(more.paths[known], sets[s]->paths[p]) != 0) known++;
+            if (known == more.count) *ARENA_PUSH(arena, more.paths, more.count) = sets[s]->paths[p];
+        }
+    return more;
 }
 
 /* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
-static void put_task_row(Table *table, const Evaluation *evaluation) {
+static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     int64_t size = evaluation->cell->length;
@@ -105,14 +123,26 @@ static void put_task_row(Table *table, const Evaluation *evaluation) {
         TABLE_NUMBERS(row, seed->windows, seed->exact, series_score(seed, SERIES_EXACT), low, high,
                       seed->tokens_right, seed->tokens, seed->nats);
     row = TABLE_NUMBERS(row + 8, series->parameters, series->position_parameters);
-    row = TABLE_TEXTS(row, series->corpus, done ? seed->revision : NULL, series->variant, series->precision);
-    if (table->column_count == COUNT_OF(task_columns)) TABLE_TEXTS(row, series->database);
+    return TABLE_TEXTS(row, series->corpus, done ? seed->revision : NULL, series->variant, series->precision);
+}
+
+static void put_row(Table *table, const Evaluation *evaluation, bool task, bool databases,
+                    const PathColumns *more) {
+    const Series *series = evaluation->series;
+    TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
+    if (databases) row = TABLE_TEXTS(row, series->database);
+    for (int i = 0; i < more->count; i++) {
+        const Json *value = json_at_path(series->config, more->paths[i]);
+        row[i] = more->numbers && json_is_number(value) ? table_number(json_number(value, NAN))
+                 : value                                ? table_text(json_print_bare(value, table->arena))
+                                                        : table_number(NAN);
+    }
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
    where there are several. */
 static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
-                                     Arena *arena, Error *err) {
+                                     const PathColumns *more, Arena *arena, Error *err) {
     const ObservationList *list = observations_list(set, options, arena, err);
     if (!list) return NULL;
     Evaluation *evaluations = NULL;
@@ -124,9 +154,13 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = set->task ? table_new(NULL, task_columns, COUNT_OF(task_columns) - !databases, arena)
-                             : table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
-    for (int i = 0; i < count; i++) (set->task ? put_task_row : put_row)(table, &evaluations[i]);
+    int own = (set->task ? COUNT_OF(task_columns) : COUNT_OF(columns)) - !databases;
+    TableColumn *all = NEW(arena, own + more->count, TableColumn);
+    memcpy(all, set->task ? task_columns : columns, (size_t)own * sizeof *all);
+    for (int i = 0; i < more->count; i++)
+        all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+    Table *table = table_new(NULL, all, own + more->count, arena);
+    for (int i = 0; i < count; i++) put_row(table, &evaluations[i], set->task, databases, more);
     return table;
 }
 
@@ -151,8 +185,9 @@ typedef struct Sets {
     int count;
 } Sets;
 
-/* Adds the experiments of a database that are wanted (NULL: all). */
-static bool read_sets(Sets *sets, Database *store, const char *const *wanted, Arena *arena, Error *err) {
+/* Adds the experiments of a database that are wanted. */
+static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *options, Arena *arena, Error *err) {
+    const char *const *wanted = options->experiments;
     int count = 0;
     const char **names = runs_experiments(store, NULL, &count, arena, err);
     if (!names) return false;
@@ -160,7 +195,7 @@ static bool read_sets(Sets *sets, Database *store, const char *const *wanted, Ar
         bool chosen = !wanted;
         for (int k = 0; wanted && wanted[k]; k++) chosen |= !strcmp(wanted[k], names[i]);
         if (!chosen) continue;
-        const Results *set = results_read(store, names[i], arena, err);
+        const Results *set = results_read(store, names[i], options->best, arena, err);
         if (!set) return false;
         *ARENA_PUSH(arena, sets->items, sets->count) = set;
     }
@@ -216,7 +251,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     if (together && options->paper)
         return error_set(err, EXIT_USAGE, "--paper is for one database, and for its experiments one by one");
     for (int i = 0; i < count; i++)
-        if (!read_sets(&sets, stores[i], options->experiments, arena, err)) return false;
+        if (!read_sets(&sets, stores[i], options, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
         !check_kinds(options, &sets, together && !programs, err) ||
         (wanted.where_count > 0 && !observations_choose(sets.items, &sets.count, &wanted, arena, err)))
@@ -226,9 +261,10 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         joined[0] = results_join(sets.items, sets.count, arena);
         sets = (Sets){joined, 1};
     }
+    const PathColumns more = list_paths(sets.items, sets.count, ARGUMENT_FORMAT_GIVEN(options), arena);
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {
-        tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, arena, err)
+        tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, &more, arena, err)
                              : make_table(options, sets.items[i], arena, err);
         if (!tables[i]) return false;
     }
@@ -255,9 +291,8 @@ static const OptionField fields[] = {
     {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
      .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
-    {"where", OPTION_TEXT, offsetof(CmdTableOptions, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
-     .group = "Selection",
-     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
+    ARGUMENT_WHERE(CmdTableOptions, where),
+    ARGUMENT_BEST(CmdTableOptions, best),
     ARGUMENT_PAPER(CmdTableOptions, paper),
     {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
@@ -300,8 +335,9 @@ const Command cmd_table = {
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
             "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
             "size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
-            "eval_precision, eval_variant, experiment, database. The rows of several databases are in\n"
-            "one table.",
+            "eval_precision, eval_variant, experiment, database, or a key of the config by its path, as\n"
+            "train.optimizer.lr or method.base. csv and json have a column for each key that varies. The\n"
+            "rows of several databases are in one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, CmdTableOptions),

@@ -9,7 +9,8 @@
  * Of experiments on tasks, a cell is the median over seeds of a metric.
  *
  * For programs (csv, json): one row for each evaluation of each run, numbers with full precision, nothing
- * averaged. A missing number is an empty field or a missing key.
+ * averaged. A missing number is an empty field or a missing key. Behind the columns of the view `outcome`
+ * there is one for each key of the config that varies, named by its path.
  */
 #ifndef POSLAB_CLI_CMD_TABLE_H
 #define POSLAB_CLI_CMD_TABLE_H
@@ -25,6 +26,7 @@ typedef struct CmdTableOptions {
     bool json;                      /* in place of the format */
     bool bare;                  /* only of the command line: TABLE_AS_TABULAR in place of TABLE_AS_LATEX */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
+    const char *best;           /* paths whose best values are chosen (analysis/results.h); NULL: none */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
     int metric;                 /* SeriesMetric of tasks; SERIES_PERPLEXITY: the default of each experiment */

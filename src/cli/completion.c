@@ -63,13 +63,13 @@ static const char *word_name(const Command *command, int index, Arena *arena) {
     return arena_format(arena, "%.*s", (int)strcspn(at, "]. "), at);
 }
 
-static const char *const *word_choices(const Command *command, int index) {
-    return index == word_count(command) - 1 ? command->choices : NULL;
-}
-
 /* Whether the last word can be repeated. */
 static bool is_repeated(const Command *command) {
     return strstr(command->words, "...") != NULL;
+}
+
+static const char *const *word_choices(const Command *command, int index) {
+    return index == word_count(command) - 1 - is_repeated(command) ? command->choices : NULL;
 }
 
 static const OptionField *option_at(const Command *command, int i) {

@@ -83,7 +83,7 @@ void help_print_list(const Command *const *commands, FILE *out) {
           out);
     for (; *commands; commands++)
         if (!(*commands)->hidden)
-            fprintf(out, "  %-10s %-15s %s\n", (*commands)->name, (*commands)->words, (*commands)->summary);
+            fprintf(out, "  %-10s %-16s %s\n", (*commands)->name, (*commands)->words, (*commands)->summary);
     fputs("\n`poslab COMMAND --help` describes a command, `poslab --version` prints the version.\n\n"
           "Exit codes:\n",
           out);

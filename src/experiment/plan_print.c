@@ -175,7 +175,7 @@ bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err) {
     for (int i = 0; i < plan->count; i++) {
         TableCell *row = table_row(table);
         put_point(row, &plan->points[i], rate, arena);
-        if (*settings[i]) row[LABEL].text = arena_format(arena, "%s %s", row[LABEL].text, settings[i]);
+        row[LABEL].text = run_label_name(row[LABEL].text, settings[i], arena);
     }
     const Table *tables[] = {table, mpi_estimate_table(plan, rate, arena)};
     bool fine, people = !table_for_programs(format);

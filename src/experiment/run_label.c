@@ -109,6 +109,72 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
     return settings;
 }
 
+/* --- reading settings --- */
+
+/* The length of the path at the start of `text`, if "=" follows it; else 0. */
+static size_t path_length(const char *text) {
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+    return text[length] == '=' ? length : 0;
+}
+
+const char *run_label_short_path(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot ? dot + 1 : path;
+}
+
+/* The end of a path, with one more component than `name` has. */
+static const char *longer_name(const char *path, const char *name) {
+    if (name == path) return path;
+    for (name--; name > path && name[-1] != '.';) name--;
+    return name;
+}
+
+/* Names are lengthened until they differ. */
+static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
+    bool *same = NEW(arena, count, bool), again = true;
+    for (int i = 0; i < count; i++) settings[i].name = run_label_short_path(settings[i].path);
+    while (again) {
+        again = false;
+        memset(same, 0, (size_t)count);
+        for (int i = 0; i < count; i++)
+            for (int k = 0; k < count; k++)
+                same[i] |= strcmp(settings[i].path, settings[k].path) != 0 &&
+                           strcmp(settings[i].name, settings[k].name) == 0;
+        for (int i = 0; i < count; i++) {
+            const char *name = same[i] ? longer_name(settings[i].path, settings[i].name) : settings[i].name;
+            again |= name != settings[i].name;
+            settings[i].name = name;
+        }
+    }
+}
+
+RunLabelSetting *run_label_read(const char *text, int *count, Arena *arena) {
+    RunLabelSetting *settings = NULL;
+    *count = 0;
+    while (*text) {
+        size_t length = path_length(text);
+        const char *value = text + (length ? length + 1 : 0), *end = value;
+        while (*end && !(*end == ' ' && path_length(end + 1))) end++;
+        *ARENA_PUSH(arena, settings, *count) =
+            (RunLabelSetting){.path = arena_format(arena, "%.*s", (int)length, text),
+                              .value = arena_format(arena, "%.*s", (int)(end - value), value)};
+        text = *end ? end + 1 : end;
+    }
+    choose_names(settings, *count, arena);
+    return settings;
+}
+
+const char *run_label_name(const char *label, const char *text, Arena *arena) {
+    int count;
+    const RunLabelSetting *settings = run_label_read(text, &count, arena);
+    for (int i = 0; i < count; i++)
+        label = arena_format(arena, "%s %s%s%s", label, settings[i].name, *settings[i].name ? "=" : "",
+                             settings[i].value);
+    return label;
+}
+
+/* --- strides --- */
+
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
                                   Arena *arena) {
     if (request->protocol != protocol->name) return NULL;

@@ -19,6 +19,19 @@ const char *run_label_method(const Encoding *position, Arena *arena);
 /* The settings of each point, [plan->count]; "" if it has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
+/* The settings of a point, read from that text. */
+typedef struct RunLabelSetting {
+    const char *path, *value; /* "train.optimizer.lr", "0.001" */
+    const char *name;         /* the last components of the path that tell it from the others: "lr" */
+} RunLabelSetting;
+RunLabelSetting *run_label_read(const char *settings, int *count, Arena *arena);
+
+/* The last component of a path. */
+const char *run_label_short_path(const char *path);
+
+/* "Label lr=0.001": the name of a point in tables, figures and messages. */
+const char *run_label_name(const char *label, const char *settings, Arena *arena);
+
 /* The rule of a request's stride: "L" (nonoverlapping), "0.125 L" or "64"; NULL if the request does not
    belong to this protocol of the config. */
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,

@@ -268,6 +268,7 @@ void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
             kind->x, comment(figure->set->signature, arena));
     const char *stale = results_stale(figure->set, arena);
     if (stale) fprintf(file, "# stale: %s\n", comment(stale, arena));
+    if (figure->set->best) fprintf(file, "# %s\n", comment(figure->set->best, arena));
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];

@@ -17,7 +17,7 @@
 #include "position/encoding.h"
 
 typedef struct Trained {
-    const char *key, *label, *setting, *experiment;
+    const char *key, *name, *experiment;
     const Config *config;
 } Trained;
 
@@ -78,9 +78,7 @@ static float *biases(const PositionMethod *method, const PositionContext *contex
 static void add_heads(Figure *figure, const Trained *trained, const PositionContext *context) {
     int heads = context->shape->heads, length = context->length;
     const float *bias = biases(trained->config->position.method, context, figure->arena);
-    const char *name = *trained->setting
-                           ? arena_format(figure->arena, "%s %s", trained->label, trained->setting)
-                           : trained->label;
+    const char *name = trained->name;
     int64_t trained_at = trained->config->train.length;
     int panel =
         figure_panel(figure, arena_format(figure->arena, "%s, trained at %lld", name, (long long)trained_at),
@@ -124,8 +122,9 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
                                parameters);
     while (fine && query_next(query)) {
         Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
-                           .label = arena_copy(figure->arena, query_text(query, 1)),
-                           .setting = arena_copy(figure->arena, query_text(query, 2))};
+                           .name = results_run_name(figure->set, query_text(query, 0), query_text(query, 1),
+                                                    query_text(query, 2), figure->arena)};
+        if (!trained.name) continue;
         const char *place = arena_format(figure->arena, "run %s", trained.key);
         trained.config =
             config_parse(arena_copy(figure->arena, query_text(query, 3)), place, figure->arena, err);

@@ -101,8 +101,8 @@ static const char *with_precision(const char *name, const Series *series, Arena 
 static void add_ours(Figure *figure, const Series *series, int panel) {
     const SeriesCell *base = series_cell(series, series->train_length);
     const char *key = arena_format(figure->arena, "here, trained at %lld", (long long)series->train_length);
-    const char *name = *series->setting ? arena_format(figure->arena, "%s %s", key, series->setting) : key;
-    name = with_precision(name, series, figure->arena);
+    const char *name =
+        with_precision(run_label_name(key, series->setting, figure->arena), series, figure->arena);
     FigureLine *line = figure_line(figure, panel, name, name, series->evaluated);
     for (int k = 0; base && k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k];

@@ -158,18 +158,19 @@ const FigureKind figure_cost = {
 enum { WINDOWS = 60, MOST_SEEDS = 1000 };
 
 static const char sql[] =
-    "WITH chosen AS (SELECT r.key, r.label || iif(p.variant = '', '', ' ' || p.variant) AS name,"
-    "  r.train_length AS length, min(p.ordinal) AS ordinal,"
+    "WITH chosen AS (SELECT r.key, r.label, p.variant, r.train_length AS length, min(p.ordinal) AS ordinal,"
     "  (SELECT max(step) FROM train_log t WHERE t.run = r.key) AS steps"
     "  FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
     "  WHERE x.name = ?1 AND r.key IN (SELECT value FROM json_each(?3)) AND (r.status IN ('done', 'diverged')"
     "   OR r.key IN (SELECT json_extract(value, '$[0]') FROM json_each(?2))) GROUP BY r.key),"
-    " windows AS (SELECT name, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
+    " windows AS (SELECT c.key, label, variant, length, ordinal, avg(t.step) AS step, avg(t.loss) AS loss"
     "  FROM chosen c JOIN train_log t ON t.run = c.key GROUP BY c.key, (t.step - 1) * %d / c.steps"
-    "  UNION ALL SELECT name, length, ordinal, json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+    "  UNION ALL SELECT c.key, label, variant, length, ordinal, json_extract(value, '$[1]'),"
+    "   json_extract(value, '$[2]')"
     "  FROM json_each(?2) JOIN chosen c ON c.key = json_extract(value, '$[0]')),"
-    " lines AS (SELECT name, length, min(ordinal) AS place FROM chosen GROUP BY name, length)"
-    "SELECT w.name, w.length, w.step, w.loss FROM windows w JOIN lines l USING (name, length)"
+    " lines AS (SELECT label, variant, length, min(ordinal) AS place FROM chosen GROUP BY 1, 2, 3)"
+    "SELECT w.length, w.step, w.loss, w.key, w.label, w.variant"
+    " FROM windows w JOIN lines l USING (label, variant, length)"
     " ORDER BY l.place, w.step, w.ordinal";
 
 static const char unfinished[] =
@@ -238,17 +239,16 @@ static bool make_loss(Figure *figure, Database *store, Error *err) {
     Query *query = query_begin(store, arena_format(figure->arena, sql, WINDOWS), parameters);
     LossWindow *window = NEW(figure->arena, 1, LossWindow);
     while (query_next(query)) {
-        const char *name = query_text(query, 0);
-        int panel = find_panel(figure, query_int(query, 1));
-        double step = query_real(query, 2);
+        const char *name = results_run_name(figure->set, query_text(query, 3), query_text(query, 4),
+                                            query_text(query, 5), figure->arena);
+        if (!name) continue;
+        int panel = find_panel(figure, query_int(query, 0));
+        double step = query_real(query, 1);
         bool same_line = window->line && window->line->panel == panel && !strcmp(window->line->name, name);
         if (!same_line || step != window->step || window->count == MOST_SEEDS) end_window(figure, window);
-        if (!same_line) {
-            name = arena_copy(figure->arena, name);
-            window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
-        }
+        if (!same_line) window->line = figure_line(figure, panel, name, name, figure->panels[panel].title);
         window->step = step;
-        window->losses[window->count++] = query_real(query, 3);
+        window->losses[window->count++] = query_real(query, 2);
     }
     end_window(figure, window);
     return query_end(query, err);

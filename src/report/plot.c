@@ -80,7 +80,7 @@ bool plot_results(Database *store, const Results *set, const PlotOptions *option
 bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     Arena *arena = arena_new(0);
     const char *name = find_experiment(store, options->experiment, arena, err);
-    const Results *set = name ? results_read(store, name, arena, err) : NULL;
+    const Results *set = name ? results_read(store, name, options->best, arena, err) : NULL;
     PlotOptions chosen = *options;
     if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
     bool fine = set && plot_results(store, set, &chosen, err);

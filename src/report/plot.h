@@ -22,6 +22,7 @@ extern const char *const plot_figure_names[]; /* NULL-terminated */
 
 typedef struct PlotOptions {
     const char *experiment; /* NULL: the only one; with several it must be named */
+    const char *best;       /* paths whose best values are chosen (analysis/results.h); NULL: none */
     PlotFigure kind;
     const char *figure;         /* file to write */
     const char *format;         /* svg, png or pdf; NULL: from the file's suffix */
@@ -36,7 +37,7 @@ typedef struct PlotOptions {
    no template, no space (system). A file that was there stays as it was until the new one is complete. */
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
 
-/* The same of results that have been read; options->experiment is not used. */
+/* The same of results that have been read; options->experiment and ->best are not used. */
 bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err);
 
 #endif

@@ -18,6 +18,7 @@
 typedef struct Report {
     Database *store;
     int index; /* among the experiments of the file */
+    const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
     bool figureless; /* figures cannot be drawn, and the page says so */
@@ -192,7 +193,7 @@ static bool put_cost(Report *report, Error *err) {
         "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
         "speeds.",
         report->out);
-    const char *warning = results_speed_warning(set, report->arena);
+    const char *warning = series_speed_warning(set->items, set->count, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
     return true;
 }
@@ -213,10 +214,11 @@ static bool put_tables(Report *report, Error *err) {
     return true;
 }
 
-/* Every method against the first, at the training length and at the longest. */
+/* Every method against the baseline, by default the first, at the training length and at the longest. */
 static bool put_differences(Report *report, Error *err) {
+    const char *baseline = report->options->baseline;
     const AnalysisOptions options = {.what = "compare",
-                                     .baseline = report->set->items[0].method,
+                                     .baseline = baseline ? baseline : report->set->items[0].method,
                                      .ends = true,
                                      .resamples = STATS_RESAMPLES,
                                      .block = STATS_BLOCK};
@@ -227,7 +229,7 @@ static bool put_differences(Report *report, Error *err) {
         arena_format(
             report->arena,
             "Difference from %s on the same seeds and windows, at the training length and at the longest",
-            report->set->items[0].name));
+            baseline ? baseline : report->set->items[0].name));
     return true;
 }
 
@@ -351,18 +353,20 @@ static void put_contents(const Report *report) {
     fputs("<li><a href=\"#glossary\">Glossary</a></li>\n</ul></nav>\n", report->out);
 }
 
-static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
-    report->set = results_read(report->store, name, report->arena, err);
+static bool put_experiment(Report *report, const char *name, Error *err) {
+    report->set = results_read(report->store, name, report->options->best, report->arena, err);
     static const ClaimList none; /* claims are on perplexities */
-    report->claims = report->set && report->set->task ? &none
-                     : report->set ? claims_judge(report->store, report->set, claims, report->arena, err)
-                                   : NULL;
+    report->claims =
+        report->set && report->set->task ? &none
+        : report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
+                      : NULL;
     if (!report->claims) return false;
     html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
                  "Position methods of transformers compared: trained on short sequences, evaluated on longer "
                  "ones. Written by poslab from its database.",
                  report->out);
+    if (report->set->best) html_element("p", report->set->best, report->out);
     const char *stale = results_stale_note(report->set, report->arena);
     if (stale) html_element("p class=\"note\"", stale, report->out);
     bool fine = put_notes(report, err);
@@ -420,10 +424,10 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
         fputs("</a></li>\n", out);
     }
     if (count > 1) fputs("</ul></nav>\n", out);
-    Report report = {.store = store, .out = out, .arena = arena};
+    Report report = {.store = store, .options = options, .out = out, .arena = arena};
     for (int i = 0; i < count; i++) {
         report.index = i;
-        if (!put_experiment(&report, names[i], options->claims, err)) return false;
+        if (!put_experiment(&report, names[i], err)) return false;
     }
     put_glossary(&report);
     html_end(out);

@@ -15,6 +15,8 @@ typedef struct ReportOptions {
     const char *experiment; /* NULL: all */
     const char *path;       /* file to write; one that was there stays until the new one is complete */
     const char *claims;     /* file; NULL: the standard one */
+    const char *baseline;   /* method; with a table of paired differences from it; NULL: none */
+    const char *best;       /* paths whose best values are chosen (analysis/results.h); NULL: none */
 } ReportOptions;
 
 /* Without gnuplot the figures are left out, and the report says so. Errors: no experiment, claims that cannot

@@ -51,7 +51,7 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
         return;
     }
     *job = (Job){.point = point};
-    job->label = arena_format(arena, "%s%s%s", plan_label(point, arena), *setting ? " " : "", setting);
+    job->label = run_label_name(plan_label(point, arena), setting, arena);
     const char *name = sweep->plan->experiment->name;
     job->folder = sweep->jobs.store ? run_folder_find(sweep->jobs.store, name, point->key, arena)
                                     : run_folder_path(sweep->database, name, point->key, arena);

@@ -205,8 +205,7 @@ static void list_lines(Submit *submit) {
         const char *folder = submit->store
                                  ? run_folder_find(submit->store, name, point->key, submit->arena)
                                  : run_folder_path(submit->database, name, point->key, submit->arena);
-        const char *label = arena_format(submit->arena, "%s%s%s", plan_label(point, submit->arena),
-                                         *settings[i] ? " " : "", settings[i]);
+        const char *label = run_label_name(plan_label(point, submit->arena), settings[i], submit->arena);
         submit->tasks[submit->count] = task;
         submit->lines[submit->count++] = manifest_line(&task, point->config, label, folder, submit->arena);
     }

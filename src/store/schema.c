@@ -265,15 +265,17 @@ const int schema_table_count = COUNT_OF(schema_tables);
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
 
-enum { VIEWS = 3 };
+enum { VIEWS = 4 };
 static const char views[] =
     "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll, "
     "tokens,\n"
-    "    perplexity, bits_per_byte, variant, precision) AS\n"
+    "    perplexity, bits_per_byte, variant, precision,\n"
+    "    label, settings -- two runs of one method may differ in these: group by them, too\n"
+    "    ) AS\n"
     "SELECT x.name, r.key, r.method, r.train_length, r.seed, e.split, e.protocol, e.stride, e.length, "
     "e.nll_sum,\n"
-    "    e.tokens, " PERPLEXITY ",\n    " BITS_PER_BYTE ", e.variant, e.precision\n"
+    "    e.tokens, " PERPLEXITY ",\n    " BITS_PER_BYTE ", e.variant, e.precision, r.label, p.variant\n"
     "FROM experiment x\n"
     "    JOIN point p ON p.experiment = x.id\n"
     "    JOIN run r ON r.key = p.run\n"
@@ -322,7 +324,28 @@ static const char views[] =
     "            sum(k.tokens_right) AS tokens_right\n"
     "        FROM task_example k JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, "
     "k.example)\n"
-    "        GROUP BY k.evaluation) s ON s.evaluation = e.id;\n";
+    "        GROUP BY k.evaluation) s ON s.evaluation = e.id;\n"
+
+    "CREATE VIEW setting ( -- keys of the config whose values differ between the points of an experiment, "
+    "but\n"
+    "    -- for the method, the training length and the seed; no row where the config of a point lacks the "
+    "key\n"
+    "    experiment, run_key, path, value) AS\n"
+    "WITH leaf AS MATERIALIZED (\n"
+    "    SELECT p.experiment, r.key AS run_key, replace(substr(t.fullkey, 3), '\"', '') AS path,\n"
+    "        coalesce(t.atom, t.value) AS value,\n"
+    "        iif(t.fullkey LIKE '$.method.%', (SELECT m.atom FROM json_tree(r.config) m\n"
+    "            WHERE m.fullkey = '$.method.name'), '') AS method -- options vary if they do within a "
+    "method\n"
+    "    FROM point p JOIN run r ON r.key = p.run, json_tree(r.config) t\n"
+    "    WHERE t.type <> 'object' AND t.fullkey NOT LIKE '%[%' AND t.fullkey NOT LIKE '$.evaluate.%'\n"
+    "        AND t.fullkey NOT IN ('$.name', '$.method.name', '$.train.length', '$.train.seed')),\n"
+    "varying AS (\n"
+    "    SELECT experiment, path, method FROM leaf GROUP BY 1, 2, 3 HAVING count(DISTINCT value) > 1\n"
+    "        OR (method = '' AND count(*) < (SELECT count(*) FROM point p\n"
+    "            WHERE p.experiment = leaf.experiment)))\n"
+    "SELECT x.name, l.run_key, l.path, l.value FROM leaf l JOIN experiment x ON x.id = l.experiment\n"
+    "WHERE (l.experiment, l.path) IN (SELECT experiment, path FROM varying);\n";
 
 /* --- SQL --- */
 

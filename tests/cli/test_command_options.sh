@@ -137,6 +137,14 @@ table_where() {
         [ "$(wc -l <out)" = 3 ] && try 0 table x/x.db --format csv --where seed=1 --where seed=2 --where "method=$two" &&
         [ "$(wc -l <out)" = 5 ] && refused "takes FIELD=VALUE" table x/x.db --where seed
 }
+swept() { # makes best.db with two learning rates
+    [ -e best.db ] || { sed 's/"name": *"e2e"/"name": "best"/' e2e.json >best.json && "$POSLAB" run best.json --db best.db -q --set train.seed=1 --set method="$one" \
+        --set 'sweep.train.optimizer.lr=[0.001,0.02]' --set evaluate.split=valid >/dev/null 2>&1; }
+}
+table_best() { swept && try 0 table best.db && says out "lr=0.001" && try 0 table best.db --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
+plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr && says best.dat "Chosen: " && refused "does not vary" plot best.db -o v.svg --best lr; }
+report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
+analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
 
 plot_experiment() {
@@ -197,6 +205,10 @@ plot_figure() {
         refused "did you mean 'loss'" plot x/x.db --figure los -o p.svg
 }
 report_experiment() { try 0 report x/x.db -o r1.html --experiment other && says r1.html other && lacks r1.html e2e; }
+report_baseline() {
+    try 0 report x/x.db -o r5.html --experiment e2e --baseline "$one" && says r5.html "Paired differences" &&
+        refused "no method 'none such'" report x/x.db -o r6.html --experiment e2e --baseline "none such" && [ ! -e r6.html ]
+}
 report_output() { try 0 report x/x.db --output r2.html && says r2.html "</html>" && says out r2.html && [ ! -e x/x.html ]; }
 report_claims() {
     printf '{"source": "S", "claims": [{"text": "T of mine", "quantity": "growth", "method": "%s", "at_most": 9}]}' "$one" >mine.json
@@ -205,6 +217,10 @@ report_claims() {
 }
 analyse_json() { try 0 analyse x/x.db curves --json && is_json out; }
 analyse_experiment() { try 0 analyse x/x.db curves --experiment other && says out "other: " && lacks out "e2e: "; }
+analyse_where() {
+    try 0 analyse x/x.db curves --format csv --experiment e2e --where method="$one" && says out ",$one," && lacks out ",$two," &&
+        refused "takes FIELD=VALUE" analyse x/x.db curves --where seed
+}
 analyse_format() {
     try 0 analyse x/x.db curves --format csv && says out "experiment," && try 0 analyse x/x.db curves -f md && says out "|" &&
         try 0 analyse x/x.db curves --format text && says out "----" && try 2 analyse x/x.db curves --format xml

@@ -457,7 +457,7 @@ static void mistakes(void **state) {
         {{.what = "curvs"}, "there is no analysis 'curvs'; did you mean 'curves'?"},
         {{.what = "xyz"}, "there is no analysis 'xyz'; there are curves, matrix, compare"},
         {{.what = "curves", .experiment = "y"}, "has no experiment 'y'"},
-        {{.what = "compare"}, "analysis 'compare' needs --baseline METHOD"},
+        {{.what = "compare"}, "analysis 'compare' needs two ROWs or more, or --baseline METHOD"},
         {{.what = "compare", .baseline = "t5"},
          "experiment 'x' has no method 't5'; name one of 'Rotary', 'ALiBi'"},
     };

@@ -150,7 +150,7 @@ static const Claim *judged(Database *store, const char *claim) {
           file);
     fprintf(file, "%s}]}", claim);
     fclose(file);
-    const Results *set = results_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", NULL, sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     return &list->items[0];

@@ -93,7 +93,7 @@ static void test_verdicts(void **state) {
           " \"quantity\": \"growth\", \"method\": \"rotary\", \"from\": 5, \"at_most\": 2}]}",
           file);
     fclose(file);
-    const Results *set = results_read(store, "old", sample_arena, &err);
+    const Results *set = results_read(store, "old", NULL, sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);

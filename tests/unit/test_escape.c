@@ -332,7 +332,7 @@ static void add_shape(Shapes *shapes, const char *what, TableFormat format) {
 static const char *first_name(Database *store) {
     Error err = {0};
     const Results *set =
-        results_read(store, sample_value(store, "SELECT name FROM experiment"), sample_arena, &err);
+        results_read(store, sample_value(store, "SELECT name FROM experiment"), NULL, sample_arena, &err);
     if (!set) fail_msg("%s", err.text);
     return set->items[0].label;
 }

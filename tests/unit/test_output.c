@@ -760,7 +760,7 @@ static void test_namesakes(void **state) {
                            "\nRotary [stretched {\"base\":20000}]       16         0  4.00  9.00  99.00\n"
                            "Rotary [stretched {\"base\":30000}]       16         0  5.00  6.00   7.00\n"));
     Error err;
-    const Results *set = results_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", NULL, sample_arena, &err);
     assert_non_null(set);
     assert_int_equal(set->count, 2);
     for (int i = 0; i < 2; i++) {
@@ -785,7 +785,7 @@ static void test_where_numbers(void **state) {
     for (int i = 0; i < COUNT_OF(rows); i++) {
         Error err;
         const ObservationField *field;
-        assert_int_equal(observations_parse_fields(&field, 1, rows[i].field, &err), 1);
+        assert_int_equal(observations_parse_fields(&field, 1, rows[i].field, sample_arena, &err), 1);
         const ObservationFilter where = {.field = field, .value = rows[i].wanted};
         if (observations_allow(&where, 1, field, &rows[i].value, 1) != rows[i].same)
             fail_msg("%s: %s, %s", rows[i].field, rows[i].value, rows[i].wanted);

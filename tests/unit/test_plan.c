@@ -12,6 +12,7 @@
 #include "experiment/plan.h"
 #include "experiment/mpi_estimate.h"
 #include "experiment/plan_print.h"
+#include "experiment/run_label.h"
 #include "sys/memory.h"
 
 #include <math.h>
@@ -198,6 +199,29 @@ static void test_limit(void **state) {
     assert_int_equal(all->request_count, 3);
     assert_true(all->evaluate_flops == one->evaluate_flops && one->evaluate_flops > 0);
     assert_int_equal(all->evaluate_bytes, one->evaluate_bytes);
+}
+
+/* Names show as many components of a path as tell it from the others; a value may have spaces. */
+static void test_names(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", "A"},
+        {"train.optimizer.lr=0.1", "A lr=0.1"},
+        {"train.optimizer.lr=0.1 model.width=absent", "A lr=0.1 width=absent"},
+        {"train.length=8 model.length=9 model.width=1", "A train.length=8 model.length=9 width=1"},
+        {"a.b.c=1 x.b.c=2 c=3", "A a.b.c=1 x.b.c=2 c=3"},
+        {"data.files=[\"my text.txt\", \"b\"] train.tokens=1e6",
+         "A files=[\"my text.txt\", \"b\"] tokens=1e6"},
+        {"data.files=a = b x.c=", "A files=a = b c="},
+    };
+    for (int i = 0; i < COUNT_OF(rows); i++)
+        assert_string_equal(run_label_name("A", rows[i][0], arena), rows[i][1]);
+    int count;
+    const RunLabelSetting *settings = run_label_read("train.optimizer.lr=0.1 model.width=2", &count, arena);
+    assert_int_equal(count, 2);
+    assert_string_equal(settings[1].path, "model.width");
+    assert_string_equal(settings[1].name, "width");
+    assert_string_equal(settings[1].value, "2");
 }
 
 static void test_labels(void **state) {
@@ -412,7 +436,7 @@ static void test_print(void **state) {
     char *table = printed(plan, false);
     assert_non_null(strstr(table, plan->points[0].corpus->hash));
     assert_non_null(strstr(table, "train 700, valid 200, test 100, vocabulary 256"));
-    assert_non_null(strstr(table, "alibi(trainable=true) L=16 seed=1 train.optimizer.lr=0.2"));
+    assert_non_null(strstr(table, "alibi(trainable=true) L=16 seed=1 lr=0.2"));
     assert_non_null(strstr(table, "total of 4 runs"));
     size_t width = 0; /* all rows of the table end in the same column */
     for (char *line = strtok(strstr(table, "run "), "\n"); line && *line != 'T'; line = strtok(NULL, "\n")) {
@@ -445,6 +469,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_corpora, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_limit, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_labels, setup, fixture_folder_remove),
+        cmocka_unit_test_setup_teardown(test_names, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_refusals, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_absent, setup, fixture_folder_remove),
         cmocka_unit_test_setup_teardown(test_ranks, setup, fixture_folder_remove),

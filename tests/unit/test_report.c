@@ -69,7 +69,7 @@ static const Claim *judged(Database *store, const char *more) {
     fixture_put_text(
         "claims.json",
         arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
-    const Results *set = results_read(store, "x", sample_arena, &err);
+    const Results *set = results_read(store, "x", NULL, sample_arena, &err);
     const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->count, 1);
@@ -209,7 +209,7 @@ static void test_claim_errors(void **state) {
     for (int i = 0; i < COUNT_OF(cases); i++) {
         Error err;
         fixture_put_text("claims.json", cases[i].text);
-        const Results *set = results_read(store, "x", sample_arena, &err);
+        const Results *set = results_read(store, "x", NULL, sample_arena, &err);
         assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
         if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
     }
