@@ -113,8 +113,7 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
     TableColumn *all = NEW(arena, first + more->count, TableColumn);
     memcpy(all, columns, (size_t)first * sizeof *all);
     for (int i = 0; i < more->count; i++)
-        all[first + i] =
-            (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+        all[first + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
     Table *table = table_new(NULL, all, first + more->count, arena);
     for (int i = 0; i < count; i++) put_row(table, &evaluations[i], databases, more);
     return table;
@@ -256,13 +255,14 @@ const Command cmd_table = {
     .name = "table",
     .words = "DB...",
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
-            "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
-            "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant, experiment, database, or a key of the config by its path, as train.optimizer.lr or\n"
-            "method.base. csv and json have a column for each key that varies. The rows of several databases\n"
-            "are in one table.",
+    .text =
+        "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
+        "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
+        "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
+        "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
+        "eval_variant, experiment, database, or a key of the config by its path, as train.optimizer.lr or\n"
+        "method.base. csv and json have a column for each key that varies. The rows of several databases\n"
+        "are in one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, CmdTableOptions),
