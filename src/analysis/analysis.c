@@ -84,8 +84,8 @@ Table *analysis_table(Database *store, const Results *set, const AnalysisOptions
 }
 
 /* Keeps what the conditions allow. */
-static bool filter(const AnalysisOptions *options, const Results **sets, int *count, Arena *arena,
-                   Error *err) {
+static bool filter(const AnalysisOptions *options, const Results **sets, int *count,
+                   Arena *arena, Error *err) {
     ObservationFilter *where;
     ObservationOptions wanted = {.where_count =
                                      observations_parse_filters(&where, options->where, arena, err)};

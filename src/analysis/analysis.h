@@ -20,7 +20,7 @@ typedef struct AnalysisOptions {
     const char *baseline;     /* method (or its label) that others are compared with; NULL: none */
     const char *claims;       /* file; NULL: the standard one */
     bool paper;               /* curves: with those of the reference table */
-    int64_t resamples;        /* of the bootstrap */
+    int64_t resamples;          /* of the bootstrap */
     int64_t block;            /* least number of targets of its units */
 } AnalysisOptions;
 

@@ -9,7 +9,6 @@
 #include "position/encoding.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
-#include "analysis/pairs.h"
 
 const char *const claims_verdict_names[] = {"supported", "contradicted", "undecided", "not tested", NULL};
 
@@ -91,7 +90,7 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
         point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
-    if (!pairs_compare(&difference, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES, judge->arena, err))
+    if (!results_compare(&difference, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES, judge->arena, err))
         return false;
     if (isfinite(difference.low)) {
         point->low = fmin(point->low, exp(difference.low));

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "store/bench_results.h"
-#include "analysis/pairs.h"
 
 typedef struct Contrast {
     const Series *series, *base;
@@ -69,8 +68,8 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             cells[together] = other->cell;
             members[together++] = other;
         }
-        if (!pairs_compare(differences, cells, together, first->base_cell, analysis->options->block,
-                           (int)analysis->options->resamples, arena, err))
+        if (!results_compare(differences, cells, together, first->base_cell, analysis->options->block,
+                             (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "analysis/observations.h"
-#include "analysis/pairs.h"
 
 enum { MOST_ROWS = 8 }; /* fields that rows show */
 static const double level = 0.05;
@@ -172,8 +171,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!pairs_compare(differences + i, cells + i, step, best->cell, STATS_BLOCK, STATS_RESAMPLES,
-                           pivot->arena, err))
+        if (!results_compare(differences + i, cells + i, step, best->cell, STATS_BLOCK, STATS_RESAMPLES,
+                             pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);

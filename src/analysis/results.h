@@ -24,7 +24,7 @@ typedef struct Results {
     const ReferenceCurves *reference;   /* all of its methods */
     const struct Results *const *parts; /* [part_count] of results_join; else NULL */
     int part_count;
-    const char **paths; /* keys of the config that vary: those of the view `setting` */
+    const char **paths;               /* keys of the config that vary: those of the view `setting` */
     int path_count;
     const char **best_paths; /* of these the best values were chosen */
     int best_count;
@@ -86,5 +86,12 @@ typedef struct ResultsBin {
 
 /* bins[RESULTS_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
 int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err);
+
+/* --- paired differences --- */
+
+/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
+   base have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
+bool results_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                     const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* figure_length: the figures by evaluation length: `curves` (extrapolation), `paper` (ours against the
- * paper's) and `early` (the decomposition of analysis/curves.c).
+ * paper's) and `early` (the decomposition of analysis/early_tokens.c).
  */
 #include "report/figure.h"
 

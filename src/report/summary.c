@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/pairs.h"
-
 typedef struct Ranking {
     const Series *best, *next; /* NULL: there is none */
     const SeriesCell *best_cell, *next_cell;
@@ -34,8 +32,8 @@ static bool next_text(const char **text, const Ranking *ranking, Arena *arena, E
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!pairs_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK, STATS_RESAMPLES,
-                       arena, err))
+    if (!results_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
+                         STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
         arena_format(arena, "%s (%s)", ranking->next->name, series_cell_text(ranking->next_cell, arena));
