@@ -1,5 +1,5 @@
-/* integrity_values: one query per table tells whether any value breaks its rule; only then one query per
- * column tells which.
+/* integrity_values: one query per table finds whether any value is out of range. Only if there is one, a
+ * query per column finds which.
  */
 #include "store/integrity_values.h"
 
@@ -9,7 +9,7 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-/* Whether all values of the table obey its rules; false, too, if it cannot be read. */
+/* Whether all values of the table are in range; also false if the table cannot be read. */
 static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error *err) {
     const char *all = "1";
     for (int i = 0; i < table->count; i++)
@@ -21,7 +21,7 @@ static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error
     return query_end(query, err) && !broken;
 }
 
-/* Each value of the table that breaks its rule; without `found`, the first is the error. */
+/* Reports each value of the table that is out of range; without `found`, the first one is the error. */
 static bool each_of_table(Database *store, const SchemaTable *table, void (*found)(void *, const char *),
                           void *user, Arena *arena, Error *err) {
     for (int i = 0; i < table->count; i++) {
