@@ -6,10 +6,10 @@
 #include "train/batch_gradient.h"
 #include "experiment/adaptive_softmax.h"
 
-/* Of one message between two machines: the order of magnitude of Ethernet and TCP. */
+/* Latency of one message between two machines: the order of magnitude of TCP over Ethernet. */
 static const double latency = 30e-6;
 
-typedef struct Share { /* of a point on a given number of ranks */
+typedef struct Share { /* the work of one point on a given number of ranks */
     double train, evaluate, exchange, sent, bytes;
 } Share;
 

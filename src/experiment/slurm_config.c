@@ -1,4 +1,4 @@
-/* slurm_config: a table says which characters each text may contain. */
+/* slurm_config: reads the section; a table says which characters each text may contain. */
 #include "experiment/slurm_config.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static const OptionField fields[] = {
 const OptionSection slurm_config_section = {"cluster", "Resources of a task, for submit", fields,
                                             COUNT_OF(fields), NULL};
 
-/* A text that begins with a letter or digit and consists of these. */
+/* A text begins with a letter or digit and consists of the characters in `letters`. */
 static const struct {
     size_t offset;
     const char *path, *letters, *wanted;
