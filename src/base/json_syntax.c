@@ -1,6 +1,6 @@
 /* json_syntax: a recursive-descent recogniser that follows the grammar of RFC 8259, section by section.
  *
- * Every function reads from `at` and moves `at` past what it recognises; on failure `at` remains at the
+ * Every function reads from `at` and moves `at` past the text that it recognises; on failure `at` is at the
  * problem. The check is needed because cJSON accepts "01", "1.", control characters in strings, invalid
  * UTF-8 and text after the value, and reads at most 63 characters of a number.
  */
@@ -23,7 +23,7 @@ static bool fail(Scan *scan, const char *problem) {
     return false;
 }
 
-/* The byte at `at`, -1 at the end. */
+/* The byte at `at`; -1 at the end. */
 static int peek(const Scan *scan) {
     return scan->at < scan->length ? scan->text[scan->at] : -1;
 }
@@ -45,8 +45,8 @@ static bool digits(Scan *scan) {
     return scan->at > start || fail(scan, "expected a digit");
 }
 
-/* The significant digits of a decimal number; returns their count, *exponent is the power of ten of the last.
- */
+/* The significant digits of a decimal number; returns their count. *exponent is the power of ten of the
+   last digit. */
 static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *exponent) {
     int count = 0;
     bool fraction = false;
@@ -62,15 +62,16 @@ static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *expo
     return count;
 }
 
-/* Whether a double holds a written integer exactly. A number beyond 2^53 with an exponent is taken as
-   approximate: 1e30 means the nearest double. */
+/* Whether a double represents a written integer exactly. A number beyond 2^53 with an exponent is accepted
+   as an approximation: 1e30 means the nearest double. */
 static bool is_held(const char *text) {
     char written[NUMBER_SIZE + 1], held[NUMBER_SIZE + 1], exact[NUMBER_SIZE + 1];
     int written_exponent, held_exponent;
     double number = strtod(text, NULL);
     bool large = fabs(number) > 0x1p53;
     if (number == 0 || number != floor(number) || (large && strpbrk(text, "eE"))) return true;
-    snprintf(exact, sizeof exact, "%.0f", number); /* whole, and not longer than the text: exact */
+    /* exact: a whole number that is not longer than the text */
+    snprintf(exact, sizeof exact, "%.0f", number);
     int count = significant(text, written, &written_exponent);
     return count == significant(exact, held, &held_exponent) && written_exponent == held_exponent &&
            memcmp(written, held, (size_t)count) == 0;
@@ -103,8 +104,8 @@ static bool number(Scan *scan) {
 /* RFC 3629, section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool utf8(Scan *scan) {
     static const struct Form {
-        unsigned char first, last, low, high; /* range of the first byte, and of the second */
-        int more;                             /* bytes after the first */
+        unsigned char first, last, low, high; /* ranges of the first and the second byte */
+        int more;                             /* number of bytes after the first */
     } forms[] = {
         {0x00, 0x7F, 0, 0, 0},       {0xC2, 0xDF, 0x80, 0xBF, 1}, {0xE0, 0xE0, 0xA0, 0xBF, 2},
         {0xE1, 0xEC, 0x80, 0xBF, 2}, {0xED, 0xED, 0x80, 0x9F, 2}, {0xEE, 0xEF, 0x80, 0xBF, 2},
@@ -124,7 +125,7 @@ static bool utf8(Scan *scan) {
     return fail(scan, "invalid UTF-8");
 }
 
-/* Four hexadecimal digits, or -1. */
+/* The value of four hexadecimal digits; -1 on error. */
 static int hex4(Scan *scan) {
     int code = 0;
     for (int i = 0; i < 4; i++, scan->at++) {
@@ -137,7 +138,7 @@ static int hex4(Scan *scan) {
     return code;
 }
 
-/* Section 7: strings. The escape after the backslash. */
+/* Section 7: strings; the escape after a backslash. */
 static bool escape(Scan *scan) {
     int byte = peek(scan);
     if (byte > 0 && strchr("\"\\/bfnrt", byte)) return take(scan, byte);
@@ -163,7 +164,7 @@ static bool string(Scan *scan) {
 
 static bool value(Scan *scan, int depth);
 
-/* Sections 4 and 5: objects, which have keys, and arrays. */
+/* Sections 4 and 5: objects (with keys) and arrays. */
 static bool container(Scan *scan, int depth, char close) {
     if (depth >= JSON_SYNTAX_MAX_DEPTH) return fail(scan, "nested more than 64 deep");
     scan->at++;
@@ -207,7 +208,7 @@ static bool report(const Scan *scan, const char *source, Error *err) {
         if (scan->text[i] == '\n')
             line++, column = 1;
         else if ((scan->text[i] & 0xC0) != 0x80)
-            column++; /* continuation bytes of a character are not counted */
+            column++; /* counts characters: continuation bytes of UTF-8 are skipped */
     }
     return error_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", source, line, column, scan->problem);
 }
@@ -229,7 +230,8 @@ const char *scan_encoding(const void *text, size_t length) {
 
 bool scan_begin(const char *text, size_t length, size_t *begin, const char *source, Error *err) {
     const char *encoding = scan_encoding(text, length);
-    if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16"; /* begins with ASCII */
+    /* the first character is ASCII, so one zero byte among the first two means UTF-16 */
+    if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16";
     *begin = scan_mark(text, length);
     return !encoding || error_set(err, EXIT_USAGE, "%s: the text is %s; save it as UTF-8", source, encoding);
 }
