@@ -91,8 +91,7 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
         point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
-    if (!results_compare(&difference, judge->store, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES,
-                         judge->arena, err))
+    if (!results_compare(&difference, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES, judge->arena, err))
         return false;
     if (isfinite(difference.low)) {
         point->low = fmin(point->low, exp(difference.low));

@@ -68,8 +68,8 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             cells[together] = other->cell;
             members[together++] = other;
         }
-        if (!results_compare(differences, analysis->store, cells, together, first->base_cell,
-                             analysis->options->block, analysis->options->resamples, arena, err))
+        if (!results_compare(differences, cells, together, first->base_cell, analysis->options->block,
+                             analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];

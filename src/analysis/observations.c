@@ -14,6 +14,10 @@ enum {
 };
 const ObservationField observations_all_fields[] = {
     {"method", "method", "", "method", OBSERVATION_METHOD, OBSERVATION_OF_SERIES, offsetof(Series, name)},
+    {"database", "database", "", "database", OBSERVATION_DATABASE, OBSERVATION_OF_SERIES,
+     offsetof(Series, database)},
+    {"experiment", "experiment", "", "experiment", OBSERVATION_EXPERIMENT, OBSERVATION_OF_SERIES,
+     offsetof(Series, experiment)},
     {"source", "source", "", "source", OBSERVATION_SOURCE, OBSERVATION_FROM, 0},
     {"evaluated", "evaluated on", "", "protocol", EVALUATED, OBSERVATION_OF_SERIES,
      offsetof(Series, evaluated)},
@@ -215,6 +219,8 @@ static void add_curve(ObservationList *list, const ReferenceCurve *curve, const 
     Series *series = series_of_reference(curve, arena_format(arena, "%s, paper", like->label), arena);
     const SeriesCell *base = series->cells; /* its curves begin at the training length */
     series->label = like->label;
+    series->experiment = like->experiment;
+    series->database = like->database;
     series->precision = like->precision;
     series->split = curve->split;
     series->protocol = like->protocol;

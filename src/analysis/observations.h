@@ -32,6 +32,8 @@ enum {
     OBSERVATION_SOURCE = 256,
     OBSERVATION_SEED = 512,
     OBSERVATION_PRECISION = 1024,
+    OBSERVATION_EXPERIMENT = 2048,
+    OBSERVATION_DATABASE = 4096,
 };
 
 /* Where the value of a field is. The last four are numbers. */

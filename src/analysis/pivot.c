@@ -21,7 +21,6 @@ static const TableColumn columns[FIELDS] = {
 };
 
 typedef struct Pivot {
-    Database *store;
     const PivotOptions *options;
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
@@ -173,8 +172,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!results_compare(differences + i, pivot->store, cells + i, step, best->cell, STATS_BLOCK,
-                             STATS_RESAMPLES, pivot->arena, err))
+        if (!results_compare(differences + i, cells + i, step, best->cell, STATS_BLOCK, STATS_RESAMPLES,
+                             pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
@@ -298,33 +297,52 @@ static const char *title_of(const Pivot *pivot) {
                         pivot->column->words, seeds_text(pivot));
 }
 
+/* The signature of what is shown of one experiment. */
+static const char *sign_part(const Pivot *pivot, const Results *part, Error *err) {
+    Json *ids = json_new_array(pivot->arena);
+    for (int i = 0; i < pivot->list->count; i++) {
+        const Observation *observation = &pivot->list->items[i];
+        if (observation->paper || observation->series->experiment != part->experiment) continue;
+        for (int s = 0; s < observation->cell->count; s++)
+            json_append(ids, json_new_number((double)observation->cell->seeds[s].evaluation, pivot->arena));
+    }
+    return results_signature(part->store, part->experiment, json_print(ids, pivot->arena), pivot->arena, err);
+}
+
 /* The signature of what is shown: of all, or of the evaluations that --where leaves. */
 static const char *sign(const Pivot *pivot, Error *err) {
-    Arena *arena = pivot->arena;
-    if (!pivot->options->where || !pivot->options->where[0]) return pivot->list->set->signature;
-    Json *ids = json_new_array(arena);
-    for (int i = 0; i < pivot->list->count; i++) {
-        const SeriesCell *cell = pivot->list->items[i].cell;
-        for (int s = 0; !pivot->list->items[i].paper && s < cell->count; s++)
-            json_append(ids, json_new_number((double)cell->seeds[s].evaluation, arena));
+    const Results *set = pivot->list->set;
+    if (!pivot->options->where || !pivot->options->where[0]) return set->signature;
+    const char *signature = set->parts ? "" : sign_part(pivot, set, err);
+    for (int i = 0; signature && i < set->part_count; i++) {
+        const char *part = sign_part(pivot, set->parts[i], err);
+        signature = part ? results_add_signature(signature, set->parts[i], part, pivot->arena) : NULL;
     }
-    const char *list = json_print(ids, arena);
-    const char *signature = results_signature(pivot->store, pivot->list->set->experiment, list, arena, err);
     for (int i = 0; signature && pivot->options->where[i]; i++)
-        signature = arena_format(arena, "%s where=%s", signature, pivot->options->where[i]);
+        signature = arena_format(pivot->arena, "%s where=%s", signature, pivot->options->where[i]);
     return signature;
 }
 
-/* Methods; protocols and corpora where there are several; training lengths; position parameters. */
+/* Methods; where there are several, databases, experiments, protocols and corpora; training lengths; position
+   parameters. */
 static const char *default_rows(const ObservationList *list, const ObservationField *column, Arena *arena) {
-    bool protocols = false, corpora = false;
+    bool databases = false, experiments = false, protocols = false, corpora = false;
+    const Series *first = list->items[0].series;
     for (int i = 0; i < list->count; i++) {
+        const Series *series = list->items[i].series;
         if (list->items[i].paper) continue;
-        protocols |= strcmp(list->items[i].series->evaluated, list->items[0].series->evaluated) != 0;
-        corpora |= strcmp(list->items[i].series->corpus, list->items[0].series->corpus) != 0;
+        databases |= strcmp(series->database, first->database) != 0;
+        experiments |= strcmp(series->experiment, first->experiment) != 0;
+        protocols |= strcmp(series->evaluated, first->evaluated) != 0;
+        corpora |= strcmp(series->corpus, first->corpus) != 0;
     }
-    const char *const names[] = {"method", protocols ? "evaluated" : "", corpora ? "corpus" : "",
-                                 "train_length", "position_parameters"};
+    const char *const names[] = {"method",
+                                 databases ? "database" : "",
+                                 experiments ? "experiment" : "",
+                                 protocols ? "evaluated" : "",
+                                 corpora ? "corpus" : "",
+                                 "train_length",
+                                 "position_parameters"};
     const char *rows = "";
     for (int i = 0; i < COUNT_OF(names); i++)
         if (*names[i] && strcmp(names[i], column->name))
@@ -368,9 +386,8 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     return pivot->row_count > 0;
 }
 
-Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
-                   Error *err) {
-    Pivot pivot = {.store = store, .options = options, .arena = arena};
+Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err) {
+    Pivot pivot = {.options = options, .arena = arena};
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);

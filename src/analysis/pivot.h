@@ -29,7 +29,6 @@ typedef struct PivotOptions {
 
 /* For people only. NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without
    observations it has no rows. */
-Table *pivot_table(Database *store, const Results *set, const PivotOptions *options, Arena *arena,
-                   Error *err);
+Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err);
 
 #endif

@@ -117,9 +117,9 @@ static Series *find_series(Results *set, const Series *wanted, Arena *arena) {
 }
 
 static void take_row(Results *set, Query *query, int64_t row, Arena *arena) {
-    Series wanted = {0};
+    Series wanted = {.experiment = set->experiment, .database = database_path(set->store)};
     SeriesCell at = {0};
-    SeriesSeed seed = {.row = row};
+    SeriesSeed seed = {.row = row, .store = set->store};
     read_row(query, (void *const[]){&wanted, &at, &seed}, arena);
     seed.stale = encoding_files_edited(seed.method_files);
     series_add(find_series(set, &wanted, arena), at.length, at.stride, seed, arena);
@@ -188,6 +188,7 @@ const char *results_signature(Database *store, const char *experiment, const cha
 Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err) {
     Results *set = NEW(arena, 1, Results);
     const char *const parameters[] = {experiment, NULL};
+    set->store = store;
     set->experiment = arena_copy(arena, experiment);
     set->signature = results_signature(store, experiment, NULL, arena, err);
     set->reference = set->signature ? reference_curves_read(store, experiment, arena, err) : NULL;
@@ -197,6 +198,36 @@ Results *results_read(Database *store, const char *experiment, Arena *arena, Err
     if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err)) return NULL;
     for (int i = 0; i < set->count; i++) series_finish(&set->items[i], arena);
     return set;
+}
+
+/* --- several experiments --- */
+
+Results *results_join(const Results *const *sets, int count, Arena *arena) {
+    Results *joined = NEW(arena, 1, Results);
+    bool experiments = false, databases = false;
+    for (int s = 1; s < count; s++) {
+        experiments |= strcmp(sets[s]->experiment, sets[0]->experiment) != 0;
+        databases |= sets[s]->store != sets[0]->store;
+    }
+    joined->store = sets[0]->store;
+    joined->reference = sets[0]->reference;
+    joined->parts = sets;
+    joined->part_count = count;
+    joined->signature = joined->experiment = "";
+    for (int s = 0; s < count; s++) {
+        const Results *set = sets[s];
+        const char *database = database_path(set->store), *name = experiments ? set->experiment : database;
+        if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
+        joined->experiment = arena_format(arena, "%s%s%s", joined->experiment, s ? ", " : "", name);
+        joined->signature = results_add_signature(joined->signature, set, set->signature, arena);
+        for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
+    }
+    return joined;
+}
+
+const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena) {
+    return arena_format(arena, "%s%s%s (%s): %s", all, *all ? "; " : "", set->experiment,
+                        database_path(set->store), signature);
 }
 
 /* --- names --- */
@@ -335,11 +366,10 @@ typedef struct Windows {
     int count;
 } Windows;
 
-static bool read_windows(Windows *windows, Database *store, const SeriesSeed *seed, Arena *arena,
-                         Error *err) {
+static bool read_windows(Windows *windows, const SeriesSeed *seed, Arena *arena, Error *err) {
     const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
     Query *query = query_begin(
-        store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window",
+        seed->store, "SELECT nll_sum, tokens FROM evaluation_window WHERE evaluation = ? ORDER BY window",
         parameters);
     *windows = (Windows){0};
     while (query_next(query)) {
@@ -370,7 +400,7 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-bool results_compare(StatsDifference *differences, Database *store, const SeriesCell *const *cells, int count,
+bool results_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
                      const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err) {
     ArenaMark mark = arena_mark(arena);
     StatsPanel panel = {.methods = count};
@@ -383,7 +413,7 @@ bool results_compare(StatsDifference *differences, Database *store, const Series
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;
-        fine = read_windows(&theirs, store, series_seed(base, seeds[s]), arena, err);
+        fine = read_windows(&theirs, series_seed(base, seeds[s]), arena, err);
         if (fine && !unit) {
             first = theirs;
             unit = NEW(arena, first.count, int);
@@ -395,11 +425,11 @@ bool results_compare(StatsDifference *differences, Database *store, const Series
         }
         for (int m = 0; fine && m < count; m++) {
             const SeriesSeed *seed = series_seed(cells[m], seeds[s]);
-            fine = read_windows(&ours, store, seed, arena, err);
+            fine = read_windows(&ours, seed, arena, err);
             if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
                 fine = error_set(err, EXIT_DAMAGED,
                                  "database '%s' is damaged: the windows of evaluation %lld differ",
-                                 database_path(store), (long long)seed->evaluation);
+                                 database_path(seed->store), (long long)seed->evaluation);
             if (!fine) break;
             double *index = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;
             add_windows(index, unit, &ours, width, 1);

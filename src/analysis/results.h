@@ -15,16 +15,26 @@
 #include "analysis/series.h"
 
 typedef struct Results {
+    Database *store;
     const char *experiment;
     const char
         *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
     Series *items;  /* in the order of the config */
     int count;
-    const ReferenceCurves *reference; /* all of its methods */
+    const ReferenceCurves *reference;   /* all of its methods */
+    const struct Results *const *parts; /* [part_count] of results_join; else NULL */
+    int part_count;
 } Results;
 
 /* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. */
 Results *results_read(Database *store, const char *experiment, Arena *arena, Error *err);
+
+/* The series of several experiments, also of several databases, in one Results; `sets` must live as long. The
+   reference numbers are those of the first. */
+Results *results_join(const Results *const *sets, int count, Arena *arena);
+
+/* The signature of one of them, after those of others: "a (x.db): ...; b (x.db): ...". */
+const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena);
 
 /* The same signature of some evaluations alone: their ids as a JSON array; NULL: all. NULL and err if reading
    fails. */
@@ -70,7 +80,7 @@ int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Erro
 
 /* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
    base have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
-bool results_compare(StatsDifference *differences, Database *store, const SeriesCell *const *cells, int count,
+bool results_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
                      const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err);
 
 #endif

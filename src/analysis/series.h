@@ -22,6 +22,7 @@ typedef struct SeriesSeed { /* an evaluation of one run, requested */
     const char *run_key, *method_options, *tokenizer, *method_files;
     bool stale;  /* the method's file was edited after the training */
     int64_t row; /* its place in the order of the config, over all series */
+    Database *store;
 } SeriesSeed;
 
 typedef struct SeriesCell {
@@ -50,6 +51,7 @@ typedef struct SeriesRun { /* a seed that has finished training */
 } SeriesRun;
 
 typedef struct Series {
+    const char *experiment, *database;    /* where it is from */
     const char *name;                     /* label, settings and variant */
     const char *label, *method, *setting; /* setting: "" or "train.optimizer.lr=0.001" */
     const char *run_label;                /* the label without the variant */

@@ -35,7 +35,7 @@ static const TableColumn columns[] = {
     WHOLE(parameters),    WHOLE(position_parameters),
     TEXT(tokenizer),      TEXT(corpus),
     TEXT(revision),       TEXT(eval_variant),
-    TEXT(eval_precision),
+    TEXT(eval_precision), TEXT(database),
 };
 
 /* One evaluation. */
@@ -50,12 +50,12 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-static void put_row(Table *table, const char *experiment, const Evaluation *evaluation) {
+static void put_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
     const TableCell cells[COUNT_OF(columns)] = {
-        table_text(experiment),
+        table_text(series->experiment),
         table_text(seed->run_key),
         table_text(series->method),
         table_text(seed->method_options),
@@ -82,13 +82,15 @@ static void put_row(Table *table, const char *experiment, const Evaluation *eval
         table_text(known ? seed->revision : NULL),
         table_text(series->variant),
         table_text(series->precision),
+        table_text(series->database),
     };
-    memcpy(table_row(table), cells, sizeof cells);
+    memcpy(table_row(table), cells, (size_t)table->column_count * sizeof *cells);
 }
 
-/* A row for each evaluation that the conditions allow, in the order of the config. */
-static const Table *list_evaluations(const Results *set, const ObservationOptions *options, Arena *arena,
-                                     Error *err) {
+/* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
+   where there are several. */
+static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
+                                     Arena *arena, Error *err) {
     const ObservationList *list = observations_list(set, options, arena, err);
     if (!list) return NULL;
     Evaluation *evaluations = NULL;
@@ -100,60 +102,100 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
-    for (int i = 0; i < count; i++) put_row(table, set->experiment, &evaluations[i]);
+    Table *table = table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
+    for (int i = 0; i < count; i++) put_row(table, &evaluations[i]);
     return table;
 }
 
 /* --- the command --- */
 
-static const Table *make_table(Database *store, const CmdTableOptions *options, const Results *set,
-                               const ObservationOptions *wanted, Arena *arena, Error *err) {
-    if (table_for_programs(options->format)) return list_evaluations(set, wanted, arena, err);
+static const Table *make_table(const CmdTableOptions *options, const Results *set, Arena *arena, Error *err) {
     const PivotOptions pivot = {.rows = options->rows,
                                 .columns = options->columns,
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
                                 .mark = options->format != TABLE_AS_TEXT};
-    const Table *table = pivot_table(store, set, &pivot, arena, err);
+    const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
     return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
                      arena);
 }
 
-static bool print_all(Database *store, const CmdTableOptions *options, FILE *out, Arena *arena, Error *err) {
+typedef struct Sets {
+    const Results **items;
+    int count;
+} Sets;
+
+/* Adds the experiments of a database that are wanted (NULL: all). */
+static bool read_sets(Sets *sets, Database *store, const char *const *wanted, Arena *arena, Error *err) {
     int count = 0;
-    const char **names = runs_experiments(store, options->experiment, &count, arena, err);
+    const char **names = runs_experiments(store, NULL, &count, arena, err);
     if (!names) return false;
+    for (int i = 0; i < count; i++) {
+        bool chosen = !wanted;
+        for (int k = 0; wanted && wanted[k]; k++) chosen |= !strcmp(wanted[k], names[i]);
+        if (!chosen) continue;
+        const Results *set = results_read(store, names[i], arena, err);
+        if (!set) return false;
+        *ARENA_PUSH(arena, sets->items, sets->count) = set;
+    }
+    return true;
+}
+
+static bool check_wanted(const Sets *sets, Database *const *stores, int count, const char *const *wanted,
+                         Error *err) {
+    for (; wanted && *wanted; wanted++) {
+        int i = 0;
+        while (i < sets->count && strcmp(sets->items[i]->experiment, *wanted) != 0) i++;
+        if (i < sets->count) continue;
+        return count > 1 ? error_set(err, EXIT_USAGE, "no database has an experiment '%s'", *wanted)
+                         : error_set(err, EXIT_USAGE, "database '%s' has no experiment '%s'",
+                                     database_path(stores[0]), *wanted);
+    }
+    return true;
+}
+
+static bool print_all(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
+                      Arena *arena, Error *err) {
+    bool programs = table_for_programs(options->format);
+    bool together = count > 1 || (options->experiments && options->experiments[0] && options->experiments[1]);
+    Sets sets = {0};
     ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
     wanted.where_count = observations_parse_filters(&where, options->where, arena, err);
     wanted.where = where;
     if (wanted.where_count < 0) return false;
-    if (table_for_programs(options->format) &&
-        (options->rows || options->columns || options->ratio || options->paper))
+    if (programs && (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
             "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
             "text, md and latex");
-    const Results **sets = NEW(arena, count, const Results *);
-    for (int i = 0; i < count; i++) {
-        sets[i] = results_read(store, names[i], arena, err);
-        if (!sets[i]) return false;
+    if (together && options->paper)
+        return error_set(err, EXIT_USAGE, "--paper is for one database, and for its experiments one by one");
+    for (int i = 0; i < count; i++)
+        if (!read_sets(&sets, stores[i], options->experiments, arena, err)) return false;
+    if (!check_wanted(&sets, stores, count, options->experiments, err) ||
+        (wanted.where_count > 0 && !observations_choose(sets.items, &sets.count, &wanted, arena, err)))
+        return false;
+    if (together && !programs && sets.count > 1) {
+        const Results **joined = NEW(arena, 1, const Results *);
+        joined[0] = results_join(sets.items, sets.count, arena);
+        sets = (Sets){joined, 1};
     }
-    if (wanted.where_count > 0 && !observations_choose(sets, &count, &wanted, arena, err)) return false;
-    const Table **tables = NEW(arena, count, const Table *);
-    for (int i = 0; i < count; i++) {
-        tables[i] = make_table(store, options, sets[i], &wanted, arena, err);
+    const Table **tables = NEW(arena, sets.count, const Table *);
+    for (int i = 0; i < sets.count; i++) {
+        tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, arena, err)
+                             : make_table(options, sets.items[i], arena, err);
         if (!tables[i]) return false;
     }
-    return table_print(tables, count, options->format, out, err);
+    return table_print(tables, sets.count, options->format, out, err);
 }
 
-bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err) {
+bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
+                     Error *err) {
     Arena *arena = arena_new(0);
-    bool fine = print_all(store, options, out, arena, err);
+    bool fine = print_all(stores, count, options, out, arena, err);
     arena_free(arena);
     return fine;
 }
@@ -161,14 +203,16 @@ bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out,
 /* --- its command line --- */
 
 typedef struct TableArguments {
-    const char *experiment, *rows, *columns;
-    const char *const *where;
+    const char *rows, *columns;
+    const char *const *experiments, *const *where;
     int format;
     bool json, ratio, paper, bare;
 } TableArguments;
 
 static const OptionField fields[] = {
-    ARGUMENT_EXPERIMENT(TableArguments),
+    {"experiment", OPTION_TEXT, offsetof(TableArguments, experiments), .list = OPTION_COMMAS,
+     .argument = "NAME,...", .group = "Selection",
+     .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
     {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
@@ -186,7 +230,7 @@ static const OptionField fields[] = {
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const TableArguments *options = arguments->options;
-    CmdTableOptions table = {.experiment = options->experiment,
+    CmdTableOptions table = {.experiments = options->experiments,
                              .format = ARGUMENT_FORMAT_GIVEN(options),
                              .rows = options->rows,
                              .columns = options->columns,
@@ -196,23 +240,29 @@ static ExitCode run(const Arguments *arguments, Error *err) {
     if (options->bare && table.format != TABLE_AS_LATEX)
         return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
     if (options->bare) table.format = TABLE_AS_TABULAR;
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && cmd_table_print(store, &table, stdout, err);
-    database_close(store);
+    int count = arguments->word_count;
+    Database **stores = NEW(arguments->arena, count, Database *);
+    bool fine = true;
+    for (int i = 0; fine && i < count; i++) {
+        stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
+        fine = stores[i] != NULL;
+    }
+    fine = fine && cmd_table_print(stores, count, &table, stdout, err);
+    for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
 }
 
 const Command cmd_table = {
     .name = "table",
-    .words = "DB",
+    .words = "DB...",
     .fewest = 1,
-    .most = 1,
+    .most = 100,
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
     .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
             "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
             "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant.",
+            "eval_variant, experiment, database. The rows of several databases are in one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, TableArguments),

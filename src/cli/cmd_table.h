@@ -19,15 +19,17 @@
 extern const Command cmd_table;
 
 typedef struct CmdTableOptions {
-    const char *experiment; /* NULL: all */
+    const char *const *experiments; /* NULL-terminated; NULL: all. Of several, all rows are in one table */
     TableFormat format;
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
 } CmdTableOptions;
 
-/* Errors: an unknown experiment or field, a database without experiments, failure to read or to
+/* The rows of several databases are in one table; csv and json have the column `database`, then.
+   Errors: an unknown experiment or field, a database without experiments, failure to read or to
  * write. */
-bool cmd_table_print(Database *store, const CmdTableOptions *options, FILE *out, Error *err);
+bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
+                     Error *err);
 
 #endif

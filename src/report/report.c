@@ -118,7 +118,7 @@ static const struct {
 };
 
 static bool put_verdict(const Report *report, Error *err) {
-    const char **sentences = summary_sentences(report->store, report->set, report->arena, err);
+    const char **sentences = summary_sentences(report->set, report->arena, err);
     if (!sentences) return false;
     html_element("h2", "The verdict", report->out);
     if (report->claims->count) {
@@ -272,7 +272,7 @@ static bool put_tables(const Report *report, Error *err) {
     html_element("h2", "Tables", report->out);
     for (int i = 0; i < COUNT_OF(tables); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
-        const Table *table = pivot_table(report->store, report->set, &options, report->arena, err);
+        const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
         put_table(report, table, tables[i].title);
     }

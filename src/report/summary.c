@@ -28,11 +28,11 @@ static Ranking rank(const Results *set, const Series *first, int64_t length) {
 }
 
 /* ", 0.73 [0.71, 0.75] of that of the next, Label (17.58)": the interval only where seeds allow one. */
-static bool next_text(const char **text, const Ranking *ranking, Database *store, Arena *arena, Error *err) {
+static bool next_text(const char **text, const Ranking *ranking, Arena *arena, Error *err) {
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!results_compare(&difference, store, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
+    if (!results_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
                          STATS_RESAMPLES, arena, err))
         return false;
     const char *next =
@@ -50,12 +50,12 @@ static bool next_text(const char **text, const Ranking *ranking, Database *store
 }
 
 static bool best_at(const char **sentence, const Results *set, const Series *first, int64_t length,
-                    const char *length_text, Database *store, Arena *arena, Error *err) {
+                    const char *length_text, Arena *arena, Error *err) {
     const Ranking ranking = rank(set, first, length);
     const char *next;
     *sentence = "";
     if (!ranking.best) return true;
-    if (!next_text(&next, &ranking, store, arena, err)) return false;
+    if (!next_text(&next, &ranking, arena, err)) return false;
     *sentence = arena_format(arena, " At %s %s has the lowest perplexity, %s%s.", length_text,
                              ranking.best->name, series_cell_text(ranking.best_cell, arena), next);
     return true;
@@ -95,7 +95,7 @@ static int64_t longest_length(const Results *set, const Series *first) {
     return longest;
 }
 
-const char **summary_sentences(Database *store, const Results *set, Arena *arena, Error *err) {
+const char **summary_sentences(const Results *set, Arena *arena, Error *err) {
     const char **sentences = NEW(arena, set->count + 1, const char *);
     int count = 0;
     for (int i = 0; i < set->count; i++) {
@@ -105,10 +105,9 @@ const char **summary_sentences(Database *store, const Results *set, Arena *arena
         const char *near, *far = "";
         int64_t longest = longest_length(set, first);
         const char *length_text = arena_format(arena, "that length");
-        if (!best_at(&near, set, first, first->train_length, length_text, store, arena, err)) return NULL;
+        if (!best_at(&near, set, first, first->train_length, length_text, arena, err)) return NULL;
         length_text = arena_format(arena, "%lld, the longest evaluated,", (long long)longest);
-        if (longest > first->train_length &&
-            !best_at(&far, set, first, longest, length_text, store, arena, err))
+        if (longest > first->train_length && !best_at(&far, set, first, longest, length_text, arena, err))
             return NULL;
         sentences[count++] = arena_format(arena, "Trained at %lld:%s%s%s", (long long)first->train_length,
                                           near, far, reaches(set, first, arena));

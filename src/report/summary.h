@@ -11,6 +11,6 @@
 /* For each training length, under the first protocol: which method is best at that length and at the longest
    evaluated, how far the next one is, and how far each method stays within 5 % of its perplexity at the
    training length. NULL-terminated; NULL and err if reading fails. */
-const char **summary_sentences(Database *store, const Results *set, Arena *arena, Error *err);
+const char **summary_sentences(const Results *set, Arena *arena, Error *err);
 
 #endif

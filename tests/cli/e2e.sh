@@ -159,7 +159,7 @@ check "a worker started by hand" try 0 worker "$folder"
 check "prints progress" grep -qE '^step 100 100 [0-9.]+ [0-9.]+$' out
 check "and leaves a result file" test -e "$folder/result.db"
 check "run takes it over" try 0 run long.json --db stopped/x.db
-check "without doing it again" test "$(grep -c ^start err)" = $((left - 1))
+check "without doing it again" test "$(grep -c " start  " err)" = $((left - 1))
 check "to the same numbers once more" same_numbers whole/x.db stopped/x.db
 
 start twice/x.db -j 2

@@ -94,17 +94,35 @@ status_experiment() {
     try 0 status x/x.db && says out e2e other && try 0 status x/x.db --experiment other && says out other && lacks out e2e &&
         refused "has no experiment 'none'" status x/x.db --experiment none
 }
+status_watch() { # nothing is left of one experiment, so that it ends
+    try 0 status x/x.db --experiment other --watch=0.1 && says out other && try 0 status x/x.db --experiment other --watch && says out other &&
+        refused "--watch takes a number" status x/x.db --watch=0
+}
 
 # --- table, plot, report, analyse ---
 
 table_json() { try 0 table x/x.db --json && is_json out; }
 table_experiment() {
-    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: "
+    try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: " &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment nosuch &&
+        refused "has no experiment 'nosuch'" table x/x.db --experiment e2e,nosuch && several_experiments
+}
+# In one table, with a field for the experiment; each number is that of the experiment's own table.
+several_experiments() {
+    local row
+    try 0 table x/x.db --experiment other,e2e && says out "e2e, other: perplexity" "experiment" && [ "$(grep -c perplexity out)" = 1 ] &&
+        cp out both && try 0 table x/x.db --experiment other && row=$(grep -oE '[0-9]+\.[0-9]+' out | head -1) &&
+        grep -E "other .*$row" both && try 0 table x/x.db --experiment other,e2e --where experiment=other && says out "other: " &&
+        lacks out "e2e" && try 0 table x/x.db --experiment e2e,other -f csv && [ "$(wc -l <out)" = 11 ] && lacks out database
 }
 table_format() {
     try 0 table x/x.db --format csv && says out "experiment,run_key," && try 0 table x/x.db -f md && says out "|:--" &&
         try 0 table x/x.db --format latex && says out '\begin{tabular}' && try 0 table x/x.db --format text && says out "------" &&
         try 0 table x/x.db --format json && is_json out && refused "--format takes 'text', 'md', 'latex', 'csv' or 'json', got 'xml'" table x/x.db --format xml
+}
+table_bare() {
+    try 0 table x/x.db --format latex --bare && says out '\begin{tabular}' && lacks out caption minipage setbox &&
+        refused "--bare is for --format latex" table x/x.db --bare
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -180,7 +198,7 @@ analyse_claims() {
 evaluated="SELECT group_concat(x, ' ') FROM (SELECT DISTINCT length || protocol || stride || split || requested || variant AS x"
 evaluated+=" FROM evaluation WHERE id > 10 ORDER BY 1)"
 eval_jobs() {
-    fresh j && try 0 eval j/x.db --experiment e2e --lengths 24 -j 2 && [ "$(sed -n 's/^\(start\|done\).*/\1/p' err | head -2 | tr -d '\n')" = startstart ]
+    fresh j && try 0 eval j/x.db --experiment e2e --lengths 24 -j 2 && [ "$(sed -n 's/^[-0-9]* [0-9:]* \(start\|done\) .*/\1/p' err | head -2 | tr -d '\n')" = startstart ]
 }
 eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
 eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }

@@ -85,7 +85,7 @@ done
 check "bash: a choice" offers "md" table a.db --format m
 check "bash: of a short option" offers "text md latex csv json" table a.db -f ""
 check "bash: after =" offers "json" table a.db --format = j
-check "bash: right after =" offers "failed changed" run --retry =
+check "bash: right after =" offers "failed changed missing" run --retry =
 check "bash: the second word" offers "claims claim-points" analyse a.db cl
 check "bash: behind options, too" offers "claims claim-points" analyse --format csv --paper a.db cl
 check "bash: behind --option=value, too" offers "claims claim-points" analyse --format = csv a.db cl

@@ -18,7 +18,7 @@ fresh() { # fresh NAME: copies the database in which both runs are done
 }
 
 order() { # order: one letter per run in the progress
-    sed -n 's/^\(start\|done\).*/\1/p' err | cut -c 1 | tr -d '\n'
+    sed -n 's/^[-0-9]* [0-9:]* \(start\|done\) .*/\1/p' err | cut -c 1 | tr -d '\n'
 }
 
 option_jobs() {

@@ -5,6 +5,8 @@ unset MAKEFLAGS
 mkdir results
 sqlite3 x.db <"$root/tests/golden/frozen.sql" || exit 1
 sqlite3 x.db "UPDATE run SET status = 'running' WHERE key = (SELECT min(key) FROM run)"
+sqlite3 x.db ".backup y.db"
+for table in request point; do sqlite3 y.db "DELETE FROM $table WHERE run = (SELECT min(key) FROM run)"; done # to prune
 seq 1 3000 >corpus.txt
 cat >x.json <<END
 { "name": "x", "data": { "files": ["corpus.txt"], "split": { "valid": 0.25, "test": 0.25 } },
@@ -22,12 +24,15 @@ commands="0 - table x.db
 0 points plan x.json
 0 figures bench x.json --rounds 1 --methods $method --lengths 16 --phase train
 3 0.points status x.db
+0 - runs x.db
 0 - methods
+0 - runs x.db
+0 - prune y.db -n
 4 - check x.db"
 
 for command in $("$POSLAB" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p'); do
     "$POSLAB" "$command" --help >help
-    if grep -q " $command\( \|\$\)" <<<"$commands"; then
+    if grep -q " $command\( \|\$\)" <<<"$commands prune"; then # test_runs.sh has its rows
         check "$command offers all formats" says help "-f, --format FORMAT        output format: text, md, latex, csv or json (default text)" "--json"
     else
         check "$command prints no table" lacks help "--json"

@@ -120,7 +120,7 @@ finish x/x.db "a worker that hangs"
 
 for damage in flip cut both; do # leaves the older of two states, or none
     rm -rf x
-    hurt worker kill 183 0 "$home/x/x.db"
+    hurt worker kill 190 0 "$home/x/x.db"
     state=$(ls x/tiny/*/state.safetensors)
     [ -e "$state.old" ] || bad "two generations of states"
     [ $damage = cut ] || printf 'X' | dd of="$state" bs=1 seek=900 conv=notrunc status=none

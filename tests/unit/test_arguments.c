@@ -22,6 +22,7 @@ typedef struct Options {
     int64_t count, limit;
     int colour, tint;
     bool all, quiet;
+    double every;
 } Options;
 
 static const OptionField rows[] = {
@@ -44,6 +45,8 @@ static const OptionField rows[] = {
      .group = "A"},
     {"all", OPTION_BOOL, offsetof(Options, all), .letter = 'a', .group = "A"},
     {"quiet", OPTION_BOOL, offsetof(Options, quiet), .letter = 'q', .group = "A"},
+    {"every", OPTION_REAL, offsetof(Options, every), .low = 0.5, .high = 9, .letter = 'e', .argument = "X",
+     .implied = "2", .group = "A"},
 };
 static const Command command = {.name = "try", .words = "WORD", ARGUMENT_OPTIONS(rows, Options)};
 
@@ -99,6 +102,20 @@ static void defaults(void **state) {
     assert_false(options->all || options->quiet || arguments.help);
     assert_int_equal(arguments.word_count, 0);
     assert_null(arguments.words[0]);
+}
+
+/* The next word is none of an option whose argument may be left out. */
+static void implied(void **state) {
+    (void)state;
+    assert_true(accepted(PARSE("x"))->every == 0);
+    assert_true(accepted(PARSE("--every=1.5", "x"))->every == 1.5);
+    assert_true(accepted(PARSE("-e3"))->every == 3);
+    assert_true(accepted(PARSE("--every", "3"))->every == 2);
+    assert_int_equal(arguments.word_count, 1);
+    assert_string_equal(arguments.words[0], "3");
+    assert_true(accepted(PARSE("-qe"))->every == 2);
+    assert_refused(PARSE("--every=10"), "--every takes a number from 0.5 to 9, got '10'");
+    assert_refused(PARSE("--every="), "--every takes a number from 0.5 to 9, got ''");
 }
 
 static void values(void **state) {
@@ -215,9 +232,9 @@ static void wrong_values(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(values),       cmocka_unit_test(short_options),
-        cmocka_unit_test(lists),    cmocka_unit_test(words),        cmocka_unit_test(no_value),
-        cmocka_unit_test(unknown),  cmocka_unit_test(wrong_values),
+        cmocka_unit_test(defaults),      cmocka_unit_test(values),  cmocka_unit_test(implied),
+        cmocka_unit_test(short_options), cmocka_unit_test(lists),   cmocka_unit_test(words),
+        cmocka_unit_test(no_value),      cmocka_unit_test(unknown), cmocka_unit_test(wrong_values),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

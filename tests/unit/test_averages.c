@@ -30,7 +30,7 @@ static const char *printed(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }

@@ -45,7 +45,8 @@ static const char *analysed(Database *store, const char *what, TableFormat forma
 static const char *table(Database *store, TableFormat format) {
     Error err = {0};
     FILE *out = fopen("out", "w");
-    if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, &err))
+        fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -97,7 +98,7 @@ static void test_verdicts(void **state) {
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);
     assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);
-    const char **sentences = summary_sentences(store, set, sample_arena, &err);
+    const char **sentences = summary_sentences(set, sample_arena, &err);
     assert_non_null(sentences);
     assert_null(strstr(sentences[0], "256"));
     assert_non_null(strstr(sentences[0], "At 64, the longest evaluated,"));

@@ -345,7 +345,7 @@ static Shapes print_all(int kind, bool plain) {
     for (TableFormat f = 0; table_format_names[f]; f++) {
         FILE *out = fopen("out", "w");
         assert_non_null(out);
-        if (!cmd_table_print(store, &(CmdTableOptions){.format = f}, out, &err)) fail_msg("%s", err.text);
+        if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = f}, out, &err)) fail_msg("%s", err.text);
         fclose(out);
         add_shape(&shapes, "table", f);
     }

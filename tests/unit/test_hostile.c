@@ -47,12 +47,13 @@ static bool call_status(Database *store, const char *format, FILE *out, Error *e
 }
 
 static bool call_table(Database *store, const char *format, FILE *out, Error *err) {
-    return cmd_table_print(store, &(CmdTableOptions){.format = sample_index(table_format_names, format)}, out,
-                           err);
+    return cmd_table_print(&store, 1, &(CmdTableOptions){.format = sample_index(table_format_names, format)},
+                           out, err);
 }
 
 static bool call_ratio(Database *store, const char *rows, FILE *out, Error *err) {
-    return cmd_table_print(store, &(CmdTableOptions){.rows = rows, .ratio = true, .paper = true}, out, err);
+    return cmd_table_print(&store, 1, &(CmdTableOptions){.rows = rows, .ratio = true, .paper = true}, out,
+                           err);
 }
 
 static bool call_analyse(Database *store, const char *what, FILE *out, Error *err) {

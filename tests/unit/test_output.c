@@ -63,7 +63,8 @@ static const char *printed(Database *store, TableFormat format) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(store, &(CmdTableOptions){.format = format}, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &(CmdTableOptions){.format = format}, out, &err))
+        fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }
@@ -135,7 +136,7 @@ static const char *printed_with(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     const char *text = sample_file("out", NULL), *end = strstr(text, "\nsignature");
     return end ? arena_format(sample_arena, "%.*s", (int)(end - text), text) : text;
@@ -143,7 +144,7 @@ static const char *printed_with(Database *store, CmdTableOptions options) {
 
 static const char *refused(Database *store, CmdTableOptions options) {
     static Error err;
-    assert_false(cmd_table_print(store, &options, stdout, &err));
+    assert_false(cmd_table_print(&store, 1, &options, stdout, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     return err.text;
 }
@@ -437,15 +438,16 @@ static void test_table_errors(void **state) {
     (void)state;
     Error err;
     Database *store = database_open("x.db", DATABASE_CREATE, &err);
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = TABLE_AS_TEXT}, stdout, &err));
+    assert_false(cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_TEXT}, stdout, &err));
     assert_int_equal(err.code, EXIT_USAGE);
     assert_non_null(strstr(err.text, "no experiment"));
     database_close(store);
     store = two_seeds(NULL);
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.experiment = "y"}, stdout, &err));
+    assert_false(cmd_table_print(
+        &store, 1, &(CmdTableOptions){.experiments = (const char *const[]){"y", NULL}}, stdout, &err));
     assert_non_null(strstr(err.text, "'y'"));
     FILE *full = fopen("/dev/full", "w");
-    assert_false(cmd_table_print(store, &(CmdTableOptions){.format = TABLE_AS_CSV}, full, &err));
+    assert_false(cmd_table_print(&store, 1, &(CmdTableOptions){.format = TABLE_AS_CSV}, full, &err));
     assert_int_equal(err.code, EXIT_SYSTEM);
     fclose(full);
     database_close(store);
@@ -594,7 +596,7 @@ static const char *whole(Database *store, CmdTableOptions options) {
     Error err;
     FILE *out = fopen("out", "w");
     assert_non_null(out);
-    if (!cmd_table_print(store, &options, out, &err)) fail_msg("%s", err.text);
+    if (!cmd_table_print(&store, 1, &options, out, &err)) fail_msg("%s", err.text);
     fclose(out);
     return sample_file("out", NULL);
 }

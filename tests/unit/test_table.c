@@ -9,9 +9,13 @@
 
 #include "base/table.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
 
 static Arena *arena;
 
@@ -288,6 +292,137 @@ static void test_empty(void **state) {
     assert_printed(table, TABLE_AS_TEXT, "only a title\n");
 }
 
+/* --- on a terminal --- */
+
+/* The output on a terminal of `width` columns. */
+static const char *on_terminal(const Table *table, int width) {
+    Error err;
+    char *text = NEW(arena, 4096, char);
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    FILE *out = fdopen(slave, "w");
+    assert_non_null(out);
+    struct termios raw;
+    assert_int_equal(tcgetattr(slave, &raw), 0);
+    cfmakeraw(&raw);
+    assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+    assert_int_equal(ioctl(slave, TIOCSWINSZ, &(struct winsize){.ws_col = (unsigned short)width}), 0);
+    assert_true(table_print_one(table, TABLE_AS_TEXT, out, &err));
+    putc('\f', out); /* the end */
+    fflush(out);
+    for (int size = 0; !size || text[size - 1] != '\f';) {
+        ssize_t got = read(master, text + size, (size_t)(4096 - size));
+        assert_true(got > 0);
+        size += (int)got;
+    }
+    *strchr(text, '\f') = '\0';
+    fclose(out);
+    close(master);
+    return text;
+}
+
+/* Methods by lengths, which are the columns; two of the other columns are constant. */
+static Table *wide_table(void) {
+    static const TableColumn columns[] = {
+        {"name", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"protocol", "on", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"trained", "trained\nat", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"empty", "empty", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"length", "", TABLE_INT, TABLE_SPREAD, 0},
+        {"loss", "", TABLE_REAL, TABLE_SPREAD_VALUE | TABLE_DASHED, 2},
+    };
+    Table *table = table_new("title", columns, COUNT_OF(columns), arena);
+    for (int i = 0; i < 15; i++) {
+        TableCell *row = table_row(table);
+        row[0] = table_text(i < 10 ? "alibi" : "none");
+        row[1] = table_text(i % 10 < 5 ? "all" : "last");
+        row[2] = table_number(64);
+        row[4] = table_number(1000 << i % 5);
+        row[5] = table_number(i == 7 ? NAN : i);
+        if (i == 14) row[4] = table_number(NAN);
+    }
+    return table;
+}
+
+static void test_terminal(void **state) {
+    (void)state;
+    const Table *table = wide_table();
+    unsetenv("COLUMNS");
+    const char *whole = printed(&table, 1, TABLE_AS_TEXT);
+    static const char fits[] = "title\n"
+                               "\n"
+                               "trained at: 64\n"
+                               "method  on     1000   2000   4000   8000  16000\n"
+                               "-----------------------------------------------\n"
+                               "alibi   all    0.00   1.00   2.00   3.00   4.00\n"
+                               "alibi   last   5.00   6.00          8.00   9.00\n"
+                               "none    all   10.00  11.00  12.00  13.00      -\n";
+    static const char blocks[] = "title\n"
+                                 "\n"
+                                 "trained at: 64\n"
+                                 "method  on     1000   2000\n"
+                                 "--------------------------\n"
+                                 "alibi   all    0.00   1.00\n"
+                                 "alibi   last   5.00   6.00\n"
+                                 "none    all   10.00  11.00\n"
+                                 "\n"
+                                 "method  on     4000   8000\n"
+                                 "--------------------------\n"
+                                 "alibi   all    2.00   3.00\n"
+                                 "alibi   last          8.00\n"
+                                 "none    all   12.00  13.00\n"
+                                 "\n"
+                                 "method  on    16000\n"
+                                 "-------------------\n"
+                                 "alibi   all    4.00\n"
+                                 "alibi   last   9.00\n"
+                                 "none    all       -\n";
+    assert_string_equal(on_terminal(table, 300), whole);
+    assert_string_equal(on_terminal(table, 63), whole);
+    assert_string_equal(on_terminal(table, 62), fits);
+    assert_string_equal(on_terminal(table, 47), fits);
+    assert_string_equal(on_terminal(table, 30), blocks);
+    assert_string_equal(on_terminal(table, 0), whole); /* a terminal that does not know its width */
+    assert_non_null(strstr(on_terminal(table, 5), "method  16000\n-------------\nalibi    4.00\n"));
+    setenv("COLUMNS", "30", 1);
+    assert_string_equal(on_terminal(table, 300), blocks);
+    assert_string_equal(printed(&table, 1, TABLE_AS_TEXT), whole);
+    setenv("COLUMNS", "wide", 1);
+    assert_string_equal(on_terminal(table, 30), blocks);
+    unsetenv("COLUMNS");
+}
+
+/* A table of one column and one of one row cannot be shortened. */
+static void test_narrow_terminal(void **state) {
+    (void)state;
+    static const TableColumn columns[] = {
+        {"a", "a long head", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"b", "another", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    };
+    Table *table = table_new("title", columns, 1, arena);
+    table_row(table)[0] = table_text("x");
+    assert_string_equal(on_terminal(table, 4), "title\n\na long head\n-----------\nx\n");
+    table = table_new("title", columns, 2, arena);
+    TableCell *row = table_row(table);
+    row[0] = row[1] = table_text("x");
+    assert_string_equal(on_terminal(table, 20),
+                        "title\n\na long head  another\n--------------------\nx            x\n");
+    assert_string_equal(on_terminal(table, 19),
+                        "title\n\na long head  another\n--------------------\nx            x\n");
+}
+
+/* Only the tabulars of a table, with its marks and escapes. */
+static void test_tabular(void **state) {
+    (void)state;
+    const char *text = printed((const Table *[]){plain_table()}, 1, TABLE_AS_TABULAR);
+    assert_ptr_equal(strstr(text, "\\begin{tabular}{llrrrr}\n\\toprule\n"), text);
+    assert_string_equal(strstr(text, "\\bottomrule"), "\\bottomrule\n\\end{tabular}\n");
+    const char *full = printed((const Table *[]){plain_table()}, 1, TABLE_AS_LATEX);
+    text = arena_format(arena, "%.*s", (int)strlen(text) - 1, text);
+    assert_non_null(strstr(full, text));
+}
+
 static void test_full_disk(void **state) {
     (void)state;
     for (TableFormat format = 0; table_format_names[format]; format++) {
@@ -302,9 +437,18 @@ static void test_full_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),     cmocka_unit_test(test_md),     cmocka_unit_test(test_latex),
-        cmocka_unit_test(test_programs), cmocka_unit_test(test_spread), cmocka_unit_test(test_spread_texts),
-        cmocka_unit_test(test_varying),  cmocka_unit_test(test_empty),  cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_md),
+        cmocka_unit_test(test_latex),
+        cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_spread_texts),
+        cmocka_unit_test(test_varying),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_narrow_terminal),
+        cmocka_unit_test(test_tabular),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
