@@ -1,24 +1,24 @@
 /* arithmetic: the formats in which addition and multiplication are written.
  *
- * Shen et al., "Positional description matters for transformers arithmetic", 2023, arXiv 2311.14737. Numbers
- * are digits, one token each. 239 + 821 = 1060 is written as
+ * Shen et al., "Positional description matters for transformers arithmetic", 2023, arXiv 2311.14737. A
+ * digit is a token. The formats of 239 + 821 = 1060 are:
  *
  *     239+821=1060$               order plain
- *     239+821=0601$               order reversed: the answer begins with its last digit
- *     932+128=0601$               order all: the operands do, too
+ *     239+821=0601$               order reversed: the answer, last digit first
+ *     932+128=0601$               order all: operands and answer, last digit first
  *     0239+0821=06010$            reversed, padded to n = 4 digits: the answer has n + 1 digits
  *     2 39+82  1=0601$            spaces, in the answer only with `spaces_answer`
  *     a2b3c9+a8b2c1=z1a0b6c0$     hints: letters for places, in sequence from a random start
  *
- * Padded products have 2 n digits. The answer is the text after `=`, its end included; spaces in it are
- * given. Digits of equal place value have the same letter (Zhou et al., "Transformers can achieve length
- * generalization but not robustly", 2024, arXiv 2402.09371). A space is added after a digit with probability
- * `spaces`, then another, and so on, until the row has `max_spaces`.
+ * Padded products have 2 n digits. The answer is the text after `=` with its end; spaces in it are not
+ * scored. Digits of equal place value have the same letter (Zhou et al., "Transformers can achieve length
+ * generalization but not robustly", 2024, arXiv 2402.09371). After a digit, spaces are added one by one
+ * with probability `spaces`, at most `max_spaces` in all.
  *
- * With `positions` digits have positions of their own instead of their indices in the row; other tokens have
- * position 0. abacus (McLeish et al. 2024, arXiv 2405.17399): the index in the number as written, from s + 1
- * on. coupled (Cho et al. 2024, arXiv 2405.20671; our reading): s + 1 + place value, the same for all
- * numbers. s is drawn from 0 to `max_start` for each row.
+ * With `positions`, a digit has a position that replaces its index in the row; other tokens have position
+ * 0. abacus (McLeish et al. 2024, arXiv 2405.17399): s + 1 + the index of the digit in the number as
+ * written. coupled (an interpretation of Cho et al. 2024, arXiv 2405.20671): s + 1 + place value, the same
+ * for all numbers. s is drawn from 0 to `max_start` for each row.
  */
 #ifndef POSLAB_TASKS_ARITHMETIC_H
 #define POSLAB_TASKS_ARITHMETIC_H
@@ -85,17 +85,17 @@ typedef struct ArithmeticOptions {
             .help = "positions of digits start at a random number up to this"                                \
     }
 
-/* A number: its digits, the last first. */
+/* A number as its digits, last digit first. */
 typedef struct ArithmeticNumber {
     int count;
     unsigned char digits[ARITHMETIC_DIGITS];
 } ArithmeticNumber;
 
 typedef struct ArithmeticKind {
-    bool product; /* padded answers have 2 n digits, else n + 1 */
-    /* result = a op b, without zeros in front (one for zero) */
+    bool product; /* padded answers have 2 n digits; otherwise n + 1 */
+    /* result = a op b, without leading zeros (zero is one digit) */
     void (*compute)(ArithmeticNumber *result, const ArithmeticNumber *a, const ArithmeticNumber *b);
-    /* text after the operands and before the last `=`; NULL: none */
+    /* writes text between the operands and the last `=`; NULL: none */
     void (*steps)(TaskRow *row, const ArithmeticNumber *a, const ArithmeticNumber *b);
 } ArithmeticKind;
 

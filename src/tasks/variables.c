@@ -1,19 +1,19 @@
-/* Variables: the value of a variable, assigned directly or through another variable.
+/* Variables: the value of a variable that is assigned directly or through another variable.
  *
  * One of the reasoning primitives of Saunshi et al., "On the inductive bias of stacking towards improving
- * reasoning", 2024, arXiv 2409.19044. At depth 0 each variable is assigned a number; at depth 1 as many
- * aliases follow, one of each variable in random order, and one of them is asked for:
+ * reasoning", 2024, arXiv 2409.19044. At depth 0, each variable is assigned a number. At depth 1, one alias
+ * of each variable follows, in random order, and the question is about an alias:
  *
  *     n=22,r=16,n=?22$
  *     n=22,r=16,k=r,c=n,k=?16$
  *
- * All variables are different letters. The answer is what follows `?`, its end included.
+ * All variables are different letters. The answer is the text after `?`, including its end.
  */
 #include <math.h>
 
 #include "tasks/letters.h"
 
-enum { EQUALS, COMMA, OTHERS }; /* tokens after the letters; then the values from 1 on */
+enum { EQUALS, COMMA, OTHERS }; /* tokens after the letters; the values from 1 follow */
 
 typedef struct Options {
     LettersOptions letters;
@@ -42,7 +42,7 @@ static int alphabet(const void *options) {
     return letters_alphabet(options) + OTHERS + (int)((const Options *)options)->values;
 }
 
-/* BOS, four tokens for each assignment, the question of three, the value. */
+/* BOS, four tokens for each assignment, three of the question, the value. */
 static int64_t length(const void *options, TaskSizes sizes, int hint) {
     (void)hint;
     return 1 + 4 * sizes.high * (((const Options *)options)->depth + 1) + 3 + 1;
@@ -60,7 +60,7 @@ static double examples(const void *options, TaskSizes sizes) {
     return sum;
 }
 
-/* The first `count` of 0 ... bound - 1 in random order (Fisher and Yates). */
+/* Draws `count` of the numbers 0 .. bound - 1 in random order (Fisher and Yates). */
 static int *shuffle(int count, int bound, Random *rng, Arena *arena) {
     int *list = NEW(arena, bound, int);
     for (int i = 0; i < bound; i++) list[i] = i;
