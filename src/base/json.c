@@ -111,7 +111,7 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
     if (count) qsort(sorted, (size_t)count, sizeof *sorted, by_name);
     for (int i = 1; i < count; i++)
         if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            return error_set(err, EXIT_USAGE, "%s: the key '%s' is there twice; keep one of them", source,
+            return error_set(err, EXIT_USAGE, "%s: duplicate key '%s'; remove one of them", source,
                              path_join(inner, path, sorted[i]));
     arena_release(scratch, mark);
     return true;
@@ -364,13 +364,12 @@ bool json_set_path(Json *root, const char *path, Json *value, const char *source
         }
         from += size + 1;
         if (!cJSON_IsObject(next))
-            return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", source,
+            return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is not an object", source,
                              json_excerpt_text(path, word), key);
         object = next;
     }
-    return error_set(err, EXIT_USAGE,
-                     "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", source,
-                     json_excerpt_text(path, word));
+    return error_set(err, EXIT_USAGE, "%s: '%s' is not a path; separate keys by dots, as in 'train.length'",
+                     source, json_excerpt_text(path, word));
 }
 
 /* ---- printing ---- */

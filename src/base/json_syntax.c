@@ -155,7 +155,7 @@ static bool escape(Scan *scan) {
 static bool string(Scan *scan) {
     scan->at++;
     while (!take(scan, '"')) {
-        if (peek(scan) < 0) return fail(scan, "the string does not end");
+        if (peek(scan) < 0) return fail(scan, "unterminated string");
         if (peek(scan) < 0x20) return fail(scan, "a control character in a string must be escaped");
         if (take(scan, '\\') ? !escape(scan) : !utf8(scan)) return false;
     }
@@ -199,7 +199,7 @@ static bool value(Scan *scan, int depth) {
     if (byte == '"') return string(scan);
     if (byte == '-' || (byte >= '0' && byte <= '9')) return number(scan);
     if (literal(scan, "true") || literal(scan, "false") || literal(scan, "null")) return true;
-    return fail(scan, byte < 0 ? "the text ends where a value should be" : "expected a value");
+    return fail(scan, byte < 0 ? "expected a value, got the end of the text" : "expected a value");
 }
 
 static bool report(const Scan *scan, const char *source, Error *err) {

@@ -10,9 +10,9 @@ enum { MOST_DRAWS = 1000 };
 
 static const OptionField fields[] = {
     {"examples", OPTION_INT, offsetof(ExamplesOptions, examples), .low = 1, .high = 1e8, .or_zero = true,
-     .help = "size of the training set; 0: every example is a new one"},
+     .help = "size of the training set; 0: every example is new"},
     {"seed", OPTION_INT, offsetof(ExamplesOptions, seed), .default_value = 1, .low = 0,
-     .high = 9007199254740992.0, .help = "of the examples; their order is of train.seed"},
+     .high = 9007199254740992.0, .help = "seed of the examples; train.seed determines their order"},
 };
 
 struct Examples {
@@ -32,7 +32,7 @@ static OptionField hint_field(const ExamplesOptions *options) {
 }
 
 static const OptionField share_field = {"share",  OPTION_REAL, offsetof(ExamplesOptions, share),
-                                        .low = 0, .high = 1,   .help = "of rows that are hints"};
+                                        .low = 0, .high = 1,   .help = "share of the rows that are hints"};
 
 static TaskSizes train_sizes(const ExamplesOptions *options) {
     return (TaskSizes){options->low, options->high, options->high};
@@ -76,8 +76,9 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
             arena_format(arena, json_is_object(json) ? "one of %s" : "an object with a \"name\" of %s", list),
             err);
     return error_set(err, EXIT_USAGE, "%s: 'data.task.name': unknown task '%s'; %s%s%s", source,
-                     json_excerpt_text(name, word), nearest ? "did you mean '" : "known are ",
-                     nearest ? nearest : list, nearest ? "'?" : "");
+                     json_excerpt_text(name, word),
+                     nearest ? "did you mean '" : "known tasks: ", nearest ? nearest : list,
+                     nearest ? "'?" : "");
 }
 
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,

@@ -54,8 +54,9 @@ static bool no_method(const ConfigReader *reader, const Json *json, const char *
         return must_be(reader, path, arena_format(reader->arena, "one of %s, or have it as \"name\"", list),
                        json);
     return error_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s%s%s", reader->source, path,
-                     json_excerpt_text(name, word), nearest ? "did you mean '" : "known are ",
-                     nearest ? nearest : list, nearest ? "'?" : "");
+                     json_excerpt_text(name, word),
+                     nearest ? "did you mean '" : "known methods: ", nearest ? nearest : list,
+                     nearest ? "'?" : "");
 }
 
 /* Reads a method: a name (`default_value` if absent) or an object. */
@@ -264,7 +265,7 @@ static bool check_task(const ConfigReader *reader, const Config *config) {
         return error_set(
             reader->err, EXIT_USAGE,
             "%s: 'data.task.positions' needs a method that follows positions, and '%s' does not; "
-            "take another, or \"index\"",
+            "use another method, or \"index\"",
             reader->source, method->name);
     PositionShape shape = {(int)config->model.layers, (int)config->model.heads, (int)config->model.width,
                            (int)(config->model.width / config->model.heads), (int)config->train.length};

@@ -16,7 +16,7 @@
 
 static const OptionPart file_parts[] = {
     {"$schema", "text", NULL, "JSON Schema of configs, for editors; ignored", TEXT_SCHEMA},
-    {"extends", "path", NULL, "a config that this one completes or changes; relative to this file",
+    {"extends", "path", NULL, "path of the config that this file extends, relative to this file",
      TEXT_SCHEMA},
     {"description", "text", NULL, "what the experiment is for; shown by status and report", TEXT_SCHEMA},
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",

@@ -15,9 +15,9 @@ typedef struct TaskEvaluation {
 
 static const OptionField task_fields[] = {
     {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
-     .help = "of each size"},
+     .help = "number of examples of each size"},
     {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
-     .help = "which rows: those of the task itself"},
+     .help = "rows to evaluate: those of the task itself"},
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
@@ -69,9 +69,10 @@ static const OptionField protocol_fields[] = {
     {"name", OPTION_CHOICE, offsetof(EvaluationConfigProtocol, name), .choices = evaluate_protocol_names,
      .help = "how windows are placed on the stream"},
     {"stride", OPTION_REAL, offsetof(EvaluationConfigProtocol, stride), .low = 0, .high = MAX_LENGTH,
-     .help = "of strided (required) and last_n (0.125): below 1 a share of the length, else tokens"},
+     .help =
+         "stride of strided (required) and last_n (0.125): below 1 a share of the length, otherwise tokens"},
     {"targets", OPTION_INT, offsetof(EvaluationConfigProtocol, targets), .low = 0, .high = 1e15,
-     .help = "of last_n, required: number of targets, the last ones of the split"},
+     .help = "number of targets of last_n (required), at the end of the split"},
 };
 const OptionSection evaluation_config_protocol_section = {
     "evaluate.protocols[]", "A protocol as an object; a name alone has no options", protocol_fields,

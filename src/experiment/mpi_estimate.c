@@ -85,6 +85,6 @@ Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *aren
     }
     table_note(
         table,
-        "Memory is that of the largest run. Ranks beyond the sequences of an update have no part in it.");
+        "Memory is that of the largest run. Ranks beyond the number of sequences of an update are idle.");
     return table;
 }

@@ -146,10 +146,11 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                                    plan->count, text_bytes(memory_total(), arena)));
     if (plan->stale)
         table_note(table,
-                   arena_format(arena,
-                                "%d of %d runs in the database are stale, their method's file was edited: "
-                                "`run` trains them again.",
-                                plan->stale, plan->count));
+                   arena_format(
+                       arena,
+                       "%d of %d runs in the database are stale because the file of their method was edited: "
+                       "`run` retrains them.",
+                       plan->stale, plan->count));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table,
                    arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));

@@ -106,9 +106,8 @@ static bool migrate_all(Database *store, Error *err) {
     for (; ok && version < SCHEMA_VERSION; version++) {
         const char *sql = schema_migration(version, store->arena);
         if (!sql)
-            return error_set(err, EXIT_DAMAGED,
-                             "database '%s' has schema version %lld, which no poslab ever wrote", store->path,
-                             (long long)version);
+            return error_set(err, EXIT_DAMAGED, "database '%s' has schema version %lld, which does not exist",
+                             store->path, (long long)version);
         if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
             return sqlite3_errcode(store->db) == SQLITE_ERROR /* the schema is not that of this version */
                        ? error_set(err, EXIT_DAMAGED,

@@ -207,7 +207,7 @@ static bool merge_attached(Database *store, void *user, Error *err) {
         add_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
                  &merge->conflicts, err) &&
         add_rows(store, merge, "experiment",
-                 "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
+                 "SELECT name, 'its config differs from the one here, which is kept; its runs are imported'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
         database_execute(store, err,
@@ -281,7 +281,7 @@ static bool merge_weights(Database *store, const Merge *merge, FILE *out, int64_
         fine = why.code == EXIT_DAMAGED;
         ++*damaged;
         if (fine)
-            escape_line(out, "%s: weights of run %s are left out: %s", merge->path, merge->trained[i],
+            escape_line(out, "%s: weights of run %s were not copied: %s", merge->path, merge->trained[i],
                         why.text);
         if (!fine) *err = why;
     }

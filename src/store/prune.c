@@ -60,7 +60,7 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
         if (!other)
             item->kept = arena_format(arena, "it cannot be read: %s", strerror(errno));
         else if (*other)
-            item->kept = arena_format(arena, "it has another file: %s", other);
+            item->kept = arena_format(arena, "it contains another file: %s", other);
     }
     closedir(directory);
     return !err->code;
@@ -182,7 +182,7 @@ bool prune_find(PruneList *list, Database *store, bool weights, Arena *arena, Er
 static int lock_folder(const char *folder, const char **kept, Arena *arena) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-    *kept = fd >= 0 && errno == EWOULDBLOCK ? "a worker is busy in it" : arena_copy(arena, strerror(errno));
+    *kept = fd >= 0 && errno == EWOULDBLOCK ? "a worker is using it" : arena_copy(arena, strerror(errno));
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -202,7 +202,7 @@ static void delete_files(PruneItem *item, Arena *arena) {
         if (mark < 0 || close(mark) != 0 || unlinkat(fd, "model.safetensors", 0) != 0)
             item->kept = arena_copy(arena, strerror(errno));
     } else if (!other || *other)
-        item->kept = "it has another file";
+        item->kept = "it contains another file";
     else
         run_folder_empty(fd);
     if (!*item->kept && !weights && rmdir(folder) != 0) item->kept = arena_copy(arena, strerror(errno));
@@ -220,7 +220,7 @@ bool prune_delete(PruneList *list, Database *store, Arena *arena, Error *err) {
             (item->kind == PRUNE_RUN && !runs_delete_unused(store, item->key, &deleted, err)))
             return false;
         if (item->kind == PRUNE_RUN ? !deleted : item->kind == PRUNE_FOLDER && points)
-            item->kept = "an experiment has it now";
+            item->kept = "it is now a point of an experiment";
         else if (item->kind != PRUNE_RUN)
             delete_files(item, arena);
     }

@@ -145,9 +145,10 @@ static bool unknown_column(const ReferenceReader *reader, const char *name) {
     const char *near = options_nearest_name(name, column_names), *list = "";
     for (int i = 0; i < COLUMNS; i++)
         list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", column_names[i]);
-    return complain(
-        reader, arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
-                             near ? "did you mean '" : "known are ", near ? near : list, near ? "'?" : ""));
+    return complain(reader,
+                    arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
+                                 near ? "did you mean '" : "known columns: ", near ? near : list,
+                                 near ? "'?" : ""));
 }
 
 static bool read_head(ReferenceReader *reader, char *line) {
@@ -156,24 +157,25 @@ static bool read_head(ReferenceReader *reader, char *line) {
     if (!strchr(line, ',') && strpbrk(line, ";\t"))
         return complain(reader, "columns must be separated by commas");
     reader->count = cut_fields(line, names);
-    if (reader->count < 0) return complain(reader, "this is no CSV");
+    if (reader->count < 0) return complain(reader, "not valid CSV");
     for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
     for (int i = 0; i < reader->count; i++) {
         int column = 0;
         while (column < COLUMNS && strcmp(names[i], column_names[column]) != 0) column++;
         if (column == COLUMNS) return unknown_column(reader, names[i]);
         if (reader->field[column] >= 0)
-            return complain(reader, arena_format(reader->arena, "column '%s' is there twice", names[i]));
+            return complain(
+                reader, arena_format(reader->arena, "duplicate column '%s'; remove one of them", names[i]));
         reader->field[column] = i;
         quantity |= column >= KEY_COLUMNS;
         evaluated |= is_evaluated(column);
     }
     if (reader->field[METHOD] < 0 || reader->field[TRAIN_LENGTH] < 0)
-        return complain(reader, "the head must name the columns method and train_length");
+        return complain(reader, "the header must have the columns method and train_length");
     if (evaluated && (reader->field[EVAL_LENGTH] < 0 || reader->field[STRIDE] < 0))
         return complain(reader,
                         "perplexities, losses and bits per byte need the columns eval_length and stride");
-    return quantity || complain(reader, "the head names no quantity, as perplexity");
+    return quantity || complain(reader, "the header has no quantity, such as perplexity");
 }
 
 /* The identity of a number as text: numbers with equal identities must be equal. Lengths are padded with
@@ -215,8 +217,8 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
             return refuse_field(reader, fields, c,
                                 least ? "a number of at least 1" : "a number of at least 0");
         if (is_evaluated(c) && (!number.eval_length || !number.stride))
-            return refuse_field(reader, fields, c, "empty where eval_length or stride is");
-        if (is_evaluated(c) && phase) return refuse_field(reader, fields, c, "empty where a phase is given");
+            return refuse_field(reader, fields, c, "empty if eval_length or stride is empty");
+        if (is_evaluated(c) && phase) return refuse_field(reader, fields, c, "empty if a phase is given");
         number.quantity =
             phase ? arena_format(reader->arena, "%s_%s", phase, column_names[c]) : column_names[c];
         number.thing = thing_of(&number, reader->arena);
@@ -249,13 +251,13 @@ static bool read_file(ReferenceReader *reader, const char *path) {
     reader->line = 1;
     text += begin;
     line = next_line(&text);
-    if (!line) return complain(reader, "no head");
+    if (!line) return complain(reader, "the header line is missing");
     if (!read_head(reader, line)) return false;
     while ((line = next_line(&text)) != NULL) {
         reader->line++;
         if (!*line) continue;
         if (cut_fields(line, fields) != reader->count)
-            return complain(reader, "as many fields as in the head are expected");
+            return complain(reader, "expected as many fields as in the header");
         if (!read_row(reader, fields)) return false;
     }
     return true;

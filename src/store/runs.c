@@ -409,8 +409,8 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
     if (!*list)
         error_set(err, EXIT_USAGE, "database '%s' has no runs; `poslab run CONFIG` adds some", path);
     else if (count)
-        error_set(err, EXIT_USAGE, "database '%s': %d runs fit; choose one of them:%s", path, count, list);
+        error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:%s", path, count, list);
     else
-        error_set(err, EXIT_USAGE, "database '%s': no run fits; it has%s", path, list);
+        error_set(err, EXIT_USAGE, "database '%s': no run matches; it has%s", path, list);
     return NULL;
 }

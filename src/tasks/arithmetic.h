@@ -49,40 +49,35 @@ typedef struct ArithmeticOptions {
 
 #define ARITHMETIC_FIELDS                                                                                    \
     {"order", OPTION_CHOICE, offsetof(ArithmeticOptions, order), .choices = arithmetic_orders,               \
-     .help = "of digits: as usual, the answer's reversed, or all numbers'"},                                 \
+     .help = "order of digits: plain, last digit first in the answer, or in all numbers"},                   \
         {"digits", OPTION_CHOICE, offsetof(ArithmeticOptions, digits), .choices = arithmetic_digits,         \
          .help = "each digit is a token"},                                                                   \
         {"equal", OPTION_BOOL, offsetof(ArithmeticOptions, equal),                                           \
          .help = "both operands have the same number of digits"},                                            \
         {"pad", OPTION_BOOL, offsetof(ArithmeticOptions, pad),                                               \
-         .help = "zeros fill numbers up to equal lengths"},                                                  \
+         .help = "pad numbers with zeros to equal lengths"},                                                 \
         {"pad_to",                                                                                           \
          OPTION_INT,                                                                                         \
          offsetof(ArithmeticOptions, pad_to),                                                                \
          .low = 1,                                                                                           \
          .high = ARITHMETIC_LARGEST,                                                                         \
          .or_zero = true,                                                                                    \
-         .help = "digits of padded operands; 0: as the largest size in training, or the size if larger"},    \
+         .help = "digits of padded operands; 0: the largest size in training, or the size if larger"},       \
         {"spaces", OPTION_REAL, offsetof(ArithmeticOptions, spaces),                                         \
          .low = 0, .high = 1,   .help = "probability of a space after a digit"},                             \
-        {"max_spaces",                                                                                       \
-         OPTION_INT,                                                                                         \
-         offsetof(ArithmeticOptions, max_spaces),                                                            \
-         .default_value = 8,                                                                                 \
-         .low = 1,                                                                                           \
-         .high = 4096,                                                                                       \
-         .help = "spaces of a row"},                                                                         \
+        {"max_spaces", OPTION_INT,   offsetof(ArithmeticOptions, max_spaces),         .default_value = 8,    \
+         .low = 1,     .high = 4096, .help = "maximum number of spaces in an example"},                      \
         {"spaces_answer", OPTION_BOOL, offsetof(ArithmeticOptions, spaces_answer),                           \
-         .help = "spaces in the answer, too"},                                                               \
+         .help = "also add spaces to the answer"},                                                           \
         {"hints", OPTION_BOOL, offsetof(ArithmeticOptions, hints),                                           \
-         .help = "letters name the digits' places"},                                                         \
+         .help = "write a letter before each digit that names its place"},                                   \
         {"positions", OPTION_CHOICE, offsetof(ArithmeticOptions, positions),                                 \
          .choices = arithmetic_positions,                                                                    \
-         .help = "of digits, for the position method: their indices in the row, or see arithmetic.h"},       \
+         .help = "positions of digits: index in the row, in the number (abacus), or place value (coupled)"}, \
     {                                                                                                        \
         "max_start", OPTION_INT, offsetof(ArithmeticOptions, max_start),                                     \
             .default_value = 100, .low = 0, .high = 10000,                                                   \
-            .help = "positions of digits start at a random number up to this"                                \
+            .help = "maximum of the random start of positions"                                               \
     }
 
 /* A number as its digits, last digit first. */

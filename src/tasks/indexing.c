@@ -18,9 +18,9 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"letters", OPTION_INT, offsetof(Options, letters.letters), .default_value = 26, .low = 2, .high = 60000,
-     .help = "how many different letters there are"},
+     .help = "number of different letters"},
     {"reach", OPTION_INT, offsetof(Options, reach), .default_value = 9, .low = 1, .high = 1000,
-     .help = "the largest distance that is asked for"},
+     .help = "largest distance in a question"},
 };
 
 enum { LEFT, RIGHT, MARKER, OTHERS }; /* tokens after the letters; the numbers from 1 follow */

@@ -5,7 +5,7 @@
 
 const OptionField letters_fields[1] = {
     {"letters", OPTION_INT, offsetof(LettersOptions, letters), .default_value = 26, .low = 2, .high = 60000,
-     .help = "how many different letters there are"},
+     .help = "number of different letters"},
 };
 
 static int64_t letters(const void *options) {

@@ -30,13 +30,13 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"symbols", OPTION_INT, offsetof(Options, symbols), .default_value = 8192, .low = 4, .high = 60000,
-     .help = "keys and values in all, half of each"},
+     .help = "number of keys and values together, half of each"},
     {"spread", OPTION_INT, offsetof(Options, spread), .default_value = 16, .low = 4, .high = 1024,
-     .help = "tokens of a row for each pair"},
+     .help = "tokens of a row per pair"},
     {"power", OPTION_REAL, offsetof(Options, power), .default_value = 0.01, .low = 0, .high = 10,
-     .help = "a: queries are near the pairs with 0, anywhere with 1"},
+     .help = "a; 0: queries are near the pairs, 1: uniformly distributed"},
     {"filler", OPTION_CHOICE, offsetof(Options, filler), .choices = filler_names,
-     .help = "the other tokens: one and the same, or random tokens of no pair"},
+     .help = "the other tokens: one fixed token, or random tokens that are in no pair"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {

@@ -29,7 +29,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"most", OPTION_INT, offsetof(Options, most), .default_value = 50000, .low = 1, .high = 999999999,
-     .help = "the number is from 1 to this"},
+     .help = "largest number, from 1"},
 };
 
 static int64_t most(const void *options) {

@@ -11,9 +11,9 @@
  *     F 31 7 7 90 # 7 7 _ 90 # 31 $     fill: the number that is missing from the sorted sequence
  *     P 31 7 7 90 ? 31 # 0 $            parity: of the index in the sorted sequence, from 0
  *
- * If `strict` is false, successor and predecessor are the neighbours of the last or first occurrence of the
- * number in the sorted sequence, which can be equal to it. The number in the question is drawn among the
- * elements.
+ * If `strict` is false, the successor is the element after the first occurrence of the number in the sorted
+ * sequence, the predecessor the element before its last occurrence; both can be equal to the number. The
+ * number in the question is drawn among the elements.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -36,13 +36,14 @@ static const OptionField fields[] = {
     {"distinct", OPTION_BOOL, offsetof(Options, distinct), .default_value = 0,
      .help = "no number occurs twice in a sequence"},
     {"strict", OPTION_BOOL, offsetof(Options, strict), .default_value = 1,
-     .help = "successors are larger, predecessors smaller, not equal"},
+     .help = "successors must be larger and predecessors smaller, not equal"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
     const Options *o = options;
     return !o->distinct || o->numbers >= sizes.high ||
-           error_set(err, EXIT_USAGE, "numbers: must be at least %lld for as many distinct numbers, got %lld",
+           error_set(err, EXIT_USAGE,
+                     "numbers: must be at least %lld, the largest size, because 'distinct' is set; got %lld",
                      (long long)sizes.high, (long long)o->numbers);
 }
 

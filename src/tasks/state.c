@@ -25,7 +25,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"group", OPTION_CHOICE, offsetof(Options, group), .default_value = S3, .choices = group_names,
-     .help = "whose elements are multiplied"},
+     .help = "the group whose elements are multiplied"},
     {"each", OPTION_BOOL, offsetof(Options, each), .default_value = 1,
      .help = "score the product after every element, not only after the last"},
 };

@@ -22,11 +22,11 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"letters", OPTION_INT, offsetof(Options, letters.letters), .default_value = 26, .low = 2, .high = 30000,
-     .help = "names of variables"},
+     .help = "number of different names of variables"},
     {"values", OPTION_INT, offsetof(Options, values), .default_value = 25, .low = 2, .high = 30000,
-     .help = "values are from 1 to this"},
+     .help = "largest value, from 1"},
     {"depth", OPTION_INT, offsetof(Options, depth), .default_value = 0, .low = 0, .high = 1,
-     .help = "assignments from the variable asked for to one with a value"},
+     .help = "number of assignments between the variable in the question and a value"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
