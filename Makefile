@@ -479,7 +479,7 @@ install: $(PROGRAM) ## install to PREFIX (/usr/local): program, man page, comple
 	    $(foreach c,$(COMPLETIONS),$(call at,$(dir $c)))
 	install -m 755 $(PROGRAM) $(call at,bin/poslab)
 	install -m 644 src/cli/poslab.1 $(call at,share/man/man1/poslab.1)
-	install -m 644 $(wildcard plots/*.gp) $(call at,share/poslab/plots)
+	install -m 644 $(wildcard plots/*.gp) plots/figure.py $(call at,share/poslab/plots)
 	install -m 644 results/paper/claims.json $(call at,share/poslab/results/paper)
 	rm -rf $(call at,share/poslab/source)
 	install -d $(call at,share/poslab/source)

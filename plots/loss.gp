@@ -1,17 +1,20 @@
 # loss: training loss by update, one panel per training length. Variables are documented in curves.gp.
 
 load style_file
-set logscale x 10
-set xtics autofreq nomirror out format '%.0f'
-set xlabel 'update (log scale)' offset 0,0.4
-set ylabel 'training loss (nats per token)'
 
 do for [p = 1:panels] {
-    set title panel_title[p] offset 0,0.5 font ',11'
+    eval panel
     plot for [i = first[p]:last[p]] data index i-1 using 1:(band[i] ? $4 : NaN):5 with filledcurves \
-             lc rgb colour(i) notitle, \
+             lc rgb colour(i), \
          for [i = first[p]:last[p]] data index i-1 using 1:2 with lines \
-             lc rgb colour(i) lw 2 dt dash(i) title name[i]
+             lc rgb colour(i) lw line_width dt dash(i), \
+         for [i = first[p]:(values ? last[p] : 0)] data index i-1 every 3 \
+             using 1:2:(value_text(i, $1, $2, $4, $5, $6)) with labels font ',1' tc rgb value_colour
 }
-if (panels > 1) unset multiplot
+if (entries) {
+    eval legend_panel
+    plot for [k = 1:entries] 2 with lines lc rgb colour(entry_line[k]) lw line_width \
+        dt dash(entry_line[k]) title entry_text[k]
+}
+unset multiplot
 set output

@@ -1,23 +1,22 @@
 # paper: measured curves and those of a paper, relative to the training length. Variables are documented in curves.gp.
 
 load style_file
-set logscale x 2
-set xlabel 'evaluation length over training length' offset 0,0.4
-set ylabel ylog ? 'perplexity over that at 1 (log scale)' : 'perplexity over that at 1'
 
 do for [p = 1:panels] {
-    set title panel_title[p] offset 0,0.5 font ',11'
+    eval panel
     set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead dt 3 lw 1.5 lc rgb '#444444'
-    do for [c = 1:clipped] {
-        if (clip_line[c] >= first[p] && clip_line[c] <= last[p]) {
-            set label 9 + c clip_text(c) at clip_x[c], graph 1.05 - 0.065 * clip_row[c] right offset -1.4,0 \
-                point pt 9 ps 1.2 lc rgb colour(clip_line[c]) tc rgb colour(clip_line[c]) front
-        } else { unset label 9 + c }
-    }
+    eval arrows
     plot for [i = first[p]:last[p]] data index i-1 using 1:(band[i] ? $4 : NaN):5 with filledcurves \
-             lc rgb colour(i) notitle, \
+             lc rgb colour(i), \
          for [i = first[p]:last[p]] data index i-1 using 1:2 with linespoints \
-             lc rgb colour(i) lw 2 dt dash(i) pt marker(i) ps 0.8 title name[i]
+             lc rgb colour(i) lw line_width dt dash(i) pt marker(i) ps point_size, \
+         for [i = first[p]:(values ? last[p] : 0)] data index i-1 \
+             using 1:2:(value_text(i, $1, $2, $4, $5, $6)) with labels font ',1' tc rgb value_colour
 }
-if (panels > 1) unset multiplot
+if (entries) {
+    eval legend_panel
+    plot for [k = 1:entries] 2 with linespoints lc rgb colour(entry_line[k]) lw line_width \
+        dt dash(entry_line[k]) pt marker(entry_line[k]) ps point_size title entry_text[k]
+}
+unset multiplot
 set output

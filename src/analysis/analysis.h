@@ -7,7 +7,7 @@
 #define POSLAB_ANALYSIS_ANALYSIS_H
 
 #include "base/table.h"
-#include "store/database.h"
+#include "analysis/results.h"
 
 typedef struct AnalysisOptions {
     const char *what;       /* name of an analysis */
@@ -16,11 +16,16 @@ typedef struct AnalysisOptions {
     const char *baseline; /* method (or its label) that others are compared with; NULL: none */
     const char *claims;   /* file; NULL: the standard one */
     bool paper;           /* curves: with those of the reference table */
-    int resamples;        /* of the bootstrap */
+    bool ends;            /* compare: only at the training length and at the longest */
+    int64_t resamples;    /* of the bootstrap */
     int64_t block;        /* least number of targets of its units */
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
+
+/* The table of one experiment; NULL and err as below. */
+Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
+                      Error *err);
 
 /* Errors: an unknown analysis, experiment or baseline (usage), failure to read or to write. */
 bool analysis_print(Database *store, const AnalysisOptions *options, FILE *out, Error *err);

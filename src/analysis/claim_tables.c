@@ -6,23 +6,6 @@
 #include "analysis/internal.h"
 #include "analysis/claims.h"
 
-enum {
-    EXPERIMENT,
-    METHOD,
-    CLAIM,
-    SECTION,
-    VERDICT,
-    POINTS,
-    HOLD,
-    FAIL,
-    LEAST,
-    GREATEST,
-    AT_LEAST,
-    AT_MOST,
-    SEEDS,
-    FINDING
-};
-
 static const TableColumn claim_columns[] = {
     {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
@@ -64,21 +47,11 @@ static bool run_claims(const Analysis *analysis, Error *err) {
             hold += point->holds, fail += point->fails;
             least = fmin(least, point->ratio), greatest = fmax(greatest, point->ratio);
         }
-        TableCell *row = table_row(analysis->table);
-        row[EXPERIMENT] = table_text(analysis->set->experiment);
-        row[METHOD] = table_text(claim->method);
-        row[CLAIM] = table_text(claim->text);
-        row[SECTION] = table_text(claim->section);
-        row[VERDICT] = table_text(claims_verdict_names[claim->verdict]);
-        row[POINTS] = table_number(claim->count);
-        row[HOLD] = table_number(hold);
-        row[FAIL] = table_number(fail);
-        row[LEAST] = table_number(least);
-        row[GREATEST] = table_number(greatest);
-        row[AT_LEAST] = table_number(bound(claim->at_least));
-        row[AT_MOST] = table_number(bound(claim->at_most));
-        if (claim->count) row[SEEDS] = table_number(claim->seeds);
-        row[FINDING] = table_text(claim->finding);
+        TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, claim->method,
+                                     claim->text, claim->section, claims_verdict_names[claim->verdict]);
+        row = TABLE_NUMBERS(row, claim->count, hold, fail, least, greatest, bound(claim->at_least),
+                            bound(claim->at_most), claim->count ? (double)claim->seeds : NAN);
+        *row = table_text(claim->finding);
     }
     if (list && list->count)
         table_note(analysis->table,
@@ -93,18 +66,6 @@ const AnalysisKind analysis_claims = {
     .columns = claim_columns,
     .column_count = COUNT_OF(claim_columns),
     .run = run_claims,
-};
-
-enum {
-    AGAINST = ANALYSIS_KEY_COUNT,
-    AGAINST_TRAINED,
-    LENGTH,
-    RATIO,
-    LOW,
-    HIGH,
-    POINT_SEEDS,
-    OUTCOME,
-    POINT_CLAIM
 };
 
 static const TableColumn point_columns[] = {
@@ -126,19 +87,14 @@ static bool run_points(const Analysis *analysis, Error *err) {
     for (int i = 0; list && i < list->count; i++)
         for (int k = 0; k < list->items[i].count; k++) {
             const ClaimPoint *point = &list->items[i].points[k];
+            const Series *against = point->against;
             TableCell *row = analysis_row(analysis, point->series);
-            row[POINT_CLAIM] = table_text(list->items[i].text);
-            if (point->against) row[AGAINST] = table_text(point->against->name);
             if (!point->seeds) /* a bench has no training of its own */
-                row[ANALYSIS_TRAIN_LENGTH] = table_number(NAN);
-            else if (point->against)
-                row[AGAINST_TRAINED] = table_number((double)point->against->train_length);
-            row[LENGTH] = table_number((double)point->length);
-            row[RATIO] = table_number(point->ratio);
-            row[LOW] = table_number(point->low);
-            row[HIGH] = table_number(point->high);
-            row[POINT_SEEDS] = table_number(point->seeds);
-            row[OUTCOME] = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
+                analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
+            row = TABLE_TEXTS(row, against ? against->name : NULL);
+            row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN,
+                                point->length, point->ratio, point->low, point->high, point->seeds);
+            TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", list->items[i].text);
         }
     return list != NULL;
 }

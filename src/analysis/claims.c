@@ -6,7 +6,6 @@
 #include "base/options.h"
 #include "base/table.h"
 #include "sys/atomic_file.h"
-#include "sys/json_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
 #include "store/bench_results.h"
@@ -91,7 +90,8 @@ static bool add_pair(const Judge *judge, const Series *series, const Series *aga
         point->low = 0;
     if (count < 2) return true;
     StatsDifference difference;
-    if (!results_compare(&difference, &cell, 1, other, STATS_BLOCK, STATS_RESAMPLES, judge->arena, err))
+    if (!series_compare(&difference, &cell, 1, other, SERIES_PERPLEXITY, STATS_BLOCK, STATS_RESAMPLES,
+                        judge->arena, err))
         return false;
     if (isfinite(difference.low)) {
         point->low = fmin(point->low, exp(difference.low));
@@ -393,7 +393,7 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
     if (!file) file = file_find("results/paper/claims.json", arena);
     if (!file) return list;
     const char *source = arena_format(arena, "claims '%s'", file);
-    Json *json = json_file_read(file, source, arena, err);
+    Json *json = file_read_json(file, source, arena, err);
     if (!json) return NULL;
     const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
     bool fine = benches && read_claims(list, json, source, arena, err);

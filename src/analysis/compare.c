@@ -30,6 +30,8 @@ typedef struct Contrast {
 typedef struct Contrasts {
     Contrast *items;
     int count;
+    double *adjusted;            /* p-values by Holm */
+    int family;                  /* how many there are */
     const BenchResults *benches; /* of short-long */
 } Contrasts;
 
@@ -48,7 +50,8 @@ static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCel
     return true;
 }
 
-/* Fills all differences. Contrasts with one base and the same seeds share the draws, and the time they take.
+/* Fills all differences, and the p-values by Holm. Contrasts with one base and the same seeds share the
+ * draws, and the time they take.
  */
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
@@ -68,35 +71,26 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
             cells[together] = other->cell;
             members[together++] = other;
         }
-        if (!results_compare(differences, cells, together, first->base_cell, analysis->options->block,
-                             analysis->options->resamples, arena, err))
+        if (!series_compare(differences, cells, together, first->base_cell,
+                            analysis->set->task ? SERIES_EXACT : SERIES_PERPLEXITY, analysis->options->block,
+                            (int)analysis->options->resamples, arena, err))
             return false;
         for (int k = 0; k < together; k++) {
             members[k]->difference = differences[k];
             members[k]->done = true;
         }
     }
+    double *p = NEW(arena, count, double);
+    contrasts->adjusted = NEW(arena, count, double);
+    for (int i = 0; i < count; i++) {
+        p[i] = contrasts->items[i].difference.p;
+        contrasts->family += !isnan(p[i]);
+    }
+    stats_holm(contrasts->adjusted, p, count, arena);
     return true;
 }
 
 /* --- columns of both --- */
-
-enum {
-    BASE = ANALYSIS_KEY_COUNT,
-    BASE_LENGTH,
-    LENGTH,
-    SEEDS,
-    SEEDS_TEXT,
-    UNITS,
-    BASE_PERPLEXITY,
-    PERPLEXITY,
-    NATS,
-    RATIO = NATS + 4,
-    DIFFERENCE = RATIO + 4,
-    P = DIFFERENCE + 4,
-    P_HOLM,
-    COMPARED
-};
 
 /* A number with its interval, for programs and for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
@@ -120,67 +114,81 @@ enum {
 
 /* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
    the number alone, without a number nothing. */
-static void put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
+static TableCell *put_interval(TableCell *row, bool sign, int digits, const double *numbers, Arena *arena) {
     char text[3][32];
     for (int i = 0; i < 3; i++) {
         snprintf(text[i], sizeof text[i], sign ? "%+.*f" : "%.*f", digits, numbers[i]);
         row[i] = table_number(numbers[i]);
     }
-    row[3] =
-        table_text(!isfinite(numbers[0])   ? ""
-                   : !isfinite(numbers[1]) ? arena_copy(arena, text[0])
-                                           : arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2]));
+    const char *shown = isfinite(numbers[1]) ? arena_format(arena, "%s [%s, %s]", text[0], text[1], text[2])
+                                             : arena_copy(arena, text[0]);
+    return TABLE_TEXTS(row + 3, isfinite(numbers[0]) ? shown : "");
 }
 
-/* The loss of the baseline over the seeds that both have. */
-static double base_loss(const Contrast *contrast) {
+/* The mean of a metric of the baseline over the seeds that both have. */
+static double base_mean(const Contrast *contrast, SeriesMetric metric) {
     double sum = 0;
     int shared = 0;
     for (int s = 0; s < contrast->base_cell->count; s++) {
         if (!series_seed(contrast->cell, contrast->base_cell->seeds[s].seed)) continue;
-        sum += contrast->base_cell->seeds[s].loss;
+        sum += series_score(&contrast->base_cell->seeds[s], metric);
         shared++;
     }
     return shared ? sum / shared : NAN;
 }
 
-static void put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
+static const char *seeds_text(const Contrast *contrast, Arena *arena) {
+    int seeds = contrast->difference.seeds;
+    if (seeds) return arena_format(arena, "n = %d", seeds);
+    return contrast->cell->outcome ? contrast->cell->outcome : "none shared";
+}
+
+/* Returns the cell behind the columns of both. */
+static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
-    double base = exp(base_loss(contrast));
+    double base = exp(base_mean(contrast, SERIES_NLL));
     const double nats[] = {d->nats, d->low, d->high};
     double ratios[3], differences[3];
-    row[BASE] = table_text(contrast->base->name);
-    row[BASE_LENGTH] = table_number((double)contrast->base->train_length);
-    row[LENGTH] = table_number((double)contrast->cell->length);
-    row[SEEDS] = table_number(d->seeds);
-    row[SEEDS_TEXT] = table_text(d->seeds                  ? arena_format(arena, "n = %d", d->seeds)
-                                 : contrast->cell->outcome ? contrast->cell->outcome
-                                                           : "none shared");
-    row[UNITS] = table_number(d->units);
-    row[BASE_PERPLEXITY] = table_number(base);
-    row[PERPLEXITY] = table_number(base * exp(d->nats));
     for (int i = 0; i < 3; i++) {
         ratios[i] = exp(nats[i]);
         differences[i] = base * expm1(nats[i]);
     }
-    put_interval(row + NATS, true, 4, nats, arena);
-    put_interval(row + RATIO, false, 3, ratios, arena);
-    put_interval(row + DIFFERENCE, true, 2, differences, arena);
-    row[P] = table_number(d->p);
-    row[P_HOLM] = table_number(adjusted);
+    row = TABLE_TEXTS(row, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->base->train_length, contrast->cell->length, d->seeds);
+    row = TABLE_TEXTS(row, seeds_text(contrast, arena));
+    row = TABLE_NUMBERS(row, d->units, base, base * exp(d->nats));
+    row = put_interval(row, true, 4, nats, arena);
+    row = put_interval(row, false, 3, ratios, arena);
+    row = put_interval(row, true, 2, differences, arena);
+    return TABLE_NUMBERS(row, d->p, adjusted);
+}
+
+/* What few seeds mean for intervals. */
+static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts) {
+    bool one = false, few = false;
+    for (int i = 0; i < contrasts->count; i++) {
+        int seeds = contrasts->items[i].difference.seeds;
+        one |= seeds == 1;
+        few |= seeds > 1 && seeds < 5;
+    }
+    if (one)
+        table_note(
+            analysis->table,
+            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
+    if (few)
+        table_note(
+            analysis->table,
+            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
+            "than five seeds make it too narrow.");
 }
 
 /* What a reader has to know about these numbers. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
-    bool one = false, few = false, several = false, short_of_units = false;
-    int family = 0;
+    bool several = false, short_of_units = false;
     Table *table = analysis->table;
     for (int i = 0; i < contrasts->count; i++) {
         const StatsDifference *d = &contrasts->items[i].difference;
-        family += !isnan(d->p);
-        one |= d->seeds == 1;
         several |= d->seeds > 1;
-        few |= d->seeds > 1 && d->seeds < 5;
         short_of_units |= d->seeds > 1 && d->units < STATS_FEW_UNITS;
     }
     table_note(
@@ -191,23 +199,16 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
         table_note(table,
                    "Perplexities are exp of the mean loss over seeds, their geometric mean; `table` and "
                    "`curves` have the arithmetic mean.");
-    if (one)
-        table_note(
-            table,
-            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
-    if (few)
-        table_note(
-            table,
-            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
-            "than five seeds make it too narrow.");
+    put_seed_notes(analysis, contrasts);
     if (short_of_units)
         table_note(table, arena_format(analysis->arena,
                                        "Some intervals rest on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
-    table->signature = arena_format(
-        analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm", table->signature,
-        analysis->options->resamples, STATS_SEED, (long long)analysis->options->block, family);
+    table->signature =
+        arena_format(analysis->arena, "%s bootstrap=%d/seed%d/block%lld/percentile95 family=%d/holm",
+                     table->signature, (int)analysis->options->resamples, STATS_SEED,
+                     (long long)analysis->options->block, contrasts->family);
 }
 
 static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
@@ -215,13 +216,10 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
                             Error *err) {
     Arena *arena = analysis->arena;
     if (!test_all(contrasts, analysis, err)) return false;
-    double *p = NEW(arena, contrasts->count, double), *adjusted = NEW(arena, contrasts->count, double);
-    for (int i = 0; i < contrasts->count; i++) p[i] = contrasts->items[i].difference.p;
-    stats_holm(adjusted, p, contrasts->count, arena);
     for (int i = 0; i < contrasts->count; i++) {
         const Contrast *contrast = &contrasts->items[i];
-        TableCell *row = analysis_row(analysis, contrast->series);
-        put_contrast(row, contrast, adjusted[i], arena);
+        TableCell *row =
+            put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -235,16 +233,34 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
 };
 
-static bool run_compare(const Analysis *analysis, Error *err) {
+/* The last cell that the text is long enough for. */
+static int last_cell(const Series *series) {
+    int last = series->count - 1;
+    while (last > 0 &&
+           series_outcomes(&series->cells[last], "beyond_text") == series->cells[last].seeds_requested)
+        last--;
+    return last;
+}
+
+/* All series against the baseline. */
+static Contrasts contrast_all(const Analysis *analysis) {
     Contrasts contrasts = {0};
     for (int i = 0; i < analysis->set->count; i++) {
         const Series *series = &analysis->set->items[i];
         const Series *base =
             results_counterpart(analysis->set, analysis->options->baseline, series, series->train_length);
         if (!base || base == series) continue;
-        for (int k = 0; k < series->count; k++)
-            add_contrast(&contrasts, series, base, series->cells[k].length, analysis->arena);
+        for (int k = 0; k < series->count; k++) {
+            int64_t length = series->cells[k].length;
+            if (analysis->options->ends && length != series->train_length && k != last_cell(series)) continue;
+            add_contrast(&contrasts, series, base, length, analysis->arena);
+        }
     }
+    return contrasts;
+}
+
+static bool run_compare(const Analysis *analysis, Error *err) {
+    Contrasts contrasts = contrast_all(analysis);
     return print_contrasts(analysis, &contrasts, NULL, err);
 }
 
@@ -254,18 +270,69 @@ const AnalysisKind analysis_compare = {
     .column_count = COUNT_OF(compare_columns),
     .baseline = true,
     .run = run_compare,
+    .of_task = &analysis_compare_accuracy,
+};
+
+/* --- compare, of tasks --- */
+
+/* Paired differences of exact match: each example is a unit, as examples are independent. */
+static const TableColumn accuracy_columns[] = {
+    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    {"examples", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    {"baseline_exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"", "its exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    {"", "exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    INTERVAL_COLUMNS("difference", "difference, points"),
+    {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4},
+};
+
+static void put_accuracy(const Analysis *analysis, const Contrast *contrast, double adjusted) {
+    const StatsDifference *d = &contrast->difference;
+    const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
+    double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
+    TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
+                                 contrast->series->method, contrast->series->name, contrast->base->name);
+    row = TABLE_NUMBERS(row, contrast->cell->length,
+                        series_trained_size(contrast->series, contrast->cell->length), d->seeds);
+    row = TABLE_TEXTS(row, seeds_text(contrast, analysis->arena));
+    row = TABLE_NUMBERS(row, d->units, base, exact, 100 * base, 100 * exact);
+    TableCell *end = put_interval(row, true, 1, points, analysis->arena);
+    for (int i = 0; i < 3; i++) row[i].number /= 100;
+    TABLE_NUMBERS(end, d->p, adjusted);
+}
+
+static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
+    Contrasts contrasts = contrast_all(analysis);
+    if (!test_all(&contrasts, analysis, err)) return false;
+    for (int i = 0; i < contrasts.count; i++)
+        put_accuracy(analysis, &contrasts.items[i], contrasts.adjusted[i]);
+    table_note(analysis->table,
+               "Means over seeds of the exact match; method minus baseline on the same examples, above 0 is "
+               "better. In brackets: 95 % interval, seeds and examples resampled.");
+    put_seed_notes(analysis, &contrasts);
+    analysis->table->signature = arena_format(
+        analysis->arena, "%s bootstrap=%d/seed%d/examples/percentile95 family=%d/holm",
+        analysis->table->signature, (int)analysis->options->resamples, STATS_SEED, contrasts.family);
+    return true;
+}
+
+const AnalysisKind analysis_compare_accuracy = {
+    .title = "paired differences of exact match from the baseline",
+    .columns = accuracy_columns,
+    .column_count = COUNT_OF(accuracy_columns),
+    .run = run_compare_accuracy,
 };
 
 /* --- short-long --- */
-
-enum {
-    SECONDS = COMPARED,
-    BASE_SECONDS,
-    TIME_SAVED,
-    BYTES,
-    BASE_BYTES,
-    BYTES_SAVED,
-};
 
 static const TableColumn short_long_columns[] = {
     ANALYSIS_KEYS(0, 0),
@@ -295,12 +362,9 @@ static double bench_ratio(const Contrast *contrast, const BenchResults *benches)
 
 static void put_savings(TableCell *row, const Contrast *contrast, const BenchResults *benches) {
     const double *cost = contrast->series->cost, *base = contrast->base->cost;
-    row[SECONDS] = table_number(cost[SERIES_SECONDS]);
-    row[BASE_SECONDS] = table_number(base[SERIES_SECONDS]);
-    row[TIME_SAVED] = table_number(100 * (1 - bench_ratio(contrast, benches)));
-    row[BYTES] = table_number(cost[SERIES_BYTES]);
-    row[BASE_BYTES] = table_number(base[SERIES_BYTES]);
-    row[BYTES_SAVED] = table_number(100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
+    TABLE_NUMBERS(row, cost[SERIES_SECONDS], base[SERIES_SECONDS], 100 * (1 - bench_ratio(contrast, benches)),
+                  cost[SERIES_BYTES], base[SERIES_BYTES],
+                  100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
 /* Whether the two of any contrast were trained on different numbers of tokens. */

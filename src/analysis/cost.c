@@ -17,26 +17,6 @@
 
 #include "store/bench_results.h"
 
-enum {
-    PHASE = ANALYSIS_KEY_COUNT,
-    LENGTH,
-    SEEDS,
-    THREADS,
-    SPEED,
-    DEVIATION,
-    SECONDS,
-    BYTES,
-    MEBIBYTES,
-    RELATIVE,
-    PARAMETERS,
-    POSITION,
-    SOURCE,
-    SPEED_LOW,
-    SPEED_HIGH,
-    PROCESSOR,
-    LOAD
-};
-
 static const TableColumn cost_columns[] = {
     ANALYSIS_KEYS(0, 0),
     {"phase", "phase", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -58,18 +38,6 @@ static const TableColumn cost_columns[] = {
     {"load", "load", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
 };
 
-/* What both sources have. */
-static void put_place(TableCell *row, const Series *series, const char *source, bool train, int64_t length,
-                      double bytes) {
-    row[SOURCE] = table_text(source);
-    row[PHASE] = table_text(train ? "train" : "evaluate");
-    row[LENGTH] = table_number((double)length);
-    row[BYTES] = table_number(bytes);
-    row[MEBIBYTES] = table_number(bytes / (1 << 20));
-    row[PARAMETERS] = table_number((double)series->parameters);
-    row[POSITION] = table_number((double)series->position_parameters);
-}
-
 /* What several seeds measured in one place. */
 typedef struct Measured {
     double *speeds, *seconds, bytes; /* [count] */
@@ -89,12 +57,14 @@ static void add_measured(Measured *measured, int64_t tokens, double seconds, dou
 
 static void put_measured(TableCell *row, const Series *series, bool train, int64_t length,
                          const Measured *measured) {
-    put_place(row, series, "runs", train, length, measured->bytes);
-    row[SEEDS] = table_number(measured->count);
-    if (series->run_count) row[THREADS] = table_number((double)series->runs[0].threads);
-    row[SPEED] = table_number(stats_mean(measured->speeds, measured->count));
-    row[DEVIATION] = table_number(stats_deviation(measured->speeds, measured->count));
-    row[SECONDS] = table_number(stats_mean(measured->seconds, measured->count));
+    double threads = series->run_count ? (double)series->runs[0].threads : NAN;
+    row = TABLE_TEXTS(row, train ? "train" : "evaluate");
+    row = TABLE_NUMBERS(row, length, measured->count, threads, stats_mean(measured->speeds, measured->count),
+                        stats_deviation(measured->speeds, measured->count),
+                        stats_mean(measured->seconds, measured->count), measured->bytes,
+                        measured->bytes / (1 << 20), NAN, series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, "runs") + 2; /* no quartiles */
+    if (train) TABLE_NUMBERS(row, series->cost[SERIES_PROCESSOR], series->cost[SERIES_LOAD]);
 }
 
 static void put_training(const Analysis *analysis, const Series *series) {
@@ -103,10 +73,8 @@ static void put_training(const Analysis *analysis, const Series *series) {
         add_measured(&measured, series->runs[i].tokens, series->runs[i].cost[SERIES_SECONDS],
                      series->runs[i].cost[SERIES_BYTES]);
     TableCell *row = analysis_row(analysis, series);
-    for (int c = ANALYSIS_EVALUATED; c < ANALYSIS_TRAIN_LENGTH; c++) row[c] = table_number(NAN);
+    analysis_clear_keys(row, ANALYSIS_EVALUATED, ANALYSIS_TRAIN_LENGTH - 1);
     put_measured(row, series, true, series->train_length, &measured);
-    row[PROCESSOR] = table_number(series->cost[SERIES_PROCESSOR]);
-    row[LOAD] = table_number(series->cost[SERIES_LOAD]);
 }
 
 static void put_evaluation(const Analysis *analysis, const Series *series, const SeriesCell *cell) {
@@ -119,13 +87,12 @@ static void put_evaluation(const Analysis *analysis, const Series *series, const
 
 static void put_result(TableCell *row, const BenchRecord *bench, const BenchResult *result,
                        const BenchResult *base, const Series *series, Arena *arena) {
-    const char *source = arena_format(arena, "bench of %s, %s", bench->created, bench->precision);
-    put_place(row, series, source, result->train, result->length, (double)result->bytes);
-    row[THREADS] = table_number((double)bench->threads);
-    row[SPEED] = table_number(result->rate);
-    row[SPEED_LOW] = table_number(result->rate_low);
-    row[SPEED_HIGH] = table_number(result->rate_high);
-    if (base) row[RELATIVE] = table_number(base->ratio / result->ratio);
+    row = TABLE_TEXTS(row, result->train ? "train" : "evaluate");
+    row = TABLE_NUMBERS(row, result->length, NAN, bench->threads, result->rate, NAN, NAN, result->bytes,
+                        (double)result->bytes / (1 << 20), base ? base->ratio / result->ratio : NAN,
+                        series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, arena_format(arena, "bench of %s, %s", bench->created, bench->precision));
+    TABLE_NUMBERS(row, result->rate_low, result->rate_high);
 }
 
 static const Series *labelled(const Results *set, const char *label) {
@@ -157,7 +124,7 @@ static bool put_benches(const Analysis *analysis, Error *err) {
             const Series *series = labelled(set, result->label);
             if (!series) continue;
             TableCell *row = analysis_row(analysis, series);
-            for (int c = ANALYSIS_EVALUATED; c <= ANALYSIS_TRAIN_LENGTH; c++) row[c] = table_number(NAN);
+            analysis_clear_keys(row, ANALYSIS_EVALUATED, ANALYSIS_TRAIN_LENGTH);
             put_result(row, bench, result, find_result(bench, result, analysis->options->baseline), series,
                        analysis->arena);
         }

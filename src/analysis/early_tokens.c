@@ -50,17 +50,6 @@ static double loss_between(const ResultsBin *bins, int count, int64_t from, int6
     return tokens > 0 ? nats / tokens : NAN;
 }
 
-enum {
-    P_LENGTH = ANALYSIS_KEY_COUNT,
-    P_FIRST,
-    P_LAST,
-    P_TOKENS,
-    P_SEEDS,
-    P_NATS,
-    P_PERPLEXITY,
-    P_SHOWN,
-};
-
 static const TableColumn positions_columns[] = {
     ANALYSIS_KEYS(TABLE_GROUP, TABLE_GROUP),
     {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
@@ -68,9 +57,8 @@ static const TableColumn positions_columns[] = {
     {"last", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"tokens", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 3},
     {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
 };
 
 static bool run_positions(const Analysis *analysis, Error *err) {
@@ -82,16 +70,9 @@ static bool run_positions(const Analysis *analysis, Error *err) {
             int count = read_bins(bins, analysis, cell, err);
             if (count < 0) return false;
             for (int b = 0; b < count; b++) {
-                TableCell *row = analysis_row(analysis, series);
                 double nats = bins[b].nats / (double)bins[b].tokens;
-                row[P_LENGTH] = table_number((double)cell->length);
-                row[P_FIRST] = table_number((double)bins[b].first);
-                row[P_LAST] = table_number((double)bins[b].last);
-                row[P_TOKENS] = table_number((double)bins[b].tokens);
-                row[P_SEEDS] = table_number(cell->count);
-                row[P_NATS] = table_number(nats);
-                row[P_PERPLEXITY] = table_number(exp(nats));
-                row[P_SHOWN] = table_text(arena_format(analysis->arena, "%.3f", nats));
+                TABLE_NUMBERS(analysis_row(analysis, series), cell->length, bins[b].first, bins[b].last,
+                              bins[b].tokens, cell->count, nats, exp(nats));
             }
         }
     }
@@ -108,20 +89,6 @@ const AnalysisKind analysis_positions = {
 };
 
 /* --- the decomposition --- */
-
-enum {
-    STRIDED = ANALYSIS_KEY_COUNT,
-    LENGTH,
-    SEEDS,
-    PLAIN_PERPLEXITY,
-    STRIDED_PERPLEXITY,
-    EARLY,
-    GAIN,
-    GAIN_CONTEXT,
-    GAIN_EARLY,
-    BELOW,
-    ABOVE,
-};
 
 static const TableColumn early_columns[] = {
     ANALYSIS_KEYS(0, TABLE_GROUP),
@@ -152,18 +119,10 @@ static bool add_length(const Analysis *analysis, const Series *plain, const Seri
     int64_t L = plain->train_length;
     double N = series_mean_loss(cell), N_L = loss_at(plain, L);
     double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
-    TableCell *row = analysis_row(analysis, plain);
-    row[STRIDED] = table_text(strided ? strided->rule : NULL);
-    row[LENGTH] = table_number((double)cell->length);
-    row[SEEDS] = table_number(cell->count);
-    row[PLAIN_PERPLEXITY] = table_number(exp(N));
-    row[STRIDED_PERPLEXITY] = table_number(exp(S));
-    row[EARLY] = table_number(N - S);
-    row[GAIN] = table_number(N_L - N);
-    row[GAIN_CONTEXT] = table_number(S_L - S);
-    row[GAIN_EARLY] = table_number((N_L - S_L) - (N - S));
-    row[BELOW] = table_number(loss_between(bins, count, 0, L));
-    row[ABOVE] = table_number(loss_between(bins, count, L, INT64_MAX));
+    TableCell *row = TABLE_TEXTS(analysis_row(analysis, plain), strided ? strided->rule : NULL);
+    row = TABLE_NUMBERS(row, cell->length, cell->count, exp(N), exp(S));
+    row = TABLE_NUMBERS(row, N - S, N_L - N, S_L - S, (N_L - S_L) - (N - S));
+    TABLE_NUMBERS(row, loss_between(bins, count, 0, L), loss_between(bins, count, L, INT64_MAX));
     return true;
 }
 

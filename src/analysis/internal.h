@@ -6,6 +6,8 @@
 #ifndef POSLAB_ANALYSIS_INTERNAL_H
 #define POSLAB_ANALYSIS_INTERNAL_H
 
+#include <math.h>
+
 #include "base/table.h"
 #include "analysis/analysis.h"
 #include "analysis/results.h"
@@ -18,31 +20,24 @@ typedef struct Analysis {
     Arena *arena; /* the table's, too */
 } Analysis;
 
-typedef struct AnalysisKind {
+typedef struct AnalysisKind AnalysisKind;
+struct AnalysisKind {
     const char *title;
     const TableColumn *columns;
     int column_count;
     bool baseline; /* needs --baseline */
     bool (*run)(const Analysis *analysis, Error *err);
-} AnalysisKind;
+    bool tasks_only;             /* not for experiments on text */
+    const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
+};
 
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
-    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points;
+    analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
+    analysis_accuracy, analysis_compare_accuracy;
 
 /* The first columns; `name` and `length` are further flags of the method's and the training length's column.
  */
-enum {
-    ANALYSIS_EXPERIMENT,
-    ANALYSIS_METHOD,
-    ANALYSIS_NAME,
-    ANALYSIS_EVALUATED,
-    ANALYSIS_SPLIT,
-    ANALYSIS_PROTOCOL,
-    ANALYSIS_STRIDE_RULE,
-    ANALYSIS_REQUESTED,
-    ANALYSIS_TRAIN_LENGTH,
-    ANALYSIS_KEY_COUNT
-};
+enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
 #define ANALYSIS_KEYS(name_flags, length_flags)                                                              \
     {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                         \
         {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},                                             \
@@ -55,19 +50,17 @@ enum {
         "train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | (length_flags), 0                          \
     }
 
-/* A new row with these columns filled; the others are empty. */
+/* A new row with these columns filled; the others are empty. Returns the cell behind them. */
 static inline TableCell *analysis_row(const Analysis *analysis, const Series *series) {
-    TableCell *row = table_row(analysis->table);
-    row[ANALYSIS_EXPERIMENT] = table_text(analysis->set->experiment);
-    row[ANALYSIS_METHOD] = table_text(series->method);
-    row[ANALYSIS_NAME] = table_text(series->name);
-    row[ANALYSIS_EVALUATED] = table_text(series->evaluated);
-    row[ANALYSIS_SPLIT] = table_text(series->split);
-    row[ANALYSIS_PROTOCOL] = table_text(series->protocol);
-    row[ANALYSIS_STRIDE_RULE] = table_text(series->rule);
-    row[ANALYSIS_REQUESTED] = table_number((double)series->requested);
-    row[ANALYSIS_TRAIN_LENGTH] = table_number((double)series->train_length);
-    return row;
+    TableCell *row =
+        TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method, series->name,
+                    series->evaluated, series->split, series->protocol, series->rule);
+    return TABLE_NUMBERS(row, series->requested, series->train_length);
+}
+
+/* Empties the columns from `first` to `last` of a row whose keys are before `cell`. */
+static inline void analysis_clear_keys(TableCell *cell, int first, int last) {
+    for (int c = first; c <= last; c++) cell[c - ANALYSIS_KEY_COUNT] = table_number(NAN);
 }
 
 #endif

@@ -43,6 +43,7 @@ const ObservationField observations_all_fields[] = {
     {"eval_length", "evaluated", "at", "evaluation length", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
     {"multiple", "times", "length", "multiple of the training length", OBSERVATION_LENGTH,
      OBSERVATION_MULTIPLE, 0},
+    {"size", "size", "", "size", OBSERVATION_LENGTH, OBSERVATION_AT, 0},
 };
 const int observations_field_count = COUNT_OF(observations_all_fields);
 
@@ -326,6 +327,47 @@ bool observations_choose(const Results **sets, int *count, const ObservationOpti
                      "no evaluation fulfils all of --where; each condition alone holds for some");
 }
 
+/* --- selecting --- */
+
+/* The series with the cells and seeds that are wanted; false if there is none. */
+static bool select_series(Series *selected, const Series *series, const ObservationOptions *options,
+                          Arena *arena) {
+    *selected = *series;
+    selected->cells = NEW(arena, series->count, SeriesCell);
+    selected->count = 0;
+    for (int k = 0; k < series->count; k++) {
+        const Observation observation = {.series = series, .cell = &series->cells[k], .seed = -1};
+        const SeriesCell *cell = is_wanted(&observation, options, arena)
+                                     ? choose_seeds(observation.cell, options, -1, arena)
+                                     : NULL;
+        if (cell && cell->seeds_requested) selected->cells[selected->count++] = *cell;
+    }
+    return selected->count > 0;
+}
+
+const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
+                                   Arena *arena, Error *err) {
+    ObservationFilter *filters;
+    const char **texts = NULL;
+    int count = 0, one = 1;
+    for (int i = 0; where && where[i]; i++) *ARENA_PUSH(arena, texts, count) = where[i];
+    for (int i = 0; methods && methods[i]; i++)
+        *ARENA_PUSH(arena, texts, count) = arena_format(arena, "method=%s", methods[i]);
+    *ARENA_PUSH(arena, texts, count) = NULL;
+    count = observations_parse_filters(&filters, texts, arena, err);
+    if (count < 0) return NULL;
+    if (!count) return set;
+    const ObservationOptions options = {.where = filters, .where_count = count};
+    if (!observations_choose(&(const Results *){set}, &one, &options, arena, err)) return NULL;
+    Results *selected = NEW(arena, 1, Results);
+    *selected = *set;
+    selected->items = NEW(arena, set->count, Series);
+    selected->count = 0;
+    for (int i = 0; i < set->count; i++)
+        selected->count += select_series(&selected->items[selected->count], &set->items[i], &options, arena);
+    return selected;
+}
+
 /* --- ratios --- */
 
 int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena) {
@@ -349,4 +391,33 @@ const char *observations_ratio_text(const Observation *observation, double mean,
     return count < observation->cell->seeds_requested
                ? arena_format(arena, "%s (%d/%d)", text, count, observation->cell->seeds_requested)
                : text;
+}
+
+/* --- rows of a table --- */
+
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena) {
+    bool databases = false, experiments = false, protocols = false, corpora = false;
+    const Series *first = list->items[0].series;
+    const bool task = list->set->task;
+    for (int i = 0; i < list->count; i++) {
+        const Series *series = list->items[i].series;
+        if (list->items[i].paper) continue;
+        databases |= strcmp(series->database, first->database) != 0;
+        experiments |= strcmp(series->experiment, first->experiment) != 0;
+        protocols |= strcmp(series->evaluated, first->evaluated) != 0;
+        corpora |= strcmp(series->corpus, first->corpus) != 0;
+    }
+    const char *const names[] = {"method",
+                                 databases ? "database" : "",
+                                 experiments ? "experiment" : "",
+                                 protocols ? "evaluated" : "",
+                                 corpora && !task ? "corpus" : "",
+                                 task ? "" : "train_length",
+                                 task ? "" : "position_parameters"};
+    const char *rows = "";
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (*names[i] && strcmp(names[i], column->name))
+            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
+    return rows;
 }

@@ -104,11 +104,23 @@ bool observations_choose(const Results **sets, int *count, const ObservationOpti
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
                                          Error *err);
 
+/* The results of which the conditions hold: `where` as in observations_parse_filters, `methods` names or
+   labels; both NULL-terminated, or NULL. Without conditions it is the set itself. Errors as in
+   observations_choose. */
+const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
+                                   Arena *arena, Error *err);
+
 /* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
    both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
    seeds are missing. */
 int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
 const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
+
+/* The names of the fields that rows show by default, separated by commas: methods; where there are several,
+   databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
+   those that the settings in the names determine. */
+const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
+                                      Arena *arena);
 
 #endif

@@ -25,8 +25,9 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown;        /* OBSERVATION_* that rows and columns show */
-    int seeds;             /* the most that a number is asked of */
+    unsigned shown; /* OBSERVATION_* that rows and columns show */
+    int seeds;      /* the most that a number is asked of */
+    SeriesMetric metric;
     int *grid, grid_count; /* [list->count]: the grid in which each observation is */
     Table *table;
     Arena *arena;
@@ -99,11 +100,15 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
 
 static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
     double number = observation->cell->mean, deviation;
+    const char *average = pivot->list->set->task ? "median" : "mean";
     const char *text;
     int count = observation->cell->count, asked = observation->cell->seeds_requested;
     if (pivot->options->ratio) {
         count = observations_ratio(observation, &number, &deviation, pivot->arena);
         text = observations_ratio_text(observation, number, deviation, count, pivot->arena);
+    } else if (pivot->list->set->task) {
+        number = series_median(observation->cell, pivot->metric, pivot->arena);
+        text = series_score_text(observation->cell, pivot->metric, pivot->arena);
     } else
         text = series_cell_text(observation->cell, pivot->arena);
     if (observation->between && count) text = arena_format(pivot->arena, "~%s", text);
@@ -111,12 +116,14 @@ static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
         table_note(pivot->table, results_beyond_text(pivot->list->set));
     if (count && count == asked && !observation->paper && asked < pivot->seeds) {
         text = arena_format(pivot->arena, "%s (n = %d)", text, count);
-        table_note(pivot->table, "(n = N): mean over N seeds; other rows have more.");
+        table_note(pivot->table,
+                   arena_format(pivot->arena, "(n = N): %s over N seeds; other rows have more.", average));
     }
     if (count && count < asked)
-        table_note(pivot->table,
-                   "(n/m): mean over n of m seeds; the others diverged, failed or are missing, see "
-                   "`poslab status`");
+        table_note(pivot->table, arena_format(pivot->arena,
+                                              "(n/m): %s over n of m seeds; the others diverged, failed or "
+                                              "are missing, see `poslab status`",
+                                              average));
     if (series_stale(observation->cell)) {
         text = arena_format(pivot->arena, "%s †", text);
         table_note(pivot->table, results_stale_note(pivot->list->set, pivot->arena));
@@ -146,6 +153,20 @@ static const ObservationField *other_length(const Pivot *pivot, int grid) {
     return field;
 }
 
+/* The second line of the head of a column: the length in other words; of a size whether training had it. */
+static TableCell head_of(const Pivot *pivot, int grid, const ObservationField *other,
+                         const Observation *observation) {
+    if (!pivot->list->set->task) return other ? field_cell(pivot, other, observation) : table_text(NULL);
+    int count = 0, trained = 0;
+    for (int i = 0; pivot->column->shows == OBSERVATION_LENGTH && i < pivot->list->count; i++) {
+        const Observation *at = &pivot->list->items[i];
+        if (pivot->grid[i] != grid || at->cell->length != observation->cell->length) continue;
+        count++;
+        trained += series_trained_size(at->series, at->cell->length);
+    }
+    return table_text(!trained ? "" : trained < count ? "some trained" : "trained");
+}
+
 /* --- the best numbers --- */
 
 static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Observation *b) {
@@ -154,6 +175,12 @@ static bool evaluated_alike(const Pivot *pivot, const Observation *a, const Obse
     return same_training && !a->paper && !b->paper && a->cell->length == b->cell->length &&
            a->cell->stride == b->cell->stride && a->seed == b->seed &&
            !strcmp(a->series->corpus, b->series->corpus) && series_same_protocol(a->series, b->series);
+}
+
+/* Whether a is better than b. */
+static bool is_better(const Pivot *pivot, double a, double b) {
+    bool higher = pivot->metric == SERIES_EXACT || pivot->metric == SERIES_TOKENS;
+    return higher ? a > b : a < b;
 }
 
 static bool complete(const Observation *observation) {
@@ -172,8 +199,8 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     }
     int step = together ? count : 1; /* with all seeds, they share the draws */
     for (int i = 0; i < count; i += step)
-        if (!results_compare(differences + i, cells + i, step, best->cell, STATS_BLOCK, STATS_RESAMPLES,
-                             pivot->arena, err))
+        if (!series_compare(differences + i, cells + i, step, best->cell, pivot->metric, STATS_BLOCK,
+                            STATS_RESAMPLES, pivot->arena, err))
             return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
@@ -187,8 +214,11 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
     TableCell **tested_cells = NEW(pivot->arena, count, TableCell *);
     int best = -1, left = 0;
     for (int i = 0; i < count; i++)
-        if (isfinite(cells[i]->number) && (best < 0 || cells[i]->number < cells[best]->number)) best = i;
+        if (isfinite(cells[i]->number) &&
+            (best < 0 || is_better(pivot, cells[i]->number, cells[best]->number)))
+            best = i;
     if (best < 0 || count < 2) return true;
+    if (pivot->list->set->task && cells[best]->number == 0) return true; /* none has anything right */
     cells[best]->best = true;
     if (pivot->options->ratio) {
         table_note(pivot->table, "Bold: the lowest ratio, untested.");
@@ -206,15 +236,22 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
         tested |= isfinite(p[i]);
         tested_cells[i]->best = isfinite(p[i]) && p[i] >= level;
     }
+    bool task = pivot->list->set->task;
     if (tested) {
         table_note(
             pivot->table,
-            "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
-            "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
+            task
+                ? "Bold: the best median of those evaluated alike, and all whose mean is not distinguishable "
+                  "from its mean (p at least 0.05, paired bootstrap over seeds and examples, Holm)."
+                : "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
+                  "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (items[best]->cell->count < 5)
             table_note(pivot->table, "Fewer than five seeds: the test tells apart more than it should.");
     } else
-        table_note(pivot->table, "Bold: the lowest of those evaluated alike; n = 1, so nothing was tested.");
+        table_note(pivot->table,
+                   arena_format(pivot->arena,
+                                "Bold: the %s of those evaluated alike; n = 1, so nothing was tested.",
+                                task ? "best" : "lowest"));
     return true;
 }
 
@@ -255,7 +292,7 @@ static bool add_grid(const Pivot *pivot, int grid, Error *err) {
         row[CAPTION] = table_text(caption);
         row[PAPER] = table_number(observation->paper);
         row[SPREAD] = field_cell(pivot, pivot->column, observation);
-        if (other) row[SPREAD_HEAD] = field_cell(pivot, other, observation);
+        row[SPREAD_HEAD] = head_of(pivot, grid, other, observation);
         row[VALUE] = make_cell(pivot, observation);
         for (int c = 0; c < pivot->row_count; c++)
             row[FIELDS + c] = field_cell(pivot, pivot->rows[c], observation);
@@ -288,11 +325,17 @@ static const char *seeds_text(const Pivot *pivot) {
     }
     if (most < 2) return "";
     const char *range = few < most ? arena_format(pivot->arena, "%d to ", few) : "";
-    return arena_format(pivot->arena, ", mean ± standard deviation over %s%d seeds", range, most);
+    return arena_format(pivot->arena, ", %s over %s%d seeds",
+                        pivot->list->set->task ? "median" : "mean ± standard deviation", range, most);
 }
 
 static const char *title_of(const Pivot *pivot) {
-    return arena_format(pivot->arena, "%s: perplexity%s by %s%s", pivot->list->set->experiment,
+    static const char *const metrics[] = {[SERIES_PERPLEXITY] = "perplexity",
+                                          [SERIES_EXACT] = "exact match in percent",
+                                          [SERIES_TOKENS] = "targets right in percent",
+                                          [SERIES_NLL] = "nats per target"};
+    return arena_format(pivot->arena, "%s: %s%s by %s%s", pivot->list->set->experiment,
+                        metrics[pivot->metric],
                         pivot->options->ratio ? " over that at the training length," : "",
                         pivot->column->words, seeds_text(pivot));
 }
@@ -323,38 +366,12 @@ static const char *sign(const Pivot *pivot, Error *err) {
     return signature;
 }
 
-/* Methods; where there are several, databases, experiments, protocols and corpora; training lengths; position
-   parameters. */
-static const char *default_rows(const ObservationList *list, const ObservationField *column, Arena *arena) {
-    bool databases = false, experiments = false, protocols = false, corpora = false;
-    const Series *first = list->items[0].series;
-    for (int i = 0; i < list->count; i++) {
-        const Series *series = list->items[i].series;
-        if (list->items[i].paper) continue;
-        databases |= strcmp(series->database, first->database) != 0;
-        experiments |= strcmp(series->experiment, first->experiment) != 0;
-        protocols |= strcmp(series->evaluated, first->evaluated) != 0;
-        corpora |= strcmp(series->corpus, first->corpus) != 0;
-    }
-    const char *const names[] = {"method",
-                                 databases ? "database" : "",
-                                 experiments ? "experiment" : "",
-                                 protocols ? "evaluated" : "",
-                                 corpora ? "corpus" : "",
-                                 "train_length",
-                                 "position_parameters"};
-    const char *rows = "";
-    for (int i = 0; i < COUNT_OF(names); i++)
-        if (*names[i] && strcmp(names[i], column->name))
-            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
-    return rows;
-}
-
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
     ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
-    const char *column = options->columns ? options->columns : options->paper ? "multiple" : "eval_length";
+    const char *lengths = options->paper ? "multiple" : set->task ? "size" : "eval_length";
+    const char *column = options->columns ? options->columns : lengths;
     wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
     wanted.where = where;
     if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, err)) return false;
@@ -362,7 +379,15 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, err);
         if (!pivot->row_count) return false;
     }
+    if (set->task && (options->ratio || options->paper))
+        return error_set(err, EXIT_USAGE, "experiment '%s' is on a task: it has no %s", set->experiment,
+                         options->ratio ? "perplexity to divide by" : "numbers of papers");
+    for (int i = -1; set->task && i < pivot->row_count; i++)
+        if ((i < 0 ? pivot->column : pivot->rows[i])->kind == OBSERVATION_MULTIPLE)
+            return error_set(err, EXIT_USAGE, "'%s' is on a task: 'multiple' is of text, use 'size'",
+                             set->experiment);
     pivot->shown = pivot->column->shows;
+    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (pivot->rows[i] == pivot->column)
@@ -380,7 +405,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         if (pivot->list->items[i].cell->seeds_requested > pivot->seeds)
             pivot->seeds = pivot->list->items[i].cell->seeds_requested;
     if (options->rows || !pivot->list->count) return true;
-    const char *rows = default_rows(pivot->list, pivot->column, pivot->arena);
+    const char *rows = observations_default_rows(pivot->list, pivot->column, pivot->arena);
     pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
     return pivot->row_count > 0;
@@ -388,6 +413,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
 
 Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err) {
     Pivot pivot = {.options = options, .arena = arena};
+    pivot.metric = set->task && !options->metric ? SERIES_EXACT : options->metric;
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);

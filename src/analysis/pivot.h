@@ -12,6 +12,10 @@
  * in the paired bootstrap of math/stats.h, with Holm's correction over those compared. With one seed nothing
  * can be tested and only the lowest number is marked. A note says which rule was used. Ratios are not
  * tested.
+ *
+ * Of an experiment on a task, columns are sizes, those of training marked in the head; a number is the median
+ * over seeds of the metric, the best is the highest median (of nll the lowest), and examples take the place
+ * of windows in the test.
  */
 #ifndef POSLAB_ANALYSIS_PIVOT_H
 #define POSLAB_ANALYSIS_PIVOT_H
@@ -25,6 +29,7 @@ typedef struct PivotOptions {
     bool ratio;                 /* to the value at the training length */
     bool paper;                 /* with the paper's numbers, at the same multiples of the training length */
     bool mark;                  /* the best numbers */
+    SeriesMetric metric;        /* of tasks; SERIES_PERPLEXITY: the exact match */
 } PivotOptions;
 
 /* For people only. NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without

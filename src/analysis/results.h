@@ -24,6 +24,7 @@ typedef struct Results {
     const ReferenceCurves *reference;   /* all of its methods */
     const struct Results *const *parts; /* [part_count] of results_join; else NULL */
     int part_count;
+    const char *task; /* that the experiment is on; NULL: it is on text */
 } Results;
 
 /* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. */
@@ -75,12 +76,5 @@ typedef struct ResultsBin {
 
 /* bins[RESULTS_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
 int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err);
-
-/* --- paired differences --- */
-
-/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
-   base have, in units of at least max(length, block) targets. Fails (damaged) where windows do not match. */
-bool results_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
-                     const SeriesCell *base, int64_t block, int resamples, Arena *arena, Error *err);
 
 #endif

@@ -11,6 +11,10 @@
 #include "math/stats.h"
 #include "analysis/reference_curves.h"
 
+/* What a table or an analysis shows: of text perplexities; of tasks the share of examples that are answered
+   as a whole, the share of targets, or nats per target. */
+typedef enum SeriesMetric { SERIES_PERPLEXITY, SERIES_EXACT, SERIES_TOKENS, SERIES_NLL } SeriesMetric;
+
 typedef struct SeriesSeed { /* an evaluation of one run, requested */
     int64_t seed;
     const char *outcome; /* "done", "diverged", "failed", "beyond_limit", "beyond_text", "missing" */
@@ -18,6 +22,7 @@ typedef struct SeriesSeed { /* an evaluation of one run, requested */
     int64_t evaluation;  /* its id; 0: there is none, and all that follows but the run is unknown */
     double nats, bits_per_byte, seconds; /* NAN: unknown */
     int64_t tokens, windows, peak_bytes;
+    int64_t exact, tokens_right; /* of tasks, whose windows are examples: those answered; targets right */
     const char *revision;
     const char *run_key, *method_options, *tokenizer, *method_files;
     bool stale;  /* the method's file was edited after the training */
@@ -59,6 +64,8 @@ typedef struct Series {
     const char *split, *protocol, *rule, *corpus, *precision;
     const char *evaluated; /* "valid, strided 0.125 L, first 4096 targets" */
     int64_t train_length, requested, parameters, position_parameters;
+    const char *task;              /* its name; "": the series is of text */
+    int64_t train_low, train_high; /* of a task: sizes in training; its lengths are sizes */
     SeriesCell *cells;
     int count;
     SeriesRun *runs;
@@ -130,11 +137,35 @@ int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *ba
 /* Mean loss of a cell over seeds, nats per token; NAN for none. */
 double series_mean_loss(const SeriesCell *cell);
 
+/* What the metric gives for a seed that is done; of shares from 0 to 1. The median over the seeds of a cell;
+   NAN for none. */
+double series_score(const SeriesSeed *seed, SeriesMetric metric);
+double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
+
+/* Whether a size, a length of a series of a task, is one of training. */
+bool series_trained_size(const Series *series, int64_t size);
+
+/* Of a task: the largest size such that there, and at all smaller sizes from the least in training on, the
+   median of the exact match is at least 90 %. 0: not even at the least. */
+int64_t series_answers_to(const Series *series, Arena *arena);
+
 /* Whether anything is known of the method at this length: a perplexity, or that it diverges or has its limit
    before. */
 bool series_evaluated(const SeriesCell *cell);
 
 /* The text of a cell in a table: "6.25 ± 0.10", "6.25 ± 0.10 (2/3)", "diverged", ">limit", ">text", "-". */
 const char *series_cell_text(const SeriesCell *cell, Arena *arena);
+
+/* The same of tasks: the median of a metric, of shares in percent: "87.5", "87.5 (2/3)", "diverged", "-". */
+const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
+
+/* --- paired differences --- */
+
+/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
+   base have: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
+   of tasks in what they measure, each example a unit. Fails (damaged) where windows do not match. */
+bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                    Error *err);
 
 #endif

@@ -5,15 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 32, INVALID = 0x110000 };
+enum { PIECE = 32 };
 
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%"
 
 /* --- characters --- */
 
-/* The code point at `at` and its size in bytes; INVALID and 1 for a byte that does not begin a character
-   (RFC 3629). */
-static int decode(const char *at, unsigned *code) {
+int escape_decode(const char *at, size_t length, unsigned *code) {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned first = (unsigned char)*at;
     int size = first < 0x80   ? 1
@@ -23,14 +21,20 @@ static int decode(const char *at, unsigned *code) {
                : first < 0xF8 ? 4
                               : 0;
     *code = size > 1 ? first & (0x7FU >> size) : first;
+    if ((size_t)size > length) size = 0;
     for (int i = 1; i < size; i++) {
         if ((at[i] & 0xC0) != 0x80) size = 0;
         *code = *code << 6 | ((unsigned)at[i] & 0x3F);
     }
     bool surrogate = *code >= 0xD800 && *code <= 0xDFFF;
-    if (size && *code >= least[size] && *code < INVALID && !surrogate) return size;
-    *code = INVALID;
+    if (size && *code >= least[size] && *code < ESCAPE_INVALID && !surrogate) return size;
+    *code = ESCAPE_INVALID;
     return 1;
+}
+
+/* The same of a text that ends with a zero byte. */
+static int decode(const char *at, unsigned *code) {
+    return escape_decode(at, SIZE_MAX, code);
 }
 
 static bool is_space(unsigned code) {
@@ -41,8 +45,11 @@ static bool is_space(unsigned code) {
 static bool is_visible(unsigned code) {
     static const struct {
         unsigned first, last;
-    } hidden[] = {{0, 0x1F},        {0x7F, 0x9F},     {0x61C, 0x61C},   {0x200E, 0x200F}, {0x2028, 0x2029},
-                  {0x202A, 0x202E}, {0x2066, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFFE, 0xFFFF}, {INVALID, INVALID}};
+    } hidden[] = {{0, 0x1F},        {0x7F, 0x9F},
+                  {0x61C, 0x61C},   {0x200E, 0x200F},
+                  {0x2028, 0x2029}, {0x202A, 0x202E},
+                  {0x2066, 0x2069}, {0xFEFF, 0xFEFF},
+                  {0xFFFE, 0xFFFF}, {ESCAPE_INVALID, ESCAPE_INVALID}};
     for (int i = 0; i < COUNT_OF(hidden); i++)
         if (code >= hidden[i].first && code <= hidden[i].last) return false;
     return true;
@@ -139,7 +146,7 @@ static int translate(Escape format, const char *at, char piece[PIECE]) {
         /* the fast path for most characters: snprintf is slow */
         *(char *)mempcpy(piece, at, (size_t)size) = '\0';
     else if (format == ESCAPE_JSON)
-        snprintf(piece, PIECE, "\\u%04x", letter == INVALID ? 0xFFFD : letter);
+        snprintf(piece, PIECE, "\\u%04x", letter == ESCAPE_INVALID ? 0xFFFD : letter);
     else if (is_space(letter))
         snprintf(piece, PIECE, " ");
     else

@@ -43,7 +43,12 @@ void escape_line_list(FILE *out, const char *format, va_list args) __attribute__
 /* The width of ESCAPE_LINE text on a terminal, in columns. */
 int escape_width(const char *text);
 
-/* The number of bytes of the character at `at`; 0 if it must be replaced. */
+/* The code point of the `length` bytes at `at`, and its size in bytes; ESCAPE_INVALID and 1 for a
+   byte that does not begin a character: overlong forms, surrogates, above U+10FFFF (RFC 3629). */
+enum { ESCAPE_INVALID = 0x110000 };
+int escape_decode(const char *at, size_t length, unsigned *code);
+
+/* Bytes of the character at `at`; 0 if it must be replaced. */
 int escape_size(const char *at);
 
 #endif

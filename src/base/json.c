@@ -201,20 +201,11 @@ const Json *json_at_path(const Json *json, const char *path) {
 }
 
 const Json *json_at(const Json *array, int index) {
-    return json_is_array(array) ? json_member(array, index) : NULL;
+    return json_is_array(array) ? (const Json *)cJSON_GetArrayItem(node(array), index) : NULL;
 }
 
 int json_count(const Json *json) {
     return json_is_array(json) || json_is_object(json) ? cJSON_GetArraySize(node(json)) : 0;
-}
-
-const char *json_key(const Json *object, int index) {
-    const Json *member = json_is_object(object) ? json_member(object, index) : NULL;
-    return member ? json_name(member) : NULL;
-}
-
-const Json *json_member(const Json *object, int index) {
-    return (const Json *)cJSON_GetArrayItem(node(object), index);
 }
 
 const Json *json_first(const Json *json) {

@@ -39,14 +39,10 @@ const Json *json_get(const Json *object, const char *key);
 Json *json_get_mutable(Json *object, const char *key);
 const Json *json_at_path(const Json *json, const char *path); /* dotted path: "train.optimizer.lr" */
 const Json *json_at(const Json *array, int index);
-/* number of items of an array or object; otherwise 0 */
-int json_count(const Json *json);
-const char *json_key(const Json *object, int index);    /* key of member `index` */
-const Json *json_member(const Json *object, int index); /* value of member `index` */
-/* first item of an array or object; NULL if it is empty */
-const Json *json_first(const Json *json);
-const Json *json_next(const Json *json); /* next item; NULL after the last */
-const char *json_name(const Json *json); /* key of a member of an object */
+int json_count(const Json *json);         /* of an array or object, else 0 */
+const Json *json_first(const Json *json); /* of an array or object; NULL if it is empty */
+const Json *json_next(const Json *json);  /* the one after it; NULL if it is the last */
+const char *json_name(const Json *json);  /* the key of a member of an object */
 const char *json_text(const Json *json, const char *fallback);
 double json_number(const Json *json, double fallback);
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 enum { NUMBER_SIZE = 60 };
 
 typedef struct Scan {
@@ -101,28 +103,12 @@ static bool number(Scan *scan) {
                                : "the number is too large");
 }
 
-/* RFC 3629, section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool utf8(Scan *scan) {
-    static const struct Form {
-        unsigned char first, last, low, high; /* ranges of the first and the second byte */
-        int more;                             /* number of bytes after the first */
-    } forms[] = {
-        {0x00, 0x7F, 0, 0, 0},       {0xC2, 0xDF, 0x80, 0xBF, 1}, {0xE0, 0xE0, 0xA0, 0xBF, 2},
-        {0xE1, 0xEC, 0x80, 0xBF, 2}, {0xED, 0xED, 0x80, 0x9F, 2}, {0xEE, 0xEF, 0x80, 0xBF, 2},
-        {0xF0, 0xF0, 0x90, 0xBF, 3}, {0xF1, 0xF3, 0x80, 0xBF, 3}, {0xF4, 0xF4, 0x80, 0x8F, 3},
-    };
-    const unsigned char *text = scan->text + scan->at;
-    for (int f = 0; f < COUNT_OF(forms); f++) {
-        const struct Form *form = &forms[f];
-        if (text[0] < form->first || text[0] > form->last) continue;
-        bool valid = scan->at + (size_t)form->more < scan->length;
-        for (int i = 1; valid && i <= form->more; i++)
-            valid = text[i] >= (i == 1 ? form->low : 0x80) && text[i] <= (i == 1 ? form->high : 0xBF);
-        if (!valid) break;
-        scan->at += 1 + (size_t)form->more;
-        return true;
-    }
-    return fail(scan, "invalid UTF-8");
+    unsigned code;
+    int size = escape_decode((const char *)scan->text + scan->at, scan->length - scan->at, &code);
+    if (code == ESCAPE_INVALID) return fail(scan, "invalid UTF-8");
+    scan->at += (size_t)size;
+    return true;
 }
 
 /* The value of four hexadecimal digits; -1 on error. */

@@ -37,6 +37,16 @@ TableCell table_shown(double number, const char *text) {
     return (TableCell){.text = text, .number = number};
 }
 
+TableCell *table_texts(TableCell *cell, const char *const *texts, int count) {
+    for (int i = 0; i < count; i++) *cell++ = table_text(texts[i]);
+    return cell;
+}
+
+TableCell *table_numbers(TableCell *cell, const double *numbers, int count) {
+    for (int i = 0; i < count; i++) *cell++ = table_number(numbers[i]);
+    return cell;
+}
+
 void table_note(Table *table, const char *note) {
     for (int i = 0; i < table->note_count; i++)
         if (!strcmp(table->notes[i], note)) return;
@@ -107,8 +117,7 @@ static Layout make_layout(const Table *table, Arena *arena) {
 static const char *people_text(const Table *table, int row, int column, Arena *arena) {
     const TableColumn *type = &table->columns[column];
     const TableCell *cell = cell_of(table, row, column);
-    if (cell->text) return cell->text;
-    if (isnan(cell->number)) return "";
+    if (cell->text || isnan(cell->number)) return cell->text ? cell->text : "";
     if (type->type == TABLE_INT) return arena_format(arena, "%.0f", cell->number);
     if (type->decimals < 0) return table_perplexity(cell->number, arena);
     return arena_format(arena, "%.*f", type->decimals, cell->number);
@@ -131,14 +140,12 @@ static int find_spread(int *values, const Layout *layout, const int *rows, int c
     for (int i = 0; layout->spread >= 0 && i < count; i++) {
         const TableCell *cell = cell_of(table, rows[i], layout->spread);
         if (isnan(cell->number) && !cell->text) continue;
-        int place = 0;
-        while (place < found && !same_cell(cell, cell_of(table, values[place], layout->spread))) place++;
-        if (place < found) continue;
-        for (found++; place > 0; place--) {
+        int known = found, place = find_place(values, &found, table, rows[i], &layout->spread, 1);
+        for (; found > known && place > 0; place--) {
             if (!(cell->number < cell_of(table, values[place - 1], layout->spread)->number)) break;
             values[place] = values[place - 1];
+            values[place - 1] = rows[i];
         }
-        values[place] = rows[i];
     }
     return found;
 }
@@ -367,7 +374,7 @@ static void print_csv_row(const Table *table, int row, FILE *out) {
     putc('\n', out);
 }
 
-static void add_rows(Json *rows, const Table *table) {
+static Json *add_rows(Json *rows, const Table *table) {
     Arena *arena = json_arena(rows);
     for (int r = 0; r < table->rows; r++) {
         Json *row = json_new_object(arena);
@@ -384,12 +391,11 @@ static void add_rows(Json *rows, const Table *table) {
         }
         json_append(rows, row);
     }
+    return rows;
 }
 
 Json *table_rows(const Table *table, Arena *arena) {
-    Json *rows = json_new_array(arena);
-    add_rows(rows, table);
-    return rows;
+    return add_rows(json_new_array(arena), table);
 }
 
 bool table_for_programs(TableFormat format) {

@@ -61,7 +61,15 @@ TableCell table_text(const char *text);
 TableCell table_number(double number);
 TableCell table_shown(double number, const char *text); /* `text` is printed for people */
 
-/* Adds a note, unless the table already has it. */
+/* Fill the next cells of a row, in the order of the columns; return the cell behind them. */
+TableCell *table_texts(TableCell *cell, const char *const *texts, int count);
+TableCell *table_numbers(TableCell *cell, const double *numbers, int count);
+#define TABLE_TEXTS(cell, ...)                                                                               \
+    table_texts(cell, (const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__})))
+#define TABLE_NUMBERS(cell, ...)                                                                             \
+    table_numbers(cell, (const double[]){__VA_ARGS__}, COUNT_OF(((const double[]){__VA_ARGS__})))
+
+/* A note is there once, however often it is added. */
 void table_note(Table *table, const char *note);
 
 /* 6.25, 123.4, 1234, 1.23e+06 */

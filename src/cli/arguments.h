@@ -2,7 +2,7 @@
  *
  * A command is data: words, options, help, exit codes. Its options are rows (base/options.h) that describe
  * the members of a struct; arguments_parse fills that struct. Help and the man page (cli/help.h) and shell
- * completion (cli/completion.h) are written from the same rows. Options of several commands are the macros
+ * completion (cli/completion.c) are written from the same rows. Options of several commands are the macros
  * below, so that each exists once.
  */
 #ifndef POSLAB_CLI_ARGUMENTS_H
@@ -20,8 +20,8 @@ typedef struct CommandExit { /* an exit code besides those of all commands: 0, 2
 
 typedef struct Command {
     const char *name;
-    const char *words;          /* "DB [FILE]..."; completion knows CONFIG, DB, FILE, METHOD and so on */
-    int fewest, most;           /* number of words */
+    const char *words;          /* "DB [FILE]...": [] can be left out, dots: the last can be repeated;
+                                   completion knows CONFIG, DB, FILE, METHOD and so on */
     const char *const *choices; /* of the last word, for completion; NULL: anything */
     const char *summary;        /* a sentence without its full stop */
     const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
@@ -34,6 +34,13 @@ typedef struct Command {
     bool ranks; /* mpirun may start it as several ranks; main then begins MPI, and errors are printed once */
     ExitCode (*run)(const Arguments *arguments, Error *err);
 } Command;
+
+/* The commands, each described where it is implemented. */
+extern const Command cmd_database_plot, cmd_database_report, cmd_database_analyse, cmd_database_reference,
+    cmd_database_check, cmd_database_merge, cmd_database_prune, cmd_export, cmd_export_tasks,
+    cmd_methods_methods, cmd_methods_bench, cmd_run_run, cmd_run_plan, cmd_run_eval, cmd_run_worker,
+    cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status, cmd_status_runs, cmd_table,
+    completion_command, help_command, help_manual;
 
 struct Arguments {
     const Command *command;
@@ -59,49 +66,49 @@ const char *arguments_quote(char **argv, Arena *arena);
 /* What every command has; no member of its struct. */
 extern const OptionField arguments_help_option;
 
-/* --- options of several commands: S is the struct, the member is named as here --- */
+/* --- options of several commands: S is the struct, the member is MEMBER, or named as here --- */
 
 /* clang-format off */
-#define ARGUMENT_EXPERIMENT(S) \
-    {"experiment", OPTION_TEXT, offsetof(S, experiment), .argument = "NAME", .group = "Selection", \
+#define ARGUMENT_EXPERIMENT(S, MEMBER) \
+    {"experiment", OPTION_TEXT, offsetof(S, MEMBER), .argument = "NAME", .group = "Selection", \
      .help = "only this experiment of the database (default: all)"}
 
 #define ARGUMENT_SET(S) \
     {"set", OPTION_TEXT, offsetof(S, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE", .group = "Selection", \
      .help = "override a field of the config, as in 'train.length=64'; repeatable"}
 
-#define ARGUMENT_PAPER(S) \
-    {"paper", OPTION_BOOL, offsetof(S, paper), .group = "Selection", \
+#define ARGUMENT_PAPER(S, MEMBER) \
+    {"paper", OPTION_BOOL, offsetof(S, MEMBER), .group = "Selection", \
      .help = "include the numbers of the reference table"}
 
-#define ARGUMENT_CLAIMS(S) \
-    {"claims", OPTION_TEXT, offsetof(S, claims), .argument = "FILE", .group = "Selection", \
+#define ARGUMENT_CLAIMS(S, MEMBER) \
+    {"claims", OPTION_TEXT, offsetof(S, MEMBER), .argument = "FILE", .group = "Selection", \
      .help = "claims to judge (default results/paper/claims.json)"}
 
-#define ARGUMENT_JOBS(S) \
-    {"jobs", OPTION_INT, offsetof(S, jobs), .default_value = 1, .low = 1, .high = JOBS_MOST, .letter = 'j', \
+#define ARGUMENT_JOBS(S, MEMBER) \
+    {"jobs", OPTION_INT, offsetof(S, MEMBER), .default_value = 1, .low = 1, .high = JOBS_MOST, .letter = 'j', \
      .argument = "N", .group = "Workers", \
      .help = "number of workers at a time; refused if they do not fit into memory"}
 
-#define ARGUMENT_THREADS(S) \
-    {"threads", OPTION_INT, offsetof(S, threads), .default_value = 1, .low = 1, .high = THREADS_MAX, \
+#define ARGUMENT_THREADS(S, MEMBER) \
+    {"threads", OPTION_INT, offsetof(S, MEMBER), .default_value = 1, .low = 1, .high = THREADS_MAX, \
      .argument = "N", .group = "Workers", \
      .help = "threads of each worker; other counts may change the last bits of results"}
 
-#define ARGUMENT_DB(S, HELP) \
-    {"db", OPTION_TEXT, offsetof(S, database), .argument = "FILE", .group = "Output", .help = (HELP)}
+#define ARGUMENT_DB(S, MEMBER, HELP) \
+    {"db", OPTION_TEXT, offsetof(S, MEMBER), .argument = "FILE", .group = "Output", .help = (HELP)}
 #define ARGUMENT_DB_HELP "database (default results/NAME.db); run folders are next to it"
 
-#define ARGUMENT_DRY_RUN(S) \
-    {"dry-run", OPTION_BOOL, offsetof(S, dry_run), .letter = 'n', .group = "Output", \
+#define ARGUMENT_DRY_RUN(S, MEMBER) \
+    {"dry-run", OPTION_BOOL, offsetof(S, MEMBER), .letter = 'n', .group = "Output", \
      .help = "only print what would be done"}
 
-#define ARGUMENT_QUIET(S) \
-    {"quiet", OPTION_BOOL, offsetof(S, quiet), .letter = 'q', .group = "Output", \
+#define ARGUMENT_QUIET(S, MEMBER) \
+    {"quiet", OPTION_BOOL, offsetof(S, MEMBER), .letter = 'q', .group = "Output", \
      .help = "no progress, only failures"}
 
-#define ARGUMENT_OUTPUT(S, HELP) \
-    {"output", OPTION_TEXT, offsetof(S, output), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
+#define ARGUMENT_OUTPUT(S, MEMBER, HELP) \
+    {"output", OPTION_TEXT, offsetof(S, MEMBER), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
 
 /* The formats of tables, of all commands that print one: members `int format` and `bool json`. */
 #define ARGUMENT_FORMAT(S) \

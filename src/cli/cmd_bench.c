@@ -305,13 +305,6 @@ static TableCell percent_cell(double share, Arena *arena) {
     return table_shown(share, arena_format(arena, "%.1f%%", 100 * share));
 }
 
-static TableCell *put_spread(TableCell *row, const Spread *spread) {
-    *row++ = table_number(spread->median);
-    *row++ = table_number(spread->low);
-    *row++ = table_number(spread->high);
-    return row;
-}
-
 static const char *spread_text(const Spread *spread, Arena *arena) {
     return arena_format(arena, "%.3f [%.3f, %.3f]", spread->median, spread->low, spread->high);
 }
@@ -319,10 +312,8 @@ static const char *spread_text(const Spread *spread, Arena *arena) {
 static void put_measurement(TableCell *row, const Measurement *f, const CmdBenchOptions *options,
                             Arena *arena) {
     TableCell *speedup = row + SPEEDUP;
-    *row++ = table_text(f->phase);
-    *row++ = table_text(f->method);
-    *row++ = table_number(f->length);
-    row = put_spread(row, &f->ratio);
+    row = TABLE_TEXTS(row, f->phase, f->method);
+    row = TABLE_NUMBERS(row, f->length, f->ratio.median, f->ratio.low, f->ratio.high);
     *row++ = table_text(f->precision);
     *row++ = table_number(f->tokens_rate);
     *row++ = table_shown(f->flops_rate, arena_format(arena, "%.1f", f->flops_rate / 1e9));
@@ -333,12 +324,10 @@ static void put_measurement(TableCell *row, const Measurement *f, const CmdBench
     *row++ = table_shown((double)f->bytes, arena_format(arena, "%.1f", (double)f->bytes / (1 << 20)));
     *row++ = table_number(f->product_rate);
     *row++ = table_text(spread_text(&f->ratio, arena));
-    row = put_spread(row, &f->speedup);
+    row = TABLE_NUMBERS(row, f->speedup.median, f->speedup.low, f->speedup.high);
     speedup->text = spread_text(&f->speedup, arena);
     *row++ = table_text(options->reference);
-    *row++ = table_number(mpi_ranks());
-    *row++ = table_number(options->threads);
-    *row++ = table_number(options->rounds);
+    row = TABLE_NUMBERS(row, mpi_ranks(), options->threads, options->rounds);
     *row = table_text(arena_format(
         arena, "%s, T = %d, %s, ranks %d, threads %d; matrix products %.1f GFLOP/s per thread", f->phase,
         f->length, f->precision, mpi_ranks(), options->threads, f->product_rate / 1e9));

@@ -34,7 +34,7 @@ typedef struct CmdBenchOptions {
     const char *database; /* where the figures are kept, too; NULL: nowhere */
 } CmdBenchOptions;
 
-/* Prints the table to `out`; cli/cmd_methods.h reads the CSV. Fails (EXIT_USAGE) for an unknown method, a
+/* Prints the table to `out`; cli/cmd_methods.c reads the CSV. Fails (EXIT_USAGE) for an unknown method, a
  * shape that a method refuses, more than the machine's memory, and an unavailable precision, and if the
  * database cannot be written, which is checked before any measurement.
  */

@@ -1,5 +1,6 @@
-/* cmd_database: see cli/cmd_database.h. */
-#include "cli/cmd_database.h"
+/* cmd_database: commands that open a database and hand it to one module: `plot`, `report`, `analyse`,
+ * `reference`, `check` and `merge`. */
+#include "cli/arguments.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -20,20 +21,47 @@
 /* --- plot --- */
 
 typedef struct PlotArguments {
-    const char *experiment, *output, *template;
+    PlotOptions plot;   /* without its kind and format */
     int figure, format; /* format -1: that of the output's suffix */
+    const char *const *where, *const *methods;
+    FigureLook look;
 } PlotArguments;
 
+/* clang-format off */
+#define LOOK(TYPE, MEMBER) TYPE, offsetof(PlotArguments, look.MEMBER)
+/* clang-format on */
+
 static const OptionField plot_options[] = {
-    ARGUMENT_EXPERIMENT(PlotArguments),
+    ARGUMENT_EXPERIMENT(PlotArguments, plot.experiment),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
      .argument = "NAME", .group = "Selection", .help = "what is drawn"},
+    {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
+     .group = "Selection", .help = "only these methods, by their names or their labels in the tables"},
+    {"where", OPTION_TEXT, offsetof(PlotArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+     .group = "Selection", .help = "only results with that value, as in `table`; repeatable"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
      .choices = gnuplot_formats, .letter = 'f', .argument = "FORMAT", .group = "Output",
      .help = "output format, by default that of the output's suffix"},
-    ARGUMENT_OUTPUT(PlotArguments, "figure to write (default plots/DB.FORMAT or plots/DB-NAME.FORMAT)"),
-    {"template", OPTION_TEXT, offsetof(PlotArguments, template), .argument = "FILE", .group = "Output",
+    ARGUMENT_OUTPUT(PlotArguments, plot.figure,
+                    "figure to write (default plots/DB.FORMAT or plots/DB-NAME.FORMAT)"),
+    {"template", OPTION_TEXT, offsetof(PlotArguments, plot.template), .argument = "FILE", .group = "Output",
      .help = "gnuplot template (default plots/NAME.gp)"},
+    {"script", LOOK(OPTION_BOOL, script), .group = "Output",
+     .help = "also write a Python script that draws the data with matplotlib"},
+    {"width", LOOK(OPTION_REAL, width), .default_value = 8, .low = 2, .high = 40, .argument = "INCHES",
+     .group = "Look", .help = "width of the figure"},
+    {"height", LOOK(OPTION_REAL, height), .low = 1, .high = 200, .or_zero = true, .argument = "INCHES",
+     .group = "Look", .help = "height of the figure; 0: from the number of panels"},
+    {"font", LOOK(OPTION_TEXT, font), .argument = "FONT", .group = "Look",
+     .help = "name, size in points, or both: 'Times,9' (default 10 points; 8 if narrower than 5 inches)"},
+    {"title", LOOK(OPTION_TEXT, title), .argument = "TEXT", .group = "Look",
+     .help = "title instead of the experiment and what is shown; '' for none"},
+    {"ylim", LOOK(OPTION_TEXT, limits), .argument = "LOW:HIGH", .group = "Look",
+     .help = "ends of the y axis; either may be missing (default from the data)"},
+    {"log", LOOK(OPTION_CHOICE, logs), .choices = figure_log_names, .argument = "AXES", .group = "Look",
+     .help = "which axes are logarithmic"},
+    {"legend", LOOK(OPTION_CHOICE, legend), .choices = figure_legend_names, .argument = "PLACE",
+     .group = "Look", .help = "where the legend is"},
 };
 
 /* "results/quickstart.db" -> "plots/quickstart.svg", and "plots/quickstart-NAME.svg" where a figure is named
@@ -48,11 +76,12 @@ static const char *default_figure(const char *database, const PlotOptions *plot,
 
 static ExitCode plot(const Arguments *arguments, Error *err) {
     const PlotArguments *options = arguments->options;
-    PlotOptions plot = {.experiment = options->experiment,
-                        .kind = options->figure,
-                        .figure = options->output,
-                        .format = options->format < 0 ? NULL : gnuplot_formats[options->format],
-                        .template = options->template};
+    PlotOptions plot = options->plot;
+    plot.kind = options->figure;
+    if (options->format >= 0) plot.format = gnuplot_formats[options->format];
+    plot.where = options->where;
+    plot.methods = options->methods;
+    plot.look = options->look;
     if (!plot.figure) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
         mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
@@ -67,13 +96,14 @@ static ExitCode plot(const Arguments *arguments, Error *err) {
 const Command cmd_database_plot = {
     .name = "plot",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Draw a figure with gnuplot",
-    .text = "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
-            "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
-            "(ours against the paper's), loss (while training). The data are written next to the figure.",
-    .example = "poslab plot results/quickstart.db --figure loss -o loss.svg",
+    .text =
+        "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
+        "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
+        "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
+        "by size), which is drawn in place of curves. The data are written next to the figure. A method\n"
+        "has the same colour, marker and dashes in every figure.",
+    .example = "poslab plot results/quickstart.db --width 3.3 --title '' -o column.pdf",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),
     .run = plot,
@@ -81,14 +111,10 @@ const Command cmd_database_plot = {
 
 /* --- report --- */
 
-typedef struct ReportArguments {
-    const char *experiment, *claims, *output;
-} ReportArguments;
-
 static const OptionField report_options[] = {
-    ARGUMENT_EXPERIMENT(ReportArguments),
-    ARGUMENT_CLAIMS(ReportArguments),
-    ARGUMENT_OUTPUT(ReportArguments, "file to write (default DB with the suffix .html)"),
+    ARGUMENT_EXPERIMENT(ReportOptions, experiment),
+    ARGUMENT_CLAIMS(ReportOptions, claims),
+    ARGUMENT_OUTPUT(ReportOptions, path, "file to write (default DB with the suffix .html)"),
 };
 
 /* "results/quickstart.db" -> "results/quickstart.html" */
@@ -100,13 +126,11 @@ static const char *default_report(const char *database, Arena *arena) {
 }
 
 static ExitCode report(const Arguments *arguments, Error *err) {
-    const ReportArguments *options = arguments->options;
-    const char *database = arguments->words[0];
-    const char *path = options->output ? options->output : default_report(database, arguments->arena);
-    ReportOptions report = {.experiment = options->experiment, .path = path, .claims = options->claims};
-    Database *store = database_open(database, DATABASE_READ, err);
-    bool fine = store && report_write(store, &report, err);
-    if (fine) printf("%s\n", path);
+    ReportOptions options = *(const ReportOptions *)arguments->options;
+    if (!options.path) options.path = default_report(arguments->words[0], arguments->arena);
+    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
+    bool fine = store && report_write(store, &options, err);
+    if (fine) printf("%s\n", options.path);
     database_close(store);
     return fine ? EXIT_DONE : err->code;
 }
@@ -114,35 +138,32 @@ static ExitCode report(const Arguments *arguments, Error *err) {
 const Command cmd_database_report = {
     .name = "report",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
-    .summary = "Write one self-contained HTML file: verdict, claims, figures, tables, provenance",
+    .summary = "Write one self-contained HTML file: answer, figures, tables, claims, provenance",
     .example = "poslab report results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_OPTIONS(report_options, ReportArguments),
+    ARGUMENT_OPTIONS(report_options, ReportOptions),
     .run = report,
 };
 
 /* --- analyse --- */
 
 typedef struct AnalyseArguments {
-    const char *experiment, *baseline, *claims;
-    int64_t resamples, block;
+    AnalysisOptions analysis; /* without the following, and without the word */
     int format;
-    bool json, paper;
+    bool json;
 } AnalyseArguments;
 
 static const OptionField analyse_options[] = {
-    ARGUMENT_EXPERIMENT(AnalyseArguments),
-    {"baseline", OPTION_TEXT, offsetof(AnalyseArguments, baseline), .argument = "METHOD",
+    ARGUMENT_EXPERIMENT(AnalyseArguments, analysis.experiment),
+    {"baseline", OPTION_TEXT, offsetof(AnalyseArguments, analysis.baseline), .argument = "METHOD",
      .group = "Selection",
      .help = "method that others are compared with, by its name or its label in the tables"},
-    ARGUMENT_PAPER(AnalyseArguments),
-    ARGUMENT_CLAIMS(AnalyseArguments),
-    {"resamples", OPTION_INT, offsetof(AnalyseArguments, resamples), .default_value = STATS_RESAMPLES,
-     .low = 100, .high = 10000000, .argument = "N", .group = "Statistics",
+    ARGUMENT_PAPER(AnalyseArguments, analysis.paper),
+    ARGUMENT_CLAIMS(AnalyseArguments, analysis.claims),
+    {"resamples", OPTION_INT, offsetof(AnalyseArguments, analysis.resamples),
+     .default_value = STATS_RESAMPLES, .low = 100, .high = 10000000, .argument = "N", .group = "Statistics",
      .help = "number of resamples of the bootstrap"},
-    {"block", OPTION_INT, offsetof(AnalyseArguments, block), .default_value = STATS_BLOCK, .low = 1,
+    {"block", OPTION_INT, offsetof(AnalyseArguments, analysis.block), .default_value = STATS_BLOCK, .low = 1,
      .high = 1e12, .argument = "N", .group = "Statistics",
      .help = "smallest number of targets that are resampled together"},
     ARGUMENT_FORMAT(AnalyseArguments),
@@ -150,14 +171,9 @@ static const OptionField analyse_options[] = {
 
 static ExitCode analyse(const Arguments *arguments, Error *err) {
     const AnalyseArguments *options = arguments->options;
-    AnalysisOptions analysis = {.what = arguments->words[1],
-                                .experiment = options->experiment,
-                                .format = ARGUMENT_FORMAT_GIVEN(options),
-                                .baseline = options->baseline,
-                                .claims = options->claims,
-                                .paper = options->paper,
-                                .resamples = (int)options->resamples,
-                                .block = options->block};
+    AnalysisOptions analysis = options->analysis;
+    analysis.what = arguments->words[1];
+    analysis.format = ARGUMENT_FORMAT_GIVEN(options);
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool fine = store && analysis_print(store, &analysis, stdout, err);
     database_close(store);
@@ -167,15 +183,15 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
 const Command cmd_database_analyse = {
     .name = "analyse",
     .words = "DB WHAT",
-    .fewest = 2,
-    .most = 2,
     .choices = analysis_names,
     .summary = "Print one of the paper's analyses",
     .text = "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
             "(training by evaluation length), compare (paired differences from `--baseline` with bootstrap\n"
             "intervals), short-long (trained short against trained long), cost (speed and memory), early\n"
             "(the early-token curse), positions (loss by position), claims (the verdict on each claim of\n"
-            "the paper), claim-points (the numbers it was judged by).",
+            "the paper), claim-points (the numbers it was judged by). Of experiments on tasks: accuracy\n"
+            "(exact match by size: median, lowest and highest seed, and the largest size with 90 %),\n"
+            "compare (paired differences of exact match).",
     .example = "poslab analyse results/quickstart.db compare --baseline alibi",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),
@@ -196,8 +212,6 @@ static ExitCode reference(const Arguments *arguments, Error *err) {
 const Command cmd_database_reference = {
     .name = "reference",
     .words = "DB [FILE]...",
-    .fewest = 1,
-    .most = 1000,
     .summary = "Import numbers from papers into a database",
     .text = "FILE is CSV (default results/paper/*.csv). The columns are table, source, dataset, split,\n"
             "method, train_length, eval_length, stride and phase, and the quantities perplexity, loss,\n"
@@ -233,8 +247,6 @@ static ExitCode check(const Arguments *arguments, Error *err) {
 const Command cmd_database_check = {
     .name = "check",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Verify a database and the weights and saved states of its runs",
     .text = "Prints a line, or a row, for each problem.",
     .example = "poslab check results/quickstart.db",
@@ -254,7 +266,7 @@ typedef struct PruneOptions {
 static const OptionField prune_options[] = {
     {"weights", OPTION_BOOL, offsetof(PruneOptions, weights), .group = "Selection",
      .help = "only the weights of finished runs: `eval` and new evaluations then need another training"},
-    ARGUMENT_DRY_RUN(PruneOptions),
+    ARGUMENT_DRY_RUN(PruneOptions, dry_run),
     ARGUMENT_FORMAT(PruneOptions),
 };
 
@@ -312,8 +324,6 @@ static ExitCode prune(const Arguments *arguments, Error *err) {
 const Command cmd_database_prune = {
     .name = "prune",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Delete runs and run folders that no experiment of the database has",
     .text = "Prints what was deleted, and what is kept and why: folders with files that are not poslab's,\n"
             "and those of runs that another database in the same folder has.",
@@ -353,8 +363,6 @@ static ExitCode merge(const Arguments *arguments, Error *err) {
 const Command cmd_database_merge = {
     .name = "merge",
     .words = "DB OTHER...",
-    .fewest = 2,
-    .most = 1000,
     .summary = "Import other databases",
     .text = "Nothing in DB is overwritten. Runs whose numbers differ are reported and left out.",
     .example = "poslab merge results/all.db results/one.db results/two.db",

@@ -166,17 +166,12 @@ static const char *loader_path(const Export *export) {
     return arena_format(export->arena, "%.*s.py", (int)length, export->path);
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Copies the template, with the values of this run in place of @NAMES@. */
 static bool write_loader(const Export *export, Error *err) {
     const ModelOptions *model = &export->config->model;
     const PositionMethod *method = export->config->position.method;
     Arena *arena = export->arena;
-    const char *path = loader_path(export), *name = base_name(path);
+    const char *path = loader_path(export), *name = basename(path);
     const Json *json = model_json(model, arena);
     const struct {
         const char *name, *value;
@@ -184,7 +179,7 @@ static bool write_loader(const Export *export, Error *err) {
         {"KEY", export->key},
         {"LABEL", method->label},
         {"NAME", arena_format(arena, "%.*s", (int)strlen(name) - 3, name)},
-        {"WEIGHTS", json_print(json_new_text(base_name(export->path), arena), arena)},
+        {"WEIGHTS", json_print(json_new_text(basename(export->path), arena), arena)},
         {"SIZES", arena_format(arena, "%d, %d, %d, %d, %d", (int)model->layers, (int)model->heads,
                                (int)model->width, (int)model->ffn, (int)model->vocabulary)},
         {"ACTIVATION", python(json_get(json, "activation"), arena)},
@@ -313,8 +308,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_export = {
     .name = "export",
     .words = "DB [RUN] FILE",
-    .fewest = 2,
-    .most = 3,
     .summary = "Write a run's weights or tokens as safetensors",
     .text =
         "RUN is a run's key, as `poslab runs` prints it, or the beginning of one. Without it, the options\n"
@@ -415,7 +408,6 @@ static ExitCode run_tasks(const Arguments *arguments, Error *err) {
 const Command cmd_export_tasks = {
     .name = "tasks",
     .words = "[TASK]",
-    .most = 1,
     .summary = "List the synthetic tasks, or show one task's options and three examples",
     .text = "The examples are the first three of training at size 4, or as `--set` says.",
     .example = "poslab tasks addition --set 'size=3' --set order=reversed",

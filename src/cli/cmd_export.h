@@ -16,7 +16,6 @@
 
 #include "cli/arguments.h"
 
-extern const Command cmd_export, cmd_export_tasks;
 extern const char cmd_export_loader[]; /* loader.py.in, which the build turns into a string */
 
 #endif

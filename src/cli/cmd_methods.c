@@ -1,4 +1,3 @@
-/* cmd_methods: a method is converted to JSON, which is printed as such or as a table. */
 #include "cli/cmd_methods.h"
 
 #include <string.h>
@@ -20,6 +19,8 @@ static const struct {
     {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
     {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
 };
+
+#define COST_FILE "results/methods/cost.csv" /* as `poslab bench --format csv` prints it */
 
 static const char *const type_names[] = {[OPTION_INT] = "integer",
                                          [OPTION_REAL] = "number",
@@ -110,7 +111,7 @@ typedef struct Costs {
 
 /* Rows after the head: phase,method,length,ratio,... There need not be a file. */
 static bool read_costs(Costs *costs, Arena *arena, Error *err) {
-    FILE *file = fopen(CMD_METHODS_COST, "re");
+    FILE *file = fopen(COST_FILE, "re");
     char line[1024];
     if (!file) return true;
     costs->rows = NEW(arena, MOST_COSTS, MethodCost);
@@ -122,7 +123,7 @@ static bool read_costs(Costs *costs, Arena *arena, Error *err) {
     }
     fclose(file);
     return fine || error_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
-                             CMD_METHODS_COST, costs->count + 1);
+                             COST_FILE, costs->count + 1);
 }
 
 /* "1.01, 1.03": the phase's ratios at all lengths; "" where nothing was measured. Without a method the
@@ -171,19 +172,19 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
         const Json *json = method_to_json(method, arena);
-        TableCell *row = table_row(table);
-        *row++ = table_text(method->name);
-        *row++ = table_text(json_text(json_get(json, "label"), ""));
-        *row++ = table_text(joined(json_get(json, "hooks"), "", arena));
-        *row++ = table_text(joined(json_get(json, "claims"), "", arena));
-        *row++ = table_number((double)numbers_learnt(method, arena));
-        *row++ = table_text(costs_text(costs, "train", method->name, arena));
-        *row++ = table_text(costs_text(costs, "evaluate", method->name, arena));
-        *row = table_text(json_text(json_get(json, "citation"), ""));
+        TableCell *row = TABLE_TEXTS(table_row(table), method->name, json_text(json_get(json, "label"), ""),
+                                     joined(json_get(json, "hooks"), "", arena),
+                                     joined(json_get(json, "claims"), "", arena));
+        row = TABLE_NUMBERS(row, numbers_learnt(method, arena));
+        TABLE_TEXTS(row, costs_text(costs, "train", method->name, arena),
+                    costs_text(costs, "evaluate", method->name, arena),
+                    json_text(json_get(json, "citation"), ""));
     }
     return table;
 }
 
+/* A row, or an object, for each: name, label, hooks, claims, numbers learnt by the default model, paper, and
+   for people the time over the control's if COST_FILE has it. Fails on a damaged file. */
 static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) {
     Costs costs = {0};
     if (!read_costs(&costs, arena, err)) return false;
@@ -195,13 +196,6 @@ static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) 
         json_append(list, json);
     }
     return table_print_json(list, out, err);
-}
-
-bool cmd_methods_list(TableFormat format, FILE *out, Error *err) {
-    Arena *arena = arena_new(0);
-    bool fine = print_list(format, out, arena, err);
-    arena_free(arena);
-    return fine;
 }
 
 /* ---- one method ---- */
@@ -228,12 +222,10 @@ static Table *list_options(const char *title, const Json *options, Arena *arena)
     for (int i = 0; i < json_count(options); i++) {
         const Json *option = json_at(options, i);
         char shown[JSON_EXCERPT_SIZE];
-        TableCell *row = table_row(table);
-        *row++ = table_text(json_text(json_get(option, "key"), ""));
-        *row++ = table_text(json_text(json_get(option, "type"), ""));
-        *row++ = table_text(arena_copy(arena, json_excerpt(json_get(option, "default"), shown)));
-        *row++ = table_text(range_text(option, arena));
-        *row = table_text(json_text(json_get(option, "help"), ""));
+        TABLE_TEXTS(table_row(table), json_text(json_get(option, "key"), ""),
+                    json_text(json_get(option, "type"), ""),
+                    arena_copy(arena, json_excerpt(json_get(option, "default"), shown)),
+                    range_text(option, arena), json_text(json_get(option, "help"), ""));
     }
     return table;
 }
@@ -257,20 +249,17 @@ static Table *describe_method(const PositionMethod *method, const Json *root, Ar
     return table;
 }
 
-bool cmd_methods_show(const char *name, TableFormat format, FILE *out, Error *err) {
+/* Options, a row for each, claims, hooks and citation of one method. Fails if there is none of that name. */
+static bool print_method(const char *name, TableFormat format, FILE *out, Arena *arena, Error *err) {
     const char *nearest = NULL;
     const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
     if (!method && nearest)
         return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
     if (!method)
         return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
-    Arena *arena = arena_new(0);
     const Json *root = method_to_json(method, arena);
-    bool fine = format == TABLE_AS_JSON
-                    ? table_print_json(root, out, err)
-                    : table_print_one(describe_method(method, root, arena), format, out, err);
-    arena_free(arena);
-    return fine;
+    if (format == TABLE_AS_JSON) return table_print_json(root, out, err);
+    return table_print_one(describe_method(method, root, arena), format, out, err);
 }
 
 /* --- the command `methods` --- */
@@ -287,17 +276,17 @@ static const OptionField methods_options[] = {
 static ExitCode methods(const Arguments *arguments, Error *err) {
     const MethodsOptions *options = arguments->options;
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
-    bool fine = arguments->word_count ? cmd_methods_show(arguments->words[0], format, stdout, err)
-                                      : cmd_methods_list(format, stdout, err);
+    Arena *arena = arguments->arena;
+    bool fine = arguments->word_count ? print_method(arguments->words[0], format, stdout, arena, err)
+                                      : print_list(format, stdout, arena, err);
     return fine ? EXIT_DONE : err->code;
 }
 
 const Command cmd_methods_methods = {
     .name = "methods",
     .words = "[METHOD]",
-    .most = 1,
     .summary = "List the methods, or show one method's options and claims",
-    .text = "Costs are read from " CMD_METHODS_COST ", if that file is there.",
+    .text = "Costs are read from " COST_FILE ", if that file is there.",
     .example = "poslab methods alibi",
     ARGUMENT_OPTIONS(methods_options, MethodsOptions),
     .run = methods,
@@ -329,10 +318,10 @@ static const OptionField bench_options[] = {
      .help = "precisions of the products, by default the config's"},
     {"phase", OPTION_CHOICE, offsetof(BenchArguments, phase), .default_value = -1, .choices = phase_names,
      .argument = "PHASE", .group = "Selection", .help = "what to measure, by default both"},
-    ARGUMENT_THREADS(BenchArguments),
+    ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
      .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement", .help = "number of measurements"},
-    ARGUMENT_DB(BenchArguments, "database that also stores the results (default: none)"),
+    ARGUMENT_DB(BenchArguments, database, "database that also stores the results (default: none)"),
     ARGUMENT_FORMAT(BenchArguments),
 };
 
@@ -383,7 +372,6 @@ static ExitCode bench(const Arguments *arguments, Error *err) {
 const Command cmd_methods_bench = {
     .name = "bench",
     .words = "[CONFIG]",
-    .most = 1,
     .summary = "Measure speed and memory of each method",
     .text = "The model is that of CONFIG's first point; without CONFIG, 4 layers of width 128 at lengths\n"
             "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too.\n"

@@ -1,4 +1,6 @@
-#include "cli/cmd_run.h"
+/* cmd_run: the commands that compute, `run`, `eval` and `worker`, which mpirun may start as several ranks,
+ * `plan`, which tells what they would compute, and `init`, which writes a config. */
+#include "cli/arguments.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,12 +19,12 @@
 
 /* Started by mpirun, rank 0 does what one process would do, and calls the others to each run. Each of them
    computes on the threads that were asked for. */
-static ExitCode together(const Arguments *arguments, int64_t jobs, int64_t threads,
+static ExitCode together(const Arguments *arguments, const JobsOptions *jobs,
                          ExitCode (*work)(const Arguments *, Error *), Error *err) {
-    if (mpi_ranks() > 1 && jobs > 1)
+    if (mpi_ranks() > 1 && jobs->slots > 1)
         return error_set(err, EXIT_USAGE, "%d ranks do one run at a time; leave out --jobs", mpi_ranks()),
                err->code;
-    if (mpi_rank() > 0) return worker_serve((int)threads);
+    if (mpi_rank() > 0) return worker_serve((int)jobs->threads);
     return worker_dismiss(work(arguments, err));
 }
 
@@ -33,10 +35,8 @@ static const char *const retry_names[] = {"failed", "changed", "missing", NULL};
 
 typedef struct RunOptions {
     const char *const *sets;
-    const char *database;
-    int64_t jobs, threads, retries, timeout;
     int retry;
-    bool dry_run, quiet;
+    SweepOptions sweep; /* without what follows from `retry` */
 } RunOptions;
 
 static const OptionField run_options[] = {
@@ -45,49 +45,40 @@ static const OptionField run_options[] = {
      .argument = "WHICH", .group = "Selection",
      .help = "only failed runs; also retrain runs of other sources; or only what is missing, stale runs are "
              "kept"},
-    ARGUMENT_JOBS(RunOptions),
-    ARGUMENT_THREADS(RunOptions),
-    {"retries", OPTION_INT, offsetof(RunOptions, retries), .high = 1000, .argument = "N", .group = "Workers",
-     .help = "further attempts of a run that fails"},
-    {"timeout", OPTION_INT, offsetof(RunOptions, timeout), .low = 1, .high = 1e9, .letter = 't',
+    ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
+    ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
+    {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
+     .group = "Workers", .help = "further attempts of a run that fails"},
+    {"timeout", OPTION_INT, offsetof(RunOptions, sweep.jobs.timeout), .low = 1, .high = 1e9, .letter = 't',
      .argument = "SECONDS", .group = "Workers",
      .help = "kill a worker that reports no progress for SECONDS (default: never)"},
-    ARGUMENT_DB(RunOptions, ARGUMENT_DB_HELP),
-    ARGUMENT_DRY_RUN(RunOptions),
-    ARGUMENT_QUIET(RunOptions),
+    ARGUMENT_DB(RunOptions, sweep.database, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(RunOptions, sweep.dry_run),
+    ARGUMENT_QUIET(RunOptions, sweep.quiet),
 };
 
 static ExitCode run_sweep(const Arguments *arguments, Error *err) {
     const RunOptions *options = arguments->options;
-    int threads = (int)options->threads;
+    SweepOptions sweep = options->sweep;
+    int threads = (int)sweep.jobs.threads;
     const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
     const Plan *plan = experiment ? plan_make(experiment, threads, arguments->arena, err) : NULL;
-    if (!plan) return err->code;
-    SweepOptions sweep = {.jobs = (int)options->jobs,
-                          .threads = threads,
-                          .retries = (int)options->retries,
-                          .timeout = (int)options->timeout,
-                          .only_failed = options->retry == RETRY_FAILED,
-                          .retrain = options->retry == RETRY_CHANGED   ? RUN_TASK_STALE_AND_CHANGED
-                                     : options->retry == RETRY_MISSING ? RUN_TASK_NONE
-                                                                       : RUN_TASK_STALE,
-                          .quiet = options->quiet,
-                          .dry_run = options->dry_run,
-                          .command = arguments->typed,
-                          .database = options->database};
-    return sweep_run(plan, &sweep, err);
+    sweep.only_failed = options->retry == RETRY_FAILED;
+    sweep.retrain = options->retry == RETRY_CHANGED   ? RUN_TASK_STALE_AND_CHANGED
+                    : options->retry == RETRY_MISSING ? RUN_TASK_NONE
+                                                      : RUN_TASK_STALE;
+    sweep.command = arguments->typed;
+    return plan ? sweep_run(plan, &sweep, err) : err->code;
 }
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const RunOptions *options = arguments->options;
-    return together(arguments, options->jobs, options->threads, run_sweep, err);
+    return together(arguments, &options->sweep.jobs, run_sweep, err);
 }
 
 const Command cmd_run_run = {
     .name = "run",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Train and evaluate the missing runs of an experiment",
     .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale if\n"
             "the file of its method was edited after the training, be it only a comment: it is trained\n"
@@ -113,13 +104,13 @@ typedef struct PlanArguments {
 
 static const OptionField plan_options[] = {
     ARGUMENT_SET(PlanArguments),
-    ARGUMENT_JOBS(PlanArguments),
-    ARGUMENT_THREADS(PlanArguments),
+    ARGUMENT_JOBS(PlanArguments, jobs),
+    ARGUMENT_THREADS(PlanArguments, threads),
     {"ranks", OPTION_INT, offsetof(PlanArguments, ranks), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
      .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
-    ARGUMENT_DB(PlanArguments,
+    ARGUMENT_DB(PlanArguments, database,
                 "database whose stale runs are counted, if it exists (default results/NAME.db)"),
     ARGUMENT_FORMAT(PlanArguments),
 };
@@ -154,8 +145,6 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
 const Command cmd_run_plan = {
     .name = "plan",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Show what would run: points, parameters, FLOPs, memory, estimated time",
     .text = "Time assumes sequential runs. Nothing is trained.",
     .example = "poslab plan configs/quickstart.json --set train.length=64",
@@ -168,15 +157,12 @@ const Command cmd_run_plan = {
 static const char *const eval_splits[] = {"valid", "test", NULL};
 
 typedef struct EvalOptions {
-    ReevaluateOptions what; /* without experiment, split and sweep */
-    const char *experiment, *database;
-    int64_t jobs, threads;
-    int split; /* -1: as configured */
-    bool dry_run, quiet;
+    ReevaluateOptions what; /* without its split */
+    int split;              /* -1: as configured */
 } EvalOptions;
 
 static const OptionField eval_options[] = {
-    ARGUMENT_EXPERIMENT(EvalOptions),
+    ARGUMENT_EXPERIMENT(EvalOptions, what.experiment),
     {"run", OPTION_TEXT, offsetof(EvalOptions, what.runs), .list = OPTION_COMMAS, .argument = "KEY,...",
      .group = "Selection", .help = "only these runs: keys, or beginnings of keys (default: all)"},
     {"method", OPTION_TEXT, offsetof(EvalOptions, what.methods), .list = OPTION_COMMAS,
@@ -203,37 +189,29 @@ static const OptionField eval_options[] = {
      .argument = "METHOD|FILE|JSON", .group = "Evaluations",
      .help = "change after training: a method, or an item of evaluate.variants or a list of them, as JSON or "
              "in a .json file; repeatable"},
-    ARGUMENT_JOBS(EvalOptions),
-    ARGUMENT_THREADS(EvalOptions),
-    ARGUMENT_DB(EvalOptions, ARGUMENT_DB_HELP),
-    ARGUMENT_DRY_RUN(EvalOptions),
-    ARGUMENT_QUIET(EvalOptions),
+    ARGUMENT_JOBS(EvalOptions, what.sweep.jobs.slots),
+    ARGUMENT_THREADS(EvalOptions, what.sweep.jobs.threads),
+    ARGUMENT_DB(EvalOptions, what.sweep.database, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(EvalOptions, what.sweep.dry_run),
+    ARGUMENT_QUIET(EvalOptions, what.sweep.quiet),
 };
 
 static ExitCode run_evaluations(const Arguments *arguments, Error *err) {
     const EvalOptions *options = arguments->options;
     ReevaluateOptions what = options->what;
-    what.experiment = options->experiment;
     what.split = options->split < 0 ? NULL : eval_splits[options->split];
-    what.sweep = (SweepOptions){.jobs = (int)options->jobs,
-                                .threads = (int)options->threads,
-                                .quiet = options->quiet,
-                                .dry_run = options->dry_run,
-                                .command = arguments->typed,
-                                .database = options->database};
+    what.sweep.command = arguments->typed;
     return reevaluate_run(arguments->words[0], &what, err);
 }
 
 static ExitCode eval(const Arguments *arguments, Error *err) {
     const EvalOptions *options = arguments->options;
-    return together(arguments, options->jobs, options->threads, run_evaluations, err);
+    return together(arguments, &options->what.sweep.jobs, run_evaluations, err);
 }
 
 const Command cmd_run_eval = {
     .name = "eval",
     .words = "DB|CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Evaluate trained runs further, from their weights",
     .text = "Options you omit are taken from the experiment. The evaluations are added to those that the\n"
             "experiment requests. Nothing is trained. A variant must fit all runs that are selected, and\n"
@@ -252,7 +230,7 @@ typedef struct WorkerArguments {
 } WorkerArguments;
 
 static const OptionField worker_options[] = {
-    ARGUMENT_THREADS(WorkerArguments),
+    ARGUMENT_THREADS(WorkerArguments, threads),
     {"task", OPTION_INT, offsetof(WorkerArguments, task), .low = 1, .high = 1e12, .argument = "N",
      .group = "Workers", .help = "the run in line N of a manifest"},
 };
@@ -268,8 +246,6 @@ static ExitCode work(const Arguments *arguments, Error *err) {
 const Command cmd_run_worker = {
     .name = "worker",
     .words = "FOLDER|MANIFEST",
-    .fewest = 1,
-    .most = 1,
     .summary = "Do one run; `run` and the tasks of `submit` start this command",
     .text = "FOLDER/config.json and FOLDER/requests.json describe the run; with `--task`, a line of the\n"
             "manifest does. Progress goes to stdout, the result to FOLDER/result.db.",
@@ -384,8 +360,6 @@ static ExitCode init(const Arguments *arguments, Error *err) {
 const Command cmd_run_init = {
     .name = "init",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Write a config for a text of your own, which runs within minutes",
     .text = "Prints an estimate of time and memory, and the commands that come next. `poslab help config`\n"
             "describes what can be changed.",

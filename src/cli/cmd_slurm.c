@@ -1,4 +1,6 @@
-#include "cli/cmd_slurm.h"
+/* cmd_slurm: the commands `submit` and `collect`. Options of `submit` such as --partition override the
+ * section `cluster` of the config, like --set. */
+#include "cli/arguments.h"
 
 #include <string.h>
 
@@ -9,9 +11,8 @@
 
 typedef struct SubmitArguments {
     const char *const *sets;
-    const char *script, *database;
+    SubmitOptions submit;
     const char *partition, *account, *time, *memory, *limit; /* NULL: as the config has it */
-    bool dry_run;
 } SubmitArguments;
 
 /* A key of the config's section `cluster`, whose reader checks the value. */
@@ -27,10 +28,10 @@ static const OptionField submit_options[] = {
     CLUSTER(time, "TIME", "time limit, HOURS:MINUTES:SECONDS"),
     CLUSTER(memory, "SIZE", "memory, as in 4G"),
     CLUSTER(limit, "N", "number of tasks at a time (0: no limit)"),
-    {"script", OPTION_TEXT, offsetof(SubmitArguments, script), .argument = "FILE",
+    {"script", OPTION_TEXT, offsetof(SubmitArguments, submit.script), .argument = "FILE",
      .group = "Resources of a task", .help = "your batch script, in place of the one that -n prints"},
-    ARGUMENT_DB(SubmitArguments, ARGUMENT_DB_HELP),
-    ARGUMENT_DRY_RUN(SubmitArguments),
+    ARGUMENT_DB(SubmitArguments, submit.database, ARGUMENT_DB_HELP),
+    ARGUMENT_DRY_RUN(SubmitArguments, submit.dry_run),
 };
 
 /* --partition and so on are other words for --set cluster.KEY=VALUE. */
@@ -59,16 +60,12 @@ static ExitCode submit(const Arguments *arguments, Error *err) {
     const Experiment *experiment = config_read(arguments->words[0], all_sets(options, arena), arena, err);
     const Plan *plan =
         experiment ? plan_make_remote(experiment, (int)experiment->allocation.threads, arena, err) : NULL;
-    SubmitOptions how = {
-        .dry_run = options->dry_run, .script = options->script, .database = options->database};
-    return plan ? submit_run(plan, &how, err) : err->code;
+    return plan ? submit_run(plan, &options->submit, err) : err->code;
 }
 
 const Command cmd_slurm_submit = {
     .name = "submit",
     .words = "CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Submit the missing runs of an experiment as tasks of Slurm",
     .text = "Resources are set in the config's `cluster` section, or here. With `-n` the batch script is\n"
             "printed; edit it and pass it back with `--script`. `poslab collect` imports the results.",
@@ -85,8 +82,8 @@ typedef struct CollectArguments {
 } CollectArguments;
 
 static const OptionField collect_options[] = {
-    ARGUMENT_EXPERIMENT(CollectArguments),
-    ARGUMENT_DB(CollectArguments, ARGUMENT_DB_HELP),
+    ARGUMENT_EXPERIMENT(CollectArguments, experiment),
+    ARGUMENT_DB(CollectArguments, database, ARGUMENT_DB_HELP),
 };
 
 /* "x.json": the database that `submit` keeps for it. */
@@ -104,8 +101,6 @@ static ExitCode collect(const Arguments *arguments, Error *err) {
 const Command cmd_slurm_collect = {
     .name = "collect",
     .words = "DB|CONFIG",
-    .fewest = 1,
-    .most = 1,
     .summary = "Import the results of submitted runs into the database",
     .text = "Run it any number of times, also while tasks run.",
     .example = "poslab collect results/reproduce.db",

@@ -273,7 +273,7 @@ typedef struct StatusOptions {
 } StatusOptions;
 
 static const OptionField fields[] = {
-    ARGUMENT_EXPERIMENT(StatusOptions),
+    ARGUMENT_EXPERIMENT(StatusOptions, experiment),
     {"watch", OPTION_REAL, offsetof(StatusOptions, watch), .low = 0.1, .high = 3600, .argument = "SECONDS",
      .implied = "2", .group = "Output",
      .help = "print again every SECONDS (default 2) until nothing is left"},
@@ -304,8 +304,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_status = {
     .name = "status",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "Show what is done, running, failed and missing",
     .text = "Runs that are not done, or stale, are listed with their keys and the reason, running ones with\n"
             "the step, the loss and the time left. csv and the member `points` of json have a row for each\n"
@@ -380,8 +378,6 @@ static ExitCode runs(const Arguments *arguments, Error *err) {
 const Command cmd_status_runs = {
     .name = "runs",
     .words = "DB",
-    .fewest = 1,
-    .most = 1,
     .summary = "List the runs of a database: keys, settings, status, time, perplexity, size",
     .text = "Also those that no experiment has any more. The perplexity is that at the training length.",
     .example = "poslab runs results/quickstart.db",

@@ -11,8 +11,6 @@
 #include "store/database.h"
 #include "cli/arguments.h"
 
-extern const Command cmd_status, cmd_status_runs;
-
 /* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
  * cmd_table_print. */
 bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,

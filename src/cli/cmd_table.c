@@ -38,6 +38,24 @@ static const TableColumn columns[] = {
     TEXT(eval_precision), TEXT(database),
 };
 
+/* Of experiments on tasks: named as in the views `outcome` and `accuracy`. */
+static const TableColumn task_columns[] = {
+    TEXT(experiment),    TEXT(run_key),
+    TEXT(method),        TEXT(method_options),
+    TEXT(label),         TEXT(variant),
+    WHOLE(train_length), WHOLE(seed),
+    TEXT(task),          WHOLE(size),
+    WHOLE(trained),      TEXT(outcome),
+    WHOLE(examples),     WHOLE(exact),
+    REAL(accuracy),      REAL(accuracy_low),
+    REAL(accuracy_high), WHOLE(tokens_right),
+    WHOLE(tokens),       REAL(nll),
+    WHOLE(parameters),   WHOLE(position_parameters),
+    TEXT(corpus),        TEXT(revision),
+    TEXT(eval_variant),  TEXT(eval_precision),
+    TEXT(database),
+};
+
 /* One evaluation. */
 typedef struct Evaluation {
     const Series *series;
@@ -54,37 +72,41 @@ static void put_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
     bool known = seed->evaluation != 0;
-    const TableCell cells[COUNT_OF(columns)] = {
-        table_text(series->experiment),
-        table_text(seed->run_key),
-        table_text(series->method),
-        table_text(seed->method_options),
-        table_text(series->run_label),
-        table_text(series->setting),
-        table_number((double)series->train_length),
-        table_number((double)seed->seed),
-        table_text(series->split),
-        table_text(series->protocol),
-        table_text(series->rule),
-        table_number((double)evaluation->cell->stride),
-        table_number((double)evaluation->cell->length),
-        table_number((double)series->requested),
-        table_text(seed->outcome),
-        table_number(seed->nats),
-        table_number(known ? (double)seed->tokens : NAN),
-        table_number(known ? (double)seed->windows : NAN),
-        table_number(strcmp(seed->outcome, "done") ? NAN : exp(seed->loss)),
-        table_number(seed->bits_per_byte),
-        table_number((double)series->parameters),
-        table_number((double)series->position_parameters),
-        table_text(seed->tokenizer),
-        table_text(series->corpus),
-        table_text(known ? seed->revision : NULL),
-        table_text(series->variant),
-        table_text(series->precision),
-        table_text(series->database),
-    };
-    memcpy(table_row(table), cells, (size_t)table->column_count * sizeof *cells);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
+                                 seed->method_options, series->run_label, series->setting);
+    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
+    row = TABLE_TEXTS(row, series->split, series->protocol, series->rule);
+    row = TABLE_NUMBERS(row, evaluation->cell->stride, evaluation->cell->length, series->requested);
+    row = TABLE_TEXTS(row, seed->outcome);
+    row = TABLE_NUMBERS(row, seed->nats, known ? (double)seed->tokens : NAN,
+                        known ? (double)seed->windows : NAN,
+                        strcmp(seed->outcome, "done") ? NAN : exp(seed->loss), seed->bits_per_byte,
+                        series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, seed->tokenizer, series->corpus, known ? seed->revision : NULL, series->variant,
+                      series->precision);
+    if (table->column_count == COUNT_OF(columns)) TABLE_TEXTS(row, series->database);
+}
+
+/* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
+static void put_task_row(Table *table, const Evaluation *evaluation) {
+    const Series *series = evaluation->series;
+    const SeriesSeed *seed = evaluation->seed;
+    int64_t size = evaluation->cell->length;
+    bool done = !strcmp(seed->outcome, "done");
+    double low = NAN, high = NAN;
+    if (done) stats_wilson(&low, &high, seed->exact, seed->windows);
+    TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
+                                 seed->method_options, series->run_label, series->setting);
+    row = TABLE_NUMBERS(row, series->train_length, seed->seed);
+    row = TABLE_TEXTS(row, series->task);
+    row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
+    row = TABLE_TEXTS(row, seed->outcome);
+    if (done)
+        TABLE_NUMBERS(row, seed->windows, seed->exact, series_score(seed, SERIES_EXACT), low, high,
+                      seed->tokens_right, seed->tokens, seed->nats);
+    row = TABLE_NUMBERS(row + 8, series->parameters, series->position_parameters);
+    row = TABLE_TEXTS(row, series->corpus, done ? seed->revision : NULL, series->variant, series->precision);
+    if (table->column_count == COUNT_OF(task_columns)) TABLE_TEXTS(row, series->database);
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
@@ -102,8 +124,9 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
                 (Evaluation){list->items[i].series, cell, &cell->seeds[s]};
     }
     if (count) qsort(evaluations, (size_t)count, sizeof *evaluations, by_row);
-    Table *table = table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
-    for (int i = 0; i < count; i++) put_row(table, &evaluations[i]);
+    Table *table = set->task ? table_new(NULL, task_columns, COUNT_OF(task_columns) - !databases, arena)
+                             : table_new(NULL, columns, COUNT_OF(columns) - !databases, arena);
+    for (int i = 0; i < count; i++) (set->task ? put_task_row : put_row)(table, &evaluations[i]);
     return table;
 }
 
@@ -115,7 +138,8 @@ static const Table *make_table(const CmdTableOptions *options, const Results *se
                                 .where = options->where,
                                 .ratio = options->ratio,
                                 .paper = options->paper,
-                                .mark = options->format != TABLE_AS_TEXT};
+                                .metric = (SeriesMetric)options->metric,
+                                .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
     return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
@@ -143,6 +167,24 @@ static bool read_sets(Sets *sets, Database *store, const char *const *wanted, Ar
     return true;
 }
 
+/* Whether the options fit experiments on text, or on tasks. joined: to one table. */
+static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool joined, Error *err) {
+    for (int i = 0; i < sets->count; i++) {
+        const Results *set = sets->items[i], *first = sets->items[0];
+        if (options->metric && !set->task)
+            return error_set(
+                err, EXIT_USAGE,
+                "--metric is for experiments on tasks, '%s' is on text; name others with --experiment",
+                set->experiment);
+        if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
+            return error_set(err, EXIT_USAGE,
+                             "experiments on text and on tasks ('%s', '%s') have different columns; name "
+                             "those to print with --experiment",
+                             first->experiment, set->experiment);
+    }
+    return true;
+}
+
 static bool check_wanted(const Sets *sets, Database *const *stores, int count, const char *const *wanted,
                          Error *err) {
     for (; wanted && *wanted; wanted++) {
@@ -158,7 +200,7 @@ static bool check_wanted(const Sets *sets, Database *const *stores, int count, c
 
 static bool print_all(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
                       Arena *arena, Error *err) {
-    bool programs = table_for_programs(options->format);
+    bool programs = table_for_programs(ARGUMENT_FORMAT_GIVEN(options));
     bool together = count > 1 || (options->experiments && options->experiments[0] && options->experiments[1]);
     Sets sets = {0};
     ObservationFilter *where;
@@ -176,6 +218,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     for (int i = 0; i < count; i++)
         if (!read_sets(&sets, stores[i], options->experiments, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
+        !check_kinds(options, &sets, together && !programs, err) ||
         (wanted.where_count > 0 && !observations_choose(sets.items, &sets.count, &wanted, arena, err)))
         return false;
     if (together && !programs && sets.count > 1) {
@@ -189,7 +232,7 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
                              : make_table(options, sets.items[i], arena, err);
         if (!tables[i]) return false;
     }
-    return table_print(tables, sets.count, options->format, out, err);
+    return table_print(tables, sets.count, ARGUMENT_FORMAT_GIVEN(options), out, err);
 }
 
 bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *options, FILE *out,
@@ -202,44 +245,39 @@ bool cmd_table_print(Database *const *stores, int count, const CmdTableOptions *
 
 /* --- its command line --- */
 
-typedef struct TableArguments {
-    const char *rows, *columns;
-    const char *const *experiments, *const *where;
-    int format;
-    bool json, ratio, paper, bare;
-} TableArguments;
+static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
+                                           [SERIES_EXACT] = "exact",
+                                           [SERIES_TOKENS] = "tokens",
+                                           [SERIES_NLL] = "nll",
+                                           NULL};
 
 static const OptionField fields[] = {
-    {"experiment", OPTION_TEXT, offsetof(TableArguments, experiments), .list = OPTION_COMMAS,
+    {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
      .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
-    {"where", OPTION_TEXT, offsetof(TableArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
+    {"where", OPTION_TEXT, offsetof(CmdTableOptions, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
      .group = "Selection",
      .help = "only evaluations with this value; repeatable, several values of a field are alternatives"},
-    ARGUMENT_PAPER(TableArguments),
-    {"rows", OPTION_TEXT, offsetof(TableArguments, rows), .argument = "FIELD,...", .group = "Layout",
+    ARGUMENT_PAPER(CmdTableOptions, paper),
+    {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
      .help = "what the rows of the table are"},
-    {"columns", OPTION_TEXT, offsetof(TableArguments, columns), .argument = "FIELD", .group = "Layout",
+    {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
      .help = "what its columns are"},
-    {"ratio", OPTION_BOOL, offsetof(TableArguments, ratio), .group = "Layout",
+    {"metric", OPTION_CHOICE, offsetof(CmdTableOptions, metric), .choices = metric_names,
+     .argument = "METRIC", .group = "Layout",
+     .help = "of tasks: examples answered as a whole, targets right, or nats per target"},
+    {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
-    ARGUMENT_FORMAT(TableArguments),
-    {"bare", OPTION_BOOL, offsetof(TableArguments, bare), .group = "Output",
+    ARGUMENT_FORMAT(CmdTableOptions),
+    {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
      .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
-    const TableArguments *options = arguments->options;
-    CmdTableOptions table = {.experiments = options->experiments,
-                             .format = ARGUMENT_FORMAT_GIVEN(options),
-                             .rows = options->rows,
-                             .columns = options->columns,
-                             .where = options->where,
-                             .ratio = options->ratio,
-                             .paper = options->paper};
-    if (options->bare && table.format != TABLE_AS_LATEX)
+    CmdTableOptions options = *(const CmdTableOptions *)arguments->options;
+    if (options.bare && ARGUMENT_FORMAT_GIVEN(&options) != TABLE_AS_LATEX)
         return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
-    if (options->bare) table.format = TABLE_AS_TABULAR;
+    if (options.bare) options.format = TABLE_AS_TABULAR;
     int count = arguments->word_count;
     Database **stores = NEW(arguments->arena, count, Database *);
     bool fine = true;
@@ -247,7 +285,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
-    fine = fine && cmd_table_print(stores, count, &table, stdout, err);
+    fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
 }
@@ -255,16 +293,17 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command cmd_table = {
     .name = "table",
     .words = "DB...",
-    .fewest = 1,
-    .most = 100,
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
+    .text = "Of experiments on tasks it prints accuracies: by default methods by sizes, the median over\n"
+            "seeds of the share of examples that are answered as a whole (--metric auto, or exact).\n\n"
+            "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
             "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
             "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "seed, variant, parameters, position_parameters, corpus, source, eval_precision,\n"
-            "eval_variant, experiment, database. The rows of several databases are in one table.",
+            "size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
+            "eval_precision, eval_variant, experiment, database. The rows of several databases are in\n"
+            "one table.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_OPTIONS(fields, TableArguments),
+    ARGUMENT_OPTIONS(fields, CmdTableOptions),
     .run = run,
 };

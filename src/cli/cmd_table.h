@@ -6,6 +6,8 @@
  * (missing). A mean over fewer seeds than requested is marked: (2/3). In md and latex the best numbers are
  * bold. A signature line says what the numbers describe.
  *
+ * Of experiments on tasks, a cell is the median over seeds of a metric.
+ *
  * For programs (csv, json): one row for each evaluation of each run, numbers with full precision, nothing
  * averaged. A missing number is an empty field or a missing key.
  */
@@ -14,16 +16,18 @@
 
 #include "base/table.h"
 #include "store/database.h"
+#include "analysis/series.h"
 #include "cli/arguments.h"
-
-extern const Command cmd_table;
 
 typedef struct CmdTableOptions {
     const char *const *experiments; /* NULL-terminated; NULL: all. Of several, all rows are in one table */
-    TableFormat format;
+    int format;                     /* TableFormat */
+    bool json;                      /* in place of the format */
+    bool bare;                  /* only of the command line: TABLE_AS_TABULAR in place of TABLE_AS_LATEX */
     const char *rows, *columns; /* fields, separated by commas; NULL: the default */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
+    int metric;                 /* SeriesMetric of tasks; SERIES_PERPLEXITY: the default of each experiment */
 } CmdTableOptions;
 
 /* The rows of several databases are in one table; csv and json have the column `database`, then.

@@ -1,10 +1,11 @@
-/* completion: see cli/completion.h.
+/* completion: `poslab completion SHELL` prints a script that completes commands, options and their arguments
+ * in bash, zsh or fish. It is written from the commands' rows, so that it is never out of date.
  *
  * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, COMMAND is
  * that of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE,
  * FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
  */
-#include "cli/completion.h"
+#include "cli/arguments.h"
 
 #include <string.h>
 
@@ -327,8 +328,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command completion_command = {
     .name = "completion",
     .words = "SHELL",
-    .fewest = 1,
-    .most = 1,
     .choices = shell_names,
     .summary = "Print a script that completes commands and options in bash, zsh or fish",
     .text = "`make install` installs these scripts.",

@@ -336,9 +336,11 @@ static ExitCode print_manual(const Arguments *arguments, Error *err) {
     return EXIT_DONE;
 }
 
+/* `poslab manual`, which is not listed: parts of documents. Without a word, the sections of the man page
+   about commands and exit codes; `config`: its section about configs (`make man` puts them into
+   src/cli/poslab.1.in); `keys SECTION`: a table of keys for configs/README.md (`make readme-configs`). */
 const Command help_manual = {.name = "manual",
-                             .words = "[config | keys [SECTION]]",
-                             .most = 2,
+                             .words = "[config|keys [SECTION]]",
                              .summary = "Print the generated parts of the man page and of configs/README.md",
                              .example = "make man",
                              .hidden = true,
@@ -379,7 +381,6 @@ static ExitCode help(const Arguments *arguments, Error *err) {
 const Command help_command = {
     .name = "help",
     .words = "[COMMAND] [PATH]",
-    .most = 2,
     .summary = "Describe a command, or the keys of a config",
     .text = "`poslab help COMMAND` is `poslab COMMAND --help`. `poslab help config` lists every key of a\n"
             "config with its values, its default and its meaning; PATH selects a section, a method or a\n"

@@ -12,12 +12,4 @@ void help_print_list(const Command *const *commands, FILE *out);
 
 void help_print_command(const Command *command, FILE *out);
 
-/* `poslab help`: that of a command, or the keys of configs. */
-extern const Command help_command;
-
-/* `poslab manual`, which is not listed: parts of documents. Without a word, the sections of the man page
-   about commands and exit codes; `config`: its section about configs (`make man` puts them into
-   src/cli/poslab.1.in); `keys SECTION`: a table of keys for configs/README.md (`make readme-configs`). */
-extern const Command help_manual;
-
 #endif

@@ -16,14 +16,7 @@
 #include "sys/mpi.h"
 #include "sys/version.h"
 #include "math/blas.h"
-#include "cli/cmd_database.h"
-#include "cli/cmd_export.h"
-#include "cli/cmd_methods.h"
-#include "cli/cmd_run.h"
-#include "cli/cmd_slurm.h"
-#include "cli/cmd_status.h"
-#include "cli/cmd_table.h"
-#include "cli/completion.h"
+#include "cli/arguments.h"
 #include "cli/help.h"
 
 static const Command *const commands[] = {
@@ -56,8 +49,13 @@ static const Command *const commands[] = {
 
 static bool check_words(const Arguments *arguments, Error *err) {
     const Command *command = arguments->command;
-    int count = arguments->word_count;
-    return (count >= command->fewest && count <= command->most) ||
+    int count = arguments->word_count, fewest = 0, most = 0;
+    for (const char *word = command->words; *word; word += strspn(word, " ")) {
+        most++;
+        fewest += *word != '[';
+        word += strcspn(word, " ");
+    }
+    return (count >= fewest && (count <= most || strstr(command->words, "..."))) ||
            error_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
 }
 

@@ -58,11 +58,6 @@ bool documents_are_missing(const CorpusOptions *options) {
     return missing;
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int by_path(const void *a, const void *b) {
     return strcmp(((const Document *)a)->path, ((const Document *)b)->path);
 }
@@ -74,7 +69,7 @@ static int by_file(const void *a, const void *b) {
     const struct stat *x = &left->status, *y = &right->status;
     if (x->st_dev != y->st_dev) return x->st_dev < y->st_dev ? -1 : 1;
     if (x->st_ino != y->st_ino) return x->st_ino < y->st_ino ? -1 : 1;
-    int order = strcmp(base_name(left->path), base_name(right->path));
+    int order = strcmp(basename(left->path), basename(right->path));
     if (!order) order = strcmp(left->path, right->path);
     return order ? order : (int)left->list - (int)right->list;
 }
@@ -176,7 +171,7 @@ static bool take_tokens(Documents *documents, Document *document, const unsigned
     document->tokens = file.tokens;
     document->count = file.count;
     document->size = file.count * tokenizers_token_size(tokenizer);
-    const char *base = base_name(document->path);
+    const char *base = basename(document->path);
     Sha256 *hash = sha256_new();
     sha256_update(hash, base, strlen(base) + 1);
     sha256_update(hash, file.content, (size_t)file.content_size);

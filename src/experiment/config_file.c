@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sys/json_file.h"
+#include "sys/atomic_file.h"
 
 enum { MAX_FILES = 16, MAX_TAGS = 100, NAME_SIZE = 64 };
 
@@ -65,7 +65,7 @@ static bool add_to_chain(Chain *chain, const char *path, const char *source, Are
 }
 
 static Json *read_chain(Chain *chain, const char *path, const char *source, Arena *arena, Error *err) {
-    Json *json = json_file_read(path, source, arena, err);
+    Json *json = file_read_json(path, source, arena, err);
     const Json *extends = json_get(json, "extends");
     if (!extends) return json;
     if (!*json_text(extends, "")) {
@@ -77,7 +77,7 @@ static Json *read_chain(Chain *chain, const char *path, const char *source, Aren
     if (!add_to_chain(chain, base_path, source, arena, err)) return NULL;
     Error inner = {0};
     Json *base = access(base_path, R_OK) == 0 ? read_chain(chain, base_path, base_source, arena, err)
-                                              : json_file_read(base_path, base_source, arena, &inner);
+                                              : file_read_json(base_path, base_source, arena, &inner);
     if (inner.code) error_set(err, EXIT_USAGE, "%s: 'extends': %s", source, inner.text);
     if (base && !json_is_object(base)) {
         json_value_error(base, base_source, "the config", "an object", err);

@@ -66,10 +66,10 @@ static bool set_inside(Json *sweep, const char *axis, const char *path, const Js
 
 /* Sets a path in one block. */
 static bool set_in_block(Json *block, const char *path, const Json *value, const char *source, Error *err) {
-    for (int i = 0; i < json_count(block); i++) {
-        const char *axis = json_key(block, i);
-        bool inside =
-            strcmp(axis, path) != 0 && leads_through(path, axis) && json_is_array(json_member(block, i));
+    for (const Json *next, *values = json_first(block); values; values = next) {
+        const char *axis = json_name(values);
+        next = json_next(values); /* set_inside replaces the values */
+        bool inside = strcmp(axis, path) != 0 && leads_through(path, axis) && json_is_array(values);
         if (inside && !set_inside(block, axis, path, value, source, err)) return false;
     }
     json_remove(block, path);
@@ -117,10 +117,9 @@ bool grid_override(Json *experiment, const char *assignment, const char *source,
 /* All points have the name of the experiment, and sweeps cannot be nested. */
 static const char *const not_swept[] = {"name", "sweep", "exclude"};
 
-static bool axis_read(const Grid *axes, Block *block, int index, const Json *json, Error *err) {
+static bool axis_read(const Grid *axes, Block *block, Axis *axis, const Json *values, Error *err) {
     char path[JSON_EXCERPT_SIZE + 32], word[JSON_EXCERPT_SIZE];
-    const char *name = json_key(json, index), *source = axes->source;
-    const Json *values = json_member(json, index);
+    const char *name = json_name(values), *source = axes->source;
     int count = json_count(values);
     snprintf(path, sizeof path, "%s.%s", block->path, json_excerpt_text(name, word));
     for (int i = 0; i < COUNT_OF(not_swept); i++)
@@ -134,7 +133,7 @@ static bool axis_read(const Grid *axes, Block *block, int index, const Json *jso
         return error_set(err, EXIT_USAGE,
                          "%s: 'sweep' has more than %d points; shorten a list or cut the experiment", source,
                          GRID_MAX_POINTS);
-    block->axis[index] = (Axis){.path = name, .values = values, .count = count};
+    *axis = (Axis){.path = name, .values = values, .count = count};
     block->count *= count;
     return true;
 }
@@ -148,8 +147,9 @@ static bool block_read(Grid *axes, Block *block, const Json *json, Arena *arena,
                          block->path, GRID_MAX_PATHS, count);
     block->count = 1;
     block->axis = NEW(arena, count, Axis);
-    for (int i = 0; i < count; i++)
-        if (!axis_read(axes, block, i, json, err)) return false;
+    Axis *axis = block->axis;
+    for (const Json *values = json_first(json); values; values = json_next(values))
+        if (!axis_read(axes, block, axis++, values, err)) return false;
     for (int i = count - 1, stride = 1; i >= 0; i--) {
         block->axis[i].stride = stride;
         stride *= block->axis[i].count;
@@ -295,11 +295,10 @@ static bool matches(const Json *pattern, const Json *value) {
         return same;
     }
     bool same = json_is_object(pattern);
-    for (int i = 0; same && i < count; i++) {
-        const char *key = json_key(pattern, i);
-        const Json *member = json_get(value, key);
-        if (!member && json_is_text(value) && strcmp(key, "name") == 0) member = value;
-        same = member && matches(json_member(pattern, i), member);
+    for (const Json *each = json_first(pattern); same && each; each = json_next(each)) {
+        const Json *member = json_get(value, json_name(each));
+        if (!member && json_is_text(value) && strcmp(json_name(each), "name") == 0) member = value;
+        same = member && matches(each, member);
     }
     return same;
 }
@@ -307,11 +306,10 @@ static bool matches(const Json *pattern, const Json *value) {
 bool grid_excluded(Grid *axes, const Json *point) {
     bool excluded = false;
     for (int i = 0; i < json_count(axes->exclude); i++) {
-        const Json *entry = json_at(axes->exclude, i);
         bool all = true;
-        for (int k = 0; all && k < json_count(entry); k++) {
-            const Json *value = json_at_path(point, json_key(entry, k));
-            all = value && matches(json_member(entry, k), value);
+        for (const Json *each = json_first(json_at(axes->exclude, i)); all && each; each = json_next(each)) {
+            const Json *value = json_at_path(point, json_name(each));
+            all = value && matches(each, value);
         }
         axes->used[i] |= all;
         excluded |= all;

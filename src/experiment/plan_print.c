@@ -60,14 +60,14 @@ static Json *corpus_json(const Corpus *corpus, Arena *arena) {
     return json;
 }
 
-/* The columns of a point; formats for people have an additional row of totals. */
-enum { LABEL, KEY, PARAMETERS, POSITION, STEPS, TRAIN, EVALUATE, PEAK, RESIDENT, SECONDS, COLUMNS };
+/* A row for each point; for people, one of totals. */
+enum { LABEL, KEY, STEPS = 4, TRAIN, EVALUATE, PEAK, RESIDENT, SECONDS, COLUMNS };
 
 static const TableColumn columns[COLUMNS] = {
     [LABEL] = {"label", "run", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     [KEY] = {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-    [PARAMETERS] = {"parameters", "parameters", TABLE_INT, TABLE_FOR_BOTH, 0},
-    [POSITION] = {"position_parameters", "position", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"parameters", "parameters", TABLE_INT, TABLE_FOR_BOTH, 0},
+    {"position_parameters", "position", TABLE_INT, TABLE_FOR_BOTH, 0},
     [STEPS] = {"steps", "steps", TABLE_INT, TABLE_FOR_BOTH, 0},
     [TRAIN] = {"train_flops", "training", TABLE_REAL, TABLE_FOR_BOTH, 0},
     [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL, TABLE_FOR_BOTH, 0},
@@ -78,16 +78,10 @@ static const TableColumn columns[COLUMNS] = {
 
 static void put_point(TableCell *row, const PlanPoint *point, double seconds_per_flop, Arena *arena) {
     double flops = point->train_flops + point->evaluate_flops;
-    row[LABEL] = table_text(plan_label(point, arena));
-    row[KEY] = table_text(point->key);
-    row[PARAMETERS] = table_number((double)point->parameters);
-    row[POSITION] = table_number((double)point->position_parameters);
-    row[STEPS] = table_number((double)point->steps);
-    row[TRAIN] = table_number(point->train_flops);
-    row[EVALUATE] = table_number(point->evaluate_flops);
-    row[PEAK] = table_number(fmax((double)point->train_bytes, (double)point->evaluate_bytes));
-    row[RESIDENT] = table_number(plan_resident(point));
-    row[SECONDS] = table_number(flops * seconds_per_flop);
+    row = TABLE_TEXTS(row, plan_label(point, arena), point->key);
+    TABLE_NUMBERS(row, point->parameters, point->position_parameters, point->steps, point->train_flops,
+                  point->evaluate_flops, fmax((double)point->train_bytes, (double)point->evaluate_bytes),
+                  plan_resident(point), flops * seconds_per_flop);
 }
 
 /* The row of totals: sums, and maxima of memory. Parameters have no total. */

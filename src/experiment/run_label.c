@@ -60,9 +60,9 @@ static void add_differences(Paths *paths, const Json *node, const char *path, co
         if (!same_value(node, json_at_path(other, path), arena)) paths_add(paths, path);
         return;
     }
-    for (int i = 0; i < json_count(node); i++) {
-        const char *below = arena_format(arena, "%s%s%s", path, *path ? "." : "", json_key(node, i));
-        add_differences(paths, json_member(node, i), below, other, same_method, arena);
+    for (const Json *each = json_first(node); each; each = json_next(each)) {
+        const char *below = arena_format(arena, "%s%s%s", path, *path ? "." : "", json_name(each));
+        add_differences(paths, each, below, other, same_method, arena);
     }
 }
 

@@ -30,6 +30,25 @@ double stats_quantile(const double *sorted, int count, double share) {
     return sorted[below] + (rank - below) * (sorted[above] - sorted[below]);
 }
 
+double stats_median(const double *numbers, int count, Arena *scratch) {
+    ArenaMark mark = arena_mark(scratch);
+    double *sorted = NEW(scratch, count, double);
+    for (int i = 0; i < count; i++) sorted[i] = numbers[i];
+    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+    double median = stats_quantile(sorted, count, 0.5);
+    arena_release(scratch, mark);
+    return median;
+}
+
+void stats_wilson(double *low, double *high, int64_t right, int64_t count) {
+    static const double z = 1.959963984540054; /* the normal quantile at 0.975 */
+    double n = (double)count, share = (double)right / n, shrunk = 1 + z * z / n;
+    double centre = (share + z * z / (2 * n)) / shrunk;
+    double half = z / shrunk * sqrt(share * (1 - share) / n + z * z / (4 * n * n));
+    *low = right ? fmax(centre - half, 0) : 0 * centre; /* exactly 0, and NAN without examples */
+    *high = right < count ? fmin(centre + half, 1) : 1 + 0 * centre;
+}
+
 int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least) {
     int units = 0, first = 0; /* first: of the incomplete unit */
     int64_t covered = 0;

@@ -65,6 +65,10 @@ int stats_units(int *unit, const int64_t *tokens, int windows, int64_t least);
 /* Holm's adjusted[count] of p[count]; NANs are not counted in the family and remain NAN. */
 void stats_holm(double *adjusted, const double *p, int count, Arena *scratch);
 
+/* Wilson's 95 % interval of a share, of which `right` of `count` independent examples were seen; NANs for
+   none. */
+void stats_wilson(double *low, double *high, int64_t right, int64_t count);
+
 /* The quantile at `share` of a sorted array, type 7; NAN if it is empty. */
 double stats_quantile(const double *sorted, int count, double share);
 
@@ -72,5 +76,8 @@ double stats_quantile(const double *sorted, int count, double share);
    one. */
 double stats_mean(const double *numbers, int count);
 double stats_deviation(const double *numbers, int count);
+
+/* The median of numbers in any order; NAN for none. */
+double stats_median(const double *numbers, int count, Arena *scratch);
 
 #endif

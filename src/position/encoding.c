@@ -75,9 +75,9 @@ const char *encoding_changed_options(const Encoding *position, const char *separ
     options_write(now, position->options, method->fields, method->field_count);
     const char *list = "";
     for (int i = 0; i < method->field_count; i++) {
-        const char *value = json_print_bare(json_member(now, i), scratch);
-        if (strcmp(value, json_print_bare(json_member(then, i), scratch)) == 0) continue;
-        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", method->fields[i].key, value);
+        const char *key = method->fields[i].key, *value = json_print_bare(json_get(now, key), scratch);
+        if (strcmp(value, json_print_bare(json_get(then, key), scratch)) == 0) continue;
+        list = arena_format(arena, "%s%s%s=%s", list, *list ? separator : "", key, value);
     }
     arena_free(scratch);
     return list;

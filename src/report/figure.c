@@ -2,11 +2,9 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/escape.h"
-#include "sys/atomic_file.h"
-#include "report/gnuplot.h"
+#include "position/encoding.h"
 
 /* --- making --- */
 
@@ -27,8 +25,19 @@ int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Ser
 
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment) {
     FigureLine *line = ARENA_PUSH(figure->arena, figure->lines, figure->line_count);
-    *line = (FigureLine){.name = name, .key = key, .comment = comment, .panel = panel};
+    *line = (FigureLine){.name = name, .note = "", .key = key, .comment = comment, .panel = panel};
     return line;
+}
+
+const char *figure_run_keys(const Figure *figure) {
+    Json *keys = json_new_array(figure->arena);
+    for (int i = 0; i < figure->set->count; i++) {
+        const Series *series = &figure->set->items[i];
+        for (int k = 0; k < series->count; k++)
+            for (int s = 0; s < series->cells[k].seeds_requested; s++)
+                json_append(keys, json_new_text(series->cells[k].seeds[s].run_key, figure->arena));
+    }
+    return json_print(keys, figure->arena);
 }
 
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
@@ -70,53 +79,177 @@ static void sort_lines(Figure *figure) {
     figure->panel_count = kept;
 }
 
-/* --- many lines --- */
+/* --- styles --- */
 
-/* The place of a line's key among all keys, from 1. */
-static int style_of(const Figure *figure, int line) {
-    int style = 0;
-    for (int i = 0; i < figure->line_count; i++) {
-        bool seen = false;
-        for (int k = 0; k < i; k++) seen |= !strcmp(figure->lines[k].key, figure->lines[i].key);
-        style += !seen;
-        if (!strcmp(figure->lines[i].key, figure->lines[line].key)) return style;
-    }
-    BUG("line %d is not in the figure", line);
+/* The colours of Okabe and Ito without their yellow and with a brown; then four more. */
+static const char *const colours[FIGURE_LINES] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                                  "#000000", "#56B4E9", "#E69F00", "#8C6D31",
+                                                  "#5B2A86", "#8A8A8A", "#A11D33", "#3B7C0F"};
+enum { MARKERS = 8, DASHES = 5 };
+
+const char *figure_colour(int style) {
+    return colours[style % FIGURE_LINES];
 }
 
-/* Panels with more lines than there are styles are drawn in parts, all of which contain the first line for
-   comparison. Lines with equal keys are in the same part in all panels; their style follows from their index
-   in it. */
+int figure_marker(int style) {
+    return (style + style / FIGURE_LINES) % MARKERS;
+}
+
+int figure_dash(int style) {
+    return (style + style / FIGURE_LINES) % DASHES;
+}
+
+/* The style of a method: first the common ones and the control, then all others as in the registry. */
+static int method_style(const char *name) {
+    const PositionMethod *control = encoding_control();
+    int common = 0, style = 0;
+    for (; encoding_common[common]; common++)
+        if (!strcmp(encoding_common[common], name)) return common;
+    style = common;
+    if (control && !strcmp(control->name, name)) return style;
+    style += control != NULL;
+    for (int i = 0; i < encoding_method_count; i++) {
+        const PositionMethod *method = encoding_methods[i];
+        bool first = method == control;
+        for (int k = 0; k < common; k++) first |= !strcmp(encoding_common[k], method->name);
+        if (!strcmp(method->name, name)) return style;
+        style += !first;
+    }
+    return style; /* a method that this program does not have */
+}
+
+static bool same_series_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name);
+}
+
+/* A style that no method has: of those beyond the registry the first whose colour is not used, if there is
+   one. */
+static int free_style(const int *used, int count) {
+    int first = 0;
+    for (int style = encoding_method_count; style < encoding_method_count + 2 * count + FIGURE_LINES;
+         style++) {
+        bool taken = false, coloured = false;
+        for (int i = 0; i < count; i++) {
+            taken |= used[i] == style;
+            coloured |= used[i] % FIGURE_LINES == style % FIGURE_LINES;
+        }
+        if (!taken && !first) first = style;
+        if (!taken && !coloured) return style;
+    }
+    return first;
+}
+
+/* The styles of all names of methods in the experiment, filtered or not: the first name of a method has the
+   method's style, further ones ("ALiBi train.optimizer.lr=0.002") have a free one. */
+static int named_style(const Figure *figure, const char *name) {
+    const Results *set = figure->whole;
+    const char **methods = NEW(figure->arena, set->count, const char *);
+    int *used = NEW(figure->arena, set->count, int), count = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        if (!results_is_first(set, i, same_series_name)) continue;
+        bool known = false;
+        for (int k = 0; k < count; k++) known |= !strcmp(methods[k], series->method);
+        used[count] = known ? -1 : method_style(series->method);
+        methods[count++] = series->method;
+    }
+    count = 0;
+    for (int i = 0; i < set->count; i++) {
+        if (!results_is_first(set, i, same_series_name)) continue;
+        if (used[count] < 0) used[count] = free_style(used, count);
+        if (!strcmp(set->items[i].name, name)) return used[count];
+        count++;
+    }
+    for (int i = 0; i < set->count; i++) /* of panels for each setting: the name without it */
+        if (!strcmp(set->items[i].label, name)) return method_style(set->items[i].method);
+    return free_style(used, count);
+}
+
+/* --- legend, parts --- */
+
+/* Gives every key an entry of the legend and a style. */
+static void find_styles(const FigureKind *kind, Figure *figure) {
+    int entries = 0;
+    for (int i = 0; i < figure->line_count; i++) {
+        FigureLine *line = &figure->lines[i];
+        const FigureLine *same = NULL;
+        for (int k = 0; k < i && !same; k++)
+            if (!strcmp(figure->lines[k].key, line->key)) same = &figure->lines[k];
+        line->legend = same ? same->legend : entries++;
+        line->style = same ? same->style : kind->of_methods ? named_style(figure, line->key) : line->legend;
+    }
+}
+
+/* A text of at most so many characters, with dots where it is cut. */
+static const char *shortened(const char *text, int most, Arena *arena) {
+    int used = 0, kept = 0;
+    for (int i = 0; text[i]; i++) {
+        used += ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (used <= most - 3) kept = i + 1;
+    }
+    return used <= most ? text : arena_format(arena, "%.*s...", kept, text);
+}
+
+const char *figure_legend_text(const Figure *figure, int entry, int most) {
+    Arena *arena = figure->arena;
+    const char *name = NULL, *notes = "", **seen = NEW(arena, figure->line_count, const char *);
+    int count = 0, lines = 0, noted = 0;
+    for (int i = 0; i < figure->line_count; i++) {
+        const FigureLine *line = &figure->lines[i];
+        if (line->legend != entry) continue;
+        bool is_new = *line->note != '\0';
+        if (!name) name = line->name;
+        lines++;
+        noted += *line->note != '\0';
+        for (int k = 0; k < count; k++) is_new &= strcmp(seen[k], line->note) != 0;
+        if (is_new) seen[count++] = line->note;
+    }
+    for (int i = 0; i < figure->line_count; i++) { /* notes that are not of all lines say of which */
+        const FigureLine *line = &figure->lines[i];
+        if (line->legend != entry || !*line->note) continue;
+        bool all = count == 1 && noted == lines;
+        int64_t trained = figure->panels[line->panel].trained;
+        const char *note = all || !trained
+                               ? line->note
+                               : arena_format(arena, "%s if trained at %lld", line->note, (long long)trained);
+        if (!strstr(notes, note)) notes = arena_format(arena, "%s%s%s", notes, *notes ? ", " : "", note);
+    }
+    if (*notes) name = arena_format(arena, "%s (%s)", name, notes);
+    return shortened(name, most, arena);
+}
+
+/* Panels with more lines than FIGURE_LINES are drawn in parts, all of which contain the first line for
+   comparison. Lines of equal keys are in the same part in all panels. */
 static void split_panels(Figure *figure) {
     Arena *arena = figure->arena;
-    int *places = NEW(arena, figure->line_count, int), others = 0;
-    for (int i = 0; i < figure->line_count; i++) {
-        places[i] = style_of(figure, i) - 2; /* of the first line: -1 */
-        if (places[i] >= others) others = places[i] + 1;
-    }
-    if (others < FIGURE_STYLES) return;
-    int parts = (others - 1) / (FIGURE_STYLES - 1) + 1;
+    int others = 0; /* than the first line */
+    for (int i = 0; i < figure->line_count; i++)
+        if (figure->lines[i].legend > others) others = figure->lines[i].legend;
+    if (others < FIGURE_LINES) return;
+    int parts = (others - 1) / (FIGURE_LINES - 1) + 1;
     Figure whole = *figure;
     figure->lines = NULL;
     figure->panels = NULL;
     figure->line_count = figure->panel_count = 0;
     for (int p = 0; p < whole.panel_count; p++)
         for (int part = 0; part < parts; part++) {
-            const FigurePanel *panel = &whole.panels[p];
-            const char *title =
-                arena_format(arena, "%s%s%d of %d", panel->title, *panel->title ? ", " : "", part + 1, parts);
-            int split = figure_panel(figure, title, panel->mark, panel->trained);
+            FigurePanel panel = whole.panels[p];
+            panel.title =
+                arena_format(arena, "%s%s%d of %d", panel.title, *panel.title ? ", " : "", part + 1, parts);
+            *ARENA_PUSH(arena, figure->panels, figure->panel_count) = panel;
             for (int i = 0; i < whole.line_count; i++) {
-                const FigureLine *line = &whole.lines[i];
-                bool common = places[i] < 0;
-                if (line->panel != p || (!common && places[i] * parts / others != part)) continue;
-                int slot = common ? 0 : places[i] - (part * others + parts - 1) / parts + 1;
-                const char *key = arena_format(arena, "%d", slot);
-                FigureLine *copy = figure_line(figure, split, line->name, key, line->comment);
-                copy->points = line->points;
-                copy->count = line->count;
+                FigureLine line = whole.lines[i];
+                if (line.panel != p || (line.legend && (line.legend - 1) * parts / others != part)) continue;
+                line.panel = figure->panel_count - 1;
+                *ARENA_PUSH(arena, figure->lines, figure->line_count) = line;
             }
         }
+}
+
+void figure_finish(const FigureKind *kind, Figure *figure) {
+    find_styles(kind, figure);
+    split_panels(figure);
+    sort_lines(figure);
 }
 
 /* --- the data file --- */
@@ -125,7 +258,11 @@ static const char *comment(const char *text, Arena *arena) {
     return escape_text(ESCAPE_LINE, text, arena);
 }
 
-static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
+static const char *with_note(const FigureLine *line, Arena *arena) {
+    return *line->note ? arena_format(arena, "%s (%s)", line->name, line->note) : line->name;
+}
+
+void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     Arena *arena = figure->arena;
     fprintf(file, "# %s: %s by %s, over seeds\n# %s\n", comment(figure->set->experiment, arena), kind->y,
             kind->x, comment(figure->set->signature, arena));
@@ -134,7 +271,7 @@ static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
     fprintf(file, "# %s mean deviation lowest highest seeds\n", kind->x);
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
-        fprintf(file, "%s# %s; %s\n", i ? "\n\n" : "\n", comment(line->name, arena),
+        fprintf(file, "%s# %s; %s\n", i ? "\n\n" : "\n", comment(with_note(line, arena), arena),
                 comment(line->comment, arena));
         for (int k = 0; k < line->count; k++) {
             const FigurePoint *point = &line->points[k];
@@ -144,205 +281,4 @@ static void put_data(const FigureKind *kind, const Figure *figure, FILE *file) {
         if (!line->count)
             fputs("NaN NaN NaN NaN NaN 0\n", file); /* an empty block would shift those that follow */
     }
-}
-
-/* --- the variables --- */
-
-/* Labels at the training lengths and then at whatever x leave room; a small mark at the others. */
-static const char *x_tics(const Figure *figure) {
-    const int64_t *tics = figure->tics;
-    int count = figure->tic_count;
-    if (count < 2) return "autofreq";
-    double room = log2((double)tics[count - 1] / (double)tics[0]) / 12;
-    bool *labelled = NEW(figure->arena, count, bool);
-    for (int pass = 0; pass < 3; pass++) /* training lengths, their doubles, the others */
-        for (int k = 0; k < count; k++) {
-            double octaves = INFINITY, gap = INFINITY;
-            for (int i = 0; i < figure->panel_count; i++) {
-                if (!figure->panels[i].trained) continue;
-                double distance = log2((double)tics[k] / (double)figure->panels[i].trained);
-                octaves = fmin(octaves, pass == 0 ? fabs(distance) : fabs(distance - round(distance)));
-            }
-            for (int i = 0; i < count; i++)
-                if (labelled[i]) gap = fmin(gap, fabs(log2((double)tics[k] / (double)tics[i])));
-            labelled[k] |= gap >= room && (pass == 2 || octaves < 1e-9);
-        }
-    const char *list = "";
-    for (int k = 0; k < count; k++) {
-        long long at = (long long)tics[k];
-        list = labelled[k] ? arena_format(figure->arena, "%s%s'%lld' %lld", list, *list ? ", " : "", at, at)
-                           : arena_format(figure->arena, "%s%s'' %lld 1", list, *list ? ", " : "", at);
-    }
-    return arena_format(figure->arena, "(%s)", list);
-}
-
-/* On a log axis: 1, 2, 5 in every decade, or 1 alone where that would be many. */
-static const char *y_tics(double low, double high, Arena *arena) {
-    static const double steps[] = {1, 2, 5};
-    int used = high / low > 1e4 ? 1 : 3;
-    const char *list = "";
-    for (int decade = (int)floor(log10(low)); decade <= (int)ceil(log10(high)); decade++)
-        for (int i = 0; i < used; i++) {
-            double value = steps[i] * pow(10, decade);
-            if (value < low || value > high) continue;
-            list = arena_format(arena, "%s%s'%g' %.17g", list, *list ? ", " : "", value, value);
-        }
-    return arena_format(arena, "(%s)", list);
-}
-
-static void put_panels(FILE *script, const Figure *figure) {
-    int count = figure->panel_count;
-    fprintf(script,
-            "panels = %d\narray first[%d]\narray last[%d]\narray mark[%d]\narray trained[%d]\n"
-            "array panel_title[%d]\n",
-            count, count, count, count, count, count);
-    for (int p = 0; p < count; p++) {
-        const FigurePanel *panel = &figure->panels[p];
-        fprintf(script, "mark[%d] = %.17g\ntrained[%d] = %lld\npanel_title[%d] = %s\n", p + 1, panel->mark,
-                p + 1, (long long)panel->trained, p + 1,
-                escape_text(ESCAPE_GNUPLOT, panel->title, figure->arena));
-    }
-    for (int i = 0; i < figure->line_count; i++) {
-        int panel = figure->lines[i].panel;
-        if (i == 0 || figure->lines[i - 1].panel != panel)
-            fprintf(script, "first[%d] = %d\n", panel + 1, i + 1);
-        fprintf(script, "last[%d] = %d\n", panel + 1, i + 1);
-    }
-}
-
-static void put_lines(FILE *script, const Figure *figure) {
-    int count = figure->line_count;
-    fprintf(script, "lines = %d\narray name[%d]\narray style[%d]\narray band[%d]\n", count, count, count,
-            count);
-    for (int i = 0; i < count; i++) {
-        const FigureLine *line = &figure->lines[i];
-        bool several = false;
-        for (int k = 0; k < line->count; k++) several |= line->points[k].seeds > 1;
-        fprintf(script, "name[%d] = %s\nstyle[%d] = %d\nband[%d] = %d\n", i + 1,
-                escape_text(ESCAPE_GNUPLOT, line->name, figure->arena), i + 1, style_of(figure, i), i + 1,
-                several);
-    }
-}
-
-/* Whether there is anything; the ends of all that is drawn. */
-static bool find_range(const Figure *figure, FigurePoint *low, FigurePoint *high) {
-    *low = (FigurePoint){.x = INFINITY, .y = INFINITY};
-    *high = (FigurePoint){.x = -INFINITY, .y = -INFINITY};
-    for (int i = 0; i < figure->line_count; i++)
-        for (int k = 0; k < figure->lines[i].count; k++) {
-            const FigurePoint *point = &figure->lines[i].points[k];
-            low->x = fmin(low->x, point->x);
-            high->x = fmax(high->x, point->x);
-            low->y = fmin(low->y, point->low);
-            high->y = fmax(high->y, point->high);
-        }
-    return low->x <= high->x;
-}
-
-/* Where the axis ends at the latest. */
-static double find_ceiling(const FigureKind *kind, const Figure *figure) {
-    double highest = 0;
-    for (int i = 0; i < figure->line_count; i++)
-        for (int k = 0; k < figure->lines[i].count; k++) {
-            const FigurePoint *point = &figure->lines[i].points[k];
-            if (point->x == figure->panels[figure->lines[i].panel].mark) highest = fmax(highest, point->y);
-        }
-    return kind->ceiling > 0 && highest > 0 ? kind->ceiling * highest : INFINITY;
-}
-
-/* The lines that rise above `top`, each with the last of its points up there. */
-static void put_clipped(FILE *script, const Figure *figure, double top) {
-    int count = 0, row = 0;
-    fprintf(script, "array clip_line[%d]\narray clip_x[%d]\narray clip_y[%d]\narray clip_row[%d]\n",
-            figure->line_count, figure->line_count, figure->line_count, figure->line_count);
-    for (int i = 0; i < figure->line_count; i++) {
-        const FigureLine *line = &figure->lines[i];
-        int last = line->count - 1;
-        while (last >= 0 && line->points[last].y <= top) last--;
-        if (i == 0 || line->panel != line[-1].panel) row = 0;
-        if (last < 0) continue;
-        count++;
-        fprintf(script, "clip_line[%d] = %d\nclip_x[%d] = %.17g\nclip_y[%d] = %.17g\nclip_row[%d] = %d\n",
-                count, i + 1, count, line->points[last].x, count, line->points[last].y, count, ++row);
-    }
-    fprintf(script, "clipped = %d\n", count);
-}
-
-static void put_axes(FILE *script, const Figure *figure, FigurePoint low, FigurePoint high, double ceiling) {
-    double highest = high.y;
-    high.y = fmin(high.y, ceiling);
-    bool logarithmic = !figure->linear && low.y > 0 && high.y > 10 * low.y;
-    double margin = logarithmic ? 0 : fmax(0.05 * (high.y - low.y), 0.01 * fabs(high.y));
-    double factor = logarithmic ? 1.1 : 1;
-    for (int i = 0; figure->tic_count && i < 2; i++) { /* the axis of lengths is the same for all methods */
-        low.x = fmin(low.x, (double)figure->tics[0]);
-        high.x = fmax(high.x, (double)figure->tics[figure->tic_count - 1]);
-    }
-    low.y = low.y / factor - margin;
-    high.y = high.y * factor + margin;
-    fprintf(
-        script,
-        "xlow = %.17g\nxhigh = %.17g\nxmin = %.17g\nxmax = %.17g\nymin = %.17g\nymax = %.17g\nylog = %d\n",
-        low.x, high.x, low.x / 1.1, high.x * 1.1, low.y, high.y, logarithmic);
-    fprintf(script, "xtics_list = \"%s\"\n", x_tics(figure));
-    fprintf(script, "ytics_list = \"%s\"\n", logarithmic ? y_tics(low.y, high.y, figure->arena) : "autofreq");
-    put_clipped(script, figure, highest > ceiling ? high.y : INFINITY);
-}
-
-/* --- drawing --- */
-
-/* "a/b.svg" -> "a/b.dat"; only a suffix that is a figure's is replaced. */
-static const char *data_name(const char *path, Arena *arena) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    size_t stem = strlen(path);
-    for (int i = 0; dot && gnuplot_formats[i]; i++)
-        if (!strcmp(dot + 1, gnuplot_formats[i])) stem = (size_t)(dot - path);
-    return arena_format(arena, "%.*s.dat", (int)stem, path);
-}
-
-/* The template and its style file: the one next to the template, else the default. */
-static bool find_templates(const FigureKind *kind, const char **template, const char **style, Arena *arena,
-                           Error *err) {
-    Error unused;
-    if (*template && access(*template, R_OK) != 0)
-        return error_system(err, "cannot read the template '%s'", *template);
-    if (!*template) *template = gnuplot_template(arena_format(arena, "%s.gp", kind->name), NULL, arena, err);
-    *style = *template ? gnuplot_template("style.gp", *template, arena, &unused) : NULL;
-    return *template != NULL;
-}
-
-/* gnuplot reads the data from where they are until they are published. */
-static bool draw(const FigureKind *kind, const Figure *figure, const char *data, const char *path,
-                 const char *format, const char *template, const char *style, Error *err) {
-    Arena *arena = figure->arena;
-    FigurePoint low, high;
-    FILE *script = gnuplot_begin(format, arena, err);
-    if (!script) return false;
-    const char *title = figure->set->experiment, *stale = results_stale(figure->set, arena);
-    if (stale) title = arena_format(arena, "%s (stale: %s)", title, stale);
-    find_range(figure, &low, &high);
-    fprintf(script, "data = %s\ntitle = %s\nstyle_file = %s\n", gnuplot_path(data, arena),
-            escape_text(ESCAPE_GNUPLOT, title, arena), style ? gnuplot_path(style, arena) : "''");
-    put_panels(script, figure);
-    put_lines(script, figure);
-    put_axes(script, figure, low, high, find_ceiling(kind, figure));
-    return gnuplot_end(script, path, template, arena, err);
-}
-
-bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
-                 const char *template, Error *err) {
-    FigurePoint low, high;
-    const char *style = NULL;
-    AtomicFile data;
-    split_panels(figure);
-    sort_lines(figure);
-    if (!find_range(figure, &low, &high))
-        return error_set(err, EXIT_USAGE, "experiment '%s' has %s", figure->set->experiment, kind->missing);
-    if (!find_templates(kind, &template, &style, figure->arena, err)) return false;
-    FILE *file = atomic_file_begin(&data, data_name(path, figure->arena), figure->arena, err);
-    if (!file) return false;
-    put_data(kind, figure, file);
-    bool written = fflush(file) == 0; /* otherwise atomic_file_end says why not */
-    return atomic_file_end(
-        &data, !written || draw(kind, figure, data.temporary, path, format, template, style, err), err);
 }

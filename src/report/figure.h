@@ -1,17 +1,19 @@
 /* figure: panels, lines and points of a figure, its data file, and the interface of the kinds of figures.
  *
  * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
- * the lowest and highest seed. A panel with more than FIGURE_STYLES different lines is drawn in parts, with
- * the first line in each. The figure is written as a data file, one block per line, and drawn by the
- * template of its kind (plots/NAME.gp; plots/curves.gp documents the variables that every template gets). A
- * kind of figure is one const FigureKind, with a function that fills a Figure from an experiment.
+ * the lowest and highest seed. A panel with more than FIGURE_LINES lines is drawn in parts, with the first
+ * line in each. Lines of equal keys look the same in all panels and share one entry of the one legend. A
+ * line of a method has the colour, the marker and the dashes of that method's place in the registry, in every
+ * figure. The figure is written as a data file, one block per line, and drawn by the template of its kind
+ * (plots/NAME.gp; plots/curves.gp documents the variables that every template gets). A kind of figure is one
+ * const FigureKind, with a function that fills a Figure from an experiment.
  */
 #ifndef POSLAB_REPORT_FIGURE_H
 #define POSLAB_REPORT_FIGURE_H
 
 #include "analysis/results.h"
 
-enum { FIGURE_STYLES = 8 }; /* lines that plots/style.gp tells apart */
+enum { FIGURE_LINES = 12 }; /* of one panel */
 
 typedef struct FigurePoint {
     double x, y, deviation, low, high;
@@ -19,11 +21,14 @@ typedef struct FigurePoint {
 } FigurePoint;
 
 typedef struct FigureLine {
-    const char *name;    /* in the legend */
-    const char *key;     /* lines of equal keys look the same in every panel */
+    const char *name; /* in the legend */
+    const char *note; /* in the legend after the name, in brackets; "" for none */
+    const char *key;  /* lines of equal keys look the same in every panel; of a method its name in tables */
     const char *comment; /* in the data file */
     FigurePoint *points;
     int count, panel;
+    int legend; /* its entry in the legend, from 0 */
+    int style;  /* its look, from 0 (figure_colour) */
 } FigureLine;
 
 typedef struct FigurePanel {
@@ -33,30 +38,60 @@ typedef struct FigurePanel {
     int64_t trained;      /* the training length; 0: several */
 } FigurePanel;
 
+/* What users choose of the drawing. */
+typedef struct FigureLook {
+    const char *title;    /* NULL: what the figure shows; "": none */
+    const char *font;     /* "Times", "9" or "Times,9": name, size in points, or both; NULL: the default */
+    const char *limits;   /* "LOW:HIGH" of the y axis; either may be missing; NULL: from the data */
+    double width, height; /* inches; 0: the default */
+    int logs;             /* index in figure_log_names */
+    int legend;           /* index in figure_legend_names */
+    bool script;          /* also write a Python script that draws the data with matplotlib */
+    bool values;          /* svg: with the values of the points as text that the page of a report hides */
+} FigureLook;
+
+enum { FIGURE_LOG_AUTO, FIGURE_LOG_LINEAR, FIGURE_LOG_X, FIGURE_LOG_Y, FIGURE_LOG_BOTH };
+enum { FIGURE_LEGEND_BOTTOM, FIGURE_LEGEND_RIGHT, FIGURE_LEGEND_OFF };
+extern const char *const figure_log_names[], *const figure_legend_names[]; /* NULL-terminated */
+
 typedef struct Figure {
-    const Results *set;
+    const Results *set;   /* what is drawn */
+    const Results *whole; /* all of the experiment: what styles follow from */
+    FigureLook look;
     FigureLine *lines; /* sorted by panel when drawn */
     FigurePanel *panels;
     int line_count, panel_count;
     int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
     int tic_count;
-    bool linear; /* y is not logarithmic, however far it reaches */
+    const char *unit; /* what a perplexity is of: "byte" or "token" */
     Arena *arena;
 } Figure;
 
 typedef struct FigureKind {
-    const char *name, *help;                                   /* the template is plots/NAME.gp */
-    const char *y, *x;                                         /* what they are, for the data file */
+    const char *name, *help; /* the template is plots/NAME.gp */
+    const char *title;       /* what is shown; after the name of the experiment */
+    const char *x, *y;       /* what they are, for the data file */
+    const char *xlabel;
+    const char *ylabel;                                        /* "%s" is the unit */
     bool (*make)(Figure *figure, Database *store, Error *err); /* figure->set and ->arena are given */
     const char *missing;                                       /* why there may be nothing to draw */
-    double ceiling; /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
+    double ceiling;  /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
+    double margin;   /* of a linear x axis, as a share of its range */
+    int base;        /* of a logarithmic x axis; 0: x is linear */
+    bool linear;     /* y is not logarithmic, however far it reaches */
+    bool own_axes;   /* every panel has ranges of its own */
+    bool of_methods; /* lines are methods, keys are their names */
 } FigureKind;
 
 extern const FigureKind figure_curves, figure_position, figure_cost, figure_bias, figure_early, figure_paper,
-    figure_loss;
+    figure_loss, figure_accuracy;
 
 int figure_panel(Figure *figure, const char *title, double mark, int64_t trained); /* returns its index */
 FigureLine *figure_line(Figure *figure, int panel, const char *name, const char *key, const char *comment);
+
+/* The runs of the series that are drawn, as a JSON array of their keys. */
+const char *figure_run_keys(const Figure *figure);
+
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
 
 /* The panel of the series that are the same in what `same` compares; if it is missing, it is made with this
@@ -70,8 +105,24 @@ FigurePoint figure_values(double x, const double *values, int count);
 /* Adds the perplexities of a cell, if it has any. */
 void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell);
 
-/* Draws to a file and writes the data next to it ("a.svg": "a.dat"); template: NULL for the kind's own.
-   Errors as in report/plot.h. */
+/* The colour of a style: twelve colours, of which people who are colour-blind distinguish the first eight. */
+const char *figure_colour(int style);
+
+/* Styles with the same colour differ in marker and dashes: indices of the lists in plots/style.gp. */
+int figure_marker(int style);
+int figure_dash(int style);
+
+/* Fills `legend` and `style` of all lines, sorts them by panel, and splits panels with too many. */
+void figure_finish(const FigureKind *kind, Figure *figure);
+
+/* The data: what gnuplot and the script for matplotlib read. */
+void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file);
+
+/* The text of a legend's entry: the name with the notes of its lines; cut to so many characters. */
+const char *figure_legend_text(const Figure *figure, int entry, int most);
+
+/* Draws to a file and writes the data next to it ("a.svg": "a.dat", and "a.py" for a script); template: NULL
+   for the kind's own. Errors as in report/plot.h. */
 bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const char *format,
                  const char *template, Error *err);
 

@@ -113,16 +113,15 @@ static bool add_run(Figure *figure, Database *store, const Trained *trained, Err
 }
 
 static bool make_bias(Figure *figure, Database *store, Error *err) {
-    figure->linear = true;
-    const char *const parameters[] = {figure->set->experiment, NULL};
+    const char *const parameters[] = {figure->set->experiment, figure_run_keys(figure), NULL};
     bool fine = true;
-    Query *query =
-        query_begin(store,
-                    "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
-                    " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
-                    " WHERE x.name = ? AND r.status = 'done' GROUP BY r.label, p.variant, r.train_length"
-                    " ORDER BY min(p.ordinal)",
-                    parameters);
+    Query *query = query_begin(store,
+                               "SELECT r.key, r.label, p.variant, r.config, min(p.ordinal) FROM experiment x"
+                               " JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                               " WHERE x.name = ? AND r.key IN (SELECT value FROM json_each(?)) AND r.status "
+                               "= 'done' GROUP BY r.label, p.variant, r.train_length"
+                               " ORDER BY min(p.ordinal)",
+                               parameters);
     while (fine && query_next(query)) {
         Trained trained = {.key = arena_copy(figure->arena, query_text(query, 0)),
                            .label = arena_copy(figure->arena, query_text(query, 1)),
@@ -142,8 +141,13 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_bias = {
     .name = "bias",
     .help = "biases by distance for each head, from the trained weights",
+    .title = "bias by distance, of each head",
     .x = "distance",
     .y = "bias",
+    .xlabel = "distance (tokens)",
+    .ylabel = "bias, less that at distance 0",
+    .linear = true,
+    .own_axes = true,
     .make = make_bias,
     .missing = "no trained method with a bias by distance or by pair whose weights are in its run folder",
 };

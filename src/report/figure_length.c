@@ -1,8 +1,9 @@
 /* figure_length: the figures by evaluation length: `curves` (extrapolation), `paper` (ours against the
- * paper's) and `early` (the decomposition of analysis/early_tokens.c).
+ * paper's) and `early` (the decomposition of analysis/early_tokens.c); of experiments on tasks `accuracy`.
  */
 #include "report/figure.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 
 /* In the legend a method that has lost seeds says so, "Label (1 of 3 diverged)", and one whose curve ends
    before others, too: "Label (not beyond 64)", or, where it is the text that ends, "Label (not evaluated
-   beyond 64)". */
-static const char *legend_text(const Series *series, Arena *arena) {
+   beyond 64)". "" if there is nothing to say. */
+static const char *legend_note(const Series *series, Arena *arena) {
     static const char *const outcomes[][2] = {{"diverged", ""},
                                               {"failed", ""},
                                               {"missing", ""},
@@ -32,11 +33,11 @@ static const char *legend_text(const Series *series, Arena *arena) {
             if (count > lost) lost = count;
         }
         if (!lost) continue;
-        if (*end) return arena_format(arena, "%s (%s %lld)", series->name, end, (long long)usable);
-        if (requested == 1) return arena_format(arena, "%s (%s)", series->name, outcome);
-        return arena_format(arena, "%s (%d of %d %s)", series->name, lost, requested, outcome);
+        if (*end) return arena_format(arena, "%s %lld", end, (long long)usable);
+        if (requested == 1) return outcome;
+        return arena_format(arena, "%d of %d %s", lost, requested, outcome);
     }
-    return series->name;
+    return "";
 }
 
 /* Adds a length to the ascending tics. */
@@ -64,8 +65,8 @@ static bool make_curves(Figure *figure, Database *store, Error *err) {
         int panel = figure_panel_of(figure, series, same_panel, several ? series->evaluated : "");
         const char *comment = arena_format(figure->arena, "trained at %lld; %s",
                                            (long long)series->train_length, series->evaluated);
-        FigureLine *line =
-            figure_line(figure, panel, legend_text(series, figure->arena), series->name, comment);
+        FigureLine *line = figure_line(figure, panel, series->name, series->name, comment);
+        line->note = legend_note(series, figure->arena);
         for (int k = 0; k < series->count; k++) {
             const SeriesCell *cell = &series->cells[k];
             if (cell->seeds_requested > series_outcomes(cell, "beyond_text")) add_tic(figure, cell->length);
@@ -78,8 +79,13 @@ static bool make_curves(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_curves = {
     .name = "curves",
     .help = "perplexity by evaluation length",
+    .title = "perplexity by evaluation length",
     .x = "length",
     .y = "perplexity",
+    .xlabel = "evaluation length (tokens)",
+    .ylabel = "perplexity per %s",
+    .base = 2,
+    .of_methods = true,
     .make = make_curves,
     .ceiling = 30,
     .missing = "no perplexity to draw yet",
@@ -144,8 +150,12 @@ static bool make_paper(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_paper = {
     .name = "paper",
     .help = "ours against the paper's, relative to the training length (`poslab reference DB` first)",
+    .title = "perplexity relative to that at the training length, here and in the paper",
     .x = "multiple",
     .y = "perplexity over that at the training length",
+    .xlabel = "evaluation length / training length",
+    .ylabel = "relative perplexity",
+    .base = 2,
     .make = make_paper,
     .ceiling = 30,
     .missing = "no reference curves of its methods; `poslab reference DB` imports the paper's",
@@ -187,9 +197,89 @@ static bool make_early(Figure *figure, Database *store, Error *err) {
 const FigureKind figure_early = {
     .name = "early",
     .help = "early tokens: nonoverlapping against strided evaluation",
+    .title = "perplexity by evaluation length under each protocol",
     .x = "length",
     .y = "perplexity",
+    .xlabel = "evaluation length (tokens)",
+    .ylabel = "perplexity per %s",
+    .base = 2,
     .make = make_early,
     .ceiling = 30,
     .missing = "no two protocols on the same targets; `poslab eval DB --protocol strided:0.125` adds one",
+};
+
+/* --- accuracy: exact match by size, one panel for each setting --- */
+
+/* A panel's mark is the largest size of training, and its `trained` the smallest: between them it is shaded.
+   Each method has a line of medians, named, and without a name a line for each seed: between seeds the
+   accuracy of tasks beyond training differs too much for a band to show it. */
+static bool same_setting(const Series *a, const Series *b) {
+    return !strcmp(a->setting, b->setting);
+}
+
+/* "Label (2 of 3 seeds)" where some have no result at any size. */
+static const char *accuracy_name(const Series *series, Arena *arena) {
+    int least = INT_MAX, requested = 0;
+    for (int k = 0; k < series->count; k++) {
+        if (series->cells[k].count < least) least = series->cells[k].count;
+        if (series->cells[k].seeds_requested > requested) requested = series->cells[k].seeds_requested;
+    }
+    if (least == requested) return series->label;
+    return arena_format(arena, "%s (%d of %d seeds)", series->label, least, requested);
+}
+
+static void add_medians(Figure *figure, int panel, const Series *series) {
+    Arena *arena = figure->arena;
+    FigureLine *line = figure_line(figure, panel, accuracy_name(series, arena), series->label,
+                                   arena_format(arena, "%s, %s, median", series->evaluated, series->setting));
+    for (int k = 0; k < series->count; k++) {
+        const SeriesCell *cell = &series->cells[k];
+        double *shares = NEW(arena, cell->count, double);
+        for (int i = 0; i < cell->count; i++) shares[i] = 100 * series_score(&cell->seeds[i], SERIES_EXACT);
+        FigurePoint point = figure_values((double)cell->length, shares, cell->count);
+        point.y = stats_median(shares, cell->count, arena);
+        figure_point(figure, line, point);
+        add_tic(figure, cell->length);
+    }
+}
+
+static void add_seed(Figure *figure, int panel, const Series *series, int64_t seed) {
+    FigureLine *line =
+        figure_line(figure, panel, "", series->label,
+                    arena_format(figure->arena, "%s, seed %lld", series->name, (long long)seed));
+    for (int k = 0; k < series->count; k++) {
+        const SeriesSeed *found = series_seed(&series->cells[k], seed);
+        double share = found ? 100 * series_score(found, SERIES_EXACT) : NAN;
+        figure_point(figure, line, figure_values((double)series->cells[k].length, &share, 1));
+    }
+}
+
+static bool make_accuracy(Figure *figure, Database *store, Error *err) {
+    (void)store, (void)err;
+    const Results *set = figure->set;
+    for (int i = 0; set->task && i < set->count; i++) {
+        const Series *series = &set->items[i];
+        int panel = figure_panel_of(figure, series, same_setting, series->setting);
+        figure->panels[panel].mark = (double)series->train_high;
+        figure->panels[panel].trained = series->train_low;
+        add_medians(figure, panel, series);
+        const SeriesCell *first = &series->cells[0];
+        for (int s = 0; first->count > 1 && s < first->count; s++)
+            add_seed(figure, panel, series, first->seeds[s].seed);
+    }
+    return true;
+}
+
+const FigureKind figure_accuracy = {
+    .name = "accuracy",
+    .help = "of tasks: exact match by size, every seed, the median bold",
+    .title = "exact match by size, every seed, the median bold",
+    .x = "size",
+    .y = "exact match in percent",
+    .xlabel = "size",
+    .ylabel = "exact match (%)",
+    .linear = true,
+    .of_methods = true,
+    .make = make_accuracy,
+    .missing = "no accuracy to draw: it is not on a task, or nothing is done",
 };

@@ -108,6 +108,11 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
     html_text(label, out);
     fputs("\">\n", out);
     while (*at) {
+        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers would show */
+            const char *end = strstr(at, "</title>");
+            at = end ? end + 8 : at + 7;
+            continue;
+        }
         int name = 0;
         while (name < COUNT_OF(names) && strncmp(at, names[name], strlen(names[name])) != 0) name++;
         bool named = name < COUNT_OF(names);

@@ -20,7 +20,7 @@ void html_element(const char *name, const char *text,
    them. Title, notes and signature are the caller's. */
 void html_table(const Table *table, const char *label, FILE *out);
 
-/* The drawing of an SVG file by gnuplot, inline: without prolog, size and title, its ids made different from
+/* The drawing of an SVG file by gnuplot, inline: without prolog, size and titles, its ids made different from
    those of others by `prefix`. Something else than an SVG is left out; returns whether it was one. */
 bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out);
 

@@ -2,19 +2,21 @@
 
 #include <string.h>
 
+#include "data/corpus_options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "report/figure.h"
+#include "analysis/observations.h"
 #include "report/gnuplot.h"
 
 static const FigureKind *const kinds[] = {
     [PLOT_CURVES] = &figure_curves, [PLOT_POSITION] = &figure_position, [PLOT_COST] = &figure_cost,
     [PLOT_BIAS] = &figure_bias,     [PLOT_EARLY] = &figure_early,       [PLOT_PAPER] = &figure_paper,
-    [PLOT_LOSS] = &figure_loss,
+    [PLOT_LOSS] = &figure_loss,     [PLOT_ACCURACY] = &figure_accuracy,
 };
 const char *const plot_figure_names[] = {
-    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost", [PLOT_BIAS] = "bias",
-    [PLOT_EARLY] = "early",   [PLOT_PAPER] = "paper",       [PLOT_LOSS] = "loss", NULL};
+    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost",
+    [PLOT_BIAS] = "bias",     [PLOT_EARLY] = "early",       [PLOT_PAPER] = "paper",
+    [PLOT_LOSS] = "loss",     [PLOT_ACCURACY] = "accuracy", NULL};
 
 /* The suffix of a path without the dot, "" if it has none. */
 static const char *path_suffix(const char *path) {
@@ -40,13 +42,36 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
+/* The figure of an experiment on a task cannot be one of perplexities. */
+static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *err) {
+    if (!set->task || kind == PLOT_ACCURACY || kind == PLOT_BIAS || kind == PLOT_LOSS) return kinds[kind];
+    error_set(err, EXIT_USAGE,
+              "figure '%s' is for experiments on text, '%s' is on the task '%s'; draw accuracy",
+              plot_figure_names[kind], set->experiment, set->task);
+    return NULL;
+}
+
+/* What a token of the experiment is. */
+static const char *find_unit(const Results *set) {
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].seeds_requested; s++) {
+                const char *tokenizer = set->items[i].cells[k].seeds[s].tokenizer;
+                if (!tokenizer || strcmp(tokenizer, corpus_tokenizer_names[TOKENIZER_BYTES])) return "token";
+            }
+    return "byte";
+}
+
 bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
-    const FigureKind *kind = kinds[options->kind];
+    const FigureKind *kind = find_kind(set, options->kind, err);
+    if (!kind) return false;
     const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.set = set, .arena = arena};
-    bool fine = kind->make(&figure, store, err) &&
+    Figure figure = {.whole = set, .look = options->look, .arena = arena};
+    figure.set = observations_select(set, options->where, options->methods, arena, err);
+    figure.unit = figure.set ? find_unit(figure.set) : NULL;
+    bool fine = figure.set && kind->make(&figure, store, err) &&
                 figure_draw(kind, &figure, options->figure, format, options->template, err);
     arena_free(arena);
     return fine;
@@ -56,7 +81,9 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     Arena *arena = arena_new(0);
     const char *name = find_experiment(store, options->experiment, arena, err);
     const Results *set = name ? results_read(store, name, arena, err) : NULL;
-    bool fine = set && plot_results(store, set, options, err);
+    PlotOptions chosen = *options;
+    if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
+    bool fine = set && plot_results(store, set, &chosen, err);
     arena_free(arena);
     return fine;
 }

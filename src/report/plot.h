@@ -6,7 +6,7 @@
 #ifndef POSLAB_REPORT_PLOT_H
 #define POSLAB_REPORT_PLOT_H
 
-#include "analysis/results.h"
+#include "report/figure.h"
 
 typedef enum PlotFigure {
     PLOT_CURVES, /* the default */
@@ -16,20 +16,24 @@ typedef enum PlotFigure {
     PLOT_EARLY,
     PLOT_PAPER,
     PLOT_LOSS,
+    PLOT_ACCURACY,
 } PlotFigure;
 extern const char *const plot_figure_names[]; /* NULL-terminated */
 
 typedef struct PlotOptions {
     const char *experiment; /* NULL: the only one; with several it must be named */
     PlotFigure kind;
-    const char *figure;   /* file to write */
-    const char *format;   /* svg, png or pdf; NULL: from the file's suffix */
-    const char *template; /* NULL: plots/KIND.gp in the current folder, next to the program, or in the
-                             installation */
+    const char *figure;         /* file to write */
+    const char *format;         /* svg, png or pdf; NULL: from the file's suffix */
+    const char *template;       /* NULL: plots/KIND.gp in the current folder, next to the program, or in the
+                                   installation */
+    const char *const *where;   /* "field=value", NULL-terminated; or NULL: everything is drawn */
+    const char *const *methods; /* names or labels, NULL-terminated; or NULL: all */
+    FigureLook look;
 } PlotOptions;
 
-/* Errors: nothing to draw, an unknown format (usage); no gnuplot, no template, no space (system). A
-   file that was there stays as it was until the new one is complete. */
+/* Errors: nothing to draw, an unknown format, a mistake in `where`, `methods` or `look` (usage); no gnuplot,
+   no template, no space (system). A file that was there stays as it was until the new one is complete. */
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
 
 /* The same of results that have been read; options->experiment is not used. */

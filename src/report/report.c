@@ -8,6 +8,7 @@
 #include "position/encoding.h"
 #include "store/database.h"
 #include "store/runs.h"
+#include "analysis/analysis.h"
 #include "analysis/claims.h"
 #include "analysis/pivot.h"
 #include "report/html.h"
@@ -19,6 +20,7 @@ typedef struct Report {
     int index; /* among the experiments of the file */
     const Results *set;
     const ClaimList *claims;
+    bool figureless; /* figures cannot be drawn, and the page says so */
     FILE *out;
     Arena *arena;
 } Report;
@@ -60,17 +62,20 @@ static bool same_name(const Series *a, const Series *b) {
     return !strcmp(a->name, b->name);
 }
 
-static bool put_compared(const Report *report, Error *err) {
+static bool put_compared(Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"trained at",
          "SELECT DISTINCT r.train_length || ' tokens'" RUNS " WHERE x.name = ? ORDER BY r.train_length"},
         {"evaluated at",
-         "SELECT group_concat(l, ', ') || ' tokens' FROM (SELECT DISTINCT eval_length AS l FROM outcome"
+         "SELECT iif(task, 'sizes ', '') || group_concat(l, ', ') || iif(task, '', ' tokens') FROM (SELECT"
+         " DISTINCT eval_length AS l, protocol = 'exact' AS task FROM outcome"
          " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
         {"evaluated how",
          "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
          " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
-         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', '')) ||"
+         " iif(protocol = 'exact', ', ' || requested || ' examples of each size',"
+         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', ''))) "
+         "||"
          " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
          " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
         {"seeds",
@@ -87,9 +92,13 @@ static bool put_compared(const Report *report, Error *err) {
         {"text",
          "SELECT DISTINCT c.tokenizer || ', vocabulary ' || c.vocabulary || '; ' || c.documents ||"
          " ' documents; ' || c.train_tokens || ' tokens to train on, ' || c.valid_tokens || ' to validate, '"
-         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"},
+         " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
+         " AND c.tokenizer <> 'task'"},
+        {"task", "SELECT DISTINCT (r.config ->> '$.data.task.name') || ', sizes ' || (r.config ->> "
+                 "'$.data.task.size[0]')"
+                 " || ' to ' || (r.config ->> '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
+                 "p.variant)" RUNS " WHERE x.name = ? AND r.config ->> '$.data.task.name' IS NOT NULL"},
     };
-    html_element("h2", "What was compared", report->out);
     fputs("<ul>\n", report->out);
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
@@ -106,104 +115,28 @@ static bool put_compared(const Report *report, Error *err) {
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
-/* --- verdict and claims --- */
+/* --- answer, figures, claims --- */
 
-static const struct {
-    const char *class, *sign;
-} marks[CLAIM_VERDICTS] = {
-    [CLAIM_SUPPORTED] = {"supported", "✓"},
-    [CLAIM_CONTRADICTED] = {"contradicted", "✗"},
-    [CLAIM_UNDECIDED] = {"undecided", "?"},
-    [CLAIM_UNTESTED] = {"untested", "–"},
-};
-
-static bool put_verdict(const Report *report, Error *err) {
-    const char **sentences = summary_sentences(report->set, report->arena, err);
-    if (!sentences) return false;
-    html_element("h2", "The verdict", report->out);
-    if (report->claims->count) {
-        fprintf(report->out, "<p>Of %d claims of the paper, here:</p>\n<ul class=\"tally\">\n",
-                report->claims->count);
-        for (int v = 0; v < CLAIM_VERDICTS; v++)
-            fprintf(report->out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
-                    report->claims->counts[v], claims_verdict_names[v]);
-        fputs("</ul>\n", report->out);
-    }
-    for (; *sentences; sentences++) html_element("p", *sentences, report->out);
-    if (!report->set->count) html_element("p", "No evaluations are asked for.", report->out);
-    return true;
+static bool put_answer(Report *report, Error *err) {
+    return summary_answer(report->set, report->claims, report->out, report->arena, err);
 }
 
-static void put_points(const Report *report, const Claim *claim) {
-    static const TableColumn columns[] = {
-        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-    };
-    Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
-    for (int r = 0; r < claim->count; r++) {
-        const ClaimPoint *point = &claim->points[r];
-        TableCell *row = table_row(table);
-        double trained = (double)point->series->train_length;
-        *row++ = table_text(point->series->name);
-        *row++ = table_text(point->against ? point->against->name : "");
-        *row++ = table_shown(trained, point->seeds ? NULL : ""); /* a bench has no training of its own */
-        *row++ = table_number((double)point->length);
-        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
-        *row++ = table_number(point->ratio);
-        *row++ = table_number(point->low);
-        *row++ = table_number(point->high);
-        *row = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
-    }
-    fprintf(report->out, "<details><summary>%d point%s</summary>\n", claim->count,
-            claim->count == 1 ? "" : "s");
-    html_table(table, "Points of this claim", report->out);
-    fputs("</details>\n", report->out);
+static bool put_group(Report *report, ReportFigures group, Error *err) {
+    return report_figures_write(report->store, report->set, report->index, group, &report->figureless,
+                                report->out, report->arena, err);
 }
 
-static bool put_claims(const Report *report, Error *err) {
-    (void)err;
-    if (!report->claims->count) return true;
-    html_element("h2", "The paper's claims", report->out);
-    html_element("p class=\"note\"", report->claims->source, report->out);
-    html_element(
-        "p class=\"note\"",
-        "A point is a ratio at one length. Its interval is the range of the seeds, for perplexities on the "
-        "same "
-        "windows widened to the 95 % interval of the paired bootstrap; with one seed, 5 % to both sides, "
-        "which no "
-        "test stands behind; it begins at 0 where the other was trained on more tokens. Speeds of a bench "
-        "have the quartiles of its rounds. "
-        "Supported: the whole interval is on the claim's side at every point. Contradicted: it is beyond it "
-        "at "
-        "half of the points or more. Else undecided. Claims are judged one by one, without correction for "
-        "their "
-        "number, and on a model and a text far smaller than the paper's.",
-        report->out);
-    for (int i = 0; i < report->claims->count; i++) {
-        const Claim *claim = &report->claims->items[i];
-        fprintf(report->out, "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n",
-                marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
-                claim->seeds == 1 ? ", by one seed only" : "");
-        html_element("h3", claim->text, report->out);
-        html_element("p", claim->finding, report->out);
-        html_element("p class=\"note\"",
-                     arena_format(report->arena, "The paper, %s%s%s", claim->section,
-                                  *claim->paper ? ": " : ".", claim->paper),
-                     report->out);
-        if (claim->count) put_points(report, claim);
-        fputs("</section>\n", report->out);
-    }
-    return true;
+static bool put_main_figure(Report *report, Error *err) {
+    return put_group(report, REPORT_FIGURES_MAIN, err);
 }
 
-/* --- figures --- */
+static bool put_more_figures(Report *report, Error *err) {
+    return put_group(report, REPORT_FIGURES_MORE, err);
+}
 
-static bool put_figures(const Report *report, Error *err) {
-    html_element("h2", "Figures", report->out);
-    return report_figures_write(report->store, report->set, report->index, report->out, report->arena, err);
+static bool put_claims(Report *report, Error *err) {
+    summary_claims(report->claims, report->out, report->arena);
+    return put_group(report, REPORT_FIGURES_PAPER, err);
 }
 
 /* --- tables --- */
@@ -216,7 +149,7 @@ static void put_table(const Report *report, const Table *table, const char *titl
     html_element("p class=\"signature\"", table->signature, report->out);
 }
 
-static void put_cost(const Report *report) {
+static bool put_cost(Report *report, Error *err) {
     static const TableColumn columns[] = {
         {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
         {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0},
@@ -251,32 +184,74 @@ static void put_cost(const Report *report) {
         for (int i = 0; i < COUNT_OF(numbers); i++)
             row[i + 1] = table_shown(numbers[i], isfinite(numbers[i]) ? NULL : "-");
     }
-    html_element("h3", "Cost of training", report->out);
+    (void)err;
     html_table(table, "Cost of training", report->out);
-    html_element("p class=\"note\"",
-                 "Means over the runs, as they measured it (processor: seconds of all threads; load: of the "
-                 "machine); runs at a time slow each other down, and so does all "
-                 "else on the machine: `poslab bench CONFIG --db DB` compares methods.",
-                 report->out);
+    html_element(
+        "p class=\"note\"",
+        "Means over the runs, as each measured itself. Processor: seconds of all threads. Load: of the "
+        "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
+        "speeds.",
+        report->out);
     const char *warning = results_speed_warning(set, report->arena);
     if (warning) html_element("p class=\"note\"", warning, report->out);
+    return true;
 }
 
-static bool put_tables(const Report *report, Error *err) {
+static bool put_tables(Report *report, Error *err) {
     static const struct {
         const char *title;
         bool ratio;
     } tables[] = {{"Perplexity by evaluation length", false},
-                  {"Perplexity over that at the training length", true}};
-    if (!report->set->count) return true;
-    html_element("h2", "Tables", report->out);
-    for (int i = 0; i < COUNT_OF(tables); i++) {
+                  {"Perplexity relative to that at the training length", true}};
+    bool task = report->set->task;
+    for (int i = 0; i < (task ? 1 : COUNT_OF(tables)); i++) {
         const PivotOptions options = {.rows = "method", .ratio = tables[i].ratio, .mark = true};
         const Table *table = pivot_table(report->set, &options, report->arena, err);
         if (!table) return false;
-        put_table(report, table, tables[i].title);
+        put_table(report, table, task ? "Exact match by size" : tables[i].title);
     }
-    put_cost(report);
+    return true;
+}
+
+/* Every method against the first, at the training length and at the longest. */
+static bool put_differences(Report *report, Error *err) {
+    const AnalysisOptions options = {.what = "compare",
+                                     .baseline = report->set->items[0].method,
+                                     .ends = true,
+                                     .resamples = STATS_RESAMPLES,
+                                     .block = STATS_BLOCK};
+    const Table *table = analysis_table(report->store, report->set, &options, report->arena, err);
+    if (!table) return false;
+    put_table(
+        report, table,
+        arena_format(
+            report->arena,
+            "Difference from %s on the same seeds and windows, at the training length and at the longest",
+            report->set->items[0].name));
+    return true;
+}
+
+/* What a protocol does, for those that are used. */
+static bool put_protocols(Report *report, Error *err) {
+    static const char *const protocols[][2] = {
+        {"nonoverlapping", "The text is cut into windows of the evaluation length. Every token is predicted "
+                           "once, from the tokens "
+                           "before it in its window, so that tokens early in a window have little context."},
+        {"strided",
+         "Windows overlap. Each is a stride further than the one before and scores only its last tokens, "
+         "so that nearly every token is predicted from a long context."},
+        {"last_n",
+         "As strided, but only the last N tokens of the text are scored, the same ones at every length."},
+    };
+    (void)err;
+    fputs("<dl>\n", report->out);
+    for (int p = 0; p < COUNT_OF(protocols); p++)
+        for (int i = 0; i < report->set->count; i++)
+            if (!strcmp(report->set->items[i].protocol, protocols[p][0])) {
+                put_term(report, protocols[p][0], protocols[p][1]);
+                break;
+            }
+    fputs("</dl>\n", report->out);
     return true;
 }
 
@@ -294,17 +269,18 @@ static bool put_notes(const Report *report, Error *err) {
     return query_end(query, err);
 }
 
-static bool put_config(const Report *report, Error *err) {
+static bool put_config(Report *report, Error *err) {
     const char *text = list_of(report, "SELECT config FROM experiment WHERE name = ?", err);
     if (!text) return false;
     Error ignored;
     Json *json = json_parse(text, strlen(text), "config", report->arena, &ignored);
-    html_element("h2", "Config", report->out);
+    fputs("<details><summary>The config file</summary>\n", report->out);
     html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
+    fputs("</details>\n", report->out);
     return true;
 }
 
-static bool put_provenance(const Report *report, Error *err) {
+static bool put_provenance(Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"runs", "SELECT count(*) || ' ' || r.status" RUNS " WHERE x.name = ? GROUP BY r.status"},
         {"not finished",
@@ -327,32 +303,109 @@ static bool put_provenance(const Report *report, Error *err) {
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
-    html_element("h2", "Provenance", report->out);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
 /* --- the page --- */
 
-static bool (*const sections[])(const Report *, Error *) = {
-    put_compared, put_verdict, put_claims, put_figures, put_tables, put_config, put_provenance,
+static bool has_results(const Report *report) {
+    return report->set->count > 0;
+}
+
+static bool has_others(const Report *report) {
+    for (int i = 1; i < report->set->count; i++)
+        if (strcmp(report->set->items[i].method, report->set->items[0].method)) return true;
+    return false;
+}
+
+static bool has_claims(const Report *report) {
+    return report->claims->count > 0;
+}
+
+static const struct {
+    const char *id, *title;
+    bool (*wanted)(const Report *); /* NULL: always */
+    bool (*put)(Report *, Error *);
+} sections[] = {
+    {"answer", "The answer", NULL, put_answer},
+    {"figure", "Figure", has_results, put_main_figure},
+    {"tables", "Tables", has_results, put_tables},
+    {"differences", "Paired differences", has_others, put_differences},
+    {"claims", "The paper's claims", has_claims, put_claims},
+    {"compared", "What was compared", NULL, put_compared},
+    {"protocols", "How it was evaluated", has_results, put_protocols},
+    {"more", "More figures", has_results, put_more_figures},
+    {"cost", "Cost of training", has_results, put_cost},
+    {"config", "Config", NULL, put_config},
+    {"provenance", "Provenance", NULL, put_provenance},
 };
+
+static void put_contents(const Report *report) {
+    fputs("<nav aria-label=\"Contents\"><ul>\n", report->out);
+    for (int i = 0; i < COUNT_OF(sections); i++)
+        if (!sections[i].wanted || sections[i].wanted(report)) {
+            fprintf(report->out, "<li><a href=\"#e%d-%s\">", report->index, sections[i].id);
+            html_text(sections[i].title, report->out);
+            fputs("</a></li>\n", report->out);
+        }
+    fputs("<li><a href=\"#glossary\">Glossary</a></li>\n</ul></nav>\n", report->out);
+}
 
 static bool put_experiment(Report *report, const char *name, const char *claims, Error *err) {
     report->set = results_read(report->store, name, report->arena, err);
-    report->claims =
-        report->set ? claims_judge(report->store, report->set, claims, report->arena, err) : NULL;
+    static const ClaimList none; /* claims are on perplexities */
+    report->claims = report->set && report->set->task ? &none
+                     : report->set ? claims_judge(report->store, report->set, claims, report->arena, err)
+                                   : NULL;
     if (!report->claims) return false;
     html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
     html_element("p class=\"lead\"",
                  "Position methods of transformers compared: trained on short sequences, evaluated on longer "
-                 "ones. Written "
-                 "by poslab from its database.",
+                 "ones. Written by poslab from its database.",
                  report->out);
     const char *stale = results_stale_note(report->set, report->arena);
     if (stale) html_element("p class=\"note\"", stale, report->out);
     bool fine = put_notes(report, err);
-    for (int i = 0; fine && i < COUNT_OF(sections); i++) fine = sections[i](report, err);
+    for (int i = 0; fine && i < COUNT_OF(sections); i++) {
+        if (sections[i].wanted && !sections[i].wanted(report)) continue;
+        html_element(arena_format(report->arena, "h2 id=\"e%d-%s\"", report->index, sections[i].id),
+                     sections[i].title, report->out);
+        fine = sections[i].put(report, err);
+        if (i == 0) put_contents(report);
+    }
     return fine;
+}
+
+static void put_glossary(const Report *report) {
+    static const char *const words[][2] = {
+        {"perplexity",
+         "exp of the mean loss per token. Lower is better; a model that guesses among N tokens has N. "
+         "Perplexities of different tokenizers cannot be compared."},
+        {"token", "what the model predicts: a byte, or a number of a tokenizer"},
+        {"training length L", "tokens of a training sequence"},
+        {"evaluation length", "tokens of a window in evaluation"},
+        {"extrapolation",
+         "evaluation at lengths beyond L without a rise of perplexity; here: of more than 5 %"},
+        {"position method", "how the model is told where a token is in the sequence"},
+        {"seed", "the number that determines initial weights and batches; all methods are trained with the "
+                 "same seeds"},
+        {"paired difference", "the difference between two methods with the same seeds on the same windows"},
+        {"95 % interval",
+         "from the bootstrap: seeds and windows are drawn again and again, and 95 % of the differences "
+         "are within it"},
+        {"p (Holm)",
+         "how often a difference as large would come from chance, corrected for the number of comparisons"},
+        {"split",
+         "the part of the text: for training (train), for choices (valid), for the final numbers (test)"},
+        {"bench", "a measurement of speed, with methods in turns"},
+        {"variant",
+         "a change after training: the same weights with another method or other attention options"},
+        {"run", "the training of one method with one seed, and its evaluations"},
+    };
+    html_element("h2 id=\"glossary\"", "Glossary", report->out);
+    fputs("<dl>\n", report->out);
+    for (int i = 0; i < COUNT_OF(words); i++) put_term(report, words[i][0], words[i][1]);
+    fputs("</dl>\n", report->out);
 }
 
 static bool put_page(Database *store, const ReportOptions *options, FILE *out, Arena *arena, Error *err) {
@@ -360,14 +413,19 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
     const char **names = runs_experiments(store, options->experiment, &count, arena, err);
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
-    if (count > 1) fputs("<nav>", out);
-    for (int i = 0; count > 1 && i < count; i++)
-        html_element(arena_format(arena, "a href=\"#e%d\"", i), names[i], out);
-    if (count > 1) fputs("</nav>\n", out);
+    if (count > 1) fputs("<nav aria-label=\"Experiments\"><ul>\n", out);
+    for (int i = 0; count > 1 && i < count; i++) {
+        fprintf(out, "<li><a href=\"#e%d\">", i);
+        html_text(names[i], out);
+        fputs("</a></li>\n", out);
+    }
+    if (count > 1) fputs("</ul></nav>\n", out);
+    Report report = {.store = store, .out = out, .arena = arena};
     for (int i = 0; i < count; i++) {
-        Report report = {.store = store, .index = i, .out = out, .arena = arena};
+        report.index = i;
         if (!put_experiment(&report, names[i], options->claims, err)) return false;
     }
+    put_glossary(&report);
     html_end(out);
     return true;
 }

@@ -1,9 +1,10 @@
 /* report: `poslab report`: one self-contained HTML file about a database's experiments.
  *
- * For each experiment it shows: what was compared; the findings, in sentences that follow from the numbers,
- * and each claim of the paper with its verdict (analysis/claims.h); the figures, drawn by gnuplot and
- * inline; sortable tables; the config; provenance. The same database gives the same file. The page loads
- * nothing (report/html.h).
+ * For each experiment it shows: the answer in five lines that follow from the numbers; the contents; the
+ * figure, drawn by gnuplot and inline, sortable tables and paired differences; the claims of the paper with
+ * their verdicts, folded (analysis/claims.h); what was compared, and how; further figures, cost, the config,
+ * provenance. A glossary is at the end. The same database gives the same file. The page loads nothing
+ * (report/html.h).
  */
 #ifndef POSLAB_REPORT_REPORT_H
 #define POSLAB_REPORT_REPORT_H

@@ -17,29 +17,39 @@ typedef struct Gallery {
 } Gallery;
 
 static const struct {
+    ReportFigures group;
     PlotFigure kind;
     const char *title, *caption;
 } figures[] = {
-    {PLOT_CURVES, "Perplexity by evaluation length",
-     "Each panel is one training length, marked by the dotted line, and one protocol. Bands are the range of "
-     "the seeds."},
-    {PLOT_PAPER, "Ours against the paper's",
-     "Perplexity over that at the training length: data and models differ, shapes can be compared."},
-    {PLOT_POSITION, "Loss by position",
-     "In the longest windows evaluated. A method that breaks beyond its training length shows it to the "
-     "right of the line."},
-    {PLOT_EARLY, "Early tokens",
-     "In nonoverlapping windows the first tokens have little context; with a small stride nearly all have "
-     "full context. "
-     "What falls in the first and not in the second is not owed to longer context."},
-    {PLOT_COST, "Cost against perplexity",
-     "Training speed as a bench of the model measured it, methods in turns."},
-    {PLOT_BIAS, "Biases by distance",
-     "What trained models add to the scores of each head, first seed, less the value at distance 0."},
-    {PLOT_LOSS, "Loss of training",
-     "Means over windows of updates. Methods whose curves still fall steeply at the end, or lie flat above "
+    {REPORT_FIGURES_MAIN, PLOT_CURVES, "Perplexity by evaluation length",
+     "Each panel is one training length, marked by the dotted line, and one protocol. A line is the mean "
+     "over the "
+     "seeds, a band their range. A method that extrapolates stays level to the right of the dotted line."},
+    {REPORT_FIGURES_MAIN, PLOT_ACCURACY, "Exact match by size",
+     "A thick line is the median over seeds, each thin line one seed; the sizes of training are shaded. "
+     "Beyond them seeds of one method may differ by anything from 0 to 100 %."},
+    {REPORT_FIGURES_PAPER, PLOT_PAPER, "Here and in the paper",
+     "Perplexity divided by that at the training length, one panel for each method. Data and models differ, "
+     "so that "
+     "only the shapes of curves can be compared."},
+    {REPORT_FIGURES_MORE, PLOT_POSITION, "Loss by position in the window",
+     "In the longest windows evaluated. Where a method breaks beyond its training length, the loss rises to "
      "the "
-     "others', are compared before they have converged."},
+     "right of the dotted line."},
+    {REPORT_FIGURES_MORE, PLOT_EARLY, "Early tokens",
+     "In nonoverlapping windows the first tokens have little context; with a small stride nearly all tokens "
+     "have "
+     "full context. A gain at longer lengths that only nonoverlapping windows show comes from fewer early "
+     "tokens, "
+     "not from longer context."},
+    {REPORT_FIGURES_MORE, PLOT_COST, "Perplexity by training speed",
+     "Speeds are from a bench of the model, with methods in turns. Further right is faster, lower is "
+     "better."},
+    {REPORT_FIGURES_MORE, PLOT_BIAS, "Bias by distance",
+     "What trained models add to the attention scores of each head, first seed, less the value at distance "
+     "0."},
+    {REPORT_FIGURES_MORE, PLOT_LOSS, "Training loss by update",
+     "Means over windows of updates. A method whose loss still falls steeply at the end has not converged."},
 };
 
 /* Draws in `folder`, and puts what was drawn into the page. A figure without data is left out. */
@@ -47,7 +57,8 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     const char *name = plot_figure_names[figures[index].kind];
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);
     const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, name);
-    const PlotOptions options = {.kind = figures[index].kind, .figure = path};
+    const PlotOptions options = {
+        .kind = figures[index].kind, .figure = path, .look = {.title = "", .values = true}};
     bool fine = plot_results(gallery->store, gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
@@ -67,8 +78,9 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     return true;
 }
 
-bool report_figures_write(Database *store, const Results *set, int index, FILE *out, Arena *arena,
-                          Error *err) {
+bool report_figures_write(Database *store, const Results *set, int index, ReportFigures group,
+                          bool *figureless, FILE *out, Arena *arena, Error *err) {
+    if (*figureless) return true;
     const Gallery gallery = {store, set, index, out, arena};
     const char *temporary = getenv("TMPDIR");
     char *folder =
@@ -76,7 +88,9 @@ bool report_figures_write(Database *store, const Results *set, int index, FILE *
     if (!mkdtemp(folder)) return error_system(err, "cannot make a folder '%s'", folder);
     Error why;
     bool drawn = true;
-    for (int i = 0; drawn && i < COUNT_OF(figures); i++) drawn = put_figure(&gallery, i, folder, &why);
+    for (int i = 0; drawn && i < COUNT_OF(figures); i++)
+        if (figures[i].group == group) drawn = put_figure(&gallery, i, folder, &why);
+    *figureless = !drawn;
     if (!drawn) {
         const char *note = arena_format(arena, "Not all figures could be drawn: %s.", why.text);
         html_element("p class=\"note\"", note, out);

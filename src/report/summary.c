@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/html.h"
+
 typedef struct Ranking {
     const Series *best, *next; /* NULL: there is none */
     const SeriesCell *best_cell, *next_cell;
@@ -27,19 +29,25 @@ static Ranking rank(const Results *set, const Series *first, int64_t length) {
     return ranking;
 }
 
-/* ", 0.73 [0.71, 0.75] of that of the next, Label (17.58)": the interval only where seeds allow one. */
-static bool next_text(const char **text, const Ranking *ranking, Arena *arena, Error *err) {
+/* What is known of the best against the next: ", 0.731 times that of the next, Label (17.58), ...". The
+   interval is there only where seeds allow one; brief: only if the two cannot be distinguished. */
+static bool next_text(const char **text, const Ranking *ranking, bool brief, Arena *arena, Error *err) {
     StatsDifference difference;
     *text = "";
     if (!ranking->next) return true;
-    if (!results_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, STATS_BLOCK,
-                         STATS_RESAMPLES, arena, err))
+    if (!series_compare(&difference, &ranking->best_cell, 1, ranking->next_cell, SERIES_PERPLEXITY,
+                        STATS_BLOCK, STATS_RESAMPLES, arena, err))
         return false;
+    bool tested = difference.seeds >= 2 && isfinite(difference.low),
+         clear = difference.low > 0 || difference.high < 0;
     const char *next =
         arena_format(arena, "%s (%s)", ranking->next->name, series_cell_text(ranking->next_cell, arena));
-    if (difference.seeds < 2)
+    if (brief && (!tested || clear)) return true;
+    if (brief)
+        *text = arena_format(arena, " (not distinguishable from %s)", ranking->next->name);
+    else if (!tested)
         *text = arena_format(arena, ", followed by %s", next);
-    else if (difference.low <= 0 && difference.high >= 0)
+    else if (!clear)
         *text = arena_format(arena, ", not distinguishable from %s (ratio %.3f, 95 %% interval %.3f to %.3f)",
                              next, exp(difference.nats), exp(difference.low), exp(difference.high));
     else
@@ -49,39 +57,17 @@ static bool next_text(const char **text, const Ranking *ranking, Arena *arena, E
     return true;
 }
 
-static bool best_at(const char **sentence, const Results *set, const Series *first, int64_t length,
-                    const char *length_text, Arena *arena, Error *err) {
+/* "ALiBi, 7.21" and what is known of the next; NULL if nothing is known at this length. */
+static bool best_at(const char **text, const Results *set, const Series *first, int64_t length, bool brief,
+                    Arena *arena, Error *err) {
     const Ranking ranking = rank(set, first, length);
     const char *next;
-    *sentence = "";
+    *text = NULL;
     if (!ranking.best) return true;
-    if (!next_text(&next, &ranking, arena, err)) return false;
-    *sentence = arena_format(arena, " At %s %s has the lowest perplexity, %s%s.", length_text,
-                             ranking.best->name, series_cell_text(ranking.best_cell, arena), next);
+    if (!next_text(&next, &ranking, brief, arena, err)) return false;
+    *text =
+        arena_format(arena, "%s, %s%s", ranking.best->name, series_cell_text(ranking.best_cell, arena), next);
     return true;
-}
-
-/* "Label 1024 (the longest evaluated)": the last length before the perplexity exceeds 1.05 times that at L.
- */
-static const char *reach_text(const Series *series, Arena *arena) {
-    const SeriesReach reach = series_reach(series);
-    if (!reach.within) return NULL;
-    return arena_format(arena, "%s to %lld%s", series->name, (long long)reach.within,
-                        reach.within == reach.longest          ? " (the longest evaluated)"
-                        : reach.within == series->train_length ? " (no further)"
-                                                               : "");
-}
-
-static const char *reaches(const Results *set, const Series *first, Arena *arena) {
-    const char *list = "";
-    for (int i = 0; i < set->count; i++) {
-        const char *reach =
-            series_comparable(first, &set->items[i]) ? reach_text(&set->items[i], arena) : NULL;
-        if (reach) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", reach);
-    }
-    if (!*list) return "";
-    return arena_format(arena, " Perplexity stays within 5 %% of that at %lld up to: %s.",
-                        (long long)first->train_length, list);
 }
 
 static int64_t longest_length(const Results *set, const Series *first) {
@@ -95,22 +81,263 @@ static int64_t longest_length(const Results *set, const Series *first) {
     return longest;
 }
 
-const char **summary_sentences(const Results *set, Arena *arena, Error *err) {
-    const char **sentences = NEW(arena, set->count + 1, const char *);
-    int count = 0;
+/* --- tasks --- */
+
+/* "Rotary 3; ALiBi 2; None no size" */
+static const char *answers(const Results *set, const Series *first, Arena *arena) {
+    const char *list = "";
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        if (!series_comparable(first, series)) continue;
+        int64_t to = series_answers_to(series, arena);
+        list = arena_format(arena, "%s%s%s %s", list, *list ? "; " : "", series->label,
+                            to ? arena_format(arena, "%lld", (long long)to) : "no size");
+    }
+    return list;
+}
+
+static const char *task_sentence(const Results *set, const Series *first, Arena *arena) {
+    const Series *best = NULL;
+    double highest = 0;
+    int64_t largest = longest_length(set, first);
+    for (int i = 0; i < set->count; i++) {
+        const SeriesCell *cell = series_cell(&set->items[i], largest);
+        if (!series_comparable(first, &set->items[i]) || !cell) continue;
+        double median = series_median(cell, SERIES_EXACT, arena);
+        if (!(median > highest)) continue;
+        highest = median;
+        best = &set->items[i];
+    }
+    const char *trained = arena_format(arena, "%s%strained on sizes %lld to %lld of %s", first->setting,
+                                       *first->setting ? ": " : "", (long long)first->train_low,
+                                       (long long)first->train_high, first->task);
+    const char *far =
+        best ? arena_format(arena, "%s has the highest median there, %.1f %%", best->label, 100 * highest)
+             : "no method has a median above 0 there";
+    return arena_format(
+        arena,
+        "%s. At least 90 %% of the examples are answered (median over seeds) up to size: %s. The "
+        "largest size evaluated is %lld: %s.",
+        trained, answers(set, first, arena), (long long)largest, far);
+}
+
+/* --- text --- */
+
+/* Whether the series begins a training length, under the first protocol. */
+static bool begins_length(const Results *set, int index) {
+    return series_same_protocol(&set->items[index], &set->items[0]) &&
+           results_is_first(set, index, series_comparable);
+}
+
+/* The best at the training length, or at the longest evaluated, for each training length. */
+static bool bests(const char **list, const Results *set, bool at_longest, Arena *arena, Error *err) {
+    int lengths = 0;
+    *list = "";
+    for (int i = 0; i < set->count; i++) lengths += begins_length(set, i);
     for (int i = 0; i < set->count; i++) {
         const Series *first = &set->items[i];
-        if (!series_same_protocol(first, &set->items[0]) || !results_is_first(set, i, series_comparable))
-            continue;
-        const char *near, *far = "";
-        int64_t longest = longest_length(set, first);
-        const char *length_text = arena_format(arena, "that length");
-        if (!best_at(&near, set, first, first->train_length, length_text, arena, err)) return NULL;
-        length_text = arena_format(arena, "%lld, the longest evaluated,", (long long)longest);
-        if (longest > first->train_length && !best_at(&far, set, first, longest, length_text, arena, err))
-            return NULL;
-        sentences[count++] = arena_format(arena, "Trained at %lld:%s%s%s", (long long)first->train_length,
-                                          near, far, reaches(set, first, arena));
+        const char *best;
+        int64_t trained = first->train_length, longest = longest_length(set, first);
+        if (!begins_length(set, i) || (at_longest && longest <= trained)) continue;
+        if (!best_at(&best, set, first, at_longest ? longest : trained, lengths > 1, arena, err))
+            return false;
+        if (!best) continue;
+        const char *where = at_longest ? arena_format(arena, "at %lld, trained at %lld", (long long)longest,
+                                                      (long long)trained)
+                                       : arena_format(arena, "trained at %lld", (long long)trained);
+        *list = arena_format(arena, "%s%s%s: %s", *list, **list ? "; " : "", where, best);
     }
-    return sentences;
+    return true;
+}
+
+static bool same_name(const Series *a, const Series *b) {
+    return !strcmp(a->name, b->name) && series_same_protocol(a, b);
+}
+
+/* "1.5 to 16": the multiples of the training length up to which a method stays within 5 %, over all training
+   lengths; NULL if nothing is known of it. */
+static const char *reach_text(const Results *set, const Series *series, Arena *arena) {
+    double least = INFINITY, greatest = 0;
+    bool all = true;
+    for (int i = 0; i < set->count; i++) {
+        const Series *other = &set->items[i];
+        if (!same_name(series, other)) continue;
+        const SeriesReach reach = series_reach(other);
+        if (!reach.within) continue;
+        double multiple = (double)reach.within / (double)other->train_length;
+        least = fmin(least, multiple);
+        greatest = fmax(greatest, multiple);
+        all &= reach.within == reach.longest;
+    }
+    if (greatest <= 0) return NULL;
+    const char *range = least < greatest ? arena_format(arena, "%.4g L to %.4g L", least, greatest)
+                                         : arena_format(arena, "%.4g L", least);
+    return arena_format(arena, "%s %s%s", series->name, range, all ? " (the longest evaluated)" : "");
+}
+
+static const char *reaches(const Results *set, Arena *arena) {
+    const char *list = "";
+    for (int i = 0; i < set->count; i++) {
+        if (!series_same_protocol(&set->items[i], &set->items[0]) || !results_is_first(set, i, same_name))
+            continue;
+        const char *reach = reach_text(set, &set->items[i], arena);
+        if (reach) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", reach);
+    }
+    if (!*list) return NULL;
+    return arena_format(arena, "Perplexity stays within 5 %% of that at the training length L up to: %s.",
+                        list);
+}
+
+/* What was compared, in one sentence. */
+static const char *compared(const Results *set, Arena *arena) {
+    const char *names = "", *lengths = "";
+    int count = 0, seeds = 0, fewest = 0;
+    int64_t longest = 0;
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        if (series_same_protocol(series, &set->items[0]) && results_is_first(set, i, same_name)) {
+            names = arena_format(arena, "%s%s%s", names, count ? ", " : "", series->name);
+            count++;
+        }
+        if (begins_length(set, i))
+            lengths = arena_format(arena, "%s%s%lld", lengths, *lengths ? ", " : "",
+                                   (long long)series->train_length);
+        for (int k = 0; k < series->count; k++) {
+            if (series->cells[k].count && series->cells[k].length > longest)
+                longest = series->cells[k].length;
+            int requested = series->cells[k].seeds_requested;
+            if (requested > seeds) seeds = requested;
+            if (!fewest || requested < fewest) fewest = requested;
+        }
+    }
+    const char *listed = count > 6 ? "" : arena_format(arena, " (%s)", names);
+    const char *trials = seeds == 1
+                             ? "one seed each: differences of a few per cent can come from the seed"
+                             : arena_format(arena, "%s%d seeds each", fewest < seeds ? "up to " : "", seeds);
+    return arena_format(
+        arena, "%d position method%s%s, trained on sequences of %s tokens, evaluated on up to %lld, with %s.",
+        count, count == 1 ? "" : "s", listed, lengths, (long long)longest, trials);
+}
+
+static const char *verdicts(const ClaimList *claims, Arena *arena) {
+    const char *list = "";
+    for (int v = 0; v < CLAIM_VERDICTS; v++)
+        if (claims->counts[v])
+            list = arena_format(arena, "%s%s%d %s", list, *list ? ", " : "", claims->counts[v],
+                                claims_verdict_names[v]);
+    return arena_format(arena, "Of %d claim%s that it makes, here: %s.", claims->count,
+                        claims->count == 1 ? "" : "s", list);
+}
+
+/* With a capital and a full stop; NULL if there is nothing. */
+static const char *sentence(const char *list, Arena *arena) {
+    return *list ? arena_format(arena, "%c%s.", *list - 'a' + 'A', list + 1) : NULL;
+}
+
+bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err) {
+    const char *near, *far;
+    if (!set->count) return html_element("p", "The experiment requests no evaluations.", out), true;
+    if (set->task) {
+        fputs("<ol class=\"answer\">\n", out);
+        for (int i = 0; i < set->count; i++)
+            if (begins_length(set, i)) html_element("li", task_sentence(set, &set->items[i], arena), out);
+        fputs("</ol>\n", out);
+        return true;
+    }
+    if (!bests(&near, set, false, arena, err) || !bests(&far, set, true, arena, err)) return false;
+    const struct {
+        const char *question, *answer;
+    } lines[] = {
+        {"What was compared?", compared(set, arena)},
+        {"Which methods extrapolate?", reaches(set, arena)},
+        {"Which has the lowest perplexity at its training length?", sentence(near, arena)},
+        {"Which has the lowest at the longest length?", sentence(far, arena)},
+        {"What of the paper's claims?", claims->count ? verdicts(claims, arena) : NULL},
+    };
+    fputs("<ol class=\"answer\">\n", out);
+    for (int i = 0; i < COUNT_OF(lines); i++) {
+        if (!lines[i].answer) continue;
+        fputs("<li><b>", out);
+        html_text(lines[i].question, out);
+        fputs("</b> ", out);
+        html_text(lines[i].answer, out);
+        fputs("</li>\n", out);
+    }
+    fputs("</ol>\n", out);
+    return true;
+}
+
+/* --- claims --- */
+
+static const struct {
+    const char *class, *sign;
+} marks[CLAIM_VERDICTS] = {
+    [CLAIM_SUPPORTED] = {"supported", "✓"},
+    [CLAIM_CONTRADICTED] = {"contradicted", "✗"},
+    [CLAIM_UNDECIDED] = {"undecided", "?"},
+    [CLAIM_UNTESTED] = {"untested", "–"},
+};
+
+static void put_points(const Claim *claim, FILE *out, Arena *arena) {
+    static const TableColumn columns[] = {
+        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
+        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+    };
+    Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
+    for (int r = 0; r < claim->count; r++) {
+        const ClaimPoint *point = &claim->points[r];
+        TableCell *row = table_row(table);
+        double trained = (double)point->series->train_length;
+        *row++ = table_text(point->series->name);
+        *row++ = table_text(point->against ? point->against->name : "");
+        *row++ = table_shown(trained, point->seeds ? NULL : ""); /* a bench has no training of its own */
+        *row++ = table_number((double)point->length);
+        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
+        *row++ = table_number(point->ratio);
+        *row++ = table_number(point->low);
+        *row++ = table_number(point->high);
+        *row = table_text(point->holds ? "holds" : point->fails ? "fails" : "open");
+    }
+    fprintf(out, "<details><summary>%d point%s</summary>\n", claim->count, claim->count == 1 ? "" : "s");
+    html_table(table, "Points of this claim", out);
+    fputs("</details>\n", out);
+}
+
+static void put_claim(const Claim *claim, FILE *out, Arena *arena) {
+    fprintf(out, "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n",
+            marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
+            claim->seeds == 1 ? ", by one seed only" : "");
+    html_element("h3", claim->text, out);
+    html_element("p", claim->finding, out);
+    html_element(
+        "p class=\"note\"",
+        arena_format(arena, "The paper, %s%s%s", claim->section, *claim->paper ? ": " : ".", claim->paper),
+        out);
+    if (claim->count) put_points(claim, out, arena);
+    fputs("</section>\n", out);
+}
+
+void summary_claims(const ClaimList *claims, FILE *out, Arena *arena) {
+    fputs("<ul class=\"tally\">\n", out);
+    for (int v = 0; v < CLAIM_VERDICTS; v++)
+        fprintf(out, "<li class=\"%s\"><b>%s %d</b> %s</li>\n", marks[v].class, marks[v].sign,
+                claims->counts[v], claims_verdict_names[v]);
+    fputs("</ul>\n<details>\n<summary>Each claim with its verdict</summary>\n", out);
+    for (int i = 0; i < claims->count; i++) put_claim(&claims->items[i], out, arena);
+    html_element("p class=\"note\"",
+                 arena_format(arena, "Claims and numbers of the paper: %s", claims->source), out);
+    html_element(
+        "p class=\"note\"",
+        "A point is a ratio at one length. Its interval is the range of the seeds; for perplexities on "
+        "the same windows it is widened to the 95 % interval of the paired bootstrap. With one seed it "
+        "is 5 % to both sides, which no test supports. It begins at 0 where the other method was "
+        "trained on more tokens. Speeds of a bench have the quartiles of its rounds. Supported: at every "
+        "point the whole interval is on the claim's side. Contradicted: at half of the points or more the "
+        "whole interval is on the other side. Otherwise undecided. Claims are judged one by one, without "
+        "correction for their number, on a model and a text far smaller than the paper's.",
+        out);
+    fputs("</details>\n", out);
 }

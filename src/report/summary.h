@@ -1,16 +1,21 @@
-/* summary: the findings of an experiment, in sentences that follow from its numbers.
+/* summary: the findings of an experiment: the answer in five lines, and the verdicts on a paper's claims.
  *
- * Methods are ranked by mean perplexity at the training length and at the longest evaluated length. A
- * difference that the paired bootstrap (math/stats.h) cannot confirm is not called one.
+ * The lines follow from the numbers. Methods are ranked by mean perplexity at the training length and at the
+ * longest evaluated length, under the first protocol. A difference that the paired bootstrap (math/stats.h)
+ * cannot confirm is not called one.
  */
 #ifndef POSLAB_REPORT_SUMMARY_H
 #define POSLAB_REPORT_SUMMARY_H
 
-#include "analysis/results.h"
+#include "analysis/claims.h"
 
-/* For each training length, under the first protocol: which method is best at that length and at the longest
-   evaluated, how far the next one is, and how far each method stays within 5 % of its perplexity at the
-   training length. NULL-terminated; NULL and err if reading fails. */
-const char **summary_sentences(const Results *set, Arena *arena, Error *err);
+/* Writes up to five lines for someone who knows only the paper's abstract: what was compared, which methods
+   extrapolate, which is best at the training length and at the longest, how many claims are supported. Of a
+   task: up to which size methods answer 90 % of the examples, and which is best at the largest size. False
+   and err if reading fails. */
+bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err);
+
+/* Writes how many claims have which verdict and, folded, each claim with its points. */
+void summary_claims(const ClaimList *claims, FILE *out, Arena *arena);
 
 #endif

@@ -57,7 +57,7 @@ static bool start_job(Jobs *jobs, Job *job, int slot) {
         !set_status(jobs, job, RUN_RUNNING, NULL))
         return false;
     if (mpi_ranks() == 1 &&
-        !worker_process_start(&job->child, jobs->program, job->folder, jobs->threads, err))
+        !worker_process_start(&job->child, jobs->program, job->folder, (int)jobs->options.threads, err))
         return false;
     ProgressRun run = {
         .label = job->label, .train_work = jobs_train_work(job), .evaluate_work = jobs_evaluate_work(job)};
@@ -96,10 +96,10 @@ static bool take_line(void *user, const char *line) {
 
 /* After a failure, starts another attempt in the same slot if one is allowed; returns whether it did. */
 static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reason) {
-    if (++job->attempts > jobs->retries || code == EXIT_USAGE || jobs->stopping) return false;
+    if (++job->attempts > jobs->options.retries || code == EXIT_USAGE || jobs->stopping) return false;
     progress_end(jobs->progress, slot, "retry", "", false);
     progress_message(jobs->progress, true, "        %s; attempt %d of %d", reason, job->attempts + 1,
-                     jobs->retries + 1);
+                     (int)jobs->options.retries + 1);
     run_task_missing(&job->task, jobs->store, job->point, RUN_TASK_NONE, jobs->arena);
     return start_job(jobs, job, slot);
 }
@@ -107,12 +107,17 @@ static bool try_again(Jobs *jobs, Job *job, int slot, int code, const char *reas
 static const char *failure_reason(const Jobs *jobs, const Job *job, int code, int signal) {
     const char *reason = worker_process_reason(&job->child, code, signal, jobs->arena);
     if (!job->timed_out) return reason;
-    return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", jobs->timeout, reason);
+    return arena_format(jobs->arena, "no progress for %d seconds (--timeout): %s", (int)jobs->options.timeout,
+                        reason);
 }
 
-/* "perplexity 12.3 at 64": at the training length, or else at the first length; "" if there is none. */
+/* "perplexity 12.3 at 64": at the training length, or else at the first length; of a task "exact 99.4 % at
+   2": at the largest size of training; "" if there is none. */
 static const char *result_text(const Jobs *jobs, const Job *job) {
     int64_t length;
+    double exact = runs_exact(jobs->store, job->point->key, &length);
+    if (!isnan(exact))
+        return arena_format(jobs->arena, "exact %.1f %% at %lld", 100 * exact, (long long)length);
     double perplexity = runs_perplexity(jobs->store, job->point->key, &length);
     return isnan(perplexity) ? ""
                              : arena_format(jobs->arena, "perplexity %s at %lld",
@@ -143,7 +148,8 @@ static bool finish_job(Jobs *jobs, int slot, int code, int signal, const char *r
     if (code == EXIT_SYSTEM) jobs->refused = reason;
     progress_end(jobs->progress, slot, "failed", "", false);
     progress_message(jobs->progress, true, "        %s", reason);
-    if (jobs->evaluate_only) return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
+    if (jobs->options.evaluate_only)
+        return set_status(jobs, job, RUN_DONE, NULL); /* its status is unchanged */
     return set_status(jobs, job, RUN_FAILED, reason);
 }
 
@@ -164,7 +170,7 @@ static void run_together(Jobs *jobs) {
     Listener listener = {jobs, 0};
     WorkerOptions options = {.take = take_and_draw, .user = &listener};
     Error err = {0};
-    ExitCode code = worker_call(jobs->slots[0]->folder, jobs->threads, &options, &err);
+    ExitCode code = worker_call(jobs->slots[0]->folder, (int)jobs->options.threads, &options, &err);
     jobs->stopping |= code == EXIT_STOPPED;
     finish_job(jobs, 0, (int)code, 0, arena_copy(jobs->arena, err.text));
 }
@@ -172,7 +178,7 @@ static void run_together(Jobs *jobs) {
 /* --- all runs --- */
 
 static void signal_workers(Jobs *jobs, int signal) {
-    for (int i = 0; i < jobs->slot_count; i++)
+    for (int i = 0; i < jobs->options.slots; i++)
         if (jobs->slots[i] && mpi_ranks() == 1) kill(jobs->slots[i]->child.pid, signal);
 }
 
@@ -191,9 +197,9 @@ static void handle_signals(Jobs *jobs) {
 
 /* Kills workers that made no progress within the timeout; their runs are then handled like other failures. */
 static void end_overdue(Jobs *jobs) {
-    for (int i = 0; jobs->timeout && i < jobs->slot_count; i++) {
+    for (int i = 0; jobs->options.timeout && i < jobs->options.slots; i++) {
         Job *job = jobs->slots[i];
-        if (!job || job->timed_out || clock_now() - job->last_progress < jobs->timeout) continue;
+        if (!job || job->timed_out || clock_now() - job->last_progress < jobs->options.timeout) continue;
         job->timed_out = true;
         kill(job->child.pid, SIGKILL);
     }
@@ -203,7 +209,7 @@ static void end_overdue(Jobs *jobs) {
 static void listen_to_workers(Jobs *jobs) {
     struct pollfd fds[JOBS_MOST];
     int slot[JOBS_MOST], count = 0;
-    for (int i = 0; i < jobs->slot_count; i++) {
+    for (int i = 0; i < jobs->options.slots; i++) {
         if (!jobs->slots[i]) continue;
         fds[count] = (struct pollfd){.fd = jobs->slots[i]->child.pipe, .events = POLLIN};
         slot[count++] = i;
@@ -221,7 +227,7 @@ static void listen_to_workers(Jobs *jobs) {
 static bool handle_signals_while_waiting(void *user, const char *message) {
     Jobs *jobs = user;
     handle_signals(jobs);
-    for (int i = 0; i < jobs->slot_count; i++)
+    for (int i = 0; i < jobs->options.slots; i++)
         if (jobs->slots[i]) jobs->slots[i]->last_progress = clock_now();
     if (message) progress_message(jobs->progress, true, "%s", message);
     return !jobs->killing;
@@ -235,7 +241,7 @@ void jobs_run(Jobs *jobs) {
     signals_handle(handled, on_signal, 0);
     while (jobs->running || (jobs->next < jobs->count && !jobs->stopping)) {
         handle_signals(jobs);
-        for (int slot = 0; slot < jobs->slot_count; slot++) {
+        for (int slot = 0; slot < jobs->options.slots; slot++) {
             if (jobs->stopping || jobs->fatal.code || jobs->next == jobs->count) break;
             if (!jobs->slots[slot] && start_job(jobs, &jobs->items[jobs->next], slot)) jobs->next++;
         }

@@ -26,17 +26,21 @@ typedef struct Job {
     WorkerProcess child;
 } Job;
 
+typedef struct JobsOptions {
+    int64_t slots;      /* workers at a time, 1 .. JOBS_MOST */
+    int64_t threads;    /* of each worker (sys/threads.h) */
+    int64_t retries;    /* further attempts of a run that fails */
+    int64_t timeout;    /* seconds without progress after which a worker is killed; 0: never */
+    bool evaluate_only; /* train nothing; a run that fails keeps its status */
+} JobsOptions;
+
 /* The jobs and their settings; nothing is owned. The caller sets the second part to zero; jobs_run fills it
    in. */
 typedef struct Jobs {
     Job *items; /* [count], in the order of their starts */
     int count;
-    Job **slots;         /* [slot_count] running jobs, or NULL */
-    int slot_count;      /* workers at a time, 1 .. JOBS_MOST */
-    int threads;         /* per worker */
-    int retries;         /* further attempts of a run that fails */
-    int timeout;         /* seconds without progress after which a worker is killed; 0: never */
-    bool evaluate_only;  /* only evaluate; a run that fails keeps its status */
+    Job **slots; /* [options.slots] running jobs, or NULL */
+    JobsOptions options;
     const char *program; /* executed as worker */
     Database *store;
     Progress *progress;

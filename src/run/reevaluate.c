@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sys/json_file.h"
+#include "sys/atomic_file.h"
 #include "experiment/grid.h"
 #include "store/database.h"
 #include "store/runs.h"
@@ -102,7 +102,7 @@ static bool add_variants(Json *list, const char *word, Error *err) {
     bool text = *word == '{' || *word == '[', file = size > 5 && !strcmp(word + size - 5, ".json");
     Arena *arena = json_arena(list);
     Json *json = text   ? json_parse(word, size, "--variant", arena, err)
-                 : file ? json_file_read(word, word, arena, err)
+                 : file ? file_read_json(word, word, arena, err)
                         : json_new_object(arena);
     if (!json) return false;
     if (!text && !file) {
@@ -258,13 +258,15 @@ static Plan *make_plan(Reevaluation *evaluation, Database *store, const char *na
     bool fine = apply(root, name, evaluation->options, source, arena, err);
     const char *changed = json_print(root, arena);
     const Experiment *experiment = fine ? config_read_text(changed, source, arena, err) : NULL;
-    Plan *plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    Plan *plan =
+        experiment ? plan_make(experiment, (int)evaluation->options->sweep.jobs.threads, arena, err) : NULL;
     if (!plan || !choose_points(plan, evaluation, store, err)) return NULL;
     const char *const *words = evaluation->options->variants;
     if (!words || !plan->count) return plan;
     Json *variants = variants_json(words, arena, err);
     experiment = variants ? add_to_chosen(plan, variants, arena, err) : NULL;
-    plan = experiment ? plan_make(experiment, evaluation->options->sweep.threads, arena, err) : NULL;
+    plan =
+        experiment ? plan_make(experiment, (int)evaluation->options->sweep.jobs.threads, arena, err) : NULL;
     return plan && choose_points(plan, evaluation, store, err) ? plan : NULL;
 }
 
@@ -314,7 +316,7 @@ ExitCode reevaluate_run(const char *what, const ReevaluateOptions *options, Erro
     ExitCode code = plans ? EXIT_DONE : err->code;
     SweepOptions sweep = options->sweep;
     sweep.database = evaluation.database;
-    sweep.evaluate_only = true;
+    sweep.jobs.evaluate_only = true;
     for (int i = 0; plans && plans[i] && (code == EXIT_DONE || code == EXIT_SOME_FAILED); i++) {
         ExitCode one = plans[i]->count ? sweep_run(plans[i], &sweep, err) : EXIT_DONE;
         if (one != EXIT_DONE) code = one;

@@ -46,7 +46,7 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
         sweep->others += state.status != RUN_DONE;
         return;
     }
-    if (sweep->options->evaluate_only && (!state.trained || state.stale)) {
+    if (sweep->options->jobs.evaluate_only && (!state.trained || state.stale)) {
         sweep->untrained += !state.trained;
         return;
     }
@@ -55,7 +55,7 @@ static void plan_job(Sweep *sweep, const PlanPoint *point, const char *setting) 
     const char *name = sweep->plan->experiment->name;
     job->folder = sweep->jobs.store ? run_folder_find(sweep->jobs.store, name, point->key, arena)
                                     : run_folder_path(sweep->database, name, point->key, arena);
-    job->task.evaluate_only = sweep->options->evaluate_only;
+    job->task.evaluate_only = sweep->options->jobs.evaluate_only;
     if (run_task_missing(&job->task, sweep->jobs.store, point, sweep->options->retrain, arena))
         sweep->jobs.count++;
 }
@@ -68,14 +68,14 @@ static void plan_jobs(Sweep *sweep) {
 static bool fits_together(const Sweep *sweep, Error *err) {
     double *bytes = NEW(sweep->arena, sweep->jobs.count + 1, double);
     for (int i = 0; i < sweep->jobs.count; i++) bytes[i] = plan_resident(sweep->jobs.items[i].point);
-    return plan_memory_check(bytes, sweep->jobs.count, sweep->options->jobs, sweep->arena, err);
+    return plan_memory_check(bytes, sweep->jobs.count, (int)sweep->options->jobs.slots, sweep->arena, err);
 }
 
 /* How many are stale, and what becomes of them. */
 static const char *stale_text(const Sweep *sweep) {
     const SweepOptions *options = sweep->options;
     const char *text = run_task_stale_text(sweep->stale, sweep->plan->count, sweep->arena), *next;
-    if (options->evaluate_only)
+    if (options->jobs.evaluate_only)
         next = "left out; `poslab run` trains them again";
     else
         next = options->retrain == RUN_TASK_NONE ? "kept (--retry missing)"
@@ -128,13 +128,13 @@ static void print_next(const Sweep *sweep) {
 static ExitCode conclude(Sweep *sweep, Error *err) {
     const Jobs *jobs = &sweep->jobs;
     int runs = sweep->plan->count, done = runs - jobs->failed - jobs->left - sweep->untrained - sweep->others;
-    if (sweep->options->evaluate_only) done -= sweep->stale;
+    if (sweep->options->jobs.evaluate_only) done -= sweep->stale;
     char diverged[64] = "";
     if (jobs->diverged) snprintf(diverged, sizeof diverged, " (%d diverged)", jobs->diverged);
     if (sweep->untrained)
         progress_message(jobs->progress, true, "%d of %d runs are not trained yet and were left out",
                          sweep->untrained, runs);
-    if (sweep->changed && !sweep->options->evaluate_only)
+    if (sweep->changed && !sweep->options->jobs.evaluate_only)
         progress_message(jobs->progress, true,
                          "%d of %d runs were trained by other sources than those of this poslab, %s;"
                          " --retry changed retrains them",
@@ -152,7 +152,7 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
         return err->code;
     }
     if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
-    if (done && !jobs->left && !sweep->options->evaluate_only) print_next(sweep);
+    if (done && !jobs->left && !sweep->options->jobs.evaluate_only) print_next(sweep);
     return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }
 
@@ -171,7 +171,7 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     double work = 0;
     sweep->jobs.progress = progress_new(0, 0, 0, 0, sweep->options->quiet, sweep->arena);
     bool (*store_plan)(Database *, const Plan *, Error *) =
-        sweep->options->evaluate_only ? runs_add_requests : runs_store_plan;
+        sweep->options->jobs.evaluate_only ? runs_add_requests : runs_store_plan;
     if (!store_plan(sweep->jobs.store, plan, err)) return err->code;
     if (!import_results(sweep)) return conclude(sweep, err);
     plan_jobs(sweep);
@@ -181,8 +181,9 @@ static ExitCode sweep_stored(Sweep *sweep, Error *err) {
     for (int i = 0; i < sweep->jobs.count; i++)
         work += jobs_train_work(&sweep->jobs.items[i]) + jobs_evaluate_work(&sweep->jobs.items[i]);
     if (!fits_together(sweep, err)) return err->code;
-    sweep->jobs.progress = progress_new(sweep->options->jobs, plan->count, plan->count - sweep->jobs.count,
-                                        work, sweep->options->quiet, sweep->arena);
+    sweep->jobs.progress =
+        progress_new((int)sweep->options->jobs.slots, plan->count, plan->count - sweep->jobs.count, work,
+                     sweep->options->quiet, sweep->arena);
     note_corpora(sweep);
     if (sweep->stale) progress_message(sweep->jobs.progress, true, "note    %s", stale_text(sweep));
     jobs_run(&sweep->jobs);
@@ -218,17 +219,14 @@ static ExitCode sweep_locked(Sweep *sweep, Error *err) {
 }
 
 ExitCode sweep_run(const Plan *plan, const SweepOptions *options, Error *err) {
-    if (options->jobs < 1 || options->jobs > JOBS_MOST) BUG("%d jobs", options->jobs);
+    int slots = (int)options->jobs.slots;
+    if (slots < 1 || slots > JOBS_MOST) BUG("%d jobs", slots);
     Sweep sweep = {.plan = plan, .options = options, .arena = arena_new(0)};
     sweep.database = options->database ? options->database
                                        : arena_format(sweep.arena, "%s.db", plan->experiment->directory);
     sweep.jobs = (Jobs){.items = NEW(sweep.arena, plan->count, Job),
-                        .slots = NEW(sweep.arena, options->jobs, Job *),
-                        .slot_count = options->jobs,
-                        .threads = options->threads,
-                        .retries = options->retries,
-                        .timeout = options->timeout,
-                        .evaluate_only = options->evaluate_only,
+                        .slots = NEW(sweep.arena, slots, Job *),
+                        .options = options->jobs,
                         .arena = sweep.arena};
     ExitCode code = options->dry_run ? sweep_dry(&sweep, err) : sweep_locked(&sweep, err);
     database_close(sweep.jobs.store);

@@ -23,15 +23,11 @@
 #include "run/jobs.h"
 
 typedef struct SweepOptions {
-    int jobs;               /* workers at a time, 1 .. JOBS_MOST */
-    int threads;            /* of each worker (sys/threads.h) */
-    int retries;            /* further attempts of a run that fails */
-    int timeout;            /* seconds without progress after which a worker is killed; 0: never */
+    JobsOptions jobs;       /* evaluate_only: add the plan's requests to the stored experiment */
     bool only_failed;       /* only runs that have failed */
     RunTaskRetrain retrain; /* trained runs to be trained again; their results are deleted when they start */
     bool quiet;             /* no progress */
     bool dry_run;           /* only print the missing runs to stdout */
-    bool evaluate_only;     /* add the plan's requests to the stored experiment; train nothing */
     const char *command;    /* as typed, for "continue with: ..." */
     const char *database;   /* NULL: results/NAME.db */
 } SweepOptions;

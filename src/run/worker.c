@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "sys/atomic_file.h"
-#include "sys/json_file.h"
 #include "sys/mpi.h"
 #include "sys/signals.h"
 #include "sys/version.h"
@@ -98,7 +97,7 @@ static Json *read_json(const Worker *worker, const char *given, const char *file
     const char *path = arena_format(worker->arena, "%s/%s", worker->folder, file);
     *source = given ? worker->options->source : arena_format(worker->arena, "'%s'", path);
     return given ? json_parse(given, strlen(given), *source, worker->arena, err)
-                 : json_file_read(path, *source, worker->arena, err);
+                 : file_read_json(path, *source, worker->arena, err);
 }
 
 static bool read_task(Worker *worker, Error *err) {

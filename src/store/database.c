@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/integrity_values.h"
 #include "store/internal.h"
 #include "store/schema.h"
 
@@ -179,6 +178,68 @@ static bool check_pages(Database *store, Error *err) {
     return good || error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, found);
 }
 
+/* --- values: one query per table tells whether any breaks its rule; only then one per column tells which ---
+ */
+
+/* Whether all values of the table obey its rules; false, too, if it cannot be read. */
+static bool obeys(Database *store, const SchemaTable *table, Arena *arena, Error *err) {
+    const char *all = "1";
+    for (int i = 0; i < table->count; i++)
+        all = arena_format(arena, "%s AND (%s)", all, schema_condition(&table->columns[i], arena));
+    Query *query = query_begin(
+        store, arena_format(arena, "SELECT 1 FROM %s WHERE (%s) IS NOT 1 LIMIT 1", table->name, all), NULL);
+    bool broken = query_next(query);
+    err->code = EXIT_DONE;
+    return query_end(query, err) && !broken;
+}
+
+/* Each value of the table that breaks its rule; without `found`, the first is the error. */
+static bool each_of_table(Database *store, const SchemaTable *table, void (*found)(void *, const char *),
+                          void *user, Arena *arena, Error *err) {
+    for (int i = 0; i < table->count; i++) {
+        const SchemaColumn *column = &table->columns[i];
+        const char *sql =
+            arena_format(arena, "SELECT %s, quote(substr(\"%s\", 1, 100)) FROM %s WHERE (%s) IS NOT 1",
+                         table->row, column->name, table->name, schema_condition(column, arena));
+        Query *query = query_begin(store, sql, NULL);
+        bool refused = false;
+        while (!refused && query_next(query)) {
+            ArenaMark mark = arena_mark(arena);
+            char key[JSON_EXCERPT_SIZE], value[JSON_EXCERPT_SIZE];
+            const char *line =
+                arena_format(arena, "table %s, row %s: '%s' must be %s, got %s", table->name,
+                             json_excerpt_text(query_text(query, 0), key), column->name,
+                             schema_values(column, arena), json_excerpt_text(query_text(query, 1), value));
+            refused = !found;
+            if (found)
+                found(user, line);
+            else
+                error_set(err, EXIT_DAMAGED,
+                          "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
+                          store->path, line);
+            arena_release(arena, mark);
+        }
+        if (!query_end(query, refused ? &(Error){0} : err) || refused) return false;
+    }
+    return true;
+}
+
+bool database_check_values(Database *store, void (*found)(void *user, const char *line), void *user,
+                           Error *err) {
+    Arena *arena = arena_new(0);
+    bool fine = true;
+    for (int i = 0; fine && i < schema_table_count; i++) {
+        ArenaMark mark = arena_mark(arena);
+        fine = obeys(store, &schema_tables[i], arena, err) ||
+               (!err->code && each_of_table(store, &schema_tables[i], found, user, arena, err));
+        arena_release(arena, mark);
+    }
+    arena_free(arena);
+    return fine;
+}
+
+/* --- open and closed --- */
+
 static bool prepare(Database *store, DatabaseMode mode, Error *err) {
     /* "./" prevents SQLite from interpreting special names (":memory:", ""). DATABASE_READ also opens the
        file for writing, so that the journal of a killed writer can be rolled back; query_only then
@@ -191,7 +252,7 @@ static bool prepare(Database *store, DatabaseMode mode, Error *err) {
     }
     if (!configure(store, err) || (mode == DATABASE_CREATE && !create_schema(store, err)) ||
         (mode != DATABASE_CHECK && !check_pages(store, err)) || !migrate(store, mode, err) ||
-        (mode != DATABASE_CHECK && !integrity_values_check(store, NULL, NULL, err)))
+        (mode != DATABASE_CHECK && !database_check_values(store, NULL, NULL, err)))
         return false;
     if (mode == DATABASE_READ || mode == DATABASE_CHECK)
         return database_execute(store, err, "PRAGMA query_only = ON");

@@ -10,8 +10,7 @@
 #include "base/escape.h"
 #include "train/safetensors.h"
 #include "experiment/config.h"
-#include "store/integrity_numbers.h"
-#include "store/integrity_values.h"
+#include "store/internal.h"
 #include "store/run_folder.h"
 
 /* Compares sums of doubles with a tolerance, because SQL adds them in another order than the program. A sum
@@ -136,7 +135,7 @@ static bool check_rows(Check *check, Error *err) {
     Query *query = query_begin(check->store, notes, NULL);
     while (query_next(query)) find(check, "note", query_text(query, 0));
     return go_on(check, query_end(query, err), err) &&
-           go_on(check, integrity_values_check(check->store, problem, check, err), err) &&
+           go_on(check, database_check_values(check->store, problem, check, err), err) &&
            go_on(check, integrity_numbers(check->store, problem, check, check->arena, err), err);
 }
 

@@ -1,12 +1,12 @@
 /* integrity: `poslab check DB` verifies a database and its run folders. It changes nothing.
  *
- * It checks the file (SQLite's quick_check), each value (store/integrity_values.h), references between
- * rows, sums (an evaluation is the sum of its windows and of its bins; a trained run has one row for each
- * update) and values that follow from other columns (store/integrity_numbers.h). The caller opens the
- * database with DATABASE_CHECK, because the other modes refuse such defects. In each run folder, the
- * weights and saved states are read whole, their checksums are verified, and the weights are compared with
- * the model of the config. A run without a folder is counted and is not a problem. A run whose method has
- * no file here is a problem, but no damage.
+ * It checks the file (SQLite's quick_check), each value, references between rows,
+ * sums (the windows and bins of an evaluation add up to it, a trained run has a row for each update) and
+ * what can be recomputed from other columns (store/integrity_numbers.c). The database should be opened with
+ * DATABASE_CHECK, which refuses none of these. Then each run folder is checked: weights and saved states are
+ * read whole and their checksums computed; weights must be those of a model of the run's config. A run
+ * without a folder (merged from elsewhere, or removed) is counted and is not a problem; a run whose method
+ * has no file here is a problem but no damage.
  */
 #ifndef POSLAB_STORE_INTEGRITY_H
 #define POSLAB_STORE_INTEGRITY_H

@@ -1,4 +1,10 @@
-#include "store/integrity_numbers.h"
+/* integrity_numbers: checks of numbers that can be recomputed from other columns of a database.
+ *
+ * A run's config determines its method, length, seed, parameters, number of updates and the learning rate of
+ * each; with the corpus it determines the key. The training log determines the final loss. The corpus and an
+ * evaluation's protocol determine the number of targets in each window and in each bin of positions.
+ */
+#include "store/internal.h"
 #include "position/encoding.h"
 #include "sys/version.h"
 #include "experiment/config.h"

@@ -100,6 +100,14 @@ bool database_finish(Database *store, Error *err, bool ok); /* commits if ok, ot
 int64_t database_changes(const Database *store);            /* rows changed by the last statement */
 Arena *database_arena(Database *store);                     /* freed by database_close */
 
-const char *runs_host_name(Arena *arena); /* the name of this machine, or "unknown" */
+/* Calls `problem` with a line for each number that is not what other columns determine. Fails only if the
+   database cannot be read. */
+bool integrity_numbers(Database *store, void (*problem)(void *user, const char *text), void *user,
+                       Arena *arena, Error *err);
+
+/* A method that a run's config names and no file of methods/ has; NULL: all are here. */
+const char *integrity_numbers_missing_method(const char *config, Arena *arena);
+
+const char *runs_host_name(Arena *arena); /* this machine, by name; "unknown" */
 
 #endif

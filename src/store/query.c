@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "sys/lock_holder.h"
+#include "sys/lock.h"
 #include "store/internal.h"
 #include "store/schema.h"
 

@@ -234,8 +234,8 @@ double runs_perplexity(Database *store, const char *key, int64_t *length) {
     static const char sql[] =
         "SELECT e.length, e.nll_sum / e.tokens FROM evaluation e JOIN run r ON r.key = e.run"
         " WHERE e.run = ? AND e.variant = '' AND e.status = 'done'"
-        " ORDER BY e.length <> r.train_length, e.id LIMIT 1";
-    Error ignored; /* the perplexity is only for a message */
+        " AND e.protocol <> 'exact' ORDER BY e.length <> r.train_length, e.id LIMIT 1";
+    Error ignored; /* for a message only */
     double perplexity = NAN;
     Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
     if (query_next(query)) {
@@ -244,6 +244,25 @@ double runs_perplexity(Database *store, const char *key, int64_t *length) {
     }
     query_end(query, &ignored);
     return perplexity;
+}
+
+double runs_exact(Database *store, const char *key, int64_t *size) {
+    static const char sql[] =
+        "SELECT e.length, avg(k.tokens_right = w.tokens) FROM run r"
+        " JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done' AND e.variant = "
+        "''"
+        " JOIN task_example k ON k.evaluation = e.id"
+        " JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE r.key = ?"
+        " GROUP BY e.id ORDER BY e.length > r.config ->> '$.data.task.size[1]', e.length DESC LIMIT 1";
+    Error ignored; /* for a message only */
+    double exact = NAN;
+    Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
+    if (query_next(query)) {
+        *size = query_int(query, 0);
+        exact = query_real(query, 1);
+    }
+    query_end(query, &ignored);
+    return exact;
 }
 
 /* --- results --- */

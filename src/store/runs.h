@@ -63,6 +63,10 @@ RunState runs_state(Database *store, const char *key);
    NAN if there is none. *length is its length. */
 double runs_perplexity(Database *store, const char *key, int64_t *length);
 
+/* Of a run on a task, the share of examples that are answered at the largest size of training that is
+   evaluated, or else at the largest size, without a variant; NAN if there is none. */
+double runs_exact(Database *store, const char *key, int64_t *size);
+
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
 /* Selects one run: the beginning of its key, its method or label, seed, training length and settings

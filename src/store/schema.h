@@ -1,8 +1,8 @@
 /* schema: the tables, columns and views of a poslab database, version 4.
  *
- * Each column is one row of a table in store/schema.c: its name, its valid values and its comment. The
- * CREATE statements, the column lists of other statements and the checks of values
- * (store/integrity_values.h) are generated from these rows.
+ * Each column is one row of a table in store/schema.c: its name, the values that it can have, and its
+ * comment. The CREATE statements, the lists of columns in other statements and the checks of values
+ * (store/database.h) come from these rows.
  *
  * Times are UTC in ISO 8601. Losses are in nats. A number that is not finite, and a perplexity beyond the
  * range of a double, is NULL, because SQLite cannot store NaN. The comments are part of the stored SQL:

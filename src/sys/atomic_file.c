@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_syntax.h"
+
 bool atomic_file_write_all(int fd, const void *bytes, size_t size) {
     for (const char *next = bytes; size;) {
         ssize_t done = write(fd, next, size);
@@ -165,4 +167,18 @@ bool atomic_file_end(AtomicFile *file, bool good, Error *err) {
 void atomic_file_reserve_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDONLY);
+}
+
+Json *file_read_json(const char *path, const char *source, Arena *arena, Error *err) {
+    Arena *scratch = arena_new(0);
+    size_t size;
+    const char *text = file_read(path, JSON_SYNTAX_MAX_SIZE, &size, scratch);
+    Json *json = text ? json_parse(text, size, source, arena, err) : NULL;
+    if (!text) {
+        bool typing = errno == ENOENT || errno == ENOTDIR || errno == EISDIR; /* most likely a typing error */
+        error_system(err, "%s: cannot read", source);
+        if (typing) err->code = EXIT_USAGE;
+    }
+    arena_free(scratch);
+    return json;
 }

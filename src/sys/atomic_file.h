@@ -9,7 +9,7 @@
 #ifndef POSLAB_SYS_ATOMIC_FILE_H
 #define POSLAB_SYS_ATOMIC_FILE_H
 
-#include "base/arena.h"
+#include "base/json.h"
 
 typedef struct AtomicFile {
     const char *path, *temporary;
@@ -53,6 +53,10 @@ const char *file_find(const char *name, Arena *arena);
    than `most` bytes, at least most + 1 are read. Owned by the arena; NULL with errno set if the file cannot
    be read. */
 char *file_read(const char *path, size_t most, size_t *size, Arena *arena);
+
+/* Reads and parses a file; `source` names it in errors, as in json_parse. Owned by the arena. NULL with err
+   set: EXIT_USAGE for a path that does not exist or is a folder. */
+Json *file_read_json(const char *path, const char *source, Arena *arena, Error *err);
 
 /* Called at the start of the program. The next file opened would get the descriptor of a closed standard
    stream, and messages would be written into it; so closed streams are opened to /dev/null. */

@@ -14,4 +14,8 @@
    have ended. */
 int lock_database(const char *database, Arena *arena, Error *err);
 
+/* Which process holds a lock on a file, for error messages: " (process 123, sqlite3)", owned by the arena; ""
+   if unknown. From /proc/locks; it may be outdated when it is printed. */
+const char *lock_holder_of(const char *path, Arena *arena);
+
 #endif

@@ -236,7 +236,7 @@ if command -v gnuplot >/dev/null; then
     check "the figure is SVG" says x.svg "<svg" "</svg>"
     check "plot --figure bias" try 0 plot $db --figure bias -o b.svg
     check "report" try 0 report $db -o r.html
-    check "the report is whole" says r.html "<!DOCTYPE html>" "The verdict" "<svg" "</html>"
+    check "the report is whole" says r.html "<!DOCTYPE html>" "The answer" "<svg" "</html>"
 else
     echo "ok - plot # SKIP no gnuplot"
 fi
@@ -356,12 +356,12 @@ check "says where" says err "--variant"
 check "a file of variants that is not there" try 2 eval $other --variant absent.json
 if command -v gnuplot >/dev/null; then
     warm() { echo "{\"name\": \"at $1\", \"attention\": {\"temperature\": $1}}"; }
-    check "two methods in five ways" try 0 run e2e.json -q --db many.db --set name=many --set sweep.train.seed='[1]' \
-        --set "evaluate.variants=[$(warm 1.1), $(warm 1.2), $(warm 1.3), $(warm 1.4)]"
-    check "a figure of more lines than styles" try 0 plot many.db -o many.svg
-    check "has them in parts" says many.svg "1 of 2" "2 of 2" "$(label $one) [at 1.4]" "$(label $two) [at 1.4]"
+    check "two methods in seven ways" try 0 run e2e.json -q --db many.db --set name=many --set sweep.train.seed='[1]' \
+        --set "evaluate.variants=[$(warm 1.1), $(warm 1.2), $(warm 1.3), $(warm 1.4), $(warm 1.5), $(warm 1.6)]"
+    check "a figure of more lines than a panel has" try 0 plot many.db -o many.svg
+    check "has them in parts" says many.svg "1 of 2" "2 of 2" "$(label $one) [at 1.6]" "$(label $two) [at 1.6]"
     check "the first line is in each" test "$(grep -c "^# $(label $one);" many.dat)" = 2
-    check "the others in one" test "$(grep -c "^# $(label $two)" many.dat)" = 5
+    check "the others in one" test "$(grep -c "^# $(label $two)" many.dat)" = 7
 fi
 sed 's/"multiples"/"variants": [{"name": "warm", "attention": {"temperature": 2}}], "multiples"/' e2e.json >warm.json
 check "a config that says otherwise" try 0 run warm.json --db $other --set name=e2e -q

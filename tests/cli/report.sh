@@ -140,6 +140,21 @@ check "every column sorts, up and down" returns '"sorted"' "
     return document.querySelectorAll('table.sortable').length ? 'sorted' : 'no table'"
 check "a head can be reached and pressed by keyboard" returns true "const b = document.querySelector('main > .wide th button');
     b.focus(); return document.activeElement === b"
+check "every figure has a button for each line" returns true "return Array.from(document.querySelectorAll('figure')).every(
+    f => f.querySelectorAll('.lines button').length >= 2)"
+check "a button switches its line off, and on again" returns '"0 0 3 0"' "const f = document.querySelector('figure');
+    const b = f.querySelector('.lines button'), off = () => f.querySelectorAll('svg .off').length, seen = [off()];
+    b.click(); b.click(); seen.push(off()); b.click(); seen.push(Math.min(off(), 3)); b.click(); seen.push(off());
+    return seen.join(' ')"
+check "the value is shown at the pointer" returns true "const f = document.querySelector('figure');
+    const u = f.querySelector('svg g[id*=gnuplot_plot_] use[color]').getBoundingClientRect();
+    f.querySelector('svg').dispatchEvent(new PointerEvent('pointermove', {clientX: u.x + u.width / 2, clientY: u.y + u.height / 2}));
+    const t = document.querySelector('.tip');
+    return t.hidden === false && /, length [0-9]+: [0-9.]+/.test(t.textContent)"
+check "no text of values is left" returns 0 "return document.querySelectorAll('figure g[fill=\\\"rgb(1,2,3)\\\"] text').length"
+check "claims are folded" returns true "return document.querySelector('.claim').closest('details').open === false"
+check "the contents lead to sections" returns true "const a = Array.from(document.querySelectorAll('nav a'));
+    return a.length > 8 ? a.every(e => document.getElementById(e.hash.slice(1)) !== null) : false"
 shot light
 run "document.querySelector('figure').scrollIntoView(); return 1" >/dev/null
 shot light-figure
@@ -156,6 +171,10 @@ start 500 900 ""
 curl -s "$url/session/$session/goog/cdp/execute" -d '{"cmd":"Emulation.setDeviceMetricsOverride","params":{"width":390,"height":844,"deviceScaleFactor":2,"mobile":true}}' >/dev/null
 check "a phone shows it without scrolling sideways" returns 390 "return document.documentElement.scrollWidth"
 shot phone
+check "only boxes scroll sideways" returns 0 "return Array.from(document.querySelectorAll('main > *')).filter(
+    e => e.getBoundingClientRect().right > 391).length"
+run "document.querySelectorAll('details').forEach(d => { d.open = true; }); return 1" >/dev/null
+check "nor with everything unfolded" returns 390 "return document.documentElement.scrollWidth"
 run "document.querySelector('main > .wide').scrollIntoView({block: 'center'}); return 1" >/dev/null
 shot phone-table
 run "document.querySelector('figure').scrollIntoView(); return 1" >/dev/null

@@ -152,6 +152,46 @@ plot_template() {
     try 0 plot x/x.db --experiment e2e -o p5.svg && cp p5.svg p6.svg && try 0 plot x/x.db --experiment e2e -o p5.svg --template mine.gp
     ! cmp -s p5.svg p6.svg && try 2 plot x/x.db -o p5.svg --template none.gp
 }
+named() { sql x/x.db "SELECT label FROM run WHERE method = '$1' LIMIT 1"; }
+drawn() { # drawn FILE ARGUMENT...: draws the experiment e2e to a file
+    try 0 plot x/x.db --experiment e2e -o "$@"
+}
+plot_methods() {
+    drawn l1.svg --methods "$one" && says l1.dat "# $(named "$one")" && lacks l1.dat "# $(named "$two")" &&
+        refused "no evaluation has this 'method'" plot x/x.db --experiment e2e -o p.svg --methods absent
+}
+plot_where() {
+    drawn l2.svg --where eval_length=16 --where seed=1 && [ "$(grep -vc '^\(#.*\|\)$' l2.dat)" = "$(grep -c '^16 ' l2.dat)" ] &&
+        refused "did you mean 'seed'" plot x/x.db -o p.svg --experiment e2e --where sed=1
+}
+plot_width() {
+    drawn l3.svg --width 3.3 && says l3.svg 'width="316"' && refused "--width takes" plot x/x.db -o p.svg --width 0.3
+}
+plot_height() {
+    drawn l4.svg --height 3 && says l4.svg 'height="288"' && try 5 plot x/x.db --experiment e2e -o p.svg --height 1 &&
+        says err "needs a height of at least"
+}
+plot_font() {
+    drawn l5.svg --font Times,9 && says l5.svg 'font-family="Times" font-size="12.00"' && drawn l5.svg --font 12 &&
+        says l5.svg 'font-size="16.00"' && refused "from 4 to 72 points" plot x/x.db --experiment e2e -o p.svg --font Times,100
+}
+plot_title() { drawn l6.svg --title 'My title' && says l6.svg "My title" && lacks l6.svg "e2e: " && drawn l6.svg --title ''; }
+plot_ylim() {
+    drawn l7.svg --ylim 1:100000 --log y && says l7.svg '>10000<' && drawn l7.svg --ylim :7000 &&
+        refused "--ylim takes LOW:HIGH" plot x/x.db --experiment e2e -o p.svg --ylim 7
+}
+plot_log() {
+    drawn l8.svg --log xy && says l8.svg "(log scale)" && drawn l8.svg --log linear && lacks l8.svg "(log scale)" &&
+        refused "cannot be logarithmic" plot x/x.db --experiment e2e -o p.svg --log y --ylim -1:5
+}
+plot_legend() {
+    drawn l9.svg --legend off && lacks l9.svg ">$(named "$one")<" && drawn l9.svg --legend right && says l9.svg ">$(named "$one")<" &&
+        refused "--legend" plot x/x.db --experiment e2e -o p.svg --legend left
+}
+plot_script() {
+    drawn l10.svg --script && says l10.py "FIGURE = {" '"data": "l10.dat"' "matplotlib" && python3 -m py_compile l10.py &&
+        drawn l11.svg && [ ! -e l11.py ]
+}
 plot_figure() {
     try 0 plot x/x.db --experiment e2e --figure loss -o p7.svg && says p7.svg "<svg" "loss" &&
         refused "did you mean 'loss'" plot x/x.db --figure los -o p.svg

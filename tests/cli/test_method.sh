@@ -96,7 +96,7 @@ reruns() {
 }
 own_runs_are_stale() { # and no others
     ./poslab status results/sample_probe.db >status
-    [ $? = 3 ] && grep -q "; $(./poslab runs results/sample_probe.db -f csv | grep -c ',sample_probe,') stale" status &&
+    [ $? = 3 ] && grep -q "; $(./poslab runs results/sample_probe.db -f csv | grep -c ',sample_probe,sample_probe,') stale" status &&
         ! grep " stale, " status | grep -v "$(./poslab methods | awk '/^sample_probe / { print $2 }')"
 }
 check "its runs are stale" own_runs_are_stale

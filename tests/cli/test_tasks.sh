@@ -48,6 +48,8 @@ check "it is not run again" again
 progress() { grep -qE 'exact [0-9.]+ %' err; }
 first_says() { try 0 run task.json --db two/x.db --set train.seed=1 && progress; }
 check "progress shows the accuracy of the trained sizes" first_says
+finished_says() { grep -qE '^.*done .* exact [0-9.]+ % at 2 ' err && ! grep -q perplexity err; }
+check "and the end of a run that of the largest one, no perplexity" finished_says
 same() { # same SQL: two/x.db has what whole/x.db has
     [ "$(sqlite3 whole/x.db "$1")" = "$(sqlite3 two/x.db "$1")" ]
 }
@@ -66,6 +68,84 @@ exported() {
         try 2 export whole/x.db "$key" x.safetensors --tokens test && says err "task"
 }
 check "batches are exported with their targets" exported
+
+# --- tables ---
+
+rows() { try 0 table whole/x.db "$@" && cat out; }
+head_marks() { rows --format md | grep -qF '| method | 2 (trained) | 3 | 4 |' && says out "exact match in percent by size, median over 2 seeds"; }
+check "table has the accuracy by size, trained sizes marked" head_marks
+medians() { # a database with known answers: seeds 1 and 2 of rotary answer 40 and 10 of 50 at size 2
+    cp whole/x.db known.db && sqlite3 known.db "UPDATE task_example SET tokens_right = iif(example <
+        (SELECT iif(seed = 1, 40, 10) FROM accuracy a WHERE a.evaluation = task_example.evaluation),
+        (SELECT tokens FROM evaluation_window w WHERE (w.evaluation, w.window) = (task_example.evaluation, example)), 0)
+        WHERE evaluation IN (SELECT evaluation FROM accuracy WHERE method = 'rotary' AND size = 2)" &&
+        try 0 table known.db --where size=2 && grep -qE '^Rotary +50\.0$' out &&
+        try 0 table known.db --where size=2 --rows method,seed && grep -qE '^Rotary +1 +80\.0$' out && grep -qE '^Rotary +2 +20\.0$' out
+}
+check "it is the median over seeds; every seed if asked" medians
+wilson() { try 0 table known.db --json --where size=2 --where seed=1 --where method=rotary && python3 - <<'PY'
+import json, math
+row = json.load(open("out"))[0]
+n, k, z = row["examples"], row["exact"], 1.959963984540054
+half = z * math.sqrt(k / n * (1 - k / n) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+middle = (k / n + z * z / (2 * n)) / (1 + z * z / n)
+assert (n, k, row["trained"], row["task"]) == (50, 40, 1, "addition")
+assert abs(row["accuracy_low"] - (middle - half)) < 1e-12 and abs(row["accuracy_high"] - (middle + half)) < 1e-12
+PY
+}
+check "json has Wilson's interval of each run" wilson
+other_metrics() { rows --metric tokens --format csv >a && rows --format csv | cmp - a && rows --metric tokens && says out "targets right in percent" &&
+    rows --metric nll --format latex && says out "nats per target"; }
+check "other metrics" other_metrics
+refused_table() { try 2 table whole/x.db --ratio && says err "is on a task" && try 2 table whole/x.db --columns multiple && says err "'size'"; }
+check "perplexity ratios are refused" refused_table
+
+# --- analyses ---
+
+accuracy() { # of the known database, at its trained size 2: 80 % and 20 %; nothing beyond is known to be right
+    try 0 analyse known.db accuracy && grep -qE '^Rotary +- .* 50\.0 \[20\.0, 80\.0\]' out && says out "90 % to" &&
+        sqlite3 known.db "UPDATE task_example SET tokens_right = (SELECT tokens FROM evaluation_window w WHERE
+            (w.evaluation, w.window) = (task_example.evaluation, example)) WHERE evaluation IN
+            (SELECT evaluation FROM accuracy WHERE method = 'none' AND eval_variant = '' AND size < 4)" &&
+        try 0 analyse known.db accuracy --json && python3 - <<'PY'
+import json
+rows = {(r["name"], r["size"]): r for r in json.load(open("out"))}
+none, rotary = rows["None", 3], rows["Rotary", 2]
+assert none["longest_90_percent"] == 3 and none["exact_low"] == 1 and none["trained"] == 0
+assert abs(none["beyond"] - (1 + rows["None", 4]["exact"]) / 2) < 0.26
+assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_low"], rotary["exact_high"]) == (0.5, 0.2, 0.8)
+PY
+}
+check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
+paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
+    try 0 analyse known.db compare --baseline none --json && python3 - <<'PY'
+import json
+row = next(r for r in json.load(open("out")) if (r["name"], r["size"]) == ("Rotary", 2))
+assert (row["seeds"], row["examples"], row["baseline_exact"]) == (2, 50, 1)
+assert abs(row["difference"] + 0.5) < 1e-12 and row["difference_low"] <= -0.78 and -0.25 < row["difference_high"] < 0
+assert row["p"] <= row["p_holm"]
+PY
+}
+check "analyse compare: paired differences of exact match" paired
+text_only() { try 2 analyse whole/x.db curves && says err "is on the task 'addition'"; }
+check "analyses of perplexity are refused" text_only
+
+# --- figures and the report ---
+
+if command -v gnuplot >figure.log; then
+    drawn() { # a line of medians for each method and variant, and one for each seed
+        try 0 plot known.db --figure accuracy -o accuracy.svg && try 0 plot known.db -o default.svg && cmp accuracy.dat default.dat &&
+            [ "$(grep -c '; .*median' accuracy.dat)" = 4 ] && [ "$(grep -c ', seed ' accuracy.dat)" = 8 ] &&
+            grep -A1 '^# Rotary; .*median' accuracy.dat | grep -qE '^2 50 [0-9.]+ 20 80 2$' && grep -q 'exact match' accuracy.svg
+    }
+    check "plot accuracy: medians and every seed" drawn
+    no_perplexity() { try 2 plot known.db --figure cost -o x.svg && says err "is for experiments on text" &&
+        try 2 plot known.db --figure position -o x.svg; }
+    check "figures of perplexity are refused" no_perplexity
+    in_report() { try 0 report known.db -o page.html && grep -q 'At least 90 % of the examples are answered' page.html &&
+        grep -q '2 (trained)' page.html && ! grep -qi 'perplexity' page.html; }
+    check "the report has the accuracy, and no perplexities" in_report
+fi
 
 # A variant, more sizes: the trained runs are evaluated again.
 more() {

@@ -86,9 +86,8 @@ static const char *const for_lists[] = {"-3", "true", "{\"x\":1}", "[{}]", "[[]]
 static const char *const for_objects[] = {"3", "true", "[1]", "\"\"", NULL};
 
 static void walk(const Json *root, const Json *json, const char *path) {
-    for (int i = 0; i < json_count(json); i++) {
-        const Json *member = json_member(json, i);
-        const char *key = json_key(json, i), *place = *path ? arena_format(arena, "%s.%s", path, key) : key;
+    for (const Json *member = json_first(json); member; member = json_next(member)) {
+        const char *key = json_name(member), *place = *path ? arena_format(arena, "%s.%s", path, key) : key;
         const char *const *values = json_is_number(member)   ? for_numbers
                                     : json_is_text(member)   ? for_texts
                                     : json_is_bool(member)   ? for_truths

@@ -98,10 +98,13 @@ static void test_verdicts(void **state) {
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);
     assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);
-    const char **sentences = summary_sentences(set, sample_arena, &err);
-    assert_non_null(sentences);
-    assert_null(strstr(sentences[0], "256"));
-    assert_non_null(strstr(sentences[0], "At 64, the longest evaluated,"));
+    file = fopen("answer", "w");
+    assert_true(summary_answer(set, list, file, sample_arena, &err));
+    fclose(file);
+    const char *answer = sample_file("answer", NULL);
+    assert_null(strstr(answer, "256"));
+    assert_non_null(strstr(answer, "evaluated on up to 64,"));
+    assert_non_null(strstr(answer, "At 64, trained at 16: "));
     database_close(store);
 }
 
@@ -121,6 +124,8 @@ static void test_figures(void **state) {
     assert_non_null(strstr(html, "<dd>16, 64 tokens</dd>"));
     assert_non_null(strstr(html, "99 targets (100000 requested)"));
     assert_null(strstr(html, "453.6"));
+    const char *differences = strstr(html, "<h2 id=\"e0-differences\">");
+    if (differences) assert_null(strstr(differences, "beyond_text"));
     database_close(store);
 }
 

@@ -274,8 +274,8 @@ static int csv_rows(const char *what, const char *text) {
 
 /* The number of leaves of JSON. */
 static int json_leaves(const Json *json) {
-    int count = json_count(json), leaves = count ? 0 : 1;
-    for (int i = 0; i < count; i++) leaves += json_leaves(json_member(json, i));
+    int leaves = json_first(json) ? 0 : 1;
+    for (const Json *each = json_first(json); each; each = json_next(each)) leaves += json_leaves(each);
     return leaves;
 }
 

@@ -140,7 +140,7 @@ static void judge(const struct Call *call, bool fine, const Error *err) {
     if (!known || !*err->text)
         wrong(call->name, call->argument, arena_format(sample_arena, "code %d, '%s'", err->code, err->text));
     if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` names the row"))
-        wrong(call->name, call->argument, err->text); /* a rule is missing in store/integrity_values.c */
+        wrong(call->name, call->argument, err->text); /* a rule is missing in store/schema.c */
 }
 
 /* Whether `check` finds no problem in the numbers. */

@@ -12,7 +12,7 @@
 #include "fixture.h"
 
 #include "base/options.h"
-#include "sys/json_file.h"
+#include "sys/atomic_file.h"
 
 #include <float.h>
 #include <math.h>
@@ -262,19 +262,19 @@ static void test_files(void **state) {
     char path[] = "/tmp/poslab-fields-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
-    assert_null(json_file_read(path, "config 'x'", arena, &err));
-    assert_string_equal(err.text, "config 'x': line 1, column 6: expected a value, got the end of the text");
+    assert_null(file_read_json(path, "config 'x'", arena, &err));
+    assert_string_equal(err.text, "config 'x': line 1, column 6: the text ends where a value should be");
     for (int i = 0; i < 200000; i++) assert_int_equal(write(file, "    ", 4), 4);
     assert_int_equal(write(file, "7}", 2), 2);
-    Json *json = json_file_read(path, "config 'x'", arena, &err);
+    Json *json = file_read_json(path, "config 'x'", arena, &err);
     assert_true(json_number(json_get(json, "a"), 0) == 7);
     close(file);
     unlink(path);
-    assert_null(json_file_read(path, "config 'x'", arena, &err));
+    assert_null(file_read_json(path, "config 'x'", arena, &err));
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_file_read("/", "config '/'", arena, &err)); /* a folder */
+    assert_null(file_read_json("/", "config '/'", arena, &err)); /* a folder */
     assert_int_equal(err.code, EXIT_USAGE);
-    assert_null(json_file_read("/dev/zero", "config 'zero'", arena, &err)); /* endless */
+    assert_null(file_read_json("/dev/zero", "config 'zero'", arena, &err)); /* endless */
 }
 
 typedef struct Options {

@@ -470,7 +470,7 @@ static void test_figure(void **state) {
     }
     const char *svg = sample_file("a.svg", NULL);
     const char *const words[] = {"Rotary", "ALiBi (trainable=true)", "trained at 16",
-                                 "perplexity (log scale)"};
+                                 "perplexity per byte (log scale)"};
     for (int i = 0; i < COUNT_OF(words); i++)
         if (!strstr(svg, words[i])) fail_msg("no '%s' in the figure", words[i]);
     database_close(store);

@@ -291,6 +291,66 @@ static void test_page(void **state) {
     database_close(store);
 }
 
+/* The page begins with the answer and the experiment's own numbers; the paper's claims follow, folded. */
+static void test_order(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    const char *page = report(store), *last = page;
+    static const char *const order[] = {
+        "<ol class=\"answer\">",
+        "2 position methods (Rotary, T5 bias), trained on sequences of 16 tokens, evaluated on up to 64, "
+        "with 2 "
+        "seeds each.",
+        "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
+        "Trained at 16: Rotary, 4.05",
+        "At 64, trained at 16: T5 bias, 4.65",
+        "Of 1 claim that it makes, here: 1 supported.",
+        "<a href=\"#e0-claims\">",
+        "<h2 id=\"e0-figure\">",
+        "<svg ",
+        "<h2 id=\"e0-tables\">",
+        "<h2 id=\"e0-differences\">",
+        "Difference from Rotary on",
+        "<h2 id=\"e0-claims\">",
+        "<details>",
+        "<section class=\"claim supported\">",
+        "<h2 id=\"e0-protocols\">",
+        "<dt>nonoverlapping</dt>",
+        "<h2 id=\"e0-provenance\">",
+        "<h2 id=\"glossary\">",
+        "<dt>perplexity</dt>",
+    };
+    for (int i = 0; i < COUNT_OF(order); i++) {
+        const char *at = strstr(last, order[i]);
+        if (!at) fail_msg("'%s' is missing or too early", order[i]);
+        last = at;
+    }
+    assert_null(strstr(page, "<dt>strided</dt>"));
+    assert_null(strstr(page, "gnuplot_plot_1a</title>")); /* no names that browsers would show */
+    assert_non_null(strstr(page, "<text>2|length 64: 4.65 (4.6 to 4.7, 2 seeds)</text>"));
+    database_close(store);
+}
+
+/* Differences are at the training length and at the longest; one experiment with one method has none. */
+static void test_differences(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    const char *table = between(report(store), "<h2 id=\"e0-differences\">", "</table>");
+    int rows = 0;
+    for (const char *at = table; (at = strstr(at, "<tr>")) != NULL; at++) rows++;
+    assert_int_equal(rows, 1 + 2);
+    database_close(store);
+    unlink("x.db");
+    store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                       "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": [\"t5\"]}",
+                       standard_values + 2);
+    const char *page = report(store);
+    assert_null(strstr(page, "e0-differences"));
+    assert_non_null(strstr(page, "1 position method (T5 bias)"));
+    assert_non_null(strstr(page, "one seed each"));
+    database_close(store);
+}
+
 /* Names with markup, and bytes that are not text. */
 static void test_hostile_page(void **state) {
     (void)state;
@@ -391,13 +451,150 @@ static void test_figures(void **state) {
     database_close(store);
 }
 
+/* The script for matplotlib of a figure that is drawn with this look. */
+static const char *script_of(Database *store, PlotOptions options) {
+    Error err;
+    options.figure = "f.svg";
+    options.look.script = true;
+    if (!plot_figure(store, &options, &err)) fail_msg("%s", err.text);
+    return sample_file("f.py", NULL);
+}
+
+/* Every style is a colour, a marker and dashes of its own. */
+static void test_styles(void **state) {
+    (void)state;
+    for (int a = 0; a < 80; a++)
+        for (int b = 0; b < a; b++) {
+            bool same = !strcmp(figure_colour(a), figure_colour(b));
+            assert_false(same && figure_marker(a) == figure_marker(b));
+            assert_false(same && a < 60 && figure_dash(a) == figure_dash(b)); /* lines without markers */
+        }
+}
+
+/* A method looks the same in every figure, whatever else is drawn. */
+static void test_methods_look_the_same(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    static const char *const t5[] = {"t5", NULL};
+    const PlotOptions figures[] = {
+        {.methods = t5}, {0}, {.kind = PLOT_LOSS}, {.kind = PLOT_POSITION}, {.look.width = 3.3}};
+    const char *looks[COUNT_OF(figures)];
+    for (int i = 0; i < COUNT_OF(figures); i++) {
+        const char *script = script_of(store, figures[i]);
+        looks[i] = between(strstr(script, "\"T5 bias\""), "\"colour\":", "}");
+        assert_string_equal(looks[i], looks[0]);
+        assert_int_equal(strstr(script, "\"Rotary\"") != NULL, i > 0);
+    }
+    database_close(store);
+}
+
+/* Further lines of a method have colours that no method of the figure has. */
+static void test_settings_look_different(void **state) {
+    (void)state;
+    Database *store = store_with("\"train\": {\"length\": 16, \"tokens\": 96, \"tokens_per_step\": 32}, "
+                                 "\"evaluate\": {\"multiples\": [1, 2, 4]}, \"sweep\": {\"method\": "
+                                 "[\"rotary\", \"t5\"], \"train.optimizer.lr\": [0.001, 0.002]}",
+                                 standard_values);
+    const char *script = script_of(store, (PlotOptions){0});
+    char colours[8][8];
+    int count = 0;
+    for (const char *at = script; (at = strstr(at, "\"colour\": \"")) != NULL; count++) {
+        at += strlen("\"colour\": \"");
+        snprintf(colours[count], sizeof colours[count], "%.7s", at);
+        for (int k = 0; k < count; k++) assert_string_not_equal(colours[k], colours[count]);
+    }
+    assert_int_equal(count, 4);
+    database_close(store);
+}
+
+/* Text of a figure for one column of a paper has at least 7 points; the axis says what a perplexity is of. */
+static void test_narrow(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    Error err;
+    const PlotOptions options = {.figure = "f.svg", .look = {.width = 3.3}};
+    if (!plot_figure(store, &options, &err)) fail_msg("%s", err.text);
+    const char *svg = sample_file("f.svg", NULL);
+    int texts = 0;
+    for (const char *at = svg; (at = strstr(at, "font-size=\"")) != NULL; texts++) {
+        at += strlen("font-size=\"");
+        assert_true(atof(at) * 72 / 96 >= 7); /* pixels of 1/96 inch */
+    }
+    assert_true(texts > 10);
+    assert_non_null(strstr(svg, ">perplexity per byte<"));
+    assert_non_null(strstr(svg, ">x: perplexity by evaluation length<"));
+    assert_int_equal(sample_outside("UPDATE corpus SET tokenizer = 'uint16'"), SQLITE_OK);
+    if (!plot_figure(store, &options, &err)) fail_msg("%s", err.text);
+    assert_non_null(strstr(sample_file("f.svg", NULL), ">perplexity per token<"));
+    database_close(store);
+}
+
+/* A name that is wider than the figure is cut in the legend. */
+static void test_long_name(void **state) {
+    (void)state;
+    Error err;
+    Database *store = store_with(SEEDS, standard_values);
+    assert_int_equal(
+        sample_outside("UPDATE run SET label = 'é' || printf('%.300c', 'x') WHERE method = 't5'"), SQLITE_OK);
+    if (!plot_figure(store, &(PlotOptions){.figure = "f.svg", .look.width = 3.3}, &err))
+        fail_msg("%s", err.text);
+    const char *svg = sample_file("f.svg", NULL);
+    assert_non_null(strstr(svg, "<text>éxxx"));
+    assert_true(strlen(between(svg, "<text>éxxx", "</text>")) < 50);
+    database_close(store);
+}
+
+static void test_look_errors(void **state) {
+    (void)state;
+    Database *store = store_with(SEEDS, standard_values);
+    static const char *const absent[] = {"alibi", NULL}, *const field[] = {"method", NULL};
+    const struct {
+        PlotOptions options;
+        const char *error;
+    } cases[] = {
+        {{.methods = absent}, "it has 'Rotary', 'T5 bias'"},
+        {{.where = field}, "FIELD=VALUE"},
+        {{.look.limits = "5"}, "--ylim takes LOW:HIGH"},
+        {{.look.limits = "5:4"}, "--ylim takes LOW:HIGH"},
+        {{.look.limits = "5:4x"}, "--ylim takes LOW:HIGH"},
+        {{.look.limits = ":1"}, "nothing of the figure"},
+        {{.look.font = "Times,"}, "--font takes"},
+        {{.look.font = "Times,Arial,9"}, "one font name"},
+        {{.look.font = "3"}, "from 4 to 72 points"},
+        {{.look = {.logs = FIGURE_LOG_Y, .limits = "-1:5"}}, "cannot be logarithmic"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        Error err = {0};
+        PlotOptions options = cases[i].options;
+        options.figure = "f.svg";
+        assert_false(plot_figure(store, &options, &err));
+        assert_int_equal(err.code, EXIT_USAGE);
+        if (!strstr(err.text, cases[i].error)) fail_msg("no '%s' in: %s", cases[i].error, err.text);
+    }
+    database_close(store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, sample_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_verdicts),     TEST(test_claims_as_rows), TEST(test_one_seed),
-        TEST(test_claim_errors), TEST(test_page),           TEST(test_hostile_page),
-        TEST(test_text_escapes), TEST(test_report_errors),  TEST(test_figures),
+        TEST(test_verdicts),
+        TEST(test_claims_as_rows),
+        TEST(test_one_seed),
+        TEST(test_claim_errors),
+        TEST(test_page),
+        TEST(test_order),
+        TEST(test_differences),
+        TEST(test_hostile_page),
+        TEST(test_text_escapes),
+        TEST(test_report_errors),
+        TEST(test_figures),
+        TEST(test_styles),
+        TEST(test_methods_look_the_same),
+        TEST(test_settings_look_different),
+        TEST(test_narrow),
+        TEST(test_long_name),
+        TEST(test_look_errors),
     };
     return cmocka_run_group_tests(tests, find_plots, free_plots);
 }

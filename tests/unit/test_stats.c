@@ -167,6 +167,39 @@ static void quantiles(void **state) {
     assert_true(isnan(stats_quantile(sorted, 0, 0.5)));
 }
 
+/* The ends p of Wilson's interval solve (share - p)^2 = z^2 p (1 - p) / n. */
+static void wilson(void **state) {
+    (void)state;
+    const double z = 1.959963984540054;
+    double low, high;
+    for (int64_t n = 1; n <= 1000; n = 3 * n + 1)
+        for (int64_t right = 0; right <= n; right += 1 + n / 7) {
+            double share = (double)right / (double)n, count = (double)n;
+            stats_wilson(&low, &high, right, n);
+            assert_true(low <= share && share <= high && low >= 0 && high <= 1);
+            const double ends[] = {low, high};
+            for (int i = 0; i < COUNT_OF(ends); i++) {
+                double p = ends[i];
+                assert_true(fabs((share - p) * (share - p) - z * z * p * (1 - p) / count) < 1e-12);
+            }
+        }
+    stats_wilson(&low, &high, 0, 1000);
+    assert_true(low == 0);
+    stats_wilson(&low, &high, 1000, 1000);
+    assert_true(high == 1);
+    stats_wilson(&low, &high, 0, 0);
+    assert_true(isnan(low) && isnan(high));
+}
+
+static void medians(void **state) {
+    (void)state;
+    const double numbers[] = {9, 1, 4, 2};
+    assert_true(stats_median(numbers, 3, arena) == 4);
+    assert_true(stats_median(numbers, 4, arena) == 3);
+    assert_true(numbers[0] == 9);
+    assert_true(isnan(stats_median(numbers, 0, arena)));
+}
+
 static void means(void **state) {
     (void)state;
     const double numbers[] = {2, 4, 4, 4, 5, 5, 7, 9};
@@ -249,6 +282,7 @@ int main(void) {
         TEST(equal_methods), TEST(units_of_windows),
         TEST(quantiles),     TEST(means),
         TEST(holm),          TEST(coverage_by_simulation),
+        TEST(wilson),        TEST(medians),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }
