@@ -263,7 +263,7 @@ static void test_files(void **state) {
     int file = mkstemp(path);
     assert_true(file >= 0 && write(file, "{\"a\":", 5) == 5);
     assert_null(file_read_json(path, "config 'x'", arena, &err));
-    assert_string_equal(err.text, "config 'x': line 1, column 6: the text ends where a value should be");
+    assert_string_equal(err.text, "config 'x': line 1, column 6: expected a value, got the end of the text");
     for (int i = 0; i < 200000; i++) assert_int_equal(write(file, "    ", 4), 4);
     assert_int_equal(write(file, "7}", 2), 2);
     Json *json = file_read_json(path, "config 'x'", arena, &err);
