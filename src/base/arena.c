@@ -1,8 +1,8 @@
-/* arena: chunks in a list, used from first to last.
+/* arena: a list of chunks, used from first to last.
  *
  * The list only grows. Releasing a mark moves the position back and keeps the later chunks, empty, for
- * reuse. A mark is the number of bytes in use, including the gaps at the ends of chunks, so that it
- * determines the position to return to.
+ * reuse. A mark is the number of bytes in use, including the gaps at the ends of chunks, so it determines a
+ * position.
  */
 #include "base/arena.h"
 
@@ -23,9 +23,9 @@ typedef struct Chunk {
 
 struct Arena {
     Chunk *first, *current;
-    size_t used, peak; /* used counts from the start of the first chunk, gaps included */
+    size_t used, peak; /* `used` is counted from the start of the first chunk, including gaps */
     bool counting;
-    bool inside; /* in another arena's memory: cannot grow */
+    bool inside; /* in the memory of another arena: cannot grow */
 };
 
 static Chunk *chunk_new(size_t size, size_t start) {
@@ -94,7 +94,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size) {
         Chunk *next = chunk->next;
         if (arena->inside)
             BUG("%zu bytes and %zu are more than the %zu set aside", arena->used, bytes, chunk->size);
-        if (!next || next->size < bytes) { /* a next chunk that is too small is freed with all after it */
+        /* a next chunk that is too small is freed, with all chunks after it */
+        if (!next || next->size < bytes) {
             for (Chunk *drop = next, *after; drop; drop = after) {
                 after = drop->next;
                 free(drop->bytes);

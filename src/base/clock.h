@@ -1,7 +1,7 @@
-/* clock: seconds of the monotonic clock.
+/* clock: reads the monotonic clock.
  *
- * It never goes backward and does not follow changes of the system's time. Only differences of two readings
- * have a meaning.
+ * It never goes backward and does not follow changes of the system time. Only differences of two readings
+ * are meaningful.
  */
 #ifndef POSLAB_CLOCK_H
 #define POSLAB_CLOCK_H

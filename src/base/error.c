@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fills in the text as one line: a newline in a name of a file, say, is no line of the error. */
+/* Formats the text as one line: a file name, for example, may contain a newline. */
 static void set_text(Error *err, const char *format, va_list args) {
     vsnprintf(err->text, sizeof err->text, format, args);
     for (char *at = err->text; (at = strchr(at, '\n')) != NULL;) *at = '?';
@@ -32,7 +32,7 @@ bool error_system(Error *err, const char *format, ...) {
     return false;
 }
 
-/* Whether a text has this line of `size` bytes. */
+/* Whether a text contains this line of `size` bytes. */
 static bool has_line(const char *text, const char *line, size_t size) {
     for (size_t have; *text; text += have + (text[have] == '\n')) {
         have = strcspn(text, "\n");

@@ -1,6 +1,4 @@
-/* escape: a text is decoded into characters; the table of formats says how each kind of character is
- * written.
- */
+/* escape: decodes a text into characters; a table of formats says how each kind of character is written. */
 #include "base/escape.h"
 
 #include <ctype.h>
@@ -43,7 +41,7 @@ static bool is_space(unsigned code) {
     return code >= '\t' && code <= '\r';
 }
 
-/* Whether a character may be written unchanged. */
+/* Whether a character is written unchanged. */
 static bool is_visible(unsigned code) {
     static const struct {
         unsigned first, last;
@@ -79,7 +77,7 @@ typedef struct Substitute {
 static const Substitute xml[] = {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"},
                                  {"'", "&#39;"}, {"\n", "\n"},  {"\t", "\t"},  {NULL, NULL}};
 
-/* Special characters of Markdown with GitHub's extensions. */
+/* Special characters of GitHub's Markdown. */
 static const Substitute markdown[] = {{"*", "\\*"},   {"_", "\\_"}, {"`", "\\`"}, {"|", "\\|"},
                                       {"\\", "\\\\"}, {"<", "\\<"}, {"[", "\\["}, {"]", "\\]"},
                                       {"&", "\\&"},   {"~", "\\~"}, {"$", "\\$"}, {NULL, NULL}};
@@ -90,7 +88,7 @@ static const Substitute csv[] = {{"\"", "\"\""}, {"\n", "\n"}, {"\r", "\r"}, {"\
 
 static const Substitute json[] = {{"\"", "\\\""}, {"\\", "\\\\"}, {NULL, NULL}};
 
-/* Special characters of TeX, and those that are missing in its default font encoding. */
+/* Special characters of TeX, and characters that its default font encoding does not have. */
 static const Substitute latex[] = {
     {"\\", "\\textbackslash{}"},
     {"{", "\\{"},
@@ -126,15 +124,16 @@ static const Substitute *const substitutes[] = {
     [ESCAPE_SHELL] = none, [ESCAPE_PATH] = none,
 };
 
-/* LaTeX knows accented Latin letters in every encoding; other characters beyond ASCII may be errors. */
+/* Whether a character is an accented Latin letter, which every encoding of LaTeX has; other characters
+   beyond ASCII may cause errors. */
 static bool is_latin(unsigned letter) {
-    static const unsigned unknown[] = {0xD0, 0xD7, 0xDE, 0xF0, 0xF7, 0xFE}; /* eth, thorn, signs */
+    static const unsigned unknown[] = {0xD0, 0xD7, 0xDE, 0xF0, 0xF7, 0xFE}; /* eth, thorn and signs */
     for (int i = 0; i < COUNT_OF(unknown); i++)
         if (letter == unknown[i]) return false;
     return letter < 0x7F || (letter >= 0xC0 && letter <= 0xFF);
 }
 
-/* Writes the character at `at` to `piece` in the format; returns its number of bytes in the text. */
+/* Writes the character at `at` to `piece`, in the format; returns the number of bytes read. */
 static int translate(Escape format, const char *at, char piece[PIECE]) {
     unsigned letter;
     int size = decode(at, &letter);
@@ -144,7 +143,8 @@ static int translate(Escape format, const char *at, char piece[PIECE]) {
     if (entry->text)
         snprintf(piece, PIECE, "%s", entry->becomes);
     else if (is_visible(letter) && (format != ESCAPE_LATEX || is_latin(letter)))
-        *(char *)mempcpy(piece, at, (size_t)size) = '\0'; /* most characters; snprintf is slow */
+        /* the fast path for most characters: snprintf is slow */
+        *(char *)mempcpy(piece, at, (size_t)size) = '\0';
     else if (format == ESCAPE_JSON)
         snprintf(piece, PIECE, "\\u%04x", letter == ESCAPE_INVALID ? 0xFFFD : letter);
     else if (is_space(letter))
@@ -154,8 +154,8 @@ static int translate(Escape format, const char *at, char piece[PIECE]) {
     return size;
 }
 
-/* Writes bytes in octal, except a few that are never special; a digit after a shorter number would be part of
-   it. */
+/* Writes bytes in octal, except a few that are never special. Always three digits, because a following
+   digit would be read as part of a shorter number. */
 static void put_octal(const char *bytes, char piece[PIECE]) {
     for (; *bytes; bytes++) {
         bool plain = isalpha((unsigned char)*bytes) || strchr("/._-", *bytes);
@@ -163,7 +163,7 @@ static void put_octal(const char *bytes, char piece[PIECE]) {
     }
 }
 
-/* Writes the next piece of output; returns the number of bytes of the text that it replaces. */
+/* Writes the next piece of output; returns the number of bytes read. */
 static int next_piece(Escape format, bool octal, const char *at, char piece[PIECE]) {
     char text[PIECE] = {*at, '\0'};
     bool exact = format == ESCAPE_SHELL || format == ESCAPE_PATH;
@@ -184,7 +184,7 @@ static bool is_number(const char *text) {
     return !*end;
 }
 
-/* Whether a spreadsheet would take the text for a formula, also with fullwidth signs. */
+/* Whether a spreadsheet would take the text for a formula; fullwidth signs are included. */
 static bool is_formula(const char *text) {
     static const char *const starts[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"};
     for (int i = 0; i < COUNT_OF(starts); i++)
@@ -224,8 +224,8 @@ static void find_quotes(Escape format, const char *text, const char **before, co
 }
 
 typedef struct Sink {
-    FILE *file; /* or */
-    char *text; /* or NULL: only count */
+    FILE *file; /* either a file */
+    char *text; /* or a buffer; NULL: only count */
     size_t size;
 } Sink;
 
@@ -257,7 +257,7 @@ size_t escape_into(Escape format, const char *text, char *out) {
 }
 
 const char *escape_text(Escape format, const char *text, Arena *arena) {
-    char *out = arena_alloc(arena, escape_into(format, text, NULL) + 1, 1); /* its last byte is zero */
+    char *out = arena_alloc(arena, escape_into(format, text, NULL) + 1, 1); /* zeroed, so terminated */
     escape_into(format, text, out);
     return out;
 }

@@ -1,8 +1,8 @@
-/* json: a Json is a cJSON node under another name.
+/* json: a Json is a cJSON node.
  *
  * base/json_syntax.c checks a text before cJSON parses it, and duplicate keys are refused afterwards, so
- * that cJSON's leniency has no effect. Printing is our own, because cJSON writes numbers with up to 17
- * digits.
+ * the leniency of cJSON has no effect. Printing is implemented here, because cJSON writes numbers with up
+ * to 17 digits.
  */
 #include "base/json.h"
 
@@ -20,7 +20,7 @@
 
 enum { PATH_SIZE = 256, KEY_SIZE = 64 };
 
-static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
+static const double whole_limit = 9007199254740992.0; /* 2^53: doubles hold all whole numbers up to it */
 
 static cJSON *node(const Json *json) {
     return (cJSON *)json;
@@ -28,13 +28,13 @@ static cJSON *node(const Json *json) {
 
 /* ---- memory ---- */
 
-/* Before each piece of memory that cJSON takes, a node or a text. */
+/* Precedes each block that cJSON allocates: a node or a text. */
 typedef struct Header {
     _Alignas(max_align_t) Arena *arena;
-    const char *origin; /* of a node: see json_set_origin */
+    const char *origin; /* of a node, see json_set_origin */
 } Header;
 
-static _Thread_local Arena *current; /* where cJSON takes memory */
+static _Thread_local Arena *current; /* the arena that cJSON allocates from */
 
 static void *take_memory(size_t size) {
     Header *header = arena_alloc(current, 1, sizeof *header + size);
@@ -51,7 +51,7 @@ static void set_hooks(void) {
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = take_memory, .free_fn = keep_memory});
 }
 
-/* Before every call of cJSON that takes memory. */
+/* Must be called before each call of cJSON that allocates. */
 static void take_from(Arena *arena) {
     static once_flag hooks = ONCE_FLAG_INIT;
     call_once(&hooks, set_hooks);
@@ -62,7 +62,7 @@ Arena *json_arena(const Json *json) {
     return ((const Header *)json)[-1].arena;
 }
 
-/* Before a value becomes part of a tree. */
+/* Must be called before a value becomes part of a tree. */
 static void check_arena(const Json *tree, const Json *value) {
     if (json_arena(tree) != json_arena(value)) BUG("a JSON value is in another arena than its tree");
 }
@@ -93,7 +93,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* No object anywhere in the tree has two members of one name. */
+/* Checks that no object of the tree has a key twice. */
 static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, const char *source, Error *err) {
     char inner[PATH_SIZE], number[JSON_NUMBER_SIZE];
     ArenaMark mark = arena_mark(scratch);
@@ -111,7 +111,7 @@ static bool keys_unique(const cJSON *json, const char *path, Arena *scratch, con
     if (count) qsort(sorted, (size_t)count, sizeof *sorted, by_name);
     for (int i = 1; i < count; i++)
         if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            return error_set(err, EXIT_USAGE, "%s: the key '%s' is there twice; keep one of them", source,
+            return error_set(err, EXIT_USAGE, "%s: duplicate key '%s'; remove one of them", source,
                              path_join(inner, path, sorted[i]));
     arena_release(scratch, mark);
     return true;
@@ -128,7 +128,7 @@ Json *json_parse(const char *text, size_t length, const char *source, Arena *are
     return arena_release(arena, before), NULL;
 }
 
-/* The origins of a copy's model, or else this one where there is none. */
+/* Copies the origins from `model`, the original of a copy; nodes without one get `origin`. */
 static Json *set_origins(Json *json, const Json *model, const char *origin) {
     Header *header = (Header *)json - 1;
     if (!header->origin) header->origin = model ? json_origin(model) : origin;
@@ -355,13 +355,12 @@ bool json_set_path(Json *root, const char *path, Json *value, const char *source
         }
         from += size + 1;
         if (!cJSON_IsObject(next))
-            return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is no object", source,
+            return error_set(err, EXIT_USAGE, "%s: '%s' cannot be set: '%s' is not an object", source,
                              json_excerpt_text(path, word), key);
         object = next;
     }
-    return error_set(err, EXIT_USAGE,
-                     "%s: '%s' is no path; write keys with dots between them, as in 'train.length'", source,
-                     json_excerpt_text(path, word));
+    return error_set(err, EXIT_USAGE, "%s: '%s' is not a path; separate keys by dots, as in 'train.length'",
+                     source, json_excerpt_text(path, word));
 }
 
 /* ---- printing ---- */
@@ -419,7 +418,7 @@ static char *print(const Json *json, bool pretty, Arena *arena) {
         writer.length = 0;
         put_value(&writer, node(json), 0);
         if (pretty) put(&writer, "\n", 1);
-        if (!writer.out) writer.out = arena_alloc(arena, writer.length + 1, 1); /* its last byte is zero */
+        if (!writer.out) writer.out = arena_alloc(arena, writer.length + 1, 1); /* zeroed, so terminated */
     }
     return writer.out;
 }

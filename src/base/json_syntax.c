@@ -1,6 +1,6 @@
 /* json_syntax: a recursive-descent recogniser that follows the grammar of RFC 8259, section by section.
  *
- * Every function reads from `at` and moves `at` past what it recognises; on failure `at` remains at the
+ * Every function reads from `at` and moves `at` past the text that it recognises; on failure `at` is at the
  * problem. The check is needed because cJSON accepts "01", "1.", control characters in strings, invalid
  * UTF-8 and text after the value, and reads at most 63 characters of a number.
  */
@@ -25,7 +25,7 @@ static bool fail(Scan *scan, const char *problem) {
     return false;
 }
 
-/* The byte at `at`, -1 at the end. */
+/* The byte at `at`; -1 at the end. */
 static int peek(const Scan *scan) {
     return scan->at < scan->length ? scan->text[scan->at] : -1;
 }
@@ -47,8 +47,8 @@ static bool digits(Scan *scan) {
     return scan->at > start || fail(scan, "expected a digit");
 }
 
-/* The significant digits of a decimal number; returns their count, *exponent is the power of ten of the last.
- */
+/* The significant digits of a decimal number; returns their count. *exponent is the power of ten of the
+   last digit. */
 static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *exponent) {
     int count = 0;
     bool fraction = false;
@@ -64,15 +64,16 @@ static int significant(const char *text, char digits[NUMBER_SIZE + 1], int *expo
     return count;
 }
 
-/* Whether a double holds a written integer exactly. A number beyond 2^53 with an exponent is taken as
-   approximate: 1e30 means the nearest double. */
+/* Whether a double represents a written integer exactly. A number beyond 2^53 with an exponent is accepted
+   as an approximation: 1e30 means the nearest double. */
 static bool is_held(const char *text) {
     char written[NUMBER_SIZE + 1], held[NUMBER_SIZE + 1], exact[NUMBER_SIZE + 1];
     int written_exponent, held_exponent;
     double number = strtod(text, NULL);
     bool large = fabs(number) > 0x1p53;
     if (number == 0 || number != floor(number) || (large && strpbrk(text, "eE"))) return true;
-    snprintf(exact, sizeof exact, "%.0f", number); /* whole, and not longer than the text: exact */
+    /* exact: a whole number that is not longer than the text */
+    snprintf(exact, sizeof exact, "%.0f", number);
     int count = significant(text, written, &written_exponent);
     return count == significant(exact, held, &held_exponent) && written_exponent == held_exponent &&
            memcmp(written, held, (size_t)count) == 0;
@@ -110,7 +111,7 @@ static bool utf8(Scan *scan) {
     return true;
 }
 
-/* Four hexadecimal digits, or -1. */
+/* The value of four hexadecimal digits; -1 on error. */
 static int hex4(Scan *scan) {
     int code = 0;
     for (int i = 0; i < 4; i++, scan->at++) {
@@ -123,7 +124,7 @@ static int hex4(Scan *scan) {
     return code;
 }
 
-/* Section 7: strings. The escape after the backslash. */
+/* Section 7: strings; the escape after a backslash. */
 static bool escape(Scan *scan) {
     int byte = peek(scan);
     if (byte > 0 && strchr("\"\\/bfnrt", byte)) return take(scan, byte);
@@ -140,7 +141,7 @@ static bool escape(Scan *scan) {
 static bool string(Scan *scan) {
     scan->at++;
     while (!take(scan, '"')) {
-        if (peek(scan) < 0) return fail(scan, "the string does not end");
+        if (peek(scan) < 0) return fail(scan, "unterminated string");
         if (peek(scan) < 0x20) return fail(scan, "a control character in a string must be escaped");
         if (take(scan, '\\') ? !escape(scan) : !utf8(scan)) return false;
     }
@@ -149,7 +150,7 @@ static bool string(Scan *scan) {
 
 static bool value(Scan *scan, int depth);
 
-/* Sections 4 and 5: objects, which have keys, and arrays. */
+/* Sections 4 and 5: objects (with keys) and arrays. */
 static bool container(Scan *scan, int depth, char close) {
     if (depth >= JSON_SYNTAX_MAX_DEPTH) return fail(scan, "nested more than 64 deep");
     scan->at++;
@@ -184,7 +185,7 @@ static bool value(Scan *scan, int depth) {
     if (byte == '"') return string(scan);
     if (byte == '-' || (byte >= '0' && byte <= '9')) return number(scan);
     if (literal(scan, "true") || literal(scan, "false") || literal(scan, "null")) return true;
-    return fail(scan, byte < 0 ? "the text ends where a value should be" : "expected a value");
+    return fail(scan, byte < 0 ? "expected a value, got the end of the text" : "expected a value");
 }
 
 static bool report(const Scan *scan, const char *source, Error *err) {
@@ -193,7 +194,7 @@ static bool report(const Scan *scan, const char *source, Error *err) {
         if (scan->text[i] == '\n')
             line++, column = 1;
         else if ((scan->text[i] & 0xC0) != 0x80)
-            column++; /* continuation bytes of a character are not counted */
+            column++; /* counts characters: continuation bytes of UTF-8 are skipped */
     }
     return error_set(err, EXIT_USAGE, "%s: line %d, column %d: %s", source, line, column, scan->problem);
 }
@@ -215,7 +216,8 @@ const char *scan_encoding(const void *text, size_t length) {
 
 bool scan_begin(const char *text, size_t length, size_t *begin, const char *source, Error *err) {
     const char *encoding = scan_encoding(text, length);
-    if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16"; /* begins with ASCII */
+    /* the first character is ASCII, so one zero byte among the first two means UTF-16 */
+    if (!encoding && length >= 4 && (!text[0] != !text[1])) encoding = "UTF-16";
     *begin = scan_mark(text, length);
     return !encoding || error_set(err, EXIT_USAGE, "%s: the text is %s; save it as UTF-8", source, encoding);
 }

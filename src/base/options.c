@@ -10,7 +10,8 @@
 
 enum { PATH_SIZE = 256, WORD_SIZE = 48, LIST_SIZE = 400 };
 
-static const double whole_limit = 9007199254740992.0; /* 2^53: up to here all whole numbers are doubles */
+/* 2^53: doubles represent all whole numbers up to here */
+static const double whole_limit = 9007199254740992.0;
 
 static double whole(double number) {
     return number == floor(number) && fabs(number) <= whole_limit ? number : NAN;
@@ -111,7 +112,7 @@ void options_write(Json *object, const void *options, const OptionField *fields,
 
 /* ---- reading ---- */
 
-/* Where a member stands, and how to complain about it: "place: 'path.key' must be ..., got value". */
+/* The place of a member, for errors: "SOURCE: 'PATH.KEY' must be ..., got VALUE". */
 typedef struct Site {
     const char *source, *path, *key;
     Error *err;
@@ -123,7 +124,7 @@ static bool complain(const Site *site, const Json *json, const char *wanted) {
     return json_value_error(json, site->source, path, wanted, site->err);
 }
 
-/* Adds ", word" to a list in a buffer, as far as there is room. */
+/* Appends ", word" to a list in a buffer, if it fits. */
 static void list_add(char list[LIST_SIZE], const char *word) {
     size_t used = strlen(list);
     if (used + strlen(word) + 8 < LIST_SIZE) sprintf(list + used, "%s%s", used ? ", " : "", word);
@@ -164,7 +165,7 @@ static bool read_member(void *member, const OptionField *field, const Json *json
     return true;
 }
 
-/* What people call a key that has another name here, or is in another section. */
+/* Common names of keys that have another name, or are in another section. */
 static const struct {
     const char *word, *path;
 } synonyms[] = {
@@ -239,7 +240,8 @@ static const struct {
     {"window", "model.attention.window"},
 };
 
-/* Whether an object at this path is part of a config; other files have objects in lists at the root. */
+/* Whether the object at this path is part of a config. Other JSON files have lists of objects at the
+   root. */
 static bool is_in_config(const char *path) {
     size_t size = strcspn(path, ".[");
     bool found = !*path;
@@ -323,7 +325,7 @@ const char *options_choices_text(const OptionField *field, const char *quote, Ar
     return text;
 }
 
-/* NAN for what is no decimal number. */
+/* The value of a decimal number; NAN for any other text. */
 static double text_number(const char *text) {
     char *end;
     double number = strtod(text, &end);
@@ -353,7 +355,7 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
                      near ? "'?" : "");
 }
 
-/* The next item of an argument, or NULL; *rest moves on. */
+/* The next item of an argument, or NULL; *rest becomes the text after it. */
 static const char *next_item(const OptionField *field, char **rest) {
     char *whole_rest = *rest;
     if (field->list == OPTION_COMMAS) return strsep(rest, ",");
@@ -406,8 +408,8 @@ bool options_read_argument(void *options, const OptionField *field, const char *
 
 /* ---- names ---- */
 
-/* Changes that turn a into b: a character inserted, dropped or replaced, or two neighbours swapped (Damerau's
-   distance, restricted form), letters compared without case. Both shorter than WORD_SIZE. */
+/* The edit distance of a and b: insertions, deletions, replacements and swaps of neighbouring characters
+   (Damerau's distance, restricted form), without regard to case. Both texts are shorter than WORD_SIZE. */
 static int distance(const char *a, const char *b) {
     int rows[3][WORD_SIZE], *before = rows[0], *last = rows[1], *row = rows[2];
     int m = (int)strlen(a), n = (int)strlen(b);
@@ -434,7 +436,7 @@ const char *options_nearest_name(const char *word, const char *const *names) {
     const char *nearest = NULL;
     int length = (int)strnlen(word, WORD_SIZE);
     int least =
-        length < 6 ? 2 : length / 3 + 1; /* a third of the letters may be wrong, and one in any case */
+        length < 6 ? 2 : length / 3 + 1; /* more than the allowed changes: 1, or a third of the letters */
     for (int i = 0; length > 0 && length < WORD_SIZE && names[i]; i++) {
         if (strlen(names[i]) >= WORD_SIZE) continue;
         int changes = distance(word, names[i]);

@@ -8,8 +8,8 @@ static uint64_t mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
-/* FNV-1a over the bytes of a name, the terminating zero included so that ("ab","c") differs from ("a","bc").
- */
+/* FNV-1a over the bytes of a name, including the terminating zero, so that ("ab","c") differs from
+   ("a","bc"). */
 static uint64_t name_hash(uint64_t hash, const char *text) {
     do {
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
@@ -39,13 +39,14 @@ double random_uniform(Random *rng) {
 }
 
 double random_normal(Random *rng) {
-    double u = 1.0 - random_uniform(rng); /* in (0, 1]: the logarithm is finite */
+    double u = 1.0 - random_uniform(rng); /* in (0, 1], so the logarithm is finite */
     double v = random_uniform(rng);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
 }
 
 uint64_t random_below(Random *rng, uint64_t bound) {
-    uint64_t skip = -bound % bound; /* 2^64 mod bound: draws below it would make the result uneven */
+    /* 2^64 mod bound: smaller draws are rejected, so the result is unbiased */
+    uint64_t skip = -bound % bound;
     uint64_t draw;
     do {
         draw = random_next(rng);

@@ -1,10 +1,10 @@
 /* random: random numbers as functions of a name and a counter.
  *
  * A stream is named by the seed, a purpose ("init", "batch", "dropout") and a detail (the name of a tensor,
- * an epoch); its n-th number is a function of that name and n alone. Therefore no method can shift the
- * numbers of another, the random state of a run is its step, and a dropout mask can be computed again
- * instead of stored. The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
- * generators", 2014).
+ * an epoch). Its n-th number depends only on this name and on n. Therefore the numbers of one method do not
+ * depend on other methods, the random state of a run is its step number, and a dropout mask is recomputed
+ * instead of stored. The function is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+ * number generators", 2014).
  */
 #ifndef POSLAB_BASE_RANDOM_H
 #define POSLAB_BASE_RANDOM_H
@@ -19,7 +19,7 @@ typedef struct Random {
 Random random_stream(uint64_t seed, const char *purpose, const char *detail); /* detail may be "" */
 Random random_substream(Random stream, uint64_t index); /* an independent stream for each index */
 
-uint64_t random_at(uint64_t key, uint64_t counter); /* the number at a place, without drawing it */
+uint64_t random_at(uint64_t key, uint64_t counter); /* number `counter` of a stream, without changing it */
 uint64_t random_next(Random *rng);
 double random_uniform(Random *rng);                 /* in [0, 1), 53 bits */
 double random_normal(Random *rng);                  /* mean 0, deviation 1; draws two numbers (Box-Muller) */

@@ -1,7 +1,7 @@
-/* sha256: SHA-256 (FIPS 180-4), computed by OpenSSL's libcrypto.
+/* sha256: SHA-256 digests (FIPS 180-4), computed by OpenSSL's libcrypto.
  *
- * It identifies runs and corpora and protects checkpoints. Call sha256_new, then sha256_update any number of
- * times, then sha256_finish. A Sha256 is a context of libcrypto.
+ * Digests identify runs and corpora and detect damaged checkpoints. Call sha256_new, then sha256_update any
+ * number of times, then sha256_finish.
  */
 #ifndef POSLAB_BASE_SHA256_H
 #define POSLAB_BASE_SHA256_H

@@ -1,4 +1,4 @@
-/* table: for people a table is first converted to grids, which each of their formats prints. */
+/* table: for people, a table is converted to grids, and each format prints grids. */
 #include "base/table.h"
 
 #include <math.h>
@@ -65,12 +65,12 @@ static const TableCell *cell_of(const Table *table, int row, int column) {
 
 /* --- grids --- */
 
-/* A table while its grids are made. */
+/* The columns of a table by their function in its grids. */
 typedef struct Layout {
     const Table *table;
-    int *keys, key_count;     /* columns that distinguish lines */
-    int *groups, group_count; /* columns that distinguish grids */
-    int *shown, shown_count;  /* columns that become columns */
+    int *keys, key_count;     /* columns whose values distinguish lines */
+    int *groups, group_count; /* columns whose values distinguish grids */
+    int *shown, shown_count;  /* columns that are printed as columns */
     int spread, under, value; /* -1: none */
     int caption;              /* -1: none */
     Arena *arena;
@@ -123,7 +123,7 @@ static const char *people_text(const Table *table, int row, int column, Arena *a
     return arena_format(arena, "%.*f", type->decimals, cell->number);
 }
 
-/* The place of a row among those whose `columns` differ; a new one at the end. */
+/* The index in `places` of a row with the same values in `columns`; adds `row` if there is none. */
 static int find_place(int *places, int *count, const Table *table, int row, const int *columns,
                       int column_count) {
     int place = 0;
@@ -132,7 +132,7 @@ static int find_place(int *places, int *count, const Table *table, int row, cons
     return place;
 }
 
-/* Rows that have each value of the spread column, in the order of their numbers; texts without a number stay
+/* One row for each value of the spread column, in the order of their numbers; texts without a number stay
    in the order of the rows. */
 static int find_spread(int *values, const Layout *layout, const int *rows, int count) {
     const Table *table = layout->table;
@@ -163,7 +163,7 @@ static TableCell shown_cell(const Table *table, int row, int column, Arena *aren
     return cell;
 }
 
-/* The grid of these rows. */
+/* Makes the grid of these rows. */
 static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
     const Table *table = layout->table;
     Arena *arena = layout->arena;
@@ -194,7 +194,7 @@ static TableGrid make_grid(const Layout *layout, const int *rows, int count) {
         grid.two_lines |= *head->lines[1] != '\0';
         for (int line = 0; line < grid.rows; line++)
             grid.cells[line * grid.columns + shown + v] = table_text(hole);
-        for (int i = count - 1; i >= 0; i--) /* the first row of several at one place is shown */
+        for (int i = count - 1; i >= 0; i--) /* of several rows for one cell, the first one is shown */
             if (same_cell(cell_of(table, rows[i], layout->spread), cell_of(table, values[v], layout->spread)))
                 grid.cells[line_of[i] * grid.columns + shown + v] =
                     shown_cell(table, rows[i], layout->value, arena);
@@ -219,7 +219,7 @@ const TableGrid *table_grids(const Table *table, int *count, Arena *arena) {
     return grids;
 }
 
-/* Whether a text can be code in every format: a cell of Markdown cannot quote a bar or a backtick. */
+/* Whether a text can be printed as code: a cell of Markdown cannot quote a bar or a backtick. */
 static bool is_code(const TableHead *head, const char *text) {
     return head->code && *text && !strpbrk(text, "|`\\");
 }
@@ -257,7 +257,8 @@ static void put_tabular(const TableGrid *grid, FILE *out) {
             bool code = r >= 0 && is_code(&grid->heads[c], text);
             const char *mark = best ? "\\textbf{" : code ? "\\texttt{" : "";
             fputs(c ? " & " : "", out);
-            fputs(*mark ? mark : "{}", out); /* {}: a row that began with "[" would be an option of \\ */
+            /* {} prevents a row that begins with "[" from becoming an option of \\ */
+            fputs(*mark ? mark : "{}", out);
             escape_put(ESCAPE_LATEX, text, out);
             fputs(*mark ? "}" : "", out);
             fputs(c == grid->columns - 1 ? " \\\\\n" : "", out);
@@ -278,10 +279,10 @@ static void put_latex_grid(const TableGrid *grid, FILE *out, Arena *arena) {
 
 /* --- formats for people --- */
 
-typedef struct PeopleFormat { /* what is before and after a text is "before|after" */
+typedef struct PeopleFormat { /* the text before and the text after, as "before|after" */
     Escape escape, code;
     const char *title, *caption, *note, *last_note, *signature;
-    const char *gap; /* before grids, notes and signature */
+    const char *gap; /* printed before grids, notes and signature */
     void (*put_grid)(const TableGrid *grid, FILE *out, Arena *arena);
 } PeopleFormat;
 
@@ -306,7 +307,7 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
     int count, columns = 0;
     const TableGrid *grids = table_grids(table, &count, arena);
     bool latex = format->escape == ESCAPE_LATEX;
-    const char *gap = table->title ? format->gap : ""; /* before what comes first there is none */
+    const char *gap = table->title ? format->gap : ""; /* no gap before the first part */
     for (int g = 0; g < count; g++)
         if (grids[g].columns > columns) columns = grids[g].columns;
     if (latex)
@@ -336,7 +337,7 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
     arena_free(arena);
 }
 
-/* The grids as LaTeX that is only a tabular each. */
+/* Prints each grid as a LaTeX tabular. */
 static void print_tabulars(const Table *table, FILE *out) {
     Arena *arena = arena_new(0);
     int count;
@@ -355,7 +356,7 @@ static const char *program_text(const Table *table, int row, int column) {
     return table->columns[column].type == TABLE_TEXT ? cell_of(table, row, column)->text : NULL;
 }
 
-/* Row -1 is the head. */
+/* Row -1 is the header line. */
 static void print_csv_row(const Table *table, int row, FILE *out) {
     const char *comma = "";
     for (int c = 0; c < table->column_count; c++) {

@@ -28,7 +28,7 @@ static int column_width(const TableGrid *grid, int column) {
     return most;
 }
 
-/* The width of the columns first .. end - 1. */
+/* The width of columns first .. end - 1. */
 static int range_width(const int *widths, int first, int end) {
     int total = 0;
     for (int c = first; c < end; c++) total += widths[c] + (c > first ? GAP : 0);
@@ -76,13 +76,13 @@ void table_grid_fit(TableGrid *grid, int width, Arena *arena) {
 
 /* --- printing --- */
 
-/* Columns of a block: the first `repeated`, then from .. end - 1. */
+/* The columns of a block: the first `repeated` columns, then from .. end - 1. */
 typedef struct Block {
     int repeated, from, end;
 } Block;
 
 static void put_row(const TableGrid *grid, int row, const Block *block, const int *widths, FILE *out) {
-    int spaces = 0; /* held back, so that no line ends in them */
+    int spaces = 0; /* not yet printed, so that no line ends with spaces */
     for (int c = 0; c < block->end; c++) {
         if (c == block->repeated) c = block->from;
         const char *text = table_grid_text(grid, row, c);
@@ -118,7 +118,7 @@ static bool distinguish(const TableGrid *grid, int count) {
     return true;
 }
 
-/* How many of the first columns each block has. */
+/* The number of first columns that each block repeats. */
 static int count_repeated(const TableGrid *grid, const int *widths, int width) {
     int count = 1, widest = 0;
     while (count < grid->columns - 1 && !distinguish(grid, count)) count++;

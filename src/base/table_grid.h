@@ -1,10 +1,10 @@
-/* table_grid: a grid of texts, which is what people see of a table (base/table.h), and its printing as plain
+/* table_grid: a grid of texts, which is a table as people see it (base/table.h), and its output as plain
  * text.
  *
- * A grid that is wider than the terminal first loses its constant columns: "trained at: 64; position params:
- * 0" becomes part of its caption. If it is still too wide, its columns are printed in blocks, one below the
- * other, each with the first columns again: those that distinguish the rows, or fewer if the widest of the
- * others does not fit next to them.
+ * If a grid is wider than the terminal, its constant columns first move to the caption: "trained at: 64;
+ * position params: 0". If it is still too wide, its columns are printed in blocks, one below the other.
+ * Each block repeats the first columns that distinguish the rows, or fewer if the widest other column does
+ * not fit next to them.
  */
 #ifndef POSLAB_BASE_TABLE_GRID_H
 #define POSLAB_BASE_TABLE_GRID_H
@@ -12,38 +12,37 @@
 #include "base/arena.h"
 
 typedef struct TableCell {
-    const char
-        *text;     /* of TABLE_TEXT; of numbers: what people see instead of the number; NULL: nothing else */
-    double number; /* NAN: nothing */
-    bool best;     /* bold, where the format can */
+    const char *text; /* the value of TABLE_TEXT; for numbers the text that people see, or NULL */
+    double number;    /* NAN: no number */
+    bool best;        /* bold, if the format can */
 } TableCell;
 
 typedef struct TableHead {
     const char *lines[2]; /* the second may be "" */
     bool left, code;
-    bool spread; /* on one line: "128 (2x)"; else "trained at" */
+    bool spread; /* how two lines are joined: "128 (2x)" if set, otherwise "trained at" */
 } TableHead;
 
 typedef struct TableGrid {
     const char *caption; /* "": none */
     TableHead *heads;    /* [columns] */
-    TableCell *cells;    /* [rows, columns]; text is what to print, never NULL */
+    TableCell *cells;    /* [rows, columns]; texts are final and never NULL */
     int rows, columns;
-    bool two_lines; /* some head has a second one */
+    bool two_lines; /* some heads have two lines */
 } TableGrid;
 
-enum { TABLE_HEAD = -2, TABLE_UNDER = -1 }; /* the rows of a grid's head */
+enum { TABLE_HEAD = -2, TABLE_UNDER = -1 }; /* row numbers of the two lines of the head */
 
 /* The text of a cell or of a row of the head. */
 const char *table_grid_text(const TableGrid *grid, int row, int column);
 
-/* The head on one line. */
+/* The two lines of a head as one line. */
 const char *table_grid_head(const TableHead *head, Arena *arena);
 
-/* Moves constant columns into the caption if the grid is wider than `width` characters; 0: no limit. */
+/* Moves constant columns to the caption if the grid is wider than `width` characters; 0: no limit. */
 void table_grid_fit(TableGrid *grid, int width, Arena *arena);
 
-/* Prints the grid, in blocks if it is wider than the terminal that `out` is. */
+/* Prints the grid, in blocks if it is wider than the terminal of `out`. */
 void table_grid_put(const TableGrid *grid, FILE *out, Arena *arena);
 
 #endif

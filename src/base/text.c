@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Formats a number with a prefixed unit, such as "1.2 MiB"; the next prefix is used from `step` on. */
+/* Formats a number with a prefixed unit, such as "1.2 MiB". The next prefix is used from `step` on. */
 static const char *scaled(double number, double step, const char *const *units, Arena *arena) {
     int i = 0;
     for (; number >= step && units[i + 1]; i++) number /= step;

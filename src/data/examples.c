@@ -1,4 +1,6 @@
-/* examples: see data/examples.h. The training set is kept as hashes of its rows. */
+/* examples: reads the section `data.task`, draws rows, and keeps a finite training set as hashes of its
+ * rows.
+ */
 #include "data/examples.h"
 
 #include <math.h>
@@ -8,20 +10,21 @@ enum { MOST_DRAWS = 1000 };
 
 static const OptionField fields[] = {
     {"examples", OPTION_INT, offsetof(ExamplesOptions, examples), .low = 1, .high = 1e8, .or_zero = true,
-     .help = "size of the training set; 0: every example is a new one"},
+     .help = "size of the training set; 0: every example is new"},
     {"seed", OPTION_INT, offsetof(ExamplesOptions, seed), .default_value = 1, .low = 0,
-     .high = 9007199254740992.0, .help = "of the examples; their order is of train.seed"},
+     .high = 9007199254740992.0, .help = "seed of the examples; train.seed determines their order"},
 };
 
 struct Examples {
     const ExamplesOptions *options;
-    uint64_t *known; /* hash set of the training set's rows: [slots], 0: free; NULL: online */
-    uint64_t slots;  /* a power of two */
+    uint64_t
+        *known; /* [slots] hash set of the rows of the training set, 0: free; NULL: unlimited training set */
+    uint64_t slots; /* a power of two */
 };
 
 /* --- options --- */
 
-/* The row of the choice of a task's hints. */
+/* The option of a task's hints. */
 static OptionField hint_field(const ExamplesOptions *options) {
     const char *const *names = options->task->hints ? options->task->hints : task_no_hints;
     return (OptionField){"name", OPTION_CHOICE, offsetof(ExamplesOptions, hint), .choices = names,
@@ -29,7 +32,7 @@ static OptionField hint_field(const ExamplesOptions *options) {
 }
 
 static const OptionField share_field = {"share",  OPTION_REAL, offsetof(ExamplesOptions, share),
-                                        .low = 0, .high = 1,   .help = "of rows that are hints"};
+                                        .low = 0, .high = 1,   .help = "share of the rows that are hints"};
 
 static TaskSizes train_sizes(const ExamplesOptions *options) {
     return (TaskSizes){options->low, options->high, options->high};
@@ -43,7 +46,7 @@ static bool size_fits(const Task *task, double size) {
     return size >= (double)task->smallest && size <= (double)task->largest && size == floor(size);
 }
 
-/* A number or a pair. */
+/* Reads a number or a pair of numbers. */
 static bool read_size(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
                       Error *err) {
     const Task *task = options->task;
@@ -73,8 +76,9 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
             arena_format(arena, json_is_object(json) ? "one of %s" : "an object with a \"name\" of %s", list),
             err);
     return error_set(err, EXIT_USAGE, "%s: 'data.task.name': unknown task '%s'; %s%s%s", source,
-                     json_excerpt_text(name, word), nearest ? "did you mean '" : "known are ",
-                     nearest ? nearest : list, nearest ? "'?" : "");
+                     json_excerpt_text(name, word),
+                     nearest ? "did you mean '" : "known tasks: ", nearest ? nearest : list,
+                     nearest ? "'?" : "");
 }
 
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
@@ -89,7 +93,7 @@ static bool read_hint(ExamplesOptions *options, const Json *json, const char *so
     return true;
 }
 
-/* The task's own rules for sizes; an error of a task names the key of its option. */
+/* Checks the task's own rules. The error of a task begins with the key of an option. */
 static bool check_rules(const ExamplesOptions *options, TaskSizes sizes, const char *source, Error *err) {
     Error why;
     if (!options->task->check || options->task->check(options->options, sizes, &why)) return true;
@@ -208,7 +212,7 @@ static uint64_t row_hash(const TaskRow *row) {
     return hash ? hash : 1;
 }
 
-/* The slot of a hash, or the free one where it belongs. */
+/* The slot of a hash, or the free slot in which it would be stored. */
 static uint64_t *find_slot(const Examples *examples, uint64_t hash) {
     uint64_t slot = hash & (examples->slots - 1);
     while (examples->known[slot] && examples->known[slot] != hash) slot = (slot + 1) & (examples->slots - 1);

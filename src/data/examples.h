@@ -1,15 +1,15 @@
-/* examples: the examples of a configured task (section `data.task`), for training and for evaluation.
+/* examples: the examples of a task (section `data.task`), for training and for evaluation.
  *
  *     "task": { "name": "addition", "size": [2, 5], "examples": 0, "seed": 1,
- *               "hint": { "name": "none", "share": 0 }, ... }         and the task's own options
+ *               "hint": { "name": "none", "share": 0 }, ... }         and the options of the task
  *
- * Example i of training is a function of the task's seed and i alone; so is example i of a size in
- * evaluation, from another stream. With `examples` N above 0 there are N examples of training, numbered from
- * 0 (some may be equal); examples of evaluation that are among them are drawn again, a bounded number of
- * times. With 0 training has no end of new examples (online), and evaluation examples are only drawn from
- * another stream.
+ * Training example i depends only on the task's seed and i; evaluation example i of a size depends only on
+ * the seed, the size and i, and comes from another random stream. If `examples` is N > 0, training uses the
+ * examples 0 to N - 1 (some may be equal), and an evaluation example that is among them is drawn again, up
+ * to a limit. If it is 0, every training example is new, and evaluation examples are not compared with
+ * them.
  *
- * In training a share of rows are hints: rows of an easier task with other answers (tasks/task.h).
+ * In training, a share of the rows are hints: rows of an easier task with other answers (tasks/task.h).
  */
 #ifndef POSLAB_DATA_EXAMPLES_H
 #define POSLAB_DATA_EXAMPLES_H
@@ -19,47 +19,48 @@
 
 typedef struct ExamplesOptions {
     const Task *task;
-    void *options; /* of the task */
+    void *options; /* options of the task */
     int64_t low, high;
     int64_t examples, seed;
-    int hint; /* of task->hints */
+    int hint; /* index into task->hints */
     double share;
 } ExamplesOptions;
 
-/* Reads the section, which is an object. Errors as options_read, with the path "data.task...". */
+/* Reads the section, an object. Errors as in options_read, with the path "data.task...". */
 bool examples_read(ExamplesOptions *options, const Json *json, const char *source, Arena *arena, Error *err);
 
-/* The section with all defaults spelled out. */
+/* The section with all defaults. */
 Json *examples_json(const ExamplesOptions *options, Arena *arena);
 
-/* Whether the task can be evaluated at this size; `path` names the size in errors. */
+/* Checks that the task can be evaluated at this size; errors name the size by `path`. */
 bool examples_check_size(const ExamplesOptions *options, int64_t size, const char *source, const char *path,
                          Error *err);
 
-/* Inputs of the longest row of training, and of evaluation at a size. */
+/* The number of inputs of the longest row of training, and of evaluation at a size. */
 int64_t examples_train_length(const ExamplesOptions *options);
 int64_t examples_test_length(const ExamplesOptions *options, int64_t size);
 
-/* The largest position that the rows of training, or of a size, give; 0: they give none. */
+/* The largest position in rows of training, and of evaluation at a size; 0 if the task sets no
+   positions. */
 int64_t examples_train_farthest(const ExamplesOptions *options);
 int64_t examples_test_farthest(const ExamplesOptions *options, int64_t size);
 
-/* What the examples are made from: with a finite set, which of them there are. */
+/* The source of examples. With a finite training set, it has the set's hashes. */
 typedef struct Examples Examples;
 Examples *examples_new(const ExamplesOptions *options, Arena *arena);
 const ExamplesOptions *examples_options(const Examples *examples);
 
-/* The share of a row's tokens that have a target, of the first examples of training with rows of `length`. */
+/* The fraction of tokens with a target in rows of `length`, measured on the first training examples. */
 double examples_scored_share(const Examples *examples, int64_t length);
 
-/* Bytes that examples_new keeps. */
+/* The memory that examples_new uses, in bytes. */
 double examples_bytes(const ExamplesOptions *options);
 
-/* A row with memory for `inputs` tokens; `positions` too if the task gives them. */
+/* A row with memory for `inputs` tokens, and for positions if the task sets them. */
 TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena);
 
-/* Writes an example; the rest of the row is TASK_PAD, TASK_IGNORED and position 0. Test fails if a size has
-   too few examples that are not in the training set. Both can be called from several threads. */
+/* Write an example; the rest of the row is TASK_PAD, TASK_IGNORED and position 0. examples_test fails if
+   nearly all examples of a size are in the training set. Both may be called from several threads. */
 void examples_train(const Examples *examples, int64_t index, TaskRow *row);
 bool examples_test(const Examples *examples, int64_t size, int64_t index, TaskRow *row, Error *err);
 

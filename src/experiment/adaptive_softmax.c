@@ -70,7 +70,8 @@ Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena) {
 
 int64_t adaptive_softmax_weight_rows(const AdaptiveSoftmax *adaptive, int64_t vocabulary, int64_t width) {
     if (!adaptive->count) return vocabulary;
-    int64_t weights = adaptive->count * width, first = 0, narrow = width; /* the further bands' classes */
+    /* the additional classes of the first softmax */
+    int64_t weights = adaptive->count * width, first = 0, narrow = width;
     for (int b = 0; b <= adaptive->count; b++) {
         int64_t end = b < adaptive->count ? adaptive->cutoffs[b] : vocabulary;
         weights += (end - first) * narrow + narrow * width;

@@ -1,12 +1,13 @@
-/* adaptive_softmax: adaptive input and softmax (Baevski and Auli, arXiv 1809.10853), as far as a plan needs
- * them.
+/* adaptive_softmax: the options and the cost of adaptive input and softmax (Baevski and Auli, arXiv
+ * 1809.10853).
  *
  *     "model": { "adaptive": { "cutoffs": [20000, 60000], "factor": 4, "dropout": 0.2 } }
  *
- * The vocabulary, frequent tokens first, is cut into bands at the cutoffs. Band b has embeddings of width C
- * / factor^b and a projection to C; both serve input and output (tied, as in fairseq's
- * transformer_lm_wiki103). The softmax of the first band has one more class for each further band. Nothing
- * here trains: `poslab plan` computes the cost, and every command that would train such a model refuses it.
+ * The vocabulary, frequent tokens first, is divided into bands at the cutoffs. Band b has embeddings of
+ * width C / factor^b and a projection to C. Input and output share both, as in fairseq's
+ * transformer_lm_wiki103. The softmax of the first band has one additional class for each further band.
+ * Such models cannot be trained: `poslab plan` computes their cost, and all commands that train refuse
+ * them.
  */
 #ifndef POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
 #define POSLAB_EXPERIMENT_ADAPTIVE_SOFTMAX_H
@@ -16,28 +17,28 @@
 enum { ADAPTIVE_SOFTMAX_MAX_CUTOFFS = 16 };
 
 typedef struct AdaptiveSoftmax {
-    int64_t cutoffs[ADAPTIVE_SOFTMAX_MAX_CUTOFFS]; /* ascending, inside the vocabulary */
+    int64_t cutoffs[ADAPTIVE_SOFTMAX_MAX_CUTOFFS]; /* ascending, below the vocabulary */
     int64_t factor;
-    double dropout; /* of the output's projections */
-    int count;      /* of cutoffs; 0: one full embedding, no adaptive input and softmax */
+    double dropout; /* of the projections of the output */
+    int count;      /* number of cutoffs; 0: a full embedding and softmax */
 } AdaptiveSoftmax;
 
 extern const OptionSection adaptive_softmax_section; /* `model.adaptive` */
 
-/* From the object `model.adaptive` (NULL: none). Errors as options_read. */
+/* Reads the object `model.adaptive` (NULL: none). Errors as in options_read. */
 bool adaptive_softmax_read(AdaptiveSoftmax *adaptive, const Json *json, int64_t vocabulary, int64_t width,
                            const char *source, Arena *arena, Error *err);
 
-/* The object with all defaults spelled out. */
+/* The object with all defaults. */
 Json *adaptive_softmax_json(const AdaptiveSoftmax *adaptive, Arena *arena);
 
-/* The tied embedding [rows, C] that has as many weights, rounded up to a row. Here and below: without
-   cutoffs the vocabulary itself. */
+/* The rows of a tied embedding [rows, C] with the same number of weights, rounded up. This function and the
+   next return the vocabulary if there are no cutoffs. */
 int64_t adaptive_softmax_weight_rows(const AdaptiveSoftmax *adaptive, int64_t vocabulary, int64_t width);
 
-/* The output projection [rows, C] that takes as many multiplications for a token of the first band: its
-   input projection and the first softmax. Tokens of other bands take more, how many there are is the
-   corpus's. */
+/* The rows of an output projection [rows, C] with the same number of multiplications as a token of the
+   first band: an input projection [C, C] and the first softmax. Tokens of other bands cost more; their
+   number depends on the corpus and is not counted. */
 int64_t adaptive_softmax_compute_rows(const AdaptiveSoftmax *adaptive, int64_t vocabulary, int64_t width);
 
 #endif

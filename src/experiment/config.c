@@ -1,6 +1,8 @@
-/* config: a point is read section by section, each through its option table. Rules that tables cannot
- * express (lists, rules across sections) are in this file. experiment/grid.c supplies points as JSON; the
- * canonical JSON that is written back reads as the same point.
+/* config: reads a point section by section, each through its option table.
+ *
+ * This file has the rules that tables cannot express: lists, and rules that concern several sections.
+ * experiment/grid.c supplies each point as JSON. The canonical JSON of a point reads back as the same
+ * point.
  */
 #include "experiment/config.h"
 
@@ -15,22 +17,22 @@
 
 enum { MAX_VARIANTS = 100, NAME_SIZE = 64 };
 
-/* What every reading function needs besides its own. */
+/* What all reading functions need. */
 typedef struct ConfigReader {
     const char *source;
     Arena *arena;
-    Error *err;    /* of what is being read */
-    Error *errors; /* all so far; code 0: none */
+    Error *err;    /* error of the current part */
+    Error *errors; /* all errors so far; code 0: none */
 } ConfigReader;
 
 /* ---- sections ---- */
 
-/* Adds the error of what was read to the others; the same error twice counts once. */
+/* Adds the error of the current part to the list, unless it is already there. */
 static bool note(const ConfigReader *reader, bool fine) {
     return fine || error_add(reader->errors, reader->err, !reader->errors->code);
 }
 
-/* Defaults, then the JSON's members; a missing section is no error. */
+/* Sets defaults, then reads the members of a section; a missing section has its defaults. */
 static bool read_section(const ConfigReader *reader, void *options, const OptionSection *section,
                          const OptionPart *parts, const Json *json) {
     options_default(options, section->fields, section->field_count);
@@ -52,11 +54,12 @@ static bool no_method(const ConfigReader *reader, const Json *json, const char *
         return must_be(reader, path, arena_format(reader->arena, "one of %s, or have it as \"name\"", list),
                        json);
     return error_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s%s%s", reader->source, path,
-                     json_excerpt_text(name, word), nearest ? "did you mean '" : "known are ",
-                     nearest ? nearest : list, nearest ? "'?" : "");
+                     json_excerpt_text(name, word),
+                     nearest ? "did you mean '" : "known methods: ", nearest ? nearest : list,
+                     nearest ? "'?" : "");
 }
 
-/* A method by its name alone (`default_value` where there is nothing) or as an object. */
+/* Reads a method: a name (`default_value` if absent) or an object. */
 static bool read_one_method(const ConfigReader *reader, Encoding *position, const Json *json,
                             const char *standard, const char *path) {
     const char *nearest = NULL, *name = json ? NULL : standard;
@@ -88,7 +91,7 @@ static bool read_model(const ConfigReader *reader, Config *config, const Json *j
            read_section(reader, &model->attention, &attention_section, NULL, attention);
 }
 
-/* The rules for data and model together. */
+/* Checks the vocabulary of the model against the data. */
 static bool read_vocabulary(const ConfigReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const ExamplesOptions *task = config->data.task;
@@ -124,7 +127,7 @@ static bool read_train(const ConfigReader *reader, Config *config, const Json *j
 
 /* ---- variants ---- */
 
-/* What a variant's JSON says of the method and of attention; what it does not say is as trained. */
+/* Reads the method and the attention options of a variant. Parts that are absent stay as trained. */
 static bool read_changes(const ConfigReader *reader, Encoding *position, AttentionOptions *attention,
                          const Config *config, const Json *json, const char *path) {
     const Json *method = json_get(json, "method"), *changed = json_get(json, "attention");
@@ -138,7 +141,8 @@ static bool read_changes(const ConfigReader *reader, Encoding *position, Attenti
 
 static int characters(const char *text) {
     int count = 0;
-    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* further bytes of a character in UTF-8 */
+    /* counts characters: continuation bytes of UTF-8 are skipped */
+    for (; *text; text++) count += (*text & 0xC0) != 0x80;
     return count;
 }
 
@@ -240,7 +244,7 @@ static void write_point(Config *config, Arena *arena, Arena *scratch) {
 
 /* ---- points and experiments ---- */
 
-/* What a task asks of the length and of the position method. */
+/* Checks the training length and the position method against the task. */
 static bool check_task(const ConfigReader *reader, const Config *config) {
     const ExamplesOptions *task = config->data.task;
     if (!task && config->train.until_updates)
@@ -261,7 +265,7 @@ static bool check_task(const ConfigReader *reader, const Config *config) {
         return error_set(
             reader->err, EXIT_USAGE,
             "%s: 'data.task.positions' needs a method that follows positions, and '%s' does not; "
-            "take another, or \"index\"",
+            "use another method, or \"index\"",
             reader->source, method->name);
     PositionShape shape = {(int)config->model.layers, (int)config->model.heads, (int)config->model.width,
                            (int)(config->model.width / config->model.heads), (int)config->train.length};
@@ -272,8 +276,7 @@ static bool check_task(const ConfigReader *reader, const Config *config) {
                      reader->source, (long long)farthest, method->name);
 }
 
-/* All sections are read even if one has a mistake; the rules that concern several sections come after that.
- */
+/* Reads all sections, even if one has a mistake, then checks the rules that concern several sections. */
 static bool read_point(const ConfigReader *reader, Config *config, const Json *json, const char *name) {
     config->source = reader->source;
     ConfigKeysTop top;
@@ -287,7 +290,8 @@ static bool read_point(const ConfigReader *reader, Config *config, const Json *j
     fine &= note(reader, read_method(reader, &config->position, json_get(json, "method"), "method"));
     fine &= read_model(reader, config, json_get(json, "model"));
     fine &= read_train(reader, config, json_get(json, "train"));
-    if (has_data || !json_get(data, "task")) /* what can be evaluated depends on the task */
+    /* the valid keys of `evaluate` depend on whether there is a task */
+    if (has_data || !json_get(data, "task"))
         fine &= note(reader, evaluation_config_read(&config->evaluate, json_get(json, "evaluate"),
                                                     config->train.length, config->data.task, reader->source,
                                                     reader->arena, reader->err));
@@ -311,8 +315,8 @@ Config *config_parse(const char *text, const char *source, Arena *arena, Error *
     return json && read_point(&reader, config, json, NULL) ? config : NULL;
 }
 
-/* Adds the errors of a point that no other point has. The fault of a point that is not the first is that of
-   its values: they are named. */
+/* Adds the errors of a point that no earlier point had. Errors of all points but the first are due to
+   values of the sweep, so these values are named. */
 static void add_point_errors(const ConfigReader *reader, const Error *point, Error *seen,
                              const char *values) {
     char *rest = arena_copy(reader->arena, point->text);
@@ -354,7 +358,7 @@ static bool read_points(const ConfigReader *reader, Experiment *experiment, cons
     return note(reader, false);
 }
 
-/* Whether a key of the file belongs to its points. The other keys have been read: their mistakes are reported
+/* Whether a key of the file belongs to the points. Other keys have been read; their errors are reported
    once. */
 static bool is_for_points(const char *key) {
     const OptionSection *section = &config_keys_point;

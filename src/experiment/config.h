@@ -1,10 +1,9 @@
-/* config: a config file, read into one Config per point.
+/* config: reads a config file into one Config for each point.
  *
- * An experiment is one JSON object (README, "Experiments"). `sweep` is a product over dotted paths to any
- * option; `exclude` is a list of objects of path: value pairs, each of which removes the points that match
- * all its pairs. Every point is read into one Config with all defaults filled in, and all points are checked
- * before anything runs. `resolved` is the whole config as canonical JSON; `trained` is the part that
- * determines training, and enters the run's key.
+ * An experiment is one JSON object (configs/README.md). The points are the product of the lists in `sweep`,
+ * without those that `exclude` matches (experiment/grid.h). Every point becomes a Config with all defaults,
+ * and all points are checked before anything runs. `resolved` is the whole config of a point as canonical
+ * JSON. `trained` is the part that determines training; the key of a run is computed from it.
  */
 #ifndef POSLAB_EXPERIMENT_CONFIG_H
 #define POSLAB_EXPERIMENT_CONFIG_H
@@ -18,60 +17,60 @@
 #include "experiment/evaluation_config.h"
 #include "experiment/slurm_config.h"
 
-enum { CONFIG_FORMAT = 1 }; /* changes when equal configs would train differently */
+enum { CONFIG_FORMAT = 1 }; /* incremented when equal configs would train differently */
 
 typedef struct Config {
     const char *source; /* "config 'x.json'", for errors */
-    const char *name;   /* of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
+    const char *name;   /* name of the experiment: [A-Za-z0-9._-]{1,64}, not starting with '.' or '-' */
     CorpusOptions data;
-    ModelOptions model;       /* vocabulary set for `bytes` */
+    ModelOptions model;       /* the vocabulary is set if the tokenizer or the task determines it */
     AdaptiveSoftmax adaptive; /* "model.adaptive" */
     Encoding position;
     TrainOptions train;
     OptimizerOptions optimizer;
     OptimizerScheduleOptions schedule;
     EvaluationConfig evaluate;
-    const char
-        *resolved; /* canonical JSON of this point, all defaults spelled out, without `sweep` and `exclude` */
-    const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate,
-                            data's file lists (the corpus hash represents them) and train.checkpoint */
+    const char *resolved; /* canonical JSON of this point with all defaults, without `sweep` and `exclude` */
+    const char *trained; /* canonical JSON of what determines training: `resolved` without name, evaluate, the
+                            file lists of data (the corpus hash represents them) and train.checkpoint */
 } Config;
 
 typedef struct Experiment {
     const char *name;
-    const char *source;     /* the file's JSON with --set applied, canonical */
-    const char *directory;  /* results folder of this experiment: results/NAME */
-    SlurmConfig allocation; /* of the section `cluster` */
+    const char *source;     /* canonical JSON of the file, with --set applied */
+    const char *directory;  /* folder of the results of this experiment: results/NAME */
+    SlurmConfig allocation; /* the section `cluster` */
     Config *points;
     int count;
 } Experiment;
 
-/* Errors of the functions below have a line for each mistake.
-   sets: NULL-terminated list of "path=value" (value is JSON, or a bare word taken as text), or NULL. */
+/* Reads a config file. `sets` is a NULL-terminated list of "path=value", or NULL; the value is JSON or a
+   word, which is taken as text. Errors of this and the next two functions have one line for each
+   mistake. */
 Experiment *config_read(const char *path, const char *const *sets, Arena *arena, Error *err);
 
-/* The same from the text of an experiment, which must have a name. */
+/* Reads an experiment, which must have a name, from text. */
 Experiment *config_read_text(const char *text, const char *source, Arena *arena, Error *err);
 
-/* One point from the text of its `resolved` JSON, as a worker gets it. */
+/* Reads one point from its `resolved` JSON, as workers do. */
 Config *config_parse(const char *text, const char *source, Arena *arena, Error *err);
 
-/* Whether the program can run a config, not only plan it: an error (usage) names what it cannot do
- * yet. */
+/* Whether the program can train a config that it can plan; the error (EXIT_USAGE) names the unsupported
+   option. */
 bool config_runnable(const Config *config, Error *err);
 
-/* Whether rows have positions of their own (data/examples.h). */
+/* Whether the rows of the task have positions of their own (data/examples.h). */
 bool config_gives_positions(const Config *config);
 
-/* The evaluations that a config asks for, lengths by protocols; owned by the arena. */
+/* The evaluations that a config requests: the product of lengths and protocols. Owned by the arena. */
 EvaluateRequest *config_requests(const Config *config, int *count, Arena *arena);
 
-/* The trained model as a variant changes it; the variant's options may come from elsewhere than the config.
- * Owned by the arena, except for the values, which are the model's. */
+/* The trained model with the changes of a variant, whose options need not come from the config. Owned by
+   the arena; it shares the parameters of `model`. */
 Model *config_variant(const Config *config, const Model *model, const EvaluateVariant *variant, Arena *arena,
                       Error *err);
 
-/* The method's options as canonical JSON ("{}" without options). */
+/* The options of the method as canonical JSON ("{}" without options). */
 const char *config_method_options(const Encoding *position, Arena *arena);
 
 #endif

@@ -1,4 +1,6 @@
-/* config_file: see config_file.h. */
+/* config_file: reads a chain of configs, from the given file to the last one that is extended, and merges
+ * them.
+ */
 #include "experiment/config_file.h"
 
 #include <limits.h>
@@ -12,13 +14,13 @@ enum { MAX_FILES = 16, MAX_TAGS = 100, NAME_SIZE = 64 };
 
 /* ---- extends ---- */
 
-/* The files from the first one on, each extended by the one before. */
+/* The files of a chain; each is extended by the one before it. */
 typedef struct Chain {
     const char *paths[MAX_FILES];
     int count;
 } Chain;
 
-/* Keys of the other file that are not taken over, and keys whose objects are one value. */
+/* Keys that are not inherited, and keys whose objects are replaced as a whole. */
 static const char *const own[] = {"name", "description", "tags", "$schema", "extends", NULL};
 static const char *const whole[] = {"method", "sweep", "exclude", NULL};
 
@@ -27,7 +29,8 @@ static bool is_in(const char *const *list, const char *key) {
     return *list != NULL;
 }
 
-/* Members of `json` into `base`, at whose top level `whole` counts. */
+/* Merges the members of `json` into `base`. `top`: both are the top level of a file, where `whole`
+   applies. */
 static void complete(Json *base, const Json *json, bool top) {
     for (const Json *member = json_first(json); member; member = json_next(member)) {
         const char *key = json_name(member);
@@ -40,7 +43,7 @@ static void complete(Json *base, const Json *json, bool top) {
     }
 }
 
-/* A path of a file that another one names. */
+/* The path of file `name`, which the file `path` names: relative to the folder of `path`. */
 static const char *beside(const char *path, const char *name, Arena *arena) {
     const char *slash = strrchr(path, '/');
     if (*name == '/' || !slash) return arena_copy(arena, name);

@@ -1,4 +1,4 @@
-/* config_keys: see config_keys.h. */
+/* config_keys: the rows of the top level, of methods and of variants, and the generated JSON Schema. */
 #include "experiment/config_keys.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 
 static const OptionPart file_parts[] = {
     {"$schema", "text", NULL, "JSON Schema of configs, for editors; ignored", TEXT_SCHEMA},
-    {"extends", "path", NULL, "a config that this one completes or changes; relative to this file",
+    {"extends", "path", NULL, "path of the config that this file extends, relative to this file",
      TEXT_SCHEMA},
     {"description", "text", NULL, "what the experiment is for; shown by status and report", TEXT_SCHEMA},
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
@@ -29,7 +29,7 @@ static const OptionPart file_parts[] = {
      "values by path; a point that matches all pairs of an item is left out",
      "{\"type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\"object\",\"minProperties\":1}}"},
     {.key = "cluster"},
-    {.key = "data"}, /* a point begins here */
+    {.key = "data"}, /* the first key of a point */
     {.key = "model"},
     {"method", "name, or object with a name", "required",
      "the position method; swept with other paths, an object can set them, too",
@@ -38,7 +38,7 @@ static const OptionPart file_parts[] = {
     {.key = "evaluate"},
     {0},
 };
-enum { FILE_ONLY = 7 }; /* parts that a point does not have */
+enum { FILE_ONLY = 7 }; /* number of parts that only a file has */
 
 static const OptionField root_fields[] = {
     {"name", OPTION_TEXT, offsetof(ConfigKeysTop, name),
@@ -204,7 +204,7 @@ static Json *part_schema(const OptionSection *section, const OptionPart *part, A
     return json;
 }
 
-/* The keys of an object, and no others. */
+/* The schema of an object with the keys of a section and no others. */
 static Json *section_schema(const OptionSection *section, Arena *arena) {
     Json *json = json_new_object(arena), *keys = json_new_object(arena);
     for (const OptionPart *part = section->parts; part && part->key; part++)
@@ -218,12 +218,12 @@ static Json *section_schema(const OptionSection *section, Arena *arena) {
     return json;
 }
 
-/* Values that override others where this method is swept: paths, which have a dot. */
+/* Allows keys with a dot: paths that a method sets at its points of a sweep. */
 static void allow_overrides(Json *schema, Arena *arena) {
     json_set(schema, "patternProperties", parse("{\"^[a-z]+\\\\..\":{}}", arena));
 }
 
-/* An object with the method's name and its options. */
+/* The schema of an object with the name of a method and its options. */
 static Json *method_schema(const PositionMethod *method, Arena *arena) {
     const OptionSection *keys = method->positions ? &config_keys_moving : &config_keys_method;
     OptionSection section = *keys;
@@ -257,7 +257,8 @@ static Json *list_of(Json *items, Arena *arena) {
     return list;
 }
 
-/* A block has a list for each path of a value or a section; the options of methods have any name. */
+/* Defines a block of a sweep: a list for each path of a value or section. Below `method` and `data.task`
+   any key is allowed. */
 static void define_sweep(Json *definitions, Arena *arena) {
     Json *paths = json_new_object(arena), *block = parse("{\"type\":\"object\"}", arena);
     for (const OptionSection *const *each = config_keys_sections; *each; each++) {

@@ -1,4 +1,4 @@
-/* evaluation_config: the table of protocols says which options each of them takes. */
+/* evaluation_config: reads lists and protocols; a table says which options each protocol has. */
 #include "experiment/evaluation_config.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "math/linear.h"
 
-/* Of the section `evaluate.task`. */
+/* The section `evaluate.task`. */
 typedef struct TaskEvaluation {
     int64_t examples;
     int hint;
@@ -15,9 +15,9 @@ typedef struct TaskEvaluation {
 
 static const OptionField task_fields[] = {
     {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
-     .help = "of each size"},
+     .help = "number of examples of each size"},
     {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
-     .help = "which rows: those of the task itself"},
+     .help = "rows to evaluate: those of the task itself"},
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
@@ -30,7 +30,8 @@ const OptionSection evaluation_config_task_section = {
 
 enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
 
-static const char *const offered_splits[] = {"valid", "test", NULL}; /* Split, less SPLIT_VALID */
+/* the index of a name is its Split minus SPLIT_VALID */
+static const char *const offered_splits[] = {"valid", "test", NULL};
 
 static const OptionField evaluate_fields[] = {
     {"split", OPTION_CHOICE, offsetof(EvaluationConfig, split), .choices = offered_splits,
@@ -68,17 +69,18 @@ static const OptionField protocol_fields[] = {
     {"name", OPTION_CHOICE, offsetof(EvaluationConfigProtocol, name), .choices = evaluate_protocol_names,
      .help = "how windows are placed on the stream"},
     {"stride", OPTION_REAL, offsetof(EvaluationConfigProtocol, stride), .low = 0, .high = MAX_LENGTH,
-     .help = "of strided (required) and last_n (0.125): below 1 a share of the length, else tokens"},
+     .help =
+         "stride of strided (required) and last_n (0.125): below 1 a share of the length, otherwise tokens"},
     {"targets", OPTION_INT, offsetof(EvaluationConfigProtocol, targets), .low = 0, .high = 1e15,
-     .help = "of last_n, required: number of targets, the last ones of the split"},
+     .help = "number of targets of last_n (required), at the end of the split"},
 };
 const OptionSection evaluation_config_protocol_section = {
     "evaluate.protocols[]", "A protocol as an object; a name alone has no options", protocol_fields,
     COUNT_OF(protocol_fields), NULL};
 
 static const struct {
-    bool stride, targets;   /* whether it has them; if it has, they must be given, or else */
-    double standard_stride; /* is what the stride is; 0: it must be given */
+    bool stride, targets;   /* the options that the protocol has; targets are required */
+    double standard_stride; /* default of the stride; 0: it is required */
 } takes[] = {
     [EVALUATE_NONOVERLAPPING] = {0},
     [EVALUATE_STRIDED] = {.stride = true},
@@ -93,7 +95,7 @@ static int by_length(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Adds the lengths that one list asks for: its numbers times `unit`, rounded. */
+/* Adds the lengths of a list: its numbers times `unit`, rounded. */
 static bool add_lengths(EvaluationConfig *evaluate, const Json *list, const char *path, double unit,
                         const char *source, Error *err) {
     if (!json_check_list(list, source, path, MAX_LENGTHS, err)) return false;
@@ -135,7 +137,7 @@ static bool read_lengths(EvaluationConfig *evaluate, const Json *json, int64_t t
     return true;
 }
 
-/* What the table says of this protocol; `path` is where it stands. */
+/* Checks the options of a protocol against the table; `path` is its path in the config. */
 static bool check_protocol(const EvaluationConfigProtocol *protocol, const Json *json, const char *source,
                            const char *path, Error *err) {
     const Json *stride_json = json_get(json, "stride"), *targets_json = json_get(json, "targets");
@@ -155,7 +157,7 @@ static bool check_protocol(const EvaluationConfigProtocol *protocol, const Json 
            json_value_error(targets_json, source, where, "a whole number from 1", err);
 }
 
-/* "strided" alone is an object with nothing but a name. */
+/* Reads a protocol: an object, or a name, which has no options. */
 static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, const char *source,
                           const char *path, Arena *arena, Error *err) {
     Json *named = json_new_object(arena);
@@ -174,7 +176,7 @@ static bool read_protocol(EvaluationConfigProtocol *protocol, const Json *json, 
     return fine && check_protocol(protocol, object, source, path, err);
 }
 
-/* "sizes", or the largest of training. */
+/* Reads "sizes"; the default is the largest size in training. */
 static bool read_sizes(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
                        const char *source, Arena *arena, Error *err) {
     const Json *sizes = json_get(json, "sizes");
@@ -232,7 +234,7 @@ bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_
         !json_check_list(protocols, source, "evaluate.protocols", MAX_PROTOCOLS, err))
         return false;
     evaluate->split += SPLIT_VALID;
-    evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* zeros: nonoverlapping */
+    evaluate->protocol_count = protocols ? json_count(protocols) : 1; /* all zero: nonoverlapping */
     evaluate->protocols = NEW(arena, evaluate->protocol_count, EvaluationConfigProtocol);
     for (int i = 0; i < json_count(protocols); i++) {
         char path[64];
@@ -245,7 +247,7 @@ bool evaluation_config_read(EvaluationConfig *evaluate, const Json *json, int64_
 
 /* --- writing --- */
 
-/* The options of each, with its name. */
+/* The options of each variant, and its name. */
 static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
     Json *list = json_new_array(arena);
     for (int i = 0; i < evaluate->variant_count; i++) {
@@ -301,7 +303,7 @@ int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64
     return stride < 1 ? 1 : stride < most ? stride : most;
 }
 
-/* Number -1: as trained; else of the variant. */
+/* The request for variant `number`; -1: as trained. */
 static EvaluateRequest request_of(const EvaluationConfig *evaluate, const EvaluationConfigProtocol *protocol,
                                   int64_t length, int variant) {
     EvaluateRequest request = {.split = evaluate->split,
@@ -323,7 +325,7 @@ EvaluateRequest *evaluation_config_requests(const EvaluationConfig *evaluate, in
     EvaluateRequest *requests = NEW(arena, most * (size_t)(evaluate->variant_count + 1), EvaluateRequest);
     *count = 0;
     for (int l = 0; l < evaluate->length_count; l++) {
-        int first = *count; /* of this length; strides may coincide */
+        int first = *count; /* the first request of this length; different protocols can have equal strides */
         for (int v = -1; v < evaluate->variant_count; v++)
             for (int p = 0; p < evaluate->protocol_count; p++) {
                 EvaluateRequest request =

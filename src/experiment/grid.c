@@ -1,5 +1,5 @@
-/* grid: a block is one object of the sweep. The index of a point in its block is read as a number whose
- * digits are the indices into the lists of the block.
+/* grid: a block is one object of the sweep. The index of a point in its block is a number in mixed radix;
+ * its digits are the indices into the lists of the block.
  */
 #include "experiment/grid.h"
 
@@ -10,13 +10,13 @@
 typedef struct Axis {
     const char *path;
     const Json *values;
-    int count, stride; /* the point's value is number index / stride % count */
+    int count, stride; /* a point has value index / stride % count */
 } Axis;
 
 typedef struct Block {
     const char *path; /* "sweep" or "sweep[1]" */
     Axis *axis;
-    int *order; /* in which the axes are applied: outer paths before inner ones */
+    int *order; /* the order in which axes are applied: outer paths before inner ones */
     int axis_count, count;
 } Block;
 
@@ -24,11 +24,11 @@ struct Grid {
     const Json *experiment, *exclude;
     const char *source;
     Block *blocks;
-    int block_count, count; /* of points, in all blocks */
-    bool *used;             /* entries of `exclude` that matched */
+    int block_count, count; /* number of blocks; number of points in all blocks */
+    bool *used;             /* [entries of `exclude`] whether the entry matched a point */
 };
 
-/* Whether path `inner` is `outer` or inside it. */
+/* Whether path `inner` equals `outer` or is inside it. */
 static bool leads_through(const char *inner, const char *outer) {
     size_t size = strlen(outer);
     return strncmp(inner, outer, size) == 0 && (inner[size] == '\0' || inner[size] == '.');
@@ -36,8 +36,8 @@ static bool leads_through(const char *inner, const char *outer) {
 
 /* ---- overriding ---- */
 
-/* What the text behind the equals sign means; NULL: an error. Only what cannot be a word must be JSON: that
-   begins as a list, an object or a text, or is a whole number. */
+/* Parses a value of --set; NULL on error. It must be valid JSON if it begins like a list, an object or a
+   text, or is a whole number; any other invalid JSON is a text. */
 static Json *parse_value(const char *text, const char *path, Arena *arena, Error *err) {
     char word[JSON_EXCERPT_SIZE], where[2 * JSON_EXCERPT_SIZE];
     snprintf(where, sizeof where, "--set %s", json_excerpt_text(path, word));
@@ -48,7 +48,7 @@ static Json *parse_value(const char *text, const char *path, Arena *arena, Error
     return json_syntax_check_utf8(text, strlen(text), where, err) ? json_new_text(text, arena) : NULL;
 }
 
-/* Replaces the values of an axis by copies in which `path`, somewhere below the axis, is set. */
+/* Replaces the values of an axis by copies with `path`, a path inside the axis, set. */
 static bool set_inside(Json *sweep, const char *axis, const char *path, const Json *value, const char *source,
                        Error *err) {
     const Json *values = json_get(sweep, axis);
@@ -64,7 +64,7 @@ static bool set_inside(Json *sweep, const char *axis, const char *path, const Js
     return true;
 }
 
-/* In one block. */
+/* Sets a path in one block. */
 static bool set_in_block(Json *block, const char *path, const Json *value, const char *source, Error *err) {
     for (const Json *next, *values = json_first(block); values; values = next) {
         const char *axis = json_name(values);
@@ -75,7 +75,7 @@ static bool set_in_block(Json *block, const char *path, const Json *value, const
     json_remove(block, path);
     if (!strchr(path, '.')) return true;
     for (const Json *item = json_first(json_get(block, "method")); item; item = json_next(item))
-        json_remove((Json *)item, path); /* what a method sets for its points */
+        json_remove((Json *)item, path); /* removes the value that a method sets at this path */
     return true;
 }
 
@@ -114,7 +114,7 @@ bool grid_override(Json *experiment, const char *assignment, const char *source,
 
 /* ---- the product ---- */
 
-/* The experiment's name belongs to all points, and sweeps do not nest. */
+/* All points have the name of the experiment, and sweeps cannot be nested. */
 static const char *const not_swept[] = {"name", "sweep", "exclude"};
 
 static bool axis_read(const Grid *axes, Block *block, Axis *axis, const Json *values, Error *err) {
@@ -154,7 +154,8 @@ static bool block_read(Grid *axes, Block *block, const Json *json, Arena *arena,
         block->axis[i].stride = stride;
         stride *= block->axis[i].count;
     }
-    block->order = NEW(arena, count, int); /* by length: an outer path is shorter than its inner ones */
+    /* sorted by length of the path: an outer path is shorter than its inner paths */
+    block->order = NEW(arena, count, int);
     for (int i = 0; i < count; i++) {
         int at = i;
         for (; at > 0 && strlen(block->axis[block->order[at - 1]].path) > strlen(block->axis[i].path); at--)
@@ -168,7 +169,7 @@ static bool block_read(Grid *axes, Block *block, const Json *json, Arena *arena,
                      axes->source, GRID_MAX_POINTS);
 }
 
-/* One block, or a list of them; without a sweep one block without paths. */
+/* Reads one block or a list of blocks; without a sweep there is one block without paths. */
 static bool sweep_read(Grid *axes, const Json *sweep, Arena *arena, Error *err) {
     bool list = json_is_array(sweep);
     if (list && !json_check_list(sweep, axes->source, "sweep", GRID_MAX_BLOCKS, err)) return false;
@@ -216,7 +217,7 @@ int grid_count(const Grid *axes) {
     return axes->count;
 }
 
-/* The block of a point; the index becomes that in the block. */
+/* The block of a point; *index becomes the index in the block. */
 static const Block *block_of(const Grid *axes, int *index) {
     const Block *block = axes->blocks;
     for (; *index >= block->count; block++) *index -= block->count;
@@ -227,7 +228,7 @@ static const Json *axis_value(const Axis *axis, int index) {
     return json_at(axis->values, index / axis->stride % axis->count);
 }
 
-/* Keys of the method that are paths, which have dots, set other keys of the point. */
+/* Sets the keys of the point's method that are paths (have dots). */
 static bool apply_overrides(const Grid *axes, const Block *block, Json *point, Error *err) {
     Json *method = json_get_mutable(point, "method");
     for (const Json *next, *member = json_first(json_is_object(method) ? method : NULL); member;

@@ -1,12 +1,12 @@
-/* grid: from the JSON of one experiment to the JSON of its points.
+/* grid: expands the JSON of an experiment to the JSON of its points.
  *
- * `sweep` is an object of dotted path: list of values; the points are the product of its lists, the first
- * path varying slowest. A path that leads through another one ("method" and "method.base") is applied after
- * it. A list of such objects, blocks, is the union of their products, one after the other. A method that is
- * an object can have keys with dots: they are paths that are set at the points of this method. `exclude` is a
- * list of objects of path: value; a point is removed if all pairs of an entry match it. A text matches an
- * object with that `name`, and an object matches one that has all its members. This module knows JSON only:
- * whether a path exists in a config is found out when the point is read.
+ * `sweep` is an object of dotted path: list of values. The points are the product of its lists; the first
+ * path varies slowest. A path inside another one ("method.base" inside "method") is applied after it. A
+ * list of such objects (blocks) is the union of their products, in order. A method that is an object can
+ * have keys with dots: paths that are set at the points of this method. `exclude` is a list of objects of
+ * path: value; it removes the points that match all pairs of an entry. A text matches an object with that
+ * `name`; an object matches an object that has all its members. This module does not know the keys of a
+ * config: a wrong path is an error when the point is read.
  */
 #ifndef POSLAB_EXPERIMENT_GRID_H
 #define POSLAB_EXPERIMENT_GRID_H
@@ -15,31 +15,31 @@
 
 enum { GRID_MAX_POINTS = 10000, GRID_MAX_PATHS = 64, GRID_MAX_BLOCKS = 100, GRID_MAX_EXCLUDED = 1000 };
 
-/* Sets a path of an experiment; the value becomes part of it. A path that `sweep` names loses its axis; a
-   path into one that `sweep` names is set in each of its values, and what a method sets at this path is
-   removed. "sweep.PATH" sets an axis, of every block. */
+/* Sets a path of an experiment; the value becomes part of the tree. An axis of `sweep` with this path is
+   removed. A path inside an axis is set in each value of the axis, and values that methods set at this path
+   are removed. "sweep.PATH" sets an axis of every block. */
 bool grid_set(Json *experiment, const char *path, Json *value, const char *source, Error *err);
 
-/* The same from the text "path=value" of --set (value: JSON, or else a text). */
+/* The same from the argument "path=value" of --set; the value is JSON, otherwise a text. */
 bool grid_override(Json *experiment, const char *assignment, const char *source, Error *err);
 
 typedef struct Grid Grid;
 
-/* Checks `sweep` and `exclude`. The experiment must outlive the axes. */
+/* Checks `sweep` and `exclude`. The experiment must live as long as the grid. */
 Grid *grid_new(const Json *experiment, const char *source, Arena *arena, Error *err);
 
-int grid_count(const Grid *axes); /* of the product, before `exclude` */
+int grid_count(const Grid *axes); /* number of points before `exclude` */
 
-/* The index-th point: the experiment without `sweep` and `exclude`. NULL: an error. */
+/* The JSON of point `index`: the experiment without `sweep` and `exclude`. NULL on error. */
 Json *grid_point(const Grid *axes, int index, Arena *arena, Error *err);
 
 /* Whether an entry of `exclude` matches the point. */
 bool grid_excluded(Grid *axes, const Json *point);
 
-/* Called after all points: an entry of `exclude` that matched none of them is an error. */
+/* Called after the last point: an entry of `exclude` that matched no point is an error. */
 bool grid_finish(const Grid *axes, Error *err);
 
-/* "train.length=64, train.seed=1"; "" without sweep. */
+/* The values of a point: "train.length=64, train.seed=1"; "" without a sweep. */
 const char *grid_describe(const Grid *axes, int index, Arena *arena);
 
 #endif

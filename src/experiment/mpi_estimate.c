@@ -6,10 +6,10 @@
 #include "train/batch_gradient.h"
 #include "experiment/adaptive_softmax.h"
 
-/* Of one message between two machines: the order of magnitude of Ethernet and TCP. */
+/* Latency of one message between two machines: the order of magnitude of TCP over Ethernet. */
 static const double latency = 30e-6;
 
-typedef struct Share { /* of a point on a given number of ranks */
+typedef struct Share { /* the work of one point on a given number of ranks */
     double train, evaluate, exchange, sent, bytes;
 } Share;
 
@@ -85,6 +85,6 @@ Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *aren
     }
     table_note(
         table,
-        "Memory is that of the largest run. Ranks beyond the sequences of an update have no part in it.");
+        "Memory is that of the largest run. Ranks beyond the number of sequences of an update are idle.");
     return table;
 }

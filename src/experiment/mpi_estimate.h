@@ -1,10 +1,10 @@
-/* mpi_estimate: estimated cost of a plan's runs on several ranks.
+/* mpi_estimate: estimates the cost of the runs of a plan on several ranks.
  *
- * Estimates are computed from the speed of a single rank and the sizes of messages. An update is divided
- * into whole sequences, so ranks beyond an update's sequences are idle; evaluations are divided evenly. Each
- * of N active ranks sends and receives 2 (N - 1) / N of the gradients' bytes per update, in pieces
- * (sys/mpi.h), each of which costs 2 (N - 1) message latencies. Bandwidth is that of one rank: ranks that
- * share a network card share it. No overlap of communication and computation is assumed.
+ * The estimate uses the speed of one rank and the sizes of messages. An update is divided into whole
+ * sequences, so ranks beyond the number of sequences are idle. Evaluations are divided evenly. Each of N
+ * active ranks sends and receives 2 (N - 1) / N of the bytes of the gradients per update, in pieces
+ * (sys/mpi.h), each of which costs 2 (N - 1) message latencies. The bandwidth is that of one rank; ranks
+ * that share a network card share it. Communication and computation do not overlap.
  */
 #ifndef POSLAB_EXPERIMENT_MPI_ESTIMATE_H
 #define POSLAB_EXPERIMENT_MPI_ESTIMATE_H
@@ -14,15 +14,17 @@
 
 typedef struct MpiEstimate {
     int ranks;
-    double seconds, exchange;   /* of all runs, one after the other; exchange: of these, in messages */
-    double sent, bytes;         /* the most of any run: sent by a rank in an update; arenas of a rank */
-    double speedup, efficiency; /* against one rank; speedup over ranks */
+    double seconds,
+        exchange; /* seconds: of all runs in sequence; exchange: the part of it that is communication */
+    double sent,
+        bytes; /* maxima over the runs: bytes that a rank sends in an update; bytes of the arenas of a rank */
+    double speedup, efficiency; /* time of one rank / time; speedup / ranks */
 } MpiEstimate;
 
-/* seconds_per_flop: of one rank, as plan_print has it. */
+/* seconds_per_flop: of one rank, as measured by plan_print. */
 MpiEstimate mpi_estimate_make(const Plan *plan, int ranks, double seconds_per_flop);
 
-/* A row for each of the plan's own numbers of ranks. */
+/* One row for each number of ranks in plan->ranks. */
 Table *mpi_estimate_table(const Plan *plan, double seconds_per_flop, Arena *arena);
 
 #endif

@@ -1,5 +1,5 @@
-/* plan: the sizes of a point come from the code that does the work, run on counting arenas. FLOPs and times
- * are computed in double, where nothing overflows.
+/* plan: the bytes of a point are computed by the allocating code itself, which runs with counting arenas.
+ * FLOPs and times are doubles, which do not overflow.
  */
 #include "experiment/plan.h"
 
@@ -44,7 +44,7 @@ static void add_notice(Plan *plan, const char *text, Arena *arena) {
     *ARENA_PUSH(arena, plan->notices, plan->notice_count) = arena_copy(arena, text);
 }
 
-/* A placeholder corpus if files of the corpus are merely missing; NULL for any other error. */
+/* A placeholder corpus if files of the corpus are missing; NULL for any other error. */
 static const Corpus *absent_corpus(Plan *plan, const Config *config, Arena *arena, const Error *err) {
     if (config->data.tokenizer != TOKENIZER_UINT32 && !corpus_is_missing(&config->data)) return NULL;
     add_notice(plan, err->text, arena);
@@ -58,7 +58,7 @@ static bool is_absent(const Corpus *corpus) {
     return corpus->splits[SPLIT_TRAIN].count == 0 && !corpus->examples;
 }
 
-/* The corpus of the first point in the plan with the same data, or a newly read one. */
+/* The corpus of the first point in the plan with the same data; if there is none, reads it. */
 static const Corpus *find_corpus(Plan *plan, const Config *config, bool outline, Arena *arena, Error *err) {
     for (int i = 0; i < plan->count; i++)
         if (same_corpus(plan->points[i].config, config)) return plan->points[i].corpus;
@@ -75,7 +75,7 @@ static bool check_splits(const PlanPoint *point, Error *err) {
         if (!evaluate_examples_check(corpus->examples, &point->requests[i], config->source, err))
             return false;
     if (corpus->examples) return true;
-    if (is_absent(corpus)) train = rest = INT64_MAX; /* only checks that need no corpus are made */
+    if (is_absent(corpus)) train = rest = INT64_MAX; /* skip the checks that need the sizes of the corpus */
     if (train < config->train.length + 1)
         return error_set(
             err, EXIT_USAGE,
@@ -95,13 +95,13 @@ static bool check_splits(const PlanPoint *point, Error *err) {
 
 /* ---- sizes ---- */
 
-/* Tokens of a window. */
+/* The number of tokens of a window. */
 static int64_t request_length(const EvaluateRequest *request, const Corpus *corpus) {
     return corpus->examples ? examples_test_length(examples_options(corpus->examples), request->length)
                             : request->length;
 }
 
-/* The targets and the windows of a request. */
+/* The number of targets and windows of a request. */
 static double request_targets(const EvaluateRequest *request, const Corpus *corpus) {
     if (is_absent(corpus) || corpus->examples) return (double)request->tokens;
     EvaluateSpan span = evaluate_span(request, corpus->splits[request->split].count);
@@ -113,15 +113,16 @@ static double request_windows(const EvaluateRequest *request, const Corpus *corp
     return ceil(request_targets(request, corpus) / (double)request->stride);
 }
 
-/* Tokens that pass through the model: window k of N targets ends at min((k+1) S, N) and starts at (k+1) S -
-   L, or at 0 where there is no text before. */
+/* The number of tokens that pass through the model. Window k of N targets ends at min((k+1) S, N) and
+   starts at (k+1) S - L, or at 0 if that is negative and no text precedes the targets. */
 static double request_tokens(const EvaluateRequest *request, const Corpus *corpus) {
     if (corpus->examples) return (double)(request->tokens * request_length(request, corpus));
     double targets = request_targets(request, corpus), windows = request_windows(request, corpus);
     double length = (double)request->length, stride = (double)request->stride;
     double before =
         is_absent(corpus) ? 0 : (double)evaluate_span(request, corpus->splits[request->split].count).first;
-    double growing = before > 0 ? 0 : fmin(floor(length / stride), windows); /* windows that start at 0 */
+    /* number of windows that start at 0 */
+    double growing = before > 0 ? 0 : fmin(floor(length / stride), windows);
     return stride * growing * (growing + 1) / 2 + (windows - growing) * length - (windows * stride - targets);
 }
 
@@ -134,7 +135,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     ModelOptions weights = config->model, compute = config->model;
     weights.vocabulary = adaptive_softmax_weight_rows(&config->adaptive, weights.vocabulary, weights.width);
     compute.vocabulary = adaptive_softmax_compute_rows(&config->adaptive, compute.vocabulary, compute.width);
-    if (point->corpus->examples) /* logits are computed only where targets are scored */
+    if (point->corpus->examples) /* logits are computed only at scored targets */
         compute.vocabulary =
             (int64_t)ceil((double)compute.vocabulary *
                           examples_scored_share(point->corpus->examples, config->train.length));
@@ -157,7 +158,8 @@ static void measure(PlanPoint *point, Arena *scratch) {
         if (!changed) BUG("%s", err.text);
         const Corpus *corpus = point->corpus;
         int64_t length = request_length(request, corpus);
-        if (beyond_limit(changed, length)) continue; /* an outcome that costs nothing */
+        /* lengths beyond the limit of the method are not computed */
+        if (beyond_limit(changed, length)) continue;
         changed->precision = request->precision;
         size_t bytes = (corpus->examples ? evaluate_examples_bytes(changed, corpus->examples, request)
                                          : evaluate_bytes(changed, length)) +
@@ -168,7 +170,7 @@ static void measure(PlanPoint *point, Arena *scratch) {
     arena_release(scratch, mark);
 }
 
-/* The memory of a worker besides its arenas' peak: tokens, the order of an epoch and the log of all steps. */
+/* Bytes of a worker outside of its arenas' peak: tokens, the order of an epoch and the log of all steps. */
 static double kept_bytes(const PlanPoint *point) {
     double windows = (double)point->corpus->splits[SPLIT_TRAIN].count / (double)point->config->train.length;
     double bytes = (double)point->steps * sizeof(TrainLog) + windows * sizeof(int64_t);
@@ -177,9 +179,9 @@ static double kept_bytes(const PlanPoint *point) {
     return bytes + (task ? examples_bytes(task) + (double)task->examples * sizeof(int64_t) : 0);
 }
 
-/* Program, libraries and the BLAS's packing buffers: measured as a worker's peak resident memory minus the
-   bytes computed here, for training lengths 1,024 to 16,384, without and with oneDNN; and the same for each
-   further thread, up to 8. */
+/* Bytes of the program, its libraries and the packing buffers of the BLAS, and of each further thread.
+   Measured as a worker's peak resident memory minus the bytes computed here, for training lengths 1,024 to
+   16,384 and up to 8 threads, without and with oneDNN. */
 static const double process_bytes = (POSLAB_ONEDNN ? 15 : 11.5) * 1048576.0, thread_bytes = 0.4 * 1048576.0;
 
 double plan_resident(const PlanPoint *point) {
@@ -187,8 +189,7 @@ double plan_resident(const PlanPoint *point) {
            process_bytes + (point->threads - 1) * thread_bytes;
 }
 
-/* Refuses a point that needs more memory than the machine has: arenas, tokens, and the log of steps and
-   windows. */
+/* Refuses a point that needs more memory than the machine has. */
 static bool check_memory(const PlanPoint *point, Arena *arena, Error *err) {
     const Corpus *corpus = point->corpus;
     double machine = memory_usable(point->threads);
@@ -293,7 +294,7 @@ Plan *plan_make_outline(const Experiment *experiment, int threads, int jobs, Are
     return plan;
 }
 
-/* "method(option=value)", with the options that are not the default. */
+/* "method(option=value)" with the options that are not the default. */
 static const char *method_label(const Encoding *position, Arena *arena) {
     const char *name = position->method->name, *list = encoding_changed_options(position, ",", arena);
     return *list ? arena_format(arena, "%s(%s)", name, list) : name;

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "sys/memory.h"
 
-/* A worker needs a pipe and a log; other files are databases, locks and inherited descriptors. */
+/* A worker needs a pipe and a log. The others are databases, locks and inherited descriptors. */
 enum { FILES_OF_WORKER = 2, FILES_BESIDE = 32 };
 
 static bool check_files(int workers, Error *err) {
@@ -30,7 +30,7 @@ static int by_size(const void *a, const void *b) {
     return (left < right) - (left > right);
 }
 
-/* A copy in descending order. */
+/* A copy of the array in descending order. */
 static double *sorted(const double *bytes, int count, Arena *arena) {
     double *sizes = NEW(arena, count + 1, double);
     for (int i = 0; i < count; i++) sizes[i] = bytes[i];

@@ -10,12 +10,12 @@
 #include "experiment/plan_memory.h"
 #include "experiment/run_label.h"
 
-/* The share of the measured rate of matrix products that a run reaches; the rest goes to softmax, norms,
-   activations and the optimiser. Measured: from 0.5 (width 128, two threads, evaluation) to 0.9 (width 512,
-   one thread). */
+/* The fraction of the measured rate of matrix products that a run reaches; the rest of the time goes to
+   softmax, norms, activations and the optimizer. Measured: from 0.5 (width 128, two threads, evaluation) to
+   0.9 (width 512, one thread). */
 static const double efficiency = 0.7;
 
-/* Seconds per FLOP of a run. The shape measured is that of the first point's feed-forward layer, within
+/* Estimated seconds per FLOP. The measured shape is that of the first point's feed-forward layer, within
    bounds that keep the measurement short. */
 static double seconds_per_flop(const Plan *plan) {
     const ModelOptions *model = &plan->points[0].config->model;
@@ -30,7 +30,7 @@ double plan_print_seconds(const Plan *plan) {
     return flops * seconds_per_flop(plan);
 }
 
-/* Whether the point is the first one with its corpus. */
+/* Whether the point is the first with its corpus. */
 static bool first_of_corpus(const Plan *plan, int index) {
     int i = 0;
     while (plan->points[i].corpus != plan->points[index].corpus) i++;
@@ -84,7 +84,7 @@ static void put_point(TableCell *row, const PlanPoint *point, double seconds_per
                   plan_resident(point), flops * seconds_per_flop);
 }
 
-/* Sums, and the largest memory; parameters have no sum that means anything. */
+/* The row of totals: sums, and maxima of memory. Parameters have no total. */
 static Table *total_of(const Table *table, Arena *arena) {
     Table *total = table_new(NULL, columns, COLUMNS, arena);
     TableCell *sum = table_row(total);
@@ -140,10 +140,11 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                                    plan->count, text_bytes(memory_total(), arena)));
     if (plan->stale)
         table_note(table,
-                   arena_format(arena,
-                                "%d of %d runs in the database are stale, their method's file was edited: "
-                                "`run` trains them again.",
-                                plan->stale, plan->count));
+                   arena_format(
+                       arena,
+                       "%d of %d runs in the database are stale because the file of their method was edited: "
+                       "`run` retrains them.",
+                       plan->stale, plan->count));
     for (int i = 0; i < plan->notice_count; i++)
         table_note(table,
                    arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));

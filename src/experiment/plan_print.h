@@ -1,7 +1,7 @@
-/* plan_print: the output of `poslab plan`: what an experiment would cost, as a table.
+/* plan_print: prints the cost of an experiment as a table, for `poslab plan`.
  *
- * A row for each point has its key, parameters, FLOPs and bytes, and a time that is estimated from a short
- * measurement of the BLAS rate of this machine. It changes nothing and needs no database.
+ * A row for each point has its key, parameters, FLOPs and bytes, and an estimated time. The estimate uses a
+ * short measurement of the BLAS rate of this machine. Nothing is written and no database is needed.
  */
 #ifndef POSLAB_PLAN_PRINT_H
 #define POSLAB_PLAN_PRINT_H
@@ -9,10 +9,10 @@
 #include "base/table.h"
 #include "experiment/plan.h"
 
-double plan_print_seconds(const Plan *plan); /* of all runs, one after the other */
+double plan_print_seconds(const Plan *plan); /* estimated seconds of all runs in sequence */
 
-/* People also get totals and the estimates for several ranks, JSON has these as members of an object. Errors:
-   writing fails. */
+/* Prints the plan. Formats for people also have totals and the estimates for several ranks; in JSON these
+   are members of an object. Fails if writing fails. */
 bool plan_print(const Plan *plan, TableFormat format, FILE *out, Error *err);
 
 #endif

@@ -1,16 +1,13 @@
-/* run_label: configs are compared as JSON, path by path, so that every present or future option can be a
- * setting.
- */
+/* run_label: configs are compared as JSON, path by path, so that every option can be a setting. */
 #include "experiment/run_label.h"
 #include "position/encoding.h"
 
 #include <string.h>
 
-/* Options that have their own columns or do not affect training; they are not settings. */
+/* Options that have columns of their own or do not affect training; they are not settings. */
 static const char *const own_columns[] = {"name", "method", "evaluate", "train.length", "train.seed", NULL};
 
-/* Options that may be tuned for each method: they are settings only if points of the same method differ in
-   them. */
+/* Options that may be tuned for each method: settings only if points of the same method differ in them. */
 static const char *const tuning[] = {"train.optimizer", "train.schedule", NULL};
 
 static bool same_value(const Json *a, const Json *b, Arena *arena) {
@@ -21,7 +18,7 @@ static bool same_value(const Json *a, const Json *b, Arena *arena) {
     return same;
 }
 
-/* The label without the partner. */
+/* The label of a method without its partner. */
 static const char *label_alone(const Encoding *position, Arena *arena) {
     const char *label = position->method->label, *list = encoding_changed_options(position, ", ", arena);
     return *list ? arena_format(arena, "%s (%s)", label, list) : label;
@@ -54,7 +51,8 @@ static bool is_listed(const char *path, const char *const *list) {
     return *list != NULL;
 }
 
-/* Adds the paths of all leaves of `node` (at `path` of its tree) that differ in `other`, a whole tree. */
+/* Adds the paths of all leaves of `node`, which is at `path` of its tree, that differ in the tree
+   `other`. */
 static void add_differences(Paths *paths, const Json *node, const char *path, const Json *other,
                             bool same_method, Arena *arena) {
     if (is_listed(path, own_columns) || (!same_method && is_listed(path, tuning))) return;
@@ -89,7 +87,8 @@ const char **run_label_settings(const Plan *plan, Arena *arena) {
     Paths paths = {.count = 0};
     for (int i = 0; i < plan->count; i++) {
         trees[i] = parse_resolved(&plan->points[i], scratch);
-        int length = 0, alike = 0; /* the first of the same training length, and of the same method there */
+        /* the first point of the same training length, and the first that also has the same method */
+        int length = 0, alike = 0;
         while (!same_at(trees[length], trees[i], "train.length", arena)) length++;
         while (!same_at(trees[alike], trees[i], "train.length", arena) ||
                !same_at(trees[alike], trees[i], "method", arena))

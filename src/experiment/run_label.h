@@ -1,12 +1,14 @@
-/* run_label: the names of methods and the settings by which points differ.
+/* run_label: the labels of methods, and the settings by which points differ.
  *
- * A method is named by its label and those of its options that are not the default: "Label (option=value)".
- * A method that only moves positions is named after its partner: "Partner + Label". The settings of a point
- * are all other options that differ between the points of its experiment: "train.optimizer.lr=0.001". Not
- * among them are the training length and the seed, which have columns of their own, and options that differ
- * only between training lengths, such as a budget that grows with the length. Options of train.optimizer and
- * train.schedule are settings only where points of the same method differ in them: a method that has a
- * learning rate of its own at all its points is compared as that method.
+ * The label of a method has its options that are not the default: "Label (option=value)". A method that
+ * only moves positions is labelled with its partner: "Partner + Label".
+ *
+ * The settings of a point are all other options that differ between the points of its experiment, such as
+ * "train.optimizer.lr=0.001". The training length and the seed are not settings: they have columns of their
+ * own. Options that differ only between training lengths are not settings, for example a budget that grows
+ * with the length. Options of train.optimizer and train.schedule are settings only if they differ between
+ * points of the same method and training length, so a method with its own learning rate at all its points
+ * has no setting.
  */
 #ifndef POSLAB_EXPERIMENT_RUN_LABEL_H
 #define POSLAB_EXPERIMENT_RUN_LABEL_H
@@ -16,7 +18,7 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
-/* The settings of each point, [plan->count]; "" if it has none. Owned by the arena. */
+/* The settings of each point, [plan->count]; "" if a point has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
 /* The settings of a point, read from that text. */
@@ -32,8 +34,8 @@ const char *run_label_short_path(const char *path);
 /* "Label lr=0.001": the name of a point in tables, figures and messages. */
 const char *run_label_name(const char *label, const char *settings, Arena *arena);
 
-/* The rule of a request's stride: "L" (nonoverlapping), "0.125 L" or "64"; NULL if the request does not
-   belong to this protocol of the config. */
+/* The stride rule of a request: "L" (nonoverlapping), "0.125 L" or "64"; NULL if this protocol of the
+   config does not contain the request. */
 const char *run_label_stride_rule(const EvaluateRequest *request, const EvaluationConfigProtocol *protocol,
                                   Arena *arena);
 

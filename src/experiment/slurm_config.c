@@ -1,4 +1,4 @@
-/* slurm_config: a table says which characters each text may contain. */
+/* slurm_config: reads the section; a table says which characters each text may contain. */
 #include "experiment/slurm_config.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ static const OptionField fields[] = {
     {"partition", OPTION_TEXT, offsetof(SlurmConfig, partition), .help = "partitions in which tasks run"},
     {"account", OPTION_TEXT, offsetof(SlurmConfig, account), .help = "account that is charged"},
     {"constraint", OPTION_TEXT, offsetof(SlurmConfig, constraint),
-     .help = "features of the nodes; results are bitwise repeatable on one type of CPU"},
+     .help = "required features of the nodes; results are bitwise repeatable on one type of CPU"},
     {"time", OPTION_TEXT, offsetof(SlurmConfig, time),
      .help = "time limit of a task: [DAYS-]HOURS:MINUTES:SECONDS or minutes"},
     {"memory", OPTION_TEXT, offsetof(SlurmConfig, memory), .help = "memory of a task on a node: 4G"},
@@ -25,13 +25,13 @@ static const OptionField fields[] = {
     {"limit", OPTION_INT, offsetof(SlurmConfig, limit), .low = 0, .high = 1e6,
      .help = "tasks at a time; 0: no limit"},
     {"warning", OPTION_INT, offsetof(SlurmConfig, warning), .default_value = 60, .low = 1, .high = 65535,
-     .help = "seconds before the end of its time that a task is told to save its state"},
+     .help = "seconds before its time limit at which a task is told to save its state"},
 };
 
 const OptionSection slurm_config_section = {"cluster", "Resources of a task, for submit", fields,
                                             COUNT_OF(fields), NULL};
 
-/* A text that begins with a letter or digit and consists of these. */
+/* A text begins with a letter or digit and consists of the characters in `letters`. */
 static const struct {
     size_t offset;
     const char *path, *letters, *wanted;
@@ -39,8 +39,8 @@ static const struct {
     {offsetof(SlurmConfig, partition), "cluster.partition", LETTERS DIGITS "_.,-", "names of partitions"},
     {offsetof(SlurmConfig, account), "cluster.account", LETTERS DIGITS "_.@+-", "the name of an account"},
     {offsetof(SlurmConfig, constraint), "cluster.constraint", LETTERS DIGITS "_.,:@+-", "names of features"},
-    {offsetof(SlurmConfig, time), "cluster.time", DIGITS ":-", "a time as sbatch takes it, 12:00:00"},
-    {offsetof(SlurmConfig, memory), "cluster.memory", DIGITS "KMGT", "a size as sbatch takes it, 4G"},
+    {offsetof(SlurmConfig, time), "cluster.time", DIGITS ":-", "a time in the format of sbatch, as 12:00:00"},
+    {offsetof(SlurmConfig, memory), "cluster.memory", DIGITS "KMGT", "a size in the format of sbatch, as 4G"},
 };
 
 bool slurm_config_read(SlurmConfig *allocation, const Json *json, const char *source, Arena *arena,

@@ -24,7 +24,7 @@ const PositionMethod *encoding_find(const char *name) {
     return NULL;
 }
 
-/* Whether a word is among those of a list with spaces between them. */
+/* Whether a list, separated by spaces, contains a word. */
 static bool has_word(const char *list, const char *word) {
     for (size_t size; list && *list; list += size + (list[size] == ' ')) {
         size = strcspn(list, " ");

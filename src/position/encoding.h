@@ -1,26 +1,26 @@
 /* encoding: the registry of position methods, and a method with its options as a run uses it.
  *
- * The list of methods is generated from methods/ by the Makefile, in alphabetical order. An Encoding is a
- * method with its checked options, and its partner if the method only moves positions. All other modules use
- * methods through this one and through the hooks; none names a method.
+ * The Makefile generates the registry from methods/, in alphabetical order. An Encoding is a method with
+ * checked options, and with a partner if the method only moves positions. All other modules use methods
+ * through this module and through the hooks; none of them names a method.
  */
 #ifndef POSLAB_ENCODING_H
 #define POSLAB_ENCODING_H
 
 #include "position/position.h"
 
-/* The registry, generated from methods/ in alphabetical order of names. The build checks that a method's name
-   is its file's. */
+/* The registry, in alphabetical order of names. The build checks that the name of a method is that of its
+   file. */
 extern const PositionMethod *const encoding_methods[];
 extern const int encoding_method_count;
-extern const char *const encoding_method_hashes[]; /* of the methods' files */
-extern const char *const encoding_common[]; /* the methods that a new config compares, NULL-terminated */
+extern const char *const encoding_method_hashes[]; /* hashes of the files of the methods */
+extern const char *const encoding_common[]; /* the methods that `poslab init` compares, NULL-terminated */
 
-const PositionMethod *encoding_find(const char *name); /* NULL if there is none of that name */
+const PositionMethod *encoding_find(const char *name); /* NULL if there is no method of that name */
 const PositionMethod *encoding_find_or_nearest(const char *name,
                                                const char **nearest); /* for error messages */
 
-/* The hooks by which a method acts, in the order of a pass. */
+/* The hooks by which a method acts, in the order in which a pass calls them. */
 #define ENCODING_HOOKS(HOOK)                                                                                 \
     HOOK(embed)                                                                                              \
     HOOK(input)                                                                                              \
@@ -47,67 +47,69 @@ unsigned encoding_hooks(const PositionMethod *method);
 /* The control: the first method without any hook; NULL if there is none. */
 const PositionMethod *encoding_control(void);
 
-/* The method's rules, and for methods with `frequency` that n is an even whole number. Code EXIT_USAGE; the
-   error begins with the method's name. */
+/* Checks the rules of the method and, for methods with `frequency`, that n is an even whole number. Errors
+   are EXIT_USAGE and begin with the name of the method. */
 bool encoding_check(const PositionMethod *method, const PositionShape *shape, const void *options,
                     Error *err);
 
-/* The method's tables, see the hook `prepare`; NULL for methods that have none, and with a counting arena. */
+/* The tables of the method (hook `prepare`); NULL for methods without tables and for a counting arena. */
 void *encoding_prepare(const PositionMethod *method, const PositionShape *shape, const void *options,
                        int length, const double *positions, Arena *arena);
 
 /* A method with its options, as a run uses it. */
 typedef struct Encoding {
     const PositionMethod *method;
-    void *options;                  /* options_size bytes, NULL without options */
-    const struct Encoding *partner; /* the partner of a method with `positions`; else NULL */
+    void *options;                  /* options_size bytes; NULL for methods without options */
+    const struct Encoding *partner; /* of a method with `positions`; otherwise NULL */
 } Encoding;
 
-/* The one whose hooks act in the model: the partner, if there is one. */
+/* The encoding whose hooks the model calls: the partner, if there is one. */
 static inline const Encoding *encoding_acting(const Encoding *position) {
     return position->partner ? position->partner : position;
 }
 
-/* The method, its options and its partner, with all defaults spelled out. */
+/* The method, its options and its partner as JSON, with all defaults. */
 Json *encoding_json(const Encoding *position, Arena *arena);
 
-/* The method with its defaults, those of its default partner too; false if there is no such partner. */
+/* Sets the method with default options, and its default partner likewise. Returns false if that partner
+   does not exist. */
 bool encoding_default(Encoding *position, const PositionMethod *method, Arena *arena);
 
-/* Whether passes of this length can be made: within the method's limit, and at no position beyond the
-   partner's. */
+/* Whether passes of this length are possible: within the limit of the method, and with no position beyond
+   the limit of the partner. */
 bool encoding_usable(const Encoding *position, const PositionShape *shape, int64_t length);
 
-/* The options that are not the default, "key=value" each, its partner's apart; "" for none. */
+/* The options of the method that are not the default, as "key=value"; those of the partner are not
+   included. "" if there are none. */
 const char *encoding_changed_options(const Encoding *position, const char *separator, Arena *arena);
 
-/* The files by which the encoding acts: "randomised:0123456789ab rotary:ba9876543210", the method and its
-   partner with the hashes of their files. */
+/* The method and its partner with the hashes of their files: "randomised:0123456789ab
+   rotary:ba9876543210". */
 const char *encoding_files(const Encoding *position, Arena *arena);
 
-/* Whether such a text has a method whose file was another one when this program was built. Any edit counts,
-   of comments, too. Methods that this program does not have, and NULL (not known), do not count. */
+/* Whether `files`, a text from encoding_files, names a method whose file has changed since. Every edit
+   counts, also of a comment. Methods that this program does not have, and NULL (unknown), do not count. */
 bool encoding_files_edited(const char *files);
 
-/* Bytes of the tables for one sequence. */
+/* Bytes of the tables of one sequence. */
 size_t encoding_table_bytes(const Encoding *position, const PositionShape *shape, int length);
 
-/* Which rows are to be drawn. Training: sequence `sequence` of update `step`; evaluation: window `sequence`.
- */
+/* Which positions are drawn. Training: sequence `sequence` of update `step`; evaluation: window
+   `sequence`. */
 typedef struct EncodingDraw {
     uint64_t seed;
     bool training;
     int64_t step, sequence;
 } EncodingDraw;
 
-/* Writes positions[T] and returns true, or returns false if the positions are 0..T-1. */
+/* Writes positions[T] and returns true; returns false if the positions are 0..T-1. */
 bool encoding_draw(const Encoding *position, const PositionShape *shape, EncodingDraw draw, double *positions,
                    int length);
 
-/* The layout, checked: writes the tensors and returns how many. */
+/* Writes the tensors of the method, checks them, and returns their count. */
 int encoding_layout(const Encoding *position, const PositionShape *shape, PositionTensor tensors[]);
 
-/* Whether a tensor is per layer, so that what follows from the tensors must be computed for each layer. */
+/* Whether a tensor is per layer; the hooks that depend on the tensors are then called for each layer. */
 bool encoding_per_layer(const Encoding *position, const PositionShape *shape);
 
 #endif

@@ -1,4 +1,4 @@
-/* hook_math: mathematics that hooks may call, declared in position/position.h: products, the logistic
+/* hook_math: mathematics for hooks, declared in position/position.h: matrix products, the logistic
  * function, slopes.
  */
 #include <math.h>
@@ -8,7 +8,7 @@
 #include "math/gemm.h"
 #include "math/blas.h"
 
-enum { LONG = 32 }; /* inner sizes from which folding partial sums pays */
+enum { LONG = 32 }; /* inner dimension from which gemm_nt is faster than the BLAS */
 
 void position_product(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
                       int k, unsigned how) {

@@ -27,30 +27,31 @@ void perceptron_init(int inputs, int units, int heads, int index, float *value, 
 
 /* ---- scores ----
  *
- * The scores are processed in blocks of at most ROWS queries and KEYS keys. What the first layer makes of the
- * distance biases depends on the distance alone: it is computed once per block, for a window of all its
- * distances, and its gradient is summed along diagonals. For each pair the rest is 128 H operations forward
- * and 256 H backward, and the units once more, since attention computes scores again in its backward pass:
- * 576 H in training. About 100 instructions for adding, choosing and moving are added to that.
+ * Scores are processed in blocks of at most ROWS queries and KEYS keys. The part of the first layer that
+ * reads the distance biases depends only on the distance: it is computed once per block, for a window of
+ * all its distances, and its gradient is summed along diagonals. The rest takes 128 H operations forward
+ * and 256 H backward for each pair. The units are computed twice, because attention recomputes scores in
+ * its backward pass: 576 H operations in training, and about 100 instructions for additions, selections and
+ * moves.
  */
 
 enum { ROWS = 32, KEYS = 128, WINDOW = KEYS + ROWS, STRIDE = WINDOW + 16, MAX_HEADS = PERCEPTRON_MAX_HEADS };
 
-/* Keys first_key .. first_key + KEYS - 1 and the queries up to last_query. Index x of the window has the
-   distance reach - x, and the keys of query i begin at index last_query - i. */
+/* A block has keys first_key .. first_key + KEYS - 1 and queries up to last_query. Index x of the window
+   has the distance reach - x; the keys of query i begin at index last_query - i. */
 typedef struct Block {
     int first_key, last_query, reach;
-    float bias[MAX_HEADS * STRIDE]; /* [H,WINDOW]: B, zero beyond the diagonal; backward the gradient at it */
+    float bias[MAX_HEADS * STRIDE]; /* [H,WINDOW]: B, zero beyond the diagonal; backward: its gradient */
     float shift[UNITS * STRIDE];    /* [UNITS,WINDOW]: in_bias + in_weight [0; B] */
-    float dshift[UNITS * STRIDE];   /* the gradient at it */
-    int keys, columns;              /* of one query: keys up to the diagonal, and zeros up to `columns` */
-    float content[MAX_HEADS * STRIDE]; /* [H,KEYS]: A; backward f's gradient at it */
-    float units[UNITS * STRIDE];       /* [UNITS,KEYS]: after the leaky ReLU */
+    float dshift[UNITS * STRIDE];   /* the gradient of shift */
+    int keys, columns; /* of one query: keys up to the diagonal; keys with zeros added up to `columns` */
+    float content[MAX_HEADS * STRIDE]; /* [H,KEYS]: A; backward: the gradient of A that f adds */
+    float units[UNITS * STRIDE];       /* [UNITS,KEYS]: output of the leaky ReLU */
     float dunits[UNITS * STRIDE];
-    float out[MAX_HEADS * STRIDE]; /* [H,KEYS]: f; backward the gradient at it */
+    float out[MAX_HEADS * STRIDE]; /* [H,KEYS]: f; backward: its gradient */
 } Block;
 
-/* Row r of head h in the scores. */
+/* The offset of row r of head h in the scores. */
 static size_t row_of(const PositionScores *b, int h, int r) {
     return ((size_t)h * b->rows + r) * b->columns;
 }
@@ -69,7 +70,7 @@ static void window_begin(const PositionContext *context, const PositionScores *b
                      UNITS, WINDOW, H, POS_ADD);
 }
 
-/* The units of row r; false if the query sees no key of the block. */
+/* Computes the units of row r; returns false if the query sees no key of the block. */
 static bool units_forward(const PositionContext *context, const PositionScores *b, Block *s, int r) {
     int H = context->shape->heads, i = b->first + r, start = s->last_query - i, keys = i + 1 - s->first_key;
     if (keys <= 0) return false;
@@ -111,7 +112,8 @@ static void block_forward(const PositionContext *context, const PositionScores *
     }
 }
 
-/* One query: adds the gradients of the weights, writes that of A to s->content, and adds to s->dshift. */
+/* One query: adds the gradients of the weights, writes the gradient of A to s->content, and adds to
+   s->dshift. */
 static void query_backward(const PositionContext *context, Block *s, int start) {
     int H = context->shape->heads, columns = s->columns;
     position_product(context->grad[PERCEPTRON_OUT_WEIGHT], UNITS, s->out, STRIDE, s->units, STRIDE, H, UNITS,
@@ -121,7 +123,8 @@ static void query_backward(const PositionContext *context, Block *s, int start) 
     for (int k = 0; k < UNITS; k++) {
         const float *units = s->units + k * STRIDE;
         float *dunits = s->dunits + k * STRIDE, *dshift = s->dshift + k * STRIDE + start;
-        float leak[KEYS]; /* computed before it is chosen: a product in the choice would become a branch */
+        /* computed for all keys before the selection, so that the compiler makes no branch */
+        float leak[KEYS];
         for (int j = 0; j < columns; j++) leak[j] = 0.01f * dunits[j];
         for (int j = 0; j < columns; j++) dunits[j] = units[j] > 0 ? dunits[j] : leak[j];
         for (int j = 0; j < columns; j++) dshift[j] += dunits[j];
@@ -132,7 +135,8 @@ static void query_backward(const PositionContext *context, Block *s, int start) 
                      columns, UNITS, POS_TRANSPOSE_A);
 }
 
-/* From the window to the first layer and B. A = S - B: the gradient of A is subtracted from that of B. */
+/* Adds the gradient of the window to the first layer and to B. A = S - B, so the gradient of A is
+   subtracted from that of B. */
 static void window_backward(const PositionContext *context, const PositionScores *b, Block *s) {
     int H = context->shape->heads;
     const float *weight = context->param[PERCEPTRON_IN_WEIGHT];
@@ -203,20 +207,20 @@ void perceptron_scores_backward(const PositionContext *context, const PositionSc
 
 /* ---- ratio ----
  *
- * A perceptron with one input is piecewise linear: between neighbouring kinks -b/w of its units it is
- * f_h(x) = slope_h x + height_h. In a row x falls with j, so that a piece is a run of keys. The bias costs
- * one product and one addition for each pair and head, and the perceptron itself only UNITS + 1 slopes per
- * call. Its gradient follows from the sums of dB and of x dB over each run.
+ * A perceptron with one input is piecewise linear: between neighbouring kinks -b/w of its units, f_h(x) =
+ * slope_h x + height_h. In a row, x decreases with j, so each piece is a run of consecutive keys. The bias
+ * costs one multiplication and one addition for each pair and head; the perceptron itself is computed for
+ * only UNITS + 1 pieces per call. Its gradient follows from the sums of dB and of x dB over each run.
  */
 
 enum { PIECES = UNITS + 1, DISTANCES = 512 };
 
-/* f_h piece by piece, from the largest x down. */
+/* The pieces of f_h, from the largest x to the smallest. */
 typedef struct Pieces {
-    double kink[UNITS]; /* in falling order: piece p ends at kink p */
-    int unit[UNITS];    /* the unit with this kink */
+    double kink[UNITS]; /* in descending order: piece p ends at kink p */
+    int unit[UNITS];    /* the unit of this kink */
     double slope[PIECES], height[PIECES];
-    unsigned active[PIECES]; /* bit k: unit k is above zero */
+    unsigned active[PIECES]; /* bit k: the input of unit k's ReLU is positive */
 } Pieces;
 
 static Pieces pieces_of(const PositionContext *context, int h) {
@@ -230,7 +234,7 @@ static Pieces pieces_of(const PositionContext *context, int h) {
         for (; index > 0 && f.kink[index - 1] < kink; index--)
             f.kink[index] = f.kink[index - 1], f.unit[index] = f.unit[index - 1];
         f.kink[index] = kink, f.unit[index] = k;
-        if (w[k] > 0 || (w[k] == 0 && b[k] > 0)) active |= 1U << k; /* at x = infinity */
+        if (w[k] > 0 || (w[k] == 0 && b[k] > 0)) active |= 1U << k; /* for x = infinity */
     }
     for (int p = 0; p < PIECES; p++) {
         f.active[p] = active;
@@ -245,7 +249,7 @@ static Pieces pieces_of(const PositionContext *context, int h) {
     return f;
 }
 
-/* Numerators of the distances `farthest` .. 0, at most DISTANCES of them, which are neighbouring keys of any
+/* Numerators of the distances `farthest` .. 0, at most DISTANCES, which belong to consecutive keys of a
    row: index m has the distance farthest - m. */
 typedef struct Numerators {
     int farthest, count;
@@ -263,12 +267,12 @@ static void numerators_begin(const PositionContext *context, const PerceptronRat
     }
 }
 
-/* The index of key 0 of query i; 0 if that key is farther. */
+/* The index of key 0 of query i; 0 if its distance is above `farthest`. */
 static int first_index(const Numerators *s, int i) {
     return s->farthest > i ? s->farthest - i : 0;
 }
 
-/* The first index from m on whose numerator is not above `level`; s->count if there is none. */
+/* The first index from m on whose numerator is at most `level`; s->count if there is none. */
 static int run_end(const Numerators *s, int m, double level) {
     int end = s->count;
     if (m >= end || s->value[end - 1] > level) return end;
@@ -301,7 +305,7 @@ void perceptron_ratio(const PositionContext *context, const PerceptronRatio *rat
     }
 }
 
-/* Sums over the runs of one piece: of the gradients, and of their products with x. */
+/* Sums over the keys of one piece: of the gradients, and of their products with x. */
 typedef struct Sums {
     double gradient[PIECES], x[PIECES];
 } Sums;

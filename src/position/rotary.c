@@ -82,7 +82,7 @@ void rotary_apply(float *x, int stride, const float *table, int length, int n, R
     }
 }
 
-/* By the table and the options of the pass. */
+/* Rotates by the table and the options of the pass. */
 static void rotate(const PositionContext *context, float *x, int stride, float direction) {
     const RotaryOptions *rotation = context->options;
     rotary_apply(x, stride, context->tables, context->length, rotary_size(context->shape, rotation),

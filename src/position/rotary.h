@@ -1,20 +1,20 @@
 /* rotary: services for methods that rotate pairs of coordinates.
  *
- * Of the D coordinates of a head the first n = fraction * D are n/2 pairs. In row t at position p, pair i is
- * rotated by an angle and multiplied by an amplitude m:
+ * The first n = fraction * D of the D coordinates of a head are n/2 pairs. In row t at position p, pair i
+ * is rotated by an angle and multiplied by an amplitude m:
  *
  *     (a, b) -> (m (a cos - b sin), m (a sin + b cos))
  *
  * If the angle is p times a frequency, the method is a function of the pair, the hook `frequency`, and its
- * description has the line
+ * PositionMethod has the line
  *
  *     ROTARY_HOOKS(frequency),
  *
- * which also sets the transforms. The core makes the table of cosines and sines, and refuses an n that is not
- * an even whole number. Other methods fill such a table in their `prepare` (rotary_set_angle), set the
+ * which also sets the transforms. The core makes the table of cosines and sines, and refuses an n that is
+ * not an even whole number. Other methods fill such a table in their `prepare` (rotary_set_angle), set the
  * transforms rotary_rotate and rotary_rotate_backward, and call rotary_check in their `check`.
  *
- * The options struct of such a method is one of the three below, or begins with one of them; its fields begin
+ * The options struct of such a method is one of the three below or begins with one of them; its rows begin
  * with the rows of that struct.
  */
 #ifndef POSLAB_ROTARY_H
@@ -26,26 +26,27 @@
     .frequency = (hook), .transform = rotary_rotate, .transform_backward = rotary_rotate_backward
 
 typedef enum RotaryPairs {
-    ROTARY_INTERLEAVED, /* neighbours: (2i, 2i + 1) */
-    ROTARY_HALF         /* half of the rotated part apart: (i, i + n/2) */
+    ROTARY_INTERLEAVED, /* neighbouring coordinates: (2i, 2i + 1) */
+    ROTARY_HALF         /* coordinates from both halves of the rotated part: (i, i + n/2) */
 } RotaryPairs;
 
-extern const char *const rotary_pair_names[]; /* of RotaryPairs, as choices of a field */
+extern const char *const rotary_pair_names[]; /* the names of RotaryPairs, for a field */
 
-/* Rotation. Rows: ROTARY_FIELDS. */
+/* Options of a rotation. Rows: ROTARY_FIELDS. */
 typedef struct RotaryOptions {
-    double base;     /* of the frequencies */
+    double base;     /* base of the frequencies */
     double fraction; /* n / D */
     int pairs;       /* RotaryPairs */
 } RotaryOptions;
 
-/* Rotation, extended to longer contexts. Rows: ROTARY_EXTENSION_FIELDS. */
+/* Options of a rotation with a context extension. Rows: ROTARY_EXTENSION_FIELDS. */
 typedef struct RotaryExtension {
     RotaryOptions rotation;
-    double factor; /* 0: that of the pass; see rotary_factor */
+    double factor; /* 0: from the length of the pass; see rotary_factor */
 } RotaryExtension;
 
-/* Rotation, of which slow pairs are extended and fast ones are not. Rows: ROTARY_RAMP_FIELDS. */
+/* Options of a rotation whose slow pairs are extended and whose fast pairs are not. Rows:
+   ROTARY_RAMP_FIELDS. */
 typedef struct RotaryRamp {
     RotaryExtension extension;
     double beta_fast, beta_slow; /* turns within the training length */
@@ -75,44 +76,44 @@ typedef struct RotaryRamp {
                      .help =                                                                                 \
                          "pairs with at most this many turns in the training length are interpolated fully")
 
-/* n; -1 if fraction * D is not an even whole number. */
+/* Returns n; -1 if fraction * D is not an even whole number. */
 int rotary_size(const PositionShape *shape, const void *options);
 
-/* Hooks `check`: n is even (for methods without `frequency`); there are two pairs or more, as for
-   rotary_ntk_frequency; beta_slow <= beta_fast in a RotaryRamp. */
+/* Hooks `check`. rotary_check: n is even (for methods without `frequency`). rotary_check_two_pairs: there
+   are at least two pairs, as rotary_ntk_frequency needs. rotary_check_ramp: beta_slow <= beta_fast in a
+   RotaryRamp. */
 bool rotary_check(const PositionShape *shape, const void *options, Error *err);
 bool rotary_check_two_pairs(const PositionShape *shape, const void *options, Error *err);
 bool rotary_check_ramp(const PositionShape *shape, const void *options, Error *err);
 
-/* w = base^(-2 pair / n): the plain frequency, itself a hook. */
+/* w = base^(-2 pair / n): the frequency without context extension; usable as a hook. */
 double rotary_frequency(const PositionContext *context, int pair);
 
-/* The same with the base base s^(n / (n - 2)), which slows the slowest pair by s and the fastest not at all.
- */
+/* The same with base * s^(n / (n - 2)) instead of base. It divides the frequency of the slowest pair by s
+   and does not change that of the fastest. */
 double rotary_ntk_frequency(const PositionContext *context, int pair, double s);
 
-/* The context extension factor s of a RotaryExtension: its option, or if that is 0 max(1, T / L) for passes
-   of T positions and the training length L. */
+/* The context extension factor s of a RotaryExtension: its option; if that is 0, max(1, T / L) for passes
+   of T positions and training length L. */
 double rotary_factor(const PositionContext *context);
 
-/* L w / 2 pi: the turns of a pair within the training length. */
+/* L w / 2 pi: the number of turns of a pair within the training length. */
 double rotary_turns(const PositionContext *context, double frequency);
 
-/* x / length, at least 0 and at most 1. For length 0: a step, 1 if x > 0. */
+/* x / length, limited to [0, 1]. For length 0: a step, 1 if x > 0. */
 double rotary_ramp(double x, double length);
 
-/* A table for T rows: cosines[T,n/2], then sines[T,n/2], T n floats. Writes those of row t and one pair,
-   times the amplitude. */
+/* A table for T rows is cosines[T,n/2], then sines[T,n/2]: T n floats. rotary_set_angle writes those of row
+   t and one pair, times the amplitude. */
 void rotary_set_angle(float *table, int length, int n, int t, int pair, double angle, double amplitude);
 
-/* Rotates T rows of x, row t at x + t * stride, by the table. Direction 1: forward; -1: by the opposite
-   angles with the same amplitudes, which is the transpose, hence backward. Coordinates from n on are
-   unchanged. */
+/* Rotates T rows of x by the table; row t is at x + t * stride. Direction 1: forward; -1: backward, by the
+   opposite angles with the same amplitudes (the transpose). Coordinates from n on are unchanged. */
 void rotary_apply(float *x, int stride, const float *table, int length, int n, RotaryPairs pairs,
                   float direction);
 
-/* The hooks `transform`, for tables that are one such table. Methods with several tables call rotary_apply
-   from hooks of their own. */
+/* The hooks `transform` for methods whose tables are one such table. Methods with several tables call
+   rotary_apply from their own hooks. */
 void rotary_rotate(const PositionContext *context, PositionRole role, float *x, int stride);
 void rotary_rotate_backward(const PositionContext *context, PositionRole role, const float *x, float *dx,
                             int stride);

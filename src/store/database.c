@@ -1,8 +1,8 @@
-/* database: opening, the schema and its migrations. Statements and queries are in store/query.c.
+/* database: opening, creation of the schema, and migrations. Statements and queries are in store/query.c.
  *
- * A file is inspected with plain reads before SQLite opens it: a file that is not a poslab database is
- * refused before SQLite can roll back a journal in it or create one next to it. Everything that writes is
- * one transaction.
+ * The file is inspected with plain reads before SQLite opens it. A file that is not a poslab database is
+ * thus refused before SQLite can roll back a journal in it or create a journal next to it. Creation and
+ * migration are one transaction each.
  */
 #include "store/database.h"
 
@@ -14,7 +14,7 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-/* STRICT tables came with 3.37. */
+/* The first version with STRICT tables. */
 #define SQLITE_FLOOR 3037000
 #if defined SQLITE_VERSION_NUMBER && SQLITE_VERSION_NUMBER < SQLITE_FLOOR
 #error "poslab needs SQLite 3.37 or later (libsqlite3-dev)"
@@ -40,8 +40,8 @@ static bool check_identity(const char *path, uint32_t application, uint32_t vers
     return true;
 }
 
-/* What plain reads can tell (the file format: sqlite.org/fileformat.html, section 1.3). An empty file is what
-   a process leaves that dies while it creates a database. */
+/* Checks the file with plain reads (file format: sqlite.org/fileformat.html, section 1.3). An empty file is
+   accepted: a process that was killed while it created a database leaves one. */
 static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     struct stat file;
     if (stat(path, &file) != 0) {
@@ -68,7 +68,8 @@ static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     return check_identity(path, sqlite ? big_endian(head + 68) : 0, big_endian(head + 60), err);
 }
 
-/* Makes the schema in an empty database, in one transaction; two processes may try at once. */
+/* Creates the schema in an empty database, in one transaction. Two processes may do this at the same
+   time. */
 static bool create_schema(Database *store, Error *err) {
     int64_t objects = 0;
     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
@@ -95,7 +96,8 @@ static bool fail_readonly(Database *store, Error *err) {
                      store->path);
 }
 
-/* Within a transaction. The version is asked again: another process may have been faster. */
+/* Runs within a transaction. Reads the version again, because another process may have migrated the
+   file. */
 static bool migrate_all(Database *store, Error *err) {
     int64_t version = 0;
     bool ok = get_version(store, &version, err);
@@ -103,11 +105,10 @@ static bool migrate_all(Database *store, Error *err) {
     for (; ok && version < SCHEMA_VERSION; version++) {
         const char *sql = schema_migration(version, store->arena);
         if (!sql)
-            return error_set(err, EXIT_DAMAGED,
-                             "database '%s' has schema version %lld, which no poslab ever wrote", store->path,
-                             (long long)version);
+            return error_set(err, EXIT_DAMAGED, "database '%s' has schema version %lld, which does not exist",
+                             store->path, (long long)version);
         if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-            return sqlite3_errcode(store->db) == SQLITE_ERROR /* of SQL that fits version `version` */
+            return sqlite3_errcode(store->db) == SQLITE_ERROR /* the schema is not that of this version */
                        ? error_set(err, EXIT_DAMAGED,
                                    "database '%s' is damaged: its schema is not that of version %lld (%s)",
                                    store->path, old, sqlite3_errmsg(store->db))
@@ -118,7 +119,7 @@ static bool migrate_all(Database *store, Error *err) {
     return ok && database_check_schema(store, err);
 }
 
-/* The library may be another one than that of the headers, and may lack functions. */
+/* The library at run time may differ from the headers and may lack functions. */
 static bool check_library(Database *store, Error *err) {
     if (sqlite3_libversion_number() >= SQLITE_FLOOR &&
         sqlite3_exec(store->db, "SELECT exp(1), json_valid('{}')", NULL, NULL, NULL) == SQLITE_OK)
@@ -133,7 +134,7 @@ static bool check_library(Database *store, Error *err) {
 static bool configure(Database *store, Error *err) {
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_handler(store->db, database_wait, store);
-    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has none */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL); /* the schema has no triggers */
     return check_library(store, err) &&
            database_execute(
                store, err,
@@ -141,7 +142,7 @@ static bool configure(Database *store, Error *err) {
                "PRAGMA cell_size_check = ON");
 }
 
-/* Continues with a copy of the database in memory. */
+/* Replaces the connection by a copy of the database in memory. */
 static bool copy_to_memory(Database *store, Error *err) {
     sqlite3 *file = store->db;
     if (sqlite3_open(":memory:", &store->db) != SQLITE_OK) error_fatal("no memory for SQLite");
@@ -153,9 +154,9 @@ static bool copy_to_memory(Database *store, Error *err) {
     return ok && configure(store, err);
 }
 
-/* Brings an older database up to date, in one transaction; one that can only be read, in memory. Without
-   foreign keys, a table can be dropped to which others refer; and that cannot be changed within a
-   transaction. */
+/* Migrates an older database in one transaction; a read-only file is migrated in memory. Foreign keys are
+   off meanwhile, because tables that others refer to are dropped; SQLite changes that setting only outside
+   of transactions. */
 static bool migrate(Database *store, DatabaseMode mode, Error *err) {
     int64_t version = 0;
     if (!get_version(store, &version, err)) return false;
@@ -240,9 +241,9 @@ bool database_check_values(Database *store, void (*found)(void *user, const char
 /* --- open and closed --- */
 
 static bool prepare(Database *store, DatabaseMode mode, Error *err) {
-    /* "./" keeps SQLite from seeing a special name (":memory:", ""). A database for reading is opened for
-       writing, too, so that what a killed writer left half done can be rolled back; query_only then forbids
-       changes. */
+    /* "./" prevents SQLite from interpreting special names (":memory:", ""). DATABASE_READ also opens the
+       file for writing, so that the journal of a killed writer can be rolled back; query_only then
+       forbids changes. */
     const char *file = arena_format(store->arena, "%s%s", *store->path == '/' ? "" : "./", store->path);
     int flags = SQLITE_OPEN_READWRITE | (mode == DATABASE_CREATE ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(file, &store->db, flags, NULL) != SQLITE_OK) {
@@ -282,7 +283,7 @@ void database_close(Database *store) {
 bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
                      Error *err) {
     Database *theirs =
-        database_open(path, DATABASE_READ, err); /* checks it and repairs what was left half done */
+        database_open(path, DATABASE_READ, err); /* checks the file and rolls back interrupted changes */
     if (!theirs) return false;
     bool old = theirs->in_memory;
     database_close(theirs);
@@ -297,7 +298,8 @@ bool database_import(Database *store, const char *path, const char *what, Databa
     bool ok = database_execute(store, err, "BEGIN IMMEDIATE");
     ok = ok && database_finish(store, err, import(store, user, err));
     if (!ok &&
-        err->code == EXIT_DAMAGED) { /* both files are sound, so it is rows of theirs that do not fit */
+        /* both files passed the checks, so rows of `theirs` violate a constraint */
+        err->code == EXIT_DAMAGED) {
         Error cause = *err;
         error_set(err, EXIT_DAMAGED, "%s '%s' does not fit in; %.500s", what, path, cause.text);
     }

@@ -1,4 +1,4 @@
-/* database: the SQLite file that holds every number. Only store/ includes sqlite3.h.
+/* database: opens and closes the SQLite file that holds all results.
  *
  * Databases and the result files of workers have the same schema (store/schema.h). Perplexity is never
  * stored; the views `curve` and `outcome` compute it. Rollback journal, synchronous=EXTRA, STRICT tables,
@@ -13,9 +13,8 @@
 typedef enum DatabaseMode {
     DATABASE_READ,
     DATABASE_WRITE,
-    DATABASE_CREATE, /* write, made if missing */
-    DATABASE_CHECK, /* read, whatever the pages and values are: for those who look for what is wrong with them
-                     */
+    DATABASE_CREATE, /* as DATABASE_WRITE; creates a missing file */
+    DATABASE_CHECK,  /* read without the checks of pages and values, for code that reports these problems */
 } DatabaseMode;
 
 /* Checks application_id, user_version, quick_check and all values; an older schema is brought up to date, in

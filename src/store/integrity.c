@@ -1,4 +1,7 @@
-/* integrity: checks that SQL can express are in `rules`, the others in store/integrity_numbers.c. */
+/* integrity: the checks of `poslab check`.
+ *
+ * `rules` has the checks that are SQL queries; store/integrity_numbers.c has the others.
+ */
 #include "store/integrity.h"
 
 #include <string.h>
@@ -10,7 +13,8 @@
 #include "store/internal.h"
 #include "store/run_folder.h"
 
-/* Sums of doubles in another order than the program's; a part that is not finite makes the whole so. */
+/* Compares sums of doubles with a tolerance, because SQL adds them in another order than the program. A sum
+   is NULL if a part is NULL (not finite). */
 #define SUM(of)      "iif(count(" of ".nll_sum) = count(*), sum(" of ".nll_sum), NULL)"
 #define DIFFER(a, b) "(" a " IS NULL) <> (" b " IS NULL) OR abs(" a " - " b ") > 1e-9 * abs(" b ")"
 #define EVALUATION                                                                                           \
@@ -18,7 +22,7 @@
     "iif(e.precision = 'fp32', '', ', ' || e.precision) || iif(e.variant = '', '', ', ' || e.variant) || "   \
     "': ' "
 
-/* A row for each problem, in words. */
+/* Each query returns one row for each problem, as text. */
 static const char *const rules[] = {
     "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
     "SELECT 'table ' || \"table\" || ': a row refers to a row of ' || parent || ' that is not there'"
@@ -78,7 +82,7 @@ static const char *const rules[] = {
     " tokens_per_second_high OR ratio NOT BETWEEN ratio_low AND ratio_high",
 };
 
-/* A row for each fact that is not a problem but explains a difference. */
+/* Returns one row for each fact that explains a difference and is not a problem. */
 static const char notes[] =
     "SELECT 'run ' || key || ' was resumed in another environment; its last bits differ from those of '"
     " || 'an uninterrupted run: ' || settings FROM run WHERE settings IS NOT NULL ORDER BY key";
@@ -92,12 +96,13 @@ typedef struct Check {
     Database *store;
     TableFormat format;
     FILE *out;
-    Table *table;                             /* with an arena of its own */
-    int64_t problems, unknown, files, absent; /* unknown: of the problems, methods that are not here */
+    Table *table;                             /* has an arena of its own */
+    int64_t problems, unknown, files, absent; /* unknown: problems that are missing methods; files: files
+                                                 read; absent: trained runs without a folder */
     Arena *arena;
 } Check;
 
-/* As text, a finding is printed at once: checks can take long. */
+/* In text format each finding is printed at once, because checks can take minutes. */
 static void find(Check *check, const char *kind, const char *text) {
     bool note = !strcmp(kind, "note");
     if (check->format == TABLE_AS_TEXT) {
@@ -115,7 +120,7 @@ static void problem(void *user, const char *text) {
     check->problems++;
 }
 
-/* What damage keeps from being read is one more problem. */
+/* Counts damage that stops a check as one more problem, and continues with the next check. */
 static bool go_on(Check *check, bool fine, const Error *err) {
     if (!fine && err->code == EXIT_DAMAGED) problem(check, err->text);
     return fine || err->code == EXIT_DAMAGED;
@@ -139,7 +144,7 @@ typedef struct Run {
     bool trained;
 } Run;
 
-/* Whether the config names a method whose file is gone: then nothing can be said about its weights. */
+/* Reports a method without a file; the weights of its runs cannot be checked. */
 static bool check_methods(Check *check, const Run *run) {
     const char *name = integrity_numbers_missing_method(run->config, check->arena);
     if (name) {
@@ -153,7 +158,7 @@ static bool check_methods(Check *check, const Run *run) {
     return !name;
 }
 
-/* Weights: whose they are, and whether they are a model of the run's config. */
+/* Checks that the weights belong to the run and to a model of its config. */
 static void check_weights(Check *check, const SafetensorsFile *file, const char *path, const Run *run) {
     const char *other = json_text(json_get(file->metadata, "key"), "");
     Error why;
@@ -164,7 +169,7 @@ static void check_weights(Check *check, const SafetensorsFile *file, const char 
     if (!check_methods(check, run)) return;
     Config *config =
         config_parse(run->config, arena_format(check->arena, "run %s", run->key), check->arena, &why);
-    if (!config) return; /* said by integrity_numbers */
+    if (!config) return; /* integrity_numbers has reported it */
     Model *model = model_new(&config->model, &config->position, (int)config->train.length, check->arena);
     model_allocate(model, check->arena);
     if (!train_state_load_tensors(model, file, path, &why)) problem(check, why.text);
@@ -191,7 +196,7 @@ static void check_result(Check *check, const char *path) {
     database_close(store);
 }
 
-/* One of the folders that a run may have. */
+/* Checks one of the possible folders of a run. */
 static bool check_folder(Check *check, const char *folder, const Run *run, Error *err) {
     for (int i = 0; run_folder_files[i]; i++) {
         const char *path = arena_format(check->arena, "%s/%s", folder, run_folder_files[i]);
@@ -216,7 +221,7 @@ static bool check_run(Check *check, const Run *run, Error *err) {
     return true;
 }
 
-/* All runs, whether or not an experiment still asks for them. */
+/* Checks all runs, also those that are in no experiment. */
 static bool check_folders(Check *check, Error *err) {
     Query *query =
         query_begin(check->store,
@@ -243,7 +248,7 @@ static const char *title_of(const Check *check, Arena *arena) {
                         (long long)check->absent);
 }
 
-/* The table, or the last line of the text. */
+/* Prints the table, or the last line of the text. */
 static bool print(const Check *check, Error *err) {
     Table *table = check->table;
     table->title = title_of(check, table->arena);

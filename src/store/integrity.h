@@ -1,4 +1,4 @@
-/* integrity: `poslab check DB`: verifies a database and its run folders. It only reads.
+/* integrity: `poslab check DB` verifies a database and its run folders. It changes nothing.
  *
  * It checks the file (SQLite's quick_check), each value, references between rows,
  * sums (the windows and bins of an evaluation add up to it, a trained run has a row for each update) and
@@ -14,9 +14,9 @@
 #include "base/table.h"
 #include "store/database.h"
 
-/* A row, or a line of text, for each problem; the title, or last line, counts. True if all could be read;
-   *problems: how many. Where missing methods are the only ones it is the experiment that does not fit, not
-   the database that is damaged: false, with EXIT_USAGE. */
+/* Prints each problem as a row of a table, or as a line of text, with the counts in the title or last line.
+   *problems is the number of problems. Returns true if everything was readable. If the only problems are
+   missing methods, returns false with EXIT_USAGE: the database is intact. */
 bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *problems, Error *err);
 
 #endif

@@ -23,7 +23,7 @@ typedef struct Numbers {
 
 #define PROBLEM(numbers, ...) (numbers)->problem((numbers)->user, arena_format((numbers)->arena, __VA_ARGS__))
 
-/* Computed by the same formula, perhaps on another machine. */
+/* Compares results of the same formula, possibly from different machines, with a tolerance. */
 static bool differ(double a, double b) {
     return isnan(a) != isnan(b) || fabs(a - b) > 1e-9 * fabs(b);
 }
@@ -39,7 +39,7 @@ static const char *unknown_method(const Json *method) {
 }
 
 const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
-    Error ignored; /* config_parse will say what is wrong with it */
+    Error ignored; /* config_parse reports what is wrong with it */
     Json *json = json_parse(config, strlen(config), "", arena, &ignored);
     const Json *variants = json_get(json_get(json, "evaluate"), "variants");
     const char *name = unknown_method(json_get(json, "method"));
@@ -74,8 +74,8 @@ static void expect_text(const Numbers *numbers, Query *run, const char *column, 
                 json_excerpt_text(text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
-/* A config that is not as this program writes it is of a revision with other options: its key cannot be
-   computed again. */
+/* Checks the key. A config that this program would write differently is from a revision with other options;
+   its key cannot be recomputed. */
 static void check_plan(const Numbers *numbers, Query *run, const Config *config) {
     Error why;
     expect_text(numbers, run, "method", config->position.method->name);
@@ -97,12 +97,13 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     plan_key(key, config, text_of(run, "hash"), numbers->arena);
     expect_text(numbers, run, "key", key);
     expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
-    /* Another revision may have called the method otherwise. */
+    /* Another revision may have used another label for the method. */
     if (strcmp(text_of(run, "revision"), version_revision()) == 0)
         expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));
 }
 
-/* The rates are the schedule's; only the update at which the run diverged may have no loss or norm. */
+/* Checks that the rates follow the schedule, and that loss and norm are missing only at the update at which
+   the run diverged. */
 static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
     const char *key = text_of(run, "key"), *wrong = NULL;
     int64_t steps = train_steps(&config->train), made = whole_of(run, "steps"), step = 0;
@@ -137,7 +138,7 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
     const char *text = text_of(run, "config");
     if (integrity_numbers_missing_method(text, numbers->arena))
-        return true; /* said where its weights are checked */
+        return true; /* reported by the check of its weights */
     const char *place = arena_format(numbers->arena, "run %s", text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
@@ -179,15 +180,15 @@ static const char evaluations_sql[] =
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
-/* Place of a name in a list that ends with NULL; -1 if it is not there. */
+/* The index of a name in a NULL-terminated list; -1 if it is missing. */
 static int find_name(const char *name, const char *const *names) {
     for (int i = 0; names[i]; i++)
         if (!strcmp(names[i], name)) return i;
     return -1;
 }
 
-/* Rows of an evaluation in the order of their numbers, each (number, first, last, tokens), as they should be.
- */
+/* Whether the rows of an evaluation, each (number, first, last, tokens) in order of number, equal the
+   expected ones. */
 static bool same_rows(Database *store, const char *sql, const char *id, const EvaluateBin *rows,
                       int64_t count, bool *same, Error *err) {
     Query *query = query_begin(store, sql, (const char *const[]){id, NULL});
@@ -230,15 +231,17 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
         return PROBLEM(numbers, "%s: there is no such %s", name,
                        request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
-    if (request.stride < 1 || request.stride > request.length) return true; /* said by the rules of values */
+    /* reported by the checks of values */
+    if (request.stride < 1 || request.stride > request.length) return true;
     if (request.protocol == EVALUATE_EXACT) {
         if (request.tokens != query_int(row, 8))
             PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)query_int(row, 8),
                     (long long)request.tokens);
-        return true; /* the rules of rows say whether their parts fit together */
+        return true; /* reported by `rules` in integrity.c */
     }
     const int64_t most =
-        query_int(row, 9) - 1; /* earlier versions took what there was of the requested targets */
+        /* earlier versions scored fewer targets than requested if the split was shorter */
+        query_int(row, 9) - 1;
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
     EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
@@ -246,7 +249,7 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
         PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
                 (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
                 (long long)windows);
-        return true; /* the layout of what may be anything could take for ever */
+        return true; /* computing the layout of a corrupt evaluation could take very long */
     }
     EvaluateResult layout;
     evaluate_layout(&request, query_int(row, 9), &layout, numbers->arena);

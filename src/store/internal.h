@@ -1,7 +1,7 @@
-/* internal: statements and transactions, for the files of store/. The bodies are in store/query.c.
+/* internal: statements and transactions, for the files of store/. They are implemented in store/query.c.
  *
- * A statement is SQL with numbered parameters and an array of values for them. The last statement is kept
- * prepared, so that a loop over rows prepares once. Everything that writes more than one row is a
+ * A statement is SQL with numbered parameters and an array of their values. The last statement stays
+ * prepared, so a loop over rows prepares its statement once. Code that writes more than one row uses a
  * transaction:
  *
  *     if (!database_execute(store, err, "BEGIN IMMEDIATE")) return false;
@@ -19,11 +19,11 @@ struct Database {
     Arena *arena;
     sqlite3 *db;
     const char *path;
-    sqlite3_stmt *statement; /* the one kept prepared; NULL at first */
-    Query *queries;          /* of store/query.c; NULL at first */
+    sqlite3_stmt *statement; /* the last statement, kept prepared; NULL at first */
+    Query *queries;          /* the open queries of store/query.c; NULL at first */
     QueryWait wait;
-    bool in_memory; /* an old database that could only be read, brought up to date */
-    double waiting; /* when the wait began */
+    bool in_memory; /* `db` is a migrated copy of a read-only file */
+    double waiting; /* clock_now when the current wait began */
     bool announced, stopped;
 };
 
@@ -34,7 +34,7 @@ typedef struct DatabaseValue {
     double real;
 } DatabaseValue;
 
-static inline DatabaseValue database_text(const char *text) { /* NULL is NULL */
+static inline DatabaseValue database_text(const char *text) { /* NULL becomes SQL's NULL */
     return (DatabaseValue){.type = DATABASE_TEXT, .text = text};
 }
 
@@ -42,12 +42,12 @@ static inline DatabaseValue database_int(int64_t whole) {
     return (DatabaseValue){.type = DATABASE_INT, .whole = whole};
 }
 
-static inline DatabaseValue database_real(double real) { /* a number that is not finite is NULL */
+static inline DatabaseValue database_real(double real) { /* a number that is not finite becomes NULL */
     return (DatabaseValue){.type = DATABASE_REAL, .real = real};
 }
 
-/* Runs one statement that returns at most one row; the first column of that row goes to *result (if not
- * NULL). */
+/* Runs a statement that returns at most one row. *result, unless NULL, becomes the first column of that
+   row. */
 bool database_step(Database *store, Error *err, int64_t *result, const char *sql, const DatabaseValue *values,
                    int count);
 
@@ -55,8 +55,8 @@ bool database_step(Database *store, Error *err, int64_t *result, const char *sql
 #define DATABASE_RUN(store, err, sql, ...)    database_step(store, err, NULL, sql, DATABASE_VALUES(__VA_ARGS__))
 #define DATABASE_GET(store, err, result, sql) database_step(store, err, result, sql, NULL, 0)
 
-/* A row is a list of columns with their values. Runs "BEFORE (names) BETWEEN (values) AFTER"; *result as with
-   database_step. An INSERT leaves columns that are not named NULL or with their default. */
+/* A row is a list of columns with values. database_row runs "BEFORE (names) BETWEEN (values) AFTER";
+ *result as in database_step. INSERT gives other columns their default or NULL. */
 typedef struct DatabaseColumn {
     const char *name;
     DatabaseValue value;
@@ -68,37 +68,37 @@ bool database_row(Database *store, Error *err, int64_t *result, const char *befo
 #define DATABASE_INSERT(store, err, table, conflict, ...)                                                    \
     database_row(store, err, NULL, "INSERT INTO " table, " VALUES ", " " conflict, DATABASE_ROW(__VA_ARGS__))
 
-/* The columns that say what made a result. */
+/* The columns that record the program and the machine that produced a result. */
 #define DATABASE_ORIGIN(arena, made_by, thread_count)                                                        \
     {"revision", database_text(made_by)}, {"host", database_text(runs_host_name(arena))},                    \
         {"cpu", database_text(hardware_cpu(arena))}, {"blas", database_text(blas_name())}, {                 \
         "threads", database_int(thread_count)                                                                \
     }
 
-const char *database_now(Arena *arena); /* the time, UTC in ISO 8601 */
+const char *database_now(Arena *arena); /* the current time, UTC in ISO 8601 */
 
-/* The last error of SQLite as an Error; returns false. */
+/* Sets err to the last error of SQLite; returns false. */
 bool database_fail(Database *store, Error *err);
 
-/* Whether the schema is that of SCHEMA_VERSION; else EXIT_DAMAGED. */
+/* Returns whether the schema is that of SCHEMA_VERSION; if not, the error is EXIT_DAMAGED. */
 bool database_check_schema(Database *store, Error *err);
 
-/* SQLite's busy handler (user: the Database): whether to try again. A lock that is held for longer than a
- * moment is announced. */
+/* SQLite's busy handler; `user` is the Database. Returns whether SQLite tries again. After some seconds it
+   prints a message. */
 int database_wait(void *user, int attempt);
 
-void database_free_queries(Database *store); /* those that were not ended */
-/* Takes from the database at `path`, attached as `theirs`: `import` is called in one transaction. Errors call
-   it "WHAT 'PATH'". */
+void database_free_queries(Database *store); /* frees the queries that were not ended */
+/* Attaches the database at `path` as `theirs` and calls `import` in one transaction. Errors name it "WHAT
+   'PATH'". */
 typedef bool DatabaseImport(Database *store, void *user, Error *err);
 bool database_import(Database *store, const char *path, const char *what, DatabaseImport *import, void *user,
                      Error *err);
 
 bool database_execute(Database *store, Error *err,
-                      const char *sql); /* statements without values, any number of them */
-bool database_finish(Database *store, Error *err, bool ok); /* commits if ok, else takes everything back */
+                      const char *sql);                     /* any number of statements without parameters */
+bool database_finish(Database *store, Error *err, bool ok); /* commits if ok, otherwise rolls back */
 int64_t database_changes(const Database *store);            /* rows changed by the last statement */
-Arena *database_arena(Database *store);                     /* lives until database_close */
+Arena *database_arena(Database *store);                     /* freed by database_close */
 
 /* Calls `problem` with a line for each number that is not what other columns determine. Fails only if the
    database cannot be read. */

@@ -1,6 +1,8 @@
-/* merge: conflicts are found first; their keys are in a temporary table and are left out of all later
- * statements. Messages are printed after the transaction has ended, because the reader of a pipe may be
- * slow.
+/* merge: imports rows of an attached database by SQL statements.
+ *
+ * Conflicts are found first. The temporary table `conflict` has their keys, and all later statements
+ * exclude them. Messages are printed after the end of the transaction, because a reader of the output may
+ * be slow.
  */
 #include "store/merge.h"
 
@@ -17,8 +19,8 @@
 #include "store/run_folder.h"
 #include "store/schema.h"
 
-/* conflict: runs of which nothing is taken over. taken: those whose outcome is, and `trained`, whose training
-   is, in place of what is here. */
+/* conflict: runs that are not imported. taken: runs whose outcome is imported; if `trained`, the training
+   as well. */
 static const char create_sql[] =
     "CREATE TEMP TABLE IF NOT EXISTS conflict (key TEXT PRIMARY KEY, what TEXT NOT NULL);"
     "CREATE TEMP TABLE IF NOT EXISTS taken (key TEXT PRIMARY KEY, trained INTEGER NOT NULL);"
@@ -52,8 +54,8 @@ static bool import_evaluations(Database *store, Error *err) {
     return ok;
 }
 
-/* From `theirs` to `main`: the corpora, the runs without those in `conflict`, the training of those in
-   `taken`, and the evaluations that are missing. A run that another process had under way is pending here. */
+/* Copies from `theirs` to `main`: corpora, runs that are not in `conflict`, trainings of the runs in
+   `taken`, and missing evaluations. A run that is running there becomes pending here. */
 static bool import_runs(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *corpus = schema_columns("corpus", SCHEMA_ALL, "", arena);
@@ -99,7 +101,7 @@ bool merge_result(Database *store, const char *path, Error *err) {
 
 /* --- whole databases --- */
 
-/* The first reason stays. */
+/* Finds runs that differ; the first reason of each is kept. */
 static bool find_conflicts(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *sql = arena_format(
@@ -130,7 +132,7 @@ static bool find_taken(Database *store, Error *err) {
                             " (SELECT 1 FROM main.run r WHERE r.key = t.key AND r.steps IS NOT NULL)");
 }
 
-/* What else is in a database. A point needs its run: those of conflicts are here already. */
+/* Imports the other tables. A point needs its run; runs in conflict exist here already. */
 static bool import_others(Database *store, Error *err) {
     Arena *arena = database_arena(store);
     const char *bench = schema_columns("bench", SCHEMA_ALL, "", arena);
@@ -163,9 +165,9 @@ static bool import_others(Database *store, Error *err) {
 
 typedef struct Merge {
     const char *path;
-    const char *report; /* to be printed after the transaction */
+    const char *report; /* printed after the transaction */
     int64_t conflicts;
-    const char **trained; /* [trained_count] keys of their trained runs that are the same here */
+    const char **trained; /* [trained_count] keys of their trained runs that are not in conflict */
     int trained_count;
 } Merge;
 
@@ -175,7 +177,7 @@ static void add_line(Merge *merge, const char *line, Arena *arena) {
     merge->report = arena_format(arena, "%s%s\n", merge->report, escape_text(ESCAPE_LINE, line, arena));
 }
 
-/* Adds a line for each row of a query, two columns each. */
+/* Adds a line for each row of a query with two columns. */
 static bool add_rows(Database *store, Merge *merge, const char *kind, const char *sql, int64_t *count,
                      Error *err) {
     Arena *arena = database_arena(store);
@@ -205,7 +207,7 @@ static bool merge_attached(Database *store, void *user, Error *err) {
         add_rows(store, merge, "conflict in run", "SELECT key, what || '; kept as it is here' FROM conflict",
                  &merge->conflicts, err) &&
         add_rows(store, merge, "experiment",
-                 "SELECT name, 'its configuration is another one here, which stays; its runs come in'"
+                 "SELECT name, 'its config differs from the one here, which is kept; its runs are imported'"
                  " FROM theirs.experiment t JOIN main.experiment x USING (name) WHERE t.config <> x.config",
                  &kept, err) &&
         database_execute(store, err,
@@ -236,7 +238,8 @@ static bool are_weights_of(const char *path, const char *key, Error *err) {
     return fine;
 }
 
-/* The folder for a run: that of an experiment of this database, the first that has it as a point. */
+/* The folder that receives a run: that of the first experiment of this database with the run as a point,
+   otherwise that of the first experiment. */
 static const char *folder_for(Database *store, const char *key, Arena *arena, Error *err) {
     static const char sql[] =
         "SELECT name FROM experiment x LEFT JOIN point p ON p.experiment = x.id AND p.run"
@@ -244,13 +247,14 @@ static const char *folder_for(Database *store, const char *key, Arena *arena, Er
     const char *folder = NULL;
     Error ignored;
     Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
-    while (!folder && query_next(query)) /* a hostile database may have other names */
+    /* skips names that a config cannot have: a hostile database may contain them */
+    while (!folder && query_next(query))
         if (config_file_check_name(query_text(query, 0), "", &ignored))
             folder = run_folder_path(database_path(store), query_text(query, 0), key, arena);
     return query_end(query, err) ? folder : NULL;
 }
 
-/* Weights are read and compared with their checksums before they are copied, and the copy again. */
+/* Verifies the checksums of the weights before the copy, and those of the copy. */
 static bool copy_weights(Database *store, Database *theirs, const char *key, int64_t *copied, Error *err) {
     Arena *arena = database_arena(theirs);
     const char *from = run_folder_is_key(key) ? run_folder_weights(theirs, key, arena) : NULL;
@@ -266,7 +270,7 @@ static bool copy_weights(Database *store, Database *theirs, const char *key, int
     return true;
 }
 
-/* Weights that are damaged are named, and the others copied. */
+/* Copies all undamaged weights and reports the damaged ones. */
 static bool merge_weights(Database *store, const Merge *merge, FILE *out, int64_t *damaged, Error *err) {
     Error why;
     int64_t copied = 0;
@@ -277,7 +281,7 @@ static bool merge_weights(Database *store, const Merge *merge, FILE *out, int64_
         fine = why.code == EXIT_DAMAGED;
         ++*damaged;
         if (fine)
-            escape_line(out, "%s: weights of run %s are left out: %s", merge->path, merge->trained[i],
+            escape_line(out, "%s: weights of run %s were not copied: %s", merge->path, merge->trained[i],
                         why.text);
         if (!fine) *err = why;
     }

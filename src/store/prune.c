@@ -25,7 +25,7 @@ static PruneItem *add(PruneList *list, PruneKind kind, const char *key, const ch
     return item;
 }
 
-/* The first column of a query for a key; NULL: no row. Owned by the arena. */
+/* The first column of a query for a key; NULL if it returns no row. Owned by the arena. */
 static const char *value_of(Database *store, const char *sql, const char *key, Arena *arena, Error *err) {
     Query *query = query_begin(store, sql, (const char *const[]){key, NULL});
     const char *value = query_next(query) ? arena_copy(arena, query_text(query, 0)) : NULL;
@@ -41,7 +41,7 @@ static bool find_runs(PruneList *list, Database *store, Arena *arena, Error *err
     return query_end(query, err);
 }
 
-/* The folders of one experiment whose keys are no points. */
+/* Lists the folders of one experiment whose keys are not points. */
 static bool find_folders(PruneList *list, Database *store, const char *experiment, Arena *arena, Error *err) {
     const char *home =
         arena_format(arena, "%s/%s", run_folder_parent(database_path(store), arena), experiment);
@@ -60,13 +60,13 @@ static bool find_folders(PruneList *list, Database *store, const char *experimen
         if (!other)
             item->kept = arena_format(arena, "it cannot be read: %s", strerror(errno));
         else if (*other)
-            item->kept = arena_format(arena, "it has another file: %s", other);
+            item->kept = arena_format(arena, "it contains another file: %s", other);
     }
     closedir(directory);
     return !err->code;
 }
 
-/* Names that no config can have, as a hostile database may have them, would lead elsewhere. */
+/* Skips names that no config can have: in a hostile database they could be paths to other folders. */
 static const char **experiments(Database *store, Arena *arena, Error *err) {
     const char **names = NULL;
     int count = 0;
@@ -103,7 +103,7 @@ static bool find_weights(PruneList *list, Database *store, const char *const *na
 
 /* --- other databases --- */
 
-/* Whether a file is a database of poslab other than this one. */
+/* Whether a file is another poslab database. */
 static bool is_neighbour(const char *path, const struct stat *own) {
     struct stat file;
     unsigned char head[100] = {0};
@@ -117,7 +117,8 @@ static bool is_neighbour(const char *path, const struct stat *own) {
     return count == sizeof head && !memcmp(head, "SQLite format 3", 16) && !memcmp(head + 68, "posl", 4);
 }
 
-/* Its runs may be in the same folders: an experiment of the same name, with another --db. */
+/* Keeps the folders whose runs are in the database at `path`: an experiment of the same name, run with
+   another --db, uses the same folders. */
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
     const char *file = arena_format(arena, "%s%s", *path == '/' ? "" : "./", path);
     Error why, ignored;
@@ -145,7 +146,7 @@ static bool needs_neighbours(const PruneList *list) {
     return false;
 }
 
-/* Called after the folders were listed: a run is stored before its folder is made. */
+/* Must be called after folders are listed: a run is stored before its folder is created. */
 static bool keep_runs_of_neighbours(PruneList *list, Database *store, Arena *arena, Error *err) {
     const char *home = run_folder_parent(database_path(store), arena);
     struct stat own;
@@ -177,11 +178,11 @@ bool prune_find(PruneList *list, Database *store, bool weights, Arena *arena, Er
 
 /* --- deleting --- */
 
-/* Opens and locks a run folder, as its worker does; -1 and the reason if that is not possible. */
+/* Opens and locks a run folder as a worker does; returns -1 and sets the reason on failure. */
 static int lock_folder(const char *folder, const char **kept, Arena *arena) {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-    *kept = fd >= 0 && errno == EWOULDBLOCK ? "a worker is busy in it" : arena_copy(arena, strerror(errno));
+    *kept = fd >= 0 && errno == EWOULDBLOCK ? "a worker is using it" : arena_copy(arena, strerror(errno));
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -201,7 +202,7 @@ static void delete_files(PruneItem *item, Arena *arena) {
         if (mark < 0 || close(mark) != 0 || unlinkat(fd, "model.safetensors", 0) != 0)
             item->kept = arena_copy(arena, strerror(errno));
     } else if (!other || *other)
-        item->kept = "it has another file";
+        item->kept = "it contains another file";
     else
         run_folder_empty(fd);
     if (!*item->kept && !weights && rmdir(folder) != 0) item->kept = arena_copy(arena, strerror(errno));
@@ -219,7 +220,7 @@ bool prune_delete(PruneList *list, Database *store, Arena *arena, Error *err) {
             (item->kind == PRUNE_RUN && !runs_delete_unused(store, item->key, &deleted, err)))
             return false;
         if (item->kind == PRUNE_RUN ? !deleted : item->kind == PRUNE_FOLDER && points)
-            item->kept = "an experiment has it now";
+            item->kept = "it is now a point of an experiment";
         else if (item->kind != PRUNE_RUN)
             delete_files(item, arena);
     }

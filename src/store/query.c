@@ -1,8 +1,8 @@
-/* query: statements, their errors and the rows that they return; see store/query.h and store/internal.h.
+/* query: statements, their errors and the rows that they return (store/query.h, store/internal.h).
  *
- * Errors of SQLite become an Error in one place, `database_fail`: a damaged file, a file in use, or the
- * system's refusal to write. A statement that SQLite cannot prepare is a bug, if the schema is ours; one that
- * fails while it runs has met contents that it cannot compute with, and they are damaged.
+ * `database_fail` converts every error of SQLite to an Error: a damaged file, a file in use, or a refused
+ * write. If the schema is correct, a statement that cannot be prepared is a bug; a statement that fails
+ * later has read values that it cannot compute with, so the database is damaged.
  */
 #include "store/query.h"
 
@@ -20,20 +20,20 @@
 #include "store/internal.h"
 #include "store/schema.h"
 
-static const double ANNOUNCED_AFTER = 3; /* seconds of waiting for others */
+static const double ANNOUNCED_AFTER = 3; /* seconds of waiting before a message */
 
 /* A value of a row that was read. */
 typedef struct Cell {
-    int type;      /* of SQLite */
-    int64_t whole; /* the value as each of these */
+    int type;      /* a type code of SQLite */
+    int64_t whole; /* the value, converted to each of these types */
     double real;
-    const char *text; /* NULL for numbers: made when asked for */
+    const char *text; /* NULL for numbers until it is requested */
 } Cell;
 
-enum { MAX_QUERIES = 8 }; /* at a time */
+enum { MAX_QUERIES = 8 }; /* open at the same time */
 
 struct Query {
-    Arena *arena; /* NULL: free */
+    Arena *arena; /* NULL: this entry is free */
     Cell *cells;  /* [rows, columns] */
     const char **names;
     int columns;
@@ -76,7 +76,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
-    case SQLITE_ERROR: /* of values: text that is not JSON, a sum beyond 64 bits */
+    case SQLITE_ERROR: /* caused by values: text that is not JSON, an overflow of 64 bits */
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
                          store->path, text);
     case SQLITE_BUSY:
@@ -91,7 +91,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         BUG("database '%s': %s", store->path, text);
-    case SQLITE_CANTOPEN: /* the journal, perhaps: errno is of a further attempt */
+    case SQLITE_CANTOPEN: /* possibly the journal; the attempt to open it again sets errno */
     case SQLITE_READONLY:
         folder = dirname(arena_copy(store->arena, store->path));
         if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0 && errno != ENOENT)
@@ -109,7 +109,7 @@ bool database_fail(Database *store, Error *err) {
 
 /* --- statements --- */
 
-/* SQLite keeps the text of each CREATE as it was; others may have added tables and views of their own. */
+/* Compares the stored CREATE texts, which SQLite keeps unchanged. Further tables and views are allowed. */
 static bool has_schema(Database *store) {
     static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
     sqlite3_stmt *statement = NULL;
@@ -221,7 +221,7 @@ static void add_row(Query *query, sqlite3_stmt *statement) {
     }
 }
 
-/* All rows at once: what reads holds no lock while its caller computes, prints or waits for a pager. */
+/* Reads all rows, so that no lock is held while the caller computes, prints or waits for a pager. */
 static bool read_rows(Query *query, Database *store, const char *sql, const char *const *parameters) {
     sqlite3_stmt *statement = NULL;
     if (!prepare(store, &statement, sql, &query->err)) return false;
@@ -259,7 +259,7 @@ int query_column(const Query *query, const char *name) {
     BUG("there is no column '%s'", name);
 }
 
-/* NULL where there is no row. */
+/* NULL if there is no current row. */
 static Cell *cell_at(const Query *query, int column) {
     if (query->row < 0 || query->row >= query->rows) return NULL;
     return &query->cells[query->row * query->columns + column];
@@ -268,7 +268,7 @@ static Cell *cell_at(const Query *query, int column) {
 const char *query_text(Query *query, int column) {
     Cell *cell = cell_at(query, column);
     if (!cell || cell->type == SQLITE_NULL) return "";
-    if (!cell->text) { /* as SQLite writes numbers */
+    if (!cell->text) { /* formatted by SQLite */
         char text[64];
         bool whole = cell->type == SQLITE_INTEGER;
         if (whole) sqlite3_snprintf(sizeof text, text, "%lld", (long long)cell->whole);

@@ -16,7 +16,7 @@ static const char default_source[] = "Press et al. 2022 (arXiv 2108.12409)";
 
 enum { MOST_FIELDS = 32 };
 
-/* The columns: first those that say what a row is of, then the quantities. */
+/* The columns: first those that identify a row, then the quantities. */
 enum {
     TABLE,
     SOURCE,
@@ -41,7 +41,7 @@ static const char *const column_names[COLUMNS + 1] = {
     "stride",   "phase",  "perplexity", "loss",  "bits_per_byte", "words_per_second", "tokens_per_second",
     "memory_gb"};
 
-/* Whether a quantity depends on the windows of an evaluation; if not, it can depend on the phase. */
+/* Whether a quantity is the result of an evaluation; other quantities have a phase. */
 static bool is_evaluated(int column) {
     return column >= PERPLEXITY && column <= BITS_PER_BYTE;
 }
@@ -60,8 +60,8 @@ typedef struct Number {
 typedef struct ReferenceReader {
     const char *path;
     int line;
-    int field[COLUMNS]; /* where a column is; -1: it is not there */
-    int count;          /* fields */
+    int field[COLUMNS]; /* index of each column in a line; -1: the file does not have it */
+    int count;          /* fields of a line */
     Number *numbers;
     size_t number_count;
     Arena *arena;
@@ -75,8 +75,8 @@ static bool complain(const ReferenceReader *reader, const char *what) {
 
 /* ---- fields ---- */
 
-/* Cuts a line at its commas, in place; quotes around a field are taken off, doubled ones in it halved.
-   Returns the number of fields, -1 if there are too many or a quote stays open. */
+/* Splits a line at its commas, in place, and removes quotes. Returns the number of fields; -1 if there are
+   too many or a quote is not closed. */
 static int cut_fields(char *line, char **fields) {
     int count = 0;
     for (char *from = line;; from++) {
@@ -93,13 +93,13 @@ static int cut_fields(char *line, char **fields) {
     }
 }
 
-/* A field of the line; NULL if it is empty or the file has no such column. */
+/* A field of the line; NULL if it is empty or the file does not have the column. */
 static const char *field_of(const ReferenceReader *reader, char *const *fields, int column) {
     const char *text = reader->field[column] < 0 ? "" : fields[reader->field[column]];
     return *text ? text : NULL;
 }
 
-/* "in column 'perplexity': expected a number of at least 1, got 'x'" */
+/* Reports "column 'perplexity' must be a number of at least 1, got 'x'". */
 static bool refuse_field(const ReferenceReader *reader, char *const *fields, int column, const char *wanted) {
     char shown[JSON_EXCERPT_SIZE];
     const char *text = field_of(reader, fields, column);
@@ -108,7 +108,7 @@ static bool refuse_field(const ReferenceReader *reader, char *const *fields, int
                                          text ? json_excerpt_text(text, shown) : "nothing", text ? "'" : ""));
 }
 
-/* Decimal notation only: strtod takes hexadecimal numbers, infinities and spaces, too. */
+/* Decimal notation only; strtod also accepts hexadecimal numbers, infinities and leading spaces. */
 static bool is_number(const char *text, double *number) {
     char *end;
     *number = strtod(text, &end);
@@ -126,7 +126,7 @@ static bool read_length(const ReferenceReader *reader, char *const *fields, int 
     return true;
 }
 
-/* One of a few words, or nothing. */
+/* Reads one of a few words, or an empty field. */
 static bool read_word(const ReferenceReader *reader, char *const *fields, int column,
                       const char *const *words) {
     const char *text = field_of(reader, fields, column), *list = words[0];
@@ -145,9 +145,10 @@ static bool unknown_column(const ReferenceReader *reader, const char *name) {
     const char *near = options_nearest_name(name, column_names), *list = "";
     for (int i = 0; i < COLUMNS; i++)
         list = arena_format(reader->arena, "%s%s%s", list, i ? ", " : "", column_names[i]);
-    return complain(
-        reader, arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
-                             near ? "did you mean '" : "known are ", near ? near : list, near ? "'?" : ""));
+    return complain(reader,
+                    arena_format(reader->arena, "unknown column '%s'; %s%s%s", json_excerpt_text(name, shown),
+                                 near ? "did you mean '" : "known columns: ", near ? near : list,
+                                 near ? "'?" : ""));
 }
 
 static bool read_head(ReferenceReader *reader, char *line) {
@@ -156,28 +157,29 @@ static bool read_head(ReferenceReader *reader, char *line) {
     if (!strchr(line, ',') && strpbrk(line, ";\t"))
         return complain(reader, "columns must be separated by commas");
     reader->count = cut_fields(line, names);
-    if (reader->count < 0) return complain(reader, "this is no CSV");
+    if (reader->count < 0) return complain(reader, "not valid CSV");
     for (int c = 0; c < COLUMNS; c++) reader->field[c] = -1;
     for (int i = 0; i < reader->count; i++) {
         int column = 0;
         while (column < COLUMNS && strcmp(names[i], column_names[column]) != 0) column++;
         if (column == COLUMNS) return unknown_column(reader, names[i]);
         if (reader->field[column] >= 0)
-            return complain(reader, arena_format(reader->arena, "column '%s' is there twice", names[i]));
+            return complain(
+                reader, arena_format(reader->arena, "duplicate column '%s'; remove one of them", names[i]));
         reader->field[column] = i;
         quantity |= column >= KEY_COLUMNS;
         evaluated |= is_evaluated(column);
     }
     if (reader->field[METHOD] < 0 || reader->field[TRAIN_LENGTH] < 0)
-        return complain(reader, "the head must name the columns method and train_length");
+        return complain(reader, "the header must have the columns method and train_length");
     if (evaluated && (reader->field[EVAL_LENGTH] < 0 || reader->field[STRIDE] < 0))
         return complain(reader,
                         "perplexities, losses and bits per byte need the columns eval_length and stride");
-    return quantity || complain(reader, "the head names no quantity, as perplexity");
+    return quantity || complain(reader, "the header has no quantity, such as perplexity");
 }
 
-/* What the number is of, so that numbers of the same thing can be compared. Lengths have as many digits for
- * the order. */
+/* The identity of a number as text: numbers with equal identities must be equal. Lengths are padded with
+   zeros so that texts sort by length. */
 static const char *thing_of(const Number *n, Arena *arena) {
     return arena_format(arena, "%s\n%s\n%s\n%s\n%s\n%016lld %016lld %016lld", n->source,
                         n->dataset ? n->dataset : "", n->split ? n->split : "", n->method, n->quantity,
@@ -215,8 +217,8 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
             return refuse_field(reader, fields, c,
                                 least ? "a number of at least 1" : "a number of at least 0");
         if (is_evaluated(c) && (!number.eval_length || !number.stride))
-            return refuse_field(reader, fields, c, "empty where eval_length or stride is");
-        if (is_evaluated(c) && phase) return refuse_field(reader, fields, c, "empty where a phase is given");
+            return refuse_field(reader, fields, c, "empty if eval_length or stride is empty");
+        if (is_evaluated(c) && phase) return refuse_field(reader, fields, c, "empty if a phase is given");
         number.quantity =
             phase ? arena_format(reader->arena, "%s_%s", phase, column_names[c]) : column_names[c];
         number.thing = thing_of(&number, reader->arena);
@@ -225,7 +227,7 @@ static bool read_row(ReferenceReader *reader, char *const *fields) {
     return true;
 }
 
-/* Cuts the next line off, in place; NULL at the end. Lines end with \n, \r\n or \r. */
+/* Splits off the next line, in place; NULL at the end. Lines end with \n, \r\n or \r. */
 static char *next_line(char **rest) {
     char *line = *rest;
     if (!*line) return NULL;
@@ -249,13 +251,13 @@ static bool read_file(ReferenceReader *reader, const char *path) {
     reader->line = 1;
     text += begin;
     line = next_line(&text);
-    if (!line) return complain(reader, "no head");
+    if (!line) return complain(reader, "the header line is missing");
     if (!read_head(reader, line)) return false;
     while ((line = next_line(&text)) != NULL) {
         reader->line++;
         if (!*line) continue;
         if (cut_fields(line, fields) != reader->count)
-            return complain(reader, "as many fields as in the head are expected");
+            return complain(reader, "expected as many fields as in the header");
         if (!read_row(reader, fields)) return false;
     }
     return true;
@@ -267,7 +269,7 @@ static int by_thing(const void *a, const void *b) {
     return strcmp(((const Number *)a)->thing, ((const Number *)b)->thing);
 }
 
-/* Sorts the numbers and keeps each once; two values for one thing are refused. */
+/* Sorts the numbers and removes duplicates; two different values of one identity are an error. */
 static bool compare_numbers(ReferenceReader *reader) {
     size_t kept = 0;
     if (reader->number_count) qsort(reader->numbers, reader->number_count, sizeof(Number), by_thing);
@@ -289,7 +291,7 @@ static DatabaseValue value_length(int64_t length) {
     return length ? database_int(length) : database_text(NULL);
 }
 
-/* Replaces what is known of the same thing. */
+/* Replaces the stored value of the same identity. */
 static bool store_number(Database *store, const Number *number, Error *err) {
     const DatabaseColumn row[] = {{"source", database_text(number->source)},
                                   {"dataset", database_text(number->dataset)},

@@ -21,7 +21,7 @@ const char *run_folder_path(const char *database, const char *name, const char *
 }
 
 const char **run_folder_candidates(Database *store, const char *name, const char *key, Arena *arena) {
-    Error ignored; /* what cannot be read is not there; writing will say why */
+    Error ignored; /* a database that cannot be read has no experiments; a later write reports the error */
     int count = 0;
     const char **candidates = NULL;
     if (name) *ARENA_PUSH(arena, candidates, count) = run_folder_path(database_path(store), name, key, arena);
@@ -36,7 +36,7 @@ const char **run_folder_candidates(Database *store, const char *name, const char
     return candidates;
 }
 
-/* The first of the folders that has one of the files, the first file first; NULL if there is none. */
+/* The first folder that has one of the files, searching for the first file first; NULL if none has. */
 static const char *find_file(const char *const *candidates, const char *const *files, Arena *arena) {
     for (; *files; files++)
         for (const char *const *candidate = candidates; *candidate; candidate++)
@@ -75,7 +75,8 @@ bool run_folder_is_key(const char *name) {
     return strlen(name) == 16 && strspn(name, "0123456789abcdef") == 16;
 }
 
-/* What poslab writes, and what was left of it: NAME, NAME.tmp, NAME-journal. */
+/* Whether poslab writes a file of this name, or leaves it after an interruption: NAME, NAME.tmp,
+   NAME-journal. */
 static bool is_run_file(const char *name) {
     static const char *const files[] = {
         "config.json", "requests.json", "model.safetensors", "state.safetensors",

@@ -19,7 +19,7 @@
 
 const char *const runs_status_names[] = {"pending", "running", "done", "diverged", "failed", NULL};
 
-/* The columns that say which evaluation it is. */
+/* The columns that identify an evaluation. */
 #define REQUEST_COLUMNS(key, request)                                                                        \
     {"run", database_text(key)}, {"split", database_text(corpus_split_names[(request)->split])},             \
         {"protocol", database_text(evaluate_protocol_names[(request)->protocol])},                           \
@@ -52,7 +52,7 @@ static bool write_corpus(Database *store, const Corpus *corpus, const char *toke
                                          database_int(corpus->vocabulary)));
 }
 
-/* The run as planned, and its corpus; what is known about it already stays as it is. */
+/* Inserts the run and its corpus. A run that exists keeps everything except its label. */
 static bool write_run(Database *store, const PlanPoint *point, Error *err) {
     const Config *config = point->config;
     const Encoding *position = &config->position;
@@ -83,8 +83,8 @@ static bool write_request(Database *store, int64_t experiment, const PlanPoint *
                            {"added", database_int(added)}, REQUEST_COLUMNS(point->key, request));
 }
 
-/* Writes one row for each protocol of the point's sections that the request belongs to; if there is none (a
-   stride of the whole length or more), the rule is its stride. */
+/* Writes one row for each protocol of the config that contains the request. If there is none (the stride is
+   at least the length), the rule is the stride itself. */
 static bool write_rules(Database *store, int64_t experiment, const PlanPoint *point,
                         const EvaluateRequest *request, bool added, Error *err) {
     bool found = false;
@@ -106,8 +106,8 @@ static bool write_requests(Database *store, int64_t experiment, const PlanPoint 
     return true;
 }
 
-/* Requests that `poslab eval` added outlive the deletion of the points they belong to, if these come back:
-   all but those of variants that the config now names itself, with other options. */
+/* Saves requests added by `poslab eval` before the points are deleted, and restores those whose points
+   exist again, except variants that the config now defines with other options. */
 static const char save_added[] = "CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT * FROM request WHERE false;"
                                  "DELETE FROM kept;"
                                  "INSERT INTO kept SELECT * FROM request WHERE added";
@@ -204,7 +204,7 @@ bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *
 
 RunState runs_state(Database *store, const char *key) {
     RunState state = {.status = RUN_PENDING};
-    Error ignored; /* what cannot be read is not known to be done; writing will say why */
+    Error ignored; /* a run that cannot be read is pending; a later write reports the error */
     if (!store) return state;
     Query *query =
         query_begin(store,
@@ -351,7 +351,7 @@ static bool write_record(Database *store, const RunRecord *record, Error *err) {
 bool runs_write_result(const char *path, const RunRecord *record, Error *err) {
     Arena *arena = arena_new(0);
     const char *temporary = arena_format(arena, "%s.tmp", path);
-    unlink(temporary); /* of an earlier attempt; SQLite drops its journal when it finds no database with it */
+    unlink(temporary); /* left by an interrupted attempt; SQLite deletes a journal that has no database */
     Database *store = database_open(temporary, DATABASE_CREATE, err);
     bool ok = store && write_record(store, record, err);
     database_close(store);
@@ -384,8 +384,8 @@ const char **runs_experiments(Database *store, const char *wanted, int *count, A
 
 enum { MOST_CANDIDATES = 20 };
 
-/* "  0123456789abcdef  ALiBi L=64 seed=1" on a line for each, the key of the last; returns how many there
- * are. */
+/* Lists runs, each on a line such as "  0123456789abcdef  ALiBi L=64 seed=1"; returns their number and sets
+   the key of the last. */
 static int list_runs(Database *store, const char *condition, const char *const *parameters, const char **key,
                      const char **list, Arena *arena, Error *err) {
     int count = 0;
@@ -428,8 +428,8 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
     if (!*list)
         error_set(err, EXIT_USAGE, "database '%s' has no runs; `poslab run CONFIG` adds some", path);
     else if (count)
-        error_set(err, EXIT_USAGE, "database '%s': %d runs fit; choose one of them:%s", path, count, list);
+        error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:%s", path, count, list);
     else
-        error_set(err, EXIT_USAGE, "database '%s': no run fits; it has%s", path, list);
+        error_set(err, EXIT_USAGE, "database '%s': no run matches; it has%s", path, list);
     return NULL;
 }

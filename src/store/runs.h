@@ -1,6 +1,6 @@
-/* runs: experiments, runs and their results in the database.
+/* runs: writes experiments, runs and their results to the database, and finds runs.
  *
- * A result file is a database with one run in it; store/merge.h imports it.
+ * A result file is a database with one run; store/merge.h imports it.
  */
 #ifndef POSLAB_RUNS_H
 #define POSLAB_RUNS_H
@@ -8,8 +8,8 @@
 #include "experiment/plan.h"
 #include "store/database.h"
 
-/* What the config of an experiment (?) says about it: description, tags separated by ", ", and tags as JSON;
-   no row where the config is damaged. */
+/* SQL for experiment `?`: its description, its tags separated by ", ", and its tags as JSON. No row if the
+   config is not valid JSON. */
 #define RUNS_NOTES                                                                                           \
     "SELECT coalesce(json_extract(config, '$.description'), ''),"                                            \
     " coalesce((SELECT group_concat(value, ', ') FROM json_each(config, '$.tags')), ''),"                    \
@@ -18,49 +18,49 @@
 typedef enum RunStatus { RUN_PENDING, RUN_RUNNING, RUN_DONE, RUN_DIVERGED, RUN_FAILED } RunStatus;
 extern const char *const runs_status_names[]; /* "pending", ..., NULL */
 
-/* The experiment as now configured: its source, and its points (keys) in order. Runs that are no longer among
-   the points stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
+/* Stores the experiment: its source, and the keys of its points in order. Runs that are no longer points
+   stay in the database. New runs are inserted as pending with config, method, sizes and corpus. */
 bool runs_store_plan(Database *store, const Plan *plan, Error *err);
 
-/* Adds the requests of a plan, whose points must be those of its stored experiment (or some of them), to what
-   that experiment asks for. They stay there when it is planned again. */
+/* Adds the requests of a plan to its stored experiment, which must contain the points of the plan. They
+   stay when the experiment is planned again. */
 bool runs_add_requests(Database *store, const Plan *plan, Error *err);
 
-/* The outcome of one run, as a worker writes it. */
+/* The outcome of one run, written by a worker. */
 typedef struct RunRecord {
     const PlanPoint *point;
     RunStatus status;            /* done, diverged or failed */
-    const char *reason;          /* of diverged and failed; else NULL */
-    const TrainResult *training; /* NULL if it was not trained in this call (only evaluated) */
+    const char *reason;          /* of diverged and failed runs; otherwise NULL */
+    const TrainResult *training; /* NULL if this call only evaluated the run */
     const EvaluateResult *evaluations;
     int evaluation_count;
     int threads; /* of the worker */
 } RunRecord;
 
-/* Writes a new result file at `path` (temporary name, synced, renamed). Provenance (revision, host, CPU,
-   BLAS, time) is filled in here. */
+/* Writes a new result file at `path` (under a temporary name, synced, renamed). Adds revision, host, CPU,
+   BLAS and time. */
 bool runs_write_result(const char *path, const RunRecord *record, Error *err);
 
 bool runs_set_status(Database *store, const char *key, RunStatus status, const char *reason, Error *err);
 
-/* Deletes the outcome of a run's training, its log and its evaluations; it is pending again. */
+/* Deletes the training of a run, its log and its evaluations; the run becomes pending. */
 bool runs_delete_training(Database *store, const char *key, Error *err);
 
-/* Deletes a run and its results, unless it is a point of an experiment. */
+/* Deletes a run and its results, unless the run is a point of an experiment. */
 bool runs_delete_unused(Database *store, const char *key, bool *deleted, Error *err);
 
-/* What is stored of a run. A run that is unknown, or without a store, is pending. */
+/* The stored state of a run. An unknown run, or any run if store is NULL, is pending. */
 typedef struct RunState {
     RunStatus status;
-    bool trained; /* the training's outcome is stored, whatever became of later evaluations */
-    bool changed; /* and shared sources other than this program's had part in it; where the database does not
-                     have their hash: another revision */
-    bool stale;   /* and a method's file was edited since (encoding_files_edited) */
+    bool trained; /* the training is stored, even if a later evaluation failed */
+    bool changed; /* trained, by other shared sources than those of this program; if their hash is not stored,
+                     by another revision */
+    bool stale; /* trained, and the file of its method or partner was edited since (encoding_files_edited) */
 } RunState;
 RunState runs_state(Database *store, const char *key);
 
-/* Perplexity of the first evaluation at the training length, or else at any other, without a variant; NAN if
-   there is none. *length is its length. */
+/* The perplexity of the first evaluation without a variant at the training length, otherwise at any length;
+   NAN if there is none. *length is its length. */
 double runs_perplexity(Database *store, const char *key, int64_t *length);
 
 /* Of a run on a task, the share of examples that are answered at the largest size of training that is
@@ -69,16 +69,17 @@ double runs_exact(Database *store, const char *key, int64_t *size);
 
 bool runs_has_evaluation(Database *store, const char *key, const EvaluateRequest *request);
 
-/* One run by what is known of it: the beginning of its key, its method (or its label), seed, training length
-   and settings ("train.optimizer.lr=0.001"); NULL and -1: any. Returns its key, owned by the arena; NULL and
-   a usage error with a list of those that fit, or that there are, if it is not exactly one. */
+/* Selects one run: the beginning of its key, its method or label, seed, training length and settings
+   ("train.optimizer.lr=0.001"); NULL and -1 match all. runs_choose returns its key, owned by the arena. If
+   not exactly one run matches, it returns NULL with a usage error that lists the matching runs, or all runs
+   if none matches. */
 typedef struct RunsChoice {
     const char *key, *method, *setting;
     int64_t seed, length;
 } RunsChoice;
 const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena, Error *err);
 
-/* Names of the experiments: all, or `wanted` alone. Errors: none there, or none of that name. */
+/* The names of all experiments, or only `wanted`. It is an error if there is none, or none of that name. */
 const char **runs_experiments(Database *store, const char *wanted, int *count, Arena *arena, Error *err);
 
 #endif

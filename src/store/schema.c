@@ -1,16 +1,17 @@
-/* schema: the rows of store/schema.h, and the SQL that is made of them. */
+/* schema: the rows of the tables (store/schema.h), and the SQL that is generated from them. */
 #include "store/schema.h"
 
 #include <string.h>
 
-#define LARGEST "1000000000000000" /* 1e15: a double holds it, and thousands of them can be added up */
+/* 1e15: a double holds it exactly, and sums of thousands of such numbers do not overflow 64 bits */
+#define LARGEST "1000000000000000"
 #define WHOLE(low, high)                                                                                     \
     .type = "INTEGER", "typeof(@) = 'integer' AND @ BETWEEN " low " AND " high,                              \
     "a whole number from " low " to " high
 #define ONE_OF(list) .type = "TEXT", "@ IN (" list ")", "one of " list
 #define FINITE       "typeof(@) = 'real' AND abs(@) < 1e300"
 
-/* In a condition, @ is the column. check: the condition is part of the definition. */
+/* `@` in a condition is replaced by the column. check: the condition is also a CHECK of the column. */
 struct SchemaKind {
     const char *type, *condition, *values;
     bool check;
@@ -259,7 +260,7 @@ const int schema_table_count = COUNT_OF(schema_tables);
 
 /* --- views --- */
 
-/* Whether a window of an evaluation had its whole length: the targets before it, or those up to its end. */
+/* Whether at least one window of an evaluation had its full length. */
 #define REACHED "(e.protocol IN ('last_n', 'exact') OR e.tokens / e.stride * e.stride >= e.length)"
 
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
@@ -340,7 +341,7 @@ static const SchemaTable *find(const char *name) {
     BUG("there is no table '%s'", name);
 }
 
-/* The condition of a kind with the column's name in place of @. */
+/* The condition of a kind, with the name of the column in place of `@`. */
 static const char *condition(const char *text, const char *name, Arena *arena) {
     const char *result = "";
     for (const char *end; (end = strchr(text, '@')) != NULL; text = end + 1)
@@ -398,9 +399,9 @@ const char *schema_sql(Arena *arena) {
     return arena_format(arena, "%s%s", text, views);
 }
 
-/* The last migration that changes a table creates it again: SQLite keeps the text of a CREATE, and ALTER
-   TABLE would change that. What a later one creates again needs no text of its own before. Whoever changes a
-   row above puts the old text of its table into the migration that created it. */
+/* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
+   change the CREATE text that SQLite stores. Earlier migrations of that table need no CREATE text. A change
+   of a row above must move the old text of its table into the migration that created it. */
 const char *schema_migration(int64_t version, Arena *arena) {
     if (version == 1)
         return arena_format(

@@ -4,9 +4,9 @@
  * comment. The CREATE statements, the lists of columns in other statements and the checks of values
  * (store/database.h) come from these rows.
  *
- * Times are UTC in ISO 8601; losses are in nats; a number that is not finite is NULL (SQLite cannot store
- * NaN), and so is a perplexity beyond the range of a double. The comments are part of the SQL that is stored
- * in the database: `.schema` in the sqlite3 shell shows them.
+ * Times are UTC in ISO 8601. Losses are in nats. A number that is not finite, and a perplexity beyond the
+ * range of a double, is NULL, because SQLite cannot store NaN. The comments are part of the stored SQL:
+ * `.schema` in the sqlite3 shell prints them.
  */
 #ifndef POSLAB_STORE_SCHEMA_H
 #define POSLAB_STORE_SCHEMA_H
@@ -15,14 +15,14 @@
 
 enum { SCHEMA_VERSION = 4 };
 
-/* What a column is for: statements name the columns of a part. */
+/* The flags of a column. Statements select columns by the parts that these flags define. */
 enum {
     SCHEMA_OR_NULL = 1,
-    SCHEMA_ID = 2,        /* a number that is different in each database */
-    SCHEMA_KEY = 4,       /* which row it is */
-    SCHEMA_STATUS = 8,    /* of a run: its status */
-    SCHEMA_TRAINING = 16, /* of a run: what training found, and where */
-    SCHEMA_REST = 32,     /* all others */
+    SCHEMA_ID = 2,        /* a number that differs between databases */
+    SCHEMA_KEY = 4,       /* identifies the row */
+    SCHEMA_STATUS = 8,    /* the status of a run */
+    SCHEMA_TRAINING = 16, /* the results of the training of a run, and where it was trained */
+    SCHEMA_REST = 32,     /* all other columns */
     SCHEMA_ALL = SCHEMA_KEY | SCHEMA_TRAINING | SCHEMA_REST
 };
 
@@ -30,10 +30,10 @@ typedef struct SchemaKind SchemaKind;
 
 typedef struct SchemaColumn {
     const char *name;
-    const SchemaKind *kind; /* the values that it can have; the kinds are in store/schema.c */
-    int flags;              /* SCHEMA_OR_NULL, and its part; none: SCHEMA_REST */
+    const SchemaKind *kind; /* its valid values; the kinds are in store/schema.c */
+    int flags;              /* SCHEMA_OR_NULL and its part; default SCHEMA_REST */
     const char *comment;
-    const char *more; /* further SQL of its definition */
+    const char *more; /* more SQL of its definition */
 } SchemaColumn;
 
 typedef struct SchemaTable {
@@ -42,24 +42,25 @@ typedef struct SchemaTable {
     int count;
     const char *row; /* an SQL expression that names a row */
     const char *comment;
-    const char *constraints; /* SQL of the whole table */
+    const char *constraints; /* SQL of the constraints of the table */
     bool without_rowid;
 } SchemaTable;
 
 extern const SchemaTable schema_tables[];
 extern const int schema_table_count;
-int schema_objects(void); /* tables and views */
+int schema_objects(void); /* the number of tables and views */
 
 /* All CREATE statements. */
 const char *schema_sql(Arena *arena);
 
-/* The statements that make version `version` + 1 out of `version`; NULL if there is no such version. */
+/* The statements that migrate `version` to `version` + 1; NULL if there is no such migration. */
 const char *schema_migration(int64_t version, Arena *arena);
 
 /* The names of the columns of these parts, in order: "PREFIXrun, PREFIXsplit, ...". */
 const char *schema_columns(const char *table, int parts, const char *prefix, Arena *arena);
 
-/* An SQL condition that holds for the values that a column can have, and these values in words. */
+/* schema_condition: an SQL condition that is true for the valid values of a column. schema_values: these
+   values in words. */
 const char *schema_condition(const SchemaColumn *column, Arena *arena);
 const char *schema_values(const SchemaColumn *column, Arena *arena);
 

@@ -1,13 +1,13 @@
 /* Addition of two numbers, in the formats of tasks/arithmetic.h.
  *
- * With `scratchpad` the sum is computed in steps, before the answer. A step has the digits of both operands
- * that are left, the last ones first, the sum of the first two and the carry, and its last digit with the new
- * carry:
+ * With `scratchpad`, the sum is computed step by step before the answer. A step has the remaining digits of
+ * both operands, last digits first; the sum of the first two digits and the carry; and the last digit of
+ * that sum with the new carry:
  *
  *     932+128:9+1+0=0,1;32+28:3+2+1=6,0;2+8:2+8+0=0,1;=0601$
  *
- * Everything after the first `:` is the answer then. This is our reading of the "recursive scratchpad" of
- * Shen et al. 2023, who do not give its text.
+ * Everything after the first `:` is then the answer. This is an interpretation of the "recursive
+ * scratchpad" of Shen et al. 2023, who do not give its text.
  */
 #include "tasks/arithmetic.h"
 
@@ -66,7 +66,8 @@ static bool check(const void *options, TaskSizes sizes, Error *err) {
     return arithmetic_check(options, sizes, false, err);
 }
 
-/* Step k of n writes 2 (n - k) digits of operands, except the first, two signs and ten more tokens. */
+/* Step k of n has 2 (n - k) digits of operands (the first step has none), two signs and ten other
+   tokens. */
 static int64_t length(const void *options, TaskSizes sizes, int hint) {
     (void)hint;
     const ArithmeticOptions *o = options;

@@ -1,4 +1,4 @@
-/* arithmetic: see tasks/arithmetic.h. */
+/* arithmetic: writes the numbers of a row digit by digit, place 0 is the last digit. */
 #include "tasks/arithmetic.h"
 
 #include <math.h>
@@ -12,14 +12,14 @@ enum { INDEX, ABACUS, COUPLED };
 typedef struct Format {
     const ArithmeticOptions *options;
     Random *rng;
-    int width;      /* of operands that are padded; 0: they are not */
-    int places;     /* of the answer, for letters */
-    int letter;     /* of the first place */
-    int start;      /* of positions */
-    int64_t spaces; /* that can still be added */
+    int width;      /* digits of padded operands; 0: no padding */
+    int places;     /* digits of the answer, which determine letters */
+    int letter;     /* random start of the letters */
+    int start;      /* random start of the positions */
+    int64_t spaces; /* spaces that can still be added */
 } Format;
 
-/* Digits of padded operands; 0: they are not padded. */
+/* The number of digits of padded operands; 0: no padding. */
 static int64_t padded(const ArithmeticOptions *o, TaskSizes sizes) {
     if (!o->pad) return 0;
     int64_t most = sizes.high > sizes.trained ? sizes.high : sizes.trained;
@@ -57,7 +57,7 @@ int64_t arithmetic_farthest(const ArithmeticOptions *o, TaskSizes sizes, bool pr
 int64_t arithmetic_length(const ArithmeticOptions *o, TaskSizes sizes, bool product) {
     int64_t width = o->pad ? padded(o, sizes) : sizes.high;
     int64_t digits = 2 * width + answer_digits(product, width, width);
-    /* BOS, operator and `=`; the end is no input */
+    /* BOS, the operator and `=`; TASK_END is not an input */
     return 3 + digits * (o->hints ? 2 : 1) + (o->spaces > 0 ? o->max_spaces : 0);
 }
 
@@ -74,7 +74,7 @@ double arithmetic_examples(const void *options, TaskSizes sizes) {
     return ((const ArithmeticOptions *)options)->equal ? pairs : sum * sum;
 }
 
-/* The first digit of several is not 0. */
+/* Draws a number; if it has several digits, the first is not 0. */
 static void draw_number(ArithmeticNumber *number, int64_t digits, Random *rng) {
     number->count = (int)digits;
     for (int i = 0; i < digits; i++) {
@@ -90,7 +90,7 @@ static void add_token(TaskRow *row, int token, bool answer) {
         task_put(row, token);
 }
 
-/* Digits are places 0 to `width` - 1, those from number->count on are zeros. */
+/* Writes places 0 to `width` - 1; those from number->count on are zeros. */
 static void write_number(TaskRow *row, Format *format, const ArithmeticNumber *number, int width,
                          bool reversed, bool answer) {
     const ArithmeticOptions *o = format->options;

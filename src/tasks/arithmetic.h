@@ -1,24 +1,24 @@
 /* arithmetic: the formats in which addition and multiplication are written.
  *
- * Shen et al., "Positional description matters for transformers arithmetic", 2023, arXiv 2311.14737. Numbers
- * are digits, one token each. 239 + 821 = 1060 is written as
+ * Shen et al., "Positional description matters for transformers arithmetic", 2023, arXiv 2311.14737. A
+ * digit is a token. The formats of 239 + 821 = 1060 are:
  *
  *     239+821=1060$               order plain
- *     239+821=0601$               order reversed: the answer begins with its last digit
- *     932+128=0601$               order all: the operands do, too
+ *     239+821=0601$               order reversed: the answer, last digit first
+ *     932+128=0601$               order all: operands and answer, last digit first
  *     0239+0821=06010$            reversed, padded to n = 4 digits: the answer has n + 1 digits
  *     2 39+82  1=0601$            spaces, in the answer only with `spaces_answer`
  *     a2b3c9+a8b2c1=z1a0b6c0$     hints: letters for places, in sequence from a random start
  *
- * Padded products have 2 n digits. The answer is the text after `=`, its end included; spaces in it are
- * given. Digits of equal place value have the same letter (Zhou et al., "Transformers can achieve length
- * generalization but not robustly", 2024, arXiv 2402.09371). A space is added after a digit with probability
- * `spaces`, then another, and so on, until the row has `max_spaces`.
+ * Padded products have 2 n digits. The answer is the text after `=` with its end; spaces in it are not
+ * scored. Digits of equal place value have the same letter (Zhou et al., "Transformers can achieve length
+ * generalization but not robustly", 2024, arXiv 2402.09371). After a digit, spaces are added one by one
+ * with probability `spaces`, at most `max_spaces` in all.
  *
- * With `positions` digits have positions of their own instead of their indices in the row; other tokens have
- * position 0. abacus (McLeish et al. 2024, arXiv 2405.17399): the index in the number as written, from s + 1
- * on. coupled (Cho et al. 2024, arXiv 2405.20671; our reading): s + 1 + place value, the same for all
- * numbers. s is drawn from 0 to `max_start` for each row.
+ * With `positions`, a digit has a position that replaces its index in the row; other tokens have position
+ * 0. abacus (McLeish et al. 2024, arXiv 2405.17399): s + 1 + the index of the digit in the number as
+ * written. coupled (an interpretation of Cho et al. 2024, arXiv 2405.20671): s + 1 + place value, the same
+ * for all numbers. s is drawn from 0 to `max_start` for each row.
  */
 #ifndef POSLAB_TASKS_ARITHMETIC_H
 #define POSLAB_TASKS_ARITHMETIC_H
@@ -49,53 +49,48 @@ typedef struct ArithmeticOptions {
 
 #define ARITHMETIC_FIELDS                                                                                    \
     {"order", OPTION_CHOICE, offsetof(ArithmeticOptions, order), .choices = arithmetic_orders,               \
-     .help = "of digits: as usual, the answer's reversed, or all numbers'"},                                 \
+     .help = "order of digits: plain, last digit first in the answer, or in all numbers"},                   \
         {"digits", OPTION_CHOICE, offsetof(ArithmeticOptions, digits), .choices = arithmetic_digits,         \
          .help = "each digit is a token"},                                                                   \
         {"equal", OPTION_BOOL, offsetof(ArithmeticOptions, equal),                                           \
          .help = "both operands have the same number of digits"},                                            \
         {"pad", OPTION_BOOL, offsetof(ArithmeticOptions, pad),                                               \
-         .help = "zeros fill numbers up to equal lengths"},                                                  \
+         .help = "pad numbers with zeros to equal lengths"},                                                 \
         {"pad_to",                                                                                           \
          OPTION_INT,                                                                                         \
          offsetof(ArithmeticOptions, pad_to),                                                                \
          .low = 1,                                                                                           \
          .high = ARITHMETIC_LARGEST,                                                                         \
          .or_zero = true,                                                                                    \
-         .help = "digits of padded operands; 0: as the largest size in training, or the size if larger"},    \
+         .help = "digits of padded operands; 0: the largest size in training, or the size if larger"},       \
         {"spaces", OPTION_REAL, offsetof(ArithmeticOptions, spaces),                                         \
          .low = 0, .high = 1,   .help = "probability of a space after a digit"},                             \
-        {"max_spaces",                                                                                       \
-         OPTION_INT,                                                                                         \
-         offsetof(ArithmeticOptions, max_spaces),                                                            \
-         .default_value = 8,                                                                                 \
-         .low = 1,                                                                                           \
-         .high = 4096,                                                                                       \
-         .help = "spaces of a row"},                                                                         \
+        {"max_spaces", OPTION_INT,   offsetof(ArithmeticOptions, max_spaces),         .default_value = 8,    \
+         .low = 1,     .high = 4096, .help = "maximum number of spaces in an example"},                      \
         {"spaces_answer", OPTION_BOOL, offsetof(ArithmeticOptions, spaces_answer),                           \
-         .help = "spaces in the answer, too"},                                                               \
+         .help = "also add spaces to the answer"},                                                           \
         {"hints", OPTION_BOOL, offsetof(ArithmeticOptions, hints),                                           \
-         .help = "letters name the digits' places"},                                                         \
+         .help = "write a letter before each digit that names its place"},                                   \
         {"positions", OPTION_CHOICE, offsetof(ArithmeticOptions, positions),                                 \
          .choices = arithmetic_positions,                                                                    \
-         .help = "of digits, for the position method: their indices in the row, or see arithmetic.h"},       \
+         .help = "positions of digits: index in the row, in the number (abacus), or place value (coupled)"}, \
     {                                                                                                        \
         "max_start", OPTION_INT, offsetof(ArithmeticOptions, max_start),                                     \
             .default_value = 100, .low = 0, .high = 10000,                                                   \
-            .help = "positions of digits start at a random number up to this"                                \
+            .help = "maximum of the random start of positions"                                               \
     }
 
-/* A number: its digits, the last first. */
+/* A number as its digits, last digit first. */
 typedef struct ArithmeticNumber {
     int count;
     unsigned char digits[ARITHMETIC_DIGITS];
 } ArithmeticNumber;
 
 typedef struct ArithmeticKind {
-    bool product; /* padded answers have 2 n digits, else n + 1 */
-    /* result = a op b, without zeros in front (one for zero) */
+    bool product; /* padded answers have 2 n digits; otherwise n + 1 */
+    /* result = a op b, without leading zeros (zero is one digit) */
     void (*compute)(ArithmeticNumber *result, const ArithmeticNumber *a, const ArithmeticNumber *b);
-    /* text after the operands and before the last `=`; NULL: none */
+    /* writes text between the operands and the last `=`; NULL: none */
     void (*steps)(TaskRow *row, const ArithmeticNumber *a, const ArithmeticNumber *b);
 } ArithmeticKind;
 

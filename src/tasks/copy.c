@@ -1,11 +1,11 @@
-/* Copy: a string of letters is to be repeated.
+/* Copy: repeat a string of letters.
  *
- * Jelassi et al., "Repeat after me: transformers are better than state space models at copying", 2024, arXiv
- * 2402.01032. The letters are drawn independently:
+ * Jelassi et al., "Repeat after me: transformers are better than state space models at copying", 2024,
+ * arXiv 2402.01032. The letters are drawn independently:
  *
  *     dbca|dbca$
  *
- * The answer is what follows `|`, its end included.
+ * The answer is the text after `|`, including its end.
  */
 #include "tasks/letters.h"
 

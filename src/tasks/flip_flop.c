@@ -1,12 +1,12 @@
-/* Flip-flop: the bit of the last write, among instructions to be ignored.
+/* Flip-flop: recall the bit of the last write instruction.
  *
  * Liu et al., "Exposing attention glitches with flip-flop language modeling", 2023, arXiv 2306.00946. A row
- * is a sequence of instructions with a bit each; the first is a write, the last is the only read:
+ * is a sequence of instructions with one bit each; the first is a write, the last is the only read:
  *
  *     w1 i0 i1 w0 i1 r0
  *
- * (printed without spaces). Every other instruction is a write with the row's probability p, else to be
- * ignored; p is drawn between two bounds for each row. The answer is the bit of the read.
+ * (printed without spaces). Every other instruction is a write (w) with probability p, otherwise it must be
+ * ignored (i). p is drawn between two bounds for each row. The answer is the bit of the read.
  */
 #include <math.h>
 
@@ -43,7 +43,7 @@ static int64_t length(const void *options, TaskSizes sizes, int hint) {
     return 2 * sizes.high;
 }
 
-/* Where both instructions can occur, each but the first and the last is one of four. */
+/* If both instructions are possible, each instruction except the first and the last is one of four. */
 static double examples(const void *options, TaskSizes sizes) {
     const Options *o = options;
     double choices = o->write_high > 0 && o->write_low < 1 ? 4 : 2, sum = 0;

@@ -1,13 +1,13 @@
-/* Indexing: the letter n places to the left or right of a marker.
+/* Indexing: the letter n letters to the left or right of a marker.
  *
- * Indirect indexing as in the paper on PoPE, 2025, arXiv 2509.10534. A string of
- * letters has a marker somewhere in it; the question is a direction and a number from 1 to `reach`:
+ * Indirect indexing as in the paper on PoPE, 2025, arXiv 2509.10534. A string of letters contains a marker.
+ * The question is a direction and a number from 1 to `reach`:
  *
  *     dbca*fe<3|b$
  *
- * The answer is what follows `|`, its end included. The place of the marker is drawn among all places, then
- * the direction among those in which there are letters, then the number among those of letters that are
- * there.
+ * The answer is the text after `|`, including its end. The marker is drawn among all gaps between letters
+ * and both ends, then the direction among those with letters, then the number among the letters in that
+ * direction.
  */
 #include "tasks/letters.h"
 
@@ -18,12 +18,12 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"letters", OPTION_INT, offsetof(Options, letters.letters), .default_value = 26, .low = 2, .high = 60000,
-     .help = "how many different letters there are"},
+     .help = "number of different letters"},
     {"reach", OPTION_INT, offsetof(Options, reach), .default_value = 9, .low = 1, .high = 1000,
-     .help = "the largest distance that is asked for"},
+     .help = "largest distance in a question"},
 };
 
-enum { LEFT, RIGHT, MARKER, OTHERS }; /* tokens after the letters; then the numbers from 1 on */
+enum { LEFT, RIGHT, MARKER, OTHERS }; /* tokens after the letters; the numbers from 1 follow */
 
 static int64_t reach(const void *options) {
     return ((const Options *)options)->reach;
@@ -39,7 +39,7 @@ static int64_t length(const void *options, TaskSizes sizes, int hint) {
     return sizes.high + 6;
 }
 
-/* Strings and places of the marker; directions and numbers make it more. */
+/* A lower bound: strings times gaps for the marker, without directions and numbers. */
 static double examples(const void *options, TaskSizes sizes) {
     double sum = 0;
     for (int64_t size = sizes.low; size <= sizes.high; size++)
@@ -52,7 +52,7 @@ static void write(TaskRow *row, const void *options, TaskSizes sizes, int hint, 
     int own = letters_alphabet(options), start = row->length;
     int size = letters_draw(row, options, sizes, rng), marker = (int)random_below(rng, (uint64_t)size + 1);
     task_put(row, own + MARKER);
-    for (int i = size; i > marker; i--) { /* moves the marker to its place */
+    for (int i = size; i > marker; i--) { /* moves the marker to its gap */
         row->tokens[start + i] = row->tokens[start + i - 1];
         row->tokens[start + i - 1] = (uint16_t)(own + MARKER);
     }

@@ -1,11 +1,11 @@
-/* letters: see tasks/letters.h. */
+/* letters: shared parts of the tasks on strings of letters. */
 #include "tasks/letters.h"
 
 #include <math.h>
 
 const OptionField letters_fields[1] = {
     {"letters", OPTION_INT, offsetof(LettersOptions, letters), .default_value = 26, .low = 2, .high = 60000,
-     .help = "how many different letters there are"},
+     .help = "number of different letters"},
 };
 
 static int64_t letters(const void *options) {
@@ -37,7 +37,7 @@ int letters_draw(TaskRow *row, const void *options, TaskSizes sizes, Random *rng
 
 int64_t letters_length(const void *options, TaskSizes sizes, int hint) {
     (void)options, (void)hint;
-    return 2 * sizes.high + 2; /* BOS, the string, SEP, the string again: the end is no input */
+    return 2 * sizes.high + 2; /* BOS, the string, SEP, the string again; TASK_END is not an input */
 }
 
 double letters_examples(const void *options, TaskSizes sizes) {

@@ -1,6 +1,6 @@
-/* letters: what tasks on strings of letters share.
+/* letters: shared parts of the tasks on strings of letters.
  *
- * Up to 26 letters are printed as a, b, ...; of more, each letter is printed as a number in brackets.
+ * Up to 26 different letters are printed as a, b, ...; more are printed as numbers in brackets.
  */
 #ifndef POSLAB_TASKS_LETTERS_H
 #define POSLAB_TASKS_LETTERS_H
@@ -17,10 +17,10 @@ int letters_alphabet(const void *options); /* the letters and the four common to
 const char *letters_symbol(const void *options, int token, char text[TASK_SYMBOL_SIZE]);
 const char *letters_name(int letter, bool brackets, char text[TASK_SYMBOL_SIZE]);
 
-/* Puts a string of a size that is drawn; returns the size. */
+/* Writes a string of a drawn size; returns the size. */
 int letters_draw(TaskRow *row, const void *options, TaskSizes sizes, Random *rng);
 
-/* For a string and an answer of the same size between separators. */
+/* For rows with a string, TASK_SEP and an answer of the same size. */
 int64_t letters_length(const void *options, TaskSizes sizes, int hint);
 double letters_examples(const void *options, TaskSizes sizes);
 

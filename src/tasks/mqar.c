@@ -2,16 +2,18 @@
  *
  * Arora et al., "Zoology: measuring and improving recall in efficient language models", 2023, arXiv
  * 2312.04927, section 3 and zoology/data/multiquery_ar.py of github.com/HazyResearch/zoology. K pairs of a
- * key and a value are followed by `spread` K - 2 K tokens, in which each key occurs once more, at the start
- * of slot g of two tokens; slots are drawn without replacement with probabilities proportional to (g + 1)^(a
- * - 1), a = 0.01. The target at the second occurrence of a key is its value, which is no part of the text:
+ * key and a value are followed by `spread` K - 2 K tokens, which contain each key once more, at the start
+ * of slot g of two tokens. Slots are drawn without replacement with probabilities proportional to (g +
+ * 1)^(a - 1), a = 0.01. The target at the second occurrence of a key is its value, which is not in the text
+ * there:
  *
  *     k3 v7 k1 v2 . . k1 . . . k3 .    with the targets v2 at the second k1, v7 at the second k3
  *
- * Keys are drawn from one half of the alphabet, values from the other, both without repetition. Filler tokens
- * are one token, or random with `filler: "random"`. zoology draws random filler from all tokens: a key of the
- * row can then occur again without a target, or with a wrong value after it, which overwrites its pair. Here
- * random filler is drawn from the keys and values that are in no pair of the row.
+ * Keys are drawn from one half of the alphabet and values from the other, both without repetition. The
+ * other tokens (filler) are one token, or random with `filler: "random"`. In zoology, random filler is
+ * drawn from all tokens, so a key of the row can occur again without a target, or with another value after
+ * it, which changes the pair. Here random filler is drawn from the keys and values that are in no pair of
+ * the row.
  */
 #include <math.h>
 
@@ -28,13 +30,13 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"symbols", OPTION_INT, offsetof(Options, symbols), .default_value = 8192, .low = 4, .high = 60000,
-     .help = "keys and values in all, half of each"},
+     .help = "number of keys and values together, half of each"},
     {"spread", OPTION_INT, offsetof(Options, spread), .default_value = 16, .low = 4, .high = 1024,
-     .help = "tokens of a row for each pair"},
+     .help = "tokens of a row per pair"},
     {"power", OPTION_REAL, offsetof(Options, power), .default_value = 0.01, .low = 0, .high = 10,
-     .help = "a: queries are near the pairs with 0, anywhere with 1"},
+     .help = "a; 0: queries are near the pairs, 1: uniformly distributed"},
     {"filler", OPTION_CHOICE, offsetof(Options, filler), .choices = filler_names,
-     .help = "the other tokens: one and the same, or random tokens of no pair"},
+     .help = "the other tokens: one fixed token, or random tokens that are in no pair"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
@@ -53,7 +55,7 @@ static int64_t length(const void *options, TaskSizes sizes, int hint) {
     return ((const Options *)options)->spread * sizes.high;
 }
 
-/* The ordered choices of keys and of values; where queries are is not counted. */
+/* The ordered choices of keys and of values; the slots of queries are not counted. */
 static double examples(const void *options, TaskSizes sizes) {
     double half = (double)(((const Options *)options)->symbols / 2), sum = 0;
     for (int64_t size = sizes.low; size <= sizes.high; size++) {
@@ -64,7 +66,7 @@ static double examples(const void *options, TaskSizes sizes) {
     return sum;
 }
 
-/* `count` different numbers below `bound`. */
+/* Draws `count` different numbers below `bound`. */
 static void draw_different(int *drawn, int count, int bound, Random *rng) {
     for (int i = 0; i < count; i++) {
         bool again = true;
@@ -76,7 +78,7 @@ static void draw_different(int *drawn, int count, int bound, Random *rng) {
     }
 }
 
-/* The slot that is taken with these weights, of which `total` is the sum over slots that are free. */
+/* Draws a free slot with these weights; `total` is the sum of the weights of free slots. */
 static int draw_slot(const double *weights, const int *taken, int slots, double total, Random *rng) {
     double point = random_uniform(rng) * total;
     int last = 0;

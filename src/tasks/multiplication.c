@@ -7,7 +7,7 @@
 
 static const OptionField fields[] = {ARITHMETIC_FIELDS};
 
-/* Column by column. */
+/* Long multiplication, column by column. */
 static void multiply(ArithmeticNumber *product, const ArithmeticNumber *a, const ArithmeticNumber *b) {
     int carry = 0;
     product->count = a->count + b->count;

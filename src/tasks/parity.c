@@ -1,9 +1,9 @@
-/* Parity: the parity of the ones in a string of bits, after each bit or after the last.
+/* Parity: the parity of the number of ones in a string of bits, after each bit or after the last.
  *
- * Deletang et al., "Neural networks and the Chomsky hierarchy", 2022, arXiv 2207.02098. A row is the string
- * alone; the targets are no part of the text:
+ * Deletang et al., "Neural networks and the Chomsky hierarchy", 2022, arXiv 2207.02098. A row is only the
+ * string; the targets are not in the text:
  *
- *     0110    with the targets 0 1 0 0, or the last of them
+ *     0110    with the targets 0 1 0 0, or only the last of them
  */
 #include <math.h>
 

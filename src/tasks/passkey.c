@@ -1,15 +1,15 @@
 /* Passkey: a number hidden in filler text.
  *
  * Mohtashami and Jaggi, "Landmark attention: random-access infinite context length for transformers", 2023,
- * arXiv 2305.16300, section 4.2: the text is theirs, without the introduction that is the same in all rows.
- * Words and digits are tokens. `size` words of filler, five sentences over and over, are interrupted at a
- * random place:
+ * arXiv 2305.16300, section 4.2. The text is that of the paper without the introduction, which is equal in
+ * all rows. Words and digits are tokens. `size` words of filler, five sentences that are repeated, are
+ * interrupted at a random word:
  *
  *     The grass is green . The sky [The pass key is 7 1 . Remember it . 7 1 is the pass key .] is blue . ...
  *     What is the pass key ? The pass key is | 7 1 $
  *
- * (without the brackets). The answer is what follows `|`, its end included. Models as small as these do not
- * find the number without being trained to, so it is trained as a task.
+ * (without the brackets). The answer is the text after `|`, including its end. Models of this size do not
+ * find the number unless they are trained to, so the task is also used in training.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"most", OPTION_INT, offsetof(Options, most), .default_value = 50000, .low = 1, .high = 999999999,
-     .help = "the number is from 1 to this"},
+     .help = "largest number, from 1"},
 };
 
 static int64_t most(const void *options) {
@@ -64,7 +64,7 @@ static int word_token(const char *word, size_t size) {
     BUG("'%s' begins with no word of the task", word);
 }
 
-/* Puts the words of a text; N is replaced by the number. */
+/* Writes the words of a text, with `number` in place of N. */
 static void put_words(TaskRow *row, const char *text, int64_t number) {
     for (size_t size; *text; text += size + (text[size] == ' ')) {
         size = strcspn(text, " ");
@@ -77,7 +77,7 @@ static void put_words(TaskRow *row, const char *text, int64_t number) {
     }
 }
 
-/* Words [from, to) of the endless filler. */
+/* Writes words [from, to) of the repeated filler. */
 static void put_filler(TaskRow *row, int64_t from, int64_t to) {
     const char *at = filler;
     for (int64_t word = 0; word < to; word++) {

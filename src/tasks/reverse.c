@@ -1,10 +1,10 @@
-/* Reverse: a string of letters is to be written from its last letter to its first.
+/* Reverse: write a string of letters from its last letter to its first.
  *
  * One of the tasks of Deletang et al., "Neural networks and the Chomsky hierarchy", 2022, arXiv 2207.02098.
  *
  *     dbca|acbd$
  *
- * The answer is what follows `|`, its end included.
+ * The answer is the text after `|`, including its end.
  */
 #include "tasks/letters.h"
 

@@ -1,18 +1,19 @@
-/* Sort: a sequence of numbers is to be written in ascending order; hints are easier tasks on such a sequence.
+/* Sort: write a sequence of numbers in ascending order. Hints are easier tasks on such a sequence.
  *
  * Awasthi and Gupta, "Improving length-generalization in transformers via task hinting", 2023, arXiv
- * 2310.00726. Numbers are tokens, and may occur several times unless `distinct`. Each kind of row begins with
- * a token of its own; what follows `#` is the answer, its end included:
+ * 2310.00726. A number is a token; numbers may repeat unless `distinct` is set. The first token of a row is
+ * its kind. The answer is the text after the last `#`, including its end:
  *
  *     S 31 7 7 90 # 7 7 31 90 $         none: the task itself
  *     N 31 7 7 90 ? 7 # 31 $            successor: the smallest number above; none for the largest
  *     B 31 7 7 90 ? 31 # 7 $            predecessor: the largest number below; none for the smallest
- *     C 31 7 7 90 ? 7 # 2 $             count: how often it occurs
- *     F 31 7 7 90 # 7 7 _ 90 # 31 $     fill: what is missing from the sorted sequence
- *     P 31 7 7 90 ? 31 # 0 $            parity: of its place in the sorted sequence, from 0
+ *     C 31 7 7 90 ? 7 # 2 $             count: how often the number occurs
+ *     F 31 7 7 90 # 7 7 _ 90 # 31 $     fill: the number that is missing from the sorted sequence
+ *     P 31 7 7 90 ? 31 # 0 $            parity: of the index in the sorted sequence, from 0
  *
- * With `strict` false, successor and predecessor are the neighbours in the sorted sequence of the number's
- * first or last occurrence there, which can be equal to it. The number asked for is drawn among the elements.
+ * If `strict` is false, the successor is the element after the first occurrence of the number in the sorted
+ * sequence, the predecessor the element before its last occurrence; both can be equal to the number. The
+ * number in the question is drawn among the elements.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 enum { NONE, SUCCESSOR, PREDECESSOR, COUNT, FILL, PARITY };
 static const char *const hint_names[] = {"none", "successor", "predecessor", "count", "fill", "parity", NULL};
 
-enum { QUESTION = 6, BLANK, OTHERS }; /* after the numbers: the kinds of rows, then these */
+enum { QUESTION = 6, BLANK, OTHERS }; /* tokens after the numbers: the kinds of rows, then these */
 
 typedef struct Options {
     int64_t numbers;
@@ -35,13 +36,14 @@ static const OptionField fields[] = {
     {"distinct", OPTION_BOOL, offsetof(Options, distinct), .default_value = 0,
      .help = "no number occurs twice in a sequence"},
     {"strict", OPTION_BOOL, offsetof(Options, strict), .default_value = 1,
-     .help = "successors are larger, predecessors smaller, not equal"},
+     .help = "successors must be larger and predecessors smaller, not equal"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
     const Options *o = options;
     return !o->distinct || o->numbers >= sizes.high ||
-           error_set(err, EXIT_USAGE, "numbers: must be at least %lld for as many distinct numbers, got %lld",
+           error_set(err, EXIT_USAGE,
+                     "numbers: must be at least %lld, the largest size, because 'distinct' is set; got %lld",
                      (long long)sizes.high, (long long)o->numbers);
 }
 
@@ -49,7 +51,7 @@ static int alphabet(const void *options) {
     return TASK_SYMBOLS + (int)((const Options *)options)->numbers + OTHERS;
 }
 
-/* A count is a number, too: it is taken modulo their number. */
+/* A count is written as a number, modulo the number of numbers. */
 static int64_t length(const void *options, TaskSizes sizes, int hint) {
     (void)options;
     if (hint == NONE) return 2 * sizes.high + 3;
@@ -83,7 +85,7 @@ static void draw(int *numbers, int size, const Options *o, Random *rng) {
     }
 }
 
-/* The answer to a question about sorted[at]; -1: there is none. */
+/* The answer to a question about sorted[at]; -1 if there is none. */
 static int answer(const Options *o, int hint, const int *sorted, int size, int at) {
     int asked = sorted[at], count = 0, step = hint == SUCCESSOR ? 1 : -1;
     if (hint == PARITY) return at % 2;
@@ -91,7 +93,7 @@ static int answer(const Options *o, int hint, const int *sorted, int size, int a
         for (int i = 0; i < size; i++) count += sorted[i] == asked;
         return count % (int)o->numbers;
     }
-    /* From the occurrence that is the first in the direction of the step. */
+    /* Begins at the occurrence that comes first in the direction of the step. */
     while (at - step >= 0 && at - step < size && sorted[at - step] == asked) at -= step;
     do at += step;
     while (o->strict && at >= 0 && at < size && sorted[at] == asked);
@@ -107,7 +109,8 @@ static void write_hint(TaskRow *row, const Options *o, int hint, const int *sort
     } else {
         task_put(row, own + QUESTION);
         task_put(row, TASK_SYMBOLS + sorted[at]);
-        while (hint == PARITY && at > 0 && sorted[at - 1] == sorted[at]) at--; /* of its first occurrence */
+        /* the index of its first occurrence */
+        while (hint == PARITY && at > 0 && sorted[at - 1] == sorted[at]) at--;
         wanted = answer(o, hint, sorted, size, at);
     }
     task_put(row, TASK_SEP);

@@ -1,13 +1,14 @@
 /* State tracking: the running product of elements of a group (its word problem).
  *
- * Merrill, Petty and Sabharwal, "The illusion of state in state-space models", 2024, arXiv 2404.08819. A row
- * is a string of elements; the targets, no part of the text, are the products of all elements so far:
+ * Merrill, Petty and Sabharwal, "The illusion of state in state-space models", 2024, arXiv 2404.08819. A
+ * row is a string of elements. The targets, which are not in the text, are the products of all elements so
+ * far:
  *
  *     target(t) = x(1) x(2) ... x(t)
  *
- * S2, S3 and A5 are groups of permutations, Z60 is addition modulo 60. In a product of permutations the left
- * factor acts first: (p q)(i) = q(p(i)). Permutations are numbered in lexicographic order, those of A5 among
- * the even ones; number 0 is the identity. Elements are printed as numbers.
+ * S2, S3 and A5 are groups of permutations, Z60 is addition modulo 60. In a product of permutations the
+ * left factor acts first: (p q)(i) = q(p(i)). Permutations are numbered in lexicographic order, those of A5
+ * among the even permutations; number 0 is the identity. Elements are printed as numbers.
  */
 #include <math.h>
 
@@ -24,12 +25,12 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"group", OPTION_CHOICE, offsetof(Options, group), .default_value = S3, .choices = group_names,
-     .help = "whose elements are multiplied"},
+     .help = "the group whose elements are multiplied"},
     {"each", OPTION_BOOL, offsetof(Options, each), .default_value = 1,
      .help = "score the product after every element, not only after the last"},
 };
 
-/* Permutation `number` of n points: its factorial digits say which of the points left comes next. */
+/* Writes permutation `number` of n points: its factorial digits select from the remaining points. */
 static void unrank(int number, int n, int *images) {
     int left[5] = {0, 1, 2, 3, 4}, count = n, factorial = 1;
     for (int i = 2; i < n; i++) factorial *= i;
@@ -52,8 +53,7 @@ static int rank_of(const int *images, int n) {
     return number;
 }
 
-/* Two permutations of neighbouring numbers 2 k and 2 k + 1 differ in their last two images: one of them is
-   even. */
+/* Permutations 2 k and 2 k + 1 differ in their last two images, so exactly one of them is even. */
 static void even(int number, int *images) {
     int inversions = 0;
     unrank(2 * number, 5, images);

@@ -1,4 +1,4 @@
-/* task: see tasks/task.h. */
+/* task: the calls that write a row, and the registry. */
 #include "tasks/task.h"
 
 #include <string.h>

@@ -1,19 +1,19 @@
-/* Variables: the value of a variable, assigned directly or through another variable.
+/* Variables: the value of a variable that is assigned directly or through another variable.
  *
  * One of the reasoning primitives of Saunshi et al., "On the inductive bias of stacking towards improving
- * reasoning", 2024, arXiv 2409.19044. At depth 0 each variable is assigned a number; at depth 1 as many
- * aliases follow, one of each variable in random order, and one of them is asked for:
+ * reasoning", 2024, arXiv 2409.19044. At depth 0, each variable is assigned a number. At depth 1, one alias
+ * of each variable follows, in random order, and the question is about an alias:
  *
  *     n=22,r=16,n=?22$
  *     n=22,r=16,k=r,c=n,k=?16$
  *
- * All variables are different letters. The answer is what follows `?`, its end included.
+ * All variables are different letters. The answer is the text after `?`, including its end.
  */
 #include <math.h>
 
 #include "tasks/letters.h"
 
-enum { EQUALS, COMMA, OTHERS }; /* tokens after the letters; then the values from 1 on */
+enum { EQUALS, COMMA, OTHERS }; /* tokens after the letters; the values from 1 follow */
 
 typedef struct Options {
     LettersOptions letters;
@@ -22,11 +22,11 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"letters", OPTION_INT, offsetof(Options, letters.letters), .default_value = 26, .low = 2, .high = 30000,
-     .help = "names of variables"},
+     .help = "number of different names of variables"},
     {"values", OPTION_INT, offsetof(Options, values), .default_value = 25, .low = 2, .high = 30000,
-     .help = "values are from 1 to this"},
+     .help = "largest value, from 1"},
     {"depth", OPTION_INT, offsetof(Options, depth), .default_value = 0, .low = 0, .high = 1,
-     .help = "assignments from the variable asked for to one with a value"},
+     .help = "number of assignments between the variable in the question and a value"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
@@ -42,7 +42,7 @@ static int alphabet(const void *options) {
     return letters_alphabet(options) + OTHERS + (int)((const Options *)options)->values;
 }
 
-/* BOS, four tokens for each assignment, the question of three, the value. */
+/* BOS, four tokens for each assignment, three of the question, the value. */
 static int64_t length(const void *options, TaskSizes sizes, int hint) {
     (void)hint;
     return 1 + 4 * sizes.high * (((const Options *)options)->depth + 1) + 3 + 1;
@@ -60,7 +60,7 @@ static double examples(const void *options, TaskSizes sizes) {
     return sum;
 }
 
-/* The first `count` of 0 ... bound - 1 in random order (Fisher and Yates). */
+/* Draws `count` of the numbers 0 .. bound - 1 in random order (Fisher and Yates). */
 static int *shuffle(int count, int bound, Random *rng, Arena *arena) {
     int *list = NEW(arena, bound, int);
     for (int i = 0; i < bound; i++) list[i] = i;

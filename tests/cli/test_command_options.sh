@@ -318,16 +318,16 @@ export_loader() { # of a method that has a formula in PyTorch
 }
 export_tokens() { exported tv --tokens valid && exported tt --tokens train && [ "$(stat -c %s tt)" -gt "$(stat -c %s tv)" ] && try 2 export x/x.db "" t --tokens all; }
 # Export needs one run with its own weights: no run, several runs, and weights of another run are refused.
-export_method() { try 0 export x/x.db m.st --method "$two" --seed 1 && says m.st "$two" && refused "2 runs fit" export x/x.db m.st --method "$two"; }
-export_seed() { try 0 export x/x.db s.st --seed 9 && says s.st "$one" && refused "no run fits" export x/x.db s.st --seed 8; }
-export_length() { try 0 export x/x.db l.st --seed 9 --length 16 && refused "no run fits" export x/x.db l.st --length 17; }
-export_setting() { refused "no run fits" export x/x.db t.st --setting train.optimizer.lr=1; }
+export_method() { try 0 export x/x.db m.st --method "$two" --seed 1 && says m.st "$two" && refused "2 runs match" export x/x.db m.st --method "$two"; }
+export_seed() { try 0 export x/x.db s.st --seed 9 && says s.st "$one" && refused "no run matches" export x/x.db s.st --seed 8; }
+export_length() { try 0 export x/x.db l.st --seed 9 --length 16 && refused "no run matches" export x/x.db l.st --length 17; }
+export_setting() { refused "no run matches" export x/x.db t.st --setting train.optimizer.lr=1; }
 export_is_of_one_run() {
     local keys
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
-    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs fit; choose one of them:" export x/x.db "" f &&
-        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs fit; choose one of them:" export ab.db ab f &&
-        refused "no run fits; it has" export x/x.db xyz f && fresh swapped &&
+    exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs match; choose one of them:" export x/x.db "" f &&
+        cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs match; choose one of them:" export ab.db ab f &&
+        refused "no run matches; it has" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }

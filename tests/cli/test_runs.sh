@@ -31,14 +31,14 @@ check "are escaped" test "$(grep -c "$(printf '\033')" out)" = 0
 # --- export ---
 
 check "export of one of many" try 2 export $db w.safetensors --method "$one" --seed 1
-check "lists the candidates" says err "2 runs fit; choose one of them" "$key" "train.optimizer.lr=0.001" "L=16 seed=1"
+check "lists the candidates" says err "2 runs match; choose one of them" "$key" "train.optimizer.lr=0.001" "L=16 seed=1"
 check "and no others" lacks err "seed=2"
 check "and writes nothing" test ! -e w.safetensors
 check "export of one" try 0 export $db w.safetensors --method "$one" --seed 1 --setting train.optimizer.lr=0.001
 check "is it" cmp w.safetensors "$(sql $db "SELECT 'x/e2e/' || key FROM run JOIN point ON run = key
     WHERE method = '$one' AND seed = 1 AND variant = 'train.optimizer.lr=0.001'")/model.safetensors"
 check "export of none" try 2 export $db w.safetensors --method nosuch
-check "lists what there is" says err "no run fits; it has" "seed=2"
+check "lists what there is" says err "no run matches; it has" "seed=2"
 check "a key works as before" try 0 export $db "$key" w2.safetensors
 
 # --- prune ---
@@ -68,8 +68,8 @@ reason() { is "$2" :memory: "SELECT value ->> 'kept' FROM json_each(CAST(readfil
 for unused_key in "${unused[@]}"; do
     case $unused_key in
     "$shared") wanted="'x/neighbour.db' has its run" ;;
-    "${unused[0]}") wanted="it has another file: notes.txt" ;;
-    "${unused[1]}") wanted="a worker is busy in it" ;;
+    "${unused[0]}") wanted="it contains another file: notes.txt" ;;
+    "${unused[1]}") wanted="a worker is using it" ;;
     *) wanted= ;;
     esac
     check "folder $unused_key: ${wanted:-deleted}" reason "$unused_key" "$wanted"
@@ -146,7 +146,7 @@ check "copies nothing" says out "weights of 0 runs copied"
 kept=$(sql x/x.db "SELECT min(run) FROM point")
 cp -r x damaged && printf x | dd of="damaged/e2e/$kept/model.safetensors" bs=1 seek=5000 conv=notrunc 2>/dev/null
 check "damaged weights" try 1 merge two/x.db damaged/x.db --weights
-check "are named and left out" says out "weights of run $kept are left out" "weights of 3 runs copied"
+check "are named and left out" says out "weights of run $kept were not copied" "weights of 3 runs copied"
 check "and not copied" test ! -e "two/e2e/$kept/model.safetensors"
 rm -rf two && mkdir two && cp -r x/. other/ 2>/dev/null || cp -r x other
 cp "other/e2e/$(sql x/x.db "SELECT max(run) FROM point")/model.safetensors" "other/e2e/$kept/model.safetensors"

@@ -213,8 +213,8 @@ static void other_experiment(void **state) {
         "PRAGMA foreign_keys = ON; UPDATE experiment SET config = '{}'; DELETE FROM point WHERE ordinal = 1;"
         "DELETE FROM run WHERE key NOT IN (SELECT run FROM point)");
     assert_int_equal(merge("theirs.db", NULL), 0);
-    assert_non_null(
-        strstr(said, "experiment x: its configuration is another one here, which stays; its runs come in"));
+    assert_non_null(strstr(
+        said, "experiment x: its config differs from the one here, which is kept; its runs are imported"));
     Error err;
     Database *store = database_open("ours.db", DATABASE_READ, &err);
     sample_expect(
