@@ -85,8 +85,9 @@ static const char *wrapped(const char *text, double inches, double size, int *li
 static const char *title_of(const FigureKind *kind, const Figure *figure) {
     const char *stale = results_stale(figure->set, figure->arena);
     if (figure->look.title) return figure->look.title;
-    return arena_format(figure->arena, stale ? "%s: %s (stale: %s)" : "%s: %s", figure->set->experiment,
-                        kind->title, stale);
+    const char *best = figure->set->best ? " (best values, chosen on the validation split)" : "";
+    return arena_format(figure->arena, stale ? "%s: %s%s (stale: %s)" : "%s: %s%s", figure->set->experiment,
+                        kind->title, best, stale);
 }
 
 /* "perplexity per byte (log scale)" */
