@@ -129,6 +129,11 @@ int observations_ratio(const Observation *observation, double *mean, double *dev
 const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
 
+/* The signature of the numbers in a list: that of all, or of the evaluations that the conditions leave, with
+   the conditions. NULL and err if reading fails. */
+const char *observations_signature(const ObservationList *list, const char *const *where, Arena *arena,
+                                   Error *err);
+
 /* The names of the fields that rows show by default, separated by commas: methods; where there are several,
    databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
    those that the settings in the names determine. */

@@ -339,32 +339,6 @@ static const char *title_of(const Pivot *pivot) {
                         pivot->column->words, seeds_text(pivot));
 }
 
-/* The signature of what is shown of one experiment. */
-static const char *sign_part(const Pivot *pivot, const Results *part, Error *err) {
-    const SeriesCell **cells = NULL;
-    int count = 0;
-    for (int i = 0; i < pivot->list->count; i++) {
-        const Observation *observation = &pivot->list->items[i];
-        if (observation->paper || observation->series->experiment != part->experiment) continue;
-        *ARENA_PUSH(pivot->arena, cells, count) = observation->cell;
-    }
-    return results_signature(part, cells, count, pivot->arena, err);
-}
-
-/* The signature of what is shown: of all, or of the evaluations that --where leaves. */
-static const char *sign(const Pivot *pivot, Error *err) {
-    const Results *set = pivot->list->set;
-    if (!pivot->options->where || !pivot->options->where[0]) return set->signature;
-    const char *signature = set->parts ? "" : sign_part(pivot, set, err);
-    for (int i = 0; signature && i < set->part_count; i++) {
-        const char *part = sign_part(pivot, set->parts[i], err);
-        signature = part ? results_add_signature(signature, set->parts[i], part, pivot->arena) : NULL;
-    }
-    for (int i = 0; signature && pivot->options->where[i]; i++)
-        signature = arena_format(pivot->arena, "%s where=%s", signature, pivot->options->where[i]);
-    return signature;
-}
-
 /* Says which settings differ between the numbers and are not shown. */
 static void put_hidden(const Pivot *pivot) {
     const Results *set = pivot->list->set;
@@ -443,7 +417,7 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);
-    table->signature = sign(&pivot, err);
+    table->signature = observations_signature(pivot.list, options->where, arena, err);
     if (!table->signature) return NULL;
     choose_grids(&pivot);
     for (int grid = 0; grid < pivot.grid_count; grid++)

@@ -134,11 +134,12 @@ static void choose_names(RunLabelSetting *settings, int count, Arena *arena) {
     for (int i = 0; i < count; i++) settings[i].name = run_label_short_path(settings[i].path);
     while (again) {
         again = false;
-        memset(same, 0, (size_t)count);
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count; i++) {
+            same[i] = false;
             for (int k = 0; k < count; k++)
                 same[i] |= strcmp(settings[i].path, settings[k].path) != 0 &&
                            strcmp(settings[i].name, settings[k].name) == 0;
+        }
         for (int i = 0; i < count; i++) {
             const char *name = same[i] ? longer_name(settings[i].path, settings[i].name) : settings[i].name;
             again |= name != settings[i].name;

@@ -1,5 +1,5 @@
 /* figure_length: the figures by evaluation length: `curves` (extrapolation), `paper` (ours against the
- * paper's) and `early` (the decomposition of analysis/early_tokens.c); of experiments on tasks `accuracy`.
+ * paper's) and `early` (the decomposition of analysis/cost_early.c); of experiments on tasks `accuracy`.
  */
 #include "report/figure.h"
 

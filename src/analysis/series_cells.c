@@ -1,0 +1,250 @@
+/* series_cells: what the cells of a series hold: seeds, scores, the text of a cell, and paired differences
+ * between cells (series.h).
+ */
+#include "analysis/series.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "data/corpus.h"
+#include "train/evaluate.h"
+
+/* --- cells --- */
+
+const SeriesSeed *series_seed(const SeriesCell *cell, int64_t seed) {
+    for (int i = 0; cell && i < cell->count; i++)
+        if (cell->seeds[i].seed == seed) return &cell->seeds[i];
+    return NULL;
+}
+
+bool series_stale(const SeriesCell *cell) {
+    for (int i = 0; i < cell->seeds_requested; i++)
+        if (cell->seeds[i].stale) return true;
+    return false;
+}
+
+int series_outcomes(const SeriesCell *cell, const char *outcome) {
+    int count = 0;
+    for (int i = 0; i < cell->seeds_requested; i++) count += !strcmp(cell->seeds[i].outcome, outcome);
+    return count;
+}
+
+int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *base) {
+    int count = 0;
+    for (int i = 0; i < cell->count; i++) {
+        const SeriesSeed *at = series_seed(base, cell->seeds[i].seed);
+        if (at) logs[count++] = cell->seeds[i].loss - at->loss;
+    }
+    return count;
+}
+
+double series_mean_loss(const SeriesCell *cell) {
+    double sum = 0;
+    for (int i = 0; i < cell->count; i++) sum += cell->seeds[i].loss;
+    return cell->count ? sum / cell->count : NAN;
+}
+
+double series_score(const SeriesSeed *seed, SeriesMetric metric) {
+    switch (metric) {
+    case SERIES_PERPLEXITY:
+        return exp(seed->loss);
+    case SERIES_EXACT:
+        return (double)seed->exact / (double)seed->windows;
+    case SERIES_TOKENS:
+        return (double)seed->tokens_right / (double)seed->tokens;
+    case SERIES_NLL:
+        return seed->loss;
+    }
+    BUG("unknown metric %d", metric);
+}
+
+double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
+    ArenaMark mark = arena_mark(arena);
+    double *scores = NEW(arena, cell->count, double);
+    for (int i = 0; i < cell->count; i++) scores[i] = series_score(&cell->seeds[i], metric);
+    double median = stats_median(scores, cell->count, arena);
+    arena_release(arena, mark);
+    return median;
+}
+
+bool series_trained_size(const Series *series, int64_t size) {
+    return series->train_low <= size && size <= series->train_high;
+}
+
+int64_t series_answers_to(const Series *series, Arena *arena) {
+    int64_t reach = 0;
+    for (int i = 0; i < series->count; i++) {
+        const SeriesCell *cell = &series->cells[i];
+        if (cell->length < series->train_low) continue;
+        if (!(series_median(cell, SERIES_EXACT, arena) >= 0.9)) break;
+        reach = cell->length;
+    }
+    return reach;
+}
+
+/* Of a cell without seeds that are done. */
+static const char *outcome_text(const SeriesCell *cell) {
+    static const char *const words[][2] = {
+        {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
+    for (int i = 0; i < COUNT_OF(words); i++)
+        if (cell->outcome && !strcmp(cell->outcome, words[i][0])) return words[i][1];
+    return cell->outcome ? cell->outcome : "";
+}
+
+/* The text of a number, with how many of the seeds it is of. */
+static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *arena) {
+    return cell->count < cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
+               : text;
+}
+
+const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
+    if (!cell->count) return outcome_text(cell);
+    double median = series_median(cell, metric, arena);
+    const char *text = metric == SERIES_NLL ? arena_format(arena, "%.4f", median)
+                                            : arena_format(arena, "%.1f", 100 * median);
+    return count_seeds(cell, text, arena);
+}
+
+const char *series_cell_text(const SeriesCell *cell, Arena *arena) {
+    if (!cell->count) return outcome_text(cell);
+    const char *text = table_perplexity(cell->mean, arena);
+    if (cell->count > 1) {
+        int digits = cell->mean < 100 ? 2 : cell->mean < 1000 ? 1 : 0;
+        text =
+            arena_format(arena, cell->mean < 1e6 ? "%s ± %.*f" : "%s ± %.*e", text, digits, cell->deviation);
+    }
+    return count_seeds(cell, text, arena);
+}
+
+/* --- how far a series stays near its value at the training length --- */
+
+bool series_evaluated(const SeriesCell *cell) {
+    return cell->count || series_outcomes(cell, "diverged") || series_outcomes(cell, "beyond_limit");
+}
+
+static const double tolerance = 1.05;
+
+SeriesReach series_reach(const Series *series) {
+    SeriesReach reach = {.base = NAN};
+    double lowest = INFINITY;
+    bool holds = false;
+    for (int i = 0; i < series->count; i++) {
+        const SeriesCell *cell = &series->cells[i];
+        if (!series_evaluated(cell)) continue;
+        reach.longest = cell->length;
+        if (cell->length < series->train_length) continue;
+        if (cell->length == series->train_length) {
+            reach.base = cell->mean;
+            holds = true;
+        }
+        holds = holds && cell->mean <= tolerance * reach.base;
+        if (holds) reach.within = cell->length;
+        if (isfinite(reach.base) && cell->mean < lowest) {
+            lowest = cell->mean;
+            reach.best = cell->length;
+        }
+    }
+    return reach;
+}
+
+/* --- paired differences --- */
+
+typedef struct Windows {
+    double *nats;    /* or what the metric sums up in their place */
+    int64_t *tokens; /* or what it divides by */
+    int64_t *targets;
+    int count;
+} Windows;
+
+static bool read_windows(Windows *windows, const SeriesSeed *seed, SeriesMetric metric, Arena *arena,
+                         Error *err) {
+    static const char *const sums[] = {[SERIES_PERPLEXITY] = "nll_sum, tokens",
+                                       [SERIES_EXACT] = "tokens_right = tokens, 1",
+                                       [SERIES_TOKENS] = "tokens_right, tokens",
+                                       [SERIES_NLL] = "nll_sum, tokens"};
+    const char *const parameters[] = {arena_format(arena, "%lld", (long long)seed->evaluation), NULL};
+    Query *query = query_begin(
+        seed->store,
+        arena_format(arena,
+                     "SELECT %s, tokens FROM evaluation_window w LEFT JOIN task_example k"
+                     " ON (k.evaluation, k.example) = (w.evaluation, w.window) WHERE w.evaluation = ?"
+                     " ORDER BY window",
+                     sums[metric]),
+        parameters);
+    *windows = (Windows){0};
+    while (query_next(query)) {
+        windows->nats = arena_extend(arena, windows->nats, (size_t)windows->count, sizeof *windows->nats);
+        windows->nats[windows->count] = query_real(query, 0);
+        windows->targets = arena_extend(arena, windows->targets, (size_t)windows->count, sizeof(int64_t));
+        windows->targets[windows->count] = query_int(query, 2);
+        *ARENA_PUSH(arena, windows->tokens, windows->count) = query_int(query, 1);
+    }
+    return query_end(query, err);
+}
+
+static bool same_windows(const Windows *a, const Windows *b) {
+    return a->count == b->count &&
+           (!a->count || !memcmp(a->targets, b->targets, (size_t)a->count * sizeof(int64_t)));
+}
+
+static int shared_seeds(int64_t *seeds, const SeriesCell *const *cells, int count, const SeriesCell *base) {
+    int shared = 0;
+    for (int s = 0; s < base->count; s++) {
+        bool all = true;
+        for (int m = 0; m < count; m++) all &= series_seed(cells[m], base->seeds[s].seed) != NULL;
+        if (all) seeds[shared++] = base->seeds[s].seed;
+    }
+    return shared;
+}
+
+/* Adds sign * the windows' nats to the places of one method and seed. */
+static void add_windows(double *nats, const int *unit, const Windows *windows, size_t width, double sign) {
+    for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
+}
+
+bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                    Error *err) {
+    ArenaMark mark = arena_mark(arena);
+    StatsPanel panel = {.methods = count};
+    int64_t *seeds = NEW(arena, base->count, int64_t);
+    panel.seeds = shared_seeds(seeds, cells, count, base);
+    size_t width = (size_t)count * (size_t)panel.seeds;
+    double *nats = NULL, *tokens = NULL;
+    int *unit = NULL;
+    Windows first = {0}; /* all others must be like these */
+    bool fine = true;
+    for (int s = 0; fine && s < panel.seeds; s++) {
+        Windows theirs, ours;
+        fine = read_windows(&theirs, series_seed(base, seeds[s]), metric, arena, err);
+        if (fine && !unit) {
+            first = theirs;
+            unit = NEW(arena, first.count, int);
+            panel.units = stats_units(unit, first.tokens, first.count,
+                                      metric != SERIES_PERPLEXITY ? 1
+                                      : block > base->length      ? block
+                                                                  : base->length);
+            panel.nats = nats = NEW(arena, (size_t)panel.units * width, double);
+            panel.tokens = tokens = NEW(arena, panel.units, double);
+            for (int w = 0; w < first.count; w++) tokens[unit[w]] += (double)first.tokens[w];
+        }
+        for (int m = 0; fine && m < count; m++) {
+            const SeriesSeed *seed = series_seed(cells[m], seeds[s]);
+            fine = read_windows(&ours, seed, metric, arena, err);
+            if (fine && (!same_windows(&ours, &first) || !same_windows(&theirs, &first)))
+                fine = error_set(err, EXIT_DAMAGED,
+                                 "database '%s' is damaged: the windows of evaluation %lld differ",
+                                 database_path(seed->store), (long long)seed->evaluation);
+            if (!fine) break;
+            double *index = nats + (size_t)m * (size_t)panel.seeds + (size_t)s;
+            add_windows(index, unit, &ours, width, 1);
+            add_windows(index, unit, &theirs, width, -1);
+        }
+    }
+    if (fine) stats_compare(differences, &panel, resamples, arena);
+    arena_release(arena, mark);
+    return fine;
+}
