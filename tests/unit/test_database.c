@@ -143,6 +143,25 @@ static void test_triggers(void **state) {
     database_close(store);
 }
 
+/* A connection of the program trusts no schema: every view can be read nevertheless. */
+static void test_every_view(void **state) {
+    (void)state;
+    Error err;
+    Database *store = sample_store(sample_plan(SAMPLE_TWO_METHODS));
+    const char *names[64] = {NULL};
+    int count = 0;
+    Query *query = query_begin(store, "SELECT name FROM sqlite_schema WHERE type = 'view'", NULL);
+    while (query_next(query)) names[count++] = arena_copy(sample_arena, query_text(query, 0));
+    assert_true(query_end(query, &err));
+    assert_true(count >= 4 && count < COUNT_OF(names));
+    for (int i = 0; i < count; i++) {
+        query = query_begin(store, arena_format(sample_arena, "SELECT * FROM %s", names[i]), NULL);
+        while (query_next(query)) assert_non_null(query_text(query, 0));
+        if (!query_end(query, &err)) fail_msg("%s: %s", names[i], err.text);
+    }
+    database_close(store);
+}
+
 /* Every number of the views, computed again from the tables. */
 static void test_views(void **state) {
     (void)state;
@@ -420,6 +439,7 @@ int main(void) {
         TEST(test_schema),
         TEST(test_sections),
         TEST(test_triggers),
+        TEST(test_every_view),
         TEST(test_views),
         TEST(test_status),
         TEST(test_import_twice),
