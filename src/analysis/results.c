@@ -21,7 +21,7 @@
     " ' ' || eval_variant_options, '') || ']')"
 
 /* A value of the section data.task of the run's config; NULL: the run is on text. */
-#define OF_TASK(path) "SELECT config ->> '$.data.task." path "' FROM run WHERE key = run_key"
+#define OF_TASK(path) "SELECT json_extract(config, '$.data.task." path "') FROM run WHERE key = run_key"
 
 /* The sum of an expression of k, an example of the evaluation, and w, its window. */
 #define OF_EXAMPLES(expression)                                                                              \

@@ -98,14 +98,10 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
     double share = (double)last.log.step / (double)last.steps, left = last.seconds / share * (1 - share);
     double speed = (double)last.tokens / last.seconds, idle = fmax(0, difftime(time(NULL), file.st_mtime));
     const double numbers[] = {
-        [STEP - STEP] = (double)last.log.step,
-        [STEPS - STEP] = (double)last.steps,
-        [SHARE - STEP] = share,
-        [LOSS - STEP] = last.log.loss,
-        [RATE - STEP] = last.log.rate,
-        [NORM - STEP] = last.log.norm,
-        [SPEED - STEP] = speed,
-        [LEFT - STEP] = left,
+        [0] = (double)last.log.step,   [STEPS - STEP] = (double)last.steps,
+        [SHARE - STEP] = share,        [LOSS - STEP] = last.log.loss,
+        [RATE - STEP] = last.log.rate, [NORM - STEP] = last.log.norm,
+        [SPEED - STEP] = speed,        [LEFT - STEP] = left,
         [IDLE - STEP] = idle,
     };
     for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);

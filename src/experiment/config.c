@@ -87,8 +87,9 @@ static bool read_method(const ConfigReader *reader, Encoding *position, const Js
 static bool read_model(const ConfigReader *reader, Config *config, const Json *json) {
     ModelOptions *model = &config->model;
     const Json *attention = json_get(json, "attention");
-    return read_section(reader, model, &model_section, model_section.parts, json) &
-           read_section(reader, &model->attention, &attention_section, NULL, attention);
+    bool fine = read_section(reader, model, &model_section, model_section.parts, json);
+    fine &= read_section(reader, &model->attention, &attention_section, NULL, attention);
+    return fine;
 }
 
 /* Checks the vocabulary of the model against the data. */
@@ -121,8 +122,9 @@ static bool read_train(const ConfigReader *reader, Config *config, const Json *j
     const Json *optimizer = json_get(json, "optimizer"), *schedule = json_get(json, "schedule");
     bool fine = read_section(reader, &config->train, &train_section, train_section.parts, json);
     if (until) fine &= read_section(reader, &config->train, &train_until_section, NULL, until);
-    return fine & read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer) &
-           read_section(reader, &config->schedule, &optimizer_schedule_section, NULL, schedule);
+    fine &= read_section(reader, &config->optimizer, &optimizer_section, NULL, optimizer);
+    fine &= read_section(reader, &config->schedule, &optimizer_schedule_section, NULL, schedule);
+    return fine;
 }
 
 /* ---- variants ---- */

@@ -7,13 +7,17 @@ enum { UNITS = PERCEPTRON_UNITS };
 
 int perceptron_layout(PositionTensor tensors[], int inputs, int units, int heads, bool per_layer) {
     const PositionTensor layout[PERCEPTRON_TENSORS] = {
-        [PERCEPTRON_IN_WEIGHT] = {"in_weight",
-                                  inputs == 1 ? 1 : 2,
-                                  {units, inputs == 1 ? 0 : inputs},
-                                  per_layer},
-        [PERCEPTRON_IN_BIAS] = {"in_bias", 1, {units}, per_layer},
-        [PERCEPTRON_OUT_WEIGHT] = {"out_weight", 2, {heads, units}, per_layer},
-        [PERCEPTRON_OUT_BIAS] = {"out_bias", 1, {heads}, per_layer, .inert = true},
+        [PERCEPTRON_IN_WEIGHT] = {.name = "in_weight",
+                                  .rank = inputs == 1 ? 1 : 2,
+                                  .dims = {units, inputs == 1 ? 0 : inputs},
+                                  .per_layer = per_layer},
+        [PERCEPTRON_IN_BIAS] = {.name = "in_bias", .rank = 1, .dims = {units}, .per_layer = per_layer},
+        [PERCEPTRON_OUT_WEIGHT] = {.name = "out_weight",
+                                   .rank = 2,
+                                   .dims = {heads, units},
+                                   .per_layer = per_layer},
+        [PERCEPTRON_OUT_BIAS] =
+            {.name = "out_bias", .rank = 1, .dims = {heads}, .per_layer = per_layer, .inert = true},
     };
     memcpy(tensors, layout, sizeof layout);
     return PERCEPTRON_TENSORS;

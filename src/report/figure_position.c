@@ -23,7 +23,7 @@ static const SeriesCell *longest_cell(const Series *series) {
 /* The loss of each seed. Positions count from 1; a bin is drawn at its geometric middle. */
 static bool add_bins(Figure *figure, FigureLine *line, Database *store, const SeriesCell *cell, Error *err) {
     double *nats = NEW(figure->arena, RESULTS_BINS * cell->count, double); /* [bins, cell->count] */
-    ResultsBin bins[RESULTS_BINS];
+    ResultsBin bins[RESULTS_BINS] = {0};
     int common = RESULTS_BINS;
     for (int s = 0; s < cell->count; s++) {
         int count = results_bins(bins, store, &cell->seeds[s], err);

@@ -95,10 +95,11 @@ static bool put_compared(Report *report, Error *err) {
          " ' documents; ' || c.train_tokens || ' tokens to train on, ' || c.valid_tokens || ' to validate, '"
          " || c.test_tokens || ' to test'" RUNS " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
          " AND c.tokenizer <> 'task'"},
-        {"task", "SELECT DISTINCT (r.config ->> '$.data.task.name') || ', sizes ' || (r.config ->> "
-                 "'$.data.task.size[0]')"
-                 " || ' to ' || (r.config ->> '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
-                 "p.variant)" RUNS " WHERE x.name = ? AND r.config ->> '$.data.task.name' IS NOT NULL"},
+        {"task",
+         "SELECT DISTINCT json_extract(r.config, '$.data.task.name') || ', sizes ' || json_extract(r.config, "
+         "'$.data.task.size[0]')"
+         " || ' to ' || json_extract(r.config, '$.data.task.size[1]') || iif(p.variant = '', '', ', ' || "
+         "p.variant)" RUNS " WHERE x.name = ? AND json_extract(r.config, '$.data.task.name') IS NOT NULL"},
     };
     fputs("<ul>\n", report->out);
     for (int i = 0; i < report->set->count; i++) {

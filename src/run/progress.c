@@ -92,7 +92,8 @@ static void format_all_left(const Progress *progress, const char *before, char o
     char text[32];
     double left, share = completed_share(progress, &left);
     format_seconds(text, share < 1 && !progress->terminal ? left : NAN);
-    snprintf(out, 64, *text ? "%sall: %s left" : "", before, text);
+    out[0] = '\0';
+    if (*text) snprintf(out, 64, "%sall: %s left", before, text);
 }
 
 /* Prints one line of the display, truncated to the width of the screen so that it takes one line there. */

@@ -149,7 +149,7 @@ static bool copy_to_memory(Database *store, Error *err) {
     sqlite3_backup *backup = sqlite3_backup_init(store->db, "main", file, "main");
     if (backup) sqlite3_backup_step(backup, -1);
     bool ok = sqlite3_backup_finish(backup) == SQLITE_OK || database_fail(store, err);
-    sqlite3_close(file);
+    sqlite3_close_v2(file);
     store->in_memory = true;
     return ok && configure(store, err);
 }
@@ -219,7 +219,8 @@ static bool each_of_table(Database *store, const SchemaTable *table, void (*foun
                           store->path, line);
             arena_release(arena, mark);
         }
-        if (!query_end(query, refused ? &(Error){0} : err) || refused) return false;
+        Error unused = {0};
+        if (!query_end(query, refused ? &unused : err) || refused) return false;
     }
     return true;
 }

@@ -253,7 +253,8 @@ double runs_exact(Database *store, const char *key, int64_t *size) {
         "''"
         " JOIN task_example k ON k.evaluation = e.id"
         " JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example) WHERE r.key = ?"
-        " GROUP BY e.id ORDER BY e.length > r.config ->> '$.data.task.size[1]', e.length DESC LIMIT 1";
+        " GROUP BY e.id ORDER BY e.length > json_extract(r.config, '$.data.task.size[1]'), e.length DESC "
+        "LIMIT 1";
     Error ignored; /* for a message only */
     double exact = NAN;
     Query *query = query_begin(store, sql, (const char *const[]){key, NULL});

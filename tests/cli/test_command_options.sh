@@ -145,6 +145,10 @@ table_best() { swept && try 0 table best.db && says out "lr=0.001" && try 0 tabl
 plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr && says best.dat "Chosen: " && refused "does not vary" plot best.db -o v.svg --best lr; }
 report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
+table_metric() {
+    refused "--metric is for experiments on tasks, 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
+        refused "exact" table x/x.db --metric accurate
+}
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
 
 plot_experiment() {

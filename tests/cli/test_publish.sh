@@ -26,7 +26,7 @@ function complain() {
 }
 $2 == "write" { complain(); synced[$3] = 0 }
 $2 == "sync" { synced[$3] = 1; delete open[$1, $3] }
-$2 == "make" && $3 !~ /\/log.txt$/ { open[$1, folder($3)] = $3 }
+$2 == "make" && $3 !~ /\/(log.txt|train.jsonl)$/ { open[$1, folder($3)] = $3 }
 $2 == "rename" {
     if (!synced[$3]) print $4 ": it is not synced before it gets its name"
     synced[$4] = synced[$3]
@@ -43,7 +43,7 @@ END
 # appended to. `program` is a copy that is also renamed.
 published() {
     awk -F '\t' '$2 == "rename" { print $4 }' calls | sort -u >renamed
-    find "$home/results" "$home/figures" "$home/tmp" -type f ! -name '*.db' ! -name '*.db.lock' ! -name log.txt ! -name '*.log' ! -name jobs |
+    find "$home/results" "$home/figures" "$home/tmp" -type f ! -name '*.db' ! -name '*.db.lock' ! -name log.txt ! -name train.jsonl ! -name '*.log' ! -name jobs |
         sort >there
     [ -s there ] && comm -13 renamed there >strangers && [ ! -s strangers ] && return
     echo "not renamed to:"

@@ -131,7 +131,7 @@ static NaiveAttention part(const Run *r, int l) {
 /* What the head of column c learns: queries of row t are multiplied by 1 + a ln(t + 1). */
 static double learnt_factor(const Run *r, int l, int t, int c) {
     if (!attention_learns_scale(&r->model->options.attention, l)) return 1;
-    return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log(t + 1.0);
+    return 1 + weight(r, l, "attention.scale")[c / (r->C / r->H)] * log1p(t);
 }
 
 static void scale_queries(const Run *r, int l, double *qkv) {
@@ -144,7 +144,7 @@ static void scale_queries_backward(const Run *r, int l, double *dqkv, const doub
         for (int c = 0; c < r->C; c++) {
             size_t at = (size_t)n * 3 * r->C + c;
             double factor = learnt_factor(r, l, n % r->T, c), q = scaled[at] / factor;
-            gradient(r, l, "attention.scale")[c / (r->C / r->H)] += dqkv[at] * q * log(n % r->T + 1.0);
+            gradient(r, l, "attention.scale")[c / (r->C / r->H)] += dqkv[at] * q * log1p(n % r->T);
             dqkv[at] *= factor;
         }
 }

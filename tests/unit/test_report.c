@@ -322,7 +322,10 @@ static void test_order(void **state) {
     };
     for (int i = 0; i < COUNT_OF(order); i++) {
         const char *at = strstr(last, order[i]);
-        if (!at) fail_msg("'%s' is missing or too early", order[i]);
+        if (!at) {
+            fail_msg("'%s' is missing or too early", order[i]);
+            return;
+        }
         last = at;
     }
     assert_null(strstr(page, "<dt>strided</dt>"));
