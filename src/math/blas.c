@@ -38,24 +38,19 @@ bool blas_is_loaded_with_one_thread(void) {
     return threads && strcmp(threads, "1") == 0;
 }
 
-/* The kernels of OpenBLAS for what the processor can execute; NULL: no more than those of Prescott. */
-static const char *best_core(void) {
+bool blas_core_environment(void) {
 #ifdef __x86_64__
+    const char *core = NULL;
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) core = "Haswell";
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+        core = "SkylakeX";
+    return core && !getenv("OPENBLAS_CORETYPE") && !strcmp(openblas_get_corename(), "Prescott") &&
+           strstr(openblas_get_config(), "DYNAMIC_ARCH") && setenv("OPENBLAS_CORETYPE", core, 1) == 0;
+#else
+    return false;
 #endif
-    return NULL;
-}
-
-bool blas_core_environment(void) {
-    if (getenv("OPENBLAS_CORETYPE") || strcmp(openblas_get_corename(), "Prescott") != 0 ||
-        !strstr(openblas_get_config(), "DYNAMIC_ARCH"))
-        return false;
-    const char *core = best_core();
-    return core && setenv("OPENBLAS_CORETYPE", core, 1) == 0;
 }
 
 void blas_one_thread(void) {
