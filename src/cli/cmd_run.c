@@ -347,7 +347,7 @@ static ExitCode init(const Arguments *arguments, Error *err) {
     double bytes = 0;
     for (int i = 0; i < plan->count; i++) bytes = fmax(bytes, plan_resident(&plan->points[i]));
     printf("%s: %d run%s, trained at %d tokens, evaluated at up to %d\n"
-           "estimate: %s for one run after the other, %s of memory for each\n\n"
+           "estimate: %s for all runs, one at a time, and %s of memory for each\n\n"
            "Next:\n  poslab plan %s\n  poslab run %s\n  poslab table results/%s.db\n  poslab plot "
            "results/%s.db\n"
            "  poslab report results/%s.db\n",

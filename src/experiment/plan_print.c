@@ -131,8 +131,8 @@ static const char *corpora_text(const Plan *plan, Arena *arena) {
 static void add_notes(Table *table, const Plan *plan, Arena *arena) {
     table->title = corpora_text(plan, arena);
     table_note(table,
-               "The time is for one run after the other, each on one thread; resident is memory with corpus, "
-               "program and BLAS, of one run.");
+               "Time assumes sequential runs on one thread. Resident: memory of one run, including corpus, "
+               "program and BLAS.");
     table_note(table, arena_format(arena,
                                    "%d of %d runs fit into the machine's %s at once: \"run\" refuses more "
                                    "--jobs.",
