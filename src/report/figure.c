@@ -180,7 +180,7 @@ static void find_styles(const FigureKind *kind, Figure *figure) {
     }
 }
 
-/* A text of at most so many characters, with dots where it is cut. */
+/* The text, truncated to `most` characters; a truncated text ends in "...". */
 static const char *shortened(const char *text, int most, Arena *arena) {
     int used = 0, kept = 0;
     for (int i = 0; text[i]; i++) {

@@ -118,7 +118,8 @@ void figure_finish(const FigureKind *kind, Figure *figure);
 /* The data: what gnuplot and the script for matplotlib read. */
 void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file);
 
-/* The text of a legend's entry: the name with the notes of its lines; cut to so many characters. */
+/* The text of a legend's entry: the name with the notes of its lines, truncated to `most`
+   characters. */
 const char *figure_legend_text(const Figure *figure, int entry, int most);
 
 /* Draws to a file and writes the data next to it ("a.svg": "a.dat", and "a.py" for a script); template: NULL

@@ -280,7 +280,7 @@ static const char views[] =
     "    JOIN corpus c ON c.id = r.corpus_id JOIN evaluation e ON e.run = r.key\n"
     "WHERE e.status = 'done' AND " REACHED ";\n"
 
-    "CREATE VIEW outcome AS -- every evaluation that an experiment asks for, with what became of it\n"
+    "CREATE VIEW outcome AS -- every evaluation that an experiment requests, with its outcome\n"
     "SELECT x.name AS experiment, p.ordinal, r.key AS run_key, r.method, r.method_options, r.label,\n"
     "    p.variant, r.train_length, r.seed, q.split, q.protocol, q.stride_rule, q.stride,\n"
     "    q.length AS eval_length, q.requested, CASE\n"

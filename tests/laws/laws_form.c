@@ -315,7 +315,7 @@ static bool init_moves(const Model *model, const Encoding *acting, uint64_t seed
     return moves;
 }
 
-/* Initial values that project changes are rare, so many seeds are tried. If project changes nothing, the
+/* Few initial values are changed by project; therefore many seeds are tried. If project changes nothing, the
    model starts from the values of init (law_init compares them) and need not be initialised here. */
 static bool init_is_projected(const LawCase *c, Model *model, Arena *arena, Error *err) {
     const Encoding *acting = encoding_acting(&c->position);
