@@ -4,15 +4,16 @@
  * each; with the corpus it determines the key. The training log determines the final loss. The corpus and an
  * evaluation's protocol determine the number of targets in each window and in each bin of positions.
  */
-#include "store/internal.h"
-#include "position/encoding.h"
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
 #include "sys/version.h"
+#include "position/encoding.h"
 #include "experiment/config.h"
 #include "experiment/plan.h"
 #include "experiment/run_label.h"
-
-#include <math.h>
-#include <string.h>
+#include "store/internal.h"
 
 typedef struct Numbers {
     Database *store;
@@ -180,13 +181,6 @@ static const char evaluations_sql[] =
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
-/* The index of a name in a NULL-terminated list; -1 if it is missing. */
-static int find_name(const char *name, const char *const *names) {
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(names[i], name)) return i;
-    return -1;
-}
-
 /* Whether the rows of an evaluation, each (number, first, last, tokens) in order of number, equal the
    expected ones. */
 static bool same_rows(Database *store, const char *sql, const char *id, const EvaluateBin *rows,
@@ -221,8 +215,8 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
 }
 
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    EvaluateRequest request = {.split = find_name(query_text(row, 2), corpus_split_names),
-                               .protocol = find_name(query_text(row, 3), evaluate_protocol_names),
+    EvaluateRequest request = {.split = text_index(query_text(row, 2), corpus_split_names),
+                               .protocol = text_index(query_text(row, 3), evaluate_protocol_names),
                                .length = query_int(row, 4),
                                .stride = query_int(row, 5),
                                .tokens = query_int(row, 6)};

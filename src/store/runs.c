@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
 #include "sys/version.h"
@@ -212,8 +213,8 @@ RunState runs_state(Database *store, const char *key) {
                     " shared_sources IS NOT ?3), method_files FROM run WHERE key = ?1",
                     (const char *const[]){key, version_revision(), version_shared(), NULL});
     if (query_next(query)) {
-        for (int i = 0; runs_status_names[i]; i++)
-            if (!strcmp(query_text(query, 0), runs_status_names[i])) state.status = (RunStatus)i;
+        int status = text_index(query_text(query, 0), runs_status_names);
+        if (status >= 0) state.status = (RunStatus)status;
         state.trained = query_int(query, 1);
         state.changed = state.trained && query_int(query, 2);
         state.stale = state.trained && encoding_files_edited(query_text(query, 3));
