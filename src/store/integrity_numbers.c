@@ -54,25 +54,17 @@ const char *integrity_numbers_missing_method(const char *config, Arena *arena) {
 static const char runs_sql[] = "SELECT r.*, c.hash, c.tokenizer, c.vocabulary, c.bytes_per_token"
                                " FROM run r JOIN corpus c ON c.id = r.corpus_id ORDER BY r.key";
 
-static const char *text_of(Query *run, const char *column) {
-    return query_text(run, query_column(run, column));
-}
-
-static int64_t whole_of(Query *run, const char *column) {
-    return query_int(run, query_column(run, column));
-}
-
 static void expect(const Numbers *numbers, Query *run, const char *column, int64_t expected) {
-    if (whole_of(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", text_of(run, "key"), column,
-                (long long)whole_of(run, column), (long long)expected);
+    if (query_int_of(run, column) != expected)
+        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", query_text_of(run, "key"), column,
+                (long long)query_int_of(run, column), (long long)expected);
 }
 
 static void expect_text(const Numbers *numbers, Query *run, const char *column, const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
-    if (strcmp(text_of(run, column), expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", text_of(run, "key"), column,
-                json_excerpt_text(text_of(run, column), a), json_excerpt_text(expected, b));
+    if (strcmp(query_text_of(run, column), expected))
+        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", query_text_of(run, "key"), column,
+                json_excerpt_text(query_text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
 /* Checks the key. A config that this program would write differently is from a revision with other options;
@@ -84,31 +76,30 @@ static void check_plan(const Numbers *numbers, Query *run, const Config *config)
     expect(numbers, run, "seed", config->train.seed);
     expect_text(numbers, run, "tokenizer", corpus_tokenizer_names[config->data.tokenizer]);
     expect(numbers, run, "vocabulary", config->model.vocabulary);
-    if (config->data.tokenizer == TOKENIZER_BYTES &&
-        query_real(run, query_column(run, "bytes_per_token")) != 1)
-        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", text_of(run, "key"));
+    if (config->data.tokenizer == TOKENIZER_BYTES && query_real_of(run, "bytes_per_token") != 1)
+        PROBLEM(numbers, "run %s: 'bytes_per_token' of its corpus is not 1", query_text_of(run, "key"));
     if (config_runnable(config, &why)) {
         const Model *model =
             model_new(&config->model, &config->position, (int)config->train.length, numbers->arena);
         expect(numbers, run, "parameters", model->parameters);
         expect(numbers, run, "position_parameters", model->position_parameters);
     }
-    if (strcmp(config->resolved, text_of(run, "config"))) return;
+    if (strcmp(config->resolved, query_text_of(run, "config"))) return;
     char key[PLAN_KEY_SIZE];
-    plan_key(key, config, text_of(run, "hash"), numbers->arena);
+    plan_key(key, config, query_text_of(run, "hash"), numbers->arena);
     expect_text(numbers, run, "key", key);
     expect_text(numbers, run, "method_options", config_method_options(&config->position, numbers->arena));
     /* Another revision may have used another label for the method. */
-    if (strcmp(text_of(run, "revision"), version_revision()) == 0)
+    if (strcmp(query_text_of(run, "revision"), version_revision()) == 0)
         expect_text(numbers, run, "label", run_label_method(&config->position, numbers->arena));
 }
 
 /* Checks that the rates follow the schedule, and that loss and norm are missing only at the update at which
    the run diverged. */
 static bool check_log(const Numbers *numbers, Query *run, const Config *config, Error *err) {
-    const char *key = text_of(run, "key"), *wrong = NULL;
-    int64_t steps = train_steps(&config->train), made = whole_of(run, "steps"), step = 0;
-    int64_t diverged = whole_of(run, "diverged_step"), last = (made + 19) / 20;
+    const char *key = query_text_of(run, "key"), *wrong = NULL;
+    int64_t steps = train_steps(&config->train), made = query_int_of(run, "steps"), step = 0;
+    int64_t diverged = query_int_of(run, "diverged_step"), last = (made + 19) / 20;
     double loss = 0;
     Query *log = query_begin(numbers->store,
                              "SELECT step, loss, rate, norm FROM train_log WHERE run = ? ORDER BY step",
@@ -129,7 +120,7 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
     if (wrong)
         PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
                 (long long)step, wrong);
-    else if (differ(loss, query_real(run, query_column(run, "final_loss"))))
+    else if (differ(loss, query_real_of(run, "final_loss")))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
     return true;
@@ -137,24 +128,24 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
 
 static bool check_run(const Numbers *numbers, Query *run, Error *err) {
     Error why;
-    const char *text = text_of(run, "config");
+    const char *text = query_text_of(run, "config");
     if (integrity_numbers_missing_method(text, numbers->arena))
         return true; /* reported by the check of its weights */
-    const char *place = arena_format(numbers->arena, "run %s", text_of(run, "key"));
+    const char *place = arena_format(numbers->arena, "run %s", query_text_of(run, "key"));
     const Config *config = config_parse(text, place, numbers->arena, &why);
     if (!config) return PROBLEM(numbers, "%s", why.text), true;
     check_plan(numbers, run, config);
     if (query_is_null(run, query_column(run, "steps"))) return true;
     bool diverged = !query_is_null(run, query_column(run, "diverged_step"));
-    int64_t steps = whole_of(run, "steps");
-    int64_t expected = diverged ? whole_of(run, "diverged_step") : train_steps(&config->train);
-    int64_t until = whole_of(run, "until_step"), every = config->train.until_updates;
+    int64_t steps = query_int_of(run, "steps");
+    int64_t expected = diverged ? query_int_of(run, "diverged_step") : train_steps(&config->train);
+    int64_t until = query_int_of(run, "until_step"), every = config->train.until_updates;
     if (until && (diverged || !every || until % every || until >= expected))
-        PROBLEM(numbers, "run %s: its config does not end training at step %lld", text_of(run, "key"),
+        PROBLEM(numbers, "run %s: its config does not end training at step %lld", query_text_of(run, "key"),
                 (long long)until);
     if (until) expected = until;
     if (steps != expected)
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", text_of(run, "key"), (long long)steps,
+        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", query_text_of(run, "key"), (long long)steps,
                 diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
@@ -174,10 +165,11 @@ static bool check_runs(const Numbers *numbers, Error *err) {
 /* --- evaluations --- */
 
 static const char evaluations_sql[] =
-    "SELECT e.id, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
-    " e.length, e.split, e.protocol, e.length, e.stride, e.requested, e.tokens, e.windows,"
+    "SELECT e.*, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
+    " e.length AS name,"
     " CASE e.split WHEN 'train' THEN c.train_tokens WHEN 'valid' THEN c.valid_tokens WHEN 'test' THEN"
-    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id)"
+    " c.test_tokens END AS available,"
+    " (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id) AS stored_windows"
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
@@ -215,12 +207,15 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
 }
 
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    EvaluateRequest request = {.split = text_index(query_text(row, 2), corpus_split_names),
-                               .protocol = text_index(query_text(row, 3), evaluate_protocol_names),
-                               .length = query_int(row, 4),
-                               .stride = query_int(row, 5),
-                               .tokens = query_int(row, 6)};
-    const char *name = query_text(row, 1);
+    EvaluateRequest request = {.split = text_index(query_text_of(row, "split"), corpus_split_names),
+                               .protocol =
+                                   text_index(query_text_of(row, "protocol"), evaluate_protocol_names),
+                               .length = query_int_of(row, "length"),
+                               .stride = query_int_of(row, "stride"),
+                               .tokens = query_int_of(row, "requested")};
+    const char *name = query_text_of(row, "name");
+    const int64_t available = query_int_of(row, "available"), stored = query_int_of(row, "windows");
+    const int64_t most = available - 1;
     if (request.split <= SPLIT_TRAIN || request.protocol < 0)
         return PROBLEM(numbers, "%s: there is no such %s", name,
                        request.split <= SPLIT_TRAIN ? "split" : "protocol"),
@@ -228,26 +223,24 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     /* reported by the checks of values */
     if (request.stride < 1 || request.stride > request.length) return true;
     if (request.protocol == EVALUATE_EXACT) {
-        if (request.tokens != query_int(row, 8))
-            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)query_int(row, 8),
+        if (request.tokens != stored)
+            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)stored,
                     (long long)request.tokens);
         return true; /* reported by `rules` in integrity.c */
     }
-    const int64_t most =
-        /* earlier versions scored fewer targets than requested if the split was shorter */
-        query_int(row, 9) - 1;
+    /* earlier versions scored fewer targets than requested if the split was shorter */
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
-    EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
+    EvaluateSpan span = evaluate_span(&request, available);
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
-    if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {
+    int64_t scored = query_int_of(row, "tokens");
+    if (targets != scored || windows != stored || windows != query_int_of(row, "stored_windows")) {
         PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
-                (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
-                (long long)windows);
+                (long long)scored, (long long)stored, (long long)targets, (long long)windows);
         return true; /* computing the layout of a corrupt evaluation could take very long */
     }
     EvaluateResult layout;
-    evaluate_layout(&request, query_int(row, 9), &layout, numbers->arena);
-    return check_layout(numbers, name, query_text(row, 0), &layout, err);
+    evaluate_layout(&request, available, &layout, numbers->arena);
+    return check_layout(numbers, name, query_text_of(row, "id"), &layout, err);
 }
 
 static bool check_evaluations(const Numbers *numbers, Error *err) {

@@ -293,6 +293,18 @@ bool query_is_null(Query *query, int column) {
     return !cell || cell->type == SQLITE_NULL;
 }
 
+const char *query_text_of(Query *query, const char *column) {
+    return query_text(query, query_column(query, column));
+}
+
+double query_real_of(Query *query, const char *column) {
+    return query_real(query, query_column(query, column));
+}
+
+int64_t query_int_of(Query *query, const char *column) {
+    return query_int(query, query_column(query, column));
+}
+
 void query_cells(TableCell *row, Query *query, const TableColumn *columns, int count, Arena *arena) {
     for (int c = 0; c < count; c++)
         if (columns[c].type != TABLE_TEXT)
@@ -307,6 +319,16 @@ bool query_end(Query *query, Error *err) {
     arena_free(query->arena);
     query->arena = NULL;
     return ok;
+}
+
+const char **query_texts(Database *store, const char *sql, const char *const *parameters, Arena *arena,
+                         Error *err) {
+    const char **texts = NULL;
+    int count = 0;
+    Query *query = query_begin(store, sql, parameters);
+    while (query_next(query)) *ARENA_PUSH(arena, texts, count) = arena_copy(arena, query_text(query, 0));
+    *ARENA_PUSH(arena, texts, count) = NULL;
+    return query_end(query, err) ? texts : NULL;
 }
 
 void database_free_queries(Database *store) {

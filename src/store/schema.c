@@ -438,6 +438,16 @@ const char *schema_migration(int64_t version, Arena *arena) {
     return NULL;
 }
 
+const char *const *schema_evaluation_parts(Arena *arena) {
+    const char **names = NULL;
+    int count = 0;
+    for (int i = 0; i < schema_table_count; i++)
+        if (!strcmp(schema_tables[i].columns->name, "evaluation"))
+            *ARENA_PUSH(arena, names, count) = schema_tables[i].name;
+    *ARENA_PUSH(arena, names, count) = NULL;
+    return names;
+}
+
 const char *schema_columns(const char *name, int parts, const char *prefix, Arena *arena) {
     const SchemaTable *table = find(name);
     const char *list = "";
