@@ -109,18 +109,41 @@ bool database_fail(Database *store, Error *err) {
 
 /* --- statements --- */
 
-/* Compares the stored CREATE texts, which SQLite keeps unchanged. Further tables and views are allowed. */
+/* SQL without its comments, which begin with "--" outside of quotes, and without the spaces before them. */
+static const char *without_comments(const char *sql, Arena *arena) {
+    char *text = arena_copy(arena, sql), *end = text, quote = '\0';
+    for (; *sql; sql++) {
+        if (!quote && sql[0] == '-' && sql[1] == '-') {
+            sql += strcspn(sql, "\n");
+            while (end > text && end[-1] == ' ') end--;
+            if (!*sql) break;
+        }
+        if (*sql == quote)
+            quote = '\0';
+        else if (!quote && (*sql == '\'' || *sql == '"'))
+            quote = *sql;
+        *end++ = *sql;
+    }
+    *end = '\0';
+    return text;
+}
+
+/* Compares the stored CREATE texts, which SQLite keeps unchanged, apart from their comments. Further tables
+   and views are allowed. */
 static bool has_schema(Database *store) {
-    static const char sql[] = "SELECT count(*) = ?2 FROM sqlite_schema WHERE instr(?1, sql || ';')";
     sqlite3_stmt *statement = NULL;
     ArenaMark mark = arena_mark(store->arena);
-    bool has = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-               sqlite3_bind_text(statement, 1, schema_sql(store->arena), -1, SQLITE_STATIC) == SQLITE_OK &&
-               sqlite3_bind_int(statement, 2, schema_objects()) == SQLITE_OK &&
-               sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0);
+    const char *expected = without_comments(schema_sql(store->arena), store->arena);
+    int found = 0;
+    if (sqlite3_prepare_v2(store->db, "SELECT sql || ';' FROM sqlite_schema WHERE sql NOT NULL", -1,
+                           &statement, NULL) == SQLITE_OK)
+        while (sqlite3_step(statement) == SQLITE_ROW) {
+            const char *sql = (const char *)sqlite3_column_text(statement, 0);
+            found += sql && strstr(expected, without_comments(sql, store->arena)) != NULL;
+        }
     sqlite3_finalize(statement);
     arena_release(store->arena, mark);
-    return has;
+    return found == schema_objects();
 }
 
 bool database_check_schema(Database *store, Error *err) {

@@ -123,7 +123,7 @@ static const SchemaColumn request[] = {
     {"variant", .kind = &TEXT, 0, "name of what is changed after training; '': nothing", " DEFAULT ''"},
     {"variant_options", .kind = &OBJECT, 0, "JSON: the options that are changed", " DEFAULT '{}'"},
     {"stride", .kind = &STRIDE, 0, "not among the key's columns: quick_check of SQLite 3.40 would miscount"},
-    {"added", .kind = &SWITCH, 0, "1: by `poslab eval`; it stays when the experiment is configured anew"},
+    {"added", .kind = &SWITCH, 0, "1: by `poslab eval`; kept when the config of the experiment changes"},
 };
 
 static const SchemaColumn train_log[] = {
@@ -219,7 +219,7 @@ static const SchemaColumn bench_result[] = {
     {"tokens_per_second_low", .kind = &POSITIVE},
     {"tokens_per_second_high", .kind = &POSITIVE},
     {"flops_per_second", .kind = &POSITIVE},
-    {"share", .kind = &POSITIVE, 0, "of the rate that the BLAS alone reached beside it"},
+    {"share", .kind = &POSITIVE, 0, "fraction of the rate that the BLAS alone reached in the same round"},
     {"ratio", .kind = &POSITIVE, 0, "time over that of the reference, round by round"},
     {"ratio_low", .kind = &POSITIVE},
     {"ratio_high", .kind = &POSITIVE},
@@ -401,7 +401,8 @@ const char *schema_sql(Arena *arena) {
 
 /* The last migration that changes a table creates it again from the rows above, because ALTER TABLE would
    change the CREATE text that SQLite stores. Earlier migrations of that table need no CREATE text. A change
-   of a row above must move the old text of its table into the migration that created it. */
+   of a row above must move the old text of its table into the migration that created it, unless only a
+   comment changes: comments are not compared. */
 const char *schema_migration(int64_t version, Arena *arena) {
     if (version == 1)
         return arena_format(

@@ -6,7 +6,7 @@
  *
  * Times are UTC in ISO 8601. Losses are in nats. A number that is not finite, and a perplexity beyond the
  * range of a double, is NULL, because SQLite cannot store NaN. The comments are part of the stored SQL:
- * `.schema` in the sqlite3 shell prints them.
+ * `.schema` in the sqlite3 shell prints them. They may differ between databases of one version.
  */
 #ifndef POSLAB_STORE_SCHEMA_H
 #define POSLAB_STORE_SCHEMA_H
