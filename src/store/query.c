@@ -134,16 +134,17 @@ static bool has_schema(Database *store) {
     sqlite3_stmt *statement = NULL;
     ArenaMark mark = arena_mark(store->arena);
     const char *expected = without_comments(schema_sql(store->arena), store->arena);
-    int found = 0;
+    int missing = 0;
+    for (const char *at = expected; (at = strstr(at, "CREATE ")) != NULL; at++) missing++;
     if (sqlite3_prepare_v2(store->db, "SELECT sql || ';' FROM sqlite_schema WHERE sql NOT NULL", -1,
                            &statement, NULL) == SQLITE_OK)
         while (sqlite3_step(statement) == SQLITE_ROW) {
             const char *sql = (const char *)sqlite3_column_text(statement, 0);
-            found += sql && strstr(expected, without_comments(sql, store->arena)) != NULL;
+            missing -= sql && strstr(expected, without_comments(sql, store->arena)) != NULL;
         }
     sqlite3_finalize(statement);
     arena_release(store->arena, mark);
-    return found == schema_objects();
+    return missing == 0;
 }
 
 bool database_check_schema(Database *store, Error *err) {

@@ -266,7 +266,6 @@ const int schema_table_count = COUNT_OF(schema_tables);
 #define PERPLEXITY    "CASE WHEN e.nll_sum / e.tokens < 709.78 THEN exp(e.nll_sum / e.tokens) END"
 #define BITS_PER_BYTE "e.nll_sum / e.tokens / 0.69314718055994531 / c.bytes_per_token"
 
-enum { VIEWS = 4 };
 static const char views[] =
     "CREATE VIEW curve ( -- every perplexity of the points of every experiment\n"
     "    experiment, run_key, method, train_length, seed, split, protocol, stride, eval_length, nll,\n"
@@ -386,10 +385,6 @@ static const char *create(const char *name, Arena *arena) {
     }
     if (table->constraints) text = arena_format(arena, "%s    %s\n", text, table->constraints);
     return arena_format(arena, "%s) STRICT%s;\n", text, table->without_rowid ? ", WITHOUT ROWID" : "");
-}
-
-int schema_objects(void) {
-    return schema_table_count + VIEWS;
 }
 
 const char *schema_sql(Arena *arena) {

@@ -48,7 +48,6 @@ typedef struct SchemaTable {
 
 extern const SchemaTable schema_tables[];
 extern const int schema_table_count;
-int schema_objects(void); /* the number of tables and views */
 
 /* All CREATE statements. */
 const char *schema_sql(Arena *arena);
