@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/pager.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/observations.h"
@@ -304,6 +305,7 @@ static const OptionField fields[] = {
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
+    ARGUMENT_PAGER(CmdTableOptions),
     {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
      .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
@@ -320,6 +322,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
+    if (!options.no_pager) pager_begin();
     fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
