@@ -1,4 +1,4 @@
-/* text: numbers and lists of words as text, and the width of the terminal.
+/* text: numbers and lists of words as text, and the size of the terminal.
  *
  * For people, a number is rounded to about three digits and given a unit. Formats for programs do not use
  * these texts: they print numbers with full precision. A list of words is NULL-terminated. Texts belong to
@@ -19,8 +19,14 @@ double text_number(const char *text);
 int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
 const char *text_join(const char *const *words, Arena *arena); /* "a, b, c" */
 
-/* The width of the terminal that `out` writes to, in characters: the variable COLUMNS, otherwise what the
-   terminal reports. 0 if `out` is not a terminal or reports nothing. */
-int text_screen_width(FILE *out);
+/* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
+   what the terminal reports. 0 if `out` is not a terminal or reports nothing. */
+typedef struct TextScreen {
+    int width, height;
+} TextScreen;
+TextScreen text_screen(FILE *out);
+
+/* Sets the size for stdout, whose output is collected for a pager (sys/pager.h). */
+void text_set_screen(TextScreen screen);
 
 #endif
