@@ -161,7 +161,7 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
                       database_text(database_now(database_arena(store)))))
         return false;
     return database_changes(store) ||
-           error_set(err, EXIT_DAMAGED, "database '%s' has lost the run %s; repeat `poslab run`",
+           error_set(err, EXIT_DAMAGED, "run %s was deleted from database '%s'; rerun `poslab run`",
                      database_path(store), key);
 }
 
@@ -431,6 +431,6 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
     else if (count)
         error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:%s", path, count, list);
     else
-        error_set(err, EXIT_USAGE, "database '%s': no run matches; it has%s", path, list);
+        error_set(err, EXIT_USAGE, "database '%s': no run matches; its runs are:%s", path, list);
     return NULL;
 }

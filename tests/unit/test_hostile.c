@@ -139,7 +139,7 @@ static void judge(const struct Call *call, bool fine, const Error *err) {
     bool known = err->code == EXIT_SOME_FAILED || err->code == EXIT_USAGE || err->code == EXIT_DAMAGED;
     if (!known || !*err->text)
         wrong(call->name, call->argument, arena_format(sample_arena, "code %d, '%s'", err->code, err->text));
-    if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` names the row"))
+    if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` finds the row"))
         wrong(call->name, call->argument, err->text); /* a rule is missing in store/schema.c */
 }
 
