@@ -257,28 +257,20 @@ const char *options_synonym(const char *word) {
 }
 
 static bool unknown(const Site *site, const OptionField *fields, int count, const OptionPart *parts) {
-    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "";
+    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "", known[LIST_SIZE + 16];
     const char *near = is_in_config(site->path) ? options_synonym(site->key) : NULL;
     bool meant = near != NULL;
     for (int i = 0; i < count; i++) {
-        if (!meant)
-            near = options_nearest_name(
-                site->key, (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
+        if (!meant) near = options_nearer(site->key, near, fields[i].key);
         list_add(list, fields[i].key);
     }
     for (; parts && parts->key; parts++) {
-        if (!meant)
-            near = options_nearest_name(site->key,
-                                        (const char *const[]){near ? near : parts->key, parts->key, NULL});
+        if (!meant) near = options_nearer(site->key, near, parts->key);
         list_add(list, parts->key);
     }
-    return error_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->source, site->path,
-                     *site->path ? "." : "", json_excerpt_text(site->key, key),
-                     near ? "did you mean '" : "known here: ",
-                     near    ? near
-                     : *list ? list
-                             : "nothing",
-                     near ? "'?" : "");
+    snprintf(known, sizeof known, "known here: %s", *list ? list : "nothing");
+    return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, site->path,
+                         *site->path ? "." : "", json_excerpt_text(site->key, key));
 }
 
 static bool is_part(const OptionPart *parts, const char *key) {
@@ -445,4 +437,8 @@ const char *options_nearest_name(const char *word, const char *const *names) {
         nearest = names[i];
     }
     return nearest;
+}
+
+const char *options_nearer(const char *word, const char *nearest, const char *candidate) {
+    return options_nearest_name(word, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
 }

@@ -76,8 +76,8 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
     int protocol = 0;
     while (evaluate_protocol_names[protocol] && strcmp(evaluate_protocol_names[protocol], name)) protocol++;
     if (!evaluate_protocol_names[protocol])
-        return error_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
-                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        return error_unknown(err, nearest, "known: nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE]",
+                             "--protocol: unknown protocol '%s'", name);
     for (int i = 0; rest; i++) {
         Json *number = number_json(strsep(&rest, ":"), arena);
         const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
@@ -85,8 +85,9 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
             json_set(json, key, number);
             continue;
         }
-        return error_set(err, EXIT_USAGE,
-                         "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
+        return error_set(
+            err, EXIT_USAGE,
+            "--protocol takes nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE], got '%s'", word);
     }
     return true;
 }

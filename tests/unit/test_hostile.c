@@ -82,14 +82,13 @@ static bool call_report(Database *store, const char *unused, FILE *out, Error *e
 static bool call_export(Database *store, const char *unused, FILE *out, Error *err) {
     (void)unused;
     (void)out;
-    (void)store;
     Arguments arguments = {.command = &cmd_export, .arena = arena_new(0)};
     const char *const words[] = {"export", "x.db", sample_file("key", NULL), "weights.safetensors",
                                  "--initial"};
     char *line[COUNT_OF(words) + 1] = {0};
     for (int i = 0; i < COUNT_OF(words); i++) line[i] = arena_copy(arguments.arena, words[i]);
-    bool fine = arguments_parse(&arguments, COUNT_OF(words), line, err) &&
-                cmd_export.run(&arguments, err) == EXIT_DONE;
+    bool fine =
+        arguments_parse(&arguments, COUNT_OF(words), line, err) && cmd_export.use(store, &arguments, err);
     arena_free(arguments.arena);
     return fine;
 }
