@@ -338,7 +338,11 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
         near = options_nearest_name(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
-        wanted = arena_format(arena, "%s%ss separated by commas", limit, noun);
+        const char *range = field->low == 0 && field->high == 0
+                                ? ""
+                                : arena_format(arena, " from %s to %s", json_number_text(field->low, low),
+                                               json_number_text(field->high, high));
+        wanted = arena_format(arena, "%s%ss%s separated by commas", limit, noun, range);
     } else
         wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),
                               json_number_text(field->high, high));

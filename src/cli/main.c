@@ -150,6 +150,7 @@ int main(int argc, char **argv) {
     mpi_end();
     bool fine = !ferror(stdout);
     if (fclose(stdout) == 0 && fine) return code;
-    fprintf(stderr, "poslab: cannot write to standard output: %s\n", strerror(errno));
+    if (code != EXIT_SYSTEM) /* otherwise its error is printed */
+        fprintf(stderr, "poslab: cannot write to standard output: %s\n", strerror(errno));
     return EXIT_SYSTEM;
 }

@@ -502,7 +502,8 @@ check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version
 # shellcheck disable=SC2016 # expanded by the other shell
-check "a full disk behind stdout" bash -c '"$0" methods >/dev/full 2>/dev/null; [ $? = 5 ]' "$POSLAB"
+check "standard output that cannot be written" bash -c '"$0" methods >/dev/full 2>err; [ $? = 5 ]' "$POSLAB"
+check "is one error" test "$(wc -l <err)" = 1
 
 if command -v script >/dev/null; then
     TERM=xterm script -qec "'$POSLAB' run e2e.json -j 2 --db screen/x.db" shown </dev/null >/dev/null 2>&1

@@ -33,6 +33,7 @@ check "are escaped" test "$(grep -c "$(printf '\033')" out)" = 0
 check "export of one of many" try 2 export $db w.safetensors --method "$one" --seed 1
 check "lists the candidates" says err "2 runs match; choose one of them" "$key" "train.optimizer.lr=0.001" "L=16 seed=1"
 check "and no others" lacks err "seed=2"
+check "on a line each" test "$(grep -c '^poslab: ' err)" = 3
 check "and writes nothing" test ! -e w.safetensors
 check "export of one" try 0 export $db w.safetensors --method "$one" --seed 1 --setting train.optimizer.lr=0.001
 check "is it" cmp w.safetensors "$(sql $db "SELECT 'x/e2e/' || key FROM run JOIN point ON run = key
