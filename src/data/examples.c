@@ -75,10 +75,8 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
             json_is_object(json) ? "data.task.name" : "data.task",
             arena_format(arena, json_is_object(json) ? "one of %s" : "an object with a \"name\" of %s", list),
             err);
-    return error_set(err, EXIT_USAGE, "%s: 'data.task.name': unknown task '%s'; %s%s%s", source,
-                     json_excerpt_text(name, word),
-                     nearest ? "did you mean '" : "known tasks: ", nearest ? nearest : list,
-                     nearest ? "'?" : "");
+    return error_unknown(err, nearest, arena_format(arena, "known tasks: %s", list),
+                         "%s: 'data.task.name': unknown task '%s'", source, json_excerpt_text(name, word));
 }
 
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,

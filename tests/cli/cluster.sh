@@ -211,7 +211,7 @@ start_controller
 check "the lost node's task is started again" eventually 600 grep -q "another worker is busy" "$log"
 check "while the first worker is still there" kill -0 "$first"
 kill -CONT "$first"
-check "which delivers" eventually 300 grep -q "everything is done already" "$log"
+check "which delivers" eventually 300 grep -q "nothing is missing" "$log"
 start_node n2
 
 check "collect while tasks run, again" try 3 collect $database

@@ -61,7 +61,7 @@ check "plan writes nothing" test ! -e results
 paper=$root/configs/paper/wikitext103.json
 check "plan of the paper's experiments, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
 check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
-    "\`run\` would refuse" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"
+    "\`run\` refuses it" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"
 check "run refuses it" try 2 run "$paper" --set "sweep.method=[\"$two\"]"
 check "and says the same" says err "'model.adaptive': adaptive input and softmax can be planned, not run yet"
 check "run --dry-run" try 0 run e2e.json --dry-run
@@ -150,7 +150,7 @@ check "SIGINT stops it" eventually 120 says err "stopping"
 kill -CONT "${workers[@]}"
 await
 check "SIGINT: exit code 3" test $? = 3
-check "and how to continue" says err "continue with: poslab run long.json --db stopped/x.db"
+check "and how to continue" says err "to resume: poslab run long.json --db stopped/x.db"
 left=$(sql stopped/x.db "SELECT count(*) FROM run WHERE status = 'pending'")
 check "the run is pending" test "$left" -gt 0
 folder=$(dirname stopped/long/*/state.safetensors)
@@ -502,7 +502,8 @@ check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version
 # shellcheck disable=SC2016 # expanded by the other shell
-check "a full disk behind stdout" bash -c '"$0" methods >/dev/full 2>/dev/null; [ $? = 5 ]' "$POSLAB"
+check "standard output that cannot be written" bash -c '"$0" methods >/dev/full 2>err; [ $? = 5 ]' "$POSLAB"
+check "is one error" test "$(wc -l <err)" = 1
 
 if command -v script >/dev/null; then
     TERM=xterm script -qec "'$POSLAB' run e2e.json -j 2 --db screen/x.db" shown </dev/null >/dev/null 2>&1
