@@ -122,7 +122,7 @@ table_format() {
 }
 table_bare() {
     try 0 table x/x.db --format latex --bare && says out '\begin{tabular}' && lacks out caption minipage setbox &&
-        refused "--bare is for --format latex" table x/x.db --bare
+        refused "--bare needs --format latex" table x/x.db --bare
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -146,7 +146,7 @@ plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr 
 report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
-    refused "--metric is for experiments on tasks, 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
+    refused "--metric is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
         refused "exact" table x/x.db --metric accurate
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
