@@ -220,6 +220,7 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
         const Contrast *contrast = &contrasts->items[i];
         TableCell *row =
             put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
+        analysis_put_keys(analysis, contrast->series, contrast->base);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -288,6 +289,7 @@ const AnalysisKind analysis_compare = {
     .columns = compare_columns,
     .column_count = COUNT_OF(compare_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare,
     .of_task = &analysis_compare_accuracy,
 };
@@ -327,6 +329,7 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     TableCell *end = put_interval(row, true, 1, points, analysis->arena);
     for (int i = 0; i < 3; i++) row[i].number /= 100;
     TABLE_NUMBERS(end, d->p, adjusted);
+    analysis_put_keys(analysis, contrast->series, contrast->base);
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
@@ -349,6 +352,7 @@ const AnalysisKind analysis_compare_accuracy = {
     .columns = accuracy_columns,
     .column_count = COUNT_OF(accuracy_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare_accuracy,
 };
 
@@ -434,5 +438,6 @@ const AnalysisKind analysis_short_long = {
     .title = "trained short against trained long, evaluated at the longer length",
     .columns = short_long_columns,
     .column_count = COUNT_OF(short_long_columns),
+    .compared = "baseline_",
     .run = run_short_long,
 };

@@ -281,6 +281,7 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
         row[A_LOW] = table_number(spread.low);
         row[A_HIGH] = table_number(spread.high);
         row[A_SHOWN] = table_text(shown);
+        analysis_put_keys(analysis, series, NULL);
     }
 }
 

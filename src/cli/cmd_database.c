@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "sys/lock.h"
+#include "sys/pager.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
@@ -150,7 +151,7 @@ const Command cmd_database_report = {
 typedef struct AnalyseArguments {
     AnalysisOptions analysis; /* without format and words */
     int format;
-    bool json;
+    bool json, no_pager;
 } AnalyseArguments;
 
 static const OptionField analyse_options[] = {
@@ -168,6 +169,7 @@ static const OptionField analyse_options[] = {
      .high = 1e12, .argument = "N", .group = "Statistics",
      .help = "minimum number of targets that are resampled together"},
     ARGUMENT_FORMAT(AnalyseArguments),
+    ARGUMENT_PAGER(AnalyseArguments),
 };
 
 static bool analyse(Database *store, const Arguments *arguments, Error *err) {
@@ -176,6 +178,7 @@ static bool analyse(Database *store, const Arguments *arguments, Error *err) {
     analysis.what = arguments->words[1];
     analysis.rows = arguments->words + 2;
     analysis.format = ARGUMENT_FORMAT_GIVEN(options);
+    if (!options->no_pager) pager_begin();
     return analysis_print(store, &analysis, stdout, err);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "sys/atomic_file.h"
+#include "sys/pager.h"
 #include "data/batches.h"
 #include "data/examples.h"
 #include "experiment/grid.h"
@@ -321,11 +322,13 @@ enum { SHOWN_EXAMPLES = 3 };
 
 typedef struct TasksOptions {
     const char *const *sets;
+    bool no_pager;
 } TasksOptions;
 
 static const OptionField tasks_options[] = {
     {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
      .group = "Selection", .help = "set an option of the task, as in 'size=3'; repeatable"},
+    ARGUMENT_PAGER(TasksOptions),
 };
 
 static bool print_tasks(FILE *out, Arena *arena, Error *err) {
@@ -391,6 +394,7 @@ static ExitCode run_tasks(const Arguments *arguments, Error *err) {
     const TasksOptions *options = arguments->options;
     const char *name = arguments->words[0];
     Arena *arena = arguments->arena;
+    if (!options->no_pager) pager_begin();
     bool fine = name ? show_task(name, options->sets, arena, err) : print_tasks(stdout, arena, err);
     return fine ? EXIT_DONE : err->code;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/threads.h"
 #include "math/blas.h"
 #include "position/encoding.h"
@@ -263,6 +264,7 @@ static ExitCode methods(const Arguments *arguments, Error *err) {
     const ArgumentsFormat *options = arguments->options;
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
     Arena *arena = arguments->arena;
+    if (!options->no_pager) pager_begin();
     bool fine = arguments->word_count ? print_method(arguments->words[0], format, stdout, arena, err)
                                       : print_list(format, stdout, arena, err);
     return fine ? EXIT_DONE : err->code;
@@ -274,7 +276,7 @@ const Command cmd_methods_methods = {
     .summary = "List the methods, or show one method's options and claims",
     .text = "Costs are read from " COST_FILE ", if that file exists.",
     .example = "poslab methods alibi",
-    ARGUMENT_FORMAT_ONLY,
+    ARGUMENT_FORMAT_AND_PAGER,
     .run = methods,
 };
 

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/threads.h"
 #include "experiment/config_file.h"
 #include "experiment/plan_print.h"
@@ -101,7 +102,7 @@ typedef struct PlanArguments {
     int64_t jobs, threads, network;
     OptionNumbers ranks;
     int format;
-    bool json;
+    bool json, no_pager;
 } PlanArguments;
 
 static const OptionField plan_options[] = {
@@ -115,6 +116,7 @@ static const OptionField plan_options[] = {
     ARGUMENT_DB(PlanArguments, database,
                 "database whose stale runs are counted (default results/NAME.db, if it exists)"),
     ARGUMENT_FORMAT(PlanArguments),
+    ARGUMENT_PAGER(PlanArguments),
 };
 
 /* Counts the stale runs in the database, if it exists and is not empty. */
@@ -141,6 +143,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
     if (!count_stale(outline, options->database, arena, err)) return err->code;
+    if (!options->no_pager) pager_begin();
     return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 

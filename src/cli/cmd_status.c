@@ -11,6 +11,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "sys/pager.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
 #include "experiment/run_label.h"
@@ -270,7 +271,7 @@ typedef struct StatusOptions {
     const char *experiment;
     double watch; /* seconds; 0: print once */
     int format;
-    bool json;
+    bool json, no_pager;
 } StatusOptions;
 
 static const OptionField fields[] = {
@@ -279,6 +280,7 @@ static const OptionField fields[] = {
      .implied = "2", .group = "Output",
      .help = "print again every SECONDS (default 2) until nothing is left"},
     ARGUMENT_FORMAT(StatusOptions),
+    ARGUMENT_PAGER(StatusOptions),
 };
 
 static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
@@ -293,6 +295,7 @@ static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
     bool left = false;
+    if (!options->no_pager && !options->watch) pager_begin();
     bool clears = options->watch > 0 && isatty(STDOUT_FILENO);
     for (;;) {
         fputs(clears ? "\033[H\033[2J" : "", stdout);
@@ -347,6 +350,7 @@ static const char runs_sql[] =
 static bool runs(Database *store, const Arguments *arguments, Error *err) {
     const ArgumentsFormat *options = arguments->options;
     Arena *arena = arguments->arena;
+    if (!options->no_pager) pager_begin();
     Table *table = table_new(NULL, runs_columns, RUNS_COLUMNS, arena);
     Query *query = query_begin(store, runs_sql, NULL);
     double sum = 0;
@@ -372,7 +376,7 @@ const Command cmd_status_runs = {
             "length.",
     .example = "poslab runs results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_FORMAT_ONLY,
+    ARGUMENT_FORMAT_AND_PAGER,
     .mode = DATABASE_READ,
     .use = runs,
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/pager.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/observations.h"
@@ -58,7 +59,7 @@ static const TableColumn task_columns[] = {
 typedef struct PathColumns {
     const char **paths;
     int count;
-    bool numbers; /* JSON has numbers; in CSV every value is a text: the shortest one that is this number */
+    TableFormat format;
 } PathColumns;
 
 /* One evaluation. */
@@ -92,18 +93,6 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
                        series->precision);
 }
 
-/* Lists the keys that vary in any of the experiments. */
-static PathColumns list_paths(const Results *const *sets, int count, TableFormat format, Arena *arena) {
-    PathColumns more = {.numbers = format == TABLE_AS_JSON};
-    for (int s = 0; s < count; s++)
-        for (int p = 0; p < sets[s]->path_count; p++) {
-            int known = 0;
-            while (known < more.count && strcmp(more.paths[known], sets[s]->paths[p]) != 0) known++;
-            if (known == more.count) *ARENA_PUSH(arena, more.paths, more.count) = sets[s]->paths[p];
-        }
-    return more;
-}
-
 /* As put_text_row. Accuracy is the share of answered examples, with Wilson's 95 % interval. */
 static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
@@ -130,12 +119,8 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
     const Series *series = evaluation->series;
     TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
     if (databases) row = TABLE_TEXTS(row, series->database);
-    for (int i = 0; i < more->count; i++) {
-        const Json *value = json_at_path(series->config, more->paths[i]);
-        row[i] = more->numbers && json_is_number(value) ? table_number(json_number(value, NAN))
-                 : value                                ? table_text(json_print_bare(value, table->arena))
-                                                        : table_number(NAN);
-    }
+    for (int i = 0; i < more->count; i++)
+        row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
 
 /* A row for each selected evaluation, in the order of the config. databases: with the column `database`. */
@@ -260,7 +245,12 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         joined[0] = results_join(sets.items, sets.count, arena);
         sets = (Sets){joined, 1};
     }
-    const PathColumns more = list_paths(sets.items, sets.count, ARGUMENT_FORMAT_GIVEN(options), arena);
+    PathColumns more = {.format = ARGUMENT_FORMAT_GIVEN(options)};
+    if (sets.count) {
+        const Results *all = results_join(sets.items, sets.count, arena);
+        more.paths = all->paths;
+        more.count = all->path_count;
+    }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {
         tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, &more, arena, err)
@@ -303,6 +293,7 @@ static const OptionField fields[] = {
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
+    ARGUMENT_PAGER(CmdTableOptions),
     {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
      .help = "latex only: the tabular without title, captions, notes and signature"},
 };
@@ -319,6 +310,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
+    if (!options.no_pager) pager_begin();
     fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;

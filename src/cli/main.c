@@ -14,6 +14,7 @@
 #include "sys/atomic_file.h"
 #include "sys/memory.h"
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/version.h"
 #include "math/blas.h"
 #include "cli/arguments.h"
@@ -144,7 +145,9 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     ExitCode code = run_command(argc, argv, &err);
+    int ended_by = pager_end();
     fflush(stdout);
+    if (ended_by) end_by_signal(ended_by);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
     if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) print_error(&err);
     mpi_end();
