@@ -224,7 +224,7 @@ check "methods with their cost" try 0 methods
 check "the cost is there" says out "train 64" 1.23
 echo "train,$one" >>results/methods/cost.csv
 check "a damaged cost" try 2 methods
-check "it is named with its line" says err "'results/methods/cost.csv', line 4: phase,method,length,ratio"
+check "it is named with its line" says err "'results/methods/cost.csv', line 4: expected phase,method,length,ratio"
 rm -r results/methods
 check "methods in no format" try 2 methods --format xml
 check "methods --json" try 0 methods --json
@@ -414,7 +414,7 @@ check "bench as text" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths
 check "has every method" says out $one $control "T = 24" "of that" "bf16 "
 check "bench of more than fits into memory" try 2 bench e2e.json --methods $one \
     --lengths "$(printf '16777216,%.0s' {1..15})16777216"
-check "says what to lower" says err "name fewer in --methods or --lengths"
+check "says what to lower" says err "reduce --methods or --lengths"
 check "bench into a database" try 0 bench e2e.json --rounds 1 --methods $one,$two --db $db
 check "keeps it there" is $([ $control = none ] && echo 6 || echo 4) $db "SELECT count(*) FROM bench_result" # with the control
 check "analyse cost" try 0 analyse $db cost --format csv

@@ -23,7 +23,7 @@ edited() { # edited DB: as if the file of the first method was edited
 edited $db
 numbers $db >numbers
 check "status" try 3 status $db
-check "counts them, and lists them" says out "4 done; 12 of 12 evaluations; 2 stale" "stale, its method's file was edited"
+check "counts them, and lists them" says out "4 done; 12 of 12 evaluations; 2 stale" "stale, the file of its method was edited"
 check "status as JSON" try 3 status $db --json
 check "has their number" is 2 :memory: "SELECT json_extract(CAST(readfile('out') AS TEXT), '\$[0].stale')"
 check "and marks them" is 2 :memory: "SELECT sum(json_extract(value, '\$.stale'))
