@@ -223,10 +223,6 @@ const char *options_synonym(const char *word) {
     return NULL;
 }
 
-const char *options_hint(const char *nearest, const char *otherwise, Arena *arena) {
-    return nearest ? arena_format(arena, "did you mean '%s'?", nearest) : otherwise;
-}
-
 /* The keys of a section, those of its fields first. */
 static const char *const *keys_of(const OptionSection *section, Arena *arena) {
     const char **keys = NULL;
@@ -245,9 +241,8 @@ static bool refuse_key(const Site *site) {
     if (!near) near = options_nearest_name(site->key, keys);
     const char *known =
         arena_format(site->arena, "known here: %s", *keys ? text_join(keys, site->arena) : "nothing");
-    return error_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s", site->source, path,
-                     *path ? "." : "", json_excerpt_text(site->key, key),
-                     options_hint(near, known, site->arena));
+    return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,
+                         *path ? "." : "", json_excerpt_text(site->key, key));
 }
 
 static bool is_part(const OptionPart *parts, const char *key) {
@@ -322,7 +317,11 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
         near = options_nearest_name(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
-        wanted = arena_format(arena, "%s%ss separated by commas", limit, noun);
+        const char *range = field->low == 0 && field->high == 0
+                                ? ""
+                                : arena_format(arena, " from %s to %s", json_number_text(field->low, low),
+                                               json_number_text(field->high, high));
+        wanted = arena_format(arena, "%s%ss%s separated by commas", limit, noun, range);
     } else
         wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),
                               json_number_text(field->high, high));
@@ -421,4 +420,8 @@ const char *options_nearest_name(const char *word, const char *const *names) {
         nearest = names[i];
     }
     return nearest;
+}
+
+const char *options_nearer(const char *word, const char *nearest, const char *candidate) {
+    return options_nearest_name(word, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
 }

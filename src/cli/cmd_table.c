@@ -1,5 +1,5 @@
-/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs list the evaluations of
- * analysis/results.h, with columns named as in the view `outcome`.
+/* cmd_table: analysis/pivot.h makes tables for people; tables for programs list the evaluations of
+ * analysis/results.h. Their columns have the names of the views `outcome` and `accuracy`.
  */
 #include "cli/cmd_table.h"
 
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sys/pager.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/observations.h"
@@ -21,7 +20,6 @@
     { #NAME, NULL, TABLE_INT, TABLE_FOR_PROGRAMS, 0 }
 #define REAL(NAME)                                                                                           \
     { #NAME, NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0 }
-/* Named as in the view `outcome`. */
 static const TableColumn columns[] = {
     TEXT(experiment),     TEXT(run_key),
     TEXT(method),         TEXT(method_options),
@@ -39,7 +37,6 @@ static const TableColumn columns[] = {
     TEXT(eval_precision), TEXT(database),
 };
 
-/* Of experiments on tasks: named as in the views `outcome` and `accuracy`. */
 static const TableColumn task_columns[] = {
     TEXT(experiment),    TEXT(run_key),
     TEXT(method),        TEXT(method_options),
@@ -56,6 +53,7 @@ static const TableColumn task_columns[] = {
     TEXT(eval_variant),  TEXT(eval_precision),
     TEXT(database),
 };
+
 /* Columns for keys of the config. */
 typedef struct PathColumns {
     const char **paths;
@@ -75,7 +73,7 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-/* Returns the cell after those of an evaluation. */
+/* Adds a row; returns the cell after those of the evaluation. */
 static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
@@ -94,7 +92,7 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
                        series->precision);
 }
 
-/* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
+/* As put_text_row. Accuracy is the share of answered examples, with Wilson's 95 % interval. */
 static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
@@ -124,8 +122,7 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
         row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
 
-/* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
-   where there are several. */
+/* A row for each selected evaluation, in the order of the config. databases: with the column `database`. */
 static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
                                      const PathColumns *more, Arena *arena, Error *err) {
     const ObservationList *list = observations_list(set, options, arena, err);
@@ -161,7 +158,7 @@ static const Table *make_table(const CmdTableOptions *options, const Results *se
                                 .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
-    return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
+    return table_new(arena_format(arena, "%s: no evaluations are requested", set->experiment), NULL, 0,
                      arena);
 }
 
@@ -170,7 +167,7 @@ typedef struct Sets {
     int count;
 } Sets;
 
-/* Adds the experiments of a database that are wanted. */
+/* Reads the requested experiments of a database. */
 static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *options, Arena *arena, Error *err) {
     const char *const *wanted = options->experiments;
     int count = 0;
@@ -187,20 +184,21 @@ static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *option
     return true;
 }
 
-/* Whether the options fit experiments on text, or on tasks. joined: to one table. */
+/* Checks that options and formats fit the experiments, on text or on tasks. joined: all rows in one table. */
 static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool joined, Error *err) {
     for (int i = 0; i < sets->count; i++) {
         const Results *set = sets->items[i], *first = sets->items[0];
         if (options->metric && !set->task)
             return error_set(
                 err, EXIT_USAGE,
-                "--metric is for experiments on tasks, '%s' is on text; name others with --experiment",
+                "--metric is for experiments on tasks, but '%s' is on text; select others with --experiment",
                 set->experiment);
         if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
-            return error_set(err, EXIT_USAGE,
-                             "experiments on text and on tasks ('%s', '%s') have different columns; name "
-                             "those to print with --experiment",
-                             first->experiment, set->experiment);
+            return error_set(
+                err, EXIT_USAGE,
+                "experiments on text and on tasks ('%s', '%s') have different columns; select some of one "
+                "kind with --experiment",
+                first->experiment, set->experiment);
     }
     return true;
 }
@@ -231,10 +229,10 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     if (programs && (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
-            "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
-            "text, md and latex");
+            "--rows, --columns, --ratio and --paper are for text, md and latex; csv and json have a row for "
+            "each evaluation");
     if (together && options->paper)
-        return error_set(err, EXIT_USAGE, "--paper is for one database, and for its experiments one by one");
+        return error_set(err, EXIT_USAGE, "--paper is for one database, and for at most one --experiment");
     for (int i = 0; i < count; i++)
         if (!read_sets(&sets, stores[i], options, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
@@ -280,29 +278,28 @@ static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
 static const OptionField fields[] = {
     {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
-     .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
+     .help = "only these experiments, all rows in one table (default: all, a table for each)"},
     ARGUMENT_WHERE(CmdTableOptions, where),
     ARGUMENT_BEST(CmdTableOptions, best),
     ARGUMENT_PAPER(CmdTableOptions, paper),
     {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
-     .help = "what the rows of the table are"},
+     .help = "fields whose values are the rows"},
     {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
-     .help = "what its columns are"},
+     .help = "field whose values are the columns"},
     {"metric", OPTION_CHOICE, offsetof(CmdTableOptions, metric), .choices = metric_names,
      .argument = "METRIC", .group = "Layout",
-     .help = "of tasks: examples answered as a whole, targets right, or nats per target"},
+     .help = "tasks only: share of examples answered completely, share of right targets, or nats per target"},
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
-    ARGUMENT_PAGER(CmdTableOptions),
     {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
-     .help = "of latex only the tabular: no title, captions, notes and signature"},
+     .help = "latex only: the tabular without title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     CmdTableOptions options = *(const CmdTableOptions *)arguments->options;
     if (options.bare && ARGUMENT_FORMAT_GIVEN(&options) != TABLE_AS_LATEX)
-        return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
+        return error_set(err, EXIT_USAGE, "--bare needs --format latex"), err->code;
     if (options.bare) options.format = TABLE_AS_TABULAR;
     int count = arguments->word_count;
     Database **stores = NEW(arguments->arena, count, Database *);
@@ -311,7 +308,6 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
-    if (!options.no_pager) pager_begin();
     fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;
@@ -321,17 +317,19 @@ const Command cmd_table = {
     .name = "table",
     .words = "DB...",
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "Of experiments on tasks it prints accuracies: by default methods by sizes, the median over\n"
-            "seeds of the share of examples that are answered as a whole (--metric auto, or exact).\n\n"
-            "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
-            "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
-            "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
-            "eval_precision, eval_variant, experiment, database, or a key of the config by its path, as\n"
-            "train.optimizer.lr or method.base. csv and json have a column for each key that varies. The\n"
-            "rows of several databases are in one table.",
+    .text =
+        "For experiments on tasks it prints accuracies, by default methods by sizes: the median over\n"
+        "seeds of the share of examples that are answered completely (`--metric auto` or `exact`).\n\n"
+        "In md and latex the best numbers, and those not significantly worse, are bold. csv and json\n"
+        "have one row for each evaluation, with full precision, and a column for each key of the config\n"
+        "that varies. The rows of several databases are in one table.\n\n"
+        "FIELD is method, evaluated, split, protocol, stride_rule, requested, train_length, eval_length,\n"
+        "multiple, size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
+        "eval_precision, eval_variant, experiment, database, or a key of the config by its path, as\n"
+        "train.optimizer.lr or method.base.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, CmdTableOptions),
     .run = run,
+    .paged = true,
 };

@@ -75,9 +75,8 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
                                 arena_format(arena, "an object with a \"name\" of %s", list), err);
     if (!name)
         return json_value_error(named, source, "data.task.name", arena_format(arena, "one of %s", list), err);
-    list = arena_format(arena, "known tasks: %s", list);
-    return error_set(err, EXIT_USAGE, "%s: 'data.task.name': unknown task '%s'; %s", source,
-                     json_excerpt_text(name, word), options_hint(nearest, list, arena));
+    return error_unknown(err, nearest, arena_format(arena, "known tasks: %s", list),
+                         "%s: 'data.task.name': unknown task '%s'", source, json_excerpt_text(name, word));
 }
 
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,

@@ -27,9 +27,9 @@ static bool no_method(const OptionReader *reader, const Json *json, const char *
     if (!name)
         return options_refuse(reader, json, path,
                               arena_format(reader->arena, "one of %s, or have it as \"name\"", list));
-    list = arena_format(reader->arena, "known methods: %s", list);
-    return error_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s", reader->source, path,
-                     json_excerpt_text(name, word), options_hint(nearest, list, reader->arena));
+    return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
+                         "%s: '%s': unknown method '%s'", reader->source, path,
+                         json_excerpt_text(name, word));
 }
 
 /* Reads a method: a name (`default_value` if absent) or an object. */

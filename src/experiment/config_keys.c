@@ -23,16 +23,17 @@ static const OptionPart file_parts[] = {
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
      .item = OPTION_TEXT, .most = CONFIG_FILE_MAX_TAGS},
     {"sweep", "object, or list of objects", NULL,
-     "lists of values by path (train.length); the points are their product, of a list the union of the "
-     "products",
+     "lists of values by path, as train.length; the points are their product; of a list of objects, the "
+     "union of the products",
      .definition = "sweep"},
-    {"exclude", "list of objects", NULL,
-     "values by path; a point that matches all pairs of an item is left out", .definition = "exclude"},
+    {"exclude", "list of objects", NULL, "values by path; a point that has all values of an item is left out",
+     .definition = "exclude"},
     {.key = "cluster"},
     {.key = "data"}, /* the first key of a point */
     {.key = "model"},
     {"method", "name, or object with a name", "required",
-     "the position method; swept with other paths, an object can set them, too", .definition = "method"},
+     "the position method; in a sweep, an object can also set other keys by their paths",
+     .definition = "method"},
     {.key = "train"},
     {.key = "evaluate"},
     {0},
@@ -41,7 +42,7 @@ enum { FILE_ONLY = 7 }; /* number of parts that only a file has */
 
 static const OptionField root_fields[] = {
     {"name", OPTION_TEXT, offsetof(ConfigKeysTop, name),
-     .help = "name of the experiment and of its database; without it: that of the file"},
+     .help = "name of the experiment and of its database; default: the name of the file"},
 };
 const OptionSection config_keys_file = {"", "An experiment is one JSON object", root_fields,
                                         COUNT_OF(root_fields), file_parts};
@@ -50,7 +51,7 @@ const OptionSection config_keys_point = {"", "A point of an experiment", root_fi
 
 static const OptionPart method_parts[] = {
     {"with", "method", "the method's own choice",
-     "of methods that choose positions: the method that uses them", .definition = "method"},
+     "for methods that choose positions: the method that uses them", .definition = "method"},
     {"name", "name of a method", "required", "the method; its options are further keys of the object",
      .definition = "methods"},
     {0},
@@ -64,8 +65,8 @@ static const OptionField variant_fields[] = {
     {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "name of the variant in tables; required"},
 };
 static const OptionPart variant_parts[] = {
-    {"method", "name, or object with a name", "as trained", "another method, with the same parameters",
-     .definition = "method"},
+    {"method", "name, or object with a name", "as trained",
+     "another method, with the same learned parameters", .definition = "method"},
     {"attention", "object", "as trained", "options of attention, as model.attention",
      .definition = "model.attention"},
     {0},

@@ -19,7 +19,7 @@ static const OptionField task_fields[] = {
     {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
      .help = "number of examples of each size"},
     {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
-     .help = "rows to evaluate: those of the task itself"},
+     .help = "rows to evaluate: only those without a hint"},
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
@@ -27,7 +27,7 @@ static const OptionPart task_parts[] = {
     {0},
 };
 const OptionSection evaluation_config_task_section = {
-    "evaluate.task", "With data.task, in place of split, tokens, lengths, multiples and protocols",
+    "evaluate.task", "With data.task, instead of split, tokens, lengths, multiples and protocols",
     task_fields, COUNT_OF(task_fields), task_parts};
 
 /* the index of a name is its Split minus SPLIT_VALID */

@@ -51,6 +51,13 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     return NULL;
 }
 
+const PositionMethod *encoding_require(const char *name, Error *err) {
+    const char *nearest = NULL;
+    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
+    if (!method) error_unknown(err, nearest, "`poslab methods` lists them", "there is no method '%s'", name);
+    return method;
+}
+
 Json *encoding_json(const Encoding *position, Arena *arena) {
     Json *json = json_new_object(arena);
     json_set_text(json, "name", position->method->name);

@@ -18,8 +18,9 @@ extern const char *const encoding_common[]; /* the methods that `poslab init` co
 
 const PositionMethod *encoding_find(const char *name); /* NULL if there is no method of that name */
 const char *const *encoding_names(Arena *arena);       /* the names of all methods, NULL-terminated */
+const PositionMethod *encoding_require(const char *name, Error *err); /* an unknown name is an error */
 
-/* The same; if there is none, *nearest is the name that is probably meant, or NULL. */
+/* The same as encoding_find; if there is none, *nearest is the name that is probably meant, or NULL. */
 const PositionMethod *encoding_find_or_nearest(const char *name, const char **nearest);
 
 /* The hooks by which a method acts, in the order in which a pass calls them. */

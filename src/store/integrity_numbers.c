@@ -56,14 +56,14 @@ static const char runs_sql[] = "SELECT r.*, c.hash, c.tokenizer, c.vocabulary, c
 
 static void expect(const Numbers *numbers, Query *run, const char *column, int64_t expected) {
     if (query_int_of(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", query_text_of(run, "key"), column,
+        PROBLEM(numbers, "run %s: '%s' is %lld; its config gives %lld", query_text_of(run, "key"), column,
                 (long long)query_int_of(run, column), (long long)expected);
 }
 
 static void expect_text(const Numbers *numbers, Query *run, const char *column, const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
     if (strcmp(query_text_of(run, column), expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", query_text_of(run, "key"), column,
+        PROBLEM(numbers, "run %s: '%s' is %s; its config gives %s", query_text_of(run, "key"), column,
                 json_excerpt_text(query_text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
@@ -118,8 +118,7 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
     }
     if (!query_end(log, err)) return false;
     if (wrong)
-        PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
-                (long long)step, wrong);
+        PROBLEM(numbers, "run %s: the %s in the log of step %lld is impossible", key, wrong, (long long)step);
     else if (differ(loss, query_real_of(run, "final_loss")))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
@@ -145,8 +144,8 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
                 (long long)until);
     if (until) expected = until;
     if (steps != expected)
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", query_text_of(run, "key"), (long long)steps,
-                diverged ? "its divergence" : "its config", (long long)expected);
+        PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", query_text_of(run, "key"),
+                (long long)steps, diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
 }
@@ -217,14 +216,13 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     const int64_t available = query_int_of(row, "available"), stored = query_int_of(row, "windows");
     const int64_t most = available - 1;
     if (request.split <= SPLIT_TRAIN || request.protocol < 0)
-        return PROBLEM(numbers, "%s: there is no such %s", name,
-                       request.split <= SPLIT_TRAIN ? "split" : "protocol"),
+        return PROBLEM(numbers, "%s: unknown %s", name, request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     /* reported by the checks of values */
     if (request.stride < 1 || request.stride > request.length) return true;
     if (request.protocol == EVALUATE_EXACT) {
         if (request.tokens != stored)
-            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)stored,
+            PROBLEM(numbers, "%s: it has %lld examples; %lld are requested", name, (long long)stored,
                     (long long)request.tokens);
         return true; /* reported by `rules` in integrity.c */
     }
@@ -232,10 +230,11 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     if (request.protocol != EVALUATE_LAST_N && request.tokens > most) request.tokens = most;
     EvaluateSpan span = evaluate_span(&request, available);
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
-    int64_t scored = query_int_of(row, "tokens");
-    if (targets != scored || windows != stored || windows != query_int_of(row, "stored_windows")) {
-        PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
-                (long long)scored, (long long)stored, (long long)targets, (long long)windows);
+    if (targets != query_int_of(row, "tokens") || windows != stored ||
+        windows != query_int_of(row, "stored_windows")) {
+        PROBLEM(numbers, "%s: it has %lld targets in %lld windows; its corpus gives %lld in %lld", name,
+                (long long)query_int_of(row, "tokens"), (long long)stored, (long long)targets,
+                (long long)windows);
         return true; /* computing the layout of a corrupt evaluation could take very long */
     }
     EvaluateResult layout;

@@ -113,8 +113,8 @@ static bool is_neighbour(const char *path, const struct stat *own) {
 static bool keep_runs_of(PruneList *list, Database *store, const char *path, Arena *arena, Error *err) {
     Error why, ignored;
     if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(database_file(path, arena))))
-        return error_set(err, EXIT_SYSTEM,
-                         "cannot read '%s', which may have runs in the same folders: %.700s", path, why.text);
+        return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
+                         path, why.text);
     bool fine = true;
     for (int i = 0; fine && i < list->count; i++) {
         PruneItem *item = &list->items[i];
@@ -126,7 +126,7 @@ static bool keep_runs_of(PruneList *list, Database *store, const char *path, Are
     }
     bool detached = database_execute(store, &ignored, "DETACH neighbour");
     if (fine) return detached || (*err = ignored, false);
-    return error_set(err, EXIT_SYSTEM, "cannot read '%s', which may have runs in the same folders: %.700s",
+    return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
                      path, why.text);
 }
 

@@ -135,9 +135,9 @@ static bool unknown_column(const ReferenceReader *reader, const char *name) {
     char shown[JSON_EXCERPT_SIZE];
     const char *list =
         arena_format(reader->arena, "known columns: %s", text_join(column_names, reader->arena));
-    return complain(
-        reader, arena_format(reader->arena, "unknown column '%s'; %s", json_excerpt_text(name, shown),
-                             options_hint(options_nearest_name(name, column_names), list, reader->arena)));
+    return error_unknown(reader->err, options_nearest_name(name, column_names), list,
+                         "reference '%s', line %d: unknown column '%s'", reader->path, reader->line,
+                         json_excerpt_text(name, shown));
 }
 
 static bool read_head(ReferenceReader *reader, char *line) {
@@ -311,7 +311,7 @@ bool reference_import(Database *store, const char *const *files, int64_t *rows, 
     Paths found = {0};
     bool fine = *files || path_pattern_find(&found, standard, "reference", arena, err);
     if (fine && !*files && !found.count)
-        fine = error_set(err, EXIT_USAGE, "there is no %s here; name the files", standard);
+        fine = error_set(err, EXIT_USAGE, "no file matches %s; name the files to import", standard);
     for (int i = 0; fine && i < found.count; i++) fine = read_file(&reader, found.items[i]);
     for (; fine && *files; files++) fine = read_file(&reader, *files);
     fine = fine && compare_numbers(&reader) && store_numbers(store, &reader, err);

@@ -33,7 +33,9 @@ static int64_t answer_digits(bool product, int64_t a, int64_t b) {
 bool arithmetic_check(const ArithmeticOptions *o, TaskSizes sizes, bool product, Error *err) {
     int64_t width = o->pad ? padded(o, sizes) : sizes.high, places = answer_digits(product, width, width);
     if (o->hints && places > 26)
-        return error_set(err, EXIT_USAGE, "hints: 26 letters name 26 places, size %lld has answers of %lld",
+        return error_set(err, EXIT_USAGE,
+                         "hints: the 26 letters can mark 26 places, but answers at size "
+                         "%lld have %lld",
                          (long long)sizes.high, (long long)places);
     if (!o->scratchpad) return true;
     if (o->order != ARITHMETIC_ALL)

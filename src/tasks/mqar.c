@@ -36,7 +36,7 @@ static const OptionField fields[] = {
     {"power", OPTION_REAL, offsetof(Options, power), .default_value = 0.01, .low = 0, .high = 10,
      .help = "a; 0: queries are near the pairs, 1: uniformly distributed"},
     {"filler", OPTION_CHOICE, offsetof(Options, filler), .choices = filler_names,
-     .help = "the other tokens: one fixed token, or random tokens that are in no pair"},
+     .help = "filler between pairs and queries: one fixed token, or random tokens that are in no pair"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {

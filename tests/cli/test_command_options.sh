@@ -33,6 +33,7 @@ help_no_pager() { paged help config; }
 
 plan_no_pager() { paged plan e2e.json; }
 status_no_pager() { paged status x/x.db; }
+check_no_pager() { paged check x/x.db; }
 runs_no_pager() { paged runs x/x.db; }
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
@@ -135,7 +136,7 @@ table_format() {
 }
 table_bare() {
     try 0 table x/x.db --format latex --bare && says out '\begin{tabular}' && lacks out caption minipage setbox &&
-        refused "--bare is for --format latex" table x/x.db --bare
+        refused "--bare needs --format latex" table x/x.db --bare
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -159,7 +160,7 @@ plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr 
 report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
-    refused "--metric is for experiments on tasks, 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
+    refused "--metric is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
         refused "exact" table x/x.db --metric accurate
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
@@ -346,7 +347,7 @@ export_is_of_one_run() {
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
     exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs match; choose one of them:" export x/x.db "" f &&
         cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs match; choose one of them:" export ab.db ab f &&
-        refused "no run matches; it has" export x/x.db xyz f && fresh swapped &&
+        refused "no run matches; its runs are:" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }
