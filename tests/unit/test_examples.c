@@ -171,13 +171,19 @@ static bool generate(const Model *model, Activations *pass, TaskRow *row) {
 }
 
 /* Exact match of evaluation is that of the greedy loop; and answers made by the loop are exact. */
-static int compare_with_greedy(const Model *model, const Examples *examples, int64_t size, int count) {
+static int compare_with_greedy(const Model *model, const Examples *examples, const char *hint, int64_t size,
+                               int count) {
     Error err;
     EvaluateResult result;
     Arena *scratch = arena_new(0);
-    int length = (int)examples_test_length(examples_options(examples), size), answered = 0;
-    EvaluateRequest request = {
-        .split = SPLIT_TEST, .protocol = EVALUATE_EXACT, .length = size, .stride = size, .tokens = count};
+    EvaluateRequest request = {.split = SPLIT_TEST,
+                               .protocol = EVALUATE_EXACT,
+                               .length = size,
+                               .stride = size,
+                               .tokens = count,
+                               .hint = hint};
+    int length = (int)evaluate_examples_length(examples, &request), answered = 0;
+    int number = examples_hint(examples_options(examples), hint);
     if (!evaluate_examples_run(model, examples, &request, NULL, NULL, &result, arena, scratch, &err))
         fail_msg("%s", err.text);
     Activations *pass = activations_new(model, 1, length, false, arena);
@@ -187,7 +193,7 @@ static int compare_with_greedy(const Model *model, const Examples *examples, int
     int64_t tokens = 0;
     double sum = 0;
     for (int i = 0; i < count && !result.beyond_limit; i++) {
-        assert_true(examples_test(examples, size, i, &row, &err));
+        assert_true(examples_test(examples, size, number, i, &row, &err));
         /* positions that are drawn are those of example i */
         transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed, .first_sequence = i});
         bool exact = result.window[i].right == result.window[i].tokens;
@@ -211,12 +217,13 @@ static void exact_is_greedy(void **state) {
     (void)state;
     static const char *const tasks[] = {"{\"name\": \"copy\", \"size\": [1, 3], \"letters\": 3}",
                                         "{\"name\": \"parity\", \"size\": [1, 6]}",
-                                        "{\"name\": \"mqar\", \"size\": 2, \"symbols\": 8, \"spread\": 5}"};
-    for (int k = 0; k < 3; k++) {
+                                        "{\"name\": \"mqar\", \"size\": 2, \"symbols\": 8, \"spread\": 5}",
+                                        "{\"name\": \"sort\", \"size\": 9, \"numbers\": 3}"};
+    for (int k = 0; k < 4; k++) {
         Examples *examples = task_rows_make(tasks[k]);
         for (int m = 0; m < encoding_method_count; m++) {
             Model *model = model_for(examples, encoding_methods[m], 8);
-            if (model) compare_with_greedy(model, examples, 2, 20);
+            if (model) compare_with_greedy(model, examples, k < 3 ? NULL : m % 2 ? "fill" : "count", 2, 20);
         }
     }
 }
@@ -280,8 +287,8 @@ static void exact_is_greedy_after_training(void **state) {
         Error err;
         if (!model) continue;
         assert_true(train(&training, model, &result, &err));
-        answered += compare_with_greedy(model, examples, 3, 60), asked += 60;
-        answered += compare_with_greedy(model, examples, 2, 40), asked += 40;
+        answered += compare_with_greedy(model, examples, NULL, 3, 60), asked += 60;
+        answered += compare_with_greedy(model, examples, NULL, 2, 40), asked += 40;
     }
     assert_true(answered > asked / 20 && answered < asked); /* some, not all */
 }

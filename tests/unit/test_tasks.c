@@ -81,7 +81,7 @@ static void obey_laws(const char *text) {
         if (row.inputs > longest) longest = row.inputs;
         for (int t = 0; row.positions && t < row.length; t++)
             if (row.positions[t] > used) used = row.positions[t];
-        assert_true(examples_test(examples, options->high, i, &other, &err));
+        assert_true(examples_test(examples, options->high, 0, i, &other, &err));
         equal += row.length == other.length &&
                  !memcmp(row.tokens, other.tokens, (size_t)row.length * sizeof *row.tokens);
     }
@@ -90,11 +90,17 @@ static void obey_laws(const char *text) {
     assert_true(equal < 300); /* streams differ; few examples are the same by chance */
     /* Larger sizes than those of training. */
     int64_t size = options->high + 2;
-    other = examples_row(examples, examples_test_length(options, size), task_rows_arena);
     if (!examples_check_size(options, size, "x", "y", &err)) return;
-    for (int64_t i = 0; i < 300; i++) {
-        assert_true(examples_test(examples, size, i, &other, &err));
-        check_row(examples, &other, examples_test_farthest(options, size));
+    for (int hint = 0; examples_hints(options)[hint]; hint++) {
+        assert_int_equal(examples_hint(options, examples_hints(options)[hint]), hint);
+        other = examples_row(examples, examples_test_length(options, size, hint), task_rows_arena);
+        longest = 0;
+        for (int64_t i = 0; i < 300; i++) {
+            assert_true(examples_test(examples, size, hint, i, &other, &err));
+            check_row(examples, &other, examples_test_farthest(options, size));
+            if (other.inputs > longest) longest = other.inputs;
+        }
+        assert_int_equal(longest, other.room);
     }
 }
 
@@ -103,6 +109,7 @@ static void all_tasks_obey_laws(void **state) {
     for (int i = 0; i < task_count; i++) {
         const Task *task = task_list[i];
         int64_t low = task->smallest;
+        assert_true(low >= 1 && low < task->largest); /* a size of 0 cannot be evaluated */
         if (i) assert_true(strcmp(task_list[i - 1]->name, task->name) < 0);
         assert_true(task->label && *task->label && task->citation && *task->citation && task->size);
         for (int f = 0; f < task->field_count; f++)
@@ -290,12 +297,12 @@ static void test_and_training_do_not_overlap(void **state) {
     for (int i = 0; i < COUNT; i++) examples_train(examples, i, &row), known[i] = number_of(&row);
     qsort(known, COUNT, sizeof *known, by_value);
     for (int i = 0; i < 2000; i++) {
-        assert_true(examples_test(examples, 2, i, &row, &err));
+        assert_true(examples_test(examples, 2, 0, i, &row, &err));
         uint64_t number = number_of(&row);
         assert_null(bsearch(&number, known, COUNT, sizeof *known, by_value));
     }
     Examples *full = task_rows_make("{\"name\": \"parity\", \"size\": [1, 9], \"examples\": 900}");
-    assert_false(examples_test(full, 1, 0, &row, &err));
+    assert_false(examples_test(full, 1, 0, 0, &row, &err));
     assert_non_null(strstr(err.text, "evaluate.task.sizes"));
 }
 
@@ -342,7 +349,26 @@ static void bad_options(void **state) {
         {"{}", {"data.task.name", "addition"}},
         {"{\"name\": \"adition\", \"size\": 1}", {"data.task.name", "did you mean 'addition'"}},
         {"{\"name\": \"copy\"}", {"data.task.size", "letters"}},
-        {"{\"name\": \"copy\", \"size\": [3, 2]}", {"data.task.size", "[LOW, HIGH]"}},
+        {"{\"name\": \"copy\", \"size\": [3, 2]}", {"data.task.size", "LOW at most HIGH", "got [3,2]"}},
+        {"{\"name\": \"copy\", \"size\": []}", {"data.task.size", "[LOW, HIGH]", "got []"}},
+        {"{\"name\": \"copy\", \"size\": [1, 2, 3]}", {"data.task.size", "got [1,2,3]"}},
+        {"{\"name\": \"copy\", \"size\": [1, null]}", {"data.task.size", "got [1,null]"}},
+        {"{\"name\": \"copy\", \"size\": [1, 16385]}", {"data.task.size", "from 1 to 16384"}},
+        {"{\"name\": \"copy\", \"size\": -1}", {"data.task.size", "from 1 to 16384", "got -1"}},
+        {"{\"name\": \"copy\", \"size\": 0}", {"data.task.size", "got 0"}},
+        {"{\"name\": \"copy\", \"size\": 1e300}", {"data.task.size", "got 1e+300"}},
+        {"{\"name\": \"copy\", \"size\": \"4\"}", {"data.task.size", "got \"4\""}},
+        {"{\"name\": 5, \"size\": 1}", {"data.task.name", "one of addition", "got 5"}},
+        {"{\"name\": \"copy\", \"size\": 3, \"letters\": 1}", {"data.task.letters", "[2, 60000]"}},
+        {"{\"name\": \"copy\", \"size\": 3, \"letters\": 70000}", {"data.task.letters", "[2, 60000]"}},
+        {"{\"name\": \"copy\", \"size\": 3, \"seed\": 1e30}", {"data.task.seed"}},
+        {"{\"name\": \"copy\", \"size\": 3, \"examples\": -1}", {"data.task.examples", "0 or in"}},
+        {"{\"name\": \"copy\", \"size\": 3, \"examples\": 1e12}", {"data.task.examples", "100000000"}},
+        {"{\"name\": \"parity\", \"size\": [1, 3], \"examples\": 15}", {"data.task.examples", "14"}},
+        {"{\"name\": \"sort\", \"size\": 3, \"hint\": \"count\"}", {"data.task.hint", "an object"}},
+        {"{\"name\": \"sort\", \"size\": 3, \"hint\": {\"share\": -0.1, \"name\": \"count\"}}",
+         {"data.task.hint.share", "[0, 1]"}},
+        {"{\"name\": \"sort\", \"size\": 3, \"hint\": {\"shre\": 1}}", {"data.task.hint.shre", "'share'"}},
         {"{\"name\": \"copy\", \"size\": 1.5}", {"data.task.size"}},
         {"{\"name\": \"copy\", \"size\": 3, \"order\": 1}", {"data.task.order"}},
         {"{\"name\": \"copy\", \"size\": 3, \"letter\": 1}", {"data.task.letter", "letters"}},
@@ -358,6 +384,26 @@ static void bad_options(void **state) {
          {"'data.task.numbers'", "9", "8"}},
         {"{\"name\": \"addition\", \"size\": 26, \"hints\": true}", {"'data.task.hints'", "26 letters"}},
         {"{\"name\": \"addition\", \"size\": 3, \"scratchpad\": true}", {"'data.task.scratchpad'", "order"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"scratchpad\": true, \"order\": \"all\", \"pad\": true}",
+         {"'data.task.scratchpad'", "leave them out"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"order\": \"back\"}", {"data.task.order", "reversed"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"spaces\": 1.5}", {"data.task.spaces", "[0, 1]"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"spaces_answer\": true}",
+         {"'data.task.spaces_answer'", "'spaces'"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"pad_to\": 5}", {"'data.task.pad_to'", "'pad'"}},
+        {"{\"name\": \"addition\", \"size\": 3, \"pad\": true, \"pad_to\": 2}",
+         {"'data.task.pad_to'", "at least 3", "got 2"}},
+        {"{\"name\": \"multiplication\", \"size\": 3, \"scratchpad\": true}", {"data.task.scratchpad"}},
+        {"{\"name\": \"flip_flop\", \"size\": 1}", {"data.task.size", "from 2"}},
+        {"{\"name\": \"flip_flop\", \"size\": 4, \"examples\": 33}", {"data.task.examples", "32"}},
+        {"{\"name\": \"mqar\", \"size\": 4, \"spread\": 3}", {"data.task.spread", "[4, 1024]"}},
+        {"{\"name\": \"mqar\", \"size\": 4, \"filler\": \"noise\"}", {"data.task.filler", "random"}},
+        {"{\"name\": \"passkey\", \"size\": 0}", {"data.task.size", "from 1"}},
+        {"{\"name\": \"passkey\", \"size\": 4, \"most\": 0}", {"data.task.most", "[1, 999999999]"}},
+        {"{\"name\": \"indexing\", \"size\": 4, \"reach\": 0}", {"data.task.reach", "[1, 1000]"}},
+        {"{\"name\": \"variables\", \"size\": 4, \"depth\": 2}", {"data.task.depth", "[0, 1]"}},
+        {"{\"name\": \"state\", \"size\": 4, \"group\": \"S5\"}", {"data.task.group", "Z60"}},
+        {"{\"name\": \"parity\", \"size\": 4, \"each\": 1}", {"data.task.each", "true or false"}},
         {"{\"name\": \"mqar\", \"size\": 9, \"symbols\": 16}", {"'data.task.symbols'", "20"}},
         {"{\"name\": \"variables\", \"size\": 9, \"letters\": 8}", {"'data.task.letters'", "9"}},
         {"{\"name\": \"flip_flop\", \"size\": 9, \"write_low\": 0.9}", {"'data.task.write_low'", "0.8"}},
