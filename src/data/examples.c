@@ -265,6 +265,29 @@ const ExamplesOptions *examples_options(const Examples *examples) {
     return examples->options;
 }
 
+static Json *numbers_json(const uint16_t *numbers, int count, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int t = 0; t < count; t++)
+        json_append(list,
+                    numbers[t] == TASK_IGNORED ? json_new_null(arena) : json_new_number(numbers[t], arena));
+    return list;
+}
+
+Json *examples_row_json(const Examples *examples, const TaskRow *row, Arena *arena) {
+    const ExamplesOptions *options = examples->options;
+    Json *json = json_new_object(arena);
+    uint16_t *scored = NEW(arena, row->inputs, uint16_t);
+    int count = 0;
+    for (int t = 0; t < row->inputs; t++)
+        if (row->targets[t] != TASK_IGNORED) scored[count++] = row->targets[t];
+    json_set_text(json, "text", task_text(options->task, options->options, row->tokens, row->length, arena));
+    json_set_text(json, "scored", task_text(options->task, options->options, scored, count, arena));
+    json_set(json, "tokens", numbers_json(row->tokens, row->length, arena));
+    json_set(json, "targets", numbers_json(row->targets, row->inputs, arena));
+    if (row->positions) json_set(json, "positions", numbers_json(row->positions, row->length, arena));
+    return json;
+}
+
 double examples_scored_share(const Examples *examples, int64_t length) {
     enum { SAMPLED = 64 };
     Arena *scratch = arena_new(0);

@@ -71,4 +71,9 @@ TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena);
 void examples_train(const Examples *examples, int64_t index, TaskRow *row);
 bool examples_test(const Examples *examples, int64_t size, int hint, int64_t index, TaskRow *row, Error *err);
 
+/* A row as text, "text" and its "scored" targets, and as numbers: "tokens" without padding; "targets" of the
+   tokens up to the last one with a target, null where nothing is scored; "positions" if the task sets them.
+ */
+Json *examples_row_json(const Examples *examples, const TaskRow *row, Arena *arena);
+
 #endif

@@ -14,6 +14,14 @@ shows() { # shows TASK: options and three examples
 for task in $tasks; do check "tasks $task shows three examples" shows "$task"; done
 takes_options() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE '^  [0-9]{3}\+[0-9]{3}=' out; }
 check "--set changes the examples" takes_options
+in_json() { try 0 tasks sort --json --examples 2 --size 3 --hint fill && [ "$(wc -l <out)" = 2 ] && says out '"targets":[null,null'; }
+check "--json prints examples with their targets" in_json
+check "the rows of all tasks follow from their questions" python3 "$root/tests/tools/task_answers.py" "$POSLAB" 20
+bad_examples() {
+    try 2 tasks copy --hint none && says err "--hint needs --size" && try 2 tasks sort --size 2 --hint x && says err "no hint 'x'" &&
+        try 2 tasks copy --size 20000 && says err "'--size' must be from 1 to 16384"
+}
+check "examples that there are not" bad_examples
 unknown() { try 2 tasks adition && says err "did you mean 'addition'"; }
 check "an unknown task is an error" unknown
 skeleton() {
