@@ -326,7 +326,7 @@ const Command cmd_export = {
 typedef struct TasksOptions {
     const char *const *sets, *hint;
     int64_t examples, size; /* size 0: examples of training */
-    bool json;
+    bool rows;
 } TasksOptions;
 
 static const OptionField tasks_options[] = {
@@ -338,11 +338,11 @@ static const OptionField tasks_options[] = {
      .group = "Selection", .help = "examples of evaluation, of this size (default: examples of training)"},
     {"hint", OPTION_TEXT, offsetof(TasksOptions, hint), .argument = "NAME", .group = "Selection",
      .help = "with --size: rows of this hint (default: of the task itself)"},
-    {"json", OPTION_BOOL, offsetof(TasksOptions, json), .group = "Output",
+    {"rows", OPTION_BOOL, offsetof(TasksOptions, rows), .group = "Output",
      .help = "print only the examples, each as a JSON object on a line"},
 };
 
-static bool print_tasks(FILE *out, bool json, Arena *arena, Error *err) {
+static bool print_tasks(FILE *out, Arena *arena, Error *err) {
     static const TableColumn columns[] = {
         {"task", "task", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
         {"asks", "asks for", TABLE_TEXT, TABLE_FOR_BOTH, 0},
@@ -355,7 +355,7 @@ static bool print_tasks(FILE *out, bool json, Arena *arena, Error *err) {
         *row++ = table_text(task_list[i]->label);
         *row = table_text(task_list[i]->citation);
     }
-    return table_print_one(table, json ? TABLE_AS_JSON : TABLE_AS_TEXT, out, err);
+    return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
 /* The options in `data.task`; those of all tasks are in configs/README.md. */
@@ -370,9 +370,9 @@ static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
     return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
-static void print_example(FILE *out, const Examples *examples, const TaskRow *row, bool json, Arena *arena) {
+static void print_example(FILE *out, const Examples *examples, const TaskRow *row, bool rows, Arena *arena) {
     const Json *example = examples_row_json(examples, row, arena);
-    if (json)
+    if (rows)
         fprintf(out, "%s\n", json_print(example, arena));
     else
         fprintf(out, "  %s\n      scored: %s\n", json_text(json_get(example, "text"), ""),
@@ -396,14 +396,14 @@ static bool print_examples(FILE *out, const Json *json, const TasksOptions *aske
         asked->size ? examples_test_length(&options, asked->size, hint) : examples_train_length(&options);
     Examples *examples = examples_new(&options, arena);
     TaskRow row = examples_row(examples, length, arena);
-    if (!asked->json) fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    if (!asked->rows) fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
     for (int64_t i = 0; i < asked->examples; i++) {
         ArenaMark mark = arena_mark(arena);
         if (!asked->size)
             examples_train(examples, i, &row);
         else if (!examples_test(examples, asked->size, hint, i, &row, err))
             return false;
-        print_example(out, examples, &row, asked->json, arena);
+        print_example(out, examples, &row, asked->rows, arena);
         arena_release(arena, mark);
     }
     return true;
@@ -421,7 +421,7 @@ static bool show_task(const char *name, const TasksOptions *asked, Arena *arena,
     json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
     for (const char *const *set = asked->sets; set && *set; set++)
         if (!grid_override(json, *set, "--set", err)) return false;
-    return (asked->json || print_task(stdout, task, arena, err)) &&
+    return (asked->rows || print_task(stdout, task, arena, err)) &&
            print_examples(stdout, json, asked, arena, err);
 }
 
@@ -429,7 +429,10 @@ static ExitCode run_tasks(const Arguments *arguments, Error *err) {
     const TasksOptions *options = arguments->options;
     if (arguments->word_count)
         return show_task(arguments->words[0], options, arguments->arena, err) ? EXIT_DONE : err->code;
-    return print_tasks(stdout, options->json, arguments->arena, err) ? EXIT_DONE : err->code;
+    if (options->rows || options->size || options->hint || options->sets)
+        return error_set(err, EXIT_USAGE, "options for examples need a task; `poslab tasks` lists them"),
+               err->code;
+    return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;
 }
 
 const Command cmd_export_tasks = {
@@ -437,7 +440,7 @@ const Command cmd_export_tasks = {
     .words = "[TASK]",
     .summary = "List the synthetic tasks, or show one task's options and examples",
     .text =
-        "The examples are the first ones of training at size 4, or as `--set` says. In JSON, `targets` has\n"
+        "The examples are the first ones of training at size 4, or as `--set` says. In rows, `targets` has\n"
         "the token to be predicted after each of `tokens`, null where nothing is scored.",
     .example = "poslab tasks addition --set 'size=3' --set order=reversed",
     ARGUMENT_OPTIONS(tasks_options, TasksOptions),

@@ -14,11 +14,11 @@ shows() { # shows TASK: options and three examples
 for task in $tasks; do check "tasks $task shows three examples" shows "$task"; done
 takes_options() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE '^  [0-9]{3}\+[0-9]{3}=' out; }
 check "--set changes the examples" takes_options
-in_json() { try 0 tasks sort --json --examples 2 --size 3 --hint fill && [ "$(wc -l <out)" = 2 ] && says out '"targets":[null,null'; }
-check "--json prints examples with their targets" in_json
+as_rows() { try 0 tasks sort --rows --examples 2 --size 3 --hint fill && [ "$(wc -l <out)" = 2 ] && says out '"targets":[null,null'; }
+check "--rows prints examples with their targets" as_rows
 check "the rows of all tasks follow from their questions" python3 "$root/tests/tools/task_answers.py" "$POSLAB" 20
 bad_examples() {
-    try 2 tasks copy --hint none && says err "--hint needs --size" && try 2 tasks sort --size 2 --hint x && says err "no hint 'x'" &&
+    try 2 tasks --rows && says err "need a task" && try 2 tasks copy --hint none && says err "--hint needs --size" && try 2 tasks sort --size 2 --hint x && says err "no hint 'x'" &&
         try 2 tasks copy --size 20000 && says err "'--size' must be from 1 to 16384"
 }
 check "examples that there are not" bad_examples
@@ -165,8 +165,8 @@ cat >hints.json <<'END'
 END
 hints() {
     try 0 run hints.json --db hints/x.db && try 0 eval hints/x.db --hint count -q && try 0 eval hints/x.db --hint fill -q &&
-        is "test 60,test 80,count 40,count 40,fill 40,fill 40" hints/x.db \
-            "SELECT group_concat(split || ' ' || tokens) FROM (SELECT split, tokens FROM evaluation ORDER BY id)" && try 0 check hints/x.db
+        is "none 60,none 80,count 40,count 40,fill 40,fill 40" hints/x.db \
+            "SELECT group_concat(hint || ' ' || tokens) FROM (SELECT hint, tokens FROM accuracy ORDER BY evaluation)" && try 0 check hints/x.db
 }
 check "hints are evaluated: other rows of the same examples" hints
 hints_shown() {

@@ -3,7 +3,7 @@
 
     tests/tools/task_answers.py POSLAB [EXAMPLES]
 
-Reads rows of `poslab tasks TASK --json`, for training and for evaluation at larger sizes, and compares with what
+Reads rows of `poslab tasks TASK --rows`, for training and for evaluation at larger sizes, and compares with what
 follows from their questions: tokens, which of them are scored, targets and positions. Without EXAMPLES (of each case)
 also whether what is drawn at random has the shares that the options say. No code is shared with the program. Prints
 what differs and exits with 1.
@@ -280,7 +280,7 @@ CASES += [("sort", {"size": [1, 9], **form, "hint": {"name": hint, "share": shar
 
 def rows_of(poslab, name, options, examples, *more):
     sets = [x for key, value in options.items() for x in ("--set", f"{key}={json.dumps(value)}")]
-    run = [poslab, "tasks", name, "--json", "--examples", str(examples), *sets, *more]
+    run = [poslab, "tasks", name, "--rows", "--examples", str(examples), *sets, *more]
     return [json.loads(line) for line in subprocess.run(run, check=True, stdout=subprocess.PIPE).stdout.splitlines()]
 
 

@@ -4,7 +4,7 @@
     tests/torch/torch_tasks.py POSLAB FOLDER      (in the repository)
 
 Trains tiny models with POSLAB in FOLDER. From the exported batches: the mean loss over the scored targets and the norm
-of its gradient in the first updates. From the rows of `poslab tasks --json`, with the trained weights: the sum of
+of its gradient in the first updates. From the rows of `poslab tasks --rows`, with the trained weights: the sum of
 losses, the targets that are the most likely token, and the examples of which all targets are, for each size and for
 the rows of hints. Losses are relative to their sum, or to one nat for each target if that is more: float32 rounds
 logits, not the small losses of targets that are nearly certain. A target whose logits differ by less than float32
@@ -67,7 +67,7 @@ def examples(program, task, size, hint):
     """The rows of an evaluation, padded: tokens, targets and positions."""
     sets = [x for key, value in task.items() if key != "name" for x in ("--set", f"{key}={json.dumps(value)}")]
     more = ["--hint", hint] if hint != "test" else []
-    run = [program, "tasks", task["name"], "--json", "--examples", str(EXAMPLES), "--size", str(size), *more, *sets]
+    run = [program, "tasks", task["name"], "--rows", "--examples", str(EXAMPLES), "--size", str(size), *more, *sets]
     rows = [json.loads(line) for line in subprocess.run(run, check=True, stdout=subprocess.PIPE).stdout.splitlines()]
     length = max(len(row["targets"]) for row in rows)
     padded = lambda key, fill: torch.tensor([
