@@ -175,7 +175,8 @@ static const char evaluations_sql[] =
     "SELECT e.id, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
     " e.length, e.split, e.protocol, e.length, e.stride, e.requested, e.tokens, e.windows,"
     " CASE e.split WHEN 'train' THEN c.train_tokens WHEN 'valid' THEN c.valid_tokens WHEN 'test' THEN"
-    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id)"
+    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id),"
+    " coalesce((SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name'), '')"
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
@@ -219,9 +220,18 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
+/* The split of an evaluation; that of the rows of a hint is the hint's name. -1: there is no such split. */
+static int split_of(Query *row, int protocol) {
+    const char *name = query_text(row, 2), *nearest;
+    const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text(row, 11), &nearest) : NULL;
+    if (task && task->hints && find_name(name, task->hints) > 0) return SPLIT_TEST;
+    return find_name(name, corpus_split_names);
+}
+
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    EvaluateRequest request = {.split = find_name(query_text(row, 2), corpus_split_names),
-                               .protocol = find_name(query_text(row, 3), evaluate_protocol_names),
+    int protocol = find_name(query_text(row, 3), evaluate_protocol_names);
+    EvaluateRequest request = {.split = split_of(row, protocol),
+                               .protocol = protocol,
                                .length = query_int(row, 4),
                                .stride = query_int(row, 5),
                                .tokens = query_int(row, 6)};
