@@ -302,6 +302,8 @@ static const TableColumn accuracy_columns[] = {
     {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    {"hint", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
     {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
@@ -321,7 +323,8 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
     double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
     TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
-                                 contrast->series->method, contrast->series->name, contrast->base->name);
+                                 contrast->series->method, contrast->series->name, contrast->base->name,
+                                 contrast->series->evaluated, series_hint(contrast->series));
     row = TABLE_NUMBERS(row, contrast->cell->length,
                         series_trained_size(contrast->series, contrast->cell->length), d->seeds);
     row = TABLE_TEXTS(row, seeds_text(contrast, analysis->arena));

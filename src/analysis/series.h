@@ -80,6 +80,9 @@ typedef struct Series {
 
 /* --- making --- */
 
+/* Of a task: the name of the hint whose rows were evaluated; "none": of the task itself. */
+const char *series_hint(const Series *series);
+
 /* Adds a seed to the cell of this length, made if it is missing. */
 void series_add(Series *series, int64_t length, int64_t stride, SeriesSeed seed, Arena *arena);
 

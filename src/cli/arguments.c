@@ -10,8 +10,7 @@
 
 enum { WORD = 1, LONG = 256 };
 
-const OptionField arguments_format_options[] = {ARGUMENT_FORMAT(ArgumentsFormat),
-                                                ARGUMENT_PAGER(ArgumentsFormat)};
+const OptionField arguments_format_options[] = {ARGUMENT_FORMAT(ArgumentsFormat)};
 
 const char *arguments_quote(char **argv, Arena *arena) {
     const char *text = "";

@@ -74,9 +74,9 @@ const char *arguments_quote(char **argv, Arena *arena);
 
 typedef struct ArgumentsFormat {
     int format;
-    bool json, no_pager;
+    bool json;
 } ArgumentsFormat;
-extern const OptionField arguments_format_options[3];
+extern const OptionField arguments_format_options[2];
 
 /* --- options of several commands: S is the struct, its member is MEMBER or has the name given here --- */
 
@@ -142,11 +142,9 @@ extern const OptionField arguments_format_options[3];
     {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON, as --format json"}
 #define ARGUMENT_FORMAT_GIVEN(options) ((options)->json ? TABLE_AS_JSON : (TableFormat)(options)->format)
 
-/* The options of commands that have no others; without the pager, or with it. */
+/* The options of commands that have no others. */
 #define ARGUMENT_FORMAT_ONLY \
     .options = arguments_format_options, .option_count = 2, .options_size = sizeof(ArgumentsFormat)
-#define ARGUMENT_FORMAT_AND_PAGER \
-    .options = arguments_format_options, .option_count = 3, .options_size = sizeof(ArgumentsFormat)
 /* clang-format on */
 
 /* Members of a Command: its array of rows, and its struct S. */

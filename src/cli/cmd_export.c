@@ -317,15 +317,23 @@ const Command cmd_export = {
 
 /* --- the command `tasks` --- */
 
-enum { SHOWN_EXAMPLES = 3 };
-
 typedef struct TasksOptions {
-    const char *const *sets;
+    const char *const *sets, *hint;
+    int64_t examples, size; /* size 0: examples of training */
+    bool rows;
 } TasksOptions;
 
 static const OptionField tasks_options[] = {
     {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
      .group = "Selection", .help = "set an option of the task, as in 'size=3'; repeatable"},
+    {"examples", OPTION_INT, offsetof(TasksOptions, examples), .default_value = 3, .low = 1, .high = 1e8,
+     .argument = "N", .group = "Selection", .help = "number of examples"},
+    {"size", OPTION_INT, offsetof(TasksOptions, size), .low = 1, .high = 1 << 24, .argument = "N",
+     .group = "Selection", .help = "examples of evaluation, of this size (default: examples of training)"},
+    {"hint", OPTION_TEXT, offsetof(TasksOptions, hint), .argument = "NAME", .group = "Selection",
+     .help = "with --size: rows of this hint (default: of the task itself)"},
+    {"rows", OPTION_BOOL, offsetof(TasksOptions, rows), .group = "Output",
+     .help = "print only the examples, each as a JSON object on a line"},
 };
 
 static bool print_tasks(FILE *out, Arena *arena, Error *err) {
@@ -354,52 +362,75 @@ static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
     return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
-/* Prints the first examples of training, as text, each with its scored tokens. */
-static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+static void print_example(FILE *out, const Examples *examples, const TaskRow *row, bool rows, Arena *arena) {
+    const Json *example = examples_row_json(examples, row, arena);
+    if (rows)
+        fprintf(out, "%s\n", json_print(example, arena));
+    else
+        fprintf(out, "  %s\n      scored: %s\n", json_text(json_get(example, "text"), ""),
+                json_text(json_get(example, "scored"), ""));
+}
+
+/* Examples 0, 1, ... of training, or of evaluation at a size. */
+static bool print_examples(FILE *out, const Json *json, const TasksOptions *asked, Arena *arena, Error *err) {
     ExamplesOptions options;
-    if (!examples_read(&options, json, "--set", arena, err)) return false;
-    const Task *task = options.task;
+    if (!examples_read(&options, json, "--set", arena, err) ||
+        (asked->size && !examples_check_size(&options, asked->size, "tasks", "--size", err)))
+        return false;
+    int hint = examples_hint(&options, asked->hint);
+    if (hint < 0) return error_set(err, EXIT_USAGE, "--hint: the task has no hint '%s'", asked->hint);
+    if (asked->hint && !asked->size)
+        return error_set(err, EXIT_USAGE,
+                         "--hint needs --size; `--set hint.name=%s --set hint.share=1` is "
+                         "for examples of training",
+                         asked->hint);
+    int64_t length =
+        asked->size ? examples_test_length(&options, asked->size, hint) : examples_train_length(&options);
     Examples *examples = examples_new(&options, arena);
-    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
-    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
-    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
-        examples_train(examples, i, &row);
-        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
-        const char *scored = "";
-        for (int t = 0; t < row.inputs; t++)
-            if (row.targets[t] != TASK_IGNORED)
-                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
-                                      task_text(task, options.options, &row.targets[t], 1, arena));
-        fprintf(out, "      scored: %s\n", scored);
+    TaskRow row = examples_row(examples, length, arena);
+    if (!asked->rows) fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int64_t i = 0; i < asked->examples; i++) {
+        ArenaMark mark = arena_mark(arena);
+        if (!asked->size)
+            examples_train(examples, i, &row);
+        else if (!examples_test(examples, asked->size, hint, i, &row, err))
+            return false;
+        print_example(out, examples, &row, asked->rows, arena);
+        arena_release(arena, mark);
     }
     return true;
 }
 
-static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+static bool show_task(const char *name, const TasksOptions *asked, Arena *arena, Error *err) {
     const char *nearest = NULL;
     const Task *task = task_find(name, &nearest);
     if (!task) return error_unknown(err, nearest, "`poslab tasks` lists them", "there is no task '%s'", name);
     Json *json = json_new_object(arena);
     json_set_text(json, "name", name);
     json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
-    for (; sets && *sets; sets++)
-        if (!grid_override(json, *sets, "--set", err)) return false;
-    return print_task(stdout, task, arena, err) && print_examples(stdout, json, arena, err);
+    for (const char *const *set = asked->sets; set && *set; set++)
+        if (!grid_override(json, *set, "--set", err)) return false;
+    return (asked->rows || print_task(stdout, task, arena, err)) &&
+           print_examples(stdout, json, asked, arena, err);
 }
 
 static ExitCode run_tasks(const Arguments *arguments, Error *err) {
     const TasksOptions *options = arguments->options;
     const char *name = arguments->words[0];
     Arena *arena = arguments->arena;
-    bool fine = name ? show_task(name, options->sets, arena, err) : print_tasks(stdout, arena, err);
+    if (!name && (options->rows || options->size || options->hint || options->sets))
+        return error_set(err, EXIT_USAGE, "options for examples need a task; `poslab tasks` lists them"),
+               err->code;
+    bool fine = name ? show_task(name, options, arena, err) : print_tasks(stdout, arena, err);
     return fine ? EXIT_DONE : err->code;
 }
 
 const Command cmd_export_tasks = {
     .name = "tasks",
     .words = "[TASK]",
-    .summary = "List the synthetic tasks, or show one task's options and three examples",
-    .text = "The examples are the first three of training, at size 4 unless `--set` changes it.",
+    .summary = "List the synthetic tasks, or show one task's options and examples",
+    .text = "The examples are the first ones of training, at size 4 unless `--set` changes it. In rows,\n"
+            "`targets` has the token to be predicted after each of `tokens`, null where nothing is scored.",
     .example = "poslab tasks addition --set 'size=3' --set order=reversed",
     ARGUMENT_OPTIONS(tasks_options, TasksOptions),
     .run = run_tasks,

@@ -274,7 +274,7 @@ const Command cmd_methods_methods = {
     .summary = "List the methods, or show one method's options and claims",
     .text = "Costs are read from " COST_FILE ", if that file exists.",
     .example = "poslab methods alibi",
-    ARGUMENT_FORMAT_AND_PAGER,
+    ARGUMENT_FORMAT_ONLY,
     .run = methods,
     .paged = true,
 };

@@ -184,6 +184,8 @@ static const OptionField eval_options[] = {
     {"examples", OPTION_INT, offsetof(EvalOptions, what.examples), .low = 1, .high = 1e7, .or_zero = true,
      .argument = "N", .group = "Evaluations",
      .help = "tasks only: examples of each size (0: as in the config)"},
+    {"hint", OPTION_TEXT, offsetof(EvalOptions, what.hint), .argument = "NAME", .group = "Evaluations",
+     .help = "tasks only: evaluate the rows of this hint; none: of the task itself"},
     {"split", OPTION_CHOICE, offsetof(EvalOptions, split), .default_value = -1, .choices = eval_splits,
      .argument = "SPLIT", .group = "Evaluations", .help = "split of the corpus"},
     {"targets", OPTION_INT, offsetof(EvalOptions, what.targets), .default_value = -1, .low = 0, .high = 1e15,

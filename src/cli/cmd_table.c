@@ -38,19 +38,33 @@ static const TableColumn columns[] = {
 };
 
 static const TableColumn task_columns[] = {
-    TEXT(experiment),    TEXT(run_key),
-    TEXT(method),        TEXT(method_options),
-    TEXT(label),         TEXT(variant),
-    WHOLE(train_length), WHOLE(seed),
-    TEXT(task),          WHOLE(size),
-    WHOLE(trained),      TEXT(outcome),
-    WHOLE(examples),     WHOLE(exact),
-    REAL(accuracy),      REAL(accuracy_low),
-    REAL(accuracy_high), WHOLE(tokens_right),
-    WHOLE(tokens),       REAL(nll),
-    WHOLE(parameters),   WHOLE(position_parameters),
-    TEXT(corpus),        TEXT(revision),
-    TEXT(eval_variant),  TEXT(eval_precision),
+    TEXT(experiment),
+    TEXT(run_key),
+    TEXT(method),
+    TEXT(method_options),
+    TEXT(label),
+    TEXT(variant),
+    WHOLE(train_length),
+    WHOLE(seed),
+    TEXT(task),
+    TEXT(hint),
+    WHOLE(size),
+    WHOLE(trained),
+    TEXT(outcome),
+    WHOLE(examples),
+    WHOLE(exact),
+    REAL(accuracy),
+    REAL(accuracy_low),
+    REAL(accuracy_high),
+    WHOLE(tokens_right),
+    WHOLE(tokens),
+    REAL(nll),
+    WHOLE(parameters),
+    WHOLE(position_parameters),
+    TEXT(corpus),
+    TEXT(revision),
+    TEXT(eval_variant),
+    TEXT(eval_precision),
     TEXT(database),
 };
 
@@ -103,7 +117,7 @@ static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
                                  seed->method_options, series->run_label, series->setting);
     row = TABLE_NUMBERS(row, series->train_length, seed->seed);
-    row = TABLE_TEXTS(row, series->task);
+    row = TABLE_TEXTS(row, series->task, series_hint(series));
     row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
     row = TABLE_TEXTS(row, seed->outcome);
     if (done)

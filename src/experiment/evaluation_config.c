@@ -18,12 +18,13 @@ typedef struct TaskEvaluation {
 static const OptionField task_fields[] = {
     {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
      .help = "number of examples of each size"},
-    {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
-     .help = "rows to evaluate: only those without a hint"},
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
      .item = OPTION_INT, .low = 1, .most = MAX_LENGTHS},
+    {"hint", "name of a hint", NULL,
+     "evaluate rows of this hint, not of the task itself; training need not have had them",
+     .item = OPTION_TEXT},
     {0},
 };
 const OptionSection evaluation_config_task_section = {
@@ -186,24 +187,33 @@ static bool read_sizes(const OptionReader *reader, EvaluationConfig *evaluate, c
     return true;
 }
 
+/* The option "hint", whose choices are those of the task. */
+static OptionField hint_field(const ExamplesOptions *task) {
+    return (OptionField){"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint),
+                         .choices = examples_hints(task)};
+}
+
 static bool read_task(const OptionReader *reader, EvaluationConfig *evaluate, const Json *json,
                       const ExamplesOptions *task) {
     static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
-    const Json *section = json_get(json, "task");
+    static const OptionPart parts[] = {{.key = "sizes"}, {0}};
+    const OptionField fields[] = {task_fields[0], hint_field(task)};
+    const OptionSection section = {"evaluate.task", NULL, fields, COUNT_OF(fields), parts};
+    const Json *rows_json = json_get(json, "task");
     TaskEvaluation rows;
     for (int i = 0; i < COUNT_OF(text); i++)
         if (json_get(json, text[i]))
             return error_set(reader->err, EXIT_USAGE,
                              "%s: 'evaluate.%s' is for text; a task is evaluated at 'evaluate.task.sizes'",
                              reader->source, text[i]);
-    options_default(&rows, task_fields, COUNT_OF(task_fields));
+    options_default(&rows, fields, COUNT_OF(fields));
     if (!options_read(evaluate, &evaluation_config_section, json, reader->source, reader->arena,
                       reader->err) ||
-        !options_read(&rows, &evaluation_config_task_section, section, reader->source, reader->arena,
-                      reader->err) ||
-        !read_sizes(reader, evaluate, json_get(section, "sizes"), task))
+        !options_read(&rows, &section, rows_json, reader->source, reader->arena, reader->err) ||
+        !read_sizes(reader, evaluate, json_get(rows_json, "sizes"), task))
         return false;
     evaluate->split = SPLIT_TEST;
+    evaluate->hint = rows.hint ? examples_hints(task)[rows.hint] : NULL;
     evaluate->tokens = rows.examples;
     evaluate->protocol_count = 1;
     evaluate->protocols = NEW(reader->arena, 1, EvaluationConfigProtocol);
@@ -250,7 +260,7 @@ static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
     return list;
 }
 
-static Json *task_json(const EvaluationConfig *evaluate, Arena *arena) {
+static Json *task_json(const EvaluationConfig *evaluate, const ExamplesOptions *options, Arena *arena) {
     Json *json = json_new_object(arena), *task = json_new_object(arena), *sizes = json_new_array(arena);
     const TaskEvaluation rows = {.examples = evaluate->tokens};
     for (int i = 0; i < evaluate->length_count; i++)
@@ -258,13 +268,14 @@ static Json *task_json(const EvaluationConfig *evaluate, Arena *arena) {
     json_set_text(json, "precision", precision_names[evaluate->precision]);
     json_set(task, "sizes", sizes);
     options_write(task, &rows, task_fields, COUNT_OF(task_fields));
+    json_set_text(task, "hint", evaluate->hint ? evaluate->hint : examples_hints(options)[0]);
     json_set(json, "task", task);
     if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate, arena));
     return json;
 }
 
 Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena) {
-    if (task) return task_json(evaluate, arena);
+    if (task) return task_json(evaluate, task, arena);
     Json *json = json_new_object(arena), *lengths = json_new_array(arena), *protocols = json_new_array(arena);
     EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
@@ -296,6 +307,7 @@ int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64
 static EvaluateRequest request_of(const EvaluationConfig *evaluate, const EvaluationConfigProtocol *protocol,
                                   int64_t length, int variant) {
     EvaluateRequest request = {.split = evaluate->split,
+                               .hint = evaluate->hint,
                                .tokens = evaluate->tokens,
                                .precision = evaluate->precision,
                                .protocol = protocol->name,

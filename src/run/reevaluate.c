@@ -141,7 +141,8 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
         {"tokens", options->targets >= 0 ? json_new_number((double)options->targets, arena) : NULL},
         {"protocols", protocols},
         {"task.sizes", numbers_json(&options->sizes, arena)},
-        {"task.examples", options->examples ? json_new_number((double)options->examples, arena) : NULL}};
+        {"task.examples", options->examples ? json_new_number((double)options->examples, arena) : NULL},
+        {"task.hint", options->hint ? json_new_text(options->hint, arena) : NULL}};
     json_set_text(root, "name", name);
     for (int i = 0; evaluate && i < 2 && (changes[0].value || changes[1].value); i++)
         json_remove(evaluate, changes[i].key);

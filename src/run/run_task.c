@@ -48,7 +48,7 @@ const char *run_task_stale_text(int stale, int runs, Arena *arena) {
 
 /* --- as JSON --- */
 
-static const OptionPart request_parts[] = {{.key = "variant"}, {0}};
+static const OptionPart request_parts[] = {{.key = "variant"}, {.key = "hint"}, {0}};
 static const OptionField request_fields[] = {
     {"split", OPTION_CHOICE, offsetof(EvaluateRequest, split), .choices = corpus_split_names},
     {"tokens", OPTION_INT, offsetof(EvaluateRequest, tokens), .high = 1e15},
@@ -70,6 +70,7 @@ static const OptionSection variant_section = {"requests.variant", NULL, variant_
 static Json *request_json(const EvaluateRequest *request, Arena *arena) {
     Json *json = json_new_object(arena), *variant = json_new_object(arena);
     options_write(json, request, request_fields, COUNT_OF(request_fields));
+    if (request->hint) json_set_text(json, "hint", request->hint);
     if (!request->variant) return json;
     options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
     json_set(json, "variant", variant);
@@ -80,7 +81,9 @@ static bool read_request(EvaluateRequest *request, const Json *json, const char 
                          Error *err) {
     const Json *changed = json_get(json, "variant");
     EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
-    *request = (EvaluateRequest){.variant = changed ? variant : NULL};
+    const char *hint = json_text(json_get(json, "hint"), NULL);
+    *request =
+        (EvaluateRequest){.variant = changed ? variant : NULL, .hint = hint ? arena_copy(arena, hint) : NULL};
     options_default(request, request_fields, COUNT_OF(request_fields));
     options_default(variant, variant_fields, COUNT_OF(variant_fields));
     return options_read(request, &request_section, json, source, arena, err) &&

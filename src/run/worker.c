@@ -291,9 +291,13 @@ static bool evaluate(Worker *worker, Error *err) {
 bool worker_check(const RunTask *task, const Config *config, Error *err) {
     if (!task->trained && !precision_check(config->train.precision, config->source, "train.precision", err))
         return false;
-    for (int i = 0; i < task->request_count; i++)
-        if (!precision_check(task->requests[i].precision, config->source, "evaluate.precision", err))
-            return false;
+    for (int i = 0; i < task->request_count; i++) {
+        const EvaluateRequest *request = &task->requests[i];
+        if (!precision_check(request->precision, config->source, "evaluate.precision", err)) return false;
+        if (request->hint && (!config->data.task || examples_hint(config->data.task, request->hint) < 0))
+            return error_set(err, EXIT_USAGE, "%s: 'requests.hint': the task has no hint '%s'",
+                             config->source, request->hint);
+    }
     return true;
 }
 

@@ -168,7 +168,8 @@ static const char evaluations_sql[] =
     " e.length AS name,"
     " CASE e.split WHEN 'train' THEN c.train_tokens WHEN 'valid' THEN c.valid_tokens WHEN 'test' THEN"
     " c.test_tokens END AS available,"
-    " (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id) AS stored_windows"
+    " (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id) AS stored_windows,"
+    " coalesce((SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name'), '') AS task"
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
@@ -205,10 +206,18 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
+/* The split of an evaluation; that of the rows of a hint is the hint's name. -1: there is no such split. */
+static int split_of(Query *row, int protocol) {
+    const char *name = query_text_of(row, "split"), *nearest;
+    const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text_of(row, "task"), &nearest) : NULL;
+    if (task && task->hints && text_index(name, task->hints) > 0) return SPLIT_TEST;
+    return text_index(name, corpus_split_names);
+}
+
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    EvaluateRequest request = {.split = text_index(query_text_of(row, "split"), corpus_split_names),
-                               .protocol =
-                                   text_index(query_text_of(row, "protocol"), evaluate_protocol_names),
+    const int protocol = text_index(query_text_of(row, "protocol"), evaluate_protocol_names);
+    EvaluateRequest request = {.split = split_of(row, protocol),
+                               .protocol = protocol,
                                .length = query_int_of(row, "length"),
                                .stride = query_int_of(row, "stride"),
                                .tokens = query_int_of(row, "requested")};

@@ -22,7 +22,7 @@ const char *const runs_status_names[] = {"pending", "running", "done", "diverged
 
 /* The columns that identify an evaluation. */
 #define REQUEST_COLUMNS(key, request)                                                                        \
-    {"run", database_text(key)}, {"split", database_text(corpus_split_names[(request)->split])},             \
+    {"run", database_text(key)}, {"split", database_text(evaluate_split_name(request))},                     \
         {"protocol", database_text(evaluate_protocol_names[(request)->protocol])},                           \
         {"length", database_int((request)->length)}, {"stride", database_int((request)->stride)},            \
         {"requested", database_int((request)->tokens)},                                                      \

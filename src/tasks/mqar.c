@@ -42,7 +42,7 @@ static const OptionField fields[] = {
 static bool check(const void *options, TaskSizes sizes, Error *err) {
     const Options *o = options;
     return o->symbols / 2 > sizes.high ||
-           error_set(err, EXIT_USAGE, "symbols: %lld pairs need at least %lld symbols, got %lld",
+           error_set(err, EXIT_USAGE, "symbols: %lld pairs need at least %lld symbols, got %lld; raise it",
                      (long long)sizes.high, (long long)(2 * sizes.high + 2), (long long)o->symbols);
 }
 

@@ -277,6 +277,7 @@ eval_jobs() {
 eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
 eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }
 eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_hint() { fresh hint && try 2 eval hint/x.db --experiment e2e --hint count && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
 eval_sizes() { fresh sizes && try 2 eval sizes/x.db --experiment e2e --sizes 4 && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
 eval_examples() { fresh examples && try 2 eval examples/x.db --experiment e2e --examples 4 && says err "'evaluate.task' needs 'data.task'"; }
 eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
@@ -323,6 +324,10 @@ methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --j
 tasks_no_pager() { paged tasks; }
 tasks_set() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE "^  [0-9]{3}[+][0-9]{3}=" out && try 2 tasks addition --set size=0 && says err "data.task.size"; }
 methods_no_pager() { paged methods; }
+tasks_examples() { try 0 tasks copy --examples 7 && [ "$(grep -c '^      scored: ' out)" = 7 ]; }
+tasks_size() { try 0 tasks copy --size 9 --set size=3 && grep -qE '^  [a-z]{9}[|][a-z]{9}[$]$' out && try 2 tasks copy --size 20000 && says err "'--size'"; }
+tasks_hint() { try 0 tasks sort --size 3 --hint count && grep -qE '^  C .* [?] [0-9]+ # [0-9]+ [$]$' out && try 2 tasks sort --hint count && says err "needs --size"; }
+tasks_rows() { try 0 tasks copy --rows --examples 2 && [ "$(wc -l <out)" = 2 ] && grep -qE '"tokens":\[1,[0-9,]+,2\],"targets":\[null,' out; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
 exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1
