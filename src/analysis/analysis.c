@@ -13,20 +13,20 @@
 /* --- claims, claim-points: a row for each claim, or for each point that it was tested at --- */
 
 static const TableColumn claim_columns[] = {
-    {"experiment", "experiment", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"method", "method", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"section", "section", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"verdict", "verdict", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"points", "points", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"hold", "hold", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"fail", "fail", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"least", "least", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"greatest", "greatest", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"at_least", "at least", TABLE_REAL, TABLE_FOR_BOTH, 2},
-    {"at_most", "at most", TABLE_REAL, TABLE_FOR_BOTH, 2},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"finding", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"experiment", NULL, TABLE_TEXT},
+    {"method", NULL, TABLE_TEXT},
+    {"claim", "claim", TABLE_TEXT},
+    {"section", "section", TABLE_TEXT},
+    {"verdict", "verdict", TABLE_TEXT},
+    {"points", "points", TABLE_INT},
+    {"hold", "hold", TABLE_INT},
+    {"fail", "fail", TABLE_INT},
+    {"least", "least", TABLE_REAL, .decimals = 3},
+    {"greatest", "greatest", TABLE_REAL, .decimals = 3},
+    {"at_least", "at least", TABLE_REAL, .decimals = 2},
+    {"at_most", "at most", TABLE_REAL, .decimals = 2},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"finding", NULL, TABLE_TEXT},
 };
 
 static double bound(double value) { /* 0 is none */
@@ -75,17 +75,16 @@ const AnalysisKind analysis_claims = {
 };
 
 static const TableColumn point_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    {"against", "against", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"against_train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"length", "length", TABLE_INT, TABLE_FOR_BOTH,
-     0}, /* evaluated; of speed and memory in training, trained at */
-    {"ratio", "ratio", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"ratio_low", "from", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"ratio_high", "to", TABLE_REAL, TABLE_FOR_BOTH, 3},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"outcome", "outcome", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"claim", "claim", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    {"against", "against", TABLE_TEXT, .if_varying = true},
+    {"against_train_length", "trained at", TABLE_INT, .if_varying = true},
+    {"length", "length", TABLE_INT}, /* evaluated; of speed and memory in training, trained at */
+    {"ratio", "ratio", TABLE_REAL, .decimals = 3},
+    {"ratio_low", "from", TABLE_REAL, .decimals = 3},
+    {"ratio_high", "to", TABLE_REAL, .decimals = 3},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"outcome", "outcome", TABLE_TEXT},
+    {"claim", "claim", TABLE_TEXT},
 };
 
 static bool run_points(const Analysis *analysis, Error *err) {

@@ -94,22 +94,18 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
 
 /* A number with its interval, for programs and for people. */
 #define INTERVAL_COLUMNS(name, words)                                                                        \
-    {name, "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {name "_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},     \
-        {name "_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {                                             \
-        "", words, TABLE_TEXT, TABLE_FOR_PEOPLE, 0                                                           \
+    {name, NULL, TABLE_REAL}, {name "_low", NULL, TABLE_REAL}, {name "_high", NULL, TABLE_REAL}, {           \
+        NULL, words, TABLE_TEXT                                                                              \
     }
 
-#define CONTRAST_COLUMNS(base_length_flags)                                                                  \
-    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},                                                 \
-        {"baseline_train_length", "trained at", TABLE_INT, base_length_flags, 0},                            \
-        {"eval_length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},                                             \
-        {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0}, {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},     \
-        {"units", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},                                                     \
-        {"baseline_perplexity", "its perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                           \
-        {"perplexity", "perplexity", TABLE_REAL, TABLE_FOR_BOTH, -1},                                        \
+#define CONTRAST_COLUMNS(base_length_head)                                                                   \
+    {"baseline", "baseline", TABLE_TEXT}, {"baseline_train_length", base_length_head, TABLE_INT},            \
+        {"eval_length", "length", TABLE_INT}, {"seeds", NULL, TABLE_INT}, {NULL, "seeds", TABLE_TEXT},       \
+        {"units", NULL, TABLE_INT}, {"baseline_perplexity", "its perplexity", TABLE_REAL, .decimals = -1},   \
+        {"perplexity", "perplexity", TABLE_REAL, .decimals = -1},                                            \
         INTERVAL_COLUMNS("nats", "nats per token"), INTERVAL_COLUMNS("ratio", "ratio"),                      \
-        INTERVAL_COLUMNS("difference", "difference"), {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0}, {        \
-        "p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4                                                  \
+        INTERVAL_COLUMNS("difference", "difference"), {"p", NULL, TABLE_REAL}, {                             \
+        "p_holm", "p (Holm)", TABLE_REAL, .decimals = 4                                                      \
     }
 
 /* Puts a number and its interval into four columns; for people "+0.123 [+0.100, +0.146]", without an interval
@@ -229,8 +225,8 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
 /* --- compare --- */
 
 static const TableColumn compare_columns[] = {
-    ANALYSIS_KEYS(0, TABLE_GROUP),
-    CONTRAST_COLUMNS(TABLE_FOR_PROGRAMS),
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_GROUP),
+    CONTRAST_COLUMNS(NULL),
 };
 
 /* The last cell that the text is long enough for. */
@@ -296,22 +292,22 @@ const AnalysisKind analysis_compare = {
 
 /* Paired differences of exact match: each example is a unit, as examples are independent. */
 static const TableColumn accuracy_columns[] = {
-    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "seeds", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-    {"examples", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "its exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-    {"", "exact %", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
+    {"experiment", NULL, TABLE_TEXT},
+    {"method", NULL, TABLE_TEXT},
+    {"name", "method", TABLE_TEXT},
+    {"baseline", "baseline", TABLE_TEXT},
+    {"size", "size", TABLE_INT},
+    {"trained", NULL, TABLE_INT},
+    {"seeds", NULL, TABLE_INT},
+    {NULL, "seeds", TABLE_TEXT},
+    {"examples", NULL, TABLE_INT},
+    {"baseline_exact", NULL, TABLE_REAL},
+    {"exact", NULL, TABLE_REAL},
+    {NULL, "its exact %", TABLE_REAL, .decimals = 1},
+    {NULL, "exact %", TABLE_REAL, .decimals = 1},
     INTERVAL_COLUMNS("difference", "difference, points"),
-    {"p", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"p_holm", "p (Holm)", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    {"p", NULL, TABLE_REAL},
+    {"p_holm", "p (Holm)", TABLE_REAL, .decimals = 4},
 };
 
 static void put_accuracy(const Analysis *analysis, const Contrast *contrast, double adjusted) {
@@ -355,14 +351,14 @@ const AnalysisKind analysis_compare_accuracy = {
 /* --- short-long --- */
 
 static const TableColumn short_long_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    CONTRAST_COLUMNS(TABLE_FOR_BOTH),
-    {"train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_train_seconds", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"time_saved_percent", "time saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
-    {"train_peak_bytes", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"baseline_train_peak_bytes", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"memory_saved_percent", "memory saved %", TABLE_REAL, TABLE_FOR_BOTH, 1},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    CONTRAST_COLUMNS("trained at"),
+    {"train_seconds", NULL, TABLE_REAL},
+    {"baseline_train_seconds", NULL, TABLE_REAL},
+    {"time_saved_percent", "time saved %", TABLE_REAL, .decimals = 1},
+    {"train_peak_bytes", NULL, TABLE_REAL},
+    {"baseline_train_peak_bytes", NULL, TABLE_REAL},
+    {"memory_saved_percent", "memory saved %", TABLE_REAL, .decimals = 1},
 };
 
 /* Time to train the one over that of the other, at the speeds of a bench that measured both; NAN without any.

@@ -22,24 +22,24 @@
  */
 
 static const TableColumn cost_columns[] = {
-    ANALYSIS_KEYS(0, 0),
-    {"phase", "phase", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"threads", "threads", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"tokens_per_second", "tokens/s", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    {"tokens_per_second_sd", "±", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"seconds", "seconds", TABLE_REAL, TABLE_FOR_BOTH, 1},
-    {"peak_bytes", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-    {"relative", "x baseline", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 2},
-    {"parameters", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"position_parameters", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"source", "source", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING | TABLE_GROUP, 0},
-    {"tokens_per_second_low", "from", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"tokens_per_second_high", "to", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"processor_seconds", "processor", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
-    {"load", "load", TABLE_REAL, TABLE_FOR_BOTH | TABLE_IF_VARYING, 1},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
+    {"phase", "phase", TABLE_TEXT},
+    {"length", "length", TABLE_INT},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"threads", "threads", TABLE_INT, .if_varying = true},
+    {"tokens_per_second", "tokens/s", TABLE_REAL},
+    {"tokens_per_second_sd", "±", TABLE_REAL, .if_varying = true},
+    {"seconds", "seconds", TABLE_REAL, .decimals = 1},
+    {"peak_bytes", NULL, TABLE_INT},
+    {NULL, "MiB", TABLE_REAL, .decimals = 1},
+    {"relative", "x baseline", TABLE_REAL, .decimals = 2, .if_varying = true},
+    {"parameters", NULL, TABLE_INT},
+    {"position_parameters", NULL, TABLE_INT},
+    {"source", "source", TABLE_TEXT, .role = TABLE_GROUP, .if_varying = true},
+    {"tokens_per_second_low", "from", TABLE_REAL, .if_varying = true},
+    {"tokens_per_second_high", "to", TABLE_REAL, .if_varying = true},
+    {"processor_seconds", "processor", TABLE_REAL, .decimals = 1, .if_varying = true},
+    {"load", "load", TABLE_REAL, .decimals = 1, .if_varying = true},
 };
 
 /* What several seeds measured in one place. */
@@ -210,13 +210,13 @@ static double loss_between(const ResultsBin *bins, int count, int64_t from, int6
 
 static const TableColumn positions_columns[] = {
     ANALYSIS_KEYS(TABLE_GROUP, TABLE_GROUP),
-    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    {"first", "from position", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"last", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"tokens", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"nats", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 3},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    {"eval_length", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    {"first", "from position", TABLE_INT},
+    {"last", NULL, TABLE_INT},
+    {"tokens", NULL, TABLE_INT},
+    {"seeds", NULL, TABLE_INT},
+    {"nats", NULL, TABLE_REAL, .decimals = 3, .role = TABLE_SPREAD_VALUE},
+    {"perplexity", NULL, TABLE_REAL},
 };
 
 static bool run_positions(const Analysis *analysis, Error *err) {
@@ -249,18 +249,18 @@ const AnalysisKind analysis_positions = {
 /* --- the decomposition --- */
 
 static const TableColumn early_columns[] = {
-    ANALYSIS_KEYS(0, TABLE_GROUP),
-    {"strided_rule", "stride", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"eval_length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"seeds", "seeds", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
-    {"nonoverlapping_perplexity", "nonoverlapping", TABLE_REAL, TABLE_FOR_BOTH, -1},
-    {"strided_perplexity", "strided", TABLE_REAL, TABLE_FOR_BOTH, -1},
-    {"early_nats", "early tokens cost", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_nats", "gain since L", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_context_nats", "by context", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"gain_early_nats", "by fewer early", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"below_nats", "loss below L", TABLE_REAL, TABLE_FOR_BOTH, 4},
-    {"beyond_nats", "loss beyond L", TABLE_REAL, TABLE_FOR_BOTH, 4},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_GROUP),
+    {"strided_rule", "stride", TABLE_TEXT},
+    {"eval_length", "length", TABLE_INT},
+    {"seeds", "seeds", TABLE_INT, .if_varying = true},
+    {"nonoverlapping_perplexity", "nonoverlapping", TABLE_REAL, .decimals = -1},
+    {"strided_perplexity", "strided", TABLE_REAL, .decimals = -1},
+    {"early_nats", "early tokens cost", TABLE_REAL, .decimals = 4},
+    {"gain_nats", "gain since L", TABLE_REAL, .decimals = 4},
+    {"gain_context_nats", "by context", TABLE_REAL, .decimals = 4},
+    {"gain_early_nats", "by fewer early", TABLE_REAL, .decimals = 4},
+    {"below_nats", "loss below L", TABLE_REAL, .decimals = 4},
+    {"beyond_nats", "loss beyond L", TABLE_REAL, .decimals = 4},
 };
 
 static double loss_at(const Series *series, int64_t length) {

@@ -24,18 +24,18 @@
 /* --- curves --- */
 
 static const TableColumn curves_columns[] = {
-    ANALYSIS_KEYS(0, TABLE_GROUP),
-    {"source", "source", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_IF_VARYING | TABLE_GROUP, 0},
-    {"within_5_percent", "within 5 % to", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"best_length", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"tokens_gained", "gained", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    {"multiple", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 0},
-    {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"ratio", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    ANALYSIS_KEYS(TABLE_SHOWN, TABLE_GROUP),
+    {"source", "source", TABLE_TEXT, .role = TABLE_GROUP, .if_varying = true},
+    {"within_5_percent", "within 5 % to", TABLE_INT},
+    {"best_length", NULL, TABLE_INT},
+    {"tokens_gained", "gained", TABLE_INT},
+    {"eval_length", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    {"multiple", NULL, TABLE_REAL},
+    {"seeds", NULL, TABLE_INT},
+    {"outcome", NULL, TABLE_TEXT},
+    {"perplexity", NULL, TABLE_REAL, .role = TABLE_SPREAD_VALUE},
+    {"perplexity_sd", NULL, TABLE_REAL},
+    {"ratio", NULL, TABLE_REAL},
 };
 
 /* The columns outcome, perplexity and perplexity_sd; returns the cell behind them. */
@@ -121,12 +121,12 @@ const AnalysisKind analysis_curves = {
 /* --- matrix --- */
 
 static const TableColumn matrix_columns[] = {
-    ANALYSIS_KEYS(TABLE_GROUP, 0),
-    {"eval_length", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"perplexity", "", TABLE_REAL, TABLE_FOR_PROGRAMS | TABLE_SPREAD_VALUE, 0},
-    {"perplexity_sd", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    ANALYSIS_KEYS(TABLE_GROUP, TABLE_SHOWN),
+    {"eval_length", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    {"seeds", NULL, TABLE_INT},
+    {"outcome", NULL, TABLE_TEXT},
+    {"perplexity", NULL, TABLE_REAL, .role = TABLE_SPREAD_VALUE},
+    {"perplexity_sd", NULL, TABLE_REAL},
 };
 
 static bool run_matrix(const Analysis *analysis, Error *err) {
@@ -176,26 +176,16 @@ enum {
 };
 
 static const TableColumn accuracy_columns[] = {
-    {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
-    {"task", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"longest_90_percent", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "90 % to", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-    {"beyond", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"beyond_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"beyond_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "beyond", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
-    {"size", "", TABLE_INT, TABLE_FOR_BOTH | TABLE_SPREAD, 0},
-    {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
-    {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
-    {"outcome", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
-    {"exact", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"exact_low", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"exact_high", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
-    {"", "", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_SPREAD_VALUE, 0},
+    {"experiment", NULL, TABLE_TEXT}, {"method", NULL, TABLE_TEXT},
+    {"name", "method", TABLE_TEXT},   {NULL, "evaluated on", TABLE_TEXT, .if_varying = true},
+    {"task", NULL, TABLE_TEXT},       {"longest_90_percent", NULL, TABLE_INT},
+    {NULL, "90 % to", TABLE_INT},     {"beyond", NULL, TABLE_REAL},
+    {"beyond_low", NULL, TABLE_REAL}, {"beyond_high", NULL, TABLE_REAL},
+    {NULL, "beyond", TABLE_REAL},     {"size", NULL, TABLE_INT, .role = TABLE_SPREAD},
+    {"trained", NULL, TABLE_INT},     {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_HEAD},
+    {"seeds", NULL, TABLE_INT},       {"outcome", NULL, TABLE_TEXT},
+    {"exact", NULL, TABLE_REAL},      {"exact_low", NULL, TABLE_REAL},
+    {"exact_high", NULL, TABLE_REAL}, {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_VALUE},
 };
 
 typedef struct Spread { /* of shares over seeds; NAN for none */

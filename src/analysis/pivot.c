@@ -11,12 +11,12 @@ static const double level = 0.05;
 /* Columns of the table; those of the fields in --rows follow. */
 enum { GRID, CAPTION, PAPER, SPREAD, SPREAD_HEAD, VALUE, FIELDS };
 static const TableColumn columns[FIELDS] = {
-    [GRID] = {"", "", TABLE_INT, TABLE_GROUP, 0},
-    [CAPTION] = {"", "", TABLE_TEXT, TABLE_CAPTION, 0},
-    [PAPER] = {"", "", TABLE_INT, TABLE_KEY, 0},
-    [SPREAD] = {"", "", TABLE_REAL, TABLE_SPREAD, 0},
-    [SPREAD_HEAD] = {"", "", TABLE_TEXT, TABLE_SPREAD_HEAD, 0},
-    [VALUE] = {"", "", TABLE_REAL, TABLE_SPREAD_VALUE | TABLE_DASHED, 0},
+    [GRID] = {NULL, NULL, TABLE_INT, .role = TABLE_GROUP},
+    [CAPTION] = {NULL, NULL, TABLE_TEXT, .role = TABLE_CAPTION},
+    [PAPER] = {NULL, NULL, TABLE_INT, .role = TABLE_KEY},
+    [SPREAD] = {NULL, NULL, TABLE_REAL, .role = TABLE_SPREAD},
+    [SPREAD_HEAD] = {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_HEAD},
+    [VALUE] = {NULL, NULL, TABLE_REAL, .role = TABLE_SPREAD_VALUE, .dashed = true},
 };
 
 typedef struct Pivot {
@@ -307,8 +307,8 @@ static Table *new_table(const Pivot *pivot) {
         const ObservationField *field = pivot->rows[c];
         const char *head =
             *field->under ? arena_format(pivot->arena, "%s\n%s", field->head, field->under) : field->head;
-        all[FIELDS + c] = (TableColumn){
-            field->name, head, observations_is_number(field) ? TABLE_REAL : TABLE_TEXT, TABLE_FOR_PEOPLE, 0};
+        all[FIELDS + c] =
+            (TableColumn){NULL, head, observations_is_number(field) ? TABLE_REAL : TABLE_TEXT, .decimals = 0};
     }
     return table_new(NULL, all, FIELDS + pivot->row_count, pivot->arena);
 }

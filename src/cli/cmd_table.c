@@ -15,11 +15,11 @@
 /* --- tables for programs --- */
 
 #define TEXT(NAME)                                                                                           \
-    { #NAME, NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_TEXT }
 #define WHOLE(NAME)                                                                                          \
-    { #NAME, NULL, TABLE_INT, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_INT }
 #define REAL(NAME)                                                                                           \
-    { #NAME, NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0 }
+    { #NAME, NULL, TABLE_REAL }
 /* Named as in the view `outcome`. */
 static const TableColumn columns[] = {
     TEXT(experiment),     TEXT(run_key),
@@ -158,7 +158,7 @@ static const Table *list_evaluations(const Results *set, const ObservationOption
     TableColumn *all = NEW(arena, own + more->count, TableColumn);
     memcpy(all, set->task ? task_columns : columns, (size_t)own * sizeof *all);
     for (int i = 0; i < more->count; i++)
-        all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+        all[own + i] = (TableColumn){more->paths[i], NULL, TABLE_TEXT, .path = true};
     Table *table = table_new(NULL, all, own + more->count, arena);
     for (int i = 0; i < count; i++) put_row(table, &evaluations[i], set->task, databases, more);
     return table;

@@ -153,16 +153,16 @@ static void put_table(const Report *report, const Table *table, const char *titl
 
 static bool put_cost(Report *report, Error *err) {
     static const TableColumn columns[] = {
-        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "position parameters", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "tokens/s", TABLE_REAL, TABLE_FOR_PEOPLE, 0},
-        {"", "seconds", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "processor", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "load", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "MiB", TABLE_REAL, TABLE_FOR_PEOPLE, 1},
-        {"", "runs", TABLE_INT, TABLE_FOR_PEOPLE, 0},
+        {NULL, "method", TABLE_TEXT},
+        {NULL, "trained at", TABLE_INT},
+        {NULL, "parameters", TABLE_INT},
+        {NULL, "position parameters", TABLE_INT},
+        {NULL, "tokens/s", TABLE_REAL},
+        {NULL, "seconds", TABLE_REAL, .decimals = 1},
+        {NULL, "processor", TABLE_REAL, .decimals = 1},
+        {NULL, "load", TABLE_REAL, .decimals = 1},
+        {NULL, "MiB", TABLE_REAL, .decimals = 1},
+        {NULL, "runs", TABLE_INT},
     };
     const Results *set = report->set;
     const Series **rows = NEW(report->arena, set->count, const Series *);

@@ -280,11 +280,15 @@ static const struct {
 
 static void put_points(const Claim *claim, FILE *out, Arena *arena) {
     static const TableColumn columns[] = {
-        {"", "method", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},    {"", "against", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
-        {"", "trained at", TABLE_INT, TABLE_FOR_PEOPLE, 0}, {"", "length", TABLE_INT, TABLE_FOR_PEOPLE, 0},
-        {"", "n", TABLE_INT, TABLE_FOR_PEOPLE, 0},          {"", "ratio", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "from", TABLE_REAL, TABLE_FOR_PEOPLE, 4},      {"", "to", TABLE_REAL, TABLE_FOR_PEOPLE, 4},
-        {"", "clear", TABLE_TEXT, TABLE_FOR_PEOPLE, 0},
+        {NULL, "method", TABLE_TEXT},
+        {NULL, "against", TABLE_TEXT},
+        {NULL, "trained at", TABLE_INT},
+        {NULL, "length", TABLE_INT},
+        {NULL, "n", TABLE_INT},
+        {NULL, "ratio", TABLE_REAL, .decimals = 4},
+        {NULL, "from", TABLE_REAL, .decimals = 4},
+        {NULL, "to", TABLE_REAL, .decimals = 4},
+        {NULL, "clear", TABLE_TEXT},
     };
     Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
     for (int r = 0; r < claim->count; r++) {
