@@ -8,7 +8,7 @@
 #include "store/runs.h"
 #include "analysis/claims.h"
 #include "analysis/internal.h"
-#include "analysis/observations.h"
+#include "analysis/selection.h"
 
 /* --- claims, claim-points: a row for each claim, or for each point that it was tested at --- */
 
@@ -222,23 +222,6 @@ Table *analysis_table(Database *store, const Results *set, const AnalysisOptions
     return analysis.table;
 }
 
-/* Keeps what the conditions allow. */
-static bool filter(const AnalysisOptions *options, const Results **sets, int *count, Arena *arena,
-                   Error *err) {
-    ObservationFilter *where;
-    ObservationOptions wanted = {.where_count =
-                                     observations_parse_filters(&where, options->where, arena, err)};
-    wanted.where = where;
-    if (wanted.where_count < 0) return false;
-    if (!wanted.where_count) return true;
-    if (!observations_choose(sets, count, &wanted, arena, err)) return false;
-    for (int i = 0; i < *count; i++) {
-        sets[i] = observations_keep(sets[i], &wanted, arena, err);
-        if (!sets[i]) return false;
-    }
-    return true;
-}
-
 static bool print_all(Database *store, const AnalysisOptions *options, FILE *out, Arena *arena, Error *err) {
     int count = 0;
     const AnalysisKind *kind = find_kind(options, arena, err);
@@ -249,7 +232,8 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         sets[i] = results_read(store, names[i], options->best, arena, err);
         if (!sets[i]) return false;
     }
-    if (!choose_sets(sets, &count, kind, options, err) || !filter(options, sets, &count, arena, err))
+    if (!choose_sets(sets, &count, kind, options, err) ||
+        !selection_apply(sets, &count, options->where, NULL, arena, err))
         return false;
     const Table **tables = NEW(arena, count, const Table *);
     for (int i = 0; i < count; i++) {

@@ -64,8 +64,8 @@ static int growth_logs(double *logs, const SeriesCell *cell, const SeriesCell *b
 
 static bool add_growth(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
-    const SeriesCell *base = series_cell(series, series->train_length);
-    const SeriesCell *other_base = against ? series_cell(against, series->train_length) : NULL;
+    const SeriesCell *base = series->base;
+    const SeriesCell *other_base = against ? against->base : NULL;
     for (int k = 0; base && k < series->count; k++) {
         const SeriesCell *cell = &series->cells[k],
                          *other = against ? series_cell(against, cell->length) : NULL;

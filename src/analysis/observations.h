@@ -72,24 +72,12 @@ int observations_parse_fields(const ObservationField **fields, int most, const c
                               Error *err);
 bool observations_same_field(const ObservationField *a, const ObservationField *b);
 
-/* A condition "field=value". Several about one field are alternatives; those about different ones must all
- * hold. */
-typedef struct ObservationFilter {
-    const ObservationField *field;
-    const char *value;
-} ObservationFilter;
-
-/* texts: NULL-terminated, or NULL. Returns how many, -1 and err set for one that is none. */
-int observations_parse_filters(ObservationFilter **where, const char *const *texts, Arena *arena, Error *err);
-
-/* Whether the conditions about `field` allow any of these values. */
-bool observations_allow(const ObservationFilter *where, int count, const ObservationField *field,
-                        const char *const *values, int value_count);
+/* Whether two texts are the same value of a field. */
+bool observations_same_value(const ObservationField *field, const char *a, const char *b);
 
 typedef struct ObservationOptions {
-    const ObservationFilter *where;
-    int where_count;
-    bool by_seed, paper;
+    bool by_seed;             /* an observation for each seed */
+    bool paper;               /* with the curves of papers */
     const char *const *shown; /* keys of the config that are shown, and so are left out of names */
     int shown_count;
 } ObservationOptions;
@@ -101,26 +89,9 @@ typedef struct ObservationList {
     int count;
 } ObservationList;
 
-/* Keeps those of the experiments in which the conditions hold for anything. Fails (usage) if that is none, or
-   if any one condition holds for nothing, and lists the values that there are; or if the paper's curves are
-   requested and an experiment has none. */
-bool observations_choose(const Results **sets, int *count, const ObservationOptions *options, Arena *arena,
-                         Error *err);
-
-/* The results that the conditions allow: series without any are left out. NULL and err if reading fails. */
-const Results *observations_keep(const Results *set, const ObservationOptions *options, Arena *arena,
-                                 Error *err);
-
-/* NULL and err if the paper's curves are requested and there are
-   none. */
+/* NULL and err if the paper's curves are requested and there are none. */
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
                                          Error *err);
-
-/* The results of which the conditions hold: `where` as in observations_parse_filters, `methods` names or
-   labels; both NULL-terminated, or NULL. Without conditions it is the set itself. Errors as in
-   observations_choose. */
-const Results *observations_select(const Results *set, const char *const *where, const char *const *methods,
-                                   Arena *arena, Error *err);
 
 /* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
    both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
@@ -128,11 +99,6 @@ const Results *observations_select(const Results *set, const char *const *where,
 int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
 const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
                                     Arena *arena);
-
-/* The signature of the numbers in a list: that of all, or of the evaluations that the conditions leave, with
-   the conditions. NULL and err if reading fails. */
-const char *observations_signature(const ObservationList *list, const char *const *where, Arena *arena,
-                                   Error *err);
 
 /* The names of the fields that rows show by default, separated by commas: methods; where there are several,
    databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without

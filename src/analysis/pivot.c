@@ -361,14 +361,10 @@ static void put_hidden(const Pivot *pivot) {
 
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const PivotOptions *options = pivot->options;
-    ObservationFilter *where;
     ObservationOptions wanted = {.paper = options->paper};
     const char *lengths = options->paper ? "multiple" : set->task ? "size" : "eval_length";
     const char *column = options->columns ? options->columns : lengths;
-    wanted.where_count = observations_parse_filters(&where, options->where, pivot->arena, err);
-    wanted.where = where;
-    if (wanted.where_count < 0 || !observations_parse_fields(&pivot->column, 1, column, pivot->arena, err))
-        return false;
+    if (!observations_parse_fields(&pivot->column, 1, column, pivot->arena, err)) return false;
     if (options->rows) {
         pivot->row_count =
             observations_parse_fields(pivot->rows, MOST_ROWS, options->rows, pivot->arena, err);
@@ -417,8 +413,7 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
     if (!read_list(&pivot, set, err)) return NULL;
     Table *table = pivot.table = new_table(&pivot);
     table->title = title_of(&pivot);
-    table->signature = observations_signature(pivot.list, options->where, arena, err);
-    if (!table->signature) return NULL;
+    table->signature = set->signature;
     choose_grids(&pivot);
     for (int grid = 0; grid < pivot.grid_count; grid++)
         if (!add_grid(&pivot, grid, err)) return NULL;

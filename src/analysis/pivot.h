@@ -25,14 +25,13 @@
 
 typedef struct PivotOptions {
     const char *rows, *columns; /* names of fields, separated by commas; NULL: the default */
-    const char *const *where;   /* "field=value", NULL-terminated; or NULL */
     bool ratio;                 /* to the value at the training length */
     bool paper;                 /* with the paper's numbers, at the same multiples of the training length */
     bool mark;                  /* the best numbers */
     SeriesMetric metric;        /* of tasks; SERIES_PERPLEXITY: the exact match */
 } PivotOptions;
 
-/* For people only. NULL and err: an unknown field, a condition that nothing fulfils, failure to read. Without
+/* For people only. NULL and err: an unknown field, failure to read. Without
    observations it has no rows. */
 Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena, Error *err);
 

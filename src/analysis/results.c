@@ -225,23 +225,24 @@ static const char *sign(Database *store, const char *experiment, const char *eva
     return query_end(query, err) ? signature : NULL;
 }
 
-const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
-                              Error *err) {
+bool results_sign(Results *set, Arena *arena, Error *err) {
     Json *ids = json_new_array(arena);
-    for (int i = 0; i < count; i++)
-        for (int s = 0; s < cells[i]->count; s++)
-            json_append(ids, json_new_number((double)cells[i]->seeds[s].evaluation, arena));
-    const char *signature = sign(set->store, set->experiment, json_print(ids, arena), arena, err);
-    for (int i = 0; signature && i < set->best_count; i++)
-        signature = arena_format(arena, "%s%s%s", signature, i ? "," : " best=", set->best_paths[i]);
-    return signature;
+    for (int i = 0; i < set->count; i++)
+        for (int k = 0; k < set->items[i].count; k++)
+            for (int s = 0; s < set->items[i].cells[k].count; s++) {
+                const SeriesSeed *seed = &set->items[i].cells[k].seeds[s];
+                json_append(ids, json_new_number((double)seed->evaluation, arena));
+            }
+    set->signature = sign(set->store, set->experiment, json_print(ids, arena), arena, err);
+    for (int i = 0; set->signature && i < set->best_count; i++)
+        set->signature =
+            arena_format(arena, "%s%s%s", set->signature, i ? "," : " best=", set->best_paths[i]);
+    return set->signature != NULL;
 }
 
 /* Keeps the best values of these paths, separated by commas. */
 static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) {
-    const SeriesCell **cells = NULL;
     const char *known = "";
-    int cell_count = 0;
     for (int i = 0; i < set->path_count; i++)
         known = arena_format(arena, "%s%s%s", known, i ? ", " : "", set->paths[i]);
     for (const char *end; *list; list = *end ? end + 1 : end) {
@@ -258,11 +259,7 @@ static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) 
         *ARENA_PUSH(arena, set->best_paths, set->best_count) = path;
     }
     set->best = series_choose_best(set->items, &set->count, set->best_paths, set->best_count, arena, err);
-    for (int i = 0; set->best && i < set->count; i++)
-        for (int k = 0; k < set->items[i].count; k++)
-            *ARENA_PUSH(arena, cells, cell_count) = &set->items[i].cells[k];
-    set->signature = set->best ? results_signature(set, cells, cell_count, arena, err) : NULL;
-    return set->signature != NULL;
+    return set->best && results_sign(set, arena, err);
 }
 
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err) {
@@ -315,24 +312,18 @@ Results *results_join(const Results *const *sets, int count, Arena *arena) {
     joined->store = sets[0]->store;
     joined->reference = sets[0]->reference;
     joined->task = sets[0]->task;
-    joined->parts = sets;
-    joined->part_count = count;
     joined->signature = joined->experiment = "";
     for (int s = 0; s < count; s++) {
         const Results *set = sets[s];
         const char *database = database_path(set->store), *name = experiments ? set->experiment : database;
         if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
         joined->experiment = arena_format(arena, "%s%s%s", joined->experiment, s ? ", " : "", name);
-        joined->signature = results_add_signature(joined->signature, set, set->signature, arena);
+        joined->signature = arena_format(arena, "%s%s%s (%s): %s", joined->signature, s ? "; " : "",
+                                         set->experiment, database, set->signature);
         join_paths(joined, set, name, arena);
         for (int i = 0; i < set->count; i++) *ARENA_PUSH(arena, joined->items, joined->count) = set->items[i];
     }
     return joined;
-}
-
-const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena) {
-    return arena_format(arena, "%s%s%s (%s): %s", all, *all ? "; " : "", set->experiment,
-                        database_path(set->store), signature);
 }
 
 /* --- names --- */

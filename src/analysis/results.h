@@ -21,11 +21,9 @@ typedef struct Results {
         *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
     Series *items;  /* in the order of the config */
     int count;
-    const ReferenceCurves *reference;   /* all of its methods */
-    const struct Results *const *parts; /* [part_count] of results_join; else NULL */
-    int part_count;
-    const char *task;   /* that the experiment is on; NULL: it is on text */
-    const char **paths; /* keys of the config that vary: those of the view `setting` */
+    const ReferenceCurves *reference; /* all of its methods */
+    const char *task;                 /* that the experiment is on; NULL: it is on text */
+    const char **paths;               /* keys of the config that vary: those of the view `setting` */
     int path_count;
     const char **best_paths; /* of these the best values were chosen */
     int best_count;
@@ -41,16 +39,12 @@ Results *results_read(Database *store, const char *experiment, const char *best,
    reference numbers are those of the first. */
 Results *results_join(const Results *const *sets, int count, Arena *arena);
 
-/* The signature of one of them, after those of others: "a (x.db): ...; b (x.db): ...". */
-const char *results_add_signature(const char *all, const Results *set, const char *signature, Arena *arena);
-
 /* The name of a run, of its label and the settings of its point; NULL: `best` leaves it out. */
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
                              Arena *arena);
 
-/* The same signature of the evaluations in some cells alone. NULL and err if reading fails. */
-const char *results_signature(const Results *set, const SeriesCell *const *cells, int count, Arena *arena,
-                              Error *err);
+/* Sets the signature of a part of an experiment to that of the evaluations in its cells. */
+bool results_sign(Results *set, Arena *arena, Error *err);
 
 /* Whether no earlier series of the set is the same as this one in what `same` compares. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));

@@ -98,6 +98,7 @@ static const char *describe_evaluation(const Series *series, Arena *arena) {
 
 void series_finish(Series *series, Arena *arena) {
     for (int k = 0; k < series->count; k++) finish_cell(&series->cells[k], arena);
+    series->base = series_cell(series, series->train_length);
     series->evaluated = describe_evaluation(series, arena);
     double *numbers = NEW(arena, series->run_count, double);
     for (int c = 0; c < SERIES_COSTS; c++) {
@@ -180,6 +181,7 @@ Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena
                        .count = curve->count};
     for (int i = 0; i < curve->count; i++)
         series->cells[i] = series_cell_single(curve->lengths[i], curve->perplexities[i], arena);
+    series->base = series->cells; /* curves begin at the training length */
     return series;
 }
 
@@ -281,7 +283,7 @@ static bool same_but_values(const Choice *choice, const Series *a, const Series 
 /* The perplexity that is compared: at the training length on the validation split. */
 static const SeriesCell *validation_cell(const Series *series) {
     bool fits = !strcmp(series->split, corpus_split_names[SPLIT_VALID]) && !*series->variant;
-    return fits ? series_cell(series, series->train_length) : NULL;
+    return fits ? series->base : NULL;
 }
 
 /* A series by whose protocol the values are compared: without overlap, if there is one. */

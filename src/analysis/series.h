@@ -72,6 +72,7 @@ typedef struct Series {
     int64_t train_low, train_high; /* of a task: sizes in training; its lengths are sizes */
     SeriesCell *cells;
     int count;
+    SeriesCell *base; /* at the training length, even if a selection leaves it out; NULL: there is none */
     SeriesRun *runs;
     int run_count;
     double cost[SERIES_COSTS]; /* means over the runs; NAN without any */

@@ -99,7 +99,7 @@ static const char *with_precision(const char *name, const Series *series, Arena 
 }
 
 static void add_ours(Figure *figure, const Series *series, int panel) {
-    const SeriesCell *base = series_cell(series, series->train_length);
+    const SeriesCell *base = series->base;
     const char *key = arena_format(figure->arena, "here, trained at %lld", (long long)series->train_length);
     const char *name =
         with_precision(run_label_name(key, series->setting, figure->arena), series, figure->arena);

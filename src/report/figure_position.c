@@ -112,7 +112,7 @@ static bool make_cost(Figure *figure, Database *store, Error *err) {
     if (!benches) return false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        const SeriesCell *cells[] = {series_cell(series, series->train_length), longest_cell(series)};
+        const SeriesCell *cells[] = {series->base, longest_cell(series)};
         const BenchRecord *bench = find_bench(benches, set, series->train_length);
         if (!series_nonoverlapping(series) || !bench) continue;
         double speed = bench_results_find(bench, series->run_label, series->train_length, true)->rate;

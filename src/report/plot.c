@@ -5,7 +5,7 @@
 #include "data/corpus_options.h"
 #include "store/database.h"
 #include "store/runs.h"
-#include "analysis/observations.h"
+#include "analysis/selection.h"
 #include "report/gnuplot.h"
 
 static const FigureKind *const kinds[] = {
@@ -68,11 +68,12 @@ bool plot_results(Database *store, const Results *set, const PlotOptions *option
     const char *format = find_format(options, err);
     if (!format) return false;
     Arena *arena = arena_new(0);
-    Figure figure = {.whole = set, .look = options->look, .arena = arena};
-    figure.set = observations_select(set, options->where, options->methods, arena, err);
-    figure.unit = figure.set ? find_unit(figure.set) : NULL;
-    bool fine = figure.set && kind->make(&figure, store, err) &&
-                figure_draw(kind, &figure, options->figure, format, options->template, err);
+    Figure figure = {.set = set, .whole = set, .look = options->look, .arena = arena};
+    int one = 1;
+    bool fine = selection_apply(&figure.set, &one, options->where, options->methods, arena, err);
+    if (fine) figure.unit = find_unit(figure.set);
+    fine = fine && kind->make(&figure, store, err) &&
+           figure_draw(kind, &figure, options->figure, format, options->template, err);
     arena_free(arena);
     return fine;
 }
