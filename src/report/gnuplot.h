@@ -8,7 +8,7 @@
 #ifndef POSLAB_REPORT_GNUPLOT_H
 #define POSLAB_REPORT_GNUPLOT_H
 
-#include "base/arena.h"
+#include "base/json.h"
 
 extern const char *const gnuplot_formats[]; /* "svg", "png", "pdf", NULL */
 
@@ -21,6 +21,10 @@ const char *gnuplot_template(const char *name, const char *beside, Arena *arena,
 
 /* The temporary file for commands, with the variables `figure` and `format` set; NULL and err on failure. */
 FILE *gnuplot_begin(const char *format, Arena *arena, Error *err);
+
+/* Sets a variable for each member of an object. A member that is a list of objects becomes its number of
+   items and, if there are any, an array for each member of the items. */
+void gnuplot_set(FILE *script, const Json *variables, Arena *arena);
 
 /* Loads the template, runs gnuplot, closes the script and puts the figure in its place. */
 bool gnuplot_end(FILE *script, const char *figure, const char *template, Arena *arena, Error *err);

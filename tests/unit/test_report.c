@@ -484,7 +484,7 @@ static void test_methods_look_the_same(void **state) {
     const char *looks[COUNT_OF(figures)];
     for (int i = 0; i < COUNT_OF(figures); i++) {
         const char *script = script_of(store, figures[i]);
-        looks[i] = between(strstr(script, "\"T5 bias\""), "\"colour\":", "}");
+        looks[i] = between(strstr(script, "\"T5 bias\""), "\"line_colour\":", "\"band\"");
         assert_string_equal(looks[i], looks[0]);
         assert_int_equal(strstr(script, "\"Rotary\"") != NULL, i > 0);
     }
@@ -501,8 +501,8 @@ static void test_settings_look_different(void **state) {
     const char *script = script_of(store, (PlotOptions){0});
     char colours[8][8];
     int count = 0;
-    for (const char *at = script; (at = strstr(at, "\"colour\": \"")) != NULL; count++) {
-        at += strlen("\"colour\": \"");
+    for (const char *at = script; (at = strstr(at, "\"line_colour\": \"")) != NULL; count++) {
+        at += strlen("\"line_colour\": \"");
         snprintf(colours[count], sizeof colours[count], "%.7s", at);
         for (int k = 0; k < count; k++) assert_string_not_equal(colours[k], colours[count]);
     }
