@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/text.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/claims.h"
@@ -69,47 +70,57 @@ static bool run_claims(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_claims = {
     .title = "the paper's claims",
-    .columns = claim_columns,
-    .column_count = COUNT_OF(claim_columns),
+    ANALYSIS_COLUMNS(claim_columns),
     .run = run_claims,
 };
 
 static const TableColumn point_columns[] = {
     ANALYSIS_KEYS(TABLE_SHOWN, TABLE_SHOWN),
     {"against", "against", TABLE_TEXT, .if_varying = true},
-    {"against_train_length", "trained at", TABLE_INT, .if_varying = true},
+    {"against_train_length", "against trained at", TABLE_INT, .if_varying = true},
     {"length", "length", TABLE_INT}, /* evaluated; of speed and memory in training, trained at */
     {"ratio", "ratio", TABLE_REAL, .decimals = 3},
     {"ratio_low", "from", TABLE_REAL, .decimals = 3},
     {"ratio_high", "to", TABLE_REAL, .decimals = 3},
     {"seeds", "seeds", TABLE_INT, .if_varying = true},
     {"outcome", "outcome", TABLE_TEXT},
-    {"claim", "claim", TABLE_TEXT},
+    {"claim", "claim", TABLE_TEXT, .if_varying = true},
 };
+
+static void put_points(const Analysis *analysis, const Claim *claim) {
+    for (int k = 0; k < claim->count; k++) {
+        const ClaimPoint *point = &claim->points[k];
+        const Series *against = point->against;
+        TableCell *row = analysis_row(analysis, point->series);
+        if (!point->seeds) /* a bench has no training of its own */
+            analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
+        row = TABLE_TEXTS(row, against ? against->name : NULL);
+        row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN, point->length,
+                            point->ratio, point->low, point->high);
+        *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
+        TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", claim->text);
+    }
+}
 
 static bool run_points(const Analysis *analysis, Error *err) {
     const ClaimList *list = judge(analysis, err);
-    for (int i = 0; list && i < list->count; i++)
-        for (int k = 0; k < list->items[i].count; k++) {
-            const ClaimPoint *point = &list->items[i].points[k];
-            const Series *against = point->against;
-            TableCell *row = analysis_row(analysis, point->series);
-            if (!point->seeds) /* a bench has no training of its own */
-                analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
-            row = TABLE_TEXTS(row, against ? against->name : NULL);
-            row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN,
-                                point->length, point->ratio, point->low, point->high, point->seeds);
-            TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", list->items[i].text);
-        }
+    for (int i = 0; list && i < list->count; i++) put_points(analysis, &list->items[i]);
     return list != NULL;
 }
 
 const AnalysisKind analysis_claim_points = {
     .title = "what the paper's claims were judged by",
-    .columns = point_columns,
-    .column_count = COUNT_OF(point_columns),
+    ANALYSIS_COLUMNS(point_columns),
     .run = run_points,
 };
+
+Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
+    const AnalysisKind *kind = &analysis_claim_points;
+    Analysis analysis = {.set = set, .arena = arena};
+    analysis.table = table_new(NULL, kind->columns, kind->column_count, arena);
+    put_points(&analysis, claim);
+    return analysis.table;
+}
 
 /* --- the list --- */
 
@@ -130,8 +141,7 @@ static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *aren
     const char *list = "";
     int kind = 0;
     while (analysis_names[kind] && strcmp(analysis_names[kind], options->what)) kind++;
-    for (int i = 0; analysis_names[i]; i++)
-        list = arena_format(arena, "%s%s%s", list, i ? ", " : "", analysis_names[i]);
+    for (int i = 0; analysis_names[i]; i++) list = text_join(list, ", ", analysis_names[i], arena);
     if (!analysis_names[kind]) {
         error_set(err, EXIT_USAGE,
                   nearest ? "there is no analysis '%s'; did you mean '%s'?"
@@ -192,16 +202,12 @@ static bool is_shown(const AnalysisOptions *options, const Series *series) {
 
 /* Says which settings differ between the rows and are not in their names, and how the best were chosen. */
 static void put_notes(const Analysis *analysis) {
-    const Results *set = analysis->set;
-    const Series **series = NEW(analysis->arena, set->count, const Series *);
+    const Series **series = NULL;
     int count = 0;
-    for (int i = 0; i < set->count; i++)
-        if (is_shown(analysis->options, &set->items[i])) series[count++] = &set->items[i];
-    const char *note =
-        series_hidden_settings(series, count, set->paths, set->path_count,
-                               (const char *const *)set->best_paths, set->best_count, analysis->arena);
-    if (note) table_note(analysis->table, note);
-    if (set->best) table_note(analysis->table, set->best);
+    for (int i = 0; i < analysis->set->count; i++)
+        if (is_shown(analysis->options, &analysis->set->items[i]))
+            *ARENA_PUSH(analysis->arena, series, count) = &analysis->set->items[i];
+    results_note_settings(analysis->table, analysis->set, series, count, NULL, 0);
 }
 
 Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,

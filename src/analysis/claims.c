@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "base/table.h"
+#include "base/text.h"
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
@@ -31,14 +32,11 @@ static ClaimPoint *add_point(const Judge *judge, const Series *series, const Ser
     if (!count) return NULL;
     ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
     *point = (ClaimPoint){.series = series, .against = against, .length = length, .seeds = count};
-    point->ratio = exp(stats_mean(logs, count));
-    double low = INFINITY, high = -INFINITY, margin = count > 1 ? 0 : one_seed_margin;
-    for (int i = 0; i < count; i++) {
-        low = fmin(low, logs[i]);
-        high = fmax(high, logs[i]);
-    }
-    point->low = exp(low - margin);
-    point->high = exp(high + margin);
+    const StatsSpread spread = stats_spread(logs, count, judge->arena);
+    double margin = count > 1 ? 0 : one_seed_margin;
+    point->ratio = exp(spread.mean);
+    point->low = exp(spread.low - margin);
+    point->high = exp(spread.high + margin);
     return point;
 }
 
@@ -216,7 +214,7 @@ static bool find_quantity(Claim *claim, const char *source, const char *path, Ar
     for (int i = 0; i < COUNT_OF(quantities); i++) {
         claim->quantity = i;
         if (!strcmp(quantities[i].name, claim->quantity_name)) return true;
-        list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", quantities[i].name);
+        list = text_join(list, ", ", quantities[i].name, arena);
     }
     return error_set(err, EXIT_USAGE, "%s: '%s.quantity' must be one of %s, got '%s'", source, path, list,
                      claim->quantity_name);
@@ -304,7 +302,7 @@ static const char *quantity_words(const Judge *judge) {
         if (!other) break;
         bool seen = false;
         for (int k = 0; k < i; k++) seen |= !strcmp(claim->points[k].against->label, other->label);
-        if (!seen) names = arena_format(judge->arena, "%s%s%s", names, *names ? ", " : "", other->label);
+        if (!seen) names = text_join(names, ", ", other->label, judge->arena);
     }
     char *words = arena_copy(judge->arena, quantities[claim->quantity].words), *source = strstr(words, "%s");
     if (!source) return words;

@@ -281,8 +281,7 @@ static bool run_compare(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_compare = {
     .title = "paired differences from the baseline",
-    .columns = compare_columns,
-    .column_count = COUNT_OF(compare_columns),
+    ANALYSIS_COLUMNS(compare_columns),
     .rows = true,
     .run = run_compare,
     .of_task = &analysis_compare_accuracy,
@@ -342,8 +341,7 @@ static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_compare_accuracy = {
     .title = "paired differences of exact match from the baseline",
-    .columns = accuracy_columns,
-    .column_count = COUNT_OF(accuracy_columns),
+    ANALYSIS_COLUMNS(accuracy_columns),
     .rows = true,
     .run = run_compare_accuracy,
 };
@@ -428,7 +426,6 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_short_long = {
     .title = "trained short against trained long, evaluated at the longer length",
-    .columns = short_long_columns,
-    .column_count = COUNT_OF(short_long_columns),
+    ANALYSIS_COLUMNS(short_long_columns),
     .run = run_short_long,
 };

@@ -154,8 +154,7 @@ static bool run_cost(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_cost = {
     .title = "speed and memory of the runs",
-    .columns = cost_columns,
-    .column_count = COUNT_OF(cost_columns),
+    ANALYSIS_COLUMNS(cost_columns),
     .run = run_cost,
 };
 
@@ -241,8 +240,7 @@ static bool run_positions(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_positions = {
     .title = "loss by position in the window",
-    .columns = positions_columns,
-    .column_count = COUNT_OF(positions_columns),
+    ANALYSIS_COLUMNS(positions_columns),
     .run = run_positions,
 };
 
@@ -320,7 +318,6 @@ static bool run_early(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_early = {
     .title = "the early-token curse",
-    .columns = early_columns,
-    .column_count = COUNT_OF(early_columns),
+    ANALYSIS_COLUMNS(early_columns),
     .run = run_early,
 };

@@ -113,8 +113,7 @@ static bool run_curves(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_curves = {
     .title = "perplexity by evaluation length",
-    .columns = curves_columns,
-    .column_count = COUNT_OF(curves_columns),
+    ANALYSIS_COLUMNS(curves_columns),
     .run = run_curves,
 };
 
@@ -145,35 +144,11 @@ static bool run_matrix(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_matrix = {
     .title = "perplexity, training by evaluation length",
-    .columns = matrix_columns,
-    .column_count = COUNT_OF(matrix_columns),
+    ANALYSIS_COLUMNS(matrix_columns),
     .run = run_matrix,
 };
 
 /* --- accuracy --- */
-
-enum {
-    A_EXPERIMENT,
-    A_METHOD,
-    A_NAME,
-    A_EVALUATED,
-    A_TASK,
-    A_REACH,
-    A_REACH_TEXT,
-    A_BEYOND,
-    A_BEYOND_LOW,
-    A_BEYOND_HIGH,
-    A_BEYOND_TEXT,
-    A_SIZE,
-    A_TRAINED,
-    A_HEAD,
-    A_SEEDS,
-    A_OUTCOME,
-    A_MEDIAN,
-    A_LOW,
-    A_HIGH,
-    A_SHOWN
-};
 
 static const TableColumn accuracy_columns[] = {
     {"experiment", NULL, TABLE_TEXT}, {"method", NULL, TABLE_TEXT},
@@ -188,31 +163,12 @@ static const TableColumn accuracy_columns[] = {
     {"exact_high", NULL, TABLE_REAL}, {NULL, NULL, TABLE_TEXT, .role = TABLE_SPREAD_VALUE},
 };
 
-typedef struct Spread { /* of shares over seeds; NAN for none */
-    double median, low, high;
-} Spread;
-
-static Spread spread_of(const double *shares, int count, Arena *arena) {
-    Spread spread = {stats_median(shares, count, arena), NAN, NAN};
-    for (int i = 0; i < count; i++) {
-        spread.low = fmin(spread.low, shares[i]); /* fmin and fmax take the number where the other is NAN */
-        spread.high = fmax(spread.high, shares[i]);
-    }
-    return spread;
-}
-
-static Spread cell_spread(const SeriesCell *cell, Arena *arena) {
-    double *shares = NEW(arena, cell->count, double);
-    for (int i = 0; i < cell->count; i++) shares[i] = series_score(&cell->seeds[i], SERIES_EXACT);
-    return spread_of(shares, cell->count, arena);
-}
-
 /* "87.5 [12.0, 98.1]", in percent */
-static const char *spread_text(Spread spread, int count, Arena *arena) {
-    if (!count) return "-";
-    return count == 1 ? arena_format(arena, "%.1f", 100 * spread.median)
-                      : arena_format(arena, "%.1f [%.1f, %.1f]", 100 * spread.median, 100 * spread.low,
-                                     100 * spread.high);
+static const char *spread_text(const StatsSpread *spread, Arena *arena) {
+    if (!spread->count) return "-";
+    return spread->count == 1 ? arena_format(arena, "%.1f", 100 * spread->median)
+                              : arena_format(arena, "%.1f [%.1f, %.1f]", 100 * spread->median,
+                                             100 * spread->low, 100 * spread->high);
 }
 
 /* Of each seed that is done at all sizes beyond training, the mean over them. Returns how many seeds. */
@@ -240,37 +196,27 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
     Arena *arena = analysis->arena;
     int64_t reach = series_answers_to(series, arena), largest = series->cells[series->count - 1].length;
     double *means = NEW(arena, series->cells[series->count - 1].count, double);
-    int beyond_seeds = beyond_training(means, series);
-    Spread beyond = spread_of(means, beyond_seeds, arena);
+    const StatsSpread beyond = stats_spread(means, beyond_training(means, series), arena);
     for (int i = 0; i < series->count; i++) {
         const SeriesCell *cell = &series->cells[i];
-        Spread spread = cell_spread(cell, arena);
+        const StatsSpread spread = series_spread(cell, SERIES_EXACT, arena);
         bool trained = series_trained_size(series, cell->length);
-        const char *shown = cell->count ? spread_text(spread, cell->count, arena)
-                                        : series_score_text(cell, SERIES_EXACT, arena);
+        const char *shown =
+            cell->count ? spread_text(&spread, arena) : series_score_text(cell, SERIES_EXACT, arena);
         if (cell->count && cell->count < cell->seeds_requested)
             shown = arena_format(arena, "%s (%d/%d)", shown, cell->count, cell->seeds_requested);
-        TableCell *row = table_row(analysis->table);
-        row[A_EXPERIMENT] = table_text(analysis->set->experiment);
-        row[A_METHOD] = table_text(series->method);
-        row[A_NAME] = table_text(series->name);
-        row[A_EVALUATED] = table_text(series->evaluated);
-        row[A_TASK] = table_text(series->task);
-        row[A_REACH] = table_number(reach ? (double)reach : NAN);
-        row[A_REACH_TEXT] = reach ? at_least(reach, reach == largest, arena) : table_text("-");
-        row[A_BEYOND] = table_number(beyond.median);
-        row[A_BEYOND_LOW] = table_number(beyond.low);
-        row[A_BEYOND_HIGH] = table_number(beyond.high);
-        row[A_BEYOND_TEXT] = table_text(spread_text(beyond, beyond_seeds, arena));
-        row[A_SIZE] = table_number((double)cell->length);
-        row[A_TRAINED] = table_number(trained);
-        row[A_HEAD] = table_text(trained ? "trained" : "");
-        row[A_SEEDS] = table_number(cell->count);
-        row[A_OUTCOME] = table_text(cell->count ? "done" : cell->outcome);
-        row[A_MEDIAN] = table_number(spread.median);
-        row[A_LOW] = table_number(spread.low);
-        row[A_HIGH] = table_number(spread.high);
-        row[A_SHOWN] = table_text(shown);
+        TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method,
+                                     series->name, series->evaluated, series->task);
+        row = TABLE_NUMBERS(row, reach ? (double)reach : NAN);
+        *row++ = reach ? at_least(reach, reach == largest, arena) : table_text("-");
+        row = TABLE_NUMBERS(row, beyond.median, beyond.low, beyond.high);
+        row = TABLE_TEXTS(row, spread_text(&beyond, arena));
+        row = TABLE_NUMBERS(row, cell->length, trained);
+        row = TABLE_TEXTS(row, trained ? "trained" : "");
+        row = TABLE_NUMBERS(row, cell->count);
+        row = TABLE_TEXTS(row, cell->count ? "done" : cell->outcome);
+        row = TABLE_NUMBERS(row, spread.median, spread.low, spread.high);
+        TABLE_TEXTS(row, shown);
     }
 }
 
@@ -285,8 +231,7 @@ static bool run_accuracy(const Analysis *analysis, Error *err) {
 
 const AnalysisKind analysis_accuracy = {
     .title = "exact match by size",
-    .columns = accuracy_columns,
-    .column_count = COUNT_OF(accuracy_columns),
+    ANALYSIS_COLUMNS(accuracy_columns),
     .run = run_accuracy,
     .tasks_only = true,
     .of_task = &analysis_accuracy,

@@ -31,6 +31,8 @@ struct AnalysisKind {
     const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
 };
 
+#define ANALYSIS_COLUMNS(list) .columns = list, .column_count = COUNT_OF(list)
+
 extern const AnalysisKind analysis_curves, analysis_matrix, analysis_compare, analysis_short_long,
     analysis_cost, analysis_early, analysis_positions, analysis_claims, analysis_claim_points,
     analysis_accuracy, analysis_compare_accuracy;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/text.h"
 #include "position/encoding.h"
 #include "experiment/config_keys.h"
 
@@ -252,26 +253,21 @@ const ObservationList *observations_list(const Results *set, const ObservationOp
 
 /* --- ratios --- */
 
-int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena) {
-    ArenaMark mark = arena_mark(arena);
+StatsSpread observations_ratio(const Observation *observation, Arena *arena) {
     double *ratios = NEW(arena, observation->cell->count, double);
     int count = series_log_ratios(ratios, observation->cell, observation->base);
     for (int i = 0; i < count; i++) ratios[i] = exp(ratios[i]);
-    *mean = stats_mean(ratios, count);
-    *deviation = stats_deviation(ratios, count);
-    arena_release(arena, mark);
-    return count;
+    return stats_spread(ratios, count, arena);
 }
 
-const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
-                                    Arena *arena) {
+const char *observations_ratio_text(const Observation *observation, const StatsSpread *ratio, Arena *arena) {
     if (!observation->cell->count) return series_cell_text(observation->cell, arena);
-    if (!count) return "-";
-    int digits = mean < 10 ? 3 : mean < 100 ? 2 : 1;
-    const char *text = count > 1 ? arena_format(arena, "%.*f ± %.*f", digits, mean, digits, deviation)
-                                 : arena_format(arena, "%.*f", digits, mean);
-    return count < observation->cell->seeds_requested
-               ? arena_format(arena, "%s (%d/%d)", text, count, observation->cell->seeds_requested)
+    if (!ratio->count) return "-";
+    int digits = ratio->mean < 10 ? 3 : ratio->mean < 100 ? 2 : 1;
+    const char *text = arena_format(arena, "%.*f", digits, ratio->mean);
+    if (ratio->count > 1) text = arena_format(arena, "%s ± %.*f", text, digits, ratio->deviation);
+    return ratio->count < observation->cell->seeds_requested
+               ? arena_format(arena, "%s (%d/%d)", text, ratio->count, observation->cell->seeds_requested)
                : text;
 }
 
@@ -299,7 +295,6 @@ const char *observations_default_rows(const ObservationList *list, const Observa
                                  task ? "" : "position_parameters"};
     const char *rows = "";
     for (int i = 0; i < COUNT_OF(names); i++)
-        if (*names[i] && strcmp(names[i], column->name))
-            rows = arena_format(arena, "%s%s%s", rows, *rows ? "," : "", names[i]);
+        if (*names[i] && strcmp(names[i], column->name)) rows = text_join(rows, ",", names[i], arena);
     return rows;
 }

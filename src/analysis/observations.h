@@ -93,12 +93,10 @@ typedef struct ObservationList {
 const ObservationList *observations_list(const Results *set, const ObservationOptions *options, Arena *arena,
                                          Error *err);
 
-/* Mean and deviation of the ratio to the perplexity at the training length (`base`), over the seeds that have
-   both; returns how many have (0: both are NAN). The ratio as a text: "1.032 ± 0.004", with "(2/3)" where
-   seeds are missing. */
-int observations_ratio(const Observation *observation, double *mean, double *deviation, Arena *arena);
-const char *observations_ratio_text(const Observation *observation, double mean, double deviation, int count,
-                                    Arena *arena);
+/* The ratio to the perplexity at the training length (`base`), over the seeds that have both, and its text:
+   "1.032 ± 0.004", with "(2/3)" where seeds are missing. */
+StatsSpread observations_ratio(const Observation *observation, Arena *arena);
+const char *observations_ratio_text(const Observation *observation, const StatsSpread *ratio, Arena *arena);
 
 /* The names of the fields that rows show by default, separated by commas: methods; where there are several,
    databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without

@@ -24,8 +24,9 @@ typedef struct Pivot {
     const ObservationList *list;
     const ObservationField *rows[MOST_ROWS], *column;
     int row_count;
-    unsigned shown; /* OBSERVATION_* that rows and columns show */
-    int seeds;      /* the most that a number is asked of */
+    const char *shown_fields[MOST_ROWS + 1]; /* names of the column and of the rows */
+    unsigned shown;                          /* OBSERVATION_* that rows and columns show */
+    int seeds;                               /* the most that a number is asked of */
     SeriesMetric metric;
     int *grid, grid_count; /* [list->count]: the grid in which each observation is */
     Table *table;
@@ -98,15 +99,17 @@ static const char *caption_of(const Pivot *pivot, const Observation *opener) {
 /* --- cells --- */
 
 static TableCell make_cell(const Pivot *pivot, const Observation *observation) {
-    double number = observation->cell->mean, deviation;
+    double number = observation->cell->mean;
     const char *average = pivot->list->set->task ? "median" : "mean";
     const char *text;
     int count = observation->cell->count, asked = observation->cell->seeds_requested;
     if (pivot->options->ratio) {
-        count = observations_ratio(observation, &number, &deviation, pivot->arena);
-        text = observations_ratio_text(observation, number, deviation, count, pivot->arena);
+        const StatsSpread ratio = observations_ratio(observation, pivot->arena);
+        text = observations_ratio_text(observation, &ratio, pivot->arena);
+        number = ratio.mean;
+        count = ratio.count;
     } else if (pivot->list->set->task) {
-        number = series_median(observation->cell, pivot->metric, pivot->arena);
+        number = series_spread(observation->cell, pivot->metric, pivot->arena).median;
         text = series_score_text(observation->cell, pivot->metric, pivot->arena);
     } else
         text = series_cell_text(observation->cell, pivot->arena);
@@ -341,22 +344,18 @@ static const char *title_of(const Pivot *pivot) {
 
 /* Says which settings differ between the numbers and are not shown. */
 static void put_hidden(const Pivot *pivot) {
-    const Results *set = pivot->list->set;
     const Series **series = NULL;
-    const char **shown = NULL;
-    int count = 0, shown_count = 0;
-    *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->column->name;
-    for (int i = 0; i < pivot->row_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, shown_count) = pivot->rows[i]->name;
-    for (int i = 0; i < set->best_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, shown_count) = set->best_paths[i];
+    int count = 0;
     for (int i = 0; i < pivot->list->count; i++)
         if (!pivot->list->items[i].paper)
             *ARENA_PUSH(pivot->arena, series, count) = pivot->list->items[i].series;
-    const char *note =
-        series_hidden_settings(series, count, set->paths, set->path_count, shown, shown_count, pivot->arena);
-    if (note) table_note(pivot->table, note);
-    if (set->best) table_note(pivot->table, set->best);
+    results_note_settings(pivot->table, pivot->list->set, series, count, pivot->shown_fields,
+                          pivot->row_count + 1);
+}
+
+static void name_fields(Pivot *pivot) {
+    pivot->shown_fields[0] = pivot->column->name;
+    for (int i = 0; i < pivot->row_count; i++) pivot->shown_fields[i + 1] = pivot->rows[i]->name;
 }
 
 static bool read_list(Pivot *pivot, const Results *set, Error *err) {
@@ -390,11 +389,9 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
         return error_set(
             err, EXIT_USAGE,
             "the paper's numbers have no seeds: --paper and the field 'seed' exclude each other");
-    const char **shown = NULL; /* the settings that have a field */
-    *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->column->name;
-    for (int i = 0; i < pivot->row_count; i++)
-        *ARENA_PUSH(pivot->arena, shown, wanted.shown_count) = pivot->rows[i]->name;
-    wanted.shown = shown;
+    name_fields(pivot);
+    wanted.shown = pivot->shown_fields;
+    wanted.shown_count = pivot->row_count + 1;
     pivot->list = observations_list(set, &wanted, pivot->arena, err);
     if (!pivot->list) return false;
     for (int i = 0; i < pivot->list->count; i++)
@@ -404,6 +401,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
     const char *rows = observations_default_rows(pivot->list, pivot->column, pivot->arena);
     pivot->row_count = observations_parse_fields(pivot->rows, MOST_ROWS, rows, pivot->arena, err);
     for (int i = 0; i < pivot->row_count; i++) pivot->shown |= pivot->rows[i]->shows;
+    name_fields(pivot);
     return pivot->row_count > 0;
 }
 

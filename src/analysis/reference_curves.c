@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static bool same_setting(const ReferenceCurve *a, const ReferenceCurve *b) {
     return a->train_length == b->train_length && !strcmp(a->dataset, b->dataset) &&
            !strcmp(a->split, b->split);
@@ -69,7 +71,7 @@ static const char *list_sources(const ReferenceCurves *paper, Arena *arena) {
     for (int i = 0; i < paper->count; i++) {
         bool seen = false;
         for (int k = 0; k < i; k++) seen |= !strcmp(paper->items[k].source, paper->items[i].source);
-        if (!seen) list = arena_format(arena, "%s%s%s", list, *list ? "; " : "", paper->items[i].source);
+        if (!seen) list = text_join(list, "; ", paper->items[i].source, arena);
     }
     return list;
 }
@@ -90,7 +92,7 @@ const ReferenceCurves *reference_curves_read(Database *store, const char *experi
     while (query_next(query)) {
         if (strcmp(last, query_text(query, 0))) {
             last = arena_copy(arena, query_text(query, 0));
-            paper->sources = arena_format(arena, "%s%s%s", paper->sources, *paper->sources ? "; " : "", last);
+            paper->sources = text_join(paper->sources, "; ", last, arena);
         }
         if (query_int(query, 7)) add_number(paper, query, arena);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "base/text.h"
 #include "math/linear.h"
 #include "position/encoding.h"
 #include "train/evaluate.h"
@@ -89,8 +90,7 @@ static const struct {
 static Query *begin_evaluations(Database *store, const char *const *experiment, Arena *arena) {
     const char *list = "";
     for (int p = 0; p < COUNT_OF(parts); p++)
-        for (int i = 0; i < parts[p].count; i++)
-            list = arena_format(arena, "%s%s%s", list, *list ? ", " : "", parts[p].columns[i].sql);
+        for (int i = 0; i < parts[p].count; i++) list = text_join(list, ", ", parts[p].columns[i].sql, arena);
     const char *sql = arena_format(arena,
                                    "SELECT %s FROM outcome WHERE experiment = ? ORDER BY ordinal,"
                                    " eval_variant, split DESC, protocol, stride_rule, requested,"
@@ -243,13 +243,11 @@ bool results_sign(Results *set, Arena *arena, Error *err) {
 /* Keeps the best values of these paths, separated by commas. */
 static bool keep_best(Results *set, const char *list, Arena *arena, Error *err) {
     const char *known = "";
-    for (int i = 0; i < set->path_count; i++)
-        known = arena_format(arena, "%s%s%s", known, i ? ", " : "", set->paths[i]);
+    for (int i = 0; i < set->path_count; i++) known = text_join(known, ", ", set->paths[i], arena);
     for (const char *end; *list; list = *end ? end + 1 : end) {
         end = list + strcspn(list, ",");
         const char *path = arena_format(arena, "%.*s", (int)(end - list), list);
-        bool varies = false;
-        for (int i = 0; i < set->path_count; i++) varies |= !strcmp(path, set->paths[i]);
+        bool varies = text_among(path, set->paths, set->path_count);
         if (!varies || !strncmp(path, "method.", 7))
             return error_set(err, EXIT_USAGE, "--best %s: experiment '%s' %s", path, set->experiment,
                              varies
@@ -286,9 +284,7 @@ Results *results_read(Database *store, const char *experiment, const char *best,
 
 /* Adds a path that is not among them yet. */
 static void add_path(const char ***paths, int *count, const char *path, Arena *arena) {
-    for (int i = 0; i < *count; i++)
-        if (!strcmp((*paths)[i], path)) return;
-    *ARENA_PUSH(arena, *paths, *count) = path;
+    if (!text_among(path, *paths, *count)) *ARENA_PUSH(arena, *paths, *count) = path;
 }
 
 /* What differs, or was chosen, in any of them; the notes name the experiment. */
@@ -317,7 +313,7 @@ Results *results_join(const Results *const *sets, int count, Arena *arena) {
         const Results *set = sets[s];
         const char *database = database_path(set->store), *name = experiments ? set->experiment : database;
         if (experiments && databases) name = arena_format(arena, "%s (%s)", name, database);
-        joined->experiment = arena_format(arena, "%s%s%s", joined->experiment, s ? ", " : "", name);
+        joined->experiment = text_join(joined->experiment, ", ", name, arena);
         joined->signature = arena_format(arena, "%s%s%s (%s): %s", joined->signature, s ? "; " : "",
                                          set->experiment, database, set->signature);
         join_paths(joined, set, name, arena);
@@ -366,17 +362,13 @@ Series *results_counterpart(const Results *set, const char *wanted, const Series
     return NULL;
 }
 
-static bool same_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
-}
-
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err) {
     const char *label = NULL, *list = "";
     bool several = false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         if (!strcmp(series->name, wanted)) return true;
-        if (results_is_first(set, i, same_name))
+        if (results_is_first(set, i, series_same_name))
             list = arena_format(arena, "%s%s'%s'", list, *list ? ", " : "", series->name);
         if (!is_called(series, wanted)) continue;
         several |= label && strcmp(label, series->label);
@@ -385,6 +377,36 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
     if (label && !several) return true;
     return error_set(err, EXIT_USAGE, "experiment '%s' has %s '%s'; name one of %s", set->experiment,
                      label ? "several series of the method" : "no method", wanted, list);
+}
+
+/* Whether the settings of this key differ among the series, and are in no name. */
+static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
+    bool differs = false;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < series[i]->setting_count; k++)
+            if (!strcmp(path, series[i]->settings[k].path)) return false;
+        differs |= strcmp(series_config_value(series[0], path, arena),
+                          series_config_value(series[i], path, arena)) != 0;
+    }
+    return differs;
+}
+
+void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
+                           const char *const *shown, int shown_count) {
+    const char *list = "";
+    for (int p = 0; p < set->path_count; p++) {
+        const char *path = set->paths[p];
+        if (!strncmp(path, "method.", 7) || text_among(path, shown, shown_count) ||
+            text_among(path, set->best_paths, set->best_count))
+            continue;
+        if (differs_unnamed(path, series, count, table->arena))
+            list = text_join(list, ", ", path, table->arena);
+    }
+    if (*list)
+        table_note(table,
+                   arena_format(table->arena, "Compared runs also differ in settings that are not shown: %s.",
+                                list));
+    if (set->best) table_note(table, set->best);
 }
 
 const char *results_beyond_text(const Results *set) {

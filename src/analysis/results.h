@@ -11,6 +11,7 @@
 #ifndef POSLAB_ANALYSIS_RESULTS_H
 #define POSLAB_ANALYSIS_RESULTS_H
 
+#include "base/table.h"
 #include "store/database.h"
 #include "analysis/series.h"
 
@@ -67,6 +68,11 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
    NULL: there are none. */
 const char *results_stale(const Results *set, Arena *arena);
 const char *results_stale_note(const Results *set, Arena *arena);
+
+/* Adds notes that say which settings differ among these series and are neither in their names nor in `shown`,
+   and which values were chosen as the best. Options of methods are in the labels. */
+void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
+                           const char *const *shown, int shown_count);
 
 /* What ">text" in a table means, if any cell of the set may show it; else NULL. */
 const char *results_beyond_text(const Results *set);

@@ -89,20 +89,14 @@ void series_finish(Series *series, Arena *arena);
 /* The name without the settings of these paths. */
 const char *series_name(const Series *series, const char *const *hidden, int count, Arena *arena);
 
-/* A note that names those of `paths` that differ among these series and are neither in their names nor in
-   `shown`; NULL: none. Options of methods are in the labels. */
-const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
-                                   int path_count, const char *const *shown, int shown_count, Arena *arena);
-
-/* Removes the settings of these paths, from the name, too. */
-void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena);
-
 /* The curve of a paper as a series, called `name`, with a cell of one seed at each of its lengths. */
 Series *series_of_reference(const ReferenceCurve *curve, const char *name, Arena *arena);
 
 /* --- comparing --- */
 
-/* Whether two series are of the same runs; are evaluated on the same targets; and by the same protocol. */
+/* Whether two series have the same name; are of the same runs; are evaluated on the same targets; and by the
+ * same protocol. */
+bool series_same_name(const Series *a, const Series *b);
 bool series_same_runs(const Series *a, const Series *b);
 bool series_same_targets(const Series *a, const Series *b);
 bool series_same_protocol(const Series *a, const Series *b);
@@ -168,10 +162,9 @@ int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *ba
 /* Mean loss of a cell over seeds, nats per token; NAN for none. */
 double series_mean_loss(const SeriesCell *cell);
 
-/* What the metric gives for a seed that is done; of shares from 0 to 1. The median over the seeds of a cell;
-   NAN for none. */
+/* What the metric gives for a seed that is done; of shares from 0 to 1. What it gives for those of a cell. */
 double series_score(const SeriesSeed *seed, SeriesMetric metric);
-double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
+StatsSpread series_spread(const SeriesCell *cell, SeriesMetric metric, Arena *arena);
 
 /* Whether a size, a length of a series of a task, is one of training. */
 bool series_trained_size(const Series *series, int64_t size);

@@ -60,13 +60,10 @@ double series_score(const SeriesSeed *seed, SeriesMetric metric) {
     BUG("unknown metric %d", metric);
 }
 
-double series_median(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
-    ArenaMark mark = arena_mark(arena);
+StatsSpread series_spread(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
     double *scores = NEW(arena, cell->count, double);
     for (int i = 0; i < cell->count; i++) scores[i] = series_score(&cell->seeds[i], metric);
-    double median = stats_median(scores, cell->count, arena);
-    arena_release(arena, mark);
-    return median;
+    return stats_spread(scores, cell->count, arena);
 }
 
 bool series_trained_size(const Series *series, int64_t size) {
@@ -78,7 +75,7 @@ int64_t series_answers_to(const Series *series, Arena *arena) {
     for (int i = 0; i < series->count; i++) {
         const SeriesCell *cell = &series->cells[i];
         if (cell->length < series->train_low) continue;
-        if (!(series_median(cell, SERIES_EXACT, arena) >= 0.9)) break;
+        if (!(series_spread(cell, SERIES_EXACT, arena).median >= 0.9)) break;
         reach = cell->length;
     }
     return reach;
@@ -102,7 +99,7 @@ static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *
 
 const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena *arena) {
     if (!cell->count) return outcome_text(cell);
-    double median = series_median(cell, metric, arena);
+    double median = series_spread(cell, metric, arena).median;
     const char *text = metric == SERIES_NLL ? arena_format(arena, "%.4f", median)
                                             : arena_format(arena, "%.1f", 100 * median);
     return count_seeds(cell, text, arena);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "position/encoding.h"
 
 /* --- making --- */
@@ -45,19 +46,18 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
     *ARENA_PUSH(figure->arena, line->points, line->count) = point;
 }
 
-FigurePoint figure_values(double x, const double *values, int count) {
-    FigurePoint point = {
-        .x = x, .y = stats_mean(values, count), .low = INFINITY, .high = -INFINITY, .seeds = count};
-    point.deviation = count > 1 ? stats_deviation(values, count) : 0;
-    for (int i = 0; i < count; i++) {
-        point.low = fmin(point.low, values[i]);
-        point.high = fmax(point.high, values[i]);
-    }
-    return point;
+FigurePoint figure_values(const Figure *figure, double x, const double *values, int count) {
+    const StatsSpread spread = stats_spread(values, count, figure->arena);
+    return (FigurePoint){.x = x,
+                         .y = spread.mean,
+                         .deviation = count > 1 ? spread.deviation : 0,
+                         .low = spread.low,
+                         .high = spread.high,
+                         .seeds = count};
 }
 
 void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell) {
-    if (cell->count) figure_point(figure, line, figure_values(x, cell->perplexities, cell->count));
+    if (cell->count) figure_point(figure, line, figure_values(figure, x, cell->perplexities, cell->count));
 }
 
 /* Lines by panel, in a panel in the order in which they came; panels without lines are gone. */
@@ -118,10 +118,6 @@ static int method_style(const char *name) {
     return style; /* a method that this program does not have */
 }
 
-static bool same_series_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
-}
-
 /* A style that no method has: of those beyond the registry the first whose colour is not used, if there is
    one. */
 static int free_style(const int *used, int count) {
@@ -147,7 +143,7 @@ static int named_style(const Figure *figure, const char *name) {
     int *used = NEW(figure->arena, set->count, int), count = 0;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
-        if (!results_is_first(set, i, same_series_name)) continue;
+        if (!results_is_first(set, i, series_same_name)) continue;
         bool known = false;
         for (int k = 0; k < count; k++) known |= !strcmp(methods[k], series->method);
         used[count] = known ? -1 : method_style(series->method);
@@ -155,7 +151,7 @@ static int named_style(const Figure *figure, const char *name) {
     }
     count = 0;
     for (int i = 0; i < set->count; i++) {
-        if (!results_is_first(set, i, same_series_name)) continue;
+        if (!results_is_first(set, i, series_same_name)) continue;
         if (used[count] < 0) used[count] = free_style(used, count);
         if (!strcmp(set->items[i].name, name)) return used[count];
         count++;
@@ -212,7 +208,7 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
         const char *note = all || !trained
                                ? line->note
                                : arena_format(arena, "%s if trained at %lld", line->note, (long long)trained);
-        if (!strstr(notes, note)) notes = arena_format(arena, "%s%s%s", notes, *notes ? ", " : "", note);
+        if (!strstr(notes, note)) notes = text_join(notes, ", ", note, arena);
     }
     if (*notes) name = arena_format(arena, "%s (%s)", name, notes);
     return shortened(name, most, arena);

@@ -68,9 +68,9 @@ typedef struct Figure {
 } Figure;
 
 typedef struct FigureKind {
-    const char *name, *help; /* the template is plots/NAME.gp */
-    const char *title;       /* what is shown; after the name of the experiment */
-    const char *x, *y;       /* what they are, for the data file */
+    const char *name;  /* the template is plots/NAME.gp */
+    const char *title; /* what is shown; after the name of the experiment */
+    const char *x, *y; /* what they are, for the data file */
     const char *xlabel;
     const char *ylabel;                                        /* "%s" is the unit */
     bool (*make)(Figure *figure, Database *store, Error *err); /* figure->set and ->arena are given */
@@ -100,7 +100,7 @@ int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Ser
                     const char *title);
 
 /* A point of the seeds' values at x. */
-FigurePoint figure_values(double x, const double *values, int count);
+FigurePoint figure_values(const Figure *figure, double x, const double *values, int count);
 
 /* Adds the perplexities of a cell, if it has any. */
 void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *cell);

@@ -91,7 +91,8 @@ static void add_heads(Figure *figure, const Trained *trained, const PositionCont
         double range = range_of(curve, length);
         for (int d = 0; d < length; d++) {
             double value = (double)curve[d] - (double)curve[0];
-            if (bends(curve, d, length, range)) figure_point(figure, line, figure_values(d, &value, 1));
+            if (bends(curve, d, length, range))
+                figure_point(figure, line, figure_values(figure, d, &value, 1));
         }
     }
 }
@@ -139,7 +140,6 @@ static bool make_bias(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_bias = {
     .name = "bias",
-    .help = "biases by distance for each head, from the trained weights",
     .title = "bias by distance, of each head",
     .x = "distance",
     .y = "bias",

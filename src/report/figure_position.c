@@ -33,7 +33,7 @@ static bool add_bins(Figure *figure, FigureLine *line, Database *store, const Se
     }
     for (int b = 0; b < common; b++) {
         double middle = sqrt(((double)bins[b].first + 1) * ((double)bins[b].last + 1));
-        figure_point(figure, line, figure_values(middle, nats + b * cell->count, cell->count));
+        figure_point(figure, line, figure_values(figure, middle, nats + b * cell->count, cell->count));
     }
     return true;
 }
@@ -72,7 +72,6 @@ static bool make_position(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_position = {
     .name = "position",
-    .help = "loss by position in the longest windows evaluated",
     .title = "loss by position in the window",
     .x = "position",
     .y = "nats per token",
@@ -137,7 +136,6 @@ static bool make_cost(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_cost = {
     .name = "cost",
-    .help = "training speed against perplexity, at the training length and at the longest evaluated",
     .title = "perplexity by training speed",
     .x = "training tokens per second",
     .y = "perplexity",
@@ -222,7 +220,8 @@ typedef struct LossWindow {
 
 static void end_window(Figure *figure, LossWindow *window) {
     if (window->count)
-        figure_point(figure, window->line, figure_values(window->step, window->losses, window->count));
+        figure_point(figure, window->line,
+                     figure_values(figure, window->step, window->losses, window->count));
     window->count = 0;
 }
 
@@ -256,7 +255,6 @@ static bool make_loss(Figure *figure, Database *store, Error *err) {
 
 const FigureKind figure_loss = {
     .name = "loss",
-    .help = "loss of training by update",
     .title = "training loss by update",
     .x = "update",
     .y = "nats per token",

@@ -1,6 +1,7 @@
 #include "report/html.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,14 +27,25 @@ static const char *policy_hash(const char *text, Arena *arena) {
     return arena_format(arena, "sha256-%s", base64);
 }
 
-void html_text(const char *text, FILE *out) {
-    escape_put(ESCAPE_XML, text, out);
-}
-
-void html_element(const char *name, const char *text, FILE *out) {
-    fprintf(out, "<%s>", name);
-    html_text(text, out);
-    fprintf(out, "</%.*s>\n", (int)strcspn(name, " "), name);
+void html_put(FILE *out, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    for (const char *at = format; *at; at++) {
+        if (*at != '%') {
+            putc(*at, out);
+            continue;
+        }
+        at++;
+        if (*at == 's')
+            escape_put(ESCAPE_XML, va_arg(arguments, const char *), out);
+        else if (*at == '%')
+            putc('%', out);
+        else if (*at == 'd')
+            fprintf(out, "%d", va_arg(arguments, int));
+        else
+            BUG("html_put: %%%c", *at);
+    }
+    va_end(arguments);
 }
 
 void html_begin(FILE *out, const char *title) {
@@ -47,7 +59,7 @@ void html_begin(FILE *out, const char *title) {
             "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
             "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
             policy_hash(page_style, arena), policy_hash(page_script, arena));
-    html_element("title", title, out);
+    html_put(out, "<title>%s</title>\n", title);
     fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
     arena_free(arena);
 }
@@ -62,21 +74,19 @@ static void put_cell(const TableCell *cell, bool left, FILE *out) {
         fprintf(out, " class=\"%s%s%s\"", left ? "left" : "", left && cell->best ? " " : "",
                 cell->best ? "best" : "");
     if (isfinite(cell->number)) fprintf(out, " data-value=\"%.17g\"", cell->number);
-    putc('>', out);
-    html_text(cell->text, out);
-    fputs("</td>", out);
+    html_put(out, ">%s</td>", cell->text);
 }
 
 static void put_grid(const TableGrid *grid, const char *label, FILE *out, Arena *arena) {
-    fputs("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
-    html_text(label, out);
-    fputs("\">\n<table class=\"sortable\">\n", out);
-    if (*grid->caption) html_element("caption", grid->caption, out);
+    html_put(out,
+             "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"%s\">\n"
+             "<table class=\"sortable\">\n",
+             label);
+    if (*grid->caption) html_put(out, "<caption>%s</caption>\n", grid->caption);
     fputs("<thead><tr>", out);
     for (int c = 0; c < grid->columns; c++) {
         fputs(grid->heads[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
-        html_text(table_grid_head(&grid->heads[c], arena), out);
-        fputs("</th>", out);
+        html_put(out, "%s</th>", table_grid_head(&grid->heads[c], arena));
     }
     fputs("</tr></thead>\n<tbody>\n", out);
     for (int r = 0; r < grid->rows; r++) {
@@ -105,8 +115,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
             "<svg viewBox=\"%.*s\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" "
             "xmlns:xlink=\"http://www.w3.org/1999/xlink\" aria-label=\"",
             (int)strcspn(view, "\"<>"), view);
-    html_text(label, out);
-    fputs("\">\n", out);
+    html_put(out, "%s\">\n", label);
     while (*at) {
         if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers would show */
             const char *end = strstr(at, "</title>");

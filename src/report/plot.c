@@ -8,15 +8,10 @@
 #include "analysis/selection.h"
 #include "report/gnuplot.h"
 
-static const FigureKind *const kinds[] = {
-    [PLOT_CURVES] = &figure_curves, [PLOT_POSITION] = &figure_position, [PLOT_COST] = &figure_cost,
-    [PLOT_BIAS] = &figure_bias,     [PLOT_EARLY] = &figure_early,       [PLOT_PAPER] = &figure_paper,
-    [PLOT_LOSS] = &figure_loss,     [PLOT_ACCURACY] = &figure_accuracy,
-};
-const char *const plot_figure_names[] = {
-    [PLOT_CURVES] = "curves", [PLOT_POSITION] = "position", [PLOT_COST] = "cost",
-    [PLOT_BIAS] = "bias",     [PLOT_EARLY] = "early",       [PLOT_PAPER] = "paper",
-    [PLOT_LOSS] = "loss",     [PLOT_ACCURACY] = "accuracy", NULL};
+#define KIND(NAME, SYMBOL) &figure_##NAME,
+#define NAME(NAME, SYMBOL) #NAME,
+static const FigureKind *const kinds[] = {PLOT_FIGURES(KIND)};
+const char *const plot_figure_names[] = {PLOT_FIGURES(NAME) NULL};
 
 /* The suffix of a path without the dot, "" if it has none. */
 static const char *path_suffix(const char *path) {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #include "sys/atomic_file.h"
 #include "position/encoding.h"
 #include "store/database.h"
@@ -29,9 +31,7 @@ typedef struct Report {
 /* --- what was compared --- */
 
 static void put_term(const Report *report, const char *term, const char *text) {
-    if (!*text) return;
-    html_element("dt", term, report->out);
-    html_element("dd", text, report->out);
+    if (*text) html_put(report->out, "<dt>%s</dt>\n<dd>%s</dd>\n", term, text);
 }
 
 /* The different values of a query's first column, in their order. */
@@ -40,14 +40,13 @@ static const char *list_of(const Report *report, const char *sql, Error *err) {
     const char *list = "";
     Query *query = query_begin(report->store, sql, parameters);
     while (query_next(query))
-        if (*query_text(query, 0))
-            list = arena_format(report->arena, "%s%s%s", list, *list ? "; " : "", query_text(query, 0));
+        if (*query_text(query, 0)) list = text_join(list, "; ", query_text(query, 0), report->arena);
     return query_end(query, err) ? list : NULL;
 }
 
-/* lists: the term, and the query of its values; NULL: the sources of the papers' numbers. */
+/* Ends a list of terms. lists: the term, and the query of its values; NULL: the sources of the papers'
+ * numbers. */
 static bool put_lists(const Report *report, const char *const (*lists)[2], int count, Error *err) {
-    fputs("<dl>\n", report->out);
     for (int i = 0; i < count; i++) {
         const char *list = lists[i][1] ? list_of(report, lists[i][1], err) : report->set->reference->sources;
         if (!list) return false;
@@ -59,10 +58,6 @@ static bool put_lists(const Report *report, const char *const (*lists)[2], int c
 
 #define RUNS " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
 
-static bool same_name(const Series *a, const Series *b) {
-    return !strcmp(a->name, b->name);
-}
-
 static bool put_compared(Report *report, Error *err) {
     static const char *const lists[][2] = {
         {"trained at",
@@ -71,14 +66,6 @@ static bool put_compared(Report *report, Error *err) {
          "SELECT iif(task, 'sizes ', '') || group_concat(l, ', ') || iif(task, '', ' tokens') FROM (SELECT"
          " DISTINCT eval_length AS l, protocol = 'exact' AS task FROM outcome"
          " WHERE experiment = ? AND outcome <> 'beyond_text' ORDER BY eval_length)"},
-        {"evaluated how",
-         "SELECT split || ' split, ' || protocol || iif(stride_rule = 'L', '', ' ' || stride_rule) ||"
-         " iif(max(tokens) < requested, ', ' || max(tokens) || ' targets (' || requested || ' requested)',"
-         " iif(protocol = 'exact', ', ' || requested || ' examples of each size',"
-         " iif(requested, iif(protocol = 'last_n', ', last ', ', first ') || requested || ' targets', ''))) "
-         "||"
-         " iif(eval_precision = 'fp32', '', ', ' || eval_precision) FROM outcome WHERE experiment = ?"
-         " GROUP BY split, protocol, stride_rule, requested, eval_precision ORDER BY min(ordinal)"},
         {"seeds",
          "SELECT min(n) || iif(max(n) > min(n), ' to ' || max(n), '') FROM (SELECT count(*) AS n" RUNS
          " WHERE x.name = ? GROUP BY r.label, p.variant, r.train_length)"},
@@ -105,15 +92,17 @@ static bool put_compared(Report *report, Error *err) {
     for (int i = 0; i < report->set->count; i++) {
         const Series *series = &report->set->items[i];
         const PositionMethod *method = encoding_find(series->method);
-        if (!results_is_first(report->set, i, same_name)) continue;
-        fputs("<li><b>", report->out);
-        html_text(series->name, report->out);
-        fputs("</b>", report->out);
-        if (method && method->citation)
-            html_text(arena_format(report->arena, ": %s", method->citation), report->out);
-        fputs("</li>\n", report->out);
+        if (!results_is_first(report->set, i, series_same_name)) continue;
+        bool cited = method && method->citation;
+        html_put(report->out, "<li><b>%s</b>%s%s</li>\n", series->name, cited ? ": " : "",
+                 cited ? method->citation : "");
     }
-    fputs("</ul>\n", report->out);
+    const char *protocols = "";
+    for (int i = 0; i < report->set->count; i++)
+        if (results_is_first(report->set, i, series_same_protocol))
+            protocols = text_join(protocols, "; ", report->set->items[i].evaluated, report->arena);
+    fputs("</ul>\n<dl>\n", report->out);
+    put_term(report, "evaluated on", protocols);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
@@ -137,18 +126,21 @@ static bool put_more_figures(Report *report, Error *err) {
 }
 
 static bool put_claims(Report *report, Error *err) {
-    summary_claims(report->claims, report->out, report->arena);
+    summary_claims(report->set, report->claims, report->out, report->arena);
     return put_group(report, REPORT_FIGURES_PAPER, err);
 }
 
 /* --- tables --- */
 
+static void put_note(const Report *report, const char *note) {
+    if (note) html_put(report->out, "<p class=\"note\">%s</p>\n", note);
+}
+
 static void put_table(const Report *report, const Table *table, const char *title) {
-    html_element("h3", title, report->out);
+    html_put(report->out, "<h3>%s</h3>\n", title);
     html_table(table, title, report->out);
-    for (int i = 0; i < table->note_count; i++)
-        html_element("p class=\"note\"", table->notes[i], report->out);
-    html_element("p class=\"signature\"", table->signature, report->out);
+    for (int i = 0; i < table->note_count; i++) put_note(report, table->notes[i]);
+    html_put(report->out, "<p class=\"signature\">%s</p>\n", table->signature);
 }
 
 static bool put_cost(Report *report, Error *err) {
@@ -188,14 +180,11 @@ static bool put_cost(Report *report, Error *err) {
     }
     (void)err;
     html_table(table, "Cost of training", report->out);
-    html_element(
-        "p class=\"note\"",
-        "Means over the runs, as each measured itself. Processor: seconds of all threads. Load: of the "
-        "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
-        "speeds.",
-        report->out);
-    const char *warning = series_speed_warning(set->items, set->count, report->arena);
-    if (warning) html_element("p class=\"note\"", warning, report->out);
+    put_note(report,
+             "Means over the runs, as each measured itself. Processor: seconds of all threads. Load: of the "
+             "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
+             "speeds.");
+    put_note(report, series_speed_warning(set->items, set->count, report->arena));
     return true;
 }
 
@@ -265,9 +254,8 @@ static bool put_notes(const Report *report, Error *err) {
     const char *const name[] = {report->set->experiment, NULL};
     Query *query = query_begin(report->store, RUNS_NOTES, name);
     if (query_next(query)) {
-        if (*query_text(query, 0)) html_element("p", query_text(query, 0), report->out);
-        if (*query_text(query, 1))
-            html_element("p", arena_format(report->arena, "Tags: %s", query_text(query, 1)), report->out);
+        if (*query_text(query, 0)) html_put(report->out, "<p>%s</p>\n", query_text(query, 0));
+        if (*query_text(query, 1)) html_put(report->out, "<p>Tags: %s</p>\n", query_text(query, 1));
     }
     return query_end(query, err);
 }
@@ -277,9 +265,8 @@ static bool put_config(Report *report, Error *err) {
     if (!text) return false;
     Error ignored;
     Json *json = json_parse(text, strlen(text), "config", report->arena, &ignored);
-    fputs("<details><summary>The config file</summary>\n", report->out);
-    html_element("pre", json ? json_print_pretty(json, report->arena) : text, report->out);
-    fputs("</details>\n", report->out);
+    html_put(report->out, "<details><summary>The config file</summary>\n<pre>%s</pre>\n</details>\n",
+             json ? json_print_pretty(json, report->arena) : text);
     return true;
 }
 
@@ -306,6 +293,7 @@ static bool put_provenance(Report *report, Error *err) {
         {"run keys",
          "SELECT group_concat(key, ' ') FROM (SELECT r.key" RUNS " WHERE x.name = ? ORDER BY p.ordinal)"},
     };
+    fputs("<dl>\n", report->out);
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
@@ -346,11 +334,9 @@ static const struct {
 static void put_contents(const Report *report) {
     fputs("<nav aria-label=\"Contents\"><ul>\n", report->out);
     for (int i = 0; i < COUNT_OF(sections); i++)
-        if (!sections[i].wanted || sections[i].wanted(report)) {
-            fprintf(report->out, "<li><a href=\"#e%d-%s\">", report->index, sections[i].id);
-            html_text(sections[i].title, report->out);
-            fputs("</a></li>\n", report->out);
-        }
+        if (!sections[i].wanted || sections[i].wanted(report))
+            html_put(report->out, "<li><a href=\"#e%d-%s\">%s</a></li>\n", report->index, sections[i].id,
+                     sections[i].title);
     fputs("<li><a href=\"#glossary\">Glossary</a></li>\n</ul></nav>\n", report->out);
 }
 
@@ -362,19 +348,18 @@ static bool put_experiment(Report *report, const char *name, Error *err) {
         : report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
                       : NULL;
     if (!report->claims) return false;
-    html_element(arena_format(report->arena, "h1 id=\"e%d\"", report->index), name, report->out);
-    html_element("p class=\"lead\"",
-                 "Position methods of transformers compared: trained on short sequences, evaluated on longer "
-                 "ones. Written by poslab from its database.",
-                 report->out);
-    if (report->set->best) html_element("p", report->set->best, report->out);
-    const char *stale = results_stale_note(report->set, report->arena);
-    if (stale) html_element("p class=\"note\"", stale, report->out);
+    html_put(
+        report->out,
+        "<h1 id=\"e%d\">%s</h1>\n<p class=\"lead\">Position methods of transformers compared: trained on "
+        "short sequences, evaluated on longer ones. Written by poslab from its database.</p>\n",
+        report->index, name);
+    if (report->set->best) html_put(report->out, "<p>%s</p>\n", report->set->best);
+    put_note(report, results_stale_note(report->set, report->arena));
     bool fine = put_notes(report, err);
     for (int i = 0; fine && i < COUNT_OF(sections); i++) {
         if (sections[i].wanted && !sections[i].wanted(report)) continue;
-        html_element(arena_format(report->arena, "h2 id=\"e%d-%s\"", report->index, sections[i].id),
-                     sections[i].title, report->out);
+        html_put(report->out, "<h2 id=\"e%d-%s\">%s</h2>\n", report->index, sections[i].id,
+                 sections[i].title);
         fine = sections[i].put(report, err);
         if (i == 0) put_contents(report);
     }
@@ -407,8 +392,7 @@ static void put_glossary(const Report *report) {
          "a change after training: the same weights with another method or other attention options"},
         {"run", "the training of one method with one seed, and its evaluations"},
     };
-    html_element("h2 id=\"glossary\"", "Glossary", report->out);
-    fputs("<dl>\n", report->out);
+    fputs("<h2 id=\"glossary\">Glossary</h2>\n<dl>\n", report->out);
     for (int i = 0; i < COUNT_OF(words); i++) put_term(report, words[i][0], words[i][1]);
     fputs("</dl>\n", report->out);
 }
@@ -419,11 +403,8 @@ static bool put_page(Database *store, const ReportOptions *options, FILE *out, A
     if (!names) return false;
     html_begin(out, count == 1 ? arena_format(arena, "%s - poslab", names[0]) : "poslab");
     if (count > 1) fputs("<nav aria-label=\"Experiments\"><ul>\n", out);
-    for (int i = 0; count > 1 && i < count; i++) {
-        fprintf(out, "<li><a href=\"#e%d\">", i);
-        html_text(names[i], out);
-        fputs("</a></li>\n", out);
-    }
+    for (int i = 0; count > 1 && i < count; i++)
+        html_put(out, "<li><a href=\"#e%d\">%s</a></li>\n", i, names[i]);
     if (count > 1) fputs("</ul></nav>\n", out);
     Report report = {.store = store, .options = options, .out = out, .arena = arena};
     for (int i = 0; i < count; i++) {

@@ -1,10 +1,8 @@
 #include "report/report_figures.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/escape.h"
 #include "sys/atomic_file.h"
+#include "sys/tempdir.h"
 #include "report/html.h"
 #include "report/plot.h"
 
@@ -56,25 +54,19 @@ static const struct {
 static bool put_figure(const Gallery *gallery, int index, const char *folder, Error *err) {
     const char *name = plot_figure_names[figures[index].kind];
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);
-    const char *data = arena_format(gallery->arena, "%s/%s.dat", folder, name);
     const PlotOptions options = {
         .kind = figures[index].kind, .figure = path, .look = {.title = "", .values = true}};
     bool fine = plot_results(gallery->store, gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
-    unlink(path);
-    unlink(data);
     if (!svg) return err->code == EXIT_USAGE;
     fputs("<figure>\n<div class=\"wide\">", gallery->out);
     const char *prefix = arena_format(gallery->arena, "e%df%d-", gallery->index, index);
     html_svg(svg, prefix,
              arena_format(gallery->arena, "%s: %s", gallery->set->experiment, figures[index].title),
              gallery->out);
-    fputs("</div>\n<figcaption><b>", gallery->out);
-    html_text(figures[index].title, gallery->out);
-    fputs(".</b> ", gallery->out);
-    html_text(figures[index].caption, gallery->out);
-    fputs("</figcaption>\n</figure>\n", gallery->out);
+    html_put(gallery->out, "</div>\n<figcaption><b>%s.</b> %s</figcaption>\n</figure>\n",
+             figures[index].title, figures[index].caption);
     return true;
 }
 
@@ -82,10 +74,8 @@ bool report_figures_write(Database *store, const Results *set, int index, Report
                           bool *figureless, FILE *out, Arena *arena, Error *err) {
     if (*figureless) return true;
     const Gallery gallery = {store, set, index, out, arena};
-    const char *temporary = getenv("TMPDIR");
-    char *folder =
-        arena_format(arena, "%s/poslab-report-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    if (!mkdtemp(folder)) return error_system(err, "cannot make a folder '%s'", folder);
+    const char *folder = tempdir_make(arena, err);
+    if (!folder) return false;
     Error why;
     bool drawn = true;
     for (int i = 0; drawn && i < COUNT_OF(figures); i++)
@@ -93,9 +83,9 @@ bool report_figures_write(Database *store, const Results *set, int index, Report
     *figureless = !drawn;
     if (!drawn) {
         const char *note = arena_format(arena, "Not all figures could be drawn: %s.", why.text);
-        html_element("p class=\"note\"", note, out);
+        html_put(out, "<p class=\"note\">%s</p>\n", note);
         escape_line(stderr, "poslab: %s", note);
     }
-    rmdir(folder);
+    tempdir_remove(folder);
     return true;
 }

@@ -16,6 +16,6 @@
 bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Arena *arena, Error *err);
 
 /* Writes how many claims have which verdict and, folded, each claim with its points. */
-void summary_claims(const ClaimList *claims, FILE *out, Arena *arena);
+void summary_claims(const Results *set, const ClaimList *claims, FILE *out, Arena *arena);
 
 #endif
