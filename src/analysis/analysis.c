@@ -35,8 +35,7 @@ static double bound(double value) { /* 0 is none */
 }
 
 static const ClaimList *judge(const Analysis *analysis, Error *err) {
-    const ClaimList *list =
-        claims_judge(analysis->store, analysis->set, analysis->options->claims, analysis->arena, err);
+    const ClaimList *list = claims_judge(analysis->set, analysis->options->claims, analysis->arena, err);
     if (list && !list->count)
         table_note(analysis->table,
                    "no results/paper/claims.json in the current folder, next to the program or in the "
@@ -210,14 +209,13 @@ static void put_notes(const Analysis *analysis) {
     results_note_settings(analysis->table, analysis->set, series, count, NULL, 0);
 }
 
-Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
-                      Error *err) {
+Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err) {
     const AnalysisKind *kind = find_kind(options, arena, err);
     if (!kind || (options->baseline && !results_check_name(set, options->baseline, arena, err))) return NULL;
     for (int i = 0; options->rows && options->rows[i]; i++)
         if (!results_check_name(set, options->rows[i], arena, err)) return NULL;
     kind = kind_for(kind, set);
-    Analysis analysis = {.store = store, .set = set, .options = options, .arena = arena};
+    Analysis analysis = {.set = set, .options = options, .arena = arena};
     const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
     analysis.table = table_new(title, kind->columns, kind->column_count, arena);
     analysis.table->signature = set->signature;
@@ -243,7 +241,7 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         return false;
     const Table **tables = NEW(arena, count, const Table *);
     for (int i = 0; i < count; i++) {
-        tables[i] = analysis_table(store, sets[i], options, arena, err);
+        tables[i] = analysis_table(sets[i], options, arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

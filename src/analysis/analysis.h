@@ -28,8 +28,7 @@ typedef struct AnalysisOptions {
 extern const char *const analysis_names[]; /* NULL-terminated */
 
 /* The table of one experiment; options->experiment, ->best and ->where are not used. */
-Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
-                      Error *err);
+Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err);
 
 /* The points of one claim, as claim-points lists them. */
 Table *analysis_points(const Results *set, const Claim *claim, Arena *arena);

@@ -16,7 +16,6 @@ const char *const claims_verdict_names[] = {"supported", "contradicted", "undeci
 static const double one_seed_margin = 0.05; /* of the logarithm, to both sides */
 
 typedef struct Judge {
-    Database *store;
     const BenchResults *benches;
     const Results *set;
     Claim *claim;
@@ -384,8 +383,7 @@ static bool judge_claim(const Judge *judge, Error *err) {
     return true;
 }
 
-const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
-                              Error *err) {
+const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err) {
     ClaimList *list = NEW(arena, 1, ClaimList);
     list->source = "";
     if (!file) file = file_find("results/paper/claims.json", arena);
@@ -393,11 +391,10 @@ const ClaimList *claims_judge(Database *store, const Results *set, const char *f
     const char *source = arena_format(arena, "claims '%s'", file);
     Json *json = file_read_json(file, source, arena, err);
     if (!json) return NULL;
-    const BenchResults *benches = bench_results_read(store, set->experiment, arena, err);
+    const BenchResults *benches = bench_results_read(set->store, set->experiment, arena, err);
     bool fine = benches && read_claims(list, json, source, arena, err);
     for (int i = 0; fine && i < list->count; i++) {
-        const Judge judge = {
-            .store = store, .benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
+        const Judge judge = {.benches = benches, .set = set, .claim = &list->items[i], .arena = arena};
         fine = judge_claim(&judge, err);
         list->counts[list->items[i].verdict]++;
     }

@@ -70,7 +70,6 @@ typedef struct ClaimList {
 /* file: NULL for results/paper/claims.json in the current folder, next to the program, or in the
    installation; if there is none, the list is empty. Returns NULL with err set if a file or the database
    cannot be read, or a file is not a list of claims. */
-const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
-                              Error *err);
+const ClaimList *claims_judge(const Results *set, const char *file, Arena *arena, Error *err);
 
 #endif

@@ -43,16 +43,7 @@ static void add_contrast(Contrasts *contrasts, const Series *series, const Serie
         (Contrast){.series = series, .base = base, .cell = cell, .base_cell = base_cell};
 }
 
-/* Whether two cells lack the same ones of the base's seeds. */
-static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
-    for (int s = 0; s < base->count; s++)
-        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
-    return true;
-}
-
-/* Fills all differences, and the p-values by Holm. Contrasts with one base and the same seeds share the
- * draws, and the time they take.
- */
+/* Fills all differences, and the p-values by Holm. */
 static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err) {
     int count = contrasts->count, together;
     Arena *arena = analysis->arena;
@@ -65,9 +56,7 @@ static bool test_all(Contrasts *contrasts, const Analysis *analysis, Error *err)
         together = 0;
         for (int k = i; k < count; k++) {
             Contrast *other = &contrasts->items[k];
-            if (other->base_cell != first->base_cell ||
-                !same_seeds(first->cell, other->cell, first->base_cell))
-                continue;
+            if (other->base_cell != first->base_cell) continue;
             cells[together] = other->cell;
             members[together++] = other;
         }
@@ -397,7 +386,7 @@ static bool same_length(const Series *a, const Series *b) {
 static bool run_short_long(const Analysis *analysis, Error *err) {
     Contrasts contrasts = {0};
     const Results *set = analysis->set;
-    contrasts.benches = bench_results_read(analysis->store, set->experiment, analysis->arena, err);
+    contrasts.benches = bench_results_read(set->store, set->experiment, analysis->arena, err);
     if (!contrasts.benches) return false;
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];

@@ -120,7 +120,7 @@ static const BenchResult *find_result(const BenchRecord *bench, const BenchResul
 /* The benches of the experiment's models, with the methods that the experiment has. */
 static bool put_benches(const Analysis *analysis, Error *err) {
     const Results *set = analysis->set;
-    const BenchResults *list = bench_results_read(analysis->store, set->experiment, analysis->arena, err);
+    const BenchResults *list = bench_results_read(set->store, set->experiment, analysis->arena, err);
     for (int b = 0; list && b < list->count; b++)
         for (int r = 0; r < list->items[b].count; r++) {
             const BenchRecord *bench = &list->items[b];
@@ -181,11 +181,11 @@ const AnalysisKind analysis_cost = {
 /* --- losses by position --- */
 
 /* The bins of a cell, summed over its seeds; returns how many, -1 with err set. */
-static int read_bins(ResultsBin *bins, const Analysis *analysis, const SeriesCell *cell, Error *err) {
+static int read_bins(SeriesBin *bins, const SeriesCell *cell, Error *err) {
     int count = 0;
     for (int s = 0; s < cell->count; s++) {
-        ResultsBin more[RESULTS_BINS];
-        int known = results_bins(more, analysis->store, &cell->seeds[s], err);
+        SeriesBin more[SERIES_BINS];
+        int known = series_bins(more, &cell->seeds[s], err);
         if (known < 0) return -1;
         for (int b = 0; b < known; b++) {
             if (b < count) more[b].nats += bins[b].nats, more[b].tokens += bins[b].tokens;
@@ -197,7 +197,7 @@ static int read_bins(ResultsBin *bins, const Analysis *analysis, const SeriesCel
 }
 
 /* Mean loss at positions [from, to), by the bins that begin there; NAN without any. */
-static double loss_between(const ResultsBin *bins, int count, int64_t from, int64_t to) {
+static double loss_between(const SeriesBin *bins, int count, int64_t from, int64_t to) {
     double nats = 0, tokens = 0;
     for (int b = 0; b < count; b++) {
         if (bins[b].first < from || bins[b].first >= to) continue;
@@ -223,8 +223,8 @@ static bool run_positions(const Analysis *analysis, Error *err) {
         const Series *series = &analysis->set->items[i];
         for (int k = 0; k < series->count; k++) {
             const SeriesCell *cell = &series->cells[k];
-            ResultsBin bins[RESULTS_BINS];
-            int count = read_bins(bins, analysis, cell, err);
+            SeriesBin bins[SERIES_BINS];
+            int count = read_bins(bins, cell, err);
             if (count < 0) return false;
             for (int b = 0; b < count; b++) {
                 double nats = bins[b].nats / (double)bins[b].tokens;
@@ -269,8 +269,8 @@ static double loss_at(const Series *series, int64_t length) {
 /* strided: NULL where there is none. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
                        const SeriesCell *cell, Error *err) {
-    ResultsBin bins[RESULTS_BINS];
-    int count = read_bins(bins, analysis, cell, err);
+    SeriesBin bins[SERIES_BINS];
+    int count = read_bins(bins, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
     double N = series_mean_loss(cell), N_L = loss_at(plain, L);

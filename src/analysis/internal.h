@@ -13,7 +13,6 @@
 #include "analysis/results.h"
 
 typedef struct Analysis {
-    Database *store;
     const Results *set;
     const AnalysisOptions *options;
     Table *table;

@@ -185,25 +185,15 @@ static bool is_better(const Pivot *pivot, double a, double b) {
     return higher ? a > b : a < b;
 }
 
-static bool complete(const Observation *observation) {
-    return observation->cell->count == observation->cell->seeds_requested;
-}
-
 /* p[i]: how well the observation i differs from the best; NAN where nothing can be tested. */
 static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
                          const Observation *const *others, int count, Error *err) {
     const SeriesCell **cells = NEW(pivot->arena, count, const SeriesCell *);
     StatsDifference *differences = NEW(pivot->arena, count, StatsDifference);
-    bool together = complete(best);
-    for (int i = 0; i < count; i++) {
-        cells[i] = others[i]->cell;
-        together &= complete(others[i]) && cells[i]->count == best->cell->count;
-    }
-    int step = together ? count : 1; /* with all seeds, they share the draws */
-    for (int i = 0; i < count; i += step)
-        if (!series_compare(differences + i, cells + i, step, best->cell, pivot->metric, STATS_BLOCK,
-                            STATS_RESAMPLES, pivot->arena, err))
-            return false;
+    for (int i = 0; i < count; i++) cells[i] = others[i]->cell;
+    if (!series_compare(differences, cells, count, best->cell, pivot->metric, STATS_BLOCK, STATS_RESAMPLES,
+                        pivot->arena, err))
+        return false;
     for (int i = 0; i < count; i++) p[i] = differences[i].p;
     stats_holm(p, p, count, pivot->arena);
     return true;

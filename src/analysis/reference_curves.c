@@ -1,7 +1,6 @@
 #include "analysis/reference_curves.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -44,11 +43,17 @@ static bool is_taken(const ReferenceCurves *paper, int index) {
     return true;
 }
 
+/* Keeps the curves that are wanted, by training length and otherwise in their order. */
 static void keep(ReferenceCurves *paper, bool (*wanted)(const ReferenceCurves *, int), Arena *arena) {
     ReferenceCurve *kept = NEW(arena, paper->count, ReferenceCurve);
     int count = 0;
-    for (int i = 0; i < paper->count; i++)
-        if (wanted(paper, i)) kept[count++] = paper->items[i];
+    for (int i = 0; i < paper->count; i++) {
+        if (!wanted(paper, i)) continue;
+        int place = count++;
+        for (; place > 0 && kept[place - 1].train_length > paper->items[i].train_length; place--)
+            kept[place] = kept[place - 1];
+        kept[place] = paper->items[i];
+    }
     paper->items = kept;
     paper->count = count;
 }
@@ -99,24 +104,11 @@ const ReferenceCurves *reference_curves_read(Database *store, const char *experi
     return query_end(query, err) ? paper : NULL;
 }
 
-static int by_length(const void *a, const void *b) {
-    const ReferenceCurve *one = a, *other = b;
-    if (one->train_length != other->train_length) return one->train_length < other->train_length ? -1 : 1;
-    const char *const texts[][2] = {{one->source, other->source},
-                                    {one->dataset, other->dataset},
-                                    {one->split, other->split},
-                                    {one->method, other->method}};
-    int order = 0;
-    for (int i = 0; !order && i < COUNT_OF(texts); i++) order = strcmp(texts[i][0], texts[i][1]);
-    return order;
-}
-
 const ReferenceCurves *reference_curves_choose(const ReferenceCurves *all, Arena *arena) {
     ReferenceCurves *paper = NEW(arena, 1, ReferenceCurves);
     *paper = *all;
     keep(paper, is_taken, arena);
     keep(paper, has_most_methods, arena);
-    if (paper->count) qsort(paper->items, (size_t)paper->count, sizeof *paper->items, by_length);
     paper->sources = list_sources(paper, arena);
     return paper;
 }

@@ -442,21 +442,3 @@ const char *results_stale_note(const Results *set, Arena *arena) {
                         "trains these runs again.",
                         list);
 }
-
-/* --- losses by position in the window --- */
-
-int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err) {
-    char id[32];
-    snprintf(id, sizeof id, "%lld", (long long)seed->evaluation);
-    Query *query = query_begin(store,
-                               "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
-                               " ORDER BY first",
-                               (const char *const[]){id, NULL});
-    int count = 0;
-    for (; query_next(query) && count < RESULTS_BINS; count++)
-        bins[count] = (ResultsBin){.first = query_int(query, 0),
-                                   .last = query_int(query, 1),
-                                   .nats = query_real(query, 2),
-                                   .tokens = query_int(query, 3)};
-    return query_end(query, err) ? count : -1;
-}

@@ -77,15 +77,4 @@ void results_note_settings(Table *table, const Results *set, const Series *const
 /* What ">text" in a table means, if any cell of the set may show it; else NULL. */
 const char *results_beyond_text(const Results *set);
 
-/* --- losses by position in the window --- */
-
-enum { RESULTS_BINS = 128 };
-typedef struct ResultsBin {
-    int64_t first, last, tokens; /* positions, counted from 0, both inside */
-    double nats;
-} ResultsBin;
-
-/* bins[RESULTS_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
-int results_bins(ResultsBin *bins, Database *store, const SeriesSeed *seed, Error *err);
-
 #endif

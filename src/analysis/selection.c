@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "analysis/observations.h"
 
 /* A condition. Several about one field are alternatives; those about different fields must all hold. */
@@ -115,9 +116,7 @@ static const char *values_of(const ObservationField *field, const Results *const
                                                      .cell = &series->cells[k],
                                                      .seed = series->cells[k].seeds[s].seed};
                     const char *value = observations_text(field, &observation, arena);
-                    int at = 0;
-                    while (at < known && strcmp(values[at], value)) at++;
-                    if (at == known) values[known++] = value;
+                    if (!text_among(value, values, known)) values[known++] = value;
                 }
         }
     for (int k = 0; k < known; k++) text = arena_format(arena, "%s%s'%s'", text, k ? ", " : "", values[k]);

@@ -73,19 +73,14 @@ SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena) {
  * targets. */
 static const char *describe_evaluation(const Series *series, Arena *arena) {
     int64_t targets = 0;
-    if (*series->task) {
-        const char *text =
-            arena_format(arena, "%lld examples of %s", (long long)series->requested, series->task);
-        return strcmp(series->precision, precision_names[0])
-                   ? arena_format(arena, "%s, %s", text, series->precision)
-                   : text;
-    }
+    const char *text = arena_format(arena, "%s, %s", series->split, series->protocol);
     for (int k = 0; k < series->count; k++)
         for (int i = 0; i < series->cells[k].count; i++)
             if (series->cells[k].seeds[i].tokens > targets) targets = series->cells[k].seeds[i].tokens;
-    const char *text = arena_format(arena, "%s, %s", series->split, series->protocol);
     if (strcmp(series->rule, "L")) text = arena_format(arena, "%s %s", text, series->rule);
-    if (targets && targets < series->requested)
+    if (*series->task)
+        text = arena_format(arena, "%lld examples of %s", (long long)series->requested, series->task);
+    else if (targets && targets < series->requested)
         text = arena_format(arena, "%s, %lld targets (%lld requested)", text, (long long)targets,
                             (long long)series->requested);
     else if (series->requested)

@@ -185,11 +185,22 @@ const char *series_score_text(const SeriesCell *cell, SeriesMetric metric, Arena
 
 /* --- paired differences --- */
 
-/* Paired differences of `cells` (each evaluated like `base`) from it, over the seeds that all of them and the
-   base have: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
+/* Paired differences of `cells` (each evaluated like `base`) from it, each over the seeds that it shares with
+   the base: of perplexity in nats per token, in units of at least max(length, block) targets; of the metrics
    of tasks in what they measure, each example a unit. Fails (damaged) where windows do not match. */
 bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
                     const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
                     Error *err);
+
+/* --- losses by position in the window --- */
+
+enum { SERIES_BINS = 128 };
+typedef struct SeriesBin {
+    int64_t first, last, tokens; /* positions, counted from 0, both inside */
+    double nats;
+} SeriesBin;
+
+/* bins[SERIES_BINS] of one evaluation, ascending; returns how many, -1 and err if reading fails. */
+int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err);
 
 #endif

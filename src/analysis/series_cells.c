@@ -187,14 +187,18 @@ static bool same_windows(const Windows *a, const Windows *b) {
            (!a->count || !memcmp(a->targets, b->targets, (size_t)a->count * sizeof(int64_t)));
 }
 
-static int shared_seeds(int64_t *seeds, const SeriesCell *const *cells, int count, const SeriesCell *base) {
+static int shared_seeds(int64_t *seeds, const SeriesCell *cell, const SeriesCell *base) {
     int shared = 0;
-    for (int s = 0; s < base->count; s++) {
-        bool all = true;
-        for (int m = 0; m < count; m++) all &= series_seed(cells[m], base->seeds[s].seed) != NULL;
-        if (all) seeds[shared++] = base->seeds[s].seed;
-    }
+    for (int s = 0; s < base->count; s++)
+        if (series_seed(cell, base->seeds[s].seed)) seeds[shared++] = base->seeds[s].seed;
     return shared;
+}
+
+/* Whether two cells share the same seeds with the base. */
+static bool same_seeds(const SeriesCell *a, const SeriesCell *b, const SeriesCell *base) {
+    for (int s = 0; s < base->count; s++)
+        if (!series_seed(a, base->seeds[s].seed) != !series_seed(b, base->seeds[s].seed)) return false;
+    return true;
 }
 
 /* Adds sign * the windows' nats to the places of one method and seed. */
@@ -202,13 +206,14 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
-                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
-                    Error *err) {
+/* Of cells that share the same seeds with the base. */
+static bool compare_together(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                             const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples,
+                             Arena *arena, Error *err) {
     ArenaMark mark = arena_mark(arena);
     StatsPanel panel = {.methods = count};
     int64_t *seeds = NEW(arena, base->count, int64_t);
-    panel.seeds = shared_seeds(seeds, cells, count, base);
+    panel.seeds = shared_seeds(seeds, cells[0], base);
     size_t width = (size_t)count * (size_t)panel.seeds;
     double *nats = NULL, *tokens = NULL;
     int *unit = NULL;
@@ -244,4 +249,45 @@ bool series_compare(StatsDifference *differences, const SeriesCell *const *cells
     if (fine) stats_compare(differences, &panel, resamples, arena);
     arena_release(arena, mark);
     return fine;
+}
+
+bool series_compare(StatsDifference *differences, const SeriesCell *const *cells, int count,
+                    const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples, Arena *arena,
+                    Error *err) {
+    const SeriesCell **members = NEW(arena, count, const SeriesCell *);
+    StatsDifference *found = NEW(arena, count, StatsDifference);
+    int *places = NEW(arena, count, int);
+    bool *done = NEW(arena, count, bool);
+    for (int i = 0; i < count; i++) {
+        int together = 0;
+        for (int k = i; k < count; k++) {
+            if (done[k] || !same_seeds(cells[i], cells[k], base)) continue;
+            done[k] = true;
+            members[together] = cells[k];
+            places[together++] = k;
+        }
+        if (together &&
+            !compare_together(found, members, together, base, metric, block, resamples, arena, err))
+            return false;
+        for (int k = 0; k < together; k++) differences[places[k]] = found[k];
+    }
+    return true;
+}
+
+/* --- losses by position in the window --- */
+
+int series_bins(SeriesBin *bins, const SeriesSeed *seed, Error *err) {
+    char id[32];
+    snprintf(id, sizeof id, "%lld", (long long)seed->evaluation);
+    Query *query = query_begin(seed->store,
+                               "SELECT first, last, nll_sum, tokens FROM position_loss WHERE evaluation = ?"
+                               " ORDER BY first",
+                               (const char *const[]){id, NULL});
+    int count = 0;
+    for (; query_next(query) && count < SERIES_BINS; count++)
+        bins[count] = (SeriesBin){.first = query_int(query, 0),
+                                  .last = query_int(query, 1),
+                                  .nats = query_real(query, 2),
+                                  .tokens = query_int(query, 3)};
+    return query_end(query, err) ? count : -1;
 }

@@ -110,10 +110,8 @@ static int method_style(const char *name) {
     style += control != NULL;
     for (int i = 0; i < encoding_method_count; i++) {
         const PositionMethod *method = encoding_methods[i];
-        bool first = method == control;
-        for (int k = 0; k < common; k++) first |= !strcmp(encoding_common[k], method->name);
         if (!strcmp(method->name, name)) return style;
-        style += !first;
+        style += method != control && !text_among(method->name, encoding_common, common);
     }
     return style; /* a method that this program does not have */
 }
@@ -144,9 +142,7 @@ static int named_style(const Figure *figure, const char *name) {
     for (int i = 0; i < set->count; i++) {
         const Series *series = &set->items[i];
         if (!results_is_first(set, i, series_same_name)) continue;
-        bool known = false;
-        for (int k = 0; k < count; k++) known |= !strcmp(methods[k], series->method);
-        used[count] = known ? -1 : method_style(series->method);
+        used[count] = text_among(series->method, methods, count) ? -1 : method_style(series->method);
         methods[count++] = series->method;
     }
     count = 0;
@@ -193,12 +189,10 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         if (line->legend != entry) continue;
-        bool is_new = *line->note != '\0';
         if (!name) name = line->name;
         lines++;
         noted += *line->note != '\0';
-        for (int k = 0; k < count; k++) is_new &= strcmp(seen[k], line->note) != 0;
-        if (is_new) seen[count++] = line->note;
+        if (*line->note && !text_among(line->note, seen, count)) seen[count++] = line->note;
     }
     for (int i = 0; i < figure->line_count; i++) { /* notes that are not of all lines say of which */
         const FigureLine *line = &figure->lines[i];

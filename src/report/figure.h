@@ -72,9 +72,9 @@ typedef struct FigureKind {
     const char *title; /* what is shown; after the name of the experiment */
     const char *x, *y; /* what they are, for the data file */
     const char *xlabel;
-    const char *ylabel;                                        /* "%s" is the unit */
-    bool (*make)(Figure *figure, Database *store, Error *err); /* figure->set and ->arena are given */
-    const char *missing;                                       /* why there may be nothing to draw */
+    const char *ylabel;                       /* "%s" is the unit */
+    bool (*make)(Figure *figure, Error *err); /* figure->set and ->arena are given */
+    const char *missing;                      /* why there may be nothing to draw */
     double ceiling;  /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
     double margin;   /* of a linear x axis, as a share of its range */
     int base;        /* of a logarithmic x axis; 0: x is linear */

@@ -55,8 +55,8 @@ static bool same_panel(const Series *a, const Series *b) {
     return a->train_length == b->train_length && series_same_protocol(a, b);
 }
 
-static bool make_curves(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_curves(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     bool several = false;
     for (int i = 1; i < set->count; i++) several |= !series_same_protocol(&set->items[0], &set->items[i]);
@@ -130,8 +130,8 @@ static bool same_plain(const Series *a, const Series *b) {
     return series_nonoverlapping(a) && series_nonoverlapping(b) && !strcmp(a->label, b->label);
 }
 
-static bool make_paper(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_paper(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     const ReferenceCurves *paper = reference_curves_choose(set->reference, figure->arena);
     for (int i = 0; i < set->count; i++) {
@@ -175,8 +175,8 @@ static bool same_name(const Series *a, const Series *b) {
     return !strcmp(a->name, b->name) && a->train_length == b->train_length;
 }
 
-static bool make_early(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_early(Figure *figure, Error *err) {
+    (void)err;
     for (int i = 0; i < figure->set->count; i++) {
         const Series *series = &figure->set->items[i];
         if (!has_several_protocols(figure->set, series)) continue;
@@ -253,8 +253,8 @@ static void add_seed(Figure *figure, int panel, const Series *series, int64_t se
     }
 }
 
-static bool make_accuracy(Figure *figure, Database *store, Error *err) {
-    (void)store, (void)err;
+static bool make_accuracy(Figure *figure, Error *err) {
+    (void)err;
     const Results *set = figure->set;
     for (int i = 0; set->task && i < set->count; i++) {
         const Series *series = &set->items[i];

@@ -2,30 +2,11 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/sha256.h"
 #include "report/page.h"
-
-/* "sha256-" and the digest in base64, as a content security policy names a text. */
-static const char *policy_hash(const char *text, Arena *arena) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char hex[SHA256_HEX_SIZE], base64[45] = "";
-    unsigned char bytes[33] = {0}; /* 32, and one that base64 reads as padding */
-    sha256_hex(text, strlen(text), hex);
-    for (int i = 0; i < 32; i++) {
-        const char pair[] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
-    }
-    for (int i = 0, at = 0; i < 33; i += 3) {
-        unsigned group = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6) base64[at++] = digits[group >> shift & 63];
-    }
-    base64[43] = '='; /* 32 bytes are 43 digits */
-    return arena_format(arena, "sha256-%s", base64);
-}
 
 void html_put(FILE *out, const char *format, ...) {
     va_list arguments;
@@ -49,19 +30,20 @@ void html_put(FILE *out, const char *format, ...) {
 }
 
 void html_begin(FILE *out, const char *title) {
-    Arena *arena = arena_new(0);
+    char style[SHA256_BASE64_SIZE], script[SHA256_BASE64_SIZE];
+    sha256_base64(page_style, strlen(page_style), style);
+    sha256_base64(page_script, strlen(page_script), script);
     fprintf(out,
             "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
             "<meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
             "'none'; "
-            "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\"/>\n"
+            "style-src 'sha256-%s'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\"/>\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
             "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
             "<meta name=\"referrer\" content=\"no-referrer\"/>\n",
-            policy_hash(page_style, arena), policy_hash(page_script, arena));
+            style, script);
     html_put(out, "<title>%s</title>\n", title);
     fprintf(out, "<style>%s</style>\n</head>\n<body>\n<main>\n", page_style);
-    arena_free(arena);
 }
 
 void html_end(FILE *out) {

@@ -57,7 +57,7 @@ static const char *find_unit(const Results *set) {
     return "byte";
 }
 
-bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err) {
+bool plot_results(const Results *set, const PlotOptions *options, Error *err) {
     const FigureKind *kind = find_kind(set, options->kind, err);
     if (!kind) return false;
     const char *format = find_format(options, err);
@@ -67,7 +67,7 @@ bool plot_results(Database *store, const Results *set, const PlotOptions *option
     int one = 1;
     bool fine = selection_apply(&figure.set, &one, options->where, options->methods, arena, err);
     if (fine) figure.unit = find_unit(figure.set);
-    fine = fine && kind->make(&figure, store, err) &&
+    fine = fine && kind->make(&figure, err) &&
            figure_draw(kind, &figure, options->figure, format, options->template, err);
     arena_free(arena);
     return fine;
@@ -79,7 +79,7 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     const Results *set = name ? results_read(store, name, options->best, arena, err) : NULL;
     PlotOptions chosen = *options;
     if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
-    bool fine = set && plot_results(store, set, &chosen, err);
+    bool fine = set && plot_results(set, &chosen, err);
     arena_free(arena);
     return fine;
 }

@@ -35,6 +35,6 @@ typedef struct PlotOptions {
 bool plot_figure(Database *store, const PlotOptions *options, Error *err);
 
 /* The same of results that have been read; options->experiment and ->best are not used. */
-bool plot_results(Database *store, const Results *set, const PlotOptions *options, Error *err);
+bool plot_results(const Results *set, const PlotOptions *options, Error *err);
 
 #endif

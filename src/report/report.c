@@ -113,8 +113,8 @@ static bool put_answer(Report *report, Error *err) {
 }
 
 static bool put_group(Report *report, ReportFigures group, Error *err) {
-    return report_figures_write(report->store, report->set, report->index, group, &report->figureless,
-                                report->out, report->arena, err);
+    return report_figures_write(report->set, report->index, group, &report->figureless, report->out,
+                                report->arena, err);
 }
 
 static bool put_main_figure(Report *report, Error *err) {
@@ -212,7 +212,7 @@ static bool put_differences(Report *report, Error *err) {
                                      .ends = true,
                                      .resamples = STATS_RESAMPLES,
                                      .block = STATS_BLOCK};
-    const Table *table = analysis_table(report->store, report->set, &options, report->arena, err);
+    const Table *table = analysis_table(report->set, &options, report->arena, err);
     if (!table) return false;
     put_table(
         report, table,
@@ -343,10 +343,9 @@ static void put_contents(const Report *report) {
 static bool put_experiment(Report *report, const char *name, Error *err) {
     report->set = results_read(report->store, name, report->options->best, report->arena, err);
     static const ClaimList none; /* claims are on perplexities */
-    report->claims =
-        report->set && report->set->task ? &none
-        : report->set ? claims_judge(report->store, report->set, report->options->claims, report->arena, err)
-                      : NULL;
+    report->claims = report->set && report->set->task ? &none
+                     : report->set ? claims_judge(report->set, report->options->claims, report->arena, err)
+                                   : NULL;
     if (!report->claims) return false;
     html_put(
         report->out,

@@ -7,7 +7,6 @@
 #include "report/plot.h"
 
 typedef struct Gallery {
-    Database *store;
     const Results *set;
     int index;
     FILE *out;
@@ -56,7 +55,7 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     const char *path = arena_format(gallery->arena, "%s/%s.svg", folder, name);
     const PlotOptions options = {
         .kind = figures[index].kind, .figure = path, .look = {.title = "", .values = true}};
-    bool fine = plot_results(gallery->store, gallery->set, &options, err);
+    bool fine = plot_results(gallery->set, &options, err);
     const char *svg = fine ? file_read(path, SIZE_MAX / 4, NULL, gallery->arena) : NULL;
     if (fine && !svg) error_system(err, "cannot read '%s'", path);
     if (!svg) return err->code == EXIT_USAGE;
@@ -70,10 +69,10 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
     return true;
 }
 
-bool report_figures_write(Database *store, const Results *set, int index, ReportFigures group,
-                          bool *figureless, FILE *out, Arena *arena, Error *err) {
+bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
+                          Arena *arena, Error *err) {
     if (*figureless) return true;
-    const Gallery gallery = {store, set, index, out, arena};
+    const Gallery gallery = {set, index, out, arena};
     const char *folder = tempdir_make(arena, err);
     if (!folder) return false;
     Error why;

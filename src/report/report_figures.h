@@ -17,7 +17,7 @@ typedef enum ReportFigures {
 
 /* Writes those of a group. figureless: drawing has failed before, and nothing is written; set if it fails.
    index: among the experiments of the page, so that ids differ. Errors: no temporary folder. */
-bool report_figures_write(Database *store, const Results *set, int index, ReportFigures group,
-                          bool *figureless, FILE *out, Arena *arena, Error *err);
+bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
+                          Arena *arena, Error *err);
 
 #endif

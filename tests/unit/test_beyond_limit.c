@@ -94,7 +94,7 @@ static void test_verdicts(void **state) {
           file);
     fclose(file);
     const Results *set = results_read(store, "old", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->items[0].count, 0);
     assert_int_equal(list->items[0].verdict, CLAIM_UNTESTED);

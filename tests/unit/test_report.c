@@ -70,7 +70,7 @@ static const Claim *judged(Database *store, const char *more) {
         "claims.json",
         arena_format(sample_arena, "{\"source\": \"s\", \"claims\": [{\"text\": \"t\", %s}]}", more));
     const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-    const ClaimList *list = set ? claims_judge(store, set, "claims.json", sample_arena, &err) : NULL;
+    const ClaimList *list = set ? claims_judge(set, "claims.json", sample_arena, &err) : NULL;
     if (!list) fail_msg("%s", err.text);
     assert_int_equal(list->count, 1);
     return &list->items[0];
@@ -210,7 +210,7 @@ static void test_claim_errors(void **state) {
         Error err;
         fixture_put_text("claims.json", cases[i].text);
         const Results *set = results_read(store, "x", NULL, sample_arena, &err);
-        assert_null(claims_judge(store, set, "claims.json", sample_arena, &err));
+        assert_null(claims_judge(set, "claims.json", sample_arena, &err));
         if (!strstr(err.text, cases[i].error)) fail_msg("no %s in: %s", cases[i].error, err.text);
     }
     database_close(store);
