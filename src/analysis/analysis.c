@@ -91,7 +91,7 @@ static void put_points(const Analysis *analysis, const Claim *claim) {
         const ClaimPoint *point = &claim->points[k];
         const Series *against = point->against;
         TableCell *row = analysis_row(analysis, point->series);
-        if (!point->seeds) /* a bench has no training of its own */
+        if (!point->seeds) /* a bench trains nothing */
             analysis_clear_keys(row, ANALYSIS_TRAIN_LENGTH, ANALYSIS_TRAIN_LENGTH);
         row = TABLE_TEXTS(row, against ? against->name : NULL);
         row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN, point->length,
@@ -108,7 +108,7 @@ static bool run_points(const Analysis *analysis, Error *err) {
 }
 
 const AnalysisKind analysis_claim_points = {
-    .title = "what the paper's claims were judged by",
+    .title = "the points of the paper's claims",
     ANALYSIS_COLUMNS(point_columns),
     .run = run_points,
 };

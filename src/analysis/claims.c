@@ -24,7 +24,7 @@ typedef struct Judge {
 
 /* --- points --- */
 
-/* logs[count]: the logarithms of what the seeds measured. Returns the point, to be completed. */
+/* logs[count]: the logarithms of the ratios of the seeds. Returns the new point; NULL without seeds. */
 static ClaimPoint *add_point(const Judge *judge, const Series *series, const Series *against, int64_t length,
                              const double *logs, int count) {
     Claim *claim = judge->claim;
@@ -124,8 +124,8 @@ static bool is_known(const Claim *claim, const Series *series, const Series *aga
     return false;
 }
 
-/* At one length the times are compared that each round had over the reference's; at two, what was reached.
-   Each length counts once, whatever the runs' training lengths. */
+/* At one length, ratios of the times within each round are compared; at two lengths, speeds. Each length
+   counts once, for all training lengths of runs. */
 static void add_bench(const Judge *judge, const BenchRecord *bench, const Series *series,
                       const Series *against) {
     bool longer = against->train_length > series->train_length;
@@ -151,7 +151,7 @@ static bool add_speed(const Judge *judge, const Series *series, const Series *ag
     return true;
 }
 
-/* Of runs: what a run allocates does not depend on what else the machine does. */
+/* From runs: the memory of a run does not depend on the load of the machine. */
 static bool add_memory(const Judge *judge, const Series *series, const Series *against, Error *err) {
     (void)err;
     double *logs = NEW(judge->arena, series->run_count, double);
@@ -161,7 +161,7 @@ static bool add_memory(const Judge *judge, const Series *series, const Series *a
             double ours = series->runs[i].cost[SERIES_BYTES], theirs = against->runs[k].cost[SERIES_BYTES];
             if (series->runs[i].seed != against->runs[k].seed || !(ours > 0 && theirs > 0)) continue;
             logs[count++] = log(ours / theirs);
-            break; /* a seed may be there twice, where a database is not the program's own */
+            break; /* a database that another program wrote can have a seed twice */
         }
     ClaimPoint *point = add_point(judge, series, against, series->train_length, logs, count);
     if (count == 1) point->low = point->high = point->ratio;
@@ -248,7 +248,8 @@ static bool is_one_of(const char *name, const char *list) {
     return false;
 }
 
-/* Of a method with several sets of options, a claim is about the default ones, if they are there. */
+/* A claim about a method with several sets of options is about the default ones if the experiment has them.
+ */
 static bool is_meant(const Results *set, const Series *series) {
     const PositionMethod *method = encoding_find(series->method);
     if (!method || !strcmp(series->label, method->label)) return true;
@@ -315,10 +316,10 @@ static const char *untested_text(const Judge *judge) {
     for (int i = 0; i < judge->set->count; i++)
         there |= !strcmp(judge->set->items[i].method, judge->claim->method);
     if (there && speed)
-        return "No bench here that would show it: `poslab bench CONFIG --db DB` measures speeds, those of "
+        return "There is no bench that tests it: `poslab bench CONFIG --db DB` measures speeds. Speeds of "
                "runs "
-               "depend on what else the machine does.";
-    return there ? "No evaluation here that would show it: other methods, training lengths, evaluation "
+               "depend on the other load of the machine.";
+    return there ? "There is no evaluation that tests it: other methods, training lengths, evaluation "
                    "lengths or a "
                    "protocol are missing."
                  : "The method is not part of this experiment.";
@@ -350,19 +351,19 @@ static void judge_all(const Judge *judge) {
     const char *range = low == high ? point_text(judge, low)
                                     : arena_format(judge->arena, "between %s and %s", point_text(judge, low),
                                                    point_text(judge, high));
-    const char *seeds = !most         ? "measured in turns by `poslab bench`"
+    const char *seeds = !most         ? "measured by `poslab bench`, in alternating rounds"
                         : few == most ? arena_format(judge->arena, "n = %d", few)
                                       : arena_format(judge->arena, "n = %d to %d", few, most);
     int open = claim->count - holds - fails;
-    const char *counts = claim->count > 1
-                             ? arena_format(judge->arena,
-                                            "Of %d points it clearly is at %d, clearly is not at %d, and %d "
-                                            "%s open",
-                                            claim->count, holds, fails, open, open == 1 ? "is" : "are")
-                         : holds ? "It clearly is"
-                         : fails ? "It clearly is not"
-                                 : "That is open";
-    claim->finding = arena_format(judge->arena, "%s: the %s is %s; it would have to be at %s %g. %s (%s).",
+    const char *counts =
+        claim->count > 1 ? arena_format(judge->arena,
+                                        "Of %d points the bound clearly holds at %d and clearly fails at %d; "
+                                        "%d %s open",
+                                        claim->count, holds, fails, open, open == 1 ? "is" : "are")
+        : holds          ? "The bound clearly holds"
+        : fails          ? "The bound clearly fails"
+                         : "The point is open";
+    claim->finding = arena_format(judge->arena, "%s: the %s is %s; the claim requires at %s %g. %s (%s).",
                                   claim->points[0].series->label, quantity_words(judge), range,
                                   claim->at_least > 0 ? "least" : "most",
                                   claim->at_least > 0 ? claim->at_least : claim->at_most, counts, seeds);

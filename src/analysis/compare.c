@@ -1,17 +1,14 @@
 /* compare: the analyses `compare` (every method against the baseline, or all pairs of chosen rows) and
  * `short-long` (trained short against trained long).
  *
- * Both are lists of contrasts: a cell and the cell that it is compared with, of the same evaluation length
- * and protocol and therefore on the same windows. Differences, intervals and p-values are those of
- * math/stats.h, in nats per token, method minus baseline: negative is better. They are converted to
- * perplexities at the end: with d the difference and B the baseline's perplexity (exp of its mean nats over
- * the shared targets and seeds), the ratio is exp(d) and the difference B (exp(d) - 1); the ends of the
- * interval likewise. Holm's family is all contrasts of the experiment that have a p-value.
+ * Both are lists of contrasts. A contrast compares two cells of the same evaluation length and protocol,
+ * that is on the same windows. Differences are in nats per token, method minus baseline (math/stats.h);
+ * with d the difference and B the baseline's perplexity, the ratio is exp(d) and the difference B (exp(d) -
+ * 1). Holm's family is all contrasts of the experiment that have a p-value.
  *
- * short-long: S trained at Ls, evaluated at Ll > Ls, against B trained and evaluated at Ll, where B is the
- * --baseline or, without it, S itself. Seconds and memory are the means over the runs of each; saved is 1 -
- * short / long. The seconds of runs depend on the other load of the machine, so the time saved is computed
- * from the numbers of tokens and the speeds of a bench (store/bench_results.h), and is unknown without one.
+ * short-long compares a method trained at Ls and evaluated at Ll > Ls with the baseline (by default the
+ * same method) trained and evaluated at Ll. Time saved is 1 - short / long, computed from the numbers of
+ * tokens and the speeds of a bench (store/bench_results.h); without a bench it is unknown.
  */
 #include "analysis/internal.h"
 
@@ -128,7 +125,7 @@ static const char *seeds_text(const Contrast *contrast, Arena *arena) {
     return contrast->cell->outcome ? contrast->cell->outcome : "none shared";
 }
 
-/* Returns the cell behind the columns of both. */
+/* Fills CONTRAST_COLUMNS; returns the next cell. */
 static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double adjusted, Arena *arena) {
     const StatsDifference *d = &contrast->difference;
     double base = exp(base_mean(contrast, SERIES_NLL));
@@ -148,7 +145,7 @@ static TableCell *put_contrast(TableCell *row, const Contrast *contrast, double 
     return TABLE_NUMBERS(row, d->p, adjusted);
 }
 
-/* What few seeds mean for intervals. */
+/* Notes on intervals of few seeds. */
 static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool one = false, few = false;
     for (int i = 0; i < contrasts->count; i++) {
@@ -157,17 +154,15 @@ static void put_seed_notes(const Analysis *analysis, const Contrasts *contrasts)
         few |= seeds > 1 && seeds < 5;
     }
     if (one)
-        table_note(
-            analysis->table,
-            "n = 1: a single seed says nothing about other seeds; no interval and no p-value is given.");
+        table_note(analysis->table, "n = 1: with one seed the variation between seeds is unknown, so there "
+                                    "is no interval and no p-value.");
     if (few)
-        table_note(
-            analysis->table,
-            "With n seeds that differ much an interval covers at most 1 - 2^(1-n), 75 % with three: fewer "
-            "than five seeds make it too narrow.");
+        table_note(analysis->table, "With n seeds that differ much, the coverage of an interval is at most 1 "
+                                    "- 2^(1-n), 75 % for three "
+                                    "seeds: with fewer than five seeds it is too narrow.");
 }
 
-/* What a reader has to know about these numbers. */
+/* Notes on how to read the numbers, and the signature. */
 static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     bool several = false, short_of_units = false;
     Table *table = analysis->table;
@@ -187,7 +182,7 @@ static void put_notes(const Analysis *analysis, const Contrasts *contrasts) {
     put_seed_notes(analysis, contrasts);
     if (short_of_units)
         table_note(table, arena_format(analysis->arena,
-                                       "Some intervals rest on fewer than %d units of text; see the "
+                                       "Some intervals are based on fewer than %d units of text; see the "
                                        "column units (csv, json).",
                                        STATS_FEW_UNITS));
     table->signature =
@@ -218,7 +213,7 @@ static const TableColumn compare_columns[] = {
     CONTRAST_COLUMNS(NULL),
 };
 
-/* The last cell that the text is long enough for. */
+/* The longest cell for which the text is long enough. */
 static int last_cell(const Series *series) {
     int last = series->count - 1;
     while (last > 0 &&
@@ -246,11 +241,11 @@ static bool add_pair(Contrasts *contrasts, const Analysis *analysis, const char 
            error_set(
                err, EXIT_USAGE,
                "experiment '%s': '%s' and '%s' have no training length, settings and evaluation in common; "
-               "name rows as `poslab table` prints them",
+               "use names as `poslab table` prints them",
                analysis->set->experiment, row, base_row);
 }
 
-/* The pairs that the options ask for. */
+/* The pairs that the options select. */
 static bool contrast_all(const Analysis *analysis, Contrasts *contrasts, Error *err) {
     const char *const *rows = analysis->options->rows, *base = analysis->options->baseline;
     if ((!rows || !*rows) && !add_pair(contrasts, analysis, NULL, base, err)) return false;
@@ -370,7 +365,7 @@ static void put_savings(TableCell *row, const Contrast *contrast, const BenchRes
                   100 * (1 - cost[SERIES_BYTES] / base[SERIES_BYTES]));
 }
 
-/* Whether the two of any contrast were trained on different numbers of tokens. */
+/* Whether any contrast compares trainings on different numbers of tokens. */
 static bool budgets_differ(const Contrasts *contrasts) {
     bool differ = false;
     for (int i = 0; i < contrasts->count; i++)

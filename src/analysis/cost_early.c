@@ -1,4 +1,4 @@
-/* cost_early: the analyses `cost`, `early` and `positions`. */
+/* cost_early: the analyses `cost`, `positions` and `early`; each is described at its section. */
 #include <math.h>
 #include <string.h>
 
@@ -8,17 +8,13 @@
 
 /* --- cost --- */
 
-/* The analysis `cost` (Figure 2 and Table 1 of the paper), from what runs measured of themselves and
- * from what `poslab bench --db` measured of the same model.
+/* Speed and memory (Figure 2 and Table 1 of the paper), as the runs and `poslab bench --db` measured them.
  *
- * Speed is targets per second of each seed, then mean and deviation over seeds: in training all targets over
- * the seconds of all sessions; in evaluation the targets scored, so that a strided protocol counts only the
- * last ones of each window. Memory is the peak of what the program allocated (weights, gradients, optimizer,
- * activations; in evaluation one pass), the largest over seeds. `relative` is the speed relative to that of
- * the --baseline at the same length and phase, from a bench only: a bench alternates methods, its speeds are
- * medians over rounds with quartiles, and its relative speeds are ratios of the times within each round. The
- * seconds of runs depend on the other load of the machine: their processor time and the load are shown as
- * well, and a note says where runs of one method differ.
+ * Speed is targets per second of each seed, then mean and deviation over seeds. In training it covers all
+ * targets and the seconds of all sessions; in evaluation only scored targets, so a strided protocol counts
+ * the last ones of each window. Memory is the largest peak of allocated bytes over seeds. `relative`, the
+ * speed over that of the --baseline at the same length and phase, comes only from a bench: it alternates
+ * methods, so its ratios do not depend on the other load of the machine.
  */
 
 static const TableColumn cost_columns[] = {
@@ -42,7 +38,7 @@ static const TableColumn cost_columns[] = {
     {"load", "load", TABLE_REAL, .decimals = 1, .if_varying = true},
 };
 
-/* What several seeds measured in one place. */
+/* The measurements of several seeds under the same conditions. */
 typedef struct Measured {
     double *speeds, *seconds, bytes; /* [count] */
     int count;
@@ -105,7 +101,7 @@ static const Series *labelled(const Results *set, const char *label) {
     return NULL;
 }
 
-/* What `wanted` (a method or a label) reached in the same place; NULL if it was not measured. */
+/* The result of `wanted` (a method or a label) at the same length and phase; NULL: not measured. */
 static const BenchResult *find_result(const BenchRecord *bench, const BenchResult *result,
                                       const char *wanted) {
     for (int i = 0; wanted && i < bench->count; i++) {
@@ -143,10 +139,9 @@ static bool run_cost(const Analysis *analysis, Error *err) {
             put_training(analysis, series);
         for (int k = 0; k < series->count; k++) put_evaluation(analysis, series, &series->cells[k]);
     }
-    table_note(
-        analysis->table,
-        "Targets per second, as the runs measured it; runs at a time slow each other down, and so does "
-        "all else on the machine. Methods are compared by a bench alone (`poslab bench CONFIG --db DB`).");
+    table_note(analysis->table, "Targets per second, as measured by the runs. Simultaneous runs and other "
+                                "load of the machine slow runs "
+                                "down; only a bench compares methods (`poslab bench CONFIG --db DB`).");
     const char *warning = series_speed_warning(set->items, set->count, analysis->arena);
     if (warning) table_note(analysis->table, warning);
     return put_benches(analysis, err);
@@ -160,22 +155,19 @@ const AnalysisKind analysis_cost = {
 
 /* --- early, positions --- */
 
-/* The analyses `early` (the early-token curse decomposed, section 5 and appendix B of the
- * paper) and `positions` (loss by position in the window).
+/* The loss by position in the window, and the early-token curse (section 5 and appendix B of the paper).
  *
- * Nonoverlapping windows of length l predict their first targets from little context, and the longer the
- * windows, the fewer such targets there are. A perplexity that falls with l may thus owe nothing to longer
- * context. With N(l) the loss (nats per token) under nonoverlapping evaluation and S(l) under strided
- * evaluation, where almost every target has l tokens of context, at the same targets:
+ * Nonoverlapping windows predict their first targets from little context, and longer windows have fewer
+ * such targets, so a perplexity that falls with the length l need not come from longer context. With N(l)
+ * the loss (nats per token) in nonoverlapping and S(l) in strided evaluation of the same targets, and L the
+ * training length:
  *
  *     early(l) = N(l) - S(l)                     what short contexts at the starts of windows cost
  *     N(L) - N(l) = [S(L) - S(l)] + [early(L) - early(l)]
  *     gain        = longer context + fewer early tokens
  *
- * L is the training length; gains are positive where l is better. The table also has the nonoverlapping loss
- * at the positions below L and at those from L on (0-based; bins of `position_loss` that L cuts count as
- * below): a method that fails beyond its training length shows it in the second. Losses are means over
- * seeds.
+ * The table also has the nonoverlapping loss at positions below L and from L on (counted from 0; a bin of
+ * `position_loss` that contains L counts as below). Losses are means over seeds.
  */
 
 /* --- losses by position --- */
@@ -266,7 +258,7 @@ static double loss_at(const Series *series, int64_t length) {
     return cell ? series_mean_loss(cell) : NAN;
 }
 
-/* strided: NULL where there is none. */
+/* strided: NULL: there is no strided evaluation. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
                        const SeriesCell *cell, Error *err) {
     SeriesBin bins[SERIES_BINS];
@@ -295,7 +287,8 @@ static bool run_early(const Analysis *analysis, Error *err) {
         const Series *plain = &set->items[i];
         if (!series_nonoverlapping(plain)) continue;
         int strided = 0;
-        for (int k = 0; k <= set->count; k++) { /* after the last one: none, if there was none */
+        for (int k = 0; k <= set->count;
+             k++) { /* after the last series: a row without a strided one, if there was none */
             const Series *other = k < set->count ? &set->items[k] : NULL;
             if (other ? !is_strided_of(other, plain) : strided > 0) continue;
             strided++;
@@ -311,7 +304,7 @@ static bool run_early(const Analysis *analysis, Error *err) {
                                 "outside the training length.");
     if (lacking)
         table_note(analysis->table,
-                   "Some have no strided evaluation of the same targets; `poslab eval DB --protocol "
+                   "Some series have no strided evaluation of the same targets; `poslab eval DB --protocol "
                    "strided:0.125` adds it.");
     return true;
 }

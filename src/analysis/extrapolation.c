@@ -1,20 +1,18 @@
-/* extrapolation: the analyses `curves` (Figure 1 of the paper), `matrix` (its Table 5) and, of tasks,
+/* extrapolation: the analyses `curves` (Figure 1 of the paper), `matrix` (its Table 5) and, for tasks,
  * `accuracy`.
  *
- * For a curve trained at L, from mean perplexities P(l) over seeds, at the lengths l >= L that were
- * evaluated:
+ * For a model trained at L, with P(l) the mean perplexity over seeds at length l >= L:
  *
  *     within 5 %   the last length up to which every P(l) <= 1.05 P(L); a length without a perplexity ends it
- *     gained       l - L of the lowest P(l): how many tokens longer than in training still help
- *     ratio        P(l) / P(L), at every l
+ *     gained       l - L at the lowest P(l)
+ *     ratio        P(l) / P(L)
  *
- * ">=" before a number means that it is the longest length that was evaluated: the true one may be longer.
+ * For tasks, with the exact match of each seed:
  *
- * Of a task, from exact matches of seeds:
+ *     90 % to      the largest size up to which, from the smallest trained size on, every median is >= 90 %
+ *     beyond       the mean over all sizes beyond training, of each seed
  *
- *     90 % to      the largest size such that there, and at all smaller sizes from the least in training on,
- *                  the median over seeds is at least 90 %
- *     beyond       of each seed the mean over all sizes that are larger than those of training
+ * ">=" marks the longest length evaluated: the true value can be longer.
  */
 #include "analysis/internal.h"
 
@@ -38,7 +36,7 @@ static const TableColumn curves_columns[] = {
     {"ratio", NULL, TABLE_REAL},
 };
 
-/* The columns outcome, perplexity and perplexity_sd; returns the cell behind them. */
+/* Fills outcome, perplexity and perplexity_sd; returns the next cell. */
 static TableCell *put_perplexity(TableCell *row, const SeriesCell *cell, const char *shown) {
     row = TABLE_TEXTS(row, cell->count ? "done" : cell->outcome);
     *row++ = table_shown(cell->mean, shown);
@@ -51,7 +49,7 @@ static TableCell at_least(int64_t number, bool longest, Arena *arena) {
                        arena_format(arena, "%s%lld", longest ? ">= " : "", (long long)number));
 }
 
-/* The rows of one curve: they share what is said of all of it. source: of a curve of a paper; NULL: ours. */
+/* The rows of one curve. source: of a curve of a paper; NULL: ours. */
 static void add_curve(const Analysis *analysis, const Series *series, const char *source) {
     Arena *arena = analysis->arena;
     const SeriesReach reach = series_reach(series);
@@ -80,7 +78,7 @@ static void add_reference(const Analysis *analysis, const ReferenceCurve *refere
     if (reference->count < 2) return; /* no curve */
     const char *name = reference->method, *source = reference->source;
     if (*reference->dataset) source = arena_format(analysis->arena, "%s, %s", source, reference->dataset);
-    for (int i = analysis->set->count - 1; i >= 0; i--) /* as our tables call it, if they do */
+    for (int i = analysis->set->count - 1; i >= 0; i--) /* the name in our tables */
         if (!strcmp(analysis->set->items[i].method, reference->method)) name = analysis->set->items[i].label;
     add_curve(analysis, series_of_reference(reference, name, analysis->arena), source);
 }
@@ -171,7 +169,8 @@ static const char *spread_text(const StatsSpread *spread, Arena *arena) {
                                              100 * spread->low, 100 * spread->high);
 }
 
-/* Of each seed that is done at all sizes beyond training, the mean over them. Returns how many seeds. */
+/* For each seed that is done at all sizes beyond training, the mean over these sizes. Returns the number of
+   seeds. */
 static int beyond_training(double *means, const Series *series) {
     const SeriesCell *last = &series->cells[series->count - 1];
     int count = 0;

@@ -101,7 +101,7 @@ const char *observations_text(const ObservationField *field, const Observation *
     return number < 0 ? "" : arena_format(arena, "%.0f", number);
 }
 
-/* The keys of a point's config, NULL-terminated after `count` names that are there. */
+/* Appends the keys of a point's config to `count` names; NULL-terminated. */
 static const char **add_config_keys(const char **names, int count, Arena *arena) {
     for (int i = 0; config_keys_sections[i]; i++) {
         const OptionSection *section = config_keys_sections[i];

@@ -1,10 +1,8 @@
-/* observations: the perplexities of an experiment (analysis/results.h) as a list, for tables with chosen rows
- * and columns.
+/* observations: the perplexities of an experiment (analysis/results.h) as a list, with fields.
  *
- * An observation is one perplexity: a series (analysis/results.h) at one evaluation length, averaged over
- * its seeds or of one seed. Fields describe an observation; --rows, --columns and --where name them.
- * Observations of a paper (analysis/reference_curves.h) are placed at the same multiples of the training
- * length as ours.
+ * An observation is one perplexity: a series at one evaluation length, averaged over its seeds or of one
+ * seed. Fields describe an observation; --rows, --columns and --where name them. Observations of a paper
+ * (analysis/reference_curves.h) are at the same multiples of the training length as ours.
  */
 #ifndef POSLAB_ANALYSIS_OBSERVATIONS_H
 #define POSLAB_ANALYSIS_OBSERVATIONS_H

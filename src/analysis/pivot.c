@@ -26,7 +26,7 @@ typedef struct Pivot {
     int row_count;
     const char *shown_fields[MOST_ROWS + 1]; /* names of the column and of the rows */
     unsigned shown;                          /* OBSERVATION_* that rows and columns show */
-    int seeds;                               /* the most that a number is asked of */
+    int seeds;                               /* the most seeds that an observation requests */
     SeriesMetric metric;
     int *grid, grid_count; /* [list->count]: the grid in which each observation is */
     Table *table;
@@ -43,7 +43,7 @@ static bool same_field(const Pivot *pivot, const ObservationField *field, const 
     return same;
 }
 
-/* Fields that say by which of the hidden values a grid differs from the others. */
+/* Whether the field is shown by neither rows nor columns, so that its values split the table. */
 static bool is_hidden(const Pivot *pivot, const ObservationField *field, const Observation *observation) {
     if (!field->shows || field->shows & pivot->shown) return false;
     return !observation->paper || field->shows & (OBSERVATION_METHOD | OBSERVATION_TRAIN_LENGTH);
@@ -76,7 +76,7 @@ static void choose_grids(Pivot *pivot) {
     }
 }
 
-/* "trained at"-like words of what all observations of a grid share and others do not. */
+/* "training length: 64; split: valid": the hidden values of a grid that differ between grids. */
 static const char *caption_of(const Pivot *pivot, const Observation *opener) {
     const char *caption = "";
     unsigned said = pivot->shown;
@@ -199,7 +199,7 @@ static bool compare_with(const Pivot *pivot, double *p, const Observation *best,
     return true;
 }
 
-/* Observations of a grid that were evaluated alike, with their cells. */
+/* Marks the best of observations that were evaluated alike, in their cells. */
 static bool mark_class(const Pivot *pivot, const Observation *const *items, TableCell *const *cells,
                        int count, Error *err) {
     const Observation **others = NEW(pivot->arena, count, const Observation *);
@@ -210,7 +210,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
             (best < 0 || is_better(pivot, cells[i]->number, cells[best]->number)))
             best = i;
     if (best < 0 || count < 2) return true;
-    if (pivot->list->set->task && cells[best]->number == 0) return true; /* none has anything right */
+    if (pivot->list->set->task && cells[best]->number == 0) return true; /* nothing was answered */
     cells[best]->best = true;
     if (pivot->options->ratio) {
         table_note(pivot->table, "Bold: the lowest ratio, untested.");
@@ -238,7 +238,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
                 : "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from "
                   "it (p at least 0.05, paired bootstrap over seeds and windows, Holm).");
         if (items[best]->cell->count < 5)
-            table_note(pivot->table, "Fewer than five seeds: the test tells apart more than it should.");
+            table_note(pivot->table, "Fewer than five seeds: the test reports too many differences.");
     } else
         table_note(pivot->table,
                    arena_format(pivot->arena,
@@ -247,7 +247,7 @@ static bool mark_class(const Pivot *pivot, const Observation *const *items, Tabl
     return true;
 }
 
-/* items[count]: the observations of the last rows of the table, which are a grid. */
+/* items[count]: the observations of a grid, which is the last `count` rows of the table. */
 static bool mark_best(const Pivot *pivot, const Observation *const *items, int count, Error *err) {
     const Table *table = pivot->table;
     const Observation **members = NEW(pivot->arena, count, const Observation *);
@@ -306,7 +306,7 @@ static Table *new_table(const Pivot *pivot) {
     return table_new(NULL, all, FIELDS + pivot->row_count, pivot->arena);
 }
 
-/* "over 5 seeds", "over 4 to 5 seeds": what the numbers have, not what was asked for. */
+/* "mean over 4 to 5 seeds": of the seeds that are done. */
 static const char *seeds_text(const Pivot *pivot) {
     int few = 0, most = 0;
     for (int i = 0; i < pivot->list->count; i++) {
@@ -367,7 +367,7 @@ static bool read_list(Pivot *pivot, const Results *set, Error *err) {
             return error_set(err, EXIT_USAGE, "'%s' is on a task: 'multiple' is of text, use 'size'",
                              set->experiment);
     pivot->shown = pivot->column->shows;
-    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings tell */
+    if (set->task) pivot->shown |= OBSERVATION_CORPUS; /* the settings in the names determine it */
     for (int i = 0; i < pivot->row_count; i++) {
         pivot->shown |= pivot->rows[i]->shows;
         if (observations_same_field(pivot->rows[i], pivot->column))
@@ -413,9 +413,10 @@ Table *pivot_table(const Results *set, const PivotOptions *options, Arena *arena
     put_hidden(&pivot);
     if (pivot.list->paper) {
         table_note(table, arena_format(arena, "paper: %s.", pivot.list->paper->sources));
-        table_note(table,
-                   "~: between two lengths of the paper, by a straight line in the logarithms. Its data and "
-                   "model are others: compare ratios.");
+        table_note(
+            table,
+            "~: interpolated between two lengths of the paper, linearly in the logarithms. Its data and "
+            "model differ from ours: compare ratios.");
     }
     return table;
 }

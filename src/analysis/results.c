@@ -1,6 +1,4 @@
-/* results: rows of the view `outcome` are in the order of the config; each is assigned to its series and
- * cell.
- */
+/* results: each row of the view `outcome` is added to its series and cell, in the order of the config. */
 #include "analysis/results.h"
 
 #include <math.h>
@@ -14,14 +12,14 @@
 
 /* --- reading --- */
 
-/* Of the view `outcome`: " [variant]". */
+/* " [variant]", with its options if the experiment has the variant with several options. */
 #define CHANGED                                                                                              \
     "iif(eval_variant = '', '', ' [' || eval_variant || iif((experiment, label, variant, train_length,"      \
     " eval_variant) IN (SELECT experiment, label, variant, train_length, eval_variant FROM outcome"          \
     " WHERE eval_variant <> '' GROUP BY 1, 2, 3, 4, 5 HAVING count(DISTINCT eval_variant_options) > 1),"     \
     " ' ' || eval_variant_options, '') || ']')"
 
-/* A value of the section data.task of the run's config; NULL: the run is on text. */
+/* A value of data.task in the config of the run; NULL: the run is on text. */
 #define OF_TASK(path) "SELECT json_extract(config, '$.data.task." path "') FROM run WHERE key = run_key"
 
 /* The sum of an expression of k, an example of the evaluation, and w, its window. */
@@ -282,12 +280,12 @@ Results *results_read(Database *store, const char *experiment, const char *best,
 
 /* --- several experiments --- */
 
-/* Adds a path that is not among them yet. */
+/* Adds a path if it is new. */
 static void add_path(const char ***paths, int *count, const char *path, Arena *arena) {
     if (!text_among(path, *paths, *count)) *ARENA_PUSH(arena, *paths, *count) = path;
 }
 
-/* What differs, or was chosen, in any of them; the notes name the experiment. */
+/* Adds the keys of one experiment that vary or have a best value, and its note. */
 static void join_paths(Results *joined, const Results *set, const char *name, Arena *arena) {
     for (int i = 0; i < set->path_count; i++)
         add_path(&joined->paths, &joined->path_count, set->paths[i], arena);
@@ -330,7 +328,7 @@ bool results_is_first(const Results *set, int index, bool (*same)(const Series *
     return true;
 }
 
-/* By its method or its label, whatever its settings. */
+/* By its method or its label; settings are not compared. */
 static bool is_called(const Series *series, const char *wanted) {
     return (!strcmp(series->method, wanted) && !*series->variant) || !strcmp(series->label, wanted);
 }
@@ -379,7 +377,7 @@ bool results_check_name(const Results *set, const char *wanted, Arena *arena, Er
                      label ? "several series of the method" : "no method", wanted, list);
 }
 
-/* Whether the settings of this key differ among the series, and are in no name. */
+/* Whether the values of this key differ among the series and are in none of their names. */
 static bool differs_unnamed(const char *path, const Series *const *series, int count, Arena *arena) {
     bool differs = false;
     for (int i = 0; i < count; i++) {
@@ -413,8 +411,7 @@ const char *results_beyond_text(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
             if (series_outcomes(&set->items[i].cells[k], "beyond_text"))
-                return ">text: the text that was evaluated is shorter than this length, so no perplexity "
-                       "at it was measured.";
+                return ">text: the evaluated text is shorter than this length.";
     return NULL;
 }
 
@@ -439,6 +436,6 @@ const char *results_stale_note(const Results *set, Arena *arena) {
     if (!list) return NULL;
     return arena_format(arena,
                         "†: stale (%s): the file of the method was edited after the training; `poslab run` "
-                        "trains these runs again.",
+                        "retrains these runs.",
                         list);
 }

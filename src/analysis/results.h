@@ -1,12 +1,7 @@
-/* results: the one reading of an experiment: its runs, its evaluations, and the numbers of papers.
+/* results: the runs, evaluations and reference numbers of an experiment, read once.
  *
- * A series is one method with its settings and variant, at one training length under one protocol: a row of a
- * table, a line of a figure. Its cells are at the evaluation lengths, ascending; a cell has one entry for
- * each run (seed) that the experiment requests, with its perplexity or the reason why there is none. Tables,
- * figures, analyses, claims and the report are all computed from a Results.
- *
- * Every seed has the same weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in
- * math/stats.h.
+ * Tables, figures, analyses, claims and the report are all computed from a Results: a list of series
+ * (analysis/series.h) in the order of the config, and a signature that says what the numbers describe.
  */
 #ifndef POSLAB_ANALYSIS_RESULTS_H
 #define POSLAB_ANALYSIS_RESULTS_H

@@ -77,7 +77,7 @@ static SeriesCell *keep_seeds(SeriesCell *cell, const Conditions *conditions, Ar
     return all ? cell : series_cell_of(cell, chosen, arena);
 }
 
-/* What the conditions allow of a set; the signature is still that of the set. */
+/* The part of a set that the conditions allow. The signature is still that of the set. */
 static Results *keep(const Results *set, const Conditions *conditions, Arena *arena) {
     Results *kept = NEW(arena, 1, Results);
     *kept = *set;

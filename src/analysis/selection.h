@@ -1,8 +1,8 @@
 /* selection: what conditions (--where, --methods) leave of the results of experiments.
  *
  * A condition names a field of observations (analysis/observations.h) and a value. Several conditions about
- * one field are alternatives; those about different fields must all hold. What is left is a Results like any
- * other, whose signature describes the evaluations that are left, followed by the conditions.
+ * one field are alternatives; those about different fields must all hold. What is left is a Results like
+ * any other, whose signature describes the evaluations that are left, followed by the conditions.
  */
 #ifndef POSLAB_ANALYSIS_SELECTION_H
 #define POSLAB_ANALYSIS_SELECTION_H

@@ -217,10 +217,11 @@ const char *series_speed_warning(const Series *items, int count, Arena *arena) {
         worst = &items[i];
     }
     if (!worst) return NULL;
-    return arena_format(arena,
-                        "Warning: of runs that do the same, one was up to %.1f times as fast as another (%s "
-                        "trained at %lld): the machine was busy, and their speeds say little about methods.",
-                        highest, worst->name, (long long)worst->train_length);
+    return arena_format(
+        arena,
+        "Warning: equal runs differ in speed by a factor of up to %.1f (%s trained at %lld): the machine "
+        "was busy, and the speeds of runs do not compare methods.",
+        highest, worst->name, (long long)worst->train_length);
 }
 
 /* --- the best settings --- */
@@ -234,7 +235,7 @@ static const char *values_of(const Series *series, const char *const *paths, int
     return text;
 }
 
-/* Whether the trainings of two series differ in nothing but the seed and settings that are hidden. */
+/* Whether two series have the same training, except for the seed and hidden settings. */
 static bool same_training(const Series *a, const Series *b) {
     return !strcmp(a->run_label, b->run_label) && !strcmp(a->setting, b->setting) &&
            a->train_length == b->train_length && !strcmp(a->corpus, b->corpus);

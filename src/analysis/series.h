@@ -1,9 +1,9 @@
-/* series: perplexities of one method at one training length under one protocol: a row of a table, a line of a
- * figure.
+/* series: one method with its settings and variant, at one training length under one protocol: a row of a
+ * table, a line of a figure.
  *
- * The cells of a series are at the evaluation lengths, ascending. A cell has one entry for each run (seed)
- * that the experiment requests, with its perplexity or the reason why there is none. Every seed has the same
- * weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in math/stats.h.
+ * Its cells are at the evaluation lengths (of a task: sizes), ascending. A cell has one entry for each run
+ * (seed) that the experiment requests, with its loss or the reason why there is none. Every seed has the
+ * same weight: exp(nats / tokens) of each, then mean and standard deviation (n - 1) as in math/stats.h.
  */
 #ifndef POSLAB_ANALYSIS_SERIES_H
 #define POSLAB_ANALYSIS_SERIES_H

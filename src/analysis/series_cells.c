@@ -1,6 +1,4 @@
-/* series_cells: what the cells of a series hold: seeds, scores, the text of a cell, and paired differences
- * between cells (series.h).
- */
+/* series_cells: seeds, scores and texts of cells, and paired differences between cells. */
 #include "analysis/series.h"
 
 #include <math.h>
@@ -81,7 +79,7 @@ int64_t series_answers_to(const Series *series, Arena *arena) {
     return reach;
 }
 
-/* Of a cell without seeds that are done. */
+/* The text of a cell in which no seed is done. */
 static const char *outcome_text(const SeriesCell *cell) {
     static const char *const words[][2] = {
         {"beyond_limit", ">limit"}, {"beyond_text", ">text"}, {"missing", "-"}};
@@ -90,7 +88,7 @@ static const char *outcome_text(const SeriesCell *cell) {
     return cell->outcome ? cell->outcome : "";
 }
 
-/* The text of a number, with how many of the seeds it is of. */
+/* Adds "(2/3)" if seeds are missing. */
 static const char *count_seeds(const SeriesCell *cell, const char *text, Arena *arena) {
     return cell->count < cell->seeds_requested
                ? arena_format(arena, "%s (%d/%d)", text, cell->count, cell->seeds_requested)
@@ -150,8 +148,8 @@ SeriesReach series_reach(const Series *series) {
 /* --- paired differences --- */
 
 typedef struct Windows {
-    double *nats;    /* or what the metric sums up in their place */
-    int64_t *tokens; /* or what it divides by */
+    double *nats;    /* or the numerator of the metric */
+    int64_t *tokens; /* or its denominator */
     int64_t *targets;
     int count;
 } Windows;
@@ -206,7 +204,7 @@ static void add_windows(double *nats, const int *unit, const Windows *windows, s
     for (int w = 0; w < windows->count; w++) nats[(size_t)unit[w] * width] += sign * windows->nats[w];
 }
 
-/* Of cells that share the same seeds with the base. */
+/* series_compare for cells that share the same seeds with the base. */
 static bool compare_together(StatsDifference *differences, const SeriesCell *const *cells, int count,
                              const SeriesCell *base, SeriesMetric metric, int64_t block, int resamples,
                              Arena *arena, Error *err) {
@@ -217,7 +215,7 @@ static bool compare_together(StatsDifference *differences, const SeriesCell *con
     size_t width = (size_t)count * (size_t)panel.seeds;
     double *nats = NULL, *tokens = NULL;
     int *unit = NULL;
-    Windows first = {0}; /* all others must be like these */
+    Windows first = {0}; /* all others must equal these */
     bool fine = true;
     for (int s = 0; fine && s < panel.seeds; s++) {
         Windows theirs, ours;

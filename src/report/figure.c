@@ -60,7 +60,7 @@ void figure_cell(Figure *figure, FigureLine *line, double x, const SeriesCell *c
     if (cell->count) figure_point(figure, line, figure_values(figure, x, cell->perplexities, cell->count));
 }
 
-/* Lines by panel, in a panel in the order in which they came; panels without lines are gone. */
+/* Sorts lines by panel, stably, and removes panels without lines. */
 static void sort_lines(Figure *figure) {
     FigureLine *lines = NEW(figure->arena, figure->line_count, FigureLine);
     FigurePanel *panels = NEW(figure->arena, figure->panel_count, FigurePanel);
@@ -99,7 +99,8 @@ int figure_dash(int style) {
     return (style + style / FIGURE_LINES) % DASHES;
 }
 
-/* The style of a method: first the common ones and the control, then all others as in the registry. */
+/* The style of a method: the common methods are first, then the control, then the others as in the registry.
+ */
 static int method_style(const char *name) {
     const PositionMethod *control = encoding_control();
     int common = 0, style = 0;
@@ -113,7 +114,7 @@ static int method_style(const char *name) {
         if (!strcmp(method->name, name)) return style;
         style += method != control && !text_among(method->name, encoding_common, common);
     }
-    return style; /* a method that this program does not have */
+    return style; /* the program does not have this method */
 }
 
 /* A style that no method has: of those beyond the registry the first whose colour is not used, if there is
@@ -194,7 +195,8 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
         noted += *line->note != '\0';
         if (*line->note && !text_among(line->note, seen, count)) seen[count++] = line->note;
     }
-    for (int i = 0; i < figure->line_count; i++) { /* notes that are not of all lines say of which */
+    for (int i = 0; i < figure->line_count;
+         i++) { /* a note that is not of all lines names the training length */
         const FigureLine *line = &figure->lines[i];
         if (line->legend != entry || !*line->note) continue;
         bool all = count == 1 && noted == lines;
@@ -212,7 +214,7 @@ const char *figure_legend_text(const Figure *figure, int entry, int most) {
    comparison. Lines of equal keys are in the same part in all panels. */
 static void split_panels(Figure *figure) {
     Arena *arena = figure->arena;
-    int others = 0; /* than the first line */
+    int others = 0; /* lines after the first one */
     for (int i = 0; i < figure->line_count; i++)
         if (figure->lines[i].legend > others) others = figure->lines[i].legend;
     if (others < FIGURE_LINES) return;

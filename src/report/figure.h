@@ -1,12 +1,10 @@
-/* figure: panels, lines and points of a figure, its data file, and the interface of the kinds of figures.
+/* figure: a figure as data: panels, lines and points, its data file, and the interface of kinds of figures.
  *
- * A figure has panels, a panel has lines, a line has points, each with a mean over seeds, its deviation and
- * the lowest and highest seed. A panel with more than FIGURE_LINES lines is drawn in parts, with the first
- * line in each. Lines of equal keys look the same in all panels and share one entry of the one legend. A
- * line of a method has the colour, the marker and the dashes of that method's place in the registry, in every
- * figure. The figure is written as a data file, one block per line, and drawn by the template of its kind
- * (plots/NAME.gp; plots/curves.gp documents the variables that every template gets). A kind of figure is one
- * const FigureKind, with a function that fills a Figure from an experiment.
+ * A point is a mean over seeds with its deviation and the lowest and highest seed. Lines of equal keys look
+ * the same in all panels and share one legend entry. A line of a method has that method's colour, marker
+ * and dashes in every figure. A panel with more than FIGURE_LINES lines is split into parts that all
+ * contain the first line. A kind is one const FigureKind with a function that fills a Figure from results;
+ * it is drawn by the template plots/NAME.gp (plots/curves.gp documents the variables of templates).
  */
 #ifndef POSLAB_REPORT_FIGURE_H
 #define POSLAB_REPORT_FIGURE_H
@@ -55,7 +53,7 @@ enum { FIGURE_LEGEND_BOTTOM, FIGURE_LEGEND_RIGHT, FIGURE_LEGEND_OFF };
 extern const char *const figure_log_names[], *const figure_legend_names[]; /* NULL-terminated */
 
 typedef struct Figure {
-    const Results *set;   /* what is drawn */
+    const Results *set;   /* of what is drawn */
     const Results *whole; /* all of the experiment: what styles follow from */
     FigureLook look;
     FigureLine *lines; /* sorted by panel when drawn */

@@ -1,9 +1,9 @@
 /* figure_bias: the figure `bias`: the biases that trained models add to scores, by distance, for each head.
  *
- * It shows methods with a distance bias or a pair bias (for the last query), read from the weights in the
- * run folders: the first seed of each method and training length, up to twice the training length. A
- * constant shift of a head's biases changes nothing, so each curve begins at 0. Where each layer has biases
- * of its own, those of the first layer are shown.
+ * It shows methods with a distance bias or a pair bias (of the last query): the weights of the first seed
+ * of each method and training length, at distances up to twice the training length. A constant shift of a
+ * head's biases changes nothing, so each curve begins at 0. With biases in every layer, the first layer is
+ * shown.
  */
 #include "report/figure.h"
 
@@ -40,7 +40,7 @@ static bool load(PositionContext *context, const Trained *trained, const Safeten
     return true;
 }
 
-/* Whether the curve bends at d, by more than what no eye sees. Between its bends it is a straight line. */
+/* Whether the curve visibly bends at d. Between bends it is a straight line, so its points are left out. */
 static bool bends(const float *bias, int d, int length, double range) {
     if (d == 0 || d == length - 1) return true;
     return fabs((double)bias[d + 1] - 2 * (double)bias[d] + (double)bias[d - 1]) > 1e-4 * range;
@@ -55,7 +55,7 @@ static double range_of(const float *bias, int length) {
     return (double)high - (double)low;
 }
 
-/* bias[H,T] by distance: of a pair bias its last row, read backwards; where there are both, their sum. */
+/* bias[H,T] by distance: a distance bias plus the last row of a pair bias, read backwards. */
 static float *biases(const PositionMethod *method, const PositionContext *context, Arena *arena) {
     int heads = context->shape->heads, length = context->length;
     float *bias = NEW(arena, heads * length, float), *row = NEW(arena, length, float);
@@ -135,7 +135,7 @@ const FigureKind figure_bias = {
     .x = "distance",
     .y = "bias",
     .xlabel = "distance (tokens)",
-    .ylabel = "bias, less that at distance 0",
+    .ylabel = "bias minus bias at distance 0",
     .linear = true,
     .own_axes = true,
     .make = make_bias,

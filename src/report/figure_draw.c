@@ -1,4 +1,4 @@
-/* figure_draw: draws a figure: the variables of its template, and its script for matplotlib. */
+/* figure_draw: computes sizes, ranges and tics of a figure, describes it for its template, and draws it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,13 +96,13 @@ static const char *y_label(const FigureKind *kind, const Figure *figure, bool lo
 /* --- ranges --- */
 
 typedef struct Axes {
-    double xlow, xhigh, ylow, yhigh; /* what is drawn */
+    double xlow, xhigh, ylow, yhigh; /* of what is drawn */
     double xmin, xmax, ymin, ymax;   /* the ends of the axes */
     bool xlog, ylog;
-    double highest; /* of what is drawn, also above the end of the axis */
+    double highest; /* the highest y, also above the end of the axis */
 } Axes;
 
-/* The ends of all that is drawn in a panel, or in all (-1); false where there is nothing. */
+/* The ranges of a panel, or of all panels (-1); false if there are no points. */
 static bool find_range(const Figure *figure, int panel, Axes *axes) {
     *axes = (Axes){.xlow = INFINITY, .ylow = INFINITY, .xhigh = -INFINITY, .yhigh = -INFINITY};
     for (int i = 0; i < figure->line_count; i++)
@@ -116,7 +116,7 @@ static bool find_range(const Figure *figure, int panel, Axes *axes) {
     return axes->xlow <= axes->xhigh;
 }
 
-/* Where the axis ends at the latest. */
+/* The largest end that the y axis can have. */
 static double find_ceiling(const FigureKind *kind, const Figure *figure) {
     double highest = 0;
     for (int i = 0; i < figure->line_count; i++)
@@ -176,7 +176,7 @@ static int find_tics(const int64_t **tics, const Figure *figure, const Axes *axe
     return count;
 }
 
-/* Labels at the training lengths and then at whatever x leave room; a small mark at the others. */
+/* Labels at the training lengths, then at other x where there is room; the others have a small mark. */
 static const char *x_tics(const Figure *figure, const Layout *layout, const Axes *axes) {
     const int64_t *tics;
     int count = find_tics(&tics, figure, axes);
@@ -205,7 +205,7 @@ static const char *x_tics(const Figure *figure, const Layout *layout, const Axes
     return arena_format(figure->arena, "(%s)", list);
 }
 
-/* On a log axis: 1, 2, 5 in every decade, or 1 alone where that would be many. */
+/* On a logarithmic axis: 1, 2 and 5 in every decade; only 1 if these would be too many. */
 static const char *y_tics(double low, double high, Arena *arena) {
     static const double steps[] = {1, 2, 5};
     int used = high / low > 1e4 ? 1 : 3;
@@ -283,7 +283,7 @@ static Json *describe_entries(const Figure *figure, const Layout *layout) {
     return entries;
 }
 
-/* The lines that rise above the end of the axis, each with the last of its points up there. */
+/* The lines that exceed the end of the axis, each with its last point that does. */
 static Json *describe_clipped(const Figure *figure, const Axes *axes) {
     Json *clipped = json_new_array(figure->arena);
     for (int i = 0, row = 0; i < figure->line_count; i++) {
@@ -354,7 +354,7 @@ static bool find_templates(const FigureKind *kind, const char **template, const 
     return *template != NULL;
 }
 
-/* gnuplot reads the data from where they are until they are published. */
+/* data: the temporary path of the data file. */
 static bool draw(const Json *description, const char *data, const char *path, const char *format,
                  const char *template, const char *style, Arena *arena, Error *err) {
     FILE *script = gnuplot_begin(format, arena, err);
@@ -398,7 +398,7 @@ bool figure_draw(const FigureKind *kind, Figure *figure, const char *path, const
     if (!file) return false;
     Json *description = describe(kind, figure, &layout, axes);
     figure_put_data(kind, figure, file);
-    bool written = fflush(file) == 0; /* otherwise atomic_file_end says why not */
+    bool written = fflush(file) == 0; /* if not, atomic_file_end sets the error */
     bool drawn = atomic_file_end(
         &data, !written || draw(description, data.temporary, path, format, template, style, arena, err), err);
     return drawn && (!figure->look.script || write_script(description, path, arena, err));

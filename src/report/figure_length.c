@@ -92,7 +92,7 @@ const FigureKind figure_curves = {
 
 /* --- paper: one panel for each method, everything relative to the training length --- */
 
-/* Names a precision other than fp32. */
+/* Adds a precision other than fp32. */
 static const char *with_precision(const char *name, const Series *series, Arena *arena) {
     return strcmp(series->precision, "fp32") ? arena_format(arena, "%s, %s", name, series->precision) : name;
 }

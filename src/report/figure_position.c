@@ -10,7 +10,7 @@
 #include "store/bench_results.h"
 #include "store/run_folder.h"
 
-/* The longest cell that has a loss; NULL without any. */
+/* The longest cell that has a loss; NULL: there is none. */
 static const SeriesCell *longest_cell(const Series *series) {
     for (int k = series->count - 1; k >= 0; k--)
         if (series->cells[k].count) return &series->cells[k];
@@ -87,7 +87,7 @@ const FigureKind figure_position = {
 /* --- cost: training speed against perplexity, at the training length and at the longest. The speed is that
    of a bench: what runs took depends on what else the machine did --- */
 
-/* A bench that measured all that was trained at this length; NULL if there is none. */
+/* A bench that measured all methods trained at this length; NULL: there is none. */
 static const BenchRecord *find_bench(const BenchResults *list, const Results *set, int64_t length) {
     for (int b = 0; b < list->count; b++) {
         bool all = list->items[b].own;
@@ -211,7 +211,7 @@ static const char *read_unfinished(const Figure *figure, Error *err) {
     return query_end(query, err) ? json_print(list, arena) : NULL;
 }
 
-/* What is read of one window: its seeds' losses. */
+/* One window of updates with the losses of its seeds. */
 typedef struct LossWindow {
     FigureLine *line;
     double step, losses[MOST_SEEDS];

@@ -42,7 +42,7 @@ FILE *gnuplot_begin(const char *format, Arena *arena, Error *err) {
     return script;
 }
 
-/* A text as an expression; ESCAPE_GNUPLOT would make spaces of line breaks. */
+/* Writes a text as an expression that keeps line breaks, which ESCAPE_GNUPLOT turns into spaces. */
 static void put_text(FILE *script, const char *text, Arena *arena) {
     size_t size = strcspn(text, "\n");
     escape_put(ESCAPE_GNUPLOT, arena_format(arena, "%.*s", (int)size, text), script);
@@ -81,7 +81,7 @@ void gnuplot_set(FILE *script, const Json *variables, Arena *arena) {
             put_value(script, json_name(value), 0, value, arena);
 }
 
-/* Takes over all that comes through the pipe; false with err set if that is nothing. */
+/* Copies the output of gnuplot; false with err set if there is none. */
 static bool take_figure(FILE *out, int pipe, Error *err) {
     char bytes[65536];
     bool any = false;
@@ -118,7 +118,8 @@ static bool start(pid_t *pid, FILE *script, int end, char **variables, Error *er
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, end, FIGURE); /* which may have been the script's number */
+    posix_spawn_file_actions_adddup2(&actions, end,
+                                     FIGURE); /* after the script, whose descriptor may be FIGURE */
     posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
     int code = posix_spawnp(pid, program, &actions, NULL, arguments, variables);
     posix_spawn_file_actions_destroy(&actions);

@@ -1,9 +1,9 @@
 /* gnuplot: runs gnuplot on a template.
  *
- * gnuplot reads its commands from a temporary file: assignments of variables, then `load` of a template that
- * users may edit. Names are passed as quoted strings only, and no shell is used. gnuplot does not notice a
- * full disk, so its output comes through a pipe and is written here (sys/atomic_file.h): an existing figure
- * is unchanged until the new one is complete.
+ * gnuplot reads its commands from a temporary file: assignments of variables, then `load` of a template
+ * that users may edit. Names are passed as quoted strings only, and no shell is used. gnuplot does not
+ * notice a full disk, so its output comes through a pipe and is written here (sys/atomic_file.h): an
+ * existing figure is unchanged until the new one is complete.
  */
 #ifndef POSLAB_REPORT_GNUPLOT_H
 #define POSLAB_REPORT_GNUPLOT_H

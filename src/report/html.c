@@ -64,7 +64,7 @@ static void put_grid(const TableGrid *grid, const char *label, FILE *out, Arena 
              "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"%s\">\n"
              "<table class=\"sortable\">\n",
              label);
-    if (*grid->caption) html_put(out, "<caption>%s</caption>\n", grid->caption);
+    if (*grid->caption) html_put(out, "<caption><span>%s</span></caption>\n", grid->caption);
     fputs("<thead><tr>", out);
     for (int c = 0; c < grid->columns; c++) {
         fputs(grid->heads[c].left ? "<th scope=\"col\" class=\"left\">" : "<th scope=\"col\">", out);
@@ -99,7 +99,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
             (int)strcspn(view, "\"<>"), view);
     html_put(out, "%s\">\n", label);
     while (*at) {
-        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers would show */
+        if (!strncmp(at, "<title>", 7)) { /* gnuplot's names of plots, which browsers show as tooltips */
             const char *end = strstr(at, "</title>");
             at = end ? end + 8 : at + 7;
             continue;
@@ -108,7 +108,7 @@ bool html_svg(const char *svg, const char *prefix, const char *label, FILE *out)
         while (name < COUNT_OF(names) && strncmp(at, names[name], strlen(names[name])) != 0) name++;
         bool named = name < COUNT_OF(names);
         int size = named ? (int)strlen(names[name]) : escape_size(at);
-        fwrite(at, 1, (size_t)size, out); /* what gnuplot draws has been escaped before */
+        fwrite(at, 1, (size_t)size, out); /* text was escaped for gnuplot, which escapes it for XML */
         if (named) fputs(prefix, out);
         at += size ? size : 1;
     }

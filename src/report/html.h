@@ -1,7 +1,7 @@
 /* html: writes one self-contained page.
  *
- * All text that is not the program's own is an argument of html_put, which escapes it (ESCAPE_XML). The page
- * loads nothing and runs nothing except its one style sheet and one script, which its content security
+ * All text that is not the program's own is an argument of html_put, which escapes it (ESCAPE_XML). The
+ * page loads nothing and runs nothing except its one style sheet and one script, which its content security
  * policy names by their SHA-256. It is also well-formed XML.
  */
 #ifndef POSLAB_REPORT_HTML_H

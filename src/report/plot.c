@@ -37,7 +37,7 @@ static const char *find_experiment(Database *store, const char *wanted, Arena *a
     return NULL;
 }
 
-/* The figure of an experiment on a task cannot be one of perplexities. */
+/* For an experiment on a task only some figures exist. */
 static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *err) {
     if (!set->task || kind == PLOT_ACCURACY || kind == PLOT_BIAS || kind == PLOT_LOSS) return kinds[kind];
     error_set(err, EXIT_USAGE,
@@ -46,7 +46,7 @@ static const FigureKind *find_kind(const Results *set, PlotFigure kind, Error *e
     return NULL;
 }
 
-/* What a token of the experiment is. */
+/* "byte" or "token". */
 static const char *find_unit(const Results *set) {
     for (int i = 0; i < set->count; i++)
         for (int k = 0; k < set->items[i].count; k++)
@@ -78,7 +78,8 @@ bool plot_figure(Database *store, const PlotOptions *options, Error *err) {
     const char *name = find_experiment(store, options->experiment, arena, err);
     const Results *set = name ? results_read(store, name, options->best, arena, err) : NULL;
     PlotOptions chosen = *options;
-    if (set && set->task && chosen.kind == PLOT_CURVES) chosen.kind = PLOT_ACCURACY; /* the default there */
+    if (set && set->task && chosen.kind == PLOT_CURVES)
+        chosen.kind = PLOT_ACCURACY; /* the default for tasks */
     bool fine = set && plot_results(set, &chosen, err);
     arena_free(arena);
     return fine;

@@ -19,11 +19,11 @@
 
 typedef struct Report {
     Database *store;
-    int index; /* among the experiments of the file */
+    int index; /* of the experiment in the page */
     const ReportOptions *options;
     const Results *set;
     const ClaimList *claims;
-    bool figureless; /* figures cannot be drawn, and the page says so */
+    bool figureless; /* drawing has failed, and the page says so */
     FILE *out;
     Arena *arena;
 } Report;
@@ -34,7 +34,7 @@ static void put_term(const Report *report, const char *term, const char *text) {
     if (*text) html_put(report->out, "<dt>%s</dt>\n<dd>%s</dd>\n", term, text);
 }
 
-/* The different values of a query's first column, in their order. */
+/* The values of the first column of a query, separated by semicolons. */
 static const char *list_of(const Report *report, const char *sql, Error *err) {
     const char *const parameters[] = {report->set->experiment, NULL};
     const char *list = "";
@@ -181,9 +181,8 @@ static bool put_cost(Report *report, Error *err) {
     (void)err;
     html_table(table, "Cost of training", report->out);
     put_note(report,
-             "Means over the runs, as each measured itself. Processor: seconds of all threads. Load: of the "
-             "machine. Other work on the machine slows runs down; `poslab bench CONFIG --db DB` compares "
-             "speeds.");
+             "Means over the runs, as measured by each. Processor: seconds of all threads. Load: of the "
+             "machine. Other load slows runs down; `poslab bench CONFIG --db DB` compares speeds.");
     put_note(report, series_speed_warning(set->items, set->count, report->arena));
     return true;
 }
@@ -223,7 +222,7 @@ static bool put_differences(Report *report, Error *err) {
     return true;
 }
 
-/* What a protocol does, for those that are used. */
+/* Explains the protocols that the experiment uses. */
 static bool put_protocols(Report *report, Error *err) {
     static const char *const protocols[][2] = {
         {"nonoverlapping", "The text is cut into windows of the evaluation length. Every token is predicted "
@@ -249,7 +248,7 @@ static bool put_protocols(Report *report, Error *err) {
 
 /* --- config and provenance --- */
 
-/* What the config says of the experiment. */
+/* The notes and tags of the config. */
 static bool put_notes(const Report *report, Error *err) {
     const char *const name[] = {report->set->experiment, NULL};
     Query *query = query_begin(report->store, RUNS_NOTES, name);
@@ -367,26 +366,25 @@ static bool put_experiment(Report *report, const char *name, Error *err) {
 
 static void put_glossary(const Report *report) {
     static const char *const words[][2] = {
-        {"perplexity",
-         "exp of the mean loss per token. Lower is better; a model that guesses among N tokens has N. "
-         "Perplexities of different tokenizers cannot be compared."},
+        {"perplexity", "exp of the mean loss per token. Lower is better; guessing among N tokens gives N. "
+                       "Perplexities of different tokenizers cannot be compared."},
         {"token", "what the model predicts: a byte, or a number of a tokenizer"},
         {"training length L", "tokens of a training sequence"},
         {"evaluation length", "tokens of a window in evaluation"},
         {"extrapolation",
          "evaluation at lengths beyond L without a rise of perplexity; here: of more than 5 %"},
-        {"position method", "how the model is told where a token is in the sequence"},
+        {"position method", "how the model receives the position of a token in the sequence"},
         {"seed", "the number that determines initial weights and batches; all methods are trained with the "
                  "same seeds"},
         {"paired difference", "the difference between two methods with the same seeds on the same windows"},
         {"95 % interval",
-         "from the bootstrap: seeds and windows are drawn again and again, and 95 % of the differences "
-         "are within it"},
-        {"p (Holm)",
-         "how often a difference as large would come from chance, corrected for the number of comparisons"},
+         "from the bootstrap: seeds and windows are resampled many times, and 95 % of the differences are "
+         "in the interval"},
+        {"p (Holm)", "the probability of a difference at least as large by chance, corrected for the number "
+                     "of comparisons"},
         {"split",
          "the part of the text: for training (train), for choices (valid), for the final numbers (test)"},
-        {"bench", "a measurement of speed, with methods in turns"},
+        {"bench", "a measurement of speed that alternates methods"},
         {"variant",
          "a change after training: the same weights with another method or other attention options"},
         {"run", "the training of one method with one seed, and its evaluations"},

@@ -24,11 +24,10 @@ static const struct {
      "seeds, a band their range. A method that extrapolates stays level to the right of the dotted line."},
     {REPORT_FIGURES_MAIN, PLOT_ACCURACY, "Exact match by size",
      "A thick line is the median over seeds, each thin line one seed; the sizes of training are shaded. "
-     "Beyond them seeds of one method may differ by anything from 0 to 100 %."},
+     "Beyond them, seeds of one method can differ by up to 100 %."},
     {REPORT_FIGURES_PAPER, PLOT_PAPER, "Here and in the paper",
      "Perplexity divided by that at the training length, one panel for each method. Data and models differ, "
-     "so that "
-     "only the shapes of curves can be compared."},
+     "so only the shapes of curves can be compared."},
     {REPORT_FIGURES_MORE, PLOT_POSITION, "Loss by position in the window",
      "In the longest windows evaluated. Where a method breaks beyond its training length, the loss rises to "
      "the "
@@ -40,11 +39,11 @@ static const struct {
      "tokens, "
      "not from longer context."},
     {REPORT_FIGURES_MORE, PLOT_COST, "Perplexity by training speed",
-     "Speeds are from a bench of the model, with methods in turns. Further right is faster, lower is "
-     "better."},
+     "Speeds are from a bench, which alternates methods. Further right is faster, lower is better."},
     {REPORT_FIGURES_MORE, PLOT_BIAS, "Bias by distance",
-     "What trained models add to the attention scores of each head, first seed, less the value at distance "
-     "0."},
+     "The bias that trained models add to the attention scores, for each head, minus its value at distance "
+     "0. "
+     "First seed."},
     {REPORT_FIGURES_MORE, PLOT_LOSS, "Training loss by update",
      "Means over windows of updates. A method whose loss still falls steeply at the end has not converged."},
 };

@@ -1,8 +1,7 @@
 /* report_figures: the figures of an experiment, inline in a page.
  *
- * gnuplot draws them from the standard templates in a temporary folder, which is removed. Figures without
- * data are left out; where drawing fails (no gnuplot), a note says why, in the page and on stderr. The values
- * of points are in the figures as text that the page hides and its script shows.
+ * gnuplot draws them from the standard templates in a temporary folder. Figures without data are left out.
+ * If drawing fails, for example without gnuplot, a note in the page and on stderr says why.
  */
 #ifndef POSLAB_REPORT_REPORT_FIGURES_H
 #define POSLAB_REPORT_REPORT_FIGURES_H

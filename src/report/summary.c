@@ -54,9 +54,8 @@ static bool next_text(const char **text, const Ranking *ranking, bool brief, Are
         *text = arena_format(arena, ", not distinguishable from %s (ratio %.3f, 95 %% interval %.3f to %.3f)",
                              next, exp(difference.nats), exp(difference.low), exp(difference.high));
     else
-        *text =
-            arena_format(arena, ", %.3f times that of the next, %s, with a 95 %% interval of %.3f to %.3f",
-                         exp(difference.nats), next, exp(difference.low), exp(difference.high));
+        *text = arena_format(arena, ", %.3f times that of the next, %s, 95 %% interval %.3f to %.3f",
+                             exp(difference.nats), next, exp(difference.low), exp(difference.high));
     return true;
 }
 
@@ -115,8 +114,8 @@ static const char *task_sentence(const Results *set, const Series *first, Arena 
                                        *first->setting ? ": " : "", (long long)first->train_low,
                                        (long long)first->train_high, first->task);
     const char *far =
-        best ? arena_format(arena, "%s has the highest median there, %.1f %%", best->label, 100 * highest)
-             : "no method has a median above 0 there";
+        best ? arena_format(arena, "%s has the highest median, %.1f %%", best->label, 100 * highest)
+             : "no method has a median above 0";
     return arena_format(
         arena,
         "%s. At least 90 %% of the examples are answered (median over seeds) up to size: %s. The "
@@ -215,7 +214,7 @@ static const char *compared(const Results *set, Arena *arena) {
     }
     const char *listed = count > 6 ? "" : arena_format(arena, " (%s)", names);
     const char *trials = seeds == 1
-                             ? "one seed each: differences of a few per cent can come from the seed"
+                             ? "one seed each: differences of a few percent can come from the seed"
                              : arena_format(arena, "%s%d seeds each", fewest < seeds ? "up to " : "", seeds);
     return arena_format(
         arena, "%d position method%s%s, trained on sequences of %s tokens, evaluated on up to %lld, with %s.",
@@ -228,11 +227,10 @@ static const char *verdicts(const ClaimList *claims, Arena *arena) {
         if (claims->counts[v])
             list = arena_format(arena, "%s%s%d %s", list, *list ? ", " : "", claims->counts[v],
                                 claims_verdict_names[v]);
-    return arena_format(arena, "Of %d claim%s that it makes, here: %s.", claims->count,
-                        claims->count == 1 ? "" : "s", list);
+    return arena_format(arena, "Of its %d claim%s: %s.", claims->count, claims->count == 1 ? "" : "s", list);
 }
 
-/* With a capital and a full stop; NULL if there is nothing. */
+/* With a capital letter and a full stop; NULL: the list is empty. */
 static const char *sentence(const char *list, Arena *arena) {
     return *list ? arena_format(arena, "%c%s.", *list - 'a' + 'A', list + 1) : NULL;
 }
@@ -256,7 +254,7 @@ bool summary_answer(const Results *set, const ClaimList *claims, FILE *out, Aren
         {"Which methods extrapolate?", reaches(set, arena)},
         {"Which has the lowest perplexity at its training length?", sentence(near, arena)},
         {"Which has the lowest at the longest length?", sentence(far, arena)},
-        {"What of the paper's claims?", claims->count ? verdicts(claims, arena) : NULL},
+        {"Are the paper's claims supported?", claims->count ? verdicts(claims, arena) : NULL},
     };
     fputs("<ol class=\"answer\">\n", out);
     for (int i = 0; i < COUNT_OF(lines); i++)
@@ -282,7 +280,7 @@ static void put_claim(const Results *set, const Claim *claim, FILE *out, Arena *
         "<section class=\"claim %s\">\n<span class=\"badge\">%s %s here%s</span>\n<h3>%s</h3>\n<p>%s</p>\n"
         "<p class=\"note\">The paper, %s%s%s</p>\n",
         marks[claim->verdict].class, marks[claim->verdict].sign, claims_verdict_names[claim->verdict],
-        claim->seeds == 1 ? ", by one seed only" : "", claim->text, claim->finding, claim->section,
+        claim->seeds == 1 ? ", with one seed" : "", claim->text, claim->finding, claim->section,
         *claim->paper ? ": " : ".", claim->paper);
     if (claim->count) {
         html_put(out, "<details><summary>%d point%s</summary>\n", claim->count, claim->count == 1 ? "" : "s");

@@ -125,7 +125,7 @@ static void test_md(void **state) {
             "\n"
             "Bold: the lowest mean of those evaluated alike, and all that are not distinguishable from it "
             "(p at least 0.05, paired bootstrap over seeds and windows, Holm).\\\n"
-            "Fewer than five seeds: the test tells apart more than it should.\n"
+            "Fewer than five seeds: the test reports too many differences.\n"
             "\n"
             "signature: `%s bootstrap=10000/seed1/block1024 level=0.05/holm`\n",
             signature(store)));
@@ -247,7 +247,7 @@ static void test_paper(void **state) {
         SQLITE_OK);
     const char *text = printed_with(store, (CmdTableOptions){.rows = "method,train_length", .paper = true});
     assert_non_null(strstr(text, "Rotary, paper               100        20.00       ~40.00            -\n"));
-    assert_non_null(strstr(text, "paper: Paper, table 1.\n~: between two lengths"));
+    assert_non_null(strstr(text, "paper: Paper, table 1.\n~: interpolated between two lengths"));
     text =
         printed_with(store, (CmdTableOptions){.rows = "method,train_length", .paper = true, .ratio = true});
     assert_non_null(strstr(text, "Rotary, paper               100          1.000         ~2.000"));

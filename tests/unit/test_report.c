@@ -304,7 +304,7 @@ static void test_order(void **state) {
         "up to: Rotary 1 L; T5 bias 4 L (the longest evaluated).",
         "Trained at 16: Rotary, 4.05",
         "At 64, trained at 16: T5 bias, 4.65",
-        "Of 1 claim that it makes, here: 1 supported.",
+        "Of its 1 claim: 1 supported.",
         "<a href=\"#e0-claims\">",
         "<h2 id=\"e0-figure\">",
         "<svg ",
