@@ -281,17 +281,17 @@ static bool add_series(const Judge *judge, const Series *series, Error *err) {
     return true;
 }
 
-/* "1.77 (Label at 128, 2x)" */
+/* "1.77 (Label, trained at 128, evaluated at 256)" */
 static const char *point_text(const Judge *judge, const ClaimPoint *point) {
     bool whole = quantities[judge->claim->quantity].whole_run;
     const char *other = point->against && strchr(judge->claim->against, ',')
                             ? arena_format(judge->arena, "%s, ", point->against->name)
                             : "";
-    if (whole)
-        return arena_format(judge->arena, "%.3g (%strained at %lld)", point->ratio, other,
-                            (long long)point->length);
-    return arena_format(judge->arena, "%.3g (%strained at %lld, evaluated at %lld)", point->ratio, other,
-                        (long long)point->series->train_length, (long long)point->length);
+    int64_t trained = whole ? point->length : point->series->train_length;
+    const char *evaluated =
+        whole ? "" : arena_format(judge->arena, ", evaluated at %lld", (long long)point->length);
+    return arena_format(judge->arena, "%.3g (%strained at %lld%s)", point->ratio, other, (long long)trained,
+                        evaluated);
 }
 
 static const char *quantity_words(const Judge *judge) {

@@ -144,39 +144,26 @@ static bool is_of(const Series *series, Query *query) {
            series->train_length == query_int(query, 3);
 }
 
-#define RUNS_OF                                                                                              \
-    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"                     \
-    " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ?"
-
-static bool read_configs(Results *set, Database *store, const char *const *experiment, Arena *arena,
-                         Error *err) {
-    Query *query = query_begin(store,
-                               "SELECT r.label, p.variant, c.hash, r.train_length, min(r.config)" RUNS_OF
-                               " GROUP BY 1, 2, 3, 4",
-                               experiment);
-    while (query_next(query)) {
-        const char *text = query_text(query, 4);
-        const Json *config = json_parse(text, strlen(text), "run.config", arena, &(Error){0});
-        for (int i = 0; i < set->count; i++)
-            if (is_of(&set->items[i], query)) set->items[i].config = config;
-    }
-    if (!query_end(query, err)) return false;
-    query = query_begin(store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path",
-                        experiment);
+static bool read_paths(Results *set, const char *const *experiment, Arena *arena, Error *err) {
+    Query *query = query_begin(
+        set->store, "SELECT DISTINCT path FROM setting WHERE experiment = ? ORDER BY path", experiment);
     while (query_next(query))
         *ARENA_PUSH(arena, set->paths, set->path_count) = arena_copy(arena, query_text(query, 0));
     return query_end(query, err);
 }
 
-static bool read_runs(Results *set, Database *store, const char *const *experiment, Arena *arena,
-                      Error *err) {
+/* The config of each series, and what its training cost. */
+static bool read_runs(Results *set, const char *const *experiment, Arena *arena, Error *err) {
     Query *query =
-        query_begin(store,
+        query_begin(set->store,
                     "SELECT r.label, p.variant, c.hash, r.train_length, r.seed, r.threads, r.train_tokens,"
-                    " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0)" RUNS_OF
-                    " AND r.status = 'done' AND r.train_seconds > 0 ORDER BY p.ordinal",
+                    " r.train_seconds, r.processor_seconds, r.load, coalesce(r.peak_bytes, 0), r.config,"
+                    " r.status = 'done' AND r.train_seconds > 0"
+                    " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
+                    " JOIN corpus c ON c.id = r.corpus_id WHERE x.name = ? ORDER BY p.ordinal",
                     experiment);
     while (query_next(query)) {
+        const char *config = query_text(query, 11);
         SeriesRun run = {
             .seed = query_int(query, 4), .threads = query_int(query, 5), .tokens = query_int(query, 6)};
         run.cost[SERIES_SPEED] = query_real(query, 6) / query_real(query, 7);
@@ -184,7 +171,10 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
             run.cost[c] = query_real(query, 7 + c - SERIES_SECONDS);
         for (int i = 0; i < set->count; i++) {
             Series *series = &set->items[i];
-            if (is_of(series, query)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
+            if (!is_of(series, query)) continue;
+            if (!series->config)
+                series->config = json_parse(config, strlen(config), "run.config", arena, &(Error){0});
+            if (query_int(query, 12)) *ARENA_PUSH(arena, series->runs, series->run_count) = run;
         }
     }
     return query_end(query, err);
@@ -268,8 +258,8 @@ Results *results_read(Database *store, const char *experiment, const char *best,
     if (!set->reference) return NULL;
     Query *query = begin_evaluations(store, parameters, arena);
     for (int64_t row = 0; query_next(query); row++) take_row(set, query, row, arena);
-    if (!query_end(query, err) || !read_runs(set, store, parameters, arena, err) ||
-        !read_configs(set, store, parameters, arena, err))
+    if (!query_end(query, err) || !read_runs(set, parameters, arena, err) ||
+        !read_paths(set, parameters, arena, err))
         return NULL;
     for (int i = 0; i < set->count; i++) {
         series_finish(&set->items[i], arena);

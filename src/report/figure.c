@@ -185,25 +185,20 @@ static const char *shortened(const char *text, int most, Arena *arena) {
 
 const char *figure_legend_text(const Figure *figure, int entry, int most) {
     Arena *arena = figure->arena;
-    const char *name = NULL, *notes = "", **seen = NEW(arena, figure->line_count, const char *);
-    int count = 0, lines = 0, noted = 0;
+    const char *name = NULL, *first = "", *notes = "";
+    bool same = true; /* all lines of the entry have the same note */
     for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
         if (line->legend != entry) continue;
-        if (!name) name = line->name;
-        lines++;
-        noted += *line->note != '\0';
-        if (*line->note && !text_among(line->note, seen, count)) seen[count++] = line->note;
+        if (!name) name = line->name, first = line->note;
+        same &= !strcmp(line->note, first);
     }
-    for (int i = 0; i < figure->line_count;
-         i++) { /* a note that is not of all lines names the training length */
+    for (int i = 0; i < figure->line_count; i++) {
         const FigureLine *line = &figure->lines[i];
-        if (line->legend != entry || !*line->note) continue;
-        bool all = count == 1 && noted == lines;
         int64_t trained = figure->panels[line->panel].trained;
-        const char *note = all || !trained
-                               ? line->note
-                               : arena_format(arena, "%s if trained at %lld", line->note, (long long)trained);
+        if (line->legend != entry || !*line->note) continue;
+        const char *note = line->note;
+        if (!same && trained) note = arena_format(arena, "%s if trained at %lld", note, (long long)trained);
         if (!strstr(notes, note)) notes = text_join(notes, ", ", note, arena);
     }
     if (*notes) name = arena_format(arena, "%s (%s)", name, notes);

@@ -106,28 +106,16 @@ static bool put_compared(Report *report, Error *err) {
     return put_lists(report, lists, COUNT_OF(lists), err);
 }
 
-/* --- answer, figures, claims --- */
+/* --- answer, claims --- */
 
 static bool put_answer(Report *report, Error *err) {
     return summary_answer(report->set, report->claims, report->out, report->arena, err);
 }
 
-static bool put_group(Report *report, ReportFigures group, Error *err) {
-    return report_figures_write(report->set, report->index, group, &report->figureless, report->out,
-                                report->arena, err);
-}
-
-static bool put_main_figure(Report *report, Error *err) {
-    return put_group(report, REPORT_FIGURES_MAIN, err);
-}
-
-static bool put_more_figures(Report *report, Error *err) {
-    return put_group(report, REPORT_FIGURES_MORE, err);
-}
-
 static bool put_claims(Report *report, Error *err) {
+    (void)err;
     summary_claims(report->set, report->claims, report->out, report->arena);
-    return put_group(report, REPORT_FIGURES_PAPER, err);
+    return true;
 }
 
 /* --- tables --- */
@@ -157,26 +145,17 @@ static bool put_cost(Report *report, Error *err) {
         {NULL, "runs", TABLE_INT},
     };
     const Results *set = report->set;
-    const Series **rows = NEW(report->arena, set->count, const Series *);
-    int count = 0;
-    for (int i = 0; i < set->count; i++) /* training is the same under every protocol */
-        if (results_is_first(set, i, series_same_runs)) rows[count++] = &set->items[i];
     Table *table = table_new(NULL, columns, COUNT_OF(columns), report->arena);
-    for (int r = 0; r < count; r++) {
-        const Series *series = rows[r];
-        const double numbers[] = {(double)series->train_length,
-                                  (double)series->parameters,
-                                  (double)series->position_parameters,
-                                  series->cost[SERIES_SPEED],
-                                  series->cost[SERIES_SECONDS],
-                                  series->cost[SERIES_PROCESSOR],
-                                  series->cost[SERIES_LOAD],
-                                  series->cost[SERIES_BYTES] / (1 << 20),
-                                  series->run_count};
-        TableCell *row = table_row(table);
-        row[0] = table_text(series->name);
-        for (int i = 0; i < COUNT_OF(numbers); i++)
-            row[i + 1] = table_shown(numbers[i], isfinite(numbers[i]) ? NULL : "-");
+    for (int i = 0; i < set->count; i++) {
+        const Series *series = &set->items[i];
+        const double *cost = series->cost;
+        if (!results_is_first(set, i, series_same_runs)) continue; /* protocols share the training */
+        TableCell *row = TABLE_TEXTS(table_row(table), series->name);
+        TABLE_NUMBERS(row, series->train_length, series->parameters, series->position_parameters,
+                      cost[SERIES_SPEED], cost[SERIES_SECONDS], cost[SERIES_PROCESSOR], cost[SERIES_LOAD],
+                      cost[SERIES_BYTES] / (1 << 20), series->run_count);
+        for (int c = 0; c < COUNT_OF(columns) - 1; c++)
+            if (isnan(row[c].number)) row[c].text = "-";
     }
     (void)err;
     html_table(table, "Cost of training", report->out);
@@ -315,16 +294,17 @@ static bool has_claims(const Report *report) {
 static const struct {
     const char *id, *title;
     bool (*wanted)(const Report *); /* NULL: always */
-    bool (*put)(Report *, Error *);
+    bool (*put)(Report *, Error *); /* NULL: nothing but figures */
+    ReportFigures figures;
 } sections[] = {
     {"answer", "The answer", NULL, put_answer},
-    {"figure", "Figure", has_results, put_main_figure},
+    {"figure", "Figure", has_results, NULL, REPORT_FIGURES_MAIN},
     {"tables", "Tables", has_results, put_tables},
     {"differences", "Paired differences", has_others, put_differences},
-    {"claims", "The paper's claims", has_claims, put_claims},
+    {"claims", "The paper's claims", has_claims, put_claims, REPORT_FIGURES_PAPER},
     {"compared", "What was compared", NULL, put_compared},
     {"protocols", "How it was evaluated", has_results, put_protocols},
-    {"more", "More figures", has_results, put_more_figures},
+    {"more", "More figures", has_results, NULL, REPORT_FIGURES_MORE},
     {"cost", "Cost of training", has_results, put_cost},
     {"config", "Config", NULL, put_config},
     {"provenance", "Provenance", NULL, put_provenance},
@@ -358,7 +338,9 @@ static bool put_experiment(Report *report, const char *name, Error *err) {
         if (sections[i].wanted && !sections[i].wanted(report)) continue;
         html_put(report->out, "<h2 id=\"e%d-%s\">%s</h2>\n", report->index, sections[i].id,
                  sections[i].title);
-        fine = sections[i].put(report, err);
+        fine = (!sections[i].put || sections[i].put(report, err)) &&
+               report_figures_write(report->set, report->index, sections[i].figures, &report->figureless,
+                                    report->out, report->arena, err);
         if (i == 0) put_contents(report);
     }
     return fine;

@@ -70,7 +70,7 @@ static bool put_figure(const Gallery *gallery, int index, const char *folder, Er
 
 bool report_figures_write(const Results *set, int index, ReportFigures group, bool *figureless, FILE *out,
                           Arena *arena, Error *err) {
-    if (*figureless) return true;
+    if (*figureless || group == REPORT_FIGURES_NONE) return true;
     const Gallery gallery = {set, index, out, arena};
     const char *folder = tempdir_make(arena, err);
     if (!folder) return false;

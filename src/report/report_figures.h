@@ -9,6 +9,7 @@
 #include "analysis/results.h"
 
 typedef enum ReportFigures {
+    REPORT_FIGURES_NONE,
     REPORT_FIGURES_MAIN,  /* perplexity by evaluation length */
     REPORT_FIGURES_PAPER, /* compared with the paper's */
     REPORT_FIGURES_MORE,  /* all others */
