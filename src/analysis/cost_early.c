@@ -253,8 +253,7 @@ static const TableColumn early_columns[] = {
     {"beyond_nats", "loss beyond L", TABLE_REAL, .decimals = 4},
 };
 
-static double loss_at(const Series *series, int64_t length) {
-    const SeriesCell *cell = series ? series_cell(series, length) : NULL;
+static double loss_of(const SeriesCell *cell) {
     return cell ? series_mean_loss(cell) : NAN;
 }
 
@@ -265,8 +264,9 @@ static bool add_length(const Analysis *analysis, const Series *plain, const Seri
     int count = read_bins(bins, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
-    double N = series_mean_loss(cell), N_L = loss_at(plain, L);
-    double S = loss_at(strided, cell->length), S_L = loss_at(strided, L);
+    double N = loss_of(cell), N_L = loss_of(plain->base);
+    double S = strided ? loss_of(series_cell(strided, cell->length)) : NAN;
+    double S_L = strided ? loss_of(strided->base) : NAN;
     TableCell *row = TABLE_TEXTS(analysis_row(analysis, plain), strided ? strided->rule : NULL);
     row = TABLE_NUMBERS(row, cell->length, cell->count, exp(N), exp(S));
     row = TABLE_NUMBERS(row, N - S, N_L - N, S_L - S, (N_L - S_L) - (N - S));

@@ -182,6 +182,10 @@ static void test_pivot(void **state) {
         "-------------------------------------------------------------------\n"
         "Rotary                  1.000 ± 0.000  1.350 ± 0.212   278.0 ± 43.4\n"
         "ALiBi (trainable=true)  1.000 ± 0.000  0.969 ± 0.000  0.879 ± 0.045\n");
+    assert_non_null(
+        strstr(/* also if the training length is not selected */
+               printed_with(store, (CmdTableOptions){.rows = "method", .ratio = true, .where = where}),
+               "\nRotary  1.350 ± 0.212  278.0 ± 43.4\n"));
     const char *const seed[] = {"seed=2", "eval_length=64", NULL};
     assert_string_equal(
         printed_with(store, (CmdTableOptions){.columns = "method", .rows = "train_length", .where = seed}),
