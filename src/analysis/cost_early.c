@@ -253,10 +253,6 @@ static const TableColumn early_columns[] = {
     {"beyond_nats", "loss beyond L", TABLE_REAL, .decimals = 4},
 };
 
-static double loss_of(const SeriesCell *cell) {
-    return cell ? series_mean_loss(cell) : NAN;
-}
-
 /* strided: NULL: there is no strided evaluation. */
 static bool add_length(const Analysis *analysis, const Series *plain, const Series *strided,
                        const SeriesCell *cell, Error *err) {
@@ -264,9 +260,9 @@ static bool add_length(const Analysis *analysis, const Series *plain, const Seri
     int count = read_bins(bins, cell, err);
     if (count < 0) return false;
     int64_t L = plain->train_length;
-    double N = loss_of(cell), N_L = loss_of(plain->base);
-    double S = strided ? loss_of(series_cell(strided, cell->length)) : NAN;
-    double S_L = strided ? loss_of(strided->base) : NAN;
+    double N = series_mean_loss(cell), N_L = series_mean_loss(plain->base);
+    double S = strided ? series_mean_loss(series_cell(strided, cell->length)) : NAN;
+    double S_L = strided ? series_mean_loss(strided->base) : NAN;
     TableCell *row = TABLE_TEXTS(analysis_row(analysis, plain), strided ? strided->rule : NULL);
     row = TABLE_NUMBERS(row, cell->length, cell->count, exp(N), exp(S));
     row = TABLE_NUMBERS(row, N - S, N_L - N, S_L - S, (N_L - S_L) - (N - S));

@@ -12,13 +12,13 @@
 typedef struct Observation {
     const Series *series;
     const char *name;       /* of the series, without settings that are shown as fields of their own */
-    const SeriesCell *cell; /* the seeds that are wanted */
-    const SeriesCell *base; /* the same at the training length; NULL if there is none */
-    int64_t seed;           /* -1: all of the cell's */
-    bool paper, between;    /* from a paper; there between two lengths (reference_curves_at) */
+    const SeriesCell *cell; /* all its seeds, or one */
+    const SeriesCell *base; /* likewise at the training length; NULL: there is none */
+    int64_t seed;           /* -1: all */
+    bool paper, between;    /* from a paper; interpolated (reference_curves_at) */
 } Observation;
 
-/* What identifies an observation; fields say which parts of that they show. */
+/* The parts of the identity of an observation. A field says which of them it shows. */
 enum {
     OBSERVATION_METHOD = 1,
     OBSERVATION_SPLIT = 2,
@@ -35,12 +35,12 @@ enum {
     OBSERVATION_DATABASE = 4096,
 };
 
-/* Where the value of a field is. The last five can be numbers. */
+/* The source of a value. Kinds from OBSERVATION_COUNT on are numbers. */
 typedef enum ObservationKind {
     OBSERVATION_NAME,
     OBSERVATION_OF_SERIES, /* a text of the series, at `offset` */
     OBSERVATION_FROM,      /* "here" or "paper" */
-    OBSERVATION_OF_CONFIG, /* the value of the key of the config that the field is named after */
+    OBSERVATION_OF_CONFIG, /* the value of a key of the config; the field has the name of the key */
     OBSERVATION_COUNT,     /* a whole number of the series, at `offset`; negative: unknown */
     OBSERVATION_AT,        /* the evaluation length */
     OBSERVATION_MULTIPLE,  /* of the training length */
@@ -83,7 +83,7 @@ typedef struct ObservationOptions {
 typedef struct ObservationList {
     const Results *set;
     const ReferenceCurves *paper; /* NULL unless requested */
-    Observation *items; /* in the order of the config, those of the paper behind ours of the same method */
+    Observation *items;           /* in the order of the config, those of a paper after ours of the method */
     int count;
 } ObservationList;
 
@@ -97,8 +97,8 @@ StatsSpread observations_ratio(const Observation *observation, Arena *arena);
 const char *observations_ratio_text(const Observation *observation, const StatsSpread *ratio, Arena *arena);
 
 /* The names of the fields that rows show by default, separated by commas: methods; where there are several,
-   databases, experiments, protocols and corpora; training lengths; position parameters. Of tasks without
-   those that the settings in the names determine. */
+   databases, experiments, protocols and corpora; training lengths; position parameters. For
+   tasks, without the fields that the settings in the names determine. */
 const char *observations_default_rows(const ObservationList *list, const ObservationField *column,
                                       Arena *arena);
 

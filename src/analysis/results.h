@@ -13,36 +13,35 @@
 typedef struct Results {
     Database *store;
     const char *experiment;
-    const char
-        *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ...": what the numbers are of */
-    Series *items;  /* in the order of the config */
+    const char *signature; /* "tokenizer=bytes corpus=0123456789ab split=valid ..." */
+    Series *items;         /* in the order of the config */
     int count;
     const ReferenceCurves *reference; /* all of its methods */
     const char *task;                 /* that the experiment is on; NULL: it is on text */
     const char **paths;               /* keys of the config that vary: those of the view `setting` */
     int path_count;
-    const char **best_paths; /* of these the best values were chosen */
+    const char **best_paths; /* whose best values were chosen */
     int best_count;
-    const char *best; /* a note that says which values were chosen as the best; NULL: none were */
+    const char *best; /* a note with the chosen values; NULL: none were chosen */
 } Results;
 
-/* What the experiment as now configured requests, with its outcomes; NULL and err if reading fails. best: of
-   these paths (separated by commas) keeps for each method the values that are best on the validation split
-   (series_choose_best); NULL: all. A path that does not vary is an error (usage). */
+/* The evaluations that the config of the experiment requests, with their outcomes; NULL and err if reading
+   fails. best: paths separated by commas, of which each method keeps its best values (series_choose_best);
+   NULL: all values. A path that does not vary is an error (usage). */
 Results *results_read(Database *store, const char *experiment, const char *best, Arena *arena, Error *err);
 
-/* The series of several experiments, also of several databases, in one Results; `sets` must live as long. The
-   reference numbers are those of the first. */
+/* The series of several experiments, also of several databases, in one Results, with the reference numbers of
+   the first. */
 Results *results_join(const Results *const *sets, int count, Arena *arena);
 
-/* The name of a run, of its label and the settings of its point; NULL: `best` leaves it out. */
+/* The name of a run, from its label and the settings of its point; NULL: `best` leaves it out. */
 const char *results_run_name(const Results *set, const char *key, const char *label, const char *settings,
                              Arena *arena);
 
 /* Sets the signature of a part of an experiment to that of the evaluations in its cells. */
 bool results_sign(Results *set, Arena *arena, Error *err);
 
-/* Whether no earlier series of the set is the same as this one in what `same` compares. */
+/* Whether no earlier series of the set is `same` as this one. */
 bool results_is_first(const Results *set, int index, bool (*same)(const Series *, const Series *));
 
 /* Whether `wanted` is the series' name, its label ("Label [variant]") or, unless it has a variant, its
@@ -55,8 +54,8 @@ bool results_is_called(const Series *series, const char *wanted);
 Series *results_counterpart(const Results *set, const char *wanted, const Series *series,
                             int64_t train_length);
 
-/* Whether any series is called that (method, label or name), and whether the word leaves open which is meant.
-   Fails (usage) with a list of what there is. */
+/* Checks that `wanted` is the method, label or name of a series and is not ambiguous; the error (usage) lists
+   the names. */
 bool results_check_name(const Results *set, const char *wanted, Arena *arena, Error *err);
 
 /* The methods with stale runs (run/run_task.h), "ALiBi trained at 64; ...", and the note on "†" in tables;
@@ -69,7 +68,7 @@ const char *results_stale_note(const Results *set, Arena *arena);
 void results_note_settings(Table *table, const Results *set, const Series *const *series, int count,
                            const char *const *shown, int shown_count);
 
-/* What ">text" in a table means, if any cell of the set may show it; else NULL. */
+/* A note on ">text" in tables; NULL: no cell of the set shows it. */
 const char *results_beyond_text(const Results *set);
 
 #endif

@@ -40,8 +40,8 @@ int series_log_ratios(double *logs, const SeriesCell *cell, const SeriesCell *ba
 
 double series_mean_loss(const SeriesCell *cell) {
     double sum = 0;
-    for (int i = 0; i < cell->count; i++) sum += cell->seeds[i].loss;
-    return cell->count ? sum / cell->count : NAN;
+    for (int i = 0; cell && i < cell->count; i++) sum += cell->seeds[i].loss;
+    return cell && cell->count ? sum / cell->count : NAN;
 }
 
 double series_score(const SeriesSeed *seed, SeriesMetric metric) {

@@ -36,7 +36,7 @@ typedef struct FigurePanel {
     int64_t trained;      /* the training length; 0: several */
 } FigurePanel;
 
-/* What users choose of the drawing. */
+/* Options of the drawing. */
 typedef struct FigureLook {
     const char *title;    /* NULL: what the figure shows; "": none */
     const char *font;     /* "Times", "9" or "Times,9": name, size in points, or both; NULL: the default */
@@ -53,30 +53,30 @@ enum { FIGURE_LEGEND_BOTTOM, FIGURE_LEGEND_RIGHT, FIGURE_LEGEND_OFF };
 extern const char *const figure_log_names[], *const figure_legend_names[]; /* NULL-terminated */
 
 typedef struct Figure {
-    const Results *set;   /* of what is drawn */
-    const Results *whole; /* all of the experiment: what styles follow from */
+    const Results *set;   /* what is drawn */
+    const Results *whole; /* the whole experiment, which determines styles */
     FigureLook look;
     FigureLine *lines; /* sorted by panel when drawn */
     FigurePanel *panels;
     int line_count, panel_count;
     int64_t *tics; /* ascending x with labels where there is room; NULL: gnuplot's choice */
     int tic_count;
-    const char *unit; /* what a perplexity is of: "byte" or "token" */
+    const char *unit; /* of a perplexity: "byte" or "token" */
     Arena *arena;
 } Figure;
 
 typedef struct FigureKind {
     const char *name;  /* the template is plots/NAME.gp */
-    const char *title; /* what is shown; after the name of the experiment */
-    const char *x, *y; /* what they are, for the data file */
+    const char *title; /* after the name of the experiment */
+    const char *x, *y; /* their names in the data file */
     const char *xlabel;
     const char *ylabel;                       /* "%s" is the unit */
     bool (*make)(Figure *figure, Error *err); /* figure->set and ->arena are given */
-    const char *missing;                      /* why there may be nothing to draw */
+    const char *missing;                      /* the reason if there is nothing to draw */
     double ceiling;  /* the axis ends at this multiple of the highest y at a panel's mark; 0: no limit */
     double margin;   /* of a linear x axis, as a share of its range */
     int base;        /* of a logarithmic x axis; 0: x is linear */
-    bool linear;     /* y is not logarithmic, however far it reaches */
+    bool linear;     /* y is never logarithmic by default */
     bool own_axes;   /* every panel has ranges of its own */
     bool of_methods; /* lines are methods, keys are their names */
 } FigureKind;
@@ -90,10 +90,10 @@ FigureLine *figure_line(Figure *figure, int panel, const char *name, const char 
 /* The runs of the series that are drawn, as a JSON array of their keys. */
 const char *figure_run_keys(const Figure *figure);
 
-void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
+void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* unless it is not finite */
 
-/* The panel of the series that are the same in what `same` compares; if it is missing, it is made with this
-   title and a mark at the training length. */
+/* The panel of the series that are `same` as this one; a new one has this title and a mark at the training
+   length. */
 int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Series *, const Series *),
                     const char *title);
 
@@ -113,7 +113,7 @@ int figure_dash(int style);
 /* Fills `legend` and `style` of all lines, sorts them by panel, and splits panels with too many. */
 void figure_finish(const FigureKind *kind, Figure *figure);
 
-/* The data: what gnuplot and the script for matplotlib read. */
+/* Writes the data file, which gnuplot and the script for matplotlib read. */
 void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file);
 
 /* The text of a legend's entry: the name with the notes of its lines, truncated to `most`
