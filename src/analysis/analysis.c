@@ -70,6 +70,7 @@ static bool run_claims(const Analysis *analysis, Error *err) {
 const AnalysisKind analysis_claims = {
     .title = "the paper's claims",
     ANALYSIS_COLUMNS(claim_columns),
+    .of_claims = true,
     .run = run_claims,
 };
 
@@ -96,6 +97,7 @@ static void put_points(const Analysis *analysis, const Claim *claim) {
         row = TABLE_TEXTS(row, against ? against->name : NULL);
         row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN, point->length,
                             point->ratio, point->low, point->high);
+        analysis_put_keys(analysis, point->series, against);
         *row++ = table_shown(point->seeds, point->seeds ? NULL : "bench");
         TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", claim->text);
     }
@@ -110,16 +112,9 @@ static bool run_points(const Analysis *analysis, Error *err) {
 const AnalysisKind analysis_claim_points = {
     .title = "the points of the paper's claims",
     ANALYSIS_COLUMNS(point_columns),
+    .compared = "against_",
     .run = run_points,
 };
-
-Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
-    const AnalysisKind *kind = &analysis_claim_points;
-    Analysis analysis = {.set = set, .arena = arena};
-    analysis.table = table_new(NULL, kind->columns, kind->column_count, arena);
-    put_points(&analysis, claim);
-    return analysis.table;
-}
 
 /* --- the list --- */
 
@@ -205,20 +200,59 @@ static void put_notes(const Analysis *analysis) {
     results_note_settings(analysis->table, analysis->set, series, count, NULL, 0);
 }
 
+/* --- columns for keys of the config --- */
+
+/* The kind's columns, then those for keys: "train.optimizer.lr", and "baseline_train.optimizer.lr". */
+static Table *new_table(const AnalysisKind *kind, const Results *set, const AnalysisOptions *options,
+                        Arena *arena) {
+    int count = kind->column_count, more = kind->of_claims ? 0 : options->path_count;
+    TableColumn *columns = NEW(arena, count + 2 * more, TableColumn);
+    memcpy(columns, kind->columns, (size_t)count * sizeof *columns);
+    for (int pass = 0; pass < (kind->compared ? 2 : 1); pass++)
+        for (int i = 0; i < more; i++)
+            columns[count++] =
+                (TableColumn){arena_format(arena, "%s%s", pass ? kind->compared : "", options->paths[i]),
+                              NULL, TABLE_TEXT, .path = true};
+    return table_new(arena_format(arena, "%s: %s", set->experiment, kind->title), columns, count, arena);
+}
+
+void analysis_put_keys(const Analysis *analysis, const Series *series, const Series *compared) {
+    const AnalysisOptions *options = analysis->options;
+    const Table *table = analysis->table;
+    const Series *const described[] = {series, compared};
+    TableCell *cell = table->cells + (size_t)(table->rows - 1) * (size_t)table->column_count;
+    cell += analysis->kind->column_count;
+    for (int k = 0; k < (analysis->kind->compared ? 2 : 1); k++)
+        for (int i = 0; i < options->path_count; i++, cell++)
+            if (described[k])
+                *cell = series_key_cell(described[k], options->paths[i], options->format, analysis->arena);
+}
+
 Table *analysis_table(const Results *set, const AnalysisOptions *options, Arena *arena, Error *err) {
     const AnalysisKind *kind = find_kind(options, arena, err);
     if (!kind || (options->baseline && !results_check_name(set, options->baseline, arena, err))) return NULL;
     for (int i = 0; options->rows && options->rows[i]; i++)
         if (!results_check_name(set, options->rows[i], arena, err)) return NULL;
     kind = kind_for(kind, set);
-    Analysis analysis = {.set = set, .options = options, .arena = arena};
-    const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
-    analysis.table = table_new(title, kind->columns, kind->column_count, arena);
+    Analysis analysis = {.set = set, .kind = kind, .options = options, .arena = arena};
+    analysis.table = new_table(kind, set, options, arena);
     analysis.table->signature = set->signature;
     const char *stale = results_stale_note(set, arena);
     if (!kind->run(&analysis, err)) return NULL;
     put_notes(&analysis);
     if (stale) table_note(analysis.table, stale);
+    return analysis.table;
+}
+
+Table *analysis_points(const Results *set, const Claim *claim, Arena *arena) {
+    static const AnalysisOptions none;
+    const AnalysisKind *kind = &analysis_claim_points;
+    const Analysis analysis = {.set = set,
+                               .kind = kind,
+                               .options = &none,
+                               .table = new_table(kind, set, &none, arena),
+                               .arena = arena};
+    put_points(&analysis, claim);
     return analysis.table;
 }
 
@@ -236,8 +270,14 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
         !selection_apply(sets, &count, options->where, NULL, arena, err))
         return false;
     const Table **tables = NEW(arena, count, const Table *);
+    AnalysisOptions with_paths = *options;
+    if (count) {
+        const Results *all = results_join(sets, count, arena);
+        with_paths.paths = all->paths;
+        with_paths.path_count = all->path_count;
+    }
     for (int i = 0; i < count; i++) {
-        tables[i] = analysis_table(sets[i], options, arena, err);
+        tables[i] = analysis_table(sets[i], &with_paths, arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

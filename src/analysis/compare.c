@@ -200,6 +200,7 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
         const Contrast *contrast = &contrasts->items[i];
         TableCell *row =
             put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
+        analysis_put_keys(analysis, contrast->series, contrast->base);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -267,6 +268,7 @@ const AnalysisKind analysis_compare = {
     .title = "paired differences from the baseline",
     ANALYSIS_COLUMNS(compare_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare,
     .of_task = &analysis_compare_accuracy,
 };
@@ -306,6 +308,7 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     TableCell *end = put_interval(row, true, 1, points, analysis->arena);
     for (int i = 0; i < 3; i++) row[i].number /= 100;
     TABLE_NUMBERS(end, d->p, adjusted);
+    analysis_put_keys(analysis, contrast->series, contrast->base);
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
@@ -327,6 +330,7 @@ const AnalysisKind analysis_compare_accuracy = {
     .title = "paired differences of exact match from the baseline",
     ANALYSIS_COLUMNS(accuracy_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare_accuracy,
 };
 
@@ -411,5 +415,6 @@ static bool run_short_long(const Analysis *analysis, Error *err) {
 const AnalysisKind analysis_short_long = {
     .title = "trained short against trained long, evaluated at the longer length",
     ANALYSIS_COLUMNS(short_long_columns),
+    .compared = "baseline_",
     .run = run_short_long,
 };

@@ -216,6 +216,7 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
         row = TABLE_TEXTS(row, cell->count ? "done" : cell->outcome);
         row = TABLE_NUMBERS(row, spread.median, spread.low, spread.high);
         TABLE_TEXTS(row, shown);
+        analysis_put_keys(analysis, series, NULL);
     }
 }
 

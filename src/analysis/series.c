@@ -188,6 +188,12 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
     return value ? json_print_bare(value, arena) : "";
 }
 
+TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {
+    const Json *value = json_at_path(series->config, path);
+    if (format == TABLE_AS_JSON && json_is_number(value)) return table_number(json_number(value, NAN));
+    return value ? table_text(json_print_bare(value, arena)) : table_number(NAN);
+}
+
 int64_t series_train_tokens(const Series *series) {
     return series->run_count ? series->runs->tokens : 0;
 }

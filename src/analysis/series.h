@@ -8,6 +8,7 @@
 #ifndef POSLAB_ANALYSIS_SERIES_H
 #define POSLAB_ANALYSIS_SERIES_H
 
+#include "base/table.h"
 #include "math/stats.h"
 #include "experiment/run_label.h"
 #include "analysis/reference_curves.h"
@@ -109,6 +110,9 @@ bool series_nonoverlapping(const Series *series);
 
 /* The value of a key of the config ("train.optimizer.lr"); "": the key is missing. */
 const char *series_config_value(const Series *series, const char *path, Arena *arena);
+
+/* The same for a table for programs: a number in JSON, in CSV the shortest text that is that number. */
+TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena);
 
 /* The number of targets that its runs were trained on; 0: no run is done. */
 int64_t series_train_tokens(const Series *series);

@@ -1,4 +1,4 @@
-/* text: formats bytes, FLOPs, seconds and lists for people, and finds the width of the terminal.
+/* text: formats bytes, FLOPs, seconds and lists for people, and finds the size of the terminal.
  *
  * A number is rounded to about three digits and given a unit. Formats for programs do not use these texts:
  * they print numbers with full precision. Texts belong to the arena.
@@ -18,8 +18,14 @@ const char *text_join(const char *list, const char *separator, const char *item,
 /* Whether the list has this item. */
 bool text_among(const char *item, const char *const *list, int count);
 
-/* The width of the terminal that `out` writes to, in characters: the variable COLUMNS, otherwise what the
-   terminal reports. 0 if `out` is not a terminal or reports nothing. */
-int text_screen_width(FILE *out);
+/* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
+   what the terminal reports. 0 if `out` is not a terminal or reports nothing. */
+typedef struct TextScreen {
+    int width, height;
+} TextScreen;
+TextScreen text_screen(FILE *out);
+
+/* Sets the size for stdout, whose output is collected for a pager (sys/pager.h). */
+void text_set_screen(TextScreen screen);
 
 #endif

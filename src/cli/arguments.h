@@ -128,6 +128,9 @@ extern const OptionField arguments_help_option;
     {"format", OPTION_CHOICE, offsetof(S, format), .choices = table_format_names, .letter = 'f', \
      .argument = "FORMAT", .group = "Output", .help = "output format"}, \
     {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON, as --format json"}
+#define ARGUMENT_PAGER(S) \
+    {"no-pager", OPTION_BOOL, offsetof(S, no_pager), .group = "Output", \
+     .help = "print output that is longer than the screen without a pager"}
 #define ARGUMENT_FORMAT_GIVEN(options) ((options)->json ? TABLE_AS_JSON : (TableFormat)(options)->format)
 /* clang-format on */
 

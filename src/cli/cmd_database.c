@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "sys/lock.h"
+#include "sys/pager.h"
 #include "math/stats.h"
 #include "store/integrity.h"
 #include "store/merge.h"
@@ -153,7 +154,7 @@ const Command cmd_database_report = {
 typedef struct AnalyseArguments {
     AnalysisOptions analysis; /* without the following, and without the words */
     int format;
-    bool json;
+    bool json, no_pager;
 } AnalyseArguments;
 
 static const OptionField analyse_options[] = {
@@ -171,6 +172,7 @@ static const OptionField analyse_options[] = {
      .high = 1e12, .argument = "N", .group = "Statistics",
      .help = "smallest number of targets that are resampled together"},
     ARGUMENT_FORMAT(AnalyseArguments),
+    ARGUMENT_PAGER(AnalyseArguments),
 };
 
 static ExitCode analyse(const Arguments *arguments, Error *err) {
@@ -179,6 +181,7 @@ static ExitCode analyse(const Arguments *arguments, Error *err) {
     analysis.what = arguments->words[1];
     analysis.rows = arguments->words + 2;
     analysis.format = ARGUMENT_FORMAT_GIVEN(options);
+    if (!options->no_pager) pager_begin();
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     bool fine = store && analysis_print(store, &analysis, stdout, err);
     database_close(store);

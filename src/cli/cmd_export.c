@@ -4,6 +4,7 @@
 
 #include "base/table.h"
 #include "sys/atomic_file.h"
+#include "sys/pager.h"
 #include "data/batches.h"
 #include "data/examples.h"
 #include "experiment/grid.h"
@@ -327,11 +328,13 @@ enum { SHOWN_EXAMPLES = 3 };
 
 typedef struct TasksOptions {
     const char *const *sets;
+    bool no_pager;
 } TasksOptions;
 
 static const OptionField tasks_options[] = {
     {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
      .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+    ARGUMENT_PAGER(TasksOptions),
 };
 
 static bool print_tasks(FILE *out, Arena *arena, Error *err) {
@@ -400,6 +403,7 @@ static bool show_task(const char *name, const char *const *sets, Arena *arena, E
 
 static ExitCode run_tasks(const Arguments *arguments, Error *err) {
     const TasksOptions *options = arguments->options;
+    if (!options->no_pager) pager_begin();
     if (arguments->word_count)
         return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
     return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;

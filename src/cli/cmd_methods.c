@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/threads.h"
 #include "math/blas.h"
 #include "position/encoding.h"
@@ -266,17 +267,19 @@ static bool print_method(const char *name, TableFormat format, FILE *out, Arena 
 
 typedef struct MethodsOptions {
     int format;
-    bool json;
+    bool json, no_pager;
 } MethodsOptions;
 
 static const OptionField methods_options[] = {
     ARGUMENT_FORMAT(MethodsOptions),
+    ARGUMENT_PAGER(MethodsOptions),
 };
 
 static ExitCode methods(const Arguments *arguments, Error *err) {
     const MethodsOptions *options = arguments->options;
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
     Arena *arena = arguments->arena;
+    if (!options->no_pager) pager_begin();
     bool fine = arguments->word_count ? print_method(arguments->words[0], format, stdout, arena, err)
                                       : print_list(format, stdout, arena, err);
     return fine ? EXIT_DONE : err->code;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "sys/atomic_file.h"
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/threads.h"
 #include "experiment/config_file.h"
 #include "experiment/plan_print.h"
@@ -99,7 +100,7 @@ typedef struct PlanArguments {
     int64_t jobs, threads, network;
     OptionNumbers ranks;
     int format;
-    bool json;
+    bool json, no_pager;
 } PlanArguments;
 
 static const OptionField plan_options[] = {
@@ -113,6 +114,7 @@ static const OptionField plan_options[] = {
     ARGUMENT_DB(PlanArguments, database,
                 "database whose stale runs are counted, if it exists (default results/NAME.db)"),
     ARGUMENT_FORMAT(PlanArguments),
+    ARGUMENT_PAGER(PlanArguments),
 };
 
 /* Counts the stale runs, where the database is there. */
@@ -139,6 +141,7 @@ static ExitCode plan(const Arguments *arguments, Error *err) {
     outline->rank_count = options->ranks.count;
     outline->gigabits = (double)options->network;
     if (!count_stale(outline, options->database, arena, err)) return err->code;
+    if (!options->no_pager) pager_begin();
     return plan_print(outline, ARGUMENT_FORMAT_GIVEN(options), stdout, err) ? EXIT_DONE : err->code;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "sys/pager.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
 #include "experiment/run_label.h"
@@ -267,7 +268,7 @@ typedef struct StatusOptions {
     const char *experiment;
     double watch; /* 0: once */
     int format;
-    bool json;
+    bool json, no_pager;
 } StatusOptions;
 
 static const OptionField fields[] = {
@@ -276,6 +277,7 @@ static const OptionField fields[] = {
      .implied = "2", .group = "Output",
      .help = "print again every SECONDS (default 2) until nothing is left"},
     ARGUMENT_FORMAT(StatusOptions),
+    ARGUMENT_PAGER(StatusOptions),
 };
 
 static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error *err) {
@@ -290,6 +292,7 @@ static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
     bool left = false;
+    if (!options->no_pager && !options->watch) pager_begin();
     bool clears = options->watch > 0 && isatty(STDOUT_FILENO); /* each output takes the place of the last */
     for (;;) {
         fputs(clears ? "\033[H\033[2J" : "", stdout);
@@ -344,16 +347,17 @@ static const char runs_sql[] =
 
 typedef struct RunsOptions {
     int format;
-    bool json;
+    bool json, no_pager;
 } RunsOptions;
 
-static const OptionField runs_options[] = {ARGUMENT_FORMAT(RunsOptions)};
+static const OptionField runs_options[] = {ARGUMENT_FORMAT(RunsOptions), ARGUMENT_PAGER(RunsOptions)};
 
 static ExitCode runs(const Arguments *arguments, Error *err) {
     const RunsOptions *options = arguments->options;
     Arena *arena = arguments->arena;
     Database *store = database_open(arguments->words[0], DATABASE_READ, err);
     if (!store) return err->code;
+    if (!options->no_pager) pager_begin();
     Table *table = table_new(NULL, runs_columns, RUNS_COLUMNS, arena);
     Query *query = query_begin(store, runs_sql, NULL);
     double sum = 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/pager.h"
 #include "store/database.h"
 #include "store/runs.h"
 #include "analysis/pivot.h"
@@ -59,7 +60,7 @@ static const TableColumn task_columns[] = {
 typedef struct PathColumns {
     const char **paths;
     int count;
-    bool numbers; /* JSON has numbers; in CSV every value is a text: the shortest one that is this number */
+    TableFormat format;
 } PathColumns;
 
 /* One evaluation. */
@@ -93,18 +94,6 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
                        series->precision);
 }
 
-/* The keys that vary in any experiment. */
-static PathColumns list_paths(const Results *const *sets, int count, TableFormat format, Arena *arena) {
-    PathColumns more = {.numbers = format == TABLE_AS_JSON};
-    for (int s = 0; s < count; s++)
-        for (int p = 0; p < sets[s]->path_count; p++) {
-            int known = 0;
-            while (known < more.count && strcmp(more.paths[known], sets[s]->paths[p]) != 0) known++;
-            if (known == more.count) *ARENA_PUSH(arena, more.paths, more.count) = sets[s]->paths[p];
-        }
-    return more;
-}
-
 /* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
 static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
@@ -131,12 +120,8 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
     const Series *series = evaluation->series;
     TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
     if (databases) row = TABLE_TEXTS(row, series->database);
-    for (int i = 0; i < more->count; i++) {
-        const Json *value = json_at_path(series->config, more->paths[i]);
-        row[i] = more->numbers && json_is_number(value) ? table_number(json_number(value, NAN))
-                 : value                                ? table_text(json_print_bare(value, table->arena))
-                                                        : table_number(NAN);
-    }
+    for (int i = 0; i < more->count; i++)
+        row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
 
 /* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
@@ -253,7 +238,12 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         joined[0] = results_join(sets.items, sets.count, arena);
         sets = (Sets){joined, 1};
     }
-    const PathColumns more = list_paths(sets.items, sets.count, ARGUMENT_FORMAT_GIVEN(options), arena);
+    PathColumns more = {.format = ARGUMENT_FORMAT_GIVEN(options)};
+    if (sets.count) {
+        const Results *all = results_join(sets.items, sets.count, arena);
+        more.paths = all->paths;
+        more.count = all->path_count;
+    }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {
         tables[i] = programs ? list_evaluations(sets.items[i], count > 1, &more, arena)
@@ -296,6 +286,7 @@ static const OptionField fields[] = {
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
+    ARGUMENT_PAGER(CmdTableOptions),
     {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
      .help = "of latex only the tabular: no title, captions, notes and signature"},
 };
@@ -312,6 +303,7 @@ static ExitCode run(const Arguments *arguments, Error *err) {
         stores[i] = database_open(arguments->words[i], DATABASE_READ, err);
         fine = stores[i] != NULL;
     }
+    if (!options.no_pager) pager_begin();
     fine = fine && cmd_table_print(stores, count, &options, stdout, err);
     for (int i = 0; i < count; i++) database_close(stores[i]);
     return fine ? EXIT_DONE : err->code;

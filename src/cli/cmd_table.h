@@ -29,6 +29,7 @@ typedef struct CmdTableOptions {
     const char *best;           /* paths whose best values are chosen (analysis/results.h); NULL: none */
     const char *const *where;   /* "field=value", NULL-terminated; NULL: everything */
     bool ratio, paper;          /* see analysis/pivot.h */
+    bool no_pager;              /* only of the command line */
     int metric;                 /* SeriesMetric of tasks; SERIES_PERPLEXITY: the default of each experiment */
 } CmdTableOptions;
 

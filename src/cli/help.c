@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "sys/pager.h"
 #include "position/encoding.h"
 #include "experiment/config_keys.h"
 
@@ -349,12 +350,13 @@ const Command help_manual = {.name = "manual",
 /* --- help as a command --- */
 
 typedef struct HelpOptions {
-    bool schema;
+    bool schema, no_pager;
 } HelpOptions;
 
 static const OptionField help_options[] = {
     {"schema", OPTION_BOOL, offsetof(HelpOptions, schema), .group = "Output",
      .help = "of `config`: print a JSON Schema, with which editors complete and check configs"},
+    ARGUMENT_PAGER(HelpOptions),
 };
 
 static ExitCode help(const Arguments *arguments, Error *err) {
@@ -362,6 +364,7 @@ static ExitCode help(const Arguments *arguments, Error *err) {
     const char *topic = arguments->word_count ? arguments->words[0] : NULL;
     const char *path = arguments->word_count > 1 ? arguments->words[1] : NULL;
     bool config = topic && strcmp(topic, "config") == 0;
+    if (!options->no_pager) pager_begin();
     if (config && options->schema && !path)
         fputs(json_print_pretty(config_keys_schema(arguments->arena), arguments->arena), stdout);
     else if (options->schema || (path && !config))

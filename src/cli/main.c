@@ -14,6 +14,7 @@
 #include "sys/atomic_file.h"
 #include "sys/memory.h"
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/version.h"
 #include "math/blas.h"
 #include "cli/arguments.h"
@@ -134,7 +135,9 @@ int main(int argc, char **argv) {
     signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
     signal(SIGCHLD, SIG_DFL);                        /* ignored, the exit codes of children would be lost */
     ExitCode code = run_command(argc, argv, &err);
+    int ended_by = pager_end();
     fflush(stdout);
+    if (ended_by) end_by_signal(ended_by);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
     if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) print_error(&err);
     mpi_end();

@@ -16,13 +16,24 @@ refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
     try 2 "$@" && says err "$text"
 }
 
+paged() { # paged ARGUMENT...: a pager shows the output on a small terminal, but not with --no-pager
+    POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" && says shown pager &&
+        POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" --no-pager && lacks shown pager
+}
+
 # --- init, help ---
 
 init_files() { try 0 init i1.json --files 'text/*.txt' && says i1.json text/ && refused "name the files" init i2.json; }
 init_methods() { try 0 init i3.json --files 'text/*.txt' --methods "$one" && says out "1 run," && says i3.json "\"$one\""; }
 help_schema() { try 0 help config --schema && is_json out && refused "usage: poslab help" help --schema; }
 
+help_no_pager() { paged help config; }
+
 # --- plan, status ---
+
+plan_no_pager() { paged plan e2e.json; }
+status_no_pager() { paged status x/x.db; }
+runs_no_pager() { paged runs x/x.db; }
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
 plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
@@ -101,6 +112,8 @@ status_watch() { # nothing is left of one experiment, so that it ends
 
 # --- table, plot, report, analyse ---
 
+table_no_pager() { paged table x/x.db; }
+analyse_no_pager() { paged analyse x/x.db curves; }
 table_json() { try 0 table x/x.db --json && is_json out; }
 table_experiment() {
     try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: " &&
@@ -306,7 +319,9 @@ eval_of_trained_runs() {
 # --- methods, export, bench ---
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
+tasks_no_pager() { paged tasks; }
 tasks_set() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE "^  [0-9]{3}[+][0-9]{3}=" out && try 2 tasks addition --set size=0 && says err "data.task.size"; }
+methods_no_pager() { paged methods; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
 exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1

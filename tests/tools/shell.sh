@@ -10,7 +10,7 @@ set -u
 root=$(realpath "${BASH_SOURCE[0]}" | sed 's|/tests/tools/[^/]*$||')
 fixtures=$root/tests/fixtures
 POSLAB=$(realpath "${POSLAB:-$root/poslab}")
-export LC_ALL=C
+export LC_ALL=C POSLAB_PAGER=cat
 unset NO_COLOR
 number=0 failed=0
 
@@ -47,6 +47,16 @@ check() {
 done_testing() { # prints the last line
     echo "1..$number"
     exit $failed
+}
+
+# on_terminal ROWS COLUMNS ARGUMENT...: runs poslab on a terminal of that size, with the output in the file shown; returns
+# its exit code.
+on_terminal() {
+    local code size="rows $1 cols $2"
+    SHELL=/bin/sh script -qec "stty $size; exec $(printf '%q ' "$POSLAB" "${@:3}")" /dev/null </dev/null >typescript
+    code=$?
+    tr -d '\r' <typescript >shown
+    return $code
 }
 
 # try CODE ARGUMENT...: runs poslab with output to the files out and err; true if it exits with CODE.
