@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +27,16 @@ const char *text_seconds(double seconds, Arena *arena) {
     if (seconds < 99.5 * 60) return arena_format(arena, "%.0f min", seconds / 60);
     if (seconds < 1e7) return arena_format(arena, "%.1f h", seconds / 3600);
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
+}
+
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
+    return *list ? arena_format(arena, "%s%s%s", list, separator, item) : item;
+}
+
+bool text_among(const char *item, const char *const *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(item, list[i])) return true;
+    return false;
 }
 
 static TextScreen stdout_screen; /* of text_set_screen */
