@@ -101,7 +101,7 @@ static bool complain(const Site *site, const Json *json, const char *wanted) {
 static bool refuse_choice(const Site *site, const Json *json, const OptionField *field) {
     const char *near = options_nearest_name(json_text(json, ""), field->choices);
     return complain(site, json,
-                    arena_format(site->arena, "one of %s%s%s%s", text_join(field->choices, site->arena),
+                    arena_format(site->arena, "one of %s%s%s%s", text_list(field->choices, site->arena),
                                  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : ""));
 }
 
@@ -240,7 +240,7 @@ static bool refuse_key(const Site *site) {
     const char *const *keys = keys_of(site->section, site->arena);
     if (!near) near = options_nearest_name(site->key, keys);
     const char *known =
-        arena_format(site->arena, "known here: %s", *keys ? text_join(keys, site->arena) : "nothing");
+        arena_format(site->arena, "known here: %s", *keys ? text_list(keys, site->arena) : "nothing");
     return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, path,
                          *path ? "." : "", json_excerpt_text(site->key, key));
 }

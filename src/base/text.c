@@ -30,6 +30,16 @@ const char *text_seconds(double seconds, Arena *arena) {
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
 }
 
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
+    return *list ? arena_format(arena, "%s%s%s", list, separator, item) : item;
+}
+
+bool text_among(const char *item, const char *const *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(item, list[i])) return true;
+    return false;
+}
+
 /* strtod also accepts hexadecimal numbers, infinities and leading spaces. */
 double text_number(const char *text) {
     char *end;
@@ -44,9 +54,9 @@ int text_index(const char *word, const char *const *words) {
     return -1;
 }
 
-const char *text_join(const char *const *words, Arena *arena) {
+const char *text_list(const char *const *words, Arena *arena) {
     const char *text = "";
-    for (int i = 0; words[i]; i++) text = arena_format(arena, "%s%s%s", text, i ? ", " : "", words[i]);
+    for (int i = 0; words[i]; i++) text = text_join(text, ", ", words[i], arena);
     return text;
 }
 

@@ -17,7 +17,13 @@ const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1
 double text_number(const char *text);
 
 int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
-const char *text_join(const char *const *words, Arena *arena); /* "a, b, c" */
+const char *text_list(const char *const *words, Arena *arena); /* "a, b, c" */
+
+/* A list with one more item: "a", "a, b", ... An empty list is "". */
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena);
+
+/* Whether the list has this item. */
+bool text_among(const char *item, const char *const *list, int count);
 
 /* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
    what the terminal reports. 0 if `out` is not a terminal or reports nothing. */

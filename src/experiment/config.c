@@ -23,7 +23,7 @@ enum { NAME_SIZE = 64 };
 static bool no_method(const OptionReader *reader, const Json *json, const char *path, const char *name,
                       const char *nearest) {
     char word[JSON_EXCERPT_SIZE];
-    const char *list = text_join(encoding_names(reader->arena), reader->arena);
+    const char *list = text_list(encoding_names(reader->arena), reader->arena);
     if (!name)
         return options_refuse(reader, json, path,
                               arena_format(reader->arena, "one of %s, or have it as \"name\"", list));

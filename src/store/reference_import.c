@@ -125,7 +125,7 @@ static bool read_word(const ReferenceReader *reader, char *const *fields, int co
                       const char *const *words) {
     const char *text = field_of(reader, fields, column);
     if (!text || text_index(text, words) >= 0) return true;
-    const char *list = text_join(words, reader->arena);
+    const char *list = text_list(words, reader->arena);
     return refuse_field(reader, fields, column, arena_format(reader->arena, "one of %s", list));
 }
 
@@ -134,7 +134,7 @@ static bool read_word(const ReferenceReader *reader, char *const *fields, int co
 static bool unknown_column(const ReferenceReader *reader, const char *name) {
     char shown[JSON_EXCERPT_SIZE];
     const char *list =
-        arena_format(reader->arena, "known columns: %s", text_join(column_names, reader->arena));
+        arena_format(reader->arena, "known columns: %s", text_list(column_names, reader->arena));
     return error_unknown(reader->err, options_nearest_name(name, column_names), list,
                          "reference '%s', line %d: unknown column '%s'", reader->path, reader->line,
                          json_excerpt_text(name, shown));
