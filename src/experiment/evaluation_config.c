@@ -198,8 +198,8 @@ static bool read_task(const OptionReader *reader, EvaluationConfig *evaluate, co
     static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
     static const OptionPart parts[] = {{.key = "sizes"}, {0}};
     const OptionField fields[] = {task_fields[0], hint_field(task)};
-    const OptionSection section = {"evaluate.task", NULL, fields, COUNT_OF(fields), parts};
-    const Json *rows_json = json_get(json, "task");
+    const OptionSection rows_section = {"evaluate.task", NULL, fields, COUNT_OF(fields), parts};
+    const Json *section = json_get(json, "task");
     TaskEvaluation rows;
     for (int i = 0; i < COUNT_OF(text); i++)
         if (json_get(json, text[i]))
@@ -209,8 +209,8 @@ static bool read_task(const OptionReader *reader, EvaluationConfig *evaluate, co
     options_default(&rows, fields, COUNT_OF(fields));
     if (!options_read(evaluate, &evaluation_config_section, json, reader->source, reader->arena,
                       reader->err) ||
-        !options_read(&rows, &section, rows_json, reader->source, reader->arena, reader->err) ||
-        !read_sizes(reader, evaluate, json_get(rows_json, "sizes"), task))
+        !options_read(&rows, &rows_section, section, reader->source, reader->arena, reader->err) ||
+        !read_sizes(reader, evaluate, json_get(section, "sizes"), task))
         return false;
     evaluate->split = SPLIT_TEST;
     evaluate->hint = rows.hint ? examples_hints(task)[rows.hint] : NULL;

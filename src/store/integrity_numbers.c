@@ -215,7 +215,7 @@ static int split_of(Query *row, int protocol) {
 }
 
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    const int protocol = text_index(query_text_of(row, "protocol"), evaluate_protocol_names);
+    int protocol = text_index(query_text_of(row, "protocol"), evaluate_protocol_names);
     EvaluateRequest request = {.split = split_of(row, protocol),
                                .protocol = protocol,
                                .length = query_int_of(row, "length"),
