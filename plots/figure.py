@@ -34,6 +34,7 @@ def draw_line(axes, line, rows):
     axes.plot(x, mean, color=line["colour"], linestyle=DASHES[line["dash"]], linewidth=1.5,
               marker=MARKERS[line["marker"]] if len(x) <= 40 else None, markersize=4,
               markerfacecolor="none" if hollow else line["colour"], label=line["name"])
+    axes.plot(line["marks"][::2], line["marks"][1::2], color=line["colour"], linestyle="", marker="+", markersize=9)
 
 
 def draw_panel(axes, panel):

@@ -201,7 +201,9 @@ static void put_notes(const Analysis *analysis) {
     const char *note =
         series_hidden_settings(series, count, set->paths, set->path_count,
                                (const char *const *)set->best_paths, set->best_count, analysis->arena);
+    const char *stages = series_stages_note(series, count, analysis->arena);
     if (note) table_note(analysis->table, note);
+    if (stages) table_note(analysis->table, stages);
     if (set->best) table_note(analysis->table, set->best);
 }
 

@@ -355,7 +355,9 @@ static void put_hidden(const Pivot *pivot) {
             *ARENA_PUSH(pivot->arena, series, count) = pivot->list->items[i].series;
     const char *note =
         series_hidden_settings(series, count, set->paths, set->path_count, shown, shown_count, pivot->arena);
+    const char *stages = series_stages_note(series, count, pivot->arena);
     if (note) table_note(pivot->table, note);
+    if (stages) table_note(pivot->table, stages);
     if (set->best) table_note(pivot->table, set->best);
 }
 

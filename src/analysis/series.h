@@ -93,6 +93,9 @@ const char *series_name(const Series *series, const char *const *hidden, int cou
 const char *series_hidden_settings(const Series *const *series, int count, const char *const *paths,
                                    int path_count, const char *const *shown, int shown_count, Arena *arena);
 
+/* A note on the stages of those series whose training has several; NULL: none has. */
+const char *series_stages_note(const Series *const *series, int count, Arena *arena);
+
 /* Removes the settings of these paths, from the name, too. */
 void series_hide_settings(Series *series, const char *const *hidden, int count, Arena *arena);
 

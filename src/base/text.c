@@ -28,6 +28,12 @@ const char *text_seconds(double seconds, Arena *arena) {
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
 }
 
+int text_characters(const char *text) {
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80; /* not the continuation bytes of UTF-8 */
+    return count;
+}
+
 int text_screen_width(FILE *out) {
     struct winsize size;
     const char *columns = getenv("COLUMNS");

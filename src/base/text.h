@@ -1,4 +1,4 @@
-/* text: formats bytes, FLOPs and seconds for people, and finds the width of the terminal.
+/* text: formats bytes, FLOPs and seconds for people, counts characters, and finds the width of the terminal.
  *
  * A number is rounded to about three digits and given a unit. Formats for programs do not use these texts:
  * they print numbers with full precision. Texts belong to the arena.
@@ -11,6 +11,8 @@
 const char *text_bytes(double bytes, Arena *arena);     /* "1.2 MiB" */
 const char *text_flops(double flops, Arena *arena);     /* "3.4 TF" */
 const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1.5 h" */
+
+int text_characters(const char *text); /* of UTF-8 */
 
 /* The width of the terminal that `out` writes to, in characters: the variable COLUMNS, otherwise what the
    terminal reports. 0 if `out` is not a terminal or reports nothing. */

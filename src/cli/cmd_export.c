@@ -38,7 +38,8 @@ static const OptionField fields[] = {
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
      .group = "In place of the trained weights",
-     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]"},
+     .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]; `batches.2` of a second "
+             "stage"},
     {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
      .choices = corpus_split_names, .argument = "SPLIT", .group = "In place of the trained weights",
      .help = "the tokens of a split"},
@@ -228,36 +229,54 @@ static void copy_ids(int32_t *to, const uint16_t *from, int64_t count) {
     for (int64_t t = 0; t < count; t++) to[t] = from[t];
 }
 
+/* The tensor NAME of the first stage, NAME.2 of the second, ... */
+static SafetensorsTensor *add_ids(Export *export, SafetensorsFile *file, const char *name,
+                                  const TrainStage *stage, int64_t rows, int64_t width) {
+    SafetensorsTensor *tensor = ARENA_PUSH(export->arena, file->tensors, file->count);
+    if (stage->index) name = arena_format(export->arena, "%s.%d", name, stage->index + 1);
+    *tensor = (SafetensorsTensor){
+        name, SAFETENSORS_I32, 2, {rows, width}, NEW(export->arena, rows * width, int32_t)};
+    return tensor;
+}
+
+static bool add_batches(Export *export, SafetensorsFile *file, const Corpus *corpus, const TrainStage *stage,
+                        int64_t updates, Error *err) {
+    int64_t length = stage->length, width = length + 1, rows = updates * stage->sequences;
+    Batches *batches = batches_of(corpus, stage->length, 1, (uint64_t) export->config->train.seed,
+                                  stage->index, export->config->source, export->arena, err);
+    if (!batches) return false;
+    int32_t *ids = add_ids(export, file, "batches", stage, rows, width)->data, *targets = NULL;
+    int32_t *positions = NULL;
+    for (int64_t row = 0; row < rows; row++) {
+        BatchesSequence sequence = batches_sequence(batches, row);
+        if (sequence.targets && !targets)
+            targets = add_ids(export, file, "targets", stage, rows, length)->data;
+        if (sequence.positions && !positions)
+            positions = add_ids(export, file, "positions", stage, rows, length)->data;
+        copy_ids(ids + row * width, sequence.tokens, width);
+        if (sequence.targets) copy_ids(targets + row * length, sequence.targets, length);
+        if (sequence.positions) copy_ids(positions + row * length, sequence.positions, length);
+    }
+    return true;
+}
+
 static bool export_batches(Export *export, Error *err) {
     const TrainOptions *train = &export->config->train;
-    int64_t width = train->length + 1, rows;
-    if (__builtin_mul_overflow(export->options->batches, (int64_t)train_sequences(train), &rows) ||
-        rows > EXPORT_MAX_TOKENS / width)
-        return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
-                         (long long)export->options->batches, EXPORT_MAX_TOKENS);
+    int64_t updates = export->options->batches, shortest = train->length;
+    for (int i = 0; i < train->stage_count; i++)
+        if (train->stages[i].length < shortest) shortest = train->stages[i].length;
+    if (updates > EXPORT_MAX_TOKENS / (train->tokens_per_step / shortest * (shortest + 1)))
+        return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens", (long long)updates,
+                         EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
-    Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
-                                           export->config->source, export->arena, err)
-                              : NULL;
-    if (!batches) return false;
-    int32_t *ids = NEW(export->arena, rows * width, int32_t);
-    int32_t *targets = NEW(export->arena, rows * train->length, int32_t);
-    int32_t *positions = NEW(export->arena, rows * train->length, int32_t);
-    BatchesSequence sequence = {0};
-    for (int64_t row = 0; row < rows; row++) {
-        sequence = batches_sequence(batches, row);
-        copy_ids(ids + row * width, sequence.tokens, width);
-        if (sequence.targets) copy_ids(targets + row * train->length, sequence.targets, train->length);
-        if (sequence.positions) copy_ids(positions + row * train->length, sequence.positions, train->length);
+    SafetensorsFile file = {0};
+    for (int i = 0; corpus && i < train_stage_count(train) && updates > train_stage(train, i).first; i++) {
+        TrainStage stage = train_stage(train, i);
+        int64_t left = updates - stage.first, made = left;
+        if (i < train->stage_count && left > stage.updates) made = stage.updates;
+        if (!add_batches(export, &file, corpus, &stage, made, err)) return false;
     }
-    SafetensorsTensor tensors[3] = {{"batches", SAFETENSORS_I32, 2, {rows, width}, ids}};
-    int count = 1;
-    if (sequence.targets)
-        tensors[count++] = (SafetensorsTensor){"targets", SAFETENSORS_I32, 2, {rows, train->length}, targets};
-    if (sequence.positions)
-        tensors[count++] =
-            (SafetensorsTensor){"positions", SAFETENSORS_I32, 2, {rows, train->length}, positions};
-    return write_tokens(export, tensors, count, err);
+    return corpus && write_tokens(export, file.tensors, file.count, err);
 }
 
 static bool export_split(Export *export, Error *err) {

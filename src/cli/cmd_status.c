@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
+#include "train/train_options.h"
 #include "experiment/run_label.h"
 #include "store/database.h"
 #include "store/run_folder.h"
@@ -21,7 +22,7 @@ static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNIN
 
 /* A row for each run; the columns before TASK are those of `points`. */
 enum { KEY = 1, NAME, LABEL = 4, TRAIN_LENGTH, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
-enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
+enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, STAGE, STAGES, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
     {"experiment", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     [KEY] = {"run_key", "run", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
@@ -53,6 +54,8 @@ static const TableColumn columns[COLUMNS] = {
     [SPEED] = {"progress.tokens_per_second", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     [LEFT] = {"progress.seconds_left", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     [IDLE] = {"progress.seconds_idle", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
+    [STAGE] = {"progress.stage", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
+    [STAGES] = {"progress.stages", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
 };
 enum { IDLE_LONG = 60 }; /* seconds without an update from which people are told */
 
@@ -61,7 +64,7 @@ static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
     " r.started, r.finished, r.steps, r.train_seconds, r.final_loss,"
-    " r.method_files"
+    " r.method_files, json_extract(r.config, '$.train')"
     " FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run"
     " LEFT JOIN (SELECT experiment, run_key, count(*) AS asked,"
     "  sum(outcome IN ('done', 'diverged', 'beyond_limit', 'beyond_text')) AS settled"
@@ -87,9 +90,18 @@ static bool is_running(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
 }
 
-/* "step 120 of 400 (30 %), loss 2.345, 18230 tokens/s, 12 s left": the training of a running run, as its
-   train.jsonl has it; time left is that of the training. */
-static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
+/* The stages of a run, from the section `train` of its config; false for a config of another revision that
+   cannot be read. */
+static bool read_train(TrainOptions *train, const char *text, Arena *arena) {
+    Error ignored;
+    const Json *json = json_parse(text, strlen(text), "train", arena, &ignored);
+    return json && train_options_read(train, json, "train", arena, &ignored);
+}
+
+/* "step 120 of 400 (30 %), stage 1 of 2 (length 64), loss 2.345, 18230 tokens/s, 12 s left": the training of
+   a running run, as its train.jsonl has it; time left is that of the training. */
+static void add_progress(TableCell *row, Database *store, const char *experiment, const char *config,
+                         Arena *arena) {
     const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
     const char *path = run_folder_log(folder, arena), *text;
     struct stat file;
@@ -105,8 +117,17 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
         [IDLE - STEP] = idle,
     };
     for (int i = 0; i < COUNT_OF(numbers); i++) row[STEP + i] = table_number(numbers[i]);
-    text = arena_format(arena, "step %lld of %lld (%.0f %%), loss %.3f", (long long)last.log.step,
-                        (long long)last.steps, floor(100 * share), last.log.loss);
+    text = arena_format(arena, "step %lld of %lld (%.0f %%)", (long long)last.log.step, (long long)last.steps,
+                        floor(100 * share));
+    TrainOptions train;
+    if (read_train(&train, config, arena)) {
+        TrainStage stage = train_stage_at(&train, last.log.step);
+        TABLE_NUMBERS(row + STAGE, stage.index + 1, train_stage_count(&train));
+        if (train.stage_count)
+            text = arena_format(arena, "%s, stage %d of %d (length %d)", text, stage.index + 1,
+                                train_stage_count(&train), stage.length);
+    }
+    text = arena_format(arena, "%s, loss %.3f", text, last.log.loss);
     if (last.log.step == last.steps)
         text = arena_format(arena, "%s, evaluating", text);
     else if (isfinite(speed))
@@ -124,7 +145,7 @@ static void add_row(Status *status, Database *store, Query *query, Arena *arena)
                  encoding_files_edited(query_text(query, query_column(query, "method_files")));
     row[STALE] = table_shown(stale, stale ? "yes" : "");
     status->stale += stale;
-    if (is_running(row)) add_progress(row, store, status->experiment, arena);
+    if (is_running(row)) add_progress(row, store, status->experiment, query_text(query, STALE + 1), arena);
     const SqueueTask *task = squeue_find(&status->queue, row[KEY].text);
     if (task) {
         row[TASK] = table_text(task->name);

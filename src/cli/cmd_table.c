@@ -134,7 +134,7 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
     for (int i = 0; i < more->count; i++) {
         const Json *value = json_at_path(series->config, more->paths[i]);
         row[i] = more->numbers && json_is_number(value) ? table_number(json_number(value, NAN))
-                 : value                                ? table_text(json_print_bare(value, table->arena))
+                 : value                                ? table_text(run_label_value(value, table->arena))
                                                         : table_number(NAN);
     }
 }

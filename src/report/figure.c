@@ -45,6 +45,22 @@ void figure_point(Figure *figure, FigureLine *line, FigurePoint point) {
     *ARENA_PUSH(figure->arena, line->points, line->count) = point;
 }
 
+void figure_mark(Figure *figure, FigureLine *line, double x) {
+    int next = 1;
+    while (next < line->count && line->points[next].x < x) next++;
+    if (next >= line->count || line->points[next - 1].x > x) return;
+    const FigurePoint *a = &line->points[next - 1], *b = &line->points[next];
+    double share = (x - a->x) / (b->x - a->x);
+    *ARENA_PUSH(figure->arena, line->marks, line->mark_count) =
+        (FigurePoint){.x = x, .y = a->y + share * (b->y - a->y)};
+}
+
+bool figure_has_band(const FigureLine *line) {
+    for (int k = 0; k < line->count; k++)
+        if (line->points[k].seeds > 1) return true;
+    return false;
+}
+
 FigurePoint figure_values(double x, const double *values, int count) {
     FigurePoint point = {
         .x = x, .y = stats_mean(values, count), .low = INFINITY, .high = -INFINITY, .seeds = count};
@@ -260,6 +276,21 @@ static const char *comment(const char *text, Arena *arena) {
 
 static const char *with_note(const FigureLine *line, Arena *arena) {
     return *line->note ? arena_format(arena, "%s (%s)", line->name, line->note) : line->name;
+}
+
+void figure_put_marks(const Figure *figure, FILE *script) {
+    int count = 0;
+    for (int i = 0; i < figure->line_count; i++) count += figure->lines[i].mark_count;
+    fprintf(script, "marks = %d\narray mark_line[%d]\narray mark_x[%d]\narray mark_y[%d]\n", count, count + 1,
+            count + 1, count + 1);
+    count = 0;
+    for (int i = 0; i < figure->line_count; i++)
+        for (int k = 0; k < figure->lines[i].mark_count; k++) {
+            const FigurePoint *mark = &figure->lines[i].marks[k];
+            count++;
+            fprintf(script, "mark_line[%d] = %d\nmark_x[%d] = %.17g\nmark_y[%d] = %.17g\n", count, i + 1,
+                    count, mark->x, count, mark->y);
+        }
 }
 
 void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file) {

@@ -27,6 +27,8 @@ typedef struct FigureLine {
     const char *comment; /* in the data file */
     FigurePoint *points;
     int count, panel;
+    FigurePoint *marks; /* [mark_count], drawn as "+" */
+    int mark_count;
     int legend; /* its entry in the legend, from 0 */
     int style;  /* its look, from 0 (figure_colour) */
 } FigureLine;
@@ -94,6 +96,12 @@ const char *figure_run_keys(const Figure *figure);
 
 void figure_point(Figure *figure, FigureLine *line, FigurePoint point); /* left out where it is not finite */
 
+/* Marks the line at x, between its points; not where it has none. */
+void figure_mark(Figure *figure, FigureLine *line, double x);
+
+/* Whether the line is a mean over several seeds at a point. */
+bool figure_has_band(const FigureLine *line);
+
 /* The panel of the series that are the same in what `same` compares; if it is missing, it is made with this
    title and a mark at the training length. */
 int figure_panel_of(Figure *figure, const Series *series, bool (*same)(const Series *, const Series *),
@@ -117,6 +125,9 @@ void figure_finish(const FigureKind *kind, Figure *figure);
 
 /* The data: what gnuplot and the script for matplotlib read. */
 void figure_put_data(const FigureKind *kind, const Figure *figure, FILE *file);
+
+/* The marks of lines, as variables for gnuplot. */
+void figure_put_marks(const Figure *figure, FILE *script);
 
 /* The text of a legend's entry: the name with the notes of its lines, truncated to `most`
    characters. */

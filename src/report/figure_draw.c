@@ -251,12 +251,6 @@ static void put_panels(FILE *script, const Figure *figure, const Layout *layout,
     }
 }
 
-static bool has_band(const FigureLine *line) {
-    for (int k = 0; k < line->count; k++)
-        if (line->points[k].seeds > 1) return true;
-    return false;
-}
-
 static void put_lines(FILE *script, const Figure *figure, const Layout *layout) {
     static const char *const arrays[] = {"name", "line_colour", "line_marker", "line_dash", "band", "entry"};
     int count = figure->line_count, entries = 0;
@@ -269,7 +263,7 @@ static void put_lines(FILE *script, const Figure *figure, const Layout *layout) 
                 "band[%d] = %d\nentry[%d] = %d\n",
                 i + 1, escape_text(ESCAPE_GNUPLOT, line->name, figure->arena), i + 1,
                 figure_colour(line->style), i + 1, figure_marker(line->style) + 1, i + 1,
-                figure_dash(line->style) + 1, i + 1, has_band(line), i + 1, line->legend + 1);
+                figure_dash(line->style) + 1, i + 1, figure_has_band(line), i + 1, line->legend + 1);
         if (line->legend >= entries) entries = line->legend + 1;
     }
     int room = (int)(layout->width * 72 / (0.62 * layout->size)) - 10; /* of a legend in one column */
@@ -359,6 +353,7 @@ static bool draw(const FigureKind *kind, const Figure *figure, const Layout *lay
     put_panels(script, figure, layout, axes);
     put_lines(script, figure, layout);
     put_clipped(script, figure, axes);
+    figure_put_marks(figure, script);
     return gnuplot_end(script, path, template, arena, err);
 }
 
@@ -400,6 +395,12 @@ static Json *describe(const FigureKind *kind, const Figure *figure, const Layout
         json_set_text(item, "colour", figure_colour(line->style));
         json_set_number(item, "marker", figure_marker(line->style));
         json_set_number(item, "dash", figure_dash(line->style));
+        Json *marks = json_new_array(arena); /* x, y, x, y, ... */
+        for (int k = 0; k < line->mark_count; k++) {
+            json_append(marks, json_new_number(line->marks[k].x, arena));
+            json_append(marks, json_new_number(line->marks[k].y, arena));
+        }
+        json_set(item, "marks", marks);
         json_append(lines, item);
     }
     json_set(json, "panels", panels);

@@ -121,7 +121,7 @@ static void scale_does_not_depend_on_the_cut(void **state) {
         model->options.max_tokens_in_flight = flights[c];
         model->threads = c < 4 ? 1 : c == 4 ? 2 : 3;
         BatchGradient *step = batch_gradient_new(model, 9, length, arena);
-        Batches *batches = batches_new_examples(examples, length, 9, 1, arena);
+        Batches *batches = batches_new_examples(examples, length, 9, 1, 0, arena);
         for (int b = 0; b < 9; b++) {
             BatchesSequence sequence = batches_sequence(batches, b);
             batch_gradient_set(step, b, sequence);
@@ -134,7 +134,7 @@ static void scale_does_not_depend_on_the_cut(void **state) {
     }
     model->threads = 1;
     Activations *pass = activations_new(model, 1, length, false, arena);
-    Batches *batches = batches_new_examples(examples, length, 1, 1, arena);
+    Batches *batches = batches_new_examples(examples, length, 1, 1, 0, arena);
     float *nll = NEW(arena, length, float);
     for (int b = 0; b < 9; b++) {
         BatchesSequence sequence = batches_sequence(batches, b);
