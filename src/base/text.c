@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -32,6 +33,16 @@ int text_characters(const char *text) {
     int count = 0;
     for (; *text; text++) count += (*text & 0xC0) != 0x80; /* not the continuation bytes of UTF-8 */
     return count;
+}
+
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena) {
+    return *list ? arena_format(arena, "%s%s%s", list, separator, item) : item;
+}
+
+bool text_among(const char *item, const char *const *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(item, list[i])) return true;
+    return false;
 }
 
 static TextScreen stdout_screen; /* of text_set_screen */

@@ -1,4 +1,5 @@
-/* text: formats bytes, FLOPs and seconds for people, counts characters, and finds the size of the terminal.
+/* text: formats bytes, FLOPs, seconds and lists for people, counts characters, and finds the size of the
+ * terminal.
  *
  * A number is rounded to about three digits and given a unit. Formats for programs do not use these texts:
  * they print numbers with full precision. Texts belong to the arena.
@@ -13,6 +14,12 @@ const char *text_flops(double flops, Arena *arena);     /* "3.4 TF" */
 const char *text_seconds(double seconds, Arena *arena); /* "9.5 s", "12 min", "1.5 h" */
 
 int text_characters(const char *text); /* of UTF-8 */
+
+/* A list with one more item: "a", "a, b", ... An empty list is "". */
+const char *text_join(const char *list, const char *separator, const char *item, Arena *arena);
+
+/* Whether the list has this item. */
+bool text_among(const char *item, const char *const *list, int count);
 
 /* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
    what the terminal reports. 0 if `out` is not a terminal or reports nothing. */

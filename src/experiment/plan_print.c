@@ -64,16 +64,16 @@ static Json *corpus_json(const Corpus *corpus, Arena *arena) {
 enum { LABEL, KEY, STEPS = 4, TRAIN, EVALUATE, PEAK, RESIDENT, SECONDS, COLUMNS };
 
 static const TableColumn columns[COLUMNS] = {
-    [LABEL] = {"label", "run", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-    [KEY] = {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-    {"parameters", "parameters", TABLE_INT, TABLE_FOR_BOTH, 0},
-    {"position_parameters", "position", TABLE_INT, TABLE_FOR_BOTH, 0},
-    [STEPS] = {"steps", "steps", TABLE_INT, TABLE_FOR_BOTH, 0},
-    [TRAIN] = {"train_flops", "training", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [PEAK] = {"peak_bytes", "memory", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [RESIDENT] = {"resident_bytes", "resident", TABLE_REAL, TABLE_FOR_BOTH, 0},
-    [SECONDS] = {"seconds", "time, about", TABLE_REAL, TABLE_FOR_BOTH, 0},
+    [LABEL] = {"label", "run", TABLE_TEXT},
+    [KEY] = {"key", "key", TABLE_TEXT, .code = true},
+    {"parameters", "parameters", TABLE_INT},
+    {"position_parameters", "position", TABLE_INT},
+    [STEPS] = {"steps", "steps", TABLE_INT},
+    [TRAIN] = {"train_flops", "training", TABLE_REAL},
+    [EVALUATE] = {"evaluate_flops", "evaluation", TABLE_REAL},
+    [PEAK] = {"peak_bytes", "memory", TABLE_REAL},
+    [RESIDENT] = {"resident_bytes", "resident", TABLE_REAL},
+    [SECONDS] = {"seconds", "time, about", TABLE_REAL},
 };
 
 static void put_point(TableCell *row, const PlanPoint *point, double seconds_per_flop, Arena *arena) {
@@ -114,13 +114,13 @@ static void add_shown(Table *table, Arena *arena) {
 static Table *stages_of(const Plan *plan, const Table *points, double seconds_per_flop, Arena *arena) {
     enum { FLOPS = 5, TIME, STAGE_COLUMNS };
     static const TableColumn stage_columns[STAGE_COLUMNS] = {
-        {"label", "run", TABLE_TEXT, TABLE_FOR_BOTH, 0},
-        {"key", "key", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
-        {"length", "length", TABLE_INT, TABLE_FOR_BOTH, 0},
-        {"first_step", "from step", TABLE_INT, TABLE_FOR_BOTH, 0},
-        {"last_step", "to step", TABLE_INT, TABLE_FOR_BOTH, 0},
-        [FLOPS] = {"train_flops", "training", TABLE_REAL, TABLE_FOR_BOTH, 0},
-        [TIME] = {"seconds", "time, about", TABLE_REAL, TABLE_FOR_BOTH, 0},
+        {"label", "run", TABLE_TEXT},
+        {"key", "key", TABLE_TEXT, .code = true},
+        {"length", "length", TABLE_INT},
+        {"first_step", "from step", TABLE_INT},
+        {"last_step", "to step", TABLE_INT},
+        [FLOPS] = {"train_flops", "training", TABLE_REAL},
+        [TIME] = {"seconds", "time, about", TABLE_REAL},
     };
     Table *table = table_new("Stages of training", stage_columns, STAGE_COLUMNS, arena);
     for (int i = 0; i < plan->count; i++) {
