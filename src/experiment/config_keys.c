@@ -84,6 +84,7 @@ const OptionSection *const config_keys_sections[] = {
     &adaptive_softmax_section,
     &config_keys_moving,
     &train_section,
+    &train_stage_section,
     &optimizer_section,
     &optimizer_schedule_section,
     &train_until_section,

@@ -18,6 +18,10 @@
 
 const char *run_label_method(const Encoding *position, Arena *arena);
 
+/* The value of a setting: without quotes; a list of objects as the values of their members,
+   "64:0.25,128:0.5". */
+const char *run_label_value(const Json *value, Arena *arena);
+
 /* The settings of each point, [plan->count]; "" if a point has none. Owned by the arena. */
 const char **run_label_settings(const Plan *plan, Arena *arena);
 
