@@ -62,7 +62,7 @@ typedef struct Export {
 static bool find_run(Export *export, const RunsChoice *choice, Error *err) {
     export->key = runs_choose(export->store, choice, export->arena, err);
     if (!export->key) return false;
-    const char *text = "";
+    const char *text = export->status = "";
     Query *query =
         query_begin(export->store,
                     "SELECT r.status, c.hash, r.config FROM run r JOIN corpus c ON c.id = r.corpus_id"

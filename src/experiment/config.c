@@ -68,7 +68,7 @@ static bool read_vocabulary(const OptionReader *reader, Config *config, const Js
     int own = tokenizers_vocabulary((CorpusTokenizer)config->data.tokenizer);
     int alphabet = task ? task->task->alphabet(task->options) : 0;
     if (model->vocabulary == 0) model->vocabulary = own ? own : alphabet;
-    if (model->vocabulary < alphabet)
+    if (task && model->vocabulary < alphabet)
         return error_set(reader->err, EXIT_USAGE,
                          "%s: 'model.vocabulary' must be at least %d, the alphabet of the task %s (or left "
                          "out), got %lld",
@@ -216,7 +216,7 @@ static bool check_lengths(const OptionReader *reader, const Config *config) {
     for (int i = 0; i < train_stage_count(&config->train); i++) {
         int length = train_stage(&config->train, i).length;
         const char *path = train_stage_path(&config->train, i, reader->arena);
-        if (length < needed)
+        if (task && length < needed)
             return error_set(reader->err, EXIT_USAGE,
                              "%s: '%s' must be at least %lld for the longest example of '%s' at size %lld, "
                              "got %d; raise it, or lower 'data.task.size'",

@@ -18,8 +18,7 @@
 static const char *const variations[] = {
     "{\"name\": \"addition\", \"size\": [1, 7]}",
     "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"scratchpad\": true}",
-    "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"spaces\": 0.5, \"spaces_answer\": "
-    "true}",
+    "{\"name\": \"addition\", \"size\": [1, 7], \"order\": \"all\", \"spaces\": 1, \"spaces_answer\": true}",
     "{\"name\": \"addition\", \"size\": [2, 5], \"pad\": true, \"hints\": true, \"order\": \"reversed\"}",
     "{\"name\": \"addition\", \"size\": [2, 5], \"positions\": \"coupled\", \"equal\": true}",
     "{\"name\": \"multiplication\", \"size\": [1, 6], \"positions\": \"abacus\", \"max_start\": 3}",
