@@ -131,16 +131,12 @@ static const AnalysisKind *const kinds[] = {ANALYSES(KIND)};
 const char *const analysis_names[] = {ANALYSES(NAME) NULL};
 
 static const AnalysisKind *find_kind(const AnalysisOptions *options, Arena *arena, Error *err) {
-    const char *nearest = options_nearest_name(options->what, analysis_names), *list = "";
-    int kind = 0, rows = 0;
-    while (analysis_names[kind] && strcmp(analysis_names[kind], options->what)) kind++;
+    int kind = text_index(options->what, analysis_names), rows = 0;
     while (options->rows && options->rows[rows]) rows++;
-    for (int i = 0; analysis_names[i]; i++) list = text_join(list, ", ", analysis_names[i], arena);
-    if (!analysis_names[kind])
-        error_set(err, EXIT_USAGE,
-                  nearest ? "there is no analysis '%s'; did you mean '%s'?"
-                          : "there is no analysis '%s'; there are %s",
-                  options->what, nearest ? nearest : list);
+    if (kind < 0)
+        error_unknown(err, options_nearest_name(options->what, analysis_names),
+                      arena_format(arena, "there are %s", text_list(analysis_names, arena)),
+                      "there is no analysis '%s'", options->what);
     else if (rows && !kinds[kind]->rows)
         error_set(err, EXIT_USAGE, "analysis '%s' takes no ROW; --where chooses methods", options->what);
     else if (kinds[kind]->rows && !options->baseline && rows < 2)

@@ -227,9 +227,9 @@ static bool read_claims(ClaimList *list, const Json *json, const char *source, A
     for (list->count = 0; list->count < json_count(array); list->count++) {
         Claim *claim = &list->items[list->count];
         const char *path = arena_format(arena, "claims.%d", list->count);
+        const OptionSection section = {path, NULL, claim_fields, COUNT_OF(claim_fields), NULL};
         options_default(claim, claim_fields, COUNT_OF(claim_fields));
-        if (!options_read(claim, claim_fields, COUNT_OF(claim_fields), json_at(array, list->count), NULL,
-                          source, path, arena, err) ||
+        if (!options_read(claim, &section, json_at(array, list->count), source, arena, err) ||
             !find_quantity(claim, source, path, arena, err))
             return false;
         if (*claim->text && *claim->method && (claim->at_least > 0) + (claim->at_most > 0) == 1) continue;

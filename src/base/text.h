@@ -1,8 +1,8 @@
-/* text: formats bytes, FLOPs, seconds and lists for people, counts characters, and finds the size of the
- * terminal.
+/* text: numbers and lists as text, characters, and the size of the terminal.
  *
- * A number is rounded to about three digits and given a unit. Formats for programs do not use these texts:
- * they print numbers with full precision. Texts belong to the arena.
+ * For people, a number is rounded to about three digits and given a unit. Formats for programs do not use
+ * these texts: they print numbers with full precision. A list of words is NULL-terminated. Texts belong to
+ * the arena.
  */
 #ifndef POSLAB_BASE_TEXT_H
 #define POSLAB_BASE_TEXT_H
@@ -20,6 +20,12 @@ const char *text_join(const char *list, const char *separator, const char *item,
 
 /* Whether the list has this item. */
 bool text_among(const char *item, const char *const *list, int count);
+
+/* The value of a text that is one finite decimal number; NAN for any other text. */
+double text_number(const char *text);
+
+int text_index(const char *word, const char *const *words); /* the index of a word in a list; -1 if missing */
+const char *text_list(const char *const *words, Arena *arena); /* "a, b, c" */
 
 /* The size of the terminal that `out` writes to, in characters: the variables COLUMNS and LINES, otherwise
    what the terminal reports. 0 if `out` is not a terminal or reports nothing. */

@@ -52,8 +52,9 @@ static const OptionPart train_parts[] = {
     {.key = "until"},
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
-     "{\"type\":\"array\",\"maxItems\":100,\"items\":{\"$ref\":\"#/$defs/train.stages\"}}"},
-    {0}};
+     .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {0},
+};
 const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
                                      train_fields, COUNT_OF(train_fields), train_parts};
 
@@ -61,10 +62,12 @@ const OptionSection train_section = {"train", "The length, the amount and the ra
 
 static bool read_stage(TrainStageOptions *stage, const Json *json, const char *path, const char *source,
                        Arena *arena, Error *err) {
+    OptionSection section = train_stage_section;
+    section.path = path;
     options_default(stage, stage_fields, COUNT_OF(stage_fields));
     if (!json_is_object(json) || !json_get(json, "length") || !json_get(json, "share"))
         return json_value_error(json, source, path, "an object with a \"length\" and a \"share\"", err);
-    return options_read(stage, stage_fields, COUNT_OF(stage_fields), json, NULL, source, path, arena, err);
+    return options_read(stage, &section, json, source, arena, err);
 }
 
 static bool read_stages(TrainOptions *options, const Json *list, const char *source, Arena *arena,
@@ -88,11 +91,9 @@ bool train_options_read(TrainOptions *options, const Json *json, const char *sou
     Error one;
     *options = (TrainOptions){0};
     options_default(options, train_fields, train_field_count);
-    bool fine = options_read(options, train_fields, train_field_count, json, train_parts, source, "train",
-                             arena, err);
+    bool fine = options_read(options, &train_section, json, source, arena, err);
     if (until) options_default(options, until_fields, COUNT_OF(until_fields));
-    if (until && !options_read(options, until_fields, COUNT_OF(until_fields), until, NULL, source,
-                               train_until_section.path, arena, &one))
+    if (until && !options_read(options, &train_until_section, until, source, arena, &one))
         fine = error_add(err, &one, fine);
     if (!read_stages(options, json_get(json, "stages"), source, arena, &one))
         fine = error_add(err, &one, fine);
