@@ -1,4 +1,4 @@
-/* text: numbers and lists as text, characters, and the size of the terminal.
+/* text: numbers and lists as text, the number of characters, and the size of the terminal.
  *
  * For people, a number is rounded to about three digits and given a unit. Formats for programs do not use
  * these texts: they print numbers with full precision. A list of words is NULL-terminated. Texts belong to
