@@ -52,8 +52,9 @@ static const OptionPart train_parts[] = {
     {.key = "until"},
     {"stages", "list of stages", NULL,
      "earlier stages of training, at other lengths; optimizer and schedule run on from stage to stage",
-     .definition = "train.stages", .most = MAX_STAGES},
-    {0}};
+     .definition = "train.stages", .most = MAX_STAGES, .or_empty = true},
+    {0},
+};
 const OptionSection train_section = {"train", "The length, the amount and the randomness of training",
                                      train_fields, COUNT_OF(train_fields), train_parts};
 
@@ -61,11 +62,11 @@ const OptionSection train_section = {"train", "The length, the amount and the ra
 
 static bool read_stage(TrainStageOptions *stage, const Json *json, const char *path, const char *source,
                        Arena *arena, Error *err) {
+    OptionSection section = train_stage_section;
+    section.path = path;
     options_default(stage, stage_fields, COUNT_OF(stage_fields));
     if (!json_is_object(json) || !json_get(json, "length") || !json_get(json, "share"))
         return json_value_error(json, source, path, "an object with a \"length\" and a \"share\"", err);
-    OptionSection section = train_stage_section;
-    section.path = path;
     return options_read(stage, &section, json, source, arena, err);
 }
 

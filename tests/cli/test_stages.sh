@@ -8,6 +8,9 @@ stages='[{"length":8,"share":0.2},{"length":32,"share":0.5}]' # of 10 updates: 2
 write_config -e 's/1920/640/' -e 's/"length": 16/"checkpoint": 1e-6, &/' -e "s/\"train.seed\": \[1, 2\]/\"train.stages\": [[], $stages]/"
 sed -e "s/\"sweep.*/\"method\": \"$one\"/" -e "s/\"checkpoint\"/\"stages\": $stages, &/" e2e.json >one.json
 
+check "schema" try 0 help config --schema
+check "a list of stages may be empty" is "100|" :memory: "SELECT json_extract(stages, '\$.maxItems'), json_extract(stages, '\$.minItems')
+    FROM (SELECT json_extract(CAST(readfile('out') AS TEXT), '\$.\"\$defs\".train.properties.stages') AS stages)"
 check "plan" try 0 plan e2e.json
 check "shows the settings" says out "$one L=16 seed=1 stages=absent " "$one L=16 seed=1 stages=8:0.2,32:0.5 "
 check "and the stages" grep -qE "$two L=16 seed=1 stages=8:0.2,32:0.5 .* 32 +3 +7 " out
