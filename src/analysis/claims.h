@@ -16,6 +16,12 @@
  *     short_long_speed    tokens per second in training, of the method over the other at a greater L, of a
  *                         bench
  *     short_long_memory   peak bytes in training, of the runs
+ *     exact_gain          of tasks: exact match less that of the other, both as means over all methods named;
+ *                         `from` and `to` are multiples of the largest size in training. Instead of `against`
+ *                         or in addition, `where` and `against_where` choose the runs by values of the config
+ *
+ * A gain has a bootstrap interval over seeds and methods. It shows nothing where both answer less than 5 % of
+ * the examples or both more than 95 %: there the bound neither holds nor fails.
  *
  * A point of a claim is one such number: one length, training length and other method. Its interval is the
  * range of the seeds; for perplexities on the same windows the wider of that and the bootstrap interval
@@ -47,11 +53,14 @@ typedef struct ClaimPoint {
     double ratio, low, high;        /* geometric mean over seeds, and the interval */
     int seeds;                      /* 0: a bench */
     bool holds, fails;              /* clearly */
+    int methods;                    /* of exact_gain, whose ratio is a difference; else 0 */
+    bool unseen;                    /* of exact_gain: both answer too few or too many examples */
 } ClaimPoint;
 
 typedef struct Claim {
     const char *text, *section, *paper; /* paper: its figures, "" if it gives none */
     const char *method, *against;       /* keys of methods; against: separated by commas, or "" */
+    const char *where, *against_where;  /* of exact_gain: values of the configs */
     const char *quantity_name;
     int quantity, protocol;             /* indices */
     double from, to, at_least, at_most; /* 0: no such end or bound */
@@ -68,8 +77,8 @@ typedef struct ClaimList {
 } ClaimList;
 
 /* file: NULL for results/paper/claims.json in the current folder, next to the program, or in the
-   installation; if there is none, the list is empty. Returns NULL with err set if a file or the database
-   cannot be read, or a file is not a list of claims. */
+   installation; if there is none, or the experiment is on a task, the list is empty. Returns NULL with err
+   set if a file or the database cannot be read, or a file is not a list of claims. */
 const ClaimList *claims_judge(Database *store, const Results *set, const char *file, Arena *arena,
                               Error *err);
 

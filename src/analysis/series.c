@@ -211,6 +211,16 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
     return value ? json_print_bare(value, arena) : "";
 }
 
+bool series_has_values(const Series *series, const char *list, Arena *arena) {
+    for (size_t size; *list; list += size + (list[size] == ',')) {
+        size = strcspn(list, ",");
+        char *path = arena_format(arena, "%.*s", (int)size, list), *value = path + strcspn(path, "=");
+        if (*value) *value++ = '\0';
+        if (strcmp(series_config_value(series, path, arena), value)) return false;
+    }
+    return true;
+}
+
 int64_t series_train_tokens(const Series *series) {
     return series->run_count ? series->runs->tokens : 0;
 }

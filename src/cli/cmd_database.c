@@ -197,8 +197,9 @@ const Command cmd_database_analyse = {
         "against trained long), cost (speed and memory), early (the early-token curse), positions (loss\n"
         "by position), claims (the verdict on each claim of the paper), claim-points (the numbers it was\n"
         "judged by). Of experiments on tasks: accuracy (exact match by size: median, lowest and highest\n"
-        "seed, and the largest size with 90 %), compare (paired differences of exact match). A ROW is a\n"
-        "method, or a row's name as tables print it.",
+        "seed, and the largest size with 90 %), compare (paired differences of exact match), claims and\n"
+        "claim-points (of the file that `--claims` names). A ROW is a method, or a row's name as tables\n"
+        "print it.",
     .example = "poslab analyse results/quickstart.db compare alibi rotary --where eval_length=1024",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),
