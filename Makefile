@@ -275,7 +275,7 @@ test-all: test-setup ## all tests, also with sanitizers and valgrind; mutants of
 	@$(MAKE) $(PARALLEL) $(VALGRIND) valgrind-wrapper
 	@LIMIT=2h $(run_tests) "$(call script,torture) full $(EVERY)" "$(BUILD)/tests/test_laws core" \
 	    $(call with,$(BUILD)/valgrind,e2e,checked) $(call suite,$(BUILD)/asan) $(call suite,$(BUILD)) \
-	    "$(BUILD)/tests/test_model long" $(SCRIPTS:%="bash %") $(call script,lint)
+	    "$(BUILD)/tests/test_model long" "python3 tests/tools/task_answers.py ./$(PROGRAM)" $(SCRIPTS:%="bash %") $(call script,lint)
 .PHONY: check test-all
 
 # The test commands of a build: its cmocka programs, and the end-to-end test of its program.
@@ -283,9 +283,10 @@ suite     = $(call programs,$1,$(LONG) $(filter-out $(LONG),$(TESTS))) $(call wi
 
 # Needs python3-torch, which no other target needs; without it, a message is printed and nothing is compared.
 PYTHON ?= /usr/bin/python3
-torch-check: $(PROGRAM) ## compare every method, and exported loaders, with independent code in PyTorch (minutes)
+torch-check: $(PROGRAM) ## compare every method, tasks, and exported loaders, with independent code in PyTorch (minutes)
 	@rm -rf $(BUILD)/torch
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then $(PYTHON) tests/torch/torch_loader.py ./poslab $(BUILD)/torch/loader && \
+	    $(PYTHON) tests/torch/torch_tasks.py ./poslab $(BUILD)/torch/tasks && \
 	    $(PYTHON) tests/torch/torch_check.py ./poslab $(BUILD)/torch; \
 	else echo "torch-check: skipped, $(PYTHON) has no torch (apt-get install python3-torch)"; fi
 
@@ -444,7 +445,7 @@ try: $(if $(NAME),$(PROGRAM)) ## try a method, in 20 seconds: the laws in short,
 
 cost: $(PROGRAM) ## measure the cost of each method, for `poslab methods` and methods/README.md
 	@mkdir -p results/methods
-	./poslab bench --methods all --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
+	./poslab bench --lengths 128,512 --rounds 9 --precision fp32 --format csv >results/methods/cost.csv.new
 	@mv results/methods/cost.csv.new results/methods/cost.csv
 
 # The table is between two markers in methods/README.md; tests/cli/test_method.sh checks that it is up to date.

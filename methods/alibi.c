@@ -31,7 +31,7 @@ static const OptionField fields[] = {
     {"max_exponent", OPTION_REAL, offsetof(Options, max_exponent), .default_value = 8, .low = 0.5, .high = 64,
      .help = "the last head's slope is 2^-max_exponent (the paper: 8)"},
     {"shape", OPTION_CHOICE, offsetof(Options, shape), .default_value = SHAPE_LINEAR, .choices = shapes,
-     .help = "the penalty grows for ever, or levels off at 1"},
+     .help = "the penalty grows without limit, or approaches 1"},
 };
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {

@@ -23,11 +23,11 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"max_global_shift", OPTION_REAL, offsetof(Options, max_global_shift), .default_value = 5, .low = 0,
-     .high = 1 << 20, .help = "training sequences are shifted by up to this, either way"},
+     .high = 1 << 20, .help = "largest shift of a training sequence, in either direction"},
     {"max_local_shift", OPTION_REAL, offsetof(Options, max_local_shift), .default_value = 0.5, .low = 0,
-     .high = 100, .help = "and each row by up to this"},
+     .high = 100, .help = "largest further shift of each position, in either direction"},
     {"max_scale", OPTION_REAL, offsetof(Options, max_scale), .default_value = 1.03, .low = 1, .high = 100,
-     .help = "and positions are scaled by 1/max_scale to max_scale"},
+     .help = "positions are also multiplied by a random factor from 1/max_scale to max_scale"},
     {"centred", OPTION_BOOL, offsetof(Options, centred), .default_value = 0,
      .help = "subtract the mean position first"},
 };

@@ -31,7 +31,7 @@ enum { MOST = 1024 };
 
 static const OptionField fields[] = {
     {"positions", OPTION_INT, offsetof(Options, positions), .default_value = 64, .low = 2, .high = MOST,
-     .help = "n: vectors learnt; larger counts share the last"},
+     .help = "n: number of learned vectors; larger positions share the last"},
 };
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {

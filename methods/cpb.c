@@ -35,7 +35,7 @@ static const OptionField fields[] = {
     {"hidden", OPTION_INT, offsetof(Options, hidden), .default_value = 32, .low = 4, .high = MOST,
      .help = "units of the hidden layer"},
     {"distance", OPTION_CHOICE, offsetof(Options, distance), .default_value = DISTANCE_LOGARITHMIC,
-     .choices = distances, .help = "what the network sees of a distance d: ln(1 + d), or d / L"},
+     .choices = distances, .help = "input of the perceptron at distance d: ln(1 + d), or d / L"},
 };
 
 static int layout(const PositionShape *shape, const void *options, PositionTensor tensors[]) {

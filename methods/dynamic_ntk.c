@@ -20,7 +20,7 @@ typedef struct Options {
 static const OptionField fields[] = {
     ROTARY_FIELDS,
     {"alpha", OPTION_REAL, offsetof(Options, alpha), .default_value = 2, .low = 1, .high = 1e6,
-     .help = "how fast the scale grows with the length: alpha T / L - (alpha - 1)"},
+     .help = "growth of the factor with the length: alpha T / L - (alpha - 1)"},
 };
 
 static double frequency(const PositionContext *context, int pair) {

@@ -25,9 +25,9 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"threshold", OPTION_INT, offsetof(Options, threshold), .default_value = 0, .low = 0, .high = 2048,
-     .help = "queries before this position look back as far as it; 0: the training length"},
+     .help = "smallest position by which distances are normalised; 0: the training length"},
     {"per_layer", OPTION_BOOL, offsetof(Options, per_layer), .default_value = 0,
-     .help = "each layer learns a function of its own"},
+     .help = "each layer learns its own function"},
 };
 
 enum { C = PERCEPTRON_TENSORS, MULTIPLIER };

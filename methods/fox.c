@@ -29,9 +29,9 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"span_low", OPTION_REAL, offsetof(Options, span_low), .default_value = 2, .low = 0.1, .high = 1e5,
-     .help = "positions over which the first head forgets at the start"},
+     .help = "number of positions over which the first head forgets, at initialisation"},
     {"span_high", OPTION_REAL, offsetof(Options, span_high), .default_value = 128, .low = 0.1, .high = 1e5,
-     .help = "the same of the last head"},
+     .help = "the same for the last head"},
 };
 
 enum { WEIGHT, BIAS };

@@ -28,7 +28,7 @@ static const OptionField fields[] = {
     {"kind", OPTION_CHOICE, offsetof(Options, kind), .default_value = KIND_LOGARITHMIC, .choices = kinds,
      .help = "the kernel of the distance"},
     {"per_layer", OPTION_BOOL, offsetof(Options, per_layer), .default_value = 0,
-     .help = "each layer learns a and p of its own"},
+     .help = "each layer learns its own a and p"},
 };
 
 enum { P, A }; /* the tensors, in layout order */

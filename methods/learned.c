@@ -30,9 +30,10 @@ typedef struct Options {
 static const OptionField fields[] = {
     {"beyond", OPTION_CHOICE, offsetof(Options, beyond), .default_value = BEYOND_REFUSE, .choices = beyonds,
      .help =
-         "where the table has no row: refuse such lengths, use its last row, or stretch it over the text"},
+         "positions beyond the table: refuse such lengths, use the last row, or stretch the table over the "
+         "text"},
     {"rows", OPTION_INT, offsetof(Options, rows), .default_value = 0, .low = 0, .high = 1 << 14,
-     .help = "N: positions that have a vector; 0: the training length"},
+     .help = "N: number of positions with a vector; 0: the training length"},
     {"init_deviation", OPTION_REAL, offsetof(Options, init_deviation), .default_value = 0.02, .low = 0,
      .high = 10, .help = "standard deviation of the initial vectors"},
 };

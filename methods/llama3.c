@@ -20,9 +20,9 @@ typedef struct Options {
 static const OptionField fields[] = {
     ROTARY_EXTENSION_FIELDS,
     {"low", OPTION_REAL, offsetof(Options, low), .default_value = 1, .low = 1e-6, .high = 1e3,
-     .help = "pairs with fewer turns in the training length are interpolated fully"},
+     .help = "pairs with fewer rotations in the training length are fully interpolated"},
     {"high", OPTION_REAL, offsetof(Options, high), .default_value = 4, .low = 1e-3, .high = 1e6,
-     .help = "pairs with more turns in the training length are not interpolated"},
+     .help = "pairs with more rotations in the training length are not interpolated"},
 };
 
 static bool check(const PositionShape *shape, const void *opaque, Error *err) {

@@ -35,11 +35,11 @@ typedef struct Options {
 static const OptionField fields[] = {
     ROTARY_EXTENSION_FIELDS,
     {"preset", OPTION_CHOICE, offsetof(Options, preset), .default_value = PRESET_GEOMETRIC,
-     .choices = presets, .help = "the pairs' factors where none are given: growing from 1 to s, or all s"},
+     .choices = presets, .help = "factors of the pairs if 'factors' is empty: growing from 1 to s, or all s"},
     {"factors", OPTION_TEXT, offsetof(Options, factors),
-     .help = "a number of at least 1 for each pair, fastest first, separated by commas"},
+     .help = "a factor of at least 1 for each pair, fastest first, separated by commas"},
     {"unscaled", OPTION_INT, offsetof(Options, unscaled), .default_value = 4, .low = 0, .high = 1 << 20,
-     .help = "first positions that stand as in training"},
+     .help = "number of first positions that are not interpolated"},
     {"attention", OPTION_REAL, offsetof(Options, attention), .default_value = 0, .low = 0, .high = 4,
      .help = "queries and keys after the first are scaled by this; 0: by sqrt(1 + ln s / ln L)"},
 };

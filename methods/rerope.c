@@ -28,17 +28,17 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"window", OPTION_INT, offsetof(Options, window), .default_value = 0, .low = 0, .high = 1 << 24,
-     .help = "w, from where on all distances count as w; 0: half the training length"},
+     .help = "w: larger distances count as w; 0: half of the training length"},
     {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
-     .help = "the slowest pair turns about base times slower than the fastest"},
+     .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"},
     {"pairs", OPTION_CHOICE, offsetof(Options, pairs), .default_value = ROTARY_INTERLEAVED,
-     .choices = rotary_pair_names, .help = "which coordinates form a pair: neighbours, or half a head apart"},
+     .choices = rotary_pair_names, .help = "coordinates of a pair: adjacent, or half of a head apart"},
 };
 
 static bool check(const PositionShape *shape, const void *options, Error *err) {
     (void)options;
     if (shape->head_dim % 2 == 0) return true;
-    return error_set(err, EXIT_USAGE, "turns pairs: the head size (%d) must be even", shape->head_dim);
+    return error_set(err, EXIT_USAGE, "rotates pairs: the head size (%d) must be even", shape->head_dim);
 }
 
 static int horizon(const PositionShape *shape, const void *opaque) {

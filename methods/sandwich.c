@@ -24,7 +24,7 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"size", OPTION_INT, offsetof(Options, size), .default_value = 128, .low = 2, .high = 1024,
-     .help = "coordinates of the embeddings whose products are taken; even"},
+     .help = "size of the embeddings whose inner products are the bias; even"},
     {"base", OPTION_REAL, offsetof(Options, base), .default_value = 10000, .low = 1.01, .high = 1e9,
      .help = "ratio of the longest to the shortest wavelength"},
 };

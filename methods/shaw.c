@@ -27,9 +27,9 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"clip", OPTION_INT, offsetof(Options, clip), .default_value = 16, .low = 0, .high = 4096,
-     .help = "k: all distances from here on share a vector"},
+     .help = "k: this distance and all larger ones share a vector"},
     {"values", OPTION_BOOL, offsetof(Options, values), .default_value = 1,
-     .help = "vectors at values, too (the paper found little gain from them)"},
+     .help = "also add vectors to values (little gain, according to the paper)"},
 };
 
 enum { KEYS, VALUES };

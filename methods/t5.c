@@ -30,13 +30,13 @@ typedef struct Options {
 
 static const OptionField fields[] = {
     {"buckets", OPTION_INT, offsetof(Options, buckets), .default_value = 32, .low = 2, .high = 4096,
-     .help = "numbers learnt per head; the first half are single distances"},
+     .help = "number of learned biases per head; the first half are for single distances"},
     {"max_distance", OPTION_INT, offsetof(Options, max_distance), .default_value = 128, .low = 2,
-     .high = 1 << 24, .help = "from here on all distances share the last bucket"},
+     .high = 1 << 24, .help = "this distance and all larger ones share the last bucket"},
     {"init_deviation", OPTION_REAL, offsetof(Options, init_deviation), .default_value = 0, .low = 0,
      .high = 10, .help = "standard deviation of the initial biases"},
     {"scaled", OPTION_BOOL, offsetof(Options, scaled), .default_value = 0,
-     .help = "multiply the biases by sqrt(D), as if scores were not divided by it"},
+     .help = "multiply the biases by sqrt(D), as in T5, whose scores are not divided by it"},
 };
 
 static bool check(const PositionShape *shape, const void *opaque, Error *err) {

@@ -23,9 +23,9 @@ typedef struct Options {
 static const OptionField fields[] = {
     ROTARY_FIELDS,
     {"scale_base", OPTION_REAL, offsetof(Options, scale_base), .default_value = 512, .low = 64, .high = 1e6,
-     .help = "the distance at which a pair has faded by its whole factor"},
+     .help = "distance at which the scores of a pair have decayed by its factor"},
     {"gamma", OPTION_REAL, offsetof(Options, gamma), .default_value = 0.4, .low = 0.05, .high = 100,
-     .help = "how little fast pairs fade: their factor is gamma / (1 + gamma)"},
+     .help = "the factor of the fastest pair is gamma / (1 + gamma)"},
 };
 
 static double middle(const PositionShape *shape) {

@@ -77,6 +77,7 @@ const AnalysisKind analysis_claims = {
     .title = "the paper's claims",
     .columns = claim_columns,
     .column_count = COUNT_OF(claim_columns),
+    .of_claims = true,
     .run = run_claims,
     .of_task = &analysis_claims,
 };
@@ -107,6 +108,7 @@ static bool run_points(const Analysis *analysis, Error *err) {
             row = TABLE_TEXTS(row, against ? against->name : NULL);
             row = TABLE_NUMBERS(row, against && point->seeds ? (double)against->train_length : NAN,
                                 point->length, point->ratio, point->low, point->high, point->seeds);
+            analysis_put_keys(analysis, point->series, against);
             TABLE_TEXTS(row, point->holds ? "holds" : point->fails ? "fails" : "open", list->items[i].text);
         }
     return list != NULL;
@@ -116,6 +118,7 @@ const AnalysisKind analysis_claim_points = {
     .title = "what the paper's claims were judged by",
     .columns = point_columns,
     .column_count = COUNT_OF(point_columns),
+    .compared = "against_",
     .run = run_points,
     .of_task = &analysis_claim_points,
 };
@@ -213,6 +216,34 @@ static void put_notes(const Analysis *analysis) {
     if (set->best) table_note(analysis->table, set->best);
 }
 
+/* --- columns for keys of the config --- */
+
+/* The kind's columns, then those for keys: "train.optimizer.lr", and "baseline_train.optimizer.lr". */
+static Table *new_table(const AnalysisKind *kind, const Results *set, const AnalysisOptions *options,
+                        Arena *arena) {
+    int count = kind->column_count, more = kind->of_claims ? 0 : options->path_count;
+    TableColumn *columns = NEW(arena, count + 2 * more, TableColumn);
+    memcpy(columns, kind->columns, (size_t)count * sizeof *columns);
+    for (int pass = 0; pass < (kind->compared ? 2 : 1); pass++)
+        for (int i = 0; i < more; i++)
+            columns[count++] =
+                (TableColumn){arena_format(arena, "%s%s", pass ? kind->compared : "", options->paths[i]),
+                              NULL, TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_PATH, 0};
+    return table_new(arena_format(arena, "%s: %s", set->experiment, kind->title), columns, count, arena);
+}
+
+void analysis_put_keys(const Analysis *analysis, const Series *series, const Series *compared) {
+    const AnalysisOptions *options = analysis->options;
+    const Table *table = analysis->table;
+    const Series *const described[] = {series, compared};
+    TableCell *cell = table->cells + (size_t)(table->rows - 1) * (size_t)table->column_count;
+    cell += analysis->kind->column_count;
+    for (int k = 0; k < (analysis->kind->compared ? 2 : 1); k++)
+        for (int i = 0; i < options->path_count; i++, cell++)
+            if (described[k])
+                *cell = series_key_cell(described[k], options->paths[i], options->format, analysis->arena);
+}
+
 Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
                       Error *err) {
     const AnalysisKind *kind = find_kind(options, arena, err);
@@ -220,9 +251,8 @@ Table *analysis_table(Database *store, const Results *set, const AnalysisOptions
     for (int i = 0; options->rows && options->rows[i]; i++)
         if (!results_check_name(set, options->rows[i], arena, err)) return NULL;
     kind = kind_for(kind, set);
-    Analysis analysis = {.store = store, .set = set, .options = options, .arena = arena};
-    const char *title = arena_format(arena, "%s: %s", set->experiment, kind->title);
-    analysis.table = table_new(title, kind->columns, kind->column_count, arena);
+    Analysis analysis = {.store = store, .set = set, .kind = kind, .options = options, .arena = arena};
+    analysis.table = new_table(kind, set, options, arena);
     analysis.table->signature = set->signature;
     const char *stale = results_stale_note(set, arena);
     if (!kind->run(&analysis, err)) return NULL;
@@ -261,8 +291,14 @@ static bool print_all(Database *store, const AnalysisOptions *options, FILE *out
     if (!choose_sets(sets, &count, kind, options, err) || !filter(options, sets, &count, arena, err))
         return false;
     const Table **tables = NEW(arena, count, const Table *);
+    AnalysisOptions with_paths = *options;
+    if (count) {
+        const Results *all = results_join(sets, count, arena);
+        with_paths.paths = all->paths;
+        with_paths.path_count = all->path_count;
+    }
     for (int i = 0; i < count; i++) {
-        tables[i] = analysis_table(store, sets[i], options, arena, err);
+        tables[i] = analysis_table(store, sets[i], &with_paths, arena, err);
         if (!tables[i]) return false;
     }
     return table_print(tables, count, options->format, out, err);

@@ -23,11 +23,14 @@ typedef struct AnalysisOptions {
     bool ends;                /* compare: only at the training length and at the longest */
     int64_t resamples;        /* of the bootstrap */
     int64_t block;            /* least number of targets of its units */
+    const char **paths;       /* keys of the config, which are columns of csv and json */
+    int path_count;
 } AnalysisOptions;
 
 extern const char *const analysis_names[]; /* NULL-terminated */
 
-/* The table of one experiment; options->experiment, ->best and ->where are not used. */
+/* The table of one experiment; options->experiment, ->best and ->where are not used; analysis_print
+   sets ->paths. */
 Table *analysis_table(Database *store, const Results *set, const AnalysisOptions *options, Arena *arena,
                       Error *err);
 

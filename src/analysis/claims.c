@@ -256,13 +256,19 @@ static bool comparable(const Series *series, const Series *other, int against) {
            series_same_protocol(other, series);
 }
 
+/* Whether it is of the task itself, as trained, with these values of the config. */
+static bool has_answers(const Judge *judge, const Series *series, const char *values) {
+    return *series->task && !*series->variant && !strcmp(series_hint(series), "none") &&
+           series_has_values(series, values, judge->arena);
+}
+
 static const Series *gain_counterpart(const Judge *judge, const Series *series) {
     const Claim *claim = judge->claim;
     for (int i = 0; i < judge->set->count; i++) {
         const Series *other = &judge->set->items[i];
         if (*claim->against ? !is_one_of(other->method, claim->against) : strcmp(other->label, series->label))
             continue;
-        if (!*other->variant && series_has_values(other, claim->against_where, judge->arena)) return other;
+        if (has_answers(judge, other, claim->against_where)) return other;
     }
     return NULL;
 }
@@ -270,16 +276,12 @@ static const Series *gain_counterpart(const Judge *judge, const Series *series) 
 /* A point for each size. */
 static void add_gains(const Judge *judge) {
     Claim *claim = judge->claim;
-    const Series **ours = NEW(judge->arena, judge->set->count, const Series *);
-    const Series **theirs = NEW(judge->arena, judge->set->count, const Series *);
-    int count = 0;
-    for (int i = 0; i < judge->set->count; i++) {
+    int count = 0, most = judge->set->count;
+    const Series **ours = NEW(judge->arena, 2 * most, const Series *), **theirs = ours + most;
+    for (int i = 0; i < most; i++) {
         const Series *series = ours[count] = &judge->set->items[i];
-        if (!*series->task || *series->variant || !is_one_of(series->method, claim->method) ||
-            !series_has_values(series, claim->where, judge->arena))
-            continue;
-        theirs[count] = gain_counterpart(judge, series);
-        count += theirs[count] != NULL;
+        if (!is_one_of(series->method, claim->method) || !has_answers(judge, series, claim->where)) continue;
+        count += (theirs[count] = gain_counterpart(judge, series)) != NULL;
     }
     for (int k = 0; count && k < ours[0]->count; k++) {
         SeriesGain gain;
@@ -288,8 +290,7 @@ static void add_gains(const Judge *judge) {
         if (!series_exact_gain(&gain, ours, theirs, count, size, judge->arena)) continue;
         ClaimPoint *point = ARENA_PUSH(judge->arena, claim->points, claim->count);
         *point = (ClaimPoint){ours[0], theirs[0], size, gain.mean, gain.low, gain.high, .seeds = gain.seeds};
-        point->methods = gain.series;
-        point->unseen = gain.unseen;
+        point->methods = gain.series, point->unseen = gain.unseen;
     }
 }
 

@@ -220,6 +220,7 @@ static bool print_contrasts(const Analysis *analysis, Contrasts *contrasts,
         const Contrast *contrast = &contrasts->items[i];
         TableCell *row =
             put_contrast(analysis_row(analysis, contrast->series), contrast, contrasts->adjusted[i], arena);
+        analysis_put_keys(analysis, contrast->series, contrast->base);
         if (more) more(row, contrast, contrasts->benches);
     }
     put_notes(analysis, contrasts);
@@ -288,6 +289,7 @@ const AnalysisKind analysis_compare = {
     .columns = compare_columns,
     .column_count = COUNT_OF(compare_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare,
     .of_task = &analysis_compare_accuracy,
 };
@@ -300,6 +302,8 @@ static const TableColumn accuracy_columns[] = {
     {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     {"baseline", "baseline", TABLE_TEXT, TABLE_FOR_BOTH, 0},
+    {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    {"hint", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"size", "size", TABLE_INT, TABLE_FOR_BOTH, 0},
     {"trained", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"seeds", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
@@ -319,7 +323,8 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     const double points[] = {100 * d->nats, 100 * d->low, 100 * d->high};
     double base = base_mean(contrast, SERIES_EXACT), exact = base + d->nats;
     TableCell *row = TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment,
-                                 contrast->series->method, contrast->series->name, contrast->base->name);
+                                 contrast->series->method, contrast->series->name, contrast->base->name,
+                                 contrast->series->evaluated, series_hint(contrast->series));
     row = TABLE_NUMBERS(row, contrast->cell->length,
                         series_trained_size(contrast->series, contrast->cell->length), d->seeds);
     row = TABLE_TEXTS(row, seeds_text(contrast, analysis->arena));
@@ -327,6 +332,7 @@ static void put_accuracy(const Analysis *analysis, const Contrast *contrast, dou
     TableCell *end = put_interval(row, true, 1, points, analysis->arena);
     for (int i = 0; i < 3; i++) row[i].number /= 100;
     TABLE_NUMBERS(end, d->p, adjusted);
+    analysis_put_keys(analysis, contrast->series, contrast->base);
 }
 
 static bool run_compare_accuracy(const Analysis *analysis, Error *err) {
@@ -349,6 +355,7 @@ const AnalysisKind analysis_compare_accuracy = {
     .columns = accuracy_columns,
     .column_count = COUNT_OF(accuracy_columns),
     .rows = true,
+    .compared = "baseline_",
     .run = run_compare_accuracy,
 };
 
@@ -434,5 +441,6 @@ const AnalysisKind analysis_short_long = {
     .title = "trained short against trained long, evaluated at the longer length",
     .columns = short_long_columns,
     .column_count = COUNT_OF(short_long_columns),
+    .compared = "baseline_",
     .run = run_short_long,
 };

@@ -157,7 +157,9 @@ enum {
     A_METHOD,
     A_NAME,
     A_EVALUATED,
+    A_TRAIN_LENGTH,
     A_TASK,
+    A_HINT,
     A_REACH,
     A_REACH_TEXT,
     A_BEYOND,
@@ -180,7 +182,9 @@ static const TableColumn accuracy_columns[] = {
     {"method", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"name", "method", TABLE_TEXT, TABLE_FOR_BOTH, 0},
     {"evaluated", "evaluated on", TABLE_TEXT, TABLE_FOR_PEOPLE | TABLE_IF_VARYING, 0},
+    {"train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | TABLE_IF_VARYING, 0},
     {"task", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
+    {"hint", "", TABLE_TEXT, TABLE_FOR_PROGRAMS, 0},
     {"longest_90_percent", "", TABLE_INT, TABLE_FOR_PROGRAMS, 0},
     {"", "90 % to", TABLE_INT, TABLE_FOR_PEOPLE, 0},
     {"beyond", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
@@ -265,7 +269,9 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
         row[A_METHOD] = table_text(series->method);
         row[A_NAME] = table_text(series->name);
         row[A_EVALUATED] = table_text(series->evaluated);
+        row[A_TRAIN_LENGTH] = table_number((double)series->train_length);
         row[A_TASK] = table_text(series->task);
+        row[A_HINT] = table_text(series_hint(series));
         row[A_REACH] = table_number(reach ? (double)reach : NAN);
         row[A_REACH_TEXT] = reach ? at_least(reach, reach == largest, arena) : table_text("-");
         row[A_BEYOND] = table_number(beyond.median);
@@ -281,6 +287,7 @@ static void add_accuracy(const Analysis *analysis, const Series *series) {
         row[A_LOW] = table_number(spread.low);
         row[A_HIGH] = table_number(spread.high);
         row[A_SHOWN] = table_text(shown);
+        analysis_put_keys(analysis, series, NULL);
     }
 }
 

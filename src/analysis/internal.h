@@ -12,20 +12,24 @@
 #include "analysis/analysis.h"
 #include "analysis/results.h"
 
+typedef struct AnalysisKind AnalysisKind;
+
 typedef struct Analysis {
     Database *store;
     const Results *set;
+    const AnalysisKind *kind;
     const AnalysisOptions *options;
     Table *table;
     Arena *arena; /* the table's, too */
 } Analysis;
 
-typedef struct AnalysisKind AnalysisKind;
 struct AnalysisKind {
     const char *title;
     const TableColumn *columns;
     int column_count;
-    bool rows; /* needs methods to compare, or --baseline */
+    bool rows;            /* needs methods to compare, or --baseline */
+    bool of_claims;       /* its rows are of no series, and have no columns for keys of the config */
+    const char *compared; /* prefix of these columns for what a row is compared with; NULL: nothing */
     bool (*run)(const Analysis *analysis, Error *err);
     bool tasks_only;             /* not for experiments on text */
     const AnalysisKind *of_task; /* in its place for experiments on tasks; NULL: not for them */
@@ -50,11 +54,16 @@ enum { ANALYSIS_EVALUATED = 3, ANALYSIS_TRAIN_LENGTH = 8, ANALYSIS_KEY_COUNT };
         "train_length", "trained at", TABLE_INT, TABLE_FOR_BOTH | (length_flags), 0                          \
     }
 
+/* Fills the columns for keys of the config in the last row, which describes this series; compared: what it is
+   compared with, or NULL. */
+void analysis_put_keys(const Analysis *analysis, const Series *series, const Series *compared);
+
 /* A new row with these columns filled; the others are empty. Returns the cell behind them. */
 static inline TableCell *analysis_row(const Analysis *analysis, const Series *series) {
     TableCell *row =
         TABLE_TEXTS(table_row(analysis->table), analysis->set->experiment, series->method, series->name,
                     series->evaluated, series->split, series->protocol, series->rule);
+    analysis_put_keys(analysis, series, NULL);
     return TABLE_NUMBERS(row, series->requested, series->train_length);
 }
 

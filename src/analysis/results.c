@@ -192,6 +192,18 @@ static bool read_runs(Results *set, Database *store, const char *const *experime
     return query_end(query, err);
 }
 
+/* What was evaluated; the requests of an experiment are all of text or all of a task, whose protocol is
+   'exact'. */
+#define SIGNED_TEXT                                                                                          \
+    "' split=' || group_concat(DISTINCT split) || ' protocol=' || group_concat(DISTINCT protocol)"           \
+    " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"                                 \
+    " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
+#define SIGNED_TASK                                                                                          \
+    "' sizes=' || (SELECT group_concat(eval_length) FROM"                                                    \
+    "     (SELECT DISTINCT eval_length FROM shown ORDER BY eval_length))"                                    \
+    " || ' examples=' || group_concat(DISTINCT requested)"                                                   \
+    " || ' hint=' || group_concat(DISTINCT iif(split = 'test', 'none', split))"
+
 /* evaluations: their ids as a JSON array; NULL: all of the experiment. */
 static const char *sign(Database *store, const char *experiment, const char *evaluations, Arena *arena,
                         Error *err) {
@@ -203,10 +215,7 @@ static const char *sign(Database *store, const char *experiment, const char *eva
                     "   AND (?2 IS NULL OR evaluation IN (SELECT value FROM json_each(?2))))"
                     "SELECT 'tokenizer=' || group_concat(DISTINCT tokenizer)"
                     " || ' corpus=' || group_concat(DISTINCT substr(corpus, 1, 12))"
-                    " || ' split=' || group_concat(DISTINCT split)"
-                    " || ' protocol=' || group_concat(DISTINCT protocol)"
-                    " || ' stride=' || group_concat(DISTINCT replace(stride_rule, ' ', ''))"
-                    " || ' targets=' || coalesce(group_concat(DISTINCT nullif(tokens, 0)), '-')"
+                    " || iif(max(protocol) = 'exact', " SIGNED_TASK ", " SIGNED_TEXT ")"
                     " || ' precision=' || group_concat(DISTINCT eval_precision)"
                     " || ' seeds=' || count(DISTINCT seed)"
                     " || ' poslab=' || coalesce(group_concat(DISTINCT revision), '-')"

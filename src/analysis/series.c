@@ -68,13 +68,20 @@ SeriesCell series_cell_single(int64_t length, double perplexity, Arena *arena) {
     return cell;
 }
 
+const char *series_hint(const Series *series) {
+    bool of_task = !strcmp(series->split, corpus_split_names[SPLIT_TEST]);
+    return of_task ? task_no_hints[0] : series->split;
+}
+
 /* "50 examples of addition"; "valid, strided 0.125 L, first 4096 targets, bf16", once it is known on how many
  * targets. */
 static const char *describe_evaluation(const Series *series, Arena *arena) {
     int64_t targets = 0;
     if (*series->task) {
-        const char *text =
-            arena_format(arena, "%lld examples of %s", (long long)series->requested, series->task);
+        const char *hint = series_hint(series);
+        bool of_task = hint == task_no_hints[0];
+        const char *text = arena_format(arena, "%lld examples of %s%s%s", (long long)series->requested,
+                                        series->task, of_task ? "" : ", hint ", of_task ? "" : hint);
         return strcmp(series->precision, precision_names[0])
                    ? arena_format(arena, "%s, %s", text, series->precision)
                    : text;
@@ -219,6 +226,12 @@ bool series_has_values(const Series *series, const char *list, Arena *arena) {
         if (strcmp(series_config_value(series, path, arena), value)) return false;
     }
     return true;
+}
+
+TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena) {
+    const Json *value = json_at_path(series->config, path);
+    if (format == TABLE_AS_JSON && json_is_number(value)) return table_number(json_number(value, NAN));
+    return value ? table_text(json_print_bare(value, arena)) : table_number(NAN);
 }
 
 int64_t series_train_tokens(const Series *series) {

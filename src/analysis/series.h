@@ -8,6 +8,7 @@
 #ifndef POSLAB_ANALYSIS_SERIES_H
 #define POSLAB_ANALYSIS_SERIES_H
 
+#include "base/table.h"
 #include "math/stats.h"
 #include "experiment/run_label.h"
 #include "analysis/reference_curves.h"
@@ -79,6 +80,9 @@ typedef struct Series {
 
 /* --- making --- */
 
+/* Of a task: the name of the hint whose rows were evaluated; "none": of the task itself. */
+const char *series_hint(const Series *series);
+
 /* Adds a seed to the cell of this length, made if it is missing. */
 void series_add(Series *series, int64_t length, int64_t stride, SeriesSeed seed, Arena *arena);
 
@@ -117,6 +121,9 @@ const char *series_config_value(const Series *series, const char *path, Arena *a
 
 /* Whether its config has these values: "path=value,path=value". */
 bool series_has_values(const Series *series, const char *list, Arena *arena);
+
+/* The same for a table for programs: a number in JSON, in CSV the shortest text that is that number. */
+TableCell series_key_cell(const Series *series, const char *path, TableFormat format, Arena *arena);
 
 /* Targets that its runs were trained on; 0: not known, where none is done. */
 int64_t series_train_tokens(const Series *series);

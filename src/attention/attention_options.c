@@ -12,7 +12,7 @@ static const char *const scale_names[] = {"off", "log_n", "llama4", "log_learned
 
 const OptionField attention_fields[] = {
     {"nope_every", OPTION_INT, offsetof(AttentionOptions, nope_every), .default_value = 0, .low = 0,
-     .high = 1024, .help = "every n-th layer works without the position method; 0: no layer"},
+     .high = 1024, .help = "every n-th layer does not use the position method; 0: all layers use it"},
     {"window", OPTION_INT, offsetof(AttentionOptions, window), .default_value = 0, .low = 0, .high = 1 << 24,
      .help = "each query sees this many keys, itself included; 0: all"},
     {"sinks", OPTION_INT, offsetof(AttentionOptions, sinks), .default_value = 0, .low = 0,
@@ -30,7 +30,9 @@ const OptionField attention_fields[] = {
     {"scale_coefficient", OPTION_REAL, offsetof(AttentionOptions, scale_coefficient), .default_value = 0.1,
      .low = 0, .high = 10, .help = "llama4: see scale_floor"},
     {"scale_layers", OPTION_CHOICE, offsetof(AttentionOptions, scale_layers),
-     .default_value = ATTENTION_LAYERS_ALL, .choices = layer_names, .help = "layers with that scale"},
+     .default_value = ATTENTION_LAYERS_ALL, .choices = layer_names,
+     .help = "layers in which the scale "
+             "applies"},
     {"temperature", OPTION_REAL, offsetof(AttentionOptions, temperature), .default_value = 1, .low = 0.01,
      .high = 100, .help = "factor on the scores with all their biases"},
 };

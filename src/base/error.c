@@ -32,6 +32,18 @@ bool error_system(Error *err, const char *format, ...) {
     return false;
 }
 
+bool error_unknown(Error *err, const char *nearest, const char *otherwise, const char *format, ...) {
+    va_list args;
+    err->code = EXIT_USAGE;
+    va_start(args, format);
+    set_text(err, format, args);
+    va_end(args);
+    size_t used = strlen(err->text);
+    const char *remedy = nearest ? "; did you mean '%s'?" : "; %s";
+    snprintf(err->text + used, sizeof err->text - used, remedy, nearest ? nearest : otherwise);
+    return false;
+}
+
 /* Whether a text contains this line of `size` bytes. */
 static bool has_line(const char *text, const char *line, size_t size) {
     for (size_t have; *text; text += have + (text[have] == '\n')) {

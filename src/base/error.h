@@ -35,6 +35,11 @@ bool error_set(Error *err, ExitCode code, const char *format, ...) __attribute__
 /* As error_set with EXIT_SYSTEM; appends ": " and the text of errno. */
 bool error_system(Error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The error (EXIT_USAGE) about an unknown name: the text, then "; did you mean 'NEAREST'?", or "; OTHERWISE"
+   if `nearest` is NULL. */
+bool error_unknown(Error *err, const char *nearest, const char *otherwise, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Appends the lines of `other` to *err, without duplicates; if `first`, they replace its text. Lines that
    do not fit are dropped. Returns false. */
 bool error_add(Error *err, const Error *other, bool first);

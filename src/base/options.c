@@ -257,28 +257,20 @@ const char *options_synonym(const char *word) {
 }
 
 static bool unknown(const Site *site, const OptionField *fields, int count, const OptionPart *parts) {
-    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "";
+    char key[JSON_EXCERPT_SIZE], list[LIST_SIZE] = "", known[LIST_SIZE + 16];
     const char *near = is_in_config(site->path) ? options_synonym(site->key) : NULL;
     bool meant = near != NULL;
     for (int i = 0; i < count; i++) {
-        if (!meant)
-            near = options_nearest_name(
-                site->key, (const char *const[]){near ? near : fields[i].key, fields[i].key, NULL});
+        if (!meant) near = options_nearer(site->key, near, fields[i].key);
         list_add(list, fields[i].key);
     }
     for (; parts && parts->key; parts++) {
-        if (!meant)
-            near = options_nearest_name(site->key,
-                                        (const char *const[]){near ? near : parts->key, parts->key, NULL});
+        if (!meant) near = options_nearer(site->key, near, parts->key);
         list_add(list, parts->key);
     }
-    return error_set(site->err, EXIT_USAGE, "%s: unknown key '%s%s%s'; %s%s%s", site->source, site->path,
-                     *site->path ? "." : "", json_excerpt_text(site->key, key),
-                     near ? "did you mean '" : "known here: ",
-                     near    ? near
-                     : *list ? list
-                             : "nothing",
-                     near ? "'?" : "");
+    snprintf(known, sizeof known, "known here: %s", *list ? list : "nothing");
+    return error_unknown(site->err, near, known, "%s: unknown key '%s%s%s'", site->source, site->path,
+                         *site->path ? "." : "", json_excerpt_text(site->key, key));
 }
 
 static bool is_part(const OptionPart *parts, const char *key) {
@@ -346,7 +338,11 @@ static bool refuse_argument(const OptionField *field, const char *text, Arena *a
         near = options_nearest_name(text, field->choices);
     } else if (field->list != OPTION_SINGLE) {
         const char *limit = field->most ? arena_format(arena, "up to %d ", field->most) : "";
-        wanted = arena_format(arena, "%s%ss separated by commas", limit, noun);
+        const char *range = field->low == 0 && field->high == 0
+                                ? ""
+                                : arena_format(arena, " from %s to %s", json_number_text(field->low, low),
+                                               json_number_text(field->high, high));
+        wanted = arena_format(arena, "%s%ss%s separated by commas", limit, noun, range);
     } else
         wanted = arena_format(arena, "a %s from %s to %s", noun, json_number_text(field->low, low),
                               json_number_text(field->high, high));
@@ -445,4 +441,8 @@ const char *options_nearest_name(const char *word, const char *const *names) {
         nearest = names[i];
     }
     return nearest;
+}
+
+const char *options_nearer(const char *word, const char *nearest, const char *candidate) {
+    return options_nearest_name(word, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
 }

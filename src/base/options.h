@@ -98,4 +98,7 @@ const char *options_synonym(const char *word);
    close. */
 const char *options_nearest_name(const char *word, const char *const *names);
 
+/* The nearer of `nearest` (or NULL) and `candidate`, for names that are in no array. */
+const char *options_nearer(const char *word, const char *nearest, const char *candidate);
+
 #endif

@@ -295,16 +295,33 @@ static const PeopleFormat people[] = {
                         "|\\par\n", "signature: \\texttt{|}\n", "", put_latex_grid},
 };
 
-static void put_text(Escape escape, const char *around, const char *text, FILE *out) {
+/* Breaks lines at spaces so that they fit the screen. */
+static void put_words(const char *text, int column, int width, FILE *out, Arena *arena) {
+    char *rest = arena_copy(arena, text), *word = strsep(&rest, " ");
+    for (int space = 0; word; space = 1, word = strsep(&rest, " ")) {
+        int size = escape_width(word);
+        bool breaks = column && column + space + size > width;
+        if (breaks || space) putc(breaks ? '\n' : ' ', out);
+        escape_put(ESCAPE_LINE, word, out);
+        column = (breaks ? 0 : column + space) + size;
+    }
+}
+
+/* width: of the screen, for plain text; 0: lines are not broken. */
+static void put_text(Escape escape, const char *around, const char *text, int width, FILE *out,
+                     Arena *arena) {
     const char *bar = strchr(around, '|');
     fwrite(around, 1, (size_t)(bar - around), out);
-    escape_put(escape, text, out);
+    if (width)
+        put_words(text, (int)(bar - around), width, out, arena);
+    else
+        escape_put(escape, text, out);
     fputs(bar + 1, out);
 }
 
 static void print_people(const Table *table, const PeopleFormat *format, FILE *out) {
     Arena *arena = arena_new(0);
-    int count, columns = 0;
+    int count, columns = 0, width = format == &people[TABLE_AS_TEXT] ? text_screen(out).width : 0;
     const TableGrid *grids = table_grids(table, &count, arena);
     bool latex = format->escape == ESCAPE_LATEX;
     const char *gap = table->title ? format->gap : ""; /* no gap before the first part */
@@ -314,12 +331,12 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
         fprintf(out,
                 "%% needs \\usepackage{booktabs,graphicx,textcomp}\n\\begin{table}[htbp]\n\\centering%s\n",
                 columns > 8 ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}" : "\\small");
-    if (table->title) put_text(format->escape, format->title, table->title, out);
+    if (table->title) put_text(format->escape, format->title, table->title, width, out, arena);
     for (int g = 0; g < count; g++, gap = format->gap) {
         TableGrid grid = grids[g];
-        if (format == &people[TABLE_AS_TEXT]) table_grid_fit(&grid, text_screen_width(out), arena);
+        table_grid_fit(&grid, width, arena);
         fputs(gap, out);
-        if (*grid.caption) put_text(format->escape, format->caption, grid.caption, out);
+        if (*grid.caption) put_text(format->escape, format->caption, grid.caption, width, out, arena);
         format->put_grid(&grid, out, arena);
     }
     if (!count && table->column_count) fprintf(out, "%sNo rows.\n", gap);
@@ -327,11 +344,11 @@ static void print_people(const Table *table, const PeopleFormat *format, FILE *o
     for (int i = 0; i < table->note_count; i++) {
         bool last = i == table->note_count - 1;
         fputs(i ? "" : format->gap, out);
-        put_text(format->escape, last ? format->last_note : format->note, table->notes[i], out);
+        put_text(format->escape, last ? format->last_note : format->note, table->notes[i], width, out, arena);
     }
     if (table->signature) {
         fputs(format->gap, out);
-        put_text(format->code, format->signature, table->signature, out);
+        put_text(format->code, format->signature, table->signature, width, out, arena);
     }
     if (latex) fputs("\\end{minipage}\n\\end{table}\n", out);
     arena_free(arena);

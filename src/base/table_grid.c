@@ -132,7 +132,7 @@ static int count_repeated(const TableGrid *grid, const int *widths, int width) {
 }
 
 void table_grid_put(const TableGrid *grid, FILE *out, Arena *arena) {
-    int *widths = column_widths(grid, arena), width = text_screen_width(out);
+    int *widths = column_widths(grid, arena), width = text_screen(out).width;
     bool wraps = width && grid->columns > 1 && range_width(widths, 0, grid->columns) > width;
     Block block = {.repeated = wraps ? count_repeated(grid, widths, width) : 0};
     for (block.from = block.repeated; block.from < grid->columns; block.from = block.end) {

@@ -28,11 +28,22 @@ const char *text_seconds(double seconds, Arena *arena) {
     return arena_format(arena, "%.1f years", seconds / (365.25 * 86400));
 }
 
-int text_screen_width(FILE *out) {
-    struct winsize size;
-    const char *columns = getenv("COLUMNS");
-    int given = columns ? atoi(columns) : 0;
-    if (!isatty(fileno(out))) return 0;
-    if (given > 0) return given;
-    return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+static TextScreen stdout_screen; /* of text_set_screen */
+
+static int positive(const char *variable, int otherwise) {
+    const char *text = getenv(variable);
+    int given = text ? atoi(text) : 0;
+    return given > 0 ? given : otherwise;
+}
+
+TextScreen text_screen(FILE *out) {
+    struct winsize size = {0};
+    if (out == stdout && stdout_screen.height) return stdout_screen;
+    if (!isatty(fileno(out))) return (TextScreen){0};
+    ioctl(fileno(out), TIOCGWINSZ, &size);
+    return (TextScreen){positive("COLUMNS", size.ws_col), positive("LINES", size.ws_row)};
+}
+
+void text_set_screen(TextScreen screen) {
+    stdout_screen = screen;
 }

@@ -1,4 +1,6 @@
-/* arguments: see cli/arguments.h. getopt_long does the parsing, from the command's rows. */
+/* arguments: getopt_long does the parsing. Its tables are made from the command's rows: a long option has the
+ * code LONG + index, a short option its letter, any other word the code WORD.
+ */
 #include "cli/arguments.h"
 
 #include <getopt.h>
@@ -6,13 +8,9 @@
 
 #include "base/escape.h"
 
-enum {
-    WORD = 1,   /* what getopt_long calls a word */
-    LONG = 256, /* + index of a row: a long option */
-};
+enum { WORD = 1, LONG = 256 };
 
-const OptionField arguments_help_option = {"help",        OPTION_BOOL,        0,
-                                           .letter = 'h', .group = "General", .help = "print this help"};
+const OptionField arguments_format_options[] = {ARGUMENT_FORMAT(ArgumentsFormat)};
 
 const char *arguments_quote(char **argv, Arena *arena) {
     const char *text = "";
@@ -24,29 +22,35 @@ const char *arguments_quote(char **argv, Arena *arena) {
 const Command *arguments_find_command(const char *name, const Command *const *commands, Error *err) {
     const char *nearest = NULL;
     for (; *commands; commands++) {
-        const char *candidate = (*commands)->name;
-        if (strcmp(name, candidate) == 0) return *commands;
-        nearest =
-            options_nearest_name(name, (const char *const[]){nearest ? nearest : candidate, candidate, NULL});
+        if (strcmp(name, (*commands)->name) == 0) return *commands;
+        if (!(*commands)->hidden) nearest = options_nearer(name, nearest, (*commands)->name);
     }
-    if (nearest)
-        error_set(err, EXIT_USAGE, "there is no command '%s'; did you mean '%s'?", name, nearest);
-    else
-        error_set(err, EXIT_USAGE, "there is no command '%s'; `poslab --help` lists them", name);
+    error_unknown(err, nearest, "`poslab --help` lists them", "there is no command '%s'", name);
     return NULL;
 }
 
-/* The row of an index; --help is behind the command's own. */
-static const OptionField *row(const Command *command, int index) {
-    return index < command->option_count ? &command->options[index] : &arguments_help_option;
+static const OptionField general_options[] = {
+    {"help", OPTION_BOOL, offsetof(Arguments, help), .letter = 'h', .group = "General",
+     .help = "print this help"},
+    {"no-pager", OPTION_BOOL, offsetof(Arguments, no_pager), .group = "General",
+     .help = "print output that is longer than the screen without a pager"},
+};
+
+int arguments_option_count(const Command *command) {
+    return command->option_count + (command->paged ? 2 : 1);
 }
 
-/* What getopt_long wants: long options and letters of this command. */
+const OptionField *arguments_option(const Command *command, int index) {
+    int count = command->option_count;
+    return index < count ? &command->options[index] : &general_options[index - count];
+}
+
+/* Makes the tables for getopt_long. */
 static void list_options(const Command *command, struct option *longs, char *shorts) {
-    *shorts++ = '-'; /* a word is given as WORD, before or after options, with POSIXLY_CORRECT, too */
-    *shorts++ = ':';
-    for (int i = 0; i <= command->option_count; i++) {
-        const OptionField *option = row(command, i);
+    *shorts++ = '-'; /* words are returned as WORD in their order, even if POSIXLY_CORRECT is set */
+    *shorts++ = ':'; /* a missing value is returned as ':' */
+    for (int i = 0; i < arguments_option_count(command); i++) {
+        const OptionField *option = arguments_option(command, i);
         int takes = !option->argument ? no_argument : option->implied ? optional_argument : required_argument;
         *longs++ = (struct option){option->key, takes, NULL, LONG + i};
         if (!option->letter) continue;
@@ -58,28 +62,28 @@ static void list_options(const Command *command, struct option *longs, char *sho
 
 static int index_of_letter(const Command *command, int letter) {
     int i = 0;
-    while (row(command, i)->letter != letter) i++;
+    while (arguments_option(command, i)->letter != letter) i++;
     return i;
 }
 
-/* What getopt_long returned '?' for, of which `word` is the last word that it read. */
+/* The error for '?' from getopt_long; `word` is the last word that it read. */
 static bool bad_option(const Command *command, const char *word, Arena *arena, Error *err) {
     if (optopt >= LONG)
-        return error_set(err, EXIT_USAGE, "option '--%s' takes no value", row(command, optopt - LONG)->key);
+        return error_set(err, EXIT_USAGE, "option '--%s' takes no value",
+                         arguments_option(command, optopt - LONG)->key);
     if (optopt > 0) word = arena_format(arena, "-%c", optopt);
     const char *name = word + strspn(word, "-");
     name = arena_format(arena, "%.*s", (int)strcspn(name, "="), name);
-    const char **names = NEW(arena, command->option_count + 2, const char *);
-    for (int i = 0; i <= command->option_count; i++) names[i] = row(command, i)->key;
+    const char **names = NEW(arena, arguments_option_count(command) + 1, const char *);
+    for (int i = 0; i < arguments_option_count(command); i++) names[i] = arguments_option(command, i)->key;
     const char *nearest = strncmp(word, "--", 2) == 0 ? options_nearest_name(name, names) : NULL;
-    if (nearest)
-        return error_set(err, EXIT_USAGE, "'%s' has no option '--%s'; did you mean '--%s'?", command->name,
-                         name, nearest);
-    return error_set(err, EXIT_USAGE, "'%s' has no option '%s'; `poslab %s --help` lists them", command->name,
-                     word, command->name);
+    const char *others = arena_format(arena, "`poslab %s --help` lists them", command->name);
+    return error_unknown(err, nearest ? arena_format(arena, "--%s", nearest) : NULL, others,
+                         "'%s' has no option '%s%s'", command->name, nearest ? "--" : "",
+                         nearest ? name : word);
 }
 
-/* The struct with its defaults; what is not given of texts and lists is zero. */
+/* The command's struct with its defaults; texts and lists are zero. */
 static void *default_options(const Command *command, Arena *arena) {
     void *options = arena_alloc(arena, 1, command->options_size);
     for (int i = 0; i < command->option_count; i++) {
@@ -92,8 +96,8 @@ static void *default_options(const Command *command, Arena *arena) {
 bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err) {
     const Command *command = arguments->command;
     Arena *arena = arguments->arena;
-    struct option *longs = NEW(arena, command->option_count + 2, struct option);
-    char *shorts = NEW(arena, 3 * command->option_count + 6, char);
+    struct option *longs = NEW(arena, arguments_option_count(command) + 1, struct option);
+    char *shorts = NEW(arena, 3 * arguments_option_count(command) + 3, char);
     const char **words = NEW(arena, argc + 1, const char *);
     void *options = default_options(command, arena);
     int found;
@@ -101,7 +105,7 @@ bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err) {
     arguments->words = words;
     arguments->options = options;
     opterr = 0;
-    optind = 0; /* glibc: from the beginning */
+    optind = 0; /* glibc: start again */
     while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         if (found == ':')
             return error_set(err, EXIT_USAGE, "option '%s' needs a value; see `poslab %s --help`",
@@ -111,11 +115,10 @@ bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err) {
             words[arguments->word_count++] = optarg;
             continue;
         }
-        const OptionField *option =
-            row(command, found >= LONG ? found - LONG : index_of_letter(command, found));
-        if (option == &arguments_help_option)
-            arguments->help = true;
-        else if (!options_read_argument(options, option, optarg ? optarg : option->implied, arena, err))
+        int index = found >= LONG ? found - LONG : index_of_letter(command, found);
+        const OptionField *option = arguments_option(command, index);
+        void *target = index < command->option_count ? options : arguments;
+        if (!options_read_argument(target, option, optarg ? optarg : option->implied, arena, err))
             return false;
     }
     while (optind < argc) words[arguments->word_count++] = argv[optind++]; /* after "--" */

@@ -1,72 +1,84 @@
-/* arguments: a command of the program, and the passage of a command line into its options.
+/* arguments: a command as data, and the parsing of a command line into its options.
  *
- * A command is data: words, options, help, exit codes. Its options are rows (base/options.h) that describe
- * the members of a struct; arguments_parse fills that struct. Help and the man page (cli/help.h) and shell
- * completion (cli/completion.c) are written from the same rows. Options of several commands are the macros
- * below, so that each exists once.
+ * Each option of a command is a row (base/options.h) that describes one member of the command's struct, which
+ * arguments_parse fills. Help, the man page (cli/help.h) and shell completion (cli/completion.c) are
+ * generated from the same rows. An option that several commands have is a macro below, so that its help
+ * exists once.
  */
 #ifndef POSLAB_CLI_ARGUMENTS_H
 #define POSLAB_CLI_ARGUMENTS_H
 
 #include "base/options.h"
 #include "base/table.h"
+#include "store/database.h"
 
 typedef struct Arguments Arguments;
 
-typedef struct CommandExit { /* an exit code besides those of all commands: 0, 2 and 5 */
+typedef struct CommandExit { /* an exit code; all commands also have 0, 2 and 5 */
     ExitCode code;
-    const char *meaning;
+    const char *meaning; /* NULL: the general meaning */
 } CommandExit;
 
 typedef struct Command {
     const char *name;
-    const char *words;          /* "DB [FILE]...": [] can be left out, dots: the last can be repeated;
-                                   completion knows CONFIG, DB, FILE, METHOD and so on */
-    const char *const *choices; /* of the last word that is not repeated, for completion; NULL: anything */
+    const char *words;          /* "DB [FILE]...": brackets mark an optional word, dots one that can be
+                                   repeated (the last); completion.c says what each name stands for */
+    const char *const *choices; /* values of the last word that is not repeated, for completion; NULL: any */
     const char *summary;        /* a sentence without its full stop */
     const char *text;           /* further sentences; a word in `backticks` is code; NULL: none */
     const char *example;        /* a command line */
     CommandExit exits[4];       /* ends with code 0 */
-    const OptionField *options; /* those of a group follow each other */
+    const OptionField *options; /* options of the same group are adjacent */
     int option_count;
-    size_t options_size; /* of the struct that they describe */
-    bool hidden;         /* left out of help */
-    bool ranks; /* mpirun may start it as several ranks; main then begins MPI, and errors are printed once */
+    size_t options_size; /* size of the command's struct */
+    bool hidden;         /* not listed by help */
+    bool paged;          /* main shows its output in a pager (sys/pager.h); it has the option --no-pager */
+    bool ranks; /* mpirun may start it as several ranks; main then begins MPI, and rank 0 prints errors */
     ExitCode (*run)(const Arguments *arguments, Error *err);
+    /* Instead of `run`: a command on the database of its first word, which main opens and closes. */
+    DatabaseMode mode;
+    bool (*use)(Database *store, const Arguments *arguments, Error *err);
 } Command;
 
-/* The commands, each described where it is implemented. */
+/* The commands. Each is defined in the file of its prefix. */
 extern const Command cmd_database_plot, cmd_database_report, cmd_database_analyse, cmd_database_reference,
     cmd_database_check, cmd_database_merge, cmd_database_prune, cmd_export, cmd_export_tasks,
     cmd_methods_methods, cmd_methods_bench, cmd_run_run, cmd_run_plan, cmd_run_eval, cmd_run_worker,
     cmd_run_init, cmd_slurm_submit, cmd_slurm_collect, cmd_status, cmd_status_runs, cmd_table,
-    completion_command, help_command, help_manual;
+    completion_command, completion_candidates, help_command, help_manual;
 
 struct Arguments {
     const Command *command;
-    const Command *const *commands; /* all, NULL-terminated */
-    const char *const *words;       /* what is no option, NULL-terminated */
+    const Command *const *commands; /* all commands, NULL-terminated */
+    const char *const *words;       /* the arguments that are not options, NULL-terminated */
     int word_count;
-    const void *options; /* the command's struct; texts and lists that are not given are NULL, or empty */
-    bool help;           /* --help was given */
+    const void *options; /* the command's struct; a text or list that is not given is NULL or empty */
+    bool help, no_pager; /* the general options */
     const char *typed;   /* the command line, quoted for a shell */
     Arena *arena;
 };
 
-/* The command of a name among all; NULL: an error (usage) that names the nearest one. */
+/* The command of this name. An unknown name is an error (usage) with the nearest name; returns NULL. */
 const Command *arguments_find_command(const char *name, const Command *const *commands, Error *err);
 
-/* argv[0] is the command's name. Sets words, options and help; command and arena are there. The error (usage)
-   names the nearest option. */
+/* Sets words, options and help; command and arena are set by the caller. argv[0] is the name of the command.
+   An unknown option is an error (usage) with the nearest name. */
 bool arguments_parse(Arguments *arguments, int argc, char **argv, Error *err);
 
-/* A command line as one could type it again. */
+/* The options of a command: its own, and then the general ones, --help and that of paged commands. */
+int arguments_option_count(const Command *command);
+const OptionField *arguments_option(const Command *command, int index);
+
+/* A command line, quoted so that it can be pasted into a shell. */
 const char *arguments_quote(char **argv, Arena *arena);
 
-/* What every command has; no member of its struct. */
-extern const OptionField arguments_help_option;
+typedef struct ArgumentsFormat {
+    int format;
+    bool json;
+} ArgumentsFormat;
+extern const OptionField arguments_format_options[2];
 
-/* --- options of several commands: S is the struct, the member is MEMBER, or named as here --- */
+/* --- options of several commands: S is the struct, its member is MEMBER or has the name given here --- */
 
 /* clang-format off */
 #define ARGUMENT_EXPERIMENT(S, MEMBER) \
@@ -80,12 +92,12 @@ extern const OptionField arguments_help_option;
 #define ARGUMENT_BEST(S, MEMBER) \
     {"best", OPTION_TEXT, offsetof(S, MEMBER), .argument = "KEY", .group = "Selection", \
      .help = "each method at its best value of this key of the config, as 'train.optimizer.lr', chosen on the " \
-             "validation split; several are separated by commas"}
+             "validation split; several keys are separated by commas"}
 
 #define ARGUMENT_WHERE(S, MEMBER) \
     {"where", OPTION_TEXT, offsetof(S, MEMBER), .list = OPTION_ITEMS, .argument = "FIELD=VALUE", \
      .group = "Selection", \
-     .help = "only evaluations with this value; repeatable, several values of a field are alternatives"}
+     .help = "only evaluations with this value; repeatable; several values of one field are alternatives"}
 
 #define ARGUMENT_BASELINE(S, MEMBER, HELP) \
     {"baseline", OPTION_TEXT, offsetof(S, MEMBER), .argument = "METHOD", .group = "Selection", .help = (HELP)}
@@ -123,15 +135,19 @@ extern const OptionField arguments_help_option;
 #define ARGUMENT_OUTPUT(S, MEMBER, HELP) \
     {"output", OPTION_TEXT, offsetof(S, MEMBER), .letter = 'o', .argument = "FILE", .group = "Output", .help = (HELP)}
 
-/* The formats of tables, of all commands that print one: members `int format` and `bool json`. */
+/* The format of a table. Every command that prints a table has the members `int format` and `bool json`. */
 #define ARGUMENT_FORMAT(S) \
     {"format", OPTION_CHOICE, offsetof(S, format), .choices = table_format_names, .letter = 'f', \
      .argument = "FORMAT", .group = "Output", .help = "output format"}, \
     {"json", OPTION_BOOL, offsetof(S, json), .group = "Output", .help = "print JSON, as --format json"}
 #define ARGUMENT_FORMAT_GIVEN(options) ((options)->json ? TABLE_AS_JSON : (TableFormat)(options)->format)
+
+/* The options of commands that have no others. */
+#define ARGUMENT_FORMAT_ONLY \
+    .options = arguments_format_options, .option_count = 2, .options_size = sizeof(ArgumentsFormat)
 /* clang-format on */
 
-/* .options and what belongs to it, for an array of rows. */
+/* Members of a Command: its array of rows, and its struct S. */
 #define ARGUMENT_OPTIONS(ROWS, S) .options = (ROWS), .option_count = COUNT_OF(ROWS), .options_size = sizeof(S)
 
 #endif

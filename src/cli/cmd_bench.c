@@ -1,4 +1,4 @@
-/* cmd_bench: rounds in which all methods are measured in turn, at every length. */
+/* cmd_bench: a Subject is what is measured, a Measurement a row of the result. */
 #include "cli/cmd_bench.h"
 
 #include <math.h>
@@ -20,19 +20,19 @@
 #include "train/optimizer.h"
 #include "store/bench_results.h"
 
-typedef struct Subject { /* one method in one precision at one length in one phase */
+typedef struct Subject { /* a method at one length and precision, in one phase */
     Model *model;
-    BatchGradient *step; /* training only, like optimizer */
+    BatchGradient *step; /* training only */
     Optimizer *optimizer;
-    Activations **pass;      /* [lanes], evaluation only, like nll */
-    float **nll;             /* [lanes][sequences * length] */
-    const uint16_t **tokens; /* [sequences of a step] */
-    int sequences, of_pass;  /* of a step; of one pass when evaluating */
+    Activations **pass;      /* evaluation only: [lanes] */
+    float **nll;             /* evaluation only: [lanes][sequences * length] */
+    const uint16_t **tokens; /* [sequences] */
+    int sequences, of_pass;  /* sequences of an update; of one pass of an evaluation */
     int length;
     size_t bytes;
     double *seconds, *share[TIMERS_COUNT]; /* [rounds] */
-    struct Subject *reference;             /* of the same length and precision */
-    double *beside;                        /* [rounds] its seconds in the same round */
+    struct Subject *reference;             /* the reference method at the same length and precision */
+    double *reference_seconds;             /* [rounds] its time in the adjacent measurement */
     double *product;                       /* [rounds] the rate of matrix products; of the reference only */
 } Subject;
 
@@ -54,7 +54,7 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The value below which `share` of the numbers lie, between two neighbours linearly; sorts them. */
+/* The quantile of the numbers at `share`, with linear interpolation. Sorts them. */
 static double quantile(double *values, int count, double share) {
     qsort(values, (size_t)count, sizeof *values, compare);
     double source = share * (count - 1);
@@ -64,18 +64,17 @@ static double quantile(double *values, int count, double share) {
 
 static bool find_method(const CmdBenchOptions *options, const char *name, int length, Encoding *position,
                         Arena *arena, Error *err) {
-    const char *nearest = NULL;
-    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
-    if (!method)
-        return error_set(err, EXIT_USAGE, "bench: there is no method '%s'%s%s%s", name,
-                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    const PositionMethod *method = encoding_require(name, err);
+    if (!method) return false;
     if (!encoding_default(position, method, arena))
-        return error_set(err, EXIT_USAGE, "bench: '%s' moves '%s' by default, which is not there", name,
-                         method->partner);
+        return error_set(err, EXIT_USAGE,
+                         "bench: '%s' chooses positions for '%s', which this poslab lacks; restore "
+                         "methods/%s.c and rebuild",
+                         name, method->partner, method->partner);
     return model_check(&options->model, position, length, "bench", err);
 }
 
-/* Counts when the arena does. */
+/* With a counting arena, only counts the memory. */
 static void subject_allocate(Subject *subject, Model *model, bool train, Arena *arena) {
     model_allocate(model, arena);
     if (train) {
@@ -94,7 +93,7 @@ static void subject_allocate(Subject *subject, Model *model, bool train, Arena *
     }
 }
 
-/* Everything but the memory, whose size it finds. */
+/* Sets the sizes of a subject and counts its memory, without allocating it. */
 static void subject_size(Subject *subject, const CmdBenchOptions *options, const Encoding *position,
                          int length, int precision, bool train, Arena *arena) {
     int64_t sequences = options->tokens_per_step / length,
@@ -129,7 +128,7 @@ static void subject_make(Subject *subject, const CmdBenchOptions *options, bool 
         stream[i] = (uint16_t)random_below(&rng, (uint64_t)options->model.vocabulary);
     for (int b = 0; b < subject->sequences; b++) subject->tokens[b] = stream + (size_t)b * length;
     subject->seconds = NEW(arena, options->rounds, double);
-    subject->beside = NEW(arena, options->rounds, double);
+    subject->reference_seconds = NEW(arena, options->rounds, double);
     subject->product = NEW(arena, options->rounds, double);
     for (int part = 0; part < TIMERS_COUNT; part++)
         subject->share[part] = NEW(arena, options->rounds, double);
@@ -144,18 +143,18 @@ static void evaluate_share(void *user, int lane) {
     }
 }
 
-/* One update, or one evaluation of as many tokens. */
+/* Performs one update, or one evaluation of the same number of tokens. */
 static void subject_run(Subject *subject) {
     if (subject->step) {
         batch_gradient_run(subject->step, 1, 1);
         optimizer_step(subject->optimizer, subject->model, batch_gradient_values(subject->step), 1e-6);
     } else {
         threads_run(subject->model->threads, evaluate_share, subject);
-        mpi_or(0); /* all are done */
+        mpi_or(0); /* waits for all ranks */
     }
 }
 
-/* Of the ratios, round by round; under NULL: of the numbers themselves. */
+/* Median and quartiles of over / under, round by round; of `over` alone if `under` is NULL. */
 static Spread spread(const double *over, const double *under, int rounds, Arena *arena) {
     double *ratios = NEW(arena, rounds, double);
     for (int r = 0; r < rounds; r++) ratios[r] = over[r] / (under ? under[r] : 1);
@@ -173,7 +172,7 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
                      .length = subject->length,
                      .product_rate = spread(subject->reference->product, NULL, rounds, arena).median,
                      .bytes = subject->bytes};
-    f.ratio = spread(subject->seconds, subject->beside, rounds, arena);
+    f.ratio = spread(subject->seconds, subject->reference_seconds, rounds, arena);
     f.speedup = spread(first->seconds, subject->seconds, rounds, arena);
     Spread seconds = spread(subject->seconds, NULL, rounds, arena);
     f.tokens_rate = tokens / seconds.median;
@@ -187,7 +186,7 @@ static Measurement figure(const Subject *subject, const Subject *first, const Cm
     return f;
 }
 
-/* Seconds of a turn, and of its parts. */
+/* Measures a subject once: returns seconds, and sets those of its parts. */
 static double take_turn(Subject *subject, double parts[TIMERS_COUNT]) {
     double before[TIMERS_COUNT], start = clock_now();
     memcpy(before, timers_seconds, sizeof before);
@@ -196,35 +195,34 @@ static double take_turn(Subject *subject, double parts[TIMERS_COUNT]) {
     return clock_now() - start;
 }
 
-/* Of the model's products, as chunks of rows have them. */
+/* The rate of matrix products with the shapes of the model's largest layer. */
 static double product_rate(const ModelOptions *model, int precision) {
     int rows = (int)(model->max_tokens_in_flight < 1024 ? model->max_tokens_in_flight : 1024);
     return linear_rate(precision, rows, (int)model->ffn, (int)model->width, 0.02);
 }
 
-/* A turn of a subject in round r, and one of its reference right before or behind it: a ratio of neighbours
-   stays what it is where the machine's speed changes within a round. Round -1 warms up. */
+/* Measures a subject in round r, and its reference directly before or after it: the ratio of adjacent
+   measurements is not affected by slow changes of the machine's speed. Round -1 warms up. */
 static void measure_turn(Subject *subject, int r) {
-    double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], beside = 0;
+    double parts[TIMERS_COUNT], ignored[TIMERS_COUNT], adjacent = 0;
     bool alone = subject->reference == subject, before = r % 2 != 0;
     double product = alone ? product_rate(&subject->model->options, subject->model->precision) : 0;
-    if (!alone && before) beside = take_turn(subject->reference, ignored);
+    if (!alone && before) adjacent = take_turn(subject->reference, ignored);
     double seconds = take_turn(subject, parts);
-    if (!alone && !before) beside = take_turn(subject->reference, ignored);
+    if (!alone && !before) adjacent = take_turn(subject->reference, ignored);
     if (r < 0) return;
     subject->seconds[r] = seconds;
-    subject->beside[r] = alone ? seconds : beside;
+    subject->reference_seconds[r] = alone ? seconds : adjacent;
     subject->product[r] = product;
     for (int part = 0; part < TIMERS_COUNT; part++) subject->share[part][r] = parts[part] / seconds;
 }
 
 static void take_turns(Subject *subjects, int count, int rounds) {
-    for (int r = -1; r < rounds; r++) /* nobody is always the first */
+    for (int r = -1; r < rounds; r++) /* each round begins with another subject */
         for (int s = 0; s < count; s++) measure_turn(&subjects[(s + r + 1) % count], r);
 }
 
-/* All methods in all precisions at all lengths in one phase; a figure for each, length by length, precision
-   by precision, method by method. Lengths take turns like methods: their speeds are compared, too. */
+/* Measures all methods in one phase, and writes their figures in the order length, precision, method. */
 static bool measure(const CmdBenchOptions *options, const char *const *names, int methods, bool train,
                     Measurement *figures, Error *err) {
     Arena *arena = arena_new(0);
@@ -243,11 +241,11 @@ static bool measure(const CmdBenchOptions *options, const char *const *names, in
         bytes += (double)subjects[s].bytes;
     }
     if (ok && bytes > machine)
-        ok =
-            error_set(err, EXIT_USAGE,
-                      "bench: all methods at all lengths together need %s, the machine has %s; name fewer in "
-                      "--methods or --lengths",
-                      text_bytes(bytes, arena), text_bytes(machine, arena));
+        ok = error_set(
+            err, EXIT_USAGE,
+            "bench: all methods at all lengths together need %s, the machine has %s; reduce --methods or "
+            "--lengths",
+            text_bytes(bytes, arena), text_bytes(machine, arena));
     for (int s = 0; ok && s < count; s++) subject_make(&subjects[s], options, train, arena);
     for (int s = 0; s < count; s++) subjects[s].reference = &subjects[s - s % methods + reference];
     if (ok) take_turns(subjects, count, options->rounds);
@@ -272,7 +270,7 @@ static const char *machine_text(Arena *arena) {
 
 /* --- the table --- */
 
-/* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP name what is compared with. */
+/* cli/cmd_methods.c reads the first four. The heads of SHOWN and SPEEDUP are set for the reference. */
 enum { SHOWN = 15, SPEEDUP, COLUMNS = 24 };
 static const TableColumn columns[COLUMNS] = {
     {"phase", "", TABLE_TEXT, TABLE_FOR_PROGRAMS | TABLE_GROUP, 0},
@@ -353,7 +351,7 @@ static bool print(const Measurement *f, int count, const CmdBenchOptions *option
     return table_print_json(root, out, err);
 }
 
-/* What a database keeps of one precision; the figures of others are passed over. */
+/* Stores the figures of one precision. */
 static bool store_precision(const Measurement *f, int count, const char *precision,
                             const CmdBenchOptions *options, Database *store, Arena *arena, Error *err) {
     Json *config = json_new_object(arena);
@@ -400,7 +398,7 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     const char **names = NEW(arena, encoding_method_count + 64, const char *);
     int count = 0, figures = 0;
     for (int m = 0; !options->methods && m < encoding_method_count; m++) {
-        const PositionMethod *method = encoding_methods[m]; /* its partner's file may be deleted */
+        const PositionMethod *method = encoding_methods[m]; /* without its partner it cannot run */
         if (!method->positions || encoding_find(method->partner)) names[count++] = method->name;
     }
     for (int m = 0; options->methods && options->methods[m] && count < 63; m++)
@@ -408,7 +406,7 @@ bool cmd_bench_run(const CmdBenchOptions *options, FILE *out, Error *err) {
     Database *store = options->database ? database_open(options->database, DATABASE_CREATE, err) : NULL;
     bool present = false, ok = store || !options->database;
     if (ok && store && mpi_ranks() > 1)
-        ok = error_set(err, EXIT_USAGE, "bench: figures of %d ranks are not kept; leave out --db",
+        ok = error_set(err, EXIT_USAGE, "bench: results of %d MPI ranks are not stored; leave out --db",
                        mpi_ranks());
     for (int m = 0; m < count; m++) present = present || strcmp(names[m], options->reference) == 0;
     if (!present) names[count++] = options->reference;

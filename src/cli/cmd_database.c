@@ -1,5 +1,6 @@
-/* cmd_database: commands that open a database and hand it to one module: `plot`, `report`, `analyse`,
- * `reference`, `check` and `merge`. */
+/* cmd_database: commands that call one module on a database: `plot`, `report`, `analyse`, `reference`,
+ * `check`, `prune` and `merge`.
+ */
 #include "cli/arguments.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@
 /* --- plot --- */
 
 typedef struct PlotArguments {
-    PlotOptions plot;   /* without its kind and format */
+    PlotOptions plot;   /* without the members that the others here determine */
     int figure, format; /* format -1: that of the output's suffix */
     const char *const *where, *const *methods;
     FigureLook look;
@@ -35,14 +36,14 @@ static const OptionField plot_options[] = {
     ARGUMENT_EXPERIMENT(PlotArguments, plot.experiment),
     ARGUMENT_BEST(PlotArguments, plot.best),
     {"figure", OPTION_CHOICE, offsetof(PlotArguments, figure), .choices = plot_figure_names,
-     .argument = "NAME", .group = "Selection", .help = "what is drawn"},
+     .argument = "NAME", .group = "Selection", .help = "what to draw"},
     {"methods", OPTION_TEXT, offsetof(PlotArguments, methods), .list = OPTION_COMMAS, .argument = "METHOD",
      .group = "Selection", .help = "only these methods, by their names or their labels in the tables"},
     {"where", OPTION_TEXT, offsetof(PlotArguments, where), .list = OPTION_ITEMS, .argument = "FIELD=VALUE",
-     .group = "Selection", .help = "only results with that value, as in `table`; repeatable"},
+     .group = "Selection", .help = "only results with this value, as in `table`; repeatable"},
     {"format", OPTION_CHOICE, offsetof(PlotArguments, format), .default_value = -1,
      .choices = gnuplot_formats, .letter = 'f', .argument = "FORMAT", .group = "Output",
-     .help = "output format, by default that of the output's suffix"},
+     .help = "output format (default: that of the output's suffix)"},
     ARGUMENT_OUTPUT(PlotArguments, plot.figure,
                     "figure to write (default plots/DB.FORMAT or plots/DB-NAME.FORMAT)"),
     {"template", OPTION_TEXT, offsetof(PlotArguments, plot.template), .argument = "FILE", .group = "Output",
@@ -52,21 +53,20 @@ static const OptionField plot_options[] = {
     {"width", LOOK(OPTION_REAL, width), .default_value = 8, .low = 2, .high = 40, .argument = "INCHES",
      .group = "Look", .help = "width of the figure"},
     {"height", LOOK(OPTION_REAL, height), .low = 1, .high = 200, .or_zero = true, .argument = "INCHES",
-     .group = "Look", .help = "height of the figure; 0: from the number of panels"},
+     .group = "Look", .help = "height of the figure; 0: chosen by the number of panels"},
     {"font", LOOK(OPTION_TEXT, font), .argument = "FONT", .group = "Look",
      .help = "name, size in points, or both: 'Times,9' (default 10 points; 8 if narrower than 5 inches)"},
     {"title", LOOK(OPTION_TEXT, title), .argument = "TEXT", .group = "Look",
-     .help = "title instead of the experiment and what is shown; '' for none"},
+     .help = "title (default: the experiment and what is shown; '': none)"},
     {"ylim", LOOK(OPTION_TEXT, limits), .argument = "LOW:HIGH", .group = "Look",
-     .help = "ends of the y axis; either may be missing (default from the data)"},
+     .help = "limits of the y axis; either may be missing (default: from the data)"},
     {"log", LOOK(OPTION_CHOICE, logs), .choices = figure_log_names, .argument = "AXES", .group = "Look",
      .help = "which axes are logarithmic"},
     {"legend", LOOK(OPTION_CHOICE, legend), .choices = figure_legend_names, .argument = "PLACE",
      .group = "Look", .help = "where the legend is"},
 };
 
-/* "results/quickstart.db" -> "plots/quickstart.svg", and "plots/quickstart-NAME.svg" where a figure is named
- */
+/* "results/quickstart.db" -> "plots/quickstart.svg", or with --figure NAME "plots/quickstart-NAME.svg" */
 static const char *default_figure(const char *database, const PlotOptions *plot, Arena *arena) {
     const char *slash = strrchr(database, '/'), *base = slash ? slash + 1 : database,
                *dot = strrchr(base, '.');
@@ -75,7 +75,7 @@ static const char *default_figure(const char *database, const PlotOptions *plot,
                         plot->kind ? plot_figure_names[plot->kind] : "", plot->format ? plot->format : "svg");
 }
 
-static ExitCode plot(const Arguments *arguments, Error *err) {
+static bool plot(Database *store, const Arguments *arguments, Error *err) {
     const PlotArguments *options = arguments->options;
     PlotOptions plot = options->plot;
     plot.kind = options->figure;
@@ -85,29 +85,27 @@ static ExitCode plot(const Arguments *arguments, Error *err) {
     plot.look = options->look;
     if (!plot.figure) {
         plot.figure = default_figure(arguments->words[0], &plot, arguments->arena);
-        mkdir("plots", 0777); /* if it cannot be made, writing into it fails and says so */
+        mkdir("plots", 0777); /* if this fails, writing the figure fails with an error */
     }
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && plot_figure(store, &plot, err);
-    if (fine) printf("%s\n", plot.figure);
-    database_close(store);
-    return fine ? EXIT_DONE : err->code;
+    if (!plot_figure(store, &plot, err)) return false;
+    printf("%s\n", plot.figure);
+    return true;
 }
 
 const Command cmd_database_plot = {
     .name = "plot",
     .words = "DB",
     .summary = "Draw a figure with gnuplot",
-    .text =
-        "Figures: curves (perplexity by length), position (loss by position), cost (against\n"
-        "perplexity), bias (by distance, of each head), early (nonoverlapping against strided), paper\n"
-        "(ours against the paper's), loss (while training); of experiments on tasks accuracy (exact match\n"
-        "by size), which is drawn in place of curves. The data are written next to the figure. A method\n"
-        "has the same colour, marker and dashes in every figure.",
+    .text = "Figures: curves (perplexity by evaluation length), position (loss by position in the window),\n"
+            "cost (speed and memory against perplexity), bias (by distance, for each head), early\n"
+            "(nonoverlapping and strided perplexity), paper (these results and the paper's), loss (during\n"
+            "training), accuracy (exact match by size; the default for experiments on tasks). The data are\n"
+            "written next to the figure. A method has the same colour, marker and dashes in every figure.",
     .example = "poslab plot results/quickstart.db --width 3.3 --title '' -o column.pdf",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(plot_options, PlotArguments),
-    .run = plot,
+    .mode = DATABASE_READ,
+    .use = plot,
 };
 
 /* --- report --- */
@@ -128,14 +126,12 @@ static const char *default_report(const char *database, Arena *arena) {
     return arena_format(arena, "%.*s.html", (int)size, database);
 }
 
-static ExitCode report(const Arguments *arguments, Error *err) {
+static bool report(Database *store, const Arguments *arguments, Error *err) {
     ReportOptions options = *(const ReportOptions *)arguments->options;
     if (!options.path) options.path = default_report(arguments->words[0], arguments->arena);
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && report_write(store, &options, err);
-    if (fine) printf("%s\n", options.path);
-    database_close(store);
-    return fine ? EXIT_DONE : err->code;
+    if (!report_write(store, &options, err)) return false;
+    printf("%s\n", options.path);
+    return true;
 }
 
 const Command cmd_database_report = {
@@ -145,13 +141,14 @@ const Command cmd_database_report = {
     .example = "poslab report results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(report_options, ReportOptions),
-    .run = report,
+    .mode = DATABASE_READ,
+    .use = report,
 };
 
 /* --- analyse --- */
 
 typedef struct AnalyseArguments {
-    AnalysisOptions analysis; /* without the following, and without the words */
+    AnalysisOptions analysis; /* without format and words */
     int format;
     bool json;
 } AnalyseArguments;
@@ -160,7 +157,7 @@ static const OptionField analyse_options[] = {
     ARGUMENT_EXPERIMENT(AnalyseArguments, analysis.experiment),
     ARGUMENT_BEST(AnalyseArguments, analysis.best),
     ARGUMENT_BASELINE(AnalyseArguments, analysis.baseline,
-                      "method that others are compared with, by its name or as tables print it"),
+                      "method that the others are compared with: its name, or its label in tables"),
     ARGUMENT_WHERE(AnalyseArguments, analysis.where),
     ARGUMENT_PAPER(AnalyseArguments, analysis.paper),
     ARGUMENT_CLAIMS(AnalyseArguments, analysis.claims),
@@ -169,99 +166,88 @@ static const OptionField analyse_options[] = {
      .help = "number of resamples of the bootstrap"},
     {"block", OPTION_INT, offsetof(AnalyseArguments, analysis.block), .default_value = STATS_BLOCK, .low = 1,
      .high = 1e12, .argument = "N", .group = "Statistics",
-     .help = "smallest number of targets that are resampled together"},
+     .help = "minimum number of targets that are resampled together"},
     ARGUMENT_FORMAT(AnalyseArguments),
 };
 
-static ExitCode analyse(const Arguments *arguments, Error *err) {
+static bool analyse(Database *store, const Arguments *arguments, Error *err) {
     const AnalyseArguments *options = arguments->options;
     AnalysisOptions analysis = options->analysis;
     analysis.what = arguments->words[1];
     analysis.rows = arguments->words + 2;
     analysis.format = ARGUMENT_FORMAT_GIVEN(options);
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    bool fine = store && analysis_print(store, &analysis, stdout, err);
-    database_close(store);
-    return fine ? EXIT_DONE : err->code;
+    return analysis_print(store, &analysis, stdout, err);
 }
 
 const Command cmd_database_analyse = {
     .name = "analyse",
     .words = "DB WHAT [ROW]...",
     .choices = analysis_names,
-    .summary = "Print one of the paper's analyses",
+    .summary = "Print an analysis: where curves break, paired differences, cost, claims",
     .text =
         "WHAT: curves (perplexity by length, and its ratio to that at the training length), matrix\n"
-        "(training by evaluation length), compare (paired differences with bootstrap intervals: of each\n"
-        "pair of ROWs, or of ROWs, by default all, from `--baseline`), short-long (trained short\n"
+        "(training by evaluation length), compare (paired differences with bootstrap intervals: between\n"
+        "all pairs of ROWs, or of ROWs, by default all, from `--baseline`), short-long (trained short\n"
         "against trained long), cost (speed and memory), early (the early-token curse), positions (loss\n"
-        "by position), claims (the verdict on each claim of the paper), claim-points (the numbers it was\n"
-        "judged by). Of experiments on tasks: accuracy (exact match by size: median, lowest and highest\n"
-        "seed, and the largest size with 90 %), compare (paired differences of exact match), claims and\n"
-        "claim-points (of the file that `--claims` names). A ROW is a method, or a row's name as tables\n"
-        "print it.",
+        "by position), claims (the verdict on each claim of the paper), claim-points (the numbers behind\n"
+        "the verdicts). For experiments on tasks: accuracy (exact match by size: median, lowest and\n"
+        "highest seed, and the largest size with 90 %), compare (paired differences of exact match), claims\n"
+        "and claim-points (of the file that `--claims` names). A ROW is a method, or the name of a row in\n"
+        "tables.",
     .example = "poslab analyse results/quickstart.db compare alibi rotary --where eval_length=1024",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(analyse_options, AnalyseArguments),
-    .run = analyse,
+    .mode = DATABASE_READ,
+    .use = analyse,
+    .paged = true,
 };
 
 /* --- reference --- */
 
-static ExitCode reference(const Arguments *arguments, Error *err) {
+static bool reference(Database *store, const Arguments *arguments, Error *err) {
     int64_t rows = 0;
-    Database *store = database_open(arguments->words[0], DATABASE_WRITE, err);
-    bool fine = store && reference_import(store, arguments->words + 1, &rows, err);
-    database_close(store);
-    if (fine) printf("%lld reference numbers\n", (long long)rows);
-    return fine ? EXIT_DONE : err->code;
+    if (!reference_import(store, arguments->words + 1, &rows, err)) return false;
+    printf("%lld reference numbers\n", (long long)rows);
+    return true;
 }
 
 const Command cmd_database_reference = {
     .name = "reference",
     .words = "DB [FILE]...",
     .summary = "Import numbers from papers into a database",
-    .text = "FILE is CSV (default results/paper/*.csv). The columns are table, source, dataset, split,\n"
+    .text = "FILE is CSV (default results/paper/*.csv). Its columns are table, source, dataset, split,\n"
             "method, train_length, eval_length, stride and phase, and the quantities perplexity, loss,\n"
-            "bits_per_byte, words_per_second, tokens_per_second and memory_gb. An unknown column and two\n"
-            "values for the same quantity are errors. `poslab analyse DB curves --paper` shows the numbers.",
+            "bits_per_byte, words_per_second, tokens_per_second and memory_gb. An unknown column is an\n"
+            "error, and so are two different values of one quantity. `poslab analyse DB curves --paper`\n"
+            "shows the numbers.",
     .example = "poslab reference results/reproduce.db",
     .exits = {{EXIT_DAMAGED, NULL}},
-    .run = reference,
+    .mode = DATABASE_WRITE,
+    .use = reference,
 };
 
 /* --- check --- */
 
-typedef struct CheckArguments {
-    int format;
-    bool json;
-} CheckArguments;
-
-static const OptionField check_options[] = {ARGUMENT_FORMAT(CheckArguments)};
-
-static ExitCode check(const Arguments *arguments, Error *err) {
-    const CheckArguments *options = arguments->options;
-    TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
+static bool check(Database *store, const Arguments *arguments, Error *err) {
+    const ArgumentsFormat *options = arguments->options;
     int64_t problems = 0;
-    Database *store = database_open(arguments->words[0], DATABASE_CHECK, err);
-    bool fine = store && integrity_print(store, format, stdout, &problems, err);
-    database_close(store);
-    if (fine && problems)
-        fine = error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0], (long long)problems,
-                         problems == 1 ? "" : "s");
-    return fine ? EXIT_DONE : err->code;
+    if (!integrity_print(store, ARGUMENT_FORMAT_GIVEN(options), stdout, &problems, err)) return false;
+    return !problems || error_set(err, EXIT_DAMAGED, "'%s': %lld problem%s", arguments->words[0],
+                                  (long long)problems, problems == 1 ? "" : "s");
 }
 
 const Command cmd_database_check = {
     .name = "check",
     .words = "DB",
     .summary = "Verify a database and the weights and saved states of its runs",
-    .text = "Prints a line, or a row, for each problem.",
+    .text = "Prints one line or row for each problem.",
     .example = "poslab check results/quickstart.db",
-    .exits = {{EXIT_USAGE, "mistake in the command line, or only files of methods are missing"},
+    .exits = {{EXIT_USAGE, "error in the command line, or only files of methods are missing"},
               {EXIT_DAMAGED, "the database or a checkpoint is damaged"}},
-    ARGUMENT_OPTIONS(check_options, CheckArguments),
-    .run = check,
+    ARGUMENT_FORMAT_ONLY,
+    .mode = DATABASE_CHECK,
+    .use = check,
+    .paged = true,
 };
 
 /* --- prune --- */
@@ -273,7 +259,7 @@ typedef struct PruneOptions {
 
 static const OptionField prune_options[] = {
     {"weights", OPTION_BOOL, offsetof(PruneOptions, weights), .group = "Selection",
-     .help = "only the weights of finished runs: `eval` and new evaluations then need another training"},
+     .help = "delete only the weights of finished runs; `eval` and new evaluations then require retraining"},
     ARGUMENT_DRY_RUN(PruneOptions, dry_run),
     ARGUMENT_FORMAT(PruneOptions),
 };
@@ -315,7 +301,7 @@ static ExitCode prune(const Arguments *arguments, Error *err) {
     const char *path = arguments->words[0];
     Arena *arena = arguments->arena;
     PruneList list;
-    if (access(path, F_OK) != 0) /* otherwise the lock would leave a file */
+    if (access(path, F_OK) != 0) /* checked before the lock file is created */
         return error_set(err, EXIT_USAGE, "database '%s' does not exist", path), err->code;
     int lock = options->dry_run ? -1 : lock_database(path, arena, err);
     if (!options->dry_run && lock < 0) return err->code;
@@ -332,9 +318,9 @@ static ExitCode prune(const Arguments *arguments, Error *err) {
 const Command cmd_database_prune = {
     .name = "prune",
     .words = "DB",
-    .summary = "Delete runs and run folders that no experiment of the database has",
-    .text = "Prints what was deleted, and what is kept and why: folders with files that are not poslab's,\n"
-            "and those of runs that another database in the same folder has.",
+    .summary = "Delete runs and run folders that belong to no experiment of the database",
+    .text = "Prints what was deleted, and what was kept and why: folders with files of other programs, and\n"
+            "folders of runs of another database in the same folder.",
     .example = "poslab prune results/quickstart.db -n",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(prune_options, PruneOptions),
@@ -349,7 +335,7 @@ typedef struct MergeOptions {
 
 static const OptionField merge_options[] = {
     {"weights", OPTION_BOOL, offsetof(MergeOptions, weights), .group = "Selection",
-     .help = "also copy the weights of their runs, verified, into the run folders of DB"},
+     .help = "also copy the weights of the runs into the run folders of DB, and verify them"},
 };
 
 static ExitCode merge(const Arguments *arguments, Error *err) {
@@ -372,9 +358,9 @@ const Command cmd_database_merge = {
     .name = "merge",
     .words = "DB OTHER...",
     .summary = "Import other databases",
-    .text = "Nothing in DB is overwritten. Runs whose numbers differ are reported and left out.",
+    .text = "Nothing in DB is overwritten. Runs with different numbers are reported and left out.",
     .example = "poslab merge results/all.db results/one.db results/two.db",
-    .exits = {{EXIT_SOME_FAILED, "some runs were left out because their numbers differ"},
+    .exits = {{EXIT_SOME_FAILED, "some runs were left out, because their numbers differ"},
               {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(merge_options, MergeOptions),
     .run = merge,

@@ -1,3 +1,7 @@
+/* cmd_export: --loader also writes a Python program for the run: the template loader.py.in with the run's
+ * numbers and the method's formula (PositionMethod.pytorch). The formulas of the model are in
+ * src/model/README.md.
+ */
 #include "cli/cmd_export.h"
 
 #include <string.h>
@@ -19,13 +23,13 @@ enum { TOKENS_NONE = -1 };
 typedef struct ExportOptions {
     RunsChoice choice; /* without a key */
     bool initial, loader;
-    int64_t batches; /* 0: not these */
+    int64_t batches; /* 0: not requested */
     int tokens;      /* Split, or TOKENS_NONE */
 } ExportOptions;
 
 static const OptionField fields[] = {
     {"method", OPTION_TEXT, offsetof(ExportOptions, choice.method), .argument = "METHOD",
-     .group = "Selection", .help = "the run with this method, by its name or its label in tables"},
+     .group = "Selection", .help = "the run with this method: its name, or its label in tables"},
     {"seed", OPTION_INT, offsetof(ExportOptions, choice.seed), .default_value = -1, .low = 0,
      .high = 9007199254740992, .argument = "N", .group = "Selection", .help = "the run with this seed"},
     {"length", OPTION_INT, offsetof(ExportOptions, choice.length), .default_value = -1, .low = 1, .high = 1e9,
@@ -34,13 +38,13 @@ static const OptionField fields[] = {
      .group = "Selection", .help = "the run with these settings, as in 'train.optimizer.lr=0.001'"},
     {"loader", OPTION_BOOL, offsetof(ExportOptions, loader), .group = "Options",
      .help = "also write a Python program that loads the weights into PyTorch and computes perplexities"},
-    {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "In place of the trained weights",
+    {"initial", OPTION_BOOL, offsetof(ExportOptions, initial), .group = "Instead of the trained weights",
      .help = "the weights before training"},
     {"batches", OPTION_INT, offsetof(ExportOptions, batches), .low = 1, .high = 1e12, .argument = "K",
-     .group = "In place of the trained weights",
+     .group = "Instead of the trained weights",
      .help = "the tokens of the first K updates: int32, [K * sequences, length + 1]"},
     {"tokens", OPTION_CHOICE, offsetof(ExportOptions, tokens), .default_value = TOKENS_NONE,
-     .choices = corpus_split_names, .argument = "SPLIT", .group = "In place of the trained weights",
+     .choices = corpus_split_names, .argument = "SPLIT", .group = "Instead of the trained weights",
      .help = "the tokens of a split"},
 };
 
@@ -74,7 +78,7 @@ static bool find_run(Export *export, const RunsChoice *choice, Error *err) {
     return export->config != NULL;
 }
 
-/* Where the trained weights are: in the folder of one of the database's experiments. */
+/* The path of the trained weights; they are in the folder of one of the experiments. */
 static const char *find_model(Export *export, Error *err) {
     const char *path = run_folder_weights(export->store, export->key, export->arena);
     if (!path && strcmp(export->status, "done") == 0)
@@ -111,13 +115,13 @@ static bool export_initial(Export *export, Error *err) {
 
 /* ---- the loader ---- */
 
-/* A JSON value in Python, which writes truth differently. */
+/* A JSON value in Python, whose booleans are True and False. */
 static const char *python(const Json *value, Arena *arena) {
     if (!json_is_bool(value)) return json_print(value, arena);
     return json_bool(value) ? "True" : "False";
 }
 
-/* {"base": 10000, ...} */
+/* The options of a method as a Python dictionary: {"base": 10000, ...} */
 static const char *python_options(const Encoding *position, Arena *arena) {
     const Json *json = encoding_json(position, arena);
     const char *list = "";
@@ -128,7 +132,7 @@ static const char *python_options(const Encoding *position, Arena *arena) {
     return arena_format(arena, "{%s}", list);
 }
 
-/* The loader is for methods that say how they act in PyTorch, in plain attention. */
+/* A loader needs a method with a formula in PyTorch, and attention without options. */
 static bool check_loader(const Export *export, Error *err) {
     const PositionMethod *method = export->config->position.method;
     if (!method->pytorch) {
@@ -150,15 +154,16 @@ static bool check_loader(const Export *export, Error *err) {
     for (const Json *value = json_first(own); value; value = json_next(value)) {
         const char *key = json_name(value), *text = json_print(value, export->arena);
         if (strcmp(text, json_print(json_get(defaults, key), export->arena)) != 0)
-            return error_set(err, EXIT_USAGE,
-                             "--loader writes plain attention, but the run has 'model.attention.%s' = %s;"
-                             " export its weights without --loader",
-                             key, text);
+            return error_set(
+                err, EXIT_USAGE,
+                "--loader supports plain attention only, but the run has 'model.attention.%s' = %s;"
+                " export its weights without --loader",
+                key, text);
     }
     return true;
 }
 
-/* FILE.py, or for FILE.safetensors the same name with .py. */
+/* The path of the loader: ".safetensors", if the file ends with it, is replaced by ".py". */
 static const char *loader_path(const Export *export) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(export->path), cut = strlen(ending);
@@ -219,7 +224,7 @@ static Corpus *read_corpus(Export *export, Error *err) {
         corpus_read(&config->data, (int)config->model.vocabulary, config->source, export->arena, err);
     if (!corpus || strcmp(corpus->hash, export->corpus_hash) == 0) return corpus;
     error_set(err, EXIT_USAGE,
-              "%s: the corpus has changed since the run was planned (SHA-256 %.16s is now %.16s)",
+              "%s: the corpus has changed since the training (its SHA-256 was %.16s and is %.16s)",
               config->source, export->corpus_hash, corpus->hash);
     return NULL;
 }
@@ -233,7 +238,7 @@ static bool export_batches(Export *export, Error *err) {
     int64_t width = train->length + 1, rows;
     if (__builtin_mul_overflow(export->options->batches, (int64_t)train_sequences(train), &rows) ||
         rows > EXPORT_MAX_TOKENS / width)
-        return error_set(err, EXIT_USAGE, "--batches %lld is more than %d tokens",
+        return error_set(err, EXIT_USAGE, "--batches %lld exceeds %d tokens; lower it",
                          (long long)export->options->batches, EXPORT_MAX_TOKENS);
     Corpus *corpus = read_corpus(export, err);
     Batches *batches = corpus ? batches_of(corpus, (int)train->length, 1, (uint64_t)train->seed,
@@ -265,7 +270,7 @@ static bool export_split(Export *export, Error *err) {
     if (!corpus) return false;
     if (corpus->examples)
         return error_set(err, EXIT_USAGE,
-                         "--tokens: a task has no splits; --batches N exports rows of training");
+                         "--tokens: a task has no splits; --batches K exports training examples");
     const CorpusStream *stream = &corpus->splits[export->options->tokens];
     int32_t *ids = NEW(export->arena, stream->count, int32_t);
     for (int64_t i = 0; i < stream->count; i++) ids[i] = stream->tokens[i];
@@ -273,65 +278,62 @@ static bool export_split(Export *export, Error *err) {
                         1, err);
 }
 
-static ExitCode run(const Arguments *arguments, Error *err) {
+static bool run(Database *store, const Arguments *arguments, Error *err) {
     const ExportOptions *options = arguments->options;
     const bool tokens = options->tokens != TOKENS_NONE;
     if (options->initial + (options->batches != 0) + tokens > 1)
-        return error_set(err, EXIT_USAGE,
-                         "only one of --initial, --batches and --tokens can be exported to one file"),
-               err->code;
+        return error_set(err, EXIT_USAGE, "--initial, --batches and --tokens exclude each other; give one");
     if (options->loader && (options->batches || tokens))
-        return error_set(err, EXIT_USAGE, "--loader loads weights, not what --batches and --tokens export"),
-               err->code;
+        return error_set(err, EXIT_USAGE, "--loader is for weights; leave out --batches and --tokens");
     Export export = {.options = options,
                      .database = arguments->words[0],
                      .path = arguments->words[arguments->word_count - 1],
-                     .store = database_open(arguments->words[0], DATABASE_READ, err),
+                     .store = store,
                      .arena = arguments->arena};
-    if (!export.store) return err->code;
     RunsChoice choice = options->choice;
     if (arguments->word_count > 2) choice.key = arguments->words[1];
-    bool fine = find_run(&export, &choice, err) && (!options->loader || check_loader(&export, err));
-    if (fine && options->initial)
-        fine = export_initial(&export, err);
-    else if (fine && options->batches)
-        fine = export_batches(&export, err);
-    else if (fine && tokens)
-        fine = export_split(&export, err);
-    else if (fine)
-        fine = export_trained(&export, err);
-    if (fine && options->loader) fine = write_loader(&export, err);
-    database_close(export.store);
-    return fine ? EXIT_DONE : err->code;
+    bool (*write)(Export *, Error *) = options->initial   ? export_initial
+                                       : options->batches ? export_batches
+                                       : tokens           ? export_split
+                                                          : export_trained;
+    return find_run(&export, &choice, err) && (!options->loader || check_loader(&export, err)) &&
+           write(&export, err) && (!options->loader || write_loader(&export, err));
 }
 
 const Command cmd_export = {
     .name = "export",
     .words = "DB [RUN] FILE",
     .summary = "Write a run's weights or tokens as safetensors",
-    .text =
-        "RUN is a run's key, as `poslab runs` prints it, or the beginning of one. Without it, the options\n"
-        "must leave one run.\n"
-        "The file holds the trained weights, or one of the following.\n"
-        "With --loader, MODEL.py is written for MODEL.safetensors. `python3 MODEL.py TOKENS LENGTH` prints\n"
-        "the perplexity that poslab computes; TOKENS is a file written with --tokens.",
+    .text = "RUN is the key of a run, as `poslab runs` prints it, or the beginning of one. Without RUN, the\n"
+            "options must select one run. With --loader, MODEL.py is written next to MODEL.safetensors.\n"
+            "`python3 MODEL.py TOKENS LENGTH` prints the perplexity that poslab computes; TOKENS is a file\n"
+            "written with --tokens.",
     .example = "poslab export results/quickstart.db --method alibi --seed 1 model.safetensors",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, ExportOptions),
-    .run = run,
+    .mode = DATABASE_READ,
+    .use = run,
 };
 
 /* --- the command `tasks` --- */
 
-enum { SHOWN_EXAMPLES = 3 };
-
 typedef struct TasksOptions {
-    const char *const *sets;
+    const char *const *sets, *hint;
+    int64_t examples, size; /* size 0: examples of training */
+    bool rows;
 } TasksOptions;
 
 static const OptionField tasks_options[] = {
     {"set", OPTION_TEXT, offsetof(TasksOptions, sets), .list = OPTION_ITEMS, .argument = "PATH=VALUE",
-     .group = "Selection", .help = "an option of the task for the examples, as in 'size=3'; repeatable"},
+     .group = "Selection", .help = "set an option of the task, as in 'size=3'; repeatable"},
+    {"examples", OPTION_INT, offsetof(TasksOptions, examples), .default_value = 3, .low = 1, .high = 1e8,
+     .argument = "N", .group = "Selection", .help = "number of examples"},
+    {"size", OPTION_INT, offsetof(TasksOptions, size), .low = 1, .high = 1 << 24, .argument = "N",
+     .group = "Selection", .help = "examples of evaluation, of this size (default: examples of training)"},
+    {"hint", OPTION_TEXT, offsetof(TasksOptions, hint), .argument = "NAME", .group = "Selection",
+     .help = "with --size: rows of this hint (default: of the task itself)"},
+    {"rows", OPTION_BOOL, offsetof(TasksOptions, rows), .group = "Output",
+     .help = "print only the examples, each as a JSON object on a line"},
 };
 
 static bool print_tasks(FILE *out, Arena *arena, Error *err) {
@@ -342,15 +344,13 @@ static bool print_tasks(FILE *out, Arena *arena, Error *err) {
     };
     Table *table = table_new(NULL, columns, COUNT_OF(columns), arena);
     for (int i = 0; i < task_count; i++) {
-        TableCell *row = table_row(table);
-        *row++ = table_text(task_list[i]->name);
-        *row++ = table_text(task_list[i]->label);
-        *row = table_text(task_list[i]->citation);
+        const Task *task = task_list[i];
+        TABLE_TEXTS(table_row(table), task->name, task->label, task->citation);
     }
     return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
-/* The options in `data.task`; those of all tasks are in configs/README.md. */
+/* Prints the options of one task; configs/README.md has the options that all tasks have. */
 static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
     const char *hints = "";
     for (const char *const *hint = task->hints ? task->hints : task_no_hints; *hint; hint++)
@@ -362,55 +362,77 @@ static bool print_task(FILE *out, const Task *task, Arena *arena, Error *err) {
     return table_print_one(table, TABLE_AS_TEXT, out, err);
 }
 
-/* Examples 0, 1, ... of evaluation, of each kind of row that the options ask for. */
-static bool print_examples(FILE *out, const Json *json, Arena *arena, Error *err) {
+static void print_example(FILE *out, const Examples *examples, const TaskRow *row, bool rows, Arena *arena) {
+    const Json *example = examples_row_json(examples, row, arena);
+    if (rows)
+        fprintf(out, "%s\n", json_print(example, arena));
+    else
+        fprintf(out, "  %s\n      scored: %s\n", json_text(json_get(example, "text"), ""),
+                json_text(json_get(example, "scored"), ""));
+}
+
+/* Examples 0, 1, ... of training, or of evaluation at a size. */
+static bool print_examples(FILE *out, const Json *json, const TasksOptions *asked, Arena *arena, Error *err) {
     ExamplesOptions options;
-    if (!examples_read(&options, json, "--set", arena, err)) return false;
-    const Task *task = options.task;
+    if (!examples_read(&options, json, "--set", arena, err) ||
+        (asked->size && !examples_check_size(&options, asked->size, "tasks", "--size", err)))
+        return false;
+    int hint = examples_hint(&options, asked->hint);
+    if (hint < 0) return error_set(err, EXIT_USAGE, "--hint: the task has no hint '%s'", asked->hint);
+    if (asked->hint && !asked->size)
+        return error_set(err, EXIT_USAGE,
+                         "--hint needs --size; `--set hint.name=%s --set hint.share=1` is "
+                         "for examples of training",
+                         asked->hint);
+    int64_t length =
+        asked->size ? examples_test_length(&options, asked->size, hint) : examples_train_length(&options);
     Examples *examples = examples_new(&options, arena);
-    TaskRow row = examples_row(examples, examples_train_length(&options), arena);
-    fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
-    for (int i = 0; i < SHOWN_EXAMPLES; i++) {
-        examples_train(examples, i, &row);
-        fprintf(out, "  %s\n", task_text(task, options.options, row.tokens, row.length, arena));
-        const char *scored = "";
-        for (int t = 0; t < row.inputs; t++)
-            if (row.targets[t] != TASK_IGNORED)
-                scored = arena_format(arena, "%s%s%s", scored, task->spaced && *scored ? " " : "",
-                                      task_text(task, options.options, &row.targets[t], 1, arena));
-        fprintf(out, "      scored: %s\n", scored);
+    TaskRow row = examples_row(examples, length, arena);
+    if (!asked->rows) fprintf(out, "\nexamples  %s\n", json_print(examples_json(&options, arena), arena));
+    for (int64_t i = 0; i < asked->examples; i++) {
+        ArenaMark mark = arena_mark(arena);
+        if (!asked->size)
+            examples_train(examples, i, &row);
+        else if (!examples_test(examples, asked->size, hint, i, &row, err))
+            return false;
+        print_example(out, examples, &row, asked->rows, arena);
+        arena_release(arena, mark);
     }
     return true;
 }
 
-static bool show_task(const char *name, const char *const *sets, Arena *arena, Error *err) {
+static bool show_task(const char *name, const TasksOptions *asked, Arena *arena, Error *err) {
     const char *nearest = NULL;
     const Task *task = task_find(name, &nearest);
-    if (!task)
-        return error_set(err, EXIT_USAGE, "there is no task '%s'; %s%s%s", name,
-                         nearest ? "did you mean '" : "`poslab tasks` lists them", nearest ? nearest : "",
-                         nearest ? "'?" : "");
+    if (!task) return error_unknown(err, nearest, "`poslab tasks` lists them", "there is no task '%s'", name);
     Json *json = json_new_object(arena);
     json_set_text(json, "name", name);
     json_set_number(json, "size", (double)(task->smallest > 4 ? task->smallest : 4));
-    for (; sets && *sets; sets++)
-        if (!grid_override(json, *sets, "--set", err)) return false;
-    return print_task(stdout, task, arena, err) && print_examples(stdout, json, arena, err);
+    for (const char *const *set = asked->sets; set && *set; set++)
+        if (!grid_override(json, *set, "--set", err)) return false;
+    return (asked->rows || print_task(stdout, task, arena, err)) &&
+           print_examples(stdout, json, asked, arena, err);
 }
 
 static ExitCode run_tasks(const Arguments *arguments, Error *err) {
     const TasksOptions *options = arguments->options;
-    if (arguments->word_count)
-        return show_task(arguments->words[0], options->sets, arguments->arena, err) ? EXIT_DONE : err->code;
-    return print_tasks(stdout, arguments->arena, err) ? EXIT_DONE : err->code;
+    const char *name = arguments->words[0];
+    Arena *arena = arguments->arena;
+    if (!name && (options->rows || options->size || options->hint || options->sets))
+        return error_set(err, EXIT_USAGE, "options for examples need a task; `poslab tasks` lists them"),
+               err->code;
+    bool fine = name ? show_task(name, options, arena, err) : print_tasks(stdout, arena, err);
+    return fine ? EXIT_DONE : err->code;
 }
 
 const Command cmd_export_tasks = {
     .name = "tasks",
     .words = "[TASK]",
-    .summary = "List the synthetic tasks, or show one task's options and three examples",
-    .text = "The examples are the first three of training at size 4, or as `--set` says.",
+    .summary = "List the synthetic tasks, or show one task's options and examples",
+    .text = "The examples are the first ones of training, at size 4 unless `--set` changes it. In rows,\n"
+            "`targets` has the token to be predicted after each of `tokens`, null where nothing is scored.",
     .example = "poslab tasks addition --set 'size=3' --set order=reversed",
     ARGUMENT_OPTIONS(tasks_options, TasksOptions),
     .run = run_tasks,
+    .paged = true,
 };

@@ -14,10 +14,10 @@ static const struct {
     unsigned bit;
     const char *name, *help;
 } claims[] = {
-    {POS_SHIFT_INVARIANT, "shift-invariant", "scores depend on the distance only"},
-    {POS_PREFIX_STABLE, "prefix-stable", "outputs do not depend on later length"},
-    {POS_ISOMETRY, "isometry", "queries and keys keep their length"},
-    {POS_BY_POSITION, "by-position", "follows positions that another method gives"},
+    {POS_SHIFT_INVARIANT, "shift-invariant", "scores depend on queries, keys and distances only"},
+    {POS_PREFIX_STABLE, "prefix-stable", "outputs do not depend on the length of what follows"},
+    {POS_ISOMETRY, "isometry", "the norm of queries and keys does not change"},
+    {POS_BY_POSITION, "by-position", "can use positions that another method chooses"},
 };
 
 #define COST_FILE "results/methods/cost.csv" /* as `poslab bench --format csv` prints it */
@@ -62,7 +62,7 @@ static Json *option_to_json(const OptionField *field, Arena *arena) {
     return option;
 }
 
-/* Each hook's place in the pass, if the method has it. */
+/* The names of the hooks that a method has. */
 static Json *hooks_of(const PositionMethod *method, Arena *arena) {
     Json *list = json_new_array(arena);
     for (int i = 0; i < ENCODING_HOOK_COUNT; i++)
@@ -86,7 +86,7 @@ static Json *method_to_json(const PositionMethod *method, Arena *arena) {
     return root;
 }
 
-/* "transform, limit"; `otherwise` for an empty list. */
+/* The items of a list as "transform, limit"; `otherwise` if it is empty. */
 static const char *joined(const Json *list, const char *otherwise, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < json_count(list); i++)
@@ -109,7 +109,7 @@ typedef struct Costs {
     int count;
 } Costs;
 
-/* Rows after the head: phase,method,length,ratio,... There need not be a file. */
+/* Reads COST_FILE, if it exists: a header, then lines that begin with phase,method,length,ratio. */
 static bool read_costs(Costs *costs, Arena *arena, Error *err) {
     FILE *file = fopen(COST_FILE, "re");
     char line[1024];
@@ -122,12 +122,13 @@ static bool read_costs(Costs *costs, Arena *arena, Error *err) {
                       &cost->ratio) == 4;
     }
     fclose(file);
-    return fine || error_set(err, EXIT_USAGE, "'%s', line %d: phase,method,length,ratio are expected",
+    return fine || error_set(err, EXIT_USAGE,
+                             "'%s', line %d: expected phase,method,length,ratio; `make cost` writes it",
                              COST_FILE, costs->count + 1);
 }
 
-/* "1.01, 1.03": the phase's ratios at all lengths; "" where nothing was measured. Without a method the
-   lengths, "128, 512". */
+/* The ratios of a method in a phase at all lengths: "1.01, 1.03"; "" if it was not measured. Without a
+   method, the lengths: "128, 512". */
 static const char *costs_text(const Costs *costs, const char *phase, const char *method, Arena *arena) {
     const char *text = "";
     for (int i = 0; i < costs->count; i++) {
@@ -142,7 +143,7 @@ static const char *costs_text(const Costs *costs, const char *phase, const char 
     return text;
 }
 
-/* Numbers that the method learns in the model that configs have by default, trained at 128 tokens. */
+/* The number of parameters of the method in the default model, trained at 128 tokens. */
 static int64_t numbers_learnt(const PositionMethod *method, Arena *arena) {
     ModelOptions options;
     Encoding position;
@@ -183,8 +184,7 @@ static Table *list_methods(const Costs *costs, Arena *arena) {
     return table;
 }
 
-/* A row, or an object, for each: name, label, hooks, claims, numbers learnt by the default model, paper, and
-   for people the time over the control's if COST_FILE has it. Fails on a damaged file. */
+/* Prints a row or an object for each method. Only tables for people have the costs. */
 static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) {
     Costs costs = {0};
     if (!read_costs(&costs, arena, err)) return false;
@@ -200,7 +200,7 @@ static bool print_list(TableFormat format, FILE *out, Arena *arena, Error *err) 
 
 /* ---- one method ---- */
 
-/* "0 or in [1, 1e+09]", "a, b": what an option can be. */
+/* The values of an option: "0 or [1, 1e+09]", or its choices. */
 static const char *range_text(const Json *option, Arena *arena) {
     char low[JSON_NUMBER_SIZE], high[JSON_NUMBER_SIZE];
     if (!json_get(option, "low")) return joined(json_get(option, "choices"), "", arena);
@@ -209,7 +209,7 @@ static const char *range_text(const Json *option, Arena *arena) {
                         json_number_text(json_number(json_get(option, "high"), 0), high));
 }
 
-/* Rows of options_field_json. */
+/* A table of options, from a list of option_to_json. */
 static Table *list_options(const char *title, const Json *options, Arena *arena) {
     static const TableColumn columns[] = {
         {"key", "option", TABLE_TEXT, TABLE_FOR_BOTH | TABLE_CODE, 0},
@@ -249,14 +249,9 @@ static Table *describe_method(const PositionMethod *method, const Json *root, Ar
     return table;
 }
 
-/* Options, a row for each, claims, hooks and citation of one method. Fails if there is none of that name. */
 static bool print_method(const char *name, TableFormat format, FILE *out, Arena *arena, Error *err) {
-    const char *nearest = NULL;
-    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
-    if (!method && nearest)
-        return error_set(err, EXIT_USAGE, "there is no method '%s'; did you mean '%s'?", name, nearest);
-    if (!method)
-        return error_set(err, EXIT_USAGE, "there is no method '%s'; `poslab methods` lists them", name);
+    const PositionMethod *method = encoding_require(name, err);
+    if (!method) return false;
     const Json *root = method_to_json(method, arena);
     if (format == TABLE_AS_JSON) return table_print_json(root, out, err);
     return table_print_one(describe_method(method, root, arena), format, out, err);
@@ -264,17 +259,8 @@ static bool print_method(const char *name, TableFormat format, FILE *out, Arena 
 
 /* --- the command `methods` --- */
 
-typedef struct MethodsOptions {
-    int format;
-    bool json;
-} MethodsOptions;
-
-static const OptionField methods_options[] = {
-    ARGUMENT_FORMAT(MethodsOptions),
-};
-
 static ExitCode methods(const Arguments *arguments, Error *err) {
-    const MethodsOptions *options = arguments->options;
+    const ArgumentsFormat *options = arguments->options;
     TableFormat format = ARGUMENT_FORMAT_GIVEN(options);
     Arena *arena = arguments->arena;
     bool fine = arguments->word_count ? print_method(arguments->words[0], format, stdout, arena, err)
@@ -286,10 +272,11 @@ const Command cmd_methods_methods = {
     .name = "methods",
     .words = "[METHOD]",
     .summary = "List the methods, or show one method's options and claims",
-    .text = "Costs are read from " COST_FILE ", if that file is there.",
+    .text = "Costs are read from " COST_FILE ", if that file exists.",
     .example = "poslab methods alibi",
-    ARGUMENT_OPTIONS(methods_options, MethodsOptions),
+    ARGUMENT_FORMAT_ONLY,
     .run = methods,
+    .paged = true,
 };
 
 /* --- the command `bench` --- */
@@ -315,17 +302,18 @@ static const OptionField bench_options[] = {
      .group = "Selection", .help = "sequence lengths (default: the config's)"},
     {"precision", OPTION_CHOICE, offsetof(BenchArguments, precisions), .choices = precision_names,
      .list = OPTION_COMMAS, .most = PRECISION_COUNT, .argument = "NAME,...", .group = "Selection",
-     .help = "precisions of the products, by default the config's"},
+     .help = "precisions of matrix products (default: the config's)"},
     {"phase", OPTION_CHOICE, offsetof(BenchArguments, phase), .default_value = -1, .choices = phase_names,
-     .argument = "PHASE", .group = "Selection", .help = "what to measure, by default both"},
+     .argument = "PHASE", .group = "Selection", .help = "what to measure (default: both)"},
     ARGUMENT_THREADS(BenchArguments, threads),
     {"rounds", OPTION_INT, offsetof(BenchArguments, rounds), .default_value = 7, .low = 1,
-     .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement", .help = "number of measurements"},
+     .high = CMD_BENCH_MAX_ROUNDS, .argument = "N", .group = "Measurement",
+     .help = "number of rounds of measurements"},
     ARGUMENT_DB(BenchArguments, database, "database that also stores the results (default: none)"),
     ARGUMENT_FORMAT(BenchArguments),
 };
 
-/* The model and the rest that a config says, of its first point. */
+/* Model, length, tokens per update and precision of the first point of a config. */
 static bool read_config(CmdBenchOptions *bench, const Arguments *arguments, Error *err) {
     const BenchArguments *options = arguments->options;
     const Experiment *experiment = config_read(arguments->words[0], options->sets, arguments->arena, err);
@@ -364,8 +352,7 @@ static ExitCode bench(const Arguments *arguments, Error *err) {
     if (arguments->word_count && !read_config(&bench, arguments, err)) return err->code;
     set_numbers(bench.precisions, &bench.precision_count, &options->precisions);
     set_numbers(bench.lengths, &bench.length_count, &options->lengths);
-    bool all = !options->methods || strcmp(options->methods[0], "all") == 0;
-    bench.methods = all ? NULL : options->methods;
+    bench.methods = options->methods;
     return cmd_bench_run(&bench, stdout, err) ? EXIT_DONE : err->code;
 }
 
@@ -373,11 +360,11 @@ const Command cmd_methods_bench = {
     .name = "bench",
     .words = "[CONFIG]",
     .summary = "Measure speed and memory of each method",
-    .text = "The model is that of CONFIG's first point; without CONFIG, 4 layers of width 128 at lengths\n"
-            "128, 512 and 2048. With several precisions the ratio of their speeds is printed, too.\n"
-            "`--methods all` is the default. Ratios compare adjacent rounds, rates use all rounds; on a\n"
-            "busy machine they can disagree. `poslab analyse DB cost` and the report show the results that\n"
-            "were stored for their model.",
+    .text =
+        "The model is that of the first point of CONFIG; without CONFIG, 4 layers of width 128 at lengths\n"
+        "128, 512 and 2048. With several precisions the ratio of their speeds is also printed. Ratios\n"
+        "compare adjacent measurements, rates use all rounds; on a busy machine they can disagree.\n"
+        "`poslab analyse DB cost` and the report show results that `--db` stored for their model.",
     .example = "poslab bench configs/reproduce.json --lengths 128,512 --methods alibi,rotary",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(bench_options, BenchArguments),

@@ -1,5 +1,6 @@
-/* cmd_methods: the commands about methods: `methods`, the registered ones, and `bench`, what methods cost
- * (cli/cmd_bench.h measures it). A method is converted to JSON, which is printed as such or as a table. */
+/* cmd_methods: the command `methods`, which lists and describes methods, and the options of `bench`
+ * (cli/cmd_bench.h measures). A method is converted to JSON; tables are made from it.
+ */
 #ifndef POSLAB_CLI_CMD_METHODS_H
 #define POSLAB_CLI_CMD_METHODS_H
 

@@ -1,5 +1,6 @@
-/* cmd_run: the commands that compute, `run`, `eval` and `worker`, which mpirun may start as several ranks,
- * `plan`, which tells what they would compute, and `init`, which writes a config. */
+/* cmd_run: the commands that train and evaluate, `run`, `eval` and `worker`; `plan`, which estimates their
+ * cost; and `init`, which writes a config. mpirun may start the first three as several ranks.
+ */
 #include "cli/arguments.h"
 
 #include <math.h>
@@ -17,12 +18,12 @@
 #include "run/reevaluate.h"
 #include "slurm/manifest.h"
 
-/* Started by mpirun, rank 0 does what one process would do, and calls the others to each run. Each of them
-   computes on the threads that were asked for. */
+/* Executes a command on all ranks: rank 0 does the work and calls the other ranks for each run; they compute
+   with the same number of threads. */
 static ExitCode together(const Arguments *arguments, const JobsOptions *jobs,
                          ExitCode (*work)(const Arguments *, Error *), Error *err) {
     if (mpi_ranks() > 1 && jobs->slots > 1)
-        return error_set(err, EXIT_USAGE, "%d ranks do one run at a time; leave out --jobs", mpi_ranks()),
+        return error_set(err, EXIT_USAGE, "%d MPI ranks do one run at a time; leave out --jobs", mpi_ranks()),
                err->code;
     if (mpi_rank() > 0) return worker_serve((int)jobs->threads);
     return worker_dismiss(work(arguments, err));
@@ -36,19 +37,20 @@ static const char *const retry_names[] = {"failed", "changed", "missing", NULL};
 typedef struct RunOptions {
     const char *const *sets;
     int retry;
-    SweepOptions sweep; /* without what follows from `retry` */
+    SweepOptions sweep; /* without the members that `retry` determines */
 } RunOptions;
 
 static const OptionField run_options[] = {
     ARGUMENT_SET(RunOptions),
     {"retry", OPTION_CHOICE, offsetof(RunOptions, retry), .default_value = RETRY_NONE, .choices = retry_names,
      .argument = "WHICH", .group = "Selection",
-     .help = "only failed runs; also retrain runs of other sources; or only what is missing, stale runs are "
-             "kept"},
+     .help =
+         "do only failed runs; also retrain runs of other sources; or do missing runs only and keep stale "
+         "ones"},
     ARGUMENT_JOBS(RunOptions, sweep.jobs.slots),
     ARGUMENT_THREADS(RunOptions, sweep.jobs.threads),
     {"retries", OPTION_INT, offsetof(RunOptions, sweep.jobs.retries), .high = 1000, .argument = "N",
-     .group = "Workers", .help = "further attempts of a run that fails"},
+     .group = "Workers", .help = "further attempts of a failing run"},
     {"timeout", OPTION_INT, offsetof(RunOptions, sweep.jobs.timeout), .low = 1, .high = 1e9, .letter = 't',
      .argument = "SECONDS", .group = "Workers",
      .help = "kill a worker that reports no progress for SECONDS (default: never)"},
@@ -80,10 +82,10 @@ const Command cmd_run_run = {
     .name = "run",
     .words = "CONFIG",
     .summary = "Train and evaluate the missing runs of an experiment",
-    .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale if\n"
-            "the file of its method was edited after the training, be it only a comment: it is trained\n"
-            "again. Runs trained by other shared sources are kept and reported; `--retry changed` retrains\n"
-            "them. Started as `mpirun -np N poslab run CONFIG`, each run is trained by N processes.",
+    .text = "Rerun it to resume. Run folders with the weights are next to the database. A run is stale, and\n"
+            "is retrained, if the file of its method was edited after the training; a comment counts, too.\n"
+            "Runs trained by other shared sources are kept and reported; `--retry changed` retrains them.\n"
+            "With `mpirun -np N poslab run CONFIG`, N processes train each run together.",
     .example = "poslab run configs/quickstart.json -j 2",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(run_options, RunOptions),
@@ -109,13 +111,13 @@ static const OptionField plan_options[] = {
     {"ranks", OPTION_INT, offsetof(PlanArguments, ranks), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
      .most = 16, .argument = "N,...", .group = "Workers", .help = "also estimate N MPI processes"},
     {"network", OPTION_INT, offsetof(PlanArguments, network), .default_value = 10, .low = 1, .high = 1000000,
-     .argument = "GBIT", .group = "Workers", .help = "network between the ranks, in Gbit/s"},
+     .argument = "GBIT", .group = "Workers", .help = "speed of the network between the ranks, in Gbit/s"},
     ARGUMENT_DB(PlanArguments, database,
-                "database whose stale runs are counted, if it exists (default results/NAME.db)"),
+                "database whose stale runs are counted (default results/NAME.db, if it exists)"),
     ARGUMENT_FORMAT(PlanArguments),
 };
 
-/* Counts the stale runs, where the database is there. */
+/* Counts the stale runs in the database, if it exists and is not empty. */
 static bool count_stale(Plan *outline, const char *database, Arena *arena, Error *err) {
     if (!database) database = arena_format(arena, "%s.db", outline->experiment->directory);
     struct stat file;
@@ -150,6 +152,7 @@ const Command cmd_run_plan = {
     .example = "poslab plan configs/quickstart.json --set train.length=64",
     ARGUMENT_OPTIONS(plan_options, PlanArguments),
     .run = plan,
+    .paged = true,
 };
 
 /* --- eval --- */
@@ -158,7 +161,7 @@ static const char *const eval_splits[] = {"valid", "test", NULL};
 
 typedef struct EvalOptions {
     ReevaluateOptions what; /* without its split */
-    int split;              /* -1: as configured */
+    int split;              /* -1: that of the experiment */
 } EvalOptions;
 
 static const OptionField eval_options[] = {
@@ -177,18 +180,21 @@ static const OptionField eval_options[] = {
      .argument = "PROTOCOL,...", .group = "Evaluations",
      .help = "nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE]"},
     {"sizes", OPTION_INT, offsetof(EvalOptions, what.sizes), .low = 1, .high = 1 << 24, .list = OPTION_COMMAS,
-     .argument = "N,...", .group = "Evaluations", .help = "of a task: sizes of examples"},
+     .argument = "N,...", .group = "Evaluations", .help = "tasks only: sizes of examples"},
     {"examples", OPTION_INT, offsetof(EvalOptions, what.examples), .low = 1, .high = 1e7, .or_zero = true,
-     .argument = "N", .group = "Evaluations", .help = "of a task: examples of each size (0: as configured)"},
+     .argument = "N", .group = "Evaluations",
+     .help = "tasks only: examples of each size (0: as in the config)"},
+    {"hint", OPTION_TEXT, offsetof(EvalOptions, what.hint), .argument = "NAME", .group = "Evaluations",
+     .help = "tasks only: evaluate the rows of this hint; none: of the task itself"},
     {"split", OPTION_CHOICE, offsetof(EvalOptions, split), .default_value = -1, .choices = eval_splits,
-     .argument = "SPLIT", .group = "Evaluations", .help = "part of the corpus"},
+     .argument = "SPLIT", .group = "Evaluations", .help = "split of the corpus"},
     {"targets", OPTION_INT, offsetof(EvalOptions, what.targets), .default_value = -1, .low = 0, .high = 1e15,
      .argument = "N", .group = "Evaluations",
      .help = "evaluate only the first N targets of the split (0: all)"},
     {"variant", OPTION_TEXT, offsetof(EvalOptions, what.variants), .list = OPTION_ITEMS,
      .argument = "METHOD|FILE|JSON", .group = "Evaluations",
-     .help = "change after training: a method, or an item of evaluate.variants or a list of them, as JSON or "
-             "in a .json file; repeatable"},
+     .help = "change after training: a method, or one item or a list of evaluate.variants, as JSON or in a "
+             ".json file; repeatable"},
     ARGUMENT_JOBS(EvalOptions, what.sweep.jobs.slots),
     ARGUMENT_THREADS(EvalOptions, what.sweep.jobs.threads),
     ARGUMENT_DB(EvalOptions, what.sweep.database, ARGUMENT_DB_HELP),
@@ -212,10 +218,10 @@ static ExitCode eval(const Arguments *arguments, Error *err) {
 const Command cmd_run_eval = {
     .name = "eval",
     .words = "DB|CONFIG",
-    .summary = "Evaluate trained runs further, from their weights",
+    .summary = "Add evaluations of trained runs, from their weights",
     .text = "Options you omit are taken from the experiment. The evaluations are added to those that the\n"
-            "experiment requests. Nothing is trained. A variant must fit all runs that are selected, and\n"
-            "the experiment must not have one of its name with other options.",
+            "experiment requests. Nothing is trained. A variant must fit all selected runs, and its name\n"
+            "must not be that of another variant of the experiment.",
     .example = "poslab eval results/quickstart.db --lengths 512,1024 --protocol strided:0.25",
     .exits = {{EXIT_SOME_FAILED, NULL}, {EXIT_STOPPED, "stopped; rerun to resume"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(eval_options, EvalOptions),
@@ -247,10 +253,10 @@ const Command cmd_run_worker = {
     .name = "worker",
     .words = "FOLDER|MANIFEST",
     .summary = "Do one run; `run` and the tasks of `submit` start this command",
-    .text = "FOLDER/config.json and FOLDER/requests.json describe the run; with `--task`, a line of the\n"
-            "manifest does. Progress goes to stdout, the result to FOLDER/result.db.",
+    .text = "FOLDER/config.json and FOLDER/requests.json describe the run, or with `--task` a line of a\n"
+            "manifest. Progress goes to stdout, the result to FOLDER/result.db.",
     .example = "poslab worker results/quickstart/0123456789abcdef",
-    .exits = {{EXIT_STOPPED, "stopped; the saved state is resumed"},
+    .exits = {{EXIT_STOPPED, "stopped; the next start resumes from the saved state"},
               {EXIT_DAMAGED, NULL},
               {EXIT_AGAIN, "a task of `submit` was stopped and can be resumed"}},
     ARGUMENT_OPTIONS(worker_options, WorkerArguments),
@@ -260,9 +266,9 @@ const Command cmd_run_worker = {
 
 /* --- init --- */
 
-/* Length and batch of the runs, how long all of them may take, and the most that is evaluated. */
+/* Training length, tokens of an update, time limit of all runs together, largest number of targets. */
 enum { INIT_LENGTH = 64, INIT_BATCH = 512, INIT_SECONDS = 180, INIT_TARGETS = 32768 };
-static const double init_tokens = 6e5; /* of each run, if the time suffices */
+static const double init_tokens = 6e5; /* training tokens of a run, if the time limit allows them */
 
 typedef struct InitOptions {
     const char *const *files, *const *methods;
@@ -273,7 +279,7 @@ static const OptionField init_options[] = {
      .group = "Selection",
      .help = "files of the corpus, required: a path or a pattern in quotes; repeatable"},
     {"methods", OPTION_TEXT, offsetof(InitOptions, methods), .list = OPTION_COMMAS, .argument = "METHOD,...",
-     .group = "Selection", .help = "methods to compare (default: some that are common)"},
+     .group = "Selection", .help = "methods to compare (default: some common ones)"},
 };
 
 static Json *text_list(const char *const *texts, Arena *arena) {
@@ -282,7 +288,7 @@ static Json *text_list(const char *const *texts, Arena *arena) {
     return list;
 }
 
-/* Lengths up to `longest` times that of training. */
+/* The config, with evaluation lengths up to `longest` times the training length. */
 static Json *init_config(const InitOptions *options, double tokens, double targets, int longest,
                          Arena *arena) {
     static const char frame[] = "{\"data\":{},\"model\":{\"layers\":4,\"heads\":8,\"width\":128,\"ffn\":512},"
@@ -319,16 +325,18 @@ static bool init_write(const Json *json, const char *path, Arena *arena, Error *
     return out && atomic_file_end(&file, true, err);
 }
 
-/* A text that is too short for a length has shorter ones; less is trained where the machine is slow. */
+/* Halves the longest evaluation length until the text is long enough for it. On a slow machine it reduces the
+   training tokens. */
 static ExitCode init(const Arguments *arguments, Error *err) {
     const InitOptions *options = arguments->options;
     const char *path = arguments->words[0];
     Arena *arena = arguments->arena;
     if (!options->files)
-        return error_set(err, EXIT_USAGE, "name the files of the corpus, as in --files 'corpus/**/*.txt'"),
+        return error_set(err, EXIT_USAGE,
+                         "--files is missing; name the files of the corpus, as in --files 'corpus/**/*.txt'"),
                err->code;
     if (access(path, F_OK) == 0)
-        return error_set(err, EXIT_USAGE, "'%s' exists; choose another name or remove it", path), err->code;
+        return error_set(err, EXIT_USAGE, "'%s' exists; remove it, or choose another name", path), err->code;
     int longest = 32;
     Plan *plan = NULL;
     while (!plan && longest > 1)
@@ -360,9 +368,9 @@ static ExitCode init(const Arguments *arguments, Error *err) {
 const Command cmd_run_init = {
     .name = "init",
     .words = "CONFIG",
-    .summary = "Write a config for a text of your own, which runs within minutes",
-    .text = "Prints an estimate of time and memory, and the commands that come next. `poslab help config`\n"
-            "describes what can be changed.",
+    .summary = "Write a config for a text of your own that runs within minutes",
+    .text = "Prints an estimate of time and memory, and the next commands. `poslab help config` describes\n"
+            "every key that you can change.",
     .example = "poslab init my.json --files 'corpus/**/*.txt'",
     ARGUMENT_OPTIONS(init_options, InitOptions),
     .run = init,

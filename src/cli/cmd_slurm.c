@@ -1,5 +1,6 @@
-/* cmd_slurm: the commands `submit` and `collect`. Options of `submit` such as --partition override the
- * section `cluster` of the config, like --set. */
+/* cmd_slurm: the commands `submit` and `collect`. Options such as --partition are converted to
+ * --set cluster.KEY=VALUE, so that the reader of the config checks them.
+ */
 #include "cli/arguments.h"
 
 #include <string.h>
@@ -12,10 +13,9 @@
 typedef struct SubmitArguments {
     const char *const *sets;
     SubmitOptions submit;
-    const char *partition, *account, *time, *memory, *limit; /* NULL: as the config has it */
+    const char *partition, *account, *time, *memory, *limit; /* NULL: the config's value */
 } SubmitArguments;
 
-/* A key of the config's section `cluster`, whose reader checks the value. */
 /* clang-format off */
 #define CLUSTER(KEY, ARGUMENT, HELP) \
     {#KEY, OPTION_TEXT, offsetof(SubmitArguments, KEY), .argument = (ARGUMENT), .group = "Resources of a task", .help = (HELP)}
@@ -29,12 +29,12 @@ static const OptionField submit_options[] = {
     CLUSTER(memory, "SIZE", "memory, as in 4G"),
     CLUSTER(limit, "N", "number of tasks at a time (0: no limit)"),
     {"script", OPTION_TEXT, offsetof(SubmitArguments, submit.script), .argument = "FILE",
-     .group = "Resources of a task", .help = "your batch script, in place of the one that -n prints"},
+     .group = "Resources of a task", .help = "your batch script, instead of the one that -n prints"},
     ARGUMENT_DB(SubmitArguments, submit.database, ARGUMENT_DB_HELP),
     ARGUMENT_DRY_RUN(SubmitArguments, submit.dry_run),
 };
 
-/* --partition and so on are other words for --set cluster.KEY=VALUE. */
+/* All overrides of the config, NULL-terminated. */
 static const char *const *all_sets(const SubmitArguments *options, Arena *arena) {
     const struct {
         const char *format, *value;
@@ -66,9 +66,10 @@ static ExitCode submit(const Arguments *arguments, Error *err) {
 const Command cmd_slurm_submit = {
     .name = "submit",
     .words = "CONFIG",
-    .summary = "Submit the missing runs of an experiment as tasks of Slurm",
-    .text = "Resources are set in the config's `cluster` section, or here. With `-n` the batch script is\n"
-            "printed; edit it and pass it back with `--script`. `poslab collect` imports the results.",
+    .summary = "Submit the missing runs of an experiment as Slurm tasks",
+    .text =
+        "Resources are set in the section `cluster` of the config, or here. `-n` prints the batch script;\n"
+        "edit it and pass it back with `--script`. `poslab collect` imports the results.",
     .example = "poslab submit configs/reproduce.json --partition cpu --time 12:00:00",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(submit_options, SubmitArguments),
@@ -86,7 +87,7 @@ static const OptionField collect_options[] = {
     ARGUMENT_DB(CollectArguments, database, ARGUMENT_DB_HELP),
 };
 
-/* "x.json": the database that `submit` keeps for it. */
+/* For a config, the database is that of `submit`. */
 static ExitCode collect(const Arguments *arguments, Error *err) {
     const CollectArguments *options = arguments->options;
     const char *word = arguments->words[0], *dot = strrchr(word, '.');
@@ -102,10 +103,10 @@ const Command cmd_slurm_collect = {
     .name = "collect",
     .words = "DB|CONFIG",
     .summary = "Import the results of submitted runs into the database",
-    .text = "Run it any number of times, also while tasks run.",
+    .text = "You can run it at any time and any number of times, also while tasks run.",
     .example = "poslab collect results/reproduce.db",
-    .exits = {{EXIT_SOME_FAILED, "some runs failed or are lost, and none is under way"},
-              {EXIT_STOPPED, "more results are to come"},
+    .exits = {{EXIT_SOME_FAILED, "some runs failed or were lost, and no task is waiting or running"},
+              {EXIT_STOPPED, "runs are waiting, running or not submitted"},
               {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(collect_options, CollectArguments),
     .run = collect,

@@ -1,3 +1,6 @@
+/* cmd_status: a table with a row for each run; as text, `status` prints a sentence for each row. The progress
+ * of running runs is read from their train.jsonl.
+ */
 #include "cli/cmd_status.h"
 
 #include <math.h>
@@ -8,6 +11,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "sys/pager.h"
 #include "position/encoding.h"
 #include "train/train_log.h"
 #include "experiment/run_label.h"
@@ -16,10 +20,10 @@
 #include "store/runs.h"
 #include "slurm/squeue.h"
 
-/* Order in which the counts are printed. */
+/* The order in which the counts are printed. */
 static const RunStatus order[] = {RUN_DONE, RUN_DIVERGED, RUN_FAILED, RUN_RUNNING, RUN_PENDING};
 
-/* A row for each run; the columns before TASK are those of `points`. */
+/* The columns of a run. Those before TASK are the columns of the query `points`. */
 enum { KEY = 1, NAME, LABEL = 4, TRAIN_LENGTH, SEED, STATUS, REASON, SETTLED, REQUESTED, STALE = 16, TASK };
 enum { PROGRESS = TASK + 3, STEP, STEPS, SHARE, LOSS, RATE, NORM, SPEED, LEFT, IDLE, COLUMNS };
 static const TableColumn columns[COLUMNS] = {
@@ -54,9 +58,9 @@ static const TableColumn columns[COLUMNS] = {
     [LEFT] = {"progress.seconds_left", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
     [IDLE] = {"progress.seconds_idle", "", TABLE_REAL, TABLE_FOR_PROGRAMS, 0},
 };
-enum { IDLE_LONG = 60 }; /* seconds without an update from which people are told */
+enum { IDLE_LONG = 60 }; /* seconds without an update after which the text says so */
 
-/* Evaluations are settled where there is nothing left to compute. */
+/* settled: the number of evaluations that need no further computation. */
 static const char points[] =
     "SELECT x.name, r.key, p.variant, r.method, r.label,"
     " r.train_length, r.seed, r.status, coalesce(r.reason, ''), coalesce(o.settled, 0), coalesce(o.asked, 0),"
@@ -71,11 +75,11 @@ static const char points[] =
 /* The runs of an experiment. */
 typedef struct Status {
     const char *experiment;
-    Table *all, *unfinished; /* rows of `all` of which something is missing, and those that diverged */
+    Table *all, *unfinished; /* unfinished: the rows of `all` that are incomplete, stale or diverged */
     int by_status[COUNT_OF(order)];
     int stale;
     double requested, settled;                 /* evaluations */
-    const char *description, *tags, *tag_list; /* of the config; "" without; the list is JSON */
+    const char *description, *tags, *tag_list; /* of the config; "": none; the list is JSON */
     Squeue queue;
 } Status;
 
@@ -87,8 +91,8 @@ static bool is_running(const TableCell *row) {
     return !strcmp(row[STATUS].text, runs_status_names[RUN_RUNNING]);
 }
 
-/* "step 120 of 400 (30 %), loss 2.345, 18230 tokens/s, 12 s left": the training of a running run, as its
-   train.jsonl has it; time left is that of the training. */
+/* Adds the last line of the train.jsonl of a running run, for people as "step 120 of 400 (30 %), loss 2.345,
+   18230 tokens/s, 12 s left". The time left is that of the training, without evaluations. */
 static void add_progress(TableCell *row, Database *store, const char *experiment, Arena *arena) {
     const char *folder = run_folder_find(store, experiment, row[KEY].text, arena);
     const char *path = run_folder_log(folder, arena), *text;
@@ -119,7 +123,7 @@ static void add_progress(TableCell *row, Database *store, const char *experiment
 static void add_row(Status *status, Database *store, Query *query, Arena *arena) {
     TableCell *row = table_row(status->all);
     query_cells(row, query, columns, STALE, arena);
-    row[NAME].text = run_label_name(row[LABEL].text, row[NAME].text, arena); /* the query has the settings */
+    row[NAME].text = run_label_name(row[LABEL].text, row[NAME].text, arena); /* `name` has the settings */
     bool stale = !query_is_null(query, query_column(query, "steps")) &&
                  encoding_files_edited(query_text(query, query_column(query, "method_files")));
     row[STALE] = table_shown(stale, stale ? "yes" : "");
@@ -173,11 +177,11 @@ static bool read_status(Status *status, Database *store, const char *experiment,
     status->unfinished->title = title_of(status, arena);
     if (*status->description) table_note(status->unfinished, status->description);
     if (*status->tags) table_note(status->unfinished, arena_format(arena, "tags: %s", status->tags));
-    if (!status->unfinished->rows) status->unfinished->column_count = 0; /* the title says it all */
+    if (!status->unfinished->rows) status->unfinished->column_count = 0; /* the title suffices */
     return true;
 }
 
-/* Diverged runs are not repeated, failed and stale ones are. */
+/* Whether `run` would do anything: it repeats failed and stale runs, but not diverged ones. */
 static bool is_left(const Status *status) {
     bool left = status->settled < status->requested || status->stale;
     for (int i = 0; i < COUNT_OF(order); i++)
@@ -185,7 +189,7 @@ static bool is_left(const Status *status) {
     return left;
 }
 
-/* As text, a sentence for each run says more than columns. */
+/* Prints a sentence for each unfinished run. */
 static void print_text(const Status *status, FILE *out, Arena *arena) {
     escape_line(out, "%s", status->unfinished->title);
     if (*status->description) escape_line(out, "  %s", status->description);
@@ -200,7 +204,7 @@ static void print_text(const Status *status, FILE *out, Arena *arena) {
         if (row[PROGRESS].text) line = arena_format(arena, "%s: %s", line, row[PROGRESS].text);
         if (row[STALE].number > 0)
             line =
-                arena_format(arena, "%s: stale, its method's file was edited; `run` trains it again", line);
+                arena_format(arena, "%s: stale, the file of its method was edited; `run` retrains it", line);
         if (is_done(row) && row[SETTLED].number < row[REQUESTED].number)
             line = arena_format(arena, "%s: %.0f of %.0f evaluations missing", line,
                                 row[REQUESTED].number - row[SETTLED].number, row[REQUESTED].number);
@@ -265,7 +269,7 @@ bool cmd_status_print(Database *store, const char *experiment, TableFormat forma
 
 typedef struct StatusOptions {
     const char *experiment;
-    double watch; /* 0: once */
+    double watch; /* seconds; 0: print once */
     int format;
     bool json;
 } StatusOptions;
@@ -290,7 +294,8 @@ static bool print_once(const Arguments *arguments, bool *left, FILE *out, Error 
 static ExitCode run(const Arguments *arguments, Error *err) {
     const StatusOptions *options = arguments->options;
     bool left = false;
-    bool clears = options->watch > 0 && isatty(STDOUT_FILENO); /* each output takes the place of the last */
+    bool clears = options->watch > 0 && isatty(STDOUT_FILENO);
+    if (options->watch > 0) pager_end(); /* every output is printed at once */
     for (;;) {
         fputs(clears ? "\033[H\033[2J" : "", stdout);
         if (!print_once(arguments, &left, stdout, err)) return err->code;
@@ -303,13 +308,13 @@ const Command cmd_status = {
     .name = "status",
     .words = "DB",
     .summary = "Show what is done, running, failed and missing",
-    .text = "Runs that are not done, or stale, are listed with their keys and the reason, running ones with\n"
-            "the step, the loss and the time left. csv and the member `points` of json have a row for each\n"
-            "run.",
+    .text = "Lists runs that are not done or stale, with key and reason; running ones with step, loss and\n"
+            "time left. csv, and the member `points` of json, have one row for each run.",
     .example = "poslab status results/quickstart.db",
     .exits = {{EXIT_STOPPED, "work is left for `run`"}, {EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, StatusOptions),
     .run = run,
+    .paged = true,
 };
 
 /* --- runs --- */
@@ -330,8 +335,8 @@ static const TableColumn runs_columns[RUNS_COLUMNS] = {
     [RUNS_BYTES] = {"bytes", "folder", TABLE_INT, TABLE_FOR_BOTH, 0},
 };
 
-/* The perplexity at the training length is that of the validation split, nonoverlapping, if there are
- * several. */
+/* The perplexity at the training length; if there are several, preferably nonoverlapping on the validation
+   split. */
 static const char runs_sql[] =
     "SELECT r.key, coalesce((SELECT group_concat(x.name, ', ') FROM point p JOIN experiment x ON x.id ="
     " p.experiment WHERE p.run = r.key), ''), r.method, r.label, coalesce((SELECT max(variant) FROM point"
@@ -342,18 +347,9 @@ static const char runs_sql[] =
     " 0, r.method_files FROM run r LEFT JOIN point o ON o.run = r.key"
     " GROUP BY r.key ORDER BY min(o.experiment) IS NULL, min(o.experiment), min(o.ordinal), r.key";
 
-typedef struct RunsOptions {
-    int format;
-    bool json;
-} RunsOptions;
-
-static const OptionField runs_options[] = {ARGUMENT_FORMAT(RunsOptions)};
-
-static ExitCode runs(const Arguments *arguments, Error *err) {
-    const RunsOptions *options = arguments->options;
+static bool runs(Database *store, const Arguments *arguments, Error *err) {
+    const ArgumentsFormat *options = arguments->options;
     Arena *arena = arguments->arena;
-    Database *store = database_open(arguments->words[0], DATABASE_READ, err);
-    if (!store) return err->code;
     Table *table = table_new(NULL, runs_columns, RUNS_COLUMNS, arena);
     Query *query = query_begin(store, runs_sql, NULL);
     double sum = 0;
@@ -368,18 +364,19 @@ static ExitCode runs(const Arguments *arguments, Error *err) {
     }
     table->title = arena_format(arena, "%s: %d run%s, run folders of %s", arguments->words[0], table->rows,
                                 table->rows == 1 ? "" : "s", text_bytes(sum, arena));
-    bool fine = query_end(query, err) && table_print_one(table, ARGUMENT_FORMAT_GIVEN(options), stdout, err);
-    database_close(store);
-    return fine ? EXIT_DONE : err->code;
+    return query_end(query, err) && table_print_one(table, ARGUMENT_FORMAT_GIVEN(options), stdout, err);
 }
 
 const Command cmd_status_runs = {
     .name = "runs",
     .words = "DB",
     .summary = "List the runs of a database: keys, settings, status, time, perplexity, size",
-    .text = "Also those that no experiment has any more. The perplexity is that at the training length.",
+    .text = "Includes runs that are no longer in any experiment. The perplexity is that at the training\n"
+            "length.",
     .example = "poslab runs results/quickstart.db",
     .exits = {{EXIT_DAMAGED, NULL}},
-    ARGUMENT_OPTIONS(runs_options, RunsOptions),
-    .run = runs,
+    ARGUMENT_FORMAT_ONLY,
+    .mode = DATABASE_READ,
+    .use = runs,
+    .paged = true,
 };

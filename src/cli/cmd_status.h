@@ -1,8 +1,8 @@
-/* cmd_status: `poslab status`: the progress of the experiments of a database; `poslab runs`: its runs.
+/* cmd_status: `poslab status`, the progress of the experiments of a database, and `poslab runs`, its runs.
  *
- * For each experiment as now configured it prints how many runs are done, running, failed, diverged and
- * pending, how many of the requested evaluations exist, and a line for each run that is not done, with the
- * reason.
+ * For each experiment, as it is now configured, `status` prints how many runs are done, diverged, failed,
+ * running and pending, how many of the requested evaluations exist, and a line for each run that is not
+ * complete.
  */
 #ifndef POSLAB_CLI_CMD_STATUS_H
 #define POSLAB_CLI_CMD_STATUS_H
@@ -11,8 +11,7 @@
 #include "store/database.h"
 #include "cli/arguments.h"
 
-/* experiment: NULL for all. left: whether `run` has something to do, runs or evaluations. Errors as
- * cmd_table_print. */
+/* experiment: NULL for all. left: whether `run` would do anything. Errors as cmd_table_print. */
 bool cmd_status_print(Database *store, const char *experiment, TableFormat format, bool *left, FILE *out,
                       Error *err);
 

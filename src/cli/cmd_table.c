@@ -1,5 +1,5 @@
-/* cmd_table: tables for people are made by analysis/pivot.h; tables for programs list the evaluations of
- * analysis/results.h, with columns named as in the view `outcome`.
+/* cmd_table: analysis/pivot.h makes tables for people; tables for programs list the evaluations of
+ * analysis/results.h. Their columns have the names of the views `outcome` and `accuracy`.
  */
 #include "cli/cmd_table.h"
 
@@ -20,7 +20,6 @@
     { #NAME, NULL, TABLE_INT, TABLE_FOR_PROGRAMS, 0 }
 #define REAL(NAME)                                                                                           \
     { #NAME, NULL, TABLE_REAL, TABLE_FOR_PROGRAMS, 0 }
-/* Named as in the view `outcome`. */
 static const TableColumn columns[] = {
     TEXT(experiment),     TEXT(run_key),
     TEXT(method),         TEXT(method_options),
@@ -38,28 +37,42 @@ static const TableColumn columns[] = {
     TEXT(eval_precision), TEXT(database),
 };
 
-/* Of experiments on tasks: named as in the views `outcome` and `accuracy`. */
 static const TableColumn task_columns[] = {
-    TEXT(experiment),    TEXT(run_key),
-    TEXT(method),        TEXT(method_options),
-    TEXT(label),         TEXT(variant),
-    WHOLE(train_length), WHOLE(seed),
-    TEXT(task),          WHOLE(size),
-    WHOLE(trained),      TEXT(outcome),
-    WHOLE(examples),     WHOLE(exact),
-    REAL(accuracy),      REAL(accuracy_low),
-    REAL(accuracy_high), WHOLE(tokens_right),
-    WHOLE(tokens),       REAL(nll),
-    WHOLE(parameters),   WHOLE(position_parameters),
-    TEXT(corpus),        TEXT(revision),
-    TEXT(eval_variant),  TEXT(eval_precision),
+    TEXT(experiment),
+    TEXT(run_key),
+    TEXT(method),
+    TEXT(method_options),
+    TEXT(label),
+    TEXT(variant),
+    WHOLE(train_length),
+    WHOLE(seed),
+    TEXT(task),
+    TEXT(hint),
+    WHOLE(size),
+    WHOLE(trained),
+    TEXT(outcome),
+    WHOLE(examples),
+    WHOLE(exact),
+    REAL(accuracy),
+    REAL(accuracy_low),
+    REAL(accuracy_high),
+    WHOLE(tokens_right),
+    WHOLE(tokens),
+    REAL(nll),
+    WHOLE(parameters),
+    WHOLE(position_parameters),
+    TEXT(corpus),
+    TEXT(revision),
+    TEXT(eval_variant),
+    TEXT(eval_precision),
     TEXT(database),
 };
+
 /* Columns for keys of the config. */
 typedef struct PathColumns {
     const char **paths;
     int count;
-    bool numbers; /* JSON has numbers; in CSV every value is a text: the shortest one that is this number */
+    TableFormat format;
 } PathColumns;
 
 /* One evaluation. */
@@ -74,7 +87,7 @@ static int by_row(const void *a, const void *b) {
     return one->seed->row < other->seed->row ? -1 : 1;
 }
 
-/* Returns the cell after those of an evaluation. */
+/* Adds a row; returns the cell after those of the evaluation. */
 static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
@@ -93,19 +106,7 @@ static TableCell *put_text_row(Table *table, const Evaluation *evaluation) {
                        series->precision);
 }
 
-/* The keys that vary in any experiment. */
-static PathColumns list_paths(const Results *const *sets, int count, TableFormat format, Arena *arena) {
-    PathColumns more = {.numbers = format == TABLE_AS_JSON};
-    for (int s = 0; s < count; s++)
-        for (int p = 0; p < sets[s]->path_count; p++) {
-            int known = 0;
-            while (known < more.count && strcmp(more.paths[known], sets[s]->paths[p]) != 0) known++;
-            if (known == more.count) *ARENA_PUSH(arena, more.paths, more.count) = sets[s]->paths[p];
-        }
-    return more;
-}
-
-/* accuracy: the share of examples that are answered, with its 95 % interval by Wilson. */
+/* As put_text_row. Accuracy is the share of answered examples, with Wilson's 95 % interval. */
 static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     const Series *series = evaluation->series;
     const SeriesSeed *seed = evaluation->seed;
@@ -116,7 +117,7 @@ static TableCell *put_task_row(Table *table, const Evaluation *evaluation) {
     TableCell *row = TABLE_TEXTS(table_row(table), series->experiment, seed->run_key, series->method,
                                  seed->method_options, series->run_label, series->setting);
     row = TABLE_NUMBERS(row, series->train_length, seed->seed);
-    row = TABLE_TEXTS(row, series->task);
+    row = TABLE_TEXTS(row, series->task, series_hint(series));
     row = TABLE_NUMBERS(row, size, series_trained_size(series, size));
     row = TABLE_TEXTS(row, seed->outcome);
     if (done)
@@ -131,16 +132,11 @@ static void put_row(Table *table, const Evaluation *evaluation, bool task, bool 
     const Series *series = evaluation->series;
     TableCell *row = task ? put_task_row(table, evaluation) : put_text_row(table, evaluation);
     if (databases) row = TABLE_TEXTS(row, series->database);
-    for (int i = 0; i < more->count; i++) {
-        const Json *value = json_at_path(series->config, more->paths[i]);
-        row[i] = more->numbers && json_is_number(value) ? table_number(json_number(value, NAN))
-                 : value                                ? table_text(json_print_bare(value, table->arena))
-                                                        : table_number(NAN);
-    }
+    for (int i = 0; i < more->count; i++)
+        row[i] = series_key_cell(series, more->paths[i], more->format, table->arena);
 }
 
-/* A row for each evaluation that the conditions allow, in the order of the config. The database is a column
-   where there are several. */
+/* A row for each selected evaluation, in the order of the config. databases: with the column `database`. */
 static const Table *list_evaluations(const Results *set, const ObservationOptions *options, bool databases,
                                      const PathColumns *more, Arena *arena, Error *err) {
     const ObservationList *list = observations_list(set, options, arena, err);
@@ -176,7 +172,7 @@ static const Table *make_table(const CmdTableOptions *options, const Results *se
                                 .mark = ARGUMENT_FORMAT_GIVEN(options) != TABLE_AS_TEXT};
     const Table *table = pivot_table(set, &pivot, arena, err);
     if (!table || table->rows) return table;
-    return table_new(arena_format(arena, "%s: no evaluations are asked for", set->experiment), NULL, 0,
+    return table_new(arena_format(arena, "%s: no evaluations are requested", set->experiment), NULL, 0,
                      arena);
 }
 
@@ -185,7 +181,7 @@ typedef struct Sets {
     int count;
 } Sets;
 
-/* Adds the experiments of a database that are wanted. */
+/* Reads the requested experiments of a database. */
 static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *options, Arena *arena, Error *err) {
     const char *const *wanted = options->experiments;
     int count = 0;
@@ -202,20 +198,21 @@ static bool read_sets(Sets *sets, Database *store, const CmdTableOptions *option
     return true;
 }
 
-/* Whether the options fit experiments on text, or on tasks. joined: to one table. */
+/* Checks that options and formats fit the experiments, on text or on tasks. joined: all rows in one table. */
 static bool check_kinds(const CmdTableOptions *options, const Sets *sets, bool joined, Error *err) {
     for (int i = 0; i < sets->count; i++) {
         const Results *set = sets->items[i], *first = sets->items[0];
         if (options->metric && !set->task)
             return error_set(
                 err, EXIT_USAGE,
-                "--metric is for experiments on tasks, '%s' is on text; name others with --experiment",
+                "--metric is for experiments on tasks, but '%s' is on text; select others with --experiment",
                 set->experiment);
         if ((joined || ARGUMENT_FORMAT_GIVEN(options) == TABLE_AS_CSV) && !set->task != !first->task)
-            return error_set(err, EXIT_USAGE,
-                             "experiments on text and on tasks ('%s', '%s') have different columns; name "
-                             "those to print with --experiment",
-                             first->experiment, set->experiment);
+            return error_set(
+                err, EXIT_USAGE,
+                "experiments on text and on tasks ('%s', '%s') have different columns; select some of one "
+                "kind with --experiment",
+                first->experiment, set->experiment);
     }
     return true;
 }
@@ -246,10 +243,10 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
     if (programs && (options->rows || options->columns || options->ratio || options->paper))
         return error_set(
             err, EXIT_USAGE,
-            "csv and json give every evaluation as it is: --rows, --columns, --ratio and --paper are for "
-            "text, md and latex");
+            "--rows, --columns, --ratio and --paper are for text, md and latex; csv and json have a row for "
+            "each evaluation");
     if (together && options->paper)
-        return error_set(err, EXIT_USAGE, "--paper is for one database, and for its experiments one by one");
+        return error_set(err, EXIT_USAGE, "--paper is for one database, and for at most one --experiment");
     for (int i = 0; i < count; i++)
         if (!read_sets(&sets, stores[i], options, arena, err)) return false;
     if (!check_wanted(&sets, stores, count, options->experiments, err) ||
@@ -261,7 +258,12 @@ static bool print_all(Database *const *stores, int count, const CmdTableOptions 
         joined[0] = results_join(sets.items, sets.count, arena);
         sets = (Sets){joined, 1};
     }
-    const PathColumns more = list_paths(sets.items, sets.count, ARGUMENT_FORMAT_GIVEN(options), arena);
+    PathColumns more = {.format = ARGUMENT_FORMAT_GIVEN(options)};
+    if (sets.count) {
+        const Results *all = results_join(sets.items, sets.count, arena);
+        more.paths = all->paths;
+        more.count = all->path_count;
+    }
     const Table **tables = NEW(arena, sets.count, const Table *);
     for (int i = 0; i < sets.count; i++) {
         tables[i] = programs ? list_evaluations(sets.items[i], &wanted, count > 1, &more, arena, err)
@@ -290,28 +292,28 @@ static const char *const metric_names[] = {[SERIES_PERPLEXITY] = "auto",
 static const OptionField fields[] = {
     {"experiment", OPTION_TEXT, offsetof(CmdTableOptions, experiments), .list = OPTION_COMMAS,
      .argument = "NAME,...", .group = "Selection",
-     .help = "only these experiments; the rows of several are in one table (default: all, a table each)"},
+     .help = "only these experiments, all rows in one table (default: all, a table for each)"},
     ARGUMENT_WHERE(CmdTableOptions, where),
     ARGUMENT_BEST(CmdTableOptions, best),
     ARGUMENT_PAPER(CmdTableOptions, paper),
     {"rows", OPTION_TEXT, offsetof(CmdTableOptions, rows), .argument = "FIELD,...", .group = "Layout",
-     .help = "what the rows of the table are"},
+     .help = "fields whose values are the rows"},
     {"columns", OPTION_TEXT, offsetof(CmdTableOptions, columns), .argument = "FIELD", .group = "Layout",
-     .help = "what its columns are"},
+     .help = "field whose values are the columns"},
     {"metric", OPTION_CHOICE, offsetof(CmdTableOptions, metric), .choices = metric_names,
      .argument = "METRIC", .group = "Layout",
-     .help = "of tasks: examples answered as a whole, targets right, or nats per target"},
+     .help = "tasks only: share of examples answered completely, share of right targets, or nats per target"},
     {"ratio", OPTION_BOOL, offsetof(CmdTableOptions, ratio), .group = "Layout",
      .help = "print perplexity divided by that at the training length"},
     ARGUMENT_FORMAT(CmdTableOptions),
     {"bare", OPTION_BOOL, offsetof(CmdTableOptions, bare), .group = "Output",
-     .help = "of latex only the tabular: no title, captions, notes and signature"},
+     .help = "latex only: the tabular without title, captions, notes and signature"},
 };
 
 static ExitCode run(const Arguments *arguments, Error *err) {
     CmdTableOptions options = *(const CmdTableOptions *)arguments->options;
     if (options.bare && ARGUMENT_FORMAT_GIVEN(&options) != TABLE_AS_LATEX)
-        return error_set(err, EXIT_USAGE, "--bare is for --format latex"), err->code;
+        return error_set(err, EXIT_USAGE, "--bare needs --format latex"), err->code;
     if (options.bare) options.format = TABLE_AS_TABULAR;
     int count = arguments->word_count;
     Database **stores = NEW(arguments->arena, count, Database *);
@@ -329,17 +331,19 @@ const Command cmd_table = {
     .name = "table",
     .words = "DB...",
     .summary = "Print perplexities as a table, by default methods by evaluation lengths",
-    .text = "Of experiments on tasks it prints accuracies: by default methods by sizes, the median over\n"
-            "seeds of the share of examples that are answered as a whole (--metric auto, or exact).\n\n"
-            "In md and latex the best numbers, and all that are not significantly worse, are bold. csv\n"
-            "and json have one row for each evaluation, with full precision. FIELD is one of method,\n"
-            "evaluated, split, protocol, stride_rule, requested, train_length, eval_length, multiple,\n"
-            "size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
-            "eval_precision, eval_variant, experiment, database, or a key of the config by its path, as\n"
-            "train.optimizer.lr or method.base. csv and json have a column for each key that varies. The\n"
-            "rows of several databases are in one table.",
+    .text =
+        "For experiments on tasks it prints accuracies, by default methods by sizes: the median over\n"
+        "seeds of the share of examples that are answered completely (`--metric auto` or `exact`).\n\n"
+        "In md and latex the best numbers, and those not significantly worse, are bold. csv and json\n"
+        "have one row for each evaluation, with full precision, and a column for each key of the config\n"
+        "that varies. The rows of several databases are in one table.\n\n"
+        "FIELD is method, evaluated, split, protocol, stride_rule, requested, train_length, eval_length,\n"
+        "multiple, size (of tasks), seed, variant, parameters, position_parameters, corpus, source,\n"
+        "eval_precision, eval_variant, experiment, database, or a key of the config by its path, as\n"
+        "train.optimizer.lr or method.base.",
     .example = "poslab table results/quickstart.db --rows method,seed --where split=valid --format md",
     .exits = {{EXIT_DAMAGED, NULL}},
     ARGUMENT_OPTIONS(fields, CmdTableOptions),
     .run = run,
+    .paged = true,
 };

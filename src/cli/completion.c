@@ -1,9 +1,9 @@
-/* completion: `poslab completion SHELL` prints a script that completes commands, options and their arguments
- * in bash, zsh or fish. It is written from the commands' rows, so that it is never out of date.
+/* completion: `poslab completion SHELL` prints a script for bash, zsh or fish. The script calls the hidden
+ * command `poslab complete`, which prints what the word before the cursor can become.
  *
- * What can follow is told from a word's or an argument's name: METHOD and TASK are names of these, COMMAND is
- * that of a command (or `config`, of which help has a page), PATH a section of a config, DB, CONFIG, FILE,
- * FOLDER, MANIFEST and OTHER are files; otherwise its choices, if it has any.
+ * The name of a word or of an option's argument says what can follow: METHOD and TASK are names of these,
+ * COMMAND is a command or `config`, PATH a section of a config; DB, CONFIG, FILE, FOLDER, MANIFEST and OTHER
+ * are files. Otherwise its choices can follow, if it has any.
  */
 #include "cli/arguments.h"
 
@@ -13,311 +13,185 @@
 #include "tasks/task.h"
 #include "experiment/config_keys.h"
 
-static const char *command_names(const Command *const *commands, Arena *arena) {
-    const char *names = "";
-    for (; *commands; commands++)
-        if (!(*commands)->hidden)
-            names = arena_format(arena, "%s%s%s", names, *names ? " " : "", (*commands)->name);
-    return names;
+/* --- what can follow --- */
+
+typedef struct Completion {
+    const Command *const *commands;
+    const char *before; /* "--option=", if the word before the cursor begins with it */
+    const char *typed;  /* the rest of that word */
+} Completion;
+
+/* Prints a word that begins as typed, and its help after a tab. */
+static void offer(const Completion *completion, const char *word, const char *help) {
+    if (!*word || strncmp(word, completion->typed, strlen(completion->typed)) != 0) return;
+    printf("%s%s%s", completion->before, word, *help ? "\t" : "");
+    for (; *help; help++)
+        if (*help != '`') putchar(*help);
+    putchar('\n');
 }
 
-/* The words that can follow, separated by spaces; "" for anything. */
-static const char *words_of(const Command *const *commands, const char *name, const char *const *choices,
-                            Arena *arena) {
-    const char *text = "";
-    if (choices)
-        for (; *choices; choices++) text = arena_format(arena, "%s%s%s", text, *text ? " " : "", *choices);
-    else if (strcmp(name, "COMMAND") == 0)
-        text = arena_format(arena, "%s config", command_names(commands, arena));
-    else if (strcmp(name, "PATH") == 0)
-        for (const OptionSection *const *each = config_keys_sections; *each; each++)
-            text = arena_format(arena, "%s%s%s", text, *text ? " " : "", (*each)->path);
-    else if (strstr(name, "METHOD"))
-        for (int i = 0; i < encoding_method_count; i++)
-            text = arena_format(arena, "%s%s%s", text, i ? " " : "", encoding_methods[i]->name);
-    else if (strstr(name, "TASK"))
-        for (int i = 0; i < task_count; i++)
-            text = arena_format(arena, "%s%s%s", text, i ? " " : "", task_list[i]->name);
-    return text;
+static void offer_commands(const Completion *completion) {
+    for (const Command *const *each = completion->commands; *each; each++)
+        if (!(*each)->hidden) offer(completion, (*each)->name, (*each)->summary);
 }
 
-/* Whether a file can follow. */
-static bool is_file(const char *name) {
+static void offer_values(const Completion *completion, const char *name, const char *const *choices) {
     static const char *const files[] = {"DB", "CONFIG", "FILE", "FOLDER", "MANIFEST", "OTHER"};
-    for (int i = 0; i < COUNT_OF(files); i++)
-        if (strstr(name, files[i])) return true;
-    return false;
-}
-
-static int word_count(const Command *command) {
-    int count = *command->words != '\0';
-    for (const char *at = command->words; (at = strchr(at, ' ')) != NULL; at++) count++;
-    return count;
-}
-
-/* The name of a command's word, from 0 on, without brackets and dots. */
-static const char *word_name(const Command *command, int index, Arena *arena) {
-    const char *at = command->words;
-    for (; index > 0; index--) at = strchr(at, ' ') + 1;
-    at += strspn(at, "[");
-    return arena_format(arena, "%.*s", (int)strcspn(at, "]. "), at);
-}
-
-/* Whether the last word can be repeated. */
-static bool is_repeated(const Command *command) {
-    return strstr(command->words, "...") != NULL;
-}
-
-static const char *const *word_choices(const Command *command, int index) {
-    return index == word_count(command) - 1 - is_repeated(command) ? command->choices : NULL;
-}
-
-static const OptionField *option_at(const Command *command, int i) {
-    return i < command->option_count ? &command->options[i] : &arguments_help_option;
-}
-
-/* --- bash --- */
-
-static void put_bash_case(const Command *const *commands, const char *pattern, const char *name,
-                          const char *const *choices, FILE *out, Arena *arena) {
-    const char *words = words_of(commands, name, choices, arena);
-    fprintf(out, "    %s) words='%s' files=%s ;;\n", pattern, words, is_file(name) ? "yes" : "");
-}
-
-/* The options that take the next word, each after its command's name. */
-static const char *valued_options(const Command *const *commands, Arena *arena) {
-    const char *list = "";
-    for (; *commands; commands++)
-        for (int i = 0; i < (*commands)->option_count; i++) {
-            const OptionField *option = &(*commands)->options[i];
-            if (!option->argument || option->implied) continue;
-            list = arena_format(arena, "%s %s--%s", list, (*commands)->name, option->key);
-            if (option->letter)
-                list = arena_format(arena, "%s %s-%c", list, (*commands)->name, option->letter);
-        }
-    return list;
-}
-
-static void print_bash(const Command *const *commands, FILE *out, Arena *arena) {
-    fprintf(out,
-            "# bash completion of poslab, printed by `poslab completion bash`\n"
-            "_poslab() {\n"
-            "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
-            "    local command=${COMP_WORDS[1]} words='' files='' i at=0\n"
-            "    COMPREPLY=()\n"
-            "    if ((COMP_CWORD == 1)); then\n"
-            "        mapfile -t COMPREPLY < <(compgen -W '%s --help --version' -- \"$word\")\n"
-            "        return\n"
-            "    fi\n"
-            "    # bash takes --option=VALUE for three words\n"
-            "    if [[ $word == = ]]; then\n"
-            "        word=''\n"
-            "    elif [[ $before == = ]]; then\n"
-            "        before=${COMP_WORDS[COMP_CWORD - 2]}\n"
-            "    fi\n"
-            "    # which of the command's words this is; each of these options takes the next word\n"
-            "    local takes=' %s '\n"
-            "    for ((i = 2; i < COMP_CWORD; i++)); do\n"
-            "        if [[ $takes == *\" $command${COMP_WORDS[i]} \"* ]]; then\n"
-            "            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))\n"
-            "            ((i++))\n"
-            "        elif [[ ${COMP_WORDS[i]} != -* ]]; then\n"
-            "            ((at++))\n"
-            "        fi\n"
-            "    done\n"
-            "    case $command$before in\n",
-            command_names(commands, arena), valued_options(commands, arena));
-    for (const Command *const *each = commands; *each; each++)
-        for (int i = 0; i < (*each)->option_count; i++) {
-            const OptionField *option = &(*each)->options[i];
-            const char *pattern = arena_format(arena, "%s--%s", (*each)->name, option->key);
-            if (option->letter)
-                pattern = arena_format(arena, "%s | %s-%c", pattern, (*each)->name, option->letter);
-            if (option->argument)
-                put_bash_case(commands, pattern, option->argument, option->choices, out, arena);
-        }
-    fputs("    *)\n"
-          "        if [[ $word == -* ]]; then\n"
-          "            case $command in\n",
-          out);
-    for (const Command *const *each = commands; *each; each++) {
-        if ((*each)->hidden) continue;
-        fprintf(out, "            %s) words='", (*each)->name);
-        for (int i = 0; i <= (*each)->option_count; i++)
-            fprintf(out, "%s--%s", i ? " " : "", option_at(*each, i)->key);
-        fputs("' ;;\n", out);
+    bool file = false;
+    for (; choices && *choices; choices++) offer(completion, *choices, "");
+    if (strcmp(name, "COMMAND") == 0) {
+        offer_commands(completion);
+        offer(completion, "config", "The keys of a config");
     }
-    fputs("            esac\n"
-          "        else\n"
-          "            case $command$at in\n",
-          out);
-    for (const Command *const *each = commands; *each; each++)
-        for (int i = 0, count = word_count(*each); i < count && !(*each)->hidden; i++) {
-            bool last = i == count - 1 && is_repeated(*each);
-            const char *pattern =
-                arena_format(arena, "%s%s", (*each)->name, last ? "*" : arena_format(arena, "%d", i));
-            fputs("        ", out);
-            put_bash_case(commands, pattern, word_name(*each, i, arena), word_choices(*each, i), out, arena);
-        }
-    fputs("            esac\n"
-          "        fi ;;\n"
-          "    esac\n"
-          "    mapfile -t COMPREPLY < <(compgen -W \"$words\" ${files:+-f} -- \"$word\")\n"
-          "    [[ ! $files ]] || compopt -o filenames 2>/dev/null\n"
-          "}\n"
-          "complete -F _poslab poslab\n",
-          out);
+    for (const OptionSection *const *each = config_keys_sections; *each && !strcmp(name, "PATH"); each++)
+        offer(completion, (*each)->path, (*each)->help);
+    for (int i = 0; i < encoding_method_count && strstr(name, "METHOD"); i++)
+        offer(completion, encoding_methods[i]->name, encoding_methods[i]->label);
+    for (int i = 0; i < task_count && strstr(name, "TASK"); i++)
+        offer(completion, task_list[i]->name, task_list[i]->label);
+    for (int i = 0; i < COUNT_OF(files); i++) file |= strstr(name, files[i]) != NULL;
+    if (file) puts("<files>");
 }
 
-/* --- zsh --- */
+/* The option of "--key", "--key=VALUE" or "-k"; NULL: none. */
+static const OptionField *find_option(const Command *command, const char *word) {
+    for (int i = 0; i < arguments_option_count(command); i++) {
+        const OptionField *option = arguments_option(command, i);
+        size_t size = strlen(option->key);
+        if (strncmp(word, "--", 2) == 0 && strncmp(word + 2, option->key, size) == 0 &&
+            strchr("=", word[2 + size]))
+            return option;
+        if (*word == '-' && word[1] && word[1] == option->letter && !word[2]) return option;
+    }
+    return NULL;
+}
 
-/* Help between [ and ] within single quotes. */
-static void put_zsh_help(const char *help, FILE *out) {
-    for (; *help; help++) {
-        if (strchr("[]:\\", *help)) fputc('\\', out);
-        if (*help == '\'')
-            fputs("'\\''", out);
-        else if (*help != '`')
-            fputc(*help, out);
+/* Offers what the command's word at an index can be. */
+static void offer_word(const Completion *completion, const Command *command, int index, Arena *arena) {
+    const char *word = command->words, *next = strchr(word, ' ');
+    bool repeated = strstr(word, "...") != NULL;
+    for (; index > 0 && next; index--) {
+        word = next + 1;
+        next = strchr(word, ' ');
+    }
+    if (index > 0 && !repeated) return;
+    bool chosen = repeated ? next && !strchr(next + 1, ' ') : !next;
+    word += strspn(word, "[");
+    offer_values(completion, arena_format(arena, "%.*s", (int)strcspn(word, "]. "), word),
+                 chosen ? command->choices : NULL);
+}
+
+static void offer_options(const Completion *completion, const Command *command, Arena *arena) {
+    for (int i = 0; i < arguments_option_count(command); i++) {
+        const OptionField *option = arguments_option(command, i);
+        offer(completion, arena_format(arena, "--%s", option->key), option->help);
     }
 }
 
-/* ":NAME:ACTION" */
-static void put_zsh_argument(const Command *const *commands, const char *name, const char *const *choices,
-                             FILE *out, Arena *arena) {
-    const char *words = words_of(commands, name, choices, arena);
-    fputc(':', out);
-    put_zsh_help(name, out);
-    fputc(':', out);
-    if (*words)
-        fprintf(out, "(%s)", words);
-    else if (is_file(name))
-        fputs("_files", out);
-}
-
-static void put_zsh_option(const Command *const *commands, const OptionField *option, FILE *out,
-                           Arena *arena) {
-    const char *names = arena_format(arena, "--%s", option->key);
-    const char *equals = !option->argument ? "" : option->implied ? "=-" : "=";
-    fputs("            ", out);
-    if (option->list != OPTION_SINGLE)
-        fputs("'*'", out);
-    else if (option->letter)
-        fprintf(out, "'(-%c %s)'", option->letter, names);
-    if (option->letter)
-        fprintf(out, "{-%c,%s%s}'[", option->letter, names, equals);
+/* Completes the last word of a command line. bash splits "--key=VALUE" into three words. */
+static ExitCode complete(const Arguments *arguments, Error *err) {
+    const char *const *words = arguments->words;
+    Arena *arena = arguments->arena;
+    int last = arguments->word_count - 1, index = 0;
+    Completion completion = {arguments->commands, "", words[last]};
+    if (last == 0) {
+        offer_commands(&completion);
+        offer(&completion, "--help", "List the commands");
+        offer(&completion, "--version", "Print the version");
+        return EXIT_DONE;
+    }
+    const Command *command = arguments_find_command(words[0], arguments->commands, err);
+    if (!command) return err->code;
+    const OptionField *option = NULL; /* the word after it is its argument */
+    for (int i = 1; i <= last; i++) {
+        if (strcmp(words[i], "=") == 0) {
+            option = find_option(command, words[i - 1]);
+            if (i == last) completion.typed = "";
+        } else if (i < last) {
+            bool argument = option != NULL;
+            option = argument ? NULL : find_option(command, words[i]);
+            index += !argument && *words[i] != '-';
+            if (option && (!option->argument || option->implied || strchr(words[i], '='))) option = NULL;
+        }
+    }
+    const char *value = strchr(completion.typed, '=');
+    if (!option && value && (option = find_option(command, completion.typed))) {
+        completion.before =
+            arena_format(arena, "%.*s", (int)(value + 1 - completion.typed), completion.typed);
+        completion.typed = value + 1;
+    }
+    if (option && option->argument)
+        offer_values(&completion, option->argument, option->choices);
+    else if (*completion.typed == '-')
+        offer_options(&completion, command, arena);
     else
-        fprintf(out, "'%s%s[", names, equals);
-    put_zsh_help(option->help, out);
-    fputs(option->implied ? "]:" : "]", out);
-    if (option->argument) put_zsh_argument(commands, option->argument, option->choices, out, arena);
-    fputs("' \\\n", out);
+        offer_word(&completion, command, index, arena);
+    return EXIT_DONE;
 }
 
-static void print_zsh(const Command *const *commands, FILE *out, Arena *arena) {
-    fputs("#compdef poslab\n"
-          "# zsh completion of poslab, printed by `poslab completion zsh`\n"
-          "_poslab() {\n"
-          "    local -a commands=(\n",
-          out);
-    for (const Command *const *each = commands; *each; each++) {
-        if ((*each)->hidden) continue;
-        fprintf(out, "        '%s:", (*each)->name);
-        put_zsh_help((*each)->summary, out);
-        fputs("'\n", out);
-    }
-    fputs("    )\n"
-          "    if ((CURRENT == 2)); then\n"
-          "        _describe command commands\n"
-          "        return\n"
-          "    fi\n"
-          "    shift words\n"
-          "    ((CURRENT--))\n"
-          "    case $words[1] in\n",
-          out);
-    for (const Command *const *each = commands; *each; each++) {
-        if ((*each)->hidden) continue;
-        fprintf(out, "    %s)\n        _arguments -s \\\n", (*each)->name);
-        for (int i = 0; i <= (*each)->option_count; i++)
-            put_zsh_option(commands, option_at(*each, i), out, arena);
-        for (int i = 0, count = word_count(*each); i < count; i++) {
-            fprintf(out, "            '%s", i == count - 1 && is_repeated(*each) ? "*" : "");
-            put_zsh_argument(commands, word_name(*each, i, arena), word_choices(*each, i), out, arena);
-            fprintf(out, "'%s\n", i == count - 1 ? " ;;" : " \\");
-        }
-    }
-    fputs("    esac\n"
-          "}\n"
-          "_poslab \"$@\"\n",
-          out);
-}
+/* Prints a line for each candidate, with its help after a tab; then "<files>" if files can follow, too. */
+const Command completion_candidates = {.name = "complete",
+                                       .words = "WORD...",
+                                       .summary = "Print what the last word of a command line can become",
+                                       .example = "poslab complete -- table results/x.db --fo",
+                                       .hidden = true,
+                                       .run = complete};
 
-/* --- fish --- */
+/* --- the scripts --- */
 
-/* A word in single quotes. */
-static void put_fish(const char *text, FILE *out) {
-    fputc('\'', out);
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\') fputc('\\', out);
-        if (*text != '`') fputc(*text, out);
-    }
-    fputc('\'', out);
-}
+static const char bash[] =
+    "# bash completion of poslab, printed by `poslab completion bash`\n"
+    "_poslab() {\n"
+    "    local program=${1/#~\\//$HOME/} word=${COMP_WORDS[COMP_CWORD]#=}\n"
+    "    mapfile -t COMPREPLY < <(\n"
+    "        \"$program\" complete -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null | cut -f 1)\n"
+    "    if [[ ${COMPREPLY[*]: -1} == '<files>' ]]; then\n"
+    "        unset 'COMPREPLY[-1]'\n"
+    "        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- \"$word\")\n"
+    "        compopt -o filenames 2>/dev/null\n"
+    "    fi\n"
+    "}\n"
+    "complete -F _poslab poslab\n";
 
-/* The further options of `complete` for an argument. */
-static void put_fish_argument(const Command *const *commands, const char *name, const char *const *choices,
-                              FILE *out, Arena *arena) {
-    const char *words = words_of(commands, name, choices, arena);
-    fputs(is_file(name) ? " -F" : " -f", out);
-    if (!*words) return;
-    fputs(" -a ", out);
-    put_fish(words, out);
-}
+static const char zsh[] =
+    "#compdef poslab\n"
+    "# zsh completion of poslab, printed by `poslab completion zsh`\n"
+    "_poslab() {\n"
+    "    local -a lines\n"
+    "    local result=1\n"
+    "    lines=(${(f)\"$(${~${(Q)words[1]}} complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+    "    if [[ $lines[-1] == '<files>' ]]; then\n"
+    "        lines[-1]=()\n"
+    "        _files && result=0\n"
+    "    fi\n"
+    "    lines=(\"${(@)lines/$'\\t'/:}\")\n"
+    "    (($#lines)) && _describe -o poslab lines && result=0\n"
+    "    return result\n"
+    "}\n"
+    "_poslab \"$@\"\n";
 
-static void print_fish(const Command *const *commands, FILE *out, Arena *arena) {
-    fputs("# fish completion of poslab, printed by `poslab completion fish`\n"
-          "complete -c poslab -f\n",
-          out);
-    for (const Command *const *each = commands; *each; each++) {
-        const Command *command = *each;
-        if (command->hidden) continue;
-        fprintf(out, "complete -c poslab -n __fish_use_subcommand -a %s -d ", command->name);
-        put_fish(command->summary, out);
-        fputc('\n', out);
-        for (int i = 0; i <= command->option_count; i++) {
-            const OptionField *option = option_at(command, i);
-            fprintf(out, "complete -c poslab -n '__fish_seen_subcommand_from %s' -l %s", command->name,
-                    option->key);
-            if (option->letter) fprintf(out, " -s %c", option->letter);
-            if (option->argument) {
-                fputs(option->implied ? "" : " -r", out);
-                put_fish_argument(commands, option->argument, option->choices, out, arena);
-            }
-            fputs(" -d ", out);
-            put_fish(option->help, out);
-            fputc('\n', out);
-        }
-        for (int i = 0, count = word_count(command); i < count; i++) {
-            fprintf(out, "complete -c poslab -n '__fish_seen_subcommand_from %s'", command->name);
-            put_fish_argument(commands, word_name(command, i, arena), word_choices(command, i), out, arena);
-            fputc('\n', out);
-        }
-    }
-}
+static const char fish[] = "# fish completion of poslab, printed by `poslab completion fish`\n"
+                           "function __poslab_complete\n"
+                           "    set -l words (commandline -opc) (commandline -ct)\n"
+                           "    set -l program $words[1]\n"
+                           "    set -e words[1]\n"
+                           "    for line in ($program complete -- $words 2>/dev/null)\n"
+                           "        if test \"$line\" = '<files>'\n"
+                           "            __fish_complete_path (commandline -ct)\n"
+                           "        else\n"
+                           "            echo $line\n"
+                           "        end\n"
+                           "    end\n"
+                           "end\n"
+                           "complete -c poslab -f -a '(__poslab_complete)'\n";
 
-/* --- the command --- */
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+static const char *const scripts[] = {bash, zsh, fish};
 
-static const struct {
-    const char *name;
-    void (*print)(const Command *const *commands, FILE *out, Arena *arena);
-} shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
-
-static const char *const shell_names[] = {"bash", "zsh", "fish", NULL};
-
-static ExitCode run(const Arguments *arguments, Error *err) {
-    for (int i = 0; i < COUNT_OF(shells); i++) {
-        if (strcmp(shells[i].name, arguments->words[0]) != 0) continue;
-        shells[i].print(arguments->commands, stdout, arguments->arena);
+static ExitCode print_script(const Arguments *arguments, Error *err) {
+    for (int i = 0; shells[i]; i++) {
+        if (strcmp(shells[i], arguments->words[0]) != 0) continue;
+        fputs(scripts[i], stdout);
         return EXIT_DONE;
     }
     error_set(err, EXIT_USAGE, "there is no completion for '%s'; SHELL is bash, zsh or fish",
@@ -328,9 +202,9 @@ static ExitCode run(const Arguments *arguments, Error *err) {
 const Command completion_command = {
     .name = "completion",
     .words = "SHELL",
-    .choices = shell_names,
+    .choices = shells,
     .summary = "Print a script that completes commands and options in bash, zsh or fish",
     .text = "`make install` installs these scripts.",
     .example = "source <(poslab completion bash)",
-    .run = run,
+    .run = print_script,
 };

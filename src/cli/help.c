@@ -1,4 +1,4 @@
-/* help: see cli/help.h. */
+/* help: as text (`poslab help`), as roff (the man page) and as Markdown (configs/README.md). */
 #include "cli/help.h"
 
 #include <string.h>
@@ -7,25 +7,25 @@
 #include "position/encoding.h"
 #include "experiment/config_keys.h"
 
-enum { WIDTH = 100, INDENT = 29 }; /* of lines; of the explanations of options */
+enum { WIDTH = 100, INDENT = 29 }; /* columns of a line; column of the explanations of options */
 
 static const char *const exit_meanings[] = {
     [EXIT_DONE] = "done",
-    [EXIT_SOME_FAILED] = "some runs failed; the others are stored",
-    [EXIT_USAGE] = "mistake in the command line, the config or the corpus",
+    [EXIT_SOME_FAILED] = "some runs failed; the results of the others are stored",
+    [EXIT_USAGE] = "error in the command line, the config or the corpus",
     [EXIT_STOPPED] = "work is left",
     [EXIT_DAMAGED] = "damaged database or checkpoint",
-    [EXIT_SYSTEM] = "failure of input, output or resources",
+    [EXIT_SYSTEM] = "input or output failed, or resources are missing",
 };
 
-/* What an exit code of a command means; NULL: the command does not give it. */
+/* The meaning of an exit code of a command; NULL if the command never returns it. */
 static const char *exit_meaning(const Command *command, int code) {
     for (const CommandExit *own = command->exits; own->code; own++)
         if ((int)own->code == code) return own->meaning ? own->meaning : exit_meanings[code];
     return code == EXIT_DONE || code == EXIT_USAGE || code == EXIT_SYSTEM ? exit_meanings[code] : NULL;
 }
 
-/* "number of workers (default 1)": help, choices and default. */
+/* The help of an option with its choices and default: "number of workers (default 1)". */
 static const char *explanation(const OptionField *option, Arena *arena) {
     const char *text = option->help;
     char number[JSON_NUMBER_SIZE];
@@ -41,7 +41,7 @@ static const char *explanation(const OptionField *option, Arena *arena) {
 
 /* --- help --- */
 
-/* Text from column INDENT on, in lines of WIDTH. */
+/* Prints text from column INDENT on, in lines of WIDTH columns. */
 static void put_wrapped(const char *text, FILE *out) {
     for (int column = INDENT; *text;) {
         int size = (int)strcspn(text, " ");
@@ -58,7 +58,7 @@ static void put_wrapped(const char *text, FILE *out) {
     fputc('\n', out);
 }
 
-/* What is explained in the left column, the explanation in the right one. */
+/* Prints a term in the left column and its explanation in the right one. */
 static void put_entry(const char *left, const char *text, FILE *out) {
     int column = (int)strlen(left) + 1;
     fprintf(out, "%-*s", INDENT - 1, left);
@@ -96,8 +96,8 @@ void help_print_command(const Command *command, FILE *out) {
     const char *group = "";
     fprintf(out, "usage: poslab %s [OPTION]... %s\n\n%s.\n", command->name, command->words, command->summary);
     if (command->text) fprintf(out, "\n%s\n", command->text);
-    for (int i = 0; i <= command->option_count; i++) {
-        const OptionField *option = i < command->option_count ? &command->options[i] : &arguments_help_option;
+    for (int i = 0; i < arguments_option_count(command); i++) {
+        const OptionField *option = arguments_option(command, i);
         if (strcmp(group, option->group) != 0) fprintf(out, "\n%s:\n", option->group);
         group = option->group;
         put_option(option, out, arena);
@@ -110,8 +110,8 @@ void help_print_command(const Command *command, FILE *out) {
 
 /* --- the man page --- */
 
-/* Text for roff: '-' and '\' as themselves, a line that begins with a dot or an apostrophe is none of roff's,
-   and `words` in bold. */
+/* Escapes text for roff: '-', '\', and a dot or an apostrophe at the beginning of a line. Text in `backticks`
+   becomes bold. */
 static void put_roff(const char *text, FILE *out) {
     bool bold = false;
     for (const char *at = text; *at; at++) {
@@ -129,8 +129,8 @@ static void put_roff(const char *text, FILE *out) {
     }
 }
 
-/* "--jobs N" with the name in bold and the argument in italics; the short form alone if there is one and
-   `is_short`. */
+/* Prints "--jobs N" with the name in bold and the argument in italics. is_short: "-j N" if there is a letter.
+ */
 static void put_roff_option(const OptionField *option, bool is_short, FILE *out) {
     fputs("\\fB", out);
     if (is_short && option->letter)
@@ -191,14 +191,15 @@ static void print_commands(const Command *const *commands, Arena *arena) {
     puts(".SH SYNOPSIS");
     for (int i = 0; commands[i]; i++)
         if (!commands[i]->hidden) put_synopsis(commands[i], stdout);
-    puts(".SH DESCRIPTION\n"
-         "\\fBposlab\\fP trains the same small decoder\\-only transformer with different position methods\n"
-         "and measures its perplexity at lengths beyond the one it was trained at. An experiment is one\n"
-         "JSON file; every number goes to one SQLite database. To resume an experiment, run the same\n"
-         "command again: what is done is not repeated.\n"
-         ".SH COMMANDS\n"
-         "Every command has the option \\fB\\-h\\fP, \\fB\\-\\-help\\fP. Items of a list are separated by\n"
-         "commas, or the option is repeated.");
+    puts(
+        ".SH DESCRIPTION\n"
+        "\\fBposlab\\fP trains the same small decoder\\-only transformer with different position methods\n"
+        "and measures perplexity, or exact match on synthetic tasks, at lengths beyond the training length.\n"
+        "An experiment is one JSON file; all results are in one SQLite database. To resume an experiment,\n"
+        "rerun the command: finished runs are not repeated.\n"
+        ".SH COMMANDS\n"
+        "Every command has the option \\fB\\-h\\fP, \\fB\\-\\-help\\fP. The items of a list are separated\n"
+        "by commas, or the option is repeated.");
     for (int i = 0; commands[i]; i++)
         if (!commands[i]->hidden) put_command(commands[i], stdout, arena);
     puts(".SH EXIT STATUS");
@@ -218,7 +219,7 @@ static const char *key_text(const ConfigKey *key, Arena *arena) {
                         required ? "" : "default: ", key->default_value);
 }
 
-/* The options of a method as a section of their own, "method.NAME" or "method". */
+/* The options of a method as a section. named: its path is "method.NAME", otherwise "method". */
 static OptionSection method_section(const PositionMethod *method, bool named, Arena *arena) {
     return (OptionSection){.path = named ? arena_format(arena, "method.%s", method->name) : "method",
                            .help = arena_format(arena, "Options of %s", method->label),
@@ -226,7 +227,7 @@ static OptionSection method_section(const PositionMethod *method, bool named, Ar
                            .field_count = method->field_count};
 }
 
-/* All sections, with those of methods; NULL-terminated. */
+/* All sections, and one for each method that has options; the last one has no path. */
 static const OptionSection *all_sections(bool named, Arena *arena) {
     OptionSection *list = NULL;
     int count = 0;
@@ -240,7 +241,7 @@ static const OptionSection *all_sections(bool named, Arena *arena) {
     return list;
 }
 
-/* Whether a key or a section is at a path or within it; what is in brackets does not count. */
+/* Whether the path of a key or section is `path` or within it. Text in brackets is ignored. */
 static bool is_within(const char *key, const char *path) {
     while (*path) {
         if (*path == '[') path += strcspn(path, "]") + (strchr(path, ']') != NULL);
@@ -251,7 +252,7 @@ static bool is_within(const char *key, const char *path) {
     return !*key || *key == '.' || *key == '[';
 }
 
-/* The keys of a section that are within the path, under its heading. Returns how many. */
+/* Prints the heading of a section and those of its keys that are within the path. Returns their number. */
 static int print_section(const OptionSection *section, const char *path, FILE *out, Arena *arena) {
     int count, shown = 0;
     const ConfigKey *keys = config_keys_list(section, &count, arena);
@@ -270,17 +271,14 @@ static bool no_key(const char *path, Arena *arena, Error *err) {
     for (const OptionSection *each = all_sections(true, arena); each->path && !meant; each++) {
         int count;
         const ConfigKey *keys = config_keys_list(each, &count, arena);
-        for (int i = -1; i < count; i++) {
-            const char *name = i < 0 ? each->path : keys[i].path;
-            nearest = options_nearest_name(path, (const char *const[]){nearest ? nearest : name, name, NULL});
-        }
+        for (int i = -1; i < count; i++)
+            nearest = options_nearer(path, nearest, i < 0 ? each->path : keys[i].path);
     }
-    return error_set(err, EXIT_USAGE, "a config has no key '%s'; %s%s%s", path,
-                     nearest ? "did you mean '" : "", nearest ? nearest : "`poslab help config` lists all",
-                     nearest ? "'?" : "");
+    return error_unknown(err, nearest, "`poslab help config` lists all", "a config has no key '%s'", path);
 }
 
-/* All keys, those of methods by the methods' names; or those of a section or a method; or one key. */
+/* Prints the keys within a path: all, those of a section or a method, or one. "method.OPTION" is found in all
+   methods, "method.NAME.OPTION" in one. */
 static bool print_keys(const char *path, FILE *out, Arena *arena, Error *err) {
     int shown = 0;
     for (int named = 0; named < 2 && (!shown || !*path); named++)
@@ -336,9 +334,9 @@ static ExitCode print_manual(const Arguments *arguments, Error *err) {
     return EXIT_DONE;
 }
 
-/* `poslab manual`, which is not listed: parts of documents. Without a word, the sections of the man page
-   about commands and exit codes; `config`: its section about configs (`make man` puts them into
-   src/cli/poslab.1.in); `keys SECTION`: a table of keys for configs/README.md (`make readme-configs`). */
+/* Hidden: the generated parts of documents. Without a word, the sections of the man page about commands and
+   exit codes; `config`, its section about configs (`make man` inserts both into src/cli/poslab.1.in); `keys
+   SECTION`, a table of keys for configs/README.md (`make readme-configs`). */
 const Command help_manual = {.name = "manual",
                              .words = "[config|keys [SECTION]]",
                              .summary = "Print the generated parts of the man page and of configs/README.md",
@@ -354,7 +352,7 @@ typedef struct HelpOptions {
 
 static const OptionField help_options[] = {
     {"schema", OPTION_BOOL, offsetof(HelpOptions, schema), .group = "Output",
-     .help = "of `config`: print a JSON Schema, with which editors complete and check configs"},
+     .help = "with `config`: print a JSON Schema, with which editors complete and check configs"},
 };
 
 static ExitCode help(const Arguments *arguments, Error *err) {
@@ -382,10 +380,11 @@ const Command help_command = {
     .name = "help",
     .words = "[COMMAND] [PATH]",
     .summary = "Describe a command, or the keys of a config",
-    .text = "`poslab help COMMAND` is `poslab COMMAND --help`. `poslab help config` lists every key of a\n"
-            "config with its values, its default and its meaning; PATH selects a section, a method or a\n"
-            "key: `train`, `method.NAME`, `train.optimizer.lr`.",
+    .text = "`poslab help COMMAND` prints the same as `poslab COMMAND --help`. `poslab help config` lists\n"
+            "every key of a config with its values, default and meaning. PATH selects a section, a method\n"
+            "or a key: `train`, `method.NAME`, `train.optimizer.lr`.",
     .example = "poslab help config train.optimizer",
     ARGUMENT_OPTIONS(help_options, HelpOptions),
     .run = help,
+    .paged = true,
 };

@@ -1,7 +1,7 @@
-/* main: the table of commands.
+/* main: finds the command, parses its arguments, runs it and prints its error.
  *
- * `commands` lists them; each is described where it is implemented (cli/cmd_*.c). Results go to stdout,
- * everything else to stderr; what cannot be written to stdout is an error like any other.
+ * `commands` lists all commands; each is defined in the file of its prefix. Results go to stdout, progress
+ * and errors to stderr. A failed write to stdout is an error (EXIT_SYSTEM).
  */
 #include <errno.h>
 #include <math.h>
@@ -14,6 +14,7 @@
 #include "sys/atomic_file.h"
 #include "sys/memory.h"
 #include "sys/mpi.h"
+#include "sys/pager.h"
 #include "sys/version.h"
 #include "math/blas.h"
 #include "cli/arguments.h"
@@ -42,6 +43,7 @@ static const Command *const commands[] = {
     &cmd_slurm_collect,
     &cmd_run_worker,
     &completion_command,
+    &completion_candidates,
     &help_command,
     &help_manual,
     NULL,
@@ -59,13 +61,22 @@ static bool check_words(const Arguments *arguments, Error *err) {
            error_set(err, EXIT_USAGE, "usage: poslab %s [OPTION]... %s", command->name, command->words);
 }
 
+static ExitCode call(const Arguments *arguments, Error *err) {
+    const Command *command = arguments->command;
+    if (command->paged && !arguments->no_pager) pager_begin();
+    if (command->run) return command->run(arguments, err);
+    Database *store = database_open(arguments->words[0], command->mode, err);
+    bool fine = store && command->use(store, arguments, err);
+    database_close(store);
+    return fine ? EXIT_DONE : err->code;
+}
+
 static ExitCode run_command(int argc, char **argv, Error *err) {
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         help_print_list(commands, stdout);
         if (argc > 1) return EXIT_DONE;
-        error_set(err, EXIT_USAGE, "a command is missing");
-        return EXIT_USAGE;
+        return error_set(err, EXIT_USAGE, "a command is missing"), err->code;
     }
     if (strcmp(name, "--version") == 0) {
         printf("poslab %s\n", version_revision());
@@ -81,28 +92,27 @@ static ExitCode run_command(int argc, char **argv, Error *err) {
     else if (arguments.help)
         help_print_command(command, stdout);
     else
-        code = check_words(&arguments, err) ? command->run(&arguments, err) : err->code;
+        code = check_words(&arguments, err) ? call(&arguments, err) : err->code;
     arena_free(arguments.arena);
     return code;
 }
 
-/* Whether it is a pipe or a socket that nobody reads any more. */
+/* Whether it is a pipe or a socket whose readers have closed it. */
 static bool is_without_reader(int fd) {
     struct pollfd poll_fd = {.fd = fd};
     return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents & POLLERR;
 }
 
-/* As the default action of a signal does. */
+/* Ends the process as the default action of the signal does. */
 static void end_by_signal(int number) {
     mpi_end();
     signal(number, SIG_DFL);
     raise(number);
 }
 
-/* Executes the program again, with another environment, if OpenBLAS was loaded with kernels that are too old
-   for the processor, or if there is a limit on memory: OpenBLAS starts its threads when it is loaded, and
-   they wait forever if their buffers do not fit. Does not return if the limit is too low for the libraries.
- */
+/* Executes the program again with another environment if OpenBLAS was loaded with kernels that are too old
+   for the processor, or if memory is limited: OpenBLAS starts its threads when it is loaded, and they wait
+   forever if their buffers do not fit. Exits if the limit is too low for the libraries. */
 static void begin_blas(char **argv) {
     bool again = blas_core_environment();
     if (isfinite(memory_limit()) && !blas_is_loaded_with_one_thread()) {
@@ -112,15 +122,15 @@ static void begin_blas(char **argv) {
     if (again) execv("/proc/self/exe", argv);
     if (memory_limit() < MEMORY_LIBRARIES) {
         fprintf(stderr,
-                "poslab: the limit on memory (ulimit -v, ulimit -d) is too low for the libraries: raise it"
-                " to %d MiB and more\n",
+                "poslab: the memory limit (ulimit -v, ulimit -d) is too low for the libraries; raise it to"
+                " at least %d MiB\n",
                 MEMORY_LIBRARIES >> 20);
         _exit(EXIT_SYSTEM); /* exit handlers of the libraries may wait for their threads */
     }
     blas_one_thread();
 }
 
-/* A line for each mistake. */
+/* Prints one line for each mistake. */
 static void print_error(Error *err) {
     char *rest = err->text;
     for (const char *line; (line = strsep(&rest, "\n")) != NULL;) escape_line(stderr, "poslab: %s", line);
@@ -130,16 +140,21 @@ int main(int argc, char **argv) {
     Error err = {0};
     atomic_file_reserve_standard_streams();
     begin_blas(argv);
-    bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN; /* a closed pipe is then an error of write, */
-    signal(SIGXFSZ, SIG_IGN);                        /* and so is a file that reaches its limit (ulimit -f) */
-    signal(SIGCHLD, SIG_DFL);                        /* ignored, the exit codes of children would be lost */
+    /* A closed pipe, and a file at its size limit (ulimit -f), are errors of write. If SIGCHLD is ignored,
+       the exit codes of children are lost. */
+    bool ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
     ExitCode code = run_command(argc, argv, &err);
+    int ended_by = pager_end();
     fflush(stdout);
+    if (ended_by) end_by_signal(ended_by);
     if (ends && ferror(stdout) && is_without_reader(STDOUT_FILENO)) end_by_signal(SIGPIPE);
     if (code != EXIT_DONE && err.code == code && mpi_rank() == 0) print_error(&err);
     mpi_end();
     bool fine = !ferror(stdout);
     if (fclose(stdout) == 0 && fine) return code;
-    fprintf(stderr, "poslab: cannot write to standard output: %s\n", strerror(errno));
+    if (code != EXIT_SYSTEM) /* otherwise its error is printed */
+        fprintf(stderr, "poslab: cannot write to standard output: %s\n", strerror(errno));
     return EXIT_SYSTEM;
 }

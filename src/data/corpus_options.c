@@ -7,8 +7,7 @@ const OptionField corpus_fields[] = {
     {"tokenizer", OPTION_CHOICE, offsetof(CorpusOptions, tokenizer), .default_value = TOKENIZER_BYTES,
      .choices = corpus_tokenizer_names,
      .help = "a token is a byte, or a little-endian number of 16 bits (nanoGPT, llm.c) or 32 (plan only); "
-             "task: of "
-             "data.task"},
+             "task: a token of data.task"},
 };
 const int corpus_field_count = COUNT_OF(corpus_fields);
 
@@ -25,7 +24,8 @@ static const OptionPart corpus_parts[] = {
     {"test_files", "path or list of paths", NULL,
      "files of the test split; the share data.split.test is then 0", FILES_SCHEMA},
     {"task", "object with a name", NULL,
-     "a synthetic task in place of files: its name, size, examples, seed, hint and options (poslab tasks)",
+     "a synthetic task instead of files: its name, size, examples, seed, hint and options (see `poslab "
+     "tasks`)",
      "{\"type\":\"object\",\"required\":[\"name\",\"size\"],\"properties\":{\"name\":{\"type\":\"string\"}}"
      "}"},
     {.key = "split"},

@@ -24,11 +24,20 @@ struct Examples {
 
 /* --- options --- */
 
-/* The option of a task's hints. */
+const char *const *examples_hints(const ExamplesOptions *options) {
+    return options->task->hints ? options->task->hints : task_no_hints;
+}
+
+int examples_hint(const ExamplesOptions *options, const char *name) {
+    const char *const *hints = examples_hints(options);
+    for (int i = 0; hints[i]; i++)
+        if (!strcmp(hints[i], name ? name : hints[0])) return i;
+    return -1;
+}
+
 static OptionField hint_field(const ExamplesOptions *options) {
-    const char *const *names = options->task->hints ? options->task->hints : task_no_hints;
-    return (OptionField){"name", OPTION_CHOICE, offsetof(ExamplesOptions, hint), .choices = names,
-                         .help = "the easier task that is mixed in"};
+    return (OptionField){"name", OPTION_CHOICE, offsetof(ExamplesOptions, hint),
+                         .choices = examples_hints(options), .help = "the easier task that is mixed in"};
 }
 
 static const OptionField share_field = {"share",  OPTION_REAL, offsetof(ExamplesOptions, share),
@@ -53,10 +62,13 @@ static bool read_size(ExamplesOptions *options, const Json *json, const char *so
     bool pair = json_is_array(json) && json_count(json) == 2;
     double low = json_number(pair ? json_at(json, 0) : json, NAN);
     double high = json_number(pair ? json_at(json, 1) : json, NAN);
-    const char *wanted = arena_format(arena, "[LOW, HIGH], %s, whole numbers from %lld to %lld", task->size,
-                                      (long long)task->smallest, (long long)task->largest);
-    if (!size_fits(task, low) || !size_fits(task, high) || low > high)
+    const char *wanted = arena_format(arena, "a size or [LOW, HIGH] (%s), whole numbers from %lld to %lld",
+                                      task->size, (long long)task->smallest, (long long)task->largest);
+    if (!json_is_array(json) && !size_fits(task, low))
         return json_value_error(json, source, "data.task.size", wanted, err);
+    if (!size_fits(task, low) || !size_fits(task, high) || low > high)
+        return error_set(err, EXIT_USAGE, "%s: 'data.task.size' must be %s%s, got %.200s", source, wanted,
+                         low > high ? ", LOW at most HIGH" : "", json_print(json, arena));
     options->low = (int64_t)low, options->high = (int64_t)high;
     return true;
 }
@@ -75,10 +87,8 @@ static bool read_task(ExamplesOptions *options, const Json *json, const char *so
             json_is_object(json) ? "data.task.name" : "data.task",
             arena_format(arena, json_is_object(json) ? "one of %s" : "an object with a \"name\" of %s", list),
             err);
-    return error_set(err, EXIT_USAGE, "%s: 'data.task.name': unknown task '%s'; %s%s%s", source,
-                     json_excerpt_text(name, word),
-                     nearest ? "did you mean '" : "known tasks: ", nearest ? nearest : list,
-                     nearest ? "'?" : "");
+    return error_unknown(err, nearest, arena_format(arena, "known tasks: %s", list),
+                         "%s: 'data.task.name': unknown task '%s'", source, json_excerpt_text(name, word));
 }
 
 static bool read_hint(ExamplesOptions *options, const Json *json, const char *source, Arena *arena,
@@ -93,12 +103,15 @@ static bool read_hint(ExamplesOptions *options, const Json *json, const char *so
     return true;
 }
 
-/* Checks the task's own rules. The error of a task begins with the key of an option. */
-static bool check_rules(const ExamplesOptions *options, TaskSizes sizes, const char *source, Error *err) {
+/* Checks the task's own rules. The error of a task begins with the key of an option. `path` names a size of
+   evaluation; NULL: those of training. */
+static bool check_rules(const ExamplesOptions *options, TaskSizes sizes, const char *source, const char *path,
+                        Error *err) {
     Error why;
     if (!options->task->check || options->task->check(options->options, sizes, &why)) return true;
     int key = (int)strcspn(why.text, ":");
-    return error_set(err, EXIT_USAGE, "%s: 'data.task.%.*s'%s", source, key, why.text, why.text + key);
+    return error_set(err, EXIT_USAGE, "%s: 'data.task.%.*s'%.600s%s%s%s", source, key, why.text,
+                     why.text + key, path ? ", or remove '" : "", path ? path : "", path ? "'" : "");
 }
 
 bool examples_check_size(const ExamplesOptions *options, int64_t size, const char *source, const char *path,
@@ -107,7 +120,7 @@ bool examples_check_size(const ExamplesOptions *options, int64_t size, const cha
     if (!size_fits(task, (double)size))
         return error_set(err, EXIT_USAGE, "%s: '%s' must be from %lld to %lld (%s), got %lld", source, path,
                          (long long)task->smallest, (long long)task->largest, task->size, (long long)size);
-    return check_rules(options, test_sizes(options, size), source, err);
+    return check_rules(options, test_sizes(options, size), source, path, err);
 }
 
 bool examples_read(ExamplesOptions *options, const Json *json, const char *source, Arena *arena, Error *err) {
@@ -128,7 +141,7 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
         !options_read(options, fields, COUNT_OF(fields), json, others, source, "data.task", arena, err) ||
         !read_size(options, json_get(json, "size"), source, arena, err) ||
         !read_hint(options, json_get(json, "hint"), source, arena, err) ||
-        !check_rules(options, train_sizes(options), source, err))
+        !check_rules(options, train_sizes(options), source, NULL, err))
         return false;
     double possible = task->examples(options->options, train_sizes(options));
     if ((double)options->examples <= possible) return true;
@@ -160,8 +173,8 @@ int64_t examples_train_length(const ExamplesOptions *options) {
     return hint > length ? hint : length;
 }
 
-int64_t examples_test_length(const ExamplesOptions *options, int64_t size) {
-    return options->task->length(options->options, test_sizes(options, size), 0);
+int64_t examples_test_length(const ExamplesOptions *options, int64_t size, int hint) {
+    return options->task->length(options->options, test_sizes(options, size), hint);
 }
 
 static int64_t farthest(const ExamplesOptions *options, TaskSizes sizes) {
@@ -250,6 +263,29 @@ const ExamplesOptions *examples_options(const Examples *examples) {
     return examples->options;
 }
 
+static Json *numbers_json(const uint16_t *numbers, int count, Arena *arena) {
+    Json *list = json_new_array(arena);
+    for (int t = 0; t < count; t++)
+        json_append(list,
+                    numbers[t] == TASK_IGNORED ? json_new_null(arena) : json_new_number(numbers[t], arena));
+    return list;
+}
+
+Json *examples_row_json(const Examples *examples, const TaskRow *row, Arena *arena) {
+    const ExamplesOptions *options = examples->options;
+    Json *json = json_new_object(arena);
+    uint16_t *scored = NEW(arena, row->inputs, uint16_t);
+    int count = 0;
+    for (int t = 0; t < row->inputs; t++)
+        if (row->targets[t] != TASK_IGNORED) scored[count++] = row->targets[t];
+    json_set_text(json, "text", task_text(options->task, options->options, row->tokens, row->length, arena));
+    json_set_text(json, "scored", task_text(options->task, options->options, scored, count, arena));
+    json_set(json, "tokens", numbers_json(row->tokens, row->length, arena));
+    json_set(json, "targets", numbers_json(row->targets, row->inputs, arena));
+    if (row->positions) json_set(json, "positions", numbers_json(row->positions, row->length, arena));
+    return json;
+}
+
 double examples_scored_share(const Examples *examples, int64_t length) {
     enum { SAMPLED = 64 };
     Arena *scratch = arena_new(0);
@@ -263,12 +299,13 @@ double examples_scored_share(const Examples *examples, int64_t length) {
     return (double)scored / ((double)SAMPLED * (double)length);
 }
 
-bool examples_test(const Examples *examples, int64_t size, int64_t index, TaskRow *row, Error *err) {
+bool examples_test(const Examples *examples, int64_t size, int hint, int64_t index, TaskRow *row,
+                   Error *err) {
     const ExamplesOptions *options = examples->options;
     Random stream = random_stream((uint64_t)options->seed, "task", "test");
     stream = random_substream(random_substream(stream, (uint64_t)size), (uint64_t)index);
     for (uint64_t draw = 0; draw < MOST_DRAWS; draw++) {
-        write_row(examples, test_sizes(options, size), 0, random_substream(stream, draw), row);
+        write_row(examples, test_sizes(options, size), hint, random_substream(stream, draw), row);
         if (!examples->known || !*find_slot(examples, row_hash(row))) return true;
     }
     return error_set(

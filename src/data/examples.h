@@ -10,6 +10,7 @@
  * them.
  *
  * In training, a share of the rows are hints: rows of an easier task with other answers (tasks/task.h).
+ * Evaluation example i of a hint asks about the same drawn question as that of the task itself.
  */
 #ifndef POSLAB_DATA_EXAMPLES_H
 #define POSLAB_DATA_EXAMPLES_H
@@ -32,13 +33,19 @@ bool examples_read(ExamplesOptions *options, const Json *json, const char *sourc
 /* The section with all defaults. */
 Json *examples_json(const ExamplesOptions *options, Arena *arena);
 
+/* The names of the task's hints, NULL-terminated; number 0 is "none", the task itself. */
+const char *const *examples_hints(const ExamplesOptions *options);
+/* The number of a hint (NULL: the task itself); -1: the task has none of this name. */
+int examples_hint(const ExamplesOptions *options, const char *name);
+
 /* Checks that the task can be evaluated at this size; errors name the size by `path`. */
 bool examples_check_size(const ExamplesOptions *options, int64_t size, const char *source, const char *path,
                          Error *err);
 
-/* The number of inputs of the longest row of training, and of evaluation at a size. */
+/* The number of inputs of the longest row of training, and of evaluation at a size. `hint` is the number of
+   the hint whose rows are evaluated. */
 int64_t examples_train_length(const ExamplesOptions *options);
-int64_t examples_test_length(const ExamplesOptions *options, int64_t size);
+int64_t examples_test_length(const ExamplesOptions *options, int64_t size, int hint);
 
 /* The largest position in rows of training, and of evaluation at a size; 0 if the task sets no
    positions. */
@@ -62,6 +69,11 @@ TaskRow examples_row(const Examples *examples, int64_t inputs, Arena *arena);
 /* Write an example; the rest of the row is TASK_PAD, TASK_IGNORED and position 0. examples_test fails if
    nearly all examples of a size are in the training set. Both may be called from several threads. */
 void examples_train(const Examples *examples, int64_t index, TaskRow *row);
-bool examples_test(const Examples *examples, int64_t size, int64_t index, TaskRow *row, Error *err);
+bool examples_test(const Examples *examples, int64_t size, int hint, int64_t index, TaskRow *row, Error *err);
+
+/* A row as text, "text" and its "scored" targets, and as numbers: "tokens" without padding; "targets" of the
+   tokens up to the last one with a target, null where nothing is scored; "positions" if the task sets them.
+ */
+Json *examples_row_json(const Examples *examples, const TaskRow *row, Arena *arena);
 
 #endif

@@ -53,10 +53,9 @@ static bool no_method(const ConfigReader *reader, const Json *json, const char *
     if (!name)
         return must_be(reader, path, arena_format(reader->arena, "one of %s, or have it as \"name\"", list),
                        json);
-    return error_set(reader->err, EXIT_USAGE, "%s: '%s': unknown method '%s'; %s%s%s", reader->source, path,
-                     json_excerpt_text(name, word),
-                     nearest ? "did you mean '" : "known methods: ", nearest ? nearest : list,
-                     nearest ? "'?" : "");
+    return error_unknown(reader->err, nearest, arena_format(reader->arena, "known methods: %s", list),
+                         "%s: '%s': unknown method '%s'", reader->source, path,
+                         json_excerpt_text(name, word));
 }
 
 /* Reads a method: a name (`default_value` if absent) or an object. */

@@ -22,17 +22,16 @@ static const OptionPart file_parts[] = {
     {"tags", "list of texts", NULL, "words to find the experiment by; shown by status and report",
      "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\",\"minLength\":1}}"},
     {"sweep", "object, or list of objects", NULL,
-     "lists of values by path (train.length); the points are their product, of a list the union of the "
-     "products",
+     "lists of values by path, as train.length; the points are their product; of a list of objects, the "
+     "union of the products",
      "{\"$ref\":\"#/$defs/sweep\"}"},
-    {"exclude", "list of objects", NULL,
-     "values by path; a point that matches all pairs of an item is left out",
+    {"exclude", "list of objects", NULL, "values by path; a point that has all values of an item is left out",
      "{\"type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\"object\",\"minProperties\":1}}"},
     {.key = "cluster"},
     {.key = "data"}, /* the first key of a point */
     {.key = "model"},
     {"method", "name, or object with a name", "required",
-     "the position method; swept with other paths, an object can set them, too",
+     "the position method; in a sweep, an object can also set other keys by their paths",
      "{\"$ref\":\"#/$defs/method\"}"},
     {.key = "train"},
     {.key = "evaluate"},
@@ -42,7 +41,7 @@ enum { FILE_ONLY = 7 }; /* number of parts that only a file has */
 
 static const OptionField root_fields[] = {
     {"name", OPTION_TEXT, offsetof(ConfigKeysTop, name),
-     .help = "name of the experiment and of its database; without it: that of the file"},
+     .help = "name of the experiment and of its database; default: the name of the file"},
 };
 const OptionSection config_keys_file = {"", "An experiment is one JSON object", root_fields,
                                         COUNT_OF(root_fields), file_parts};
@@ -51,7 +50,7 @@ const OptionSection config_keys_point = {"", "A point of an experiment", root_fi
 
 static const OptionPart method_parts[] = {
     {"with", "method", "the method's own choice",
-     "of methods that choose positions: the method that uses them", "{\"$ref\":\"#/$defs/method\"}"},
+     "for methods that choose positions: the method that uses them", "{\"$ref\":\"#/$defs/method\"}"},
     {"name", "name of a method", "required", "the method; its options are further keys of the object",
      "{\"$ref\":\"#/$defs/methods\"}"},
     {0},
@@ -65,7 +64,9 @@ static const OptionField variant_fields[] = {
     {"name", OPTION_TEXT, offsetof(EvaluateVariant, name), .help = "name of the variant in tables; required"},
 };
 static const OptionPart variant_parts[] = {
-    {"method", "name, or object with a name", "as trained", "another method, with the same parameters",
+    {"method", "name, or object with a name", "as trained",
+     "another method, with the same learned "
+     "parameters",
      "{\"$ref\":\"#/$defs/method\"}"},
     {"attention", "object", "as trained", "options of attention, as model.attention",
      "{\"$ref\":\"#/$defs/model.attention\"}"},

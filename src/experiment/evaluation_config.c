@@ -16,16 +16,17 @@ typedef struct TaskEvaluation {
 static const OptionField task_fields[] = {
     {"examples", OPTION_INT, offsetof(TaskEvaluation, examples), .default_value = 1000, .low = 1, .high = 1e7,
      .help = "number of examples of each size"},
-    {"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint), .choices = task_no_hints,
-     .help = "rows to evaluate: those of the task itself"},
 };
 static const OptionPart task_parts[] = {
     {"sizes", "list of whole numbers", "the largest size in training", "sizes of examples to evaluate",
      "{\"type\":\"array\",\"minItems\":1,\"maxItems\":1000,\"items\":{\"type\":\"integer\",\"minimum\":1}}"},
+    {"hint", "name of a hint", NULL,
+     "evaluate rows of this hint, not of the task itself; training need not have had them",
+     "{\"type\":\"string\"}"},
     {0},
 };
 const OptionSection evaluation_config_task_section = {
-    "evaluate.task", "With data.task, in place of split, tokens, lengths, multiples and protocols",
+    "evaluate.task", "With data.task, instead of split, tokens, lengths, multiples and protocols",
     task_fields, COUNT_OF(task_fields), task_parts};
 
 enum { MAX_LENGTH = 1 << 24, MAX_LENGTHS = 1000, MAX_PROTOCOLS = 100 };
@@ -196,23 +197,32 @@ static bool read_sizes(EvaluationConfig *evaluate, const Json *json, const Examp
     return true;
 }
 
+/* The option "hint", whose choices are those of the task. */
+static OptionField hint_field(const ExamplesOptions *task) {
+    return (OptionField){"hint", OPTION_CHOICE, offsetof(TaskEvaluation, hint),
+                         .choices = examples_hints(task)};
+}
+
 static bool read_task(EvaluationConfig *evaluate, const Json *json, const ExamplesOptions *task,
                       const char *source, Arena *arena, Error *err) {
     static const char *const text[] = {"split", "tokens", "multiples", "lengths", "protocols"};
+    static const OptionPart parts[] = {{.key = "sizes"}, {0}};
+    const OptionField fields[] = {task_fields[0], hint_field(task)};
     TaskEvaluation rows;
     for (int i = 0; i < COUNT_OF(text); i++)
         if (json_get(json, text[i]))
             return error_set(err, EXIT_USAGE,
                              "%s: 'evaluate.%s' is for text; a task is evaluated at 'evaluate.task.sizes'",
                              source, text[i]);
-    options_default(&rows, task_fields, COUNT_OF(task_fields));
+    options_default(&rows, fields, COUNT_OF(fields));
     if (!options_read(evaluate, evaluate_fields, COUNT_OF(evaluate_fields), json, evaluate_parts, source,
                       "evaluate", arena, err) ||
-        !options_read(&rows, task_fields, COUNT_OF(task_fields), json_get(json, "task"), task_parts, source,
-                      "evaluate.task", arena, err) ||
+        !options_read(&rows, fields, COUNT_OF(fields), json_get(json, "task"), parts, source, "evaluate.task",
+                      arena, err) ||
         !read_sizes(evaluate, json_get(json, "task"), task, source, arena, err))
         return false;
     evaluate->split = SPLIT_TEST;
+    evaluate->hint = rows.hint ? examples_hints(task)[rows.hint] : NULL;
     evaluate->tokens = rows.examples;
     evaluate->protocol_count = 1;
     evaluate->protocols = NEW(arena, 1, EvaluationConfigProtocol);
@@ -261,7 +271,7 @@ static Json *variants_json(const EvaluationConfig *evaluate, Arena *arena) {
     return list;
 }
 
-static Json *task_json(const EvaluationConfig *evaluate, Arena *arena) {
+static Json *task_json(const EvaluationConfig *evaluate, const ExamplesOptions *options, Arena *arena) {
     Json *json = json_new_object(arena), *task = json_new_object(arena), *sizes = json_new_array(arena);
     const TaskEvaluation rows = {.examples = evaluate->tokens};
     for (int i = 0; i < evaluate->length_count; i++)
@@ -269,13 +279,14 @@ static Json *task_json(const EvaluationConfig *evaluate, Arena *arena) {
     json_set_text(json, "precision", precision_names[evaluate->precision]);
     json_set(task, "sizes", sizes);
     options_write(task, &rows, task_fields, COUNT_OF(task_fields));
+    json_set_text(task, "hint", evaluate->hint ? evaluate->hint : examples_hints(options)[0]);
     json_set(json, "task", task);
     if (evaluate->variant_count) json_set(json, "variants", variants_json(evaluate, arena));
     return json;
 }
 
 Json *evaluation_config_json(const EvaluationConfig *evaluate, const ExamplesOptions *task, Arena *arena) {
-    if (task) return task_json(evaluate, arena);
+    if (task) return task_json(evaluate, task, arena);
     Json *json = json_new_object(arena), *lengths = json_new_array(arena), *protocols = json_new_array(arena);
     EvaluationConfig offered = *evaluate;
     offered.split -= SPLIT_VALID;
@@ -307,6 +318,7 @@ int64_t evaluation_config_stride(const EvaluationConfigProtocol *protocol, int64
 static EvaluateRequest request_of(const EvaluationConfig *evaluate, const EvaluationConfigProtocol *protocol,
                                   int64_t length, int variant) {
     EvaluateRequest request = {.split = evaluate->split,
+                               .hint = evaluate->hint,
                                .tokens = evaluate->tokens,
                                .precision = evaluate->precision,
                                .protocol = protocol->name,

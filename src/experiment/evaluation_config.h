@@ -7,7 +7,7 @@
  *
  * With `data.task`:
  *
- *     "evaluate": { "precision": "fp32", "task": { "sizes": [2, 4, 8], "examples": 1000 } }
+ *     "evaluate": { "precision": "fp32", "task": { "sizes": [2, 4, 8], "examples": 1000, "hint": "none" } }
  *
  * "variants" (read by experiment/config.c) lists changes after training. Each has a name and a method,
  * options of attention, or both: {"name": "x", "method": {...}, "attention": {...}}. They are evaluated in
@@ -32,6 +32,7 @@ typedef struct EvaluationConfigProtocol {
 
 typedef struct EvaluationConfig {
     int split;        /* Split; never SPLIT_TRAIN */
+    const char *hint; /* of a task: the hint whose rows are evaluated; NULL: the task itself */
     int64_t tokens;   /* 0: the whole split */
     int precision;    /* Precision */
     int64_t *lengths; /* in tokens, ascending, without duplicates: `lengths`, and `multiples` of the training

@@ -97,8 +97,7 @@ static bool check_splits(const PlanPoint *point, Error *err) {
 
 /* The number of tokens of a window. */
 static int64_t request_length(const EvaluateRequest *request, const Corpus *corpus) {
-    return corpus->examples ? examples_test_length(examples_options(corpus->examples), request->length)
-                            : request->length;
+    return corpus->examples ? evaluate_examples_length(corpus->examples, request) : request->length;
 }
 
 /* The number of targets and windows of a request. */

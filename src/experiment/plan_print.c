@@ -146,8 +146,8 @@ static void add_notes(Table *table, const Plan *plan, Arena *arena) {
                        "`run` retrains them.",
                        plan->stale, plan->count));
     for (int i = 0; i < plan->notice_count; i++)
-        table_note(table,
-                   arena_format(arena, "This is a plan only, `run` would refuse: %s", plan->notices[i]));
+        table_note(table, arena_format(arena, "This config can only be planned; `run` refuses it: %s",
+                                       plan->notices[i]));
 }
 
 static bool print_json(const Plan *plan, const Table *table, const Table *ranks, FILE *out, Arena *arena,

@@ -30,6 +30,10 @@
  * Holm (1979). Of m p-values, the k-th smallest (k = 1..m) times (m - k + 1), raised to the largest of those
  * before it, at most 1.
  *
+ * Examples of tasks. A unit is an example, x[u,s] is 1, 0 or -1: the method alone, both or neither, or the
+ * baseline alone answers it. Without variation between seeds p is between the mid-p and the exact value of
+ * McNemar's test.
+ *
  * One seed. The variation between seeds is unknown: there is no interval and no p-value, only d. Few seeds. A
  * percentile interval cannot leave the range of the seeds. Where seeds differ much more than windows it
  * covers at most 1 - 2^(1-S): 50 % with two seeds, 75 % with three, 94 % with five.

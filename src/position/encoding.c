@@ -38,12 +38,16 @@ const PositionMethod *encoding_find_or_nearest(const char *name, const char **ne
     for (int i = 0; i < encoding_method_count && !*nearest; i++)
         if (has_word(encoding_methods[i]->also, name)) *nearest = encoding_methods[i]->name;
     if (*nearest) return encoding_find(name);
-    for (int i = 0; i < encoding_method_count; i++) {
-        const char *candidate = encoding_methods[i]->name;
-        *nearest = options_nearest_name(
-            name, (const char *const[]){*nearest ? *nearest : candidate, candidate, NULL});
-    }
+    for (int i = 0; i < encoding_method_count; i++)
+        *nearest = options_nearer(name, *nearest, encoding_methods[i]->name);
     return encoding_find(name);
+}
+
+const PositionMethod *encoding_require(const char *name, Error *err) {
+    const char *nearest = NULL;
+    const PositionMethod *method = encoding_find_or_nearest(name, &nearest);
+    if (!method) error_unknown(err, nearest, "`poslab methods` lists them", "there is no method '%s'", name);
+    return method;
 }
 
 Json *encoding_json(const Encoding *position, Arena *arena) {

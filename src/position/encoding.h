@@ -19,6 +19,7 @@ extern const char *const encoding_common[]; /* the methods that `poslab init` co
 const PositionMethod *encoding_find(const char *name); /* NULL if there is no method of that name */
 const PositionMethod *encoding_find_or_nearest(const char *name,
                                                const char **nearest); /* for error messages */
+const PositionMethod *encoding_require(const char *name, Error *err); /* an unknown name is an error */
 
 /* The hooks by which a method acts, in the order in which a pass calls them. */
 #define ENCODING_HOOKS(HOOK)                                                                                 \

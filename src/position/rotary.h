@@ -56,25 +56,25 @@ typedef struct RotaryRamp {
     { #member, type, offsetof(Struct, member), __VA_ARGS__ }
 #define ROTARY_FIELDS                                                                                        \
     ROTARY_FIELD(RotaryOptions, base, OPTION_REAL, .default_value = 10000, .low = 1.01, .high = 1e9,         \
-                 .help = "the slowest pair turns about base times slower than the fastest"),                 \
+                 .help = "base of the frequencies, base^(-2i/n) for pair i of n coordinates"),               \
         ROTARY_FIELD(RotaryOptions, fraction, OPTION_REAL, .default_value = 1, .low = 0, .high = 1,          \
                      .help = "share of each head's coordinates that is rotated"),                            \
         ROTARY_FIELD(RotaryOptions, pairs, OPTION_CHOICE, .default_value = ROTARY_INTERLEAVED,               \
                      .choices = rotary_pair_names,                                                           \
-                     .help = "which coordinates form a pair: neighbours, or half of the rotated part apart")
+                     .help = "coordinates of a pair: adjacent, or half of the rotated coordinates apart")
 #define ROTARY_EXTENSION_FIELDS                                                                              \
     ROTARY_FIELDS,                                                                                           \
         ROTARY_FIELD(RotaryExtension, factor, OPTION_REAL, .low = 1, .high = 1e6, .or_zero = true,           \
-                     .help =                                                                                 \
-                         "context extension factor s; 0: evaluation length / training length, at least 1")
+                     .help = "context extension factor s; 0: evaluation length / training length, "          \
+                             "at least 1")
 #define ROTARY_RAMP_FIELDS                                                                                   \
     ROTARY_EXTENSION_FIELDS,                                                                                 \
         ROTARY_FIELD(RotaryRamp, beta_fast, OPTION_REAL, .default_value = 32, .low = 1, .high = 1e6,         \
-                     .help =                                                                                 \
-                         "pairs with at least this many turns in the training length are not interpolated"), \
+                     .help = "pairs with at least this many rotations in the training length are not "       \
+                             "interpolated"),                                                                \
         ROTARY_FIELD(RotaryRamp, beta_slow, OPTION_REAL, .default_value = 1, .low = 1e-3, .high = 1e3,       \
-                     .help =                                                                                 \
-                         "pairs with at most this many turns in the training length are interpolated fully")
+                     .help = "pairs with at most this many rotations in the training length are fully "      \
+                             "interpolated")
 
 /* Returns n; -1 if fraction * D is not an even whole number. */
 int rotary_size(const PositionShape *shape, const void *options);

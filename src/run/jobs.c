@@ -44,7 +44,7 @@ bool jobs_import_result(Jobs *jobs, const char *folder) {
     if (!merge_result(jobs->store, path, &err)) {
         if (err.code != EXIT_DAMAGED) jobs->fatal = err;
         if (err.code != EXIT_DAMAGED) return false;
-        progress_message(jobs->progress, true, "poslab: %s; it is removed", err.text);
+        progress_message(jobs->progress, true, "poslab: %s; removed", err.text);
     }
     return unlink(path) == 0 || error_system(&jobs->fatal, "cannot remove '%s'", path);
 }

@@ -102,7 +102,7 @@ static void draw_line(Progress *progress, double share, const char *text) {
     int full = (int)(share * BAR + 0.5);
     for (int i = 0; i < BAR; i++) bar[i] = i < full ? '#' : '.';
     bar[BAR] = '\0';
-    int width = text_screen_width(stderr), room = (width ? width : 80) - BAR - 10;
+    int width = text_screen(stderr).width, room = (width ? width : 80) - BAR - 10;
     const char *on = progress->colour ? "\033[32m" : "", *off = progress->colour ? "\033[0m" : "";
     fprintf(stderr, "%s[%s]%s %3.0f %% %.*s\n", on, bar, off, floor(100 * share), room > 0 ? room : 0, text);
     progress->drawn++;

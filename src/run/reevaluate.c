@@ -76,8 +76,8 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
     int protocol = 0;
     while (evaluate_protocol_names[protocol] && strcmp(evaluate_protocol_names[protocol], name)) protocol++;
     if (!evaluate_protocol_names[protocol])
-        return error_set(err, EXIT_USAGE, "--protocol: unknown protocol '%s'%s%s%s", name,
-                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        return error_unknown(err, nearest, "known: nonoverlapping, strided:STRIDE, last_n:TARGETS[:STRIDE]",
+                             "--protocol: unknown protocol '%s'", name);
     for (int i = 0; rest; i++) {
         Json *number = number_json(strsep(&rest, ":"), arena);
         const char *key = i < 2 && protocol < COUNT_OF(shapes) ? shapes[protocol][i] : NULL;
@@ -85,8 +85,9 @@ static bool add_protocol(Json *list, const char *word, Arena *arena, Error *err)
             json_set(json, key, number);
             continue;
         }
-        return error_set(err, EXIT_USAGE,
-                         "--protocol: '%s' is not nonoverlapping, strided:STRIDE or last_n:TARGETS", word);
+        return error_set(
+            err, EXIT_USAGE,
+            "--protocol takes nonoverlapping, strided:STRIDE or last_n:TARGETS[:STRIDE], got '%s'", word);
     }
     return true;
 }
@@ -140,7 +141,8 @@ static bool apply(Json *root, const char *name, const ReevaluateOptions *options
         {"tokens", options->targets >= 0 ? json_new_number((double)options->targets, arena) : NULL},
         {"protocols", protocols},
         {"task.sizes", numbers_json(&options->sizes, arena)},
-        {"task.examples", options->examples ? json_new_number((double)options->examples, arena) : NULL}};
+        {"task.examples", options->examples ? json_new_number((double)options->examples, arena) : NULL},
+        {"task.hint", options->hint ? json_new_text(options->hint, arena) : NULL}};
     json_set_text(root, "name", name);
     for (int i = 0; evaluate && i < 2 && (changes[0].value || changes[1].value); i++)
         json_remove(evaluate, changes[i].key);
@@ -182,7 +184,7 @@ static bool check_variants(const PlanPoint *point, Database *store, const char *
         bool other = query_next(query);
         if (other)
             error_set(err, EXIT_USAGE,
-                      "experiment '%s' has a variant '%s' already, with %s; take another name", name,
+                      "experiment '%s' has a variant '%s' already, with %s; choose another name", name,
                       variant->name, query_text(query, 0));
         Error ended;
         if (!query_end(query, &ended)) return *err = ended, false;
@@ -199,8 +201,8 @@ static bool choose_points(Plan *plan, Reevaluation *evaluation, Database *store,
         if (!is_point(store, plan->experiment->name, point->key))
             return error_set(
                 err, EXIT_USAGE,
-                "experiment '%s': a point is now run %s, which the database does not have: the corpus has "
-                "changed, or `poslab run` has not seen this config",
+                "experiment '%s': the database has no run %s, which its config now describes: the corpus "
+                "has changed since `poslab run`",
                 plan->experiment->name, point->key);
         if (!chooses(&evaluation->runs, point->key, true) ||
             !chooses(&evaluation->methods, point->config->position.method->name, false))
@@ -287,7 +289,7 @@ static Plan **make_plans(Reevaluation *evaluation, Error *err) {
         const char *kind = run                         ? ""
                            : evaluation->options->runs ? "of those named with the method "
                                                        : "of method ";
-        error_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab status %s` lists them",
+        error_set(err, EXIT_USAGE, "database '%s' has no run %s'%s'; `poslab runs %s` lists them",
                   evaluation->database, kind, run ? run : method, evaluation->database);
         plans = NULL;
     }

@@ -19,6 +19,7 @@ typedef struct ReevaluateOptions {
     int64_t targets;     /* 0: all of the split; -1: as configured */
     OptionNumbers sizes; /* of a task */
     int64_t examples;    /* of each size; 0: as configured */
+    const char *hint;    /* whose rows are evaluated; NULL: as configured */
     const char *const *variants; /* method names, or items of evaluate.variants or lists of them, as JSON
                                     (starting with { or [) or in files (*.json) */
     const char *const *runs;     /* keys or prefixes of keys; NULL: all */

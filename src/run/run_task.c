@@ -65,6 +65,7 @@ static const OptionField variant_fields[] = {
 static Json *request_json(const EvaluateRequest *request, Arena *arena) {
     Json *json = json_new_object(arena), *variant = json_new_object(arena);
     options_write(json, request, request_fields, COUNT_OF(request_fields));
+    if (request->hint) json_set_text(json, "hint", request->hint);
     if (!request->variant) return json;
     options_write(variant, request->variant, variant_fields, COUNT_OF(variant_fields));
     json_set(json, "variant", variant);
@@ -73,10 +74,12 @@ static Json *request_json(const EvaluateRequest *request, Arena *arena) {
 
 static bool read_request(EvaluateRequest *request, const Json *json, const char *source, Arena *arena,
                          Error *err) {
-    static const OptionPart parts[] = {{.key = "variant"}, {0}};
+    static const OptionPart parts[] = {{.key = "variant"}, {.key = "hint"}, {0}};
     const Json *changed = json_get(json, "variant");
     EvaluateVariant *variant = NEW(arena, 1, EvaluateVariant);
-    *request = (EvaluateRequest){.variant = changed ? variant : NULL};
+    const char *hint = json_text(json_get(json, "hint"), NULL);
+    *request =
+        (EvaluateRequest){.variant = changed ? variant : NULL, .hint = hint ? arena_copy(arena, hint) : NULL};
     options_default(request, request_fields, COUNT_OF(request_fields));
     options_default(variant, variant_fields, COUNT_OF(variant_fields));
     return options_read(request, request_fields, COUNT_OF(request_fields), json, parts, source, "requests",

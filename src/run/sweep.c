@@ -76,10 +76,10 @@ static const char *stale_text(const Sweep *sweep) {
     const SweepOptions *options = sweep->options;
     const char *text = run_task_stale_text(sweep->stale, sweep->plan->count, sweep->arena), *next;
     if (options->jobs.evaluate_only)
-        next = "left out; `poslab run` trains them again";
+        next = "left out; `poslab run` retrains them";
     else
         next = options->retrain == RUN_TASK_NONE ? "kept (--retry missing)"
-                                                 : "trained again (--retry missing keeps them)";
+                                                 : "retrained (--retry missing keeps them)";
     if (options->only_failed) next = "left out by --retry failed";
     return arena_format(sweep->arena, "%s; %s", text, next);
 }
@@ -136,8 +136,8 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
                          sweep->untrained, runs);
     if (sweep->changed && !sweep->options->jobs.evaluate_only)
         progress_message(jobs->progress, true,
-                         "%d of %d runs were trained by other sources than those of this poslab, %s;"
-                         " --retry changed retrains them",
+                         "%d of %d runs were trained by other sources than this poslab's (%s); --retry "
+                         "changed retrains them",
                          sweep->changed, runs, version_revision());
     if (jobs->fatal.code) {
         *err = jobs->fatal;
@@ -147,11 +147,11 @@ static ExitCode conclude(Sweep *sweep, Error *err) {
     progress_message(jobs->progress, false, "%s%d of %d runs are done%s, in %s", start, done, runs, diverged,
                      sweep->database);
     if (jobs->refused && !jobs->left) {
-        error_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; the same command continues", jobs->failed,
-                  runs, jobs->refused);
+        error_set(err, EXIT_SYSTEM, "%d of %d runs failed: %.700s; rerun the command to retry them",
+                  jobs->failed, runs, jobs->refused);
         return err->code;
     }
-    if (jobs->left) progress_message(jobs->progress, true, "continue with: %s", sweep->options->command);
+    if (jobs->left) progress_message(jobs->progress, true, "to resume: %s", sweep->options->command);
     if (done && !jobs->left && !sweep->options->jobs.evaluate_only) print_next(sweep);
     return jobs->left ? EXIT_STOPPED : jobs->failed ? EXIT_SOME_FAILED : EXIT_DONE;
 }

@@ -215,7 +215,7 @@ static bool use_earlier_result(Worker *worker, bool *done, Error *err) {
     if (!mpi_agree(mpi_rank() > 0 || result_file_read(&earlier, worker->result, task, worker->arena, err),
                    err))
         return false;
-    if (earlier.damaged) print_progress(worker, "note '%s' is damaged; it is done again", worker->result);
+    if (earlier.damaged) print_progress(worker, "note '%s' is damaged and is made again", worker->result);
     bool *known = earlier.known;
     mpi_broadcast(known, (size_t)task->request_count * sizeof *known);
     mpi_broadcast(&earlier, sizeof earlier);
@@ -291,9 +291,13 @@ static bool evaluate(Worker *worker, Error *err) {
 bool worker_check(const RunTask *task, const Config *config, Error *err) {
     if (!task->trained && !precision_check(config->train.precision, config->source, "train.precision", err))
         return false;
-    for (int i = 0; i < task->request_count; i++)
-        if (!precision_check(task->requests[i].precision, config->source, "evaluate.precision", err))
-            return false;
+    for (int i = 0; i < task->request_count; i++) {
+        const EvaluateRequest *request = &task->requests[i];
+        if (!precision_check(request->precision, config->source, "evaluate.precision", err)) return false;
+        if (request->hint && (!config->data.task || examples_hint(config->data.task, request->hint) < 0))
+            return error_set(err, EXIT_USAGE, "%s: 'requests.hint': the task has no hint '%s'",
+                             config->source, request->hint);
+    }
     return true;
 }
 
@@ -306,9 +310,9 @@ static bool lock_folder(Worker *worker, Error *err) {
     for (int i = 0; flock(directory, LOCK_EX | LOCK_NB) != 0; i++) {
         if (errno != EWOULDBLOCK) return error_system(err, "cannot lock '%s'", folder);
         if (i == LOCK_WAIT_TENTHS && !worker->options->shared_folder)
-            return error_set(err, EXIT_SYSTEM, "another worker is busy in '%s'", folder);
+            return error_set(err, EXIT_SYSTEM, "another worker is using '%s'", folder);
         if (i == LOCK_WAIT_TENTHS)
-            print_progress(worker, "note another worker is busy in '%s'; waiting for it", folder);
+            print_progress(worker, "note another worker is using '%s'; waiting for it", folder);
         if (stop_wanted)
             return error_set(err, EXIT_STOPPED, "stopped while another worker was busy in '%s'", folder);
         usleep(100000);
@@ -345,7 +349,7 @@ static bool work(Worker *worker, Error *err) {
         !mpi_agree(read_task(worker, err) && read_point(worker, err), err) ||
         (worker->options->shared_folder && !use_earlier_result(worker, &done, err)))
         return false;
-    if (done) print_progress(worker, "note everything is done already");
+    if (done) print_progress(worker, "note nothing is missing");
     return done || train_and_evaluate(worker, err);
 }
 

@@ -47,7 +47,7 @@ static bool check_file(const char *path, DatabaseMode mode, Error *err) {
     if (stat(path, &file) != 0) {
         if (errno != ENOENT) return error_system(err, "database '%s'", path);
         if (mode == DATABASE_CREATE) return true;
-        return error_set(err, EXIT_USAGE, "database '%s' does not exist; `poslab run CONFIG` makes one",
+        return error_set(err, EXIT_USAGE, "database '%s' does not exist; `poslab run CONFIG` creates it",
                          path);
     }
     if (!S_ISREG(file.st_mode))
@@ -126,8 +126,8 @@ static bool check_library(Database *store, Error *err) {
         return true;
     return error_set(
         err, EXIT_SYSTEM,
-        "the library SQLite %s that poslab runs with does not suffice; install 3.37 or later, with "
-        "mathematical functions and JSON",
+        "the installed SQLite library, %s, lacks features; install 3.37 or later, with mathematical "
+        "functions and JSON",
         sqlite3_libversion());
 }
 
@@ -215,8 +215,8 @@ static bool each_of_table(Database *store, const SchemaTable *table, void (*foun
                 found(user, line);
             else
                 error_set(err, EXIT_DAMAGED,
-                          "database '%s' is damaged: %s; `poslab check` lists what else is wrong",
-                          store->path, line);
+                          "database '%s' is damaged: %s; `poslab check` lists all problems", store->path,
+                          line);
             arena_release(arena, mark);
         }
         Error unused = {0};
@@ -291,8 +291,8 @@ bool database_import(Database *store, const char *path, const char *what, Databa
     if (old)
         return error_set(
             err, EXIT_SYSTEM,
-            "%s '%s' has an older schema, which its permissions forbid to bring up to date; copy it to "
-            "a folder of yours and take the copy",
+            "%s '%s' has an older schema and cannot be migrated, because it is not writable; use a copy in "
+            "a writable folder",
             what, path);
     const char *file = arena_format(store->arena, "%s%s", *path == '/' ? "" : "./", path);
     if (!DATABASE_RUN(store, err, "ATTACH ? AS theirs", database_text(file))) return false;
@@ -302,7 +302,7 @@ bool database_import(Database *store, const char *path, const char *what, Databa
         /* both files passed the checks, so rows of `theirs` violate a constraint */
         err->code == EXIT_DAMAGED) {
         Error cause = *err;
-        error_set(err, EXIT_DAMAGED, "%s '%s' does not fit in; %.500s", what, path, cause.text);
+        error_set(err, EXIT_DAMAGED, "%s '%s' cannot be imported: %.500s", what, path, cause.text);
     }
     Error ignored;
     return database_execute(store, ok ? err : &ignored, "DETACH theirs") && ok;

@@ -25,7 +25,7 @@
 /* Each query returns one row for each problem, as text. */
 static const char *const rules[] = {
     "SELECT 'pages: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
-    "SELECT 'table ' || \"table\" || ': a row refers to a row of ' || parent || ' that is not there'"
+    "SELECT 'table ' || \"table\" || ': a row refers to a missing row of ' || parent"
     " FROM pragma_foreign_key_check",
     "SELECT 'run ' || key || ': it is ' || status || ' but has no training' FROM run"
     " WHERE status IN ('done', 'diverged') AND steps IS NULL",
@@ -42,7 +42,7 @@ static const char *const rules[] = {
     "|| 'windows have ' || coalesce(sum(w.tokens), 0) || ' of ' || e.tokens || ' targets'"
     " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
     " HAVING coalesce(sum(w.tokens), 0) <> e.tokens",
-    "SELECT " EVALUATION "|| count(w.window) || ' of ' || e.windows || ' windows are there'"
+    "SELECT " EVALUATION "|| count(w.window) || ' windows are stored, expected: 0 to ' || (e.windows - 1)"
     " FROM evaluation e LEFT JOIN evaluation_window w ON w.evaluation = e.id GROUP BY e.id"
     " HAVING count(w.window) <> e.windows OR max(w.window) <> e.windows - 1 OR min(w.window) <> 0",
     "SELECT " EVALUATION "|| 'its loss is not the sum of its windows'"
@@ -55,19 +55,20 @@ static const char *const rules[] = {
     "SELECT " EVALUATION "|| 'its loss is not the sum of its positions'"
     " FROM evaluation e JOIN position_loss b ON b.evaluation = e.id GROUP BY e.id"
     " HAVING " DIFFER(SUM("b"), "e.nll_sum"),
-    "SELECT " EVALUATION "|| count(k.example) || ' of ' || e.windows || ' examples are there'"
+    "SELECT " EVALUATION "|| count(k.example) || ' of ' || e.windows || ' examples are stored'"
     " FROM evaluation e LEFT JOIN task_example k ON k.evaluation = e.id GROUP BY e.id"
     " HAVING count(k.example) <> iif(e.protocol = 'exact', e.windows, 0)",
     "SELECT " EVALUATION "|| 'example ' || k.example || ' has ' || k.tokens_right || ' of ' || "
     "coalesce(w.tokens, 0) || ' targets right' FROM evaluation e JOIN task_example k ON k.evaluation = e.id"
     " LEFT JOIN evaluation_window w ON (w.evaluation, w.window) = (k.evaluation, k.example)"
     " WHERE k.tokens_right > coalesce(w.tokens, 0)",
-    "SELECT " EVALUATION "|| 'it is beyond the limit of the method and has numbers' FROM evaluation e"
+    "SELECT " EVALUATION "|| 'it has numbers, although it is beyond the limit of the method'"
+    " FROM evaluation e"
     " WHERE status = 'beyond_limit' AND (nll_sum IS NOT NULL OR tokens <> 0 OR windows <> 0)",
-    "SELECT " EVALUATION "|| 'more targets than were asked for, or none' FROM evaluation e"
+    "SELECT " EVALUATION "|| 'it has no targets, or more than requested' FROM evaluation e"
     " WHERE status = 'done' AND (tokens < 1 OR (requested > 0 AND iif(protocol = 'exact', windows, tokens) > "
     "requested))",
-    "SELECT " EVALUATION "|| 'a negative loss' FROM evaluation e WHERE nll_sum < 0",
+    "SELECT " EVALUATION "|| 'its loss is negative' FROM evaluation e WHERE nll_sum < 0",
     "SELECT 'request ' || run || ', ' || protocol || ', length ' || length || ': a stride of ' || stride"
     " FROM request WHERE stride_rule = 'L' AND stride <> length",
     "SELECT 'run ' || key || ': it was trained on ' || ranks || ' ranks' FROM run WHERE steps IS NOT NULL "
@@ -244,8 +245,7 @@ static const char *title_of(const Check *check, Arena *arena) {
         arena_format(arena, "%s: %lld problem%s; %lld files in run folders read", database_path(check->store),
                      (long long)check->problems, check->problems == 1 ? "" : "s", (long long)check->files);
     if (!check->absent) return title;
-    return arena_format(arena, "%s; %lld trained runs without a folder here", title,
-                        (long long)check->absent);
+    return arena_format(arena, "%s; %lld trained runs have no folder here", title, (long long)check->absent);
 }
 
 /* Prints the table, or the last line of the text. */
@@ -271,6 +271,7 @@ bool integrity_print(Database *store, TableFormat format, FILE *out, int64_t *pr
     if (!fine) return false;
     if (!check.unknown || check.unknown < check.problems) return true;
     return error_set(err, EXIT_USAGE,
-                     "'%s' is intact, but methods of %lld run%s are missing here; restore their files",
+                     "'%s' is intact, but this poslab lacks the methods of %lld run%s; restore their files "
+                     "in methods/ and rebuild",
                      database_path(store), (long long)check.unknown, check.unknown == 1 ? "" : "s");
 }

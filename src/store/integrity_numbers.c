@@ -63,14 +63,14 @@ static int64_t whole_of(Query *run, const char *column) {
 
 static void expect(const Numbers *numbers, Query *run, const char *column, int64_t expected) {
     if (whole_of(run, column) != expected)
-        PROBLEM(numbers, "run %s: '%s' is %lld, by its config %lld", text_of(run, "key"), column,
+        PROBLEM(numbers, "run %s: '%s' is %lld; its config gives %lld", text_of(run, "key"), column,
                 (long long)whole_of(run, column), (long long)expected);
 }
 
 static void expect_text(const Numbers *numbers, Query *run, const char *column, const char *expected) {
     char a[JSON_EXCERPT_SIZE], b[JSON_EXCERPT_SIZE];
     if (strcmp(text_of(run, column), expected))
-        PROBLEM(numbers, "run %s: '%s' is %s, by its config %s", text_of(run, "key"), column,
+        PROBLEM(numbers, "run %s: '%s' is %s; its config gives %s", text_of(run, "key"), column,
                 json_excerpt_text(text_of(run, column), a), json_excerpt_text(expected, b));
 }
 
@@ -126,8 +126,7 @@ static bool check_log(const Numbers *numbers, Query *run, const Config *config, 
     }
     if (!query_end(log, err)) return false;
     if (wrong)
-        PROBLEM(numbers, "run %s: the log of step %lld has a %s that training cannot have", key,
-                (long long)step, wrong);
+        PROBLEM(numbers, "run %s: the %s in the log of step %lld is impossible", key, wrong, (long long)step);
     else if (differ(loss, query_real(run, query_column(run, "final_loss"))))
         PROBLEM(numbers, "run %s: its final loss is not the mean of the last %lld steps", key,
                 (long long)last);
@@ -153,7 +152,7 @@ static bool check_run(const Numbers *numbers, Query *run, Error *err) {
                 (long long)until);
     if (until) expected = until;
     if (steps != expected)
-        PROBLEM(numbers, "run %s: %lld updates, by %s %lld", text_of(run, "key"), (long long)steps,
+        PROBLEM(numbers, "run %s: it has %lld updates; %s gives %lld", text_of(run, "key"), (long long)steps,
                 diverged ? "its divergence" : "its config", (long long)expected);
     expect(numbers, run, "train_tokens", steps * config->train.tokens_per_step);
     return check_log(numbers, run, config, err);
@@ -176,7 +175,8 @@ static const char evaluations_sql[] =
     "SELECT e.id, 'run ' || e.run || ': evaluation of ' || e.split || ', ' || e.protocol || ', length ' ||"
     " e.length, e.split, e.protocol, e.length, e.stride, e.requested, e.tokens, e.windows,"
     " CASE e.split WHEN 'train' THEN c.train_tokens WHEN 'valid' THEN c.valid_tokens WHEN 'test' THEN"
-    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id)"
+    " c.test_tokens END, (SELECT count(*) FROM evaluation_window w WHERE w.evaluation = e.id),"
+    " coalesce((SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name'), '')"
     " FROM evaluation e JOIN run r ON r.key = e.run JOIN corpus c ON c.id = r.corpus_id"
     " WHERE e.status = 'done' ORDER BY e.id";
 
@@ -220,23 +220,31 @@ static bool check_layout(const Numbers *numbers, const char *name, const char *i
     return true;
 }
 
+/* The split of an evaluation; that of the rows of a hint is the hint's name. -1: there is no such split. */
+static int split_of(Query *row, int protocol) {
+    const char *name = query_text(row, 2), *nearest;
+    const Task *task = protocol == EVALUATE_EXACT ? task_find(query_text(row, 11), &nearest) : NULL;
+    if (task && task->hints && find_name(name, task->hints) > 0) return SPLIT_TEST;
+    return find_name(name, corpus_split_names);
+}
+
 static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
-    EvaluateRequest request = {.split = find_name(query_text(row, 2), corpus_split_names),
-                               .protocol = find_name(query_text(row, 3), evaluate_protocol_names),
+    int protocol = find_name(query_text(row, 3), evaluate_protocol_names);
+    EvaluateRequest request = {.split = split_of(row, protocol),
+                               .protocol = protocol,
                                .length = query_int(row, 4),
                                .stride = query_int(row, 5),
                                .tokens = query_int(row, 6)};
     const char *name = query_text(row, 1);
     if (request.split <= SPLIT_TRAIN || request.protocol < 0)
-        return PROBLEM(numbers, "%s: there is no such %s", name,
-                       request.split <= SPLIT_TRAIN ? "split" : "protocol"),
+        return PROBLEM(numbers, "%s: unknown %s", name, request.split <= SPLIT_TRAIN ? "split" : "protocol"),
                true;
     /* reported by the checks of values */
     if (request.stride < 1 || request.stride > request.length) return true;
     if (request.protocol == EVALUATE_EXACT) {
         if (request.tokens != query_int(row, 8))
-            PROBLEM(numbers, "%s: %lld examples, %lld were asked for", name, (long long)query_int(row, 8),
-                    (long long)request.tokens);
+            PROBLEM(numbers, "%s: it has %lld examples; %lld are requested", name,
+                    (long long)query_int(row, 8), (long long)request.tokens);
         return true; /* reported by `rules` in integrity.c */
     }
     const int64_t most =
@@ -246,7 +254,7 @@ static bool check_evaluation(const Numbers *numbers, Query *row, Error *err) {
     EvaluateSpan span = evaluate_span(&request, query_int(row, 9));
     int64_t targets = span.end - span.first, windows = (targets + request.stride - 1) / request.stride;
     if (targets != query_int(row, 7) || windows != query_int(row, 8) || windows != query_int(row, 10)) {
-        PROBLEM(numbers, "%s: %lld targets in %lld windows, by its corpus %lld in %lld", name,
+        PROBLEM(numbers, "%s: it has %lld targets in %lld windows; its corpus gives %lld in %lld", name,
                 (long long)query_int(row, 7), (long long)query_int(row, 8), (long long)targets,
                 (long long)windows);
         return true; /* computing the layout of a corrupt evaluation could take very long */

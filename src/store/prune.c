@@ -123,8 +123,8 @@ static bool keep_runs_of(PruneList *list, Database *store, const char *path, Are
     const char *file = arena_format(arena, "%s%s", *path == '/' ? "" : "./", path);
     Error why, ignored;
     if (!DATABASE_RUN(store, &why, "ATTACH ? AS neighbour", database_text(file)))
-        return error_set(err, EXIT_SYSTEM,
-                         "cannot read '%s', which may have runs in the same folders: %.700s", path, why.text);
+        return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
+                         path, why.text);
     bool fine = true;
     for (int i = 0; fine && i < list->count; i++) {
         PruneItem *item = &list->items[i];
@@ -136,7 +136,7 @@ static bool keep_runs_of(PruneList *list, Database *store, const char *path, Are
     }
     bool detached = database_execute(store, &ignored, "DETACH neighbour");
     if (fine) return detached || (*err = ignored, false);
-    return error_set(err, EXIT_SYSTEM, "cannot read '%s', which may have runs in the same folders: %.700s",
+    return error_set(err, EXIT_SYSTEM, "cannot read '%s', whose runs may be in the same folders: %.700s",
                      path, why.text);
 }
 

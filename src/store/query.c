@@ -77,7 +77,7 @@ bool database_fail(Database *store, Error *err) {
     case SQLITE_MISMATCH:
         return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s", store->path, text);
     case SQLITE_ERROR: /* caused by values: text that is not JSON, an overflow of 64 bits */
-        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` names the row",
+        return error_set(err, EXIT_DAMAGED, "database '%s' is damaged: %s; `poslab check` finds the row",
                          store->path, text);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -85,8 +85,8 @@ bool database_fail(Database *store, Error *err) {
             return error_set(err, EXIT_STOPPED, "stopped while waiting for database '%s'", store->path);
         return error_set(
             err, EXIT_SYSTEM,
-            "database '%s' is in use%s: another poslab, sqlite3 or a viewer holds it; close that and "
-            "repeat the command",
+            "database '%s' is in use%s: close the other poslab, sqlite3 or viewer that uses it, and rerun "
+            "the command",
             store->path, lock_holder_of(store->path, store->arena));
     case SQLITE_MISUSE:
     case SQLITE_RANGE:

@@ -322,7 +322,7 @@ bool reference_import(Database *store, const char *const *files, int64_t *rows, 
     Paths found = {0};
     bool fine = *files || path_pattern_find(&found, standard, "reference", arena, err);
     if (fine && !*files && !found.count)
-        fine = error_set(err, EXIT_USAGE, "there is no %s here; name the files", standard);
+        fine = error_set(err, EXIT_USAGE, "no file matches %s; name the files to import", standard);
     for (int i = 0; fine && i < found.count; i++) fine = read_file(&reader, found.items[i]);
     for (; fine && *files; files++) fine = read_file(&reader, *files);
     fine = fine && compare_numbers(&reader) && store_numbers(store, &reader, err);

@@ -21,7 +21,7 @@ const char *const runs_status_names[] = {"pending", "running", "done", "diverged
 
 /* The columns that identify an evaluation. */
 #define REQUEST_COLUMNS(key, request)                                                                        \
-    {"run", database_text(key)}, {"split", database_text(corpus_split_names[(request)->split])},             \
+    {"run", database_text(key)}, {"split", database_text(evaluate_split_name(request))},                     \
         {"protocol", database_text(evaluate_protocol_names[(request)->protocol])},                           \
         {"length", database_int((request)->length)}, {"stride", database_int((request)->stride)},            \
         {"requested", database_int((request)->tokens)},                                                      \
@@ -161,7 +161,7 @@ bool runs_set_status(Database *store, const char *key, RunStatus status, const c
                       database_text(database_now(database_arena(store)))))
         return false;
     return database_changes(store) ||
-           error_set(err, EXIT_DAMAGED, "database '%s' has lost the run %s; repeat `poslab run`",
+           error_set(err, EXIT_DAMAGED, "run %s was deleted from database '%s'; rerun `poslab run`",
                      database_path(store), key);
 }
 
@@ -403,10 +403,10 @@ static int list_runs(Database *store, const char *condition, const char *const *
     for (; query_next(query); count++) {
         *key = arena_copy(arena, query_text(query, 0));
         if (count < MOST_CANDIDATES)
-            *list = arena_format(arena, "%s\n  %s  %s", *list, *key, query_text(query, 1));
+            *list = arena_format(arena, "%s  %s  %s\n", *list, *key, query_text(query, 1));
     }
     if (count > MOST_CANDIDATES)
-        *list = arena_format(arena, "%s\n  and %d more", *list, count - MOST_CANDIDATES);
+        *list = arena_format(arena, "%s  and %d more\n", *list, count - MOST_CANDIDATES);
     return query_end(query, err) ? count : -1;
 }
 
@@ -429,8 +429,11 @@ const char *runs_choose(Database *store, const RunsChoice *choice, Arena *arena,
     if (!*list)
         error_set(err, EXIT_USAGE, "database '%s' has no runs; `poslab run CONFIG` adds some", path);
     else if (count)
-        error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:%s", path, count, list);
+        error_set(err, EXIT_USAGE, "database '%s': %d runs match; choose one of them:", path, count);
     else
-        error_set(err, EXIT_USAGE, "database '%s': no run matches; it has%s", path, list);
+        error_set(err, EXIT_USAGE, "database '%s': no run matches; its runs are:", path);
+    Error lines;
+    snprintf(lines.text, sizeof lines.text, "%s", list);
+    error_add(err, &lines, false);
     return NULL;
 }

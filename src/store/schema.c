@@ -307,7 +307,8 @@ static const char views[] =
     "SELECT x.name AS experiment, r.key AS run_key, r.method, r.seed,\n"
     "    (SELECT atom FROM json_each(r.config, '$.data.task') WHERE key = 'name') AS task,\n"
     "    e.length AS size, s.exact, e.windows AS examples, s.tokens_right, e.tokens, e.nll_sum AS nll,\n"
-    "    r.label, p.variant, e.variant AS eval_variant, e.precision, e.id AS evaluation\n"
+    "    r.label, p.variant, e.variant AS eval_variant, e.precision, e.id AS evaluation,\n"
+    "    iif(e.split = 'test', 'none', e.split) AS hint -- whose rows were evaluated; 'none': the task's\n"
     "FROM experiment x JOIN point p ON p.experiment = x.id JOIN run r ON r.key = p.run\n"
     "    JOIN evaluation e ON e.run = r.key AND e.protocol = 'exact' AND e.status = 'done'\n"
     "    JOIN (SELECT k.evaluation, sum(k.tokens_right) AS tokens_right,\n"
@@ -435,6 +436,11 @@ const char *schema_migration(int64_t version, Arena *arena) {
                             "INSERT INTO main.run (%s) SELECT %s FROM old_run; DROP TABLE old_run; %s%s",
                             create("run", arena), names, names, create("task_example", arena), views);
     }
+    if (version == 4)
+        return arena_format(arena,
+                            "DROP VIEW IF EXISTS curve; DROP VIEW IF EXISTS outcome;"
+                            "DROP VIEW IF EXISTS accuracy; DROP VIEW IF EXISTS setting; %s",
+                            views);
     return NULL;
 }
 

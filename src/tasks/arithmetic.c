@@ -33,15 +33,26 @@ static int64_t answer_digits(bool product, int64_t a, int64_t b) {
 bool arithmetic_check(const ArithmeticOptions *o, TaskSizes sizes, bool product, Error *err) {
     int64_t width = o->pad ? padded(o, sizes) : sizes.high, places = answer_digits(product, width, width);
     if (o->hints && places > 26)
-        return error_set(err, EXIT_USAGE, "hints: 26 letters name 26 places, size %lld has answers of %lld",
-                         (long long)sizes.high, (long long)places);
+        return error_set(
+            err, EXIT_USAGE,
+            "hints: the 26 letters can mark 26 places, but answers at size %lld have %lld; lower the size",
+            (long long)sizes.high, (long long)places);
+    if (o->pad_to && !o->pad)
+        return error_set(err, EXIT_USAGE, "pad_to: has no effect without 'pad'; set that to true");
+    if (o->pad_to && o->pad_to < sizes.trained)
+        return error_set(
+            err, EXIT_USAGE,
+            "pad_to: must be at least %lld, the largest size in training, got %lld; 0 is that size",
+            (long long)sizes.trained, (long long)o->pad_to);
+    if (o->spaces_answer && !(o->spaces > 0))
+        return error_set(err, EXIT_USAGE, "spaces_answer: has no effect without 'spaces'; set that above 0");
     if (!o->scratchpad) return true;
     if (o->order != ARITHMETIC_ALL)
         return error_set(err, EXIT_USAGE,
-                         "scratchpad: its steps begin with the last digits; set 'order' to "
-                         "\"all\"");
+                         "scratchpad: its steps begin with the last digits; set 'order' to \"all\"");
     return !(o->hints || o->spaces > 0 || o->pad || o->positions) ||
-           error_set(err, EXIT_USAGE, "scratchpad: cannot have 'pad', 'spaces', 'hints' or 'positions', too");
+           error_set(err, EXIT_USAGE,
+                     "scratchpad: cannot have 'pad', 'spaces', 'hints' or 'positions', too; leave them out");
 }
 
 int arithmetic_alphabet(const void *options) {

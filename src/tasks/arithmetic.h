@@ -70,7 +70,7 @@ typedef struct ArithmeticOptions {
         {"spaces_answer", OPTION_BOOL, offsetof(ArithmeticOptions, spaces_answer),                           \
          .help = "also add spaces to the answer"},                                                           \
         {"hints", OPTION_BOOL, offsetof(ArithmeticOptions, hints),                                           \
-         .help = "write a letter before each digit that names its place"},                                   \
+         .help = "write a letter before each digit that marks its place"},                                   \
         {"positions", OPTION_CHOICE, offsetof(ArithmeticOptions, positions),                                 \
          .choices = arithmetic_positions,                                                                    \
          .help = "positions of digits: index in the row, in the number (abacus), or place value (coupled)"}, \

@@ -29,8 +29,8 @@ static bool check(const void *options, TaskSizes sizes, Error *err) {
     (void)sizes;
     const Options *o = options;
     return o->write_low <= o->write_high ||
-           error_set(err, EXIT_USAGE, "write_low: must be at most 'write_high' (%g), got %g", o->write_high,
-                     o->write_low);
+           error_set(err, EXIT_USAGE, "write_low: must be at most 'write_high' (%g), got %g; lower it",
+                     o->write_high, o->write_low);
 }
 
 static int alphabet(const void *options) {

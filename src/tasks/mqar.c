@@ -36,13 +36,13 @@ static const OptionField fields[] = {
     {"power", OPTION_REAL, offsetof(Options, power), .default_value = 0.01, .low = 0, .high = 10,
      .help = "a; 0: queries are near the pairs, 1: uniformly distributed"},
     {"filler", OPTION_CHOICE, offsetof(Options, filler), .choices = filler_names,
-     .help = "the other tokens: one fixed token, or random tokens that are in no pair"},
+     .help = "filler between pairs and queries: one fixed token, or random tokens that are in no pair"},
 };
 
 static bool check(const void *options, TaskSizes sizes, Error *err) {
     const Options *o = options;
     return o->symbols / 2 > sizes.high ||
-           error_set(err, EXIT_USAGE, "symbols: %lld pairs need at least %lld symbols, got %lld",
+           error_set(err, EXIT_USAGE, "symbols: %lld pairs need at least %lld symbols, got %lld; raise it",
                      (long long)sizes.high, (long long)(2 * sizes.high + 2), (long long)o->symbols);
 }
 

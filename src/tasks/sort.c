@@ -43,7 +43,8 @@ static bool check(const void *options, TaskSizes sizes, Error *err) {
     const Options *o = options;
     return !o->distinct || o->numbers >= sizes.high ||
            error_set(err, EXIT_USAGE,
-                     "numbers: must be at least %lld, the largest size, because 'distinct' is set; got %lld",
+                     "numbers: must be at least %lld, the largest size, because 'distinct' is set, got %lld; "
+                     "raise it",
                      (long long)sizes.high, (long long)o->numbers);
 }
 

@@ -56,17 +56,18 @@ int64_t task_draw_size(TaskSizes sizes, Random *rng);
 enum { TASK_SYMBOL_SIZE = 16 };
 
 typedef struct Task {
-    const char *name, *label; /* the name of the file; the question in one line */
-    const char *citation;     /* the source of the task or of its format */
-    const char *size;         /* the unit of sizes: "digits of each number" */
-    int64_t smallest, largest;
+    const char *name, *label;  /* the name of the file; the question in one line */
+    const char *citation;      /* the source of the task or of its format */
+    const char *size;          /* the unit of sizes: "digits of each number" */
+    int64_t smallest, largest; /* sizes; from 1 */
     size_t options_size;
     const OptionField *fields; /* options in `data.task` in addition to those of all tasks */
     int field_count;
     const char *const *hints; /* easier tasks for training, NULL-terminated; number 0 is "none", the task
                                  itself. NULL: no hints */
     bool spaced;              /* printed with spaces between tokens */
-    /* Rules across options and sizes; NULL: none. On failure err->text is "KEY: what is wrong". */
+    /* Rules across options and sizes; NULL: none. On failure err->text is "KEY: what is wrong; what to
+     * change". */
     bool (*check)(const void *options, TaskSizes sizes, Error *err);
     int (*alphabet)(const void *options); /* number of tokens, including the four of all tasks */
     /* The number of inputs of the longest row, including TASK_BOS. */

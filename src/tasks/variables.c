@@ -34,8 +34,8 @@ static bool check(const void *options, TaskSizes sizes, Error *err) {
     long long needed = (long long)sizes.high * (o->depth + 1);
     return o->letters.letters >= needed ||
            error_set(err, EXIT_USAGE,
-                     "letters: must be at least %lld for %lld variables at depth %lld, got %lld", needed,
-                     (long long)sizes.high, (long long)o->depth, (long long)o->letters.letters);
+                     "letters: must be at least %lld for %lld variables at depth %lld, got %lld; raise it",
+                     needed, (long long)sizes.high, (long long)o->depth, (long long)o->letters.letters);
 }
 
 static int alphabet(const void *options) {

@@ -189,9 +189,13 @@ static bool same_variant(const EvaluateVariant *a, const EvaluateVariant *b) {
 }
 
 bool evaluate_same_request(const EvaluateRequest *a, const EvaluateRequest *b) {
-    return a->split == b->split && a->tokens == b->tokens && a->protocol == b->protocol &&
-           a->length == b->length && a->stride == b->stride && a->precision == b->precision &&
-           same_variant(a->variant, b->variant);
+    return a->tokens == b->tokens && a->protocol == b->protocol && a->length == b->length &&
+           a->stride == b->stride && a->precision == b->precision &&
+           !strcmp(evaluate_split_name(a), evaluate_split_name(b)) && same_variant(a->variant, b->variant);
+}
+
+const char *evaluate_split_name(const EvaluateRequest *request) {
+    return request->hint ? request->hint : corpus_split_names[request->split];
 }
 
 EvaluateSpan evaluate_span(const EvaluateRequest *request, int64_t count) {

@@ -39,9 +39,13 @@ typedef struct EvaluateRequest {
     int64_t stride; /* S, 1..L; L for nonoverlapping */
     int precision;  /* Precision */
     const EvaluateVariant *variant; /* NULL: as trained */
+    const char *hint;               /* of a task: the hint whose rows are evaluated; NULL: the task itself */
 } EvaluateRequest;
 
 bool evaluate_same_request(const EvaluateRequest *a, const EvaluateRequest *b);
+
+/* What is evaluated, as stored: the name of the split, or of the hint. */
+const char *evaluate_split_name(const EvaluateRequest *request);
 
 enum { EVALUATE_BINS = 80 };
 

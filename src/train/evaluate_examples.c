@@ -24,6 +24,7 @@ typedef struct Scoring {
     const Model *model;
     const Examples *examples;
     int64_t low, sizes;   /* example i has size low + i % sizes */
+    int hint;             /* number of the hint whose rows are scored */
     int64_t count, first; /* examples; those before `first` are done */
     int inputs, sequences, lanes;
     Lane *lane;
@@ -80,7 +81,7 @@ static void share(void *user, int number) {
     int count = s->count - first < s->sequences ? (int)(s->count - first) : s->sequences;
     for (int b = 0; b < count; b++) {
         int64_t i = first + b;
-        if (!examples_test(s->examples, s->low + i % s->sizes, i, &lane->rows[b], &lane->err))
+        if (!examples_test(s->examples, s->low + i % s->sizes, s->hint, i, &lane->rows[b], &lane->err))
             lane->lacks = true;
     }
     transformer_set_origin(lane->pass,
@@ -102,14 +103,24 @@ static bool score(Scoring *s, bool (*progress)(void *, double), void *user) {
     return go_on;
 }
 
+static int hint_of(const Examples *examples, const EvaluateRequest *request) {
+    int hint = examples_hint(examples_options(examples), request->hint);
+    if (hint < 0) BUG("no hint '%s'", request->hint);
+    return hint;
+}
+
+int64_t evaluate_examples_length(const Examples *examples, const EvaluateRequest *request) {
+    return examples_test_length(examples_options(examples), request->length, hint_of(examples, request));
+}
+
 static Scoring scoring_of(const Model *model, const Examples *examples, const EvaluateRequest *request) {
-    int64_t size = request->length;
     return (Scoring){.model = model,
                      .examples = examples,
-                     .low = size,
+                     .low = request->length,
                      .sizes = 1,
+                     .hint = hint_of(examples, request),
                      .count = request->tokens,
-                     .inputs = (int)examples_test_length(examples_options(examples), size)};
+                     .inputs = (int)evaluate_examples_length(examples, request)};
 }
 
 static size_t scoring_bytes(Scoring scoring) {
@@ -132,7 +143,7 @@ static bool lacks_examples(const Scoring *s, Error *err) {
 
 static bool usable(const Model *model, const Examples *examples, const EvaluateRequest *request) {
     const ExamplesOptions *options = examples_options(examples);
-    return encoding_usable(&model->position, &model->shape, examples_test_length(options, request->length)) &&
+    return encoding_usable(&model->position, &model->shape, evaluate_examples_length(examples, request)) &&
            encoding_usable(&model->position, &model->shape,
                            examples_test_farthest(options, request->length) + 1);
 }
@@ -169,11 +180,11 @@ bool evaluate_examples_check(const Examples *examples, const EvaluateRequest *re
                              Error *err) {
     Arena *scratch = arena_new(0);
     int64_t size = request->length;
-    TaskRow row = examples_row(examples, examples_test_length(examples_options(examples), size), scratch);
+    TaskRow row = examples_row(examples, evaluate_examples_length(examples, request), scratch);
     Error why;
     bool fine = true;
     for (int64_t i = 0; i < request->tokens && fine && examples_options(examples)->examples; i++)
-        fine = examples_test(examples, size, i, &row, &why);
+        fine = examples_test(examples, size, hint_of(examples, request), i, &row, &why);
     arena_free(scratch);
     return fine || error_set(err, EXIT_USAGE, "%s: %.900s", source, why.text);
 }
@@ -187,7 +198,7 @@ EvaluateAccuracy evaluate_examples_trained(const Model *model, const Examples *e
                        .sizes = options->high - options->low + 1,
                        .count = count};
     for (int64_t size = options->low; size <= options->high; size++) {
-        int inputs = (int)examples_test_length(options, size);
+        int inputs = (int)examples_test_length(options, size, 0);
         if (inputs > scoring.inputs) scoring.inputs = inputs;
     }
     scoring_allocate(&scoring, arena);

@@ -22,6 +22,9 @@ bool evaluate_examples_run(const Model *model, const Examples *examples, const E
 bool evaluate_examples_check(const Examples *examples, const EvaluateRequest *request, const char *source,
                              Error *err);
 
+/* The number of inputs of the longest row. */
+int64_t evaluate_examples_length(const Examples *examples, const EvaluateRequest *request);
+
 /* Bytes of the passes that it makes. */
 size_t evaluate_examples_bytes(const Model *model, const Examples *examples, const EvaluateRequest *request);
 

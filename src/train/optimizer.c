@@ -12,11 +12,11 @@ const OptionField optimizer_fields[] = {
     {"lr", OPTION_REAL, offsetof(OptimizerOptions, lr), .default_value = 2e-3, .low = 1e-9, .high = 100,
      .help = "peak learning rate"},
     {"beta1", OPTION_REAL, offsetof(OptimizerOptions, beta1), .default_value = 0.9, .low = 0,
-     .high = 0.999999, .help = "adamw: decay of the mean"},
+     .high = 0.999999, .help = "adamw: decay rate of the running mean of gradients"},
     {"beta2", OPTION_REAL, offsetof(OptimizerOptions, beta2), .default_value = 0.98, .low = 0,
-     .high = 0.999999, .help = "adamw: decay of the mean square"},
+     .high = 0.999999, .help = "adamw: decay rate of the running mean of squared gradients"},
     {"eps", OPTION_REAL, offsetof(OptimizerOptions, eps), .default_value = 1e-8, .low = 1e-15, .high = 1,
-     .help = "adamw: added to the root"},
+     .help = "adamw: added to the root of the mean square"},
     {"decay", OPTION_REAL, offsetof(OptimizerOptions, decay), .default_value = 0.01, .low = 0, .high = 10,
      .help = "decoupled weight decay"},
     {"momentum", OPTION_REAL, offsetof(OptimizerOptions, momentum), .default_value = 0.99, .low = 0,
@@ -32,7 +32,7 @@ const OptionField optimizer_schedule_fields[] = {
     {"warmup", OPTION_REAL, offsetof(OptimizerScheduleOptions, warmup), .default_value = 0.05, .low = 0,
      .high = 1, .help = "share of the updates with a linear warm-up from 0"},
     {"floor", OPTION_REAL, offsetof(OptimizerScheduleOptions, floor), .default_value = 0.1, .low = 0,
-     .high = 1, .help = "share of lr at which the cosine ends"},
+     .high = 1, .help = "learning rate at the end, as a share of lr"},
 };
 const int optimizer_schedule_field_count = COUNT_OF(optimizer_schedule_fields);
 const OptionSection optimizer_schedule_section = {

@@ -19,7 +19,8 @@ const OptionField train_fields[] = {
      .high = 1e9, .help = "tokens of one update; a multiple of the length"},
     {"precision", OPTION_CHOICE, offsetof(TrainOptions, precision), .choices = precision_names,
      .help =
-         "precision of the factors in products of linear layers; bf16 needs a CPU with AVX-512 BF16 or AMX"},
+         "precision of the inputs of matrix products in linear layers; bf16 needs a CPU with AVX-512 BF16 "
+         "or AMX"},
     {"seed", OPTION_INT, offsetof(TrainOptions, seed), .default_value = 1, .low = 0,
      .high = 9007199254740992.0, .help = "seed of initial weights, batches and dropout"},
     {"checkpoint", OPTION_REAL, offsetof(TrainOptions, checkpoint), .default_value = 60, .low = 0,
@@ -29,12 +30,12 @@ const int train_field_count = COUNT_OF(train_fields);
 
 const OptionField train_until_fields[] = {
     {"exact", OPTION_REAL, offsetof(TrainOptions, until_exact), .default_value = 0.99, .low = 1e-3, .high = 1,
-     .help = "share of examples of the trained sizes that is answered when training ends"},
+     .help = "training ends when this share of the examples of the trained sizes is answered"},
     {"updates", OPTION_INT, offsetof(TrainOptions, until_updates), .default_value = 500, .low = 1,
-     .high = 1e9, .help = "updates between two looks at that share"},
+     .high = 1e9, .help = "updates between two measurements of that share"},
 };
 const OptionSection train_until_section = {"train.until",
-                                           "When training on a task ends early; without it, never",
+                                           "When training on a task ends early; without this section, never",
                                            train_until_fields, COUNT_OF(train_until_fields), NULL};
 
 static const OptionPart train_parts[] = {{.key = "optimizer"}, {.key = "schedule"}, {.key = "until"}, {0}};

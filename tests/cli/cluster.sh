@@ -208,10 +208,10 @@ check "without a controller status still works" try 3 status $database
 check "and knows that it does not know" says out "is unknown"
 check "submit does not" try 5 submit many.json
 start_controller
-check "the lost node's task is started again" eventually 600 grep -q "another worker is busy" "$log"
+check "the lost node's task is started again" eventually 600 grep -q "another worker is using" "$log"
 check "while the first worker is still there" kill -0 "$first"
 kill -CONT "$first"
-check "which delivers" eventually 300 grep -q "everything is done already" "$log"
+check "which delivers" eventually 300 grep -q "nothing is missing" "$log"
 start_node n2
 
 check "collect while tasks run, again" try 3 collect $database

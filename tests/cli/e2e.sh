@@ -61,7 +61,7 @@ check "plan writes nothing" test ! -e results
 paper=$root/configs/paper/wikitext103.json
 check "plan of the paper's experiments, without its corpus" try 0 plan "$paper" --set "sweep.method=[\"$two\"]"
 check "it counts the paper's parameters and says what cannot be run" says out "246933504" \
-    "\`run\` would refuse" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"
+    "\`run\` refuses it" "'model.adaptive': adaptive input and softmax can be planned, not run yet" "uint16"
 check "run refuses it" try 2 run "$paper" --set "sweep.method=[\"$two\"]"
 check "and says the same" says err "'model.adaptive': adaptive input and softmax can be planned, not run yet"
 check "run --dry-run" try 0 run e2e.json --dry-run
@@ -150,7 +150,7 @@ check "SIGINT stops it" eventually 120 says err "stopping"
 kill -CONT "${workers[@]}"
 await
 check "SIGINT: exit code 3" test $? = 3
-check "and how to continue" says err "continue with: poslab run long.json --db stopped/x.db"
+check "and how to continue" says err "to resume: poslab run long.json --db stopped/x.db"
 left=$(sql stopped/x.db "SELECT count(*) FROM run WHERE status = 'pending'")
 check "the run is pending" test "$left" -gt 0
 folder=$(dirname stopped/long/*/state.safetensors)
@@ -224,7 +224,7 @@ check "methods with their cost" try 0 methods
 check "the cost is there" says out "train 64" 1.23
 echo "train,$one" >>results/methods/cost.csv
 check "a damaged cost" try 2 methods
-check "it is named with its line" says err "'results/methods/cost.csv', line 4: phase,method,length,ratio"
+check "it is named with its line" says err "'results/methods/cost.csv', line 4: expected phase,method,length,ratio"
 rm -r results/methods
 check "methods in no format" try 2 methods --format xml
 check "methods --json" try 0 methods --json
@@ -414,7 +414,7 @@ check "bench as text" try 0 bench e2e.json --rounds 1 --phase evaluate --lengths
 check "has every method" says out $one $control "T = 24" "of that" "bf16 "
 check "bench of more than fits into memory" try 2 bench e2e.json --methods $one \
     --lengths "$(printf '16777216,%.0s' {1..15})16777216"
-check "says what to lower" says err "name fewer in --methods or --lengths"
+check "says what to lower" says err "reduce --methods or --lengths"
 check "bench into a database" try 0 bench e2e.json --rounds 1 --methods $one,$two --db $db
 check "keeps it there" is $([ $control = none ] && echo 6 || echo 4) $db "SELECT count(*) FROM bench_result" # with the control
 check "analyse cost" try 0 analyse $db cost --format csv
@@ -502,7 +502,8 @@ check "help of a command" try 0 run --help
 check "lists its options" says out --jobs --set --db
 check "version" try 0 --version
 # shellcheck disable=SC2016 # expanded by the other shell
-check "a full disk behind stdout" bash -c '"$0" methods >/dev/full 2>/dev/null; [ $? = 5 ]' "$POSLAB"
+check "standard output that cannot be written" bash -c '"$0" methods >/dev/full 2>err; [ $? = 5 ]' "$POSLAB"
+check "is one error" test "$(wc -l <err)" = 1
 
 if command -v script >/dev/null; then
     TERM=xterm script -qec "'$POSLAB' run e2e.json -j 2 --db screen/x.db" shown </dev/null >/dev/null 2>&1

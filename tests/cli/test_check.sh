@@ -32,37 +32,37 @@ its loss is not the sum of its windows|update evaluation set nll_sum = null wher
 its loss is not the sum of its windows|update evaluation set nll_sum = nll_sum * 1.0001 where id = 1
 table evaluation, row 1: 'nll_sum' must be|update evaluation set nll_sum = 9e999 where id = 1
 its windows are not those|update evaluation_window set tokens = tokens + iif(window = 0, 1, -1) where evaluation = 1 and window < 2
-99 targets in .* windows, by its corpus 100|update evaluation set tokens = 99 where id = 1
-windows are there|delete from evaluation_window where evaluation = 1 and window = 1
-targets in .* windows, by its corpus|update evaluation set requested = 99 where id = 1
-targets in .* windows, by its corpus|update corpus set valid_tokens = 60, test_tokens = 60
-it is beyond the limit|update evaluation set status = 'beyond_limit' where id = 1
-there is no such protocol|update evaluation set protocol = 'other' where id = 1
-has a rate that training cannot|update train_log set loss = 0, rate = 0, norm = 0
+99 targets in .* windows; its corpus gives 100|update evaluation set tokens = 99 where id = 1
+windows are stored|delete from evaluation_window where evaluation = 1 and window = 1
+targets in .* windows; its corpus gives|update evaluation set requested = 99 where id = 1
+targets in .* windows; its corpus gives|update corpus set valid_tokens = 60, test_tokens = 60
+it has numbers, although|update evaluation set status = 'beyond_limit' where id = 1
+unknown protocol|update evaluation set protocol = 'other' where id = 1
+the rate in the log of step . is impossible|update train_log set loss = 0, rate = 0, norm = 0
 final loss is not the mean|update train_log set loss = 0
 final loss is not the mean|update run set final_loss = final_loss + 0.001
 final loss is not the mean|update run set final_loss = null, status = 'diverged', diverged_step = steps
-has a loss that training cannot|update train_log set loss = null where step = 1
-has a norm that training cannot|update train_log set norm = -1 where step = 2
-has a rate that training cannot|update train_log set rate = rate * 1.01 where step = 3
-'seed' is 7, by its config 1|update run set seed = 7
-'train_length' is 31, by its config|update run set train_length = 31
-'method' is other, by its config|update run set method = 'other'
-'method_options' is .* by its config|update run set method_options = '{"a":1}'
-'parameters' is 5, by its config|update run set parameters = 5
-'position_parameters' is 5, by its config|update run set position_parameters = 5
-'seed' is 1, by its config 7|update run set config = json_set(config, '$.train.seed', 7)
-'train_length' is .*, by its config|update run set config = json_set(config, '$.train.length', 8)
-'key' is .*, by its config|update run set config = replace(config, '"dropout":0,', '"dropout":0.5,')
-'key' is .*, by its config|update corpus set hash = 'other'
-updates, by its config|update run set steps = steps - 1
+the loss in the log of step . is impossible|update train_log set loss = null where step = 1
+the norm in the log of step . is impossible|update train_log set norm = -1 where step = 2
+the rate in the log of step . is impossible|update train_log set rate = rate * 1.01 where step = 3
+'seed' is 7; its config gives 1|update run set seed = 7
+'train_length' is 31; its config gives|update run set train_length = 31
+'method' is other; its config gives|update run set method = 'other'
+'method_options' is .*; its config gives|update run set method_options = '{"a":1}'
+'parameters' is 5; its config gives|update run set parameters = 5
+'position_parameters' is 5; its config gives|update run set position_parameters = 5
+'seed' is 1; its config gives 7|update run set config = json_set(config, '$.train.seed', 7)
+'train_length' is .*; its config gives|update run set config = json_set(config, '$.train.length', 8)
+'key' is .*; its config gives|update run set config = replace(config, '"dropout":0,', '"dropout":0.5,')
+'key' is .*; its config gives|update corpus set hash = 'other'
+updates; its config gives|update run set steps = steps - 1
 'train_tokens' is|update run set train_tokens = train_tokens - 1
-'label' is .*, by its config|update run set label = 'Other'
+'label' is .*; its config gives|update run set label = 'Other'
 it was trained on 0 ranks|update run set ranks = 0
 0 tokens to train on, run|update corpus set train_tokens = 0
 it is done and diverged|update run set diverged_step = 2
 it is diverged but not|update run set status = 'diverged'
-a row refers to a row|delete from run where key in (select min(key) from run)
+a row refers to a missing row|delete from run where key in (select min(key) from run)
 table run, row .*: 'config' must be a JSON object, got 'garbage'|update run set config = 'garbage'
 table run, row .*: 'config' must be a JSON object, got ''|update run set config = ''
 'name' must be|update run set config = '{}'

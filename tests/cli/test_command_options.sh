@@ -16,13 +16,25 @@ refused() { # refused TEXT ARGUMENT...: an invalid value is refused with TEXT
     try 2 "$@" && says err "$text"
 }
 
+paged() { # paged ARGUMENT...: a pager shows the output on a small terminal, but not with --no-pager
+    POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" && says shown pager &&
+        POSLAB_PAGER='echo pager' on_terminal 2 300 "$@" --no-pager && lacks shown pager
+}
+
 # --- init, help ---
 
 init_files() { try 0 init i1.json --files 'text/*.txt' && says i1.json text/ && refused "name the files" init i2.json; }
 init_methods() { try 0 init i3.json --files 'text/*.txt' --methods "$one" && says out "1 run," && says i3.json "\"$one\""; }
 help_schema() { try 0 help config --schema && is_json out && refused "usage: poslab help" help --schema; }
 
+help_no_pager() { paged help config; }
+
 # --- plan, status ---
+
+plan_no_pager() { paged plan e2e.json; }
+status_no_pager() { paged status x/x.db; }
+check_no_pager() { paged check x/x.db; }
+runs_no_pager() { paged runs x/x.db; }
 
 plan_set() { try 0 plan e2e.json --set train.seed=7 --set method="$one" && says out "$one L=16 seed=7" && lacks out "seed=1"; }
 plan_json() { try 0 plan e2e.json --json && is_json out && says out '"points"'; }
@@ -101,6 +113,8 @@ status_watch() { # nothing is left of one experiment, so that it ends
 
 # --- table, plot, report, analyse ---
 
+table_no_pager() { paged table x/x.db; }
+analyse_no_pager() { paged analyse x/x.db curves; }
 table_json() { try 0 table x/x.db --json && is_json out; }
 table_experiment() {
     try 0 table x/x.db && says out "e2e: " "other: " && try 0 table x/x.db --experiment other && says out "other: " && lacks out "e2e: " &&
@@ -122,7 +136,7 @@ table_format() {
 }
 table_bare() {
     try 0 table x/x.db --format latex --bare && says out '\begin{tabular}' && lacks out caption minipage setbox &&
-        refused "--bare is for --format latex" table x/x.db --bare
+        refused "--bare needs --format latex" table x/x.db --bare
 }
 table_paper() {
     cp x/x.db paper.db && refused "poslab reference" table paper.db --paper && try 0 reference paper.db reference.csv &&
@@ -146,7 +160,7 @@ plot_best() { swept && try 0 plot best.db -o best.svg --best train.optimizer.lr 
 report_best() { swept && try 0 report best.db -o best.html --best train.optimizer.lr && says best.html "Chosen: "; }
 analyse_best() { swept && try 0 analyse best.db curves --best train.optimizer.lr && says out "Chosen: " && lacks out "lr=0.001"; }
 table_metric() {
-    refused "--metric is for experiments on tasks, 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
+    refused "--metric is for experiments on tasks, but 'e2e' is on text" table x/x.db --experiment e2e --metric exact &&
         refused "exact" table x/x.db --metric accurate
 }
 table_ratio() { try 0 table x/x.db --experiment e2e --ratio && says out "perplexity over that at the training length" "1.000"; }
@@ -263,6 +277,7 @@ eval_jobs() {
 eval_threads() { fresh t && try 0 eval t/x.db --experiment other --lengths 24 --threads 2 && is 2 t/x.db "SELECT threads FROM evaluation WHERE length = 24"; }
 eval_dry_run() { fresh n && try 0 eval n/x.db --experiment e2e --lengths 24 --dry-run && says out "4 of 4 runs to do" "1 evaluation" && cmp n/x.db x/x.db; }
 eval_quiet() { fresh q && try 0 eval q/x.db --experiment other --lengths 24 --quiet && [ ! -s err ] && is 1 q/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
+eval_hint() { fresh hint && try 2 eval hint/x.db --experiment e2e --hint count && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
 eval_sizes() { fresh sizes && try 2 eval sizes/x.db --experiment e2e --sizes 4 && says err "'evaluate.task' needs 'data.task'"; } # test_tasks.sh
 eval_examples() { fresh examples && try 2 eval examples/x.db --experiment e2e --examples 4 && says err "'evaluate.task' needs 'data.task'"; }
 eval_db() { fresh d && try 0 eval other.json --db d/x.db --lengths 24 && is 1 d/x.db "SELECT count(*) FROM evaluation WHERE length = 24"; }
@@ -306,7 +321,13 @@ eval_of_trained_runs() {
 # --- methods, export, bench ---
 
 methods_json() { try 0 methods --json && is_json out && try 0 methods "$one" --json && is_json out && says out "$one"; }
+tasks_no_pager() { paged tasks; }
 tasks_set() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE "^  [0-9]{3}[+][0-9]{3}=" out && try 2 tasks addition --set size=0 && says err "data.task.size"; }
+methods_no_pager() { paged methods; }
+tasks_examples() { try 0 tasks copy --examples 7 && [ "$(grep -c '^      scored: ' out)" = 7 ]; }
+tasks_size() { try 0 tasks copy --size 9 --set size=3 && grep -qE '^  [a-z]{9}[|][a-z]{9}[$]$' out && try 2 tasks copy --size 20000 && says err "'--size'"; }
+tasks_hint() { try 0 tasks sort --size 3 --hint count && grep -qE '^  C .* [?] [0-9]+ # [0-9]+ [$]$' out && try 2 tasks sort --hint count && says err "needs --size"; }
+tasks_rows() { try 0 tasks copy --rows --examples 2 && [ "$(wc -l <out)" = 2 ] && grep -qE '"tokens":\[1,[0-9,]+,2\],"targets":\[null,' out; }
 methods_format() { try 0 methods --format md && says out "| \`$one\` |" && try 0 methods -f text && lacks out "|" && refused xml methods --format xml; }
 exported() { # exported NAME OPTION...: exports a file of that run
     local name=$1
@@ -331,7 +352,7 @@ export_is_of_one_run() {
     mapfile -t keys < <(sql x/x.db "SELECT run FROM point WHERE experiment = 1 ORDER BY 1")
     exported whole && cmp whole "x/e2e/${keys[0]}/model.safetensors" && refused "runs match; choose one of them:" export x/x.db "" f &&
         cp x/x.db ab.db && sql ab.db "UPDATE run SET key = 'ab' || rowid" && refused "runs match; choose one of them:" export ab.db ab f &&
-        refused "no run matches; it has" export x/x.db xyz f && fresh swapped &&
+        refused "no run matches; its runs are:" export x/x.db xyz f && fresh swapped &&
         cp "x/e2e/${keys[1]}/model.safetensors" "swapped/e2e/${keys[0]}/" && try 4 export swapped/x.db "${keys[0]}" f &&
         says err "holds the weights of another run" && [ ! -e f ]
 }

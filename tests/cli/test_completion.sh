@@ -9,7 +9,7 @@ home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 cd "$home" || exit 1
 number=0 failed=0
-export LC_ALL=C
+export LC_ALL=C PATH="${POSLAB%/*}:$PATH" # the scripts call the program
 
 check() { # check NAME COMMAND...
     local name=$1
@@ -101,20 +101,21 @@ check "bash: nothing for an unknown command" offers "" nonesuch x
 
 # --- zsh and fish ---
 
-names() { # names SHELL: the script contains each command and each option
-    local command option
-    for command in $commands; do
-        grep -qE "(^| |')$command( |\)|:|$)" "script.$1" || { echo "no $command"; return 1; }
-        for option in $(options_of "$command"); do
-            [ "$1" != fish ] || option="-l ${option#--}"
-            grep -qF -- "$option" "script.$1" || { echo "no $option"; return 1; }
-        done
-    done
-}
-check "zsh: all names" names zsh
-check "fish: all names" names fish
 if command -v zsh >/dev/null; then
     check "zsh: the script is one" zsh -n script.zsh
+    gives() { # gives "LINES" WORD...: what the script passes to zsh's functions for the last word
+        local wanted=$1 got
+        shift
+        got=$(zsh -fc '_describe() { print -l -- "${(@P)3}"; }; _files() { print files; }
+            words=("$@") CURRENT=$#; source ./script.zsh' zsh poslab "$@")
+        [ "$got" = "$wanted" ] || { echo "gave: $got"; return 1; }
+    }
+    check "zsh: an option with its help" gives "--format:output format" table a.db --fo
+    check "zsh: after =" gives "--format=md" table a.db --format=m
+    check "zsh: a method or a file" gives "files
+alibi:ALiBi" eval a.db --variant ali
+    check "zsh: the third of several" gives "files" merge a.db b.db ""
+    check "zsh: nothing for a number" gives "" run -j ""
 else
     skip "zsh: the script is one" "no zsh here"
 fi
@@ -128,6 +129,9 @@ if command -v fish >/dev/null; then
     check "fish: commands" completes "table" "poslab tab"
     check "fish: options" completes "--format" "poslab table a.db --fo"
     check "fish: a choice" completes "md" "poslab table a.db --format m"
+    check "fish: after =" completes "--format=md" "poslab table a.db --format=m"
+    check "fish: a file" completes "a.db a.json" "poslab status a"
+    check "fish: a method or a file" completes "alibi" "poslab eval a.db --variant ali"
     check "fish: the second word" completes "claim-points claims" "poslab analyse a.db cl"
 else
     skip "fish: the script is one" "no fish here"

@@ -44,7 +44,7 @@ check "a method without a formula" try 2 export --loader $db "$(key_of "$without
 check "is named, with those that have one" says err "'$without' has no formula in PyTorch" "methods/$without.c" "${with[0]}, ${with[1]}"
 check "nothing is written" test ! -e refused.safetensors -a ! -e refused.py
 check "tokens" try 2 export --loader --tokens valid $db "$key" refused.safetensors
-check "have no loader" says err "--loader loads weights, not what --batches and --tokens export"
+check "have no loader" says err "--loader is for weights; leave out --batches and --tokens"
 check "a run with a window" try 0 run tiny.json -q --db window.db --set method="${with[0]}" --set model.attention.window=8
 check "has no loader" try 2 export --loader window.db "$(sql window.db 'SELECT key FROM run')" refused.safetensors
 check "which names the option" says err "'model.attention.window' = 8"

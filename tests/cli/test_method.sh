@@ -100,7 +100,7 @@ own_runs_are_stale() { # and no others
         ! grep " stale, " status | grep -v "$(./poslab methods | awk '/^sample_probe / { print $2 }')"
 }
 check "its runs are stale" own_runs_are_stale
-retrains_them() { reruns | grep -q "runs* .* stale: the file of .* method was edited after the training; trained again"; }
+retrains_them() { reruns | grep -q "runs* .* stale: the file of .* method was edited after the training; retrained"; }
 check "they are trained again" retrains_them
 check "then nothing is stale" ./poslab status results/sample_probe.db
 check "the laws find a wrong sign" fails "gradient of 'slope'[0] is" build/tests/test_methods sample_probe gradient
@@ -129,7 +129,7 @@ check "and the laws say where" fails 'sample_probe {"slope":1}, layers 1 heads 3
 rm methods/sample_probe.c configs/sample_probe.json
 check "without it the tree builds" make -s -j2 poslab
 check "and knows it no more" fails "there is no method 'sample_probe'" ./poslab methods sample_probe
-check "its runs are not taken for damaged" refuses "'results/sample_probe.db' is intact, but methods of 3 runs are missing" \
+check "its runs are not taken for damaged" refuses "'results/sample_probe.db' is intact, but this poslab lacks the methods of 3 runs" \
     ./poslab check results/sample_probe.db
 check "and are told" fails "cannot be checked without methods/sample_probe.c, which is missing" \
     ./poslab check results/sample_probe.db

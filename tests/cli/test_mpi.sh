@@ -60,6 +60,30 @@ check "evaluation by one" "$POSLAB" eval e1/x.db --lengths 8,24,48 --protocol st
 check "evaluation by three ranks" "${mpi[@]}" -np 3 "$POSLAB" eval e3/x.db --lengths 8,24,48 --protocol strided:0.25 -q
 check "gives the same bits" same_numbers e1/x.db e3/x.db
 
+# Tasks: rows with different numbers of targets, a finite set, an early end, positions that are drawn or given.
+cat >task.json <<'END'
+{ "name": "task",
+  "data": { "task": { "name": "sort", "size": [1, 5], "numbers": 9, "examples": 2000, "hint": { "name": "count", "share": 0.3 } } },
+  "model": { "layers": 2, "heads": 2, "width": 16, "ffn": 32, "max_tokens_in_flight": 60 },
+  "train": { "length": 13, "tokens": 13000, "tokens_per_step": 143, "checkpoint": 0, "until": { "exact": 0.001, "updates": 40 } },
+  "evaluate": { "task": { "sizes": [2, 6], "examples": 37 } },
+  "sweep": { "method": ["METHODS"] } }
+END
+methods=none
+for method in rotary randomised; do ! has $method || methods="$methods\", \"$method"; done
+sed -i "s/METHODS/$methods/" task.json
+for n in 1 2 3; do
+    check "a task on $n ranks" run $n task.json --db "task$n/x.db"
+    check "and on $n threads" "$POSLAB" run task.json -q --db "task$n-threads/x.db" --threads $n
+    check "compute the same, bit for bit" same_numbers "task$n/x.db" "task$n-threads/x.db"
+done
+cp -r task1 task1-one && cp -r task1 task1-three
+check "evaluation of a task by one" "$POSLAB" eval task1-one/x.db --sizes 1,9 --examples 50 --hint fill -q
+check "evaluation of a task by three ranks" "${mpi[@]}" -np 3 "$POSLAB" eval task1-three/x.db --sizes 1,9 --examples 50 --hint fill -q
+check "gives the same examples, bit for bit" same_numbers task1-one/x.db task1-three/x.db
+check "of which there are as many as asked for" is "50 50" task1-three/x.db "SELECT min(n) || ' ' || max(n) FROM
+    (SELECT count(*) AS n FROM task_example k JOIN evaluation e ON e.id = k.evaluation WHERE split = 'fill' GROUP BY e.id)"
+
 # One of three ranks is killed during a longer run. Its environment has the rank number from mpirun.
 sed -e 's/"e2e"/"long"/' -e 's/1920/128000/' -e "s/, \"$two\"//" \
     -e 's/"length": 16/"checkpoint": 1e-6, &/' e2e.json >long.json

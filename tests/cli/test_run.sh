@@ -84,7 +84,7 @@ retry_missing() {
         try 0 run e2e.json --db stale/x.db --retry missing && is 2 stale/x.db "SELECT count(*) FROM run WHERE train_seconds = 99" &&
         says err "1 of 2 runs is stale: the file of its method was edited after the training; kept (--retry missing)" &&
         try 0 run e2e.json --db stale/x.db && is 2 stale/x.db "SELECT group_concat(seed) FROM run WHERE train_seconds = 99" &&
-        says err "trained again" && same_numbers stale/x.db whole/x.db
+        says err "retrained" && same_numbers stale/x.db whole/x.db
 }
 
 option_retries() {
@@ -127,7 +127,7 @@ stopped() {
     kill $runner
     wait $runner
     code=$?
-    [ $code = 3 ] && is failed,pending stopped/x.db "$statuses" && says err "continue with: poslab run long.json" && return
+    [ $code = 3 ] && is failed,pending stopped/x.db "$statuses" && says err "to resume: poslab run long.json" && return
     echo "exit code $code"
     return 1
 }

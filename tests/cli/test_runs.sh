@@ -33,12 +33,13 @@ check "are escaped" test "$(grep -c "$(printf '\033')" out)" = 0
 check "export of one of many" try 2 export $db w.safetensors --method "$one" --seed 1
 check "lists the candidates" says err "2 runs match; choose one of them" "$key" "train.optimizer.lr=0.001" "L=16 seed=1"
 check "and no others" lacks err "seed=2"
+check "on a line each" test "$(grep -c '^poslab: ' err)" = 3
 check "and writes nothing" test ! -e w.safetensors
 check "export of one" try 0 export $db w.safetensors --method "$one" --seed 1 --setting train.optimizer.lr=0.001
 check "is it" cmp w.safetensors "$(sql $db "SELECT 'x/e2e/' || key FROM run JOIN point ON run = key
     WHERE method = '$one' AND seed = 1 AND variant = 'train.optimizer.lr=0.001'")/model.safetensors"
 check "export of none" try 2 export $db w.safetensors --method nosuch
-check "lists what there is" says err "no run matches; it has" "seed=2"
+check "lists what there is" says err "no run matches; its runs are:" "seed=2"
 check "a key works as before" try 0 export $db "$key" w2.safetensors
 
 # --- prune ---
@@ -93,7 +94,7 @@ check "the rest is deleted" test "$(find x/e2e -mindepth 1 -maxdepth 1 -type d -
 head -c 3000 x/neighbour.db >x/damaged.db
 mkdir x/e2e/0123456789abcdef
 check "with a database that cannot be read" try 5 prune $db
-check "nothing is deleted" says err "x/damaged.db" "may have runs in the same folders"
+check "nothing is deleted" says err "x/damaged.db" "whose runs may be in the same folders"
 check "indeed" test -d x/e2e/0123456789abcdef
 rm x/damaged.db
 

@@ -23,7 +23,7 @@ edited() { # edited DB: as if the file of the first method was edited
 edited $db
 numbers $db >numbers
 check "status" try 3 status $db
-check "counts them, and lists them" says out "4 done; 12 of 12 evaluations; 2 stale" "stale, its method's file was edited"
+check "counts them, and lists them" says out "4 done; 12 of 12 evaluations; 2 stale" "stale, the file of its method was edited"
 check "status as JSON" try 3 status $db --json
 check "has their number" is 2 :memory: "SELECT json_extract(CAST(readfile('out') AS TEXT), '\$[0].stale')"
 check "and marks them" is 2 :memory: "SELECT sum(json_extract(value, '\$.stale'))
@@ -66,7 +66,7 @@ check "only failed runs" try 0 run e2e.json --retry failed
 check "are none" diff numbers <(numbers $db)
 sql $db "UPDATE run SET train_seconds = 99"
 check "run" try 0 run e2e.json -j 2
-check "says it" says err "2 of 4 runs are stale" "trained again" "4 of 4 runs are done"
+check "says it" says err "2 of 4 runs are stale" "retrained" "4 of 4 runs are done"
 check "trains them again" is "2|$two" $db "SELECT count(*), group_concat(DISTINCT method) FROM run WHERE train_seconds = 99"
 check "to the same numbers" diff numbers <(numbers $db)
 check "nothing is stale any more" try 0 status $db
@@ -88,7 +88,7 @@ check "one of the runs is retrained" eventually 60 is 1 $db "SELECT count(*) > 0
 kill -9 $pid
 wait $pid 2>/dev/null
 check "the database is sound" eventually 20 try 0 check $db
-check "and the same command continues" eventually 20 try 0 run e2e.json -j 2
+check "and the same command resumes" eventually 20 try 0 run e2e.json -j 2
 check "to the same numbers" diff numbers <(numbers $db)
 check "of the new file" is 4 $db "SELECT count(*) FROM run WHERE coalesce(method_files, '') NOT LIKE '%0123456789ab'"
 done_testing

@@ -87,7 +87,7 @@ check "the file stays" test -n "$(compgen -G 'results/e2e/*/result.db')"
 check "once more" try 3 collect $database
 check "nothing changes" says out "collected 1 result; 1 of 4 runs are complete"
 check "the task again" task 1
-check "has nothing to do" says results/e2e/cluster/1/log/101_1.log "everything is done already"
+check "has nothing to do" says results/e2e/cluster/1/log/101_1.log "nothing is missing"
 : >queue
 task 2
 echo "slurmstepd: error: out of memory" >>results/e2e/cluster/1/log/101_3.log

@@ -41,7 +41,7 @@ deep=(--set model.width=2048 --set model.heads=4 --set model.ffn=8192 --set mode
 check "gradients of 256 threads, which no machine here holds" try 2 run e2e.json -n "${deep[@]}" --threads 256
 check "are refused, with the remedy" says err "to train, the machine has" "or lower --threads"
 check "plan --threads" try 0 plan e2e.json "${deep[@]}" --threads 256 -j 4
-check "says the same" says out "\`run\` would refuse: config 'e2e.json': " "lower --threads" "4 runs at a time need up to"
+check "says the same" says out "\`run\` refuses it: config 'e2e.json': " "lower --threads" "4 runs at a time need up to"
 
 # --- memory ---
 
@@ -119,7 +119,7 @@ check "a run whose worker handles a hang-up" hangup_is SigCgt
 kill -HUP $runner "$worker" # as a closing terminal does
 wait $runner
 check "is stopped by one" test $? = 3
-check "says how to continue" says err "continue with:"
+check "says how to continue" says err "to resume:"
 check "has saved its state" test -n "$(compgen -G 'hung/long/*/state.safetensors')"
 check "and is pending" test "$(sqlite3 hung/x.db "SELECT count(*) > 0 FROM run WHERE status = 'pending'")" = 1
 done_testing

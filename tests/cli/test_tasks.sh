@@ -14,6 +14,14 @@ shows() { # shows TASK: options and three examples
 for task in $tasks; do check "tasks $task shows three examples" shows "$task"; done
 takes_options() { try 0 tasks addition --set size=3 --set order=reversed && grep -qE '^  [0-9]{3}\+[0-9]{3}=' out; }
 check "--set changes the examples" takes_options
+as_rows() { try 0 tasks sort --rows --examples 2 --size 3 --hint fill && [ "$(wc -l <out)" = 2 ] && says out '"targets":[null,null'; }
+check "--rows prints examples with their targets" as_rows
+check "the rows of all tasks follow from their questions" python3 "$root/tests/tools/task_answers.py" "$POSLAB" 20
+bad_examples() {
+    try 2 tasks --rows && says err "need a task" && try 2 tasks copy --hint none && says err "--hint needs --size" && try 2 tasks sort --size 2 --hint x && says err "no hint 'x'" &&
+        try 2 tasks copy --size 20000 && says err "'--size' must be from 1 to 16384"
+}
+check "examples that there are not" bad_examples
 unknown() { try 2 tasks adition && says err "did you mean 'addition'"; }
 check "an unknown task is an error" unknown
 skeleton() {
@@ -117,6 +125,11 @@ assert "longest_90_percent" not in rotary and (rotary["exact"], rotary["exact_lo
 PY
 }
 check "analyse accuracy: median, lowest and highest seed, the largest size with 90 %" accuracy
+two_lengths() { # rows that differ in the training length alone
+    try 0 run task.json --db two_lengths.db --set 'sweep={"method": ["none"], "train.length": [16, 32]}' --set train.tokens=1024 &&
+        try 0 analyse two_lengths.db accuracy && [ "$(grep -cE '^None +(16|32) ' out)" = 2 ]
+}
+check "analyse accuracy: two training lengths are two rows" two_lengths
 paired() { # rotary minus none at size 2: 50 % - 100 %; two seeds of 50 examples
     try 0 analyse known.db compare --baseline none --json && python3 - <<'PY'
 import json
@@ -168,6 +181,29 @@ if command -v gnuplot >figure.log; then
     check "the report has the accuracy, and no perplexities" in_report
 fi
 
+# Rows of a hint are stored and shown apart from those of the task.
+cat >hints.json <<'END'
+{ "name": "hints",
+  "data": { "task": { "name": "sort", "size": [1, 2], "numbers": 9, "hint": { "name": "count", "share": 0.5 } } },
+  "model": { "layers": 1, "heads": 1, "width": 8, "ffn": 8 }, "method": "none",
+  "train": { "length": 8, "tokens": 512, "tokens_per_step": 64, "checkpoint": 0 },
+  "evaluate": { "task": { "sizes": [2, 3], "examples": 20 } } }
+END
+hints() {
+    try 0 run hints.json --db hints/x.db && try 0 eval hints/x.db --hint count -q && try 0 eval hints/x.db --hint fill -q &&
+        is "none 60,none 80,count 40,count 40,fill 40,fill 40" hints/x.db \
+            "SELECT group_concat(hint || ' ' || tokens) FROM (SELECT hint, tokens FROM accuracy ORDER BY evaluation)" && try 0 check hints/x.db
+}
+check "hints are evaluated: other rows of the same examples" hints
+hints_shown() {
+    try 0 table hints/x.db --where split=fill && says out "sizes=2,3 examples=20 hint=fill precision=fp32 seeds=1 " && ! says out stride &&
+        try 0 table hints/x.db && says out "20 examples of sort, hint count" && try 0 table hints/x.db --json &&
+        [ "$(grep -c '"hint": "fill"' out)" = 2 ] && try 0 analyse hints/x.db accuracy && says out "20 examples of sort, hint fill"
+}
+check "tables name the hint; signatures have sizes, examples and hint" hints_shown
+damaged() { sqlite3 hints/x.db "UPDATE evaluation SET split = 'cout' WHERE split = 'count'" && try 4 check hints/x.db && says out "there is no such split"; }
+check "a hint that the task does not have is found by check" damaged
+
 # A variant, more sizes: the trained runs are evaluated again.
 more() {
     try 0 eval two/x.db --sizes 1,5 --examples 20 && is "1 20|5 20" two/x.db \
@@ -192,6 +228,13 @@ check "an alphabet larger than the vocabulary" refused "'model.vocabulary' must 
 check "more examples than there are" refused "'data.task.examples' must be at most 10000," data.task.examples=10001
 check "a size of which all examples are known" refused "'evaluate.task.sizes': at size 1" \
     'evaluate.task.sizes=[1]' 'data.task={"name": "parity", "size": [1, 6], "examples": 126}'
+check "a size that the alphabet is too small for" refused ", or remove 'evaluate.task.sizes[1]'" 'evaluate.task.sizes=[1, 9]' \
+    'data.task={"name": "variables", "size": [1, 6], "letters": 8}'
+check "sizes that are no sizes" refused "'evaluate.task.sizes[0]' must be a whole number from 1, got -1" 'evaluate.task.sizes=[-1]'
+check "no sizes" refused "'evaluate.task.sizes' must have between 1 and 1000 items" 'evaluate.task.sizes=[]'
+check "no examples" refused "'evaluate.task.examples' must be in [1, 10000000], got 0" evaluate.task.examples=0
+check "a hint that the task does not have" refused "'evaluate.task.hint' must be one of none" evaluate.task.hint=count
+check "an early end beyond 100 %" refused "'train.until.exact' must be in [0.001, 1], got 1.5" train.until.exact=1.5
 check "a size beyond the task's" refused "'evaluate.task.sizes[1]' must be from 1 to 1000" 'evaluate.task.sizes=[1, 2000]'
 check "a share above 1" refused "'data.task.hint.share' must be" data.task.hint.share=1.5
 check "an unknown option" refused "'data.task.oder'" data.task.oder=plain

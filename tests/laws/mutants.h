@@ -14,6 +14,15 @@ typedef struct MethodMutant {
     void (*spoil)(PositionMethod *copy);
 } MethodMutant;
 
+/* An edit of a source file of src/: `text`, which occurs there once, is replaced. `law` is the law that must
+   reject it; for tasks also a program (test_tasks) or a script (task_answers.py) of tests/. */
+typedef struct CoreMutant {
+    const char *what, *text, *replacement, *law;
+} CoreMutant;
+
+extern const CoreMutant task_mutants[]; /* of the generators of tasks, and of the loss on their targets */
+extern const int task_mutant_count;
+
 extern const MethodMutant method_mutants[],
     field_mutants[];                        /* of the five methods of the core; of other methods */
 extern const MethodMutant family_mutants[]; /* of the rotary family and of further biases */

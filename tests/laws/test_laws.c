@@ -6,6 +6,7 @@
  *
  * Usage: test_laws             the tests; of mutants of the core, only that their texts exist
  *        test_laws core        only mutants of the core: each is compiled and must be rejected (many minutes)
+ *        test_laws tasks       only those of the core that are about tasks
  *        test_laws mutants     the table: which law catches which mutant
  *        test_laws mutants LAW the lines of this law for mutants of methods
  *        test_laws law NAME    runs one law on the witness cases: exit code 0 if it holds, 1 if not
@@ -192,10 +193,6 @@ static const char *method_mutant_survives(const MethodMutant *mutant, char reaso
 
 /* ---- mutants of the core ---- */
 
-typedef struct CoreMutant {
-    const char *what, *text, *replacement, *law;
-} CoreMutant;
-
 static const CoreMutant core_mutants[] = {
     {"scaling missing", "(float)((double)a.temperature / sqrt(a.size))", "a.temperature", "agreement"},
     {"mask lets one key too many in", "i - t->j0 + 1 < t->columns ? i - t->j0 + 1 : t->columns",
@@ -352,9 +349,38 @@ static int run(const char *const argv[]) {
     return status;
 }
 
-static int make(void) {
+static bool is_script(const char *law) {
+    return strstr(law, ".py") != NULL;
+}
+
+static bool is_program(const char *law) {
+    return strncmp(law, "test_", 5) == 0;
+}
+
+/* Builds what the mutant is tried with. */
+static int make(const char *law) {
+    const char *target = is_script(law) ? "poslab" : "build/tests/test_laws";
+    char program[64];
+    snprintf(program, sizeof program, "build/tests/%s", law);
     return run((const char *const[]){"make", "-s", "-j2", "OPT=-O1", "CFLAGS=-w", "BUILD=build",
-                                     "build/tests/test_laws", NULL});
+                                     is_program(law) ? program : target, NULL});
+}
+
+/* The status with which a law fails on the sources of the folder; 0 if it holds. */
+static int try_law(const char *law) {
+    char path[64];
+    snprintf(path, sizeof path, is_script(law) ? "tests/tools/%s" : "build/tests/%s", law);
+    if (is_script(law))
+        return run((const char *const[]){"timeout", "300", "python3", path, "./poslab", NULL});
+    if (is_program(law)) return run((const char *const[]){"timeout", "300", path, NULL});
+    return run((const char *const[]){"build/tests/test_laws", "law", law, NULL});
+}
+
+/* Whether a status is that of a law that does not hold: 1, of programs the number of failed tests; also what
+   crashes, and what does not end (124). */
+static bool rejected(const char *law, int status) {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return code == 1 || code == 124 || (is_program(law) && code > 0 && code < 124);
 }
 
 /* A copy of the source tree, compiled once. */
@@ -362,7 +388,7 @@ static bool folder_made(void) {
     char command[128];
     if (!mkdtemp(folder)) return false;
     snprintf(command, sizeof command, "cp -r Makefile src methods tests %s", folder);
-    return system(command) == 0 && make() == 0;
+    return system(command) == 0 && make("laws") == 0;
 }
 
 static void folder_removed(void) {
@@ -409,12 +435,11 @@ static const char *core_mutant_survives(const CoreMutant *mutant, char reason[TE
         const char *name = path + strlen(folder) + 1; /* src/FOLDER/FILE.c */
         const char *object = arena_format(arena, "%s/build/%.*so", folder, (int)strlen(name) - 1, name);
         const char *kept = arena_format(arena, "%s/kept.o", folder);
-        if (!object_kept(object, kept, false) || !write_text(path, edited) || make() != 0) {
+        if (!object_kept(object, kept, false) || !write_text(path, edited) || make(mutant->law) != 0) {
             wrong = "does not compile";
         } else {
-            int status = run((const char *const[]){"build/tests/test_laws", "law", mutant->law, NULL});
-            bool ran = WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) <= 1);
-            if (!ran || status == 0) wrong = ran ? "survives" : "cannot be run";
+            int status = try_law(mutant->law);
+            if (!rejected(mutant->law, status)) wrong = status == 0 ? "survives" : "cannot be run";
         }
         const char *log = read_text(arena_format(arena, "%s/log", folder), arena);
         snprintf(reason, TEXT, "%.*s", (int)strcspn(log ? log : "", "\n"), log ? log : "");
@@ -467,14 +492,34 @@ static void core_mutant_is_caught(void **state) {
     if (wrong) fail_msg("%s %s %s", ((const CoreMutant *)*state)->what, wrong, reason);
 }
 
+/* Mutant number i of the core; those about tasks are the last ones. */
+static const CoreMutant *core_mutant(int i) {
+    return i < COUNT_OF(core_mutants) ? &core_mutants[i] : &task_mutants[i - COUNT_OF(core_mutants)];
+}
+
+static int core_mutant_count(void) {
+    return COUNT_OF(core_mutants) + task_mutant_count;
+}
+
+/* The programs and scripts must accept the sources as they are. */
+static void real_tasks_are_right(void **state) {
+    (void)state;
+    for (int i = 0; i < task_mutant_count; i++) {
+        const char *law = task_mutants[i].law;
+        bool first = is_program(law) || is_script(law);
+        for (int k = 0; k < i; k++) first = first && strcmp(task_mutants[k].law, law) != 0;
+        if (first && (make(law) != 0 || try_law(law) != 0)) fail_msg("%s fails on the real sources", law);
+    }
+}
+
 /* Without compiling, checks that the text of every mutant is found. */
 static void core_mutants_have_their_text(void **state) {
     (void)state;
     Arena *arena = arena_new(0);
-    for (int i = 0; i < COUNT_OF(core_mutants); i++) {
+    for (int i = 0; i < core_mutant_count(); i++) {
         char *path = NULL, *text = NULL, *at = NULL;
-        const char *wrong = find_once(&core_mutants[i], ".", &path, &text, &at, arena);
-        if (wrong) fail_msg("%s: %s", core_mutants[i].what, wrong);
+        const char *wrong = find_once(core_mutant(i), ".", &path, &text, &at, arena);
+        if (wrong) fail_msg("%s: %s", core_mutant(i)->what, wrong);
     }
     arena_free(arena);
 }
@@ -524,13 +569,13 @@ static int print_table(void) {
         const MethodMutant *m = spoilt[i];
         survivors += row(m->what, m->method, m->law, method_mutant_survives(m, reason), reason);
     }
-    for (int i = 0; i < COUNT_OF(core_mutants); i++) {
+    for (int i = 0; i < core_mutant_count(); i++) {
         char reason[TEXT] = "";
-        const CoreMutant *m = &core_mutants[i];
+        const CoreMutant *m = core_mutant(i);
         const char *wrong = core_mutant_survives(m, reason);
         survivors += row(m->what, "core", m->law, wrong, reason);
     }
-    printf("%d mutants, %d survivors\n", spoilt_count + COUNT_OF(core_mutants), survivors);
+    printf("%d mutants, %d survivors\n", spoilt_count + core_mutant_count(), survivors);
     folder_removed();
     return survivors > 0;
 }
@@ -546,7 +591,8 @@ int main(int argc, char **argv) {
     static struct CMUnitTest tests[256];
     static char names[256][96];
     int count = 0;
-    bool core = argc == 2 && strcmp(argv[1], "core") == 0;
+    bool tasks = argc == 2 && strcmp(argv[1], "tasks") == 0;
+    bool core = tasks || (argc == 2 && strcmp(argv[1], "core") == 0);
     if (argc == 3 && strcmp(argv[1], "law") == 0) return run_law(argv[2]);
     collect(method_mutants, method_mutant_count);
     collect(field_mutants, field_mutant_count);
@@ -566,8 +612,9 @@ int main(int argc, char **argv) {
                                            .test_func = method_mutant_is_caught,
                                            .initial_state = (void *)(uintptr_t)m};
     }
-    for (int i = 0; core && i < COUNT_OF(core_mutants); i++, count++) {
-        const CoreMutant *m = &core_mutants[i];
+    if (core) tests[count++] = (struct CMUnitTest)cmocka_unit_test(real_tasks_are_right);
+    for (int i = tasks ? COUNT_OF(core_mutants) : 0; core && i < core_mutant_count(); i++, count++) {
+        const CoreMutant *m = core_mutant(i);
         snprintf(names[count], sizeof names[count], "%s: core: %s", m->law, m->what);
         tests[count] = (struct CMUnitTest){
             .name = names[count], .test_func = core_mutant_is_caught, .initial_state = (void *)(uintptr_t)m};

@@ -10,7 +10,7 @@ set -u
 root=$(realpath "${BASH_SOURCE[0]}" | sed 's|/tests/tools/[^/]*$||')
 fixtures=$root/tests/fixtures
 POSLAB=$(realpath "${POSLAB:-$root/poslab}")
-export LC_ALL=C
+export LC_ALL=C POSLAB_PAGER=cat
 unset NO_COLOR
 number=0 failed=0
 
@@ -47,6 +47,16 @@ check() {
 done_testing() { # prints the last line
     echo "1..$number"
     exit $failed
+}
+
+# on_terminal ROWS COLUMNS ARGUMENT...: runs poslab on a terminal of that size, with the output in the file shown; returns
+# its exit code.
+on_terminal() {
+    local code size="rows $1 cols $2"
+    SHELL=/bin/sh script -qec "stty $size; exec $(printf '%q ' "$POSLAB" "${@:3}")" /dev/null </dev/null >typescript
+    code=$?
+    tr -d '\r' <typescript >shown
+    return $code
 }
 
 # try CODE ARGUMENT...: runs poslab with output to the files out and err; true if it exits with CODE.
@@ -113,12 +123,14 @@ is_json() { # is_json FILE...
 
 numbers() { # numbers DB: all results of training and evaluation, to the last bit
     sql "$1" "SELECT run, step, quote(loss), quote(norm) FROM train_log ORDER BY 1, 2;
-        SELECT run, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3;
-        SELECT run, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
-            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3;
+        SELECT run, split, length, stride, tokens, windows, quote(nll_sum) FROM evaluation ORDER BY 1, 2, 3, 4;
+        SELECT run, split, length, window, w.tokens, quote(w.nll_sum) FROM evaluation_window w
+            JOIN evaluation e ON e.id = w.evaluation ORDER BY 1, 2, 3, 4;
         SELECT run, length, bin, first, last, p.tokens, quote(p.nll_sum) FROM position_loss p
             JOIN evaluation e ON e.id = p.evaluation ORDER BY 1, 2, 3;
-        SELECT key, status, steps, quote(final_loss) FROM run ORDER BY 1"
+        SELECT run, split, length, example, tokens_right FROM task_example k
+            JOIN evaluation e ON e.id = k.evaluation ORDER BY 1, 2, 3, 4;
+        SELECT key, status, steps, until_step, quote(final_loss) FROM run ORDER BY 1"
 }
 
 same_numbers() { # same_numbers DB DB

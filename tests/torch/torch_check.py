@@ -53,7 +53,8 @@ METHODS = [
 MIXED = ["rotary", "rerope", "alibi", "t5", "shaw", "transformer_xl", "fire", "fox", "cope", "dape"]  # dape does not support sinks
 ATTENTION = [
     {"window": 12}, {"window": 24, "sinks": 3}, {"top_k": 5}, {"scale": "log_n"}, {"temperature": 1.3},
-    {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"nope_every": 2},
+    {"scale": "llama4", "scale_floor": 10, "scale_coefficient": 0.5}, {"scale": "log_learned"}, {"nope_every": 2},
+    {"nope_every": 2, "scale": "log_learned", "scale_layers": "nope"},
     {"nope_every": 2, "window": 9, "window_layers": "nope", "scale": "log_n", "scale_layers": "position"},
     {"nope_every": 2, "window": 9, "sinks": 2, "scale": "llama4", "scale_floor": 4, "scale_layers": "nope"}]
 VARIANTS = [
@@ -206,8 +207,8 @@ def cope(p, q, s, visible):
     return s + e.gather(-1, high) * w + e.gather(-1, low) * (1 - w)
 
 
-def attend(m, o, p, a, layer, y, qkv, positions, train):
-    """out[B,T,C] of one layer."""
+def attend(m, o, p, a, layer, y, qkv, positions, train, learnt=None):
+    """out[B,T,C] of one layer; learnt: the tensor of the scale log_learned."""
     b, length, width = y.shape
     heads, has = a["heads"], not a["nope_every"] or (layer + 1) % a["nope_every"] != 0
     size, method = width // heads, m if has else "none"
@@ -215,7 +216,9 @@ def attend(m, o, p, a, layer, y, qkv, positions, train):
     q, k, v = [z.view(b, length, heads, size).transpose(1, 2) for z in qkv]
     row = torch.arange(length, dtype=torch.float64)
     d, visible = (row[:, None] - row).clamp(min=0), row[:, None] >= row
-    if a["scale"] != "off" and acts(a["scale_layers"]):
+    if learnt is not None:
+        q = q * (1 + learnt[:, None, None] * (row + 1).log()[:, None])
+    elif a["scale"] not in ("off", "log_learned") and acts(a["scale_layers"]):
         steps = ((row + 1) / a["scale_floor"]).floor()
         by = (row + 1).log() / math.log(train)
         by = by if a["scale"] == "log_n" else 1 + a["scale_coefficient"] * (steps + 1).log()
@@ -301,7 +304,9 @@ def logits(w, model, m, o, tokens, train, positions=None):
             infused = y + sinusoids(t + 2, width, "fairseq", o["base"])
         weight, bias = w[at + "attention.qkv.weight"].split(width), w[at + "attention.qkv.bias"].split(width)
         qkv = [z @ u.T + c for z, u, c in zip((infused, infused, y), weight, bias)]
-        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train), at + "attention.out")
+        learnt = w.get(at + "attention.scale")
+        assert (learnt is not None) == (a["scale"] == "log_learned" and (a["scale_layers"] != "nope" or layer % 2 == 1))
+        x = x + linear(attend(m, o, {**own(""), **own(at)}, a, layer, y, qkv, t, train, learnt), at + "attention.out")
         z = linear(norm(x, at + "norm2"), at + "ffn.in")
         if model["activation"] == "swiglu":
             z = F.silu(z[..., : z.shape[-1] // 2]) * z[..., z.shape[-1] // 2:]
@@ -345,7 +350,13 @@ def evaluated(w, model, method, tokens, length, train):
     return total
 
 
-def trained(w, run, rows, logged):
+def mean_loss(w, run, m, o, batch):
+    """Of rows of text: each token but the first is a target."""
+    out = logits(w, run["model"], m, o, batch[:, :-1], run["train"]["length"])
+    return F.cross_entropy(out.flatten(0, 1), batch[:, 1:].flatten())
+
+
+def trained(w, run, rows, logged, mean_loss=mean_loss):
     """The largest deviations of loss and gradient norm over the first updates."""
     method, worst = run["method"], [0.0, 0.0]
     (m, o), o_ = acting(method), run["train"]["optimizer"]
@@ -358,10 +369,9 @@ def trained(w, run, rows, logged):
     undecided.clear()
     for step in range(UPDATES):
         batch, (loss, rate, norm) = rows[step * each: (step + 1) * each], logged[step + 1]
-        out = logits(w, run["model"], m, o, batch[:, :-1], run["train"]["length"])
+        value = mean_loss(w, run, m, o, batch)
         if undecided:
             return worst, step
-        value = F.cross_entropy(out.flatten(0, 1), batch[:, 1:].flatten())
         optimizer.zero_grad()
         value.backward()
         length = torch.nn.utils.clip_grad_norm_(list(w.values()), o_["clip"]).item()

@@ -192,7 +192,8 @@ static void no_value(void **state) {
     assert_string_equal(accepted(PARSE("--set", ""))->sets[0], "");
     assert_refused(PARSE("--count="), "--count takes a whole number from 1 to 64, got ''");
     assert_refused(PARSE("--colour="), "--colour takes 'red', 'green' or 'blue', got ''");
-    assert_refused(PARSE("--sizes="), "--sizes takes up to 3 whole numbers separated by commas, got ''");
+    assert_refused(PARSE("--sizes="),
+                   "--sizes takes up to 3 whole numbers from 1 to 9 separated by commas, got ''");
 }
 
 static void unknown(void **state) {
@@ -222,12 +223,13 @@ static void wrong_values(void **state) {
     assert_refused(PARSE("--shares", "1,,2"), "--shares takes numbers separated by commas, got '1,,2'");
     static const char *const sizes[] = {"1,2,3,4", "0", "1,", "x", "1.5", "10"};
     for (int i = 0; i < COUNT_OF(sizes); i++)
-        assert_refused(PARSE("--sizes", sizes[i]),
-                       arena_format(arena,
-                                    "--sizes takes up to 3 whole numbers separated by commas, got '%s'",
-                                    sizes[i]));
+        assert_refused(
+            PARSE("--sizes", sizes[i]),
+            arena_format(arena,
+                         "--sizes takes up to 3 whole numbers from 1 to 9 separated by commas, got '%s'",
+                         sizes[i]));
     assert_refused(PARSE("--sizes", "1,2", "--sizes", "3,4"),
-                   "--sizes takes up to 3 whole numbers separated by commas, got '3,4'");
+                   "--sizes takes up to 3 whole numbers from 1 to 9 separated by commas, got '3,4'");
 }
 
 int main(void) {

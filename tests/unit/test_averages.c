@@ -97,7 +97,7 @@ static void ways_of_evaluating(void **state) {
     for (int way = 0; way < WAYS; way++) {
         EvaluateRequest *one = &point->requests[0], *other = &point->requests[1];
         *one = (EvaluateRequest){.split = SPLIT_VALID, .tokens = 500, .length = 16, .stride = 16};
-        if (way == STRIDE) *one = (EvaluateRequest){SPLIT_VALID, 500, EVALUATE_STRIDED, 16, 4, 0, NULL};
+        if (way == STRIDE) *one = (EvaluateRequest){SPLIT_VALID, 500, EVALUATE_STRIDED, 16, 4, 0, NULL, NULL};
         *other = *one;
         if (way == SPLIT) other->split = SPLIT_TEST;
         if (way == PROTOCOL) other->protocol = EVALUATE_STRIDED;

@@ -36,6 +36,23 @@ static Model *model_for(const Examples *examples, const PositionMethod *method, 
     return model;
 }
 
+/* A model that uses the positions of the task's rows, if they have any: of a method that can, if possible one
+   that adds them to the input, where they have the largest effect on a model with initial weights. NULL:
+   there is none. */
+static Model *model_with_positions(const Examples *examples) {
+    int64_t farthest = examples_train_farthest(examples_options(examples));
+    Model *found = farthest ? NULL : model_for(examples, encoding_methods[0], 8);
+    for (int m = 0; m < encoding_method_count && farthest; m++) {
+        const PositionMethod *method = encoding_methods[m];
+        if (!(method->claims & POS_BY_POSITION) || !encoding_hooks(method)) continue;
+        Model *model = model_for(examples, method, 8);
+        if (!encoding_usable(&model->position, &model->shape, farthest + 1)) continue;
+        model->given_positions = true;
+        if (!found || (method->embed && !found->position.method->embed)) found = model;
+    }
+    return found;
+}
+
 typedef struct Rows {
     const uint16_t *tokens[B], *targets[B], *positions[B];
     int length;
@@ -106,54 +123,124 @@ static void loss_is_where_targets_are(void **state) {
     }
 }
 
+/* How an update is cut: tokens in flight, and threads. The first ones have one sequence in a micro-batch. */
+enum { CUTS = 8, SINGLE_CUTS = 3, CUT_ROWS = 9 };
+
+/* The loss and the gradient of an update of CUT_ROWS sequences, cut in one of the ways. */
+static double loss_when_cut(Model *model, const BatchesSequence *sequences, int length, int cut,
+                            float **gradients) {
+    static const int64_t flights[CUTS] = {1, 1, 1, 60, 100, 1000, 60, 1000};
+    static const int threads[CUTS] = {1, 2, 3, 1, 1, 1, 2, 3};
+    model->options.max_tokens_in_flight = flights[cut];
+    model->threads = threads[cut];
+    BatchGradient *step = batch_gradient_new(model, CUT_ROWS, length, arena);
+    for (int b = 0; b < CUT_ROWS; b++) batch_gradient_set(step, b, sequences[b]);
+    double loss = batch_gradient_run(step, 1, 1);
+    *gradients = batch_gradient_values(step);
+    model->threads = 1;
+    return loss;
+}
+
+/* The sum of the losses of one sequence. */
+static double loss_of(const Model *model, BatchesSequence sequence, int length) {
+    Activations *pass = activations_new(model, 1, length, false, arena);
+    float *nll = NEW(arena, length, float);
+    double sum = 0;
+    transformer_set_rows(pass,
+                         (TransformerRows){.targets = &sequence.targets,
+                                           .positions = sequence.positions ? &sequence.positions : NULL});
+    transformer_evaluate(model, pass, &sequence.tokens, 1, nll);
+    for (int t = 0; t < length; t++) sum += nll[t];
+    return sum;
+}
+
 /* Rows with very different numbers of targets: an update's loss is the mean over all of them, however it is
  * cut. */
 static void scale_does_not_depend_on_the_cut(void **state) {
     (void)state;
-    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": [1, 12]}");
-    Model *model = model_for(examples, encoding_methods[0], 8);
-    int length = (int)examples_train_length(examples_options(examples));
-    double losses[6], sum = 0;
-    float *gradients[6];
-    int64_t scored = 0;
-    static const int64_t flights[] = {1, 60, 100, 1000, 60, 1000};
-    for (int c = 0; c < 6; c++) {
-        model->options.max_tokens_in_flight = flights[c];
-        model->threads = c < 4 ? 1 : c == 4 ? 2 : 3;
-        BatchGradient *step = batch_gradient_new(model, 9, length, arena);
-        Batches *batches = batches_new_examples(examples, length, 9, 1, arena);
-        for (int b = 0; b < 9; b++) {
-            BatchesSequence sequence = batches_sequence(batches, b);
-            batch_gradient_set(step, b, sequence);
-            for (int t = 0; t < length && c == 0; t++) scored += sequence.targets[t] != TASK_IGNORED;
+    static const char *const tasks[] = {
+        "{\"name\": \"copy\", \"size\": [1, 12]}",
+        "{\"name\": \"addition\", \"size\": [1, 9], \"positions\": \"coupled\"}"};
+    for (int k = 0; k < 2; k++) {
+        Examples *examples = task_rows_make(tasks[k]);
+        Model *model = model_with_positions(examples);
+        int length = (int)examples_train_length(examples_options(examples));
+        Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, arena);
+        BatchesSequence sequences[CUT_ROWS];
+        double losses[CUTS], sum = 0;
+        float *gradients[CUTS];
+        int64_t scored = 0;
+        if (!model) continue;
+        for (int b = 0; b < CUT_ROWS; b++) {
+            sequences[b] = batches_sequence(batches, b);
+            assert_true((sequences[b].positions != NULL) == (k == 1));
+            for (int t = 0; t < length; t++) scored += sequences[b].targets[t] != TASK_IGNORED;
+            sum += loss_of(model, sequences[b], length);
         }
-        losses[c] = batch_gradient_run(step, 1, 1);
-        gradients[c] = batch_gradient_values(step);
-        assert_float_equal(losses[c], losses[0], 1e-6);
-        for (size_t i = 0; i < model->size; i++) assert_float_equal(gradients[c][i], gradients[0][i], 1e-6);
+        for (int c = 0; c < CUTS; c++) {
+            losses[c] = loss_when_cut(model, sequences, length, c, &gradients[c]);
+            assert_float_equal(losses[c], losses[0], 1e-6);
+            for (size_t i = 0; i < model->size; i++)
+                assert_float_equal(gradients[c][i], gradients[0][i], 1e-6);
+        }
+        assert_float_equal(losses[0], sum / (double)scored, 1e-5);
     }
-    model->threads = 1;
-    Activations *pass = activations_new(model, 1, length, false, arena);
-    Batches *batches = batches_new_examples(examples, length, 1, 1, arena);
-    float *nll = NEW(arena, length, float);
-    for (int b = 0; b < 9; b++) {
-        BatchesSequence sequence = batches_sequence(batches, b);
-        transformer_set_rows(pass, (TransformerRows){.targets = &sequence.targets});
-        transformer_evaluate(model, pass, &sequence.tokens, 1, nll);
-        for (int t = 0; t < length; t++) sum += nll[t];
+}
+
+/* If only one sequence has targets, no losses are added in another order, so the bits of the loss are equal,
+   too. Those of the gradient are where micro-batches are equal: BLAS adds the rows of other ones in another
+   order. */
+static void scale_has_the_same_bits(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make("{\"name\": \"copy\", \"size\": 11}");
+    Model *model = model_with_positions(examples);
+    int length = (int)examples_train_length(examples_options(examples));
+    Batches *batches = batches_new_examples(examples, length, CUT_ROWS, 1, arena);
+    uint16_t *none = NEW(arena, length, uint16_t);
+    memset(none, 0xff, (size_t)length * sizeof *none);
+    for (int only = 0; only < CUT_ROWS; only++) {
+        BatchesSequence sequences[CUT_ROWS];
+        double losses[CUTS];
+        float *gradients[CUTS];
+        for (int b = 0; b < CUT_ROWS; b++) {
+            sequences[b] = batches_sequence(batches, b);
+            if (b != only) sequences[b].targets = none;
+        }
+        for (int c = 0; c < CUTS; c++) {
+            losses[c] = loss_when_cut(model, sequences, length, c, &gradients[c]);
+            assert_memory_equal(&losses[c], &losses[0], sizeof *losses);
+            if (c < SINGLE_CUTS)
+                assert_memory_equal(gradients[c], gradients[0], model->size * sizeof *gradients[c]);
+        }
     }
-    assert_float_equal(losses[0], sum / (double)scored, 1e-5);
 }
 
 /* --- accuracy --- */
 
+/* The token with the lowest loss as the target at `t` of the row in `pass`; the last of equal ones. */
+static int lowest_loss(const Model *model, Activations *pass, const uint16_t *tokens,
+                       const uint16_t *positions, int length, int t) {
+    uint16_t *targets = NEW(arena, length, uint16_t);
+    float *nll = NEW(arena, length, float), lowest = INFINITY;
+    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {positions};
+    int best = 0;
+    memset(targets, 0xff, (size_t)length * sizeof *targets);
+    transformer_set_rows(pass, (TransformerRows){wanted, positions ? places : NULL, NULL});
+    for (int v = 0; v < model->options.vocabulary; v++) {
+        targets[t] = (uint16_t)v;
+        transformer_evaluate(model, pass, text, 1, nll);
+        if (nll[t] <= lowest) lowest = nll[t], best = v;
+    }
+    return best;
+}
+
 /* Generates the answer of a row token by token, each by a pass over what there is so far. Returns whether it
-   is the row's; the row gets the answer. */
-static bool generate(const Model *model, Activations *pass, TaskRow *row) {
+   is the row's; the row gets the answer. check_best: that the tokens are those with the lowest loss. */
+static bool generate(const Model *model, Activations *pass, TaskRow *row, bool check_best) {
     uint16_t *best = NEW(arena, row->room, uint16_t);
     uint16_t *tokens = NEW(arena, row->room + 1, uint16_t), *targets = NEW(arena, row->room, uint16_t);
     float *nll = NEW(arena, row->room, float);
-    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets};
+    const uint16_t *const text[] = {tokens}, *const wanted[] = {targets}, *const places[] = {row->positions};
     bool right = true;
     for (int t = 0; t < row->room; t++) {
         if (row->targets[t] == TASK_IGNORED) continue;
@@ -161,23 +248,32 @@ static bool generate(const Model *model, Activations *pass, TaskRow *row) {
         memset(targets, 0xff, (size_t)row->room * sizeof *targets);
         memcpy(tokens, row->tokens, (size_t)(t + 1) * sizeof *tokens);
         targets[t] = TASK_PAD;
-        transformer_set_rows(pass, (TransformerRows){.targets = wanted, .best = best});
+        transformer_set_rows(pass, (TransformerRows){wanted, row->positions ? places : NULL, best});
         transformer_evaluate(model, pass, text, 1, nll);
         right &= best[t] == row->targets[t];
+        if (check_best)
+            assert_int_equal(best[t], lowest_loss(model, pass, tokens, row->positions, row->room, t));
         if (row->tokens[t + 1] == row->targets[t] && t + 1 < row->length) row->tokens[t + 1] = best[t];
         row->targets[t] = best[t];
     }
     return right;
 }
 
-/* Exact match of evaluation is that of the greedy loop; and answers made by the loop are exact. */
-static int compare_with_greedy(const Model *model, const Examples *examples, int64_t size, int count) {
+/* Exact match of evaluation is that of the greedy loop; and answers made by the loop are exact. Returns how
+   many examples are answered; -1: the method has a limit below their length. */
+static int compare_with_greedy(const Model *model, const Examples *examples, const char *hint, int64_t size,
+                               int count) {
     Error err;
     EvaluateResult result;
     Arena *scratch = arena_new(0);
-    int length = (int)examples_test_length(examples_options(examples), size), answered = 0;
-    EvaluateRequest request = {
-        .split = SPLIT_TEST, .protocol = EVALUATE_EXACT, .length = size, .stride = size, .tokens = count};
+    EvaluateRequest request = {.split = SPLIT_TEST,
+                               .protocol = EVALUATE_EXACT,
+                               .length = size,
+                               .stride = size,
+                               .tokens = count,
+                               .hint = hint};
+    int length = (int)evaluate_examples_length(examples, &request), answered = 0;
+    int number = examples_hint(examples_options(examples), hint);
     if (!evaluate_examples_run(model, examples, &request, NULL, NULL, &result, arena, scratch, &err))
         fail_msg("%s", err.text);
     Activations *pass = activations_new(model, 1, length, false, arena);
@@ -187,14 +283,20 @@ static int compare_with_greedy(const Model *model, const Examples *examples, int
     int64_t tokens = 0;
     double sum = 0;
     for (int i = 0; i < count && !result.beyond_limit; i++) {
-        assert_true(examples_test(examples, size, i, &row, &err));
+        assert_true(examples_test(examples, size, number, i, &row, &err));
         /* positions that are drawn are those of example i */
         transformer_set_origin(pass, (ActivationsOrigin){.seed = model->seed, .first_sequence = i});
         bool exact = result.window[i].right == result.window[i].tokens;
-        assert_int_equal(exact, generate(model, pass, &row));
-        answered += exact;
         const uint16_t *const text[] = {row.tokens}, *const targets[] = {row.targets};
-        transformer_set_rows(pass, (TransformerRows){.targets = targets, .best = best});
+        const uint16_t *const places[] = {row.positions};
+        double loss = 0;
+        transformer_set_rows(pass, (TransformerRows){targets, row.positions ? places : NULL, best});
+        transformer_evaluate(model, pass, text, 1, nll);
+        for (int t = 0; t < length; t++) loss += nll[t];
+        assert_float_equal(result.window[i].nll, loss, 1e-5 * loss);
+        assert_int_equal(exact, generate(model, pass, &row, i == 0));
+        answered += exact;
+        transformer_set_rows(pass, (TransformerRows){targets, row.positions ? places : NULL, best});
         transformer_evaluate(model, pass, text, 1, nll);
         for (int t = 0; t < length; t++)
             if (row.targets[t] != TASK_IGNORED) assert_int_equal(best[t], row.targets[t]);
@@ -204,21 +306,30 @@ static int compare_with_greedy(const Model *model, const Examples *examples, int
     assert_int_equal(result.tokens, tokens);
     assert_float_equal(result.nll, sum, 1e-9 * sum);
     arena_free(scratch);
-    return answered;
+    return result.beyond_limit ? -1 : answered;
 }
 
 static void exact_is_greedy(void **state) {
     (void)state;
     static const char *const tasks[] = {"{\"name\": \"copy\", \"size\": [1, 3], \"letters\": 3}",
                                         "{\"name\": \"parity\", \"size\": [1, 6]}",
-                                        "{\"name\": \"mqar\", \"size\": 2, \"symbols\": 8, \"spread\": 5}"};
-    for (int k = 0; k < 3; k++) {
+                                        "{\"name\": \"mqar\", \"size\": 2, \"symbols\": 8, \"spread\": 5}",
+                                        "{\"name\": \"sort\", \"size\": 9, \"numbers\": 3}"};
+    for (int k = 0; k < 4; k++) {
         Examples *examples = task_rows_make(tasks[k]);
         for (int m = 0; m < encoding_method_count; m++) {
             Model *model = model_for(examples, encoding_methods[m], 8);
-            if (model) compare_with_greedy(model, examples, 2, 20);
+            if (model) compare_with_greedy(model, examples, k < 3 ? NULL : m % 2 ? "fill" : "count", 2, 20);
         }
     }
+}
+
+static void exact_is_greedy_with_positions(void **state) {
+    (void)state;
+    Examples *examples = task_rows_make(
+        "{\"name\": \"addition\", \"size\": [1, 3], \"positions\": \"abacus\", \"max_start\": 40}");
+    Model *model = model_with_positions(examples);
+    if (model) assert_in_range(compare_with_greedy(model, examples, NULL, 3, 40), 0, 40);
 }
 
 /* --- training --- */
@@ -280,8 +391,8 @@ static void exact_is_greedy_after_training(void **state) {
         Error err;
         if (!model) continue;
         assert_true(train(&training, model, &result, &err));
-        answered += compare_with_greedy(model, examples, 3, 60), asked += 60;
-        answered += compare_with_greedy(model, examples, 2, 40), asked += 40;
+        answered += compare_with_greedy(model, examples, NULL, 3, 60), asked += 60;
+        answered += compare_with_greedy(model, examples, NULL, 2, 40), asked += 40;
     }
     assert_true(answered > asked / 20 && answered < asked); /* some, not all */
 }
@@ -422,10 +533,16 @@ static void few_queries_cost_little(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(loss_is_where_targets_are), TEST(scale_does_not_depend_on_the_cut),
-        TEST(exact_is_greedy),           TEST(exact_is_greedy_after_training),
-        TEST(until_ends_and_resumes),    TEST(a_set_is_learnt),
-        TEST(rows_give_positions),       TEST(padding_changes_nothing),
+        TEST(loss_is_where_targets_are),
+        TEST(scale_does_not_depend_on_the_cut),
+        TEST(scale_has_the_same_bits),
+        TEST(exact_is_greedy),
+        TEST(exact_is_greedy_after_training),
+        TEST(exact_is_greedy_with_positions),
+        TEST(until_ends_and_resumes),
+        TEST(a_set_is_learnt),
+        TEST(rows_give_positions),
+        TEST(padding_changes_nothing),
         TEST(few_queries_cost_little),
     };
     return cmocka_run_group_tests_name("examples", tests, NULL, NULL);

@@ -82,14 +82,13 @@ static bool call_report(Database *store, const char *unused, FILE *out, Error *e
 static bool call_export(Database *store, const char *unused, FILE *out, Error *err) {
     (void)unused;
     (void)out;
-    (void)store;
     Arguments arguments = {.command = &cmd_export, .arena = arena_new(0)};
     const char *const words[] = {"export", "x.db", sample_file("key", NULL), "weights.safetensors",
                                  "--initial"};
     char *line[COUNT_OF(words) + 1] = {0};
     for (int i = 0; i < COUNT_OF(words); i++) line[i] = arena_copy(arguments.arena, words[i]);
-    bool fine = arguments_parse(&arguments, COUNT_OF(words), line, err) &&
-                cmd_export.run(&arguments, err) == EXIT_DONE;
+    bool fine =
+        arguments_parse(&arguments, COUNT_OF(words), line, err) && cmd_export.use(store, &arguments, err);
     arena_free(arguments.arena);
     return fine;
 }
@@ -139,7 +138,7 @@ static void judge(const struct Call *call, bool fine, const Error *err) {
     bool known = err->code == EXIT_SOME_FAILED || err->code == EXIT_USAGE || err->code == EXIT_DAMAGED;
     if (!known || !*err->text)
         wrong(call->name, call->argument, arena_format(sample_arena, "code %d, '%s'", err->code, err->text));
-    if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` names the row"))
+    if (err->code == EXIT_DAMAGED && strstr(err->text, "`poslab check` finds the row"))
         wrong(call->name, call->argument, err->text); /* a rule is missing in store/schema.c */
 }
 

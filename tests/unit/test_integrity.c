@@ -91,7 +91,7 @@ static void rows(void **state) {
         const char *sql, *words; /* ? is the key of the first run */
     } cases[] = {
         {"UPDATE evaluation_window SET evaluation = 99 WHERE evaluation = 1",
-         "a row refers to a row of evaluation"},
+         "a row refers to a missing row of evaluation"},
         {"UPDATE run SET steps = NULL WHERE key = ?", "it is done but has no training"},
         {"UPDATE run SET status = 'diverged', steps = NULL WHERE key = ?",
          "it is diverged but has no training"},
@@ -103,11 +103,12 @@ static void rows(void **state) {
         {"UPDATE evaluation_window SET tokens = tokens + 1 WHERE evaluation = 1 AND window = 0",
          "length 16: windows have 501 of 500 targets"},
         {"DELETE FROM evaluation_window WHERE evaluation = 2", "length 32: windows have 0 of 500 targets"},
-        {"UPDATE evaluation SET windows = windows + 1 WHERE id = 3", "length 64: 8 of 9 windows are there"},
+        {"UPDATE evaluation SET windows = windows + 1 WHERE id = 3",
+         "length 64: 8 windows are stored, expected: 0 to 8"},
         {"UPDATE evaluation_window SET window = 99 WHERE evaluation = 3 AND window = 7",
-         "8 of 8 windows are there"},
+         "8 windows are stored, expected: 0 to 7"},
         {"UPDATE evaluation_window SET window = -1 WHERE evaluation = 3 AND window = 0",
-         "8 of 8 windows are there"},
+         "8 windows are stored, expected: 0 to 7"},
         {"UPDATE evaluation SET nll_sum = nll_sum * 1.00001 WHERE id = 1",
          "length 16: its loss is not the sum of its windows"},
         {"UPDATE evaluation SET nll_sum = nll_sum / 1.00001 WHERE id = 1",
@@ -117,23 +118,23 @@ static void rows(void **state) {
          "positions have 501 of 500 targets"},
         {"UPDATE position_loss SET nll_sum = nll_sum + 1 WHERE evaluation = 1 AND bin = 0",
          "its loss is not the sum of its positions"},
-        {"UPDATE evaluation SET requested = 499 WHERE id = 1", "more targets than were asked for"},
+        {"UPDATE evaluation SET requested = 499 WHERE id = 1", "it has no targets, or more than requested"},
         {"UPDATE evaluation SET nll_sum = -nll_sum WHERE id = 1; UPDATE evaluation_window SET nll_sum = "
          "-nll_sum WHERE"
          " evaluation = 1; UPDATE position_loss SET nll_sum = -nll_sum WHERE evaluation = 1",
-         "a negative loss"},
+         "its loss is negative"},
         {"UPDATE corpus SET bytes_per_token = 9", "'bytes_per_token' of its corpus is not 1"},
-        {"UPDATE corpus SET tokenizer = 'uint16'", "'tokenizer' is uint16, by its config bytes"},
-        {"UPDATE corpus SET vocabulary = 1", "'vocabulary' is 1, by its config 256"},
+        {"UPDATE corpus SET tokenizer = 'uint16'", "'tokenizer' is uint16; its config gives bytes"},
+        {"UPDATE corpus SET vocabulary = 1", "'vocabulary' is 1; its config gives 256"},
         {"UPDATE evaluation SET split = 'train' WHERE id = 1",
          "evaluation of train, nonoverlapping, length 16: "
-         "there is no such split"},
+         "unknown split"},
         {"UPDATE evaluation SET precision = 'bf16', variant = 'v', windows = 9 WHERE id = 3",
          "length 64, bf16, v: "},
     };
     if (problems()) fail_msg("%s", said);
-    assert_non_null(strstr(
-        said, "x.db: 0 problems; 0 files in run folders read; 2 trained runs without a folder here\n"));
+    assert_non_null(
+        strstr(said, "x.db: 0 problems; 0 files in run folders read; 2 trained runs have no folder here\n"));
     dump_copy("sound.db", "x.db");
     for (int i = 0; i < COUNT_OF(cases); i++) {
         const char *sql = cases[i].sql, *mark = strchr(sql, '?');
@@ -167,8 +168,8 @@ static void files(void **state) {
     (void)state;
     const char *path = write_weights(key, 16), *folder = arena_format(sample_arena, "x/%s", key);
     if (problems()) fail_msg("%s", said);
-    assert_non_null(strstr(
-        said, "x.db: 0 problems; 1 files in run folders read; 1 trained runs without a folder here\n"));
+    assert_non_null(
+        strstr(said, "x.db: 0 problems; 1 files in run folders read; 1 trained runs have no folder here\n"));
     dump_copy("good", path);
 
     write_weights(plan->points[1].key, 16);

@@ -243,7 +243,7 @@ static void misfits(void **state) {
     assert_false(
         merge_databases(store, (const char *const[]){"broken.db", NULL}, false, stdout, &found, &err));
     assert_int_equal(err.code, EXIT_DAMAGED);
-    assert_non_null(strstr(err.text, "'broken.db' does not fit in"));
+    assert_non_null(strstr(err.text, "'broken.db' cannot be imported"));
     dump_expect("ours.db", before, "nothing of it");
     assert_false(merge_databases(store, (const char *const[]){"none.db", NULL}, false, stdout, &found, &err));
     FILE *out = fmemopen(said, sizeof said, "w");

@@ -140,7 +140,7 @@ static void last_n_is_the_end_of_strided(void **state) {
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "alibi", 16, sample_arena);
     const Corpus *corpus = tiny_corpus(201, sample_arena); /* 200 targets */
-    EvaluateRequest strided = {SPLIT_VALID, 0, EVALUATE_STRIDED, 32, 8, 0, NULL}, last = strided;
+    EvaluateRequest strided = {SPLIT_VALID, 0, EVALUATE_STRIDED, 32, 8, 0, NULL, NULL}, last = strided;
     last.protocol = EVALUATE_LAST_N;
     last.tokens = 80;
     EvaluateResult a = evaluate(model, corpus, strided), b = evaluate(model, corpus, last);
@@ -155,7 +155,7 @@ static void too_little_text(void **state) {
     ModelOptions options = tiny_options();
     const Model *model = tiny_model(&options, "alibi", 16, sample_arena);
     const Corpus *corpus = tiny_corpus(57, sample_arena); /* 56 = 32 + 32 - 8 targets */
-    EvaluateRequest request = {SPLIT_VALID, 32, EVALUATE_LAST_N, 32, 8, 0, NULL};
+    EvaluateRequest request = {SPLIT_VALID, 32, EVALUATE_LAST_N, 32, 8, 0, NULL, NULL};
     EvaluateResult result = evaluate(model, corpus, request);
     assert_int_equal(result.tokens, 32);
     Error err = {0};
@@ -197,16 +197,16 @@ static void requests(void **state) {
                   &err);
     if (!config) fail_msg("%s", err.text);
     static const EvaluateRequest wanted[] = {
-        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 8, 8, 0,
+        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 8, 8, 0, NULL,
          NULL}, /* and strided with 8, which is the same request */
-        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 1, 0, NULL},
-        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 4, 0, NULL},
-        {SPLIT_TEST, 5, EVALUATE_LAST_N, 8, 5, 0, NULL},
-        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 64, 64, 0, NULL},
-        {SPLIT_TEST, 1000, EVALUATE_STRIDED, 64, 8, 0, NULL},
-        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 8, 0, NULL},
-        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 24, 0, NULL},
-        {SPLIT_TEST, 5, EVALUATE_LAST_N, 64, 5, 0, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 1, 0, NULL, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 8, 4, 0, NULL, NULL},
+        {SPLIT_TEST, 5, EVALUATE_LAST_N, 8, 5, 0, NULL, NULL},
+        {SPLIT_TEST, 1000, EVALUATE_NONOVERLAPPING, 64, 64, 0, NULL, NULL},
+        {SPLIT_TEST, 1000, EVALUATE_STRIDED, 64, 8, 0, NULL, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 8, 0, NULL, NULL},
+        {SPLIT_TEST, 24, EVALUATE_LAST_N, 64, 24, 0, NULL, NULL},
+        {SPLIT_TEST, 5, EVALUATE_LAST_N, 64, 5, 0, NULL, NULL},
     };
     int count = 0;
     const EvaluateRequest *list = config_requests(config, &count, sample_arena);

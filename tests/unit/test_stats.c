@@ -127,6 +127,47 @@ static void one_seed_or_none(void **state) {
     assert_true(isnan(found.nats) && isnan(found.p));
 }
 
+/* McNemar's exact p-value of a table in which the one method alone is right b times, the other alone c times:
+   two-sided binomial with n = b + c. Its mid-p version counts half of the table's own probability. */
+static double mcnemar(int b, int c, bool mid) {
+    int n = b + c, fewer = b < c ? b : c;
+    double term = exp2(-n), sum = term; /* of the binomial distribution at k = 0 */
+    for (int k = 1; k <= fewer; k++) sum += term *= (double)(n - k + 1) / k;
+    return fmin(2 * sum - (mid ? term : 0), 1);
+}
+
+/* Where both apply, to examples that are right or wrong and seeds that do not differ, the p-value of the
+   bootstrap is between the mid-p and the exact value of McNemar's test, up to the error of its 10000
+   resamples. */
+static void agrees_with_mcnemar(void **state) {
+    (void)state;
+    enum { EXAMPLES = 1000, TWO = 2, DRAWS = STATS_RESAMPLES };
+    static const struct {
+        int b, c;
+        double exact; /* from tables of the binomial distribution */
+    } tables[] = {{5, 0, 0.0625}, {12, 4, 0.0768},  {20, 10, 0.0987}, {30, 12, 0.0079},
+                  {8, 8, 1},      {60, 52, 0.5085}, {4, 12, 0.0768},  {60, 30, 0.0021}};
+    for (int i = 0; i < COUNT_OF(tables); i++) {
+        int b = tables[i].b, c = tables[i].c;
+        double *difference = NEW(arena, TWO * EXAMPLES, double), *one = NEW(arena, EXAMPLES, double);
+        for (int u = 0; u < EXAMPLES; u++) {
+            one[u] = 1;
+            for (int s = 0; s < TWO; s++) difference[TWO * u + s] = u < b ? 1 : u < b + c ? -1 : 0;
+        }
+        const StatsPanel panel = {
+            .seeds = TWO, .units = EXAMPLES, .methods = 1, .tokens = one, .nats = difference};
+        StatsDifference found;
+        stats_compare(&found, &panel, DRAWS, arena);
+        double exact = mcnemar(b, c, false), error = 3 * sqrt(found.p / DRAWS);
+        near(exact, tables[i].exact, 5e-5);
+        near_relative(found.nats, (double)(b - c) / EXAMPLES, 1e-12);
+        assert_true(found.p >= mcnemar(b, c, true) - error && found.p <= exact + error);
+        bool apart = found.low > 0 || found.high < 0;
+        if (exact < 0.05) assert_true(apart);
+        if (mcnemar(b, c, true) > 0.05) assert_false(apart);
+    }
+}
+
 static void equal_methods(void **state) {
     (void)state;
     const double nats[8] = {0}, tokens[] = {5, 6, 7, 8};
@@ -278,11 +319,17 @@ static void coverage_by_simulation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(recomputed),    TEST(one_seed_or_none),
-        TEST(equal_methods), TEST(units_of_windows),
-        TEST(quantiles),     TEST(means),
-        TEST(holm),          TEST(coverage_by_simulation),
-        TEST(wilson),        TEST(medians),
+        TEST(recomputed),
+        TEST(one_seed_or_none),
+        TEST(equal_methods),
+        TEST(units_of_windows),
+        TEST(quantiles),
+        TEST(means),
+        TEST(holm),
+        TEST(coverage_by_simulation),
+        TEST(agrees_with_mcnemar),
+        TEST(wilson),
+        TEST(medians),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }

@@ -410,6 +410,13 @@ static void test_narrow_terminal(void **state) {
                         "title\n\na long head  another\n--------------------\nx            x\n");
     assert_string_equal(on_terminal(table, 19),
                         "title\n\na long head  another\n--------------------\nx            x\n");
+    table->title = "a title";
+    table->signature = "a b  c=longer-than-the-line d";
+    table_note(table, "as wide as the line: not");
+    assert_string_equal(on_terminal(table, 20),
+                        "a title\n\na long head  another\n--------------------\nx            x\n\n"
+                        "as wide as the line:\nnot\n\n"
+                        "signature: a b \nc=longer-than-the-line\nd\n");
 }
 
 /* Only the tabulars of a table, with its marks and escapes. */
